@@ -1,0 +1,76 @@
+# Every task of this project; `make` alone lists them. What CI runs is `make check test`.
+
+PYTHON     ?= $(if $(wildcard .venv/installed-*),.venv/bin/python,python3)
+DATA       ?= data/interviews.csv
+RATINGS    ?= data/ratings.json
+EXPERIMENT ?= pool
+SIGNALS    ?=
+MODEL      ?=
+NAME       ?=
+
+BIN     := .venv/bin
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+STAMP   := .venv/installed-$(VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart install data train predict ui test check format clean
+
+help: ## list every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make train DATA=my.csv SIGNALS=my.toml EXPERIMENT=pool NAME=my-model"
+	@echo "  make predict RATINGS=my.json MODEL=my-model"
+	@echo "  make test PYTHON=python3.13"
+
+quickstart: $(STAMP) data/interviews.csv ## set up, train on the sample, record the run, predict an interview
+	@$(BIN)/predictor train data/interviews.csv --name interviews-pool
+	@echo
+	@echo "---- data/ratings.json, one SIMULATED interview:"
+	@echo
+	@$(BIN)/predictor predict data/ratings.json --model interviews-pool
+	@echo
+	@echo "---- What next:"
+	@echo "  make ui                                        see the training run in MLflow"
+	@echo "  make predict RATINGS=my.json                   rate your own: $(BIN)/predictor signals form > my.json"
+	@echo "  make train DATA=my.csv SIGNALS=my.toml         train on your own file; draft its signals first:"
+	@echo "      $(BIN)/predictor signals infer my.csv --outcome COLUMN --group COLUMN > my.toml"
+
+install: $(STAMP) ## make .venv with pinned dependencies
+
+# One stamp a Python version: another PYTHON makes .venv anew, the same one installs only what changed.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	@test -n "$(wildcard .venv/installed-$(VERSION))" || { rm -rf .venv && $(PYTHON) -m venv .venv; }
+	@echo "Installing pinned dependencies into .venv (a minute or two, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	@touch $@
+
+data: $(STAMP) ## write the SIMULATED sample data/interviews.csv anew, the same bytes each time
+	@$(BIN)/predictor simulate data/interviews.csv -n 1200 --seed 2026
+
+data/interviews.csv: | $(STAMP)
+	@$(BIN)/predictor simulate $@ -n 1200 --seed 2026
+
+train: $(STAMP) ## train on DATA with SIGNALS and EXPERIMENT, record the run
+	@$(BIN)/predictor train $(DATA) --experiment $(EXPERIMENT) $(if $(SIGNALS),--signals $(SIGNALS)) $(if $(NAME),--name $(NAME))
+
+predict: $(STAMP) ## predict the interviews of RATINGS by MODEL
+	@$(BIN)/predictor predict $(RATINGS) $(if $(MODEL),--model $(MODEL))
+
+ui: $(STAMP) ## open MLflow on the recorded runs, on this machine only
+	@$(BIN)/predictor ui
+
+test: $(STAMP) ## run the tests
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## lint, formatting, types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(STAMP) ## format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+clean: ## remove what was made: .venv, caches, models and runs
+	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf experiments/models experiments/artifacts experiments/mlflow.db*
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,58 @@
+"""Predict the likelihood of an offer from ratings of an interview, and say what drove it.
+
+>>> from predictor import OfferClassifier, OfferModel, Ratings, simulate_interviews, train
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from predictor.errors import PredictorError
+    from predictor.learning.classifier import OfferClassifier
+    from predictor.learning.training import TrainingConfig, TrainingResult, train
+    from predictor.model import OfferModel, Prediction
+    from predictor.ratings import Ratings
+    from predictor.signals import Catalogue
+    from predictor.sources.files import read_ratings
+    from predictor.sources.simulation import simulate_interviews
+
+# Each name is loaded when it is first used, so that predicting never waits for what training needs.
+_HOME = {
+    "Catalogue": "predictor.signals",
+    "OfferClassifier": "predictor.learning.classifier",
+    "OfferModel": "predictor.model",
+    "Prediction": "predictor.model",
+    "PredictorError": "predictor.errors",
+    "Ratings": "predictor.ratings",
+    "TrainingConfig": "predictor.learning.training",
+    "TrainingResult": "predictor.learning.training",
+    "read_ratings": "predictor.sources.files",
+    "simulate_interviews": "predictor.sources.simulation",
+    "train": "predictor.learning.training",
+}
+
+__all__ = [
+    "Catalogue",
+    "OfferClassifier",
+    "OfferModel",
+    "Prediction",
+    "PredictorError",
+    "Ratings",
+    "TrainingConfig",
+    "TrainingResult",
+    "read_ratings",
+    "simulate_interviews",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'predictor' has no attribute '{name}'")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,315 @@
+"""The command line: one command for each verb.
+
+Heavy libraries are imported inside the commands that need them, so that `predict` starts at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from predictor.errors import ConfigError, ModelError, PredictorError, nearest
+
+if TYPE_CHECKING:
+    from predictor.learning.training import TrainingResult
+    from predictor.signals import Catalogue
+
+MODELS = Path("experiments/models")
+CHAMPION = "champion"
+EXPERIMENTS = Path("experiments")
+
+
+class _Commands(click.Group):
+    """Commands in the order of the work, whose user errors are one clear message and exit code 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PredictorError as error:
+            click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="interview-outcome-predictor")
+def main() -> None:
+    """Predict the likelihood of an offer from ratings of an interview, and say what drove it.
+
+    \b
+    Examples:
+      predictor signals form > ratings.json       an empty form to fill in
+      predictor predict ratings.json              the likelihood, and why
+      predictor train my.csv --signals my.toml    a model of your own
+      predictor ui                                every training run, in MLflow
+
+    A tool for reflection, practice and interviewer training, not for selecting people.
+    """
+
+
+@main.command()
+@click.argument("ratings", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV file, a row an interview.")
+@click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
+def predict(ratings: Path, model: str | None, as_json: bool, out: Path | None, base_rate: float | None) -> None:
+    """Predict the likelihood of an offer for the interviews of a file.
+
+    RATINGS is a JSON, CSV or Parquet file, or - for JSON from standard input.
+
+    \b
+    Examples:
+      predictor predict data/ratings.json
+      predictor predict data/ratings.json --json
+      predictor predict interviews.csv --model experiments/models/my-pool.json --out answers.csv
+      echo '{"goals_discussed": 4}' | predictor predict - --base-rate 0.2
+    """
+    from predictor.model import OfferModel
+    from predictor.ratings import Ratings
+    from predictor.sources.files import parse_json, read_ratings
+
+    champion = OfferModel.load(_model_path(model))
+    if str(ratings) == "-":
+        records, problems = parse_json(sys.stdin.buffer.read(), "standard input")
+        rows = Ratings.from_records(records, champion.catalogue, source="standard input", problems=problems)
+    else:
+        rows = read_ratings(ratings, champion.catalogue)
+    if out:
+        from predictor.atomic import write_text
+
+        table = champion.predict_many(rows, base_rate=base_rate, contributions=True)
+        write_text(out, table.to_csv(index_label="row", lineterminator="\n"))
+        click.echo(f"{len(rows):,} answers written to {out}")
+        return
+    answers = list(champion.predict_each(rows, base_rate=base_rate))
+    if as_json:
+        data = [answer.to_dict() for answer in answers]
+        click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False))
+        return
+    from predictor.reports.terminal import render_prediction, render_table
+
+    click.echo(render_prediction(answers[0], champion.catalogue) if len(answers) == 1 else render_table(answers))
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
+)
+@click.option(
+    "--experiment", "-e", default="pool", show_default=True, help="A file experiments/NAME.toml, or its path."
+)
+@click.option("--name", help="Name of the model.  [default: DATA-EXPERIMENT]")
+@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
+@click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
+def train(
+    data: Path, signals: Path | None, experiment: str, name: str | None, plots: Path | None, no_track: bool
+) -> None:
+    """Train a model on rated interviews with known outcomes, and record the run in MLflow.
+
+    DATA is a CSV, JSON or Parquet file with a column a signal and one with the outcome, yes or no.
+    The model goes to experiments/models/NAME.json; the first becomes the champion, which `predict` uses.
+
+    \b
+    Examples:
+      predictor train data/interviews.csv
+      predictor train my.csv --signals my.toml
+      predictor train data/interviews.csv --experiment no-body-language
+    """
+    from predictor.learning.training import TrainingConfig
+    from predictor.learning.training import train as fit
+    from predictor.reports.terminal import render_training
+    from predictor.sources.files import read_ratings
+
+    path = Path(experiment) if experiment.endswith(".toml") else EXPERIMENTS / f"{experiment}.toml"
+    config = TrainingConfig.load(path) if path.exists() or experiment != "pool" else TrainingConfig()
+    name = name or f"{data.stem}-{path.stem}"
+    if Path(name).name != name or name == CHAMPION:
+        raise ConfigError(f"--name {name!r}: write a plain name, other than '{CHAMPION}'")
+    ratings = read_ratings(data, _catalogue(signals), training=True)
+    result = fit(ratings, config, name=name, progress=_progress("Cross-validating"))
+    saved = result.model.save(MODELS / f"{name}.json")
+    click.echo(render_training(result))
+    click.echo(f"\nModel saved: {saved}")
+    if not (MODELS / f"{CHAMPION}.json").exists() or _name_of(MODELS / f"{CHAMPION}.json") == name:
+        _promote(saved)
+    else:
+        click.echo(f"To let `predict` use it: predictor promote {name}")
+    if plots:
+        from predictor.reports.plots import save_plots
+
+        click.echo(f"Plots written: {', '.join(map(str, save_plots(result, plots)))}")
+    if not no_track:
+        _record(result, saved)
+
+
+def _record(result: TrainingResult, saved: Path) -> None:
+    import tempfile
+
+    from predictor.reports.plots import save_plots
+    from predictor.tracking import record
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = record(result, files=[saved, *save_plots(result, Path(folder))])
+    click.echo(f"Recorded in MLflow as run '{run.name}' in {run.seconds:.1f} s; {run.hint}")
+
+
+@main.command()
+@click.argument("model")
+def promote(model: str) -> None:
+    """Make a trained model the champion, which `predict` uses.
+
+    \b
+    Example:
+      predictor promote my-pool
+    """
+    path = _model_path(model)
+    _promote(path)
+
+
+def _promote(path: Path) -> None:
+    from predictor.model import OfferModel
+
+    OfferModel.load(path).save(MODELS / f"{CHAMPION}.json")
+    click.echo(f"Champion, which `predict` uses: {path.stem}")
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("-n", "n", type=int, default=1200, show_default=True, help="Ratings of interviews.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same file.")
+@click.option("--base-rate", type=float, default=0.35, show_default=True, help="Share of offers.")
+@click.option("--mode", default="default", show_default=True, help="default, null (offers shuffled) or hindsight.")
+def simulate(out: Path, n: int, seed: int, base_rate: float, mode: str) -> None:
+    """Write SIMULATED interviews to a CSV file, to try things out and to test.
+
+    \b
+    Example:
+      predictor simulate my-simulated.csv -n 500 --seed 7 --base-rate 0.2
+    """
+    from predictor.sources.files import write_csv
+    from predictor.sources.simulation import simulate_interviews
+
+    ratings = simulate_interviews(n, seed=seed, base_rate=base_rate, mode=mode)
+    write_csv(ratings, out)
+    click.echo(f"{n:,} SIMULATED ratings of interviews written to {out}")
+
+
+@main.group(cls=_Commands)
+def signals() -> None:
+    """Show the signal catalogue, write a form to fill in, or draft a catalogue from a file."""
+
+
+@signals.command()
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def show(signals: Path | None, as_json: bool) -> None:
+    """Print the signals: questions, and what ratings mean.
+
+    \b
+    Examples:
+      predictor signals show
+      predictor signals show --signals my.toml --json
+    """
+    from predictor.reports.terminal import render_catalogue
+
+    catalogue = _catalogue(signals)
+    click.echo(
+        json.dumps(catalogue.to_dict(), indent=2, ensure_ascii=False) if as_json else render_catalogue(catalogue)
+    )
+
+
+@signals.command()
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
+)
+def form(signals: Path | None) -> None:
+    """Print an empty form as JSON: null means not observed.
+
+    \b
+    Example:
+      predictor signals form > ratings.json
+    """
+    catalogue = _catalogue(signals)
+    empty: dict[str, Any] = {item.name: None for item in catalogue.inputs}
+    empty["ratings"] = dict.fromkeys(catalogue.names)
+    click.echo(json.dumps(empty, indent=2, ensure_ascii=False))
+
+
+@signals.command()
+@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
+@click.option("--group", help="Column whose rows belong together, as a candidate's.")
+def infer(data: Path, outcome: str, group: str | None) -> None:
+    """Draft a catalogue from a file of ratings, to review and then train with.
+
+    \b
+    Example:
+      predictor signals infer my.csv --outcome hired --group candidate > my.toml
+    """
+    from predictor.sources.drafting import draft_catalogue
+
+    click.echo(draft_catalogue(data, outcome=outcome, group=group), nl=False)
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="[default: 5000, or the next that is free]")
+def ui(port: int | None) -> None:
+    """Open MLflow on the recorded training runs, on this machine only; Ctrl-C ends it.
+
+    \b
+    Example:
+      predictor ui --port 5001
+    """
+    from predictor.tracking import serve_ui
+
+    serve_ui(port=port)
+
+
+def _catalogue(path: Path | None) -> Catalogue:
+    from predictor.signals import Catalogue
+
+    return Catalogue.load(path) if path else Catalogue.shipped()
+
+
+def _model_path(model: str | None) -> Path:
+    """Find a model by path or by name; the champion where none is named."""
+    if model and (model.endswith(".json") or Path(model).exists()):
+        return Path(model)
+    path = MODELS / f"{model or CHAMPION}.json"
+    if path.exists():
+        return path
+    if model is None:
+        raise ModelError("no model has been trained here yet; train one with: predictor train data/interviews.csv")
+    there = sorted(other.stem for other in MODELS.glob("*.json"))
+    hint = nearest(model, there) or (f"; there are: {', '.join(there)}" if there else "; none has been trained yet")
+    raise ModelError(f"no model '{model}' in {MODELS}{hint}")
+
+
+def _name_of(path: Path) -> str | None:
+    from predictor.model import OfferModel
+
+    try:
+        return OfferModel.load(path).name
+    except ModelError:
+        return None
+
+
+def _progress(label: str) -> Any:
+    """Show a bar on a terminal, nothing where output is kept in a file."""
+
+    def wrap(items: Iterator[Any], length: int) -> Iterator[Any]:
+        with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
+            yield from bar
+
+    return wrap

@@ -1,0 +1,141 @@
+"""The tree of errors. Each message says what was found, where, and the mend.
+
+::
+
+    PredictorError            everything below; the command line prints it and exits with 2
+    ├── CatalogueError        a signal catalogue that cannot be used
+    ├── RatingsError          ratings that cannot be used; `.problems` holds every one of them
+    ├── ModelError            a model file that is missing, damaged, foreign or newer than this code
+    ├── ConfigError           a setting or argument that does not exist or is out of range
+    ├── TrackingError         MLflow could not be reached or written
+    └── MissingExtraError     an optional library is not installed; names the install line
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class PredictorError(Exception):
+    """Base of every error that a user can mend."""
+
+
+class CatalogueError(PredictorError):
+    """A signal catalogue that cannot be used."""
+
+
+class ModelError(PredictorError):
+    """A model file that is missing, damaged, foreign or newer than this code."""
+
+
+class ConfigError(PredictorError):
+    """A setting or argument that does not exist or is out of range."""
+
+
+class TrackingError(PredictorError):
+    """MLflow could not be reached or written."""
+
+
+class MissingExtraError(PredictorError):
+    """An optional library is not installed."""
+
+    def __init__(self, library: str, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs {library}, which is not installed: pip install 'interview-outcome-predictor[{extra}]'"
+        )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a file of ratings.
+
+    Attributes
+    ----------
+    kind
+        What is wrong and how to mend it, in words that are the same for every row with this problem.
+    row
+        Row counted from 1 (the header is not counted), or None when the whole file or column is meant.
+    column
+        Name of the column, or None when the whole row or file is meant.
+    found
+        The value as it stands in the file, or an empty string.
+    """
+
+    kind: str
+    row: int | None = None
+    column: str | None = None
+    found: str = ""
+
+
+class RatingsError(PredictorError):
+    """Ratings that cannot be used: every problem of the file in one message.
+
+    Problems of one kind in one column are told in one line, so that ten thousand bad rows read as one.
+
+    Examples
+    --------
+    >>> print(RatingsError("my.csv", [Problem("must be 1 to 5", 2, "goals_discussed", "9")]))
+    my.csv: 1 problem; nothing was written.
+      row 2, goals_discussed: '9' must be 1 to 5
+    """
+
+    LINES = 20
+    ROWS = 3
+
+    def __init__(self, source: str, problems: Iterable[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(self._summary())
+
+    def _summary(self) -> str:
+        groups: dict[tuple[str | None, str], list[Problem]] = {}
+        for problem in self.problems:
+            groups.setdefault((problem.column, problem.kind), []).append(problem)
+        count = len(self.problems)
+        lines = [f"{self.source}: {count:,} problem{'s' * (count != 1)}; nothing was written."]
+        lines += [f"  {self._line(group)}" for group in list(groups.values())[: self.LINES]]
+        if len(groups) > self.LINES:
+            rest = sum(len(group) for group in list(groups.values())[self.LINES :])
+            lines.append(f"  ... and {rest:,} more in {len(groups) - self.LINES:,} more columns or kinds")
+        if any(problem.row for problem in self.problems) and count > 1:
+            lines.append("  (rows are counted from 1, without the header)")
+        return "\n".join(lines)
+
+    def _line(self, group: list[Problem]) -> str:
+        first = group[0]
+        found = [shorten(problem.found) for problem in group if problem.found]
+        if len(group) == 1:
+            where = ", ".join(filter(None, [f"row {first.row:,}" if first.row else "", first.column]))
+            what = " ".join(filter(None, [f"'{found[0]}'" if found else "", first.kind]))
+            return f"{where}: {what}" if where else what
+        rows = ", ".join(
+            f"{problem.row:,}" + (f" ('{shorten(problem.found)}')" if problem.found else "")
+            for problem in group[: self.ROWS]
+        )
+        more = ", ..." if len(group) > self.ROWS else ""
+        column = f"{first.column}: " if first.column else ""
+        return f"{column}{len(group):,} rows {first.kind}; rows {rows}{more}"
+
+
+def shorten(text: str, length: int = 40) -> str:
+    """Cut a value from a file to a length that fits a line, with control characters made visible.
+
+    >>> shorten("a" * 50, 8)
+    'aaaaa...'
+    """
+    text = text.encode("unicode_escape").decode() if not text.isprintable() else text
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Name the known word nearest to an unknown one, as the end of a message.
+
+    >>> nearest("goal_discussed", ["goals_discussed", "mutual_rapport"])
+    "; did you mean 'goals_discussed'?"
+    >>> nearest("zzz", ["goals_discussed"])
+    ''
+    """
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,174 @@
+"""Design columns that are tables: what a regression may learn from ratings.
+
+A rating becomes weights over the cells of its grid (`Grid.weights`). Every design column is linear in these weights,
+so whatever is fitted on the columns *is* a set of tables, exact on the knots and between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.signals import Catalogue
+from predictor.tables import Floats, Grid
+
+SD_ROWS = 5.0  # a signal's own variance is pooled with the average signal's as if this many rows had been seen
+CONSTANT = 1e-10  # mean square under which a column says nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """A linear map from cell weights to design columns.
+
+    Attributes
+    ----------
+    grid
+        Where the cells stand: signals first, then inputs.
+    main
+        Design columns as tables over all cells, shape (cells, m), centred on the rows they were chosen from.
+    pairs
+        One more column each: the weight of an input's cell times a table over all cells.
+    block
+        Index of each column's block in `names`, shape (m + pairs,).
+    names
+        Names of the blocks.
+    """
+
+    grid: Grid
+    main: Floats
+    pairs: tuple[tuple[int, Floats], ...]
+    block: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def design(self, cells: Floats) -> Floats:
+        """Compute design columns, shape (n, columns), of rows given as cell weights, shape (n, cells)."""
+        products = [cells[:, cell] * (cells @ table) for cell, table in self.pairs]
+        return np.column_stack([cells @ self.main, *products])
+
+    def tables(self, coefficients: Floats) -> tuple[list[Floats], list[tuple[int, int, Floats]]]:
+        """Turn coefficients into tables, exactly.
+
+        Parameters
+        ----------
+        coefficients
+            Shape (columns,).
+
+        Returns
+        -------
+        list of arrays of shape (levels + 1,)
+            A table a term, the last cell being "not observed".
+        list of (input, signal, array of shape (levels + 1, levels + 1))
+            A table a pair.
+        """
+        m, offsets = self.main.shape[1], self.grid.offsets
+        main = np.split(self.main @ coefficients[:m], offsets[1:-1])
+        pairs: dict[tuple[int, int], Floats] = {}
+        for (cell, table), coefficient in zip(self.pairs, coefficients[m:], strict=True):
+            term = int(np.searchsorted(offsets, cell, side="right")) - 1
+            for signal in np.flatnonzero(np.add.reduceat(np.abs(table), offsets[:-1])):
+                inside = slice(offsets[signal], offsets[signal + 1])
+                shape = (self.grid.levels[term] + 1, self.grid.levels[signal] + 1)
+                part = pairs.setdefault((term, int(signal)), np.zeros(shape))
+                part[cell - offsets[term]] += table[inside] * coefficient
+        return main, [(term, signal, table) for (term, signal), table in pairs.items()]
+
+
+def choose_basis(cells: Floats, grid: Grid, catalogue: Catalogue, blocks: Iterable[str]) -> Basis:
+    """Choose design columns from the ratings of the rows to learn from; outcomes are not used.
+
+    A block is scaled so that its columns together have mean square one: a variance of its coefficients is then a
+    variance of the log-odds. Columns that are constant over the rows are left out.
+
+    Parameters
+    ----------
+    cells
+        Cell weights of the rows, shape (n, cells).
+    grid
+        Where the cells stand.
+    catalogue
+        Says which terms are signals, and their families.
+    blocks
+        Which blocks to use, of
+
+        - mean, family: overall mean and family means of the z-scores
+        - linear: z-scores
+        - steps: ramps from one knot to the next, "rating at least k" between whole ratings
+        - shape: the same ramps averaged over signals with as many knots
+        - missing: not observed
+        - input, input_mean: an input's levels, alone and times the overall mean
+    """
+    p, offsets = len(catalogue.signals), grid.offsets
+    parts = [slice(start, end) for start, end in pairwise(offsets)]
+    share = cells.mean(axis=0)
+    z, ramps = _z_scores(cells, grid, p), [_ramps(share, grid, j) for j in range(p)]
+    unseen = np.zeros((len(share), p))
+    unseen[offsets[1 : p + 1] - 1, np.arange(p)] = 1.0
+    levels = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(s.start, s.stop - 1) for s in parts[p:])])
+    inputs = np.zeros((len(share), len(levels)))
+    inputs[levels, np.arange(len(levels))] = 1.0
+    families = np.array([signal.family for signal in catalogue.signals])
+    alike = [[ramp for ramp in ramps if ramp.shape[1] == width] for width in sorted({r.shape[1] for r in ramps})]
+    columns = {
+        "mean": z.mean(axis=1, keepdims=True),
+        "linear": z,
+        "steps": np.hstack(ramps),
+        "shape": np.hstack([np.zeros((len(share), 0)), *(np.mean(group, axis=0) for group in alike if len(group) > 1)]),
+        "missing": unseen,
+        "input": inputs,
+    }
+    if len(set(families)) > 1:
+        columns["family"] = np.stack([z[:, families == family].mean(axis=1) for family in np.unique(families)], axis=1)
+    for table in columns.values():
+        for part in parts:
+            table[part] -= share[part] @ table[part]
+    main = [np.zeros((len(share), 0))]
+    pairs: list[tuple[int, Floats]] = []
+    block: list[int] = []
+    names: list[str] = []
+    for name in [name for name in blocks if name in columns]:
+        square = np.mean((cells @ columns[name]) ** 2, axis=0)
+        kept = square > CONSTANT
+        if kept.any():
+            main.append(columns[name][:, kept] / np.sqrt(square[kept].sum()))
+            block += [len(names)] * int(kept.sum())
+            names.append(name)
+    if "input_mean" in blocks and len(levels):
+        mean = columns["mean"][:, 0]
+        square = np.mean((cells[:, levels] * (cells @ mean)[:, None]) ** 2, axis=0)
+        pairs = [(int(levels[i]), mean / np.sqrt(square.sum())) for i in np.flatnonzero(square > CONSTANT)]
+        block += [len(names)] * len(pairs)
+        names += ["input_mean"] * bool(pairs)
+    return Basis(grid, np.hstack(main), tuple(pairs), np.array(block, dtype=np.int64), tuple(names))
+
+
+def _z_scores(cells: Floats, grid: Grid, p: int) -> Floats:
+    """Tables over all cells, shape (cells, p), that give each signal's z-score; 0 where not observed."""
+    share, offsets = cells.mean(axis=0), grid.offsets
+    seen, centre, variance = np.zeros(p), np.full(p, 0.5), np.zeros(p)
+    for j in range(p):
+        weight, place = share[offsets[j] : offsets[j + 1] - 1], np.linspace(0, 1, grid.levels[j])
+        seen[j] = weight.sum()
+        if seen[j] > 0:
+            centre[j] = weight @ place / seen[j]
+            variance[j] = weight @ (place - centre[j]) ** 2 / seen[j]
+    rows, pooled = len(cells) * seen, seen @ variance / max(seen.sum(), 1e-12) or 1.0
+    sd = np.sqrt((rows * variance + SD_ROWS * pooled) / (rows + SD_ROWS))
+    z = np.zeros((len(share), p))
+    for j in range(p):
+        z[offsets[j] : offsets[j + 1] - 1, j] = (np.linspace(0, 1, grid.levels[j]) - centre[j]) / sd[j]
+    return z
+
+
+def _ramps(share: Floats, grid: Grid, j: int) -> Floats:
+    """Tables over all cells, shape (cells, levels - 1), that rise from one knot to the next."""
+    start, end, levels = grid.offsets[j], grid.offsets[j + 1], int(grid.levels[j])
+    ramps = np.zeros((len(share), levels - 1))
+    ramps[start : end - 1] = np.tri(levels, levels - 1, -1) / np.sqrt(levels - 1)
+    weight = share[start : end - 1]
+    if weight.sum() > 0:  # "not observed" stands at the mean of what was
+        ramps[end - 1] = weight @ ramps[start : end - 1] / weight.sum()
+    return ramps

@@ -1,0 +1,215 @@
+"""Scores with intervals, calibration, and comparison of two sets of predictions on the same rows.
+
+Every score comes from predictions for rows that their model had not seen (out of fold), with a 90 % interval
+from resampling whole groups (a candidate), since rows of one group are not independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.tables import Floats
+
+BINS = 10
+_QUANTILE = 1.6448536269514722  # of the standard normal distribution at 0.95, for intervals of 90 %
+
+
+@dataclass(frozen=True)
+class Score:
+    """A figure with its 90 % interval and the number of rows that it rests on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """Rows with similar predictions: their mean, the share of offers among them with a 90 % interval, and n."""
+
+    predicted: float
+    observed: float
+    low: float
+    high: float
+    n: int
+
+
+def log_loss(y: Floats, p: Floats, weight: Floats) -> float:
+    """Compute the mean of -log(probability given to what happened); 0 is best.
+
+    Parameters
+    ----------
+    y, p, weight
+        Outcomes (0 or 1), probabilities and row weights, each of shape (n,).
+    """
+    p = np.clip(p, 1e-15, 1 - 1e-15)
+    return float(-np.average(np.where(y == 1, np.log(p), np.log1p(-p)), weights=weight))
+
+
+def brier(y: Floats, p: Floats, weight: Floats) -> float:
+    """Compute the mean squared difference of probability and outcome (Brier 1950); 0 is best."""
+    return float(np.average((p - y) ** 2, weights=weight))
+
+
+def roc_auc(y: Floats, p: Floats, weight: Floats) -> float:
+    """Compute the chance that an offer is ranked above a non-offer, ties counting half; NaN with one class only."""
+    offers, others = _by_prediction(y, p, weight)
+    below = np.cumsum(others) - others
+    total = offers.sum() * others.sum()
+    return float((offers * (below + others / 2)).sum() / total) if total > 0 else np.nan
+
+
+def average_precision(y: Floats, p: Floats, weight: Floats) -> float:
+    """Compute the mean precision over recall, as scikit-learn does; NaN without an offer."""
+    offers, others = (part[::-1] for part in _by_prediction(y, p, weight))
+    caught, flagged = np.cumsum(offers), np.cumsum(offers + others)
+    total = offers.sum()
+    precision = np.divide(caught, flagged, out=np.zeros_like(caught), where=flagged > 0)
+    return float((offers * precision).sum() / total) if total > 0 else np.nan
+
+
+def calibration_error(y: Floats, p: Floats, weight: Floats) -> float:
+    """Compute the mean distance of predicted and observed share over ten bins of equal size; 0 is best."""
+    place = _bins(p)
+    counts, gaps = np.bincount(place, weight), np.abs(np.bincount(place, weight * (p - y)))
+    return float(gaps.sum() / counts.sum())
+
+
+Metric = Callable[[Floats, Floats, Floats], float]
+METRICS: Mapping[str, Metric] = {
+    "log_loss": log_loss,
+    "brier": brier,
+    "roc_auc": roc_auc,
+    "average_precision": average_precision,
+    "calibration_error": calibration_error,
+}
+
+
+class Resampling:
+    """Weights of whole groups drawn with replacement, the same for everything that is compared.
+
+    Parameters
+    ----------
+    groups
+        Group of each row, shape (n,).
+    resamples
+        How many draws.
+    seed
+        Of the draws.
+    """
+
+    def __init__(self, groups: NDArray[Any], resamples: int, seed: int) -> None:
+        _, self._group = np.unique(groups, return_inverse=True)
+        count = int(self._group.max()) + 1
+        self._draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+
+    def score(self, figure: Callable[[int, Floats], float], repeats: int, n: int, ends: tuple[float, float]) -> Score:
+        """Compute a figure with its interval.
+
+        Parameters
+        ----------
+        figure
+            Takes the repeat of the cross-validation and row weights.
+        repeats
+            Number of repeats; the value is their mean, the draws take turns, so that the interval holds the
+            luck of the folds as well as that of the rows.
+        n
+            Rows that the figure rests on.
+        ends
+            The range that the figure can have.
+        """
+        ones = np.ones(len(self._group))
+        value = float(np.mean([figure(repeat, ones) for repeat in range(repeats)]))
+        drawn = [figure(draw % repeats, weights[self._group].astype(float)) for draw, weights in enumerate(self._draws)]
+        half = _QUANTILE * float(np.nanstd(drawn))
+        return Score(value, max(ends[0], value - half), min(ends[1], value + half), n)
+
+
+def scores(
+    y: Floats, predictions: Floats, resampling: Resampling, rows: NDArray[np.bool_] | None = None
+) -> dict[str, Score]:
+    """Score out-of-fold predictions with every metric.
+
+    Parameters
+    ----------
+    y
+        Outcomes, shape (n,).
+    predictions
+        Probabilities, shape (repeats, n).
+    resampling
+        Draws for the intervals.
+    rows
+        Mask of the rows to score, shape (n,); all rows where None.
+
+    Returns
+    -------
+    dict
+        A `Score` for each name in `METRICS`.
+    """
+    kept = np.ones(len(y), dtype=bool) if rows is None else rows
+    made = {}
+    for name, metric in METRICS.items():
+
+        def figure(repeat: int, weight: Floats, metric: Metric = metric) -> float:
+            w = weight[kept]
+            return metric(y[kept], predictions[repeat, kept], w) if w.any() else np.nan
+
+        ends = (0.0, np.inf if name == "log_loss" else 1.0)
+        made[name] = resampling.score(figure, len(predictions), int(kept.sum()), ends)
+    return made
+
+
+def gain(y: Floats, predictions: Floats, reference: Floats, resampling: Resampling) -> Score:
+    """Compute the log-loss that predictions save against a reference on the same rows; above 0 is better."""
+
+    def figure(repeat: int, weight: Floats) -> float:
+        return log_loss(y, reference[repeat], weight) - log_loss(y, predictions[repeat], weight)
+
+    return resampling.score(figure, len(predictions), len(y), (-np.inf, np.inf))
+
+
+def calibration(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
+    """Compare predicted with observed shares in bins of equal size.
+
+    Parameters
+    ----------
+    y, p
+        Outcomes and probabilities, shape (n,).
+
+    Returns
+    -------
+    tuple of CalibrationBin
+        From low to high predictions; the interval is Wilson's (1927).
+    """
+    place = _bins(p)
+    bins = []
+    for number in np.unique(place):
+        inside = place == number
+        n, share = int(inside.sum()), float(y[inside].mean())
+        shrink = 1 + _QUANTILE**2 / n
+        middle = (share + _QUANTILE**2 / (2 * n)) / shrink
+        half = _QUANTILE * float(np.sqrt(share * (1 - share) / n + _QUANTILE**2 / (4 * n * n))) / shrink
+        bins.append(CalibrationBin(float(p[inside].mean()), share, max(0.0, middle - half), min(1.0, middle + half), n))
+    return tuple(bins)
+
+
+def _bins(p: Floats) -> NDArray[np.int64]:
+    """Number bins of equal size by prediction; equal predictions share a bin."""
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, BINS + 1)[1:-1]))
+    return np.searchsorted(edges, p, side="right")
+
+
+def _by_prediction(y: Floats, p: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Weigh offers and others at each distinct prediction, from low to high."""
+    values, place = np.unique(p, return_inverse=True)
+    sums = [np.bincount(place, part, minlength=len(values)).astype(float) for part in (weight * y, weight * (1 - y))]
+    return sums[0], sums[1]

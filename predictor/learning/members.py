@@ -1,0 +1,257 @@
+"""The members of the pool: logistic regressions whose coefficients have priors in blocks, fitted by evidence.
+
+Each block (overall mean, family means, signals, steps, ...) has a prior spread of its own, which the data choose. A
+spread near zero turns a block off: what remains is the plain mean, and with less than that the base rate. So one fit
+serves ten rows and a hundred thousand, without a search over settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+from scipy.special import expit
+
+from predictor.learning.basis import Basis, choose_basis
+from predictor.signals import Catalogue
+from predictor.tables import Floats, Grid
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Log-normal prior of the standard deviation that a block adds to the log-odds.
+
+    Attributes
+    ----------
+    median
+        Prior median.
+    own, shared
+        Standard deviation of the logarithm: of the block's own departure, and of the one that all blocks share, by
+        which strong data raise all blocks together.
+    """
+
+    median: float
+    own: float = 0.5
+    shared: float = 1.0
+
+
+SPREADS: Mapping[str, Spread] = {
+    "mean": Spread(0.4),
+    "family": Spread(0.4),
+    "linear": Spread(0.4),
+    "steps": Spread(0.2),
+    "shape": Spread(0.2),
+    "missing": Spread(0.03, own=0.2, shared=0.0),  # gaps cluster by rater, so rows overstate what they tell
+    "input": Spread(0.2),
+    "input_mean": Spread(0.2),
+}
+INTERCEPT_PRECISION = (
+    3 / np.pi**2
+)  # as for a uniform prior on the base rate: a logistic variable's variance is pi^2 / 3
+UNSHOWN = 0.1**2  # variance of log-odds for what the form cannot show: measured between joint and per-role fits
+FACTORS = 24  # directions of the covariance that the interval keeps; what they leave out stays with each cell
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A fitted regression.
+
+    Attributes
+    ----------
+    basis
+        The columns that the coefficients belong to.
+    intercept, coefficients
+        Log-odds at the posterior mode; coefficients of shape (columns,).
+    covariance
+        Shape (columns + 1, columns + 1), the intercept first: Laplace's, and what not knowing the spreads adds.
+    spreads
+        Standard deviation of the log-odds that each block may add, chosen by the data.
+    """
+
+    basis: Basis
+    intercept: float
+    coefficients: Floats
+    covariance: Floats
+    spreads: Mapping[str, float]
+
+    def decision_function(self, cells: Floats) -> Floats:
+        """Compute log-odds, shape (n,), of rows given as cell weights."""
+        return np.asarray(self.intercept + self.basis.design(cells) @ self.coefficients)
+
+    def uncertainty(self, cells: Floats) -> tuple[Floats, Floats, Floats]:
+        """Write the covariance as in factor analysis: a few directions, and what each cell has of its own.
+
+        The directions are those that carry most of the variance of the log-odds over the given rows. What they leave
+        out (pairs among it) is shared out over the cells so that the mean variance of these rows is kept, with a
+        little more for what the form of the model cannot show (`UNSHOWN`). On 1,068
+        simulated interviews nine rows in ten get a standard deviation within -7 % and +9 % of the exact one.
+
+        Returns
+        -------
+        array of shape (r,)
+            Factors of the intercept.
+        array of shape (cells, r)
+            Factors of each cell.
+        array of shape (cells,)
+            Variance of each cell.
+        """
+        main = 1 + self.basis.main.shape[1]
+        phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
+        exact = UNSHOWN + np.einsum("ij,ij->i", phi @ self.covariance, phi).mean()
+        root = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.covariance)))
+        _, turn = np.linalg.eigh(root.T @ (phi.T @ phi / len(phi)) @ root)
+        kept = (root @ turn[:, ::-1])[:main, :FACTORS]
+        kept = np.column_stack([kept, np.sqrt(UNSHOWN) * (np.arange(main) == 0)])
+        factors = self.basis.main @ kept[1:]
+        own = np.einsum("ij,ij->i", self.basis.main @ self.covariance[1:main, 1:main], self.basis.main)
+        own = np.maximum(own - (factors**2).sum(axis=1), 0.0)
+        told, left = ((phi[:, :main] @ kept) ** 2).sum(axis=1).mean(), float((cells @ own).mean())
+        return kept[0], factors, own * max(0.0, exact - told) / left if left > 0 else own
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What was fitted, as tables.
+
+    Attributes
+    ----------
+    members
+        The fitted regressions; the pool is their mean, in log-odds.
+    intercept, tables, pairs
+        The pool: a number, a table a term of shape (levels + 1,), and (input, signal, table) a pair.
+    factors, variances
+        For the interval, a table a term; `factors` starts with the intercept's. See `Member.uncertainty`.
+    """
+
+    members: tuple[Member, ...]
+    intercept: float
+    tables: list[Floats]
+    pairs: list[tuple[int, int, Floats]]
+    factors: list[Floats]
+    variances: list[Floats]
+
+
+def fit_pool(values: Floats, y: Floats, catalogue: Catalogue) -> Pool:
+    """Fit the pool and turn it into tables.
+
+    Parameters
+    ----------
+    values
+        Ratings, then coded inputs, shape (n, terms); NaN where not observed.
+    y
+        Outcomes 0 or 1, shape (n,).
+    catalogue
+        Of the ratings.
+    """
+    grid = Grid.of(catalogue)
+    cells = grid.weights(values)
+    member = fit_member(cells, y, choose_basis(cells, grid, catalogue, SPREADS))
+    tables, pairs = member.basis.tables(member.coefficients)
+    intercept, factors, variances = member.uncertainty(cells)
+    cuts = grid.offsets[1:-1]
+    return Pool(
+        members=(member,),
+        intercept=member.intercept,
+        tables=tables,
+        pairs=pairs,
+        factors=[intercept, *np.split(factors, cuts)],
+        variances=np.split(variances, cuts),
+    )
+
+
+def fit_member(cells: Floats, y: Floats, basis: Basis, spreads: Mapping[str, Spread] = SPREADS) -> Member:
+    """Fit by evidence: Newton steps for the coefficients inside Newton steps for the log precisions of the blocks.
+
+    The log spreads have a joint normal prior (`Spread`). The evidence is that of the working normal model at the
+    current weights (Breslow & Clayton 1993, JASA 88:9-25; MacKay 1992, Neural Computation 4:415-447): on few rows it
+    errs towards small spreads, the safe side.
+
+    Parameters
+    ----------
+    cells
+        Cell weights, shape (n, cells).
+    y
+        Outcomes 0 or 1, shape (n,).
+    basis
+        The design columns.
+    spreads
+        Prior of each block's spread.
+    """
+    phi = np.column_stack([np.ones(len(cells)), basis.design(cells)])
+    size, blocks = phi.shape[1], len(basis.names)
+    inside = np.zeros((size, blocks))
+    inside[np.arange(1, size), basis.block] = 1.0
+    count = inside.sum(axis=0)
+    chosen = [spreads[name] for name in basis.names]
+    middle = -2 * np.log([spread.median for spread in chosen])
+    tie = np.array([spread.shared for spread in chosen])
+    prior = np.linalg.inv(4 * (np.diag([spread.own**2 for spread in chosen]) + np.outer(tie, tie)))
+    rho, w = middle.copy(), np.zeros(size)
+    w[0] = np.log((y.sum() + 1) / (len(y) - y.sum() + 1))
+    for _ in range(60):
+        a = np.exp(rho)
+        w, inverse = _mode(phi, y, np.concatenate([[INTERCEPT_PRECISION], a[basis.block]]), w)
+        square, trace = inside.T @ w**2, inside.T @ np.diag(inverse)
+        moved = inside * w[:, None]
+        slope = -(inverse @ moved) * a  # d w / d rho
+        gradient = 0.5 * (count - a * square - a * trace) - prior @ (rho - middle)
+        curvature = (
+            0.5 * np.diag(a * (square + trace))
+            + (moved.T @ slope) * a[:, None]
+            - 0.5 * np.outer(a, a) * (inside.T @ inverse**2 @ inside)
+            + prior
+        )
+        values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
+        values = np.maximum(np.abs(values), 0.05)
+        step = vectors @ ((vectors.T @ gradient) / values)
+        biggest = np.abs(step).max(initial=0.0)
+        if biggest < 0.02:
+            break
+        step *= min(1.0, 2.0 / biggest)
+        rho = rho + step
+        w = w + slope @ step * (biggest < 1)
+    doubt = slope @ vectors / np.sqrt(values)
+    return Member(
+        basis=basis,
+        intercept=float(w[0]),
+        coefficients=w[1:],
+        covariance=inverse + doubt @ doubt.T,
+        spreads=dict(zip(basis.names, np.exp(-rho / 2).tolist(), strict=True)),
+    )
+
+
+def _mode(phi: Floats, y: Floats, precision: Floats, w: Floats) -> tuple[Floats, Floats]:
+    """Maximise the penalised logistic likelihood by Newton's method; give the mode and the inverse Hessian."""
+    eta = phi @ w
+    now = _log_likelihood(y, eta)
+    for _ in range(50):
+        p = expit(eta)
+        hessian, root = np.diag(precision), np.sqrt(p * (1 - p))
+        for start in range(0, len(phi), 8192):  # in slices, since a weighted copy of 100,000 rows is large
+            part = phi[start : start + 8192] * root[start : start + 8192, None]
+            hessian += part.T @ part
+        factor, failed = lapack.dpotrf(hessian, lower=1)
+        if failed:
+            raise FloatingPointError("the Hessian is not positive definite, which its prior should ensure")
+        gradient = phi.T @ (y - p) - precision * w
+        step = lapack.dpotrs(factor, gradient, lower=1)[0]
+        expected = float(gradient @ step)
+        if expected < 1e-4:
+            break
+        move, length = phi @ step, 1.0
+        while True:
+            new_w, new_eta = w + length * step, eta + length * move
+            new = _log_likelihood(y, new_eta)
+            change = new - now - 0.5 * float(precision @ (new_w**2 - w**2))
+            if change >= 1e-4 * length * expected or length < 1e-6:
+                break
+            length /= 2
+        w, eta, now = new_w, new_eta, new
+    lower = np.tril(lapack.dpotri(factor, lower=1)[0])
+    return w, lower + np.tril(lower, -1).T
+
+
+def _log_likelihood(y: Floats, eta: Floats) -> float:
+    return float(y @ eta - np.logaddexp(0, eta).sum())

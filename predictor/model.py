@@ -1,0 +1,587 @@
+"""The model: exact tables of log-odds, and what they say about an interview.
+
+    log-odds(offer) = baseline + sum of a table's value for each signal (and for pairs of them)
+
+Needs numpy and the standard library only. A saved model is one readable JSON file that runs no code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.atomic import write_text
+from predictor.errors import CatalogueError, ConfigError, ModelError
+from predictor.ratings import Ratings
+from predictor.signals import Catalogue
+from predictor.tables import Floats, Grid, PairTables, Place, Tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+KIND = "interview outcome predictor: exact tables of log-odds"
+LEVEL = 0.9
+_QUANTILE = 1.6448536269514722  # of the standard normal distribution at (1 + LEVEL) / 2
+_CHUNK = 8192  # rows looked up at once, so that memory stays bounded
+CONTEXT = "context"  # the family that inputs such as the rater's role are told under
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A range that holds the probability, given these ratings, with the chance `level`."""
+
+    level: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one signal, as rated, adds to the log-odds, compared with the interviews learned from.
+
+    Attributes
+    ----------
+    signal, family, side
+        As in the catalogue; an input such as the rater's role has the family "context".
+    rating
+        The rating, or the word of an input; None where not observed.
+    log_odds
+        What it adds; above 0 speaks for an offer. Half of each pair that it takes part in is included.
+    """
+
+    signal: str
+    family: str
+    side: str | None
+    rating: float | str | None
+    log_odds: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one interview.
+
+    Attributes
+    ----------
+    offer_probability
+        Likelihood of an offer, 0 to 1.
+    interval
+        What more data would reveal: a 90 % interval for that likelihood given these ratings, not for the outcome.
+    base_rate
+        Share of offers that the answer starts from.
+    log_odds
+        log(p / (1 - p)) of the probability; exactly `baseline` plus the contributions, added in order.
+    baseline
+        Where the log-odds start before any signal is looked at.
+    contributions
+        One for each signal and input, in the catalogue's order.
+    families
+        Contributions summed by family.
+    feature_importances
+        Of the model, not of this answer: mean absolute contribution by signal, in log-odds, largest first.
+    not_rated
+        Signals that were not observed.
+    notes
+        What to bear in mind: thin input, a simulated model, an unusual pattern.
+    model
+        Which model answered: name, fingerprint, what it was trained on and when.
+    """
+
+    offer_probability: float
+    interval: Interval
+    base_rate: float
+    log_odds: float
+    baseline: float
+    contributions: tuple[Contribution, ...]
+    families: Mapping[str, float]
+    feature_importances: Mapping[str, float]
+    not_rated: tuple[str, ...]
+    notes: tuple[str, ...]
+    model: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as plain data, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The ordinary range (99 % of the interviews learned from) of a row's mean rating and of its spread.
+
+    Both in shares of the scale, over the rated signals.
+    """
+
+    mean: tuple[float, float]
+    spread: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A table for two terms together; rows are the cells of `first`, columns those of `second`."""
+
+    first: str
+    second: str
+    log_odds: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class OfferModel:
+    """Tables of log-odds with what is known about them.
+
+    Attributes
+    ----------
+    name
+        Name of the model, as in its file's name.
+    catalogue
+        The signals it was trained with; ratings are checked against it.
+    base_rate
+        Share of offers it was trained on.
+    intercept
+        Mean log-odds over the interviews learned from.
+    tables
+        By signal and input: log-odds at each knot, then where not observed; shape (levels + 1,).
+    pairs
+        Tables of two terms together.
+    coverage
+        Added to the intercept by the number of signals rated, shape (signals + 1,): with few ratings the answer
+        stays near the base rate, with none it is the base rate.
+    factors, variances
+        How the log-odds could differ with other data, as in factor analysis. Factors: for "intercept" shape (r,), by
+        signal and input shape (levels + 1, r); variances: by signal and input shape (levels + 1,). The variance of
+        the log-odds is the squared length of the sum of the cells' factors, plus the sum of their variances.
+    counts
+        Rows learned from by cell, for each signal and input; shape (levels + 1,), a 3.5 counts half at 3 and at 4.
+    feature_importances
+        Mean absolute contribution by signal and input, in log-odds, largest first.
+    pattern
+        Which rows are ordinary.
+    trained_on
+        Source, digest, number of interviews, whether simulated, and scores.
+    created_at
+        UTC time, ISO 8601.
+
+    Examples
+    --------
+    >>> model = OfferModel.load("experiments/models/champion.json")     # doctest: +SKIP
+    >>> model.predict({"goals_discussed": 4}).offer_probability         # doctest: +SKIP
+    0.37
+    """
+
+    name: str
+    catalogue: Catalogue
+    base_rate: float
+    intercept: float
+    tables: Mapping[str, Floats]
+    pairs: tuple[Pair, ...]
+    coverage: Floats
+    factors: Mapping[str, Floats]
+    variances: Mapping[str, Floats]
+    counts: Mapping[str, Floats]
+    feature_importances: Mapping[str, float]
+    pattern: Pattern
+    trained_on: Mapping[str, Any]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    # -- what it is ------------------------------------------------------------------------------------------------
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the signals, in order."""
+        return self.catalogue.names
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it was trained on simulated interviews."""
+        return bool(self.trained_on["simulated"])
+
+    @cached_property
+    def terms(self) -> tuple[str, ...]:
+        """Names of signals, then of inputs: the columns of every look-up."""
+        return (*self.catalogue.names, *(item.name for item in self.catalogue.inputs))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of everything but name, fingerprint and creation time."""
+        return _fingerprint(self.to_dict())
+
+    # -- predict ---------------------------------------------------------------------------------------------------
+
+    def predict(self, ratings: Mapping[str, Any], *, base_rate: float | None = None) -> Prediction:
+        """Answer for one interview.
+
+        Parameters
+        ----------
+        ratings
+            Ratings by signal name, or such a mapping under "ratings" with context beside it.
+        base_rate
+            The user's own share of offers, above 0 and below 1, where it differs from the model's.
+
+        Returns
+        -------
+        Prediction
+            The likelihood with its interval and reasons.
+
+        Raises
+        ------
+        RatingsError
+            With every problem of the ratings.
+        ConfigError
+            If `base_rate` is not between 0 and 1.
+        """
+        return next(self.predict_each(Ratings.from_records([ratings], self.catalogue), base_rate=base_rate))
+
+    def predict_each(self, ratings: Ratings, *, base_rate: float | None = None) -> Iterator[Prediction]:
+        """Answer for each interview of `ratings`, with reasons."""
+        shift = self._shift(base_rate)
+        values = self._values(ratings)
+        for row in range(len(values)):
+            yield self._explain(values[row : row + 1], shift, self.base_rate if base_rate is None else base_rate)
+
+    def predict_many(
+        self, ratings: Ratings | pd.DataFrame, *, base_rate: float | None = None, contributions: bool = False
+    ) -> pd.DataFrame:
+        """Answer for many interviews at once.
+
+        Parameters
+        ----------
+        ratings
+            Ratings, or a DataFrame with a column a signal.
+        base_rate
+            As in `predict`.
+        contributions
+            Whether to add "baseline" and a column "contribution:SIGNAL" for each signal and input.
+
+        Returns
+        -------
+        DataFrame
+            `offer_probability`, `interval_low` and `interval_high`, and contributions on request; the index of a
+            DataFrame passed in is kept.
+
+        Raises
+        ------
+        RatingsError
+            With every problem of the ratings.
+        """
+        import pandas as pd
+
+        index = ratings.index if isinstance(ratings, pd.DataFrame) else None
+        if isinstance(ratings, pd.DataFrame):
+            ratings = Ratings.from_frame(ratings, self.catalogue)
+        shift = self._shift(base_rate)
+        values = self._values(ratings)
+        chunks = []
+        for start in range(0, len(values), _CHUNK):
+            part = values[start : start + _CHUNK]
+            place = self._grid.place(part)
+            baseline, added = self._baseline(part, shift), self._contributions(place)
+            log_odds, half = baseline + added.sum(axis=1), _QUANTILE * self._deviation(place)
+            answers = [probability(log_odds), probability(log_odds - half), probability(log_odds + half)]
+            chunks.append(np.column_stack([*answers, baseline, added] if contributions else answers))
+        names = ["offer_probability", "interval_low", "interval_high"]
+        if contributions:
+            names += ["baseline", *(f"contribution:{name}" for name in self.terms)]
+        return pd.DataFrame(np.concatenate(chunks), columns=names, index=index)
+
+    def log_odds(self, values: Floats) -> Floats:
+        """Compute log-odds of an offer for ratings of shape (n, terms); inputs coded 0, 1, ... after the signals.
+
+        Values beyond the scale count as its end: for numbers that no door has checked.
+        """
+        parts = [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
+        return np.concatenate(
+            [self._baseline(part, 0.0) + self._contributions(self._grid.place(part)).sum(axis=1) for part in parts]
+        )
+
+    def contributions(self, values: Floats) -> Floats:
+        """Compute what each term adds, shape (n, terms), for values of the same shape."""
+        return self._contributions(self._grid.place(values))
+
+    def _values(self, ratings: Ratings) -> Floats:
+        """Take the model's signals and coded inputs, shape (n, terms), from ratings that may have more signals."""
+        scales = {signal.name: signal.scale for signal in ratings.catalogue.signals}
+        if other := [signal.name for signal in self.catalogue.signals if scales.get(signal.name) != signal.scale]:
+            raise ConfigError(
+                f"the ratings follow the catalogue '{ratings.catalogue.name}', the model '{self.catalogue.name}': "
+                f"{', '.join(other[:5])} {'is' if len(other) == 1 else 'are'} not there or on another scale"
+            )
+        place = {name: j for j, name in enumerate(ratings.catalogue.names)}
+        codes = [ratings.codes(item) for item in self.catalogue.inputs]
+        return np.column_stack([ratings.values[:, [place[name] for name in self.signals]], *codes])
+
+    def _shift(self, base_rate: float | None) -> float:
+        """Shift log-odds to another share of offers, the ratings given an outcome staying as they are."""
+        if base_rate is None:
+            return 0.0
+        if isinstance(base_rate, bool) or not 0 < base_rate < 1:
+            raise ConfigError(f"base rate {base_rate!r}: write a share above 0 and below 1, as in 0.35")
+        return logit(base_rate) - logit(self.base_rate)
+
+    def _baseline(self, values: Floats, shift: float) -> Floats:
+        rated = (~np.isnan(values[:, : len(self.signals)])).sum(axis=1)
+        return np.asarray(self.intercept + self.coverage[rated] + shift)
+
+    def _contributions(self, place: Place) -> Floats:
+        added = self._main.look_up(place)
+        if self.pairs:
+            halves = self._pair.look_up(place).T / 2
+            np.add.at(added.T, self._pair.first, halves)
+            np.add.at(added.T, self._pair.second, halves)
+        return added
+
+    def _deviation(self, place: Place) -> Floats:
+        vectors = self.factors["intercept"] + self._factors.look_up(place).sum(axis=1)
+        own = self._variances.look_up(place).sum(axis=1)
+        return np.asarray(np.sqrt((vectors**2).sum(axis=1) + own))
+
+    @cached_property
+    def _grid(self) -> Grid:
+        return Grid.of(self.catalogue)
+
+    @cached_property
+    def _main(self) -> Tables:
+        return Tables(self._grid, [self.tables[name] for name in self.terms])
+
+    @cached_property
+    def _factors(self) -> Tables:
+        return Tables(self._grid, [self.factors[name] for name in self.terms])
+
+    @cached_property
+    def _variances(self) -> Tables:
+        return Tables(self._grid, [self.variances[name] for name in self.terms])
+
+    @cached_property
+    def _pair(self) -> PairTables:
+        place = {name: j for j, name in enumerate(self.terms)}
+        return PairTables(self._grid, [(place[pair.first], place[pair.second], pair.log_odds) for pair in self.pairs])
+
+    def _explain(self, values: Floats, shift: float, base_rate: float) -> Prediction:
+        place = self._grid.place(values)
+        half = _QUANTILE * float(self._deviation(place)[0])
+        baseline = float(self._baseline(values, shift)[0])
+        contributions, families = [], dict.fromkeys(self.catalogue.families, 0.0)
+        log_odds = baseline
+        for about, value, added in zip(
+            self._about, values[0].tolist(), self._contributions(place)[0].tolist(), strict=True
+        ):
+            name, family, side, levels = about
+            rating = None if math.isnan(value) else levels[int(value)] if levels else value
+            contributions.append(Contribution(name, family, side, rating, added))
+            families[family] = families.get(family, 0.0) + added
+            log_odds += added
+        not_rated = tuple(c.signal for c in contributions[: len(self.signals)] if c.rating is None)
+        return Prediction(
+            offer_probability=float(probability(log_odds)),
+            interval=Interval(LEVEL, float(probability(log_odds - half)), float(probability(log_odds + half))),
+            base_rate=base_rate,
+            log_odds=log_odds,
+            baseline=baseline,
+            contributions=tuple(contributions),
+            families=families,
+            feature_importances=self.feature_importances,
+            not_rated=not_rated,
+            notes=tuple(self._notes(values[0, : len(self.signals)], not_rated)),
+            model=self._identity,
+        )
+
+    @cached_property
+    def _about(self) -> list[tuple[str, str, str | None, tuple[str, ...]]]:
+        signals: list[tuple[str, str, str | None, tuple[str, ...]]] = [
+            (signal.name, signal.family, signal.side, ()) for signal in self.catalogue.signals
+        ]
+        return signals + [(item.name, CONTEXT, None, item.levels) for item in self.catalogue.inputs]
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        told = ("source", "digest", "n", "simulated")
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "created_at": self.created_at,
+            "trained_on": {key: self.trained_on[key] for key in told},
+        }
+
+    def _notes(self, values: Floats, not_rated: Sequence[str]) -> Iterator[str]:
+        total = len(self.signals)
+        rated = total - len(not_rated)
+        if self.simulated:
+            yield "SIMULATED: this model learned from simulated interviews, not from real ones."
+        if rated == 0:
+            yield "Nothing was rated: this is the base rate."
+        elif rated < total / 2:
+            yield f"Thin input: {rated} of {total} signals were rated."
+        if rated >= 2:
+            mean, spread = pattern_of(values[None], self.catalogue)
+            for what, value, (low, high) in (
+                ("mean rating", mean[0], self.pattern.mean),
+                ("spread of ratings", spread[0], self.pattern.spread),
+            ):
+                if not low <= value <= high:
+                    word = "lower" if value < low else "higher"
+                    yield f"Unusual pattern: the {what} is {word} than in 99 % of the interviews learned from."
+
+    # -- save and load ---------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the model as plain data, as it stands in its file."""
+        terms: dict[str, Any] = {}
+        for name in self.terms:
+            *observed, missing = self.tables[name].tolist()
+            *seen, unseen = self.counts[name].tolist()
+            terms[name] = {"log_odds": observed, "not_observed": missing, "rows": seen, "rows_not_observed": unseen}
+        return {
+            "format": FORMAT,
+            "kind": KIND,
+            "simulated": self.simulated,
+            "name": self.name,
+            "created_at": self.created_at,
+            "trained_on": dict(self.trained_on),
+            "versions": dict(self.versions),
+            "base_rate": self.base_rate,
+            "intercept": self.intercept,
+            "coverage": self.coverage.tolist(),
+            "feature_importances": dict(self.feature_importances),
+            "tables": terms,
+            "pairs": [
+                {"first": pair.first, "second": pair.second, "log_odds": pair.log_odds.tolist()} for pair in self.pairs
+            ],
+            "ordinary": {"mean": list(self.pattern.mean), "spread": list(self.pattern.spread)},
+            "interval": {
+                "level": LEVEL,
+                "factors": {name: part.tolist() for name, part in self.factors.items()},
+                "variances": {name: part.tolist() for name, part in self.variances.items()},
+            },
+            "catalogue": self.catalogue.to_dict(),
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model to a JSON file, atomically.
+
+        Raises
+        ------
+        ModelError
+            If the file cannot be written.
+        """
+        text = json.dumps(
+            {**self.to_dict(), "fingerprint": self.fingerprint}, indent=1, ensure_ascii=False, allow_nan=False
+        )
+        # a list of numbers reads better, and makes smaller diffs, on one line
+        text = re.sub(
+            r"\[[\s\d.,e+-]+\]", lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"), text
+        )
+        try:
+            return write_text(path, text + "\n")
+        except OSError as error:
+            raise ModelError(f"{path}: the model cannot be written: {error.strerror or error}") from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> OfferModel:
+        """Read a model from its JSON file; no code of the file is run.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing, damaged, not a model, or of a newer format.
+        """
+        try:
+            data = json.loads(Path(path).read_bytes())
+        except FileNotFoundError:
+            raise ModelError(f"{path}: no such model; train one with: predictor train DATA.csv") from None
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"{path}: not a model file, or cut short: {error}") from None
+        try:
+            return cls.from_dict(data)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from None
+
+    @classmethod
+    def from_dict(cls, data: Any) -> OfferModel:
+        """Build a model from plain data, as `to_dict` gives it.
+
+        Raises
+        ------
+        ModelError
+            If it is not a model, of a newer format, or not what was once saved.
+        """
+        if not isinstance(data, dict) or data.get("kind") != KIND:
+            raise ModelError("this is not a model of the interview outcome predictor")
+        if not isinstance(data.get("format"), int) or data["format"] > FORMAT:
+            raise ModelError(f"format {data.get('format')!r} is newer than this version reads ({FORMAT}); update it")
+        if data.get("fingerprint") != _fingerprint(data):
+            raise ModelError("its content does not match its fingerprint: damaged or edited; train it or copy it again")
+        try:
+            return cls._from_dict(data)
+        except (KeyError, TypeError, ValueError, AttributeError, CatalogueError) as error:
+            raise ModelError(f"damaged: {type(error).__name__} {error}") from None
+
+    @classmethod
+    def _from_dict(cls, data: Mapping[str, Any]) -> OfferModel:
+        tables, counts = {}, {}
+        for name, item in data["tables"].items():
+            tables[name] = np.array([*item["log_odds"], item["not_observed"]], dtype=np.float64)
+            counts[name] = np.array([*item["rows"], item["rows_not_observed"]], dtype=np.float64)
+        model = cls(
+            name=data["name"],
+            catalogue=Catalogue.from_dict(data["catalogue"]),
+            base_rate=data["base_rate"],
+            intercept=data["intercept"],
+            tables=tables,
+            counts=counts,
+            pairs=tuple(Pair(item["first"], item["second"], np.array(item["log_odds"])) for item in data["pairs"]),
+            variances={name: np.array(part) for name, part in data["interval"]["variances"].items()},
+            coverage=np.array(data["coverage"]),
+            factors={name: np.array(part) for name, part in data["interval"]["factors"].items()},
+            feature_importances=data["feature_importances"],
+            pattern=Pattern(tuple(data["ordinary"]["mean"]), tuple(data["ordinary"]["spread"])),
+            trained_on=data["trained_on"],
+            versions=data["versions"],
+            created_at=data["created_at"],
+        )
+        model.__dict__["fingerprint"] = data["fingerprint"]  # checked already; not computed twice
+        return model
+
+
+def pattern_of(values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:
+    """Compute mean and standard deviation of each row's ratings, in shares of their scales.
+
+    Parameters
+    ----------
+    values
+        Ratings of shape (n, p), at least one in each row.
+
+    Returns
+    -------
+    tuple of arrays of shape (n,)
+        Mean and spread, each 0 to 1.
+    """
+    low = np.array([signal.scale.low for signal in catalogue.signals])
+    high = np.array([signal.scale.high for signal in catalogue.signals])
+    shares = (values - low) / (high - low)
+    return np.nanmean(shares, axis=1), np.nanstd(shares, axis=1)
+
+
+def probability(log_odds: Any) -> Any:
+    """Turn log-odds into probabilities: 1 / (1 + exp(-log_odds)), without overflow."""
+    return np.exp(-np.logaddexp(0.0, -np.asarray(log_odds)))
+
+
+def logit(share: float) -> float:
+    """Turn a share above 0 and below 1 into log-odds."""
+    return math.log(share / (1 - share))
+
+
+def _fingerprint(data: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in data.items() if key not in ("name", "created_at", "fingerprint")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,426 @@
+"""Ratings: parsed once, at the door, valid by type, or every problem at once.
+
+Whatever ratings come from (JSON, CSV, a DataFrame, the simulator), they end as one `Ratings` value.
+It exists only if it is valid, so nothing later checks again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import cached_property
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.errors import Problem, RatingsError, nearest
+from predictor.signals import ORIGIN, SIMULATED, Catalogue, ContextInput, Scale
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Cells = Sequence[Any] | NDArray[Any]
+
+YES = {"1", "1.0", "yes", "y", "true"}
+NO = {"0", "0.0", "no", "n", "false"}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NOT_A_NUMBER = "is not a number; write one, or leave it {empty} where it was not observed"
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """Ratings of interviews, with outcome and context.
+
+    Attributes
+    ----------
+    catalogue
+        The catalogue that the ratings follow.
+    values
+        Ratings, shape (n, p), one column a signal in the catalogue's order; NaN where not observed.
+    y
+        Outcomes, shape (n,): 1 (offer), 0 (no offer), NaN (unknown).
+    columns
+        Context columns by name, each of shape (n,); rater role, ids, group, dates.
+    source
+        Where the ratings came from, for messages and the model file.
+
+    Raises
+    ------
+    RatingsError
+        If shapes do not agree or a rating is out of scale.
+
+    Examples
+    --------
+    >>> from predictor.signals import Catalogue
+    >>> ratings = Ratings.from_records([{"goals_discussed": 4, "offer": "yes"}], Catalogue.shipped())
+    >>> len(ratings), ratings.y
+    (1, array([1.]))
+    """
+
+    catalogue: Catalogue
+    values: Floats
+    y: Floats
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    source: str = "ratings"
+
+    def __post_init__(self) -> None:
+        shape = (len(self.y), len(self.catalogue.signals))
+        if self.values.shape != shape or any(len(column) != shape[0] for column in self.columns.values()):
+            raise RatingsError(self.source, [Problem(f"shapes do not agree: ratings {self.values.shape}, not {shape}")])
+        problems: list[Problem] = []
+        for signal, column in zip(self.catalogue.signals, self.values.T, strict=True):
+            problems += _out_of_scale(column, signal.scale, signal.name, "NaN")
+        if problems:
+            raise RatingsError(self.source, problems)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    # -- making ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_records(
+        cls,
+        records: Iterable[Any],
+        catalogue: Catalogue,
+        *,
+        source: str = "ratings",
+        training: bool = False,
+        problems: Iterable[Problem] = (),
+    ) -> Ratings:
+        """Parse mappings, each flat or with its ratings under the key "ratings".
+
+        Parameters
+        ----------
+        records
+            One mapping an interview: ratings by signal name (numbers, None where not observed) and context.
+        training
+            Whether outcomes of both kinds must be there.
+
+        Raises
+        ------
+        RatingsError
+            With every problem of every record, and those passed in.
+        """
+        problems = list(problems)
+        rows = [_flat(record, number, problems) for number, record in enumerate(records, 1)]
+        known = dict.fromkeys(catalogue.columns)
+        for number, row in enumerate(rows, 1):
+            for name in row:
+                if name not in known:
+                    problems.append(Problem(_unknown(str(name), catalogue), number, found=str(name)))
+        present = dict.fromkeys(name for row in rows for name in row if name in known)
+        columns = {name: [row.get(name) for row in rows] for name in present}
+        return cls._parse(columns, len(rows), catalogue, source, training, "null", problems)
+
+    @classmethod
+    def from_text(
+        cls,
+        header: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        catalogue: Catalogue,
+        *,
+        source: str = "ratings",
+        training: bool = False,
+        problems: Iterable[Problem] = (),
+    ) -> Ratings:
+        """Parse a table of text, as a CSV file holds it; an empty cell means not observed.
+
+        Raises
+        ------
+        RatingsError
+            With every problem of the table, and those passed in.
+        """
+        found = [*problems, *_header(header, catalogue)]
+        columns = {
+            name: _Text(row[place] for row in rows) for place, name in enumerate(header) if name in catalogue.columns
+        }
+        return cls._parse(columns, len(rows), catalogue, source, training, "empty", found)
+
+    @classmethod
+    def from_frame(
+        cls, frame: pd.DataFrame, catalogue: Catalogue, *, source: str = "frame", training: bool = False
+    ) -> Ratings:
+        """Parse a DataFrame; NaN, None and NA mean not observed.
+
+        Raises
+        ------
+        RatingsError
+            With every problem of the frame.
+        """
+        problems = _header([str(name) for name in frame.columns], catalogue)
+        columns: dict[str, Cells] = {}
+        for place, name in enumerate(frame.columns):
+            series = frame.iloc[:, place]
+            if name in catalogue.columns and name not in columns:
+                if series.dtype.kind in "iuf":
+                    columns[name] = series.to_numpy(np.float64, na_value=np.nan)
+                else:
+                    columns[name] = [None if empty else cell for cell, empty in zip(series, series.isna(), strict=True)]
+        return cls._parse(columns, len(frame), catalogue, source, training, "empty", problems)
+
+    @classmethod
+    def _parse(
+        cls,
+        columns: Mapping[str, Cells],
+        n: int,
+        catalogue: Catalogue,
+        source: str,
+        training: bool,
+        empty: str,
+        problems: list[Problem],
+    ) -> Ratings:
+        values = np.full((n, len(catalogue.signals)), np.nan)
+        for j, signal in enumerate(catalogue.signals):
+            if signal.name in columns:
+                values[:, j], bad = _numbers(columns[signal.name], signal.name, empty)
+                problems += bad
+                problems += _out_of_scale(values[:, j], signal.scale, signal.name, empty)
+        y = np.full(n, np.nan)
+        if catalogue.outcome in columns:
+            y, bad = _outcomes(columns[catalogue.outcome], catalogue.outcome, empty)
+            problems += bad
+        context: dict[str, NDArray[Any]] = {}
+        for item in catalogue.inputs:
+            if item.name in columns:
+                context[item.name], bad = _levels(columns[item.name], item)
+                problems += bad
+        for name in dict.fromkeys([*([catalogue.group] if catalogue.group else []), *catalogue.context]):
+            if name in columns:
+                context[name], bad = _plain(columns[name], name)
+                problems += bad
+        if n == 0:
+            problems.append(Problem("there are no rows; add at least one rated interview"))
+        elif training:
+            problems += _untrainable(columns, y, context, catalogue, bool(problems))
+        if problems:
+            raise RatingsError(source, problems)
+        return cls(catalogue, values, y, context, source)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def X(self) -> pd.DataFrame:  # noqa: N802 - the field's own name
+        """Ratings as a DataFrame of shape (n, p), NaN where not observed."""
+        import pandas as pd  # here, since predicting one interview needs no pandas
+
+        return pd.DataFrame(self.values, columns=list(self.catalogue.names))
+
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """`X` and a column for each context input of the catalogue, coded 0, 1, ... in the order of its levels."""
+        return self.X.assign(**{item.name: self.codes(item) for item in self.catalogue.inputs})
+
+    @cached_property
+    def context(self) -> pd.DataFrame:
+        """Context columns as a DataFrame with n rows."""
+        import pandas as pd
+
+        return pd.DataFrame(dict(self.columns), index=range(len(self)))
+
+    def codes(self, item: ContextInput) -> Floats:
+        """Code a context input by the place of its word among the levels, NaN where it is not given."""
+        if item.name not in self.columns:
+            return np.full(len(self), np.nan)
+        code = {level: float(place) for place, level in enumerate(item.levels)}
+        return np.array([code.get(word, np.nan) for word in self.columns[item.name]])
+
+    @property
+    def groups(self) -> NDArray[Any] | None:
+        """The group of each row, shape (n,), or None where the file has no group column."""
+        return self.columns.get(self.catalogue.group) if self.catalogue.group else None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any row is marked SIMULATED in the context column `origin`."""
+        return ORIGIN in self.columns and bool((self.columns[ORIGIN] == SIMULATED).any())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of ratings, outcomes, inputs and groups, in hexadecimal."""
+        content = hashlib.sha256()
+        for name in (*self.catalogue.names, *sorted(self.columns)):
+            content.update(name.encode() + b"\0")
+        content.update(np.ascontiguousarray(self.values).tobytes() + self.y.tobytes())
+        for name in sorted(self.columns):
+            content.update("\0".join(map(str, self.columns[name])).encode())
+        return content.hexdigest()
+
+    def labelled(self) -> Ratings:
+        """Keep the rows whose outcome is known."""
+        return self.rows(~np.isnan(self.y))
+
+    def without(self, left_out: Collection[str]) -> Ratings:
+        """Leave out signals, families or inputs by name; see `Catalogue.without`."""
+        catalogue = self.catalogue.without(left_out)
+        kept = [name in catalogue.names for name in self.catalogue.names]
+        return replace(self, catalogue=catalogue, values=self.values[:, kept])
+
+    def rows(self, chosen: NDArray[Any]) -> Ratings:
+        """Keep the rows chosen by a mask or by indices."""
+        columns = {name: column[chosen] for name, column in self.columns.items()}
+        return replace(self, values=self.values[chosen], y=self.y[chosen], columns=columns)
+
+
+class _Text(list[str]):
+    """A column of text cells, in which "" is empty and "4" is a number."""
+
+
+def _flat(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any]:
+    if not isinstance(record, Mapping):
+        problems.append(Problem("is not a mapping of signals to ratings", number, found=repr(record)))
+        return {}
+    if "ratings" not in record:
+        return record
+    inner, outer = record["ratings"], {name: cell for name, cell in record.items() if name != "ratings"}
+    if not isinstance(inner, Mapping):
+        problems.append(Problem("must be a mapping of signals to ratings", number, "ratings", repr(inner)))
+        return outer
+    problems += [
+        Problem("is given twice, inside 'ratings' and beside it; give it once", number, str(name))
+        for name in inner
+        if name in outer
+    ]
+    return {**outer, **inner}
+
+
+def _unknown(name: str, catalogue: Catalogue) -> str:
+    hint = nearest(name, catalogue.columns)
+    return f"is not in the catalogue '{catalogue.name}'" + (
+        hint or "; see: predictor signals show (or list it under [columns] context)"
+    )
+
+
+def _header(header: Sequence[str], catalogue: Catalogue) -> list[Problem]:
+    problems = []
+    for name in dict.fromkeys(header):
+        if header.count(name) > 1:
+            problems.append(Problem(f"stands {header.count(name)} times in the header; keep one column", column=name))
+        if not name.strip():
+            problems.append(Problem("a column of the header has no name; name it or take it out"))
+        elif name not in catalogue.columns:
+            problems.append(Problem(_unknown(name, catalogue), column=name))
+    return problems
+
+
+def _numbers(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]]:
+    """Turn cells into floats; NaN where empty, and where a problem says why."""
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
+        values = cells.astype(np.float64)
+        infinite = np.flatnonzero(np.isinf(values))
+        values[infinite] = np.nan
+        return values, [
+            Problem(_NOT_A_NUMBER.format(empty=empty), int(row) + 1, name, str(cells[row])) for row in infinite
+        ]
+    text = isinstance(cells, _Text)
+    values, problems = np.full(len(cells), np.nan), []
+    for row, cell in enumerate(cells):
+        if cell is None or (text and not cell.strip()):
+            continue
+        if text and _NUMBER.fullmatch(cell.strip()):
+            values[row] = float(cell)
+        elif not text and (number := _finite(cell)) is not None:
+            values[row] = number
+        else:
+            problems.append(Problem(_why_no_number(cell, text, empty), row + 1, name, str(cell)))
+    return values, problems
+
+
+def _finite(cell: Any) -> float | None:
+    """Turn a number, other than true and false, into a finite float; None where it is none."""
+    if not isinstance(cell, Real | Decimal) or isinstance(cell, bool):
+        return None
+    try:
+        number = float(cell)
+    except (OverflowError, ValueError):  # an integer too large for a float, or a decimal's signalling NaN
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _why_no_number(cell: Any, text: bool, empty: str) -> str:
+    if isinstance(cell, bool | np.bool_):
+        return "is true or false, not a rating; write a number on the scale"
+    if text and _NUMBER.fullmatch(str(cell).strip().replace(",", ".", 1)):
+        return "has a decimal comma; write a point, as in 3.5"
+    if isinstance(cell, str) and not text and _NUMBER.fullmatch(cell.strip()):
+        return "is text; write the number without quotes"
+    return _NOT_A_NUMBER.format(empty=empty)
+
+
+def _out_of_scale(values: Floats, scale: Scale, name: str, empty: str) -> list[Problem]:
+    with np.errstate(invalid="ignore"):
+        rows = np.flatnonzero((values < scale.low) | (values > scale.high))
+    kind = f"is out of scale; write {scale}, or leave it {empty} where it was not observed"
+    return [Problem(kind, int(row) + 1, name, f"{values[row]:g}") for row in rows]
+
+
+def _outcomes(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]]:
+    y, problems = np.full(len(cells), np.nan), []
+    for row, cell in enumerate(cells):
+        word = "" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell).strip().lower()
+        if word in YES or word in NO:
+            y[row] = float(word in YES)
+        elif word:
+            kind = f"is not an outcome; write yes or no (or 1 or 0), or leave it {empty} where unknown"
+            problems.append(Problem(kind, row + 1, name, str(cell)))
+    return y, problems
+
+
+def _levels(cells: Cells, item: ContextInput) -> tuple[NDArray[Any], list[Problem]]:
+    words, problems = _plain(cells, item.name)
+    levels = {level.casefold(): level for level in item.levels}
+    for row, word in enumerate(words):
+        level = levels.get(word.casefold(), "")
+        if word and not level:
+            kind = f"is none of {', '.join(item.levels)}{nearest(word, item.levels)}"
+            problems.append(Problem(kind, row + 1, item.name, word))
+        words[row] = level
+    return words, problems
+
+
+def _plain(cells: Cells, name: str) -> tuple[NDArray[Any], list[Problem]]:
+    """Turn context cells into text; an id read as 7.0 is the id 7."""
+    words, problems = np.full(len(cells), "", dtype=object), []
+    for row, cell in enumerate(cells):
+        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            continue
+        if isinstance(cell, Mapping | list | tuple | set):
+            problems.append(Problem("must be text or a number", row + 1, name, repr(cell)))
+        else:
+            words[row] = (str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)).strip()
+    return words, problems
+
+
+def _untrainable(
+    columns: Mapping[str, Cells], y: Floats, context: Mapping[str, NDArray[Any]], catalogue: Catalogue, spoilt: bool
+) -> list[Problem]:
+    """Say what keeps ratings, otherwise valid, from being learned from."""
+    problems = []
+    if not any(name in columns for name in catalogue.names):
+        problems.append(Problem(f"has no column of a signal of the catalogue '{catalogue.name}'"))
+    if catalogue.outcome not in columns:
+        problems.append(Problem("is missing; training needs the outcome, yes or no", column=catalogue.outcome))
+    elif not spoilt:
+        known = np.unique(y[~np.isnan(y)])
+        if len(known) == 0:
+            problems.append(Problem("is empty in every row; training needs known outcomes", column=catalogue.outcome))
+        elif len(known) == 1:
+            word = "yes" if known[0] else "no"
+            kind = f"is '{word}' in every row; training needs both yes and no"
+            problems.append(Problem(kind, column=catalogue.outcome))
+    if catalogue.group and catalogue.group not in context:
+        kind = "is missing; it keeps rows of one person on one side of a split (or take 'group' out of the catalogue)"
+        problems.append(Problem(kind, column=catalogue.group))
+    elif catalogue.group:
+        problems += [
+            Problem("is empty; write whose row it is", int(row) + 1, catalogue.group)
+            for row in np.flatnonzero(context[catalogue.group] == "")
+        ]
+    return problems

@@ -1,0 +1,1 @@
+"""What is said about a model or about data: plots and reports."""

@@ -1,0 +1,232 @@
+"""Two plots of a training: is the model calibrated, and which signals does it go by.
+
+Drawn with matplotlib's objects, never with pyplot, so that nothing global changes and no window is needed.
+White behind and dark text: readable on light and on dark pages.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from predictor.atomic import write_bytes
+from predictor.errors import MissingExtraError
+from predictor.model import OfferModel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from predictor.learning.training import TrainingResult
+
+# Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour vision.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+OTHER = "#999999"
+INK = "#222222"
+FAINT = "#8A8A8A"
+GRID = "#E4E4E4"
+BLUE = PALETTE[0]
+TOP = 15
+_DPI = 130
+
+
+def calibration_plot(result: TrainingResult) -> Figure:
+    """Draw observed against predicted shares of offers, with 90 % intervals, and how many ratings each point holds.
+
+    Parameters
+    ----------
+    result
+        What `train` returned.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Points on the diagonal mean: of interviews said to have 70 %, 70 % ended in an offer.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    figure = _figure(6.4, 6.6)
+    axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(5, 1))
+    loss = result.scores["log_loss"]
+    _head(
+        figure,
+        "Calibration: predicted and observed",
+        f"{result.name}: n = {result.data['n']:,}, log-loss {loss.value:.3f} "
+        f"(90 % interval {loss.low:.3f} to {loss.high:.3f})",
+        simulated=result.model.simulated,
+    )
+    bins = result.calibration
+    predicted, observed = [item.predicted for item in bins], [item.observed for item in bins]
+    below = [max(0.0, item.observed - item.low) for item in bins]
+    above = [max(0.0, item.high - item.observed) for item in bins]
+    axes.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2, label="perfect calibration", zorder=1)
+    axes.errorbar(
+        predicted, observed, yerr=[below, above], color=BLUE, linewidth=1.8, marker="o", markersize=6.5,
+        markeredgecolor="white", elinewidth=1.4, capsize=3.5, label="model, with 90 % intervals", zorder=3,
+    )  # fmt: skip
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="Observed share of offers")
+    axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=INK)
+    _quiet(axes, "both")
+    _counts(counts, predicted, [item.n for item in bins])
+    for axis in (axes.xaxis, counts.xaxis, axes.yaxis):
+        axis.set_major_formatter(_percent)
+    _quiet(counts, "x")
+    return figure
+
+
+def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP) -> Figure:
+    """Draw the signals that a model goes by most, coloured by family.
+
+    Parameters
+    ----------
+    source
+        What `train` returned, or a model.
+    top
+        How many signals to show at most.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Horizontal bars, the most important signal first.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    model = source if isinstance(source, OfferModel) else source.model
+    catalogue, importances = model.catalogue, model.feature_importances
+    labels = {signal.name: signal.label for signal in catalogue.signals}
+    labels |= {item.name: item.label for item in catalogue.inputs}
+    families = {signal.name: signal.family for signal in catalogue.signals}
+    colours = {family: PALETTE[i] if i < len(PALETTE) else OTHER for i, family in enumerate(catalogue.families)}
+    names = sorted(importances, key=lambda name: (-importances[name], name))[:top]
+    figure = _figure(8.2, 1.9 + 0.33 * max(len(names), 3))
+    axes = figure.subplots()
+    shown = (
+        f"the {len(names)} strongest of {len(importances)}" if len(names) < len(importances) else f"all {len(names)}"
+    )
+    _head(
+        figure,
+        "What the model goes by: signs, not causes",
+        f"{model.name}: feature importances, {shown}; trained on n = {model.trained_on['n']:,}",
+        simulated=model.simulated,
+    )
+    values = [importances[name] for name in names]
+    bars = axes.barh(
+        range(len(names)), values, height=0.72, color=[colours.get(families.get(n, ""), OTHER) for n in names]
+    )
+    axes.bar_label(bars, fmt="%.3f", padding=4, fontsize=8, color=INK)
+    axes.set_yticks(range(len(names)), [_short(labels.get(name, name)) for name in names], parse_math=False)
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, (max(values, default=0) or 1) * 1.12))
+    axes.set_xlabel("Importance: mean absolute contribution in log-odds")
+    _quiet(axes, "x")
+    axes.tick_params(axis="y", length=0)
+    used = {families.get(name, "") for name in names}
+    handles = [(catalogue.families[family], colours[family]) for family in catalogue.families if family in used]
+    handles += [("Context", OTHER)] if "" in used else []
+    _legend(figure, handles)
+    return figure
+
+
+def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
+    """Write `calibration.png` and `importances.png` into a folder, each whole or not at all.
+
+    Returns
+    -------
+    list of Path
+        The two files.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    OSError
+        If the folder cannot be written.
+    """
+    paths = []
+    for name, figure in (("calibration.png", calibration_plot(result)), ("importances.png", importance_plot(result))):
+        content = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box for a letter is no cause for alarm
+            figure.savefig(content, format="png", dpi=_DPI, metadata={"Software": None})  # the same bytes each time
+        paths.append(write_bytes(Path(folder) / name, content.getvalue()))
+    return paths
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "Drawing plots", "train") from error
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06)
+    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _head(figure: Figure, title: str, subtitle: str, *, simulated: bool) -> None:
+    figure.suptitle(f"{title}\n", x=0.02, ha="left", fontsize=13, fontweight="bold", color=INK, linespacing=1.6)
+    height = figure.get_figheight()
+    figure.text(0.02, 1 - 0.47 / height, subtitle, fontsize=9, color="#555555", va="center", parse_math=False)
+    if simulated:
+        figure.text(
+            0.985, 1 - 0.21 / height, "SIMULATED interviews", ha="right", va="center", fontsize=9, fontweight="bold",
+            color="white", bbox={"boxstyle": "round,pad=0.35", "facecolor": "#B23A00", "edgecolor": "none"},
+        )  # fmt: skip
+
+
+def _legend(figure: Figure, handles: list[tuple[str, str]]) -> None:
+    from matplotlib.patches import Patch
+
+    patches = [Patch(color=colour, label=label) for label, colour in handles]
+    legend = figure.legend(
+        handles=patches, loc="outside lower center", ncols=2, frameon=False, fontsize=9, labelcolor=INK
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a label may hold a dollar sign
+
+
+def _quiet(axes: Axes, grid: str) -> None:
+    """Take away what carries no information."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+    axes.grid(visible=True, axis="both" if grid == "both" else "x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, labelsize=9)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set(fontsize=9.5, color=INK)
+
+
+def _percent(value: float, _: object) -> str:
+    return f"{value:.0%}"
+
+
+def _counts(axes: Axes, places: list[float], counts: list[int]) -> None:
+    """Draw how many ratings each point holds, in figures where there is room for them."""
+    gap = min((b - a for a, b in pairwise(sorted(places))), default=1.0)
+    upright = gap >= 0.012 * max((len(f"{count:,}") for count in counts), default=0) + 0.01  # room for the figures
+    axes.bar(places, counts, width=min(0.022, 0.8 * gap), color=BLUE, alpha=0.85)
+    axes.set(ylim=(0, max(counts, default=1) * (1.5 if upright else 2.3)), yticks=[])
+    axes.set(ylabel="Ratings", xlabel="Predicted probability of an offer")
+    if gap < 0.02:
+        each = f"{min(counts):,} to {max(counts):,} ratings a point"
+        axes.text(0.99, 0.9, each, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=INK)
+        return
+    for place, count in zip(places, counts, strict=True):
+        axes.annotate(
+            f"{count:,}", (place, count), (0, 3), textcoords="offset points",
+            ha="center", va="bottom", fontsize=8, color=INK, rotation=0 if upright else 90,
+        )  # fmt: skip
+
+
+def _short(label: str, length: int = 46) -> str:
+    return label if len(label) <= length else label[: length - 1].rstrip() + "\u2026"

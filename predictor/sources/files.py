@@ -1,0 +1,200 @@
+"""Read ratings from JSON, CSV and Parquet files, and write them to CSV.
+
+The same rules hold for every format; what differs is how "not observed" is written:
+null in JSON, an empty cell in CSV, a null in Parquet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.atomic import write_text
+from predictor.errors import MissingExtraError, Problem, RatingsError
+from predictor.ratings import Ratings
+from predictor.signals import Catalogue
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = (".json", ".csv", ".parquet")
+
+
+def read_ratings(path: str | Path, catalogue: Catalogue, *, training: bool = False) -> Ratings:
+    """Read ratings from a file.
+
+    Parameters
+    ----------
+    path
+        A .json file (one mapping or a list of them), a .csv file (header; comma, semicolon or tab), or .parquet.
+    catalogue
+        The catalogue that the file follows.
+    training
+        Whether outcomes of both kinds must be there.
+
+    Returns
+    -------
+    Ratings
+        One row an interview.
+
+    Raises
+    ------
+    RatingsError
+        With every problem of the file.
+    MissingExtraError
+        If pyarrow, which reads Parquet, is not installed.
+    """
+    path, source = Path(path), str(path)
+    match path.suffix.lower():
+        case ".json":
+            records, problems = read_json(path)
+            return Ratings.from_records(records, catalogue, source=source, training=training, problems=problems)
+        case ".csv":
+            header, rows, problems = read_csv(path)
+            return Ratings.from_text(header, rows, catalogue, source=source, training=training, problems=problems)
+        case ".parquet":
+            return Ratings.from_frame(read_parquet(path), catalogue, source=source, training=training)
+    raise RatingsError(source, [Problem(f"the file's name has none of the endings {', '.join(FORMATS)}")])
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which of its keys came twice."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    made = _Object(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        made.repeated = tuple(name for name in made if names.count(name) > 1)
+    return made
+
+
+def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
+    """Parse JSON into records, one an interview, with the problems of its form.
+
+    Raises
+    ------
+    RatingsError
+        If the content is empty, not UTF-8, or not JSON.
+    """
+    text = _decode(content, source)
+    if not text.strip():
+        raise RatingsError(source, [Problem("the file is empty; write one with: predictor signals form")])
+    try:
+        # NaN and Infinity are no JSON, but Python reads them: as text they are refused with row and name
+        data = json.loads(text, object_pairs_hook=_object, parse_constant=str)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise RatingsError(source, [Problem(f"is not JSON: {error.msg} at {where}")]) from None
+    except (ValueError, RecursionError) as error:
+        raise RatingsError(source, [Problem(f"is not usable JSON: {error}")]) from None
+    records = data if isinstance(data, list) else [data]
+    problems = [
+        Problem("is given twice; give it once", number, name)
+        for number, record in enumerate(records, 1)
+        for part in (record, record.get("ratings") if isinstance(record, dict) else None)
+        if isinstance(part, _Object)
+        for name in part.repeated
+    ]
+    return records, problems
+
+
+def read_json(path: Path) -> tuple[list[Any], list[Problem]]:
+    """Read a JSON file into records; see `parse_json`."""
+    return parse_json(_read(path), str(path))
+
+
+def read_csv(path: Path) -> tuple[list[str], list[list[str]], list[Problem]]:
+    """Read a CSV file into header, rows and the problems of its form.
+
+    Raises
+    ------
+    RatingsError
+        If the file is missing, empty, or not UTF-8.
+    """
+    text = _decode(_read(path), str(path))
+    first = text.lstrip("\r\n").partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        table = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter, strict=True) if row]
+    except csv.Error as error:
+        raise RatingsError(str(path), [Problem(f"is not a CSV table: {error}")]) from None
+    if not table:
+        raise RatingsError(str(path), [Problem("the file is empty; it needs a header and rated interviews")])
+    header, rows = [name.strip() for name in table[0]], table[1:]
+    problems = []
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(header):
+            kind = f"does not have the header's {len(header)} cells; look for a comma or quote too many or too few"
+            problems.append(Problem(kind, number, found=f"{len(row)} cells"))
+            row[:] = (row + [""] * len(header))[: len(header)]
+    return header, rows, problems
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet file into a DataFrame.
+
+    Raises
+    ------
+    RatingsError
+        If the file is missing or is not Parquet.
+    MissingExtraError
+        If pyarrow is not installed.
+    """
+    import pandas as pd
+
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise MissingExtraError("pyarrow", "reading Parquet", "train") from None
+    try:
+        return pd.read_parquet(path, engine="pyarrow")
+    except OSError as error:
+        raise RatingsError(str(path), [Problem(_os_reason(error))]) from None
+    except pa.ArrowException as error:
+        raise RatingsError(str(path), [Problem(f"is not a Parquet file: {error}")]) from None
+
+
+def write_csv(ratings: Ratings, path: str | Path) -> Path:
+    """Write ratings to a CSV file that `read_ratings` reads back, with the catalogue's context columns.
+
+    Columns that the catalogue does not name, such as the simulator's latent truth, are left out.
+    """
+    catalogue = ratings.catalogue
+    names = [name for name in catalogue.columns if name in ratings.columns and name not in catalogue.names]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*names, *catalogue.names, catalogue.outcome])
+    for row in range(len(ratings)):
+        numbers = ["" if np.isnan(value) else f"{value:g}" for value in ratings.values[row]]
+        outcome = {0.0: "no", 1.0: "yes"}.get(ratings.y[row], "")
+        writer.writerow([*(ratings.columns[name][row] for name in names), *numbers, outcome])
+    return write_text(path, out.getvalue())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RatingsError(str(path), [Problem(_os_reason(error))]) from None
+
+
+def _decode(content: bytes, source: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        kind = f"is not UTF-8 text (byte {error.start + 1:,}); save it as 'CSV UTF-8' or as UTF-8"
+        raise RatingsError(source, [Problem(kind)]) from None
+
+
+def _os_reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return f"cannot be read: {error.strerror or error}"

@@ -1,0 +1,153 @@
+"""Ratings on a grid, and look-ups in tables of log-odds that stand on it.
+
+Every term of a model (a signal, or a context input such as the rater's role) has a few knots and one cell more for
+"not observed". A table gives a log-odds for each cell; between two knots it is linear. So a table is an exact
+function of any rating, on the knots or between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.signals import Catalogue
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where values stand on a grid: cell `lower` and the share `fraction` of the way to the next, both (n, terms)."""
+
+    lower: Ints
+    fraction: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Knots of each term: `low` + `step` * 0, 1, ..., `levels` - 1; cell `levels` is "not observed".
+
+    Attributes
+    ----------
+    low, step
+        First knot and distance between knots, shape (terms,).
+    levels
+        Number of knots, 2 or more, shape (terms,).
+
+    Examples
+    --------
+    >>> grid = Grid(np.array([1.0]), np.array([1.0]), np.array([5]))
+    >>> grid.weights(np.array([[3.5], [np.nan]]))
+    array([[0. , 0. , 0.5, 0.5, 0. , 0. ],
+           [0. , 0. , 0. , 0. , 0. , 1. ]])
+    """
+
+    low: Floats
+    step: Floats
+    levels: Ints
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Grid:
+        """Make the grid of a catalogue's signals, then of its inputs, whose levels are coded 0, 1, ..."""
+        scales = [signal.scale for signal in catalogue.signals]
+        inputs = [len(item.levels) for item in catalogue.inputs]
+        return cls(
+            np.array([scale.low for scale in scales] + [0.0 for _ in inputs]),
+            np.array([scale.step for scale in scales] + [1.0 for _ in inputs]),
+            np.array([len(scale.knots) for scale in scales] + inputs),
+        )
+
+    @cached_property
+    def offsets(self) -> Ints:
+        """First cell of each term when the cells of all terms stand in a row, shape (terms + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.levels + 1)])
+
+    def knots(self, term: int) -> Floats:
+        """Knots of one term, shape (levels,)."""
+        return np.asarray(self.low[term] + self.step[term] * np.arange(self.levels[term]))
+
+    def place(self, values: Floats) -> Place:
+        """Find the cells of values of shape (n, terms); values beyond the ends stand on the end."""
+        missing = np.isnan(values)
+        position = np.clip((values - self.low) / self.step, 0, self.levels - 1)
+        lower = np.minimum(np.where(missing, 0, position).astype(np.int64), self.levels - 2)
+        fraction = np.where(missing, 0.0, position - lower)
+        return Place(np.where(missing, self.levels, lower), fraction)
+
+    def weights(self, values: Floats) -> Floats:
+        """Spread values of shape (n, terms) over cells: shape (n, cells), rows of a term add up to one."""
+        place = self.place(values)
+        cells = np.zeros((len(values), int(self.offsets[-1]) + 1))
+        rows = np.arange(len(values))[:, None]
+        at = self.offsets[:-1] + place.lower
+        cells[rows, at] = 1 - place.fraction
+        cells[rows, at + 1] += place.fraction
+        return cells[:, :-1]
+
+
+class Tables:
+    """One table a term, laid end to end for look-up.
+
+    Parameters
+    ----------
+    grid
+        Where the tables stand.
+    tables
+        For each term an array of shape (levels + 1,): log-odds at the knots, then where not observed.
+        A further axis, the same for every table, is carried through.
+
+    Examples
+    --------
+    >>> grid = Grid(np.array([1.0]), np.array([1.0]), np.array([3]))
+    >>> Tables(grid, [np.array([-1.0, 0.0, 2.0, 0.25])]).look_up(grid.place(np.array([[2.5], [np.nan]])))
+    array([[1.  ],
+           [0.25]])
+    """
+
+    def __init__(self, grid: Grid, tables: Sequence[Floats]) -> None:
+        self._first = grid.offsets[:-1]
+        spare = np.zeros((1, *tables[0].shape[1:]))  # a look-up reads the next cell too, with weight 0 at the end
+        self._flat = np.concatenate([*tables, spare])
+
+    def look_up(self, place: Place) -> Floats:
+        """Give each term's log-odds, shape (n, terms)."""
+        return _between(self._flat, self._first + place.lower, place.fraction)
+
+
+class PairTables:
+    """Tables of pairs of terms, bilinear between knots.
+
+    Parameters
+    ----------
+    grid
+        Where the tables stand.
+    pairs
+        For each pair: first term, second term, and an array of shape (levels + 1, levels + 1), first term along rows.
+    """
+
+    def __init__(self, grid: Grid, pairs: Sequence[tuple[int, int, Floats]]) -> None:
+        self.first = np.array([first for first, _, _ in pairs], dtype=np.int64)
+        self.second = np.array([second for _, second, _ in pairs], dtype=np.int64)
+        self._width = grid.levels[self.second] + 1
+        sizes = (grid.levels[self.first] + 1) * self._width
+        self._start = np.cumsum(sizes) - sizes
+        spare = np.zeros(int(self._width.max(initial=0)) + 2)
+        self._flat = np.concatenate([*(table.ravel() for _, _, table in pairs), spare])
+
+    def look_up(self, place: Place) -> Floats:
+        """Give each pair's log-odds, shape (n, pairs)."""
+        at = self._start + place.lower[:, self.first] * self._width + place.lower[:, self.second]
+        along, across = place.fraction[:, self.first], place.fraction[:, self.second]
+        near, far = _between(self._flat, at, across), _between(self._flat, at + self._width, across)
+        return near + along * (far - near)
+
+
+def _between(flat: Floats, at: Ints, fraction: Floats) -> Floats:
+    below = flat[at]
+    fraction = fraction.reshape(fraction.shape + (1,) * (below.ndim - fraction.ndim))
+    return np.asarray(below + fraction * (flat[at + 1] - below))

@@ -1,0 +1,87 @@
+"""The classifier: scikit-learn's own checks, tables that equal the pool, and honest behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from predictor import Catalogue, OfferClassifier, Ratings, simulate_interviews
+from predictor.errors import ConfigError
+from predictor.learning.members import INTERCEPT_PRECISION
+from predictor.tables import Grid
+
+
+@parametrize_with_checks([OfferClassifier()])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_scikit_learn_estimator_checks(estimator: OfferClassifier, check: Callable[[Any], None]) -> None:
+    check(estimator)
+
+
+def _anything(catalogue: Catalogue, rows: int, seed: int) -> np.ndarray:
+    """Random ratings, on the grid and off it, some not observed, with any role or none."""
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(1, 5, size=(rows, len(catalogue.signals)))
+    values = np.where(rng.random(values.shape) < 0.5, np.round(values), values)
+    values[rng.random(values.shape) < 0.2] = np.nan
+    role = rng.choice([0.0, 1.0, 2.0, np.nan], size=rows)
+    return np.column_stack([values, role])
+
+
+def test_tables_equal_the_members_they_came_from() -> None:
+    ratings = simulate_interviews(500, seed=1).labelled()
+    classifier = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y)
+    model = classifier.model_
+    values = _anything(ratings.catalogue, 1000, seed=2)
+    cells = Grid.of(ratings.catalogue).weights(values)
+    pool = np.mean([member.decision_function(cells) for member in classifier.members_], axis=0)
+    rated = (~np.isnan(values[:, :24])).sum(axis=1)
+    np.testing.assert_allclose(model.log_odds(values) - model.coverage[rated], pool, atol=1e-9)
+    assert model.pairs, "the rater's role must interact"
+
+
+def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) -> None:
+    ratings = interviews.labelled()
+    (member,) = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y).members_
+    cells = Grid.of(ratings.catalogue).weights(ratings.features.to_numpy())
+    spread = np.array([member.spreads[member.basis.names[block]] for block in member.basis.block])
+    scale = np.concatenate([[INTERCEPT_PRECISION**-0.5], spread])
+    design = np.column_stack([np.ones(len(cells)), member.basis.design(cells)])
+    same = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-8, max_iter=5000).fit(design * scale, ratings.y)
+    np.testing.assert_allclose(same.coef_[0] * scale, [member.intercept, *member.coefficients], atol=1e-2)
+    np.testing.assert_allclose(same.decision_function(design * scale), member.decision_function(cells), atol=1e-2)
+
+
+def test_intervals_narrow_with_data_and_hold_the_near_truth() -> None:
+    """The near truth is a model of 60,000 simulated interviews; the catalogue's interval is a 90 % one."""
+    truth = OfferClassifier(Catalogue.shipped()).fit(*_simulated(60_000, 99)).model_
+    sample = simulate_interviews(2000, seed=123)
+    near = truth.predict_many(sample)["offer_probability"]
+    widths = {}
+    for n in (50, 200, 1000):
+        inside, width = [], []
+        for seed in range(8):
+            found = OfferClassifier(sample.catalogue).fit(*_simulated(n, seed)).model_.predict_many(sample)
+            inside.append(near.between(found["interval_low"], found["interval_high"]).mean())
+            width.append((found["interval_high"] - found["interval_low"]).mean())
+        widths[n] = np.mean(width)
+        assert 0.8 < np.mean(inside) <= 1.0  # a few training sets of one size vary by about .04
+    assert widths[50] > 1.2 * widths[200] > 1.2 * 1.2 * widths[1000]
+
+
+def _simulated(n: int, seed: int) -> tuple[Any, Any]:
+    ratings = simulate_interviews(n, seed=seed).labelled()
+    return ratings.features, ratings.y
+
+
+def test_columns_in_another_order_are_refused(interviews: Ratings) -> None:
+    ratings = interviews.labelled()
+    classifier = OfferClassifier(ratings.catalogue).fit(ratings.X, ratings.y)
+    with pytest.raises(ValueError, match="feature names"):
+        classifier.predict_proba(ratings.X.iloc[:, ::-1])
+    with pytest.raises(ConfigError, match="24 signals"):
+        OfferClassifier(ratings.catalogue).fit(ratings.X.iloc[:, :3], ratings.y)

@@ -1,0 +1,122 @@
+"""Training: honest scores, the same model each time, and what it must find or must not find."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from predictor import Catalogue, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
+from predictor.errors import CatalogueError, ConfigError
+
+QUICK = TrainingConfig(repeats=1, resamples=50)
+
+
+def test_the_same_data_and_config_give_the_same_file(tmp_path: Path) -> None:
+    written = []
+    for name in ("a", "b"):
+        model = train(simulate_interviews(200, seed=4), QUICK).model
+        data = json.loads(model.save(tmp_path / f"{name}.json").read_text())
+        data.pop("created_at")
+        written.append(json.dumps(data))
+    assert written[0] == written[1]
+
+
+def test_scores_stand_within_the_evidence(result: TrainingResult) -> None:
+    for scores in (result.scores, *result.scores_by_role.values()):
+        assert all(score.low <= score.value <= score.high for score in scores.values())
+    assert result.scores["log_loss"].n == result.data["n"] == result.data["n"]
+    assert result.gains["base_rate"].low > 0
+    assert set(result.scores_by_role) == {"interviewer", "observer", "candidate"}
+    assert result.scores_by_role["interviewer"]["roc_auc"].value > result.scores_by_role["candidate"]["roc_auc"].value
+    assert any("SIMULATED" in warning for warning in result.warnings)
+
+
+def test_auc_by_role_on_simulated_interviews() -> None:
+    """The bands of what is realistic by who rated, for 4,000 ratings; one standard error of an AUC is about .015."""
+    found = train(simulate_interviews(4000, seed=6), QUICK)
+    auc = {role: scores["roc_auc"].value for role, scores in found.scores_by_role.items()}
+    assert 0.76 < auc["interviewer"] < 0.83
+    assert 0.71 < auc["observer"] < 0.80
+    assert 0.60 < auc["candidate"] < 0.69
+    assert 0.70 < found.scores["roc_auc"].value < 0.77
+
+
+def test_shuffled_offers_give_the_base_rate() -> None:
+    null = simulate_interviews(1500, seed=2, mode="null")
+    found = train(null, QUICK)
+    assert found.scores["roc_auc"].value < 0.55  # below .5 is no news: folds with fewer offers teach lower rates
+    assert abs(found.gains["base_rate"].value) < 0.005
+    answers = found.model.predict_many(null)["offer_probability"]
+    assert np.abs(answers - found.model.base_rate).quantile(0.9) < 0.05
+
+
+def test_all_fives_beat_all_ones_and_more_is_better(result: TrainingResult, catalogue: Catalogue) -> None:
+    for role in catalogue.inputs[0].levels:
+        means = [
+            result.model.predict({"rater_role": role, "ratings": dict.fromkeys(catalogue.names, rating)}).log_odds
+            for rating in (1, 2, 3, 4, 5)
+        ]
+        assert means == sorted(means)
+        assert means[-1] - means[0] > 0.5
+
+
+def test_a_strong_signal_is_found() -> None:
+    ratings = simulate_interviews(1200, seed=1)
+    y = ratings.y.copy()
+    rng = np.random.default_rng(0)
+    told = ratings.values[:, ratings.catalogue.names.index("next_steps_timeline")]
+    known = ~np.isnan(told)
+    y[known] = rng.random(known.sum()) < np.where(told[known] >= 4, 0.7, 0.15)
+    model = train(Ratings(ratings.catalogue, ratings.values, y, ratings.columns), QUICK).model
+    assert next(iter(model.feature_importances)) == "next_steps_timeline"
+
+
+def test_order_of_rows_and_ids_change_nothing_that_matters() -> None:
+    ratings = simulate_interviews(300, seed=3).labelled()
+    model = train(ratings, QUICK).model
+    turned = ratings.rows(np.arange(len(ratings))[::-1])
+    again = train(turned, QUICK).model
+    sample = simulate_interviews(50, seed=9)
+    np.testing.assert_allclose(model.predict_many(sample), again.predict_many(sample), atol=0.02)
+
+
+def test_groups_stay_on_one_side() -> None:
+    """Rows copied five times under one id: scores must not be better than without the copies."""
+    once = simulate_interviews(150, seed=5, mode="null").labelled()
+    copies = once.rows(np.repeat(np.arange(len(once)), 5))
+    found = train(copies, QUICK)
+    assert found.data["n_groups"] == len(np.unique(once.groups))
+    assert found.gains["base_rate"].value < 0.01  # with copies on both sides it would be far above
+
+
+def test_left_out_signals_are_accepted_and_ignored() -> None:
+    ratings = simulate_interviews(300, seed=7)
+    model = train(ratings, TrainingConfig(repeats=1, resamples=20, leave_out=("body_language", "mutual_rapport"))).model
+    assert not {"candidate_eye_contact", "mutual_rapport"} & set(model.signals)
+    with_it = model.predict({"goals_discussed": 4, "mutual_rapport": 5, "candidate_eye_contact": 1})
+    assert with_it.log_odds == model.predict({"goals_discussed": 4}).log_odds
+    with pytest.raises(CatalogueError, match="did you mean 'body_language'"):
+        train(ratings, TrainingConfig(leave_out=("body_languages",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fold = 3", "did you mean 'folds'"),
+        ("folds = 1", "from 2 to 20"),
+        ("folds = true", "from 2 to 20"),
+        ("seed = -1\nrepeats = 0", "repeats = 0"),
+        ("leave_out = 'body_language'", "a list of names"),
+        ("leave_out = [1]", "a list of names"),
+        ("folds = ", "not a readable TOML"),
+    ],
+)
+def test_a_wrong_experiment_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        TrainingConfig.load(tmp_path / "mine.toml")
+    with pytest.raises(ConfigError, match="did you mean 'mine'"):
+        TrainingConfig.load(tmp_path / "mien.toml")

@@ -1,0 +1,239 @@
+"""A draft must work at once, get the scale right, and keep from the model what it must not see."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from predictor.errors import RatingsError
+from predictor.ratings import Ratings
+from predictor.signals import Catalogue, Scale
+from predictor.sources.drafting import draft_catalogue
+from predictor.sources.files import read_ratings, write_csv
+
+PUBLIC = Path(__file__).parents[3] / "shared/datasets"
+N = 60
+RNG = np.random.default_rng(3)
+OUTCOME = ["yes" if i % 3 else "no" for i in range(N)]
+
+
+def ratings(low: int, high: int, n: int = N) -> list[int]:
+    """Ratings with no tie to the outcome that reach both ends."""
+    return [low, high, *RNG.integers(low, high + 1, n - 2).tolist()]
+
+
+def write(folder: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
+    path = folder / "my.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        table.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+def draft(path: Path, outcome: str = "hired", group: str | None = None) -> Catalogue:
+    """Draft, save and load as a user does, and read the file with it."""
+    toml = path.with_suffix(".toml")
+    toml.write_text(draft_catalogue(path, outcome=outcome, group=group), encoding="utf-8")
+    catalogue = Catalogue.load(toml)
+    read_ratings(path, catalogue, training=True)
+    return catalogue
+
+
+def why(path: Path, column: str) -> str:
+    """What the draft says of a column that it leaves out."""
+    line = next(
+        line for line in draft_catalogue(path, outcome="hired").splitlines() if line.startswith(f'  "{column}"')
+    )
+    return line.partition(" # ")[2]
+
+
+@pytest.mark.parametrize(
+    ("cells", "scale"),
+    [
+        (ratings(0, 5), Scale(0, 5)),
+        (ratings(0, 4), Scale(0, 4)),
+        (ratings(1, 5), Scale(1, 5)),
+        (ratings(1, 4, 12) * 5, Scale(1, 4)),
+        (ratings(1, 7), Scale(1, 7)),
+        (ratings(2, 9), Scale(1, 10)),
+        (ratings(0, 10), Scale(0, 10)),
+        (ratings(-3, 3), Scale(-3, 3)),
+        (ratings(0, 1), Scale(0, 1)),
+        (ratings(3, 96), Scale(0, 100, 10)),
+        (RNG.uniform(0.02, 0.98, N).tolist(), Scale(0, 1, 0.1)),
+        (RNG.uniform(2.3, 6.6, N).tolist(), Scale(1, 7)),
+    ],
+)
+def test_scale(tmp_path: Path, cells: list[float], scale: Scale) -> None:
+    catalogue = draft(write(tmp_path, {"s": cells, "hired": OUTCOME}))
+    assert catalogue.signals[0].scale == scale
+    assert len(scale.knots) <= 21
+
+
+def test_columns_share_a_scale_unless_they_have_their_own(tmp_path: Path) -> None:
+    columns = {f"rating_{i}": ratings(1, 10) for i in range(4)}
+    columns |= {"timid": ratings(4, 8), "confidence": ratings(1, 5), "told": ratings(0, 1), "share": [0.3, 0.7] * 30}
+    scales = {signal.name: signal.scale for signal in draft(write(tmp_path, {**columns, "hired": OUTCOME})).signals}
+    assert scales["timid"] == scales["rating_0"] == Scale(1, 10)
+    assert scales["confidence"] == Scale(1, 5)
+    assert scales["told"] == Scale(0, 1)
+    assert scales["share"] == Scale(0, 1, 0.1)
+
+
+def test_one_wider_column_does_not_stretch_the_others(tmp_path: Path) -> None:
+    columns = {f"q{i}": ratings(1, 5) for i in range(8)} | {"wide": ratings(1, 7)}
+    scales = {signal.name: signal.scale for signal in draft(write(tmp_path, {**columns, "hired": OUTCOME})).signals}
+    assert scales["wide"] == Scale(1, 7)
+    assert scales["q0"] == Scale(1, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "reason"),
+    [
+        ("candidateID", [i % 20 for i in range(N)], "an id"),
+        ("number", range(101, 101 + N), "an id"),
+        ("Unnamed: 0", range(N), "index"),
+        ("when", [f"2024-01-{i % 28 + 1:02}" for i in range(N)], "dates"),
+        ("season", [2019 + i % 5 for i in range(N)], "dates"),
+        ("remarks", [f"liked answer {i}" for i in range(N)], "free text"),
+        ("team", ["red", "blue"] * 30, '[inputs.team] with levels = ["blue", "red"]'),
+        ("told", ["Yes", "No"] * 30, "write 1 or 0"),
+        ("calm", [*ratings(1, 5, N - 1), "n/a"], "numbers, but for such as 'n/a'"),
+        ("calm", [*ratings(1, 5, N - 1), "4,5"], "numbers, but for such as '4,5'"),
+        ("pay", [30000 + i % 7 for i in range(N)], "measure"),
+        ("constant", [3] * N, "'3' in every row"),
+        ("empty", [""] * N, "empty in every row"),
+        ("candidateAge", [20 + i % 40 for i in range(N)], "protected"),
+        ("protected_x", ratings(1, 5), "protected"),
+        ("zip_code", ratings(1, 5), "protected"),
+        ("MaritalStatus", ratings(0, 1), "protected"),
+        ("copy", [int(o == "yes") for o in OUTCOME], "disguise"),
+        ("reverse", ["out" if o == "yes" else "in" for o in OUTCOME], "disguise"),
+        ("score", [9 + i % 2 if o == "yes" else 1 + i % 7 for i, o in enumerate(OUTCOME)], "disguise"),
+        ("start", ["" if o == "no" else 1 + i % 5 for i, o in enumerate(OUTCOME)], "disguise"),
+        ("final_decision", [1 - (o == "yes") if i == 7 else o == "yes" for i, o in enumerate(OUTCOME)], "disguise"),
+    ],
+)
+def test_left_out(tmp_path: Path, name: str, cells: Sequence[Any], reason: str) -> None:
+    cells = [int(cell) if isinstance(cell, bool) else cell for cell in cells]
+    path = write(tmp_path, {name: cells, "rapport": ratings(1, 5), "hired": OUTCOME})
+    assert draft(path).context == (name,)
+    assert reason in why(path, name)
+
+
+def test_kept_though_it_looks_suspicious(tmp_path: Path) -> None:
+    columns = {name: ratings(1, 5) for name in ("valid", "courage", "result_focus", "engagement", "role_clarity")}
+    assert draft(write(tmp_path, {**columns, "hired": OUTCOME})).names == tuple(columns)
+
+
+@pytest.mark.parametrize("code", [-9, -1, 9, 99])
+def test_a_code_for_not_observed_is_pointed_out(tmp_path: Path, code: int) -> None:
+    path = write(tmp_path, {"calm": [*ratings(1, 5, N - 1), code], "fine": ratings(-3, 3), "hired": OUTCOME})
+    text = draft_catalogue(path, outcome="hired")
+    assert f"# {code} stands apart" in text
+    assert text.count("stands apart") == 1
+
+
+def test_roles_become_an_input_and_names_become_labels_and_sides(tmp_path: Path) -> None:
+    columns = {"rater_role": ["panel", "Peer"] * 30, "interviewerListens": ratings(1, 5), "CV_fit": ratings(1, 5)}
+    catalogue = draft(write(tmp_path, {**columns, "hired": OUTCOME}))
+    assert catalogue.inputs[0].levels == ("Peer", "panel")
+    assert [(s.label, s.side) for s in catalogue.signals] == [("Interviewer listens", "interviewer"), ("CV fit", None)]
+
+
+def test_shipped_signals_come_whole(interviews: Ratings, tmp_path: Path) -> None:
+    path = write_csv(interviews, tmp_path / "ours.csv")
+    catalogue = draft(path, "offer", "candidate_id")
+    shipped = Catalogue.shipped()
+    assert catalogue.signals == shipped.signals
+    assert catalogue.inputs == shipped.inputs
+    assert catalogue.families == shipped.families
+    assert read_ratings(path, catalogue).simulated
+
+
+def test_shipped_names_on_another_scale_lose_their_anchors(tmp_path: Path) -> None:
+    signal = draft(write(tmp_path, {"goals_discussed": ratings(0, 10), "hired": OUTCOME})).signals[0]
+    assert signal.scale == Scale(0, 10)
+    assert signal.family == "alignment"
+    assert not signal.anchors
+
+
+@pytest.mark.parametrize(
+    "name", ['say "hi"', "a\x01b", "back\\slash", "é ü 面接", "a.b", "= [", "del\x7f", "# x", "???", "😀"]
+)
+def test_odd_names(tmp_path: Path, name: str) -> None:
+    columns = {name: ratings(1, 5), f"{name} role": ["a", f"b{name}"] * 30, f"{name} team": ["c", f"d{name}"] * 30}
+    catalogue = draft(write(tmp_path, {**columns, f"{name}?": OUTCOME}), f"{name}?")
+    assert catalogue.names == (name,)
+    assert catalogue.context == (f"{name} team",)
+
+
+def test_json_and_parquet(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(
+        {"calm": ratings(1, 5), "at": pd.Timestamp("2024-02-01"), "hired": [o == "yes" for o in OUTCOME]}
+    )
+    frame.loc[3, "calm"] = None
+    frame.loc[4, "at"] = pd.Timestamp("2024-03-01")
+    frame.to_parquet(tmp_path / "my.parquet")
+    records = [
+        {"ratings": {"calm": c}, "at": f"2024-02-{c}", "hired": o} for c, o in zip(ratings(1, 5), OUTCOME, strict=True)
+    ]
+    (tmp_path / "my.json").write_text(json.dumps(records))
+    for ending in ("parquet", "json"):
+        catalogue = draft(tmp_path / f"my.{ending}")
+        assert (catalogue.names, catalogue.context) == (("calm",), ("at",))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("calm,hird\n1,yes\n", "(columns: calm, hird); did you mean 'hird'?"),
+        ("calm,hired\n1,good\n2,bad\n", "holds 'bad', 'good', which is no outcome"),
+        ("calm,hired\n1,3\n2,5\n", "holds 2 different numbers from 3 to 5"),
+        ("calm,hired\n1,\n2,\n", "empty in every row"),
+        ("calm,hired\n1,yes\n2,yes\n", "'yes' in every row"),
+        ("age,hired\n30,yes\n40,no\n", "age: a protected attribute"),
+        ("calm,calm,hired\n1,2,yes\n", "stands 2 times"),
+        (",hired\n1,yes\n", "has no name"),
+        ("calm,hired\n", "no rows"),
+        ("calm,hired\n1,yes,4\n", "cells"),
+        ("", "empty"),
+    ],
+)
+def test_errors(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text(text)
+    with pytest.raises(RatingsError) as error:
+        draft_catalogue(path, outcome="hired")
+    assert said in str(error.value)
+
+
+def test_group_must_be_there(tmp_path: Path) -> None:
+    path = write(tmp_path, {"calm": ratings(1, 5), "person": [i % 9 for i in range(N)], "hired": OUTCOME})
+    assert draft(path, group="person").names == ("calm",)
+    for group, said in (("persn", "did you mean 'person'"), ("hired", "both the outcome and the group")):
+        with pytest.raises(RatingsError, match=said):
+            draft_catalogue(path, outcome="hired", group=group)
+
+
+@pytest.mark.parametrize("path", sorted(PUBLIC.glob("*.csv")), ids=lambda path: path.stem)
+def test_public_files(path: Path) -> None:
+    """Every rating of the public files stays, and the scale is the published one."""
+    about = json.loads(path.with_suffix(".json").read_text())
+    catalogue = Catalogue.from_dict(
+        tomllib.loads(draft_catalogue(path, outcome="label", group="group" if about["group"] else None))
+    )
+    assert set(catalogue.names) == set(about["features"])
+    likert = {"0-100": (0, 100), "0-4 Likert": (0, 4), "1-5 Likert": (1, 5)}
+    for signal in catalogue.signals:
+        published = about["features"][signal.name]["scale"]
+        assert likert.get(published, (signal.scale.low, signal.scale.high)) == (signal.scale.low, signal.scale.high)

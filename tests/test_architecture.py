@@ -1,0 +1,85 @@
+"""The shape of the house: who imports whom, what predicting loads, what the package shows."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import predictor
+from predictor import OfferModel
+
+PACKAGE = Path(predictor.__file__).parent
+LAYERS = {
+    "errors": 0,
+    "atomic": 0,
+    "signals": 1,
+    "tables": 2,
+    "ratings": 2,
+    "model": 3,
+    "sources": 3,
+    "learning": 4,
+    "reports": 5,
+    "tracking": 5,
+    "cli": 6,
+    "__main__": 7,
+}
+SAME_ROOM = {"model": {"sources"}, "sources": {"model"}, "reports": {"tracking"}, "tracking": {"reports"}}  # fmt: skip
+HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "pyarrow")
+
+
+def test_imports_run_downward_only() -> None:
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for node in _imports_at_run_time(ast.parse(path.read_text())):
+            other = node.split(".")[1] if node.count(".") else ""
+            if not other or other == room:
+                continue
+            if LAYERS[other] > LAYERS[room] or other in SAME_ROOM.get(room, ()):
+                wrong.append(f"{path.relative_to(PACKAGE)} imports {node}")
+    assert not wrong
+
+
+def _imports_at_run_time(tree: ast.Module) -> list[str]:
+    """Names of our own modules that a module imports, leaving out `if TYPE_CHECKING:`."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("predictor"):
+            found.append(str(node.module))
+        elif isinstance(node, ast.Import):
+            found += [name.name for name in node.names if name.name.startswith("predictor")]
+    return found
+
+
+def test_predicting_loads_nothing_heavy(model: OfferModel, tmp_path: Path) -> None:
+    model.save(tmp_path / "experiments/models/champion.json")
+    (tmp_path / "ratings.json").write_text(json.dumps({"goals_discussed": 4}))
+    code = (
+        "import sys; from predictor.cli import main\n"
+        "main(['predict', 'ratings.json', '--json'], standalone_mode=False)\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert 0 < json.loads(done.stdout)["offer_probability"] < 1
+
+
+def test_only_tracking_knows_mlflow() -> None:
+    knowing = {
+        path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if "import mlflow" in path.read_text()
+    }
+    assert knowing == {"tracking.py"}
+
+
+def test_public_names() -> None:
+    assert predictor.__all__ == sorted(predictor.__all__)
+    for name in predictor.__all__:
+        assert getattr(predictor, name).__doc__, f"{name} has no docstring"

@@ -1,0 +1,206 @@
+"""Bad input: refused with row, column and mend; exit code 2; no traceback; nothing written."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from predictor import Catalogue, Ratings
+from predictor.errors import RatingsError
+
+GOALS = "goals_discussed"
+CELLS = [  # a bad rating as it stands in JSON, and what the message must say of it
+    ("9", "out of scale; write 1 to 5"), ("0", "out of scale"), ("-1", "out of scale"), ("5.0001", "out of scale"),
+    ("0.999", "out of scale"), ("1e9", "out of scale"), ("-1e300", "out of scale"), ("1e999", "number"), ("-1e999", "number"),
+    ("NaN", "not a number; write one, or leave it null"), ("Infinity", "not a number"), ("-Infinity", "not a number"),
+    ("true", "true or false, not a rating"), ("false", "true or false"), ('"4"', "without quotes"),
+    ('" 4 "', "without quotes"), ('"four"', "not a number"), ('""', "not a number"), ('"NaN"', "not a number"),
+    ('"inf"', "not a number"), ('"nan"', "not a number"), ('"1_0"', "not a number"), ('"4/5"', "not a number"),
+    ('"N/A"', "not a number"), ("[4]", "not a number"), ("{}", "not a number"), ('{"value": 4}', "not a number"),
+    ("[]", "not a number"), ("1" + "0" * 400, "number"), ('"\\u0664"', "not a number"), ('"0x4"', "not a number"),
+    ('"4\\u0000"', "not a number"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "says"), CELLS, ids=[cell[:20] for cell, _ in CELLS])
+def test_bad_rating_in_json(run: Callable[..., Result], cell: str, says: str) -> None:
+    text = f'[{{"{GOALS}": 3}}, {{"ratings": {{"mutual_rapport": 4, "{GOALS}": {cell}}}}}]'
+    _refused(run("predict", "-", stdin=text), "row 2", GOALS, says)
+
+
+TEXTS = [  # a bad CSV cell, and what the message must say of it
+    ("9", "out of scale"), ("0", "out of scale"), ("-2", "out of scale"), ("5.5", "out of scale"), ("1e3", "out of scale"),
+    ("abc", "not a number; write one, or leave it empty"), ("NaN", "not a number"), ("nan", "not a number"),
+    ("NA", "not a number"), ("N/A", "not a number"), ("null", "not a number"), ("None", "not a number"),
+    ("inf", "not a number"), ("-Infinity", "not a number"), ("true", "not a number"), ("yes", "not a number"),
+    ('"3,5"', "decimal comma; write a point"), ("1_0", "not a number"), ("٣", "not a number"), ("4-5", "not a number"),
+    ("4 of 5", "not a number"), ("0x4", "not a number"), ("#REF!", "not a number"), ("=4", "not a number"),
+    ("--", "not a number"), ("4\x00", "not a number"), ("★★★", "not a number"), ("2024-01-01", "not a number"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "says"), TEXTS, ids=[ascii(cell) for cell, _ in TEXTS])
+def test_bad_rating_in_csv(run: Callable[..., Result], workplace: Path, cell: str, says: str) -> None:
+    rows = [f"c{row},{1 + row % 5},{'yes' if row % 2 else 'no'}" for row in range(20)]
+    rows[6] = f"c6,{cell},no"
+    (workplace / "my.csv").write_text("\n".join([f"candidate_id,{GOALS},offer", *rows]), encoding="utf-8")
+    _refused(run("train", "my.csv", "--no-track"), "row 7", GOALS, says)
+
+
+RECORDS = [  # bad JSON for predict, and what the message must say of it
+    ("", "empty"), ("   \n", "empty"), ("{", "not JSON", "line 1"), ('{"goals_discussed": 4', "not JSON"),
+    ("[1, 2", "not JSON"), ("4", "row 1", "not a mapping"), ("null", "row 1", "not a mapping"), ('"x"', "row 1", "not a mapping"),
+    ("[]", "no rows"), ("[[]]", "row 1", "not a mapping"), ("[{}, 3]", "row 2", "not a mapping"),
+    ('{"ratings": 4}', "row 1", "ratings", "must be a mapping"), ('{"ratings": null}', "must be a mapping"),
+    ('{"ratings": [4]}', "must be a mapping"), ('{"goal_discussed": 4}', "row 1", "did you mean 'goals_discussed'"),
+    ('{"ratings": {"mutual_raport": 4}}', "did you mean 'mutual_rapport'"), ('{"zzz": 4}', "'zzz'", "predictor signals show"),
+    ('{"": 4}', "not in the catalogue"), ('{"goals_discussed": 4, "goals_discussed": 5}', "row 1", GOALS, "given twice"),
+    ('[{}, {"ratings": {"goals_discussed": 4, "goals_discussed": 4}}]', "row 2", GOALS, "given twice"),
+    ('{"goals_discussed": 4, "ratings": {"goals_discussed": 5}}', GOALS, "given twice"),
+    ('{"rater_role": "boss"}', "row 1", "rater_role", "none of interviewer, observer, candidate"),
+    ('{"rater_role": "observr"}', "did you mean 'observer'"), ('{"rater_role": 3}', "rater_role", "none of"),
+    ('{"rater_role": ["observer"]}', "rater_role", "must be text"), ('{"candidate_id": {"a": 1}}', "candidate_id", "must be text"),
+    ('{"offer": "maybe"}', "offer", "write yes or no"), ('{"offer": 2}', "offer", "write yes or no"),
+    ("[" * 100_000, "JSON"), ('{"goals_discussed": 4}}', "not JSON"), ("{'goals_discussed': 4}", "not JSON"),
+    ('{"goals_discussed": 04}', "not JSON"), ("\ufeff\ufeff{}", "not JSON"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RECORDS, ids=[case[0][:30] for case in RECORDS])
+def test_bad_json(run: Callable[..., Result], case: tuple[str, ...]) -> None:
+    _refused(run("predict", "-", stdin=case[0]), *case[1:])
+
+
+HEADER = f"candidate_id,{GOALS},offer"
+GOOD = [f"c{row},{1 + row % 5},{'yes' if row % 2 else 'no'}" for row in range(20)]
+FILES: dict[str, tuple[bytes | str, tuple[str, ...]]] = {
+    "empty file": ("", ("empty",)),
+    "only a newline": ("\n\n", ("empty",)),
+    "header only": (HEADER, ("no rows",)),
+    "utf-16": ("\n".join([HEADER, *GOOD]).encode("utf-16"), ("not UTF-8",)),
+    "latin-1": ("\n".join([HEADER, *GOOD, "é,3,yes"]).encode("latin-1"), ("not UTF-8", "byte")),
+    "binary": (bytes(range(256)), ("not UTF-8",)),
+    "no outcome column": ("\n".join(line.rpartition(",")[0] for line in [HEADER, *GOOD]), ("offer", "is missing")),
+    "no group column": ("\n".join(line.partition(",")[2] for line in [HEADER, *GOOD]), ("candidate_id", "is missing")),
+    "no signal column": ("candidate_id,offer\nc1,yes\nc2,no", ("no column of a signal",)),
+    "one class yes": ("\n".join([HEADER, *(r.replace("no", "yes") for r in GOOD)]), ("offer", "'yes' in every row")),
+    "one class no": ("\n".join([HEADER, *(r.replace("yes", "no") for r in GOOD)]), ("offer", "'no' in every row")),
+    "outcome empty": (
+        "\n".join([HEADER, *(r.rpartition(",")[0] + "," for r in GOOD)]),
+        ("offer", "empty in every row"),
+    ),
+    "outcome maybe": ("\n".join([HEADER, *GOOD, "c9,3,maybe"]), ("row 21", "offer", "'maybe'", "yes or no")),
+    "outcome 2": ("\n".join([HEADER, *GOOD, "c9,3,2"]), ("row 21", "offer", "'2'")),
+    "group empty": ("\n".join([HEADER, *GOOD, ",3,yes"]), ("row 21", "candidate_id", "empty")),
+    "duplicate column": (f"{HEADER},{GOALS}\n" + "\n".join(f"{r},3" for r in GOOD), (GOALS, "2 times")),
+    "unknown column": (f"{HEADER},charm\n" + "\n".join(f"{r},3" for r in GOOD), ("charm", "not in the catalogue")),
+    "misspelt column": (
+        HEADER.replace("goals_", "goal_") + "\n" + "\n".join(GOOD),
+        ("did you mean 'goals_discussed'",),
+    ),
+    "nameless column": (f"{HEADER},\n" + "\n".join(f"{r},3" for r in GOOD), ("no name",)),
+    "cell too many": ("\n".join([HEADER, *GOOD, "c9,3,yes,4"]), ("row 21", "4 cells", "header's 3")),
+    "cell too few": ("\n".join([HEADER, *GOOD, "c9,3"]), ("row 21", "2 cells")),
+    "open quote": ("\n".join([HEADER, *GOOD, '"c9,3,yes']), ("not a CSV table",)),
+    "few offers": ("\n".join([HEADER, *GOOD[::2], "x,3,yes"]), ("'yes' in 1 rows", "at least 5")),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_bad_csv(run: Callable[..., Result], workplace: Path, kind: str) -> None:
+    content, says = FILES[kind]
+    (workplace / "my.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    _refused(run("train", "my.csv", "--no-track"), "my.csv", *says)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("absent.csv", None, "no such file"),
+        ("folder.csv", "folder", "cannot be read"),
+        ("my.xlsx", "x", "none of the endings .json, .csv, .parquet"),
+        ("my", "x", "none of the endings"),
+        ("broken.parquet", "PAR1 and then nothing", "not a Parquet file"),
+        ("absent.parquet", None, "no such file"),
+    ],
+)
+def test_unusable_file(run: Callable[..., Result], workplace: Path, name: str, content: str | None, says: str) -> None:
+    if content == "folder":
+        (workplace / name).mkdir()
+    elif content:
+        (workplace / name).write_text(content)
+    _refused(run("predict", name), name, says)
+
+
+def test_frame_with_every_kind_of_problem(catalogue: Catalogue) -> None:
+    frame = pd.DataFrame({GOALS: [1.0, np.inf, 9.0], "mutual_rapport": [True, False, True], "charm": 1})
+    frame["mutual_respect"] = ["4", None, pd.Timestamp("2024-01-01")]
+    with pytest.raises(RatingsError) as caught:
+        Ratings.from_frame(frame, catalogue)
+    found = {(problem.row, problem.column) for problem in caught.value.problems}
+    assert found == {
+        (2, GOALS), (3, GOALS), (1, "mutual_rapport"), (2, "mutual_rapport"), (3, "mutual_rapport"),
+        (None, "charm"), (1, "mutual_respect"), (3, "mutual_respect"),
+    }  # fmt: skip
+
+
+def test_ten_thousand_bad_rows_read_as_one(run: Callable[..., Result], workplace: Path) -> None:
+    rows = [f"c{row},7,{'yes' if row % 2 else 'no'}" for row in range(10_000)]
+    (workplace / "my.csv").write_text("\n".join([HEADER, *rows]))
+    done = run("train", "my.csv", "--no-track")
+    _refused(done, "10,000 problems", f"{GOALS}: 10,000 rows", "rows 1 ('7'), 2 ('7'), 3 ('7'), ...")
+    assert len(done.output.splitlines()) < 10
+
+
+def test_every_problem_at_once(run: Callable[..., Result]) -> None:
+    text = '[{"goals_discussed": 9, "charm": 1}, {"mutual_rapport": "x", "rater_role": "boss"}]'
+    done = run("predict", "-", stdin=text)
+    _refused(done, "4 problems", "charm", GOALS, "mutual_rapport", "rater_role")
+
+
+good = st.one_of(st.none(), st.integers(1, 5), st.floats(1, 5))
+bad = st.one_of(
+    st.floats().filter(lambda x: not 1 <= x <= 5), st.integers().filter(lambda x: not 1 <= x <= 5),
+    st.booleans(), st.text(), st.lists(st.integers(), max_size=2), st.dictionaries(st.text(), st.integers(), max_size=2),
+)  # fmt: skip
+
+
+@given(data=st.data(), rows=st.integers(1, 5))
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_is_bad_is_named_and_nothing_else(catalogue: Catalogue, data: st.DataObject, rows: int) -> None:
+    records = [data.draw(st.dictionaries(st.sampled_from(catalogue.names), good)) for _ in range(rows)]
+    places = data.draw(
+        st.sets(st.tuples(st.integers(1, rows), st.sampled_from(catalogue.names)), min_size=1, max_size=4)
+    )
+    for row, name in places:
+        records[row - 1][name] = data.draw(bad)
+    with pytest.raises(RatingsError) as caught:
+        Ratings.from_records(records, catalogue)
+    assert {(problem.row, problem.column) for problem in caught.value.problems} == places
+    assert "nothing was written" in str(caught.value)
+
+
+@given(data=st.data())
+def test_what_is_valid_survives_json(catalogue: Catalogue, data: st.DataObject) -> None:
+    record = data.draw(st.dictionaries(st.sampled_from(catalogue.names), good))
+    once = Ratings.from_records([record], catalogue)
+    row = dict(zip(catalogue.names, once.values[0].tolist(), strict=True))
+    again = json.loads(json.dumps({name: None if math.isnan(x) else x for name, x in row.items()}))
+    np.testing.assert_array_equal(Ratings.from_records([again], catalogue).values, once.values)
+
+
+def _refused(done: Result, *says: str) -> None:
+    assert done.exit_code == 2, done.output
+    assert "Traceback" not in done.output
+    for words in says:
+        assert words in done.output, f"{words!r} is not in:\n{done.output}"
+    assert [path.as_posix() for path in Path("experiments").rglob("*.*")] == ["experiments/models/champion.json"]

@@ -1,0 +1,149 @@
+"""The command line, as a user meets it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import Result
+from conftest import ROOT
+
+from predictor import OfferModel, simulate_interviews
+from predictor.cli import main
+from predictor.sources.files import write_csv
+
+
+def _commands(group: click.Group, *above: str) -> Iterator[tuple[list[str], click.Command]]:
+    for name, command in group.commands.items():
+        yield [*above, name], command
+        if isinstance(command, click.Group):
+            yield from _commands(command, *above, name)
+
+
+@pytest.mark.parametrize(
+    "words", [words for words, command in _commands(main) if not isinstance(command, click.Group)], ids=" ".join
+)
+def test_every_command_has_help_with_an_example(run: Callable[..., Result], words: list[str]) -> None:
+    done = run(*words, "--help")
+    assert done.exit_code == 0
+    assert f"predictor {' '.join(words)}" in done.output.partition("Example")[2]
+    assert (
+        f"`{words[0]}`" in (ROOT / "README.md").read_text()
+        or f"predictor {words[0]}" in (ROOT / "README.md").read_text()
+    )
+
+
+def test_predict_tells_a_person(run: Callable[..., Result]) -> None:
+    done = run("predict", str(ROOT / "data/ratings.json"))
+    assert done.exit_code == 0
+    for words in ("Likelihood of an offer", "90 % interval", "Spoke for", "Not rated", "SIMULATED", "not causes"):
+        assert words in done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+
+
+def test_predict_as_json_is_what_python_gives(run: Callable[..., Result], workplace: Path) -> None:
+    done = run("predict", str(ROOT / "data/ratings.json"), "--json", "--base-rate", "0.2")
+    ratings = json.loads((ROOT / "data/ratings.json").read_text())
+    model = OfferModel.load("experiments/models/champion.json")
+    assert json.loads(done.output) == json.loads(json.dumps(model.predict(ratings, base_rate=0.2).to_dict()))
+
+
+def test_predict_many(run: Callable[..., Result], workplace: Path) -> None:
+    write_csv(simulate_interviews(30, seed=1), "many.csv")
+    table = run("predict", "many.csv")
+    assert table.exit_code == 0
+    assert "and 10 more" in table.output
+    assert len(json.loads(run("predict", "many.csv", "--json").output)) == 30
+    assert run("predict", "many.csv", "--out", "answers.csv").exit_code == 0
+    with Path("answers.csv").open() as file:
+        answers = list(csv.DictReader(file))
+    assert len(answers) == 30
+    total = float(answers[0]["baseline"]) + sum(
+        float(v) for k, v in answers[0].items() if k.startswith("contribution:")
+    )
+    assert 0 < float(answers[0]["offer_probability"]) < 1
+    assert abs(total) < 10
+
+
+def test_train_and_promote(run: Callable[..., Result], workplace: Path) -> None:
+    Path("experiments/models/champion.json").unlink()
+    write_csv(simulate_interviews(150, seed=1), "first.csv")
+    write_csv(simulate_interviews(150, seed=2), "second.csv")
+    Path("experiments/quick.toml").write_text("repeats = 1\nresamples = 20\n")
+    done = run("train", "first.csv", "--experiment", "quick", "--no-track")
+    assert done.exit_code == 0, done.output
+    assert "Champion, which `predict` uses: first-quick" in done.output
+    done = run("train", "second.csv", "--experiment", "quick", "--no-track")
+    assert "predictor promote second-quick" in done.output
+    assert OfferModel.load("experiments/models/champion.json").name == "first-quick"
+    assert run("promote", "second-quick").exit_code == 0
+    assert OfferModel.load("experiments/models/champion.json").name == "second-quick"
+    assert "second-quick" in run("predict", str(ROOT / "data/ratings.json")).output
+    assert "first-quick" in run("predict", str(ROOT / "data/ratings.json"), "--model", "first-quick").output
+    for wrong, says in (("frist-quick", "did you mean 'first-quick'"), ("zzz", "there are: champion")):
+        done = run("predict", str(ROOT / "data/ratings.json"), "--model", wrong)
+        assert done.exit_code == 2
+        assert says in done.output
+    done = run("train", "first.csv", "--experiment", "quik")
+    assert done.exit_code == 2
+    assert "did you mean 'quick'" in done.output
+    done = run("train", "first.csv", "--name", "../away")
+    assert done.exit_code == 2
+    assert "plain name" in done.output
+
+
+def test_without_a_model_predict_says_what_to_do(run: Callable[..., Result], workplace: Path) -> None:
+    Path("experiments/models/champion.json").unlink()
+    done = run("predict", str(ROOT / "data/ratings.json"))
+    assert done.exit_code == 2
+    assert "predictor train" in done.output
+
+
+def test_an_empty_form_answers_the_base_rate(run: Callable[..., Result], model: OfferModel) -> None:
+    form = run("signals", "form").output
+    answer = json.loads(run("predict", "-", "--json", stdin=form).output)
+    assert answer["offer_probability"] == pytest.approx(model.base_rate)
+    assert len(answer["not_rated"]) == 24
+
+
+def test_the_sample_is_rebuilt_byte_for_byte(run: Callable[..., Result], workplace: Path) -> None:
+    assert run("simulate", "again.csv", "-n", "1200", "--seed", "2026").exit_code == 0
+    assert Path("again.csv").read_bytes() == (ROOT / "data/interviews.csv").read_bytes()
+    assert len(Path("again.csv").read_bytes()) < 500_000
+    assert Path("again.csv").read_text().count("SIMULATED") == 1200
+
+
+def test_a_wheel_alone_predicts(model: OfferModel, tmp_path: Path) -> None:
+    """Build a wheel from the tree, install it with nothing but what it names, in an environment of its own."""
+    python = tmp_path / "env/bin/python"
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    _done([*pip, "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "-w", str(tmp_path)])
+    (wheel,) = tmp_path.glob("*.whl")
+    _done([sys.executable, "-m", "venv", str(python.parent.parent)])
+    _done([str(python), *pip[1:], "install", "-c", str(ROOT / "constraints.txt"), str(wheel)])
+    model.save(tmp_path / "model.json")
+    command = [str(python.with_name("predictor")), "predict", str(ROOT / "data/ratings.json"), "--json"]
+    answer = json.loads(_done([*command, "--model", str(tmp_path / "model.json")], cwd=tmp_path))
+    assert (
+        answer["offer_probability"]
+        == model.predict(json.loads((ROOT / "data/ratings.json").read_text())).offer_probability
+    )
+    (tmp_path / "my.csv").write_text("rater_role,goals_discussed\nobserver,4\n")
+    _done([*command[:2], str(tmp_path / "my.csv"), "--model", str(tmp_path / "model.json")], cwd=tmp_path)
+    lacking = subprocess.run(
+        [*command[:1], "train", str(tmp_path / "my.csv")], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert lacking.returncode == 2
+    assert "pip install 'interview-outcome-predictor[train]'" in lacking.stderr
+
+
+def _done(command: list[str], cwd: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,169 @@
+"""The model: exact contributions, a file that survives and refuses, and the answer's form."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
+from predictor.errors import ConfigError, ModelError, PredictorError
+from predictor.model import FORMAT
+
+rating = st.one_of(st.none(), st.integers(1, 5), st.floats(1, 5))
+
+
+def interview(catalogue: Catalogue) -> st.SearchStrategy[dict[str, Any]]:
+    roles = st.sampled_from([None, *catalogue.inputs[0].levels])
+    return st.fixed_dictionaries({"rater_role": roles}, optional=dict.fromkeys(catalogue.names, rating))
+
+
+@given(data=st.data())
+@settings(max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
+def test_contributions_add_up(model: OfferModel, data: st.DataObject) -> None:
+    answer = model.predict(data.draw(interview(model.catalogue)))
+    parts = [item.log_odds for item in answer.contributions]
+    assert math.fsum([answer.baseline, *parts]) == pytest.approx(answer.log_odds, abs=1e-12)
+    assert math.fsum([answer.baseline, *answer.families.values()]) == pytest.approx(answer.log_odds, abs=1e-12)
+    assert answer.offer_probability == pytest.approx(1 / (1 + math.exp(-answer.log_odds)), abs=1e-12)
+    assert 0 < answer.interval.low <= answer.offer_probability <= answer.interval.high < 1
+
+
+def test_one_and_many_agree(model: OfferModel) -> None:
+    ratings = simulate_interviews(200, seed=8)
+    many = model.predict_many(ratings, contributions=True)
+    for row, one in enumerate(model.predict_each(ratings)):
+        found = many.iloc[row]
+        expected = [one.offer_probability, one.interval.low, one.interval.high, one.baseline]
+        expected += [item.log_odds for item in one.contributions]
+        np.testing.assert_allclose(found.to_numpy(), expected, atol=1e-12)
+    frame = model.predict_many(ratings.X.set_index(np.arange(200) + 7).assign(rater_role=ratings.columns["rater_role"]))
+    assert frame.index[0] == 7
+    np.testing.assert_array_equal(frame["offer_probability"], many["offer_probability"])
+
+
+def test_save_and_load_predict_the_same_to_the_last_bit(model: OfferModel, tmp_path: Path) -> None:
+    again = OfferModel.load(model.save(tmp_path / "model.json"))
+    ratings = simulate_interviews(500, seed=9)
+    np.testing.assert_array_equal(
+        again.predict_many(ratings, contributions=True), model.predict_many(ratings, contributions=True)
+    )
+    assert again.fingerprint == model.fingerprint
+    assert again.to_dict() == model.to_dict()
+    assert again.save(tmp_path / "again.json").read_bytes() == (tmp_path / "model.json").read_bytes()
+
+
+def test_nothing_rated_is_the_base_rate(model: OfferModel) -> None:
+    answer = model.predict({})
+    assert answer.offer_probability == pytest.approx(model.base_rate, abs=1e-9)
+    assert any("base rate" in note for note in answer.notes)
+    assert answer.not_rated == model.signals
+    assert model.predict({}, base_rate=0.1).offer_probability == pytest.approx(0.1, abs=1e-9)
+
+
+def test_base_rate_shifts_the_log_odds_alone(model: OfferModel) -> None:
+    ratings = {"goals_discussed": 5, "mutual_rapport": 2}
+    plain, shifted = model.predict(ratings), model.predict(ratings, base_rate=0.2)
+    moved = math.log(0.2 / 0.8) - math.log(model.base_rate / (1 - model.base_rate))
+    assert shifted.log_odds - plain.log_odds == pytest.approx(moved)
+    assert shifted.contributions == plain.contributions
+    assert shifted.base_rate == 0.2
+    for wrong in (0, 1, -0.1, 2, math.nan, True):
+        with pytest.raises(ConfigError, match="above 0 and below 1"):
+            model.predict(ratings, base_rate=wrong)
+
+
+def test_halves_lie_between(model: OfferModel) -> None:
+    three, half, four = (model.predict({"mutual_respect": rating}).log_odds for rating in (3, 3.5, 4))
+    assert half == pytest.approx((three + four) / 2)
+
+
+def test_answer_as_json(model: OfferModel) -> None:
+    answer = json.loads(json.dumps(model.predict({"rater_role": "observer", "mutual_rapport": 4}).to_dict()))
+    assert set(answer) == {
+        "offer_probability", "interval", "base_rate", "log_odds", "baseline", "contributions", "families",
+        "feature_importances", "not_rated", "notes", "model",
+    }  # fmt: skip
+    assert set(answer["interval"]) == {"level", "low", "high"}
+    rated = {item["signal"]: item["rating"] for item in answer["contributions"] if item["rating"] is not None}
+    assert rated == {"mutual_rapport": 4.0, "rater_role": "observer"}
+    assert answer["model"]["trained_on"]["simulated"] is True
+    assert any("SIMULATED" in note for note in answer["notes"])
+    assert any("Thin input" in note for note in answer["notes"])
+
+
+def test_unusual_patterns_are_noted(model: OfferModel, catalogue: Catalogue) -> None:
+    assert any("spread" in note for note in model.predict(dict.fromkeys(catalogue.names, 3)).notes)
+    assert any("mean rating is lower" in note for note in model.predict(dict.fromkeys(catalogue.names, 1)).notes)
+    ordinary = simulate_interviews(100, seed=3)
+    unusual = [any("Unusual" in note for note in answer.notes) for answer in model.predict_each(ordinary)]
+    assert np.mean(unusual) < 0.1
+
+
+def _damage(change: Callable[[dict[str, Any]], Any]) -> Callable[[bytes], bytes]:
+    def damaged(content: bytes) -> bytes:
+        data = json.loads(content)
+        change(data)
+        return json.dumps(data).encode()
+
+    return damaged
+
+
+@pytest.mark.parametrize(
+    ("damaged", "says"),
+    [
+        (lambda content: content[: len(content) // 2], "cut short"),
+        (lambda content: b"", "cut short"),
+        (lambda content: b"\x80\x04\x95 a pickle", "not a model file"),
+        (lambda content: b"[1, 2]", "not a model of the interview outcome predictor"),
+        (lambda content: b'{"model": "something else"}', "not a model of the interview outcome predictor"),
+        (lambda content: content.replace(b'"base_rate": 0.', b'"base_rate": 0.9', 1), "does not match its fingerprint"),
+        (_damage(lambda data: data.update(format=FORMAT + 1)), "is newer than this version reads"),
+        (_damage(lambda data: data.update(format="x")), "newer"),
+        (_damage(lambda data: data["tables"].popitem()), "does not match its fingerprint"),
+    ],
+)
+def test_damaged_model_is_refused(
+    model: OfferModel, tmp_path: Path, damaged: Callable[[bytes], bytes], says: str
+) -> None:
+    path = model.save(tmp_path / "model.json")
+    path.write_bytes(damaged(path.read_bytes()))
+    with pytest.raises(ModelError, match=says) as caught:
+        OfferModel.load(path)
+    assert "model.json" in str(caught.value)
+
+
+def test_absent_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no such model; train one with: predictor train"):
+        OfferModel.load(tmp_path / "absent.json")
+    with pytest.raises(ModelError, match="cannot be read"):
+        OfferModel.load(tmp_path)
+
+
+def test_a_failed_write_leaves_the_old_file(model: OfferModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = model.save(tmp_path / "model.json")
+    before = path.read_bytes()
+
+    def full_disk(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(ModelError, match="No space left on device"):
+        model.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_ratings_must_follow_the_models_catalogue(model: OfferModel) -> None:
+    with pytest.raises(PredictorError, match="did you mean 'mutual_rapport'"):
+        model.predict({"mutual_raport": 4})
+    other = Catalogue.from_dict({**model.catalogue.to_dict(), "signals": model.catalogue.to_dict()["signals"][:3]})
+    with pytest.raises(PredictorError, match="catalogue"):
+        model.predict_many(Ratings.from_records([{model.signals[0]: 4}], other))
