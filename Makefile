@@ -9,7 +9,7 @@ MODEL      ?=
 NAME       ?=
 
 BIN     := .venv/bin
-VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 STAMP   := .venv/installed-$(VERSION)
 
 .DEFAULT_GOAL := help
@@ -41,7 +41,7 @@ install: $(STAMP) ## make .venv with pinned dependencies
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
-	@test -n "$(wildcard .venv/installed-$(VERSION))" || { rm -rf .venv && $(PYTHON) -m venv .venv; }
+	@test -n "$(wildcard .venv/installed-$(VERSION))" || $(PYTHON) -m venv --clear .venv
 	@echo "Installing pinned dependencies into .venv (a minute or two, once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
 	@touch $@
@@ -53,10 +53,10 @@ data/interviews.csv: | $(STAMP)
 	@$(BIN)/predictor simulate $@ -n 1200 --seed 2026
 
 train: $(STAMP) ## train on DATA with SIGNALS and EXPERIMENT, record the run
-	@$(BIN)/predictor train $(DATA) --experiment $(EXPERIMENT) $(if $(SIGNALS),--signals $(SIGNALS)) $(if $(NAME),--name $(NAME))
+	@$(BIN)/predictor train "$(DATA)" --experiment "$(EXPERIMENT)" $(if $(SIGNALS),--signals "$(SIGNALS)") $(if $(NAME),--name "$(NAME)")
 
 predict: $(STAMP) ## predict the interviews of RATINGS by MODEL
-	@$(BIN)/predictor predict $(RATINGS) $(if $(MODEL),--model $(MODEL))
+	@$(BIN)/predictor predict "$(RATINGS)" $(if $(MODEL),--model "$(MODEL)")
 
 ui: $(STAMP) ## open MLflow on the recorded runs, on this machine only
 	@$(BIN)/predictor ui

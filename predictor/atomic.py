@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -25,27 +26,25 @@ def write_text(path: str | Path, text: str) -> Path:
     Raises
     ------
     OSError
-        If the folder cannot be written; the old file, if any, is then untouched.
+        If the path is a folder or device, or cannot be written; the old file, if any, is then untouched.
     """
     return write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a binary file atomically; see `write_text`."""
-    path = Path(path)
+    path = Path(path).resolve()  # through a link, so that the link stays one
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not an ordinary file; name another", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; a model is an ordinary one
         temporary.replace(path)
     except BaseException:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
         raise
     return path

@@ -5,9 +5,14 @@ Heavy libraries are imported inside the commands that need them, so that `predic
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
+import re
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +22,7 @@ from predictor.errors import ConfigError, ModelError, PredictorError, nearest
 
 if TYPE_CHECKING:
     from predictor.learning.training import TrainingResult
+    from predictor.model import OfferModel
     from predictor.signals import Catalogue
 
 MODELS = Path("experiments/models")
@@ -34,13 +40,19 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except PredictorError as error:
-            click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
-            ctx.exit(2)
+            message = str(error)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has enough; click ends quietly
+                raise
+            message = f"{error.filename or 'the output'}: cannot be written: {error.strerror or error}"
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+        return ctx.exit(2)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="interview-outcome-predictor")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Predict the likelihood of an offer from ratings of an interview, and say what drove it.
 
     \b
@@ -52,6 +64,10 @@ def main() -> None:
 
     A tool for reflection, practice and interviewer training, not for selecting people.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a bar still shows the numbers
+    if os.environ.get("NO_COLOR"):  # see no-color.org
+        ctx.color = False
 
 
 @main.command()
@@ -76,27 +92,37 @@ def predict(ratings: Path, model: str | None, as_json: bool, out: Path | None, b
     from predictor.ratings import Ratings
     from predictor.sources.files import parse_json, read_ratings
 
-    champion = OfferModel.load(_model_path(model))
+    if out and as_json:
+        raise ConfigError("--out writes a CSV file, --json prints; choose one of them")
+    if out and out.exists() and ratings.exists() and out.samefile(ratings):
+        raise ConfigError(f"--out {out} is the file of ratings itself; name another")
+    chosen = OfferModel.load(_model_path(model))
     if str(ratings) == "-":
-        records, problems = parse_json(sys.stdin.buffer.read(), "standard input")
-        rows = Ratings.from_records(records, champion.catalogue, source="standard input", problems=problems)
+        records, problems = parse_json(sys.stdin.buffer.read() if sys.stdin else b"", "standard input")
+        rows = Ratings.from_records(records, chosen.catalogue, source="standard input", problems=problems)
     else:
-        rows = read_ratings(ratings, champion.catalogue)
+        rows = read_ratings(ratings, chosen.catalogue)
     if out:
         from predictor.atomic import write_text
 
-        table = champion.predict_many(rows, base_rate=base_rate, contributions=True)
+        table = chosen.predict_many(rows, base_rate=base_rate, contributions=True)
+        table["model"], table["fingerprint"] = chosen.name, chosen.fingerprint
+        table["simulated_model"] = chosen.simulated
+        table.index += 1
         write_text(out, table.to_csv(index_label="row", lineterminator="\n"))
-        click.echo(f"{len(rows):,} answers written to {out}")
+        kind = "by a model of SIMULATED interviews " if chosen.simulated else ""
+        click.echo(f"{len(rows):,} answer{'s' * (len(rows) != 1)} {kind}written to {out}")
         return
-    answers = list(champion.predict_each(rows, base_rate=base_rate))
+    answers = chosen.predict_each(rows, base_rate=base_rate)
     if as_json:
         data = [answer.to_dict() for answer in answers]
         click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False))
         return
-    from predictor.reports.terminal import render_prediction, render_table
+    from predictor.reports.terminal import MOST_ROWS, render_prediction, render_table
 
-    click.echo(render_prediction(answers[0], champion.catalogue) if len(answers) == 1 else render_table(answers))
+    shown = list(islice(answers, MOST_ROWS))
+    told = render_prediction(shown[0], chosen.catalogue) if len(rows) == 1 else render_table(shown, len(rows))
+    click.echo(told)
 
 
 @main.command()
@@ -132,14 +158,16 @@ def train(
     path = Path(experiment) if experiment.endswith(".toml") else EXPERIMENTS / f"{experiment}.toml"
     config = TrainingConfig.load(path) if path.exists() or experiment != "pool" else TrainingConfig()
     name = name or f"{data.stem}-{path.stem}"
-    if Path(name).name != name or name == CHAMPION:
-        raise ConfigError(f"--name {name!r}: write a plain name, other than '{CHAMPION}'")
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.endswith(".json") or name == CHAMPION:
+        raise ConfigError(
+            f"the name {name!r} does not do: give --name of letters, digits, - and _, other than '{CHAMPION}'"
+        )
     ratings = read_ratings(data, _catalogue(signals), training=True)
     result = fit(ratings, config, name=name, progress=_progress("Cross-validating"))
     saved = result.model.save(MODELS / f"{name}.json")
     click.echo(render_training(result))
     click.echo(f"\nModel saved: {saved}")
-    if not (MODELS / f"{CHAMPION}.json").exists() or _name_of(MODELS / f"{CHAMPION}.json") == name:
+    if _succeeds(result.model):
         _promote(saved)
     else:
         click.echo(f"To let `predict` use it: predictor promote {name}")
@@ -148,17 +176,21 @@ def train(
 
         click.echo(f"Plots written: {', '.join(map(str, save_plots(result, plots)))}")
     if not no_track:
-        _record(result, saved)
+        _record(result, path.stem, saved)
 
 
-def _record(result: TrainingResult, saved: Path) -> None:
+def _record(result: TrainingResult, experiment: str, saved: Path) -> None:
     import tempfile
 
     from predictor.reports.plots import save_plots
     from predictor.tracking import record
 
-    with tempfile.TemporaryDirectory() as folder:
-        run = record(result, files=[saved, *save_plots(result, Path(folder))])
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            run = record(result, experiment=experiment, files=[saved, *save_plots(result, Path(folder))])
+    except (KeyboardInterrupt, PredictorError):
+        click.echo("The model is saved; only its record in MLflow is missing.", err=True)
+        raise
     click.echo(f"Recorded in MLflow as run '{run.name}' in {run.seconds:.1f} s; {run.hint}")
 
 
@@ -171,8 +203,7 @@ def promote(model: str) -> None:
     Example:
       predictor promote my-pool
     """
-    path = _model_path(model)
-    _promote(path)
+    _promote(_model_path(model))
 
 
 def _promote(path: Path) -> None:
@@ -187,7 +218,13 @@ def _promote(path: Path) -> None:
 @click.option("-n", "n", type=int, default=1200, show_default=True, help="Ratings of interviews.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same file.")
 @click.option("--base-rate", type=float, default=0.35, show_default=True, help="Share of offers.")
-@click.option("--mode", default="default", show_default=True, help="default, null (offers shuffled) or hindsight.")
+@click.option(
+    "--mode",
+    type=click.Choice(["default", "null", "hindsight"]),
+    default="default",
+    show_default=True,
+    help="null shuffles the offers; hindsight moves ratings toward the known outcome.",
+)
 def simulate(out: Path, n: int, seed: int, base_rate: float, mode: str) -> None:
     """Write SIMULATED interviews to a CSV file, to try things out and to test.
 
@@ -283,12 +320,12 @@ def _catalogue(path: Path | None) -> Catalogue:
 
 
 def _model_path(model: str | None) -> Path:
-    """Find a model by path or by name; the champion where none is named."""
-    if model and (model.endswith(".json") or Path(model).exists()):
-        return Path(model)
+    """Find a model by name or by path; the champion where none is named."""
     path = MODELS / f"{model or CHAMPION}.json"
-    if path.exists():
+    if path.is_file():
         return path
+    if model and (model.endswith(".json") or Path(model).is_file()):
+        return Path(model)
     if model is None:
         raise ModelError("no model has been trained here yet; train one with: predictor train data/interviews.csv")
     there = sorted(other.stem for other in MODELS.glob("*.json"))
@@ -296,13 +333,13 @@ def _model_path(model: str | None) -> Path:
     raise ModelError(f"no model '{model}' in {MODELS}{hint}")
 
 
-def _name_of(path: Path) -> str | None:
-    from predictor.model import OfferModel
-
-    try:
-        return OfferModel.load(path).name
-    except ModelError:
-        return None
+def _succeeds(model: OfferModel) -> bool:
+    """Say whether a new model takes the champion's place: there is none, or it is an earlier one of the same kind."""
+    path = MODELS / f"{CHAMPION}.json"
+    if not path.exists():
+        return True
+    champion = type(model).load(path)
+    return champion.name == model.name and champion.catalogue == model.catalogue
 
 
 def _progress(label: str) -> Any:

@@ -105,18 +105,19 @@ class RatingsError(PredictorError):
 
     def _line(self, group: list[Problem]) -> str:
         first = group[0]
+        column = shorten(first.column) if first.column else ""
         found = [shorten(problem.found) for problem in group if problem.found]
         if len(group) == 1:
-            where = ", ".join(filter(None, [f"row {first.row:,}" if first.row else "", first.column]))
+            where = ", ".join(filter(None, [f"row {first.row:,}" if first.row else "", column]))
             what = " ".join(filter(None, [f"'{found[0]}'" if found else "", first.kind]))
             return f"{where}: {what}" if where else what
         rows = ", ".join(
             f"{problem.row:,}" + (f" ('{shorten(problem.found)}')" if problem.found else "")
             for problem in group[: self.ROWS]
+            if problem.row
         )
         more = ", ..." if len(group) > self.ROWS else ""
-        column = f"{first.column}: " if first.column else ""
-        return f"{column}{len(group):,} rows {first.kind}; rows {rows}{more}"
+        return f"{column}{' ' if column else ''}{first.kind} ({len(group):,} times: rows {rows}{more})"
 
 
 def shorten(text: str, length: int = 40) -> str:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ import numpy as np
 from predictor.atomic import write_text
 from predictor.errors import CatalogueError, ConfigError, ModelError
 from predictor.ratings import Ratings
-from predictor.signals import Catalogue
+from predictor.signals import CONTEXT, Catalogue
 from predictor.tables import Floats, Grid, PairTables, Place, Tables
 
 if TYPE_CHECKING:
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 KIND = "interview outcome predictor: exact tables of log-odds"
 LEVEL = 0.9
-_QUANTILE = 1.6448536269514722  # of the standard normal distribution at (1 + LEVEL) / 2
+_QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _CHUNK = 8192  # rows looked up at once, so that memory stays bounded
-CONTEXT = "context"  # the family that inputs such as the rater's role are told under
 
 
 @dataclass(frozen=True)
@@ -167,14 +167,19 @@ class OfferModel:
         Which rows are ordinary.
     trained_on
         Source, digest, number of interviews, whether simulated, and scores.
+    versions
+        Of the libraries that it was trained with.
     created_at
         UTC time, ISO 8601.
 
     Examples
     --------
-    >>> model = OfferModel.load("experiments/models/champion.json")     # doctest: +SKIP
-    >>> model.predict({"goals_discussed": 4}).offer_probability         # doctest: +SKIP
-    0.37
+    >>> from predictor import OfferClassifier, simulate_interviews
+    >>> known = simulate_interviews(200, seed=1).labelled()
+    >>> model = OfferClassifier(known.catalogue).fit(known.features, known.y).model_
+    >>> good, bad = (model.predict({"goals_discussed": rating}) for rating in (5, 1))
+    >>> good.offer_probability > bad.offer_probability
+    True
     """
 
     name: str
@@ -202,7 +207,7 @@ class OfferModel:
 
     @property
     def simulated(self) -> bool:
-        """Whether it was trained on simulated interviews."""
+        """Whether it is known to be trained on simulated interviews; `fit(X, y)` alone cannot know."""
         return bool(self.trained_on["simulated"])
 
     @cached_property
@@ -275,17 +280,19 @@ class OfferModel:
         """
         import pandas as pd
 
-        index = ratings.index if isinstance(ratings, pd.DataFrame) else None
+        index = None
         if isinstance(ratings, pd.DataFrame):
-            ratings = Ratings.from_frame(ratings, self.catalogue)
+            index, ratings = ratings.index, Ratings.from_frame(ratings, self.catalogue)
+        elif not isinstance(ratings, Ratings):
+            raise ConfigError(f"predict_many takes Ratings or a DataFrame, not {type(ratings).__name__}")
         shift = self._shift(base_rate)
         values = self._values(ratings)
-        chunks = []
+        chunks = [np.empty((0, 4 + len(self.terms) if contributions else 3))]
         for start in range(0, len(values), _CHUNK):
             part = values[start : start + _CHUNK]
             place = self._grid.place(part)
             baseline, added = self._baseline(part, shift), self._contributions(place)
-            log_odds, half = baseline + added.sum(axis=1), _QUANTILE * self._deviation(place)
+            log_odds, half = baseline + added.sum(axis=1), _QUANTILE * self._deviation(part)
             answers = [probability(log_odds), probability(log_odds - half), probability(log_odds + half)]
             chunks.append(np.column_stack([*answers, baseline, added] if contributions else answers))
         names = ["offer_probability", "interval_low", "interval_high"]
@@ -298,7 +305,8 @@ class OfferModel:
 
         Values beyond the scale count as its end: for numbers that no door has checked.
         """
-        parts = [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
+        values = self._settled(values)
+        parts = [values[start : start + _CHUNK] for start in range(0, max(len(values), 1), _CHUNK)]
         return np.concatenate(
             [self._baseline(part, 0.0) + self._contributions(self._grid.place(part)).sum(axis=1) for part in parts]
         )
@@ -317,13 +325,21 @@ class OfferModel:
             )
         place = {name: j for j, name in enumerate(ratings.catalogue.names)}
         codes = [ratings.codes(item) for item in self.catalogue.inputs]
-        return np.column_stack([ratings.values[:, [place[name] for name in self.signals]], *codes])
+        return self._settled(np.column_stack([ratings.values[:, [place[name] for name in self.signals]], *codes]))
+
+    def _settled(self, values: Floats) -> Floats:
+        """Take inputs as not given where no signal was rated: who rated nothing says nothing."""
+        p = len(self.signals)
+        if p == values.shape[1]:
+            return values
+        unrated = np.isnan(values[:, :p]).all(axis=1, keepdims=True)
+        return np.column_stack([values[:, :p], np.where(unrated, np.nan, values[:, p:])])
 
     def _shift(self, base_rate: float | None) -> float:
         """Shift log-odds to another share of offers, the ratings given an outcome staying as they are."""
         if base_rate is None:
             return 0.0
-        if isinstance(base_rate, bool) or not 0 < base_rate < 1:
+        if isinstance(base_rate, bool) or not isinstance(base_rate, int | float) or not 0 < base_rate < 1:
             raise ConfigError(f"base rate {base_rate!r}: write a share above 0 and below 1, as in 0.35")
         return logit(base_rate) - logit(self.base_rate)
 
@@ -339,10 +355,11 @@ class OfferModel:
             np.add.at(added.T, self._pair.second, halves)
         return added
 
-    def _deviation(self, place: Place) -> Floats:
-        vectors = self.factors["intercept"] + self._factors.look_up(place).sum(axis=1)
-        own = self._variances.look_up(place).sum(axis=1)
-        return np.asarray(np.sqrt((vectors**2).sum(axis=1) + own))
+    def _deviation(self, values: Floats) -> Floats:
+        """Compute the standard deviation of the log-odds, shape (n,)."""
+        cells = self._grid.weights(values)
+        vectors = self.factors["intercept"] + cells @ self._factors
+        return np.asarray(np.sqrt((vectors**2).sum(axis=1) + cells @ self._variances))
 
     @cached_property
     def _grid(self) -> Grid:
@@ -353,12 +370,12 @@ class OfferModel:
         return Tables(self._grid, [self.tables[name] for name in self.terms])
 
     @cached_property
-    def _factors(self) -> Tables:
-        return Tables(self._grid, [self.factors[name] for name in self.terms])
+    def _factors(self) -> Floats:
+        return np.concatenate([self.factors[name] for name in self.terms])
 
     @cached_property
-    def _variances(self) -> Tables:
-        return Tables(self._grid, [self.variances[name] for name in self.terms])
+    def _variances(self) -> Floats:
+        return np.concatenate([self.variances[name] for name in self.terms])
 
     @cached_property
     def _pair(self) -> PairTables:
@@ -367,7 +384,7 @@ class OfferModel:
 
     def _explain(self, values: Floats, shift: float, base_rate: float) -> Prediction:
         place = self._grid.place(values)
-        half = _QUANTILE * float(self._deviation(place)[0])
+        half = _QUANTILE * float(self._deviation(values)[0])
         baseline = float(self._baseline(values, shift)[0])
         contributions, families = [], dict.fromkeys(self.catalogue.families, 0.0)
         log_odds = baseline
@@ -475,10 +492,8 @@ class OfferModel:
         text = json.dumps(
             {**self.to_dict(), "fingerprint": self.fingerprint}, indent=1, ensure_ascii=False, allow_nan=False
         )
-        # a list of numbers reads better, and makes smaller diffs, on one line
-        text = re.sub(
-            r"\[[\s\d.,e+-]+\]", lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"), text
-        )
+        # A list of numbers reads better, and makes smaller diffs, on one line. The newline tells it from text.
+        text = re.sub(r"\[\n[\s\d.,e+-]+\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
         try:
             return write_text(path, text + "\n")
         except OSError as error:
@@ -517,13 +532,16 @@ class OfferModel:
         """
         if not isinstance(data, dict) or data.get("kind") != KIND:
             raise ModelError("this is not a model of the interview outcome predictor")
-        if not isinstance(data.get("format"), int) or data["format"] > FORMAT:
-            raise ModelError(f"format {data.get('format')!r} is newer than this version reads ({FORMAT}); update it")
+        number = data.get("format")
+        if type(number) is not int or number < 1:
+            raise ModelError(f"damaged: its format is {number!r}, not a number")
+        if number > FORMAT:
+            raise ModelError(f"its format {number} is newer than this version reads ({FORMAT}): update the predictor")
         if data.get("fingerprint") != _fingerprint(data):
             raise ModelError("its content does not match its fingerprint: damaged or edited; train it or copy it again")
         try:
             return cls._from_dict(data)
-        except (KeyError, TypeError, ValueError, AttributeError, CatalogueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, CatalogueError) as error:
             raise ModelError(f"damaged: {type(error).__name__} {error}") from None
 
     @classmethod
@@ -549,8 +567,39 @@ class OfferModel:
             versions=data["versions"],
             created_at=data["created_at"],
         )
+        model._check()
         model.__dict__["fingerprint"] = data["fingerprint"]  # checked already; not computed twice
         return model
+
+    def _check(self) -> None:
+        """Refuse what a file may hold and no training makes, so that a look-up neither fails nor answers nonsense."""
+        r = len(self.factors["intercept"])
+        cells = dict(zip(self.terms, (self._grid.levels + 1).tolist(), strict=True))
+        arrays: list[tuple[str, Floats, tuple[int, ...]]] = [
+            ("coverage", self.coverage, (len(self.signals) + 1,)),
+            ("intercept", self.factors["intercept"], (r,)),
+            *((f"{p.first} with {p.second}", p.log_odds, (cells[p.first], cells[p.second])) for p in self.pairs),
+            *((name, self.factors[name], (cells[name], r)) for name in self.terms),
+        ]
+        for part in (self.tables, self.counts, self.variances):
+            arrays += [(name, part[name], (cells[name],)) for name in self.terms]
+        for name, array, shape in arrays:
+            if array.shape != shape or array.dtype.kind not in "if" or not np.isfinite(array).all():
+                raise ValueError(f"the numbers of {name} are not finite, or not of shape {shape}")
+        if any((self.variances[name] < 0).any() for name in self.terms):
+            raise ValueError("a variance is below 0")
+        importances = [self.feature_importances[name] for name in self.terms]
+        for number in (self.intercept, self.base_rate, *self.pattern.mean, *self.pattern.spread, *importances):
+            if type(number) not in (int, float) or not math.isfinite(number):
+                raise ValueError(f"{number!r} stands where a finite number should")
+        if not 0 < self.base_rate < 1 or len(self.pattern.mean) != 2 or len(self.pattern.spread) != 2:
+            raise ValueError("the base rate or the ordinary pattern is out of range")
+        told = self.trained_on
+        for word in (self.name, self.created_at, told["source"], told["digest"]):
+            if not isinstance(word, str) or not word.isprintable():
+                raise ValueError(f"{word!r} stands where text should")
+        if type(told["n"]) is not int or told["simulated"] not in (True, False, None):
+            raise ValueError("how many interviews it was trained on, or whether simulated ones, is not told")
 
 
 def pattern_of(values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:

@@ -54,7 +54,7 @@ class Ratings:
     Raises
     ------
     RatingsError
-        If shapes do not agree or a rating is out of scale.
+        If shapes do not agree, a rating is out of scale, or an outcome or input is not one.
 
     Examples
     --------
@@ -77,6 +77,14 @@ class Ratings:
         problems: list[Problem] = []
         for signal, column in zip(self.catalogue.signals, self.values.T, strict=True):
             problems += _out_of_scale(column, signal.scale, signal.name, "NaN")
+        problems += [
+            Problem("is not an outcome; 1, 0 or NaN is", int(row) + 1, self.catalogue.outcome, str(self.y[row]))
+            for row in np.flatnonzero(~(np.isnan(self.y) | (self.y == 0) | (self.y == 1)))
+        ]
+        for item in self.catalogue.inputs:
+            if unknown := set(self.columns.get(item.name, ())) - {"", *item.levels}:
+                kind = f"holds words other than {', '.join(item.levels)}"
+                problems.append(Problem(kind, column=item.name, found=", ".join(map(str, unknown))))
         if problems:
             raise RatingsError(self.source, problems)
 
@@ -100,7 +108,7 @@ class Ratings:
         Parameters
         ----------
         records
-            One mapping an interview: ratings by signal name (numbers, None where not observed) and context.
+            One mapping an interview: ratings by signal name (numbers; None or NaN where not observed) and context.
         training
             Whether outcomes of both kinds must be there.
 
@@ -112,10 +120,12 @@ class Ratings:
         problems = list(problems)
         rows = [_flat(record, number, problems) for number, record in enumerate(records, 1)]
         known = dict.fromkeys(catalogue.columns)
+        unknown: dict[str, str] = {}
         for number, row in enumerate(rows, 1):
-            for name in row:
+            for name in map(str, row):
                 if name not in known:
-                    problems.append(Problem(_unknown(str(name), catalogue), number, found=str(name)))
+                    kind = unknown.get(name) or unknown.setdefault(name, _unknown(name, catalogue))
+                    problems.append(Problem(kind, number, found=name))
         present = dict.fromkeys(name for row in rows for name in row if name in known)
         columns = {name: [row.get(name) for row in rows] for name in present}
         return cls._parse(columns, len(rows), catalogue, source, training, "null", problems)
@@ -155,12 +165,13 @@ class Ratings:
         RatingsError
             With every problem of the frame.
         """
-        problems = _header([str(name) for name in frame.columns], catalogue)
+        names = [str(name) for name in frame.columns]
+        problems = _header(names, catalogue)
         columns: dict[str, Cells] = {}
-        for place, name in enumerate(frame.columns):
+        for place, name in enumerate(names):
             series = frame.iloc[:, place]
             if name in catalogue.columns and name not in columns:
-                if series.dtype.kind in "iuf":
+                if series.dtype.kind in "iuf" and name in catalogue.names:  # an id may be too long for a float
                     columns[name] = series.to_numpy(np.float64, na_value=np.nan)
                 else:
                     columns[name] = [None if empty else cell for cell, empty in zip(series, series.isna(), strict=True)]
@@ -244,7 +255,7 @@ class Ratings:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of ratings, outcomes, inputs and groups, in hexadecimal."""
+        """SHA-256 of ratings, outcomes and context columns, in hexadecimal."""
         content = hashlib.sha256()
         for name in (*self.catalogue.names, *sorted(self.columns)):
             content.update(name.encode() + b"\0")
@@ -322,7 +333,7 @@ def _numbers(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]
     text = isinstance(cells, _Text)
     values, problems = np.full(len(cells), np.nan), []
     for row, cell in enumerate(cells):
-        if cell is None or (text and not cell.strip()):
+        if cell is None or (text and not cell.strip()) or (isinstance(cell, float) and math.isnan(cell)):
             continue
         if text and _NUMBER.fullmatch(cell.strip()):
             values[row] = float(cell)
@@ -358,7 +369,7 @@ def _out_of_scale(values: Floats, scale: Scale, name: str, empty: str) -> list[P
     with np.errstate(invalid="ignore"):
         rows = np.flatnonzero((values < scale.low) | (values > scale.high))
     kind = f"is out of scale; write {scale}, or leave it {empty} where it was not observed"
-    return [Problem(kind, int(row) + 1, name, f"{values[row]:g}") for row in rows]
+    return [Problem(kind, int(row) + 1, name, f"{values[row]:.12g}") for row in rows]
 
 
 def _outcomes(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]]:
@@ -421,6 +432,6 @@ def _untrainable(
     elif catalogue.group:
         problems += [
             Problem("is empty; write whose row it is", int(row) + 1, catalogue.group)
-            for row in np.flatnonzero(context[catalogue.group] == "")
+            for row in np.flatnonzero((context[catalogue.group] == "") & ~np.isnan(y))
         ]
     return problems

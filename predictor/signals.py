@@ -19,6 +19,8 @@ SHIPPED = Path(__file__).with_name("signals.toml")
 SIDES = ("interviewer", "candidate", "both")
 ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated rows
 SIMULATED = "SIMULATED"
+RATINGS = "ratings"  # the JSON key that may hold the signals, apart from context
+CONTEXT = "context"  # the family that inputs such as the rater's role are told under
 MAX_KNOTS = 64
 
 
@@ -165,6 +167,19 @@ class Catalogue:
                 problems.append(f"the column '{name}' is named {columns.count(name)} times; name each column once")
             if not isinstance(name, str) or not name.strip():
                 problems.append(f"a column is named {name!r}; write a name")
+        if RATINGS in columns:
+            problems.append(
+                f"the name '{RATINGS}' is taken: JSON files hold all signals under it; name yours otherwise"
+            )
+        for what, words in (
+            ("family label", self.families),
+            *((s.name + ", anchors", s.anchors) for s in self.signals),
+        ):
+            problems += [
+                f"{what} {key}: {word!r} is not text" for key, word in words.items() if not isinstance(word, str)
+            ]
+        if CONTEXT in self.families:
+            problems.append(f"the family '{CONTEXT}' is taken by the inputs; name yours otherwise")
         for signal in self.signals:
             if signal.family not in self.families:
                 hint = nearest(signal.family, self.families)

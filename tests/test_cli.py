@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import math
+import os
+import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -64,11 +69,49 @@ def test_predict_many(run: Callable[..., Result], workplace: Path) -> None:
     with Path("answers.csv").open() as file:
         answers = list(csv.DictReader(file))
     assert len(answers) == 30
-    total = float(answers[0]["baseline"]) + sum(
-        float(v) for k, v in answers[0].items() if k.startswith("contribution:")
-    )
-    assert 0 < float(answers[0]["offer_probability"]) < 1
-    assert abs(total) < 10
+    assert [row["row"] for row in answers[:2]] == ["1", "2"]
+    assert {row["simulated_model"] for row in answers} == {"True"}
+    for row in answers:
+        parts = [float(value) for name, value in row.items() if name == "baseline" or name.startswith("contribution:")]
+        assert float(row["offer_probability"]) == pytest.approx(1 / (1 + math.exp(-sum(parts))), abs=1e-9)
+
+
+def test_output_goes_where_it_may_or_nowhere(run: Callable[..., Result], workplace: Path) -> None:
+    write_csv(simulate_interviews(5, seed=1), "mine.csv")
+    before = Path("mine.csv").read_bytes()
+    Path("afile").touch()
+    os.mkfifo("pipe")
+    for words, says in (
+        (("predict", "mine.csv", "--out", "afile/x.csv"), "cannot be written"),
+        (("predict", "mine.csv", "--out", "mine.csv"), "the file of ratings itself"),
+        (("predict", "mine.csv", "--out", "pipe"), "not an ordinary file"),
+        (("predict", "mine.csv", "--out", "x.csv", "--json"), "choose one"),
+        (("simulate", "afile/x.csv"), "cannot be written"),
+    ):
+        done = run(*words)
+        assert (done.exit_code, says in done.output) == (2, True), done.output
+    assert Path("mine.csv").read_bytes() == before
+    assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
+    Path("link.csv").symlink_to("target.csv")
+    assert run("predict", "mine.csv", "--out", "link.csv").exit_code == 0
+    assert Path("link.csv").is_symlink()
+    assert Path("target.csv").read_text().startswith("row,offer_probability")
+
+
+def test_two_trainings_at_once_on_a_fresh_folder(tmp_path: Path) -> None:
+    write_csv(simulate_interviews(120, seed=1), tmp_path / "my.csv")
+    (tmp_path / "quick.toml").write_text("repeats = 1\nresamples = 20\n")
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    command = [sys.executable, "-m", "predictor", "train", "my.csv", "--experiment", "quick.toml", "--name"]
+    started = [
+        subprocess.Popen([*command, name], cwd=tmp_path, env=environment, stderr=subprocess.PIPE) for name in ("a", "b")
+    ]
+    for process in started:
+        said = process.communicate(timeout=120)[1]
+        assert process.returncode == 0, said
+    assert {path.stem for path in (tmp_path / "experiments/models").iterdir()} == {"a", "b", "champion"}
+    with contextlib.closing(sqlite3.connect(tmp_path / "experiments/mlflow.db")) as store:
+        assert sorted(store.execute("SELECT name, status FROM runs")) == [("a", "FINISHED"), ("b", "FINISHED")]
 
 
 def test_train_and_promote(run: Callable[..., Result], workplace: Path) -> None:
@@ -95,7 +138,7 @@ def test_train_and_promote(run: Callable[..., Result], workplace: Path) -> None:
     assert "did you mean 'quick'" in done.output
     done = run("train", "first.csv", "--name", "../away")
     assert done.exit_code == 2
-    assert "plain name" in done.output
+    assert "letters, digits" in done.output
 
 
 def test_without_a_model_predict_says_what_to_do(run: Callable[..., Result], workplace: Path) -> None:

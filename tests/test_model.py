@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError, ModelError, PredictorError
-from predictor.model import FORMAT
+from predictor.model import FORMAT, _fingerprint
 
 rating = st.one_of(st.none(), st.integers(1, 5), st.floats(1, 5))
 
@@ -65,6 +66,8 @@ def test_nothing_rated_is_the_base_rate(model: OfferModel) -> None:
     assert answer.offer_probability == pytest.approx(model.base_rate, abs=1e-9)
     assert any("base rate" in note for note in answer.notes)
     assert answer.not_rated == model.signals
+    for role in ("interviewer", "observer", "candidate"):  # who rated nothing says nothing
+        assert model.predict({"rater_role": role}).offer_probability == pytest.approx(model.base_rate, abs=1e-9)
     assert model.predict({}, base_rate=0.1).offer_probability == pytest.approx(0.1, abs=1e-9)
 
 
@@ -126,7 +129,7 @@ def _damage(change: Callable[[dict[str, Any]], Any]) -> Callable[[bytes], bytes]
         (lambda content: b'{"model": "something else"}', "not a model of the interview outcome predictor"),
         (lambda content: content.replace(b'"base_rate": 0.', b'"base_rate": 0.9', 1), "does not match its fingerprint"),
         (_damage(lambda data: data.update(format=FORMAT + 1)), "is newer than this version reads"),
-        (_damage(lambda data: data.update(format="x")), "newer"),
+        (_damage(lambda data: data.update(format="x")), "its format is 'x'"),
         (_damage(lambda data: data["tables"].popitem()), "does not match its fingerprint"),
     ],
 )
@@ -138,6 +141,43 @@ def test_damaged_model_is_refused(
     with pytest.raises(ModelError, match=says) as caught:
         OfferModel.load(path)
     assert "model.json" in str(caught.value)
+
+
+def _leaves(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Paths to a sample of everything in a model file: first and last of each mapping and list."""
+    items = list(data.items()) if isinstance(data, dict) else list(enumerate(data)) if isinstance(data, list) else []
+    return [path] * bool(path) + [
+        leaf for key, part in (items[:2] + items[-1:]) for leaf in _leaves(part, (*path, key))
+    ]
+
+
+def test_a_forged_file_is_refused_or_answers_with_numbers(model: OfferModel) -> None:
+    """Whatever is put anywhere in a file, under a fingerprint made to fit: no traceback, and no answer that is NaN."""
+    whole = json.loads(json.dumps(model.to_dict()))
+    refused = 0
+    for path in _leaves(whole):
+        for wrong in (None, math.nan, "x", [], -1, 10**400, {}, True):
+            data = json.loads(json.dumps(whole))
+            place = data
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = wrong
+            data["fingerprint"] = _fingerprint(data)
+            try:
+                answer = OfferModel.from_dict(data).predict({model.signals[0]: 4})
+            except ModelError:
+                refused += 1
+            except PredictorError:
+                continue  # a forged catalogue may have other signals or scales
+            else:
+                assert math.isfinite(answer.offer_probability)
+                assert answer.interval.low <= answer.interval.high
+    assert refused > 150
+
+
+def test_odd_titles_survive_saving(model: OfferModel, tmp_path: Path) -> None:
+    odd = replace(model, trained_on={**model.trained_on, "source": 'my [ 1,  2 ] é "x".csv'})
+    assert OfferModel.load(odd.save(tmp_path / "odd.json")).trained_on["source"] == odd.trained_on["source"]
 
 
 def test_absent_model_is_refused(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y
             Two classes, shape (n,).
         groups
-            Rows that belong together, shape (n,).
+            Rows that belong together, shape (n,). Accepted as scikit-learn's grouped estimators do; not used yet, so
+            intervals take rows as independent.
 
         Returns
         -------
@@ -81,7 +82,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If X or y is not of that form, as everywhere in scikit-learn.
         ConfigError
-            If X does not have the catalogue's columns.
+            If X does not have the catalogue's columns, in its order.
         """
         values, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(y)
@@ -94,6 +95,11 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"OfferClassifier needs two classes, but y has one class: {self.classes_[0]!r}")
         catalogue = self.catalogue or _catalogue_of(values, getattr(self, "feature_names_in_", None))
         values = _with_inputs(values, catalogue)
+        names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
+        if list(getattr(self, "feature_names_in_", [])) not in ([], names, list(catalogue.names)):
+            raise ConfigError(
+                f"X has other columns, or in another order, than the catalogue: {', '.join(names[:5])}, ..."
+            )
         pool = fit_pool(values, labels.astype(np.float64), catalogue)
         self.members_ = pool.members
         self.model_ = _describe(pool, values, labels.astype(np.float64), catalogue, self.seed)
@@ -169,7 +175,7 @@ def _describe(pool: Pool, values: Floats, y: Floats, catalogue: Catalogue, seed:
         counts={name: np.round(cells[:, span].sum(axis=0), 6) for name, span in zip(names, spans, strict=True)},
         feature_importances={},
         pattern=Pattern(_ordinary(mean), _ordinary(spread)),
-        trained_on={"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": False},
+        trained_on={"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None},
     )
     size = np.abs(draft.contributions(values)).mean(axis=0).tolist()
     importances = dict(sorted(zip(names, size, strict=True), key=lambda item: -item[1]))
@@ -219,7 +225,7 @@ def _coverage(model: OfferModel, values: Floats, seed: int) -> Floats:
 
 def _shift_to(log_odds: Floats, target: float) -> float:
     """Find the shift of log-odds that brings their mean probability to a target."""
-    return float(brentq(lambda shift: probability(log_odds + shift).mean() - target, -50, 50))
+    return float(brentq(lambda shift: probability(log_odds + shift).mean() - target, -500, 500))
 
 
 def _ordinary(values: Floats) -> tuple[float, float]:

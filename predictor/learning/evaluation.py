@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from predictor.tables import Floats
 
 BINS = 10
-_QUANTILE = 1.6448536269514722  # of the standard normal distribution at 0.95, for intervals of 90 %
+_QUANTILE = NormalDist().inv_cdf(0.95)  # for intervals of 90 %
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ class Resampling:
         figure
             Takes the repeat of the cross-validation and row weights.
         repeats
-            Number of repeats; the value is their mean, the draws take turns, so that the interval holds the
-            luck of the folds as well as that of the rows.
+            Number of repeats; the value is their mean, the draws take turns, so that the interval holds the luck of
+            one repeat's folds as well as that of the rows: a little wide rather than too narrow.
         n
             Rows that the figure rests on.
         ends

@@ -85,8 +85,9 @@ class Member:
 
         The directions are those that carry most of the variance of the log-odds over the given rows. What they leave
         out (pairs among it) is shared out over the cells so that the mean variance of these rows is kept, with a
-        little more for what the form of the model cannot show (`UNSHOWN`). On 1,068
-        simulated interviews nine rows in ten get a standard deviation within -7 % and +9 % of the exact one.
+        little more for what the form of the model cannot show (`UNSHOWN`). On the
+        1,068 simulated interviews of the sample nine rows in ten get a standard deviation within -7 % and +9 % of the
+        exact one; a row with nothing rated gets about 9 % too little.
 
         Returns
         -------
@@ -239,6 +240,7 @@ def _mode(phi: Floats, y: Floats, precision: Floats, w: Floats) -> tuple[Floats,
         step = lapack.dpotrs(factor, gradient, lower=1)[0]
         expected = float(gradient @ step)
         if expected < 1e-4:
+            w = w + step  # so near the mode a whole step squares the error
             break
         move, length = phi @ step, 1.0
         while True:

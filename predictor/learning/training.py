@@ -25,6 +25,9 @@ from predictor.ratings import Ratings
 from predictor.tables import Floats
 
 ROLE = "rater_role"  # scores are told by this input, since who rated decides how well ratings predict
+# Above these an AUC is suspiciously good for ratings made before the outcome was known. A judgement from published
+# anchors: a decision-maker's own ratings reach about .8, ratings by the other side about .65.
+SUSPICIOUS_AUC = {"interviewer": 0.87, "observer": 0.84, "candidate": 0.75}
 FEW = 50  # offers, or non-offers, under which a reader should be told that scores are shaky
 MINIMUM = 5  # offers, and non-offers, that are needed to learn and to measure
 
@@ -72,11 +75,12 @@ class TrainingConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 problems.append(f"{name} = {value!r}: write a whole number from {low} to {high}")
-        if isinstance(self.leave_out, str) or not all(isinstance(name, str) for name in self.leave_out):
+        listed = isinstance(self.leave_out, list | tuple)
+        if not listed or not all(isinstance(name, str) for name in self.leave_out):
             problems.append(f"leave_out = {self.leave_out!r}: write a list of names in quotes")
         if problems:
             raise ConfigError("\n  ".join(problems))
-        object.__setattr__(self, "leave_out", tuple(self.leave_out))
+        object.__setattr__(self, "leave_out", tuple(self.leave_out))  # a list where it comes from TOML
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingConfig:
@@ -185,16 +189,18 @@ def train(
     >>> result.scores["roc_auc"].value > 0.6
     True
     """
+    if not isinstance(ratings, Ratings):
+        raise ConfigError(f"train takes Ratings, not {type(ratings).__name__}; see read_ratings and Ratings.from_frame")
     started = time.perf_counter()
     config = config or TrainingConfig()
     everything, ratings = ratings, ratings.without(config.leave_out).labelled()
     y, groups = ratings.y, _groups(ratings)
-    folds = list(_folds(ratings, groups, config))
+    folds = _folds(ratings, groups, config)
     resampling = Resampling(groups, config.resamples, config.seed)
     classifier = OfferClassifier(ratings.catalogue, seed=config.seed)
     with threadpool_limits(1):  # many small fits side by side: threads inside each would only get in the way
         jobs = (delayed(_predict_fold)(classifier, ratings, groups, train_rows, test) for _, train_rows, test in folds)
-        fits = iter(Parallel(n_jobs=2, backend="threading", return_as="generator")(jobs))
+        fits = iter(Parallel(n_jobs=-1, backend="threading", return_as="generator")(jobs))
         predictions = np.full((config.repeats, 3, len(y)), np.nan)
         for (repeat, _, test), fold in zip(folds, progress(fits, len(folds)) if progress else fits, strict=True):
             predictions[repeat][:, test] = fold
@@ -212,6 +218,9 @@ def train(
         "simulated": ratings.simulated,
         "catalogue": ratings.catalogue.name,
     }
+    by_role = {
+        role: scores(y, pool, resampling, rows) for role, rows in _roles(ratings) if 0 < y[rows].sum() < rows.sum()
+    }
     told = {metric: [score.value, score.low, score.high] for metric, score in overall.items()}
     model = replace(classifier.model_, name=name, trained_on={**data, "scores": told}, versions=_versions())
     return TrainingResult(
@@ -219,14 +228,12 @@ def train(
         model=model,
         config=config,
         scores=overall,
-        scores_by_role={
-            role: scores(y, pool, resampling, rows) for role, rows in _roles(ratings) if 0 < y[rows].sum() < rows.sum()
-        },
+        scores_by_role=by_role,
         baselines={key: scores(y, reference, resampling) for key, reference in baselines.items()},
         gains={key: gain(y, pool, reference, resampling) for key, reference in baselines.items()},
         calibration=calibration(y, pool.mean(axis=0)),
         data=data,
-        warnings=tuple(_warnings(ratings, data)),
+        warnings=tuple(_warnings(ratings, data, by_role)),
         seconds=time.perf_counter() - started,
     )
 
@@ -237,7 +244,7 @@ def _groups(ratings: Ratings) -> NDArray[Any]:
 
 def _folds(
     ratings: Ratings, groups: NDArray[Any], config: TrainingConfig
-) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
+) -> list[tuple[int, NDArray[Any], NDArray[Any]]]:
     """Give repeat, training rows and test rows; no group is on both sides."""
     y = ratings.y
     problems = []
@@ -251,13 +258,23 @@ def _folds(
             problems.append(Problem(kind, column=ratings.catalogue.group))
     if problems:
         raise RatingsError(ratings.source, problems)
-    parts = min(config.folds, *(len(np.unique(groups[y == known])) for known in (0, 1)))
-    grouped = len(np.unique(groups)) < len(groups)
-    splitter = StratifiedGroupKFold if grouped else StratifiedKFold
-    for repeat in range(config.repeats):
-        split = splitter(parts, shuffle=True, random_state=config.seed + repeat)
-        for train_rows, test in split.split(ratings.values, y, groups):
-            yield repeat, train_rows, test
+    most = min(config.folds, *(len(np.unique(groups[y == known])) for known in (0, 1)))
+    for parts in range(most, 1, -1):  # few groups may leave a part without offers; then fewer parts
+        folds = [
+            (repeat, train_rows, test)
+            for repeat in range(config.repeats)
+            for train_rows, test in _split(y, groups, parts, config.seed + repeat)
+        ]
+        if all(0 < y[train_rows].sum() < len(train_rows) for _, train_rows, _ in folds):
+            return folds
+    kind = "has too few groups to keep both outcomes on both sides of a split; add rows of other groups"
+    raise RatingsError(ratings.source, [Problem(kind, column=ratings.catalogue.group)])
+
+
+def _split(y: Floats, groups: NDArray[Any], parts: int, seed: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    if len(np.unique(groups)) == len(groups):
+        return iter(StratifiedKFold(parts, shuffle=True, random_state=seed).split(y, y))
+    return iter(StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(y, y, groups))
 
 
 def _predict_fold(
@@ -288,7 +305,7 @@ def _roles(ratings: Ratings) -> Iterator[tuple[str, NDArray[np.bool_]]]:
             yield from ((role, ratings.columns[ROLE] == role) for role in item.levels)
 
 
-def _warnings(ratings: Ratings, data: Mapping[str, Any]) -> Iterator[str]:
+def _warnings(ratings: Ratings, data: Mapping[str, Any], by_role: Mapping[str, Mapping[str, Score]]) -> Iterator[str]:
     if ratings.simulated:
         yield "SIMULATED: these interviews are simulated; the model says nothing about real ones."
     few = int(min(ratings.y.sum(), len(ratings) - ratings.y.sum()))
@@ -296,6 +313,16 @@ def _warnings(ratings: Ratings, data: Mapping[str, Any]) -> Iterator[str]:
         yield f"Only {few} rows have the rarer outcome: expect the scores to move with more data."
     if ratings.groups is None:
         yield "No group column: if one person has several rows, the scores are too good; name it in the catalogue."
+    for role, found in by_role.items():
+        if found["roc_auc"].low > SUSPICIOUS_AUC.get(role, 1.0):
+            yield (
+                f"Ratings by the {role} predict suspiciously well (ROC AUC {found['roc_auc']}, n = "
+                f"{found['roc_auc'].n:,}): were they made after the outcome was known?"
+            )
+    if {"rated_on", "outcome_on"} <= set(ratings.columns):
+        rated, told = ratings.columns["rated_on"], ratings.columns["outcome_on"]  # ISO dates sort as text
+        if late := int(((rated != "") & (told != "") & (rated > told)).sum()):
+            yield f"{late:,} rows were rated after the outcome was known: such ratings tell the outcome."
     if data["n_outcome_unknown"]:
         yield f"{data['n_outcome_unknown']:,} rows without a known outcome were left out."
     empty = [

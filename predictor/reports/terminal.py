@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.model import CONTEXT, Contribution, Prediction
-from predictor.signals import Catalogue
+from predictor.model import Contribution, Prediction
+from predictor.signals import CONTEXT, Catalogue
 
 if TYPE_CHECKING:
     from predictor.learning.training import TrainingResult
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WIDTH = 80
 BAR = 16
 MOST = 6  # reasons shown on each side
+MOST_ROWS = 20  # of a table
 
 
 def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
@@ -27,10 +28,11 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
         _gauge(prediction),
         f"{_percent(interval.level)} interval for the likelihood, given these ratings: "
         f"{_percent(interval.low)} to {_percent(interval.high)}",
-        f"Base rate that it starts from: {_percent(prediction.base_rate)}",
+        f"Base rate: {_percent(prediction.base_rate)}",
         "",
     ]
     labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
+    labels = {name: textwrap.shorten(label, 43, placeholder="...") for name, label in labels.items()}
     rated = [item for item in prediction.contributions if item.rating is not None]
     largest = max((abs(item.log_odds) for item in rated), default=0.0)
     for title, sign, colour in (("Spoke for an offer", 1, "green"), ("Spoke against", -1, "red")):
@@ -41,10 +43,15 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
             if rest := chosen[MOST:]:
                 lines.append(f"  {f'and {len(rest)} smaller':<56}{_signed(sum(c.log_odds for c in rest))}")
             lines.append("")
-    families = {**catalogue.families, CONTEXT: "Who rated"}
+    families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     if rated:
         lines.append(click.style(f"{'By family':<58}log-odds", bold=True))
-        lines += [f"  {families[key]:<56}{_signed(value)}" for key, value in prediction.families.items() if value]
+        for key, value in prediction.families.items():
+            if value:
+                lines.append(f"  {textwrap.shorten(families[key], 54, placeholder='...'):<56}{_signed(value)}")
+        lines.append(f"  {'Baseline: a usual interview':<56}{_signed(prediction.baseline)}")
+        total = f"Together, which is {_percent(prediction.offer_probability)}"
+        lines.append(f"  {total:<56}{_signed(prediction.log_odds)}")
         lines.append("")
     if prediction.not_rated:
         lines += _wrap(f"Not rated: {', '.join(labels[name] for name in prediction.not_rated)}.")
@@ -55,14 +62,14 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
     return "\n".join(lines)
 
 
-def render_table(predictions: Sequence[Prediction], most: int = 20) -> str:
-    """Tell many predictions, a line each."""
+def render_table(predictions: Sequence[Prediction], total: int) -> str:
+    """Tell the first of many predictions, a line each."""
     lines = [click.style(f"{'row':>7}  {'offer':>6}  {'90 % interval':<16}not rated", bold=True)]
-    for row, item in enumerate(predictions[:most], 1):
+    for row, item in enumerate(predictions, 1):
         span = f"{_percent(item.interval.low)} to {_percent(item.interval.high)}"
         lines.append(f"{row:>7,}  {_percent(item.offer_probability):>6}  {span:<16}{len(item.not_rated)}")
-    if len(predictions) > most:
-        lines.append(f"... and {len(predictions) - most:,} more; all of them: --json or --out FILE.csv")
+    if total > len(predictions):
+        lines.append(f"... and {total - len(predictions):,} more; all of them: --json or --out FILE.csv")
     lines += [click.style(line, fg="yellow") for line in _wrap(_about(predictions[0]))]
     return "\n".join(lines)
 
@@ -104,7 +111,11 @@ def render_training(result: TrainingResult) -> str:
 
 def render_catalogue(catalogue: Catalogue) -> str:
     """Tell the signals by family: name, question, and what ratings mean."""
-    lines = [click.style(f"{catalogue.title}: {len(catalogue.signals)} signals", bold=True)]
+    lines = [
+        click.style(
+            f"{catalogue.title}: {len(catalogue.signals)} signal{'s' * (len(catalogue.signals) != 1)}", bold=True
+        )
+    ]
     for family, title in catalogue.families.items():
         lines += ["", click.style(title, bold=True)]
         for signal in (signal for signal in catalogue.signals if signal.family == family):
@@ -125,7 +136,7 @@ def render_catalogue(catalogue: Catalogue) -> str:
 
 
 def _reason(item: Contribution, label: str, largest: float, colour: str) -> str:
-    rating = f"{item.rating:g}" if isinstance(item.rating, float) else str(item.rating)
+    rating = textwrap.shorten(f"{item.rating:g}" if isinstance(item.rating, float) else str(item.rating), 11)
     bar = "█" * max(1, round(BAR * abs(item.log_odds) / largest)) if largest else ""
     return f"  {label:<44}{rating:<12}{_signed(item.log_odds)} " + click.style(bar, fg=colour)
 

@@ -59,7 +59,8 @@ def read_ratings(path: str | Path, catalogue: Catalogue, *, training: bool = Fal
             return Ratings.from_text(header, rows, catalogue, source=source, training=training, problems=problems)
         case ".parquet":
             return Ratings.from_frame(read_parquet(path), catalogue, source=source, training=training)
-    raise RatingsError(source, [Problem(f"the file's name has none of the endings {', '.join(FORMATS)}")])
+    kind = f"the file's name has none of the endings {', '.join(FORMATS)}; save a spreadsheet as 'CSV UTF-8'"
+    raise RatingsError(source, [Problem(kind)])
 
 
 class _Object(dict[str, Any]):
@@ -120,17 +121,23 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]], list[Problem]]:
         If the file is missing, empty, or not UTF-8.
     """
     text = _decode(_read(path), str(path))
-    first = text.lstrip("\r\n").partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
+    lines = text.strip("\r\n").splitlines(keepends=True)
+    if lines and lines[0].lower().startswith("sep="):  # a hint that spreadsheets write for themselves
+        lines = lines[1:]
+    delimiter = max(",;\t", key=lines[0].count) if lines else ","
     try:
-        table = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter, strict=True) if row]
+        table = list(csv.reader(io.StringIO("".join(lines), newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise RatingsError(str(path), [Problem(f"is not a CSV table: {error}")]) from None
+    while table and not any(cell.strip() for cell in table[-1]):  # spreadsheets leave empty rows at the end
+        table.pop()
     if not table:
         raise RatingsError(str(path), [Problem("the file is empty; it needs a header and rated interviews")])
     header, rows = [name.strip() for name in table[0]], table[1:]
     problems = []
     for number, row in enumerate(rows, 1):
+        if not row:  # a blank line: nothing was observed
+            row.extend([""] * len(header))
         if len(row) != len(header):
             kind = f"does not have the header's {len(header)} cells; look for a comma or quote too many or too few"
             problems.append(Problem(kind, number, found=f"{len(row)} cells"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from predictor import Catalogue, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
-from predictor.errors import CatalogueError, ConfigError
+from predictor.errors import CatalogueError, ConfigError, RatingsError
 
 QUICK = TrainingConfig(repeats=1, resamples=50)
 
@@ -24,10 +27,10 @@ def test_the_same_data_and_config_give_the_same_file(tmp_path: Path) -> None:
     assert written[0] == written[1]
 
 
-def test_scores_stand_within_the_evidence(result: TrainingResult) -> None:
+def test_scores_stand_within_the_evidence(result: TrainingResult, interviews: Ratings) -> None:
     for scores in (result.scores, *result.scores_by_role.values()):
         assert all(score.low <= score.value <= score.high for score in scores.values())
-    assert result.scores["log_loss"].n == result.data["n"] == result.data["n"]
+    assert result.scores["log_loss"].n == result.data["n"] == len(interviews.labelled())
     assert result.gains["base_rate"].low > 0
     assert set(result.scores_by_role) == {"interviewer", "observer", "candidate"}
     assert result.scores_by_role["interviewer"]["roc_auc"].value > result.scores_by_role["candidate"]["roc_auc"].value
@@ -92,6 +95,35 @@ def test_groups_stay_on_one_side() -> None:
     assert found.gains["base_rate"].value < 0.01  # with copies on both sides it would be far above
 
 
+def test_ratings_without_groups_train_and_say_what_is_missing() -> None:
+    ratings = simulate_interviews(150, seed=5)
+    columns = {name: column for name, column in ratings.columns.items() if name != "candidate_id"}
+    found = train(replace(ratings, columns=columns), QUICK)
+    assert any("No group column" in warning for warning in found.warnings)
+
+
+def test_hindsight_is_noticed(result: TrainingResult) -> None:
+    found = train(simulate_interviews(600, seed=5, mode="hindsight"), QUICK)
+    assert any("suspiciously well" in warning for warning in found.warnings)
+    assert any("rated after the outcome was known" in warning for warning in found.warnings)
+    assert not any("suspicious" in warning or "rated after" in warning for warning in result.warnings)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
+    """Few rows in few groups: a fold may lack an outcome; that must never end in a traceback."""
+    n = data.draw(st.integers(10, 24))
+    ratings = simulate_interviews(n, seed=data.draw(st.integers(0, 50)))
+    groups = np.array([str(data.draw(st.integers(0, 6))) for _ in range(n)], dtype=object)
+    y = np.array([float(data.draw(st.booleans())) for _ in range(n)])
+    small = replace(ratings, y=y, columns={**ratings.columns, "candidate_id": groups})
+    try:
+        assert train(small, TrainingConfig(repeats=2, resamples=20)).scores["log_loss"].n == n
+    except RatingsError as error:
+        assert "at least 5" in str(error) or "group" in str(error)
+
+
 def test_left_out_signals_are_accepted_and_ignored() -> None:
     ratings = simulate_interviews(300, seed=7)
     model = train(ratings, TrainingConfig(repeats=1, resamples=20, leave_out=("body_language", "mutual_rapport"))).model
@@ -111,6 +143,7 @@ def test_left_out_signals_are_accepted_and_ignored() -> None:
         ("seed = -1\nrepeats = 0", "repeats = 0"),
         ("leave_out = 'body_language'", "a list of names"),
         ("leave_out = [1]", "a list of names"),
+        ("leave_out = 5", "a list of names"),
         ("folds = ", "not a readable TOML"),
     ],
 )

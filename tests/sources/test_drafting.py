@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from predictor.signals import Catalogue, Scale
 from predictor.sources.drafting import draft_catalogue
 from predictor.sources.files import read_ratings, write_csv
 
-PUBLIC = Path(__file__).parents[3] / "shared/datasets"
+PUBLIC = Path(os.environ.get("DATASETS", "no-such-folder"))  # a folder of public rating data, where there is one
 N = 60
 RNG = np.random.default_rng(3)
 OUTCOME = ["yes" if i % 3 else "no" for i in range(N)]

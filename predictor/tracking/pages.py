@@ -1,0 +1,152 @@
+"""Serve MLflow's own pages on the recorded runs, the light way, on this machine only."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import IO
+
+from predictor.errors import MissingExtraError, TrackingError
+from predictor.tracking.store import ENVIRONMENT, VIEW, VIEW_TAG, Store, explained, locked, make_once
+
+_START_SECONDS = 120.0  # a slow, busy machine; usually it is under ten
+_STOP_SECONDS = 8.0
+
+
+def serve_ui(*, host: str = "127.0.0.1", port: int | None = None, store: str | None = None) -> None:
+    """Serve MLflow's pages until Ctrl-C or SIGTERM; then end cleanly, with every process that was started.
+
+    Parameters
+    ----------
+    host, port
+        Where to listen. Port None takes 5000, or the next that is free.
+    store
+        As for `record`. When it is an MLflow server already, its address is printed and nothing is started.
+
+    Raises
+    ------
+    TrackingError
+        If the port is taken, or the server does not start.
+    MissingExtraError
+        If MLflow is not installed.
+    """
+    place = Store.named(store)
+    if place.is_server:
+        print(f"MLflow runs on a server already: open {place.uri}", flush=True)
+        return
+    if find_spec("mlflow") is None:
+        raise MissingExtraError("mlflow", "The page of recorded trainings", "train")
+    with explained(place, "open the store"), locked(place):
+        if place.path:
+            make_once(place.path, place.artifacts)
+    port = _free_port(host, port)
+    url = f"http://{host}:{port}"
+    with _server(place, host, port) as (process, output):
+        try:
+            deadline = time.monotonic() + _START_SECONDS
+            while process.poll() is None and not _healthy(host, port):
+                if time.monotonic() > deadline:
+                    raise place.error(f"answer at {url}", f"no answer in {_START_SECONDS:.0f} s\n{_tail(output)}")
+                time.sleep(0.1)
+            if process.poll() is None:
+                print(f"MLflow is open at {url}{_landing(place)}  (Ctrl-C ends it)", flush=True)
+            process.wait()
+            raise place.error(f"serve at {url}", f"its server ended with code {process.returncode}: {_tail(output)}")
+        except KeyboardInterrupt:
+            print("\nMLflow is closed.", flush=True)
+
+
+def _landing(place: Store) -> str:
+    """Page to open first: the scores of the experiment that was last added to, or MLflow's own start page.
+
+    Read with plain SQL, since importing mlflow for it would cost seconds and memory for as long as the pages are open.
+    """
+    query = (
+        "SELECT experiment_id FROM runs JOIN experiment_tags USING (experiment_id) "
+        "WHERE key = ? AND lifecycle_stage = 'active' ORDER BY start_time DESC LIMIT 1"
+    )
+    if place.path:
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(place.path)) as database:
+            for (experiment_id,) in database.execute(query, (VIEW_TAG,)):
+                return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+    return ""
+
+
+@contextlib.contextmanager
+def _server(place: Store, host: str, port: int) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """Run MLflow's server the light way, in a process group of its own that is gone afterwards."""
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", place.uri, "--host", host]
+    command += ["--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    if place.artifacts:
+        command += ["--default-artifact-root", place.artifacts, "--no-serve-artifacts"]
+    # With job execution, and four workers, it is 16 processes and 2.4 GB before the first page.
+    environment = {**ENVIRONMENT, **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    folder = place.path.parent if place.path else None  # `python -m` imports from the working folder first
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    try:
+        with tempfile.TemporaryFile() as output:
+            process = subprocess.Popen(
+                command, env=environment, cwd=folder, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            try:
+                yield process, output
+            finally:
+                for number in previous:
+                    signal.signal(number, signal.SIG_IGN)  # an impatient second Ctrl-C must not leave children
+                _stop(process)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()  # MLflow passes it on to its worker and waits for it
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # whatever of the group is left
+    process.wait()
+
+
+def _free_port(host: str, port: int | None) -> int:
+    for candidate in [port] if port is not None else range(5000, 5100):
+        try:
+            with socket.create_server((host, candidate)):
+                return candidate
+        except OSError as error:
+            reason = error.strerror or str(error)
+    if port is None:
+        raise TrackingError(f"no free port from 5000 to 5099 at {host} ({reason}); name one, as in --port 6000")
+    raise TrackingError(f"port {port} at {host} cannot be used ({reason}); leave --port out to take a free one")
+
+
+def _healthy(host: str, port: int) -> bool:
+    """Ask the server itself: no proxy that the environment may name."""
+    connection = http.client.HTTPConnection("127.0.0.1" if host == "0.0.0.0" else host, port, timeout=5)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _tail(output: IO[bytes], lines: int = 5) -> str:
+    output.seek(0)
+    return " / ".join(output.read().decode(errors="replace").strip().splitlines()[-lines:])

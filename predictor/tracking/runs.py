@@ -1,0 +1,215 @@
+"""Record a finished training as one MLflow run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import re
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, connect, explained, import_mlflow, locked
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from predictor.learning.evaluation import Score
+    from predictor.learning.training import TrainingResult
+
+_COLUMNS = ("log_loss", "brier", "roc_auc", "average_precision", "calibration_error", "gain_over_base_rate", "n")
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """Where a training was recorded.
+
+    Attributes
+    ----------
+    run_id, name
+        MLflow's id of the run, and its name.
+    url
+        Address of the run's page, or None when the store is a file that no server shows yet.
+    hint
+        How to look at the run, in words.
+    seconds
+        What recording took, without importing MLflow.
+    """
+
+    run_id: str
+    name: str
+    url: str | None
+    hint: str
+    seconds: float
+
+
+def record(
+    result: TrainingResult,
+    *,
+    experiment: str = "pool",
+    files: Sequence[Path] = (),
+    store: str | None = None,
+) -> RecordedRun:
+    """Record a finished training as one MLflow run.
+
+    Safe to call from several processes at once, also on a store that does not exist yet.
+
+    Parameters
+    ----------
+    result
+        What `train` returned. The ratings are not copied: MLflow gets their name, digest and size.
+    experiment
+        Which settings were tried, as the TOML file is called.
+    files
+        The model file, plots: kept with the run as artifacts.
+    store
+        An MLflow tracking URI. None takes MLFLOW_TRACKING_URI, or else `experiments/mlflow.db` (SQLite) in
+        the working folder, with artifacts beside it.
+
+    Raises
+    ------
+    TrackingError
+        If the store cannot be reached or written. A run already begun is marked FAILED.
+    MissingExtraError
+        If MLflow is not installed.
+    """
+    place = Store.named(store)
+    import_mlflow()
+    start = time.perf_counter()
+    with explained(place, f"record '{result.name}'"), locked(place):
+        client = connect(place)
+        experiment_id = _experiment(client, EXPERIMENT, place)
+        began = int((time.time() - result.seconds) * 1000)  # so that the run lasts as long as the training did
+        run = client.create_run(experiment_id, began, tags=_tags(result), run_name=result.name)
+        run_id = run.info.run_id
+        try:
+            _log(client, run_id, result, experiment)
+            for file in files:
+                client.log_artifact(run_id, str(file))
+            client.set_terminated(run_id, "FINISHED")
+        except BaseException:  # Ctrl-C too: a run left RUNNING would look alive for ever
+            with contextlib.suppress(Exception):
+                client.set_terminated(run_id, "FAILED")
+            raise
+    page = f"/#/experiments/{experiment_id}/runs/{run_id}"
+    url = place.uri.rstrip("/") + page if place.is_server else None
+    hint = f"open {url}" if url else "`make ui` or `predictor ui` shows it"
+    return RecordedRun(run_id, result.name, url, hint, time.perf_counter() - start)
+
+
+def _experiment(client: MlflowClient, name: str, place: Store) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        columns = [f"metrics.`{column}`" for column in _COLUMNS]
+        tags = {
+            "mlflow.experimentKind": "custom_model_development",  # not about language models, the pages' first guess
+            VIEW_TAG: json.dumps({"selectedColumns": columns}),
+        }
+        try:
+            return str(client.create_experiment(name, artifact_location=place.artifacts, tags=tags))
+        except MlflowException:  # another training may have made it in between
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def _log(client: MlflowClient, run_id: str, result: TrainingResult, experiment: str) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+
+    data = result.data
+    now = int(time.time() * 1000)
+    params = {"experiment": experiment, **dataclasses.asdict(result.config)}
+    client.log_batch(
+        run_id,
+        metrics=[Metric(name, value, now, 0) for name, value in _metrics(result).items() if value == value],
+        params=[Param(name, _text(value)) for name, value in params.items()],
+    )
+    columns = [{"type": "double", "name": name, "required": False} for name in result.model.catalogue.names]
+    dataset = Dataset(
+        name=Path(str(data["source"])).name[:500],
+        digest=str(data["digest"])[:12],  # a column's width; MLflow allows 36, the whole digest is a tag
+        source_type="local",
+        source=json.dumps({"uri": str(data["source"])}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({"num_rows": data["n"], "num_elements": data["n"] * len(columns)}),
+    )
+    client.log_inputs(run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+
+def _metrics(result: TrainingResult) -> dict[str, float]:
+    """Every score by name; NaN stays in and is left out by the caller."""
+    metrics: dict[str, float] = {"n": float(result.data["n"]), "seconds": result.seconds}
+
+    def plain(name: str) -> str:
+        return re.sub(r"[^\w-]+", "_", name)  # a catalogue's words are free, MLflow's names are not
+
+    def add(name: str, score: Score) -> None:
+        name = plain(name)
+        metrics.update({name: score.value, f"{name}_low": score.low, f"{name}_high": score.high})
+
+    for name, score in result.scores.items():
+        add(name, score)
+    for role, scores in result.scores_by_role.items():
+        for name, score in scores.items():
+            add(f"{name}_{role}", score)
+        metrics[plain(f"n_{role}")] = float(scores["log_loss"].n)
+    for baseline, score in result.gains.items():
+        add(f"{baseline}_log_loss", result.baselines[baseline]["log_loss"])
+        add(f"gain_over_{baseline}", score)
+    return metrics
+
+
+def _tags(result: TrainingResult) -> dict[str, str]:
+    tags = {
+        "simulated": str(bool(result.model.simulated)).lower(),
+        "catalogue": result.model.catalogue.name,
+        "data_digest": str(result.data["digest"]),
+        "mlflow.source.name": "predictor train",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.note.content": _description(result)[:8000],
+    }
+    if commit := _git_commit():
+        tags |= {"git_commit": commit, "mlflow.source.git.commit": commit.removesuffix("-dirty")}
+    return tags
+
+
+def _git_commit() -> str | None:
+    """Commit of the working folder, with "-dirty" when tracked files differ from it; None where there is none."""
+    command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _description(result: TrainingResult) -> str:
+    data = result.data
+
+    def row(label: str, scores: Mapping[str, Score]) -> str:
+        cells = [f"{s.value:.3f} ({s.low:.3f} to {s.high:.3f})" for s in (scores[name] for name in result.scores)]
+        return " | ".join([f"| {label}", f"{scores['log_loss'].n:,}", *cells]) + " |"
+
+    lines = ["**SIMULATED interviews: not evidence about real ones.**\n"] if result.model.simulated else []
+    lines += [
+        f"{data['n']:,} ratings from `{data['source']}`, catalogue *{result.model.catalogue.name}*, "
+        f"{data['base_rate']:.0%} with an offer. Cross-validated scores with 90 % intervals:\n",
+        "| | n | " + " | ".join(name.replace("_", " ") for name in result.scores) + " |",
+        "|---|---|" + "---|" * len(result.scores),
+        row("**model**", result.scores),
+        *(row(name.replace("_", " "), scores) for name, scores in result.baselines.items()),
+        *(row(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
+    ]
+    return "\n".join([*lines, *(f"\n> {warning}" for warning in result.warnings)])
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple | list) else str(value)
