@@ -30,10 +30,12 @@ quickstart: $(STAMP) data/interviews.csv ## set up, train on the sample, record 
 	@$(BIN)/predictor predict data/ratings.json --model interviews-pool
 	@echo
 	@echo "---- What next:"
-	@echo "  make ui                                        see the training run in MLflow"
-	@echo "  make predict RATINGS=my.json                   rate your own: $(BIN)/predictor signals form > my.json"
-	@echo "  make train DATA=my.csv SIGNALS=my.toml         train on your own file; draft its signals first:"
-	@echo "      $(BIN)/predictor signals infer my.csv --outcome COLUMN --group COLUMN > my.toml"
+	@echo "  make ui                                   see the training run in MLflow"
+	@echo "  source .venv/bin/activate                 so that your shell finds predictor"
+	@echo "  predictor signals form > my.json          rate an interview of your own, then:"
+	@echo "  make predict RATINGS=my.json"
+	@echo "  predictor signals infer my.csv --outcome COLUMN --group COLUMN > my.toml"
+	@echo "  make train DATA=my.csv SIGNALS=my.toml    train on a file of your own"
 
 install: $(STAMP) ## make .venv with pinned dependencies
 

@@ -44,7 +44,11 @@ class _Commands(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:  # whoever read the output has enough; click ends quietly
                 raise
-            message = f"{error.filename or 'the output'}: cannot be written: {error.strerror or error}"
+            place = error.filename or "the output"
+            message = f"{place}: cannot be written: {error.strerror or error}; name another place"
+        except KeyboardInterrupt:
+            click.echo("\nStopped.", err=True)
+            return ctx.exit(130)
         click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
         return ctx.exit(2)
 
@@ -65,7 +69,8 @@ def main(ctx: click.Context) -> None:
     A tool for reflection, practice and interviewer training, not for selecting people.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a bar still shows the numbers
+        # Files are UTF-8 everywhere; a terminal that cannot show a bar still shows the numbers.
+        sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="replace")
     if os.environ.get("NO_COLOR"):  # see no-color.org
         ctx.color = False
 
@@ -157,12 +162,15 @@ def train(
 
     path = Path(experiment) if experiment.endswith(".toml") else EXPERIMENTS / f"{experiment}.toml"
     config = TrainingConfig.load(path) if path.exists() or experiment != "pool" else TrainingConfig()
-    name = name or f"{data.stem}-{path.stem}"
+    name = name or re.sub(r"[^\w.-]+", "-", f"{data.stem}-{path.stem}").lstrip(".-")
     if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.endswith(".json") or name == CHAMPION:
         raise ConfigError(
             f"the name {name!r} does not do: give --name of letters, digits, - and _, other than '{CHAMPION}'"
         )
     ratings = read_ratings(data, _catalogue(signals), training=True)
+    MODELS.mkdir(parents=True, exist_ok=True)
+    if not os.access(MODELS, os.W_OK):  # known now rather than after the work
+        raise ModelError(f"{MODELS}: cannot be written; work in a folder that you may write to")
     result = fit(ratings, config, name=name, progress=_progress("Cross-validating"))
     saved = result.model.save(MODELS / f"{name}.json")
     click.echo(render_training(result))
@@ -170,7 +178,9 @@ def train(
     if _succeeds(result.model):
         _promote(saved)
     else:
-        click.echo(f"To let `predict` use it: predictor promote {name}")
+        click.echo(
+            f"To use it: predictor predict FILE --model {name}; to make it the champion: predictor promote {name}"
+        )
     if plots:
         from predictor.reports.plots import save_plots
 
@@ -209,8 +219,9 @@ def promote(model: str) -> None:
 def _promote(path: Path) -> None:
     from predictor.model import OfferModel
 
-    OfferModel.load(path).save(MODELS / f"{CHAMPION}.json")
-    click.echo(f"Champion, which `predict` uses: {path.stem}")
+    model = OfferModel.load(path)
+    model.save(MODELS / f"{CHAMPION}.json")
+    click.echo(f"Champion, which `predict` uses: {model.name}")
 
 
 @main.command()
@@ -346,6 +357,9 @@ def _progress(label: str) -> Any:
     """Show a bar on a terminal, nothing where output is kept in a file."""
 
     def wrap(items: Iterator[Any], length: int) -> Iterator[Any]:
+        if not sys.stderr.isatty():
+            yield from items
+            return
         with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
             yield from bar
 

@@ -437,7 +437,7 @@ class OfferModel:
             yield "Nothing was rated: this is the base rate."
         elif rated < total / 2:
             yield f"Thin input: {rated} of {total} signals were rated."
-        if rated >= 2:
+        if rated >= max(2, total / 2):  # fewer ratings vary more than the whole rows that the range comes from
             mean, spread = pattern_of(values[None], self.catalogue)
             for what, value, (low, high) in (
                 ("mean rating", mean[0], self.pattern.mean),
@@ -542,7 +542,8 @@ class OfferModel:
         try:
             return cls._from_dict(data)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, CatalogueError) as error:
-            raise ModelError(f"damaged: {type(error).__name__} {error}") from None
+            what = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise ModelError(f"damaged: {what}") from None
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> OfferModel:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import Problem, RatingsError, nearest
+from predictor.errors import Problem, RatingsError, nearest, shorten
 from predictor.signals import ORIGIN, SIMULATED, Catalogue, ContextInput, Scale
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 YES = {"1", "1.0", "yes", "y", "true"}
 NO = {"0", "0.0", "no", "n", "false"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NOT_IN = "is not in the catalogue"
 _NOT_A_NUMBER = "is not a number; write one, or leave it {empty} where it was not observed"
 
 
@@ -207,7 +208,15 @@ class Ratings:
             if name in columns:
                 context[name], bad = _plain(columns[name], name)
                 problems += bad
-        if n == 0:
+        unknown = {problem.column or problem.found for problem in problems if problem.kind.startswith(_NOT_IN)}
+        if len(unknown) > max(3, 3 * len(columns)):  # not a slip in a name or two: another file altogether
+            kind = (
+                f"{len(unknown)} columns, such as '{shorten(min(unknown))}', are not in the catalogue "
+                f"'{catalogue.name}': name the right catalogue or model, or draft a catalogue of your own: "
+                "predictor signals infer my.csv --outcome COLUMN > my.toml"
+            )
+            problems = [Problem(kind)]
+        elif n == 0:
             problems.append(Problem("there are no rows; add at least one rated interview"))
         elif training:
             problems += _untrainable(columns, y, context, catalogue, bool(problems))
@@ -304,9 +313,7 @@ def _flat(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any
 
 def _unknown(name: str, catalogue: Catalogue) -> str:
     hint = nearest(name, catalogue.columns)
-    return f"is not in the catalogue '{catalogue.name}'" + (
-        hint or "; see: predictor signals show (or list it under [columns] context)"
-    )
+    return f"{_NOT_IN} '{catalogue.name}'" + (hint or "; its columns: predictor signals show")
 
 
 def _header(header: Sequence[str], catalogue: Catalogue) -> list[Problem]:

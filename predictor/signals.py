@@ -244,7 +244,9 @@ class Catalogue:
             raise CatalogueError(
                 f"{path}: no such catalogue; draft one with: predictor signals infer my.csv --outcome COLUMN"
             ) from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except UnicodeDecodeError:
+            raise CatalogueError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+        except (OSError, tomllib.TOMLDecodeError) as error:
             raise CatalogueError(f"{path}: not a readable TOML file: {error}") from None
         try:
             return cls.from_dict(data)

@@ -103,6 +103,7 @@ FILES: dict[str, tuple[bytes | str, tuple[str, ...]]] = {
     "group empty": ("\n".join([HEADER, *GOOD, ",3,yes"]), ("row 21", "candidate_id", "empty")),
     "duplicate column": (f"{HEADER},{GOALS}\n" + "\n".join(f"{r},3" for r in GOOD), (GOALS, "2 times")),
     "unknown column": (f"{HEADER},charm\n" + "\n".join(f"{r},3" for r in GOOD), ("charm", "not in the catalogue")),
+    "another catalogue": ("a,b,c,d,e\n" + "1,2,3,4,yes\n" * 9, ("5 columns, such as 'a'", "signals infer")),
     "misspelt column": (
         HEADER.replace("goals_", "goal_") + "\n" + "\n".join(GOOD),
         ("did you mean 'goals_discussed'",),
@@ -155,9 +156,12 @@ def test_frame_with_every_kind_of_problem(catalogue: Catalogue) -> None:
 
 def test_spreadsheets_write_more_than_a_table(run: Callable[..., Result], workplace: Path) -> None:
     rows = [row.replace(",", ";") for row in GOOD]
+    rows[3] = "c3;3,5;yes"
     text = "\ufeffsep=;\r" + "\r".join([HEADER.replace(",", ";"), *rows[:10], "", *rows[10:], ";;", ";;"])
     (workplace / "my.csv").write_text(text, newline="")
-    assert len(read_ratings("my.csv", Catalogue.shipped())) == 21  # a blank line among the rows is a row unobserved
+    ratings = read_ratings("my.csv")
+    assert len(ratings) == 21  # a blank line among the rows is a row unobserved
+    assert 3.5 in ratings.values
     done = run("train", "my.csv", "--no-track")
     assert done.exit_code == 0, done.output
     assert "trained on 20" in done.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -269,7 +270,7 @@ def test_a_damaged_store_is_refused_at_once_and_kept(result: TrainingResult, tmp
 
 def test_some_other_database_is_refused_and_kept(result: TrainingResult, tmp_path: Path) -> None:
     path = tmp_path / "shop.db"
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE orders (id)")
     with pytest.raises(TrackingError, match=r"shop\.db"):
         record(result, store=f"sqlite:///{path}")

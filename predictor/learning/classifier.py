@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from predictor.errors import ConfigError
 from predictor.learning.members import Pool, fit_pool
@@ -86,13 +86,14 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         values, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(y)
+        check_consistent_length(values, y, groups)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) > 2:
             raise ValueError(
                 f"Only binary classification is supported. The type of the target is multiclass: {len(self.classes_)}"
             )
         if len(self.classes_) < 2:
-            raise ValueError(f"OfferClassifier needs two classes, but y has one class: {self.classes_[0]!r}")
+            raise ValueError(f"OfferClassifier needs two classes, but y has one class: {self.classes_[0]}")
         catalogue = self.catalogue or _catalogue_of(values, getattr(self, "feature_names_in_", None))
         values = _with_inputs(values, catalogue)
         names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
@@ -144,8 +145,11 @@ def _catalogue_of(X: Floats, names: NDArray[Any] | None) -> Catalogue:
         if not high - low > 1e-9 * max(abs(low), abs(high)):  # a constant has no scale; any will do
             high = low + max(1.0, abs(low))
         name = str(names[j]) if names is not None else f"x{j}"
-        signals.append(Signal(name, name, "signals", scale=Scale(low, high, (high - low) / (KNOTS - 1))))
-    return Catalogue("columns", "Columns of X", tuple(signals), {"signals": "Signals"})
+        whole = high - low < 2 * KNOTS and bool((seen == np.round(seen)).all())
+        step = 1.0 if whole and high - low == round(high - low) else (high - low) / (KNOTS - 1)
+        signals.append(Signal(name, name, "signals", scale=Scale(low, high, step)))
+    outcome = "y" + "_" * max(len(signal.name) for signal in signals)  # a name that no column has
+    return Catalogue("columns", "Columns of X", tuple(signals), {"signals": "Signals"}, outcome=outcome)
 
 
 def _describe(pool: Pool, values: Floats, y: Floats, catalogue: Catalogue, seed: int) -> OfferModel:

@@ -193,6 +193,8 @@ def train(
         raise ConfigError(f"train takes Ratings, not {type(ratings).__name__}; see read_ratings and Ratings.from_frame")
     started = time.perf_counter()
     config = config or TrainingConfig()
+    if not isinstance(config, TrainingConfig):
+        raise ConfigError(f"config is {type(config).__name__}; write TrainingConfig(folds=3), or leave it out")
     everything, ratings = ratings, ratings.without(config.leave_out).labelled()
     y, groups = ratings.y, _groups(ratings)
     folds = _folds(ratings, groups, config)

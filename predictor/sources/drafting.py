@@ -278,7 +278,8 @@ def _reason(column: _Column, y: Floats, grouped: bool) -> str:
     if 2 * len(numbers) > len(words):
         odd = next((word for word in words if word not in numbers), "")
         odd = odd or next((word for word in numbers if "," in word), "numbers in quotes")
-        return f"numbers, but for such as '{shorten(odd)}'; mend or empty those cells to make it a signal"
+        comma = " (write a point, not a decimal comma)" if "," in odd else ""
+        return f"numbers, but for such as '{shorten(odd)}'{comma}; mend or empty those cells to make it a signal"
     if len(words) > min(_FEW_WORDS, filled - 1) or max(map(len, words)) > 40:
         return f"free text, {len(words):,} different"
     if {word.lower() for word in words} <= YES | NO:
@@ -427,7 +428,9 @@ def _tokens(name: str) -> list[str]:
 
 
 def _label(name: str) -> str:
-    """Turn a column's name into words; short capitals such as CV stay."""
+    """Turn a column's name into words; short capitals such as CV stay, and so does what is words already."""
+    if " " in name.strip():
+        return name.strip()
     tokens = _tokens(name)
     words = [token if token.isupper() and len(token) <= 3 else token.lower() for token in tokens]
     label = " ".join(words)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,11 @@ from predictor.signals import Catalogue
 if TYPE_CHECKING:
     import pandas as pd
 
+_DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+\s*)$")
 FORMATS = (".json", ".csv", ".parquet")
 
 
-def read_ratings(path: str | Path, catalogue: Catalogue, *, training: bool = False) -> Ratings:
+def read_ratings(path: str | Path, catalogue: Catalogue | None = None, *, training: bool = False) -> Ratings:
     """Read ratings from a file.
 
     Parameters
@@ -33,7 +35,7 @@ def read_ratings(path: str | Path, catalogue: Catalogue, *, training: bool = Fal
     path
         A .json file (one mapping or a list of them), a .csv file (header; comma, semicolon or tab), or .parquet.
     catalogue
-        The catalogue that the file follows.
+        The catalogue that the file follows; the shipped one where None.
     training
         Whether outcomes of both kinds must be there.
 
@@ -49,7 +51,7 @@ def read_ratings(path: str | Path, catalogue: Catalogue, *, training: bool = Fal
     MissingExtraError
         If pyarrow, which reads Parquet, is not installed.
     """
-    path, source = Path(path), str(path)
+    path, source, catalogue = Path(path), str(path), catalogue or Catalogue.shipped()
     match path.suffix.lower():
         case ".json":
             records, problems = read_json(path)
@@ -134,6 +136,8 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]], list[Problem]]:
     if not table:
         raise RatingsError(str(path), [Problem("the file is empty; it needs a header and rated interviews")])
     header, rows = [name.strip() for name in table[0]], table[1:]
+    if delimiter == ";":  # where a semicolon parts cells, a comma is the decimal sign
+        rows = [[_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
     problems = []
     for number, row in enumerate(rows, 1):
         if not row:  # a blank line: nothing was observed

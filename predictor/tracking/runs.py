@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from predictor.learning.evaluation import Score
     from predictor.learning.training import TrainingResult
 
-_COLUMNS = ("log_loss", "brier", "roc_auc", "average_precision", "calibration_error", "gain_over_base_rate", "n")
+_COLUMNS = ("gain_over_base_rate", "log_loss", "n", "roc_auc")  # few, so that they fit beside one another
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _experiment(client: MlflowClient, name: str, place: Store) -> str:
 
     found = client.get_experiment_by_name(name)
     if found is None:
-        columns = [f"metrics.`{column}`" for column in _COLUMNS]
+        columns = [*(f"metrics.`{column}`" for column in _COLUMNS), "tags.`simulated`"]
         tags = {
             "mlflow.experimentKind": "custom_model_development",  # not about language models, the pages' first guess
             VIEW_TAG: json.dumps({"selectedColumns": columns}),
@@ -194,19 +194,16 @@ def _git_commit() -> str | None:
 def _description(result: TrainingResult) -> str:
     data = result.data
 
-    def row(label: str, scores: Mapping[str, Score]) -> str:
-        cells = [f"{s.value:.3f} ({s.low:.3f} to {s.high:.3f})" for s in (scores[name] for name in result.scores)]
-        return " | ".join([f"| {label}", f"{scores['log_loss'].n:,}", *cells]) + " |"
+    def line(label: str, scores: Mapping[str, Score]) -> str:
+        told = (f"{name.replace('_', ' ')} {scores[name]}" for name in ("log_loss", "roc_auc"))
+        return f"- {label}, n = {scores['log_loss'].n:,}: {', '.join(told)}"
 
-    lines = ["**SIMULATED interviews: not evidence about real ones.**\n"] if result.model.simulated else []
-    lines += [
+    lines = [  # a list, since MLflow's page draws tables without any space between their cells
         f"{data['n']:,} ratings from `{data['source']}`, catalogue *{result.model.catalogue.name}*, "
-        f"{data['base_rate']:.0%} with an offer. Cross-validated scores with 90 % intervals:\n",
-        "| | n | " + " | ".join(name.replace("_", " ") for name in result.scores) + " |",
-        "|---|---|" + "---|" * len(result.scores),
-        row("**model**", result.scores),
-        *(row(name.replace("_", " "), scores) for name, scores in result.baselines.items()),
-        *(row(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
+        f"{data['base_rate']:.0%} with an offer. Cross-validated, with 90 % intervals:\n",
+        line("**model**", result.scores),
+        *(line(name.replace("_", " "), scores) for name, scores in result.baselines.items()),
+        *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
     ]
     return "\n".join([*lines, *(f"\n> {warning}" for warning in result.warnings)])
 

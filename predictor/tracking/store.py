@@ -63,6 +63,8 @@ class Store:
 
     def error(self, what: str, cause: object) -> TrackingError:
         lines = str(cause).strip().splitlines() or [type(cause).__name__]
+        if self.is_server:  # a chain of reasons in brackets, of which the last is the reason
+            lines = [re.split(r"[:(] ?(?=\[Errno|Connection refused|Name or service)", lines[0])[-1].rstrip("')\"")]
         if self.is_server:
             mend = "check that the server runs, or unset MLFLOW_TRACKING_URI to record in experiments/mlflow.db"
         elif self.path:
