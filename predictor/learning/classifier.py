@@ -24,7 +24,7 @@ THIN_ROWS = 1000  # rows that the coverage correction is worked out on
 KNOTS = 11  # of a column that no catalogue describes
 
 
-class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Predict a yes or no from ratings by a pool of models that all are tables.
 
     Parameters
