@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import Problem, RatingsError, nearest, shorten
-from predictor.signals import ORIGIN, SIMULATED, Catalogue, ContextInput, Scale
+from predictor.signals import ORIGIN, SIMULATED, Catalogue, ContextInput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,9 +75,7 @@ class Ratings:
         shape = (len(self.y), len(self.catalogue.signals))
         if self.values.shape != shape or any(len(column) != shape[0] for column in self.columns.values()):
             raise RatingsError(self.source, [Problem(f"shapes do not agree: ratings {self.values.shape}, not {shape}")])
-        problems: list[Problem] = []
-        for signal, column in zip(self.catalogue.signals, self.values.T, strict=True):
-            problems += _out_of_scale(column, signal.scale, signal.name, "NaN")
+        problems = _out_of_scale(self.values, self.catalogue, "NaN")
         problems += [
             Problem("is not an outcome; 1, 0 or NaN is", int(row) + 1, self.catalogue.outcome, str(self.y[row]))
             for row in np.flatnonzero(~(np.isnan(self.y) | (self.y == 0) | (self.y == 1)))
@@ -194,7 +192,7 @@ class Ratings:
             if signal.name in columns:
                 values[:, j], bad = _numbers(columns[signal.name], signal.name, empty)
                 problems += bad
-                problems += _out_of_scale(values[:, j], signal.scale, signal.name, empty)
+        problems += _out_of_scale(values, catalogue, empty)
         y = np.full(n, np.nan)
         if catalogue.outcome in columns:
             y, bad = _outcomes(columns[catalogue.outcome], catalogue.outcome, empty)
@@ -372,11 +370,16 @@ def _why_no_number(cell: Any, text: bool, empty: str) -> str:
     return _NOT_A_NUMBER.format(empty=empty)
 
 
-def _out_of_scale(values: Floats, scale: Scale, name: str, empty: str) -> list[Problem]:
+def _out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Problem]:
+    low, high = catalogue.ends
     with np.errstate(invalid="ignore"):
-        rows = np.flatnonzero((values < scale.low) | (values > scale.high))
-    kind = f"is out of scale; write {scale}, or leave it {empty} where it was not observed"
-    return [Problem(kind, int(row) + 1, name, f"{values[row]:.12g}") for row in rows]
+        outside = (values < low) | (values > high)
+    problems = []
+    for j, row in np.argwhere(outside.T).tolist() if outside.any() else ():
+        signal = catalogue.signals[j]
+        kind = f"is out of scale; write {signal.scale}, or leave it {empty} where it was not observed"
+        problems.append(Problem(kind, row + 1, signal.name, f"{values[row, j]:.12g}"))
+    return problems
 
 
 def _outcomes(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]]:

@@ -200,6 +200,12 @@ class Catalogue:
         return tuple(signal.name for signal in self.signals)
 
     @cached_property
+    def ends(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Lowest and highest rating of each signal, in order."""
+        scales = [signal.scale for signal in self.signals]
+        return tuple(scale.low for scale in scales), tuple(scale.high for scale in scales)
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Every column that a file of ratings may have."""
         group = () if self.group is None or self.group in self.context else (self.group,)
