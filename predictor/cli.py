@@ -299,7 +299,7 @@ def form(signals: Path | None) -> None:
 @click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
 @click.option("--group", help="Column whose rows belong together, as a candidate's.")
 def infer(data: Path, outcome: str, group: str | None) -> None:
-    """Draft a catalogue from a file of ratings, to review and then train with.
+    """Draft a catalogue from a file of ratings, for you to review.
 
     \b
     Example:
