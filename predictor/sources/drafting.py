@@ -119,7 +119,7 @@ class _Column:
         return self.high > scale.low + share * (scale.high - scale.low)
 
 
-def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None, name: str | None = None) -> str:
+def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None) -> str:
     """Draft a catalogue from a file of ratings with known outcomes.
 
     Parameters
@@ -130,8 +130,6 @@ def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None,
         Column with the outcome, yes or no.
     group
         Column whose rows belong together, such as a candidate's.
-    name
-        Name of the catalogue; the file's name without its ending if None.
 
     Returns
     -------
@@ -181,7 +179,7 @@ def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None,
     if not signals:
         why = "".join(f"\n    {shorten(name)}: {reason}" for name, reason in left_out.items())
         raise RatingsError(str(path), [Problem(f"no column holds ratings that a model may learn from{why}")])
-    text = _write(path, name or path.stem, columns[outcome], columns.get(group or ""), y, signals, inputs, left_out)
+    text = _write(path, path.stem, columns[outcome], columns.get(group or ""), y, signals, inputs, left_out)
     try:
         text.encode()
     except UnicodeEncodeError:

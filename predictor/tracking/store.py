@@ -14,6 +14,7 @@ import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def import_mlflow() -> None:
     try:
         with warnings.catch_warnings():  # they are about MLflow's own use of its libraries
             warnings.simplefilter("ignore")
-            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  loaded later otherwise, in the timed part
+            import_module("mlflow.store.tracking.sqlalchemy_store")  # all of it now, not in the midst of recording
     except ImportError as error:
         raise MissingExtraError("mlflow", "Recording a training", "train") from error
     for name in ("mlflow", "alembic"):
