@@ -33,7 +33,8 @@ def write_text(path: str | Path, text: str) -> Path:
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a binary file atomically; see `write_text`."""
-    path = Path(path).resolve()  # through a link, so that the link stays one
+    given = Path(path)
+    path = given.resolve()  # through a link, so that the link stays one
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not an ordinary file; name another", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,4 +50,4 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
         if isinstance(error, OSError):
             error.filename = str(path)  # not the temporary one, which tells a person nothing
         raise
-    return path
+    return given
