@@ -111,7 +111,7 @@ def test_data_set_is_named_not_copied(run: Run, result: TrainingResult, place: P
     assert result.data["digest"].startswith(used.dataset.digest)
     assert result.data["source"] in used.dataset.source
     assert f'"num_rows": {result.data["n"]}' in str(used.dataset.profile)
-    assert not list(place.rglob("*.csv"))
+    assert {path.name for path in place.rglob("*.csv")} == {"importances.csv"}
 
 
 def test_files_are_kept_beside_the_store(
@@ -170,7 +170,8 @@ def test_default_store_is_in_the_working_folder(
     done = record(result)
     assert done.url is None
     assert "predictor ui" in done.hint
-    assert sorted(path.name for path in (tmp_path / "experiments").iterdir()) == ["mlflow.db", "mlflow.db.lock"]
+    made = sorted(path.name for path in (tmp_path / "experiments").iterdir())
+    assert made == ["artifacts", "mlflow.db", "mlflow.db.lock"]
     assert [path.name for path in tmp_path.iterdir()] == ["experiments"]
     assert capfd.readouterr() == ("", "")  # MLflow is not heard
 
