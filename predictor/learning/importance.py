@@ -43,7 +43,8 @@ class Importance:
         Log-loss that a fold's model loses on its test rows when the signal, or the whole group of signals, is
         permuted among them. The interval resamples whole groups, as that of every score does.
     top
-        Share of the fold models in which it is among the five with the largest contribution; None for a group.
+        Share of the fold models in which it is among the five with the largest contribution; None for a group, or
+        where there are no more than five signals.
     """
 
     contribution: Score
@@ -151,7 +152,7 @@ def importances(
         return Importance(
             Score(size, max(0.0, size - float(half[part])), size + float(half[part]), len(values)),
             resampling.score(figure, repeats, len(values), (-np.inf, np.inf)),
-            float(top[part]) if part < signals else None,
+            float(top[part]) if part < signals and signals > TOP else None,
         )
 
     made: dict[str, dict[str, Importance]] = {}
