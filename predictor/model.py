@@ -25,12 +25,12 @@ from predictor.atomic import write_text
 from predictor.errors import CatalogueError, ConfigError, ModelError
 from predictor.ratings import Ratings
 from predictor.signals import CONTEXT, Catalogue
-from predictor.tables import Floats, Grid, PairTables, Place, Tables
+from predictor.tables import Floats, Grid, PairTables, Place, Tables, TripleTables
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+FORMAT = 2  # 1 had no triples
 KIND = "interview outcome predictor: exact tables of log-odds"
 LEVEL = 0.9
 _QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -134,6 +134,14 @@ class Pair:
     log_odds: Floats
 
 
+@dataclass(frozen=True)
+class Triple:
+    """A table for three terms together; its axes are the cells of the `terms`, in order."""
+
+    terms: tuple[str, str, str]
+    log_odds: Floats
+
+
 @dataclass(frozen=True, eq=False)
 class OfferModel:
     """Tables of log-odds with what is known about them.
@@ -150,8 +158,8 @@ class OfferModel:
         Mean log-odds over the interviews learned from.
     tables
         By signal and input: log-odds at each knot, then where not observed; shape (levels + 1,).
-    pairs
-        Tables of two terms together.
+    pairs, triples
+        Tables of two and of three terms together; most models have no triples.
     coverage
         Added to the intercept by the number of signals rated, shape (signals + 1,): with few ratings the answer
         stays near the base rate, with none it is the base rate.
@@ -188,6 +196,7 @@ class OfferModel:
     intercept: float
     tables: Mapping[str, Floats]
     pairs: tuple[Pair, ...]
+    triples: tuple[Triple, ...]
     coverage: Floats
     factors: Mapping[str, Floats]
     variances: Mapping[str, Floats]
@@ -353,6 +362,10 @@ class OfferModel:
             halves = self._pair.look_up(place).T / 2
             np.add.at(added.T, self._pair.first, halves)
             np.add.at(added.T, self._pair.second, halves)
+        if self.triples:
+            thirds = self._triple.look_up(place).T / 3
+            for terms in self._triple.terms.T:
+                np.add.at(added.T, terms, thirds)
         return added
 
     def _deviation(self, values: Floats) -> Floats:
@@ -376,6 +389,12 @@ class OfferModel:
     @cached_property
     def _variances(self) -> Floats:
         return np.concatenate([self.variances[name] for name in self.terms])
+
+    @cached_property
+    def _triple(self) -> TripleTables:
+        place = {name: j for j, name in enumerate(self.terms)}
+        triples = [([place[name] for name in triple.terms], triple.log_odds) for triple in self.triples]
+        return TripleTables(self._grid, triples)
 
     @cached_property
     def _pair(self) -> PairTables:
@@ -472,6 +491,7 @@ class OfferModel:
             "pairs": [
                 {"first": pair.first, "second": pair.second, "log_odds": pair.log_odds.tolist()} for pair in self.pairs
             ],
+            "triples": [{"terms": list(item.terms), "log_odds": item.log_odds.tolist()} for item in self.triples],
             "ordinary": {"mean": list(self.pattern.mean), "spread": list(self.pattern.spread)},
             "interval": {
                 "level": LEVEL,
@@ -559,6 +579,10 @@ class OfferModel:
             tables=tables,
             counts=counts,
             pairs=tuple(Pair(item["first"], item["second"], np.array(item["log_odds"])) for item in data["pairs"]),
+            triples=tuple(
+                Triple(tuple(item["terms"]), np.array(item["log_odds"]))
+                for item in (data["triples"] if data["format"] > 1 else ())
+            ),
             variances={name: np.array(part) for name, part in data["interval"]["variances"].items()},
             coverage=np.array(data["coverage"]),
             factors={name: np.array(part) for name, part in data["interval"]["factors"].items()},
@@ -580,8 +604,11 @@ class OfferModel:
             ("coverage", self.coverage, (len(self.signals) + 1,)),
             ("intercept", self.factors["intercept"], (r,)),
             *((f"{p.first} with {p.second}", p.log_odds, (cells[p.first], cells[p.second])) for p in self.pairs),
+            *((" with ".join(t.terms), t.log_odds, tuple(cells[name] for name in t.terms)) for t in self.triples),
             *((name, self.factors[name], (cells[name], r)) for name in self.terms),
         ]
+        if any(len(set(item.terms)) != 3 for item in self.triples):
+            raise ValueError("a triple has other than three terms")
         for part in (self.tables, self.counts, self.variances):
             arrays += [(name, part[name], (cells[name],)) for name in self.terms]
         for name, array, shape in arrays:
