@@ -466,6 +466,89 @@ class OfferModel:
                     word = "lower" if value < low else "higher"
                     yield f"Unusual pattern: the {what} is {word} than in 99 % of the interviews learned from."
 
+    # -- inspect ---------------------------------------------------------------------------------------------------
+
+    def shape_functions(self) -> pd.DataFrame:
+        """Tell what each level of each term adds to the log-odds.
+
+        Returns
+        -------
+        DataFrame
+            A row a level: `signal` (or input), `rating` (its knot, the word of an input, None where not observed),
+            `log_odds` against the usual interview, `low` and `high` (90 % interval of that difference; NaN where not
+            observed, since the model keeps no honest one there), `n` (rows learned from, a 3.5 half at 3 and at 4).
+            Pairs come on top; they are centred along both sides, so that they shift no shape function.
+
+        Examples
+        --------
+        >>> from predictor import OfferClassifier, simulate_interviews
+        >>> known = simulate_interviews(200, seed=1).labelled()
+        >>> shapes = OfferClassifier(known.catalogue).fit(known.features, known.y).model_.shape_functions()
+        >>> goals = shapes[shapes["signal"] == "goals_discussed"]
+        >>> goals["rating"].tolist()
+        [1.0, 2.0, 3.0, 4.0, 5.0, None]
+        >>> bool(goals["log_odds"].iloc[0] < goals["log_odds"].iloc[4])
+        True
+        """
+        import pandas as pd
+
+        levels: dict[str, tuple[Any, ...]] = {signal.name: signal.scale.knots for signal in self.catalogue.signals}
+        levels |= {item.name: item.levels for item in self.catalogue.inputs}
+        parts = []
+        for name in self.terms:
+            # Factors are centred on the rows learned from, as the tables are: their length is the difference's spread.
+            half = _QUANTILE * np.sqrt((self.factors[name] ** 2).sum(axis=1) + self.variances[name])
+            half[-1] = np.nan
+            table = self.tables[name]
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "signal": name,
+                        "rating": pd.Series([*levels[name], None], dtype=object),
+                        "log_odds": table,
+                        "low": table - half,
+                        "high": table + half,
+                        "n": self.counts[name],
+                    }
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def strongest_pairs(self, k: int = 10) -> list[tuple[Pair, float]]:
+        """Give the k pairs with the largest root mean square effect, in log-odds, largest first.
+
+        The mean is over the rows learned from, as if the two ratings came up independently: a model keeps how often
+        each level was seen, not how often two of them together.
+        """
+        shares = {name: count / count.sum() for name, count in self.counts.items()}
+        sizes = [
+            (pair, float(np.sqrt(shares[pair.first] @ pair.log_odds**2 @ shares[pair.second]))) for pair in self.pairs
+        ]
+        return sorted(sizes, key=lambda item: -item[1])[:k]
+
+    def pair_contributions(self, ratings: Mapping[str, Any]) -> list[tuple[Pair, float]]:
+        """Give what each pair adds to the log-odds of one interview, largest first.
+
+        Half of it stands in the contribution of either term, see `predict`.
+
+        Raises
+        ------
+        RatingsError
+            With every problem of the ratings.
+
+        Examples
+        --------
+        >>> from predictor import OfferClassifier, simulate_interviews
+        >>> known = simulate_interviews(200, seed=1).labelled()
+        >>> model = OfferClassifier(known.catalogue).fit(known.features, known.y).model_
+        >>> pair, log_odds = model.pair_contributions({"rater_role": "observer", "goals_discussed": 5})[0]
+        >>> pair.first in model.terms, pair.second in model.terms
+        (True, True)
+        """
+        values = self._values(Ratings.from_records([ratings], self.catalogue))
+        added = self._pair.look_up(self._grid.place(values))[0].tolist()
+        return sorted(zip(self.pairs, added, strict=True), key=lambda item: -abs(item[1]))
+
     # -- save and load ---------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
