@@ -19,10 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from peers import LABELS, PEERS, installed, prepare
+from peers import PEERS, installed, prepare
 from protocol import FEWEST, DataSet, load, scores, splits
+from report import write
 
 HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results.jsonl"
 Record = dict[str, Any]
 
 
@@ -98,6 +100,21 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{said} in {record['seconds']:.1f} s", flush=True)
 
 
+def report(arguments: argparse.Namespace) -> None:
+    """Write the tables and the plot: of the project's own results into its pages, of others beside them."""
+    records = [record for path in arguments.results for record in read(path)]
+    if not records:
+        raise ValueError(
+            f"no results in {', '.join(map(str, arguments.results))}; start with: make bench DATASETS=folder"
+        )
+    first = arguments.results[0]
+    own = first.resolve() == RESULTS
+    page = HERE / "README.md" if own else first.with_suffix(".md")
+    picture = HERE.parent / "pictures" / "benchmark.png" if own else first.with_suffix(".png")
+    write(records, page, picture)
+    print(f"Wrote {page} and {picture}")
+
+
 def words(text: str) -> list[str]:
     """Take apart a list with commas."""
     return [word.strip() for word in text.split(",") if word.strip()]
@@ -119,7 +136,10 @@ def main(argv: list[str] | None = None) -> int:
     command.add_argument("--n", type=numbers, default=[100, 1000, 5000], help="training rows; 100,1000,5000")
     command.add_argument("--repeats", type=int, default=5, help="splits of each set; 5")
     command.add_argument("--sets", type=words, help="with commas; all of the folder")
-    command.add_argument("--results", type=Path, default=HERE / "results.jsonl", help="a record a line")
+    command.add_argument("--results", type=Path, default=RESULTS, help="a record a line")
+    command = commands.add_parser("report", help="write tables and plot of what has run")
+    command.set_defaults(call=report)
+    command.add_argument("--results", type=Path, nargs="+", default=[RESULTS], help="results files, shown together")
     arguments = parser.parse_args(argv)
     try:
         arguments.call(arguments)
