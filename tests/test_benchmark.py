@@ -61,7 +61,7 @@ def test_resumes_and_reports(bench: ModuleType, folder: Path, tmp_path: Path, ca
 
     results.write_bytes(written[:-20])  # stopped while it wrote the last line
     again = _run(bench, folder, results)
-    assert [{**r, "seconds": 0} for r in again] == [{**r, "seconds": 0} for r in records]
+    assert [{**r, "seconds": 0, "load": 0} for r in again] == [{**r, "seconds": 0, "load": 0} for r in records]
 
     assert bench.main(["report", "--results", str(results)]) == 0
     page = results.with_suffix(".md").read_text()

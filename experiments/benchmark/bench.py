@@ -76,6 +76,7 @@ def plan(sets: list[DataSet], sizes: list[int], repeats: int, names: list[str]) 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run every cell that does not stand in the results file."""
+    results = arguments.results.resolve()  # whatever folder a peer leaves us in
     if unknown := set(arguments.peers) - set(PEERS):
         raise ValueError(f"unknown peer {', '.join(sorted(unknown))}; known are {', '.join(PEERS)}")
     if min(arguments.n) < 2 * FEWEST or arguments.repeats < 1:
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
     if absent := [name for name in arguments.peers if name not in names]:
         print(f"Not installed here, so left out: {', '.join(absent)}")
     sets = load(arguments.folder, arguments.sets)
-    done = {(record["set"], record["n"], record["repeat"], record["peer"]) for record in read(arguments.results)}
+    done = {(record["set"], record["n"], record["repeat"], record["peer"]) for record in read(results)}
     cells = list(plan(sets, arguments.n, arguments.repeats, names))
     left = [item for item in cells if (item[0].name, *item[1:]) not in done]
     print(f"{len(left)} of {len(cells)} to run; the others stand in {arguments.results}", flush=True)
@@ -95,7 +96,8 @@ def run(arguments: argparse.Namespace) -> None:
         if (data.name, n) not in drawn:
             drawn[data.name, n] = splits(data.y, data.groups, n, arguments.repeats)
         record = cell(data, n, repeat, name, *drawn[data.name, n][repeat])
-        append(arguments.results, record)
+        record["load"] = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None  # who shared the machine
+        append(results, record)
         said = record.get("error") or f"log-loss {record['log_loss']:.3f}"
         print(f"{said} in {record['seconds']:.1f} s", flush=True)
 

@@ -6,6 +6,7 @@ are told to ours alone, since to take note of them is part of what it is; none o
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable
 from importlib import import_module
@@ -66,8 +67,12 @@ def flaml30(X: pd.DataFrame, y: np.ndarray, groups: np.ndarray, T: pd.DataFrame)
     from flaml import AutoML
 
     search = AutoML()
-    search.fit(X, y, task="classification", metric="log_loss", time_budget=30, verbose=0, n_jobs=JOBS)
-    return search.predict_proba(T)[:, 1]
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        contextlib.chdir(folder),
+    ):  # CatBoost litters
+        search.fit(X, y, task="classification", metric="log_loss", time_budget=30, verbose=0, n_jobs=JOBS)
+        return search.predict_proba(T)[:, 1]
 
 
 def ag_best60(X: pd.DataFrame, y: np.ndarray, groups: np.ndarray, T: pd.DataFrame) -> np.ndarray:

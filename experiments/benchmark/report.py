@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ SCORES = {  # with how many decimals
     "calibration_slope": ("calibration slope", 2),
     "seconds": ("seconds", 2),
 }
-COLOURS = {  # of Okabe and Ito, told apart by the colour-blind
+COLOURS = {  # of Okabe and Ito and of Tol: the colour-blind tell them apart
     "ours": "#000000",
     "base_rate": "#999999",
     "lr": "#0072B2",
     "rf": "#009E73",
     "hgb": "#56B4E9",
-    "perpetual": "#F0E442",
+    "perpetual": "#882255",
     "ebm": "#CC79A7",
     "flaml30": "#E69F00",
     "ag_best60": "#D55E00",
@@ -102,7 +103,9 @@ def write(records: list[dict[str, Any]], page: Path, picture: Path) -> None:
     if START not in text or END not in text:
         raise ValueError(f"{page} has no lines {START} and {END} for the tables")
     before, after = text.partition(START)[0], text.partition(END)[2]
-    page.write_text(f"{before}{START}\n{tables(records)}\n{END}{after}", encoding="utf-8")
+    place = Path(os.path.relpath(picture.resolve(), page.resolve().parent)).as_posix()
+    shown = f"![Log-loss and seconds against training rows, a column a data set]({place})\n\n{tables(records)}"
+    page.write_text(f"{before}{START}\n{shown}\n{END}{after}", encoding="utf-8")
     picture.parent.mkdir(parents=True, exist_ok=True)
     draw(records, picture)
 
