@@ -22,7 +22,7 @@ from predictor.signals import CONTEXT, Catalogue
 from predictor.tables import Floats
 
 TOP = 5  # a signal's stability is how often it is among so many
-PERMUTATIONS = 3  # of each fold's test rows; repeats of the cross-validation add theirs
+PERMUTATIONS = 5  # of every row, over all repeats of the cross-validation
 ALIKE, ENOUGH = 0.7, 30  # a correlation from which two signals are hard to tell apart, and the rows that it needs
 MOST = 5  # pairs that are told
 
@@ -80,7 +80,9 @@ def parts(catalogue: Catalogue) -> dict[str, dict[str, list[int]]]:
     return found
 
 
-def measure(model: OfferModel, learned: Floats, test: Floats, y: Floats, seed: Sequence[int]) -> FoldImportance:
+def measure(
+    model: OfferModel, learned: Floats, test: Floats, y: Floats, repeats: int, seed: Sequence[int]
+) -> FoldImportance:
     """Measure what a fold's model goes by.
 
     Parameters
@@ -91,18 +93,21 @@ def measure(model: OfferModel, learned: Floats, test: Floats, y: Floats, seed: S
         Values of shape (n, terms): the rows it was fitted on, and those it was not.
     y
         Outcomes of the test rows.
+    repeats
+        How often the cross-validation is repeated: the permutations are shared out among the repeats.
     seed
         Of the permutations.
     """
+    permutations = -(-PERMUTATIONS // repeats)  # rounded up
     rng = np.random.default_rng(seed)
     sign = 1 - 2 * y
     before = np.logaddexp(0, sign * model.log_odds(test))
     lost = []
     for columns in _flat(model.catalogue):
-        shuffled = np.tile(test, (PERMUTATIONS, 1, 1))
+        shuffled = np.tile(test, (permutations, 1, 1))
         for copy in shuffled:
             copy[:, columns] = test[rng.permutation(len(test))][:, columns]
-        after = model.log_odds(shuffled.reshape(-1, test.shape[1])).reshape(PERMUTATIONS, -1)
+        after = model.log_odds(shuffled.reshape(-1, test.shape[1])).reshape(permutations, -1)
         lost.append(np.logaddexp(0, sign * after).mean(axis=0) - before)
     return FoldImportance(_sizes(model, learned), np.stack(lost, axis=1))
 

@@ -369,8 +369,15 @@ def _run(
             model = challenger(name if learned.notna().any(axis=None) else "base_rate", ratings.catalogue, config.seed)
             with threadpool_limits(1, user_api="openmp"):  # a limit that each thread has to set for itself
                 predictions[name] = model.fit(learned, y[fold.train]).predict_proba(test)[:, 1]
-    seed = (config.seed, fold.number)
-    return _Run(fold, predictions, measure(pool.model_, learned.to_numpy(), test.to_numpy(), y[fold.test], seed))
+    goes_by = measure(
+        pool.model_,
+        learned.to_numpy(),
+        test.to_numpy(),
+        y[fold.test],
+        repeats=config.repeats,
+        seed=(config.seed, fold.number),
+    )
+    return _Run(fold, predictions, goes_by)
 
 
 def _out_of_fold(runs: Sequence[_Run], n: int) -> dict[str, Floats]:
