@@ -8,8 +8,9 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from predictor import OfferClassifier, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
-from predictor.learning.importance import alike, measure, parts
+from predictor import OfferClassifier, OfferModel, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
+from predictor.learning.evaluation import Resampling
+from predictor.learning.importance import FoldImportance, alike, importances, measure, parts
 from predictor.reports.terminal import render_training
 
 QUICK = TrainingConfig(repeats=2, resamples=100, challengers=())
@@ -102,15 +103,17 @@ def test_signals_rated_alike_are_named(planted: Ratings) -> None:
     assert len(alike(replace(planted, values=values))) == 6  # a handful, and how many more
 
 
-def test_intervals_know_of_groups() -> None:
-    """Every row four times under one candidate: the data are the same, and so must be what is known from them."""
-    once = simulate_interviews(150, seed=3).labelled()
-    copies = once.rows(np.repeat(np.arange(len(once)), 4))
-    alone = {name: column for name, column in copies.columns.items() if name != "candidate_id"}
-    widths = {}
-    for kind, ratings in (("grouped", copies), ("alone", replace(copies, columns=alone))):
-        items = train(ratings, QUICK).importances.values()
-        widths[kind] = np.mean([item.contribution.high - item.contribution.value for item in items])
-        widths[f"{kind}, permuted"] = np.mean([item.permutation.high - item.permutation.low for item in items])
-    assert widths["grouped"] > 1.5 * widths["alone"]
-    assert widths["grouped, permuted"] > 1.2 * widths["alone, permuted"]
+def test_intervals_know_of_groups(model: OfferModel, interviews: Ratings) -> None:
+    """Every row four times under one candidate: four times the rows, and no more that is known."""
+    X = np.repeat(interviews.features.to_numpy()[:100], 4, axis=0)
+    count = sum(map(len, parts(model.catalogue).values()))
+    lost = np.repeat(np.random.default_rng(0).normal(size=(100, count)), 4, axis=0)
+    folds = [
+        (0, np.arange(400), FoldImportance(np.zeros(count), lost)),
+        (0, np.arange(0), FoldImportance(np.ones(count), lost[:0])),
+    ]
+    widths = []
+    for groups in (np.repeat(np.arange(100), 4), np.arange(400)):
+        items = importances(model, X, folds, Resampling(groups, 300, 0))["signal"].values()
+        widths.append(np.mean([item.permutation.high - item.permutation.low for item in items]))
+    assert widths[0] == pytest.approx(2 * widths[1], rel=0.05)
