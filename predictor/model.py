@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 2  # 1 had no triples
+PUBLISHED = Path(__file__).with_name("published.json")
 KIND = "interview outcome predictor: exact tables of log-odds"
 LEVEL = 0.9
 _QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -623,6 +624,17 @@ class OfferModel:
             return cls.from_dict(data)
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from None
+
+    @classmethod
+    def published(cls) -> OfferModel:
+        """Load the shipped model, which is SIMULATED: published effects by way of the simulator, and no interview.
+
+        Examples
+        --------
+        >>> OfferModel.published().simulated
+        True
+        """
+        return cls.load(PUBLISHED)
 
     @classmethod
     def from_dict(cls, data: Any) -> OfferModel:
