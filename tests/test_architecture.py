@@ -17,6 +17,7 @@ LAYERS = {
     "errors": 0,
     "atomic": 0,
     "signals": 1,
+    "prediction": 1,
     "tables": 2,
     "ratings": 2,
     "model": 3,
