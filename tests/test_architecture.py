@@ -19,6 +19,7 @@ LAYERS = {
     "signals": 1,
     "prediction": 1,
     "tables": 2,
+    "fused": 2,
     "ratings": 2,
     "model": 3,
     "sources": 3,
