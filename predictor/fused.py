@@ -36,11 +36,11 @@ class Blocks:
     Examples
     --------
     >>> blocks = Blocks(Grid(np.ones(2), np.ones(2), np.array([5, 5])))
-    >>> numbers, off = blocks.number([np.array([1.0, 3.5, np.nan]), np.array([2.0, 2.2, 5.0])])
+    >>> numbers, unobserved, off = blocks.number([np.array([1.0, 3.5, np.nan]), np.array([2.0, 2.2, 5.0])])
     >>> numbers
     array([[ 2, 52, 98]])
-    >>> off
-    array([False,  True, False])
+    >>> unobserved, off
+    (array([0, 0, 1]), array([False,  True, False]))
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -83,7 +83,7 @@ class Blocks:
             weights[row - 1, column - 1] = 1
         return weights
 
-    def number(self, columns: Sequence[Floats]) -> tuple[Ints, NDArray[np.bool_]]:
+    def number(self, columns: Sequence[Floats]) -> tuple[Ints, Ints, NDArray[np.bool_]]:
         """Number the cells that rows stand in.
 
         Parameters
@@ -95,25 +95,31 @@ class Blocks:
         -------
         numbers
             Cells by block, shape (blocks, n).
+        unobserved
+            How many terms were not observed, shape (n,).
         off
             Which rows stand beside the cells, shape (n,): their numbers are those of the nearest cells.
         """
         n = len(columns[0])
         numbers, off = np.empty((len(self._blocks), n), dtype=np.int64), np.zeros(n, dtype=bool)
-        place, cell, number, beside = np.empty(n), np.empty(n), np.empty(n), np.empty(n, dtype=bool)
+        unobserved = np.zeros(n, dtype=np.uint8 if len(columns) < 256 else np.int64)
+        place, cell, number, mask = np.empty(n), np.empty(n), np.empty(n), np.empty(n, dtype=bool)
         for block, out in zip(self._blocks, numbers, strict=True):
-            number[:] = 0
             for term in block:
                 np.subtract(columns[term], self._low[term], place)
                 np.multiply(place, self._per_cell[term], place)
-                np.fmin(place, self._counts[term] - 1, place)  # NaN, too: the last cell is "not observed"
+                np.copyto(place, self._counts[term] - 1, where=np.isnan(place, mask))  # the last: not observed
+                np.add(unobserved, mask.view(np.uint8), unobserved)
                 np.rint(place, cell)
-                if np.not_equal(place, cell, beside).any():
+                if np.not_equal(place, cell, mask).any():
                     off |= abs(place - cell) > _ROUNDING
-                np.multiply(number, self._counts[term], number)
-                np.add(number, cell, number)
+                if term == block.start:
+                    number, cell = cell, number
+                else:
+                    np.multiply(number, self._counts[term], number)
+                    np.add(number, cell, number)
             np.copyto(out, number, casting="unsafe")
-        return numbers, off
+        return numbers, unobserved.astype(np.int64), off
 
 
 class FusedTables:

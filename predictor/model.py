@@ -27,7 +27,7 @@ from predictor.fused import Blocks, FusedTables
 from predictor.prediction import Contribution, Interval, Prediction
 from predictor.ratings import Ratings, columns_of
 from predictor.signals import CONTEXT, Catalogue
-from predictor.tables import Floats, Grid, Ints, PairTables, Place, Tables
+from predictor.tables import Floats, Grid, PairTables, Place, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,11 +174,9 @@ class OfferModel:
     def predict_each(self, ratings: Ratings, *, base_rate: float | None = None) -> Iterator[Prediction]:
         """Answer for each interview of `ratings`, with reasons."""
         shift = self._shift(base_rate)
-        columns, rated = self._settle(self._columns(ratings))
-        values = np.column_stack(columns)
-        for row, count in enumerate(rated.tolist()):
-            baseline = self.intercept + float(self.coverage[count]) + shift
-            yield self._explain(values[row : row + 1], baseline, self.base_rate if base_rate is None else base_rate)
+        values = self._values(ratings)
+        for row in range(len(values)):
+            yield self._explain(values[row : row + 1], shift, self.base_rate if base_rate is None else base_rate)
 
     def predict_many(
         self,
@@ -218,7 +216,7 @@ class OfferModel:
         if isinstance(ratings, pd.DataFrame):
             index, columns = ratings.index, columns_of(ratings, self.catalogue)
         elif isinstance(ratings, Ratings):
-            columns = [np.ascontiguousarray(column) for column in self._columns(ratings)]
+            columns = list(np.ascontiguousarray(self._values(ratings).T))
         else:
             raise ConfigError(f"predict_many takes Ratings or a DataFrame, not {type(ratings).__name__}")
         shift = self._shift(base_rate)
@@ -227,10 +225,9 @@ class OfferModel:
             names += ["baseline", *(f"contribution:{name}" for name in self.terms)]
         answers = np.empty((len(names), len(columns[0])))
         for part, answer in _chunks(columns, answers):
-            part, rated = self._settle(part)
-            baseline = self.intercept + self.coverage[rated] + shift
-            added, deviation = self._sums(part, interval)
-            log_odds, half = baseline + added, _QUANTILE * deviation
+            part, start, added, deviation = self._sums(part, interval)
+            baseline, half = start + shift, _QUANTILE * deviation
+            log_odds = baseline + added
             answer[0] = probability(log_odds)
             if interval:
                 answer[1], answer[2] = probability(log_odds - half), probability(log_odds + half)
@@ -247,34 +244,27 @@ class OfferModel:
         columns = [np.clip(values[:, j], *self._grid.knots(j)[[0, -1]]) for j in range(len(self.terms))]
         answers = np.empty((1, len(values)))
         for part, answer in _chunks(columns, answers):
-            part, rated = self._settle(part)
-            answer[0] = self.intercept + self.coverage[rated] + self._sums(part, interval=False)[0]
+            _, baseline, added, _ = self._sums(part, interval=False)
+            answer[0] = baseline + added
         return answers.ravel()
 
     def contributions(self, values: Floats) -> Floats:
         """Compute what each term adds, shape (n, terms), for values of the same shape."""
         return self._contributions(self._grid.place(values))
 
-    def _columns(self, ratings: Ratings) -> list[Floats]:
-        """Take the model's signals and coded inputs, each of shape (n,), from ratings that may have more signals."""
-        scales = {signal.name: signal.scale for signal in ratings.catalogue.signals}
-        if other := [signal.name for signal in self.catalogue.signals if scales.get(signal.name) != signal.scale]:
-            raise ConfigError(
-                f"the ratings follow the catalogue '{ratings.catalogue.name}', the model '{self.catalogue.name}': "
-                f"{', '.join(other[:5])} {'is' if len(other) == 1 else 'are'} not there or on another scale"
-            )
-        place = {name: j for j, name in enumerate(ratings.catalogue.names)}
-        signals = [ratings.values[:, place[name]] for name in self.signals]
-        return [*signals, *(ratings.codes(item) for item in self.catalogue.inputs)]
-
-    def _settle(self, columns: Sequence[Floats]) -> tuple[list[Floats], Ints]:
-        """Count each row's ratings; where there are none, take inputs as not given: who rated nothing says nothing."""
-        p = len(self.signals)
-        rated = np.full(len(columns[0]), p)
-        for column in columns[:p]:
-            rated -= np.isnan(column)
-        nothing = rated == 0
-        return [*columns[:p], *(np.where(nothing, np.nan, column) for column in columns[p:])], rated
+    def _values(self, ratings: Ratings) -> Floats:
+        """Take the model's signals and coded inputs, shape (n, terms), from ratings that may have more signals."""
+        signals = ratings.values
+        if ratings.catalogue is not self.catalogue:
+            scales = {signal.name: signal.scale for signal in ratings.catalogue.signals}
+            if other := [signal.name for signal in self.catalogue.signals if scales.get(signal.name) != signal.scale]:
+                raise ConfigError(
+                    f"the ratings follow the catalogue '{ratings.catalogue.name}', the model '{self.catalogue.name}': "
+                    f"{', '.join(other[:5])} {'is' if len(other) == 1 else 'are'} not there or on another scale"
+                )
+            place = {name: j for j, name in enumerate(ratings.catalogue.names)}
+            signals = signals[:, [place[name] for name in self.signals]]
+        return np.column_stack([signals, *(ratings.codes(item) for item in self.catalogue.inputs)])
 
     def _shift(self, base_rate: float | None) -> float:
         """Shift log-odds to another share of offers, the ratings given an outcome staying as they are."""
@@ -294,16 +284,30 @@ class OfferModel:
         vectors = self.factors["intercept"] + cells @ self._factors
         return np.asarray(np.sqrt((vectors**2).sum(axis=1) + cells @ self._variances))
 
-    def _sums(self, columns: Sequence[Floats], interval: bool) -> tuple[Floats, Floats]:
-        """Compute what all terms add and, for an interval, the standard deviation of the log-odds: shape (n,) each.
+    def _sums(self, columns: list[Floats], interval: bool) -> tuple[list[Floats], Floats, Floats, Floats]:
+        """Compute the sums that `_contributions` and `_deviation` make, for many rows given by column.
 
-        The same sums as `_contributions` and `_deviation` make, added up beforehand wherever the ratings stand on the
-        knots or half way between them.
+        They are added up beforehand wherever the ratings stand on the knots or half way between them.
+
+        Returns
+        -------
+        columns
+            Inputs taken as not given where no signal was rated: who rated nothing says nothing.
+        baseline, added, deviation
+            Where the log-odds start, what all terms add and, for an interval, the standard deviation: shape (n,).
         """
-        n = len(columns[0])
-        added, deviation, beside = np.zeros(n), np.zeros(n), np.ones(n, dtype=bool)
-        if self._blocks.few:
-            numbers, beside = self._blocks.number(columns)
+        p, blocks = len(self.signals), self._blocks
+        numbers, unobserved, beside = blocks.number(columns)
+        rated = len(columns) - unobserved
+        for column in columns[p:]:
+            rated -= ~np.isnan(column)
+        if len(columns) > p and not rated.all():
+            columns = [*columns[:p], *(np.where(rated == 0, np.nan, column) for column in columns[p:])]
+            numbers, _, beside = blocks.number(columns)
+        added, deviation = np.zeros(len(rated)), np.zeros(len(rated))
+        if not blocks.few:
+            beside[:] = True
+        else:
             added = self._fused.look_up(numbers)
             if interval:
                 start = self.factors["intercept"]
@@ -313,7 +317,7 @@ class OfferModel:
             added[beside] = self._contributions(place).sum(axis=1)
             if interval:
                 deviation[beside] = self._deviation(place)
-        return added, deviation
+        return columns, self.intercept + self.coverage[rated], added, deviation
 
     @cached_property
     def _blocks(self) -> Blocks:
@@ -359,7 +363,11 @@ class OfferModel:
         place = {name: j for j, name in enumerate(self.terms)}
         return PairTables(self._grid, [(place[pair.first], place[pair.second], pair.log_odds) for pair in self.pairs])
 
-    def _explain(self, values: Floats, baseline: float, base_rate: float) -> Prediction:
+    def _explain(self, values: Floats, shift: float, base_rate: float) -> Prediction:
+        rated = len(self.signals) - int(np.isnan(values[0, : len(self.signals)]).sum())
+        if rated == 0:
+            values = np.full_like(values, np.nan)  # who rated nothing says nothing
+        baseline = self.intercept + float(self.coverage[rated]) + shift
         place = self._grid.place(values)
         half = _QUANTILE * float(self._deviation(place)[0])
         contributions, families = [], dict.fromkeys(self.catalogue.families, 0.0)

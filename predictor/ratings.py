@@ -173,7 +173,7 @@ class Ratings:
                 if series.dtype.kind in "iuf" and name in catalogue.names:  # an id may be too long for a float
                     columns[name] = series.to_numpy(np.float64, na_value=np.nan)
                 else:
-                    columns[name] = _cells(series)
+                    columns[name] = _each(series) if name in catalogue.names else _words(series)
         return cls._parse(columns, len(frame), catalogue, source, training, "empty", problems)
 
     @classmethod
@@ -327,7 +327,7 @@ def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] 
             if np.fmin.reduce(values) < scale.low or np.fmax.reduce(values) > scale.high:
                 return None
         else:
-            values, problems = _once(parse.get(name) or partial(_plain, name=name), _cells(series))
+            values, problems = _once(parse.get(name) or partial(_plain, name=name), _words(series))
             if problems:
                 return None
         found[name] = values
@@ -346,13 +346,17 @@ class _Repeated(list[Any]):
         self.at = at
 
 
-def _cells(series: pd.Series[Any]) -> Cells:
+def _each(series: pd.Series[Any]) -> list[Any]:
+    return [None if empty else cell for cell, empty in zip(series, series.isna(), strict=True)]
+
+
+def _words(series: pd.Series[Any]) -> list[Any]:
     import pandas as pd
 
     if isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype):
         at, words = series.factorize()  # -1, the last, where there is none
         return _Repeated(words, at)
-    return [None if empty else cell for cell, empty in zip(series, series.isna(), strict=True)]
+    return _each(series)
 
 
 def _once(
@@ -410,22 +414,22 @@ def _numbers(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]
             Problem(_NOT_A_NUMBER.format(empty=empty), int(row) + 1, name, str(cells[row])) for row in infinite
         ]
     text = isinstance(cells, _Text)
-    values, problems = np.full(len(cells), np.nan), []
+    numbers, problems = [math.nan] * len(cells), []
     for row, cell in enumerate(cells):
         if cell is None or (text and not cell.strip()) or (isinstance(cell, float) and math.isnan(cell)):
             continue
         if text and _NUMBER.fullmatch(cell.strip()):
-            values[row] = float(cell)
+            numbers[row] = float(cell)
         elif not text and (number := _finite(cell)) is not None:
-            values[row] = number
+            numbers[row] = number
         else:
             problems.append(Problem(_why_no_number(cell, text, empty), row + 1, name, str(cell)))
-    return values, problems
+    return np.array(numbers), problems
 
 
 def _finite(cell: Any) -> float | None:
     """Turn a number, other than true and false, into a finite float; None where it is none."""
-    if not isinstance(cell, Real | Decimal) or isinstance(cell, bool):
+    if type(cell) not in (int, float) and (not isinstance(cell, Real | Decimal) or isinstance(cell, bool)):
         return None
     try:
         number = float(cell)
