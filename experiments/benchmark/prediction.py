@@ -4,6 +4,9 @@ The regression and `predict_many` answer the same frame in turn on one thread, s
 both; the ratio of rows per second is the median over the repetitions, with least and most. Time is the processor's, not
 the clock's, so that what else runs does not count.
 
+The pipeline copies the frame several times. Where the system gives it fresh memory for that it takes five times as long
+as with memory at hand, and which of the two it is changes within a run: read least and most, too.
+
     .venv/bin/python experiments/benchmark/prediction.py
 """
 
