@@ -7,19 +7,25 @@ EXPERIMENT ?= pool
 SIGNALS    ?=
 MODEL      ?=
 NAME       ?=
+DATASETS   ?=
+PEERS      ?=
+REPEATS    ?=
 
 BIN     := .venv/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 STAMP   := .venv/installed-$(VERSION)
+BENCH   := experiments/benchmark/bench.py
+HEAVY   := .venv-peers/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install data train predict ui test check format clean
+.PHONY: help quickstart install data train predict ui test check format bench bench-peers clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make train DATA=my.csv SIGNALS=my.toml EXPERIMENT=pool NAME=my-model"
 	@echo "  make predict RATINGS=my.json MODEL=my-model"
+	@echo "  make bench DATASETS=folder PEERS=ours,lr REPEATS=2"
 	@echo "  make test PYTHON=python3.13"
 
 quickstart: $(STAMP) data/interviews.csv ## set up, train on the sample, record the run, predict an interview
@@ -72,7 +78,24 @@ check: $(STAMP) ## lint, formatting, types
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
+RUN = $(BENCH) run "$(DATASETS)" $(if $(PEERS),--peers "$(PEERS)") $(if $(REPEATS),--repeats "$(REPEATS)")
+
+bench: $(STAMP) ## compare with peers on the data sets of DATASETS
+	@test -n "$(DATASETS)" || { echo "name a folder of data sets: make bench DATASETS=folder"; exit 2; }
+	@$(BIN)/python $(RUN)
+	@test ! -x $(HEAVY) || $(HEAVY) $(RUN)
+	@$(BIN)/python $(BENCH) report
+
+# The heavy peers need some gigabytes and pandas below 3, so they have an environment of their own.
+bench-peers: .venv-peers/installed ## make .venv-peers with the heavy peers of the benchmark
+
+.venv-peers/installed: experiments/benchmark/peers.txt
+	@test -x $(HEAVY) || $(PYTHON) -m venv .venv-peers
+	@echo "Installing the heavy peers into .venv-peers (some gigabytes, once) ..."
+	@$(HEAVY) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 clean: ## remove what was made: .venv, caches, models and runs
-	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-peers build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@rm -rf experiments/models experiments/artifacts experiments/mlflow.db*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from predictor.changes import what_would_change
     from predictor.errors import PredictorError
     from predictor.learning.classifier import OfferClassifier
     from predictor.learning.training import TrainingConfig, TrainingResult, train
@@ -32,6 +33,7 @@ _HOME = {
     "read_ratings": "predictor.sources.files",
     "simulate_interviews": "predictor.sources.simulation",
     "train": "predictor.learning.training",
+    "what_would_change": "predictor.changes",
 }
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "read_ratings",
     "simulate_interviews",
     "train",
+    "what_would_change",
 ]
 
 

@@ -81,7 +81,10 @@ def main(ctx: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV file, a row an interview.")
 @click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
-def predict(ratings: Path, model: str | None, as_json: bool, out: Path | None, base_rate: float | None) -> None:
+@click.option("--past", type=float, help="Also tell which other ratings went with an estimate above this, as in 0.5.")
+def predict(
+    ratings: Path, model: str | None, as_json: bool, out: Path | None, base_rate: float | None, past: float | None
+) -> None:
     """Predict the likelihood of an offer for the interviews of a file.
 
     RATINGS is a JSON, CSV or Parquet file, or - for JSON from standard input.
@@ -90,6 +93,7 @@ def predict(ratings: Path, model: str | None, as_json: bool, out: Path | None, b
     Examples:
       predictor predict data/ratings.json
       predictor predict data/ratings.json --json
+      predictor predict data/ratings.json --past 0.5
       predictor predict interviews.csv --model experiments/models/my-pool.json --out answers.csv
       echo '{"goals_discussed": 4}' | predictor predict - --base-rate 0.2
     """
@@ -107,6 +111,8 @@ def predict(ratings: Path, model: str | None, as_json: bool, out: Path | None, b
         rows = Ratings.from_records(records, chosen.catalogue, source="standard input", problems=problems)
     else:
         rows = read_ratings(ratings, chosen.catalogue)
+    if past is not None and (out or (not as_json and len(rows) != 1)):
+        raise ConfigError("--past tells about one interview; for many of them use --json")
     if out:
         from predictor.atomic import write_text
 
@@ -119,8 +125,15 @@ def predict(ratings: Path, model: str | None, as_json: bool, out: Path | None, b
         click.echo(f"{len(rows):,} answer{'s' * (len(rows) != 1)} {kind}written to {out}")
         return
     answers = chosen.predict_each(rows, base_rate=base_rate)
+    if past is not None:
+        from predictor.changes import what_would_change
+        from predictor.reports.inspection import render_changes
     if as_json:
-        data = [answer.to_dict() for answer in answers]
+        data = []
+        for answer in answers:
+            data.append(answer.to_dict())
+            if past is not None:
+                data[-1]["what_would_change"] = what_would_change(chosen, answer, line=past).to_dict()
         click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False))
         return
     from predictor.reports.terminal import MOST_ROWS, render_prediction, render_table
@@ -128,6 +141,37 @@ def predict(ratings: Path, model: str | None, as_json: bool, out: Path | None, b
     shown = list(islice(answers, MOST_ROWS))
     told = render_prediction(shown[0], chosen.catalogue) if len(rows) == 1 else render_table(shown, len(rows))
     click.echo(told)
+    if past is not None:
+        click.echo(render_changes(what_would_change(chosen, shown[0], line=past)))
+
+
+@main.command()
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, every table whole.")
+@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write plots to this folder.")
+def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
+    """Tell what a model goes by: scores, importances, what each rating adds, the strongest pairs.
+
+    \b
+    Examples:
+      predictor inspect
+      predictor inspect --model my-pool --plots my-plots
+      predictor inspect --json > champion.json
+    """
+    from predictor.model import OfferModel
+    from predictor.reports.inspection import model_data, render_model
+
+    chosen = OfferModel.load(_model_path(model))
+    if as_json:
+        click.echo(json.dumps(model_data(chosen), indent=2, ensure_ascii=False))
+    else:
+        click.echo(render_model(chosen))
+    if plots:
+        from predictor.reports.plots import save_model_plots
+
+        click.echo(f"Plots written: {', '.join(map(str, save_model_plots(chosen, plots)))}", err=as_json)
+        if not chosen.pairs:
+            click.echo("No plot of pairs: the model has none.", err=as_json)
 
 
 @main.command()

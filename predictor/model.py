@@ -27,12 +27,12 @@ from predictor.fused import Blocks, FusedTables
 from predictor.prediction import Contribution, Interval, Prediction
 from predictor.ratings import Ratings, columns_of
 from predictor.signals import CONTEXT, Catalogue
-from predictor.tables import Floats, Grid, PairTables, Place, Tables
+from predictor.tables import Floats, Grid, PairTables, Place, Tables, TripleTables
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+FORMAT = 2  # 1 had no triples
 KIND = "interview outcome predictor: exact tables of log-odds"
 LEVEL = 0.9
 _QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -59,6 +59,14 @@ class Pair:
     log_odds: Floats
 
 
+@dataclass(frozen=True)
+class Triple:
+    """A table for three terms together; its axes are the cells of the `terms`, in order."""
+
+    terms: tuple[str, str, str]
+    log_odds: Floats
+
+
 @dataclass(frozen=True, eq=False)
 class OfferModel:
     """Tables of log-odds with what is known about them.
@@ -75,8 +83,8 @@ class OfferModel:
         Mean log-odds over the interviews learned from.
     tables
         By signal and input: log-odds at each knot, then where not observed; shape (levels + 1,).
-    pairs
-        Tables of two terms together.
+    pairs, triples
+        Tables of two and of three terms together; most models have no triples.
     coverage
         Added to the intercept by the number of signals rated, shape (signals + 1,): with few ratings the answer
         stays near the base rate, with none it is the base rate.
@@ -113,6 +121,7 @@ class OfferModel:
     intercept: float
     tables: Mapping[str, Floats]
     pairs: tuple[Pair, ...]
+    triples: tuple[Triple, ...]
     coverage: Floats
     factors: Mapping[str, Floats]
     variances: Mapping[str, Floats]
@@ -264,7 +273,10 @@ class OfferModel:
                 )
             place = {name: j for j, name in enumerate(ratings.catalogue.names)}
             signals = signals[:, [place[name] for name in self.signals]]
-        return np.column_stack([signals, *(ratings.codes(item) for item in self.catalogue.inputs)])
+        values = np.column_stack([signals, *(ratings.codes(item) for item in self.catalogue.inputs)])
+        p = len(self.signals)
+        values[np.isnan(values[:, :p]).all(axis=1), p:] = np.nan  # who rated nothing says nothing
+        return values
 
     def _shift(self, base_rate: float | None) -> float:
         """Shift log-odds to another share of offers, the ratings given an outcome staying as they are."""
@@ -276,7 +288,13 @@ class OfferModel:
 
     def _contributions(self, place: Place) -> Floats:
         added = self._main.look_up(place)
-        return added + self._pair.share_out(self._pair.look_up(place)) if self.pairs else added
+        if self.pairs:
+            added += self._pair.share_out(self._pair.look_up(place))
+        if self.triples:
+            thirds = self._triple.look_up(place).T / 3
+            for terms in self._triple.terms.T:
+                np.add.at(added.T, terms, thirds)
+        return added
 
     def _deviation(self, place: Place) -> Floats:
         """Compute the standard deviation of the log-odds, shape (n,)."""
@@ -309,6 +327,8 @@ class OfferModel:
             beside[:] = True
         else:
             added = self._fused.look_up(numbers)
+            if self.triples:
+                added += self._triple.look_up(self._grid.place(np.column_stack(columns))).sum(axis=1)
             if interval:
                 start = self.factors["intercept"]
                 deviation = np.sqrt(np.maximum(start @ start + self._fused_variance.look_up(numbers), 0))
@@ -359,14 +379,18 @@ class OfferModel:
         return np.concatenate([self.variances[name] for name in self.terms])
 
     @cached_property
+    def _triple(self) -> TripleTables:
+        place = {name: j for j, name in enumerate(self.terms)}
+        triples = [([place[name] for name in triple.terms], triple.log_odds) for triple in self.triples]
+        return TripleTables(self._grid, triples)
+
+    @cached_property
     def _pair(self) -> PairTables:
         place = {name: j for j, name in enumerate(self.terms)}
         return PairTables(self._grid, [(place[pair.first], place[pair.second], pair.log_odds) for pair in self.pairs])
 
     def _explain(self, values: Floats, shift: float, base_rate: float) -> Prediction:
         rated = len(self.signals) - int(np.isnan(values[0, : len(self.signals)]).sum())
-        if rated == 0:
-            values = np.full_like(values, np.nan)  # who rated nothing says nothing
         baseline = self.intercept + float(self.coverage[rated]) + shift
         place = self._grid.place(values)
         half = _QUANTILE * float(self._deviation(place)[0])
@@ -432,6 +456,89 @@ class OfferModel:
                     word = "lower" if value < low else "higher"
                     yield f"Unusual pattern: the {what} is {word} than in 99 % of the interviews learned from."
 
+    # -- inspect ---------------------------------------------------------------------------------------------------
+
+    def shape_functions(self) -> pd.DataFrame:
+        """Tell what each level of each term adds to the log-odds.
+
+        Returns
+        -------
+        DataFrame
+            A row a level: `signal` (or input), `rating` (its knot, the word of an input, None where not observed),
+            `log_odds` against the usual interview, `low` and `high` (90 % interval of that difference; NaN where not
+            observed, since the model keeps no honest one there), `n` (rows learned from, a 3.5 half at 3 and at 4).
+            Pairs come on top; they are centred along both sides, so that they shift no shape function.
+
+        Examples
+        --------
+        >>> from predictor import OfferClassifier, simulate_interviews
+        >>> known = simulate_interviews(200, seed=1).labelled()
+        >>> shapes = OfferClassifier(known.catalogue).fit(known.features, known.y).model_.shape_functions()
+        >>> goals = shapes[shapes["signal"] == "goals_discussed"]
+        >>> goals["rating"].tolist()
+        [1.0, 2.0, 3.0, 4.0, 5.0, None]
+        >>> bool(goals["log_odds"].iloc[0] < goals["log_odds"].iloc[4])
+        True
+        """
+        import pandas as pd
+
+        levels: dict[str, tuple[Any, ...]] = {signal.name: signal.scale.knots for signal in self.catalogue.signals}
+        levels |= {item.name: item.levels for item in self.catalogue.inputs}
+        parts = []
+        for name in self.terms:
+            # Factors are centred on the rows learned from, as the tables are: their length is the difference's spread.
+            half = _QUANTILE * np.sqrt((self.factors[name] ** 2).sum(axis=1) + self.variances[name])
+            half[-1] = np.nan
+            table = self.tables[name]
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "signal": name,
+                        "rating": pd.Series([*levels[name], None], dtype=object),
+                        "log_odds": table,
+                        "low": table - half,
+                        "high": table + half,
+                        "n": self.counts[name],
+                    }
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def strongest_pairs(self, k: int = 10) -> list[tuple[Pair, float]]:
+        """Give the k pairs with the largest root mean square effect, in log-odds, largest first.
+
+        The mean is over the rows learned from, as if the two ratings came up independently: a model keeps how often
+        each level was seen, not how often two of them together.
+        """
+        shares = {name: count / count.sum() for name, count in self.counts.items()}
+        sizes = [
+            (pair, float(np.sqrt(shares[pair.first] @ pair.log_odds**2 @ shares[pair.second]))) for pair in self.pairs
+        ]
+        return sorted(sizes, key=lambda item: -item[1])[:k]
+
+    def pair_contributions(self, ratings: Mapping[str, Any]) -> list[tuple[Pair, float]]:
+        """Give what each pair adds to the log-odds of one interview, largest first.
+
+        Half of it stands in the contribution of either term, see `predict`.
+
+        Raises
+        ------
+        RatingsError
+            With every problem of the ratings.
+
+        Examples
+        --------
+        >>> from predictor import OfferClassifier, simulate_interviews
+        >>> known = simulate_interviews(200, seed=1).labelled()
+        >>> model = OfferClassifier(known.catalogue).fit(known.features, known.y).model_
+        >>> pair, log_odds = model.pair_contributions({"rater_role": "observer", "goals_discussed": 5})[0]
+        >>> pair.first in model.terms, pair.second in model.terms
+        (True, True)
+        """
+        values = self._values(Ratings.from_records([ratings], self.catalogue))
+        added = self._pair.look_up(self._grid.place(values))[0].tolist()
+        return sorted(zip(self.pairs, added, strict=True), key=lambda item: -abs(item[1]))
+
     # -- save and load ---------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
@@ -457,6 +564,7 @@ class OfferModel:
             "pairs": [
                 {"first": pair.first, "second": pair.second, "log_odds": pair.log_odds.tolist()} for pair in self.pairs
             ],
+            "triples": [{"terms": list(item.terms), "log_odds": item.log_odds.tolist()} for item in self.triples],
             "ordinary": {"mean": list(self.pattern.mean), "spread": list(self.pattern.spread)},
             "interval": {
                 "level": LEVEL,
@@ -544,6 +652,10 @@ class OfferModel:
             tables=tables,
             counts=counts,
             pairs=tuple(Pair(item["first"], item["second"], np.array(item["log_odds"])) for item in data["pairs"]),
+            triples=tuple(
+                Triple(tuple(item["terms"]), np.array(item["log_odds"]))
+                for item in (data["triples"] if data["format"] > 1 else ())
+            ),
             variances={name: np.array(part) for name, part in data["interval"]["variances"].items()},
             coverage=np.array(data["coverage"]),
             factors={name: np.array(part) for name, part in data["interval"]["factors"].items()},
@@ -565,8 +677,11 @@ class OfferModel:
             ("coverage", self.coverage, (len(self.signals) + 1,)),
             ("intercept", self.factors["intercept"], (r,)),
             *((f"{p.first} with {p.second}", p.log_odds, (cells[p.first], cells[p.second])) for p in self.pairs),
+            *((" with ".join(t.terms), t.log_odds, tuple(cells[name] for name in t.terms)) for t in self.triples),
             *((name, self.factors[name], (cells[name], r)) for name in self.terms),
         ]
+        if any(len(set(item.terms)) != 3 for item in self.triples):
+            raise ValueError("a triple has other than three terms")
         for part in (self.tables, self.counts, self.variances):
             arrays += [(name, part[name], (cells[name],)) for name in self.terms]
         for name, array, shape in arrays:

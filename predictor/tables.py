@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,6 +156,38 @@ class PairTables:
     def share_out(self, added: Floats) -> Floats:
         """Give each term half of the pairs, of shape (n, pairs), that it is in: shape (n, terms)."""
         return added @ self._halves
+
+
+class TripleTables:
+    """Tables of three terms, linear between knots along each.
+
+    Parameters
+    ----------
+    grid
+        Where the tables stand.
+    triples
+        For each triple its terms, and an array of shape (levels + 1, levels + 1, levels + 1) with axes in their order.
+    """
+
+    def __init__(self, grid: Grid, triples: Sequence[tuple[Sequence[int], Floats]]) -> None:
+        self.terms = np.array([terms for terms, _ in triples], dtype=np.int64)
+        sizes = grid.levels[self.terms] + 1
+        self._steps = np.stack([sizes[:, 1] * sizes[:, 2], sizes[:, 2], np.ones(len(sizes), dtype=np.int64)], axis=1)
+        self._start = np.cumsum(sizes.prod(axis=1)) - sizes.prod(axis=1)
+        spare = np.zeros(int(self._steps.sum(axis=1).max()) + 1)  # a look-up reads the next cells too, with weight 0
+        self._flat = np.concatenate([*(table.ravel() for _, table in triples), spare])
+
+    def look_up(self, place: Place) -> Floats:
+        """Give each triple's log-odds, shape (n, triples)."""
+        at = self._start + (place.lower[:, self.terms] * self._steps).sum(axis=2)
+        fraction = place.fraction[:, self.terms]
+        if not fraction.any():
+            return np.asarray(self._flat[at])
+        total = np.zeros(at.shape)
+        for corner in product((0, 1), repeat=3):
+            weight = np.where(corner, fraction, 1 - fraction).prod(axis=2)
+            total += weight * self._flat[at + self._steps @ np.array(corner)]
+        return total
 
 
 def _between(flat: Floats, at: Ints, fraction: Floats) -> Floats:

@@ -22,6 +22,7 @@ LAYERS = {
     "fused": 2,
     "ratings": 2,
     "model": 3,
+    "changes": 4,
     "sources": 3,
     "learning": 4,
     "reports": 5,
@@ -29,7 +30,7 @@ LAYERS = {
     "cli": 6,
     "__main__": 7,
 }
-STRANGERS = {"model": {"sources"}, "sources": {"model"}, "reports": {"tracking"}, "tracking": {"reports"}}  # fmt: skip
+STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}}  # fmt: skip
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "pyarrow")
 
 

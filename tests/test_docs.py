@@ -17,7 +17,16 @@ from predictor import OfferModel
 from predictor.cli import main
 
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / name for name in ("README.md", "data/README.md", "experiments/README.md", "predictor/README.md")]
+PAGES = [
+    ROOT / name
+    for name in (
+        "README.md",
+        "data/README.md",
+        "experiments/README.md",
+        "experiments/benchmark/README.md",
+        "predictor/README.md",
+    )
+]
 
 
 def _block(mark: str) -> str:
@@ -72,7 +81,7 @@ def _rounded(text: str) -> float:
 def test_python(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (workplace / "data").symlink_to(ROOT / "data")
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for code in blocks:
         exec(code, {})
     said = capsys.readouterr().out
@@ -89,16 +98,16 @@ def test_commands_exist_and_links_lead_somewhere(page: Path) -> None:
             command = command.commands[words.pop(0)]
         options = {option for item in command.params for option in item.opts}
         assert {word for word in words if word.startswith("--")} <= options, line
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (page.parent / link).exists(), link
 
 
 def test_make_alone_lists_every_target() -> None:
     listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    needed = "quickstart install data train predict ui test check clean"
-    assert set(needed.split()) <= set(re.findall(r"make ([a-z]+) ", listed))
+    needed = "quickstart install data train predict ui test check bench bench-peers clean"
+    assert set(needed.split()) <= set(re.findall(r"make ([a-z-]+) ", listed))
 
 
 def test_changelog_names_every_command(run: Callable[..., Result]) -> None:

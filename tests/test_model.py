@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError, ModelError, PredictorError
-from predictor.model import FORMAT, Pair, _fingerprint
+from predictor.model import FORMAT, Pair, Triple, _fingerprint
 
 rating = st.one_of(st.none(), st.integers(1, 5), st.floats(1, 5))
 
@@ -54,11 +54,13 @@ def test_one_and_many_agree(model: OfferModel) -> None:
 
 @pytest.fixture(scope="module")
 def paired(model: OfferModel) -> OfferModel:
-    """The model with a table for every pair of signals and inputs."""
+    """The model with a table for every pair of signals and inputs, and for a triple."""
     rng = np.random.default_rng(0)
     cells = {name: len(table) for name, table in model.tables.items()}
     pairs = [Pair(a, b, rng.normal(scale=0.05, size=(cells[a], cells[b]))) for a, b in combinations(model.terms, 2)]
-    return replace(model, pairs=tuple(pairs))
+    triple = (model.terms[0], model.terms[5], model.terms[-1])
+    table = rng.normal(scale=0.05, size=tuple(cells[name] for name in triple))
+    return replace(model, pairs=tuple(pairs), triples=(Triple(triple, table),))
 
 
 @given(seed=st.integers(0, 2**32 - 1), whole=st.floats(0, 1), gaps=st.sampled_from([0.0, 0.05, 0.5, 0.97]))
@@ -74,7 +76,7 @@ def test_every_path_agrees(model: OfferModel, paired: OfferModel, seed: int, who
     frame = pd.DataFrame(values, columns=list(model.signals))
     frame["rater_role"] = pd.Categorical([role or None for role in roles], levels) if seed % 2 else roles
     ratings = Ratings.from_frame(frame, model.catalogue)
-    for either in (model, paired, replace(paired, pairs=paired.pairs[::7])):
+    for either in (model, paired, replace(paired, pairs=paired.pairs[::7], triples=())):
         ones = list(either.predict_each(ratings, base_rate=0.3))
         expected = np.array([[one.offer_probability, one.interval.low, one.interval.high] for one in ones])
         many = either.predict_many(frame, base_rate=0.3)

@@ -7,12 +7,13 @@ so whatever is fitted on the columns *is* a set of tables, exact on the knots an
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.learning.decomposition import Terms, evaluate
 from predictor.signals import Catalogue
 from predictor.tables import Floats, Grid
 
@@ -33,9 +34,11 @@ class Basis:
     pairs
         One more column each: the weight of an input's cell times a table over all cells.
     block
-        Index of each column's block in `names`, shape (m + pairs,).
+        Index of each column's block in `names`, shape (m + pairs,); -1 for the prior's column.
     names
         Names of the blocks.
+    prior
+        Tables of pairs that belong to the last column of `main`, where that is a prior model's log-odds.
     """
 
     grid: Grid
@@ -43,41 +46,36 @@ class Basis:
     pairs: tuple[tuple[int, Floats], ...]
     block: NDArray[np.int64]
     names: tuple[str, ...]
+    prior: Terms = field(default_factory=dict)
 
     def design(self, cells: Floats) -> Floats:
         """Compute design columns, shape (n, columns), of rows given as cell weights, shape (n, cells)."""
+        main = cells @ self.main
+        if self.prior:
+            main[:, -1] += evaluate(self.prior, cells, self.grid)
         products = [cells[:, cell] * (cells @ table) for cell, table in self.pairs]
-        return np.column_stack([cells @ self.main, *products])
+        return np.column_stack([main, *products])
 
-    def tables(self, coefficients: Floats) -> tuple[list[Floats], list[tuple[int, int, Floats]]]:
-        """Turn coefficients into tables, exactly.
-
-        Parameters
-        ----------
-        coefficients
-            Shape (columns,).
-
-        Returns
-        -------
-        list of arrays of shape (levels + 1,)
-            A table a term, the last cell being "not observed".
-        list of (input, signal, array of shape (levels + 1, levels + 1))
-            A table a pair.
-        """
+    def tables(self, coefficients: Floats) -> Terms:
+        """Turn coefficients, shape (columns,), into tables, exactly."""
         m, offsets = self.main.shape[1], self.grid.offsets
-        main = np.split(self.main @ coefficients[:m], offsets[1:-1])
-        pairs: dict[tuple[int, int], Floats] = {}
+        mains = np.split(self.main @ coefficients[:m], offsets[1:-1])
+        terms: Terms = {(term,): table for term, table in enumerate(mains)}
+        for place, table in self.prior.items():
+            terms[place] = coefficients[m - 1] * table
         for (cell, table), coefficient in zip(self.pairs, coefficients[m:], strict=True):
             term = int(np.searchsorted(offsets, cell, side="right")) - 1
-            for signal in np.flatnonzero(np.add.reduceat(np.abs(table), offsets[:-1])):
+            for signal in np.flatnonzero(np.add.reduceat(np.abs(table), offsets[:-1])).tolist():
                 inside = slice(offsets[signal], offsets[signal + 1])
-                shape = (self.grid.levels[term] + 1, self.grid.levels[signal] + 1)
-                part = pairs.setdefault((term, int(signal)), np.zeros(shape))
-                part[cell - offsets[term]] += table[inside] * coefficient
-        return main, [(term, signal, table) for (term, signal), table in pairs.items()]
+                shape = (self.grid.levels[signal] + 1, self.grid.levels[term] + 1)
+                part = terms.setdefault((signal, term), np.zeros(shape))
+                part[:, cell - offsets[term]] += table[inside] * coefficient
+        return terms
 
 
-def choose_basis(cells: Floats, grid: Grid, catalogue: Catalogue, blocks: Iterable[str]) -> Basis:
+def choose_basis(
+    cells: Floats, grid: Grid, catalogue: Catalogue, blocks: Iterable[str], prior: Terms | None = None
+) -> Basis:
     """Choose design columns from the ratings of the rows to learn from; outcomes are not used.
 
     A block is scaled so that its columns together have mean square one: a variance of its coefficients is then a
@@ -100,6 +98,8 @@ def choose_basis(cells: Floats, grid: Grid, catalogue: Catalogue, blocks: Iterab
         - shape: the same ramps averaged over signals with as many knots
         - missing: not observed
         - input, input_mean: an input's levels, alone and times the overall mean
+    prior
+        Tables of a prior model, centred, without its intercept: one more column.
     """
     p, offsets = len(catalogue.signals), grid.offsets
     parts = [slice(start, end) for start, end in pairwise(offsets)]
@@ -142,7 +142,11 @@ def choose_basis(cells: Floats, grid: Grid, catalogue: Catalogue, blocks: Iterab
         pairs = [(int(levels[i]), mean / np.sqrt(square.sum())) for i in np.flatnonzero(square > CONSTANT)]
         block += [len(names)] * len(pairs)
         names += ["input_mean"] * bool(pairs)
-    return Basis(grid, np.hstack(main), tuple(pairs), np.array(block, dtype=np.int64), tuple(names))
+    if prior:
+        main.append(np.concatenate([prior[(term,)] for term in range(len(parts))])[:, None])
+        block.insert(sum(part.shape[1] for part in main) - 1, -1)
+    joint = {place: table for place, table in (prior or {}).items() if len(place) > 1}
+    return Basis(grid, np.hstack(main), tuple(pairs), np.array(block, dtype=np.int64), tuple(names), joint)
 
 
 def _z_scores(cells: Floats, grid: Grid, p: int) -> Floats:

@@ -11,10 +11,14 @@ from scipy.optimize import brentq
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from predictor.errors import ConfigError
-from predictor.learning.members import Pool, fit_pool
-from predictor.model import OfferModel, Pair, Pattern, logit, pattern_of, probability
+from predictor.learning.decomposition import purify
+from predictor.learning.members import PRIOR_ROWS
+from predictor.learning.pool import Pool, fit_pool
+from predictor.learning.prior import Prior
+from predictor.model import OfferModel, Pair, Pattern, Triple, logit, pattern_of, probability
 from predictor.signals import Catalogue, Scale, Signal
 from predictor.tables import Floats, Grid
 
@@ -32,15 +36,19 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     catalogue
         Signals and inputs, in the order of the columns of X. None takes every column of X as a signal on a scale
         from its smallest to its largest value.
+    prior
+        A model to start from, for few rows; its catalogue must be the same. None learns from the rows alone.
     seed
-        Of the little that is drawn: rows and signals left out to learn how thin input behaves.
+        Of what is drawn: folds, boosters, rows and signals left out to learn how thin input behaves.
+    n_jobs
+        How many fits run side by side; None leaves it to joblib's configuration. The model is the same.
 
     Attributes
     ----------
     model_ : OfferModel
         The fitted model: exact tables.
-    members_ : tuple of Member
-        What was fitted; the model's tables equal their mean.
+    pool_ : Pool
+        What was fitted; the model's tables equal it.
     classes_ : ndarray of shape (2,)
         The two outcomes, sorted; the model predicts the second.
     n_features_in_, feature_names_in_
@@ -55,9 +63,18 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     array([1, 0])
     """
 
-    def __init__(self, catalogue: Catalogue | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue | None = None,
+        *,
+        prior: Prior | None = None,
+        seed: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
         self.catalogue = catalogue
+        self.prior = prior
         self.seed = seed
+        self.n_jobs = n_jobs
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Learn from ratings.
@@ -69,8 +86,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         y
             Two classes, shape (n,).
         groups
-            Rows that belong together, shape (n,). Accepted as scikit-learn's grouped estimators do; not used yet, so
-            intervals take rows as independent.
+            Rows that belong together, shape (n,): one person, or one interview. They are never split over the folds
+            that weigh the members; intervals take rows as independent all the same.
 
         Returns
         -------
@@ -101,9 +118,13 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise ConfigError(
                 f"X has other columns, or in another order, than the catalogue: {', '.join(names[:5])}, ..."
             )
-        pool = fit_pool(values, labels.astype(np.float64), catalogue)
-        self.members_ = pool.members
-        self.model_ = _describe(pool, values, labels.astype(np.float64), catalogue, self.seed)
+        outcomes = labels.astype(np.float64)
+        together = None if groups is None else np.asarray(groups)
+        with threadpool_limits(1, user_api="blas"):  # the same sums, whatever the number of threads
+            self.pool_ = fit_pool(
+                values, outcomes, catalogue, together, prior=self.prior, seed=self.seed, n_jobs=self.n_jobs
+            )
+            self.model_ = describe(self.pool_, values, outcomes, catalogue, prior=self.prior, seed=self.seed)
         return self
 
     def decision_function(self, X: ArrayLike) -> Floats:
@@ -152,58 +173,48 @@ def _catalogue_of(X: Floats, names: NDArray[Any] | None) -> Catalogue:
     return Catalogue("columns", "Columns of X", tuple(signals), {"signals": "Signals"}, outcome=outcome)
 
 
-def _describe(pool: Pool, values: Floats, y: Floats, catalogue: Catalogue, seed: int) -> OfferModel:
-    """Turn a fitted pool into a model: centred tables, and what is to be known of the rows learned from."""
+def describe(
+    pool: Pool, values: Floats, y: Floats, catalogue: Catalogue, *, prior: Prior | None = None, seed: int = 0
+) -> OfferModel:
+    """Turn a fitted pool into a model: purified tables, and what is to be known of the rows learned from."""
     grid = Grid.of(catalogue)
     names = (*catalogue.names, *(item.name for item in catalogue.inputs))
-    cells = grid.weights(values)
     spans = [slice(*grid.offsets[j : j + 2]) for j in range(len(names))]
-    shares = [cells[:, span].mean(axis=0) for span in spans]
-    intercept, tables, pairs = _centred(pool, shares)
-    signals = values[:, : len(catalogue.signals)]
+    own, known = grid.weights(values), values if prior is None else np.concatenate([prior.rows, values])
+    cells = grid.weights(known)
+    terms = purify(pool.terms, [cells[:, span].mean(axis=0) for span in spans])
+    signals = known[:, : len(catalogue.signals)]
     rated = ~np.isnan(signals).all(axis=1)
     mean, spread = pattern_of(signals[rated], catalogue)
+    base_rate, weight = (prior.model.base_rate, PRIOR_ROWS) if prior else (0.0, 0.0)
     draft = OfferModel(
         name="offer-model",
         catalogue=catalogue,
-        base_rate=float(y.mean()),
-        intercept=intercept,
-        tables=dict(zip(names, tables, strict=True)),
-        pairs=tuple(Pair(names[j], names[k], table) for j, k, table in pairs),
+        base_rate=float((y.sum() + weight * base_rate) / (len(y) + weight)),
+        intercept=round(float(terms[()]), DECIMALS),
+        tables={name: np.round(terms[(j,)], DECIMALS) for j, name in enumerate(names)},
+        pairs=tuple(
+            Pair(names[at[0]], names[at[1]], np.round(table, DECIMALS)) for at, table in terms.items() if len(at) == 2
+        ),
+        triples=tuple(
+            Triple((names[at[0]], names[at[1]], names[at[2]]), np.round(table, DECIMALS))
+            for at, table in terms.items()
+            if len(at) == 3
+        ),
         coverage=np.zeros(signals.shape[1] + 1),
         factors={
             name: np.round(part, FACTOR_DECIMALS)
             for name, part in zip(("intercept", *names), pool.factors, strict=True)
         },
         variances={name: np.round(part, FACTOR_DECIMALS) for name, part in zip(names, pool.variances, strict=True)},
-        counts={name: np.round(cells[:, span].sum(axis=0), 6) for name, span in zip(names, spans, strict=True)},
+        counts={name: np.round(own[:, span].sum(axis=0), 6) for name, span in zip(names, spans, strict=True)},
         feature_importances={},
         pattern=Pattern(_ordinary(mean), _ordinary(spread)),
         trained_on={"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None},
     )
-    size = np.abs(draft.contributions(values)).mean(axis=0).tolist()
+    size = np.abs(draft.contributions(known)).mean(axis=0).tolist()
     importances = dict(sorted(zip(names, size, strict=True), key=lambda item: -item[1]))
-    return replace(draft, feature_importances=importances, coverage=_coverage(draft, values, seed))
-
-
-def _centred(pool: Pool, shares: list[Floats]) -> tuple[float, list[Floats], list[tuple[int, int, Floats]]]:
-    """Shift tables so that each averages to zero over the rows learned from, and pairs along both of their sides.
-
-    The sum stays the same; a contribution then says how this rating differs from the usual ones, and a pair only
-    what its two terms do not say alone (Lengerich et al. 2020, "Purifying interaction effects").
-    """
-    intercept, tables, pairs = pool.intercept, [table.copy() for table in pool.tables], []
-    for j, k, table in pool.pairs:
-        across = shares[j] @ table
-        tables[k] += across
-        along = (table - across) @ shares[k]
-        tables[j] += along
-        pairs.append((j, k, np.round(table - across - along[:, None], DECIMALS)))
-    for table, share in zip(tables, shares, strict=True):
-        mean = float(share @ table)
-        table -= mean
-        intercept += mean
-    return round(intercept, DECIMALS), [np.round(table, DECIMALS) for table in tables], pairs
+    return replace(draft, feature_importances=importances, coverage=_coverage(draft, known, seed))
 
 
 def _coverage(model: OfferModel, values: Floats, seed: int) -> Floats:

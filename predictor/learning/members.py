@@ -1,8 +1,9 @@
-"""The members of the pool: logistic regressions whose coefficients have priors in blocks, fitted by evidence.
+"""The first member of the pool: a logistic regression whose coefficients have priors in blocks, fitted by evidence.
 
 Each block (overall mean, family means, signals, steps, ...) has a prior spread of its own, which the data choose. A
 spread near zero turns a block off: what remains is the plain mean, and with less than that the base rate. So one fit
-serves ten rows and a hundred thousand, without a search over settings.
+serves ten rows and a hundred thousand, without a search over settings. A prior model, where there is one, is a column
+whose coefficient starts at one: the blocks then learn how these interviews differ from it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.special import expit
 
-from predictor.learning.basis import Basis, choose_basis
-from predictor.signals import Catalogue
-from predictor.tables import Floats, Grid
+from predictor.learning.basis import Basis
+from predictor.learning.decomposition import Terms
+from predictor.tables import Floats
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,14 @@ SPREADS: Mapping[str, Spread] = {
     "input": Spread(0.2),
     "input_mean": Spread(0.2),
 }
-INTERCEPT_PRECISION = (
-    3 / np.pi**2
-)  # as for a uniform prior on the base rate: a logistic variable's variance is pi^2 / 3
+# as for a uniform prior on the base rate: a logistic variable's variance is pi^2 / 3
+INTERCEPT_PRECISION = 3 / np.pi**2
+PRIOR_ROWS = 20.0  # interviews that the base rate of a prior model counts for
+PRIOR_SLOPE = 0.4  # standard deviation of a prior model's coefficient around one
+WITH_PRIOR = 0.5  # factor of the spreads' medians where a prior model already says what is to be expected
+# With few rows the evidence that ratings say anything at all is weak, and overstated by its approximations: half of it
+# counts, on top of odds of e^0.5 that they do.
+DOUBT_ODDS, DOUBT_SHARE = 0.5, 0.5
 UNSHOWN = 0.1**2  # variance of log-odds for what the form cannot show: measured between joint and per-role fits
 FACTORS = 24  # directions of the covariance that the interval keeps; what they leave out stays with each cell
 
@@ -68,17 +74,37 @@ class Member:
         Shape (columns + 1, columns + 1), the intercept first: Laplace's, and what not knowing the spreads adds.
     spreads
         Standard deviation of the log-odds that each block may add, chosen by the data.
+    before
+        Variances of intercept and coefficients before any row was seen, shape (columns + 1,).
+    belief
+        Share, 0 to 1, by which the fit is believed rather than the plain base rate; near one but for few rows.
     """
 
     basis: Basis
     intercept: float
     coefficients: Floats
     covariance: Floats
+    before: Floats
     spreads: Mapping[str, float]
+    belief: float
 
     def decision_function(self, cells: Floats) -> Floats:
         """Compute log-odds, shape (n,), of rows given as cell weights."""
         return np.asarray(self.intercept + self.basis.design(cells) @ self.coefficients)
+
+    def terms(self) -> Terms:
+        """The regression as tables."""
+        return {(): np.array(self.intercept), **self.basis.tables(self.coefficients)}
+
+    def variance(self, cells: Floats) -> float:
+        """Mean variance of the log-odds over rows given as cell weights."""
+        phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
+        return float(UNSHOWN + np.einsum("ij,ij->i", phi @ self.covariance, phi).mean())
+
+    def prior_share(self, cells: Floats) -> float:
+        """Share, 0 to 1, of the variance of the log-odds before any row was seen that the rows left standing."""
+        phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
+        return float(min(1.0, self.variance(cells) / (UNSHOWN + (phi**2 @ self.before).mean())))
 
     def uncertainty(self, cells: Floats) -> tuple[Floats, Floats, Floats]:
         """Write the covariance as in factor analysis: a few directions, and what each cell has of its own.
@@ -98,7 +124,7 @@ class Member:
         """
         main = 1 + self.basis.main.shape[1]
         phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
-        exact = UNSHOWN + np.einsum("ij,ij->i", phi @ self.covariance, phi).mean()
+        exact = self.variance(cells)
         root = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.covariance)))
         _, turn = np.linalg.eigh(root.T @ (phi.T @ phi / len(phi)) @ root)
         kept = (root @ turn[:, ::-1])[:main, :FACTORS]
@@ -110,62 +136,13 @@ class Member:
         return kept[0], factors, own * max(0.0, exact - told) / left if left > 0 else own
 
 
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """What was fitted, as tables.
-
-    Attributes
-    ----------
-    members
-        The fitted regressions; the pool is their mean, in log-odds.
-    intercept, tables, pairs
-        The pool: a number, a table a term of shape (levels + 1,), and (input, signal, table) a pair.
-    factors, variances
-        For the interval, a table a term; `factors` starts with the intercept's. See `Member.uncertainty`.
-    """
-
-    members: tuple[Member, ...]
-    intercept: float
-    tables: list[Floats]
-    pairs: list[tuple[int, int, Floats]]
-    factors: list[Floats]
-    variances: list[Floats]
-
-
-def fit_pool(values: Floats, y: Floats, catalogue: Catalogue) -> Pool:
-    """Fit the pool and turn it into tables.
-
-    Parameters
-    ----------
-    values
-        Ratings, then coded inputs, shape (n, terms); NaN where not observed.
-    y
-        Outcomes 0 or 1, shape (n,).
-    catalogue
-        Of the ratings.
-    """
-    grid = Grid.of(catalogue)
-    cells = grid.weights(values)
-    member = fit_member(cells, y, choose_basis(cells, grid, catalogue, SPREADS))
-    tables, pairs = member.basis.tables(member.coefficients)
-    intercept, factors, variances = member.uncertainty(cells)
-    cuts = grid.offsets[1:-1]
-    return Pool(
-        members=(member,),
-        intercept=member.intercept,
-        tables=tables,
-        pairs=pairs,
-        factors=[intercept, *np.split(factors, cuts)],
-        variances=np.split(variances, cuts),
-    )
-
-
-def fit_member(cells: Floats, y: Floats, basis: Basis) -> Member:
+def fit_member(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, float] | None = None) -> Member:
     """Fit by evidence: Newton steps for the coefficients inside Newton steps for the log precisions of the blocks.
 
     The log spreads have a joint normal prior (`Spread`). The evidence is that of the working normal model at the
     current weights (Breslow & Clayton 1993, JASA 88:9-25; MacKay 1992, Neural Computation 4:415-447): on few rows it
-    errs towards small spreads, the safe side.
+    errs towards small spreads, the safe side. Without a prior model, the fit is then mixed in log-odds with the plain
+    base rate, by how much the evidence of the one exceeds that of the other (`belief`).
 
     Parameters
     ----------
@@ -175,30 +152,40 @@ def fit_member(cells: Floats, y: Floats, basis: Basis) -> Member:
         Outcomes 0 or 1, shape (n,).
     basis
         The design columns.
+    prior
+        Intercept of the prior model in `basis`, and its precision; None where there is no prior model.
     """
     phi = np.column_stack([np.ones(len(cells)), basis.design(cells)])
     size, blocks = phi.shape[1], len(basis.names)
+    own = 1 + np.flatnonzero(basis.block >= 0)
     inside = np.zeros((size, blocks))
-    inside[np.arange(1, size), basis.block] = 1.0
+    inside[own, basis.block[basis.block >= 0]] = 1.0
+    centre, fixed = np.zeros(size), np.zeros(size)  # what has no spread to choose: the intercept and a prior model
+    fixed[0] = INTERCEPT_PRECISION
+    if prior:
+        column = 1 + np.flatnonzero(basis.block < 0)[0]
+        centre[0], fixed[0] = prior
+        centre[column], fixed[column] = 1.0, PRIOR_SLOPE**-2
     count = inside.sum(axis=0)
     chosen = [SPREADS[name] for name in basis.names]
-    middle = -2 * np.log([spread.median for spread in chosen])
+    middle = -2 * np.log([spread.median * (WITH_PRIOR if prior else 1.0) for spread in chosen])
     tie = np.array([spread.shared for spread in chosen])
-    prior = np.linalg.inv(4 * (np.diag([spread.own**2 for spread in chosen]) + np.outer(tie, tie)))
-    rho, w = middle.copy(), np.zeros(size)
-    w[0] = np.log((y.sum() + 1) / (len(y) - y.sum() + 1))
+    hyper = np.linalg.inv(4 * (np.diag([spread.own**2 for spread in chosen]) + np.outer(tie, tie)))
+    rho, w = middle.copy(), centre.copy()
+    if not prior:
+        w[0] = np.log((y.sum() + 1) / (len(y) - y.sum() + 1))
     for _ in range(60):
         a = np.exp(rho)
-        w, inverse = _mode(phi, y, np.concatenate([[INTERCEPT_PRECISION], a[basis.block]]), w)
+        w, inverse, logdet = _mode(phi, y, fixed + inside @ a, w, centre)
         square, trace = inside.T @ w**2, inside.T @ np.diag(inverse)
         moved = inside * w[:, None]
         slope = -(inverse @ moved) * a  # d w / d rho
-        gradient = 0.5 * (count - a * square - a * trace) - prior @ (rho - middle)
+        gradient = 0.5 * (count - a * square - a * trace) - hyper @ (rho - middle)
         curvature = (
             0.5 * np.diag(a * (square + trace))
             + (moved.T @ slope) * a[:, None]
             - 0.5 * np.outer(a, a) * (inside.T @ inverse**2 @ inside)
-            + prior
+            + hyper
         )
         values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
         values = np.maximum(np.abs(values), 0.05)
@@ -210,17 +197,40 @@ def fit_member(cells: Floats, y: Floats, basis: Basis) -> Member:
         rho = rho + step
         w = w + slope @ step * (biggest < 1)
     doubt = slope @ vectors / np.sqrt(values)
+    base, base_evidence = _base_rate(y)
+    belief = 1.0
+    if not prior:
+        evidence = _log_likelihood(y, phi @ w) + 0.5 * (count @ rho + np.log(INTERCEPT_PRECISION) - logdet)
+        evidence -= 0.5 * ((fixed + inside @ np.exp(rho)) @ w**2 + (rho - middle) @ hyper @ (rho - middle))
+        evidence += 0.5 * (np.linalg.slogdet(hyper)[1] - np.log(values).sum())
+        belief = float(expit(DOUBT_ODDS + DOUBT_SHARE * (evidence - base_evidence)))
     return Member(
         basis=basis,
-        intercept=float(w[0]),
-        coefficients=w[1:],
+        intercept=float(base + belief * (w[0] - base)),
+        coefficients=belief * w[1:],
         covariance=inverse + doubt @ doubt.T,
+        before=1 / (fixed + inside @ np.exp(middle)),
         spreads=dict(zip(basis.names, np.exp(-rho / 2).tolist(), strict=True)),
+        belief=belief,
     )
 
 
-def _mode(phi: Floats, y: Floats, precision: Floats, w: Floats) -> tuple[Floats, Floats]:
-    """Maximise the penalised logistic likelihood by Newton's method; give the mode and the inverse Hessian."""
+def _base_rate(y: Floats) -> tuple[float, float]:
+    """Give log-odds of the base rate at the posterior mode, and the evidence for it alone."""
+    w = 0.0
+    for _ in range(30):
+        p = float(expit(w))
+        precision = len(y) * p * (1 - p) + INTERCEPT_PRECISION
+        w += (y.sum() - len(y) * p - INTERCEPT_PRECISION * w) / precision
+    evidence = _log_likelihood(y, np.full(len(y), w)) - 0.5 * INTERCEPT_PRECISION * w**2
+    return w, evidence + 0.5 * float(np.log(INTERCEPT_PRECISION / precision))
+
+
+def _mode(phi: Floats, y: Floats, precision: Floats, w: Floats, centre: Floats) -> tuple[Floats, Floats, float]:
+    """Maximise the penalised logistic likelihood by Newton's method.
+
+    Gives the mode, the inverse Hessian and the logarithm of the Hessian's determinant.
+    """
     eta = phi @ w
     now = _log_likelihood(y, eta)
     for _ in range(50):
@@ -232,7 +242,7 @@ def _mode(phi: Floats, y: Floats, precision: Floats, w: Floats) -> tuple[Floats,
         factor, failed = lapack.dpotrf(hessian, lower=1)
         if failed:
             raise FloatingPointError("the Hessian is not positive definite, which its prior should ensure")
-        gradient = phi.T @ (y - p) - precision * w
+        gradient = phi.T @ (y - p) - precision * (w - centre)
         step = lapack.dpotrs(factor, gradient, lower=1)[0]
         expected = float(gradient @ step)
         if expected < 1e-4:
@@ -242,13 +252,13 @@ def _mode(phi: Floats, y: Floats, precision: Floats, w: Floats) -> tuple[Floats,
         while True:
             new_w, new_eta = w + length * step, eta + length * move
             new = _log_likelihood(y, new_eta)
-            change = new - now - 0.5 * float(precision @ (new_w**2 - w**2))
+            change = new - now - 0.5 * float(precision @ ((new_w - centre) ** 2 - (w - centre) ** 2))
             if change >= 1e-4 * length * expected or length < 1e-6:
                 break
             length /= 2
         w, eta, now = new_w, new_eta, new
     lower = np.tril(lapack.dpotri(factor, lower=1)[0])
-    return w, lower + np.tril(lower, -1).T
+    return w, lower + np.tril(lower, -1).T, 2 * float(np.log(np.diag(factor)).sum())
 
 
 def _log_likelihood(y: Floats, eta: Floats) -> float:

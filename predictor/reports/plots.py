@@ -1,4 +1,4 @@
-"""Two plots of a training: is the model calibrated, and which signals does it go by.
+"""Plots of a training (is the model calibrated, which signals does it go by) and of a model's tables.
 
 Drawn with matplotlib's objects, never with pyplot, so that nothing global changes and no window is needed.
 White behind and dark text: readable on light and on dark pages.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from predictor.atomic import write_bytes
 from predictor.errors import MissingExtraError
@@ -30,6 +33,9 @@ FAINT = "#8A8A8A"
 GRID = "#E4E4E4"
 BLUE = PALETTE[0]
 TOP = 15
+PANELS = 30  # shape functions drawn at most
+HEATMAPS = 6  # pairs drawn at most
+UNSEEN = "\u2013"  # stands for "not observed" on an axis
 _DPI = 130
 
 
@@ -150,8 +156,175 @@ def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
     OSError
         If the folder cannot be written.
     """
+    return _save({"calibration.png": calibration_plot(result), "importances.png": importance_plot(result)}, folder)
+
+
+def shape_plot(model: OfferModel) -> Figure:
+    """Draw shape functions: what each rating adds to the log-odds, with 90 % intervals, and rows learned from in grey.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel a signal or input, the most important first, all on one axis of log-odds.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    catalogue, importances = model.catalogue, model.feature_importances
+    names = sorted(importances, key=lambda name: (-importances[name], name))[:PANELS]
+    labels = {signal.name: signal.label for signal in catalogue.signals}
+    labels |= {item.name: item.label for item in catalogue.inputs}
+    words = {item.name for item in catalogue.inputs}
+    columns = min(5, len(names))
+    rows = -(-len(names) // columns)
+    figure = _figure(max(7.4, 2.45 * columns), max(4.4, 1.5 + 1.75 * rows))
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    _head(
+        figure,
+        "What each rating adds: signs, not causes",
+        f"{model.name}: shape functions in log-odds with 90 % intervals"
+        + (f", the {len(names)} strongest of {len(importances)}" if len(names) < len(importances) else "")
+        + f"; {UNSEEN} not observed; grey: rows learned from, n = {model.trained_on['n']:,}",
+        simulated=model.simulated,
+    )
+    shapes = model.shape_functions()
+    shapes = shapes[shapes["signal"].isin(names)]
+    reach = 1.08 * max(shapes[["log_odds", "low", "high"]].abs().max().max(), 0.05)
+    for axes, name in zip(panels, names, strict=False):
+        shape = shapes[shapes["signal"] == name]
+        *levels, _ = shape["rating"]
+        *seen, unseen = shape["log_odds"]
+        low, high = shape["low"].to_numpy()[:-1], shape["high"].to_numpy()[:-1]
+        at = np.arange(len(levels))
+        end = len(levels) * 1.06 + 0.2  # a gap, since "not observed" is no further step of the scale
+        counts = axes.twinx()
+        counts.bar([*at, end], shape["n"], width=0.8, color=GRID)
+        counts.set(ylim=(0, 3.6 * max(model.trained_on["n"] / 2, shape["n"].max())), yticks=[])
+        counts.spines[:].set_visible(False)
+        axes.set(zorder=counts.get_zorder() + 1, ylim=(-reach, reach), xlim=(-0.6, end + 0.6 + 0.03 * len(levels)))
+        axes.patch.set_visible(False)
+        axes.axhline(0, color=FAINT, linewidth=0.8)
+        if name in words:  # no order, hence no line
+            axes.errorbar(at, seen, yerr=[seen - low, high - seen], color=BLUE, fmt="o", markersize=4.5, capsize=2.5)
+        else:
+            axes.fill_between(at, low, high, color=BLUE, alpha=0.2, linewidth=0)
+            axes.plot(at, seen, color=BLUE, linewidth=1.8, marker="o", markersize=3.5 if len(at) < 12 else 0)
+        axes.plot([end], [unseen], color=BLUE, marker="o", markersize=4.5, markerfacecolor="white")
+        shown = at[:: -(-len(at) // 7)]
+        ticks = [  # every second word a line lower, so that they do not run into each other
+            "\n" * (i % 2) + _short(levels[i], 12) if name in words else f"{levels[i]:g}" for i in shown.tolist()
+        ]
+        axes.set_xticks([*shown, end], [*ticks, UNSEEN], parse_math=False)
+        axes.set_title(_short(labels[name], 34), loc="left", fontsize=8.8, color=INK, parse_math=False)
+        _quiet(axes, "x")
+        axes.grid(visible=False, axis="x")
+        axes.grid(visible=True, axis="y", color=GRID, linewidth=0.8)
+        axes.tick_params(labelsize=8 if name not in words else 7, length=0)
+        axes.tick_params(axis="y", labelsize=8)
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
+    figure.supylabel("Log-odds, against the usual interview", fontsize=9.5, color=INK)
+    return figure
+
+
+def pair_plot(model: OfferModel) -> Figure | None:
+    """Draw the tables of the strongest pairs, as heatmaps on one scale of colours.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        What two ratings together add to what they add alone; None for a model without pairs.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    pairs = model.strongest_pairs(HEATMAPS)
+    if not pairs:
+        return None
+    labels: dict[str, str] = {signal.name: signal.label for signal in model.catalogue.signals}
+    levels: dict[str, list[str]] = {s.name: [f"{knot:g}" for knot in s.scale.knots] for s in model.catalogue.signals}
+    for item in model.catalogue.inputs:
+        labels[item.name], levels[item.name] = item.label, [_short(level, 12) for level in item.levels]
+    columns = min(3, len(pairs))
+    rows = -(-len(pairs) // columns)
+    figure = _figure(max(7.4, 1.2 + 3.5 * columns), max(4.4, 1.1 + 2.9 * rows))
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    _head(
+        figure,
+        "What two ratings together add: signs, not causes",
+        f"{model.name}: the {len(pairs)} strongest of {len(model.pairs)} pairs, beyond what each rating adds alone; "
+        f"{UNSEEN} not observed",
+        simulated=model.simulated,
+    )
+    reach = max(float(np.abs(pair.log_odds).max()) for pair, _ in pairs) or 1.0
+    for axes, (pair, size) in zip(panels, pairs, strict=False):
+        # Red and blue of ColorBrewer's RdBu are told apart with every common kind of colour vision.
+        image = axes.imshow(pair.log_odds, cmap="RdBu", vmin=-reach, vmax=reach, origin="lower", aspect="auto")
+        for ticks, name, label in (
+            (axes.set_xticks, pair.second, axes.set_xlabel), (axes.set_yticks, pair.first, axes.set_ylabel)
+        ):  # fmt: skip
+            words = [*levels[name], UNSEEN]
+            every = -(-len(words) // 12)
+            ticks(range(0, len(words), every), words[::every], parse_math=False)
+            label(_short(labels[name], 34), parse_math=False)
+        if max(pair.log_odds.shape) <= 7:  # else there is no room for figures
+            for (i, j), value in np.ndenumerate(pair.log_odds):
+                ink = "white" if abs(value) > 0.6 * reach else INK
+                axes.text(
+                    j, i, f"{round(float(value), 2) + 0.0:+.2f}", ha="center", va="center", fontsize=7.5, color=ink
+                )
+        axes.set_title(f"root mean square {size:.3f}", loc="left", fontsize=8.5, color="#555555")
+        _quiet(axes, "both")
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(labelsize=8, length=0)
+    for axes in panels[len(pairs) :]:
+        axes.set_visible(False)
+    bar = figure.colorbar(image, ax=panels, shrink=0.7, aspect=30, pad=0.015)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, colors=INK, length=0)
+    bar.set_label("Log-odds: above 0 goes with an offer", fontsize=9.5, color=INK)
+    return figure
+
+
+def save_model_plots(model: OfferModel, folder: str | Path) -> list[Path]:
+    """Write `shapes.png`, and `pairs.png` where the model has pairs, into a folder, each whole or not at all.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    OSError
+        If the folder cannot be written.
+    """
+    figures = {"shapes.png": shape_plot(model)}
+    if pairs := pair_plot(model):
+        figures["pairs.png"] = pairs
+    return _save(figures, folder)
+
+
+def _save(figures: Mapping[str, Figure], folder: str | Path) -> list[Path]:
     paths = []
-    for name, figure in (("calibration.png", calibration_plot(result)), ("importances.png", importance_plot(result))):
+    for name, figure in figures.items():
         content = io.BytesIO()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box for a letter is no cause for alarm

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError
+from predictor.learning.boosting import fit_fold, tables_of
+from predictor.learning.decomposition import evaluate
 from predictor.learning.members import INTERCEPT_PRECISION
 from predictor.tables import Grid
 
@@ -33,26 +37,61 @@ def _anything(catalogue: Catalogue, rows: int, seed: int) -> np.ndarray:
     return np.column_stack([values, role])
 
 
-def test_tables_equal_the_members_they_came_from() -> None:
-    ratings = simulate_interviews(500, seed=1).labelled()
-    classifier = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y)
-    model = classifier.model_
+@pytest.mark.parametrize(("n", "strong"), [(500, False), (400, True)], ids=["as simulated", "by strong interactions"])
+def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
+    ratings = simulate_interviews(n, seed=1).labelled()
+    y = ratings.y
+    if strong:  # three signals that only tell together: boosters get all the weight, and tables of three terms
+        odd = np.nan_to_num(ratings.values[:, :3], nan=3.0) > 3
+        y = (odd.sum(axis=1) % 2).astype(float)
+        kept = Catalogue.shipped().without([s.name for s in ratings.catalogue.signals[4:]])
+        ratings = replace(ratings, catalogue=kept, values=ratings.values[:, :4])
+    classifier = OfferClassifier(ratings.catalogue).fit(ratings.features, y)
+    model, pool, grid = classifier.model_, classifier.pool_, Grid.of(ratings.catalogue)
     values = _anything(ratings.catalogue, 1000, seed=2)
-    cells = Grid.of(ratings.catalogue).weights(values)
-    pool = np.mean([member.decision_function(cells) for member in classifier.members_], axis=0)
-    rated = (~np.isnan(values[:, :24])).sum(axis=1)
-    np.testing.assert_allclose(model.log_odds(values) - model.coverage[rated], pool, atol=1e-9)
+    rated = (~np.isnan(values[:, :-1])).sum(axis=1)
+    whole = pool.weights[0] * pool.member.decision_function(grid.weights(values))
+    if pool.boosters:
+        whole += pool.weights[1] * evaluate(pool.boosters.terms, grid.weights(values), grid)
+    gap = model.log_odds(values) - model.coverage[rated] - whole
+    np.testing.assert_allclose(gap, gap[0], atol=1e-9)  # what is left is the intercept of calibration
     assert model.pairs, "the rater's role must interact"
+    assert bool(model.triples) == strong
+
+
+def test_booster_tables_equal_the_trees() -> None:
+    """On the grid, by scikit-learn's own decision function, ratings that were never seen among them."""
+    rng = np.random.default_rng(0)
+    values = np.column_stack([rng.integers(1, 6, (300, 3)), np.full(300, 2.0)]).astype(float)
+    values[rng.random(values.shape) < 0.1] = np.nan
+    y = (values[:, 0] > values[:, 1]).astype(float)
+    grid = Grid(np.ones(4), np.ones(4), np.full(4, 6))  # knot 6 is never rated
+    fit = fit_fold(values, y, grid, np.arange(300) % 5, 0, order=2, seed=0)
+    codes = np.array(list(product([0, 3, 5, np.nan], repeat=4)))
+    terms = tables_of(fit.model, fit.used, grid, steps=fit.model.n_iter_)
+    ours = evaluate(terms, grid.weights(codes + 1), grid)
+    np.testing.assert_allclose(ours, fit.model.decision_function(codes[:, fit.used]), atol=1e-9)
+
+
+def test_the_same_model_by_one_job_or_two_and_any_backend() -> None:
+    ratings = simulate_interviews(200, seed=1).labelled()
+    models = []
+    for backend, jobs in (("threading", 1), ("threading", 2), ("loky", 2)):
+        with parallel_config(backend=backend, n_jobs=jobs):
+            fitted = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y, groups=ratings.groups)
+        models.append(fitted.model_.fingerprint)
+    assert len(set(models)) == 1
 
 
 def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) -> None:
     ratings = interviews.labelled()
-    (member,) = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y).members_
+    member = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y).pool_.member
     cells = Grid.of(ratings.catalogue).weights(ratings.features.to_numpy())
     spread = np.array([member.spreads[member.basis.names[block]] for block in member.basis.block])
     scale = np.concatenate([[INTERCEPT_PRECISION**-0.5], spread])
     design = np.column_stack([np.ones(len(cells)), member.basis.design(cells)])
     same = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-10, max_iter=5000).fit(design * scale, ratings.y)
+    assert member.belief == pytest.approx(1)
     np.testing.assert_allclose(same.coef_[0] * scale, [member.intercept, *member.coefficients], atol=1e-4)
     np.testing.assert_allclose(same.decision_function(design * scale), member.decision_function(cells), atol=1e-4)
 
@@ -88,7 +127,7 @@ def test_tables_are_centred_and_pairs_say_only_what_is_theirs() -> None:
 def test_contributions_are_look_ups_with_half_of_each_pair(model: OfferModel) -> None:
     rating = {"rater_role": "candidate", "goals_discussed": 4}
     found = {item.signal: item.log_odds for item in model.predict(rating).contributions}
-    halves = {pair.second: pair.log_odds[2] / 2 for pair in model.pairs}
+    halves = {pair.first: pair.log_odds[:, 2] / 2 for pair in model.pairs if pair.second == "rater_role"}
     expected = model.tables["goals_discussed"][3] + halves["goals_discussed"][3]
     assert found["goals_discussed"] == pytest.approx(expected, abs=1e-12)
     unseen = sum(halves[name][5] for name in model.signals if name != "goals_discussed")

@@ -1,0 +1,192 @@
+"""The pool: a regression and boosted trees, weighted out of fold in log-odds, as one set of tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from predictor.learning.basis import choose_basis
+from predictor.learning.boosting import Boosters, boost, too_large
+from predictor.learning.decomposition import Terms, add
+from predictor.learning.members import PRIOR_ROWS, SPREADS, Member, fit_member
+from predictor.learning.prior import Prior
+from predictor.signals import Catalogue
+from predictor.tables import Floats, Grid, Ints
+
+FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
+RARER = 30  # rows of the rarer outcome under which the regression stands alone
+# What weights cost, in units of log-likelihood: a share w of the boosters TOLL w + PULL w^2, so that it is none at all
+# without a clear gain; a slope s and an intercept i of calibration CALIBRATION ((s - 1)^2 + i^2).
+TOLL, PULL, CALIBRATION = 2.5, 3.0, 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What was fitted, as tables.
+
+    Attributes
+    ----------
+    member
+        The regression, fitted on all rows.
+    boosters
+        The mean of the folds' boosters; None where they have no weight.
+    weights
+        Of the two in the log-odds.
+    terms
+        The pool: weighted tables of both.
+    factors, variances
+        For the interval, a table a term; `factors` starts with the intercept's. See `Member.uncertainty`.
+    prior_share
+        Share of what is known that comes from the prior model, 0 to 1; 0 without one.
+    """
+
+    member: Member
+    boosters: Boosters | None
+    weights: tuple[float, float]
+    terms: Terms
+    factors: list[Floats]
+    variances: list[Floats]
+    prior_share: float = 0.0
+
+
+def fit_pool(
+    values: Floats,
+    y: Floats,
+    catalogue: Catalogue,
+    groups: NDArray[np.generic] | None = None,
+    *,
+    prior: Prior | None = None,
+    seed: int = 0,
+    n_jobs: int | None = None,
+) -> Pool:
+    """Fit the members, weigh them out of fold, and turn them into tables.
+
+    Parameters
+    ----------
+    values
+        Ratings, then coded inputs, shape (n, terms); NaN where not observed.
+    y
+        Outcomes 0 or 1, shape (n,).
+    catalogue
+        Of the ratings.
+    groups
+        Rows that belong together, shape (n,); a group is never split over folds.
+    prior
+        A model to start from.
+    seed
+        Of folds and boosters.
+    n_jobs
+        How many fits run side by side; None leaves it to joblib's configuration.
+    """
+    grid = Grid.of(catalogue)
+    cells = grid.weights(values)
+    known = grid.weights(np.concatenate([prior.rows, values])) if prior else cells
+    member = _fit_member(cells, y, grid, catalogue, prior)
+    boosters: Boosters | None = None
+    weights, intercept = (1.0, 0.0), 0.0
+    fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed, len(y))
+    if fold is not None:
+        jobs = (delayed(_out_of_fold)(cells, y, grid, catalogue, prior, fold == k) for k in range(fold.max() + 1))
+        first = np.empty(len(y))
+        for k, part in enumerate(Parallel(n_jobs=n_jobs, prefer="threads")(jobs)):
+            first[fold == k] = part
+        for order in (2, 3):
+            if too_large(grid, order):
+                break
+            found = boost(values, y, grid, fold, order=order, seed=seed, n_jobs=n_jobs)
+            if boosters is None or _loss(found, y) < _loss(boosters, y):
+                boosters = found
+                intercept, *both = weigh(first, boosters.out_of_fold, y)
+                weights = both[0], both[1]
+            if weights[1] < sum(weights) / 2:  # where pairs say little, triples would say less
+                break
+    terms = member.terms()
+    start, factors, variances = member.uncertainty(known)
+    scale = weights[0]
+    if boosters and weights[1] > 0:
+        terms = add([(1.0, {(): np.array(intercept)}), (weights[0], terms), (weights[1], boosters.terms)])
+        # Both members err alike where rows are few: standard deviations add up. The boosters' is known on average.
+        scale += weights[1] * np.sqrt(boosters.variance / member.variance(known))
+    else:
+        boosters, terms = None, add([(1.0, {(): np.array(intercept)}), (weights[0], terms)])
+    cuts = grid.offsets[1:-1]
+    return Pool(
+        member=member,
+        boosters=boosters,
+        weights=weights,
+        terms=terms,
+        factors=[scale * start, *np.split(scale * factors, cuts)],
+        variances=np.split(scale**2 * variances, cuts),
+        prior_share=member.prior_share(known) if prior else 0.0,
+    )
+
+
+def _fit_member(cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None) -> Member:
+    if prior is None:
+        return fit_member(cells, y, choose_basis(cells, grid, catalogue, SPREADS))
+    model = prior.model
+    basis = choose_basis(np.concatenate([prior.cells, cells]), grid, catalogue, SPREADS, prior.terms)
+    return fit_member(cells, y, basis, (model.intercept, PRIOR_ROWS * model.base_rate * (1 - model.base_rate)))
+
+
+def _loss(boosters: Boosters, y: Floats) -> float:
+    return float(np.logaddexp(0, boosters.out_of_fold).sum() - y @ boosters.out_of_fold)
+
+
+def _out_of_fold(
+    cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None, outside: NDArray[np.bool_]
+) -> Floats:
+    return _fit_member(cells[~outside], y[~outside], grid, catalogue, prior).decision_function(cells[outside])
+
+
+def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, rows: int) -> Ints | None:
+    """Deal whole groups to folds in order of their share of offers, ties at random; None where outcomes are too few."""
+    if min(y.sum(), len(y) - y.sum()) < RARER:
+        return None
+    _, member = np.unique(groups, return_inverse=True)
+    rate = np.bincount(member, weights=y) / np.bincount(member)
+    order = np.lexsort((np.random.default_rng(seed).random(len(rate)), rate))
+    fold = np.empty(len(rate), dtype=np.int64)
+    fold[order] = np.arange(len(rate)) % (FOLDS if rows < MANY_ROWS else FOLDS_MANY)
+    fold = fold[member]
+    rarer = [np.bincount(y[fold != k].astype(int), minlength=2).min() for k in range(fold.max() + 1)]
+    return fold if fold.max() > 0 and min(rarer) >= RARER // 2 else None
+
+
+def weigh(first: Floats, second: Floats, y: Floats) -> tuple[float, float, float]:
+    """Choose what the members count: the least out-of-fold log-loss plus the cost of leaving the first.
+
+    Log-odds = intercept + slope ((1 - w) first + w second), 0 <= w <= 1.
+
+    Returns
+    -------
+    tuple of float
+        The intercept and the weights of both.
+    """
+    gap = second - first
+
+    def loss(at: Floats) -> tuple[float, Floats]:
+        intercept, slope, w = at
+        mix = first + w * gap
+        eta = intercept + slope * mix
+        rest = expit(eta) - y
+        value = np.sum(np.logaddexp(0, eta) - y * eta) + TOLL * w + PULL * w * w
+        value += CALIBRATION * ((slope - 1) ** 2 + intercept**2)
+        return float(value), np.array(
+            [
+                rest.sum() + 2 * CALIBRATION * intercept,
+                rest @ mix + 2 * CALIBRATION * (slope - 1),
+                slope * (rest @ gap) + TOLL + 2 * PULL * w,
+            ]
+        )
+
+    bounds = [(None, None), (0.1, 10.0), (0.0, 1.0)]
+    # From both ends: the problem is not convex in slope and w together.
+    ends = [minimize(loss, (0.0, 1.0, w), jac=True, bounds=bounds, method="L-BFGS-B") for w in (0.0, 0.5)]
+    intercept, slope, w = min(ends, key=lambda end: float(end.fun)).x
+    return float(intercept), float(slope * (1 - w)), float(slope * w)

@@ -1,0 +1,43 @@
+"""The prior from published evidence: a model to start from where own interviews are few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from predictor.learning.decomposition import Terms
+from predictor.model import OfferModel
+from predictor.tables import Floats, Grid
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """A model to start from, with rows that stand for the ratings it is about.
+
+    Attributes
+    ----------
+    model
+        The model.
+    rows
+        Ratings, then coded inputs, shape (n, terms), by which columns are scaled and tables centred.
+    """
+
+    model: OfferModel
+    rows: Floats
+
+    @cached_property
+    def cells(self) -> Floats:
+        """The rows as cell weights."""
+        return Grid.of(self.model.catalogue).weights(self.rows)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """Tables of the model, without its intercept."""
+        place = {name: j for j, name in enumerate(self.model.terms)}
+        terms: Terms = {(place[name],): table for name, table in self.model.tables.items()}
+        for pair in self.model.pairs:
+            at = (place[pair.first], place[pair.second])
+            terms[min(at), max(at)] = pair.log_odds if at[0] < at[1] else np.asarray(pair.log_odds.T)
+        return terms

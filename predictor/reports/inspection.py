@@ -1,0 +1,171 @@
+"""What a model is, in the terminal and as plain data: what it goes by, what each rating adds, its strongest pairs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from predictor.signals import CONTEXT
+
+if TYPE_CHECKING:
+    from predictor.changes import WhatWouldChange
+    from predictor.model import OfferModel
+
+WIDTH = 80
+BAR = 20
+PAIRS = 10  # told in the terminal
+LEVELS = 7  # of a scale told in the terminal, which is what 80 columns hold; of a longer scale, every few
+
+
+def model_data(model: OfferModel) -> dict[str, Any]:
+    """Give what `render_model` tells, and the whole tables, as plain data ready for JSON."""
+    shapes = model.shape_functions()
+    records = shapes.astype(object).where(shapes.notna(), None).to_dict("records")
+    families, sides = _sums(model)
+    return {
+        "name": model.name,
+        "fingerprint": model.fingerprint,
+        "created_at": model.created_at,
+        "trained_on": dict(model.trained_on),
+        "versions": dict(model.versions),
+        "base_rate": model.base_rate,
+        "intercept": model.intercept,
+        "feature_importances": dict(model.feature_importances),
+        "family_importances": families,
+        "side_importances": sides,
+        "shape_functions": records,
+        "strongest_pairs": [
+            {"first": pair.first, "second": pair.second, "root_mean_square": size, "log_odds": pair.log_odds.tolist()}
+            for pair, size in model.strongest_pairs()
+        ],
+    }
+
+
+def render_model(model: OfferModel) -> str:
+    """Tell a model in at most 80 columns: origin, scores, importances, shape functions, strongest pairs."""
+    catalogue, told = model.catalogue, model.trained_on
+    labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
+    kind = "SIMULATED interviews" if model.simulated else "interviews"
+    lines = [
+        click.style(f"{model.name}: a table for each of {_count(len(labels), 'term')}", bold=True)
+        + f", and for {_count(len(model.pairs), 'pair')} of them",
+        *_wrap(
+            f"Trained on {told['n']:,} {kind} from {told['source']}, {100 * model.base_rate:.0f} % offers, "
+            f"on {model.created_at[:10]}; catalogue '{catalogue.name}', fingerprint {model.fingerprint}."
+        ),
+        "",
+    ]
+    if scores := told.get("scores"):
+        lines.append(_title(f"{'On rows not seen in training':<30}{'value':>7}   90 % interval"))
+        for metric, (value, low, high) in scores.items():
+            lines.append(f"  {metric.replace('_', ' '):<28}{value:>7.3f}   {low:.3f} to {high:.3f}")
+        lines.append("")
+    families, sides = _sums(model)
+    titles = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
+    lines += _bars("What it goes by: mean absolute contribution", labels, model.feature_importances)
+    lines += _bars("By family: sum of its signals", titles, families)
+    if set(sides) - {"not told"}:
+        lines += _bars("By side: sum of its signals", {}, sides)
+    lines += _shapes(model, labels)
+    lines += _pairs(model, labels)
+    if model.simulated:
+        lines += ["SIMULATED: this model learned from simulated interviews, not from real ones."]
+    lines += _wrap("These are associations, not causes: for reflection and practice, not for selecting people.")
+    return "\n".join(lines)
+
+
+def render_changes(found: WhatWouldChange) -> str:
+    """Tell what would change an answer in at most 80 columns."""
+    text = f"{found.sentence} An association, not advice."
+    return "\n".join(["", _title("What would change it"), *(f"  {line}" for line in _wrap(text, WIDTH - 2))])
+
+
+def _sums(model: OfferModel) -> tuple[dict[str, float], dict[str, float]]:
+    """Sum importances by family and by side, the largest first."""
+    families: dict[str, float] = {}
+    sides: dict[str, float] = {}
+    about = {signal.name: signal for signal in model.catalogue.signals}
+    for name, size in model.feature_importances.items():
+        signal = about.get(name)
+        family = signal.family if signal else CONTEXT
+        families[family] = families.get(family, 0.0) + size
+        if signal:
+            side = signal.side or "not told"
+            sides[side] = sides.get(side, 0.0) + size
+    return _largest_first(families), _largest_first(sides)
+
+
+def _largest_first(sums: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+
+def _bars(title: str, labels: Mapping[str, str], sizes: Mapping[str, float]) -> Iterator[str]:
+    yield _title(f"{title:<48}log-odds")
+    largest = max(sizes.values(), default=0.0) or 1.0
+    for name, size in sizes.items():
+        bar = click.style("█" * round(BAR * size / largest), fg="cyan")
+        yield f"  {_short(labels.get(name, name), 44):<46}{size:>8.3f} {bar}".rstrip()
+    yield ""
+
+
+def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
+    """Tell the shape functions, signals of one scale under one head; the most important first."""
+    scales: dict[tuple[float, ...], list[str]] = {}
+    knots = {signal.name: signal.scale.knots for signal in model.catalogue.signals}
+    for name in (name for name in model.feature_importances if name in knots):
+        scales.setdefault(knots[name], []).append(name)
+    yield _title("Shape functions: log-odds that a rating adds, against the usual interview")
+    for levels, names in scales.items():
+        last = len(levels) - 1
+        shown = [round(i * last / 5) for i in range(6)] if last >= LEVELS else range(last + 1)
+        width = WIDTH - 2 - 6 * max(6, len(shown) + 1)
+        head = "".join(f"{levels[i]:>6g}" for i in shown)
+        yield f"  {'rated':<{width}}{head}{'-':>6}"
+        for name in names:
+            cells = "".join(f"{_signed(model.tables[name][i]):>6}" for i in (*shown, last + 1))
+            yield f"  {_short(labels[name], width - 1):<{width}}{cells}"
+        if len(shown) <= last:
+            yield f"  ({len(shown)} of {last + 1} ratings; all of them: --json)"
+    for item in model.catalogue.inputs:
+        words = [
+            f"{word} {_signed(value)}" for word, value in zip((*item.levels, "-"), model.tables[item.name], strict=True)
+        ]
+        yield from (f"  {line}" for line in _wrap(f"{item.label}: {', '.join(words)}", WIDTH - 2))
+    yield "  - not observed"
+    yield ""
+
+
+def _pairs(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
+    strongest = model.strongest_pairs(PAIRS)
+    if not strongest:
+        yield from ("No pairs: what a rating adds is the same whatever else was rated.", "")
+        return
+    yield _title(f"{'Strongest pairs: root mean square effect':<66}log-odds")
+    for pair, size in strongest:
+        yield f"  {f'{_short(labels[pair.first], 30)} with {_short(labels[pair.second], 30)}':<66}{size:>6.3f}"
+    if more := len(model.pairs) - len(strongest):
+        yield f"  and {more} weaker"
+    yield ""
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def _signed(log_odds: float) -> str:
+    return f"{round(float(log_odds), 2) + 0.0:+.2f}"  # adding 0 turns -0 into 0
+
+
+def _short(label: str, width: int) -> str:
+    return textwrap.shorten(label, width, placeholder="...")
+
+
+def _title(text: str) -> str:
+    return click.style(text, bold=True)
+
+
+def _wrap(text: str, width: int = WIDTH) -> Sequence[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ")
