@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.model import Contribution, Prediction
+from predictor.prediction import Contribution, Prediction
 from predictor.signals import CONTEXT, Catalogue
 
 if TYPE_CHECKING:
