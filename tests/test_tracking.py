@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
 import pickle
 import signal
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-METRICS = ("log_loss", "brier", "roc_auc", "average_precision", "calibration_error")
+METRICS = ("log_loss", "brier", "roc_auc", "average_precision", "calibration_error", "calibration_slope")
 
 
 @pytest.fixture(scope="module")
@@ -77,17 +79,19 @@ def test_metrics_come_with_their_intervals(run: Run, result: TrainingResult) -> 
         assert [run.data.metrics[name + end] for end in ("", "_low", "_high")] == [score.value, score.low, score.high]
         for role, scores in result.scores_by_role.items():
             assert run.data.metrics[f"{name}_{role}"] == scores[name].value
-    for baseline, gain in result.gains.items():
-        assert run.data.metrics[f"gain_over_{baseline}"] == gain.value
-        assert run.data.metrics[f"gain_over_{baseline}_low"] == gain.low
-        assert run.data.metrics[f"{baseline}_log_loss"] == result.baselines[baseline]["log_loss"].value
+    for name in ("base_rate", "mean_rating", "logistic", "boosting", "forest"):
+        assert run.data.metrics[f"gain_over_{name}"] == result.gains[name].value
+        assert run.data.metrics[f"gain_over_{name}_low"] == result.gains[name].low
+        assert run.data.metrics[f"log_loss_{name}"] == result.challengers[name]["log_loss"].value
+    assert result.transparency
+    assert run.data.metrics["transparency_cost_high"] == result.transparency.cost.high
     assert run.data.metrics["n"] == result.data["n"]
 
 
 def test_params_are_the_config(run: Run) -> None:
     assert run.data.params == {
         "experiment": "pool", "folds": "5", "repeats": "5", "resamples": "200", "seed": "0",
-        "leave_out": "clarity, rater_role",
+        "leave_out": "clarity, rater_role", "challengers": "base_rate, mean_rating, logistic, boosting, forest",
     }  # fmt: skip
 
 
@@ -97,6 +101,7 @@ def test_tags_and_description_say_what_it_stands_on(run: Run, result: TrainingRe
     assert tags["catalogue"] == "interview-signals"
     assert tags["data_digest"] == result.data["digest"]
     assert "SIMULATED" in tags["mlflow.note.content"]
+    assert str(result.transparency) in tags["mlflow.note.content"]
     assert f"{result.scores['log_loss'].value:.3f}" in tags["mlflow.note.content"]
 
 
@@ -106,12 +111,20 @@ def test_data_set_is_named_not_copied(run: Run, result: TrainingResult, place: P
     assert result.data["digest"].startswith(used.dataset.digest)
     assert result.data["source"] in used.dataset.source
     assert f'"num_rows": {result.data["n"]}' in str(used.dataset.profile)
-    assert not list(place.rglob("*.csv"))
+    assert {path.name for path in place.rglob("*.csv")} == {"importances.csv"}
 
 
-def test_files_are_kept_beside_the_store(run: Run, store: str, place: Path, files: list[Path]) -> None:
-    assert {item.path for item in client(store).list_artifacts(run.info.run_id)} == {file.name for file in files}
+def test_files_are_kept_beside_the_store(
+    run: Run, result: TrainingResult, store: str, place: Path, files: list[Path]
+) -> None:
+    names = {item.path for item in client(store).list_artifacts(run.info.run_id)}
+    assert names == {"importances.csv", *(file.name for file in files)}
     kept = place / "experiments" / "artifacts" / run.info.run_id / "artifacts"
+    first = next(csv.DictReader(io.StringIO((kept / "importances.csv").read_text())))
+    name, item = next(iter(result.importances.items()))
+    assert (first["kind"], first["name"], int(first["n"])) == ("signal", name, result.data["n"])
+    assert float(first["contribution"]) == item.contribution.value
+    assert float(first["permutation_low"]) == item.permutation.low
     assert all((kept / file.name).read_bytes() == file.read_bytes() for file in files)
 
 
@@ -157,7 +170,8 @@ def test_default_store_is_in_the_working_folder(
     done = record(result)
     assert done.url is None
     assert "predictor ui" in done.hint
-    assert sorted(path.name for path in (tmp_path / "experiments").iterdir()) == ["mlflow.db", "mlflow.db.lock"]
+    made = sorted(path.name for path in (tmp_path / "experiments").iterdir())
+    assert made == ["artifacts", "mlflow.db", "mlflow.db.lock"]
     assert [path.name for path in tmp_path.iterdir()] == ["experiments"]
     assert capfd.readouterr() == ("", "")  # MLflow is not heard
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,17 +13,19 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
+from predictor.learning.challengers import CHALLENGERS, HEAVY, UNRESTRICTED, challenger
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.evaluation import CalibrationBin, Resampling, Score, calibration, gain, scores
-from predictor.model import OfferModel, pattern_of
+from predictor.learning.importance import FoldImportance, Importance, alike, importances, measure
+from predictor.model import OfferModel
 from predictor.ratings import Ratings
 from predictor.tables import Floats
 
+POOL = "pool"  # the model itself, beside its challengers
 ROLE = "rater_role"  # scores are told by this input, since who rated decides how well ratings predict
 # Above these an AUC is suspiciously good for ratings made before the outcome was known. A judgement from published
 # anchors: a decision-maker's own ratings reach about .8, ratings by the other side about .65.
@@ -50,6 +52,8 @@ class TrainingConfig:
         Of folds and draws.
     leave_out
         Signals, families or inputs that the model must not use.
+    challengers
+        What the model is compared with in the same folds; see `predictor.learning.challengers`.
 
     Raises
     ------
@@ -67,6 +71,7 @@ class TrainingConfig:
     resamples: int = 200
     seed: int = 0
     leave_out: tuple[str, ...] = ()
+    challengers: tuple[str, ...] = tuple(CHALLENGERS)
 
     def __post_init__(self) -> None:
         ranges = {"folds": (2, 20), "repeats": (1, 50), "resamples": (20, 10_000), "seed": (0, 2**32 - 1)}
@@ -75,12 +80,18 @@ class TrainingConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 problems.append(f"{name} = {value!r}: write a whole number from {low} to {high}")
-        listed = isinstance(self.leave_out, list | tuple)
-        if not listed or not all(isinstance(name, str) for name in self.leave_out):
-            problems.append(f"leave_out = {self.leave_out!r}: write a list of names in quotes")
+        for name in ("leave_out", "challengers"):
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
+                problems.append(f"{name} = {value!r}: write a list of names in quotes")
+                continue
+            object.__setattr__(self, name, tuple(dict.fromkeys(value)))  # a list where it comes from TOML
+            if name == "challengers":
+                unknown = [word for word in value if word not in CHALLENGERS]
+                known = f"; there are: {', '.join(CHALLENGERS)}"
+                problems += [f"challengers: no '{word}'{nearest(word, CHALLENGERS) or known}" for word in unknown]
         if problems:
             raise ConfigError("\n  ".join(problems))
-        object.__setattr__(self, "leave_out", tuple(self.leave_out))  # a list where it comes from TOML
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingConfig:
@@ -108,6 +119,36 @@ class TrainingConfig:
             raise ConfigError(f"{path}: {error}") from None
 
 
+@dataclass(frozen=True)
+class Transparency:
+    """What it costs that the model is tables.
+
+    Attributes
+    ----------
+    challenger
+        The best of the unrestricted challengers, by log-loss in the same folds. That it was chosen after the fact
+        favours it a little.
+    cost
+        Log-loss of the model minus that of the challenger, on the same rows and folds; below 0 the model is better.
+
+    Examples
+    --------
+    >>> print(Transparency("forest", Score(0.02, 0.01, 0.03, 500)))
+    Transparency costs 0.020 (0.010 to 0.030) of log-loss against the best unrestricted challenger, forest.
+    """
+
+    challenger: str
+    cost: Score
+
+    def __str__(self) -> str:
+        best = f"the best unrestricted challenger, {self.challenger}"
+        if self.cost.low > 0:
+            return f"Transparency costs {self.cost} of log-loss against {best}."
+        if self.cost.high < 0:
+            return f"Transparency costs nothing here: log-loss is lower by {_minus(self.cost)} than that of {best}."
+        return f"Transparency: no difference beyond noise to {best}; log-loss {self.cost}."
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
     """A trained model with the scores that it reached on rows that it had not seen.
@@ -124,13 +165,20 @@ class TrainingResult:
         By metric; see `predictor.learning.evaluation.METRICS`.
     scores_by_role
         The same by who rated, where the catalogue says so.
-    baselines
-        Scores of "base_rate" (always the share of offers) and "mean_rating" (a logistic regression on the plain
-        mean of the ratings), in the same folds.
+    challengers
+        Scores of each challenger in the same folds: "base_rate" (always the share of offers), "mean_rating" (a
+        logistic regression on the plain mean of the ratings), "logistic", "boosting" and "forest". The last two, which
+        take long, run in the folds of the first repeat only.
     gains
-        Log-loss saved against each baseline, on the same rows.
+        Log-loss saved against each challenger, on the same rows and folds.
+    transparency
+        What it costs to be tables; None without an unrestricted challenger.
     calibration
         Predicted against observed shares.
+    importances, importances_by_family, importances_by_side
+        What the model goes by, the largest first: signals and inputs, and groups of them taken together.
+    halo
+        Which signals cannot be told apart, in plain statements.
     data
         Source, digest, counts and base rate of what it learned from.
     warnings
@@ -144,9 +192,14 @@ class TrainingResult:
     config: TrainingConfig
     scores: Mapping[str, Score]
     scores_by_role: Mapping[str, Mapping[str, Score]]
-    baselines: Mapping[str, Mapping[str, Score]]
+    challengers: Mapping[str, Mapping[str, Score]]
     gains: Mapping[str, Score]
+    transparency: Transparency | None
     calibration: tuple[CalibrationBin, ...]
+    importances: Mapping[str, Importance]
+    importances_by_family: Mapping[str, Importance]
+    importances_by_side: Mapping[str, Importance]
+    halo: tuple[str, ...]
     data: Mapping[str, Any]
     warnings: tuple[str, ...]
     seconds: float
@@ -201,14 +254,15 @@ def train(
     resampling = Resampling(groups, config.resamples, config.seed)
     classifier = OfferClassifier(ratings.catalogue, seed=config.seed)
     with threadpool_limits(1):  # many small fits side by side: threads inside each would only get in the way
-        jobs = (delayed(_predict_fold)(classifier, ratings, groups, train_rows, test) for _, train_rows, test in folds)
-        fits = iter(Parallel(n_jobs=-1, backend="threading", return_as="generator")(jobs))
-        predictions = np.full((config.repeats, 3, len(y)), np.nan)
-        for (repeat, _, test), fold in zip(folds, progress(fits, len(folds)) if progress else fits, strict=True):
-            predictions[repeat][:, test] = fold
+        jobs = (delayed(_run)(fold, classifier, ratings, groups, config) for fold in folds)
+        running = iter(Parallel(n_jobs=-1, backend="threading", return_as="generator")(jobs))
+        runs = list(progress(running, len(folds)) if progress else running)
         classifier.fit(ratings.features, y, groups=groups)
-    pool, base_rate, mean_rating = predictions.swapaxes(0, 1)
-    baselines = {"base_rate": base_rate, "mean_rating": mean_rating}
+    predictions = _out_of_fold(runs, len(y))
+    pool = predictions.pop(POOL)
+    gains = {key: gain(y, pool[: len(other)], other, resampling) for key, other in predictions.items()}
+    measured = [(run.fold.repeat, run.fold.test, run.importance) for run in runs]
+    goes_by = importances(classifier.model_, ratings.features.to_numpy(), measured, resampling)
     overall = scores(y, pool, resampling)
     data = {
         "source": ratings.source,
@@ -231,23 +285,45 @@ def train(
         config=config,
         scores=overall,
         scores_by_role=by_role,
-        baselines={key: scores(y, reference, resampling) for key, reference in baselines.items()},
-        gains={key: gain(y, pool, reference, resampling) for key, reference in baselines.items()},
+        challengers={key: scores(y, other, resampling) for key, other in predictions.items()},
+        gains=gains,
+        transparency=_transparency(gains),
         calibration=calibration(y, pool.mean(axis=0)),
+        importances=goes_by["signal"],
+        importances_by_family=goes_by["family"],
+        importances_by_side=goes_by["side"],
+        halo=alike(ratings),
         data=data,
         warnings=tuple(_warnings(ratings, data, by_role)),
         seconds=time.perf_counter() - started,
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """Which rows are learned from and which are tested."""
+
+    number: int
+    repeat: int
+    train: NDArray[Any]
+    test: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What came out of a fold: predictions for its test rows, shape (test rows,), and what its model goes by."""
+
+    fold: _Fold
+    predictions: Mapping[str, Floats]
+    importance: FoldImportance
+
+
 def _groups(ratings: Ratings) -> NDArray[Any]:
     return np.arange(len(ratings)) if ratings.groups is None else ratings.groups
 
 
-def _folds(
-    ratings: Ratings, groups: NDArray[Any], config: TrainingConfig
-) -> list[tuple[int, NDArray[Any], NDArray[Any]]]:
-    """Give repeat, training rows and test rows; no group is on both sides."""
+def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig) -> list[_Fold]:
+    """Split the rows, again in each repeat; no group is on both sides."""
     y = ratings.y
     problems = []
     for word, known in (("yes", 1), ("no", 0)):
@@ -263,11 +339,11 @@ def _folds(
     most = min(config.folds, *(len(np.unique(groups[y == known])) for known in (0, 1)))
     for parts in range(most, 1, -1):  # few groups may leave a part without offers; then fewer parts
         folds = [
-            (repeat, train_rows, test)
+            _Fold(repeat * parts + number, repeat, train_rows, test)
             for repeat in range(config.repeats)
-            for train_rows, test in _split(y, groups, parts, config.seed + repeat)
+            for number, (train_rows, test) in enumerate(_split(y, groups, parts, config.seed + repeat))
         ]
-        if all(0 < y[train_rows].sum() < len(train_rows) for _, train_rows, _ in folds):
+        if all(0 < y[fold.train].sum() < len(fold.train) for fold in folds):
             return folds
     kind = "has too few groups to keep both outcomes on both sides of a split; add rows of other groups"
     raise RatingsError(ratings.source, [Problem(kind, column=ratings.catalogue.group)])
@@ -279,26 +355,51 @@ def _split(y: Floats, groups: NDArray[Any], parts: int, seed: int) -> Iterator[t
     return iter(StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(y, y, groups))
 
 
-def _predict_fold(
-    classifier: OfferClassifier, ratings: Ratings, groups: NDArray[Any], train_rows: NDArray[Any], test: NDArray[Any]
-) -> Floats:
-    """Predict test rows, shape (3, test rows), by the pool, the base rate and the mean rating."""
-    y = ratings.y[train_rows]
-    pool = clone(classifier).fit(ratings.features.iloc[train_rows], y, groups=groups[train_rows])
-    base_rate = np.full(len(test), y.mean())
-    mean = _mean_rating(ratings)
-    line = LogisticRegression(C=1e3).fit(mean[train_rows, None], y)
-    return np.stack(
-        [pool.predict_proba(ratings.features.iloc[test])[:, 1], base_rate, line.predict_proba(mean[test, None])[:, 1]]
+def _run(
+    fold: _Fold, classifier: OfferClassifier, ratings: Ratings, groups: NDArray[Any], config: TrainingConfig
+) -> _Run:
+    """Fit the pool and its challengers on a fold's training rows, and predict its test rows."""
+    X, y = ratings.features, ratings.y
+    learned, test = X.iloc[fold.train], X.iloc[fold.test]
+    pool = clone(classifier).fit(learned, y[fold.train], groups=groups[fold.train])
+    predictions = {POOL: pool.predict_proba(test)[:, 1]}
+    for name in config.challengers:
+        if fold.repeat == 0 or name not in HEAVY:
+            # where nothing at all was rated, every one of them can only give the base rate
+            model = challenger(name if learned.notna().any(axis=None) else "base_rate", ratings.catalogue, config.seed)
+            with threadpool_limits(1, user_api="openmp"):  # a limit that each thread has to set for itself
+                predictions[name] = model.fit(learned, y[fold.train]).predict_proba(test)[:, 1]
+    goes_by = measure(
+        pool.model_,
+        learned.to_numpy(),
+        test.to_numpy(),
+        y[fold.test],
+        repeats=config.repeats,
+        seed=(config.seed, fold.number),
     )
+    return _Run(fold, predictions, goes_by)
 
 
-def _mean_rating(ratings: Ratings) -> Floats:
-    """Mean rating of each row as a share of the scale; the middle of the scale where nothing was rated."""
-    mean = np.full(len(ratings), 0.5)
-    rated = ~np.isnan(ratings.values).all(axis=1)
-    mean[rated] = pattern_of(ratings.values[rated], ratings.catalogue)[0]
-    return mean
+def _out_of_fold(runs: Sequence[_Run], n: int) -> dict[str, Floats]:
+    """Put the folds' predictions together: by name, shape (repeats, n), or (1, n) for what ran in one repeat only."""
+    repeats = {name: run.fold.repeat + 1 for run in runs for name in run.predictions}  # the last one stays
+    found = {name: np.full((count, n), np.nan) for name, count in repeats.items()}
+    for run in runs:
+        for name, predictions in run.predictions.items():
+            found[name][run.fold.repeat, run.fold.test] = predictions
+    return found
+
+
+def _transparency(gains: Mapping[str, Score]) -> Transparency | None:
+    unrestricted = [name for name in UNRESTRICTED if name in gains]
+    if not unrestricted:
+        return None
+    best = min(unrestricted, key=lambda name: gains[name].value)
+    return Transparency(best, _minus(gains[best]))
+
+
+def _minus(score: Score) -> Score:
+    return Score(-score.value, -score.high, -score.low, score.n)
 
 
 def _roles(ratings: Ratings) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -92,7 +92,7 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP) -> F
     Parameters
     ----------
     source
-        What `train` returned, or a model.
+        What `train` returned, or a model; a model alone has no intervals.
     top
         How many signals to show at most.
 
@@ -106,7 +106,7 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP) -> F
     MissingExtraError
         If matplotlib is not installed.
     """
-    model = source if isinstance(source, OfferModel) else source.model
+    model, measured = (source, {}) if isinstance(source, OfferModel) else (source.model, source.importances)
     catalogue, importances = model.catalogue, model.feature_importances
     labels = {signal.name: signal.label for signal in catalogue.signals}
     labels |= {item.name: item.label for item in catalogue.inputs}
@@ -121,16 +121,23 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP) -> F
     _head(
         figure,
         "What the model goes by: signs, not causes",
-        f"{model.name}: feature importances, {shown}; trained on n = {model.trained_on['n']:,}",
+        f"{model.name}: feature importances{', 90 % intervals' if measured else ''}, {shown}; "
+        f"trained on n = {model.trained_on['n']:,}",
         simulated=model.simulated,
     )
     values = [importances[name] for name in names]
-    bars = axes.barh(
-        range(len(names)), values, height=0.72, color=[colours.get(families.get(n, ""), OTHER) for n in names]
-    )
-    axes.bar_label(bars, fmt="%.3f", padding=4, fontsize=8, color=INK)
+    spans = [measured[name].contribution for name in names] if measured else []
+    axes.barh(range(len(names)), values, height=0.72, color=[colours.get(families.get(n, ""), OTHER) for n in names])
+    if spans:
+        sides = [[span.value - span.low for span in spans], [span.high - span.value for span in spans]]
+        axes.errorbar(values, range(len(names)), xerr=sides, fmt="none", ecolor=INK, elinewidth=1, capsize=2.5)
+    ends = [span.high for span in spans] or values
+    for place, (end, value) in enumerate(zip(ends, values, strict=True)):
+        axes.annotate(
+            f"{value:.3f}", (end, place), (4, 0), textcoords="offset points", va="center", fontsize=8, color=INK
+        )
     axes.set_yticks(range(len(names)), [_short(labels.get(name, name)) for name in names], parse_math=False)
-    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, (max(values, default=0) or 1) * 1.12))
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, (max(ends, default=0) or 1) * 1.12))
     axes.set_xlabel("Importance: mean absolute contribution in log-odds")
     _quiet(axes, "x")
     axes.tick_params(axis="y", length=0)

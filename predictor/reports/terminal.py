@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,12 +12,16 @@ from predictor.prediction import Contribution, Prediction
 from predictor.signals import CONTEXT, Catalogue
 
 if TYPE_CHECKING:
+    from predictor.learning.evaluation import Score
+    from predictor.learning.importance import Importance
     from predictor.learning.training import TrainingResult
 
 WIDTH = 80
 BAR = 16
 MOST = 6  # reasons shown on each side
 MOST_ROWS = 20  # of a table
+MOST_IMPORTANT = 10  # signals
+SIDES = {"interviewer": "What the interviewer does", "candidate": "What the candidate does", "both": "What both do"}
 
 
 def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
@@ -75,38 +79,75 @@ def render_table(predictions: Sequence[Prediction], total: int) -> str:
 
 
 def render_training(result: TrainingResult) -> str:
-    """Tell a training run in at most 80 columns: scores with intervals, baselines, roles, warnings."""
+    """Tell a training run in at most 80 columns: scores, challengers, roles, importances, warnings."""
     data = result.data
     lines = [
         click.style(f"{result.name}: trained on {data['n']:,} interviews ", bold=True)
         + f"({data['n_groups']:,} groups, {_percent(data['base_rate'])} offers) in {result.seconds:.0f} s",
         "",
-        click.style(
-            f"{'On rows not seen in training':<30}{'value':>7}   {'90 % interval':<17}"
-            f"{'base rate':>10}{'mean rating':>13}",
-            bold=True,
-        ),
+        click.style(f"{'On rows not seen in training':<30}{'value':>7}   90 % interval", bold=True),
     ]
     for metric, score in result.scores.items():
-        others = "".join(
-            f"{result.baselines[name][metric].value:>{width}.3f}"
-            for name, width in (("base_rate", 10), ("mean_rating", 13))
-        )
-        span = f"{score.low:.3f} to {score.high:.3f}"
-        lines.append(f"  {metric.replace('_', ' '):<28}{score.value:>7.3f}   {span:<17}{others}")
-    lines.append("")
-    for name, score in result.gains.items():
-        lines.append(f"  log-loss saved against the {name.replace('_', ' ')}: {score}")
+        lines.append(f"  {metric.replace('_', ' '):<28}{score.value:>7.3f}   {_span(score)}")
+    if result.gains:
+        head = f"{'Log-loss saved against':<30}{'value':>7}   {'90 % interval':<17}{'its own':>10}{'ROC AUC':>9}"
+        lines += ["", click.style(head, bold=True)]
+    for name, saved in result.gains.items():
+        told = f"  {name.replace('_', ' '):<28}{_figure(saved.value):>7}   {_span(saved):<17}"
+        other = result.challengers[name]
+        lines.append(f"{told}{other['log_loss'].value:>10.3f}{other['roc_auc'].value:>9.3f}")
+    if result.transparency:
+        lines += _wrap(str(result.transparency))
     if result.scores_by_role:
         lines += ["", click.style(f"{'By who rated':<30}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>10}", bold=True)]
         for role, by in result.scores_by_role.items():
             auc = by["roc_auc"]
-            span = f"{auc.low:.3f} to {auc.high:.3f}"
-            lines.append(f"  {role:<28}{auc.value:>7.3f}   {span:<17}{auc.n:>10,}")
-    lines.append("")
+            lines.append(f"  {role:<28}{auc.value:>7.3f}   {_span(auc):<17}{auc.n:>10,}")
+    lines += ["", *_importances(result), ""]
     for warning in result.warnings:
         lines += [click.style(line, fg="yellow") for line in _wrap(warning)]
     return "\n".join(lines).rstrip()
+
+
+def _importances(result: TrainingResult) -> list[str]:
+    """Tell what the model goes by: the strongest signals, families, sides, and what cannot be told apart."""
+    catalogue = result.model.catalogue
+    labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
+    families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
+    lines = [click.style(f"{'What the model goes by':<37}{'size in log-odds':<20} top 5  shuffled", bold=True)]
+    lines += _bars(result.importances, labels)
+    for title, found, named in (
+        ("By family", result.importances_by_family, families),
+        ("By side", result.importances_by_side, SIDES),
+    ):
+        if len(found) > 1:
+            lines += [click.style(title, bold=True), *_bars(found, named)]
+    lines += _wrap(
+        "Size: mean absolute contribution. Top 5: the share of the folds' models in which it is there. Shuffled: "
+        "log-loss lost on rows not seen. ± is a 90 % interval. Signs, not causes."
+    )
+    return [*lines, *(line for statement in result.halo for line in _wrap(statement))]
+
+
+def _bars(found: Mapping[str, Importance], labels: Mapping[str, str]) -> Iterable[str]:
+    shown = list(found.items())[:MOST_IMPORTANT]
+    largest = shown[0][1].contribution.value if shown else 0.0
+    for name, item in shown:
+        size, shuffled = item.contribution, item.permutation
+        bar = click.style(f"{'█' * (round(8 * size.value / largest) if largest else 0):<8}", fg="cyan")
+        top = "" if item.top is None else f"{100 * item.top:.0f} %"
+        label = textwrap.shorten(labels[name], 34, placeholder="...")
+        told = f"{label:<34} {size.value:.2f} ± {size.high - size.value:.2f}"
+        lost = f"{_figure(shuffled.value):>6} ± {shuffled.high - shuffled.value:.3f}"
+        yield f"  {told} {bar} {top:>5}  {lost}"
+
+
+def _span(score: Score) -> str:
+    return f"{_figure(score.low)} to {_figure(score.high)}"
+
+
+def _figure(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # adding 0 turns -0 into 0
 
 
 def render_catalogue(catalogue: Catalogue) -> str:

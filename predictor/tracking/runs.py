@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
+import io
 import json
 import re
 import subprocess
@@ -88,6 +90,7 @@ def record(
         run_id = run.info.run_id
         try:
             _log(client, run_id, result, experiment)
+            client.log_text(run_id, _importances(result), "importances.csv")
             for file in files:
                 client.log_artifact(run_id, str(file))
             client.set_terminated(run_id, "FINISHED")
@@ -162,10 +165,31 @@ def _metrics(result: TrainingResult) -> dict[str, float]:
         for name, score in scores.items():
             add(f"{name}_{role}", score)
         metrics[plain(f"n_{role}")] = float(scores["log_loss"].n)
-    for baseline, score in result.gains.items():
-        add(f"{baseline}_log_loss", result.baselines[baseline]["log_loss"])
-        add(f"gain_over_{baseline}", score)
+    for challenger, score in result.gains.items():
+        add(f"log_loss_{challenger}", result.challengers[challenger]["log_loss"])
+        add(f"gain_over_{challenger}", score)
+    if result.transparency:
+        add("transparency_cost", result.transparency.cost)
     return metrics
+
+
+def _importances(result: TrainingResult) -> str:
+    """Write every importance with its interval as CSV, a row a signal, family or side."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    figures = [f"{figure}{end}" for figure in ("contribution", "permutation") for end in ("", "_low", "_high")]
+    writer.writerow(["kind", "name", *figures, "top_five", "n"])
+    for kind, found in (
+        ("signal", result.importances),
+        ("family", result.importances_by_family),
+        ("side", result.importances_by_side),
+    ):
+        for name, item in found.items():
+            size, lost = item.contribution, item.permutation
+            writer.writerow(
+                [kind, name, size.value, size.low, size.high, lost.value, lost.low, lost.high, item.top, size.n]
+            )
+    return table.getvalue()
 
 
 def _tags(result: TrainingResult) -> dict[str, str]:
@@ -202,10 +226,11 @@ def _description(result: TrainingResult) -> str:
         f"{data['n']:,} ratings from `{data['source']}`, catalogue *{result.model.catalogue.name}*, "
         f"{data['base_rate']:.0%} with an offer. Cross-validated, with 90 % intervals:\n",
         line("**model**", result.scores),
-        *(line(name.replace("_", " "), scores) for name, scores in result.baselines.items()),
+        *(line(name.replace("_", " "), scores) for name, scores in result.challengers.items()),
         *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
     ]
-    return "\n".join([*lines, *(f"\n> {warning}" for warning in result.warnings)])
+    told = [str(result.transparency)] if result.transparency else []
+    return "\n".join([*lines, *(f"\n> {note}" for note in (*told, *result.halo, *result.warnings))])
 
 
 def _text(value: object) -> str:

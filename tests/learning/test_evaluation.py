@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
+from sklearn.linear_model import LogisticRegression
 
 from predictor.learning.evaluation import METRICS, Resampling, calibration, gain, scores
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.05, 0.3, 0.31, 0.8]), st.integers(0, 3)), min_size=5))
 def test_scores_equal_scikit_learns(rows: list[tuple[bool, float, int]]) -> None:
     y, p, weight = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
@@ -54,6 +56,19 @@ def test_gain_is_paired() -> None:
     alone = scores(y, p[None], Resampling(group, 200, 0))["log_loss"]
     assert saved.value == pytest.approx(-gain(y, worse[None], p[None], Resampling(group, 200, 0)).value)
     assert saved.high - saved.low < (alone.high - alone.low) / 2
+
+
+def test_calibration_slope_says_how_far_too_extreme_predictions_are() -> None:
+    rng = np.random.default_rng(3)
+    log_odds = rng.normal(size=20_000)
+    y = (rng.random(len(log_odds)) < 1 / (1 + np.exp(-log_odds))).astype(float)
+    slope, even = METRICS["calibration_slope"], np.ones(len(y))
+    for stretch in (0.5, 1, 2):
+        assert slope(y, 1 / (1 + np.exp(-stretch * log_odds)), even) == pytest.approx(1 / stretch, rel=0.06)
+    few, p, weight = y[:60], 1 / (1 + np.exp(-2 * log_odds[:60])), rng.integers(0, 4, 60).astype(float)
+    line = LogisticRegression(C=np.inf).fit(2 * log_odds[:60, None], few, weight)
+    assert slope(few, p, weight) == pytest.approx(line.coef_[0, 0], abs=0.01)
+    assert np.isfinite(slope(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.ones(2)))  # outcomes that are separated
 
 
 def test_calibration_bins() -> None:
