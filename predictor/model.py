@@ -430,7 +430,7 @@ class OfferModel:
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        told = ("source", "digest", "n", "simulated")
+        told = ("source", "digest", "n", "simulated", *(["prior"] if "prior" in self.trained_on else []))
         return {
             "name": self.name,
             "fingerprint": self.fingerprint,
@@ -438,9 +438,16 @@ class OfferModel:
             "trained_on": {key: self.trained_on[key] for key in told},
         }
 
+    def _prior(self) -> Iterator[str]:
+        if prior := self.trained_on.get("prior"):
+            n = self.trained_on["n"]
+            own = f"the rest comes from {n:,} interview{'s' * (n != 1)}" if n else "no interview of yours is in it yet"
+            yield f"Prior: {prior['share']:.0%} of what this model knows is published effects, SIMULATED; {own}."
+
     def _notes(self, values: Floats, not_rated: Sequence[str]) -> Iterator[str]:
         total = len(self.signals)
         rated = total - len(not_rated)
+        yield from self._prior()
         if self.simulated:
             yield "SIMULATED: this model learned from simulated interviews, not from real ones."
         if rated == 0:
@@ -713,6 +720,8 @@ class OfferModel:
                 raise ValueError(f"{word!r} stands where text should")
         if type(told["n"]) is not int or told["simulated"] not in (True, False, None):
             raise ValueError("how many interviews it was trained on, or whether simulated ones, is not told")
+        if "prior" in told and not 0 <= told["prior"]["share"] <= 1:
+            raise ValueError("the prior's share is not between 0 and 1")
 
 
 def _chunks(columns: Sequence[Floats], answers: Floats) -> Iterator[tuple[list[Floats], Floats]]:

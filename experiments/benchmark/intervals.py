@@ -41,7 +41,9 @@ def main() -> None:
                 low, high = answer["interval_low"].to_numpy(), answer["interval_high"].to_numpy()
                 inside.append(np.mean((low <= near) & (near <= high)))
                 width.append(np.mean(high - low))
-        print(f"{n:>6,} {sets:>5} {np.mean(inside):>7.3f} {min(inside):>6.2f} {max(inside):>6.2f} {np.mean(width):>11.3f}")
+        print(
+            f"{n:>6,} {sets:>5} {np.mean(inside):>7.3f} {min(inside):>6.2f} {max(inside):>6.2f} {np.mean(width):>11.3f}"
+        )
 
 
 if __name__ == "__main__":

@@ -110,7 +110,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 f"Only binary classification is supported. The type of the target is multiclass: {len(self.classes_)}"
             )
         if len(self.classes_) == 1 and self.prior is not None and self.classes_[0] in (0, 1):
-            self.classes_, labels = np.array([0, 1]), np.asarray(y, dtype=np.int64)  # with a prior, one outcome tells something too
+            # with a prior, interviews of one outcome tell something too
+            self.classes_, labels = np.array([0, 1]), np.asarray(y, dtype=np.int64)
         if len(self.classes_) < 2:
             raise ValueError(f"OfferClassifier needs two classes, but y has one class: {self.classes_[0]}")
         catalogue = self.catalogue or (self.prior.model.catalogue if self.prior else None)

@@ -128,7 +128,7 @@ def test_tables_are_centred_and_pairs_say_only_what_is_theirs() -> None:
 def test_contributions_are_look_ups_with_half_of_each_pair(model: OfferModel) -> None:
     rating = {"rater_role": "candidate", "goals_discussed": 4}
     found = {item.signal: item.log_odds for item in model.predict(rating).contributions}
-    cell = {name: 5 for name in model.signals} | {"rater_role": 2, "goals_discussed": 3}  # 5 is "not observed"
+    cell = dict.fromkeys(model.signals, 5) | {"rater_role": 2, "goals_discussed": 3}  # 5 is "not observed"
     expected = {name: model.tables[name][cell[name]] for name in model.terms}
     for pair in model.pairs:
         for name in (pair.first, pair.second):
