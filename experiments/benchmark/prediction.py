@@ -49,7 +49,10 @@ def models() -> dict[str, OfferModel]:
     rng = np.random.default_rng(0)
     cells = {name: len(table) for name, table in trained.tables.items()}
     pairs = [Pair(a, b, rng.normal(scale=0.02, size=(cells[a], cells[b]))) for a, b in combinations(trained.terms, 2)]
-    return {"main effects only": replace(trained, pairs=()), "all pairs": replace(trained, pairs=tuple(pairs))}
+    return {
+        "main effects only": replace(trained, pairs=(), triples=()),
+        "all pairs": replace(trained, pairs=tuple(pairs), triples=()),
+    }
 
 
 def one(model: OfferModel) -> str:
