@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from predictor.errors import PredictorError
     from predictor.learning.classifier import OfferClassifier
     from predictor.learning.training import TrainingConfig, TrainingResult, train
-    from predictor.model import OfferModel, Prediction
+    from predictor.model import OfferModel
+    from predictor.prediction import Prediction
     from predictor.ratings import Ratings
     from predictor.signals import Catalogue
     from predictor.sources.files import read_ratings
@@ -24,7 +25,7 @@ _HOME = {
     "Catalogue": "predictor.signals",
     "OfferClassifier": "predictor.learning.classifier",
     "OfferModel": "predictor.model",
-    "Prediction": "predictor.model",
+    "Prediction": "predictor.prediction",
     "PredictorError": "predictor.errors",
     "Ratings": "predictor.ratings",
     "TrainingConfig": "predictor.learning.training",

@@ -17,7 +17,8 @@ from predictor.model import probability
 from predictor.tables import Floats
 
 if TYPE_CHECKING:
-    from predictor.model import OfferModel, Prediction
+    from predictor.model import OfferModel
+    from predictor.prediction import Prediction
 
 BUDGET = 50_000  # combinations looked at, so that an answer stays well under a second
 

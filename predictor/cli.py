@@ -375,14 +375,16 @@ def _catalogue(path: Path | None) -> Catalogue:
 
 
 def _model_path(model: str | None) -> Path:
-    """Find a model by name or by path; the champion where none is named."""
+    """Find a model by name or by path; the champion where none is named, and before there is one the published prior."""
+    from predictor.model import PUBLISHED
+
     path = MODELS / f"{model or CHAMPION}.json"
     if path.is_file():
         return path
     if model and (model.endswith(".json") or Path(model).is_file()):
         return Path(model)
-    if model is None:
-        raise ModelError("no model has been trained here yet; train one with: predictor train data/interviews.csv")
+    if model in (None, PUBLISHED.stem):
+        return PUBLISHED
     there = sorted(other.stem for other in MODELS.glob("*.json"))
     hint = nearest(model, there) or (f"; there are: {', '.join(there)}" if there else "; none has been trained yet")
     raise ModelError(f"no model '{model}' in {MODELS}{hint}")

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,9 @@ import numpy as np
 
 from predictor.atomic import write_text
 from predictor.errors import CatalogueError, ConfigError, ModelError
-from predictor.ratings import Ratings
+from predictor.fused import Blocks, FusedTables
+from predictor.prediction import Contribution, Interval, Prediction
+from predictor.ratings import Ratings, columns_of
 from predictor.signals import CONTEXT, Catalogue
 from predictor.tables import Floats, Grid, PairTables, Place, Tables, TripleTables
 
@@ -31,87 +33,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 2  # 1 had no triples
+PUBLISHED = Path(__file__).with_name("published.json")
 KIND = "interview outcome predictor: exact tables of log-odds"
 LEVEL = 0.9
 _QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
-_CHUNK = 8192  # rows looked up at once, so that memory stays bounded
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A range that holds the probability, given these ratings, with the chance `level`."""
-
-    level: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """What one signal, as rated, adds to the log-odds, compared with the interviews learned from.
-
-    Attributes
-    ----------
-    signal, family, side
-        As in the catalogue; an input such as the rater's role has the family "context".
-    rating
-        The rating, or the word of an input; None where not observed.
-    log_odds
-        What it adds; above 0 speaks for an offer. Half of each pair that it takes part in is included.
-    """
-
-    signal: str
-    family: str
-    side: str | None
-    rating: float | str | None
-    log_odds: float
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer for one interview.
-
-    Attributes
-    ----------
-    offer_probability
-        Likelihood of an offer, 0 to 1.
-    interval
-        What more data would reveal: a 90 % interval for that likelihood given these ratings, not for the outcome.
-    base_rate
-        Share of offers that the answer starts from.
-    log_odds
-        log(p / (1 - p)) of the probability; exactly `baseline` plus the contributions, added in order.
-    baseline
-        Where the log-odds start before any signal is looked at.
-    contributions
-        One for each signal and input, in the catalogue's order.
-    families
-        Contributions summed by family.
-    feature_importances
-        Of the model, not of this answer: mean absolute contribution by signal, in log-odds, largest first.
-    not_rated
-        Signals that were not observed.
-    notes
-        What to bear in mind: thin input, a simulated model, an unusual pattern.
-    model
-        Which model answered: name, fingerprint, what it was trained on and when.
-    """
-
-    offer_probability: float
-    interval: Interval
-    base_rate: float
-    log_odds: float
-    baseline: float
-    contributions: tuple[Contribution, ...]
-    families: Mapping[str, float]
-    feature_importances: Mapping[str, float]
-    not_rated: tuple[str, ...]
-    notes: tuple[str, ...]
-    model: Mapping[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the answer as plain data, ready for JSON."""
-        return asdict(self)
+_CHUNK = 16384  # rows looked up at once, so that they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -263,7 +189,12 @@ class OfferModel:
             yield self._explain(values[row : row + 1], shift, self.base_rate if base_rate is None else base_rate)
 
     def predict_many(
-        self, ratings: Ratings | pd.DataFrame, *, base_rate: float | None = None, contributions: bool = False
+        self,
+        ratings: Ratings | pd.DataFrame,
+        *,
+        base_rate: float | None = None,
+        interval: bool = True,
+        contributions: bool = False,
     ) -> pd.DataFrame:
         """Answer for many interviews at once.
 
@@ -273,14 +204,16 @@ class OfferModel:
             Ratings, or a DataFrame with a column a signal.
         base_rate
             As in `predict`.
+        interval
+            Whether to give the interval, which takes longer than the probability.
         contributions
             Whether to add "baseline" and a column "contribution:SIGNAL" for each signal and input.
 
         Returns
         -------
         DataFrame
-            `offer_probability`, `interval_low` and `interval_high`, and contributions on request; the index of a
-            DataFrame passed in is kept.
+            `offer_probability`, `interval_low` and `interval_high` unless left out, and contributions on request; the
+            index of a DataFrame passed in is kept.
 
         Raises
         ------
@@ -291,34 +224,39 @@ class OfferModel:
 
         index = None
         if isinstance(ratings, pd.DataFrame):
-            index, ratings = ratings.index, Ratings.from_frame(ratings, self.catalogue)
-        elif not isinstance(ratings, Ratings):
+            index, columns = ratings.index, columns_of(ratings, self.catalogue)
+        elif isinstance(ratings, Ratings):
+            columns = list(np.ascontiguousarray(self._values(ratings).T))
+        else:
             raise ConfigError(f"predict_many takes Ratings or a DataFrame, not {type(ratings).__name__}")
         shift = self._shift(base_rate)
-        values = self._values(ratings)
-        chunks = [np.empty((0, 4 + len(self.terms) if contributions else 3))]
-        for start in range(0, len(values), _CHUNK):
-            part = values[start : start + _CHUNK]
-            place = self._grid.place(part)
-            baseline, added = self._baseline(part, shift), self._contributions(place)
-            log_odds, half = baseline + added.sum(axis=1), _QUANTILE * self._deviation(part)
-            answers = [probability(log_odds), probability(log_odds - half), probability(log_odds + half)]
-            chunks.append(np.column_stack([*answers, baseline, added] if contributions else answers))
-        names = ["offer_probability", "interval_low", "interval_high"]
+        names = ["offer_probability", *(["interval_low", "interval_high"] if interval else [])]
         if contributions:
             names += ["baseline", *(f"contribution:{name}" for name in self.terms)]
-        return pd.DataFrame(np.concatenate(chunks), columns=names, index=index)
+        answers = np.empty((len(names), len(columns[0])))
+        for part, answer in _chunks(columns, answers):
+            part, start, added, deviation = self._sums(part, interval)
+            baseline, half = start + shift, _QUANTILE * deviation
+            log_odds = baseline + added
+            answer[0] = probability(log_odds)
+            if interval:
+                answer[1], answer[2] = probability(log_odds - half), probability(log_odds + half)
+            if contributions:
+                answer[-len(self.terms) - 1] = baseline
+                answer[-len(self.terms) :] = self.contributions(np.column_stack(part)).T
+        return pd.DataFrame(answers.T, columns=names, index=index, copy=False)
 
     def log_odds(self, values: Floats) -> Floats:
         """Compute log-odds of an offer for ratings of shape (n, terms); inputs coded 0, 1, ... after the signals.
 
         Values beyond the scale count as its end: for numbers that no door has checked.
         """
-        values = self._settled(values)
-        parts = [values[start : start + _CHUNK] for start in range(0, max(len(values), 1), _CHUNK)]
-        return np.concatenate(
-            [self._baseline(part, 0.0) + self._contributions(self._grid.place(part)).sum(axis=1) for part in parts]
-        )
+        columns = [np.clip(values[:, j], *self._grid.knots(j)[[0, -1]]) for j in range(len(self.terms))]
+        answers = np.empty((1, len(values)))
+        for part, answer in _chunks(columns, answers):
+            _, baseline, added, _ = self._sums(part, interval=False)
+            answer[0] = baseline + added
+        return answers.ravel()
 
     def contributions(self, values: Floats) -> Floats:
         """Compute what each term adds, shape (n, terms), for values of the same shape."""
@@ -326,23 +264,20 @@ class OfferModel:
 
     def _values(self, ratings: Ratings) -> Floats:
         """Take the model's signals and coded inputs, shape (n, terms), from ratings that may have more signals."""
-        scales = {signal.name: signal.scale for signal in ratings.catalogue.signals}
-        if other := [signal.name for signal in self.catalogue.signals if scales.get(signal.name) != signal.scale]:
-            raise ConfigError(
-                f"the ratings follow the catalogue '{ratings.catalogue.name}', the model '{self.catalogue.name}': "
-                f"{', '.join(other[:5])} {'is' if len(other) == 1 else 'are'} not there or on another scale"
-            )
-        place = {name: j for j, name in enumerate(ratings.catalogue.names)}
-        codes = [ratings.codes(item) for item in self.catalogue.inputs]
-        return self._settled(np.column_stack([ratings.values[:, [place[name] for name in self.signals]], *codes]))
-
-    def _settled(self, values: Floats) -> Floats:
-        """Take inputs as not given where no signal was rated: who rated nothing says nothing."""
+        signals = ratings.values
+        if ratings.catalogue is not self.catalogue:
+            scales = {signal.name: signal.scale for signal in ratings.catalogue.signals}
+            if other := [signal.name for signal in self.catalogue.signals if scales.get(signal.name) != signal.scale]:
+                raise ConfigError(
+                    f"the ratings follow the catalogue '{ratings.catalogue.name}', the model '{self.catalogue.name}': "
+                    f"{', '.join(other[:5])} {'is' if len(other) == 1 else 'are'} not there or on another scale"
+                )
+            place = {name: j for j, name in enumerate(ratings.catalogue.names)}
+            signals = signals[:, [place[name] for name in self.signals]]
+        values = np.column_stack([signals, *(ratings.codes(item) for item in self.catalogue.inputs)])
         p = len(self.signals)
-        if p == values.shape[1]:
-            return values
-        unrated = np.isnan(values[:, :p]).all(axis=1, keepdims=True)
-        return np.column_stack([values[:, :p], np.where(unrated, np.nan, values[:, p:])])
+        values[np.isnan(values[:, :p]).all(axis=1), p:] = np.nan  # who rated nothing says nothing
+        return values
 
     def _shift(self, base_rate: float | None) -> float:
         """Shift log-odds to another share of offers, the ratings given an outcome staying as they are."""
@@ -352,27 +287,81 @@ class OfferModel:
             raise ConfigError(f"base rate {base_rate!r}: write a share above 0 and below 1, as in 0.35")
         return logit(base_rate) - logit(self.base_rate)
 
-    def _baseline(self, values: Floats, shift: float) -> Floats:
-        rated = (~np.isnan(values[:, : len(self.signals)])).sum(axis=1)
-        return np.asarray(self.intercept + self.coverage[rated] + shift)
-
     def _contributions(self, place: Place) -> Floats:
         added = self._main.look_up(place)
         if self.pairs:
-            halves = self._pair.look_up(place).T / 2
-            np.add.at(added.T, self._pair.first, halves)
-            np.add.at(added.T, self._pair.second, halves)
+            added += self._pair.share_out(self._pair.look_up(place))
         if self.triples:
             thirds = self._triple.look_up(place).T / 3
             for terms in self._triple.terms.T:
                 np.add.at(added.T, terms, thirds)
         return added
 
-    def _deviation(self, values: Floats) -> Floats:
+    def _deviation(self, place: Place) -> Floats:
         """Compute the standard deviation of the log-odds, shape (n,)."""
-        cells = self._grid.weights(values)
+        cells = self._grid.spread(place)
         vectors = self.factors["intercept"] + cells @ self._factors
         return np.asarray(np.sqrt((vectors**2).sum(axis=1) + cells @ self._variances))
+
+    def _sums(self, columns: list[Floats], interval: bool) -> tuple[list[Floats], Floats, Floats, Floats]:
+        """Compute the sums that `_contributions` and `_deviation` make, for many rows given by column.
+
+        They are added up beforehand wherever the ratings stand on the knots or half way between them.
+
+        Returns
+        -------
+        columns
+            Inputs taken as not given where no signal was rated: who rated nothing says nothing.
+        baseline, added, deviation
+            Where the log-odds start, what all terms add and, for an interval, the standard deviation: shape (n,).
+        """
+        p, blocks = len(self.signals), self._blocks
+        numbers, unobserved, beside = blocks.number(columns)
+        rated = len(columns) - unobserved
+        for column in columns[p:]:
+            rated -= ~np.isnan(column)
+        if len(columns) > p and not rated.all():
+            columns = [*columns[:p], *(np.where(rated == 0, np.nan, column) for column in columns[p:])]
+            numbers, _, beside = blocks.number(columns)
+        added, deviation = np.zeros(len(rated)), np.zeros(len(rated))
+        if not blocks.few:
+            beside[:] = True
+        else:
+            added = self._fused.look_up(numbers)
+            if self.triples:
+                added += self._triple.look_up(self._grid.place(np.column_stack(columns))).sum(axis=1)
+            if interval:
+                start = self.factors["intercept"]
+                deviation = np.sqrt(np.maximum(start @ start + self._fused_variance.look_up(numbers), 0))
+        if beside.any():
+            place = self._grid.place(np.column_stack([column[beside] for column in columns]))
+            added[beside] = self._contributions(place).sum(axis=1)
+            if interval:
+                deviation[beside] = self._deviation(place)
+        return columns, self.intercept + self.coverage[rated], added, deviation
+
+    @cached_property
+    def _blocks(self) -> Blocks:
+        return Blocks(self._grid)
+
+    @cached_property
+    def _fused(self) -> FusedTables:
+        first = dict(zip(self.terms, self._grid.offsets.tolist(), strict=False))
+        pairs = np.zeros((int(self._grid.offsets[-1]),) * 2)
+        for pair in self.pairs:
+            rows, columns = pair.log_odds.shape
+            a, b = first[pair.first], first[pair.second]
+            pairs[a : a + rows, b : b + columns] += pair.log_odds
+        halving = self._blocks.halving
+        terms = np.concatenate([self.tables[name] for name in self.terms])
+        return FusedTables(self._blocks, halving @ terms, halving @ pairs @ halving.T)
+
+    @cached_property
+    def _fused_variance(self) -> FusedTables:
+        """The squared length of a sum of vectors: their own squared lengths, and twice the product of each pair."""
+        vectors, start = self._blocks.halving @ self._factors, self.factors["intercept"]
+        own = (vectors**2).sum(axis=1) + 2 * vectors @ start + self._blocks.halving @ self._variances
+        return FusedTables(self._blocks, own, vectors @ vectors.T)
 
     @cached_property
     def _grid(self) -> Grid:
@@ -402,9 +391,10 @@ class OfferModel:
         return PairTables(self._grid, [(place[pair.first], place[pair.second], pair.log_odds) for pair in self.pairs])
 
     def _explain(self, values: Floats, shift: float, base_rate: float) -> Prediction:
+        rated = len(self.signals) - int(np.isnan(values[0, : len(self.signals)]).sum())
+        baseline = self.intercept + float(self.coverage[rated]) + shift
         place = self._grid.place(values)
-        half = _QUANTILE * float(self._deviation(values)[0])
-        baseline = float(self._baseline(values, shift)[0])
+        half = _QUANTILE * float(self._deviation(place)[0])
         contributions, families = [], dict.fromkeys(self.catalogue.families, 0.0)
         log_odds = baseline
         for about, value, added in zip(
@@ -416,9 +406,10 @@ class OfferModel:
             families[family] = families.get(family, 0.0) + added
             log_odds += added
         not_rated = tuple(c.signal for c in contributions[: len(self.signals)] if c.rating is None)
+        offer, low, high = probability(np.array([log_odds, log_odds - half, log_odds + half])).tolist()
         return Prediction(
-            offer_probability=float(probability(log_odds)),
-            interval=Interval(LEVEL, float(probability(log_odds - half)), float(probability(log_odds + half))),
+            offer_probability=offer,
+            interval=Interval(LEVEL, low, high),
             base_rate=base_rate,
             log_odds=log_odds,
             baseline=baseline,
@@ -439,7 +430,7 @@ class OfferModel:
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        told = ("source", "digest", "n", "simulated")
+        told = ("source", "digest", "n", "simulated", *(["prior"] if "prior" in self.trained_on else []))
         return {
             "name": self.name,
             "fingerprint": self.fingerprint,
@@ -447,9 +438,16 @@ class OfferModel:
             "trained_on": {key: self.trained_on[key] for key in told},
         }
 
+    def _prior(self) -> Iterator[str]:
+        if prior := self.trained_on.get("prior"):
+            n = self.trained_on["n"]
+            own = f"the rest comes from {n:,} interview{'s' * (n != 1)}" if n else "no interview of yours is in it yet"
+            yield f"Prior: {prior['share']:.0%} of what this model knows is published effects, SIMULATED; {own}."
+
     def _notes(self, values: Floats, not_rated: Sequence[str]) -> Iterator[str]:
         total = len(self.signals)
         rated = total - len(not_rated)
+        yield from self._prior()
         if self.simulated:
             yield "SIMULATED: this model learned from simulated interviews, not from real ones."
         if rated == 0:
@@ -625,6 +623,17 @@ class OfferModel:
             raise ModelError(f"{path}: {error}") from None
 
     @classmethod
+    def published(cls) -> OfferModel:
+        """Load the shipped model, which is SIMULATED: published effects by way of the simulator, and no interview.
+
+        Examples
+        --------
+        >>> OfferModel.published().simulated
+        True
+        """
+        return cls.load(PUBLISHED)
+
+    @classmethod
     def from_dict(cls, data: Any) -> OfferModel:
         """Build a model from plain data, as `to_dict` gives it.
 
@@ -711,6 +720,15 @@ class OfferModel:
                 raise ValueError(f"{word!r} stands where text should")
         if type(told["n"]) is not int or told["simulated"] not in (True, False, None):
             raise ValueError("how many interviews it was trained on, or whether simulated ones, is not told")
+        if "prior" in told and not 0 <= told["prior"]["share"] <= 1:
+            raise ValueError("the prior's share is not between 0 and 1")
+
+
+def _chunks(columns: Sequence[Floats], answers: Floats) -> Iterator[tuple[list[Floats], Floats]]:
+    """Take columns and their answers, of shape (answers, n), a few thousand rows at a time."""
+    for start in range(0, answers.shape[1], _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        yield [column[rows] for column in columns], answers[:, rows]
 
 
 def pattern_of(values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:
@@ -726,15 +744,18 @@ def pattern_of(values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:
     tuple of arrays of shape (n,)
         Mean and spread, each 0 to 1.
     """
-    low = np.array([signal.scale.low for signal in catalogue.signals])
-    high = np.array([signal.scale.high for signal in catalogue.signals])
-    shares = (values - low) / (high - low)
-    return np.nanmean(shares, axis=1), np.nanstd(shares, axis=1)
+    low, high = np.array(catalogue.ends)
+    rated = ~np.isnan(values)
+    count = rated.sum(axis=1)
+    shares = np.where(rated, (values - low) / (high - low), 0.0)
+    mean = shares.sum(axis=1) / count
+    beside = np.where(rated, shares - mean[:, None], 0.0)
+    return mean, np.sqrt((beside**2).sum(axis=1) / count)
 
 
 def probability(log_odds: Any) -> Any:
     """Turn log-odds into probabilities: 1 / (1 + exp(-log_odds)), without overflow."""
-    return np.exp(-np.logaddexp(0.0, -np.asarray(log_odds)))
+    return 1 / (1 + np.exp(-np.maximum(log_odds, -700)))
 
 
 def logit(share: float) -> float:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +173,7 @@ class Ratings:
                 if series.dtype.kind in "iuf" and name in catalogue.names:  # an id may be too long for a float
                     columns[name] = series.to_numpy(np.float64, na_value=np.nan)
                 else:
-                    columns[name] = [None if empty else cell for cell, empty in zip(series, series.isna(), strict=True)]
+                    columns[name] = _each(series) if name in catalogue.names else _words(series)
         return cls._parse(columns, len(frame), catalogue, source, training, "empty", problems)
 
     @classmethod
@@ -195,16 +195,16 @@ class Ratings:
         problems += _out_of_scale(values, catalogue, empty)
         y = np.full(n, np.nan)
         if catalogue.outcome in columns:
-            y, bad = _outcomes(columns[catalogue.outcome], catalogue.outcome, empty)
+            y, bad = _once(partial(_outcomes, name=catalogue.outcome, empty=empty), columns[catalogue.outcome])
             problems += bad
         context: dict[str, NDArray[Any]] = {}
         for item in catalogue.inputs:
             if item.name in columns:
-                context[item.name], bad = _levels(columns[item.name], item)
+                context[item.name], bad = _once(partial(_levels, item=item), columns[item.name])
                 problems += bad
         for name in dict.fromkeys([*([catalogue.group] if catalogue.group else []), *catalogue.context]):
             if name in columns:
-                context[name], bad = _plain(columns[name], name)
+                context[name], bad = _once(partial(_plain, name=name), columns[name])
                 problems += bad
         unknown = {problem.column or problem.found for problem in problems if problem.kind.startswith(_NOT_IN)}
         if len(unknown) > max(3, 3 * len(columns)):  # not a slip in a name or two: another file altogether
@@ -247,8 +247,7 @@ class Ratings:
         """Code a context input by the place of its word among the levels, NaN where it is not given."""
         if item.name not in self.columns:
             return np.full(len(self), np.nan)
-        code = {level: float(place) for place, level in enumerate(item.levels)}
-        return np.array([code.get(word, np.nan) for word in self.columns[item.name]])
+        return _coded(self.columns[item.name], item)
 
     @property
     def groups(self) -> NDArray[Any] | None:
@@ -287,8 +286,87 @@ class Ratings:
         return replace(self, values=self.values[chosen], y=self.y[chosen], columns=columns)
 
 
+def columns_of(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:
+    """Check a frame as `Ratings.from_frame` does, but take its columns as they stand, without a copy.
+
+    Returns
+    -------
+    list of arrays of shape (n,)
+        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN where not observed.
+
+    Raises
+    ------
+    RatingsError
+        With every problem of the frame.
+    """
+    found = _quick_look(frame, catalogue)
+    if found is None:
+        ratings = Ratings.from_frame(frame, catalogue)  # says what is wrong and where, or finds a way to read it
+        return [*ratings.values.T, *(ratings.codes(item) for item in catalogue.inputs)]
+    unobserved = np.broadcast_to(np.nan, len(frame))
+    return [found.get(name, unobserved) for name in (*catalogue.names, *(item.name for item in catalogue.inputs))]
+
+
+def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] | None:
+    """Look at whole columns; None if anything is wrong, or is not plain numbers and words."""
+    names = [str(name) for name in frame.columns]
+    if not len(frame) or _header(names, catalogue):
+        return None
+    scales = {signal.name: signal.scale for signal in catalogue.signals}
+    parse: dict[str, Callable[[Cells], tuple[NDArray[Any], list[Problem]]]] = {
+        catalogue.outcome: partial(_outcomes, name=catalogue.outcome, empty="empty"),
+        **{item.name: partial(_codes, item=item) for item in catalogue.inputs},
+    }
+    found = {}
+    for name, (_, series) in zip(names, frame.items(), strict=True):
+        if scale := scales.get(name):
+            if not isinstance(series.dtype, np.dtype) or series.dtype.kind not in "iuf":
+                return None
+            values = series.to_numpy(np.float64)
+            # both are NaN, and neither below nor above anything, where the whole column is
+            if np.fmin.reduce(values) < scale.low or np.fmax.reduce(values) > scale.high:
+                return None
+        else:
+            values, problems = _once(parse.get(name) or partial(_plain, name=name), _words(series))
+            if problems:
+                return None
+        found[name] = values
+    return found
+
+
 class _Text(list[str]):
     """A column of text cells, in which "" is empty and "4" is a number."""
+
+
+class _Repeated(list[Any]):
+    """A column of words, most of them many times: `self[at]` in each row, where the last of them is None."""
+
+    def __init__(self, words: Iterable[Any], at: NDArray[Any]) -> None:
+        super().__init__([*words, None])
+        self.at = at
+
+
+def _each(series: pd.Series[Any]) -> list[Any]:
+    return [None if empty else cell for cell, empty in zip(series, series.isna(), strict=True)]
+
+
+def _words(series: pd.Series[Any]) -> list[Any]:
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype):
+        at, words = series.factorize()  # -1, the last, where there is none
+        return _Repeated(words, at)
+    return _each(series)
+
+
+def _once(
+    parse: Callable[[Cells], tuple[NDArray[Any], list[Problem]]], cells: Cells
+) -> tuple[NDArray[Any], list[Problem]]:
+    """Parse each word once; every row only where there is a problem, to name the row."""
+    if not isinstance(cells, _Repeated):
+        return parse(cells)
+    parsed, problems = parse(cells)
+    return parse([cells[at] for at in cells.at]) if problems else (parsed[cells.at], [])
 
 
 def _flat(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any]:
@@ -336,22 +414,22 @@ def _numbers(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]
             Problem(_NOT_A_NUMBER.format(empty=empty), int(row) + 1, name, str(cells[row])) for row in infinite
         ]
     text = isinstance(cells, _Text)
-    values, problems = np.full(len(cells), np.nan), []
+    numbers, problems = [math.nan] * len(cells), []
     for row, cell in enumerate(cells):
         if cell is None or (text and not cell.strip()) or (isinstance(cell, float) and math.isnan(cell)):
             continue
         if text and _NUMBER.fullmatch(cell.strip()):
-            values[row] = float(cell)
+            numbers[row] = float(cell)
         elif not text and (number := _finite(cell)) is not None:
-            values[row] = number
+            numbers[row] = number
         else:
             problems.append(Problem(_why_no_number(cell, text, empty), row + 1, name, str(cell)))
-    return values, problems
+    return np.array(numbers), problems
 
 
 def _finite(cell: Any) -> float | None:
     """Turn a number, other than true and false, into a finite float; None where it is none."""
-    if not isinstance(cell, Real | Decimal) or isinstance(cell, bool):
+    if type(cell) not in (int, float) and (not isinstance(cell, Real | Decimal) or isinstance(cell, bool)):
         return None
     try:
         number = float(cell)
@@ -404,6 +482,16 @@ def _levels(cells: Cells, item: ContextInput) -> tuple[NDArray[Any], list[Proble
             problems.append(Problem(kind, row + 1, item.name, word))
         words[row] = level
     return words, problems
+
+
+def _codes(cells: Cells, item: ContextInput) -> tuple[Floats, list[Problem]]:
+    words, problems = _levels(cells, item)
+    return _coded(words, item), problems
+
+
+def _coded(words: NDArray[Any], item: ContextInput) -> Floats:
+    code = {level: float(place) for place, level in enumerate(item.levels)}
+    return np.array([code.get(word, np.nan) for word in words])
 
 
 def _plain(cells: Cells, name: str) -> tuple[NDArray[Any], list[Problem]]:

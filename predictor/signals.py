@@ -194,7 +194,7 @@ class Catalogue:
         if problems:
             raise CatalogueError("\n  ".join([f"catalogue '{self.name}':", *problems]))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the signals, in order."""
         return tuple(signal.name for signal in self.signals)

@@ -82,9 +82,12 @@ class Grid:
 
     def weights(self, values: Floats) -> Floats:
         """Spread values of shape (n, terms) over cells: shape (n, cells), rows of a term add up to one."""
-        place = self.place(values)
-        cells = np.zeros((len(values), int(self.offsets[-1]) + 1))
-        rows = np.arange(len(values))[:, None]
+        return self.spread(self.place(values))
+
+    def spread(self, place: Place) -> Floats:
+        """Spread places over cells, as `weights` does values."""
+        cells = np.zeros((len(place.lower), int(self.offsets[-1]) + 1))
+        rows = np.arange(len(cells))[:, None]
         at = self.offsets[:-1] + place.lower
         cells[rows, at] = 1 - place.fraction
         cells[rows, at + 1] += place.fraction
@@ -139,6 +142,9 @@ class PairTables:
         self._start = np.cumsum(sizes) - sizes
         spare = np.zeros(int(self._width.max(initial=0)) + 2)
         self._flat = np.concatenate([*(table.ravel() for _, _, table in pairs), spare])
+        self._halves = np.zeros((len(pairs), len(grid.levels)))
+        for pair, (first, second, _) in enumerate(pairs):
+            self._halves[pair, [first, second]] = 0.5
 
     def look_up(self, place: Place) -> Floats:
         """Give each pair's log-odds, shape (n, pairs)."""
@@ -146,6 +152,10 @@ class PairTables:
         along, across = place.fraction[:, self.first], place.fraction[:, self.second]
         near, far = _between(self._flat, at, across), _between(self._flat, at + self._width, across)
         return near + along * (far - near)
+
+    def share_out(self, added: Floats) -> Floats:
+        """Give each term half of the pairs, of shape (n, pairs), that it is in: shape (n, terms)."""
+        return added @ self._halves
 
 
 class TripleTables:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from predictor import Catalogue, Ratings, read_ratings
+from predictor import Catalogue, OfferModel, Ratings, read_ratings
 from predictor.errors import RatingsError
 
 GOALS = "goals_discussed"
@@ -140,6 +141,27 @@ def test_unusable_file(run: Callable[..., Result], workplace: Path, name: str, c
     elif content:
         (workplace / name).write_text(content)
     _refused(run("predict", name), name, says)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {GOALS: [3.0, 9.0]}, {GOALS: [3.0, np.inf]}, {GOALS: [0, 3]}, {GOALS: ["4", "x"]}, {GOALS: [True, False]},
+        {"charm": [1, 2]}, {"rater_role": ["boss", None]}, {"rater_role": pd.Categorical(["observer", "boss"])},
+        {"rater_role": [3, 4]}, {"offer": [2, 1]}, {"candidate_id": [["a"], "b"]}, {"": [1, 2]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_predict_many_refuses_a_frame_as_from_frame_does(model: OfferModel, bad: dict[str, Any]) -> None:
+    frame = pd.DataFrame({"mutual_rapport": [1.0, np.nan], **bad})
+    with pytest.raises(RatingsError) as expected:
+        Ratings.from_frame(frame, model.catalogue)
+    with pytest.raises(RatingsError) as caught:
+        model.predict_many(frame)
+    assert caught.value.problems == expected.value.problems
+    for wrong in (frame.iloc[:0, :1], frame.iloc[:, [0, 0]]):
+        with pytest.raises(RatingsError):
+            model.predict_many(wrong)
 
 
 def test_frame_with_every_kind_of_problem(catalogue: Catalogue) -> None:

@@ -6,17 +6,19 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError, ModelError, PredictorError
-from predictor.model import FORMAT, _fingerprint
+from predictor.model import FORMAT, Pair, Triple, _fingerprint
 
 rating = st.one_of(st.none(), st.integers(1, 5), st.floats(1, 5))
 
@@ -48,6 +50,72 @@ def test_one_and_many_agree(model: OfferModel) -> None:
     frame = model.predict_many(ratings.X.set_index(np.arange(200) + 7).assign(rater_role=ratings.columns["rater_role"]))
     assert frame.index[0] == 7
     np.testing.assert_array_equal(frame["offer_probability"], many["offer_probability"])
+
+
+@pytest.fixture(scope="module")
+def paired(model: OfferModel) -> OfferModel:
+    """The model with a table for every pair of signals and inputs, and for a triple."""
+    rng = np.random.default_rng(0)
+    cells = {name: len(table) for name, table in model.tables.items()}
+    pairs = [Pair(a, b, rng.normal(scale=0.05, size=(cells[a], cells[b]))) for a, b in combinations(model.terms, 2)]
+    triple = (model.terms[0], model.terms[5], model.terms[-1])
+    table = rng.normal(scale=0.05, size=tuple(cells[name] for name in triple))
+    return replace(model, pairs=tuple(pairs), triples=(Triple(triple, table),))
+
+
+@given(seed=st.integers(0, 2**32 - 1), whole=st.floats(0, 1), gaps=st.sampled_from([0.0, 0.05, 0.5, 0.97]))
+@settings(max_examples=50, deadline=None)
+def test_every_path_agrees(model: OfferModel, paired: OfferModel, seed: int, whole: float, gaps: float) -> None:
+    """On the knots, half way and anywhere, with gaps and roles: one row, many rows, with reasons or without."""
+    rng = np.random.default_rng(seed)
+    shape = (20, len(model.signals))
+    values = np.where(rng.random((20, 1)) < whole, rng.integers(2, 11, shape) / 2, rng.uniform(1, 5, shape))
+    values[rng.random(shape) < gaps] = np.nan
+    levels = list(model.catalogue.inputs[0].levels)
+    roles = rng.choice([*levels, ""], 20)
+    frame = pd.DataFrame(values, columns=list(model.signals))
+    frame["rater_role"] = pd.Categorical([role or None for role in roles], levels) if seed % 2 else roles
+    ratings = Ratings.from_frame(frame, model.catalogue)
+    for either in (model, paired, replace(paired, pairs=paired.pairs[::7], triples=())):
+        ones = list(either.predict_each(ratings, base_rate=0.3))
+        expected = np.array([[one.offer_probability, one.interval.low, one.interval.high] for one in ones])
+        many = either.predict_many(frame, base_rate=0.3)
+        np.testing.assert_allclose(many, expected, rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(either.predict_many(ratings, base_rate=0.3), many)
+        np.testing.assert_array_equal(
+            either.predict_many(frame, base_rate=0.3, interval=False)["offer_probability"], many["offer_probability"]
+        )
+        told = either.predict_many(frame, contributions=True, interval=False)
+        log_odds = either.log_odds(ratings.features.to_numpy())
+        np.testing.assert_allclose(told.iloc[:, 1:].sum(axis=1), log_odds, rtol=0, atol=1e-12)
+        shift = math.log(0.3 / 0.7) - math.log(model.base_rate / (1 - model.base_rate))
+        np.testing.assert_allclose([one.log_odds for one in ones], log_odds + shift, rtol=0, atol=1e-12)
+
+
+def test_a_row_is_answered_the_same_whatever_stands_beside_it(paired: OfferModel) -> None:
+    frame = simulate_interviews(50, seed=2).X
+    alone = paired.predict_many(frame.iloc[:20])
+    frame.iloc[20:, 3] = 2.22
+    np.testing.assert_array_equal(paired.predict_many(frame).iloc[:20], alone)
+
+
+def test_many_knots_are_looked_up_too(model: OfferModel) -> None:
+    """A scale of 64 knots makes tables too large to fuse."""
+    catalogue = model.catalogue.to_dict()
+    for signal in catalogue["signals"]:
+        signal["scale"] = {"low": 1, "high": 5, "step": 4 / 63}
+    fine = Catalogue.from_dict(catalogue)
+    grow = {
+        name: np.r_[np.zeros(59), table] if name in model.signals else table for name, table in model.tables.items()
+    }
+    zero = {name: np.zeros((len(table), len(model.factors["intercept"]))) for name, table in grow.items()}
+    large = replace(
+        model, catalogue=fine, tables=grow, pairs=(), factors={**zero, "intercept": model.factors["intercept"]},
+        variances={name: np.ones(len(table)) for name, table in grow.items()},
+    )  # fmt: skip
+    ratings = Ratings.from_frame(simulate_interviews(30, seed=4).X, fine)
+    expected = [[one.offer_probability, one.interval.low, one.interval.high] for one in large.predict_each(ratings)]
+    np.testing.assert_allclose(large.predict_many(ratings), expected, atol=1e-12)
 
 
 def test_save_and_load_predict_the_same_to_the_last_bit(model: OfferModel, tmp_path: Path) -> None:

@@ -109,14 +109,23 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise ValueError(
                 f"Only binary classification is supported. The type of the target is multiclass: {len(self.classes_)}"
             )
+        if len(self.classes_) == 1 and self.prior is not None and self.classes_[0] in (0, 1):
+            # with a prior, interviews of one outcome tell something too
+            self.classes_, labels = np.array([0, 1]), np.asarray(y, dtype=np.int64)
         if len(self.classes_) < 2:
             raise ValueError(f"OfferClassifier needs two classes, but y has one class: {self.classes_[0]}")
-        catalogue = self.catalogue or _catalogue_of(values, getattr(self, "feature_names_in_", None))
+        catalogue = self.catalogue or (self.prior.model.catalogue if self.prior else None)
+        catalogue = catalogue or _catalogue_of(values, getattr(self, "feature_names_in_", None))
         values = _with_inputs(values, catalogue)
         names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
         if list(getattr(self, "feature_names_in_", [])) not in ([], names, list(catalogue.names)):
             raise ConfigError(
                 f"X has other columns, or in another order, than the catalogue: {', '.join(names[:5])}, ..."
+            )
+        if self.prior and not self.prior.fits(catalogue):
+            raise ConfigError(
+                f"the prior '{self.prior.model.name}' has other signals, scales or inputs than the catalogue "
+                f"'{catalogue.name}'; leave the prior out"
             )
         outcomes = labels.astype(np.float64)
         together = None if groups is None else np.asarray(groups)

@@ -75,7 +75,7 @@ class Member:
     spreads
         Standard deviation of the log-odds that each block may add, chosen by the data.
     before
-        Variances of intercept and coefficients before any row was seen, shape (columns + 1,).
+        Prior variances of intercept and coefficients at these spreads, shape (columns + 1,).
     belief
         Share, 0 to 1, by which the fit is believed rather than the plain base rate; near one but for few rows.
     """
@@ -102,7 +102,7 @@ class Member:
         return float(UNSHOWN + np.einsum("ij,ij->i", phi @ self.covariance, phi).mean())
 
     def prior_share(self, cells: Floats) -> float:
-        """Share, 0 to 1, of the variance of the log-odds before any row was seen that the rows left standing."""
+        """Share, 0 to 1, of the prior variance of the log-odds that the rows learned from left standing."""
         phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
         return float(min(1.0, self.variance(cells) / (UNSHOWN + (phi**2 @ self.before).mean())))
 
@@ -209,7 +209,7 @@ def fit_member(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, float
         intercept=float(base + belief * (w[0] - base)),
         coefficients=belief * w[1:],
         covariance=inverse + doubt @ doubt.T,
-        before=1 / (fixed + inside @ np.exp(middle)),
+        before=1 / (fixed + inside @ np.exp(rho)),
         spreads=dict(zip(basis.names, np.exp(-rho / 2).tolist(), strict=True)),
         belief=belief,
     )

@@ -61,6 +61,7 @@ def fit_pool(
     groups: NDArray[np.generic] | None = None,
     *,
     prior: Prior | None = None,
+    boosted: bool = True,
     seed: int = 0,
     n_jobs: int | None = None,
 ) -> Pool:
@@ -78,6 +79,8 @@ def fit_pool(
         Rows that belong together, shape (n,); a group is never split over folds.
     prior
         A model to start from.
+    boosted
+        Whether boosters may take part.
     seed
         Of folds and boosters.
     n_jobs
@@ -89,8 +92,8 @@ def fit_pool(
     member = _fit_member(cells, y, grid, catalogue, prior)
     boosters: Boosters | None = None
     weights, intercept = (1.0, 0.0), 0.0
-    fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed, len(y))
-    if fold is not None:
+    fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed)
+    if boosted and fold is not None:
         jobs = (delayed(_out_of_fold)(cells, y, grid, catalogue, prior, fold == k) for k in range(fold.max() + 1))
         first = np.empty(len(y))
         for k, part in enumerate(Parallel(n_jobs=n_jobs, prefer="threads")(jobs)):
@@ -144,7 +147,7 @@ def _out_of_fold(
     return _fit_member(cells[~outside], y[~outside], grid, catalogue, prior).decision_function(cells[outside])
 
 
-def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, rows: int) -> Ints | None:
+def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int) -> Ints | None:
     """Deal whole groups to folds in order of their share of offers, ties at random; None where outcomes are too few."""
     if min(y.sum(), len(y) - y.sum()) < RARER:
         return None
@@ -152,7 +155,7 @@ def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, rows: int) -
     rate = np.bincount(member, weights=y) / np.bincount(member)
     order = np.lexsort((np.random.default_rng(seed).random(len(rate)), rate))
     fold = np.empty(len(rate), dtype=np.int64)
-    fold[order] = np.arange(len(rate)) % (FOLDS if rows < MANY_ROWS else FOLDS_MANY)
+    fold[order] = np.arange(len(rate)) % (FOLDS if len(y) < MANY_ROWS else FOLDS_MANY)
     fold = fold[member]
     rarer = [np.bincount(y[fold != k].astype(int), minlength=2).min() for k in range(fold.max() + 1)]
     return fold if fold.max() > 0 and min(rarer) >= RARER // 2 else None

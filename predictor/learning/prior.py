@@ -1,4 +1,4 @@
-"""The prior from published evidence: a model to start from where own interviews are few."""
+"""A model to start from where own interviews are few."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from predictor.learning.decomposition import Terms
 from predictor.model import OfferModel
+from predictor.signals import Catalogue
 from predictor.tables import Floats, Grid
 
 
@@ -26,6 +27,13 @@ class Prior:
 
     model: OfferModel
     rows: Floats
+
+    def fits(self, catalogue: Catalogue) -> bool:
+        """Whether a catalogue has the same signals, on the same scales, and the same inputs."""
+        own = self.model.catalogue
+        return own.inputs == catalogue.inputs and [(s.name, s.scale) for s in own.signals] == [
+            (s.name, s.scale) for s in catalogue.signals
+        ]
 
     @cached_property
     def cells(self) -> Floats:

@@ -21,6 +21,8 @@ from predictor.learning.challengers import CHALLENGERS, HEAVY, UNRESTRICTED, cha
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.evaluation import CalibrationBin, Resampling, Score, calibration, gain, scores
 from predictor.learning.importance import FoldImportance, Importance, alike, importances, measure
+from predictor.learning.prior import Prior
+from predictor.learning.published import published_prior
 from predictor.model import OfferModel
 from predictor.ratings import Ratings
 from predictor.tables import Floats
@@ -31,7 +33,8 @@ ROLE = "rater_role"  # scores are told by this input, since who rated decides ho
 # anchors: a decision-maker's own ratings reach about .8, ratings by the other side about .65.
 SUSPICIOUS_AUC = {"interviewer": 0.87, "observer": 0.84, "candidate": 0.75}
 FEW = 50  # offers, or non-offers, under which a reader should be told that scores are shaky
-MINIMUM = 5  # offers, and non-offers, that are needed to learn and to measure
+MINIMUM = 5  # offers, and non-offers, that are needed to learn without a prior, and to measure
+PRIORS = ("auto", "published", "none")
 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 
@@ -54,6 +57,10 @@ class TrainingConfig:
         Signals, families or inputs that the model must not use.
     challengers
         What the model is compared with in the same folds; see `predictor.learning.challengers`.
+    prior
+        "published" starts from the effects published about interviews, by way of the simulator, and lets the data
+        overrule them; "none" learns from the data alone. "auto" takes "published" for data on the shipped catalogue
+        with fewer than 50 offers or 50 non-offers.
 
     Raises
     ------
@@ -72,6 +79,7 @@ class TrainingConfig:
     seed: int = 0
     leave_out: tuple[str, ...] = ()
     challengers: tuple[str, ...] = tuple(CHALLENGERS)
+    prior: str = "auto"
 
     def __post_init__(self) -> None:
         ranges = {"folds": (2, 20), "repeats": (1, 50), "resamples": (20, 10_000), "seed": (0, 2**32 - 1)}
@@ -90,6 +98,9 @@ class TrainingConfig:
                 unknown = [word for word in value if word not in CHALLENGERS]
                 known = f"; there are: {', '.join(CHALLENGERS)}"
                 problems += [f"challengers: no '{word}'{nearest(word, CHALLENGERS) or known}" for word in unknown]
+        if self.prior not in PRIORS:
+            hint = nearest(str(self.prior), PRIORS) or f"; there are: {', '.join(PRIORS)}"
+            problems.append(f"prior = {self.prior!r}: no such prior{hint}")
         if problems:
             raise ConfigError("\n  ".join(problems))
 
@@ -162,7 +173,8 @@ class TrainingResult:
     config
         How it was trained.
     scores
-        By metric; see `predictor.learning.evaluation.METRICS`.
+        By metric; see `predictor.learning.evaluation.METRICS`. Empty, like all that is measured, where a prior lets a
+        model be trained on rows too few to measure it.
     scores_by_role
         The same by who rated, where the catalogue says so.
     challengers
@@ -233,7 +245,9 @@ def train(
     Raises
     ------
     RatingsError
-        If there are fewer than five offers or five non-offers, or too few groups.
+        If there are fewer than five offers or five non-offers, or too few groups, and there is no prior to start from.
+    ConfigError
+        If the prior does not fit the catalogue.
 
     Examples
     --------
@@ -250,53 +264,97 @@ def train(
         raise ConfigError(f"config is {type(config).__name__}; write TrainingConfig(folds=3), or leave it out")
     everything, ratings = ratings, ratings.without(config.leave_out).labelled()
     y, groups = ratings.y, _groups(ratings)
-    folds = _folds(ratings, groups, config)
-    resampling = Resampling(groups, config.resamples, config.seed)
-    classifier = OfferClassifier(ratings.catalogue, seed=config.seed)
+    prior = _prior(ratings, config)
+    folds = _folds(ratings, groups, config, needed=prior is None)
+    classifier = OfferClassifier(ratings.catalogue, prior=prior, seed=config.seed, n_jobs=-1)
     with threadpool_limits(1):  # many small fits side by side: threads inside each would only get in the way
         jobs = (delayed(_run)(fold, classifier, ratings, groups, config) for fold in folds)
         running = iter(Parallel(n_jobs=-1, backend="threading", return_as="generator")(jobs))
         runs = list(progress(running, len(folds)) if progress else running)
-        classifier.fit(ratings.features, y, groups=groups)
-    predictions = _out_of_fold(runs, len(y))
-    pool = predictions.pop(POOL)
-    gains = {key: gain(y, pool[: len(other)], other, resampling) for key, other in predictions.items()}
-    measured = [(run.fold.repeat, run.fold.test, run.importance) for run in runs]
-    goes_by = importances(classifier.model_, ratings.features.to_numpy(), measured, resampling)
-    overall = scores(y, pool, resampling)
+        model = _fit(classifier, ratings, groups)
     data = {
         "source": ratings.source,
         "digest": ratings.digest,
         "n": len(ratings),
         "n_outcome_unknown": len(everything) - len(ratings),
         "n_groups": len(np.unique(groups)),
-        "base_rate": float(y.mean()),
-        "simulated": ratings.simulated,
+        "base_rate": float(y.mean()) if len(y) else None,
+        "simulated": ratings.simulated if len(y) else True,
         "catalogue": ratings.catalogue.name,
     }
-    by_role = {
-        role: scores(y, pool, resampling, rows) for role, rows in _roles(ratings) if 0 < y[rows].sum() < rows.sum()
-    }
-    told = {metric: [score.value, score.low, score.high] for metric, score in overall.items()}
-    model = replace(classifier.model_, name=name, trained_on={**data, "scores": told}, versions=_versions())
+    measured = _measure(runs, model, ratings, groups, config) if runs else _UNMEASURED
+    told = {metric: [score.value, score.low, score.high] for metric, score in measured["scores"].items()}
+    about = {**data, "scores": told}
+    if prior:
+        share = classifier.pool_.prior_share if len(y) else 1.0
+        about["prior"] = {"name": prior.model.name, "share": round(share, 3)}
     return TrainingResult(
         name=name,
-        model=model,
+        model=replace(model, name=name, trained_on=about, versions=_versions()),
         config=config,
-        scores=overall,
-        scores_by_role=by_role,
-        challengers={key: scores(y, other, resampling) for key, other in predictions.items()},
-        gains=gains,
-        transparency=_transparency(gains),
-        calibration=calibration(y, pool.mean(axis=0)),
-        importances=goes_by["signal"],
-        importances_by_family=goes_by["family"],
-        importances_by_side=goes_by["side"],
+        **measured,
         halo=alike(ratings),
         data=data,
-        warnings=tuple(_warnings(ratings, data, by_role)),
+        warnings=tuple(_warnings(ratings, about, measured["scores_by_role"])),
         seconds=time.perf_counter() - started,
     )
+
+
+def _fit(classifier: OfferClassifier, ratings: Ratings, groups: NDArray[Any]) -> OfferModel:
+    if classifier.prior and not len(ratings):
+        return classifier.prior.model
+    return classifier.fit(ratings.features, ratings.y, groups=groups).model_
+
+
+def _prior(ratings: Ratings, config: TrainingConfig) -> Prior | None:
+    """Find the model to start from, by what the config says."""
+    few = min(ratings.y.sum(), len(ratings) - ratings.y.sum()) < FEW
+    if config.prior == "none" or (config.prior == "auto" and not few):
+        return None
+    prior = published_prior()
+    if prior.fits(ratings.catalogue):
+        return prior
+    if config.prior == "published":
+        kind = "leave_out takes signals away" if config.leave_out else "it is of other signals, scales or inputs"
+        raise ConfigError(f'prior = "published" is for the shipped catalogue, all of it; {kind}: write prior = "none"')
+    return None
+
+
+_UNMEASURED: dict[str, Any] = {
+    "scores": {},
+    "scores_by_role": {},
+    "challengers": {},
+    "gains": {},
+    "transparency": None,
+    "calibration": (),
+    "importances": {},
+    "importances_by_family": {},
+    "importances_by_side": {},
+}
+
+
+def _measure(
+    runs: Sequence[_Run], model: OfferModel, ratings: Ratings, groups: NDArray[Any], config: TrainingConfig
+) -> dict[str, Any]:
+    """Score the model and its challengers on the rows that each fold had not seen."""
+    y, resampling = ratings.y, Resampling(groups, config.resamples, config.seed)
+    predictions = _out_of_fold(runs, len(y))
+    pool = predictions.pop(POOL)
+    gains = {key: gain(y, pool[: len(other)], other, resampling) for key, other in predictions.items()}
+    found = [(run.fold.repeat, run.fold.test, run.importance) for run in runs]
+    goes_by = importances(model, ratings.features.to_numpy(), found, resampling)
+    roles = {role: rows for role, rows in _roles(ratings) if 0 < y[rows].sum() < rows.sum()}
+    return {
+        "scores": scores(y, pool, resampling),
+        "scores_by_role": {role: scores(y, pool, resampling, rows) for role, rows in roles.items()},
+        "challengers": {key: scores(y, other, resampling) for key, other in predictions.items()},
+        "gains": gains,
+        "transparency": _transparency(gains),
+        "calibration": calibration(y, pool.mean(axis=0)),
+        "importances": goes_by["signal"],
+        "importances_by_family": goes_by["family"],
+        "importances_by_side": goes_by["side"],
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,8 +380,8 @@ def _groups(ratings: Ratings) -> NDArray[Any]:
     return np.arange(len(ratings)) if ratings.groups is None else ratings.groups
 
 
-def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig) -> list[_Fold]:
-    """Split the rows, again in each repeat; no group is on both sides."""
+def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig, needed: bool) -> list[_Fold]:
+    """Split the rows, again in each repeat; no group is on both sides. Without enough rows: none, where not needed."""
     y = ratings.y
     problems = []
     for word, known in (("yes", 1), ("no", 0)):
@@ -334,6 +392,8 @@ def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig) -> li
         elif people < 2:
             kind = f"has one group only among the rows with outcome '{word}'; two or more are needed"
             problems.append(Problem(kind, column=ratings.catalogue.group))
+    if problems and not needed:
+        return []
     if problems:
         raise RatingsError(ratings.source, problems)
     most = min(config.folds, *(len(np.unique(groups[y == known])) for known in (0, 1)))
@@ -345,6 +405,8 @@ def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig) -> li
         ]
         if all(0 < y[fold.train].sum() < len(fold.train) for fold in folds):
             return folds
+    if not needed:
+        return []
     kind = "has too few groups to keep both outcomes on both sides of a split; add rows of other groups"
     raise RatingsError(ratings.source, [Problem(kind, column=ratings.catalogue.group)])
 
@@ -361,7 +423,7 @@ def _run(
     """Fit the pool and its challengers on a fold's training rows, and predict its test rows."""
     X, y = ratings.features, ratings.y
     learned, test = X.iloc[fold.train], X.iloc[fold.test]
-    pool = clone(classifier).fit(learned, y[fold.train], groups=groups[fold.train])
+    pool = clone(classifier).set_params(n_jobs=1).fit(learned, y[fold.train], groups=groups[fold.train])
     predictions = {POOL: pool.predict_proba(test)[:, 1]}
     for name in config.challengers:
         if fold.repeat == 0 or name not in HEAVY:
@@ -409,12 +471,23 @@ def _roles(ratings: Ratings) -> Iterator[tuple[str, NDArray[np.bool_]]]:
 
 
 def _warnings(ratings: Ratings, data: Mapping[str, Any], by_role: Mapping[str, Mapping[str, Score]]) -> Iterator[str]:
+    if "prior" in data:
+        share = data["prior"]["share"]
+        yield (
+            f"Prior: {share:.0%} of what this model knows is published effects, SIMULATED; {1 - share:.0%} comes from "
+            f"your {len(ratings):,} interview{'s' * (len(ratings) != 1)}."
+        )
+        if not data["scores"]:
+            yield (
+                f"Too few to measure how well it predicts: that takes {MINIMUM} offers and {MINIMUM} non-offers, of "
+                "several people."
+            )
     if ratings.simulated:
         yield "SIMULATED: these interviews are simulated; the model says nothing about real ones."
     few = int(min(ratings.y.sum(), len(ratings) - ratings.y.sum()))
     if few < FEW:
         yield f"Only {few} rows have the rarer outcome: expect the scores to move with more data."
-    if ratings.groups is None:
+    if ratings.groups is None and len(ratings):
         yield "No group column: if one person has several rows, the scores are too good; name it in the catalogue."
     for role, found in by_role.items():
         if found["roc_auc"].low > SUSPICIOUS_AUC.get(role, 1.0):
@@ -431,7 +504,7 @@ def _warnings(ratings: Ratings, data: Mapping[str, Any], by_role: Mapping[str, M
     empty = [
         name for name, column in zip(ratings.catalogue.names, ratings.values.T, strict=True) if np.isnan(column).all()
     ]
-    if empty:
+    if empty and len(ratings):
         yield f"Never rated: {', '.join(empty)}."
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.model import Contribution, Prediction
+from predictor.prediction import Contribution, Prediction
 from predictor.signals import CONTEXT, Catalogue
 
 if TYPE_CHECKING:
@@ -83,10 +83,11 @@ def render_training(result: TrainingResult) -> str:
     data = result.data
     lines = [
         click.style(f"{result.name}: trained on {data['n']:,} interviews ", bold=True)
-        + f"({data['n_groups']:,} groups, {_percent(data['base_rate'])} offers) in {result.seconds:.0f} s",
+        + f"({data['n_groups']:,} groups, {_percent(data['base_rate'] or 0)} offers) in {result.seconds:.0f} s",
         "",
-        click.style(f"{'On rows not seen in training':<30}{'value':>7}   90 % interval", bold=True),
     ]
+    if result.scores:
+        lines.append(click.style(f"{'On rows not seen in training':<30}{'value':>7}   90 % interval", bold=True))
     for metric, score in result.scores.items():
         lines.append(f"  {metric.replace('_', ' '):<28}{score.value:>7.3f}   {_span(score)}")
     if result.gains:
@@ -103,7 +104,8 @@ def render_training(result: TrainingResult) -> str:
         for role, by in result.scores_by_role.items():
             auc = by["roc_auc"]
             lines.append(f"  {role:<28}{auc.value:>7.3f}   {_span(auc):<17}{auc.n:>10,}")
-    lines += ["", *_importances(result), ""]
+    if result.importances:
+        lines += ["", *_importances(result), ""]
     for warning in result.warnings:
         lines += [click.style(line, fg="yellow") for line in _wrap(warning)]
     return "\n".join(lines).rstrip()

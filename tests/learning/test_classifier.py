@@ -18,6 +18,7 @@ from predictor.errors import ConfigError
 from predictor.learning.boosting import fit_fold, tables_of
 from predictor.learning.decomposition import evaluate
 from predictor.learning.members import INTERCEPT_PRECISION
+from predictor.model import Triple
 from predictor.tables import Grid
 
 
@@ -127,11 +128,24 @@ def test_tables_are_centred_and_pairs_say_only_what_is_theirs() -> None:
 def test_contributions_are_look_ups_with_half_of_each_pair(model: OfferModel) -> None:
     rating = {"rater_role": "candidate", "goals_discussed": 4}
     found = {item.signal: item.log_odds for item in model.predict(rating).contributions}
-    halves = {pair.first: pair.log_odds[:, 2] / 2 for pair in model.pairs if pair.second == "rater_role"}
-    expected = model.tables["goals_discussed"][3] + halves["goals_discussed"][3]
-    assert found["goals_discussed"] == pytest.approx(expected, abs=1e-12)
-    unseen = sum(halves[name][5] for name in model.signals if name != "goals_discussed")
-    assert found["rater_role"] == pytest.approx(model.tables["rater_role"][2] + unseen + halves["goals_discussed"][3])
+    cell = dict.fromkeys(model.signals, 5) | {"rater_role": 2, "goals_discussed": 3}  # 5 is "not observed"
+    expected = {name: model.tables[name][cell[name]] for name in model.terms}
+    for pair in model.pairs:
+        for name in (pair.first, pair.second):
+            expected[name] += pair.log_odds[cell[pair.first], cell[pair.second]] / 2
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_contributions_have_a_third_of_each_triple(model: OfferModel) -> None:
+    names = ("goals_discussed", "mutual_rapport", "rater_role")
+    table = np.arange(6 * 6 * 4, dtype=float).reshape(6, 6, 4) / 100
+    more = replace(model, triples=(Triple(names, table),))
+    rating = {"rater_role": "candidate", "goals_discussed": 4, "mutual_rapport": 1.5}
+    before, after = model.predict(rating), more.predict(rating)
+    assert after.log_odds - before.log_odds == pytest.approx((table[3, 0, 2] + table[3, 1, 2]) / 2, abs=1e-12)
+    for old, new in zip(before.contributions, after.contributions, strict=True):
+        third = (after.log_odds - before.log_odds) / 3 * (old.signal in names)
+        assert new.log_odds - old.log_odds == pytest.approx(third, abs=1e-12)
 
 
 def test_thin_input_keeps_the_mean_probability(model: OfferModel, interviews: Ratings) -> None:

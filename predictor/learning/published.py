@@ -1,0 +1,67 @@
+"""The prior from published evidence: what the simulator knows, as a model to start from.
+
+The simulator's strengths are tuned to published figures (see `predictor.sources.simulation`). A regression on many
+simulated interviews says what they amount to for each signal; how far a real organisation may differ is put on top, so
+its intervals are wide. The result is a file of the package, so that `predict` answers before anything was trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
+
+import numpy as np
+
+from predictor.learning.classifier import describe
+from predictor.learning.pool import fit_pool
+from predictor.learning.prior import Prior
+from predictor.model import OfferModel
+from predictor.sources.simulation import simulate_interviews
+from predictor.tables import Floats
+
+NAME = "published-evidence"
+ROWS, SEED = 50_000, 1997
+REFERENCE = 500  # simulated ratings that a model's columns are scaled by, beside its own few
+
+
+@cache
+def published_prior() -> Prior:
+    """Give the shipped model with ratings that stand for the interviews it is about.
+
+    Examples
+    --------
+    >>> published_prior().model.trained_on["n"]
+    0
+    """
+    return Prior(OfferModel.published(), _reference())
+
+
+def build_published(rows: int = ROWS) -> OfferModel:
+    """Make the shipped model anew from simulated interviews: the same numbers each time.
+
+    Parameters
+    ----------
+    rows
+        Simulated interviews to take the effects from.
+    """
+    ratings = simulate_interviews(rows, seed=SEED).labelled()
+    values, none = ratings.features.to_numpy(), np.empty(0)
+    pool = fit_pool(values, ratings.y, ratings.catalogue, boosted=False)
+    effects = describe(pool, values, ratings.y, ratings.catalogue)
+    prior = Prior(effects, _reference())
+    pool = fit_pool(values[:0], none, ratings.catalogue, prior=prior)
+    model = describe(pool, values[:0], none, ratings.catalogue, prior=prior)
+    told = {
+        "source": f"published effects, by way of {rows:,} SIMULATED interviews",
+        "digest": ratings.digest,
+        "n": 0,
+        "simulated": True,
+        "prior": {"name": NAME, "share": 1.0},
+    }
+    found = {"interview-outcome-predictor": version("interview-outcome-predictor")}
+    return replace(model, name=NAME, trained_on=told, versions=found, created_at="2026-11-24T00:00:00+00:00")
+
+
+def _reference() -> Floats:
+    return simulate_interviews(REFERENCE, seed=SEED + 1).features.to_numpy()
