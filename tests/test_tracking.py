@@ -92,6 +92,7 @@ def test_params_are_the_config(run: Run) -> None:
     assert run.data.params == {
         "experiment": "pool", "folds": "5", "repeats": "5", "resamples": "200", "seed": "0",
         "leave_out": "clarity, rater_role", "challengers": "base_rate, mean_rating, logistic, boosting, forest",
+        "prior": "auto",
     }  # fmt: skip
 
 

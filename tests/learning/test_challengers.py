@@ -38,6 +38,10 @@ def test_challengers_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) 
         def __init__(self, name: str, inner: Any) -> None:
             self.name, self.inner = name, inner
 
+        def set_params(self, **chosen: Any) -> Spy:
+            self.inner.set_params(**chosen)
+            return self
+
         def fit(self, X: pd.DataFrame, y: Any, **groups: Any) -> Spy:
             self.rows = tuple(X.index)
             self.inner.fit(X, y, **groups)
