@@ -375,7 +375,7 @@ def _catalogue(path: Path | None) -> Catalogue:
 
 
 def _model_path(model: str | None) -> Path:
-    """Find a model by name or by path; the champion where none is named, and before there is one the published prior."""
+    """Find a model by name or by path; where none is named the champion, or the published prior if there is none."""
     from predictor.model import PUBLISHED
 
     path = MODELS / f"{model or CHAMPION}.json"

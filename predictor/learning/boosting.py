@@ -7,7 +7,7 @@ not seen, and their mean is steadier than any of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 from math import comb
@@ -38,7 +38,7 @@ class Boosters:
     terms
         Tables of the mean.
     out_of_fold
-        Log-odds of each row by the one booster that had not seen it, shape (n,).
+        Log-odds of each row by the one booster that had not seen it, shape (n,); NaN where every one had.
     variance
         Mean over the rows of the jackknife variance of the mean's log-odds.
     steps
@@ -51,10 +51,29 @@ class Boosters:
     steps: int
 
 
-def boost(
-    values: Floats, y: Floats, grid: Grid, fold: Ints, *, order: int, seed: int, n_jobs: int | None = None
-) -> Boosters:
-    """Fit a booster on each fold's other rows, and average them.
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fold's booster, the terms it was shown, the codes of all rows, and its held-out loss after each step."""
+
+    fold: int
+    model: Any
+    used: NDArray[np.int64]
+    codes: Floats
+    losses: Floats
+
+
+def fit_folds(
+    values: Floats,
+    y: Floats,
+    grid: Grid,
+    fold: Ints,
+    some: Iterable[int],
+    *,
+    order: int,
+    seed: int,
+    n_jobs: int | None = None,
+) -> list[Fit]:
+    """Fit a booster on all rows but a fold's, for some of the folds.
 
     Parameters
     ----------
@@ -65,7 +84,9 @@ def boost(
     grid
         Of the terms.
     fold
-        Number of each row's fold, 0 to k - 1, shape (n,).
+        Number of each row's fold, shape (n,).
+    some
+        Numbers of the folds to leave out, one after the other.
     order
         Most terms that may stand in one table: 2 or 3.
     seed
@@ -73,40 +94,32 @@ def boost(
     n_jobs
         How many boosters are fitted side by side; None leaves it to joblib's configuration.
     """
-    folds = range(int(fold.max()) + 1)
-    jobs = (delayed(fit_fold)(values, y, grid, fold, k, order, seed) for k in folds)
-    fits = list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
+    jobs = (delayed(fit_fold)(values, y, grid, fold, k, order, seed) for k in some)
+    return list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
+
+
+def average(fits: Sequence[Fit], y: Floats, grid: Grid, fold: Ints) -> Boosters:
+    """Read the tables of folds' boosters, all cut at the step that is best for the rows they have not seen."""
     most = int(np.median([fit.model.n_iter_ for fit in fits]))
-    steps = max(1, int(np.argmin(_pooled(fits)[: most + 1])))
-    out, parts, answers = np.zeros(len(y)), [], []
-    for k, fit in zip(folds, fits, strict=True):
+    steps = max(1, int(np.argmin(np.sum([fit.losses for fit in fits], axis=0)[: most + 1])))
+    out, parts, answers = np.full(len(y), np.nan), [], []
+    for fit in fits:
         terms = tables_of(fit.model, fit.used, grid, steps)
         answer = _at(terms, np.where(np.isnan(fit.codes), grid.levels, fit.codes).astype(np.int64))
         trees = next(islice(fit.model.staged_decision_function(fit.codes[:, fit.used]), steps - 1, None), None)
         trees = fit.model.decision_function(fit.codes[:, fit.used]) if trees is None else trees.ravel()
         if np.abs(trees - answer).max() > TOLERANCE:
             raise ArithmeticError("the tables do not equal the trees: this version of scikit-learn stores them anew")
-        out[fold == k] = answer[fold == k]
+        out[fold == fit.fold] = answer[fold == fit.fold]
         parts.append(terms)
         answers.append(answer)
-    count = len(parts)
-    spread = np.var(answers, axis=0).mean() * (count - 1)
-    return Boosters(add((1 / count, terms) for terms in parts), out, float(spread), steps)
+    spread = np.var(answers, axis=0).mean() * (len(parts) - 1)
+    return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread), steps)
 
 
 def too_large(grid: Grid, order: int) -> bool:
     """Whether tables of so many terms would have more than `MOST_CELLS` cells."""
     return comb(len(grid.levels), order) * float(np.median(grid.levels + 1)) ** order > MOST_CELLS
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """One fold's booster, the terms it was shown, the codes of all rows, and its held-out loss after each step."""
-
-    model: Any
-    used: NDArray[np.int64]
-    codes: Floats
-    losses: Floats
 
 
 def fit_fold(values: Floats, y: Floats, grid: Grid, fold: Ints, k: int, order: int, seed: int) -> Fit:
@@ -134,11 +147,7 @@ def fit_fold(values: Floats, y: Floats, grid: Grid, fold: Ints, k: int, order: i
         )
         model.fit(codes[inside][:, used], y[inside], X_val=codes[~inside][:, used], y_val=y[~inside])
     losses = -np.asarray(model.validation_score_) * np.sum(~inside)
-    return Fit(model, used, codes, np.append(losses, np.full(STEPS + 1 - len(losses), losses[-1])))
-
-
-def _pooled(fits: Sequence[Fit]) -> Floats:
-    return np.asarray(np.sum([fit.losses for fit in fits], axis=0))
+    return Fit(k, model, used, codes, np.append(losses, np.full(STEPS + 1 - len(losses), losses[-1])))
 
 
 def _codes(values: Floats, grid: Grid, rng: np.random.Generator) -> Floats:

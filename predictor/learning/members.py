@@ -71,11 +71,15 @@ class Member:
     intercept, coefficients
         Log-odds at the posterior mode; coefficients of shape (columns,).
     covariance
-        Shape (columns + 1, columns + 1), the intercept first: Laplace's, and what not knowing the spreads adds.
+        Shape (columns + 1, columns + 1), the intercept first: Laplace's, and what not knowing the spreads and not quite
+        believing the fit adds.
     spreads
         Standard deviation of the log-odds that each block may add, chosen by the data.
-    before
-        Prior variances of intercept and coefficients at these spreads, shape (columns + 1,).
+    evidence
+        Logarithm of the probability of the outcomes, coefficients and spreads averaged out; with a plain base rate as
+        an equally likely alternative where there is no prior model.
+    left
+        Share, 0 to 1, of the prior variance of these rows' log-odds that the rows left standing; 1 with no rows.
     belief
         Share, 0 to 1, by which the fit is believed rather than the plain base rate; near one but for few rows.
     """
@@ -84,8 +88,9 @@ class Member:
     intercept: float
     coefficients: Floats
     covariance: Floats
-    before: Floats
     spreads: Mapping[str, float]
+    evidence: float
+    left: float
     belief: float
 
     def decision_function(self, cells: Floats) -> Floats:
@@ -100,11 +105,6 @@ class Member:
         """Mean variance of the log-odds over rows given as cell weights."""
         phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
         return float(UNSHOWN + np.einsum("ij,ij->i", phi @ self.covariance, phi).mean())
-
-    def prior_share(self, cells: Floats) -> float:
-        """Share, 0 to 1, of the prior variance of the log-odds that the rows learned from left standing."""
-        phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
-        return float(min(1.0, self.variance(cells) / (UNSHOWN + (phi**2 @ self.before).mean())))
 
     def uncertainty(self, cells: Floats) -> tuple[Floats, Floats, Floats]:
         """Write the covariance as in factor analysis: a few directions, and what each cell has of its own.
@@ -197,20 +197,26 @@ def fit_member(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, float
         rho = rho + step
         w = w + slope @ step * (biggest < 1)
     doubt = slope @ vectors / np.sqrt(values)
+    precision = fixed + inside @ np.exp(rho)
+    evidence = _log_likelihood(y, phi @ w) + 0.5 * (np.log(precision).sum() - logdet)
+    evidence -= 0.5 * (precision @ (w - centre) ** 2 + (rho - middle) @ hyper @ (rho - middle))
+    evidence += 0.5 * float(np.linalg.slogdet(hyper)[1] - np.log(values).sum())
     base, base_evidence = _base_rate(y)
     belief = 1.0
     if not prior:
-        evidence = _log_likelihood(y, phi @ w) + 0.5 * (count @ rho + np.log(INTERCEPT_PRECISION) - logdet)
-        evidence -= 0.5 * ((fixed + inside @ np.exp(rho)) @ w**2 + (rho - middle) @ hyper @ (rho - middle))
-        evidence += 0.5 * (np.linalg.slogdet(hyper)[1] - np.log(values).sum())
         belief = float(expit(DOUBT_ODDS + DOUBT_SHARE * (evidence - base_evidence)))
+        evidence = np.logaddexp(evidence, base_evidence) - np.log(2)
+    # what is believed of the fit, and how far it lies from the base rate, is uncertain too: between-model variance
+    away = np.sqrt(belief * (1 - belief)) * (w - base * (np.arange(size) == 0))
+    before = (phi**2 / precision).sum()
     return Member(
         basis=basis,
         intercept=float(base + belief * (w[0] - base)),
         coefficients=belief * w[1:],
-        covariance=inverse + doubt @ doubt.T,
-        before=1 / (fixed + inside @ np.exp(rho)),
+        covariance=inverse + doubt @ doubt.T + np.outer(away, away),
         spreads=dict(zip(basis.names, np.exp(-rho / 2).tolist(), strict=True)),
+        evidence=float(evidence),
+        left=float(np.einsum("ij,jk,ik->", phi, inverse, phi, optimize=True) / before) if before else 1.0,
         belief=belief,
     )
 

@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from predictor.learning.basis import choose_basis
-from predictor.learning.boosting import Boosters, boost, too_large
-from predictor.learning.decomposition import Terms, add
+from predictor.learning.boosting import Boosters, average, fit_folds, too_large
+from predictor.learning.decomposition import Terms, add, evaluate
 from predictor.learning.members import PRIOR_ROWS, SPREADS, Member, fit_member
 from predictor.learning.prior import Prior
 from predictor.signals import Catalogue
@@ -20,9 +20,30 @@ from predictor.tables import Floats, Grid, Ints
 
 FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
 RARER = 30  # rows of the rarer outcome under which the regression stands alone
+TRUST_ODDS = 2.0  # a prior model is trusted, before any row is seen, with odds of e^2
+TRIAL = 3  # folds on which boosters must show a gain before the others are fitted
 # What weights cost, in units of log-likelihood: a share w of the boosters TOLL w + PULL w^2, so that it is none at all
 # without a clear gain; a slope s and an intercept i of calibration CALIBRATION ((s - 1)^2 + i^2).
 TOLL, PULL, CALIBRATION = 2.5, 3.0, 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """The fitted regression, or two of them mixed: one that starts from a prior model, one that does not.
+
+    Attributes
+    ----------
+    terms
+        Tables.
+    member
+        The one with the larger weight; intervals are its.
+    prior_share
+        Share of what is known that comes from the prior model, 0 to 1; 0 without one.
+    """
+
+    terms: Terms
+    member: Member
+    prior_share: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +52,8 @@ class Pool:
 
     Attributes
     ----------
-    member
-        The regression, fitted on all rows.
+    regression
+        Its tables, fitted on all rows: with a prior model, what starts from it and what does not, as the evidence says.
     boosters
         The mean of the folds' boosters; None where they have no weight.
     weights
@@ -41,17 +62,14 @@ class Pool:
         The pool: weighted tables of both.
     factors, variances
         For the interval, a table a term; `factors` starts with the intercept's. See `Member.uncertainty`.
-    prior_share
-        Share of what is known that comes from the prior model, 0 to 1; 0 without one.
     """
 
-    member: Member
+    regression: Regression
     boosters: Boosters | None
     weights: tuple[float, float]
     terms: Terms
     factors: list[Floats]
     variances: list[Floats]
-    prior_share: float = 0.0
 
 
 def fit_pool(
@@ -89,7 +107,8 @@ def fit_pool(
     grid = Grid.of(catalogue)
     cells = grid.weights(values)
     known = grid.weights(np.concatenate([prior.rows, values])) if prior else cells
-    member = _fit_member(cells, y, grid, catalogue, prior)
+    regression = regress(cells, y, grid, catalogue, prior)
+    member = regression.member
     boosters: Boosters | None = None
     weights, intercept = (1.0, 0.0), 0.0
     fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed)
@@ -98,53 +117,75 @@ def fit_pool(
         first = np.empty(len(y))
         for k, part in enumerate(Parallel(n_jobs=n_jobs, prefer="threads")(jobs)):
             first[fold == k] = part
-        for order in (2, 3):
-            if too_large(grid, order):
-                break
-            found = boost(values, y, grid, fold, order=order, seed=seed, n_jobs=n_jobs)
-            if boosters is None or _loss(found, y) < _loss(boosters, y):
-                boosters = found
-                intercept, *both = weigh(first, boosters.out_of_fold, y)
-                weights = both[0], both[1]
-            if weights[1] < sum(weights) / 2:  # where pairs say little, triples would say less
-                break
-    terms = member.terms()
+        boosters = _boost(values, y, grid, fold, first, seed, n_jobs)
+    if boosters:
+        intercept, *both = weigh(first, boosters.out_of_fold, y)
+        weights = both[0], both[1]
+    terms = regression.terms
     start, factors, variances = member.uncertainty(known)
     scale = weights[0]
-    if boosters and weights[1] > 0:
+    if boosters:
         terms = add([(1.0, {(): np.array(intercept)}), (weights[0], terms), (weights[1], boosters.terms)])
         # Both members err alike where rows are few: standard deviations add up. The boosters' is known on average.
         scale += weights[1] * np.sqrt(boosters.variance / member.variance(known))
-    else:
-        boosters, terms = None, add([(1.0, {(): np.array(intercept)}), (weights[0], terms)])
     cuts = grid.offsets[1:-1]
     return Pool(
-        member=member,
+        regression=regression,
         boosters=boosters,
         weights=weights,
         terms=terms,
         factors=[scale * start, *np.split(scale * factors, cuts)],
         variances=np.split(scale**2 * variances, cuts),
-        prior_share=member.prior_share(known) if prior else 0.0,
     )
 
 
-def _fit_member(cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None) -> Member:
+def regress(cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None = None) -> Regression:
+    """Fit the regression; where there is a prior model, from it and without it, mixed in log-odds by their evidence."""
     if prior is None:
-        return fit_member(cells, y, choose_basis(cells, grid, catalogue, SPREADS))
+        alone = fit_member(cells, y, choose_basis(cells, grid, catalogue, SPREADS))
+        return Regression(alone.terms(), alone, 0.0)
     model = prior.model
     basis = choose_basis(np.concatenate([prior.cells, cells]), grid, catalogue, SPREADS, prior.terms)
-    return fit_member(cells, y, basis, (model.intercept, PRIOR_ROWS * model.base_rate * (1 - model.base_rate)))
+    precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in so many rows
+    started = fit_member(cells, y, basis, (model.intercept, precision))
+    if not len(y):
+        return Regression(started.terms(), started, 1.0)
+    alone = regress(cells, y, grid, catalogue).member
+    trust = float(expit(TRUST_ODDS + started.evidence - alone.evidence))
+    terms = add([(trust, started.terms()), (1 - trust, alone.terms())])
+    return Regression(terms, started if trust > 0.5 else alone, trust * started.left)
 
 
-def _loss(boosters: Boosters, y: Floats) -> float:
-    return float(np.logaddexp(0, boosters.out_of_fold).sum() - y @ boosters.out_of_fold)
+def _boost(
+    values: Floats, y: Floats, grid: Grid, fold: Ints, first: Floats, seed: int, n_jobs: int | None
+) -> Boosters | None:
+    """Fit boosters of pairs, and of triples where pairs tell most; None where they add nothing to the regression.
+
+    `first` are the regression's log-odds out of fold.
+    """
+    if too_large(grid, 2):
+        return None
+    trial, rest = range(TRIAL), range(TRIAL, int(fold.max()) + 1)
+    fits = fit_folds(values, y, grid, fold, trial, order=2, seed=seed, n_jobs=n_jobs)
+    tried = fold < TRIAL
+    if weigh(first[tried], average(fits, y, grid, fold).out_of_fold[tried], y[tried])[2] == 0:
+        return None
+    fits += fit_folds(values, y, grid, fold, rest, order=2, seed=seed, n_jobs=n_jobs)
+    pairs = average(fits, y, grid, fold)
+    _, regression, boosters = weigh(first, pairs.out_of_fold, y)
+    if boosters == 0:
+        return None
+    if boosters < regression or too_large(grid, 3):
+        return pairs
+    fits = fit_folds(values, y, grid, fold, [*trial, *rest], order=3, seed=seed, n_jobs=n_jobs)
+    triples = average(fits, y, grid, fold)
+    return min(pairs, triples, key=lambda found: np.logaddexp(0, (1 - 2 * y) * found.out_of_fold).sum())
 
 
 def _out_of_fold(
     cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None, outside: NDArray[np.bool_]
 ) -> Floats:
-    return _fit_member(cells[~outside], y[~outside], grid, catalogue, prior).decision_function(cells[outside])
+    return evaluate(regress(cells[~outside], y[~outside], grid, catalogue, prior).terms, cells[outside], grid)
 
 
 def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int) -> Ints | None:
