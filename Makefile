@@ -18,7 +18,7 @@ BENCH   := experiments/benchmark/bench.py
 HEAVY   := .venv-peers/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install data train predict ui test check format bench bench-peers clean
+.PHONY: help quickstart install data prior train predict ui test check format bench bench-peers clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ data: $(STAMP) ## write the SIMULATED sample data/interviews.csv anew, the same 
 
 data/interviews.csv: | $(STAMP)
 	@$(BIN)/predictor simulate $@ -n 1200 --seed 2026
+
+prior: $(STAMP) ## write the SIMULATED prior from published evidence anew, the same numbers each time
+	@$(BIN)/python -c 'from predictor.learning.published import build_published as build; from predictor.model import PUBLISHED; build().save(PUBLISHED)'
 
 train: $(STAMP) ## train on DATA with SIGNALS and EXPERIMENT, record the run
 	@$(BIN)/predictor train "$(DATA)" --experiment "$(EXPERIMENT)" $(if $(SIGNALS),--signals "$(SIGNALS)") $(if $(NAME),--name "$(NAME)")

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,14 +184,27 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
     "--experiment", "-e", default="pool", show_default=True, help="A file experiments/NAME.toml, or its path."
 )
 @click.option("--name", help="Name of the model.  [default: DATA-EXPERIMENT]")
+@click.option(
+    "--prior",
+    type=click.Choice(["auto", "published", "none"]),
+    help="Start from published effects (SIMULATED); auto does so for few rows.  [default: the experiment's, auto]",
+)
 @click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
 @click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
 def train(
-    data: Path, signals: Path | None, experiment: str, name: str | None, plots: Path | None, no_track: bool
+    data: Path,
+    signals: Path | None,
+    experiment: str,
+    name: str | None,
+    prior: str | None,
+    plots: Path | None,
+    no_track: bool,
 ) -> None:
     """Train a model on rated interviews with known outcomes, and record the run in MLflow.
 
-    DATA is a CSV, JSON or Parquet file with a column a signal and one with the outcome, yes or no.
+    DATA is a CSV, JSON or Parquet file with a column a signal and one with the outcome, yes or no. On the shipped
+    signals a handful of interviews is enough: the model then starts from published effects, and says how much of it
+    is prior.
     The model goes to experiments/models/NAME.json; the first becomes the champion, which `predict` uses.
 
     \b
@@ -198,6 +212,7 @@ def train(
       predictor train data/interviews.csv
       predictor train my.csv --signals my.toml
       predictor train data/interviews.csv --experiment no-body-language
+      predictor train my-five-interviews.csv --prior published
     """
     from predictor.learning.training import TrainingConfig
     from predictor.learning.training import train as fit
@@ -206,6 +221,7 @@ def train(
 
     path = Path(experiment) if experiment.endswith(".toml") else EXPERIMENTS / f"{experiment}.toml"
     config = TrainingConfig.load(path) if path.exists() or experiment != "pool" else TrainingConfig()
+    config = replace(config, prior=prior or config.prior)
     name = name or re.sub(r"[^\w.-]+", "-", f"{data.stem}-{path.stem}").lstrip(".-")
     if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.endswith(".json") or name == CHAMPION:
         raise ConfigError(

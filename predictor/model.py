@@ -442,7 +442,8 @@ class OfferModel:
         if prior := self.trained_on.get("prior"):
             n = self.trained_on["n"]
             own = f"the rest comes from {n:,} interview{'s' * (n != 1)}" if n else "no interview of yours is in it yet"
-            yield f"Prior: {prior['share']:.0%} of what this model knows is published effects, SIMULATED; {own}."
+            share = f"{100 * prior['share']:.0f} %"
+            yield f"Prior: {share} of what this model knows is published effects, SIMULATED; {own}."
 
     def _notes(self, values: Floats, not_rated: Sequence[str]) -> Iterator[str]:
         total = len(self.signals)

@@ -214,10 +214,10 @@ class Ratings:
                 "predictor signals infer my.csv --outcome COLUMN > my.toml"
             )
             problems = [Problem(kind)]
+        elif training:
+            problems += _untrainable(columns, y, context, catalogue)
         elif n == 0:
             problems.append(Problem("there are no rows; add at least one rated interview"))
-        elif training:
-            problems += _untrainable(columns, y, context, catalogue, bool(problems))
         if problems:
             raise RatingsError(source, problems)
         return cls(catalogue, values, y, context, source)
@@ -508,7 +508,7 @@ def _plain(cells: Cells, name: str) -> tuple[NDArray[Any], list[Problem]]:
 
 
 def _untrainable(
-    columns: Mapping[str, Cells], y: Floats, context: Mapping[str, NDArray[Any]], catalogue: Catalogue, spoilt: bool
+    columns: Mapping[str, Cells], y: Floats, context: Mapping[str, NDArray[Any]], catalogue: Catalogue
 ) -> list[Problem]:
     """Say what keeps ratings, otherwise valid, from being learned from."""
     problems = []
@@ -516,14 +516,6 @@ def _untrainable(
         problems.append(Problem(f"has no column of a signal of the catalogue '{catalogue.name}'"))
     if catalogue.outcome not in columns:
         problems.append(Problem("is missing; training needs the outcome, yes or no", column=catalogue.outcome))
-    elif not spoilt:
-        known = np.unique(y[~np.isnan(y)])
-        if len(known) == 0:
-            problems.append(Problem("is empty in every row; training needs known outcomes", column=catalogue.outcome))
-        elif len(known) == 1:
-            word = "yes" if known[0] else "no"
-            kind = f"is '{word}' in every row; training needs both yes and no"
-            problems.append(Problem(kind, column=catalogue.outcome))
     if catalogue.group and catalogue.group not in context:
         kind = "is missing; it keeps rows of one person on one side of a split (or take 'group' out of the catalogue)"
         problems.append(Problem(kind, column=catalogue.group))

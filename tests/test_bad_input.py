@@ -86,18 +86,24 @@ GOOD = [f"c{row},{1 + row % 5},{'yes' if row % 2 else 'no'}" for row in range(20
 FILES: dict[str, tuple[bytes | str, tuple[str, ...]]] = {
     "empty file": ("", ("empty",)),
     "only a newline": ("\n\n", ("empty",)),
-    "header only": (HEADER, ("no rows",)),
+    "header only": (HEADER, ("'yes' in 0 rows", "'no' in 0 rows")),
     "utf-16": ("\n".join([HEADER, *GOOD]).encode("utf-16"), ("not UTF-8",)),
     "latin-1": ("\n".join([HEADER, *GOOD, "é,3,yes"]).encode("latin-1"), ("not UTF-8", "byte")),
     "binary": (bytes(range(256)), ("not UTF-8",)),
     "no outcome column": ("\n".join(line.rpartition(",")[0] for line in [HEADER, *GOOD]), ("offer", "is missing")),
     "no group column": ("\n".join(line.partition(",")[2] for line in [HEADER, *GOOD]), ("candidate_id", "is missing")),
     "no signal column": ("candidate_id,offer\nc1,yes\nc2,no", ("no column of a signal",)),
-    "one class yes": ("\n".join([HEADER, *(r.replace("no", "yes") for r in GOOD)]), ("offer", "'yes' in every row")),
-    "one class no": ("\n".join([HEADER, *(r.replace("yes", "no") for r in GOOD)]), ("offer", "'no' in every row")),
+    "one class yes": (
+        "\n".join([HEADER, *(r.replace("no", "yes") for r in GOOD)]),
+        ("offer", "'no' in 0 rows", "at least 5"),
+    ),
+    "one class no": (
+        "\n".join([HEADER, *(r.replace("yes", "no") for r in GOOD)]),
+        ("offer", "'yes' in 0 rows", "at least 5"),
+    ),
     "outcome empty": (
         "\n".join([HEADER, *(r.rpartition(",")[0] + "," for r in GOOD)]),
-        ("offer", "empty in every row"),
+        ("offer", "'yes' in 0 rows", "'no' in 0 rows"),
     ),
     "outcome maybe": ("\n".join([HEADER, *GOOD, "c9,3,maybe"]), ("row 21", "offer", "'maybe'", "yes or no")),
     "outcome 2": ("\n".join([HEADER, *GOOD, "c9,3,2"]), ("row 21", "offer", "'2'")),
@@ -121,7 +127,7 @@ FILES: dict[str, tuple[bytes | str, tuple[str, ...]]] = {
 def test_bad_csv(run: Callable[..., Result], workplace: Path, kind: str) -> None:
     content, says = FILES[kind]
     (workplace / "my.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
-    _refused(run("train", "my.csv", "--no-track"), "my.csv", *says)
+    _refused(run("train", "my.csv", "--prior", "none", "--no-track"), "my.csv", *says)
 
 
 @pytest.mark.parametrize(

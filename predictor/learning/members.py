@@ -50,7 +50,7 @@ SPREADS: Mapping[str, Spread] = {
 }
 # as for a uniform prior on the base rate: a logistic variable's variance is pi^2 / 3
 INTERCEPT_PRECISION = 3 / np.pi**2
-PRIOR_ROWS = 20.0  # interviews that the base rate of a prior model counts for
+PRIOR_ROWS = 10.0  # interviews that the base rate of a prior model counts for
 PRIOR_SLOPE = 0.4  # standard deviation of a prior model's coefficient around one
 WITH_PRIOR = 0.5  # factor of the spreads' medians where a prior model already says what is to be expected
 # With few rows the evidence that ratings say anything at all is weak, and overstated by its approximations: half of it
@@ -78,8 +78,9 @@ class Member:
     evidence
         Logarithm of the probability of the outcomes, coefficients and spreads averaged out; with a plain base rate as
         an equally likely alternative where there is no prior model.
-    left
-        Share, 0 to 1, of the prior variance of these rows' log-odds that the rows left standing; 1 with no rows.
+    before, after
+        Prior variances of intercept and coefficients at these spreads, shape (columns + 1,), and the posterior
+        covariance at these spreads.
     belief
         Share, 0 to 1, by which the fit is believed rather than the plain base rate; near one but for few rows.
     """
@@ -90,7 +91,8 @@ class Member:
     covariance: Floats
     spreads: Mapping[str, float]
     evidence: float
-    left: float
+    before: Floats
+    after: Floats
     belief: float
 
     def decision_function(self, cells: Floats) -> Floats:
@@ -105,6 +107,11 @@ class Member:
         """Mean variance of the log-odds over rows given as cell weights."""
         phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
         return float(UNSHOWN + np.einsum("ij,ij->i", phi @ self.covariance, phi).mean())
+
+    def left(self, cells: Floats) -> float:
+        """Share, 0 to 1, of the prior variance of rows' log-odds that the rows learned from left standing."""
+        phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
+        return float(np.einsum("ij,jk,ik->", phi, self.after, phi, optimize=True) / (phi**2 @ self.before).sum())
 
     def uncertainty(self, cells: Floats) -> tuple[Floats, Floats, Floats]:
         """Write the covariance as in factor analysis: a few directions, and what each cell has of its own.
@@ -208,7 +215,6 @@ def fit_member(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, float
         evidence = np.logaddexp(evidence, base_evidence) - np.log(2)
     # what is believed of the fit, and how far it lies from the base rate, is uncertain too: between-model variance
     away = np.sqrt(belief * (1 - belief)) * (w - base * (np.arange(size) == 0))
-    before = (phi**2 / precision).sum()
     return Member(
         basis=basis,
         intercept=float(base + belief * (w[0] - base)),
@@ -216,7 +222,8 @@ def fit_member(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, float
         covariance=inverse + doubt @ doubt.T + np.outer(away, away),
         spreads=dict(zip(basis.names, np.exp(-rho / 2).tolist(), strict=True)),
         evidence=float(evidence),
-        left=float(np.einsum("ij,jk,ik->", phi, inverse, phi, optimize=True) / before) if before else 1.0,
+        before=1 / precision,
+        after=inverse,
         belief=belief,
     )
 

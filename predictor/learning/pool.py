@@ -153,7 +153,7 @@ def regress(cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: P
     alone = regress(cells, y, grid, catalogue).member
     trust = float(expit(TRUST_ODDS + started.evidence - alone.evidence))
     terms = add([(trust, started.terms()), (1 - trust, alone.terms())])
-    return Regression(terms, started if trust > 0.5 else alone, trust * started.left)
+    return Regression(terms, started if trust > 0.5 else alone, trust * started.left(prior.cells))
 
 
 def _boost(

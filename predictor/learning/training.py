@@ -474,8 +474,8 @@ def _warnings(ratings: Ratings, data: Mapping[str, Any], by_role: Mapping[str, M
     if "prior" in data:
         share = data["prior"]["share"]
         yield (
-            f"Prior: {share:.0%} of what this model knows is published effects, SIMULATED; {1 - share:.0%} comes from "
-            f"your {len(ratings):,} interview{'s' * (len(ratings) != 1)}."
+            f"Prior: {100 * share:.0f} % of what this model knows is published effects, SIMULATED; "
+            f"{100 - 100 * share:.0f} % comes from your {len(ratings):,} interview{'s' * (len(ratings) != 1)}."
         )
         if not data["scores"]:
             yield (
@@ -486,7 +486,8 @@ def _warnings(ratings: Ratings, data: Mapping[str, Any], by_role: Mapping[str, M
         yield "SIMULATED: these interviews are simulated; the model says nothing about real ones."
     few = int(min(ratings.y.sum(), len(ratings) - ratings.y.sum()))
     if few < FEW:
-        yield f"Only {few} rows have the rarer outcome: expect the scores to move with more data."
+        have = "row has" if few == 1 else "rows have"
+        yield f"Only {few} {have} the rarer outcome: expect the scores to move with more data."
     if ratings.groups is None and len(ratings):
         yield "No group column: if one person has several rows, the scores are too good; name it in the catalogue."
     for role, found in by_role.items():

@@ -154,7 +154,7 @@ def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
     Returns
     -------
     list of Path
-        The two files.
+        The two files; without calibration where it could not be measured.
 
     Raises
     ------
@@ -163,7 +163,8 @@ def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
     OSError
         If the folder cannot be written.
     """
-    return _save({"calibration.png": calibration_plot(result), "importances.png": importance_plot(result)}, folder)
+    measured = {"calibration.png": calibration_plot(result)} if result.scores else {}
+    return _save({**measured, "importances.png": importance_plot(result)}, folder)
 
 
 def shape_plot(model: OfferModel) -> Figure:

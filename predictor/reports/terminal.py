@@ -83,7 +83,8 @@ def render_training(result: TrainingResult) -> str:
     data = result.data
     lines = [
         click.style(f"{result.name}: trained on {data['n']:,} interviews ", bold=True)
-        + f"({data['n_groups']:,} groups, {_percent(data['base_rate'] or 0)} offers) in {result.seconds:.0f} s",
+        + (f"({data['n_groups']:,} groups, {_percent(data['base_rate'])} offers) " if data["n"] else "")
+        + f"in {result.seconds:.0f} s",
         "",
     ]
     if result.scores:

@@ -224,8 +224,8 @@ def _description(result: TrainingResult) -> str:
 
     lines = [  # a list, since MLflow's page draws tables without any space between their cells
         f"{data['n']:,} ratings from `{data['source']}`, catalogue *{result.model.catalogue.name}*, "
-        f"{data['base_rate']:.0%} with an offer. Cross-validated, with 90 % intervals:\n",
-        line("**model**", result.scores),
+        + (f"{data['base_rate']:.0%} with an offer." if data["n"] else "no outcome known."),
+        *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
         *(line(name.replace("_", " "), scores) for name, scores in result.challengers.items()),
         *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
     ]
