@@ -20,7 +20,7 @@ from predictor.tables import Floats, Grid, Ints
 
 FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
 RARER = 30  # rows of the rarer outcome under which the regression stands alone
-TRUST_ODDS = 2.0  # a prior model is trusted, before any row is seen, with odds of e^2
+TRUST_ODDS = 3.0  # a prior model is trusted, before any row is seen, with odds of e^3
 TRIAL = 3  # folds on which boosters must show a gain before the others are fitted
 # What weights cost, in units of log-likelihood: a share w of the boosters TOLL w + PULL w^2, so that it is none at all
 # without a clear gain; a slope s and an intercept i of calibration CALIBRATION ((s - 1)^2 + i^2).
