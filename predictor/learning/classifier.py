@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_limits
 
 from predictor.errors import ConfigError
 from predictor.learning.decomposition import purify
-from predictor.learning.members import PRIOR_ROWS
 from predictor.learning.pool import Pool, fit_pool
 from predictor.learning.prior import Prior
+from predictor.learning.regression import PRIOR_ROWS
 from predictor.model import OfferModel, Pair, Pattern, Triple, logit, pattern_of, probability
 from predictor.signals import Catalogue, Scale, Signal
 from predictor.tables import Floats, Grid

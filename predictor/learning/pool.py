@@ -13,8 +13,8 @@ from scipy.special import expit
 from predictor.learning.basis import choose_basis
 from predictor.learning.boosting import Boosters, average, fit_folds, too_large
 from predictor.learning.decomposition import Terms, add, evaluate
-from predictor.learning.members import PRIOR_ROWS, SPREADS, Member, fit_member
 from predictor.learning.prior import Prior
+from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression
 from predictor.signals import Catalogue
 from predictor.tables import Floats, Grid, Ints
 
@@ -28,21 +28,21 @@ TOLL, PULL, CALIBRATION = 2.5, 3.0, 30.0
 
 
 @dataclass(frozen=True, eq=False)
-class Regression:
+class Regressions:
     """The fitted regression, or two of them mixed: one that starts from a prior model, one that does not.
 
     Attributes
     ----------
     terms
         Tables.
-    member
+    leading
         The one with the larger weight; intervals are its.
     prior_share
         Share of what is known that comes from the prior model, 0 to 1; 0 without one.
     """
 
     terms: Terms
-    member: Member
+    leading: Regression
     prior_share: float
 
 
@@ -52,8 +52,8 @@ class Pool:
 
     Attributes
     ----------
-    regression
-        Its tables, fitted on all rows: with a prior model, what starts from it and what does not, as the evidence says.
+    regressions
+        Fitted on all rows.
     boosters
         The mean of the folds' boosters; None where they have no weight.
     weights
@@ -61,10 +61,10 @@ class Pool:
     terms
         The pool: weighted tables of both.
     factors, variances
-        For the interval, a table a term; `factors` starts with the intercept's. See `Member.uncertainty`.
+        For the interval, a table a term; `factors` starts with the intercept's. See `Regression.uncertainty`.
     """
 
-    regression: Regression
+    regressions: Regressions
     boosters: Boosters | None
     weights: tuple[float, float]
     terms: Terms
@@ -107,8 +107,8 @@ def fit_pool(
     grid = Grid.of(catalogue)
     cells = grid.weights(values)
     known = grid.weights(np.concatenate([prior.rows, values])) if prior else cells
-    regression = regress(cells, y, grid, catalogue, prior)
-    member = regression.member
+    regressions = fit_regressions(cells, y, grid, catalogue, prior)
+    leading = regressions.leading
     boosters: Boosters | None = None
     weights, intercept = (1.0, 0.0), 0.0
     fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed)
@@ -121,16 +121,16 @@ def fit_pool(
     if boosters:
         intercept, *both = weigh(first, boosters.out_of_fold, y)
         weights = both[0], both[1]
-    terms = regression.terms
-    start, factors, variances = member.uncertainty(known)
+    terms = regressions.terms
+    start, factors, variances = leading.uncertainty(known)
     scale = weights[0]
     if boosters:
         terms = add([(1.0, {(): np.array(intercept)}), (weights[0], terms), (weights[1], boosters.terms)])
         # Both members err alike where rows are few: standard deviations add up. The boosters' is known on average.
-        scale += weights[1] * np.sqrt(boosters.variance / member.variance(known))
+        scale += weights[1] * np.sqrt(boosters.variance / leading.variance(known))
     cuts = grid.offsets[1:-1]
     return Pool(
-        regression=regression,
+        regressions=regressions,
         boosters=boosters,
         weights=weights,
         terms=terms,
@@ -139,21 +139,23 @@ def fit_pool(
     )
 
 
-def regress(cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None = None) -> Regression:
-    """Fit the regression; where there is a prior model, from it and without it, mixed in log-odds by their evidence."""
+def fit_regressions(
+    cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None = None
+) -> Regressions:
+    """Fit the regression; with a prior model, from it and without it, mixed in log-odds by their evidence."""
     if prior is None:
-        alone = fit_member(cells, y, choose_basis(cells, grid, catalogue, SPREADS))
-        return Regression(alone.terms(), alone, 0.0)
+        alone = fit_regression(cells, y, choose_basis(cells, grid, catalogue, SPREADS))
+        return Regressions(alone.terms(), alone, 0.0)
     model = prior.model
     basis = choose_basis(np.concatenate([prior.cells, cells]), grid, catalogue, SPREADS, prior.terms)
     precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in so many rows
-    started = fit_member(cells, y, basis, (model.intercept, precision))
+    started = fit_regression(cells, y, basis, (model.intercept, precision))
     if not len(y):
-        return Regression(started.terms(), started, 1.0)
-    alone = regress(cells, y, grid, catalogue).member
+        return Regressions(started.terms(), started, 1.0)
+    alone = fit_regressions(cells, y, grid, catalogue).leading
     trust = float(expit(TRUST_ODDS + started.evidence - alone.evidence))
     terms = add([(trust, started.terms()), (1 - trust, alone.terms())])
-    return Regression(terms, started if trust > 0.5 else alone, trust * started.left(prior.cells))
+    return Regressions(terms, started if trust > 0.5 else alone, trust * started.left(prior.cells))
 
 
 def _boost(
@@ -185,7 +187,7 @@ def _boost(
 def _out_of_fold(
     cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None, outside: NDArray[np.bool_]
 ) -> Floats:
-    return evaluate(regress(cells[~outside], y[~outside], grid, catalogue, prior).terms, cells[outside], grid)
+    return evaluate(fit_regressions(cells[~outside], y[~outside], grid, catalogue, prior).terms, cells[outside], grid)
 
 
 def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int) -> Ints | None:

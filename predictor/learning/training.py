@@ -286,7 +286,7 @@ def train(
     told = {metric: [score.value, score.low, score.high] for metric, score in measured["scores"].items()}
     about = {**data, "scores": told}
     if prior:
-        share = classifier.pool_.regression.prior_share if len(y) else 1.0
+        share = classifier.pool_.regressions.prior_share if len(y) else 1.0
         about["prior"] = {"name": prior.model.name, "share": round(share, 3)}
     return TrainingResult(
         name=name,

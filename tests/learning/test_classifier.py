@@ -17,7 +17,7 @@ from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, simulate_
 from predictor.errors import ConfigError
 from predictor.learning.boosting import fit_fold, tables_of
 from predictor.learning.decomposition import evaluate
-from predictor.learning.members import INTERCEPT_PRECISION
+from predictor.learning.regression import INTERCEPT_PRECISION
 from predictor.model import Triple
 from predictor.tables import Grid
 
@@ -51,7 +51,7 @@ def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
     model, pool, grid = classifier.model_, classifier.pool_, Grid.of(ratings.catalogue)
     values = _anything(ratings.catalogue, 1000, seed=2)
     rated = (~np.isnan(values[:, :-1])).sum(axis=1)
-    whole = pool.weights[0] * evaluate(pool.regression.terms, grid.weights(values), grid)
+    whole = pool.weights[0] * evaluate(pool.regressions.terms, grid.weights(values), grid)
     if pool.boosters:
         whole += pool.weights[1] * evaluate(pool.boosters.terms, grid.weights(values), grid)
     gap = model.log_odds(values) - model.coverage[rated] - whole
@@ -86,7 +86,7 @@ def test_the_same_model_by_one_job_or_two_and_any_backend() -> None:
 
 def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) -> None:
     ratings = interviews.labelled()
-    member = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y).pool_.regression.member
+    member = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y).pool_.regressions.leading
     cells = Grid.of(ratings.catalogue).weights(ratings.features.to_numpy())
     spread = np.array([member.spreads[member.basis.names[block]] for block in member.basis.block])
     scale = np.concatenate([[INTERCEPT_PRECISION**-0.5], spread])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
+from click.testing import CliRunner
 
 from predictor import Catalogue, OfferClassifier, OfferModel, TrainingConfig, simulate_interviews, train
+from predictor.cli import main
 from predictor.errors import ConfigError, RatingsError
 from predictor.learning.published import build_published, published_prior
 
@@ -45,7 +45,9 @@ def test_with_few_interviews_it_helps() -> None:
         few = few.rows(np.r_[np.flatnonzero(few.y == 1)[:7], np.flatnonzero(few.y == 0)[:13]])
         losses = []
         for prior in (None, published_prior()):
-            odds = OfferClassifier(few.catalogue, prior=prior).fit(few.features, few.y).decision_function(fresh.features)
+            odds = (
+                OfferClassifier(few.catalogue, prior=prior).fit(few.features, few.y).decision_function(fresh.features)
+            )
             losses.append(np.logaddexp(0, (1 - 2 * fresh.y) * odds).mean())
         gains.append(losses[0] - losses[1])
     assert np.mean(gains) > 0.02
@@ -81,7 +83,9 @@ def test_it_is_left_out_where_it_does_not_belong() -> None:
     assert "prior" not in plenty.model.trained_on
 
 
-def test_predict_answers_before_anything_was_trained(run: Callable[..., Result], workplace: Path) -> None:
-    said = run("predict", "-", stdin='{"goals_discussed": 4}')
+def test_predict_answers_before_anything_was_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(main, ["predict", "-"], input='{"goals_discussed": 4}')
     assert said.exit_code == 0
     assert "SIMULATED" in said.stdout and "100 % of what this model knows is published effects" in said.stdout
+    assert not list(tmp_path.iterdir())

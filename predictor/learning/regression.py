@@ -61,7 +61,7 @@ FACTORS = 24  # directions of the covariance that the interval keeps; what they 
 
 
 @dataclass(frozen=True, eq=False)
-class Member:
+class Regression:
     """A fitted regression.
 
     Attributes
@@ -143,7 +143,7 @@ class Member:
         return kept[0], factors, own * max(0.0, exact - told) / left if left > 0 else own
 
 
-def fit_member(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, float] | None = None) -> Member:
+def fit_regression(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, float] | None = None) -> Regression:
     """Fit by evidence: Newton steps for the coefficients inside Newton steps for the log precisions of the blocks.
 
     The log spreads have a joint normal prior (`Spread`). The evidence is that of the working normal model at the
@@ -215,7 +215,7 @@ def fit_member(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, float
         evidence = np.logaddexp(evidence, base_evidence) - np.log(2)
     # what is believed of the fit, and how far it lies from the base rate, is uncertain too: between-model variance
     away = np.sqrt(belief * (1 - belief)) * (w - base * (np.arange(size) == 0))
-    return Member(
+    return Regression(
         basis=basis,
         intercept=float(base + belief * (w[0] - base)),
         coefficients=belief * w[1:],
