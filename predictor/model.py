@@ -329,7 +329,7 @@ class OfferModel:
         else:
             added = self._fused.look_up(numbers)
             if self.triples:
-                added += self._triple.look_up(self._grid.place(np.column_stack(columns))).sum(axis=1)
+                added += self._triple.total(self._grid.place(np.column_stack(columns)))
             if interval:
                 start = self.factors["intercept"]
                 deviation = np.sqrt(np.maximum(start @ start + self._fused_variance.look_up(numbers), 0))
