@@ -292,9 +292,7 @@ class OfferModel:
         if self.pairs:
             added += self._pair.share_out(self._pair.look_up(place))
         if self.triples:
-            thirds = self._triple.look_up(place).T / 3
-            for terms in self._triple.terms.T:
-                np.add.at(added.T, terms, thirds)
+            added += self._triple.share_out(self._triple.look_up(place))
         return added
 
     def _deviation(self, place: Place) -> Floats:

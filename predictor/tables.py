@@ -176,20 +176,28 @@ class TripleTables:
         self._start = np.cumsum(sizes.prod(axis=1)) - sizes.prod(axis=1)
         spare = np.zeros(int(self._steps.sum(axis=1).max()) + 1)  # a look-up reads the next cells too, with weight 0
         self._flat = np.concatenate([*(table.ravel() for _, table in triples), spare])
+        self._thirds = np.zeros((len(sizes), len(grid.levels)))
+        np.put_along_axis(self._thirds, self.terms, 1 / 3, axis=1)
 
     def look_up(self, place: Place) -> Floats:
         """Give each triple's log-odds, shape (n, triples)."""
-        at = self._start + (place.lower[:, self.terms] * self._steps).sum(axis=2)
-        fraction = place.fraction[:, self.terms]
+        lower, fraction = place.lower[:, self.terms], place.fraction[:, self.terms]
+        if not (fraction % 1).any():  # all on the knots: one cell each
+            return np.asarray(self._flat[self._start + ((lower + (fraction == 1)) * self._steps).sum(axis=2)])
+        at = self._start + (lower * self._steps).sum(axis=2)
         total = np.zeros(at.shape)
         for corner in product((0, 1), repeat=3):
             weight = np.where(corner, fraction, 1 - fraction).prod(axis=2)
             total += weight * self._flat[at + self._steps @ np.array(corner)]
         return total
 
+    def share_out(self, log_odds: Floats) -> Floats:
+        """Give each term a third of what its triples add: from shape (n, triples) to (n, terms)."""
+        return log_odds @ self._thirds
+
     def total(self, place: Place) -> Floats:
         """Give the sum over all triples, shape (n,): one triple after the other where ratings stand on the knots."""
-        between = (place.fraction % 1 > 0).any(axis=1)
+        between = np.asarray((place.fraction % 1 > 0).any(axis=1))
         cells = np.ascontiguousarray(
             (place.lower + (place.fraction == 1)).T
         )  # the last knot is the end of the last step
