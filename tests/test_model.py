@@ -278,3 +278,9 @@ def test_ratings_must_follow_the_models_catalogue(model: OfferModel) -> None:
     other = Catalogue.from_dict({**model.catalogue.to_dict(), "signals": model.catalogue.to_dict()["signals"][:3]})
     with pytest.raises(PredictorError, match="catalogue"):
         model.predict_many(Ratings.from_records([{model.signals[0]: 4}], other))
+
+
+def test_a_model_of_format_1_still_answers_the_same() -> None:
+    model = OfferModel.load(Path(__file__).parent / "data/model-format-1.json")
+    told = model.log_odds(np.array([[1, 5], [4.5, 2], [np.nan, np.nan]]))
+    np.testing.assert_allclose(told, [2.966906780584, -1.4824867641195, 0.050010420575], atol=1e-12)

@@ -16,7 +16,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError
 from predictor.learning.boosting import fit_fold, tables_of
+from predictor.learning.classifier import describe
 from predictor.learning.decomposition import evaluate
+from predictor.learning.pool import fit_pool
 from predictor.learning.regression import INTERCEPT_PRECISION
 from predictor.model import Triple
 from predictor.tables import Grid
@@ -99,7 +101,9 @@ def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) 
 
 def test_intervals_narrow_with_data_and_hold_the_near_truth() -> None:
     """The near truth is a model of 60,000 simulated interviews; the catalogue's interval is a 90 % one."""
-    truth = OfferClassifier(Catalogue.shipped()).fit(*_simulated(60_000, 99)).model_
+    X, y = _simulated(60_000, 99)
+    pool = fit_pool(X.to_numpy(), y, Catalogue.shipped(), boosted=False)
+    truth = describe(pool, X.to_numpy(), y, Catalogue.shipped())
     sample = simulate_interviews(2000, seed=123)
     near = truth.predict_many(sample)["offer_probability"]
     widths = {}
