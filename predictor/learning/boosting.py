@@ -25,7 +25,8 @@ from predictor.tables import Floats, Grid, Ints
 RATE, PATIENCE, STEPS = 0.1, 80, 1200  # learning rate, steps without gain before it stops, and most steps
 TRIED = 0.5  # share of the terms that a split may choose from: makes the boosters of a mean differ
 FEW_ROWS = 500  # under this many rows trees are smaller
-MOST_CELLS = 500_000  # of tables; with more, trees would fill them thinly and the model's file would be large
+# Cells of tables, for each row and in all; with more, trees fill them thinly and the model's file is large.
+CELLS_PER_ROW, MOST_CELLS = 200, 500_000
 TOLERANCE = 1e-9  # by which tables may differ from the trees that they were read from
 
 
@@ -117,9 +118,10 @@ def average(fits: Sequence[Fit], y: Floats, grid: Grid, fold: Ints) -> Boosters:
     return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread), steps)
 
 
-def too_large(grid: Grid, order: int) -> bool:
-    """Whether tables of so many terms would have more than `MOST_CELLS` cells."""
-    return comb(len(grid.levels), order) * float(np.median(grid.levels + 1)) ** order > MOST_CELLS
+def too_large(grid: Grid, order: int, rows: int) -> bool:
+    """Whether tables of so many terms would have too many cells for so many rows."""
+    cells = comb(len(grid.levels), order) * float(np.median(grid.levels + 1)) ** order
+    return cells > min(CELLS_PER_ROW * rows, MOST_CELLS)
 
 
 def fit_fold(values: Floats, y: Floats, grid: Grid, fold: Ints, k: int, order: int, seed: int) -> Fit:

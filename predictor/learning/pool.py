@@ -21,7 +21,10 @@ from predictor.tables import Floats, Grid, Ints
 FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
 RARER = 30  # rows of the rarer outcome under which the regression stands alone
 TRUST_ODDS = 3.0  # a prior model is trusted, before any row is seen, with odds of e^3
-TRIAL = 3  # folds on which boosters must show a gain before the others are fitted
+TRIAL, TRIAL_ROWS = (
+    3,
+    500,
+)  # from so many rows on, boosters must show a gain on a few folds before the others are fitted
 # What weights cost, in units of log-likelihood: a share w of the boosters TOLL w + PULL w^2, so that it is none at all
 # without a clear gain; a slope s and an intercept i of calibration CALIBRATION ((s - 1)^2 + i^2).
 TOLL, PULL, CALIBRATION = 2.5, 3.0, 30.0
@@ -165,19 +168,21 @@ def _boost(
 
     `first` are the regression's log-odds out of fold.
     """
-    if too_large(grid, 2):
+    if too_large(grid, 2, len(y)):
         return None
     trial, rest = range(TRIAL), range(TRIAL, int(fold.max()) + 1)
     fits = fit_folds(values, y, grid, fold, trial, order=2, seed=seed, n_jobs=n_jobs)
     tried = fold < TRIAL
-    if weigh(first[tried], average(fits, y, grid, fold).out_of_fold[tried], y[tried])[2] == 0:
-        return None
+    if len(y) >= TRIAL_ROWS:
+        trial_only = average(fits, y, grid, fold).out_of_fold
+        if weigh(first[tried], trial_only[tried], y[tried])[2] == 0:
+            return None
     fits += fit_folds(values, y, grid, fold, rest, order=2, seed=seed, n_jobs=n_jobs)
     pairs = average(fits, y, grid, fold)
     _, regression, boosters = weigh(first, pairs.out_of_fold, y)
     if boosters == 0:
         return None
-    if boosters < regression or too_large(grid, 3):
+    if boosters < regression or too_large(grid, 3, len(y)):
         return pairs
     fits = fit_folds(values, y, grid, fold, [*trial, *rest], order=3, seed=seed, n_jobs=n_jobs)
     triples = average(fits, y, grid, fold)
