@@ -42,6 +42,7 @@ def hand_made(tables: dict[str, Any], pairs: dict[tuple[str, str], Any] | None =
         intercept=-0.5,
         tables={name: np.array(tables.get(name, np.zeros(n)), dtype=float) for name, n in CELLS.items()},
         pairs=tuple(Pair(first, second, np.array(table)) for (first, second), table in (pairs or {}).items()),
+        triples=(),
         coverage=np.zeros(5),
         factors={"intercept": np.zeros(1), **{name: np.zeros((n, 1)) for name, n in CELLS.items()}},
         variances={name: np.zeros(n) for name, n in CELLS.items()},

@@ -141,11 +141,12 @@ def test_train_and_promote(run: Callable[..., Result], workplace: Path) -> None:
     assert "letters, digits" in done.output
 
 
-def test_without_a_model_predict_says_what_to_do(run: Callable[..., Result], workplace: Path) -> None:
+def test_without_a_champion_the_published_prior_answers(run: Callable[..., Result], workplace: Path) -> None:
     Path("experiments/models/champion.json").unlink()
     done = run("predict", str(ROOT / "data/ratings.json"))
-    assert done.exit_code == 2
-    assert "predictor train" in done.output
+    assert done.exit_code == 0
+    assert "published-evidence" in done.output and "SIMULATED" in done.output
+    assert done.output == run("predict", str(ROOT / "data/ratings.json"), "--model", "published").output
 
 
 def test_an_empty_form_answers_the_base_rate(run: Callable[..., Result], model: OfferModel) -> None:

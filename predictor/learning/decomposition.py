@@ -22,8 +22,9 @@ def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> Term
     Examples
     --------
     >>> one = {(): np.array(1.0), (0,): np.array([0.0, 2.0])}
-    >>> add([(0.5, one), (2.0, {(): np.array(3.0)})])
-    {(): array(6.5), (0,): array([0., 1.])}
+    >>> total = add([(0.5, one), (2.0, {(): np.array(3.0)})])
+    >>> float(total[()]), total[(0,)]
+    (6.5, array([0., 1.]))
     """
     total: Terms = {}
     for weight, terms in parts:

@@ -51,7 +51,8 @@ def render_model(model: OfferModel) -> str:
     kind = "SIMULATED interviews" if model.simulated else "interviews"
     lines = [
         click.style(f"{model.name}: a table for each of {_count(len(labels), 'term')}", bold=True)
-        + f", and for {_count(len(model.pairs), 'pair')} of them",
+        + f", and for {_count(len(model.pairs), 'pair')} of them"
+        + (f" and {_count(len(model.triples), 'triple')}" if model.triples else ""),
         *_wrap(
             f"Trained on {told['n']:,} {kind} from {told['source']}, {100 * model.base_rate:.0f} % offers, "
             f"on {model.created_at[:10]}; catalogue '{catalogue.name}', fingerprint {model.fingerprint}."
@@ -148,6 +149,8 @@ def _pairs(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
         yield f"  {f'{_short(labels[pair.first], 30)} with {_short(labels[pair.second], 30)}':<66}{size:>6.3f}"
     if more := len(model.pairs) - len(strongest):
         yield f"  and {more} weaker"
+    if model.triples:
+        yield f"  and {_count(len(model.triples), 'triple')}, whose tables are in the model's file"
     yield ""
 
 

@@ -236,6 +236,9 @@ def _outcome(column: _Column, path: Path) -> Floats:
     words = ["" if cell is None else str(cell).strip().lower() for cell in column.cells]
     if not any(words):
         raise RatingsError(str(path), [Problem("is empty in every row; it needs known outcomes", column=column.name)])
+    if len({*words} - {""}) == 1:
+        found = f"is '{shorten(max(words), 20)}' in every row; a draft needs both yes and no"
+        raise RatingsError(str(path), [Problem(found, column=column.name)])
     if {*words} <= {"", *YES, *NO}:
         return np.array([float(word in YES) if word else np.nan for word in words])
     if column.values is not None:
