@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from predictor.changes import what_would_change
     from predictor.errors import PredictorError
     from predictor.learning.classifier import OfferClassifier
+    from predictor.learning.published import published_prior
     from predictor.learning.training import TrainingConfig, TrainingResult, train
     from predictor.model import OfferModel
     from predictor.prediction import Prediction
@@ -30,6 +31,7 @@ _HOME = {
     "Ratings": "predictor.ratings",
     "TrainingConfig": "predictor.learning.training",
     "TrainingResult": "predictor.learning.training",
+    "published_prior": "predictor.learning.published",
     "read_ratings": "predictor.sources.files",
     "simulate_interviews": "predictor.sources.simulation",
     "train": "predictor.learning.training",
@@ -45,6 +47,7 @@ __all__ = [
     "Ratings",
     "TrainingConfig",
     "TrainingResult",
+    "published_prior",
     "read_ratings",
     "simulate_interviews",
     "train",

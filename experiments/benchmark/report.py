@@ -59,9 +59,8 @@ def places(records: list[dict[str, Any]]) -> list[Place]:
     return [place for place in made if place.repeats or place.failed]
 
 
-def tables(records: list[dict[str, Any]]) -> str:
-    """Write both tables as Markdown."""
-    found = places(records)
+def summary(found: list[Place]) -> list[str]:
+    """Write the mean log-loss of each peer, a row a set and n."""
     peers = [peer for peer in LABELS if any(peer in place.found for place in found)]
     lines = [
         "Mean log-loss, lower is better; the best in bold. `n` is the training rows that there were.",
@@ -74,6 +73,14 @@ def tables(records: list[dict[str, Any]]) -> str:
         best = min(said.values(), key=float, default="")
         marked = [f"**{said[peer]}**" if said.get(peer) == best else said.get(peer, "") for peer in peers]
         lines.append(_row([place.name, f"{place.n:,}", str(len(place.repeats)), *marked]))
+    return lines
+
+
+def tables(records: list[dict[str, Any]]) -> str:
+    """Write the summary and every score as Markdown."""
+    found = places(records)
+    peers = [peer for peer in LABELS if any(peer in place.found for place in found)]
+    lines = summary(found)
     versions = {r["peer"]: r["version"] for r in records if r.get("version") and r["peer"] not in ("ours", "base_rate")}
     known = [f"{LABELS[peer]} {versions[peer]}" for peer in peers if peer in versions]
     lines += ["", f"Versions: {', '.join(known)}."] if known else []
@@ -97,17 +104,29 @@ def tables(records: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write(records: list[dict[str, Any]], page: Path, picture: Path) -> None:
-    """Put the tables between the marks of a page, which is made where there is none, and the plot beside it."""
-    text = page.read_text(encoding="utf-8") if page.exists() else f"# Benchmark\n\n{START}\n{END}\n"
-    if START not in text or END not in text:
-        raise ValueError(f"{page} has no lines {START} and {END} for the tables")
-    before, after = text.partition(START)[0], text.partition(END)[2]
+def write(records: list[dict[str, Any]], page: Path, picture: Path, readme: Path | None = None) -> None:
+    """Put the tables between the marks of a page, which is made where there is none, and the plot beside it.
+
+    A `readme` gets the summary of the cells in which every peer took part.
+    """
+    if not page.exists():
+        page.write_text(f"# Benchmark\n\n{START}\n{END}\n", encoding="utf-8")
     place = Path(os.path.relpath(picture.resolve(), page.resolve().parent)).as_posix()
     shown = f"![Log-loss and seconds against training rows, a column a data set]({place})\n\n{tables(records)}"
-    page.write_text(f"{before}{START}\n{shown}\n{END}{after}", encoding="utf-8")
+    _between(page, shown)
+    if readme:
+        found = places(records)
+        most = max(len(place.found) for place in found)
+        _between(readme, "\n".join(summary([place for place in found if len(place.found) == most])))
     picture.parent.mkdir(parents=True, exist_ok=True)
     draw(records, picture)
+
+
+def _between(page: Path, text: str) -> None:
+    old = page.read_text(encoding="utf-8")
+    if START not in old or END not in old:
+        raise ValueError(f"{page} has no lines {START} and {END} for the tables")
+    page.write_text(f"{old.partition(START)[0]}{START}\n{text}\n{END}{old.partition(END)[2]}", encoding="utf-8")
 
 
 def draw(records: list[dict[str, Any]], path: Path) -> None:

@@ -37,7 +37,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Signals and inputs, in the order of the columns of X. None takes every column of X as a signal on a scale
         from its smallest to its largest value.
     prior
-        A model to start from, for few rows; its catalogue must be the same. None learns from the rows alone.
+        A model to start from, for few rows, such as `published_prior()`; its catalogue must be the same. None learns
+        from the rows alone.
     seed
         Of what is drawn: folds, boosters, rows and signals left out to learn how thin input behaves.
     n_jobs
