@@ -152,7 +152,7 @@ def fit_fold(values: Floats, y: Floats, grid: Grid, fold: Ints, k: int, order: i
             early_stopping=True,
             n_iter_no_change=PATIENCE,
             tol=0.0,
-            random_state=seed + k,
+            random_state=(seed + k) % 2**32,
         )
         model.fit(codes[inside][:, used], y[inside], X_val=codes[~inside][:, used], y_val=y[~inside])
     losses = -np.asarray(model.validation_score_) * np.sum(~inside)

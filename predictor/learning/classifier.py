@@ -197,6 +197,9 @@ def describe(
     rated = ~np.isnan(signals).all(axis=1)
     mean, spread = pattern_of(signals[rated], catalogue)
     base_rate, weight = (prior.model.base_rate, PRIOR_ROWS) if prior else (0.0, 0.0)
+    told = {"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None}
+    if prior:
+        told["prior"] = {"name": prior.model.name, "share": round(pool.regressions.prior_share, 3)}
     draft = OfferModel(
         name="offer-model",
         catalogue=catalogue,
@@ -220,9 +223,9 @@ def describe(
         counts={name: np.round(own[:, span].sum(axis=0), 6) for name, span in zip(names, spans, strict=True)},
         feature_importances={},
         pattern=Pattern(_ordinary(mean), _ordinary(spread)),
-        trained_on={"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None},
+        trained_on=told,
     )
-    size = np.abs(draft.contributions(known)).mean(axis=0).tolist()
+    size = np.abs(draft.contributions(values if len(values) else known)).mean(axis=0).tolist()
     importances = dict(sorted(zip(names, size, strict=True), key=lambda item: -item[1]))
     return replace(draft, feature_importances=importances, coverage=_coverage(draft, known, seed))
 

@@ -286,8 +286,7 @@ def train(
     told = {metric: [score.value, score.low, score.high] for metric, score in measured["scores"].items()}
     about = {**data, "scores": told}
     if prior:
-        share = classifier.pool_.regressions.prior_share if len(y) else 1.0
-        about["prior"] = {"name": prior.model.name, "share": round(share, 3)}
+        about["prior"] = model.trained_on["prior"]
     return TrainingResult(
         name=name,
         model=replace(model, name=name, trained_on=about, versions=_versions()),
@@ -401,7 +400,7 @@ def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig, neede
         folds = [
             _Fold(repeat * parts + number, repeat, train_rows, test)
             for repeat in range(config.repeats)
-            for number, (train_rows, test) in enumerate(_split(y, groups, parts, config.seed + repeat))
+            for number, (train_rows, test) in enumerate(_split(y, groups, parts, (config.seed + repeat) % 2**32))
         ]
         if all(0 < y[fold.train].sum() < len(fold.train) for fold in folds):
             return folds
