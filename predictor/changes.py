@@ -103,7 +103,13 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
     if answer.model["fingerprint"] != model.fingerprint:
         raise ConfigError(f"the answer is of the model {answer.model['name']}, not of {model.name}: predict anew")
     before = answer.offer_probability
-    kind = "SIMULATED interviews" if model.simulated else "interviews"
+    kind = (
+        "SIMULATED interviews"
+        if model.simulated
+        else "interviews, in part SIMULATED"
+        if model.prior_share
+        else "interviews"
+    )
     if before > line:
         sentence = f"The estimate, {_percent(before)}, is already above {100 * line:g} %."
         return WhatWouldChange(line, True, before, before, (), 0, sentence)

@@ -119,7 +119,7 @@ def predict(
 
         table = chosen.predict_many(rows, base_rate=base_rate, contributions=True)
         table["model"], table["fingerprint"] = chosen.name, chosen.fingerprint
-        table["simulated_model"] = chosen.simulated
+        table["simulated_model"], table["prior_share"] = chosen.simulated, chosen.prior_share
         table.index += 1
         write_text(out, table.to_csv(index_label="row", lineterminator="\n"))
         kind = "by a model of SIMULATED interviews " if chosen.simulated else ""
@@ -187,7 +187,8 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
 @click.option(
     "--prior",
     type=click.Choice(["auto", "published", "none"]),
-    help="Start from published effects (SIMULATED); auto does so for few rows.  [default: the experiment's, auto]",
+    help="Start from published effects (SIMULATED); auto does so with fewer than 50 offers or non-offers.  "
+    "[default: the experiment's, auto]",
 )
 @click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
 @click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
@@ -392,14 +393,14 @@ def _catalogue(path: Path | None) -> Catalogue:
 
 def _model_path(model: str | None) -> Path:
     """Find a model by name or by path; where none is named the champion, or the published prior if there is none."""
-    from predictor.model import PUBLISHED
+    from predictor.model import PUBLISHED, OfferModel
 
     path = MODELS / f"{model or CHAMPION}.json"
     if path.is_file():
         return path
     if model and (model.endswith(".json") or Path(model).is_file()):
         return Path(model)
-    if model in (None, PUBLISHED.stem):
+    if model in (None, PUBLISHED.stem, OfferModel.published().name):
         return PUBLISHED
     there = sorted(other.stem for other in MODELS.glob("*.json"))
     hint = nearest(model, there) or (f"; there are: {', '.join(there)}" if there else "; none has been trained yet")
@@ -412,7 +413,7 @@ def _succeeds(model: OfferModel) -> bool:
     if not path.exists():
         return True
     champion = type(model).load(path)
-    return champion.name == model.name and champion.catalogue == model.catalogue
+    return champion.trained_on["n"] == 0 or (champion.name == model.name and champion.catalogue == model.catalogue)
 
 
 def _progress(label: str) -> Any:

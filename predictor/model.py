@@ -79,9 +79,9 @@ class OfferModel:
     catalogue
         The signals it was trained with; ratings are checked against it.
     base_rate
-        Share of offers it was trained on.
+        Share of offers that it starts from: that of the interviews learned from, or with a prior between the two.
     intercept
-        Mean log-odds over the interviews learned from.
+        Mean log-odds over the interviews learned from, and with a prior over those that it is compared with.
     tables
         By signal and input: log-odds at each knot, then where not observed; shape (levels + 1,).
     pairs, triples
@@ -436,17 +436,23 @@ class OfferModel:
             "trained_on": {key: self.trained_on[key] for key in told},
         }
 
-    def _prior(self) -> Iterator[str]:
-        if prior := self.trained_on.get("prior"):
+    @property
+    def prior_share(self) -> float:
+        """Share, 0 to 1, of what it knows that comes from a prior model; that is SIMULATED."""
+        return float(self.trained_on["prior"]["share"]) if "prior" in self.trained_on else 0.0
+
+    def prior_note(self) -> Iterator[str]:
+        """Say how much of it is prior, if any."""
+        if "prior" in self.trained_on:
             n = self.trained_on["n"]
             own = f"the rest comes from {n:,} interview{'s' * (n != 1)}" if n else "no interview of yours is in it yet"
-            share = f"{100 * prior['share']:.0f} %"
+            share = f"{100 * self.prior_share:.0f} %"
             yield f"Prior: {share} of what this model knows is published effects, SIMULATED; {own}."
 
     def _notes(self, values: Floats, not_rated: Sequence[str]) -> Iterator[str]:
         total = len(self.signals)
         rated = total - len(not_rated)
-        yield from self._prior()
+        yield from self.prior_note()
         if self.simulated:
             yield "SIMULATED: this model learned from simulated interviews, not from real ones."
         if rated == 0:
@@ -461,7 +467,8 @@ class OfferModel:
             ):
                 if not low <= value <= high:
                     word = "lower" if value < low else "higher"
-                    yield f"Unusual pattern: the {what} is {word} than in 99 % of the interviews learned from."
+                    those = "that it compares with, SIMULATED ones among them" if self.prior_share else "learned from"
+                    yield f"Unusual pattern: the {what} is {word} than in 99 % of the interviews {those}."
 
     # -- inspect ---------------------------------------------------------------------------------------------------
 
@@ -517,7 +524,8 @@ class OfferModel:
         The mean is over the rows learned from, as if the two ratings came up independently: a model keeps how often
         each level was seen, not how often two of them together.
         """
-        shares = {name: count / count.sum() for name, count in self.counts.items()}
+        n = self.trained_on["n"]  # with none, every cell counts alike
+        shares = {name: count / n if n else np.full(len(count), 1 / len(count)) for name, count in self.counts.items()}
         sizes = [
             (pair, float(np.sqrt(shares[pair.first] @ pair.log_odds**2 @ shares[pair.second]))) for pair in self.pairs
         ]
@@ -684,7 +692,8 @@ class OfferModel:
             created_at=data["created_at"],
         )
         model._check()
-        model.__dict__["fingerprint"] = data["fingerprint"]  # checked already; not computed twice
+        if data["format"] == FORMAT:  # checked already; not computed twice. An older format is saved as the present one
+            model.__dict__["fingerprint"] = data["fingerprint"]
         return model
 
     def _check(self) -> None:

@@ -280,7 +280,10 @@ def test_ratings_must_follow_the_models_catalogue(model: OfferModel) -> None:
         model.predict_many(Ratings.from_records([{model.signals[0]: 4}], other))
 
 
-def test_a_model_of_format_1_still_answers_the_same() -> None:
+def test_a_model_of_format_1_still_answers_the_same_and_is_saved_anew(tmp_path: Path) -> None:
     model = OfferModel.load(Path(__file__).parent / "data/model-format-1.json")
     told = model.log_odds(np.array([[1, 5], [4.5, 2], [np.nan, np.nan]]))
     np.testing.assert_allclose(told, [2.966906780584, -1.4824867641195, 0.050010420575], atol=1e-12)
+    assert OfferModel.load(model.save(tmp_path / "model.json")).log_odds(np.full((1, 2), 3.0)) == model.log_odds(
+        np.full((1, 2), 3.0)
+    )

@@ -21,10 +21,8 @@ from predictor.tables import Floats, Grid, Ints
 FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
 RARER = 30  # rows of the rarer outcome under which the regression stands alone
 TRUST_ODDS = 3.0  # a prior model is trusted, before any row is seen, with odds of e^3
-TRIAL, TRIAL_ROWS = (
-    3,
-    500,
-)  # from so many rows on, boosters must show a gain on a few folds before the others are fitted
+# From so many rows on, boosters must show a gain on a few folds before the others are fitted.
+TRIAL_ROWS, TRIAL = 500, 3
 # What weights cost, in units of log-likelihood: a share w of the boosters TOLL w + PULL w^2, so that it is none at all
 # without a clear gain; a slope s and an intercept i of calibration CALIBRATION ((s - 1)^2 + i^2).
 TOLL, PULL, CALIBRATION = 2.5, 3.0, 30.0
@@ -170,12 +168,12 @@ def _boost(
     """
     if too_large(grid, 2, len(y)):
         return None
-    trial, rest = range(TRIAL), range(TRIAL, int(fold.max()) + 1)
+    count = int(fold.max()) + 1
+    trial, rest = range(min(TRIAL, count)), range(TRIAL, count)
     fits = fit_folds(values, y, grid, fold, trial, order=2, seed=seed, n_jobs=n_jobs)
-    tried = fold < TRIAL
     if len(y) >= TRIAL_ROWS:
-        trial_only = average(fits, y, grid, fold).out_of_fold
-        if weigh(first[tried], trial_only[tried], y[tried])[2] == 0:
+        tried, second = fold < TRIAL, average(fits, y, grid, fold).out_of_fold
+        if weigh(first[tried], second[tried], y[tried])[2] == 0:
             return None
     fits += fit_folds(values, y, grid, fold, rest, order=2, seed=seed, n_jobs=n_jobs)
     pairs = average(fits, y, grid, fold)

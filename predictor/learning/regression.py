@@ -95,10 +95,6 @@ class Regression:
     after: Floats
     belief: float
 
-    def decision_function(self, cells: Floats) -> Floats:
-        """Compute log-odds, shape (n,), of rows given as cell weights."""
-        return np.asarray(self.intercept + self.basis.design(cells) @ self.coefficients)
-
     def terms(self) -> Terms:
         """The regression as tables."""
         return {(): np.array(self.intercept), **self.basis.tables(self.coefficients)}

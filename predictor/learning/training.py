@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -285,11 +286,18 @@ def train(
     measured = _measure(runs, model, ratings, groups, config) if runs else _UNMEASURED
     told = {metric: [score.value, score.low, score.high] for metric, score in measured["scores"].items()}
     about = {**data, "scores": told}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     if prior:
         about["prior"] = model.trained_on["prior"]
     return TrainingResult(
         name=name,
-        model=replace(model, name=name, trained_on=about, versions=_versions()),
+        model=replace(
+            model,
+            name=name,
+            trained_on=about,
+            versions=_versions(),
+            created_at=now,
+        ),
         config=config,
         **measured,
         halo=alike(ratings),
@@ -387,6 +395,7 @@ def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig, neede
         count, people = int((y == known).sum()), len(np.unique(groups[y == known]))
         if count < MINIMUM:
             kind = f"is '{word}' in {count} rows; learning needs at least {MINIMUM} of each"
+            kind += " (leave_out takes the published prior away)" * bool(config.leave_out and config.prior == "auto")
             problems.append(Problem(kind, column=ratings.catalogue.outcome))
         elif people < 2:
             kind = f"has one group only among the rows with outcome '{word}'; two or more are needed"

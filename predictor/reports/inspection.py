@@ -54,9 +54,10 @@ def render_model(model: OfferModel) -> str:
         + f", and for {_count(len(model.pairs), 'pair')} of them"
         + (f" and {_count(len(model.triples), 'triple')}" if model.triples else ""),
         *_wrap(
-            f"Trained on {told['n']:,} {kind} from {told['source']}, {100 * model.base_rate:.0f} % offers, "
+            f"Trained on {told['n']:,} {kind} from {told['source']}, base rate {100 * model.base_rate:.0f} %, "
             f"on {model.created_at[:10]}; catalogue '{catalogue.name}', fingerprint {model.fingerprint}."
         ),
+        *(line for note in model.prior_note() for line in _wrap(note)),
         "",
     ]
     if scores := told.get("scores"):

@@ -198,7 +198,8 @@ def _gauge(prediction: Prediction) -> str:
 def _about(prediction: Prediction) -> str:
     model, data = prediction.model, prediction.model["trained_on"]
     kind = "SIMULATED interviews" if data["simulated"] else "interviews"
-    return f"Model {model['name']} ({model['fingerprint']}), trained on {data['n']:,} {kind} from {data['source']}."
+    told = f"Model {model['name']} ({model['fingerprint']}), trained on {data['n']:,} {kind} from {data['source']}."
+    return f"{told} {100 * data['prior']['share']:.0f} % of it is a SIMULATED prior." if "prior" in data else told
 
 
 def _signed(log_odds: float) -> str:

@@ -18,7 +18,8 @@ from predictor.errors import ConfigError
 from predictor.learning.boosting import fit_fold, tables_of
 from predictor.learning.classifier import describe
 from predictor.learning.decomposition import evaluate
-from predictor.learning.pool import fit_pool
+from predictor.learning.pool import fit_pool, fit_regressions, fold_numbers
+from predictor.learning.published import published_prior
 from predictor.learning.regression import INTERCEPT_PRECISION
 from predictor.model import Triple
 from predictor.tables import Grid
@@ -96,7 +97,9 @@ def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) 
     same = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-10, max_iter=5000).fit(design * scale, ratings.y)
     assert member.belief == pytest.approx(1)
     np.testing.assert_allclose(same.coef_[0] * scale, [member.intercept, *member.coefficients], atol=1e-4)
-    np.testing.assert_allclose(same.decision_function(design * scale), member.decision_function(cells), atol=1e-4)
+    np.testing.assert_allclose(
+        same.decision_function(design * scale), evaluate(member.terms(), cells, member.basis.grid), atol=1e-4
+    )
 
 
 def test_intervals_narrow_with_data_and_hold_the_near_truth() -> None:
@@ -182,3 +185,26 @@ def test_columns_in_another_order_are_refused(interviews: Ratings) -> None:
         OfferClassifier(ratings.catalogue).fit(ratings.X.iloc[:, ::-1], ratings.y)
     with pytest.raises(ConfigError, match="24 signals"):
         OfferClassifier(ratings.catalogue).fit(ratings.X.iloc[:, :3], ratings.y)
+
+
+def test_few_groups_are_enough_to_fit_and_are_never_split() -> None:
+    ratings = simulate_interviews(300, seed=1).labelled()
+    for count in (1, 2, 3):
+        groups = np.arange(len(ratings)) % count
+        model = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y, groups=groups).model_
+        assert model.predict({}).offer_probability == pytest.approx(model.base_rate)
+    fold = fold_numbers(ratings.y, groups := np.arange(len(ratings)) % 25, 0)
+    assert fold is not None
+    assert all(len(set(fold[groups == group])) == 1 for group in range(25))
+
+
+def test_a_prior_is_mixed_with_what_the_rows_say_alone() -> None:
+    ratings = simulate_interviews(500, seed=2).labelled()
+    prior, grid = published_prior(), Grid.of(ratings.catalogue)
+    cells = grid.weights(ratings.features.to_numpy())
+    mixed = fit_regressions(cells, 1 - ratings.y, grid, ratings.catalogue, prior)
+    alone = fit_regressions(cells, 1 - ratings.y, grid, ratings.catalogue)
+    agreed = fit_regressions(cells, ratings.y, grid, ratings.catalogue, prior)
+    assert mixed.prior_share < 0.1 < agreed.prior_share, "offers against the prior should overrule it"
+    both = [evaluate(fit.terms, cells, grid) for fit in (mixed, alone)]
+    assert np.corrcoef(both)[0, 1] > 0.95
