@@ -260,7 +260,11 @@ class OfferModel:
 
     def contributions(self, values: Floats) -> Floats:
         """Compute what each term adds, shape (n, terms), for values of the same shape."""
-        return self._contributions(self._grid.place(values))
+        added = np.empty(values.shape)
+        for start in range(0, len(values), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            added[part] = self._contributions(self._grid.place(values[part]))
+        return added
 
     def _values(self, ratings: Ratings) -> Floats:
         """Take the model's signals and coded inputs, shape (n, terms), from ratings that may have more signals."""
