@@ -267,7 +267,7 @@ def train(
     y, groups = ratings.y, _groups(ratings)
     prior = _prior(ratings, config)
     folds = _folds(ratings, groups, config, needed=prior is None)
-    classifier = OfferClassifier(ratings.catalogue, prior=prior, seed=config.seed, n_jobs=-1)
+    classifier = OfferClassifier(ratings.catalogue, prior=prior, seed=config.seed)
     with threadpool_limits(1):  # many small fits side by side: threads inside each would only get in the way
         jobs = (delayed(_run)(fold, classifier, ratings, groups, config) for fold in folds)
         running = iter(Parallel(n_jobs=-1, backend="threading", return_as="generator")(jobs))
@@ -431,7 +431,7 @@ def _run(
     """Fit the pool and its challengers on a fold's training rows, and predict its test rows."""
     X, y = ratings.features, ratings.y
     learned, test = X.iloc[fold.train], X.iloc[fold.test]
-    pool = clone(classifier).set_params(n_jobs=1).fit(learned, y[fold.train], groups=groups[fold.train])
+    pool = clone(classifier).fit(learned, y[fold.train], groups=groups[fold.train])
     predictions = {POOL: pool.predict_proba(test)[:, 1]}
     for name in config.challengers:
         if fold.repeat == 0 or name not in HEAVY:
