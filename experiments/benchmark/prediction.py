@@ -92,7 +92,7 @@ def main() -> None:
     for _ in range(REPETITIONS):
         theirs.append(seconds(lambda: regression.predict_proba(frame)))
         for taken, (_, model, interval) in zip(ours, cases, strict=True):
-            taken.append(seconds(lambda m=model, i=interval: m.predict_many(frame, interval=i)))  # type: ignore[misc]
+            taken.append(seconds(lambda m=model, i=interval: m.predict_many(frame, interval=i)))
     print(f"logistic pipeline: {ROWS / statistics.median(theirs) / 1e6:.2f} million rows a second")
     for taken, (name, _, interval) in zip(ours, cases, strict=True):
         ratios = [their / our for their, our in zip(theirs, taken, strict=True)]

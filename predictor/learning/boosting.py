@@ -43,14 +43,11 @@ class Boosters:
         Log-odds of each row by the one booster that had not seen it, shape (n,); NaN where every one had.
     variance
         Mean over the rows of the jackknife variance of the mean's log-odds.
-    steps
-        Trees of each booster.
     """
 
     terms: Terms
     out_of_fold: Floats
     variance: float
-    steps: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +110,7 @@ def average(fits: Sequence[Fit], y: Floats, grid: Grid, fold: Ints) -> Boosters:
         answers.append(answer)
     _check(fits[0], answers[0], steps)
     spread = np.var(answers, axis=0).mean() * (len(parts) - 1)
-    return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread), steps)
+    return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread))
 
 
 def _check(fit: Fit, answer: Floats, steps: int) -> None:

@@ -124,4 +124,4 @@ def test_an_unknown_challenger_is_refused() -> None:
     with pytest.raises(ConfigError, match="no 'forrest'; did you mean 'forest'"):
         TrainingConfig(challengers=("forrest",))
     with pytest.raises(ConfigError, match="challengers = 'forest': write a list of names"):
-        TrainingConfig(challengers="forest")  # type: ignore[arg-type]
+        TrainingConfig(challengers="forest")

@@ -112,7 +112,7 @@ def test_intervals_narrow_with_data_and_hold_the_near_truth() -> None:
     widths = {}
     for n in (50, 200, 1000):
         inside, width = [], []
-        for seed in range(5):
+        for seed in range(8):
             found = OfferClassifier(sample.catalogue).fit(*_simulated(n, seed)).model_.predict_many(sample)
             inside.append(near.between(found["interval_low"], found["interval_high"]).mean())
             width.append((found["interval_high"] - found["interval_low"]).mean())

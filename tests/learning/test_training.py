@@ -110,7 +110,7 @@ def test_hindsight_is_noticed(result: TrainingResult) -> None:
 
 
 @given(st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
     """Few rows in few groups: a fold may lack an outcome; that must never end in a traceback."""
     n = data.draw(st.integers(10, 24))
