@@ -34,25 +34,25 @@ class Spread:
     """
 
     median: float
-    own: float = 0.5
-    shared: float = 1.0
+    own: float = 0.6
+    shared: float = 1.5
 
 
 SPREADS: Mapping[str, Spread] = {
-    "mean": Spread(0.4),
-    "family": Spread(0.4),
-    "linear": Spread(0.4),
-    "steps": Spread(0.2),
-    "shape": Spread(0.2),
+    "mean": Spread(0.8),
+    "family": Spread(0.8),
+    "linear": Spread(0.8),
+    "steps": Spread(0.4),
+    "shape": Spread(0.4),
     "missing": Spread(0.03, own=0.2, shared=0.0),  # gaps cluster by rater, so rows overstate what they tell
-    "input": Spread(0.2),
-    "input_mean": Spread(0.2),
+    "input": Spread(0.4),
+    "input_mean": Spread(0.4),
 }
 # as for a uniform prior on the base rate: a logistic variable's variance is pi^2 / 3
 INTERCEPT_PRECISION = 3 / np.pi**2
 PRIOR_ROWS = 10.0  # interviews that the base rate of a prior model counts for
 PRIOR_SLOPE = 0.4  # standard deviation of a prior model's coefficient around one
-WITH_PRIOR = 0.5  # factor of the spreads' medians where a prior model already says what is to be expected
+WITH_PRIOR = 0.25  # factor of the spreads' medians where a prior model already says what is to be expected
 # With few rows the evidence that ratings say anything at all is weak, and overstated by its approximations: half of it
 # counts, on top of odds of e^0.5 that they do.
 DOUBT_ODDS, DOUBT_SHARE = 0.5, 0.5

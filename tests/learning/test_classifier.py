@@ -199,7 +199,7 @@ def test_few_groups_are_enough_to_fit_and_are_never_split() -> None:
 
 
 def test_a_prior_is_mixed_with_what_the_rows_say_alone() -> None:
-    ratings = simulate_interviews(500, seed=2).labelled()
+    ratings = simulate_interviews(200, seed=2).labelled()
     prior, grid = published_prior(), Grid.of(ratings.catalogue)
     cells = grid.weights(ratings.features.to_numpy())
     mixed = fit_regressions(cells, 1 - ratings.y, grid, ratings.catalogue, prior)
