@@ -31,7 +31,7 @@ LAYERS = {
     "__main__": 7,
 }
 STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}}  # fmt: skip
-HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "pyarrow")
+HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "skops", "pyarrow")
 
 
 def test_imports_run_downward_only() -> None:

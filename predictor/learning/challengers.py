@@ -6,21 +6,19 @@ are no tables and say what transparency costs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
-from predictor.model import pattern_of
 from predictor.signals import Catalogue
 from predictor.tables import Floats
 
@@ -61,8 +59,7 @@ def _base_rate(catalogue: Catalogue, seed: int) -> Any:
 
 
 def _mean_rating(catalogue: Catalogue, seed: int) -> Pipeline:
-    mean = FunctionTransformer(partial(_mean_of, catalogue=catalogue))
-    return make_pipeline(mean, LogisticRegression(C=1e3))
+    return make_pipeline(MeanRating(catalogue.names, *catalogue.ends), LogisticRegression(C=1e3))
 
 
 def _logistic(catalogue: Catalogue, seed: int) -> Pipeline:
@@ -88,22 +85,57 @@ CHALLENGERS: Mapping[str, Callable[[Catalogue, int], Any]] = {
 }
 
 
-def _columns(catalogue: Catalogue) -> ColumnTransformer:
-    """Pass signals on, and give each word of an input a column; the order of words means nothing."""
-    inputs = [item.name for item in catalogue.inputs]
-    levels = [np.arange(len(item.levels)) for item in catalogue.inputs]
-
-    def rated(X: pd.DataFrame) -> list[str]:  # imputing and boosting fail on a column without any value
-        return [name for name in catalogue.names if X[name].notna().any()]
-
-    words = OneHotEncoder(categories=levels, handle_unknown="ignore", sparse_output=False)
-    return ColumnTransformer([("signals", "passthrough", rated), ("inputs", words, inputs)])
+def _columns(catalogue: Catalogue) -> Columns:
+    return Columns(catalogue.names, {item.name: len(item.levels) for item in catalogue.inputs})
 
 
-def _mean_of(X: pd.DataFrame, catalogue: Catalogue) -> Floats:
-    """Mean rating of each row as a share of the scale, shape (n, 1); the middle where nothing was rated."""
-    values = X[list(catalogue.names)].to_numpy(dtype=np.float64)
-    mean = np.full((len(values), 1), 0.5)
-    rated = ~np.isnan(values).all(axis=1)
-    mean[rated, 0] = pattern_of(values[rated], catalogue)[0]
-    return mean
+class Columns(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """Pass signals on, and give each word of an input a column; the order of words means nothing.
+
+    Parameters
+    ----------
+    signals
+        Names of the signals. One without any rating is left out, since imputing and boosting fail on it.
+    inputs
+        Number of words by input, coded 0, 1, ... in X; an input that is not given has 0 in all its columns.
+    """
+
+    def __init__(self, signals: Sequence[str], inputs: Mapping[str, int]) -> None:
+        self.signals = signals
+        self.inputs = inputs
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Columns:
+        self.rated_ = [name for name in self.signals if X[name].notna().any()]
+        return self
+
+    def transform(self, X: pd.DataFrame) -> Floats:
+        words = (X[name].to_numpy()[:, None] == np.arange(levels) for name, levels in self.inputs.items())
+        return np.hstack([X[self.rated_].to_numpy(np.float64), *words])
+
+
+class MeanRating(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Mean rating of each row as a share of the scale, shape (n, 1); the middle where nothing was rated.
+
+    Parameters
+    ----------
+    signals
+        Names of the signals.
+    low, high
+        Ends of their scales, in order.
+    """
+
+    def __init__(self, signals: Sequence[str], low: Sequence[float], high: Sequence[float]) -> None:
+        self.signals = signals
+        self.low = low
+        self.high = high
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> MeanRating:
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: pd.DataFrame) -> Floats:
+        low, high = np.array(self.low), np.array(self.high)
+        shares = (X[list(self.signals)].to_numpy(np.float64) - low) / (high - low)
+        count = (~np.isnan(shares)).sum(axis=1)
+        mean = np.nansum(shares, axis=1) / np.maximum(count, 1)
+        return np.where(count, mean, 0.5)[:, None]

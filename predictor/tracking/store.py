@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 lets a dead server take minutes to fail
     "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_UV_AUTO_DETECT": "false",  # a lock file that lies about in the working folder is no part of a model
 }
 # MLflow's pages show no metric until somebody picks columns; a view of this name, kept with the experiment, does it.
 VIEW = "scores"
@@ -83,7 +84,8 @@ def import_mlflow() -> None:
     try:
         with warnings.catch_warnings():  # they are about MLflow's own use of its libraries
             warnings.simplefilter("ignore")
-            import_module("mlflow.store.tracking.sqlalchemy_store")  # all of it now, not in the midst of recording
+            for name in ("mlflow.store.tracking.sqlalchemy_store", "mlflow.pyfunc"):
+                import_module(name)  # all of it now, not in the midst of recording
     except ImportError as error:
         raise MissingExtraError("mlflow", "Recording a training", "train") from error
     for name in ("mlflow", "alembic"):

@@ -1,0 +1,187 @@
+"""Keep a trained model in MLflow, in a form that MLflow can serve, and register it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from predictor.signals import ORIGIN, RATINGS, Catalogue
+from predictor.tracking.store import import_mlflow
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+    from mlflow.models import ModelSignature
+
+    from predictor.model import OfferModel
+
+REGISTERED = "offer-predictor"
+PACKAGE = Path(__file__).parent.parent
+EXAMPLE = "EXAMPLE"
+_VERSIONS = "mlflow.modelVersions"
+# What predicting needs beside the code that travels along; MLflow's full package would bring scikit-learn.
+_REQUIRED = ("mlflow-skinny", "numpy", "pandas")
+
+
+def log_model(client: MlflowClient, run_id: str, model: OfferModel) -> str:
+    """Log a model to a run as a Python function that MLflow can serve: `model.json`, source code, and no pickle.
+
+    Nothing of it depends on which run or tracking URI is active. To an SQLite store, log under `store.locked`.
+
+    Parameters
+    ----------
+    client
+        Of the store that has the run, as `store.connect` makes it.
+    run_id
+        The run that trained the model. Params that it has by now are shown with the model, too.
+    model
+        The model; see `predictor.tracking.served.ServedModel` for how it answers.
+
+    Returns
+    -------
+    str
+        The model's URI, "models:/m-...".
+
+    Raises
+    ------
+    MlflowException
+        If the store cannot be reached or written. A model already begun is marked FAILED.
+    """
+    import_mlflow()
+    from mlflow.entities import LoggedModelOutput
+
+    run = client.get_run(run_id)
+    tags = {"name": model.name, "fingerprint": model.fingerprint, "simulated": str(model.simulated).lower()}
+    logged = client.create_logged_model(run.info.experiment_id, REGISTERED, run_id, tags, run.data.params)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            client.log_model_artifacts(logged.model_id, str(_save(model, logged, Path(folder))))
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        client.finalize_logged_model(logged.model_id, "READY")
+    except BaseException:  # Ctrl-C too: a model left PENDING would look as if it was still coming
+        with contextlib.suppress(Exception):
+            client.finalize_logged_model(logged.model_id, "FAILED")
+        raise
+    return str(logged.model_uri)
+
+
+def register(client: MlflowClient, uri: str) -> str:
+    """Register a logged model as the next version of `offer-predictor`.
+
+    Parameters
+    ----------
+    client
+        Of the store that has the model.
+    uri
+        What `log_model` returned.
+
+    Returns
+    -------
+    str
+        The version: "1", "2", ...
+
+    Raises
+    ------
+    MlflowException
+        If there is no such model, or the store cannot be reached or written.
+    """
+    from mlflow.exceptions import MlflowException
+
+    model_id = uri.removeprefix("models:/")
+    logged = client.get_logged_model(model_id)
+    try:
+        client.create_registered_model(REGISTERED)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    # By its place: MLflow would look for a models:/ address in whichever store is active.
+    made = client.create_model_version(
+        REGISTERED, logged.artifact_location, logged.source_run_id, model_id=logged.model_id
+    )
+    # So that MLflow's page of the model leads to the version; a server has done it by now, an SQLite store has not.
+    links = json.loads(client.get_logged_model(model_id).tags.get(_VERSIONS, "[]"))
+    if all(str(link["version"]) != str(made.version) for link in links):
+        links.append({"name": REGISTERED, "version": str(made.version)})
+        client.set_logged_model_tags(model_id, {_VERSIONS: json.dumps(links)})
+    return str(made.version)
+
+
+def signature_of(catalogue: Catalogue) -> ModelSignature:
+    """Write down what a model of this catalogue takes and answers.
+
+    Every column that a file of ratings may have is there, and is optional: what is not observed may be left out. None
+    has a type: a signature with doubles refuses whole numbers in a frame, and checks no range anyway. `Ratings` does
+    all of that in its own words, naming row and signal.
+    """
+    from mlflow.models import ModelSignature
+
+    types: Any = import_module("mlflow.types.schema")  # it has no types of its own
+    anything = types.AnyType()
+
+    def table(**kinds: Any) -> Any:
+        return types.Object([types.Property(name, kind) for name, kind in kinds.items()])
+
+    contribution = table(signal="string", family="string", side=anything, rating=anything, log_odds="double")
+    answer = {
+        "offer_probability": "double",
+        "interval": table(level="double", low="double", high="double"),
+        "base_rate": "double",
+        "log_odds": "double",
+        "baseline": "double",
+        "contributions": types.Array(contribution),
+        "families": types.Map("double"),
+        "feature_importances": types.Map("double"),
+        "not_rated": types.Array("string"),
+        "notes": types.Array("string"),
+        "model": types.Map(anything),
+    }
+    columns = (*catalogue.columns, RATINGS)
+    return ModelSignature(
+        inputs=types.Schema([types.ColSpec(anything, name, required=False) for name in columns]),
+        outputs=types.Schema([types.ColSpec(kind, name) for name, kind in answer.items()]),
+        params=types.ParamSchema([types.ParamSpec("base_rate", "double", None)]),
+    )
+
+
+def example_of(catalogue: Catalogue) -> list[dict[str, Any]]:
+    """Make an input example of one interview: the middle of every scale, which nobody's was rated."""
+    middle = {signal.name: (signal.scale.low + signal.scale.high) / 2 for signal in catalogue.signals}
+    words = {item.name: item.levels[0] for item in catalogue.inputs}
+    return [{**({ORIGIN: EXAMPLE} if ORIGIN in catalogue.columns else {}), **words, RATINGS: middle}]
+
+
+def _save(model: OfferModel, logged: LoggedModel, folder: Path) -> Path:
+    """Write the model in MLflow's format; this neither loads it nor looks around for what it might need."""
+    from mlflow.models import Model
+    from mlflow.pyfunc import save_model
+
+    code = folder / PACKAGE.name
+    (code / "tracking").mkdir(parents=True)
+    for file in PACKAGE.glob("*.py"):  # the package without its rooms, such as learning
+        shutil.copy(file, code)
+    # Without the room's __init__, so that its other files need not come along.
+    shutil.copy(Path(__file__).with_name("served.py"), code / "tracking")
+    save_model(
+        folder / "logged",
+        loader_module="predictor.tracking.served",
+        data_path=str(model.save(folder / "model.json")),
+        code_paths=[str(code)],
+        pip_requirements=[f"{name}=={version(name)}" for name in _REQUIRED],
+        signature=signature_of(model.catalogue),
+        input_example=example_of(model.catalogue),
+        metadata={
+            "code": "the project is on no package index: the part of it that predicts is in the folder code",
+            "input_example": f"{EXAMPLE}: made up, the middle of every scale",
+            "simulated": model.simulated,
+        },
+        mlflow_model=Model(
+            logged.artifact_location, logged.source_run_id, model_uuid=logged.model_id, model_id=logged.model_id
+        ),
+    )
+    return folder / "logged"
