@@ -6,13 +6,11 @@ import contextlib
 import http.client
 import os
 import re
-import shutil
 import signal
 import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,36 +22,19 @@ from predictor.reports.plots import save_plots
 from predictor.tracking import RecordedRun, record
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes by Linux's /proc")
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # so that the pages show that they need no other host
-]  # fmt: skip
 SECONDS = 60_000.0  # of patience, in ms; a page takes one or two
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    missing = [name for name, there in (("playwright", find_spec("playwright")), ("chromium", CHROMIUM)) if not there]
-    if missing:
-        reason = f"{' and '.join(missing)} not installed: pip install playwright; apt-get install chromium"
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 2200, "height": 1000})
-        page.set_default_timeout(SECONDS)
-        yield page
-        browser.close()
+def page(browser: Browser) -> Page:
+    page = browser.new_page(viewport={"width": 2200, "height": 1000})
+    page.set_default_timeout(SECONDS)
+    return page
 
 
 @pytest.fixture(scope="module")

@@ -20,21 +20,18 @@ from threadpoolctl import threadpool_limits
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.learning.challengers import CHALLENGERS, HEAVY, UNRESTRICTED, challenger
 from predictor.learning.classifier import OfferClassifier
+from predictor.learning.curve import LearningCurve, learning_curve
 from predictor.learning.evaluation import CalibrationBin, Resampling, Score, calibration, gain, scores
 from predictor.learning.importance import FoldImportance, Importance, alike, importances, measure
 from predictor.learning.prior import Prior
 from predictor.learning.published import published_prior
+from predictor.learning.quality import FEW, MINIMUM, DataQuality, data_quality, find_warnings, revealing_signals
 from predictor.model import OfferModel
 from predictor.ratings import Ratings
 from predictor.tables import Floats
 
 POOL = "pool"  # the model itself, beside its challengers
 ROLE = "rater_role"  # scores are told by this input, since who rated decides how well ratings predict
-# Above these an AUC is suspiciously good for ratings made before the outcome was known. A judgement from published
-# anchors: a decision-maker's own ratings reach about .8, ratings by the other side about .65.
-SUSPICIOUS_AUC = {"interviewer": 0.87, "observer": 0.84, "candidate": 0.75}
-FEW = 50  # offers, or non-offers, under which a reader should be told that scores are shaky
-MINIMUM = 5  # offers, and non-offers, that are needed to learn without a prior, and to measure
 PRIORS = ("auto", "published", "none")
 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
@@ -192,8 +189,21 @@ class TrainingResult:
         What the model goes by, the largest first: signals and inputs, and groups of them taken together.
     halo
         Which signals cannot be told apart, in plain statements.
+    y
+        Outcomes of the rows learned from, shape (n,).
+    roles
+        Who rated them, shape (n,), "" where nobody said; None where the catalogue has no such input.
+    folds
+        Number of the fold, from 0 in each repeat, in which a row was not seen, shape (repeats, n).
+    out_of_fold
+        Probability of an offer by models that had not seen the row, of shape (repeats, n), or (1, n) for challengers
+        that take long: by name, the model itself under "pool".
+    learning_curve
+        Whether more interviews would help; None where they are too few to say.
     data
         Source, digest, counts and base rate of what it learned from.
+    quality
+        Missing, repeated and flat rows, and ratings at the ends of the scale.
     warnings
         What a careful colleague would point out.
     seconds
@@ -213,7 +223,13 @@ class TrainingResult:
     importances_by_family: Mapping[str, Importance]
     importances_by_side: Mapping[str, Importance]
     halo: tuple[str, ...]
+    y: Floats
+    roles: NDArray[Any] | None
+    folds: NDArray[np.int64]
+    out_of_fold: Mapping[str, Floats]
+    learning_curve: LearningCurve | None
     data: Mapping[str, Any]
+    quality: DataQuality
     warnings: tuple[str, ...]
     seconds: float
 
@@ -283,7 +299,23 @@ def train(
         "simulated": ratings.simulated if len(y) else True,
         "catalogue": ratings.catalogue.name,
     }
-    measured = _measure(runs, model, ratings, groups, config) if runs else _UNMEASURED
+    measured, revealing = dict(_UNMEASURED), {}
+    if runs:
+        measured = _measure(runs, model, ratings, groups, config)
+        first = [(fold.train, fold.test) for fold in folds if fold.repeat == 0]
+        resampling = Resampling(groups, config.resamples, config.seed)
+        measured["learning_curve"] = learning_curve(
+            ratings,
+            groups,
+            first,
+            measured["out_of_fold"][POOL][0],
+            resampling,
+            prior=prior,
+            boosted=classifier.pool_.boosters is not None,
+            seed=config.seed,
+        )
+        revealing = revealing_signals(ratings, first, resampling)
+    quality, roles = data_quality(ratings), _role_of_rows(ratings)
     told = {metric: [score.value, score.low, score.high] for metric, score in measured["scores"].items()}
     about = {**data, "scores": told}
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -301,8 +333,23 @@ def train(
         config=config,
         **measured,
         halo=alike(ratings),
+        y=y,
+        roles=roles,
         data=data,
-        warnings=tuple(_warnings(ratings, about, measured["scores_by_role"])),
+        quality=quality,
+        warnings=tuple(
+            find_warnings(
+                ratings,
+                about,
+                quality,
+                scores=measured["scores"],
+                scores_by_role=measured["scores_by_role"],
+                roles=roles,
+                importances=measured["importances"],
+                fits=len(runs),
+                revealing=revealing,
+            )
+        ),
         seconds=time.perf_counter() - started,
     )
 
@@ -337,6 +384,9 @@ _UNMEASURED: dict[str, Any] = {
     "importances": {},
     "importances_by_family": {},
     "importances_by_side": {},
+    "folds": np.empty((0, 0), dtype=np.int64),
+    "out_of_fold": {},
+    "learning_curve": None,
 }
 
 
@@ -345,8 +395,12 @@ def _measure(
 ) -> dict[str, Any]:
     """Score the model and its challengers on the rows that each fold had not seen."""
     y, resampling = ratings.y, Resampling(groups, config.resamples, config.seed)
-    predictions = _out_of_fold(runs, len(y))
-    pool = predictions.pop(POOL)
+    out_of_fold = _out_of_fold(runs, len(y))
+    predictions = {key: found for key, found in out_of_fold.items() if key != POOL}
+    pool = out_of_fold[POOL]
+    tested = np.empty((len(pool), len(y)), dtype=np.int64)
+    for run in runs:
+        tested[run.fold.repeat, run.fold.test] = run.fold.number % (len(runs) // len(pool))
     gains = {key: gain(y, pool[: len(other)], other, resampling) for key, other in predictions.items()}
     found = [(run.fold.repeat, run.fold.test, run.importance) for run in runs]
     goes_by = importances(model, ratings.features.to_numpy(), found, resampling)
@@ -361,6 +415,8 @@ def _measure(
         "importances": goes_by["signal"],
         "importances_by_family": goes_by["family"],
         "importances_by_side": goes_by["side"],
+        "folds": tested,
+        "out_of_fold": out_of_fold,
     }
 
 
@@ -472,49 +528,14 @@ def _minus(score: Score) -> Score:
     return Score(-score.value, -score.high, -score.low, score.n)
 
 
+def _role_of_rows(ratings: Ratings) -> NDArray[Any] | None:
+    return ratings.columns.get(ROLE) if ROLE in (item.name for item in ratings.catalogue.inputs) else None
+
+
 def _roles(ratings: Ratings) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    for item in ratings.catalogue.inputs:
-        if item.name == ROLE and item.name in ratings.columns:
-            yield from ((role, ratings.columns[ROLE] == role) for role in item.levels)
-
-
-def _warnings(ratings: Ratings, data: Mapping[str, Any], by_role: Mapping[str, Mapping[str, Score]]) -> Iterator[str]:
-    if "prior" in data:
-        share = data["prior"]["share"]
-        yield (
-            f"Prior: {100 * share:.0f} % of what this model knows is published effects, SIMULATED; "
-            f"{100 - 100 * share:.0f} % comes from your {len(ratings):,} interview{'s' * (len(ratings) != 1)}."
-        )
-        if not data["scores"]:
-            yield (
-                f"Too few to measure how well it predicts: that takes {MINIMUM} offers and {MINIMUM} non-offers, of "
-                "several people."
-            )
-    if ratings.simulated:
-        yield "SIMULATED: these interviews are simulated; the model says nothing about real ones."
-    few = int(min(ratings.y.sum(), len(ratings) - ratings.y.sum()))
-    if few < FEW:
-        have = "row has" if few == 1 else "rows have"
-        yield f"Only {few} {have} the rarer outcome: expect the scores to move with more data."
-    if ratings.groups is None and len(ratings):
-        yield "No group column: if one person has several rows, the scores are too good; name it in the catalogue."
-    for role, found in by_role.items():
-        if found["roc_auc"].low > SUSPICIOUS_AUC.get(role, 1.0):
-            yield (
-                f"Ratings by the {role} predict suspiciously well (ROC AUC {found['roc_auc']}, n = "
-                f"{found['roc_auc'].n:,}): were they made after the outcome was known?"
-            )
-    if {"rated_on", "outcome_on"} <= set(ratings.columns):
-        rated, told = ratings.columns["rated_on"], ratings.columns["outcome_on"]  # ISO dates sort as text
-        if late := int(((rated != "") & (told != "") & (rated > told)).sum()):
-            yield f"{late:,} rows were rated after the outcome was known: such ratings tell the outcome."
-    if data["n_outcome_unknown"]:
-        yield f"{data['n_outcome_unknown']:,} rows without a known outcome were left out."
-    empty = [
-        name for name, column in zip(ratings.catalogue.names, ratings.values.T, strict=True) if np.isnan(column).all()
-    ]
-    if empty and len(ratings):
-        yield f"Never rated: {', '.join(empty)}."
+    if (roles := _role_of_rows(ratings)) is not None:
+        (levels,) = (item.levels for item in ratings.catalogue.inputs if item.name == ROLE)
+        yield from ((role, roles == role) for role in levels)
 
 
 def _versions() -> dict[str, str]:

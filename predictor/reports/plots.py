@@ -1,7 +1,8 @@
 """Plots of a training (is the model calibrated, which signals does it go by) and of a model's tables.
 
 Drawn with matplotlib's objects, never with pyplot, so that nothing global changes and no window is needed.
-White behind and dark text: readable on light and on dark pages.
+White behind and dark text: readable on light and on dark pages. A page of its own, such as the training report, takes
+them without their titles and gives them its own colours: see `predictor.reports.svg`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from predictor.errors import MissingExtraError
 from predictor.model import OfferModel
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 OTHER = "#999999"
 INK = "#222222"
+SOFT = "#555555"
 FAINT = "#8A8A8A"
 GRID = "#E4E4E4"
+PAPER = "#FFFFFF"
 BLUE = PALETTE[0]
 TOP = 15
 PANELS = 30  # shape functions drawn at most
@@ -39,13 +43,15 @@ UNSEEN = "\u2013"  # stands for "not observed" on an axis
 _DPI = 130
 
 
-def calibration_plot(result: TrainingResult) -> Figure:
+def calibration_plot(result: TrainingResult, *, titled: bool = True) -> Figure:
     """Draw observed against predicted shares of offers, with 90 % intervals, and how many ratings each point holds.
 
     Parameters
     ----------
     result
         What `train` returned.
+    titled
+        Whether the figure has a title; a page has its own.
 
     Returns
     -------
@@ -57,16 +63,17 @@ def calibration_plot(result: TrainingResult) -> Figure:
     MissingExtraError
         If matplotlib is not installed.
     """
-    figure = _figure(6.4, 6.6)
+    figure = _figure(6.4, 6.6) if titled else _figure(5.0, 5.2)
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(5, 1))
     loss = result.scores["log_loss"]
-    _head(
-        figure,
-        "Calibration: predicted and observed",
-        f"{result.name}: n = {result.data['n']:,}, log-loss {loss.value:.3f} "
-        f"(90 % interval {loss.low:.3f} to {loss.high:.3f})",
-        simulated=result.model.simulated,
-    )
+    if titled:
+        _head(
+            figure,
+            "Calibration: predicted and observed",
+            f"{result.name}: n = {result.data['n']:,}, log-loss {loss.value:.3f} "
+            f"(90 % interval {loss.low:.3f} to {loss.high:.3f})",
+            simulated=result.model.simulated,
+        )
     bins = result.calibration
     predicted, observed = [item.predicted for item in bins], [item.observed for item in bins]
     below = [max(0.0, item.observed - item.low) for item in bins]
@@ -74,19 +81,19 @@ def calibration_plot(result: TrainingResult) -> Figure:
     axes.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2, label="perfect calibration", zorder=1)
     axes.errorbar(
         predicted, observed, yerr=[below, above], color=BLUE, linewidth=1.8, marker="o", markersize=6.5,
-        markeredgecolor="white", elinewidth=1.4, capsize=3.5, label="model, with 90 % intervals", zorder=3,
+        markeredgecolor=PAPER, elinewidth=1.4, capsize=3.5, label="model, with 90 % intervals", zorder=3,
     )  # fmt: skip
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="Observed share of offers")
     axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=INK)
     _quiet(axes, "both")
-    _counts(counts, predicted, [item.n for item in bins])
+    _counts(counts, predicted, [item.n for item in bins], figure.get_figwidth())
     for axis in (axes.xaxis, counts.xaxis, axes.yaxis):
         axis.set_major_formatter(_percent)
     _quiet(counts, "x")
     return figure
 
 
-def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP) -> Figure:
+def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titled: bool = True) -> Figure:
     """Draw the signals that a model goes by most, coloured by family.
 
     Parameters
@@ -95,6 +102,8 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP) -> F
         What `train` returned, or a model; a model alone has no intervals.
     top
         How many signals to show at most.
+    titled
+        Whether the figure has a title; a page has its own.
 
     Returns
     -------
@@ -113,18 +122,19 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP) -> F
     families = {signal.name: signal.family for signal in catalogue.signals}
     colours = {family: PALETTE[i] if i < len(PALETTE) else OTHER for i, family in enumerate(catalogue.families)}
     names = sorted(importances, key=lambda name: (-importances[name], name))[:top]
-    figure = _figure(8.2, 1.9 + 0.33 * max(len(names), 3))
+    figure = _figure(8.2, 1.2 + 0.7 * titled + 0.33 * max(len(names), 3))
     axes = figure.subplots()
     shown = (
         f"the {len(names)} strongest of {len(importances)}" if len(names) < len(importances) else f"all {len(names)}"
     )
-    _head(
-        figure,
-        "What the model goes by: signs, not causes",
-        f"{model.name}: feature importances{', 90 % intervals' if measured else ''}, {shown}; "
-        f"trained on n = {model.trained_on['n']:,}",
-        simulated=model.simulated,
-    )
+    if titled:
+        _head(
+            figure,
+            "What the model goes by: signs, not causes",
+            f"{model.name}: feature importances{', 90 % intervals' if measured else ''}, {shown}; "
+            f"trained on n = {model.trained_on['n']:,}",
+            simulated=model.simulated,
+        )
     values = [importances[name] for name in names]
     spans = [measured[name].contribution for name in names] if measured else []
     axes.barh(range(len(names)), values, height=0.72, color=[colours.get(families.get(n, ""), OTHER) for n in names])
@@ -204,42 +214,64 @@ def shape_plot(model: OfferModel) -> Figure:
     )
     shapes = model.shape_functions()
     shapes = shapes[shapes["signal"].isin(names)]
-    reach = 1.08 * max(shapes[["log_odds", "low", "high"]].abs().max().max(), 0.05)
+    reach = shape_reach(shapes)
     for axes, name in zip(panels, names, strict=False):
         shape = shapes[shapes["signal"] == name]
-        *levels, _ = shape["rating"]
-        *seen, unseen = shape["log_odds"]
-        low, high = shape["low"].to_numpy()[:-1], shape["high"].to_numpy()[:-1]
-        at = np.arange(len(levels))
-        end = len(levels) * 1.06 + 0.2  # a gap, since "not observed" is no further step of the scale
-        counts = axes.twinx()
-        counts.bar([*at, end], shape["n"], width=0.8, color=GRID)
-        counts.set(ylim=(0, 3.6 * max(model.trained_on["n"] / 2, shape["n"].max())), yticks=[])
-        counts.spines[:].set_visible(False)
-        axes.set(zorder=counts.get_zorder() + 1, ylim=(-reach, reach), xlim=(-0.6, end + 0.6 + 0.03 * len(levels)))
-        axes.patch.set_visible(False)
-        axes.axhline(0, color=FAINT, linewidth=0.8)
-        if name in words:  # no order, hence no line
-            axes.errorbar(at, seen, yerr=[seen - low, high - seen], color=BLUE, fmt="o", markersize=4.5, capsize=2.5)
-        else:
-            axes.fill_between(at, low, high, color=BLUE, alpha=0.2, linewidth=0)
-            axes.plot(at, seen, color=BLUE, linewidth=1.8, marker="o", markersize=3.5 if len(at) < 12 else 0)
-        axes.plot([end], [unseen], color=BLUE, marker="o", markersize=4.5, markerfacecolor="white")
-        shown = at[:: -(-len(at) // 7)]
-        ticks = [  # every second word a line lower, so that they do not run into each other
-            "\n" * (i % 2) + _short(levels[i], 12) if name in words else f"{levels[i]:g}" for i in shown.tolist()
-        ]
-        axes.set_xticks([*shown, end], [*ticks, UNSEEN], parse_math=False)
+        draw_shape(axes, shape, reach, word=name in words)
         axes.set_title(_short(labels[name], 34), loc="left", fontsize=8.8, color=INK, parse_math=False)
-        _quiet(axes, "x")
-        axes.grid(visible=False, axis="x")
-        axes.grid(visible=True, axis="y", color=GRID, linewidth=0.8)
-        axes.tick_params(labelsize=8 if name not in words else 7, length=0)
-        axes.tick_params(axis="y", labelsize=8)
     for axes in panels[len(names) :]:
         axes.set_visible(False)
     figure.supylabel("Log-odds, against the usual interview", fontsize=9.5, color=INK)
     return figure
+
+
+def draw_shape(axes: Axes, shape: pd.DataFrame, reach: float, *, word: bool) -> None:
+    """Draw one shape function, with its interval, and the rows learned from in grey behind it.
+
+    Parameters
+    ----------
+    axes
+        What is drawn on.
+    shape
+        The rows of one signal or input, of `OfferModel.shape_functions`.
+    reach
+        Half the height of the axis of log-odds, which should be the same for all that are compared.
+    word
+        Whether levels are words of an input, which have no order.
+    """
+    *levels, _ = shape["rating"]
+    *seen, unseen = shape["log_odds"]
+    low, high = shape["low"].to_numpy()[:-1], shape["high"].to_numpy()[:-1]
+    at = np.arange(len(levels))
+    end = len(levels) * 1.06 + 0.2  # a gap, since "not observed" is no further step of the scale
+    counts = axes.twinx()
+    counts.bar([*at, end], shape["n"], width=0.8, color=GRID)
+    counts.set(ylim=(0, 3.6 * max(shape["n"].sum() / 2, shape["n"].max(), 1)), yticks=[])
+    counts.spines[:].set_visible(False)
+    axes.set(zorder=counts.get_zorder() + 1, ylim=(-reach, reach), xlim=(-0.6, end + 0.6 + 0.03 * len(levels)))
+    axes.patch.set_visible(False)
+    axes.axhline(0, color=FAINT, linewidth=0.8)
+    if word:  # no order, hence no line
+        axes.errorbar(at, seen, yerr=[seen - low, high - seen], color=BLUE, fmt="o", markersize=4.5, capsize=2.5)
+    else:
+        axes.fill_between(at, low, high, color=BLUE, alpha=0.2, linewidth=0)
+        axes.plot(at, seen, color=BLUE, linewidth=1.8, marker="o", markersize=3.5 if len(at) < 12 else 0)
+    axes.plot([end], [unseen], color=BLUE, marker="o", markersize=4.5, markerfacecolor=PAPER)
+    shown = at[:: -(-len(at) // 7)]
+    ticks = [  # every second word a line lower, so that they do not run into each other
+        "\n" * (i % 2) + _short(levels[i], 12) if word else f"{levels[i]:g}" for i in shown.tolist()
+    ]
+    axes.set_xticks([*shown, end], [*ticks, UNSEEN], parse_math=False)
+    _quiet(axes, "x")
+    axes.grid(visible=False, axis="x")
+    axes.grid(visible=True, axis="y", color=GRID, linewidth=0.8)
+    axes.tick_params(labelsize=7 if word else 8, length=0)
+    axes.tick_params(axis="y", labelsize=8)
+
+
+def shape_reach(shapes: pd.DataFrame) -> float:
+    """Give half the height of an axis that holds every shape function of a table, intervals included."""
+    return 1.08 * max(float(shapes[["log_odds", "low", "high"]].abs().max().max()), 0.05)
 
 
 def pair_plot(model: OfferModel) -> Figure | None:
@@ -295,7 +327,7 @@ def pair_plot(model: OfferModel) -> Figure | None:
                 axes.text(
                     j, i, f"{round(float(value), 2) + 0.0:+.2f}", ha="center", va="center", fontsize=7.5, color=ink
                 )
-        axes.set_title(f"root mean square {size:.3f}", loc="left", fontsize=8.5, color="#555555")
+        axes.set_title(f"root mean square {size:.3f}", loc="left", fontsize=8.5, color=SOFT)
         _quiet(axes, "both")
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
@@ -357,7 +389,7 @@ def _figure(width: float, height: float) -> Figure:
 def _head(figure: Figure, title: str, subtitle: str, *, simulated: bool) -> None:
     figure.suptitle(f"{title}\n", x=0.02, ha="left", fontsize=13, fontweight="bold", color=INK, linespacing=1.6)
     height = figure.get_figheight()
-    figure.text(0.02, 1 - 0.47 / height, subtitle, fontsize=9, color="#555555", va="center", parse_math=False)
+    figure.text(0.02, 1 - 0.47 / height, subtitle, fontsize=9, color=SOFT, va="center", parse_math=False)
     if simulated:
         figure.text(
             0.985, 1 - 0.21 / height, "SIMULATED interviews", ha="right", va="center", fontsize=9, fontweight="bold",
@@ -368,7 +400,7 @@ def _head(figure: Figure, title: str, subtitle: str, *, simulated: bool) -> None
 def _legend(figure: Figure, handles: list[tuple[str, str]]) -> None:
     from matplotlib.patches import Patch
 
-    patches = [Patch(color=colour, label=label) for label, colour in handles]
+    patches = [Patch(color=colour, label=_short(label)) for label, colour in handles]
     legend = figure.legend(
         handles=patches, loc="outside lower center", ncols=2, frameon=False, fontsize=9, labelcolor=INK
     )
@@ -391,10 +423,11 @@ def _percent(value: float, _: object) -> str:
     return f"{value:.0%}"
 
 
-def _counts(axes: Axes, places: list[float], counts: list[int]) -> None:
+def _counts(axes: Axes, places: list[float], counts: list[int], width: float) -> None:
     """Draw how many ratings each point holds, in figures where there is room for them."""
     gap = min((b - a for a, b in pairwise(sorted(places))), default=1.0)
-    upright = gap >= 0.012 * max((len(f"{count:,}") for count in counts), default=0) + 0.01  # room for the figures
+    letter = 0.077 / width  # of the axis, which is as wide as the figure, nearly
+    upright = gap >= letter * max((len(f"{count:,}") for count in counts), default=0) + 0.01  # room for the figures
     axes.bar(places, counts, width=min(0.022, 0.8 * gap), color=BLUE, alpha=0.85)
     axes.set(ylim=(0, max(counts, default=1) * (1.5 if upright else 2.3)), yticks=[])
     axes.set(ylabel="Ratings", xlabel="Predicted probability of an offer")
@@ -410,4 +443,5 @@ def _counts(axes: Axes, places: list[float], counts: list[int]) -> None:
 
 
 def _short(label: str, length: int = 46) -> str:
+    label = "".join(letter if letter.isprintable() else "\ufffd" for letter in label)  # no control characters in SVG
     return label if len(label) <= length else label[: length - 1].rstrip() + "\u2026"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from predictor import Catalogue, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.errors import CatalogueError, ConfigError, RatingsError
+from predictor.learning.evaluation import log_loss
 
 QUICK = TrainingConfig(repeats=1, resamples=50, challengers=("base_rate",))
 
@@ -35,6 +36,17 @@ def test_scores_stand_within_the_evidence(result: TrainingResult, interviews: Ra
     assert set(result.scores_by_role) == {"interviewer", "observer", "candidate"}
     assert result.scores_by_role["interviewer"]["roc_auc"].value > result.scores_by_role["candidate"]["roc_auc"].value
     assert any("SIMULATED" in warning for warning in result.warnings)
+
+
+def test_out_of_fold_predictions_are_what_the_scores_are_of(result: TrainingResult, interviews: Ratings) -> None:
+    groups, pool = interviews.labelled().groups, result.out_of_fold["pool"]
+    assert pool.shape == result.folds.shape == (result.config.repeats, len(result.y))
+    losses = [log_loss(result.y, p, np.ones(len(p))) for p in pool]
+    assert np.mean(losses) == pytest.approx(result.scores["log_loss"].value)
+    assert set(np.unique(result.folds)) == set(range(result.config.folds))
+    for repeat in result.folds:
+        assert len(set(zip(groups, repeat, strict=True))) == result.data["n_groups"]  # each group in one fold
+    assert set(result.roles) == set(result.scores_by_role)
 
 
 def test_auc_by_role_on_simulated_interviews() -> None:
@@ -106,6 +118,7 @@ def test_hindsight_is_noticed(result: TrainingResult) -> None:
     found = train(simulate_interviews(600, seed=5, mode="hindsight"), QUICK)
     assert any("suspiciously well" in warning for warning in found.warnings)
     assert any("rated after the outcome was known" in warning for warning in found.warnings)
+    assert any("gives the outcome away" in warning for warning in found.warnings)
     assert not any("suspicious" in warning or "rated after" in warning for warning in result.warnings)
 
 

@@ -1,0 +1,94 @@
+"""Figures as SVG inside a page: they take the page's colours, light and dark, and can be read aloud."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from predictor.reports.plots import FAINT, GRID, INK, OTHER, PALETTE, PAPER, SOFT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SVG = "http://www.w3.org/2000/svg"
+LINK = "{http://www.w3.org/1999/xlink}href"
+# What stands for each colour of the plots: the page's style sheet says what it is, in light and in dark.
+VARIABLES = {INK: "ink", SOFT: "soft", FAINT: "faint", GRID: "grid", PAPER: "card", OTHER: "other"}
+VARIABLES |= {colour: f"hue-{place}" for place, colour in enumerate(PALETTE, 1)}
+_VARIABLES = {colour.lower(): f"var(--{name})" for colour, name in VARIABLES.items()}
+
+
+def inline_svg(figure: Figure, name: str, title: str, description: str) -> Markup:
+    """Turn a figure into an SVG element for an HTML page; the same figure gives the same text.
+
+    Parameters
+    ----------
+    figure
+        A matplotlib figure. Its colours from `predictor.reports.plots` become CSS variables, its ground transparent.
+    name
+        Letters, digits and hyphens, another for each figure of a page, so that ids are the page's only ones.
+    title, description
+        What somebody who cannot see the figure is told.
+
+    Returns
+    -------
+    Markup
+        `<svg role="img">` with a title and a description.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> figure = Figure()
+    >>> _ = figure.subplots().plot([0, 1], color=INK)
+    >>> drawn = inline_svg(figure, "line", "A line", "It rises.")
+    >>> "var(--ink)" in drawn, 'role="img"' in drawn, "<title" in drawn
+    (True, True, True)
+    """
+    import matplotlib
+
+    drawn = io.BytesIO()
+    # Text stays text, in the page's font; ids depend on the name alone.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the page's fonts have more letters
+        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    root = ElementTree.fromstring(drawn.getvalue())
+    root.remove(root.find(f"{{{SVG}}}metadata"))  # type: ignore[arg-type]  # matplotlib always writes it
+    root.remove(root.find(f"{{{SVG}}}defs"))  # type: ignore[arg-type]  # a style of all elements: the page has its own
+    _rename(root, name)
+    width = float(root.attrib.pop("width").removesuffix("pt"))
+    del root.attrib["height"]  # the viewBox keeps the proportions
+    root.attrib |= {"role": "img", "aria-labelledby": f"{name}-title {name}-desc", "style": f"--width: {width:.0f}"}
+    for place, (tag, text) in enumerate((("title", title), ("desc", description))):
+        told = ElementTree.Element(f"{{{SVG}}}{tag}", id=f"{name}-{tag}")
+        told.text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+        root.insert(place, told)
+    text = ElementTree.tostring(root, encoding="unicode")
+    return Markup(re.sub(r"#[0-9a-f]{6}\b", lambda found: _VARIABLES.get(found[0], found[0]), _without_fonts(text)))
+
+
+def _rename(root: ElementTree.Element, name: str) -> None:
+    """Give ids that are referred to the figure's name, and take away the others."""
+    text = ElementTree.tostring(root, encoding="unicode")
+    used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
+    for element in root.iter():
+        for key, value in list(element.attrib.items()):
+            if key == "id":
+                if value in used:
+                    element.set(key, f"{name}-{value}")
+                else:
+                    del element.attrib[key]
+            elif key == LINK:
+                element.set(key, value.replace("#", f"#{name}-", 1))
+            elif "url(#" in value:
+                element.set(key, value.replace("url(#", f"url(#{name}-"))
+
+
+def _without_fonts(text: str) -> str:
+    return re.sub(r"font-family: [^;\"]*;? ?", "", text)
