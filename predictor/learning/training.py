@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
@@ -20,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.learning.challengers import CHALLENGERS, HEAVY, UNRESTRICTED, challenger
 from predictor.learning.classifier import OfferClassifier
+from predictor.learning.comparison import keys
 from predictor.learning.curve import LearningCurve, learning_curve
 from predictor.learning.evaluation import CalibrationBin, Resampling, Score, calibration, gain, scores
 from predictor.learning.importance import FoldImportance, Importance, alike, importances, measure
@@ -28,6 +30,7 @@ from predictor.learning.published import published_prior
 from predictor.learning.quality import FEW, MINIMUM, DataQuality, data_quality, find_warnings, revealing_signals
 from predictor.model import OfferModel
 from predictor.ratings import Ratings
+from predictor.signals import Catalogue
 from predictor.tables import Floats
 
 POOL = "pool"  # the model itself, beside its challengers
@@ -43,6 +46,9 @@ class TrainingConfig:
 
     Attributes
     ----------
+    model
+        "pool", or one of `challengers` to train that instead: it is measured in the same way, but has no tables, so it
+        cannot be served and never becomes the champion.
     folds
         Parts of a cross-validation, 2 to 20; fewer are used where groups are few.
     repeats
@@ -71,6 +77,7 @@ class TrainingConfig:
     5
     """
 
+    model: str = POOL
     folds: int = 5
     repeats: int = 5
     resamples: int = 200
@@ -96,9 +103,10 @@ class TrainingConfig:
                 unknown = [word for word in value if word not in CHALLENGERS]
                 known = f"; there are: {', '.join(CHALLENGERS)}"
                 problems += [f"challengers: no '{word}'{nearest(word, CHALLENGERS) or known}" for word in unknown]
-        if self.prior not in PRIORS:
-            hint = nearest(str(self.prior), PRIORS) or f"; there are: {', '.join(PRIORS)}"
-            problems.append(f"prior = {self.prior!r}: no such prior{hint}")
+        for name, there in (("prior", PRIORS), ("model", (POOL, *CHALLENGERS))):
+            if (value := getattr(self, name)) not in there:
+                hint = nearest(str(value), there) or f"; there are: {', '.join(there)}"
+                problems.append(f"{name} = {value!r}: no such {name}{hint}")
         if problems:
             raise ConfigError("\n  ".join(problems))
 
@@ -166,10 +174,12 @@ class TrainingResult:
     ----------
     name
         Name of the model.
-    model
-        Fitted on every row whose outcome is known.
+    tables
+        The model, fitted on every row whose outcome is known; None where the experiment trained a challenger.
     config
         How it was trained.
+    catalogue
+        Signals and inputs that it was trained on.
     scores
         By metric; see `predictor.learning.evaluation.METRICS`. Empty, like all that is measured, where a prior lets a
         model be trained on rows too few to measure it.
@@ -197,7 +207,11 @@ class TrainingResult:
         Number of the fold, from 0 in each repeat, in which a row was not seen, shape (repeats, n).
     out_of_fold
         Probability of an offer by models that had not seen the row, of shape (repeats, n), or (1, n) for challengers
-        that take long: by name, the model itself under "pool".
+        that take long: by name, the model itself under `config.model`.
+    fitted
+        Challengers fitted on every row, by name: scikit-learn estimators of `Ratings.features`.
+    keys
+        Of rows and of their groups, to know them again in another file; see `predictor.learning.comparison.keys`.
     learning_curve
         Whether more interviews would help; None where they are too few to say.
     data
@@ -211,8 +225,9 @@ class TrainingResult:
     """
 
     name: str
-    model: OfferModel
+    tables: OfferModel | None
     config: TrainingConfig
+    catalogue: Catalogue
     scores: Mapping[str, Score]
     scores_by_role: Mapping[str, Mapping[str, Score]]
     challengers: Mapping[str, Mapping[str, Score]]
@@ -227,11 +242,26 @@ class TrainingResult:
     roles: NDArray[Any] | None
     folds: NDArray[np.int64]
     out_of_fold: Mapping[str, Floats]
+    fitted: Mapping[str, Any]
+    keys: tuple[NDArray[np.uint64], NDArray[np.uint64]]
     learning_curve: LearningCurve | None
     data: Mapping[str, Any]
     quality: DataQuality
     warnings: tuple[str, ...]
     seconds: float
+
+    @property
+    def model(self) -> OfferModel:
+        """The model of tables.
+
+        Raises
+        ------
+        ConfigError
+            If the experiment trained a challenger, which has none.
+        """
+        if self.tables is None:
+            raise ConfigError(f"'{self.name}' was trained as {self.config.model}, which has no tables; train the pool")
+        return self.tables
 
 
 def train(
@@ -281,14 +311,15 @@ def train(
         raise ConfigError(f"config is {type(config).__name__}; write TrainingConfig(folds=3), or leave it out")
     everything, ratings = ratings, ratings.without(config.leave_out).labelled()
     y, groups = ratings.y, _groups(ratings)
-    prior = _prior(ratings, config)
+    prior = _prior(ratings, config) if config.model == POOL else None
     folds = _folds(ratings, groups, config, needed=prior is None)
     classifier = OfferClassifier(ratings.catalogue, prior=prior, seed=config.seed)
     with threadpool_limits(1):  # many small fits side by side: threads inside each would only get in the way
         jobs = (delayed(_run)(fold, classifier, ratings, groups, config) for fold in folds)
         running = iter(Parallel(n_jobs=-1, backend="threading", return_as="generator")(jobs))
         runs = list(progress(running, len(folds)) if progress else running)
-        model = _fit(classifier, ratings, groups)
+        tables = _fit(classifier, ratings, groups) if config.model == POOL else None
+        fitted = _fit_challengers(ratings, config) if runs else {}
     data = {
         "source": ratings.source,
         "digest": ratings.digest,
@@ -301,40 +332,40 @@ def train(
     }
     measured, revealing = dict(_UNMEASURED), {}
     if runs:
-        measured = _measure(runs, model, ratings, groups, config)
+        measured = _measure(runs, tables, ratings, groups, config)
         first = [(fold.train, fold.test) for fold in folds if fold.repeat == 0]
         resampling = Resampling(groups, config.resamples, config.seed)
-        measured["learning_curve"] = learning_curve(
-            ratings,
-            groups,
-            first,
-            measured["out_of_fold"][POOL][0],
-            resampling,
-            prior=prior,
-            boosted=classifier.pool_.boosters is not None,
-            seed=config.seed,
-        )
+        if tables:
+            measured["learning_curve"] = learning_curve(
+                ratings,
+                groups,
+                first,
+                measured["out_of_fold"][POOL][0],
+                resampling,
+                prior=prior,
+                boosted=classifier.pool_.boosters is not None,
+                seed=config.seed,
+            )
         revealing = revealing_signals(ratings, first, resampling)
     quality, roles = data_quality(ratings), _role_of_rows(ratings)
     told = {metric: [score.value, score.low, score.high] for metric, score in measured["scores"].items()}
     about = {**data, "scores": told}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    if prior:
-        about["prior"] = model.trained_on["prior"]
+    if prior and tables:
+        about["prior"] = tables.trained_on["prior"]
+    if tables:
+        tables = replace(tables, name=name, trained_on=about, versions=_versions(), created_at=now)
     return TrainingResult(
         name=name,
-        model=replace(
-            model,
-            name=name,
-            trained_on=about,
-            versions=_versions(),
-            created_at=now,
-        ),
+        tables=tables,
         config=config,
+        catalogue=ratings.catalogue,
         **measured,
         halo=alike(ratings),
         y=y,
         roles=roles,
+        fitted=fitted,
+        keys=keys(everything.labelled()),
         data=data,
         quality=quality,
         warnings=tuple(
@@ -391,30 +422,30 @@ _UNMEASURED: dict[str, Any] = {
 
 
 def _measure(
-    runs: Sequence[_Run], model: OfferModel, ratings: Ratings, groups: NDArray[Any], config: TrainingConfig
+    runs: Sequence[_Run], model: OfferModel | None, ratings: Ratings, groups: NDArray[Any], config: TrainingConfig
 ) -> dict[str, Any]:
     """Score the model and its challengers on the rows that each fold had not seen."""
     y, resampling = ratings.y, Resampling(groups, config.resamples, config.seed)
     out_of_fold = _out_of_fold(runs, len(y))
-    predictions = {key: found for key, found in out_of_fold.items() if key != POOL}
-    pool = out_of_fold[POOL]
+    predictions = {key: found for key, found in out_of_fold.items() if key != config.model}
+    pool = out_of_fold[config.model]
     tested = np.empty((len(pool), len(y)), dtype=np.int64)
     for run in runs:
         tested[run.fold.repeat, run.fold.test] = run.fold.number % (len(runs) // len(pool))
     gains = {key: gain(y, pool[: len(other)], other, resampling) for key, other in predictions.items()}
-    found = [(run.fold.repeat, run.fold.test, run.importance) for run in runs]
-    goes_by = importances(model, ratings.features.to_numpy(), found, resampling)
+    found = [(run.fold.repeat, run.fold.test, run.importance) for run in runs if run.importance]
+    goes_by = importances(model, ratings.features.to_numpy(), found, resampling) if model else {}
     roles = {role: rows for role, rows in _roles(ratings) if 0 < y[rows].sum() < rows.sum()}
     return {
         "scores": scores(y, pool, resampling),
         "scores_by_role": {role: scores(y, pool, resampling, rows) for role, rows in roles.items()},
         "challengers": {key: scores(y, other, resampling) for key, other in predictions.items()},
         "gains": gains,
-        "transparency": _transparency(gains),
+        "transparency": _transparency(gains) if model else None,
         "calibration": calibration(y, pool.mean(axis=0)),
-        "importances": goes_by["signal"],
-        "importances_by_family": goes_by["family"],
-        "importances_by_side": goes_by["side"],
+        "importances": goes_by.get("signal", {}),
+        "importances_by_family": goes_by.get("family", {}),
+        "importances_by_side": goes_by.get("side", {}),
         "folds": tested,
         "out_of_fold": out_of_fold,
     }
@@ -436,7 +467,7 @@ class _Run:
 
     fold: _Fold
     predictions: Mapping[str, Floats]
-    importance: FoldImportance
+    importance: FoldImportance | None
 
 
 def _groups(ratings: Ratings) -> NDArray[Any]:
@@ -487,23 +518,38 @@ def _run(
     """Fit the pool and its challengers on a fold's training rows, and predict its test rows."""
     X, y = ratings.features, ratings.y
     learned, test = X.iloc[fold.train], X.iloc[fold.test]
-    pool = clone(classifier).fit(learned, y[fold.train], groups=groups[fold.train])
-    predictions = {POOL: pool.predict_proba(test)[:, 1]}
-    for name in config.challengers:
-        if fold.repeat == 0 or name not in HEAVY:
-            # where nothing at all was rated, every one of them can only give the base rate
-            model = challenger(name if learned.notna().any(axis=None) else "base_rate", ratings.catalogue, config.seed)
-            with threadpool_limits(1, user_api="openmp"):  # a limit that each thread has to set for itself
-                predictions[name] = model.fit(learned, y[fold.train]).predict_proba(test)[:, 1]
-    goes_by = measure(
-        pool.model_,
-        learned.to_numpy(),
-        test.to_numpy(),
-        y[fold.test],
-        repeats=config.repeats,
-        seed=(config.seed, fold.number),
-    )
+    predictions, goes_by = {}, None
+    if config.model == POOL:
+        pool = clone(classifier).fit(learned, y[fold.train], groups=groups[fold.train])
+        predictions[POOL] = pool.predict_proba(test)[:, 1]
+        goes_by = measure(
+            pool.model_,
+            learned.to_numpy(),
+            test.to_numpy(),
+            y[fold.test],
+            repeats=config.repeats,
+            seed=(config.seed, fold.number),
+        )
+    for name in _challengers(config):
+        if fold.repeat == 0 or name not in HEAVY or name == config.model:
+            predictions[name] = _challenger(name, learned, y[fold.train], ratings, config).predict_proba(test)[:, 1]
     return _Run(fold, predictions, goes_by)
+
+
+def _challengers(config: TrainingConfig) -> list[str]:
+    return list(dict.fromkeys([*config.challengers, *([config.model] if config.model != POOL else [])]))
+
+
+def _challenger(name: str, X: pd.DataFrame, y: Floats, ratings: Ratings, config: TrainingConfig) -> Any:
+    # where nothing at all was rated, every one of them can only give the base rate
+    model = challenger(name if X.notna().any(axis=None) else "base_rate", ratings.catalogue, config.seed)
+    with threadpool_limits(1, user_api="openmp"):  # a limit that each thread has to set for itself
+        return model.fit(X, y)
+
+
+def _fit_challengers(ratings: Ratings, config: TrainingConfig) -> dict[str, Any]:
+    X = ratings.features
+    return {name: _challenger(name, X, ratings.y, ratings, config) for name in _challengers(config)}
 
 
 def _out_of_fold(runs: Sequence[_Run], n: int) -> dict[str, Floats]:

@@ -1,0 +1,267 @@
+"""Which of two models is better, beyond noise: on rows that neither had seen, the same for both.
+
+What a model said of rows while it had not seen them is kept beside it (`OutOfFold`). A later model, perhaps trained on
+more interviews, is then held against it row by row: where both learned from a row, by what they said out of fold;
+where only the later one did, by what the earlier one says now.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from predictor.atomic import write_text
+from predictor.errors import ConfigError, ModelError
+from predictor.learning.evaluation import Resampling, Score, gain
+from predictor.ratings import Ratings
+from predictor.tables import Floats
+
+if TYPE_CHECKING:
+    from predictor.learning.training import TrainingResult
+
+Keys = NDArray[np.uint64]
+
+FEWEST = 30  # rows of each outcome under which two models are not told apart
+DRAWS = 1000
+# Better counts when the gain exceeds so many times the half width of its 90 % interval, about 2 standard deviations: an
+# equal model passes less than once in forty times.
+BEYOND = 1.2
+
+
+def keys(ratings: Ratings) -> tuple[Keys, Keys]:
+    """Name rows and their groups by what they hold, so that they are known again in another file.
+
+    Parameters
+    ----------
+    ratings
+        n rows.
+
+    Returns
+    -------
+    tuple of arrays of shape (n,)
+        A number for each row, from its ratings, inputs, outcome and group, and one for its group (the row itself where
+        there are no groups). Equal rows are numbered through, so that no two rows share a key.
+
+    Examples
+    --------
+    >>> from predictor import simulate_interviews
+    >>> some = simulate_interviews(50, seed=1).labelled()
+    >>> whole, part = keys(some)[0], keys(some.rows([3, 1]))[0]
+    >>> bool((part == whole[[3, 1]]).all())
+    True
+    """
+    frame = pd.DataFrame(ratings.values, columns=list(ratings.catalogue.names)).sort_index(axis=1)
+    frame["outcome"] = ratings.y
+    for item in ratings.catalogue.inputs:
+        frame[item.name] = ratings.codes(item)
+    group = None if ratings.groups is None else pd.Series(ratings.groups.astype(str))
+    frame["group"] = "" if group is None else group
+    plain = pd.util.hash_pandas_object(frame, index=False)
+    frame["copy"] = plain.groupby(plain).cumcount()
+    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy(np.uint64)
+    together = rows if group is None else pd.util.hash_pandas_object(group, index=False).to_numpy(np.uint64)
+    return rows, together
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """What models that had not seen a row said of it.
+
+    Attributes
+    ----------
+    rows, groups
+        Keys, shape (n,); see `keys`.
+    y
+        Outcomes 0 or 1, shape (n,).
+    p
+        Probabilities of an offer, shape (repeats, n).
+    folds
+        Number of the fold, from 0 in each repeat, shape (repeats, n).
+    """
+
+    rows: Keys
+    groups: Keys
+    y: Floats
+    p: Floats
+    folds: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, result: TrainingResult) -> OutOfFold:
+        """Take what a training found; no rows where they were too few to measure anything."""
+        p = result.out_of_fold.get(result.config.model)
+        if p is None:
+            empty = np.empty(0, dtype=np.uint64)
+            return cls(empty, empty, np.empty(0), np.empty((0, 0)), np.empty((0, 0), dtype=np.int64))
+        return cls(*result.keys, result.y, p, result.folds)
+
+    @classmethod
+    def read(cls, path: str | Path) -> OutOfFold:
+        """Read what `write` wrote.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing or damaged.
+        """
+        try:
+            table = pd.read_csv(path, dtype={"row": np.uint64, "group": np.uint64})
+            repeats = sum(name.startswith("probability_") for name in table)
+            columns = [[f"{kind}_{repeat}" for repeat in range(repeats)] for kind in ("probability", "fold")]
+            p, folds = (table[names].to_numpy().T for names in columns)
+            return cls(
+                table["row"].to_numpy(), table["group"].to_numpy(), table["outcome"].to_numpy(float), p,
+                folds.astype(np.int64),
+            )  # fmt: skip
+        except (OSError, KeyError, ValueError) as error:
+            raise ModelError(f"{path}: not the out-of-fold predictions of a training: {error}; train it again") from None
+
+    def write(self, path: str | Path) -> Path:
+        """Write a CSV file, a row an interview: keys, outcome, and probability and fold of each repeat."""
+        table = pd.DataFrame({"row": self.rows, "group": self.groups, "outcome": self.y.astype(int)})
+        for repeat, (p, fold) in enumerate(zip(self.p, self.folds, strict=True)):
+            table[f"probability_{repeat}"], table[f"fold_{repeat}"] = p, fold
+        text = io.StringIO()
+        table.to_csv(text, index=False, lineterminator="\n")
+        return write_text(path, text.getvalue())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a challenger is better than the champion.
+
+    Attributes
+    ----------
+    gain
+        Log-loss that the challenger saves against the champion on the same rows; None where there are too few.
+    n
+        Rows on which both could be judged.
+    left_out
+        Rows that the champion may know something of (another row of the same person), or cannot answer.
+
+    Examples
+    --------
+    >>> print(Verdict(Score(0.021, 0.009, 0.033, 800), 800, 0))
+    Better beyond noise: it saves 0.021 (0.009 to 0.033) of log-loss, n = 800.
+    >>> print(Verdict(Score(0.004, -0.008, 0.016, 800), 800, 0))
+    No better beyond noise: it saves 0.004 (-0.008 to 0.016) of log-loss, n = 800.
+    """
+
+    gain: Score | None
+    n: int
+    left_out: int
+
+    @property
+    def better(self) -> bool:
+        """Whether the gain is beyond noise."""
+        return self.gain is not None and self.gain.value > BEYOND * (self.gain.high - self.gain.value)
+
+    def __str__(self) -> str:
+        out = f" {self.left_out:,} rows were left out: the champion knows people in them, or cannot answer."
+        told = out if self.left_out else ""
+        if self.gain is None:
+            return f"Cannot be told: {self.n:,} rows are too few, or of one outcome; {FEWEST} of each are needed.{told}"
+        word = "Better" if self.better else "No better"
+        return f"{word} beyond noise: it saves {self.gain} of log-loss, n = {self.n:,}.{told}"
+
+
+def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floats] | None = None) -> Verdict:
+    """Hold a challenger against the champion on the rows that the challenger learned from.
+
+    Groups are resampled as a whole. Where both learned from the same rows with the same folds, the luck of the folds
+    is the same for both.
+
+    Parameters
+    ----------
+    challenger, champion
+        What each said of rows that it had not seen.
+    answers
+        Gives the probabilities, shape (n,), that the champion gives the challenger's rows now, NaN where it cannot;
+        called only if there are rows that the champion did not learn from.
+    """
+    place = pd.Index(champion.rows).get_indexer(pd.Index(challenger.rows))
+    both = place >= 0
+    repeats = min(len(challenger.p), len(champion.p)) or len(challenger.p)
+    theirs = np.full((repeats, len(challenger.rows)), np.nan)
+    if both.any():
+        theirs[:, both] = champion.p[:repeats, place[both]]
+    new = ~both & ~np.isin(challenger.groups, champion.groups)
+    if new.any() and answers:
+        theirs[:, new] = answers()[new]
+    usable = ~np.isnan(theirs).any(axis=0)
+    y, n = challenger.y[usable], int(usable.sum())
+    left_out = len(usable) - n
+    if min(y.sum(), n - y.sum()) < FEWEST:
+        return Verdict(None, n, left_out)
+    resampling = Resampling(challenger.groups[usable], DRAWS, seed=0)
+    return Verdict(gain(y, challenger.p[:repeats, usable], theirs[:, usable], resampling), n, left_out)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a leaderboard.
+
+    Attributes
+    ----------
+    name
+        Of the experiment.
+    log_loss, roc_auc
+        On rows not seen.
+    difference
+        Log-loss minus that of the reference on the same rows; None for the reference itself.
+    """
+
+    name: str
+    log_loss: Score
+    roc_auc: Score
+    difference: Score | None
+
+    @property
+    def word(self) -> str:
+        """How it stands to the reference, beyond noise or not."""
+        if self.difference is None:
+            return "reference"
+        beyond = abs(self.difference.value) > BEYOND * (self.difference.high - self.difference.value)
+        return ("worse" if self.difference.value > 0 else "better") if beyond else "level"
+
+
+def leaderboard(results: dict[str, TrainingResult], reference: str) -> list[Entry]:
+    """Rank trainings on the same rows and folds by log-loss, with paired differences to one of them.
+
+    Raises
+    ------
+    ConfigError
+        If the trainings did not share their rows and folds.
+    """
+    base = OutOfFold.of(results[reference])
+    entries = []
+    for name, result in results.items():
+        found = OutOfFold.of(result)
+        if not (np.array_equal(found.rows, base.rows) and np.array_equal(found.folds, base.folds)):
+            raise ConfigError(f"'{name}' has other rows or folds than '{reference}'; give them the same folds and seed")
+        difference = None
+        if name != reference:
+            resampling = Resampling(base.groups, DRAWS, seed=0)
+            difference = gain(base.y, base.p, found.p, resampling)
+        entries.append(Entry(name, result.scores["log_loss"], result.scores["roc_auc"], difference))
+    return sorted(entries, key=lambda entry: entry.log_loss.value)
+
+
+def plain(entries: list[Entry]) -> list[dict[str, Any]]:
+    """Write a leaderboard as flat rows."""
+    rows = []
+    for rank, entry in enumerate(entries, 1):
+        row: dict[str, Any] = {"rank": rank, "experiment": entry.name, "against_reference": entry.word}
+        for name, score in (
+            ("log_loss", entry.log_loss), ("roc_auc", entry.roc_auc), ("difference", entry.difference)
+        ):  # fmt: skip
+            for end in ("value", "low", "high"):
+                row[name if end == "value" else f"{name}_{end}"] = getattr(score, end) if score else None
+        rows.append(row | {"n": entry.log_loss.n})
+    return rows
