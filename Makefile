@@ -7,6 +7,7 @@ EXPERIMENT ?= pool
 SIGNALS    ?=
 MODEL      ?=
 NAME       ?=
+FORCE      ?=
 DATASETS   ?=
 PEERS      ?=
 REPEATS    ?=
@@ -18,18 +19,20 @@ BENCH   := experiments/benchmark/bench.py
 HEAVY   := .venv-peers/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install data prior train predict ui test check format bench bench-peers clean
+.PHONY: help quickstart install data prior train compare promote predict ui test check format bench bench-peers clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make train DATA=my.csv SIGNALS=my.toml EXPERIMENT=pool NAME=my-model"
+	@echo "  make compare DATA=my.csv SIGNALS=my.toml"
+	@echo "  make promote MODEL=my-model FORCE='why it is promoted all the same'"
 	@echo "  make predict RATINGS=my.json MODEL=my-model"
 	@echo "  make bench DATASETS=folder PEERS=ours,lr REPEATS=2"
 	@echo "  make test PYTHON=python3.13"
 
-quickstart: $(STAMP) data/interviews.csv ## set up, train on the sample, record the run, predict an interview
-	@$(BIN)/predictor train data/interviews.csv --name interviews-pool
+quickstart: $(STAMP) data/interviews.csv ## set up, train on the sample, record and register it, predict an interview
+	@$(BIN)/predictor train data/interviews.csv --name interviews-pool --register
 	@echo
 	@echo "---- data/ratings.json, one SIMULATED interview:"
 	@echo
@@ -37,6 +40,7 @@ quickstart: $(STAMP) data/interviews.csv ## set up, train on the sample, record 
 	@echo
 	@echo "---- What next:"
 	@echo "  make ui                                   see the training run in MLflow"
+	@echo "  make compare                              rank every experiment in experiments/"
 	@echo "  source .venv/bin/activate                 so that your shell finds predictor"
 	@echo "  predictor signals form > my.json          rate an interview of your own, then:"
 	@echo "  make predict RATINGS=my.json"
@@ -65,6 +69,13 @@ prior: $(STAMP) ## write the SIMULATED prior from published evidence anew, the s
 
 train: $(STAMP) ## train on DATA with SIGNALS and EXPERIMENT, record the run
 	@$(BIN)/predictor train "$(DATA)" --experiment "$(EXPERIMENT)" $(if $(SIGNALS),--signals "$(SIGNALS)") $(if $(NAME),--name "$(NAME)")
+
+compare: $(STAMP) ## train every experiment on the same folds of DATA and rank them
+	@$(BIN)/predictor compare "$(DATA)" $(if $(SIGNALS),--signals "$(SIGNALS)") $(if $(NAME),--name "$(NAME)")
+
+promote: $(STAMP) ## make MODEL the champion if it is better beyond noise, or with FORCE="reason"
+	@test -n "$(MODEL)" || { echo "name a model: make promote MODEL=interviews-pool"; exit 2; }
+	@$(BIN)/predictor promote "$(MODEL)" $(if $(FORCE),--force "$(FORCE)")
 
 predict: $(STAMP) ## predict the interviews of RATINGS by MODEL
 	@$(BIN)/predictor predict "$(RATINGS)" $(if $(MODEL),--model "$(MODEL)")

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.errors import ConfigError, ModelError, PredictorError, nearest
+from predictor.errors import ConfigError, ModelError, PredictorError, TrackingError, nearest
 
 if TYPE_CHECKING:
-    from predictor.learning.training import TrainingResult
+    from predictor.learning.training import TrainingConfig
     from predictor.model import OfferModel
     from predictor.signals import Catalogue
 
@@ -191,6 +191,7 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
     "[default: the experiment's, auto]",
 )
 @click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
+@click.option("--register", "registered", is_flag=True, help="Register the model; the first becomes the champion.")
 @click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
 def train(
     data: Path,
@@ -199,6 +200,7 @@ def train(
     name: str | None,
     prior: str | None,
     plots: Path | None,
+    registered: bool,
     no_track: bool,
 ) -> None:
     """Train a model on rated interviews with known outcomes, and record the run in MLflow.
@@ -206,83 +208,269 @@ def train(
     DATA is a CSV, JSON or Parquet file with a column a signal and one with the outcome, yes or no. On the shipped
     signals a handful of interviews is enough: the model then starts from published effects, and says how much of it
     is prior.
-    The model goes to experiments/models/NAME.json; the first becomes the champion, which `predict` uses.
+    The folder experiments/models/NAME holds the model, the report and all else; the first model becomes the champion,
+    which `predict` uses.
 
     \b
     Examples:
       predictor train data/interviews.csv
-      predictor train my.csv --signals my.toml
+      predictor train my.csv --signals my.toml --register
       predictor train data/interviews.csv --experiment no-body-language
       predictor train my-five-interviews.csv --prior published
     """
-    from predictor.learning.training import TrainingConfig
-    from predictor.learning.training import train as fit
     from predictor.reports.terminal import render_training
     from predictor.sources.files import read_ratings
+    from predictor.trainings import MODEL, REPORT, train_and_keep
 
-    path = Path(experiment) if experiment.endswith(".toml") else EXPERIMENTS / f"{experiment}.toml"
-    config = TrainingConfig.load(path) if path.exists() or experiment != "pool" else TrainingConfig()
+    if registered and no_track:
+        raise ConfigError("--register needs the run in MLflow, --no-track leaves it out; choose one of them")
+    short, config = _experiment(experiment)
     config = replace(config, prior=prior or config.prior)
-    name = name or re.sub(r"[^\w.-]+", "-", f"{data.stem}-{path.stem}").lstrip(".-")
-    if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.endswith(".json") or name == CHAMPION:
-        raise ConfigError(
-            f"the name {name!r} does not do: give --name of letters, digits, - and _, other than '{CHAMPION}'"
-        )
+    name = _name(name or _plain(f"{data.stem}-{short}"))
     ratings = read_ratings(data, _catalogue(signals), training=True)
-    MODELS.mkdir(parents=True, exist_ok=True)
-    if not os.access(MODELS, os.W_OK):  # known now rather than after the work
-        raise ModelError(f"{MODELS}: cannot be written; work in a folder that you may write to")
-    result = fit(ratings, config, name=name, progress=_progress("Cross-validating"))
-    saved = result.model.save(MODELS / f"{name}.json")
+    _writable()
+    _end_on_sigterm()
+    kept = train_and_keep(
+        ratings,
+        config,
+        name=name,
+        experiment=short,
+        folder=MODELS / name,
+        recorded=not no_track,
+        registered=registered,
+        progress=_progress("Cross-validating"),
+        warn=lambda told: click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {told}", err=True),
+    )
+    result = kept.result
     click.echo(render_training(result))
-    click.echo(f"\nModel saved: {saved}")
-    if _succeeds(result.model):
-        _promote(saved)
+    if result.tables:
+        click.echo(f"\nModel saved: {kept.folder / MODEL}\nReport: {kept.folder / REPORT}")
+        if _succeeds(result.model):
+            _crown(result.model)
+        else:
+            click.echo(
+                f"To use it: predictor predict FILE --model {name}; to make it the champion: predictor promote {name}"
+            )
     else:
         click.echo(
-            f"To use it: predictor predict FILE --model {name}; to make it the champion: predictor promote {name}"
+            f"\nKept in {kept.folder}: measured only, since a {config.model} model has no tables to predict with"
         )
     if plots:
         from predictor.reports.plots import save_plots
 
         click.echo(f"Plots written: {', '.join(map(str, save_plots(result, plots)))}")
-    if not no_track:
-        _record(result, path.stem, saved)
+    if kept.run:
+        click.echo(f"Recorded in MLflow as run '{kept.run.name}' in {kept.run.seconds:.1f} s; {kept.run.hint}")
+    if kept.trouble:
+        raise TrackingError(
+            f"{kept.trouble}\n  The training is finished and kept in {kept.folder}; only its record is missing.\n"
+            f"  When the store is back: predictor track {kept.folder}"
+        )
+    if kept.run and kept.run.version:
+        _first_champion(kept.run.version, result.model)
 
 
-def _record(result: TrainingResult, experiment: str, saved: Path) -> None:
-    import tempfile
+def _first_champion(version: str, model: OfferModel) -> None:
+    """Say which version a model became; the first is the registry's champion, others have to be better."""
+    from predictor.tracking import history, promote
 
-    from predictor.reports.plots import save_plots
-    from predictor.tracking import record
+    if any("champion" in known.aliases for known in history()):
+        click.echo(f"Registered as version {version}; to make it the champion: predictor promote {version}")
+        return
+    promote(version)
+    _crown(model, told=False)
+    click.echo(f"Registered as version {version}, the champion")
 
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            run = record(result, experiment=experiment, files=[saved, *save_plots(result, Path(folder))])
-    except (KeyboardInterrupt, PredictorError):
-        click.echo("The model is saved; only its record in MLflow is missing.", err=True)
-        raise
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("experiments", nargs=-1)
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
+)
+@click.option("--name", help="Name of the comparison.  [default: compare-DATA]")
+@click.option("--no-track", is_flag=True, help="Do not record the runs in MLflow.")
+def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name: str | None, no_track: bool) -> None:
+    """Train experiments on the same rows and folds, and rank them.
+
+    EXPERIMENTS are files experiments/NAME.toml; all of them where none is named.
+
+    \b
+    Examples:
+      predictor compare data/interviews.csv
+      predictor compare data/interviews.csv pool no-body-language
+    """
+    from predictor.errors import CatalogueError
+    from predictor.reports.terminal import render_leaderboard
+    from predictor.sources.files import read_ratings
+    from predictor.trainings import compare_and_keep
+
+    name = _name(name or _plain(f"compare-{data.stem}"))
+    ratings = read_ratings(data, _catalogue(signals), training=True)
+    named = experiments or tuple(sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))) or ("pool",)
+    configs = {}
+    for short, config in map(_experiment, named):
+        try:
+            ratings.catalogue.without(config.leave_out)
+        except CatalogueError as error:
+            if experiments:
+                raise
+            click.echo(f"Left out, since it does not fit these signals: {short} ({error})", err=True)
+            continue
+        configs[short] = config
+    _writable()
+    _end_on_sigterm()
+    entries, folder, run = compare_and_keep(
+        ratings,
+        configs,
+        name=name,
+        folder=MODELS / name,
+        recorded=not no_track,
+        progress=lambda short: _progress(f"{list(configs).index(short) + 1}/{len(configs)} {short}"),
+    )
+    if ratings.simulated:
+        click.secho("SIMULATED interviews\n", fg="yellow")
+    click.echo(render_leaderboard(entries))
+    click.echo(f"\nKept in {folder}: leaderboard.csv, leaderboard.png; each experiment in {folder}-EXPERIMENT")
+    if run:
+        click.echo(f"Recorded in MLflow as run '{run.name}', each experiment below it; {run.hint}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--register", "registered", is_flag=True, help="Register the model, too.")
+def track(folder: Path, registered: bool) -> None:
+    """Record a finished training that MLflow has not heard of, or not all of.
+
+    \b
+    Example:
+      predictor track experiments/models/interviews-pool
+    """
+    from predictor.tracking import track as record
+
+    run = record(folder, registered=registered)
     click.echo(f"Recorded in MLflow as run '{run.name}' in {run.seconds:.1f} s; {run.hint}")
+    if run.version:
+        click.echo(f"Registered as version {run.version}; to make it the champion: predictor promote {run.version}")
 
 
 @main.command()
 @click.argument("model")
-def promote(model: str) -> None:
-    """Make a trained model the champion, which `predict` uses.
+@click.option(
+    "--data", type=click.Path(path_type=Path, dir_okay=False), help="The file it was trained on, if it moved."
+)
+@click.option("--force", metavar="REASON", help="Promote it even if it is no better; the reason is kept with it.")
+@click.pass_context
+def promote(ctx: click.Context, model: str, data: Path | None, force: str | None) -> None:
+    """Make a trained model the champion, which `predict` uses, if it is better beyond noise.
+
+    MODEL is a name in experiments/models, or the number of a registered version. It is held against the present
+    champion on the rows that it learned from, by what both said while they had not seen them. Exit code 1 says that
+    it stays as it is.
+
+    \b
+    Examples:
+      predictor promote my-pool
+      predictor promote 3 --force "the old one used signals that we no longer rate"
+    """
+    from predictor.tracking import promote as ask
+    from predictor.tracking import pull, register_folder, track
+    from predictor.tracking.runs import run_of
+    from predictor.trainings import MODEL
+
+    version = model
+    if not model.isdigit():
+        folder = _model_path(model).parent
+        if not (folder / "record.json").is_file():
+            raise ModelError(f"{folder / MODEL} is no training of this machine; only a recorded training is promoted")
+        if "model_uri" not in run_of(folder):
+            track(folder)
+        version = register_folder(folder)
+    chosen = pull(version)[1]
+    done = ask(version, answers=lambda champion: _answers(champion, chosen, data), force=force)
+    if not done.promoted:
+        click.echo(f"Version {version} ({done.model.name}) is not promoted: {done.reason}")
+        if done.before != version:
+            click.echo("To promote it all the same: --force REASON")
+            ctx.exit(1)
+        return
+    click.echo(done.reason + (f" Forced: {force}" if force and done.verdict and not done.verdict.better else ""))
+    click.echo(f"Champion: version {version}" + (f", instead of {done.before}" if done.before else ""))
+    _crown(done.model)
+
+
+def _answers(champion: OfferModel, chosen: OfferModel, data: Path | None) -> Any:
+    """Predict by the champion the rows that another model was trained on."""
+    from predictor.sources.files import read_ratings
+
+    source = data or Path(str(chosen.trained_on["source"]))
+    if not source.is_file():
+        raise ConfigError(
+            f"some rows are new to the champion, and {source}, which {chosen.name} was trained on, is not here; "
+            "name the file: --data FILE"
+        )
+    rows = read_ratings(source, champion.catalogue, training=True).labelled()
+    if len(rows) != chosen.trained_on["n"]:
+        raise ConfigError(
+            f"{source} has {len(rows):,} rows with an outcome, but {chosen.name} was trained on "
+            f"{chosen.trained_on['n']:,}; name the file that it was trained on: --data FILE"
+        )
+    return champion.predict_many(rows, interval=False)["offer_probability"].to_numpy()
+
+
+@main.command()
+@click.argument("version", required=False)
+def pull(version: str | None) -> None:
+    """Bring a registered model here as the champion that `predict` uses: the registry's champion, or a VERSION.
+
+    \b
+    Examples:
+      predictor pull
+      predictor pull 3
+    """
+    from predictor.tracking import pull as fetch
+
+    number, model = fetch(version)
+    _crown(model, told=False)
+    click.echo(f"Version {number} ({model.name}) is in {MODELS / CHAMPION}.json, which `predict` uses")
+
+
+@main.command()
+def history() -> None:
+    """List the registered versions with their scores, and which is the champion.
 
     \b
     Example:
-      predictor promote my-pool
+      predictor history
     """
-    _promote(_model_path(model))
+    from predictor.reports.terminal import render_history
+    from predictor.tracking import history as listed
+
+    versions = listed()
+    click.echo(
+        render_history(versions) if versions else "No version is registered yet: predictor train DATA --register"
+    )
 
 
-def _promote(path: Path) -> None:
-    from predictor.model import OfferModel
+@main.command()
+def rollback() -> None:
+    """Make the champion before the present one the champion again.
 
-    model = OfferModel.load(path)
+    \b
+    Example:
+      predictor rollback
+    """
+    from predictor.tracking import roll_back
+
+    done = roll_back()
+    click.echo(f"Champion: version {done.version} again, instead of {done.before}")
+    _crown(done.model)
+
+
+def _crown(model: OfferModel, *, told: bool = True) -> None:
     model.save(MODELS / f"{CHAMPION}.json")
-    click.echo(f"Champion, which `predict` uses: {model.name}")
+    if told:
+        click.echo(f"Champion, which `predict` uses: {model.name}")
 
 
 @main.command()
@@ -391,18 +579,54 @@ def _catalogue(path: Path | None) -> Catalogue:
     return Catalogue.load(path) if path else Catalogue.shipped()
 
 
+def _experiment(given: str) -> tuple[str, TrainingConfig]:
+    """Read an experiment by name or by path; "pool" needs no file."""
+    from predictor.learning.training import TrainingConfig
+
+    path = Path(given) if given.endswith(".toml") else EXPERIMENTS / f"{given}.toml"
+    known = path.exists() or given != "pool"
+    return path.stem, TrainingConfig.load(path) if known else TrainingConfig()
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).lstrip(".-")
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.endswith(".json") or name == CHAMPION or name.isdigit():
+        raise ConfigError(
+            f"the name {name!r} does not do: give --name of letters, digits, - and _, other than '{CHAMPION}'"
+        )
+    return name
+
+
+def _writable() -> None:
+    MODELS.mkdir(parents=True, exist_ok=True)
+    if not os.access(MODELS, os.W_OK):  # known now rather than after the work
+        raise ModelError(f"{MODELS}: cannot be written; work in a folder that you may write to")
+
+
+def _end_on_sigterm() -> None:
+    """Let SIGTERM end a training as an exception does, so that its run is marked failed."""
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def _model_path(model: str | None) -> Path:
     """Find a model by name or by path; where none is named the champion, or the published prior if there is none."""
     from predictor.model import PUBLISHED, OfferModel
 
-    path = MODELS / f"{model or CHAMPION}.json"
-    if path.is_file():
-        return path
+    for path in (MODELS / f"{model or CHAMPION}.json", MODELS / f"{model}" / "model.json"):
+        if path.is_file():
+            return path
     if model and (model.endswith(".json") or Path(model).is_file()):
         return Path(model)
     if model in (None, PUBLISHED.stem, OfferModel.published().name):
         return PUBLISHED
-    there = sorted(other.stem for other in MODELS.glob("*.json"))
+    there = sorted({*(p.stem for p in MODELS.glob("*.json")), *(p.parent.name for p in MODELS.glob("*/model.json"))})
     hint = nearest(model, there) or (f"; there are: {', '.join(there)}" if there else "; none has been trained yet")
     raise ModelError(f"no model '{model}' in {MODELS}{hint}")
 

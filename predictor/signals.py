@@ -212,17 +212,18 @@ class Catalogue:
         return (*self.names, *(item.name for item in self.inputs), self.outcome, *group, *self.context)
 
     def without(self, left_out: Collection[str]) -> Catalogue:
-        """Leave out signals, whole families or inputs by name; files may still have their columns.
+        """Leave out signals, whole families, sides ("side:interviewer") or inputs; files may still have their columns.
 
         Raises
         ------
         CatalogueError
             If a name is neither, or nothing would be left.
         """
-        known = {*self.names, *self.families, *(item.name for item in self.inputs)}
+        sides = {f"side:{signal.side}" for signal in self.signals if signal.side}
+        known = {*self.names, *self.families, *sides, *(item.name for item in self.inputs)}
         if unknown := [f"'{name}'{nearest(name, known)}" for name in left_out if name not in known]:
-            raise CatalogueError(f"leave out: no such signal, family or input: {', '.join(unknown)}")
-        signals = tuple(s for s in self.signals if s.name not in left_out and s.family not in left_out)
+            raise CatalogueError(f"leave out: no such signal, family, side or input: {', '.join(unknown)}")
+        signals = tuple(s for s in self.signals if not {s.name, s.family, f"side:{s.side}"} & set(left_out))
         inputs = tuple(item for item in self.inputs if item.name not in left_out)
         smaller = replace(self, signals=signals, inputs=inputs)
         dropped = [name for name in self.columns if name not in smaller.columns]

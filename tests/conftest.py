@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from predictor import Catalogue, OfferModel, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.cli import main
+from predictor.trainings import save
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -40,6 +41,12 @@ def interviews() -> Ratings:
 @pytest.fixture(scope="session")
 def result(interviews: Ratings) -> TrainingResult:
     return train(interviews, TrainingConfig(repeats=1, resamples=50), name="tested")
+
+
+@pytest.fixture(scope="session")
+def kept(result: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the training."""
+    return save(result, tmp_path_factory.mktemp("models") / result.name)
 
 
 @pytest.fixture(scope="session")

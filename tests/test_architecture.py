@@ -27,8 +27,9 @@ LAYERS = {
     "learning": 4,
     "reports": 5,
     "tracking": 5,
-    "cli": 6,
-    "__main__": 7,
+    "trainings": 6,
+    "cli": 7,
+    "__main__": 8,
 }
 STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}}  # fmt: skip
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "skops", "pyarrow")

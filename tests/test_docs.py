@@ -49,7 +49,7 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Offe
                 ["predict", "data/ratings.json", "--model", "interviews-pool"],
             )
         ]
-    return said[0], said[1], OfferModel.load(folder / "experiments/models/interviews-pool.json")
+    return said[0], said[1], OfferModel.load(folder / "experiments/models/interviews-pool/model.json")
 
 
 def _steady(text: str) -> str:

@@ -6,22 +6,24 @@ import contextlib
 import csv
 import io
 import os
-import pickle
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from predictor import TrainingConfig, TrainingResult
 from predictor.errors import MissingExtraError, TrackingError
-from predictor.reports.plots import save_plots
-from predictor.tracking import RecordedRun, record, serve_ui
+from predictor.tracking import RecordedRun, serve_ui, track
+from predictor.tracking.record import record_of
 from predictor.tracking.store import EXPERIMENT
 
 if TYPE_CHECKING:
@@ -31,10 +33,19 @@ if TYPE_CHECKING:
 METRICS = ("log_loss", "brier", "roc_auc", "average_precision", "calibration_error", "calibration_slope")
 
 
+Record = Callable[..., RecordedRun]
+
+
 @pytest.fixture(scope="module")
-def files(result: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("files")
-    return [result.model.save(folder / "model.json"), *save_plots(result, folder)]
+def record(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """Record a training from a folder of its own."""
+
+    def call(result: TrainingResult, *, experiment: str = "pool", store: str | None = None) -> RecordedRun:
+        folder = shutil.copytree(kept, tmp_path_factory.mktemp("kept") / kept.name)
+        record_of(result, experiment).save(folder)
+        return track(folder, store=store)
+
+    return call
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +60,8 @@ def store(place: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def recorded(result: TrainingResult, files: list[Path], store: str) -> RecordedRun:
-    return record(replace(result, config=TrainingConfig(leave_out=("clarity", "rater_role"))), files=files, store=store)
+def recorded(result: TrainingResult, record: Record, store: str) -> RecordedRun:
+    return record(replace(result, config=TrainingConfig(leave_out=("clarity", "rater_role"))), store=store)
 
 
 @pytest.fixture
@@ -90,7 +101,7 @@ def test_metrics_come_with_their_intervals(run: Run, result: TrainingResult) -> 
 
 def test_params_are_the_config(run: Run) -> None:
     assert run.data.params == {
-        "experiment": "pool", "folds": "5", "repeats": "5", "resamples": "200", "seed": "0",
+        "experiment": "pool", "model": "pool", "folds": "5", "repeats": "5", "resamples": "200", "seed": "0",
         "leave_out": "clarity, rater_role", "challengers": "base_rate, mean_rating, logistic, boosting, forest",
         "prior": "auto",
     }  # fmt: skip
@@ -112,21 +123,30 @@ def test_data_set_is_named_not_copied(run: Run, result: TrainingResult, place: P
     assert result.data["digest"].startswith(used.dataset.digest)
     assert result.data["source"] in used.dataset.source
     assert f'"num_rows": {result.data["n"]}' in str(used.dataset.profile)
-    assert {path.name for path in place.rglob("*.csv")} == {"importances.csv"}
+    assert {path.name for path in place.rglob("*.csv")} == {"importances.csv", "out_of_fold.csv"}
+    header = next(place.rglob("out_of_fold.csv")).read_text().partition("\n")[0]
+    assert header == "row,group,outcome,probability_0,fold_0"
 
 
-def test_files_are_kept_beside_the_store(
-    run: Run, result: TrainingResult, store: str, place: Path, files: list[Path]
-) -> None:
-    names = {item.path for item in client(store).list_artifacts(run.info.run_id)}
-    assert names == {"importances.csv", *(file.name for file in files)}
-    kept = place / "experiments" / "artifacts" / run.info.run_id / "artifacts"
-    first = next(csv.DictReader(io.StringIO((kept / "importances.csv").read_text())))
+def test_each_fold_is_a_step(run: Run, result: TrainingResult, store: str) -> None:
+    steps = client(store).get_metric_history(run.info.run_id, "fold_log_loss")
+    assert [step.step for step in sorted(steps, key=lambda step: step.step)] == list(range(5))
+    sizes = [(result.folds[0] == step.step).sum() for step in steps]
+    assert np.average([step.value for step in steps], weights=sizes) == pytest.approx(result.scores["log_loss"].value)
+
+
+def test_files_are_kept_beside_the_store(run: Run, result: TrainingResult, place: Path, kept: Path) -> None:
+    there = place / "experiments" / "artifacts" / run.info.run_id / "artifacts"
+    files = {path.relative_to(kept) for path in kept.rglob("*.*")}
+    assert (
+        {path.relative_to(there) for path in there.rglob("*.*")} == files >= {Path("report.html"), Path("model.json")}
+    )
+    first = next(csv.DictReader(io.StringIO((there / "importances.csv").read_text())))
     name, item = next(iter(result.importances.items()))
     assert (first["kind"], first["name"], int(first["n"])) == ("signal", name, result.data["n"])
     assert float(first["contribution"]) == item.contribution.value
     assert float(first["permutation_low"]) == item.permutation.low
-    assert all((kept / file.name).read_bytes() == file.read_bytes() for file in files)
+    assert all((there / file).read_bytes() == (kept / file).read_bytes() for file in files - {Path("record.json")})
 
 
 def test_run_is_named_finished_and_as_long_as_the_training(run: Run, result: TrainingResult) -> None:
@@ -136,7 +156,7 @@ def test_run_is_named_finished_and_as_long_as_the_training(run: Run, result: Tra
 
 
 def test_git_commit_is_kept_where_there_is_one(
-    result: TrainingResult, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Record, result: TrainingResult, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert "git_commit" not in client(store).get_run(record(result, store=store).run_id).data.tags
@@ -150,13 +170,17 @@ def test_git_commit_is_kept_where_there_is_one(
     assert client(store).get_run(record(result, store=store).run_id).data.tags["git_commit"] == f"{commit}-dirty"
 
 
-def test_words_of_a_catalogue_become_names_that_mlflow_takes(result: TrainingResult, store: str) -> None:
+def test_words_of_a_catalogue_become_names_that_mlflow_takes(
+    record: Record, result: TrainingResult, store: str
+) -> None:
     odd = replace(result, scores_by_role={"../the boss (CEO), 50%": result.scores})
     metrics = client(store).get_run(record(odd, store=store).run_id).data.metrics
     assert metrics["log_loss__the_boss_CEO_50_"] == result.scores["log_loss"].value
 
 
-def test_recording_is_quick_on_a_warm_store(recorded: RecordedRun, result: TrainingResult, store: str) -> None:
+def test_recording_is_quick_on_a_warm_store(
+    record: Record, recorded: RecordedRun, result: TrainingResult, store: str
+) -> None:
     assert min(record(result, store=store).seconds for _ in range(3)) < 1.5
 
 
@@ -164,7 +188,11 @@ def test_recording_is_quick_on_a_warm_store(recorded: RecordedRun, result: Train
 
 
 def test_default_store_is_in_the_working_folder(
-    result: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    record: Record,
+    result: TrainingResult,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -178,7 +206,7 @@ def test_default_store_is_in_the_working_folder(
 
 
 def test_the_users_own_store_wins(
-    result: TrainingResult, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Record, result: TrainingResult, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     monkeypatch.chdir(tmp_path)
@@ -186,7 +214,7 @@ def test_the_users_own_store_wins(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_deleted_experiment_comes_back(result: TrainingResult, store: str) -> None:
+def test_a_deleted_experiment_comes_back(record: Record, result: TrainingResult, store: str) -> None:
     record(result, experiment="deleted", store=store)
     found = client(store).get_experiment_by_name(EXPERIMENT)
     assert found
@@ -197,72 +225,90 @@ def test_a_deleted_experiment_comes_back(result: TrainingResult, store: str) -> 
 
 # --- several at once
 
-RECORD = """
-import pickle, sys, time
+TRAINING = """
+import shutil, sys, time
 from pathlib import Path
-from predictor.tracking import record
+from predictor.tracking.runs import finish, open_run
 from predictor.tracking.store import import_mlflow
 
-result = pickle.load(open(sys.argv[1], "rb"))
+kept, place, number, count = sys.argv[1:]
+place = Path(place)
+folder = Path(shutil.copytree(kept, place / f"kept-{number}"))
 import_mlflow()  # before the others are waited for, so that all begin at the same moment
-for round in range(int(sys.argv[4])):
-    folder = Path(sys.argv[2], str(round))
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"ready-{sys.argv[3]}").touch()
-    while len(list(folder.glob("ready-*"))) < int(sys.argv[5]):
-        time.sleep(0.001)
-    record(result, store=f"sqlite:///{folder}/experiments/mlflow.db")
+
+def wait(word):
+    (place / f"{word}-{number}").touch()
+    while len(list(place.glob(f"{word}-*"))) < int(count):
+        time.sleep(0.01)
+
+wait("ready")
+with open_run(f"training {number}", "pool", store=f"sqlite:///{place}/experiments/mlflow.db") as run:
+    wait("open")
+    while number == "0" or (place / "alive").exists():  # number 0 trains until it is killed, the others until it was
+        time.sleep(0.01)
+    finish(run, folder)
 """
 
 
-@pytest.fixture(scope="module")
-def pickled(result: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pickled") / "result.pickle"
-    path.write_bytes(pickle.dumps(result))
-    return path
+def test_eight_trainings_at_once_on_a_fresh_store_of_which_one_is_killed(kept: Path, tmp_path: Path) -> None:
+    (tmp_path / "alive").touch()
+    command = [sys.executable, "-c", TRAINING, str(kept), str(tmp_path)]
+    started = [subprocess.Popen([*command, str(n), "8"], stderr=subprocess.PIPE, text=True) for n in range(8)]
+    while len(list(tmp_path.glob("open-*"))) < 8:
+        assert all(process.poll() is None for process in started)
+        time.sleep(0.05)
+    started[0].kill()
+    started[0].wait()
+    (tmp_path / "alive").unlink()
+    assert [process.communicate(timeout=120)[1] for process in started] == [""] * 8
+    store = f"sqlite:///{tmp_path}/experiments/mlflow.db"
+    found = client(store).search_runs([client(store).get_experiment_by_name(EXPERIMENT).experiment_id])  # type: ignore[union-attr]
+    status = {run.info.run_name: run.info.status for run in found}
+    assert status == {f"training {n}": "FINISHED" if n else "FAILED" for n in range(8)}
+    assert (
+        next(run for run in found if run.info.status == "FAILED").data.tags["failure"].startswith("its process ended")
+    )
+    assert len(client(store).search_experiments()) == 2  # ours, once, and MLflow's own "Default"
+    with contextlib.closing(sqlite3.connect(tmp_path / "experiments/mlflow.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def start(pickled: Path, folder: Path, number: int = 0, rounds: int = 1, count: int = 1) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", RECORD, str(pickled), str(folder), str(number), str(rounds), str(count)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-
-def test_four_trainings_at_once_on_a_fresh_store(pickled: Path, tmp_path: Path) -> None:
-    started = [start(pickled, tmp_path, number, rounds=2, count=4) for number in range(4)]
-    assert [process.communicate(timeout=120)[1] for process in started] == [""] * 4
-    for number in range(2):
-        store = f"sqlite:///{tmp_path}/{number}/experiments/mlflow.db"
-        assert [run.info.status for run in runs(store)] == ["FINISHED"] * 4
-        assert len(client(store).search_experiments()) == 2  # ours, once, and MLflow's own "Default"
-
-
-def test_a_store_half_made_by_a_killed_process_is_made_anew(
-    pickled: Path, result: TrainingResult, tmp_path: Path
-) -> None:
-    path = tmp_path / "0" / "experiments" / "mlflow.db"
-    with start(pickled, tmp_path) as process:
+def test_a_store_half_made_by_a_killed_process_is_made_anew(kept: Path, tmp_path: Path) -> None:
+    path = tmp_path / "experiments" / "mlflow.db"
+    with subprocess.Popen([sys.executable, "-c", TRAINING, str(kept), str(tmp_path), "0", "1"]) as process:
         while not path.with_name("mlflow.db.new").exists():
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     assert not path.exists()
-    record(result, store=f"sqlite:///{path}")
+    track(tmp_path / "kept-0", store=f"sqlite:///{path}")
     assert len(runs(f"sqlite:///{path}")) == 1
 
 
 # --- when it goes wrong
 
 
-def test_a_failure_midway_marks_the_run_failed(result: TrainingResult, store: str, recorded: RecordedRun) -> None:
-    with pytest.raises(TrackingError, match=r"(?s)could not record 'tested'.*no-such-file\.png.*Mend") as caught:
-        record(result, files=[Path("no-such-file.png")], experiment="failing", store=store)
+def test_a_failure_midway_marks_the_run_failed(
+    record: Record, result: TrainingResult, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "log_artifact", refused)
+        with pytest.raises(TrackingError, match=r"(?s)could not record 'tested'.*no room.*Mend") as caught:
+            record(result, experiment="failing", store=store)
     assert caught.value.__cause__ is not None
     assert [run.info.status for run in runs(store, "failing")] == ["FAILED"]
     record(result, experiment="failing", store=store)
     assert [run.info.status for run in runs(store, "failing")] == ["FINISHED", "FAILED"]
 
 
-def test_ctrl_c_marks_the_run_failed(result: TrainingResult, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_marks_the_run_failed(
+    record: Record, result: TrainingResult, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import MlflowClient
 
     def interrupted(*_: object, **__: object) -> None:
@@ -275,7 +321,9 @@ def test_ctrl_c_marks_the_run_failed(result: TrainingResult, store: str, monkeyp
 
 
 @pytest.mark.parametrize("content", [b"not a database at all " * 100, b"SQLite format 3\0"])
-def test_a_damaged_store_is_refused_at_once_and_kept(result: TrainingResult, tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_store_is_refused_at_once_and_kept(
+    record: Record, result: TrainingResult, tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "mlflow.db"
     path.write_bytes(content)
     with pytest.raises(TrackingError, match=r"(?s)mlflow\.db: .*moved away"):
@@ -283,7 +331,7 @@ def test_a_damaged_store_is_refused_at_once_and_kept(result: TrainingResult, tmp
     assert path.read_bytes() == content
 
 
-def test_some_other_database_is_refused_and_kept(result: TrainingResult, tmp_path: Path) -> None:
+def test_some_other_database_is_refused_and_kept(record: Record, result: TrainingResult, tmp_path: Path) -> None:
     path = tmp_path / "shop.db"
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE orders (id)")
@@ -291,7 +339,7 @@ def test_some_other_database_is_refused_and_kept(result: TrainingResult, tmp_pat
         record(result, store=f"sqlite:///{path}")
 
 
-def test_a_folder_that_cannot_be_made(result: TrainingResult, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made(record: Record, result: TrainingResult, tmp_path: Path) -> None:
     (tmp_path / "in").touch()  # a file in its way stops even root, whom a read-only folder does not
     with pytest.raises(TrackingError, match="can be written"):
         record(result, store=f"sqlite:///{tmp_path}/in/mlflow.db")
@@ -306,13 +354,17 @@ def test_a_folder_that_cannot_be_made(result: TrainingResult, tmp_path: Path) ->
         ("nonsense://name:secret@host/x", r"(?s)nonsense://host/x.*check MLFLOW_TRACKING_URI"),
     ],
 )
-def test_stores_that_cannot_be_used_are_refused_with_a_mend(result: TrainingResult, store: str, message: str) -> None:
+def test_stores_that_cannot_be_used_are_refused_with_a_mend(
+    record: Record, result: TrainingResult, store: str, message: str
+) -> None:
     with pytest.raises(TrackingError, match=message) as caught:
         record(result, store=store)
     assert "secret" not in str(caught.value)
 
 
-def test_without_mlflow_the_install_line_is_named(result: TrainingResult, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mlflow_the_install_line_is_named(
+    record: Record, result: TrainingResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "mlflow.store.tracking.sqlalchemy_store", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'interview-outcome-predictor\[train\]'"):
         record(result)

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -18,8 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from predictor import TrainingResult
-from predictor.reports.plots import save_plots
-from predictor.tracking import RecordedRun, record
+from predictor.tracking import RecordedRun, track
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -43,9 +43,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recorded(result: TrainingResult, work: Path) -> RecordedRun:
-    files = [result.model.save(work / "model.json"), *save_plots(result, work)]
-    return record(result, files=files, store=f"sqlite:///{work}/experiments/mlflow.db")
+def recorded(kept: Path, work: Path) -> RecordedRun:
+    return track(shutil.copytree(kept, work / "kept"), store=f"sqlite:///{work}/experiments/mlflow.db")
 
 
 class Server:
@@ -139,7 +138,7 @@ def test_runs_are_listed_with_their_metrics(page: Page, server: Server, result: 
 @pytest.mark.parametrize("plot", ["calibration.png", "importances.png"])
 def test_plots_open(page: Page, server: Server, recorded: RecordedRun, work: Path, plot: str) -> None:
     open_at(page, f"{experiment(server)}/runs/{recorded.run_id}/artifacts/{plot}")
-    width, height = struct.unpack(">II", (work / plot).read_bytes()[16:24])  # as a PNG file says it
+    width, height = struct.unpack(">II", (work / "kept" / plot).read_bytes()[16:24])  # as a PNG file says it
     shown = f"i.complete && i.naturalWidth === {width} && i.naturalHeight === {height}"
     page.wait_for_function(f"[...document.images].some(i => i.src.startsWith('blob:') && {shown})")
 

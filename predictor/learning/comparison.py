@@ -26,7 +26,7 @@ from predictor.tables import Floats
 if TYPE_CHECKING:
     from predictor.learning.training import TrainingResult
 
-Keys = NDArray[np.uint64]
+Keys = NDArray[np.unsignedinteger[Any]]
 
 FEWEST = 30  # rows of each outcome under which two models are not told apart
 DRAWS = 1000
@@ -65,8 +65,8 @@ def keys(ratings: Ratings) -> tuple[Keys, Keys]:
     frame["group"] = "" if group is None else group
     plain = pd.util.hash_pandas_object(frame, index=False)
     frame["copy"] = plain.groupby(plain).cumcount()
-    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy(np.uint64)
-    together = rows if group is None else pd.util.hash_pandas_object(group, index=False).to_numpy(np.uint64)
+    rows: Any = pd.util.hash_pandas_object(frame, index=False).to_numpy(np.uint64)
+    together: Any = rows if group is None else pd.util.hash_pandas_object(group, index=False).to_numpy(np.uint64)
     return rows, together
 
 
@@ -96,10 +96,13 @@ class OutOfFold:
     def of(cls, result: TrainingResult) -> OutOfFold:
         """Take what a training found; no rows where they were too few to measure anything."""
         p = result.out_of_fold.get(result.config.model)
-        if p is None:
-            empty = np.empty(0, dtype=np.uint64)
-            return cls(empty, empty, np.empty(0), np.empty((0, 0)), np.empty((0, 0), dtype=np.int64))
-        return cls(*result.keys, result.y, p, result.folds)
+        return cls.none() if p is None else cls(*result.keys, result.y, p, result.folds)
+
+    @classmethod
+    def none(cls) -> OutOfFold:
+        """Make one without rows."""
+        empty = np.empty(0, dtype=np.uint64)
+        return cls(empty, empty, np.empty(0), np.empty((0, 0)), np.empty((0, 0), dtype=np.int64))
 
     @classmethod
     def read(cls, path: str | Path) -> OutOfFold:
@@ -112,7 +115,7 @@ class OutOfFold:
         """
         try:
             table = pd.read_csv(path, dtype={"row": np.uint64, "group": np.uint64})
-            repeats = sum(name.startswith("probability_") for name in table)
+            repeats = sum(str(name).startswith("probability_") for name in table)
             columns = [[f"{kind}_{repeat}" for repeat in range(repeats)] for kind in ("probability", "fold")]
             p, folds = (table[names].to_numpy().T for names in columns)
             return cls(
@@ -120,7 +123,7 @@ class OutOfFold:
                 folds.astype(np.int64),
             )  # fmt: skip
         except (OSError, KeyError, ValueError) as error:
-            raise ModelError(f"{path}: not the out-of-fold predictions of a training: {error}; train it again") from None
+            raise ModelError(f"{path}: no out-of-fold predictions of a training: {error}; train it again") from None
 
     def write(self, path: str | Path) -> Path:
         """Write a CSV file, a row an interview: keys, outcome, and probability and fold of each repeat."""

@@ -58,7 +58,7 @@ class TrainingConfig:
     seed
         Of folds and draws.
     leave_out
-        Signals, families or inputs that the model must not use.
+        Signals, families, sides ("side:interviewer") or inputs that the model must not use.
     challengers
         What the model is compared with in the same folds; see `predictor.learning.challengers`.
     prior
@@ -243,7 +243,7 @@ class TrainingResult:
     folds: NDArray[np.int64]
     out_of_fold: Mapping[str, Floats]
     fitted: Mapping[str, Any]
-    keys: tuple[NDArray[np.uint64], NDArray[np.uint64]]
+    keys: tuple[NDArray[Any], NDArray[Any]]
     learning_curve: LearningCurve | None
     data: Mapping[str, Any]
     quality: DataQuality
@@ -332,7 +332,7 @@ def train(
     }
     measured, revealing = dict(_UNMEASURED), {}
     if runs:
-        measured = _measure(runs, tables, ratings, groups, config)
+        measured |= _measure(runs, tables, ratings, groups, config)
         first = [(fold.train, fold.test) for fold in folds if fold.repeat == 0]
         resampling = Resampling(groups, config.resamples, config.seed)
         if tables:

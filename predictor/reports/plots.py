@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from predictor.learning.comparison import Entry
     from predictor.learning.training import TrainingResult
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour vision.
@@ -72,7 +73,7 @@ def calibration_plot(result: TrainingResult, *, titled: bool = True) -> Figure:
             "Calibration: predicted and observed",
             f"{result.name}: n = {result.data['n']:,}, log-loss {loss.value:.3f} "
             f"(90 % interval {loss.low:.3f} to {loss.high:.3f})",
-            simulated=result.model.simulated,
+            simulated=bool(result.data["simulated"]),
         )
     bins = result.calibration
     predicted, observed = [item.predicted for item in bins], [item.observed for item in bins]
@@ -164,7 +165,7 @@ def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
     Returns
     -------
     list of Path
-        The two files; without calibration where it could not be measured.
+        The files; no calibration where it could not be measured, no importances of a challenger.
 
     Raises
     ------
@@ -173,8 +174,60 @@ def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
     OSError
         If the folder cannot be written.
     """
-    measured = {"calibration.png": calibration_plot(result)} if result.scores else {}
-    return _save({**measured, "importances.png": importance_plot(result)}, folder)
+    figures = {"calibration.png": calibration_plot(result)} if result.scores else {}
+    if result.tables:
+        figures["importances.png"] = importance_plot(result)
+    return _save(figures, folder)
+
+
+def leaderboard_plot(entries: Sequence[Entry], title: str, *, simulated: bool) -> Figure:
+    """Draw how far each experiment's log-loss is from the reference's, with paired 90 % intervals.
+
+    Parameters
+    ----------
+    entries
+        What `predictor.learning.comparison.leaderboard` returned.
+    title
+        Of the comparison, such as the name of the data.
+    simulated
+        Whether the interviews are simulated.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    figure = _figure(8.0, 1.9 + 0.42 * len(entries))
+    axes = figure.subplots()
+    reference = next(entry for entry in entries if entry.difference is None)
+    _head(
+        figure,
+        "Which experiment predicts best",
+        f"{title}: n = {reference.log_loss.n:,}; log-loss of {reference.name} {reference.log_loss} on rows not seen",
+        simulated=simulated,
+    )
+    axes.axvline(0, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
+    colours = {"reference": INK, "better": PALETTE[2], "worse": PALETTE[5], "level": BLUE}
+    for place, entry in enumerate(entries):
+        gap = entry.difference
+        value, low, high = (gap.value, gap.low, gap.high) if gap else (0.0, 0.0, 0.0)
+        axes.errorbar(
+            value, place, xerr=[[value - low], [high - value]], color=colours[entry.word], marker="o", markersize=6.5,
+            markeredgecolor=PAPER, elinewidth=1.8, capsize=3.5,
+        )  # fmt: skip
+        axes.annotate(
+            entry.word, (high, place), (9, 0), textcoords="offset points", va="center", fontsize=8.5, color=SOFT
+        )
+    axes.set_yticks(range(len(entries)), [_short(entry.name, 30) for entry in entries], parse_math=False)
+    axes.set(xlabel=f"Log-loss beyond that of {reference.name}: left of 0 is better", ylim=(len(entries) - 0.4, -0.6))
+    axes.margins(x=0.12)
+    _quiet(axes, "x")
+    return figure
+
+
+def save_leaderboard(entries: Sequence[Entry], title: str, folder: str | Path, *, simulated: bool) -> list[Path]:
+    """Write `leaderboard.png`; see `leaderboard_plot`."""
+    return _save({"leaderboard.png": leaderboard_plot(entries, title, simulated=simulated)}, folder)
 
 
 def shape_plot(model: OfferModel) -> Figure:

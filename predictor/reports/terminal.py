@@ -12,9 +12,11 @@ from predictor.prediction import Contribution, Prediction
 from predictor.signals import CONTEXT, Catalogue
 
 if TYPE_CHECKING:
+    from predictor.learning.comparison import Entry
     from predictor.learning.evaluation import Score
     from predictor.learning.importance import Importance
     from predictor.learning.training import TrainingResult
+    from predictor.tracking.registry import Version
 
 WIDTH = 80
 BAR = 16
@@ -112,9 +114,55 @@ def render_training(result: TrainingResult) -> str:
     return "\n".join(lines).rstrip()
 
 
+def render_leaderboard(entries: Sequence[Entry]) -> str:
+    """Tell a comparison in at most 80 columns: log-loss, and the difference to the reference."""
+    reference = next(entry for entry in entries if entry.difference is None)
+    head = f"{'Experiment':<24}{'log-loss':>8}   {'against ' + reference.name:<34}ROC AUC"
+    lines = [click.style(head[:WIDTH], bold=True)]
+    colours = {"better": "green", "worse": "red"}
+    for entry in entries:
+        gap = entry.difference
+        told = f"{entry.word:<7}{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" if gap else "-"
+        name = textwrap.shorten(entry.name, 22, placeholder="...")
+        lines.append(
+            f"{name:<24}{entry.log_loss.value:>8.3f}   "
+            + click.style(f"{told:<34}", fg=colours.get(entry.word))
+            + f"{entry.roc_auc.value:>7.3f}"
+        )
+    told = "On rows not seen, the same for all"
+    lines += _wrap(f"{told}, n = {reference.log_loss.n:,}; ( ) is a paired 90 % interval; level: no more than noise.")
+    return "\n".join(lines)
+
+
+def render_history(versions: Sequence[Version]) -> str:
+    """Tell the registered versions in at most 80 columns, the latest first."""
+    lines = [
+        click.style(f"{'version':<9}{'model':<27}{'n':>7}  {'log-loss (90 % interval)':<25}{'made':<12}", bold=True)
+    ]
+    for version in versions:
+        scores = [version.metrics.get(f"log_loss{end}") for end in ("", "_low", "_high")]
+        told = "not measured"
+        if all(score is not None for score in scores):
+            value, low, high = scores
+            told = f"{value:.3f} ({low:.3f} to {high:.3f})"
+        name = textwrap.shorten(version.name, 25, placeholder="...")
+        rows = f"{version.metrics.get('n', 0):,.0f}"
+        line = f"{version.number:<9}{name:<27}{rows:>7}  {told:<25}{version.made:%Y-%m-%d}"
+        lines.append(click.style(line, bold=bool(version.aliases)))
+        said = [f"@{alias}" for alias in version.aliases]
+        said += [f"gain {version.tags['gain']}"] if "gain" in version.tags else []
+        said += [f"forced: {version.tags['forced']}"] if "forced" in version.tags else []
+        if said:
+            lines += textwrap.wrap(", ".join(said), WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9)
+    lines += _wrap(
+        "Log-losses of versions trained on other rows do not compare; predictor promote compares on the same."
+    )
+    return "\n".join(lines)
+
+
 def _importances(result: TrainingResult) -> list[str]:
     """Tell what the model goes by: the strongest signals, families, sides, and what cannot be told apart."""
-    catalogue = result.model.catalogue
+    catalogue = result.catalogue
     labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
     families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     lines = [click.style(f"{'What the model goes by':<37}{'size in log-odds':<20} top 5  shuffled", bold=True)]

@@ -1,6 +1,17 @@
-"""MLflow: record a finished training, and open MLflow's pages. The only room that imports mlflow."""
+"""MLflow: record trainings, register and promote models, and open MLflow's pages. The only room that imports mlflow."""
 
 from predictor.tracking.pages import serve_ui
-from predictor.tracking.runs import RecordedRun, record
+from predictor.tracking.registry import history, promote, pull, register_folder, roll_back
+from predictor.tracking.runs import RecordedRun, open_run, track
 
-__all__ = ["RecordedRun", "record", "serve_ui"]
+__all__ = [
+    "RecordedRun",
+    "history",
+    "open_run",
+    "promote",
+    "pull",
+    "register_folder",
+    "roll_back",
+    "serve_ui",
+    "track",
+]

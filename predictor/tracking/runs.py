@@ -1,29 +1,34 @@
-"""Record a finished training as one MLflow run."""
+"""A training as one MLflow run: opened when it begins, filled and closed when it is done, failed when it is not.
+
+A process that is killed cannot say so. Its run names it, so whoever touches the store next marks the run as failed.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import dataclasses
-import io
 import json
-import re
-import subprocess
+import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
+from predictor.errors import PredictorError, TrackingError
+from predictor.tracking.models import log_model, register
+from predictor.tracking.record import Record
 from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, connect, explained, import_mlflow, locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from predictor.learning.evaluation import Score
-    from predictor.learning.training import TrainingResult
-
-_COLUMNS = ("gain_over_base_rate", "log_loss", "n", "roc_auc")  # few, so that they fit beside one another
+COLUMNS = ("gain_over_base_rate", "log_loss", "n", "roc_auc")  # few, so that they fit beside one another
+WHERE = "recorded.json"  # in a training's folder: which run it became
+HOST, PROCESS, FAILURE = "host", "process", "failure"
+PARENT = "mlflow.parentRunId"
+SAME_START = 2.0  # seconds by which two tellings of a process's start may differ
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class RecordedRun:
     ----------
     run_id, name
         MLflow's id of the run, and its name.
+    version
+        Number of the registered version, or None where it was not registered.
     url
         Address of the run's page, or None when the store is a file that no server shows yet.
     hint
@@ -44,30 +51,34 @@ class RecordedRun:
 
     run_id: str
     name: str
+    version: str | None
     url: str | None
     hint: str
     seconds: float
 
 
-def record(
-    result: TrainingResult,
-    *,
-    experiment: str = "pool",
-    files: Sequence[Path] = (),
-    store: str | None = None,
-) -> RecordedRun:
-    """Record a finished training as one MLflow run.
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that waits for its training to end."""
 
-    Safe to call from several processes at once, also on a store that does not exist yet.
+    place: Store
+    run_id: str
+
+
+@contextlib.contextmanager
+def open_run(
+    name: str, experiment: str, *, began: float | None = None, parent: str | None = None, store: str | None = None
+) -> Iterator[OpenRun]:
+    """Open a run for as long as a training works; if that raises, the run is marked failed.
 
     Parameters
     ----------
-    result
-        What `train` returned. The ratings are not copied: MLflow gets their name, digest and size.
-    experiment
-        Which settings were tried, as the TOML file is called.
-    files
-        The model file, plots: kept with the run as artifacts.
+    name, experiment
+        Of the run, and of the settings that are tried.
+    began
+        When the training began, in seconds since 1970; None for now.
+    parent
+        Id of the run that this one belongs to.
     store
         An MLflow tracking URI. None takes MLFLOW_TRACKING_URI, or else `experiments/mlflow.db` (SQLite) in
         the working folder, with artifacts beside it.
@@ -75,49 +86,118 @@ def record(
     Raises
     ------
     TrackingError
-        If the store cannot be reached or written. A run already begun is marked FAILED.
+        If the store cannot be reached or written.
     MissingExtraError
         If MLflow is not installed.
     """
     place = Store.named(store)
+    run = OpenRun(place, _begin(place, name, experiment, began or time.time(), parent))
+    try:
+        yield run
+    except BaseException as error:  # Ctrl-C too: a run left RUNNING would look alive for ever
+        with contextlib.suppress(PredictorError), explained(place, "mark a run as failed"), locked(place):
+            _fail(connect(place), run.run_id, str(error) or type(error).__name__)
+        raise
+
+
+def finish(run: OpenRun, folder: Path, *, registered: bool = False) -> RecordedRun:
+    """Fill an open run from the folder of a finished training, and close it.
+
+    Parameters
+    ----------
+    run
+        What `open_run` gave.
+    folder
+        What `predictor.trainings.save` wrote; all of it is kept with the run.
+    registered
+        Whether to make its model a version of the registered model.
+
+    Raises
+    ------
+    TrackingError
+        If the store cannot be reached or written; the folder can be recorded later by `track`.
+    """
+    record, place = Record.load(folder), run.place
     import_mlflow()
     start = time.perf_counter()
-    with explained(place, f"record '{result.name}'"), locked(place):
+    with explained(place, f"record '{record.name}'"), locked(place):
         client = connect(place)
-        experiment_id = _experiment(client, EXPERIMENT, place)
-        began = int((time.time() - result.seconds) * 1000)  # so that the run lasts as long as the training did
-        run = client.create_run(experiment_id, began, tags=_tags(result), run_name=result.name)
-        run_id = run.info.run_id
-        try:
-            _log(client, run_id, result, experiment)
-            client.log_text(run_id, _importances(result), "importances.csv")
-            for file in files:
-                client.log_artifact(run_id, str(file))
-            client.set_terminated(run_id, "FINISHED")
-        except BaseException:  # Ctrl-C too: a run left RUNNING would look alive for ever
-            with contextlib.suppress(Exception):
-                client.set_terminated(run_id, "FAILED")
-            raise
-    page = f"/#/experiments/{experiment_id}/runs/{run_id}"
+        uri, version = _fill(client, run.run_id, record, folder, registered)
+        experiment_id = client.get_run(run.run_id).info.experiment_id
+        mark_killed(client, experiment_id)
+    _note(folder, place, run.run_id, uri)
+    page = f"/#/experiments/{experiment_id}/runs/{run.run_id}"
     url = place.uri.rstrip("/") + page if place.is_server else None
     hint = f"open {url}" if url else "`make ui` or `predictor ui` shows it"
-    return RecordedRun(run_id, result.name, url, hint, time.perf_counter() - start)
+    return RecordedRun(run.run_id, record.name, version, url, hint, time.perf_counter() - start)
 
 
-def _experiment(client: MlflowClient, name: str, place: Store) -> str:
+def track(folder: str | Path, *, registered: bool = False, store: str | None = None) -> RecordedRun:
+    """Record a finished training that was not recorded, or not to its end, from its folder.
+
+    Safe to call from several processes at once, also on a store that does not exist yet.
+
+    Parameters
+    ----------
+    folder
+        What `predictor.trainings.save` wrote.
+    registered, store
+        As for `finish` and `open_run`.
+
+    Raises
+    ------
+    TrackingError
+        If the folder holds no training or is recorded already, or the store cannot be reached or written.
+    MissingExtraError
+        If MLflow is not installed.
+    """
+    folder, place = Path(folder), Store.named(store)
+    record = Record.load(folder)
+    import_mlflow()
+    with explained(place, f"record '{record.name}'"), locked(place):
+        begun = _begun(connect(place), folder, place)
+    if begun is None:
+        with open_run(record.name, record.experiment, began=record.began, store=store) as run:
+            return finish(run, folder, registered=registered)
+    return finish(OpenRun(place, begun), folder, registered=registered)
+
+
+def note_begun(run: OpenRun, folder: Path) -> None:
+    """Keep in a training's folder which run was opened for it, so that `track` can complete that one."""
+    _note(folder, run.place, run.run_id, None)
+
+
+def run_of(folder: Path) -> dict[str, str]:
+    """Tell the store, run and model that a training's folder was recorded as; empty if it was not."""
+    try:
+        found = json.loads((folder / WHERE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def mark_killed(client: MlflowClient, experiment_id: str) -> None:
+    """Mark as failed the runs of this machine whose process has ended without closing them."""
+    for run in client.search_runs([experiment_id], f"attributes.status = 'RUNNING' and tags.{HOST} = '{_host()}'"):
+        if not _alive(run.data.tags.get(PROCESS, "")):
+            _fail(client, run.info.run_id, "its process ended before it could say so")
+
+
+def experiment_of(client: MlflowClient, place: Store) -> str:
+    """Find MLflow's id of the experiment that all runs are in, made where there is none."""
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
+    found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
-        columns = [*(f"metrics.`{column}`" for column in _COLUMNS), "tags.`simulated`"]
+        columns = [*(f"metrics.`{column}`" for column in COLUMNS), "tags.`simulated`"]
         tags = {
             "mlflow.experimentKind": "custom_model_development",  # not about language models, the pages' first guess
             VIEW_TAG: json.dumps({"selectedColumns": columns}),
         }
         try:
-            return str(client.create_experiment(name, artifact_location=place.artifacts, tags=tags))
+            return str(client.create_experiment(EXPERIMENT, artifact_location=place.artifacts, tags=tags))
         except MlflowException:  # another training may have made it in between
-            found = client.get_experiment_by_name(name)
+            found = client.get_experiment_by_name(EXPERIMENT)
             if found is None:
                 raise
     if found.lifecycle_stage == "deleted":
@@ -125,113 +205,104 @@ def _experiment(client: MlflowClient, name: str, place: Store) -> str:
     return str(found.experiment_id)
 
 
-def _log(client: MlflowClient, run_id: str, result: TrainingResult, experiment: str) -> None:
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+def _begin(place: Store, name: str, experiment: str, began: float, parent: str | None) -> str:
+    import_mlflow()
+    tags = {HOST: _host(), PROCESS: _process(), "experiment": experiment}
+    tags |= {PARENT: parent} if parent else {}
+    with explained(place, f"open a run for '{name}'"), locked(place):
+        client = connect(place)
+        experiment_id = experiment_of(client, place)
+        mark_killed(client, experiment_id)
+        return str(client.create_run(experiment_id, int(began * 1000), tags=tags, run_name=name).info.run_id)
 
-    data = result.data
+
+def _fill(
+    client: MlflowClient, run_id: str, record: Record, folder: Path, registered: bool
+) -> tuple[str | None, str | None]:
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+
     now = int(time.time() * 1000)
-    params = {"experiment": experiment, **dataclasses.asdict(result.config)}
-    client.log_batch(
-        run_id,
-        metrics=[Metric(name, value, now, 0) for name, value in _metrics(result).items() if value == value],
-        params=[Param(name, _text(value)) for name, value in params.items()],
-    )
-    columns = [{"type": "double", "name": name, "required": False} for name in result.model.catalogue.names]
-    dataset = Dataset(
-        name=Path(str(data["source"])).name[:500],
-        digest=str(data["digest"])[:12],  # a column's width; MLflow allows 36, the whole digest is a tag
-        source_type="local",
-        source=json.dumps({"uri": str(data["source"])}),
-        schema=json.dumps({"mlflow_colspec": columns}),
-        profile=json.dumps({"num_rows": data["n"], "num_elements": data["n"] * len(columns)}),
-    )
-    client.log_inputs(run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
-
-
-def _metrics(result: TrainingResult) -> dict[str, float]:
-    """Every score by name; NaN stays in and is left out by the caller."""
-    metrics: dict[str, float] = {"n": float(result.data["n"]), "seconds": result.seconds}
-
-    def plain(name: str) -> str:
-        return re.sub(r"[^\w-]+", "_", name)  # a catalogue's words are free, MLflow's names are not
-
-    def add(name: str, score: Score) -> None:
-        name = plain(name)
-        metrics.update({name: score.value, f"{name}_low": score.low, f"{name}_high": score.high})
-
-    for name, score in result.scores.items():
-        add(name, score)
-    for role, scores in result.scores_by_role.items():
-        for name, score in scores.items():
-            add(f"{name}_{role}", score)
-        metrics[plain(f"n_{role}")] = float(scores["log_loss"].n)
-    for challenger, score in result.gains.items():
-        add(f"log_loss_{challenger}", result.challengers[challenger]["log_loss"])
-        add(f"gain_over_{challenger}", score)
-    if result.transparency:
-        add("transparency_cost", result.transparency.cost)
-    return metrics
-
-
-def _importances(result: TrainingResult) -> str:
-    """Write every importance with its interval as CSV, a row a signal, family or side."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    figures = [f"{figure}{end}" for figure in ("contribution", "permutation") for end in ("", "_low", "_high")]
-    writer.writerow(["kind", "name", *figures, "top_five", "n"])
-    for kind, found in (
-        ("signal", result.importances),
-        ("family", result.importances_by_family),
-        ("side", result.importances_by_side),
-    ):
-        for name, item in found.items():
-            size, lost = item.contribution, item.permutation
-            writer.writerow(
-                [kind, name, size.value, size.low, size.high, lost.value, lost.low, lost.high, item.top, size.n]
-            )
-    return table.getvalue()
-
-
-def _tags(result: TrainingResult) -> dict[str, str]:
-    tags = {
-        "simulated": str(bool(result.model.simulated)).lower(),
-        "catalogue": result.model.catalogue.name,
-        "data_digest": str(result.data["digest"]),
-        "mlflow.source.name": "predictor train",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.note.content": _description(result)[:8000],
-    }
-    if commit := _git_commit():
-        tags |= {"git_commit": commit, "mlflow.source.git.commit": commit.removesuffix("-dirty")}
-    return tags
-
-
-def _git_commit() -> str | None:
-    """Commit of the working folder, with "-dirty" when tracked files differ from it; None where there is none."""
-    command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip() or None
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _description(result: TrainingResult) -> str:
-    data = result.data
-
-    def line(label: str, scores: Mapping[str, Score]) -> str:
-        told = (f"{name.replace('_', ' ')} {scores[name]}" for name in ("log_loss", "roc_auc"))
-        return f"- {label}, n = {scores['log_loss'].n:,}: {', '.join(told)}"
-
-    lines = [  # a list, since MLflow's page draws tables without any space between their cells
-        f"{data['n']:,} ratings from `{data['source']}`, catalogue *{result.model.catalogue.name}*, "
-        + (f"{data['base_rate']:.0%} with an offer." if data["n"] else "no outcome known."),
-        *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
-        *(line(name.replace("_", " "), scores) for name, scores in result.challengers.items()),
-        *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
+    metrics = [Metric(name, value, now, 0) for name, value in record.metrics.items()]
+    metrics += [
+        Metric(name, value, now, step)
+        for name, values in record.steps.items()
+        for step, value in enumerate(values)
+        if value is not None
     ]
-    told = [str(result.transparency)] if result.transparency else []
-    return "\n".join([*lines, *(f"\n> {note}" for note in (*told, *result.halo, *result.warnings))])
+    tags = [RunTag(name, value) for name, value in record.tags.items()]
+    client.log_batch(run_id, metrics, [Param(name, value) for name, value in record.params.items()], tags)
+    if record.dataset:
+        data = record.dataset
+        schema = {"mlflow_colspec": [{"type": "double", "name": n, "required": False} for n in data["columns"]]}
+        profile = {"num_rows": data["rows"], "num_elements": data["rows"] * len(data["columns"])}
+        dataset = Dataset(
+            name=data["name"],
+            digest=data["digest"],
+            source_type="local",
+            source=json.dumps({"uri": data["source"]}),
+            schema=json.dumps(schema),
+            profile=json.dumps(profile),
+        )
+        client.log_inputs(run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != WHERE):
+        client.log_artifact(run_id, str(path), path.parent.relative_to(folder).as_posix().removeprefix("."))
+    uri = version = None
+    if (file := folder / "model.json").is_file():
+        from predictor.model import OfferModel
+
+        uri = log_model(client, run_id, OfferModel.load(file))
+        version = register(client, uri) if registered else None
+    client.set_terminated(run_id, "FINISHED")
+    return uri, version
 
 
-def _text(value: object) -> str:
-    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple | list) else str(value)
+def _begun(client: MlflowClient, folder: Path, place: Store) -> str | None:
+    """Find the run that was opened for a folder but not finished; None if there is none."""
+    from mlflow.exceptions import MlflowException
+
+    known = run_of(folder)
+    if known.get("store") != place.uri:
+        return None
+    try:
+        run = client.get_run(known["run_id"])
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+    if run.info.lifecycle_stage == "deleted":
+        return None
+    if run.info.status == "FINISHED":
+        raise TrackingError(f"{folder} is recorded already, as run {run.info.run_id} in {place.path or place.uri}")
+    if FAILURE in run.data.tags:
+        client.delete_tag(run.info.run_id, FAILURE)
+    return str(run.info.run_id)
+
+
+def _note(folder: Path, place: Store, run_id: str, uri: str | None) -> None:
+    from predictor.atomic import write_text
+
+    known = {"store": place.uri, "run_id": run_id, **({"model_uri": uri} if uri else {})}
+    write_text(folder / WHERE, json.dumps(known, indent=1) + "\n")
+
+
+def _fail(client: MlflowClient, run_id: str, reason: str) -> None:
+    client.set_tag(run_id, FAILURE, reason[:500])
+    client.set_terminated(run_id, "FAILED")
+
+
+def _host() -> str:
+    return socket.gethostname().replace("'", "")
+
+
+def _process() -> str:
+    """Name this process so that no later one has the name: numbers are used again, with another start."""
+    own = psutil.Process()
+    return f"{own.pid} {own.create_time():.2f}"
+
+
+def _alive(process: str) -> bool:
+    try:
+        pid, started = process.split()
+        return bool(abs(psutil.Process(int(pid)).create_time() - float(started)) < SAME_START)
+    except (ValueError, psutil.Error):
+        return False

@@ -1,0 +1,230 @@
+"""What MLflow is told of a training, as plain data: written beside the model, so that it can be recorded later, too."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from predictor.atomic import write_text
+from predictor.errors import TrackingError
+
+if TYPE_CHECKING:
+    from predictor.learning.evaluation import Score
+    from predictor.learning.training import TrainingResult
+
+FILE = "record.json"
+BY_FOLD = ("log_loss", "roc_auc")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished training, or a comparison of several, as MLflow keeps it.
+
+    Attributes
+    ----------
+    name, experiment
+        Of the run, and of the settings that were tried.
+    began, seconds
+        When it began, in seconds since 1970, and how long it took.
+    params, metrics, tags
+        By MLflow's names.
+    steps
+        Metrics of each fold in turn; None where a fold has none.
+    dataset
+        Name, digest, source, rows and columns of the ratings, which are not copied; empty for a comparison.
+    """
+
+    name: str
+    experiment: str
+    began: float
+    seconds: float
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    steps: Mapping[str, list[float | None]] = field(default_factory=dict)
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> Path:
+        """Write it to a folder."""
+        return write_text(folder / FILE, json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Record:
+        """Read it from a folder.
+
+        Raises
+        ------
+        TrackingError
+            If it is missing or damaged.
+        """
+        try:
+            return cls(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise TrackingError(
+                f"{folder}: no record of a training ({error}); name a folder that `predictor train` made, as in "
+                "experiments/models/NAME"
+            ) from None
+
+
+def record_of(result: TrainingResult, experiment: str = "pool") -> Record:
+    """Tell a training as MLflow keeps it.
+
+    Parameters
+    ----------
+    result
+        What `train` returned. The ratings are not copied: MLflow gets their name, digest and size.
+    experiment
+        Which settings were tried, as the TOML file is called.
+    """
+    data = result.data
+    return Record(
+        name=result.name,
+        experiment=experiment,
+        began=time.time() - result.seconds,
+        seconds=result.seconds,
+        params={"experiment": experiment}
+        | {name: _text(value) for name, value in dataclasses.asdict(result.config).items()},
+        metrics={name: value for name, value in _metrics(result).items() if value == value},  # no NaN
+        tags=environment() | _tags(result),
+        steps=_by_fold(result),
+        dataset={
+            "name": Path(str(data["source"])).name[:500],
+            "digest": str(data["digest"])[:12],  # a column's width; MLflow allows 36, the whole digest is a tag
+            "source": str(data["source"]),
+            "rows": data["n"],
+            "columns": list(result.catalogue.names),
+        },
+    )
+
+
+def importances_csv(result: TrainingResult) -> str:
+    """Write every importance with its interval as CSV, a row a signal, family or side."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    figures = [f"{figure}{end}" for figure in ("contribution", "permutation") for end in ("", "_low", "_high")]
+    writer.writerow(["kind", "name", *figures, "top_five", "n"])
+    for kind, found in (
+        ("signal", result.importances),
+        ("family", result.importances_by_family),
+        ("side", result.importances_by_side),
+    ):
+        for name, item in found.items():
+            size, lost = item.contribution, item.permutation
+            writer.writerow(
+                [kind, name, size.value, size.low, size.high, lost.value, lost.low, lost.high, item.top, size.n]
+            )
+    return table.getvalue()
+
+
+def environment() -> dict[str, str]:
+    """Tell where it ran: git commit, system and versions, as tags."""
+    from importlib.metadata import version
+
+    libraries = ("interview-outcome-predictor", "numpy", "pandas", "scikit-learn")
+    tags = {f"version.{name}": version(name) for name in libraries}
+    tags |= {"version.python": platform.python_version(), "system": platform.platform(terse=True)}
+    if commit := _git_commit():
+        tags |= {"git_commit": commit, "mlflow.source.git.commit": commit.removesuffix("-dirty")}
+    return tags
+
+
+def _metrics(result: TrainingResult) -> dict[str, float]:
+    """Every score by name, with the ends of its interval; some may be NaN."""
+    metrics: dict[str, float] = {"n": float(result.data["n"]), "seconds": result.seconds}
+    if result.data["base_rate"] is not None:
+        metrics["base_rate"] = result.data["base_rate"]
+
+    def plain(name: str) -> str:
+        return re.sub(r"[^\w-]+", "_", name)  # a catalogue's words are free, MLflow's names are not
+
+    def add(name: str, score: Score) -> None:
+        name = plain(name)
+        metrics.update({name: score.value, f"{name}_low": score.low, f"{name}_high": score.high})
+
+    for name, score in result.scores.items():
+        add(name, score)
+    for role, scores in result.scores_by_role.items():
+        for name, score in scores.items():
+            add(f"{name}_{role}", score)
+        metrics[plain(f"n_{role}")] = float(scores["log_loss"].n)
+    for challenger, score in result.gains.items():
+        add(f"log_loss_{challenger}", result.challengers[challenger]["log_loss"])
+        add(f"gain_over_{challenger}", score)
+    if result.transparency:
+        add("transparency_cost", result.transparency.cost)
+    return metrics
+
+
+def _by_fold(result: TrainingResult) -> dict[str, list[float | None]]:
+    """Score each fold in turn: repeat after repeat."""
+    if not result.scores:
+        return {}
+    import numpy as np
+
+    from predictor.learning.evaluation import METRICS
+
+    found: dict[str, list[float | None]] = {f"fold_{name}": [] for name in BY_FOLD}
+    for p, folds in zip(result.out_of_fold[result.config.model], result.folds, strict=True):
+        for fold in range(int(folds.max()) + 1):
+            rows = folds == fold
+            for name in BY_FOLD:
+                value = METRICS[name](result.y[rows], p[rows], np.ones(int(rows.sum())))
+                found[f"fold_{name}"].append(value if value == value else None)
+    return found
+
+
+def _tags(result: TrainingResult) -> dict[str, str]:
+    return {
+        "simulated": str(bool(result.data["simulated"])).lower(),
+        "catalogue": result.catalogue.name,
+        "data_digest": str(result.data["digest"]),
+        "mlflow.source.name": "predictor train",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.note.content": _description(result)[:8000],
+    }
+
+
+def _git_commit() -> str | None:
+    """Commit of the working folder, with "-dirty" when tracked files differ from it; None where there is none."""
+    command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _description(result: TrainingResult) -> str:
+    data = result.data
+
+    def line(label: str, scores: Mapping[str, Score]) -> str:
+        told = (f"{name.replace('_', ' ')} {scores[name]}" for name in ("log_loss", "roc_auc"))
+        return f"- {label}, n = {scores['log_loss'].n:,}: {', '.join(told)}"
+
+    headline = []
+    if gain := result.gains.get("base_rate"):
+        headline = [f"**Saves {gain} of log-loss against the base rate, n = {gain.n:,}.**\n"]
+    lines = [  # a list, since MLflow's page draws tables without any space between their cells
+        *headline,
+        f"{data['n']:,} ratings from `{data['source']}`, catalogue *{result.catalogue.name}*, "
+        + (f"{data['base_rate']:.0%} with an offer." if data["n"] else "no outcome known."),
+        *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
+        *(line(name.replace("_", " "), scores) for name, scores in result.challengers.items()),
+        *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
+    ]
+    told = [str(result.transparency)] if result.transparency else []
+    told += [str(result.learning_curve)] if result.learning_curve else []
+    return "\n".join([*lines, *(f"\n> {note}" for note in (*told, *result.halo, *result.warnings))])
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple | list) else str(value)
