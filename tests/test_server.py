@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-QUICK = 'repeats = 1\nresamples = 20\nchallengers = ["base_rate"]\nprior = "none"\n'
+QUICK = 'folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\nprior = "none"\n'
+RATINGS = {"goals_discussed": 4, "mutual_rapport": 2}
 START_SECONDS = 120.0  # a slow, busy machine; usually it is under ten
 
 
@@ -79,10 +80,10 @@ class Server:
         finally:
             connection.close()
 
-    def runs(self) -> list[Run]:
-        """Every run, the latest first."""
+    def runs(self, name: str = "%") -> list[Run]:
         found = self.client.get_experiment_by_name(EXPERIMENT)
-        return list(self.client.search_runs([found.experiment_id])) if found else []
+        query = f"attributes.run_name LIKE '{name}'"
+        return list(self.client.search_runs([found.experiment_id], query)) if found else []
 
     @property
     def client(self) -> MlflowClient:
@@ -116,7 +117,7 @@ def postgres() -> Iterator[str]:
             while not list(Path(folder).glob(".s.PGSQL.*")):
                 assert process.poll() is None
                 time.sleep(0.02)
-            yield f"postgresql://team@/postgres?host={folder}"
+            yield f"postgresql+psycopg2://team@/postgres?host={folder}"
         finally:
             process.send_signal(signal.SIGINT)  # a fast shutdown: it does not wait for clients
             process.wait(30)
@@ -140,7 +141,10 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resul
     """Run the command line in an empty folder with a file of ratings; by default it succeeds and nothing else is heard."""
     monkeypatch.chdir(tmp_path)
     write_csv(simulate_interviews(120, seed=3), tmp_path / "my.csv")
-    for name, text in (("quick", QUICK), ("base", QUICK + 'model = "base_rate"\n')):
+    for name, text in (
+        ("quick", QUICK),
+        *((name, f'{QUICK}model = "{name}"\n') for name in ("base_rate", "mean_rating")),
+    ):
         (tmp_path / "experiments").mkdir(exist_ok=True)
         (tmp_path / "experiments" / f"{name}.toml").write_text(text)
 
@@ -164,28 +168,27 @@ def test_everything_works_as_with_a_file(
     told = call("train", "my.csv", "-e", "quick", "--name", "first", "--register").stdout
     assert f"open {server.uri}/#/experiments/" in told
     assert "Registered as version 1, the champion" in told
-    assert "promote 2" in call("train", "my.csv", "-e", "quick", "--name", "second", "--register").stdout
-
-    told = call("compare", "my.csv", "quick", "base", "--name", "both").stdout
+    told = call("compare", "my.csv", "quick", "base_rate", "--name", "both").stdout
     assert "Recorded in MLflow as run 'both'" in told
     runs = {run.info.run_name: run for run in server.runs()}
-    assert set(runs) == {"first", "second", "both", "both-quick", "both-base"}
-    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(
+        ["first", "both", "both-quick", "both-base_rate"], "FINISHED"
+    )
     below = {name for name, run in runs.items() if run.data.tags.get("mlflow.parentRunId") == runs["both"].info.run_id}
-    assert below == {"both-quick", "both-base"}
+    assert below == {"both-quick", "both-base_rate"}
     files = {file.path for file in server.client.list_artifacts(runs["first"].info.run_id)}
     assert {"model.json", "report.html", "out_of_fold.csv"} <= files
 
-    assert "No better beyond noise: it saves 0.000 (0.000 to 0.000)" in call("promote", "second", code=1).stdout
+    assert "No better beyond noise: it saves 0.000 (0.000 to 0.000)" in call("promote", "both-quick", code=1).stdout
     assert "instead of 1" in call("promote", "2", "--force", "a new name").stdout
     told = call("history").stdout
     assert "@champion, gain 0.000 (0.000 to 0.000), forced: a new name" in told
-    assert told.index("second") < told.index("@champion") < told.index("first")
+    assert told.index("both-quick") < told.index("@champion") < told.index("first")
 
     champion = tmp_path / "experiments/models/champion.json"
     champion.unlink()
-    assert "Version 2 (second)" in call("pull").stdout
-    assert OfferModel.load(champion).name == "second"
+    assert "Version 2 (both-quick)" in call("pull").stdout
+    assert OfferModel.load(champion).name == "both-quick"
     assert "version 1 again, instead of 2" in call("rollback").stdout
     assert OfferModel.load(champion).name == "first"
 
@@ -196,71 +199,64 @@ def test_everything_works_as_with_a_file(
     assert capfd.readouterr() == ("", "")  # MLflow is not heard
 
 
+@pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 def test_a_server_killed_in_mid_training_costs_no_more_than_a_later_track(
-    tmp_path_factory: pytest.TempPathFactory,
-    call: Callable[..., Result],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    server: Server, call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path_factory.mktemp("server")
-    server = Server(folder, f"sqlite:///{folder}/team.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # each try waits for seconds
     kept = tmp_path / "experiments/models/mine"
     state = []
 
     def kill_when_it_trains() -> None:
-        while not server.runs():
+        while not (found := server.runs("mine")):
             time.sleep(0.02)
-        state.append((server.runs()[0].info.status, kept.exists()))
+        state.append((found[0].info.status, kept.exists()))
         server.kill()
 
-    try:
-        server.start()
-        killer = threading.Thread(target=kill_when_it_trains)
-        killer.start()
-        done = call("train", "my.csv", "-e", "quick", "--name", "mine", "--register", code=2)
-        killer.join()
-        assert state == [("RUNNING", False)]
-        assert f"Error: MLflow could not record 'mine' in {server.uri}: " in done.stderr
-        assert "only its record is missing" in done.stderr
-        *_, command = done.stderr.split("When the store is back: ")
-        assert command == "predictor track experiments/models/mine --register\n"
-        assert {"model.json", "report.html", "recorded.json"} <= {path.name for path in kept.iterdir()}
-        known = json.loads((kept / "recorded.json").read_text())
+    killer = threading.Thread(target=kill_when_it_trains)
+    killer.start()
+    told = call("train", "my.csv", "-e", "quick", "--name", "mine", "--register", code=2)
+    killer.join()
+    assert state == [("RUNNING", False)]
+    assert "Report: experiments/models/mine/report.html" in told.stdout
+    assert f"Error: MLflow could not record 'mine' in {server.uri}: " in told.stderr
+    assert "only its record is missing" in told.stderr
+    *_, command = told.stderr.split("When the store is back: ")
+    assert command == "predictor track experiments/models/mine --register\n"
+    assert {"model.json", "report.html", "recorded.json"} <= {path.name for path in kept.iterdir()}
+    known = json.loads((kept / "recorded.json").read_text())["run_id"]
 
-        server.start()
-        (run,) = server.runs()
-        assert (run.info.run_id, run.info.status) == (known["run_id"], "RUNNING")
-        assert "version 1, the champion" in call(*command.split()[1:]).stdout
-        (run,) = server.runs()
-        assert (run.info.run_id, run.info.status) == (known["run_id"], "FINISHED")
-        assert "failure" not in run.data.tags
-        assert run.data.metrics["log_loss"] < 1
-        assert "recorded already, as run " + known["run_id"] in call("track", str(kept), code=2).stderr
-        call("track", str(kept), "--register")  # once more adds nothing
-        (run,) = server.runs()
-        assert len(run.outputs.model_outputs) == len(server.client.search_model_versions()) == 1
-        steps = server.client.get_metric_history(run.info.run_id, "fold_log_loss")
-        assert sorted(step.step for step in steps) == list(range(5))
-    finally:
-        server.kill()
+    server.start()
+    assert [(run.info.run_id, run.info.status) for run in server.runs("mine")] == [(known, "RUNNING")]
+    assert "Registered as version" in call(*command.split()[1:]).stdout
+    assert f"recorded already, as run {known} in {server.uri}" in call("track", str(kept), code=2).stderr
+    call("track", str(kept), "--register")  # once more adds nothing
+    (run,) = server.runs("mine")
+    assert (run.info.run_id, run.info.status) == (known, "FINISHED")
+    assert "failure" not in run.data.tags
+    assert run.data.metrics["log_loss"] > 0
+    assert run.outputs
+    assert len(run.outputs.model_outputs) == 1
+    assert len(server.client.search_model_versions(f"run_id = '{known}'")) == 1
+    steps = server.client.get_metric_history(known, "fold_log_loss")
+    assert sorted(step.step for step in steps) == [0, 1]
 
 
 def test_a_server_that_is_down_from_the_start(
     call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for asked in (["history"], ["pull"], ["rollback"], ["promote", "1"]):
+        assert "check that the server runs" in call(*asked, code=2).stderr
     told = call("train", "my.csv", "-e", "quick", "--name", "mine", code=2)
     assert told.stderr.startswith("Warning: MLflow could not open a run for 'mine'")
     assert "Model saved: experiments/models/mine/model.json" in told.stdout
     assert told.stderr.endswith("predictor track experiments/models/mine\n")
-    told = call("compare", "my.csv", "quick", "base", "--name", "both", code=2)
-    assert "both" in told.stdout
+    told = call("compare", "my.csv", "mean_rating", "base_rate", "--name", "both", code=2)
+    assert "mean_rating" in told.stdout
     commands = [line.strip() for line in told.stderr.splitlines() if line.startswith("    predictor track")]
-    assert commands == [f"predictor track experiments/models/both{end}" for end in ("-quick", "-base", "")]
+    assert commands == [f"predictor track experiments/models/both{end}" for end in ("-mean_rating", "-base_rate", "")]
     monkeypatch.delenv("MLFLOW_TRACKING_URI")  # a store that is there
-    for command in commands:
-        assert "Recorded in MLflow" in call(*command.split()[1:]).stdout
-    for command in (["history"], ["pull"], ["rollback"], ["promote", "mine"]):
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-        assert "check that the server runs" in call(*command, code=2).stderr
+    assert "Recorded in MLflow as run 'both'" in call(*commands[-1].split()[1:]).stdout
