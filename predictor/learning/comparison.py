@@ -161,7 +161,8 @@ class Verdict:
         return self.gain is not None and self.gain.value > BEYOND * (self.gain.high - self.gain.value)
 
     def __str__(self) -> str:
-        out = f" {self.left_out:,} rows were left out: the champion knows people in them, or cannot answer."
+        rows = "1 row was" if self.left_out == 1 else f"{self.left_out:,} rows were"
+        out = f" {rows} left out: the champion knows people in them, or cannot answer."
         told = out if self.left_out else ""
         if self.gain is None:
             return f"Cannot be told: {self.n:,} rows are too few, or of one outcome; {FEWEST} of each are needed.{told}"
