@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from predictor.learning.training import TrainingConfig
     from predictor.model import OfferModel
     from predictor.signals import Catalogue
+    from predictor.tables import Floats
 
 MODELS = Path("experiments/models")
 CHAMPION = "champion"
@@ -225,6 +226,10 @@ def train(
     if registered and no_track:
         raise ConfigError("--register needs the run in MLflow, --no-track leaves it out; choose one of them")
     short, config = _experiment(experiment)
+    if registered and config.model != "pool":
+        raise ConfigError(
+            f"--register: a {config.model} model has no tables to predict with; only a pool is registered"
+        )
     config = replace(config, prior=prior or config.prior)
     name = _name(name or _plain(f"{data.stem}-{short}"))
     ratings = read_ratings(data, _catalogue(signals), training=True)
@@ -239,13 +244,15 @@ def train(
         recorded=not no_track,
         registered=registered,
         progress=_progress("Cross-validating"),
-        warn=lambda told: click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {told}", err=True),
+        warn=_warn,
     )
     result = kept.result
     click.echo(render_training(result))
     if result.tables:
         click.echo(f"\nModel saved: {kept.folder / MODEL}\nReport: {kept.folder / REPORT}")
-        if _succeeds(result.model):
+        if kept.run and kept.run.version:
+            pass  # the registry says who is the champion
+        elif _succeeds(result.model):
             _crown(result.model)
         else:
             click.echo(
@@ -264,22 +271,24 @@ def train(
     if kept.trouble:
         raise TrackingError(
             f"{kept.trouble}\n  The training is finished and kept in {kept.folder}; only its record is missing.\n"
-            f"  When the store is back: predictor track {kept.folder}"
+            f"  When the store is back: predictor track {kept.folder}{' --register' * registered}"
         )
     if kept.run and kept.run.version:
-        _first_champion(kept.run.version, result.model)
+        _registered(kept.run.version)
 
 
-def _first_champion(version: str, model: OfferModel) -> None:
-    """Say which version a model became; the first is the registry's champion, others have to be better."""
+def _registered(version: str) -> None:
+    """Say which version a model became; where there is no champion it becomes that, too, others have to be better."""
     from predictor.tracking import history, promote
 
-    if any("champion" in known.aliases for known in history()):
+    champions = [known.number for known in history() if CHAMPION in known.aliases]
+    if not champions and (done := promote(version)).promoted:
+        _crown(done.model, told=False)
+        click.echo(f"Registered as version {version}, the champion, which `predict` uses")
+    elif version in champions:
+        click.echo(f"Registered as version {version}, which is the champion")
+    else:
         click.echo(f"Registered as version {version}; to make it the champion: predictor promote {version}")
-        return
-    promote(version)
-    _crown(model, told=False)
-    click.echo(f"Registered as version {version}, the champion")
 
 
 @main.command()
@@ -320,20 +329,29 @@ def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name
         configs[short] = config
     _writable()
     _end_on_sigterm()
-    entries, folder, run = compare_and_keep(
+    done = compare_and_keep(
         ratings,
         configs,
         name=name,
         folder=MODELS / name,
         recorded=not no_track,
         progress=lambda short: _progress(f"{list(configs).index(short) + 1}/{len(configs)} {short}"),
+        warn=_warn,
     )
     if ratings.simulated:
         click.secho("SIMULATED interviews\n", fg="yellow")
-    click.echo(render_leaderboard(entries))
-    click.echo(f"\nKept in {folder}: leaderboard.csv, leaderboard.png; each experiment in {folder}-EXPERIMENT")
-    if run:
-        click.echo(f"Recorded in MLflow as run '{run.name}', each experiment below it; {run.hint}")
+    click.echo(render_leaderboard(done.entries))
+    click.echo(
+        f"\nKept in {done.folder}: leaderboard.csv, leaderboard.png; each experiment in {done.folder}-EXPERIMENT"
+    )
+    if done.run:
+        click.echo(f"Recorded in MLflow as run '{done.run.name}', each experiment below it; {done.run.hint}")
+    if done.missing:
+        commands = "".join(f"\n    predictor track {folder}" for folder in done.missing)
+        raise TrackingError(
+            f"{done.trouble}\n  The trainings are finished and kept; only records are missing. When the store is back:"
+            f"{commands}"
+        )
 
 
 @main.command()
@@ -351,7 +369,7 @@ def track(folder: Path, registered: bool) -> None:
     run = record(folder, registered=registered)
     click.echo(f"Recorded in MLflow as run '{run.name}' in {run.seconds:.1f} s; {run.hint}")
     if run.version:
-        click.echo(f"Registered as version {run.version}; to make it the champion: predictor promote {run.version}")
+        _registered(run.version)
 
 
 @main.command()
@@ -374,33 +392,31 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
       predictor promote 3 --force "the old one used signals that we no longer rate"
     """
     from predictor.tracking import promote as ask
-    from predictor.tracking import pull, register_folder, track
-    from predictor.tracking.runs import run_of
-    from predictor.trainings import MODEL
+    from predictor.tracking import track
 
-    version = model
+    version: str | None = model
     if not model.isdigit():
-        folder = _model_path(model).parent
-        if not (folder / "record.json").is_file():
-            raise ModelError(f"{folder / MODEL} is no training of this machine; only a recorded training is promoted")
-        if "model_uri" not in run_of(folder):
-            track(folder)
-        version = register_folder(folder)
-    chosen = pull(version)[1]
-    done = ask(version, answers=lambda champion: _answers(champion, chosen, data), force=force)
-    if not done.promoted:
-        click.echo(f"Version {version} ({done.model.name}) is not promoted: {done.reason}")
-        if done.before != version:
-            click.echo("To promote it all the same: --force REASON")
-            ctx.exit(1)
-        return
-    click.echo(done.reason + (f" Forced: {force}" if force and done.verdict and not done.verdict.better else ""))
-    click.echo(f"Champion: version {version}" + (f", instead of {done.before}" if done.before else ""))
+        path = _model_path(model)
+        if not (path.parent / "record.json").is_file():
+            raise ModelError(f"{path} is not in the folder of a training; only a training can be recorded and promoted")
+        version = track(path.parent, registered=True).version
+    done = ask(str(version), answers=lambda champion, chosen, y: _answers(champion, chosen, y, data), force=force)
+    if done.before == done.version:
+        click.echo(f"Version {done.version} is the champion already")
+    elif not done.promoted:
+        click.echo(f"Version {done.version} ({done.model.name}) is not promoted: {done.reason}")
+        click.echo("To promote it all the same: --force REASON")
+        ctx.exit(1)
+    else:
+        click.echo(done.reason + (f" Forced: {force}" if done.forced else ""))
+        click.echo(f"Champion: version {done.version}" + (f", instead of {done.before}" if done.before else ""))
     _crown(done.model)
 
 
-def _answers(champion: OfferModel, chosen: OfferModel, data: Path | None) -> Any:
+def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | None) -> Floats:
     """Predict by the champion the rows that another model was trained on."""
+    import numpy as np
+
     from predictor.sources.files import read_ratings
 
     source = data or Path(str(chosen.trained_on["source"]))
@@ -410,12 +426,13 @@ def _answers(champion: OfferModel, chosen: OfferModel, data: Path | None) -> Any
             "name the file: --data FILE"
         )
     rows = read_ratings(source, champion.catalogue, training=True).labelled()
-    if len(rows) != chosen.trained_on["n"]:
+    if not np.array_equal(rows.y, y):
         raise ConfigError(
-            f"{source} has {len(rows):,} rows with an outcome, but {chosen.name} was trained on "
-            f"{chosen.trained_on['n']:,}; name the file that it was trained on: --data FILE"
+            f"{source} has {len(rows):,} rows with an outcome, but these are not the {len(y):,} that {chosen.name} was "
+            "trained on; name the file as it was then: --data FILE"
         )
-    return champion.predict_many(rows, interval=False)["offer_probability"].to_numpy()
+    found: Floats = champion.predict_many(rows, interval=False)["offer_probability"].to_numpy()
+    return found
 
 
 @main.command()
@@ -598,6 +615,10 @@ def _name(name: str) -> str:
             f"the name {name!r} does not do: give --name of letters, digits, - and _, other than '{CHAMPION}'"
         )
     return name
+
+
+def _warn(told: str) -> None:
+    click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {told}", err=True)
 
 
 def _writable() -> None:

@@ -74,8 +74,7 @@ def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -
             save_report(result, place / REPORT)
             write_text(place / IMPORTANCES, importances_csv(result))
         save_plots(result, place)
-        if result.scores:
-            OutOfFold.of(result).write(place / OUT_OF_FOLD)
+        OutOfFold.of(result).write(place / OUT_OF_FOLD)
         for name, fitted in result.fitted.items():
             save_challenger(fitted, place / CHALLENGERS / f"{name}.skops")
         record_of(result, experiment).save(place)
@@ -156,13 +155,38 @@ def train_and_keep(
     except TrackingError as error:
         trouble = error
     if done is None:
-        warn(f"{trouble}\nThe training goes on, and is kept in {folder}.")
+        warn(f"{trouble}\n  The training goes on, and is kept in {folder}.")
         done = work()
         try:  # it may be back
             return Kept(*done, track(folder, registered=registered))
         except TrackingError as error:
             trouble = error
     return Kept(*done, None, trouble)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A comparison that is on disk, and what became of its record.
+
+    Attributes
+    ----------
+    entries
+        The leaderboard, the best first, with differences to the experiment "pool", or to the best where there is none.
+    folder
+        Of the comparison, with leaderboard.csv and leaderboard.png.
+    run
+        Where it is recorded; None where it is not.
+    missing
+        Folders that were to be recorded and are not.
+    trouble
+        Why; None where none is missing.
+    """
+
+    entries: list[Entry]
+    folder: Path
+    run: RecordedRun | None
+    missing: tuple[Path, ...]
+    trouble: TrackingError | None
 
 
 def compare_and_keep(
@@ -173,8 +197,9 @@ def compare_and_keep(
     folder: Path,
     recorded: bool = True,
     progress: Callable[[str], Progress] | None = None,
-) -> tuple[list[Entry], Path, RecordedRun | None]:
-    """Train experiments on the same rows and folds, and rank them.
+    warn: Callable[[str], None] = lambda told: None,
+) -> Compared:
+    """Train experiments on the same rows and folds, and rank them; whatever MLflow does, all of it is kept.
 
     Each is a run of its own below the comparison's, and a folder of its own, NAME-EXPERIMENT beside `folder`.
 
@@ -190,29 +215,32 @@ def compare_and_keep(
         Whether to record it in MLflow.
     progress
         Given an experiment's name, what `train` takes as progress.
-
-    Returns
-    -------
-    tuple
-        The leaderboard, the best first, with differences to the experiment "pool", or to the best where there is no
-        "pool"; the folder of the comparison, with leaderboard.csv and leaderboard.png; and its run.
+    warn
+        As for `train_and_keep`.
 
     Raises
     ------
     RatingsError, ConfigError
         As `train` does, or if the experiments do not share folds.
-    TrackingError
-        If MLflow cannot be reached.
+    MissingExtraError
+        If MLflow is not installed, and the comparison is to be recorded.
     """
     from predictor.learning.comparison import leaderboard
-    from predictor.tracking.runs import finish, open_run
+    from predictor.tracking.runs import finish, note_begun, open_run
 
     folds = {(config.folds, config.repeats, config.seed) for config in configs.values()}
     if len(folds) > 1:
         raise ConfigError("these experiments differ in folds, repeats or seed; give them the same to compare them")
     began, results = time.time(), {}
+    run = trouble = None
+    missing = []
     with ExitStack() as stack:
-        run = stack.enter_context(open_run(name, "comparison")) if recorded else None
+        if recorded:
+            try:
+                run = stack.enter_context(open_run(name, "comparison"))
+            except TrackingError as error:
+                trouble = error
+                warn(f"{trouble}\n  The trainings go on, and are kept in {folder}-EXPERIMENT.")
         for experiment, config in configs.items():
             kept = train_and_keep(
                 ratings,
@@ -220,17 +248,26 @@ def compare_and_keep(
                 name=f"{name}-{experiment}",
                 experiment=experiment,
                 folder=folder.with_name(f"{folder.name}-{experiment}"),
-                recorded=recorded,
+                recorded=recorded and not trouble,  # once it is in trouble, the others need not wait for it
                 parent=run.run_id if run else None,
                 progress=progress(experiment) if progress else None,
+                warn=warn,
             )
-            if kept.trouble:
-                raise kept.trouble
+            trouble = trouble or kept.trouble
+            missing += [kept.folder] if recorded and not kept.run else []
             results[experiment] = kept.result
         reference = "pool" if "pool" in results else min(results, key=lambda key: results[key].scores["log_loss"].value)
         entries = leaderboard(results, reference)
         _save_comparison(name, entries, results, folder, began)
-        return entries, folder, finish(run, folder) if run else None
+        done = None
+        if run:
+            note_begun(run, folder)
+            try:
+                done = finish(run, folder)
+            except TrackingError as error:  # it is left open: once this process has ended, it counts as failed
+                trouble = error
+        missing += [folder] if recorded and not done else []
+    return Compared(entries, folder, done, tuple(missing), trouble)
 
 
 def _save_comparison(
@@ -290,7 +327,7 @@ def _replace(folder: Path, fill: Callable[[Path], None]) -> Path:
         fresh.mkdir()
         fill(fresh)
         if folder.exists():
-            old = fresh.with_suffix(".old")
+            old = fresh.with_name(f"{fresh.name}.old")
             folder.rename(old)
             fresh.rename(folder)
             shutil.rmtree(old, ignore_errors=True)

@@ -81,7 +81,7 @@ class OutOfFold:
     y
         Outcomes 0 or 1, shape (n,).
     p
-        Probabilities of an offer, shape (repeats, n).
+        Probabilities of an offer, shape (repeats, n); no repeats where the rows were too few to measure anything.
     folds
         Number of the fold, from 0 in each repeat, shape (repeats, n).
     """
@@ -94,15 +94,10 @@ class OutOfFold:
 
     @classmethod
     def of(cls, result: TrainingResult) -> OutOfFold:
-        """Take what a training found; no rows where they were too few to measure anything."""
-        p = result.out_of_fold.get(result.config.model)
-        return cls.none() if p is None else cls(*result.keys, result.y, p, result.folds)
-
-    @classmethod
-    def none(cls) -> OutOfFold:
-        """Make one without rows."""
-        empty = np.empty(0, dtype=np.uint64)
-        return cls(empty, empty, np.empty(0), np.empty((0, 0)), np.empty((0, 0), dtype=np.int64))
+        """Take what a training found."""
+        nothing = np.empty((0, len(result.y)))
+        p = result.out_of_fold.get(result.config.model, nothing)
+        return cls(*result.keys, result.y, p, result.folds if len(p) else nothing.astype(np.int64))
 
     @classmethod
     def read(cls, path: str | Path) -> OutOfFold:
@@ -166,7 +161,8 @@ class Verdict:
         return self.gain is not None and self.gain.value > BEYOND * (self.gain.high - self.gain.value)
 
     def __str__(self) -> str:
-        out = f" {self.left_out:,} rows were left out: the champion knows people in them, or cannot answer."
+        rows = "1 row was" if self.left_out == 1 else f"{self.left_out:,} rows were"
+        out = f" {rows} left out: the champion knows people in them, or cannot answer."
         told = out if self.left_out else ""
         if self.gain is None:
             return f"Cannot be told: {self.n:,} rows are too few, or of one outcome; {FEWEST} of each are needed.{told}"
@@ -192,12 +188,12 @@ def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floa
     both = place >= 0
     repeats = min(len(challenger.p), len(champion.p)) or len(challenger.p)
     theirs = np.full((repeats, len(challenger.rows)), np.nan)
-    if both.any():
+    if len(champion.p):
         theirs[:, both] = champion.p[:repeats, place[both]]
     new = ~both & ~np.isin(challenger.groups, champion.groups)
-    if new.any() and answers:
+    if repeats and new.any() and answers:
         theirs[:, new] = answers()[new]
-    usable = ~np.isnan(theirs).any(axis=0)
+    usable = ~np.isnan(theirs).any(axis=0) & (repeats > 0)
     y, n = challenger.y[usable], int(usable.sum())
     left_out = len(usable) - n
     if min(y.sum(), n - y.sum()) < FEWEST:

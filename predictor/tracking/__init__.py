@@ -1,7 +1,7 @@
 """MLflow: record trainings, register and promote models, and open MLflow's pages. The only room that imports mlflow."""
 
 from predictor.tracking.pages import serve_ui
-from predictor.tracking.registry import history, promote, pull, register_folder, roll_back
+from predictor.tracking.registry import history, promote, pull, roll_back
 from predictor.tracking.runs import RecordedRun, open_run, track
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "open_run",
     "promote",
     "pull",
-    "register_folder",
     "roll_back",
     "serve_ui",
     "track",

@@ -32,7 +32,8 @@ _REQUIRED = ("mlflow-skinny", "numpy", "pandas")
 def log_model(client: MlflowClient, run_id: str, model: OfferModel) -> str:
     """Log a model to a run as a Python function that MLflow can serve: `model.json`, source code, and no pickle.
 
-    Nothing of it depends on which run or tracking URI is active. To an SQLite store, log under `store.locked`.
+    A run that has this model already keeps it. Nothing of it depends on which run or tracking URI is active. To an
+    SQLite store, log under `store.locked`.
 
     Parameters
     ----------
@@ -57,13 +58,17 @@ def log_model(client: MlflowClient, run_id: str, model: OfferModel) -> str:
     from mlflow.entities import LoggedModelOutput
 
     run = client.get_run(run_id)
+    for output in run.outputs.model_outputs if run.outputs else ():
+        there = client.get_logged_model(output.model_id)
+        if there.status == "READY" and there.tags.get("fingerprint") == model.fingerprint:
+            return str(there.model_uri)
     tags = {"name": model.name, "fingerprint": model.fingerprint, "simulated": str(model.simulated).lower()}
     logged = client.create_logged_model(run.info.experiment_id, REGISTERED, run_id, tags, run.data.params)
     try:
         with tempfile.TemporaryDirectory() as folder:
             client.log_model_artifacts(logged.model_id, str(_save(model, logged, Path(folder))))
-        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
         client.finalize_logged_model(logged.model_id, "READY")
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     except BaseException:  # Ctrl-C too: a model left PENDING would look as if it was still coming
         with contextlib.suppress(Exception):
             client.finalize_logged_model(logged.model_id, "FAILED")
@@ -72,7 +77,7 @@ def log_model(client: MlflowClient, run_id: str, model: OfferModel) -> str:
 
 
 def register(client: MlflowClient, uri: str) -> str:
-    """Register a logged model as the next version of `offer-predictor`.
+    """Register a logged model as the next version of `offer-predictor`, unless it is a version already.
 
     Parameters
     ----------
@@ -95,6 +100,9 @@ def register(client: MlflowClient, uri: str) -> str:
 
     model_id = uri.removeprefix("models:/")
     logged = client.get_logged_model(model_id)
+    for known in client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{logged.source_run_id}'"):
+        if known.source == logged.artifact_location:
+            return str(known.version)
     try:
         client.create_registered_model(REGISTERED)
     except MlflowException as error:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predictor.errors import TrackingError
+from predictor.errors import ConfigError, RatingsError, TrackingError
 from predictor.learning.comparison import OutOfFold, Verdict, judge
 from predictor.model import OfferModel
 from predictor.tables import Floats
-from predictor.tracking.models import REGISTERED, register
-from predictor.tracking.runs import run_of
+from predictor.tracking.models import REGISTERED
 from predictor.tracking.store import Store, connect, explained, import_mlflow, locked
 
 if TYPE_CHECKING:
@@ -71,6 +70,8 @@ class Promotion:
         How it stood to the champion; None where there was nobody to stand against, or nothing to hold it by.
     reason
         Why, in words.
+    forced
+        Whether it was promoted without being better.
     """
 
     version: str
@@ -79,6 +80,7 @@ class Promotion:
     before: str | None
     verdict: Verdict | None
     reason: str
+    forced: bool = False
 
 
 def history(store: str | None = None) -> list[Version]:
@@ -93,35 +95,16 @@ def history(store: str | None = None) -> list[Version]:
     import_mlflow()
     with explained(place, "list the versions"), locked(place):
         client = connect(place)
-        return [_told(client, version) for version in _versions(client)]
-
-
-def register_folder(folder: Path, store: str | None = None) -> str:
-    """Make the recorded model of a training's folder a version; its number. An old one if it is registered already.
-
-    Raises
-    ------
-    TrackingError
-        If the folder was not recorded in this store, or the store cannot be reached.
-    """
-    place, known = Store.named(store), run_of(folder)
-    if known.get("store") != place.uri or "model_uri" not in known:
-        raise TrackingError(
-            f"{folder} is not recorded in {place.path or place.uri}; record it: predictor track {folder}"
-        )
-    import_mlflow()
-    with explained(place, f"register {folder.name}"), locked(place):
-        client = connect(place)
-        for version in _versions(client):
-            if version.run_id == known["run_id"]:
-                return str(version.version)
-        return register(client, known["model_uri"])
+        versions = _versions(client)
+        # Of the registered model: a search for versions does not tell their aliases.
+        named = client.get_registered_model(REGISTERED).aliases if versions else {}
+        return [_told(client, version, named) for version in versions]
 
 
 def promote(
     version: str,
     *,
-    answers: Callable[[OfferModel], Floats] | None = None,
+    answers: Callable[[OfferModel, OfferModel, Floats], Floats] | None = None,
     force: str | None = None,
     store: str | None = None,
 ) -> Promotion:
@@ -132,10 +115,11 @@ def promote(
     version
         Its number.
     answers
-        Given the champion's model, the probabilities that it gives the rows which the version learned from, in their
-        order, shape (n,), NaN where it cannot answer; called only if some of these rows are new to the champion.
+        Given the champion's model, the version's model, and the outcomes of the rows that the version learned from,
+        shape (n,): the probabilities that the champion gives these rows, in their order, shape (n,), NaN where it
+        cannot answer. Called only if some of these rows are new to the champion.
     force
-        A reason to promote it all the same; it stays with the version as a tag.
+        A reason to promote it all the same, even if the two cannot be compared; it stays with the version as a tag.
     store
         As for `history`.
 
@@ -143,7 +127,13 @@ def promote(
     ------
     TrackingError
         If there is no such version, or the store cannot be reached or written.
+    ConfigError
+        If the reason to force it is empty.
+
+    Whatever `answers` raises; with a reason to force it, only if that is no ConfigError or RatingsError.
     """
+    if force is not None and not force.strip():
+        raise ConfigError("the reason to force a promotion is empty; write it, as in --force 'the old one was wrong'")
     place = Store.named(store)
     import_mlflow()
     with explained(place, f"promote version {version}"), locked(place):
@@ -153,19 +143,26 @@ def promote(
         model = _model(client, chosen)
         if champion and champion.version == chosen.version:
             return Promotion(version, model, False, version, None, "it is the champion already")
-        verdict, reason = None, "there was no champion"
+        verdict, reason = None, "There was no champion."
         if champion:
-            theirs = (lambda: answers(_model(client, champion))) if answers else None
-            verdict = judge(_out_of_fold(client, chosen), _out_of_fold(client, champion), theirs)
-            reason = str(verdict)
+            found = _out_of_fold(client, chosen)
+            theirs = (lambda: answers(_model(client, champion), model, found.y)) if answers else None
+            try:
+                verdict = judge(found, _out_of_fold(client, champion), theirs)
+                reason = str(verdict)
+            except (ConfigError, RatingsError) as error:
+                if force is None:
+                    raise
+                reason = f"Cannot be compared: {error}"
         before = str(champion.version) if champion else None
-        promoted = verdict is None or verdict.better or force is not None
+        earned = champion is None or (verdict is not None and verdict.better)
+        promoted, forced = earned or force is not None, force is not None and not earned
         if promoted:
             tags = {PROMOTED: datetime.now(UTC).isoformat(timespec="seconds"), BEFORE: before or "none"}
             tags |= {GAIN: str(verdict.gain)} if verdict and verdict.gain else {}
-            tags |= {FORCED: force} if force is not None else {}
+            tags |= {FORCED: force} if force is not None and forced else {}
             _crown(client, chosen, tags)
-        return Promotion(version, model, promoted, before, verdict, reason)
+        return Promotion(version, model, promoted, before, verdict, reason, forced)
 
 
 def roll_back(store: str | None = None) -> Promotion:
@@ -248,20 +245,17 @@ def _model(client: MlflowClient, version: ModelVersion) -> OfferModel:
 
 
 def _out_of_fold(client: MlflowClient, version: ModelVersion) -> OutOfFold:
-    run_id = str(version.run_id)
-    if all(item.path != OUT_OF_FOLD for item in client.list_artifacts(run_id)):
-        return OutOfFold.none()  # trained on too few rows to measure anything
     with tempfile.TemporaryDirectory() as folder:
-        return OutOfFold.read(Path(client.download_artifacts(run_id, OUT_OF_FOLD, folder)))
+        return OutOfFold.read(Path(client.download_artifacts(str(version.run_id), OUT_OF_FOLD, folder)))
 
 
-def _told(client: MlflowClient, version: ModelVersion) -> Version:
+def _told(client: MlflowClient, version: ModelVersion, named: Mapping[str, object]) -> Version:
     run = client.get_run(str(version.run_id))
     return Version(
         number=str(version.version),
         name=run.info.run_name,
         run_id=run.info.run_id,
-        aliases=tuple(version.aliases),
+        aliases=tuple(name for name, number in named.items() if str(number) == str(version.version)),
         metrics=dict(run.data.metrics),
         tags=dict(version.tags),
         made=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),

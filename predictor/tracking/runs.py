@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from predictor.atomic import write_text
 from predictor.errors import PredictorError, TrackingError
 from predictor.tracking.models import log_model, register
 from predictor.tracking.record import Record
@@ -23,8 +24,10 @@ from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, connect, expla
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 COLUMNS = ("gain_over_base_rate", "log_loss", "n", "roc_auc")  # few, so that they fit beside one another
+MODEL = "model.json"
 WHERE = "recorded.json"  # in a training's folder: which run it became
 HOST, PROCESS, FAILURE = "host", "process", "failure"
 PARENT = "mlflow.parentRunId"
@@ -122,10 +125,12 @@ def finish(run: OpenRun, folder: Path, *, registered: bool = False) -> RecordedR
     start = time.perf_counter()
     with explained(place, f"record '{record.name}'"), locked(place):
         client = connect(place)
-        uri, version = _fill(client, run.run_id, record, folder, registered)
-        experiment_id = client.get_run(run.run_id).info.experiment_id
+        version = _fill(client, run.run_id, record, folder, registered)
+        done = client.get_run(run.run_id)
+        if FAILURE in done.data.tags:  # of an earlier try
+            client.delete_tag(run.run_id, FAILURE)
+        experiment_id = done.info.experiment_id
         mark_killed(client, experiment_id)
-    _note(folder, place, run.run_id, uri)
     page = f"/#/experiments/{experiment_id}/runs/{run.run_id}"
     url = place.uri.rstrip("/") + page if place.is_server else None
     hint = f"open {url}" if url else "`make ui` or `predictor ui` shows it"
@@ -135,6 +140,8 @@ def finish(run: OpenRun, folder: Path, *, registered: bool = False) -> RecordedR
 def track(folder: str | Path, *, registered: bool = False, store: str | None = None) -> RecordedRun:
     """Record a finished training that was not recorded, or not to its end, from its folder.
 
+    A run that was opened for it is completed; what it has already is not kept twice.
+
     Safe to call from several processes at once, also on a store that does not exist yet.
 
     Parameters
@@ -142,38 +149,35 @@ def track(folder: str | Path, *, registered: bool = False, store: str | None = N
     folder
         What `predictor.trainings.save` wrote.
     registered, store
-        As for `finish` and `open_run`.
+        As for `finish` and `open_run`. A training that is recorded already can still be registered.
 
     Raises
     ------
     TrackingError
-        If the folder holds no training or is recorded already, or the store cannot be reached or written.
+        If the folder holds no training (or no model, where it is to be registered), is recorded already and not to be
+        registered, or the store cannot be reached or written.
     MissingExtraError
         If MLflow is not installed.
     """
     folder, place = Path(folder), Store.named(store)
     record = Record.load(folder)
+    if registered and not (folder / MODEL).is_file():
+        raise TrackingError(f"{folder} has no {MODEL}, so there is nothing to register; only a pool can be registered")
     import_mlflow()
     with explained(place, f"record '{record.name}'"), locked(place):
-        begun = _begun(connect(place), folder, place)
+        begun = _run_of(connect(place), folder, place)
     if begun is None:
         with open_run(record.name, record.experiment, began=record.began, store=store) as run:
+            note_begun(run, folder)
             return finish(run, folder, registered=registered)
-    return finish(OpenRun(place, begun), folder, registered=registered)
+    if begun.info.status == "FINISHED" and not registered:
+        raise TrackingError(f"{folder} is recorded already, as run {begun.info.run_id} in {place.path or place.uri}")
+    return finish(OpenRun(place, str(begun.info.run_id)), folder, registered=registered)
 
 
 def note_begun(run: OpenRun, folder: Path) -> None:
     """Keep in a training's folder which run was opened for it, so that `track` can complete that one."""
-    _note(folder, run.place, run.run_id, None)
-
-
-def run_of(folder: Path) -> dict[str, str]:
-    """Tell the store, run and model that a training's folder was recorded as; empty if it was not."""
-    try:
-        found = json.loads((folder / WHERE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    write_text(folder / WHERE, json.dumps({"store": run.place.uri, "run_id": run.run_id}, indent=1) + "\n")
 
 
 def mark_killed(client: MlflowClient, experiment_id: str) -> None:
@@ -216,12 +220,11 @@ def _begin(place: Store, name: str, experiment: str, began: float, parent: str |
         return str(client.create_run(experiment_id, int(began * 1000), tags=tags, run_name=name).info.run_id)
 
 
-def _fill(
-    client: MlflowClient, run_id: str, record: Record, folder: Path, registered: bool
-) -> tuple[str | None, str | None]:
+def _fill(client: MlflowClient, run_id: str, record: Record, folder: Path, registered: bool) -> str | None:
+    """Bring all of a folder to its run, and close it; the version, if it is registered. A second time adds nothing."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-    now = int(time.time() * 1000)
+    now = int((record.began + record.seconds) * 1000)  # the same at a second try: MLflow then keeps a step once
     metrics = [Metric(name, value, now, 0) for name, value in record.metrics.items()]
     metrics += [
         Metric(name, value, now, step)
@@ -246,43 +249,32 @@ def _fill(
         client.log_inputs(run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != WHERE):
         client.log_artifact(run_id, str(path), path.parent.relative_to(folder).as_posix().removeprefix("."))
-    uri = version = None
-    if (file := folder / "model.json").is_file():
+    version = None
+    if (file := folder / MODEL).is_file():
         from predictor.model import OfferModel
 
         uri = log_model(client, run_id, OfferModel.load(file))
         version = register(client, uri) if registered else None
     client.set_terminated(run_id, "FINISHED")
-    return uri, version
+    return version
 
 
-def _begun(client: MlflowClient, folder: Path, place: Store) -> str | None:
-    """Find the run that was opened for a folder but not finished; None if there is none."""
+def _run_of(client: MlflowClient, folder: Path, place: Store) -> Run | None:
+    """Find the run that was opened for a folder; None if there is none, or it is gone."""
     from mlflow.exceptions import MlflowException
 
-    known = run_of(folder)
-    if known.get("store") != place.uri:
-        return None
     try:
+        known = json.loads((folder / WHERE).read_text(encoding="utf-8"))
+        if known["store"] != place.uri:
+            return None
         run = client.get_run(known["run_id"])
+    except (OSError, ValueError, KeyError, TypeError):  # not recorded, or damaged: the run is only found again by it
+        return None
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
-    if run.info.lifecycle_stage == "deleted":
-        return None
-    if run.info.status == "FINISHED":
-        raise TrackingError(f"{folder} is recorded already, as run {run.info.run_id} in {place.path or place.uri}")
-    if FAILURE in run.data.tags:
-        client.delete_tag(run.info.run_id, FAILURE)
-    return str(run.info.run_id)
-
-
-def _note(folder: Path, place: Store, run_id: str, uri: str | None) -> None:
-    from predictor.atomic import write_text
-
-    known = {"store": place.uri, "run_id": run_id, **({"model_uri": uri} if uri else {})}
-    write_text(folder / WHERE, json.dumps(known, indent=1) + "\n")
+    return run if run.info.lifecycle_stage != "deleted" else None
 
 
 def _fail(client: MlflowClient, run_id: str, reason: str) -> None:

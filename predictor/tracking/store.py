@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor.errors import MissingExtraError, TrackingError
+from predictor.errors import MissingExtraError, PredictorError, TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,6 +29,8 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 lets a dead server take minutes to fail
     "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # we say it in our own words
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_UV_AUTO_DETECT": "false",  # a lock file that lies about in the working folder is no part of a model
 }
 # MLflow's pages show no metric until somebody picks columns; a view of this name, kept with the experiment, does it.
@@ -97,7 +99,7 @@ def explained(place: Store, what: str) -> Iterator[None]:
     """Turn whatever MLflow, SQLAlchemy or the system raises into one error with a mend."""
     try:
         yield
-    except (TrackingError, MissingExtraError):
+    except PredictorError:
         raise
     except Exception as error:
         raise place.error(what, error) from error
