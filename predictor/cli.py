@@ -320,17 +320,18 @@ def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name
         configs[short] = config
     _writable()
     _end_on_sigterm()
-    entries, folder, run = compare_and_keep(
+    folder = MODELS / name
+    board, run = compare_and_keep(
         ratings,
         configs,
         name=name,
-        folder=MODELS / name,
+        folder=folder,
         recorded=not no_track,
         progress=lambda short: _progress(f"{list(configs).index(short) + 1}/{len(configs)} {short}"),
     )
     if ratings.simulated:
         click.secho("SIMULATED interviews\n", fg="yellow")
-    click.echo(render_leaderboard(entries))
+    click.echo(render_leaderboard(board))
     click.echo(f"\nKept in {folder}: leaderboard.csv, leaderboard.png; each experiment in {folder}-EXPERIMENT")
     if run:
         click.echo(f"Recorded in MLflow as run '{run.name}', each experiment below it; {run.hint}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from predictor.atomic import write_text
 from predictor.errors import ConfigError, TrackingError
 
 if TYPE_CHECKING:
-    from predictor.learning.comparison import Entry
+    from predictor.learning.comparison import Leaderboard
     from predictor.learning.training import Progress, TrainingConfig, TrainingResult
     from predictor.ratings import Ratings
     from predictor.tracking.runs import RecordedRun
@@ -173,8 +173,8 @@ def compare_and_keep(
     folder: Path,
     recorded: bool = True,
     progress: Callable[[str], Progress] | None = None,
-) -> tuple[list[Entry], Path, RecordedRun | None]:
-    """Train experiments on the same rows and folds, and rank them.
+) -> tuple[Leaderboard, RecordedRun | None]:
+    """Train experiments on the same rows and folds, and rank them beside the registered champion.
 
     Each is a run of its own below the comparison's, and a folder of its own, NAME-EXPERIMENT beside `folder`.
 
@@ -185,17 +185,17 @@ def compare_and_keep(
     configs
         By experiment's name. Challengers are experiments here, so each is only held against the base rate.
     name, folder
-        Of the comparison.
+        Of the comparison; leaderboard.csv and leaderboard.png are written to the folder.
     recorded
-        Whether to record it in MLflow.
+        Whether to record it in MLflow. If not, the champion is not asked for either.
     progress
         Given an experiment's name, what `train` takes as progress.
 
     Returns
     -------
     tuple
-        The leaderboard, the best first, with differences to the experiment "pool", or to the best where there is no
-        "pool"; the folder of the comparison, with leaderboard.csv and leaderboard.png; and its run.
+        The leaderboard, and the comparison's run, None where it was not to be recorded. See `leaderboard` for what the
+        differences are to.
 
     Raises
     ------
@@ -205,6 +205,7 @@ def compare_and_keep(
         If MLflow cannot be reached.
     """
     from predictor.learning.comparison import leaderboard
+    from predictor.tracking.registry import champion_out_of_fold
     from predictor.tracking.runs import finish, open_run
 
     folds = {(config.folds, config.repeats, config.seed) for config in configs.values()}
@@ -227,57 +228,24 @@ def compare_and_keep(
             if kept.trouble:
                 raise kept.trouble
             results[experiment] = kept.result
-        reference = "pool" if "pool" in results else min(results, key=lambda key: results[key].scores["log_loss"].value)
-        entries = leaderboard(results, reference)
-        _save_comparison(name, entries, results, folder, began)
-        return entries, folder, finish(run, folder) if run else None
+        board = leaderboard(results, champion_out_of_fold() if recorded else None)
+        _save_comparison(name, board, results, folder, began)
+        return board, finish(run, folder) if run else None
 
 
 def _save_comparison(
-    name: str, entries: Sequence[Entry], results: Mapping[str, TrainingResult], folder: Path, began: float
+    name: str, board: Leaderboard, results: Mapping[str, TrainingResult], folder: Path, began: float
 ) -> None:
-    from predictor.learning.comparison import plain
-    from predictor.reports.plots import save_leaderboard
-    from predictor.tracking.record import Record, environment
+    import pandas as pd
 
-    first = results[entries[0].name]
-    simulated = bool(first.data["simulated"])
-    best, score = entries[0], entries[0].log_loss
-    lines = [
-        f"**{best.name} predicts best: log-loss {score}, n = {score.n:,}.** "
-        f"{'SIMULATED ratings' if simulated else 'Ratings'} from `{first.data['source']}`; {len(entries)} experiments "
-        "in the same folds.\n",
-        *(
-            f"- {entry.name}: log-loss {entry.log_loss}, "
-            + (f"{entry.difference} against the reference: {entry.word}" if entry.difference else "the reference")
-            for entry in entries
-        ),
-        "\n> Differences with paired 90 % intervals; level means no more than noise.",
-    ]
-    record = Record(
-        name=name,
-        experiment="comparison",
-        began=began,
-        seconds=time.time() - began,
-        params={"experiment": "comparison", "experiments": ", ".join(results)},
-        metrics={"n": float(score.n), "log_loss": score.value, "log_loss_low": score.low, "log_loss_high": score.high},
-        tags=environment()
-        | {
-            "best": best.name,
-            "simulated": str(simulated).lower(),
-            "catalogue": first.catalogue.name,
-            "data_digest": str(first.data["digest"]),
-            "mlflow.source.name": "predictor compare",
-            "mlflow.source.type": "LOCAL",
-            "mlflow.note.content": "\n".join(lines)[:8000],
-        },
-    )
+    from predictor.reports.plots import save_leaderboard
+    from predictor.tracking.record import comparison_record
+
+    record = comparison_record(name, board, results, began)
 
     def fill(place: Path) -> None:
-        import pandas as pd
-
-        write_text(place / "leaderboard.csv", pd.DataFrame(plain(list(entries))).to_csv(index=False))
-        save_leaderboard(entries, name, place, simulated=simulated)
+        write_text(place / "leaderboard.csv", pd.DataFrame(board.rows()).to_csv(index=False))
+        save_leaderboard(board, name, place, simulated=record.tags["simulated"] == "true")
         record.save(place)
 
     _replace(folder, fill)

@@ -24,7 +24,11 @@ from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, connect, expla
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-COLUMNS = ("gain_over_base_rate", "log_loss", "n", "roc_auc")  # few, so that they fit beside one another
+# Few, so that they fit beside one another; widths in pixels.
+COLUMNS = {
+    "0": 73, "attributes.`Run Name`": 290, "runDateAndNestInfo": 130, "duration": 80, "metrics.`log_loss`": 85,
+    "metrics.`gain_over_base_rate`": 150, "metrics.`roc_auc`": 80, "metrics.`n`": 75, "tags.`simulated`": 90,
+}  # fmt: skip
 WHERE = "recorded.json"  # in a training's folder: which run it became
 HOST, PROCESS, FAILURE = "host", "process", "failure"
 PARENT = "mlflow.parentRunId"
@@ -189,10 +193,9 @@ def experiment_of(client: MlflowClient, place: Store) -> str:
 
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
-        columns = [*(f"metrics.`{column}`" for column in COLUMNS), "tags.`simulated`"]
         tags = {
             "mlflow.experimentKind": "custom_model_development",  # not about language models, the pages' first guess
-            VIEW_TAG: json.dumps({"selectedColumns": columns}),
+            VIEW_TAG: _view(),
         }
         try:
             return str(client.create_experiment(EXPERIMENT, artifact_location=place.artifacts, tags=tags))
@@ -205,6 +208,13 @@ def experiment_of(client: MlflowClient, place: Store) -> str:
     return str(found.experiment_id)
 
 
+def _view(expanded: str | None = None) -> str:
+    """Describe the table of runs as MLflow's pages open it, with the runs below one of them in sight."""
+    chosen = [column for column in COLUMNS if column.startswith(("metrics.", "tags."))]
+    view = {"selectedColumns": chosen, "columnOrder": list(COLUMNS), "columnWidths": COLUMNS}
+    return json.dumps(view | {"runsExpanded": {expanded: True} if expanded else {}})
+
+
 def _begin(place: Store, name: str, experiment: str, began: float, parent: str | None) -> str:
     import_mlflow()
     tags = {HOST: _host(), PROCESS: _process(), "experiment": experiment}
@@ -213,6 +223,8 @@ def _begin(place: Store, name: str, experiment: str, began: float, parent: str |
         client = connect(place)
         experiment_id = experiment_of(client, place)
         mark_killed(client, experiment_id)
+        if parent:
+            client.set_experiment_tag(experiment_id, VIEW_TAG, _view(expanded=parent))
         return str(client.create_run(experiment_id, int(began * 1000), tags=tags, run_name=name).info.run_id)
 
 
@@ -252,6 +264,9 @@ def _fill(
 
         uri = log_model(client, run_id, OfferModel.load(file))
         version = register(client, uri) if registered else None
+    # They tell whether a run is still worked on, and nothing of its result.
+    for name in {HOST, PROCESS} & set(client.get_run(run_id).data.tags):
+        client.delete_tag(run_id, name)
     client.set_terminated(run_id, "FINISHED")
     return uri, version
 
