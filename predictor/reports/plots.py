@@ -143,12 +143,11 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titl
         sides = [[span.value - span.low for span in spans], [span.high - span.value for span in spans]]
         axes.errorbar(values, range(len(names)), xerr=sides, fmt="none", ecolor=INK, elinewidth=1, capsize=2.5)
     ends = [span.high for span in spans] or values
-    for place, (end, value) in enumerate(zip(ends, values, strict=True)):
-        axes.annotate(
-            f"{value:.3f}", (end, place), (4, 0), textcoords="offset points", va="center", fontsize=8, color=INK
-        )
+    told = [f"{span.value:.2f} ({span.low:.2f} to {span.high:.2f})" for span in spans] or [f"{v:.3f}" for v in values]
+    for place, (end, text) in enumerate(zip(ends, told, strict=True)):
+        axes.annotate(text, (end, place), (5, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
     axes.set_yticks(range(len(names)), [_short(labels.get(name, name)) for name in names], parse_math=False)
-    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, (max(ends, default=0) or 1) * 1.12))
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, (max(ends, default=0) or 1) * (1.28 if spans else 1.12)))
     axes.set_xlabel("Importance: mean absolute contribution in log-odds")
     _quiet(axes, "x")
     axes.tick_params(axis="y", length=0)
