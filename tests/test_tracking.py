@@ -95,7 +95,7 @@ def test_metrics_come_with_their_intervals(run: Run, result: TrainingResult) -> 
         assert run.data.metrics[f"gain_over_{name}"] == round(result.gains[name].value, 4)
         assert run.data.metrics[f"gain_over_{name}_low"] == round(result.gains[name].low, 4)
         value = result.challengers[name]["log_loss"].value
-        assert run.data.metrics[f"challengers/log_loss_{name}"] == round(value, 4)
+        assert run.data.metrics[f"other_models/log_loss_{name}"] == round(value, 4)
     assert result.transparency
     assert run.data.metrics["transparency_cost_high"] == round(result.transparency.cost.high, 4)
     assert run.data.metrics["n"] == result.data["n"]

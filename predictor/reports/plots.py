@@ -202,11 +202,11 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
         If matplotlib is not installed.
     """
     entries, reference = board.entries, board.reference
-    figure = _figure(9.0, 1.9 + 0.44 * len(entries))
+    figure = _figure(8.0, 1.8 + 0.4 * len(entries))
     axes = figure.subplots()
     _head(
         figure,
-        f"Which experiment predicts better than {reference.name}?",
+        f"Which experiment predicts better than {board.against}?",
         f"{title}: n = {reference.log_loss.n:,} rows not seen, the same for all; paired 90 % intervals",
         simulated=simulated,
     )
@@ -230,7 +230,7 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
     )  # fmt: skip
     axes.set_yticks(range(len(entries)), [_short(entry.name, 30) for entry in entries], parse_math=False)
     axes.set(
-        xlabel=f"\u2190 better     log-loss beyond that of {reference.name}     worse \u2192",
+        xlabel=f"\u2190 better     log-loss beyond that of {board.against}     worse \u2192",
         ylim=(len(entries) - 0.4, -0.6),
     )
     axes.margins(x=0.06)

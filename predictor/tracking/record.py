@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FILE = "record.json"
 BY_FOLD = ("log_loss", "roc_auc")
+NO_TABLES = "it has no tables, and so no report, no importances, and nothing to predict with."
 DIGITS = 4  # of a metric, far below its noise, so that columns can be read
 
 
@@ -191,7 +192,7 @@ def _metrics(result: TrainingResult) -> dict[str, float]:
         add(name, score)
     for challenger, score in result.gains.items():
         add(f"gain_over_{challenger}", score)
-        add(f"challengers/log_loss_{challenger}", result.challengers[challenger]["log_loss"])
+        add(f"other_models/log_loss_{challenger}", result.challengers[challenger]["log_loss"])
     if result.transparency:
         add("transparency_cost", result.transparency.cost)
     for role, scores in result.scores_by_role.items():
@@ -256,6 +257,11 @@ def _description(result: TrainingResult) -> str:
         *headline,
         f"{data['n']:,} ratings from `{data['source']}`, catalogue *{result.catalogue.name}*, "
         + (f"{data['base_rate']:.0%} with an offer." if data["n"] else "no outcome known."),
+        *(
+            []
+            if result.tables
+            else [f"\nA *{result.config.model.replace('_', ' ')}* model, to be compared with: {NO_TABLES}\n"]
+        ),
         *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
         *(line(name.replace("_", " "), scores) for name, scores in result.challengers.items()),
         *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
