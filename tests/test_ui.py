@@ -167,8 +167,10 @@ def test_a_comparison_opens_with_its_experiments_below_it(page: Page, server: Se
     open_at(page, server.url)
     for name in ("compared", "compared-logistic", "compared-base-rate"):
         page.get_by_role("link", name=name, exact=True).wait_for()
-    head = page.locator(".ag-header-cell-text").all_inner_texts()
-    assert [name for name in head if name in SCORES] == list(SCORES)
+    head = page.evaluate(
+        "[...document.querySelectorAll('.ag-header-cell')].map(c => [c.getBoundingClientRect().left, c.innerText.trim()])"
+    )
+    assert [name for _, name in sorted(head) if name in SCORES] == list(SCORES)
 
 
 def test_the_comparison_says_what_won(page: Page, server: Server, compared: RecordedRun) -> None:

@@ -206,7 +206,7 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
     axes = figure.subplots()
     _head(
         figure,
-        f"Which experiment predicts better than {board.against}?",
+        f"Experiments against {board.against}",
         f"{title}: n = {reference.log_loss.n:,} rows not seen, the same for all; paired 90 % intervals",
         simulated=simulated,
     )
