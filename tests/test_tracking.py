@@ -131,7 +131,7 @@ def test_data_set_is_named_not_copied(run: Run, result: TrainingResult, place: P
 
 
 def test_each_fold_is_a_step(run: Run, result: TrainingResult, store: str) -> None:
-    steps = client(store).get_metric_history(run.info.run_id, "fold_log_loss")
+    steps = client(store).get_metric_history(run.info.run_id, "fold/log_loss")
     assert [step.step for step in sorted(steps, key=lambda step: step.step)] == list(range(5))
     sizes = [(result.folds[0] == step.step).sum() for step in steps]
     assert np.average([step.value for step in steps], weights=sizes) == pytest.approx(

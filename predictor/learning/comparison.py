@@ -290,13 +290,12 @@ class Leaderboard:
         rows = []
         for rank, entry in enumerate(self.entries, 1):
             row: dict[str, Any] = {"rank": rank, "experiment": entry.name, "verdict": entry.word}
-            row["reference"] = self.reference.name
             for name, score in (
                 ("difference", entry.difference), ("log_loss", entry.log_loss), ("roc_auc", entry.roc_auc)
             ):  # fmt: skip
                 for end in ("value", "low", "high"):
                     row[name if end == "value" else f"{name}_{end}"] = round(getattr(score, end), 5) if score else None
-            rows.append(row | {"n": entry.log_loss.n})
+            rows.append(row | {"n": entry.log_loss.n, "reference": self.reference.name})
         return rows
 
 

@@ -178,7 +178,8 @@ def _metrics(result: TrainingResult) -> dict[str, float]:
     """Every score by name, with the ends of its interval.
 
     MLflow's pages make a section of each word before a slash, so that what comes for each role or challenger does not
-    stand between the scores that are looked for first. They draw the first of all where runs are compared.
+    stand between the scores that are looked for first. They draw the first of all where runs are compared, and the
+    sections by alphabet: those of the folds, which are lines and not single bars, come first.
     """
     metrics: dict[str, float] = {}
 
@@ -213,13 +214,13 @@ def _by_fold(result: TrainingResult) -> dict[str, list[float | None]]:
 
     from predictor.learning.evaluation import METRICS
 
-    found: dict[str, list[float | None]] = {f"fold_{name}": [] for name in BY_FOLD}
+    found: dict[str, list[float | None]] = {f"fold/{name}": [] for name in BY_FOLD}
     for p, folds in zip(result.out_of_fold[result.config.model], result.folds, strict=True):
         for fold in range(int(folds.max()) + 1):
             rows = folds == fold
             for name in BY_FOLD:
                 value = METRICS[name](result.y[rows], p[rows], np.ones(int(rows.sum())))
-                found[f"fold_{name}"].append(round(value, DIGITS) if value == value else None)
+                found[f"fold/{name}"].append(round(value, DIGITS) if value == value else None)
     return found
 
 
