@@ -312,7 +312,7 @@ def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name
     from predictor.errors import CatalogueError
     from predictor.reports.terminal import render_leaderboard
     from predictor.sources.files import read_ratings
-    from predictor.trainings import compare_and_keep
+    from predictor.trainings import MODEL, compare_and_keep
 
     name = _name(name or _plain(f"compare-{data.stem}"))
     ratings = read_ratings(data, _catalogue(signals), training=True)
@@ -329,25 +329,27 @@ def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name
         configs[short] = config
     _writable()
     _end_on_sigterm()
+    folder = MODELS / name
     done = compare_and_keep(
         ratings,
         configs,
         name=name,
-        folder=MODELS / name,
+        folder=folder,
         recorded=not no_track,
         progress=lambda short: _progress(f"{list(configs).index(short) + 1}/{len(configs)} {short}"),
         warn=_warn,
     )
     if ratings.simulated:
         click.secho("SIMULATED interviews\n", fg="yellow")
-    click.echo(render_leaderboard(done.entries))
-    click.echo(
-        f"\nKept in {done.folder}: leaderboard.csv, leaderboard.png; each experiment in {done.folder}-EXPERIMENT"
-    )
+    click.echo(render_leaderboard(done.board))
+    click.echo(f"\nKept in {folder}: leaderboard.csv, leaderboard.png; each experiment in {folder}-EXPERIMENT")
+    winner = f"{name}-{done.board.best.name}"
+    if done.board.best.word == "better" and (MODELS / winner / MODEL).is_file():
+        click.echo(f"To make {done.board.best.name} the champion: predictor promote {winner}")
     if done.run:
         click.echo(f"Recorded in MLflow as run '{done.run.name}', each experiment below it; {done.run.hint}")
     if done.missing:
-        commands = "".join(f"\n    predictor track {folder}" for folder in done.missing)
+        commands = "".join(f"\n    predictor track {missing}" for missing in done.missing)
         raise TrackingError(
             f"{done.trouble}\n  The trainings are finished and kept; only records are missing. When the store is back:"
             f"{commands}"

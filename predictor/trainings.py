@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from predictor.atomic import write_text
 from predictor.errors import ConfigError, TrackingError
 
 if TYPE_CHECKING:
-    from predictor.learning.comparison import Entry
+    from predictor.learning.comparison import Leaderboard
     from predictor.learning.training import Progress, TrainingConfig, TrainingResult
     from predictor.ratings import Ratings
     from predictor.tracking.runs import RecordedRun
@@ -170,10 +170,8 @@ class Compared:
 
     Attributes
     ----------
-    entries
-        The leaderboard, the best first, with differences to the experiment "pool", or to the best where there is none.
-    folder
-        Of the comparison, with leaderboard.csv and leaderboard.png.
+    board
+        The leaderboard, the best first; see `leaderboard` for what its differences are to.
     run
         Where it is recorded; None where it is not.
     missing
@@ -182,8 +180,7 @@ class Compared:
         Why; None where none is missing.
     """
 
-    entries: list[Entry]
-    folder: Path
+    board: Leaderboard
     run: RecordedRun | None
     missing: tuple[Path, ...]
     trouble: TrackingError | None
@@ -199,7 +196,9 @@ def compare_and_keep(
     progress: Callable[[str], Progress] | None = None,
     warn: Callable[[str], None] = lambda told: None,
 ) -> Compared:
-    """Train experiments on the same rows and folds, and rank them; whatever MLflow does, all of it is kept.
+    """Train experiments on the same rows and folds, and rank them beside the registered champion.
+
+    Whatever MLflow does, all of it is kept.
 
     Each is a run of its own below the comparison's, and a folder of its own, NAME-EXPERIMENT beside `folder`.
 
@@ -210,9 +209,9 @@ def compare_and_keep(
     configs
         By experiment's name. Challengers are experiments here, so each is only held against the base rate.
     name, folder
-        Of the comparison.
+        Of the comparison; leaderboard.csv and leaderboard.png are written to the folder.
     recorded
-        Whether to record it in MLflow.
+        Whether to record it in MLflow. If not, the champion is not asked for either.
     progress
         Given an experiment's name, what `train` takes as progress.
     warn
@@ -226,6 +225,7 @@ def compare_and_keep(
         If MLflow is not installed, and the comparison is to be recorded.
     """
     from predictor.learning.comparison import leaderboard
+    from predictor.tracking.registry import champion_out_of_fold
     from predictor.tracking.runs import finish, note_begun, open_run
 
     folds = {(config.folds, config.repeats, config.seed) for config in configs.values()}
@@ -256,9 +256,14 @@ def compare_and_keep(
             trouble = trouble or kept.trouble
             missing += [kept.folder] if recorded and not kept.run else []
             results[experiment] = kept.result
-        reference = "pool" if "pool" in results else min(results, key=lambda key: results[key].scores["log_loss"].value)
-        entries = leaderboard(results, reference)
-        _save_comparison(name, entries, results, folder, began)
+        champion = None
+        if recorded and not trouble:
+            try:
+                champion = champion_out_of_fold()
+            except TrackingError as error:
+                trouble = error
+        board = leaderboard(results, champion)
+        _save_comparison(name, board, results, folder, began)
         done = None
         if run:
             note_begun(run, folder)
@@ -267,54 +272,22 @@ def compare_and_keep(
             except TrackingError as error:  # it is left open: once this process has ended, it counts as failed
                 trouble = error
         missing += [folder] if recorded and not done else []
-    return Compared(entries, folder, done, tuple(missing), trouble)
+    return Compared(board, done, tuple(missing), trouble)
 
 
 def _save_comparison(
-    name: str, entries: Sequence[Entry], results: Mapping[str, TrainingResult], folder: Path, began: float
+    name: str, board: Leaderboard, results: Mapping[str, TrainingResult], folder: Path, began: float
 ) -> None:
-    from predictor.learning.comparison import plain
-    from predictor.reports.plots import save_leaderboard
-    from predictor.tracking.record import Record, environment
+    import pandas as pd
 
-    first = results[entries[0].name]
-    simulated = bool(first.data["simulated"])
-    best, score = entries[0], entries[0].log_loss
-    lines = [
-        f"**{best.name} predicts best: log-loss {score}, n = {score.n:,}.** "
-        f"{'SIMULATED ratings' if simulated else 'Ratings'} from `{first.data['source']}`; {len(entries)} experiments "
-        "in the same folds.\n",
-        *(
-            f"- {entry.name}: log-loss {entry.log_loss}, "
-            + (f"{entry.difference} against the reference: {entry.word}" if entry.difference else "the reference")
-            for entry in entries
-        ),
-        "\n> Differences with paired 90 % intervals; level means no more than noise.",
-    ]
-    record = Record(
-        name=name,
-        experiment="comparison",
-        began=began,
-        seconds=time.time() - began,
-        params={"experiment": "comparison", "experiments": ", ".join(results)},
-        metrics={"n": float(score.n), "log_loss": score.value, "log_loss_low": score.low, "log_loss_high": score.high},
-        tags=environment()
-        | {
-            "best": best.name,
-            "simulated": str(simulated).lower(),
-            "catalogue": first.catalogue.name,
-            "data_digest": str(first.data["digest"]),
-            "mlflow.source.name": "predictor compare",
-            "mlflow.source.type": "LOCAL",
-            "mlflow.note.content": "\n".join(lines)[:8000],
-        },
-    )
+    from predictor.reports.plots import save_leaderboard
+    from predictor.tracking.record import comparison_record
+
+    record = comparison_record(name, board, results, began)
 
     def fill(place: Path) -> None:
-        import pandas as pd
-
-        write_text(place / "leaderboard.csv", pd.DataFrame(plain(list(entries))).to_csv(index=False))
-        save_leaderboard(entries, name, place, simulated=simulated)
+        write_text(place / "leaderboard.csv", pd.DataFrame(board.rows()).to_csv(index=False))
+        save_leaderboard(board, name, place, simulated=record.tags["simulated"] == "true")
         record.save(place)
 
     _replace(folder, fill)

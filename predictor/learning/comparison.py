@@ -8,7 +8,7 @@ where only the later one did, by what the earlier one says now.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from predictor.atomic import write_text
 from predictor.errors import ConfigError, ModelError
-from predictor.learning.evaluation import Resampling, Score, gain
+from predictor.learning.evaluation import Metric, Resampling, Score, gain, log_loss, roc_auc
 from predictor.ratings import Ratings
 from predictor.tables import Floats
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Keys = NDArray[np.unsignedinteger[Any]]
 
+POOL, CHAMPION = "pool", "champion"
 FEWEST = 30  # rows of each outcome under which two models are not told apart
 DRAWS = 1000
 # Better counts when the gain exceeds so many times the half width of its 90 % interval, about 2 standard deviations: an
@@ -98,6 +99,13 @@ class OutOfFold:
         nothing = np.empty((0, len(result.y)))
         p = result.out_of_fold.get(result.config.model, nothing)
         return cls(*result.keys, result.y, p, result.folds if len(p) else nothing.astype(np.int64))
+
+    def ordered_as(self, other: OutOfFold) -> OutOfFold | None:
+        """Take the rows in another's order; None where they are not the same rows."""
+        place = pd.Index(self.rows).get_indexer(pd.Index(other.rows))
+        if len(self.rows) != len(other.rows) or not len(place) or (place < 0).any():
+            return None
+        return OutOfFold(other.rows, other.groups, other.y, self.p[:, place], self.folds[:, place])
 
     @classmethod
     def read(cls, path: str | Path) -> OutOfFold:
@@ -209,7 +217,7 @@ class Entry:
     Attributes
     ----------
     name
-        Of the experiment.
+        Of the experiment, or "champion (version N)".
     log_loss, roc_auc
         On rows not seen.
     difference
@@ -224,43 +232,122 @@ class Entry:
     @property
     def word(self) -> str:
         """How it stands to the reference, beyond noise or not."""
-        if self.difference is None:
+        gap = self.difference
+        if gap is None:
             return "reference"
-        beyond = abs(self.difference.value) > BEYOND * (self.difference.high - self.difference.value)
-        return ("worse" if self.difference.value > 0 else "better") if beyond else "level"
+        if gap.value == gap.low == gap.high == 0:
+            return "same"  # the same predictions: the experiment that the champion came from
+        beyond = abs(gap.value) > BEYOND * (gap.high - gap.value)
+        return ("worse" if gap.value > 0 else "better") if beyond else "level"
 
 
-def leaderboard(results: dict[str, TrainingResult], reference: str) -> list[Entry]:
-    """Rank trainings on the same rows and folds by log-loss, with paired differences to one of them.
+@dataclass(frozen=True)
+class Leaderboard:
+    """Trainings on the same rows, ranked by log-loss, each held against one reference.
+
+    Attributes
+    ----------
+    entries
+        The best first.
+    reference
+        The entry that the differences are to; one of `entries`.
+    why
+        Why it is the reference, as a sentence.
+    """
+
+    entries: tuple[Entry, ...]
+    reference: Entry
+    why: str
+
+    @property
+    def best(self) -> Entry:
+        """The experiment with the lowest log-loss; the champion is none of them."""
+        return next(entry for entry in self.entries if not entry.name.startswith(CHAMPION))
+
+    @property
+    def against(self) -> str:
+        """The reference, as it stands in a sentence."""
+        return f"the {self.reference.name}" if self.reference.name.startswith(CHAMPION) else self.reference.name
+
+    @property
+    def headline(self) -> str:
+        """What came of it, in one sentence."""
+        best, other = self.best, self.against
+        told = f"{best.name} has the lowest log-loss of the experiments, {best.log_loss}, n = {best.log_loss.n:,}"
+        verdict = {
+            "reference": "it is what the others are held against",
+            "same": f"its predictions are those of {other}",
+            "level": f"against {other} that is no more than noise: {best.difference}",
+        }.get(best.word, f"{best.word} than {other} beyond noise: {best.difference}")
+        return f"{told}; {verdict}."
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give the entries as flat rows, ready for CSV."""
+        rows = []
+        for rank, entry in enumerate(self.entries, 1):
+            row: dict[str, Any] = {"rank": rank, "experiment": entry.name, "verdict": entry.word}
+            for name, score in (
+                ("difference", entry.difference), ("log_loss", entry.log_loss), ("roc_auc", entry.roc_auc)
+            ):  # fmt: skip
+                for end in ("value", "low", "high"):
+                    row[name if end == "value" else f"{name}_{end}"] = round(getattr(score, end), 5) if score else None
+            rows.append(row | {"n": entry.log_loss.n, "reference": self.reference.name})
+        return rows
+
+
+def leaderboard(results: Mapping[str, TrainingResult], champion: tuple[str, OutOfFold] | None = None) -> Leaderboard:
+    """Rank trainings on the same rows and folds by log-loss, with paired differences to one reference.
+
+    Parameters
+    ----------
+    results
+        By experiment's name.
+    champion
+        Version of the present champion, and what was said of its rows out of fold. It is the reference if it learned
+        from the same rows; its folds may differ, which adds noise but no bias. Else that is the experiment "pool", or
+        the best where there is no "pool".
 
     Raises
     ------
     ConfigError
         If the trainings did not share their rows and folds.
     """
-    base = OutOfFold.of(results[reference])
+    found = {name: OutOfFold.of(result) for name, result in results.items()}
+    scored = {name: (result.scores["log_loss"], result.scores["roc_auc"]) for name, result in results.items()}
+    first, base = next(iter(found.items()))
+    for name, other in found.items():
+        if not (np.array_equal(other.rows, base.rows) and np.array_equal(other.folds, base.folds)):
+            raise ConfigError(f"'{name}' has other rows or folds than '{first}'; give them the same folds and seed")
+    resampling = Resampling(base.groups, DRAWS, seed=0)
+    reference = POOL if POOL in results else min(scored, key=lambda name: scored[name][0].value)
+    why = f"Held against {reference}, since there is no registered champion."
+    if champion:
+        version, theirs = champion
+        name, same = f"{CHAMPION} (version {version})", theirs.ordered_as(base)
+        why = f"Held against {reference}, since the {name} learned from other rows."
+        if same:
+            reference, why = (
+                name,
+                f"Held against the {name}, by what was said of the same rows while it had not seen them.",
+            )
+            found[name] = same
+            scored[name] = _scored(same, resampling)
+    them = found[reference]
     entries = []
-    for name, result in results.items():
-        found = OutOfFold.of(result)
-        if not (np.array_equal(found.rows, base.rows) and np.array_equal(found.folds, base.folds)):
-            raise ConfigError(f"'{name}' has other rows or folds than '{reference}'; give them the same folds and seed")
-        difference = None
-        if name != reference:
-            resampling = Resampling(base.groups, DRAWS, seed=0)
-            difference = gain(base.y, base.p, found.p, resampling)
-        entries.append(Entry(name, result.scores["log_loss"], result.scores["roc_auc"], difference))
-    return sorted(entries, key=lambda entry: entry.log_loss.value)
+    for name, (loss, auc) in scored.items():
+        gap = None if name == reference else _difference(found[name], them, resampling)
+        entries.append(Entry(name, loss, auc, gap))
+    entries.sort(key=lambda entry: entry.log_loss.value)
+    return Leaderboard(tuple(entries), next(entry for entry in entries if entry.difference is None), why)
 
 
-def plain(entries: list[Entry]) -> list[dict[str, Any]]:
-    """Write a leaderboard as flat rows."""
-    rows = []
-    for rank, entry in enumerate(entries, 1):
-        row: dict[str, Any] = {"rank": rank, "experiment": entry.name, "against_reference": entry.word}
-        for name, score in (
-            ("log_loss", entry.log_loss), ("roc_auc", entry.roc_auc), ("difference", entry.difference)
-        ):  # fmt: skip
-            for end in ("value", "low", "high"):
-                row[name if end == "value" else f"{name}_{end}"] = getattr(score, end) if score else None
-        rows.append(row | {"n": entry.log_loss.n})
-    return rows
+def _difference(one: OutOfFold, reference: OutOfFold, resampling: Resampling) -> Score:
+    repeats = min(len(one.p), len(reference.p))
+    return gain(one.y, reference.p[:repeats], one.p[:repeats], resampling)
+
+
+def _scored(said: OutOfFold, resampling: Resampling) -> tuple[Score, Score]:
+    def score(metric: Metric, highest: float) -> Score:
+        return resampling.score(lambda k, w: metric(said.y, said.p[k], w), len(said.p), len(said.y), (0.0, highest))
+
+    return score(log_loss, np.inf), score(roc_auc, 1.0)

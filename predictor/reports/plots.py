@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from predictor.learning.comparison import Entry
+    from predictor.learning.comparison import Leaderboard
     from predictor.learning.training import TrainingResult
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour vision.
@@ -143,12 +143,11 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titl
         sides = [[span.value - span.low for span in spans], [span.high - span.value for span in spans]]
         axes.errorbar(values, range(len(names)), xerr=sides, fmt="none", ecolor=INK, elinewidth=1, capsize=2.5)
     ends = [span.high for span in spans] or values
-    for place, (end, value) in enumerate(zip(ends, values, strict=True)):
-        axes.annotate(
-            f"{value:.3f}", (end, place), (4, 0), textcoords="offset points", va="center", fontsize=8, color=INK
-        )
+    told = [f"{span.value:.2f} ({span.low:.2f} to {span.high:.2f})" for span in spans] or [f"{v:.3f}" for v in values]
+    for place, (end, text) in enumerate(zip(ends, told, strict=True)):
+        axes.annotate(text, (end, place), (5, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
     axes.set_yticks(range(len(names)), [_short(labels.get(name, name)) for name in names], parse_math=False)
-    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, (max(ends, default=0) or 1) * 1.12))
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, (max(ends, default=0) or 1) * (1.28 if spans else 1.12)))
     axes.set_xlabel("Importance: mean absolute contribution in log-odds")
     _quiet(axes, "x")
     axes.tick_params(axis="y", length=0)
@@ -180,54 +179,69 @@ def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
     return _save(figures, folder)
 
 
-def leaderboard_plot(entries: Sequence[Entry], title: str, *, simulated: bool) -> Figure:
+def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figure:
     """Draw how far each experiment's log-loss is from the reference's, with paired 90 % intervals.
 
     Parameters
     ----------
-    entries
+    board
         What `predictor.learning.comparison.leaderboard` returned.
     title
         Of the comparison, such as the name of the data.
     simulated
         Whether the interviews are simulated.
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row an experiment, the best first; in words at the right, whether the difference is beyond noise.
+
     Raises
     ------
     MissingExtraError
         If matplotlib is not installed.
     """
-    figure = _figure(8.0, 1.9 + 0.42 * len(entries))
+    entries, reference = board.entries, board.reference
+    figure = _figure(8.0, 1.8 + 0.4 * len(entries))
     axes = figure.subplots()
-    reference = next(entry for entry in entries if entry.difference is None)
     _head(
         figure,
-        "Which experiment predicts best",
-        f"{title}: n = {reference.log_loss.n:,}; log-loss of {reference.name} {reference.log_loss} on rows not seen",
+        f"Experiments against {board.against}",
+        f"{title}: n = {reference.log_loss.n:,} rows not seen, the same for all; paired 90 % intervals",
         simulated=simulated,
     )
     axes.axvline(0, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
-    colours = {"reference": INK, "better": PALETTE[2], "worse": PALETTE[5], "level": BLUE}
+    colours = {"reference": INK, "better": PALETTE[2], "worse": PALETTE[5]}
     for place, entry in enumerate(entries):
-        gap = entry.difference
+        gap, colour = entry.difference, colours.get(entry.word, BLUE)
         value, low, high = (gap.value, gap.low, gap.high) if gap else (0.0, 0.0, 0.0)
         axes.errorbar(
-            value, place, xerr=[[value - low], [high - value]], color=colours[entry.word], marker="o", markersize=6.5,
-            markeredgecolor=PAPER, elinewidth=1.8, capsize=3.5,
+            value, place, xerr=[[value - low], [high - value]], color=colour, marker="o" if gap else "D",
+            markersize=6.5, markeredgecolor=PAPER, elinewidth=1.8, capsize=3.5 if gap else 0, zorder=3,
         )  # fmt: skip
+        told = f"{entry.log_loss.value:.3f}  {entry.word}" + (f" {_plus(value)}" if low < high else "")
         axes.annotate(
-            entry.word, (high, place), (9, 0), textcoords="offset points", va="center", fontsize=8.5, color=SOFT
-        )
+            told, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK,
+            annotation_clip=False,
+        )  # fmt: skip
+    axes.annotate(
+        "log-loss, and verdict", (1.02, -0.75), xycoords=("axes fraction", "data"), va="center", fontsize=8.5,
+        color=SOFT, annotation_clip=False,
+    )  # fmt: skip
     axes.set_yticks(range(len(entries)), [_short(entry.name, 30) for entry in entries], parse_math=False)
-    axes.set(xlabel=f"Log-loss beyond that of {reference.name}: left of 0 is better", ylim=(len(entries) - 0.4, -0.6))
-    axes.margins(x=0.12)
+    axes.set(
+        xlabel=f"\u2190 better     log-loss beyond that of {board.against}     worse \u2192",
+        ylim=(len(entries) - 0.4, -0.6),
+    )
+    axes.margins(x=0.06)
     _quiet(axes, "x")
+    axes.tick_params(axis="y", length=0)
     return figure
 
 
-def save_leaderboard(entries: Sequence[Entry], title: str, folder: str | Path, *, simulated: bool) -> list[Path]:
+def save_leaderboard(board: Leaderboard, title: str, folder: str | Path, *, simulated: bool) -> list[Path]:
     """Write `leaderboard.png`; see `leaderboard_plot`."""
-    return _save({"leaderboard.png": leaderboard_plot(entries, title, simulated=simulated)}, folder)
+    return _save({"leaderboard.png": leaderboard_plot(board, title, simulated=simulated)}, folder)
 
 
 def shape_plot(model: OfferModel) -> Figure:
@@ -470,6 +484,10 @@ def _quiet(axes: Axes, grid: str) -> None:
     axes.tick_params(colors=INK, labelsize=9)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set(fontsize=9.5, color=INK)
+
+
+def _plus(value: float) -> str:
+    return f"{round(value, 3) + 0.0:+.3f}".replace("-", "\u2212")
 
 
 def _percent(value: float, _: object) -> str:

@@ -12,7 +12,7 @@ from predictor.prediction import Contribution, Prediction
 from predictor.signals import CONTEXT, Catalogue
 
 if TYPE_CHECKING:
-    from predictor.learning.comparison import Entry
+    from predictor.learning.comparison import Leaderboard
     from predictor.learning.evaluation import Score
     from predictor.learning.importance import Importance
     from predictor.learning.training import TrainingResult
@@ -83,8 +83,9 @@ def render_table(predictions: Sequence[Prediction], total: int) -> str:
 def render_training(result: TrainingResult) -> str:
     """Tell a training run in at most 80 columns: scores, challengers, roles, importances, warnings."""
     data = result.data
+    made = "trained on" if result.tables else f"a {result.config.model.replace('_', ' ')} model, measured on"
     lines = [
-        click.style(f"{result.name}: trained on {data['n']:,} interviews ", bold=True)
+        click.style(f"{result.name}: {made} {data['n']:,} interviews ", bold=True)
         + (f"({data['n_groups']:,} groups, {_percent(data['base_rate'])} offers) " if data["n"] else "")
         + f"in {result.seconds:.0f} s",
         "",
@@ -114,23 +115,21 @@ def render_training(result: TrainingResult) -> str:
     return "\n".join(lines).rstrip()
 
 
-def render_leaderboard(entries: Sequence[Entry]) -> str:
-    """Tell a comparison in at most 80 columns: log-loss, and the difference to the reference."""
-    reference = next(entry for entry in entries if entry.difference is None)
-    head = f"{'Experiment':<24}{'log-loss':>8}   {'against ' + reference.name:<34}ROC AUC"
-    lines = [click.style(head[:WIDTH], bold=True)]
+def render_leaderboard(board: Leaderboard) -> str:
+    """Tell a comparison in at most 80 columns: what won, log-losses, and differences to the reference."""
+    head = f"{'Experiment':<24}{'log-loss':>8}   {'beyond the reference (90 % interval)':<38}ROC AUC"
+    lines = [*_wrap(board.headline), "", click.style(head, bold=True)]
     colours = {"better": "green", "worse": "red"}
-    for entry in entries:
+    for entry in board.entries:
         gap = entry.difference
-        told = f"{entry.word:<7}{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" if gap else "-"
-        name = textwrap.shorten(entry.name, 22, placeholder="...")
+        told = f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" if gap and entry.word != "same" else ""
+        name = textwrap.shorten(entry.name, 23, placeholder="...")
         lines.append(
             f"{name:<24}{entry.log_loss.value:>8.3f}   "
-            + click.style(f"{told:<34}", fg=colours.get(entry.word))
+            + click.style(f"{entry.word:<10}{told:<28}", fg=colours.get(entry.word))
             + f"{entry.roc_auc.value:>7.3f}"
         )
-    told = "On rows not seen, the same for all"
-    lines += _wrap(f"{told}, n = {reference.log_loss.n:,}; ( ) is a paired 90 % interval; level: no more than noise.")
+    lines += _wrap(f"{board.why} Below 0 is better; level: no more than noise.")
     return "\n".join(lines)
 
 

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from predictor.model import OfferModel
 
 REGISTERED = "offer-predictor"
+ABOUT = (
+    "Likelihood of an offer from ratings of an interview, and what drove it: exact tables of log-odds. The alias "
+    "`champion` is the version that `predictor pull` fetches; `predictor promote` moves it only to one that is better "
+    "beyond noise on the same rows. For reflection, practice and interviewer training, **not for selecting people**."
+)
 PACKAGE = Path(__file__).parent.parent
 EXAMPLE = "EXAMPLE"
 _VERSIONS = "mlflow.modelVersions"
@@ -104,14 +109,17 @@ def register(client: MlflowClient, uri: str) -> str:
         if known.source == logged.artifact_location:
             return str(known.version)
     try:
-        client.create_registered_model(REGISTERED)
+        client.create_registered_model(REGISTERED, description=ABOUT)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     # By its place: MLflow would look for a models:/ address in whichever store is active.
+    run = client.get_run(str(logged.source_run_id))
     made = client.create_model_version(
-        REGISTERED, logged.artifact_location, logged.source_run_id, model_id=logged.model_id
-    )
+        REGISTERED, logged.artifact_location, run.info.run_id, logged.tags,
+        description=run.data.tags.get("mlflow.note.content", "").replace("**", ""),  # a table shows it as it is written
+        model_id=logged.model_id,
+    )  # fmt: skip
     # So that MLflow's page of the model leads to the version; a server has done it by now, an SQLite store has not.
     links = json.loads(client.get_logged_model(model_id).tags.get(_VERSIONS, "[]"))
     if all(str(link["version"]) != str(made.version) for link in links):

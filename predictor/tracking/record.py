@@ -19,11 +19,14 @@ from predictor.atomic import write_text
 from predictor.errors import TrackingError
 
 if TYPE_CHECKING:
+    from predictor.learning.comparison import Entry, Leaderboard
     from predictor.learning.evaluation import Score
     from predictor.learning.training import TrainingResult
 
 FILE = "record.json"
 BY_FOLD = ("log_loss", "roc_auc")
+NO_TABLES = "it has no tables, and so no report, no importances, and nothing to predict with."
+DIGITS = 4  # of a metric, far below its noise, so that columns can be read
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Record:
     steps
         Metrics of each fold in turn; None where a fold has none.
     dataset
-        Name, digest, source, rows and columns of the ratings, which are not copied; empty for a comparison.
+        Name, digest, source, rows and columns of the ratings, which are not copied.
     """
 
     name: str
@@ -86,7 +89,6 @@ def record_of(result: TrainingResult, experiment: str = "pool") -> Record:
     experiment
         Which settings were tried, as the TOML file is called.
     """
-    data = result.data
     return Record(
         name=result.name,
         experiment=experiment,
@@ -94,16 +96,39 @@ def record_of(result: TrainingResult, experiment: str = "pool") -> Record:
         seconds=result.seconds,
         params={"experiment": experiment}
         | {name: _text(value) for name, value in dataclasses.asdict(result.config).items()},
-        metrics={name: value for name, value in _metrics(result).items() if value == value},  # no NaN
+        metrics=_metrics(result),
         tags=environment() | _tags(result),
         steps=_by_fold(result),
-        dataset={
-            "name": Path(str(data["source"])).name[:500],
-            "digest": str(data["digest"])[:12],  # a column's width; MLflow allows 36, the whole digest is a tag
-            "source": str(data["source"]),
-            "rows": data["n"],
-            "columns": list(result.catalogue.names),
+        dataset=_dataset(result),
+    )
+
+
+def comparison_record(name: str, board: Leaderboard, results: Mapping[str, TrainingResult], began: float) -> Record:
+    """Tell a comparison as MLflow keeps it: what was tried, on which data, what won and by how much.
+
+    Parameters
+    ----------
+    name, board, results
+        Of the comparison; results by experiment's name.
+    began
+        In seconds since 1970.
+    """
+    best = results[board.best.name]
+    return Record(
+        name=name,
+        experiment="comparison",
+        began=began,
+        seconds=time.time() - began,
+        params={"experiment": "comparison", "experiments": ", ".join(results), "reference": board.reference.name},
+        metrics={},  # they belong to the experiments; a row of its own scores would look like one more model
+        tags=environment()
+        | _tags(best)
+        | {
+            "best": board.best.name,
+            "mlflow.source.name": "predictor compare",
+            "mlflow.note.content": _comparison_description(board, best)[:8000],
         },
+        dataset=_dataset(best),
     )
 
 
@@ -138,31 +163,47 @@ def environment() -> dict[str, str]:
     return tags
 
 
+def _dataset(result: TrainingResult) -> dict[str, Any]:
+    data = result.data
+    return {
+        "name": Path(str(data["source"])).name[:500],
+        "digest": str(data["digest"])[:12],  # a column's width; MLflow allows 36, the whole digest is a tag
+        "source": str(data["source"]),
+        "rows": data["n"],
+        "columns": list(result.catalogue.names),
+    }
+
+
 def _metrics(result: TrainingResult) -> dict[str, float]:
-    """Every score by name, with the ends of its interval; some may be NaN."""
-    metrics: dict[str, float] = {"n": float(result.data["n"]), "seconds": result.seconds}
-    if result.data["base_rate"] is not None:
-        metrics["base_rate"] = result.data["base_rate"]
+    """Every score by name, with the ends of its interval.
+
+    MLflow's pages make a section of each word before a slash, so that what comes for each role or challenger does not
+    stand between the scores that are looked for first. They draw the first of all where runs are compared, and the
+    sections by alphabet: those of the folds, which are lines and not single bars, come first.
+    """
+    metrics: dict[str, float] = {}
 
     def plain(name: str) -> str:
         return re.sub(r"[^\w-]+", "_", name)  # a catalogue's words are free, MLflow's names are not
 
     def add(name: str, score: Score) -> None:
-        name = plain(name)
         metrics.update({name: score.value, f"{name}_low": score.low, f"{name}_high": score.high})
 
     for name, score in result.scores.items():
         add(name, score)
-    for role, scores in result.scores_by_role.items():
-        for name, score in scores.items():
-            add(f"{name}_{role}", score)
-        metrics[plain(f"n_{role}")] = float(scores["log_loss"].n)
     for challenger, score in result.gains.items():
-        add(f"log_loss_{challenger}", result.challengers[challenger]["log_loss"])
         add(f"gain_over_{challenger}", score)
+        add(f"other_models/log_loss_{challenger}", result.challengers[challenger]["log_loss"])
     if result.transparency:
         add("transparency_cost", result.transparency.cost)
-    return metrics
+    for role, scores in result.scores_by_role.items():
+        for name, score in scores.items():
+            add(f"rated_by_{plain(role)}/{name}", score)
+        metrics[f"rated_by_{plain(role)}/n"] = float(scores["log_loss"].n)
+    metrics |= {"n": float(result.data["n"]), "seconds": result.seconds}
+    if result.data["base_rate"] is not None:
+        metrics["base_rate"] = result.data["base_rate"]
+    return {name: round(value, DIGITS) for name, value in metrics.items() if value == value}  # no NaN
 
 
 def _by_fold(result: TrainingResult) -> dict[str, list[float | None]]:
@@ -173,13 +214,13 @@ def _by_fold(result: TrainingResult) -> dict[str, list[float | None]]:
 
     from predictor.learning.evaluation import METRICS
 
-    found: dict[str, list[float | None]] = {f"fold_{name}": [] for name in BY_FOLD}
+    found: dict[str, list[float | None]] = {f"fold/{name}": [] for name in BY_FOLD}
     for p, folds in zip(result.out_of_fold[result.config.model], result.folds, strict=True):
         for fold in range(int(folds.max()) + 1):
             rows = folds == fold
             for name in BY_FOLD:
                 value = METRICS[name](result.y[rows], p[rows], np.ones(int(rows.sum())))
-                found[f"fold_{name}"].append(value if value == value else None)
+                found[f"fold/{name}"].append(round(value, DIGITS) if value == value else None)
     return found
 
 
@@ -217,6 +258,11 @@ def _description(result: TrainingResult) -> str:
         *headline,
         f"{data['n']:,} ratings from `{data['source']}`, catalogue *{result.catalogue.name}*, "
         + (f"{data['base_rate']:.0%} with an offer." if data["n"] else "no outcome known."),
+        *(
+            []
+            if result.tables
+            else [f"\nA *{result.config.model.replace('_', ' ')}* model, to be compared with: {NO_TABLES}\n"]
+        ),
         *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
         *(line(name.replace("_", " "), scores) for name, scores in result.challengers.items()),
         *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
@@ -224,6 +270,26 @@ def _description(result: TrainingResult) -> str:
     told = [str(result.transparency)] if result.transparency else []
     told += [str(result.learning_curve)] if result.learning_curve else []
     return "\n".join([*lines, *(f"\n> {note}" for note in (*told, *result.halo, *result.warnings))])
+
+
+def _comparison_description(board: Leaderboard, best: TrainingResult) -> str:
+    data = best.data
+
+    def line(place: int, entry: Entry) -> str:
+        told = f"{place}. **{entry.name}**: log-loss {entry.log_loss}"
+        return f"{told}; {entry.word}" + (f", {entry.difference}" if entry.difference else "")
+
+    kind = "SIMULATED ratings" if data["simulated"] else "ratings"
+    lines = [
+        f"**{board.headline}**\n",
+        f"{data['n']:,} {kind} from `{data['source']}`, {data['base_rate']:.0%} with an offer; every experiment in the "
+        f"same folds. {board.why}\n",
+        *(line(place, entry) for place, entry in enumerate(board.entries, 1)),
+        "\n> Behind the verdict: log-loss beyond the reference's, below 0 is better, with a paired 90 % interval; "
+        "level: no more than noise. The picture is `leaderboard.png` under Artifacts; reports are with the child runs.",
+        *(f"\n> {warning}" for warning in best.warnings if warning.startswith("SIMULATED")),
+    ]
+    return "\n".join(lines)
 
 
 def _text(value: object) -> str:

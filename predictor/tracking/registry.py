@@ -101,6 +101,22 @@ def history(store: str | None = None) -> list[Version]:
         return [_told(client, version, named) for version in versions]
 
 
+def champion_out_of_fold(store: str | None = None) -> tuple[str, OutOfFold] | None:
+    """Fetch the champion's number, and what was said of its rows out of fold; None where there is no champion.
+
+    Raises
+    ------
+    TrackingError
+        If the store cannot be reached.
+    """
+    place = Store.named(store)
+    import_mlflow()
+    with explained(place, "look for the champion"), locked(place):
+        client = connect(place)
+        champion = _champion(client)
+        return (str(champion.version), _out_of_fold(client, champion)) if champion else None
+
+
 def promote(
     version: str,
     *,

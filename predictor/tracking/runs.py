@@ -26,11 +26,18 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-COLUMNS = ("gain_over_base_rate", "log_loss", "n", "roc_auc")  # few, so that they fit beside one another
 MODEL = "model.json"
+# Few, so that they fit beside one another; widths in pixels.
+COLUMNS = {
+    "0": 73, "attributes.`Run Name`": 310, "metrics.`log_loss`": 80, "metrics.`gain_over_base_rate`": 150,
+    "metrics.`roc_auc`": 80, "metrics.`n`": 70, "tags.`simulated`": 90, "runDateAndNestInfo": 140, "duration": 80,
+}  # fmt: skip
 WHERE = "recorded.json"  # in a training's folder: which run it became
 HOST, PROCESS, FAILURE = "host", "process", "failure"
 PARENT = "mlflow.parentRunId"
+RUN_TYPE = (
+    "mlflow.runType"  # below the run that they belong to, MLflow's pages open evaluations in sight, others closed
+)
 SAME_START = 2.0  # seconds by which two tellings of a process's start may differ
 
 
@@ -193,10 +200,9 @@ def experiment_of(client: MlflowClient, place: Store) -> str:
 
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
-        columns = [*(f"metrics.`{column}`" for column in COLUMNS), "tags.`simulated`"]
         tags = {
             "mlflow.experimentKind": "custom_model_development",  # not about language models, the pages' first guess
-            VIEW_TAG: json.dumps({"selectedColumns": columns}),
+            VIEW_TAG: _view(),
         }
         try:
             return str(client.create_experiment(EXPERIMENT, artifact_location=place.artifacts, tags=tags))
@@ -209,10 +215,16 @@ def experiment_of(client: MlflowClient, place: Store) -> str:
     return str(found.experiment_id)
 
 
+def _view() -> str:
+    """Describe the table of runs as MLflow's pages open it."""
+    chosen = [column for column in COLUMNS if column.startswith(("metrics.", "tags."))]
+    return json.dumps({"selectedColumns": chosen, "columnOrder": list(COLUMNS), "columnWidths": COLUMNS})
+
+
 def _begin(place: Store, name: str, experiment: str, began: float, parent: str | None) -> str:
     import_mlflow()
     tags = {HOST: _host(), PROCESS: _process(), "experiment": experiment}
-    tags |= {PARENT: parent} if parent else {}
+    tags |= {PARENT: parent, RUN_TYPE: "evaluation"} if parent else {}
     with explained(place, f"open a run for '{name}'"), locked(place):
         client = connect(place)
         experiment_id = experiment_of(client, place)
@@ -255,6 +267,9 @@ def _fill(client: MlflowClient, run_id: str, record: Record, folder: Path, regis
 
         uri = log_model(client, run_id, OfferModel.load(file))
         version = register(client, uri) if registered else None
+    # They tell whether a run is still worked on, and nothing of its result.
+    for name in {HOST, PROCESS} & set(client.get_run(run_id).data.tags):
+        client.delete_tag(run_id, name)
     client.set_terminated(run_id, "FINISHED")
     return version
 
