@@ -205,6 +205,7 @@ def test_a_failure_midway_marks_the_model_failed(
         raise OSError("no space left on device")
 
     monkeypatch.setattr(type(client), "log_model_artifacts", full)
+    run_id = client.create_run(client.get_run(run_id).info.experiment_id).info.run_id  # one that has no model yet
     with pytest.raises(OSError, match="no space left"):
         log_model(client, run_id, model)
     found = client.search_logged_models([client.get_run(run_id).info.experiment_id], max_results=1)

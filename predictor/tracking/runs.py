@@ -106,7 +106,8 @@ def open_run(
         yield run
     except BaseException as error:  # Ctrl-C too: a run left RUNNING would look alive for ever
         with contextlib.suppress(PredictorError), explained(place, "mark a run as failed"), locked(place):
-            _fail(connect(place), run.run_id, str(error) or type(error).__name__)
+            reason = str(error) if isinstance(error, Exception) else "stopped by Ctrl-C or a signal"
+            _fail(connect(place), run.run_id, reason or type(error).__name__)
         raise
 
 
