@@ -303,7 +303,7 @@ def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name
     from predictor.errors import CatalogueError
     from predictor.reports.terminal import render_leaderboard
     from predictor.sources.files import read_ratings
-    from predictor.trainings import compare_and_keep
+    from predictor.trainings import MODEL, compare_and_keep
 
     name = _name(name or _plain(f"compare-{data.stem}"))
     ratings = read_ratings(data, _catalogue(signals), training=True)
@@ -333,6 +333,9 @@ def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name
         click.secho("SIMULATED interviews\n", fg="yellow")
     click.echo(render_leaderboard(board))
     click.echo(f"\nKept in {folder}: leaderboard.csv, leaderboard.png; each experiment in {folder}-EXPERIMENT")
+    winner = f"{name}-{board.best.name}"
+    if board.best.word == "better" and (MODELS / winner / MODEL).is_file():
+        click.echo(f"To make {board.best.name} the champion: predictor promote {winner}")
     if run:
         click.echo(f"Recorded in MLflow as run '{run.name}', each experiment below it; {run.hint}")
 

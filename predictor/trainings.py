@@ -60,7 +60,7 @@ def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -
     ...     saved = save(result, Path(there, "mine"))
     ...     sorted(path.name for path in saved.glob("*.*"))
     ['calibration.png', 'importances.csv', 'importances.png', 'model.json', 'out_of_fold.csv', 'record.json',
-     'report.html', 'shapes.png']
+     'report.html']
     """
     from predictor.learning.comparison import OutOfFold
     from predictor.learning.persistence import save_challenger

@@ -1,4 +1,4 @@
-"""MLflow's pages, opened in a real browser: runs with their scores, plots that show, and a clean end."""
+"""MLflow's pages, opened in a real browser: what was tried and what won, reports and plots that show, a clean end."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
-from predictor import TrainingResult
-from predictor.tracking import RecordedRun, track
+from predictor import Ratings, TrainingConfig, TrainingResult
+from predictor.tracking import RecordedRun, promote, track
+from predictor.trainings import compare_and_keep
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -27,14 +30,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes by Linux's /proc")
 
 ROOT = Path(__file__).parent.parent
+SCORES = ("log_loss", "gain_over_base_rate", "roc_auc", "n")  # columns of the table of runs, in this order
 SECONDS = 60_000.0  # of patience, in ms; a page takes one or two
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser) -> Page:
+def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 2200, "height": 1000})
     page.set_default_timeout(SECONDS)
-    return page
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda told: errors.append(f"{told.text} {told.location}") if told.type == "error" else None)
+    yield page
+    assert not [error for error in errors if "users/current" not in error]  # MLflow asks for a user that it has not
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +51,28 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recorded(kept: Path, work: Path) -> RecordedRun:
-    return track(shutil.copytree(kept, work / "kept"), store=f"sqlite:///{work}/experiments/mlflow.db")
+def store(work: Path) -> str:
+    return f"sqlite:///{work}/experiments/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def recorded(kept: Path, work: Path, store: str) -> RecordedRun:
+    """A training that is the registered champion."""
+    run = track(shutil.copytree(kept, work / "kept"), registered=True, store=store)
+    promote(str(run.version), store=store)
+    return run
+
+
+@pytest.fixture(scope="module")
+def compared(recorded: RecordedRun, interviews: Ratings, work: Path, store: str) -> RecordedRun:
+    """A comparison of two experiments, quick ones, on the rows that the champion learned from."""
+    settings = TrainingConfig(repeats=1, resamples=50)
+    configs = {name: replace(settings, model=name.replace("-", "_")) for name in ("logistic", "base-rate")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", store)
+        run = compare_and_keep(interviews, configs, name="compared", folder=work / "compared")[1]
+    assert run
+    return run
 
 
 class Server:
@@ -105,9 +133,9 @@ def alive(number: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def server(recorded: RecordedRun, work: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(compared: RecordedRun, store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     elsewhere = tmp_path_factory.mktemp("elsewhere")  # the pages must not depend on where they are opened from
-    server = Server(elsewhere, f"sqlite:///{work}/experiments/mlflow.db")
+    server = Server(elsewhere, store)
     try:
         yield server
         assert not list(elsewhere.iterdir())
@@ -135,17 +163,59 @@ def test_runs_are_listed_with_their_metrics(page: Page, server: Server, result: 
         page.wait_for_function(f"[...document.querySelectorAll('.ag-cell')].some(cell => {near})")
 
 
-@pytest.mark.parametrize("plot", ["calibration.png", "importances.png"])
-def test_plots_open(page: Page, server: Server, recorded: RecordedRun, work: Path, plot: str) -> None:
-    open_at(page, f"{experiment(server)}/runs/{recorded.run_id}/artifacts/{plot}")
-    width, height = struct.unpack(">II", (work / "kept" / plot).read_bytes()[16:24])  # as a PNG file says it
+def test_a_comparison_opens_with_its_experiments_below_it(page: Page, server: Server) -> None:
+    open_at(page, server.url)
+    for name in ("compared", "compared-logistic", "compared-base-rate"):
+        page.get_by_role("link", name=name, exact=True).wait_for()
+    head = page.evaluate(
+        "[...document.querySelectorAll('.ag-header-cell')].map(c => [c.getBoundingClientRect().left, c.innerText.trim()])"
+    )
+    assert [name for _, name in sorted(head) if name in SCORES] == list(SCORES)
+
+
+def test_the_comparison_says_what_won(page: Page, server: Server, compared: RecordedRun) -> None:
+    open_at(page, f"{experiment(server)}/runs/{compared.run_id}")
+    won = re.compile(r"logistic has the lowest log-loss of the experiments, 0\.\d+ \(.*the champion \(version 1\)")
+    page.get_by_text(won).first.wait_for()
+
+
+@pytest.mark.parametrize("plot", ["kept/calibration.png", "kept/importances.png", "compared/leaderboard.png"])
+def test_plots_open(
+    page: Page, server: Server, recorded: RecordedRun, compared: RecordedRun, work: Path, plot: str
+) -> None:
+    run = compared if plot.startswith("compared") else recorded
+    open_at(page, f"{experiment(server)}/runs/{run.run_id}/artifacts/{Path(plot).name}")
+    width, height = struct.unpack(">II", (work / plot).read_bytes()[16:24])  # as a PNG file says it
     shown = f"i.complete && i.naturalWidth === {width} && i.naturalHeight === {height}"
     page.wait_for_function(f"[...document.images].some(i => i.src.startsWith('blob:') && {shown})")
 
 
-def test_run_page_says_simulated(page: Page, server: Server, recorded: RecordedRun) -> None:
+def test_run_page_tells_result_data_and_version(
+    page: Page, server: Server, recorded: RecordedRun, result: TrainingResult
+) -> None:
     open_at(page, f"{experiment(server)}/runs/{recorded.run_id}")
     page.get_by_text("SIMULATED: these interviews are simulated").first.wait_for()
+    page.get_by_text(f"Saves {result.gains['base_rate']} of log-loss against the base rate").first.wait_for()
+    page.get_by_text(result.data["digest"][:12]).first.wait_for()
+    page.get_by_role("link", name="offer-predictor").first.wait_for()
+    page.get_by_text("v1", exact=True).first.wait_for()
+
+
+def test_report_opens_beside_the_run(page: Page, server: Server, recorded: RecordedRun, result: TrainingResult) -> None:
+    open_at(page, f"{experiment(server)}/runs/{recorded.run_id}/artifacts/report.html")
+    report = page.frame_locator("iframe")
+    report.get_by_role("heading", level=1, name=result.name).wait_for()
+    report.get_by_text("SIMULATED: this model learned from simulated interviews").wait_for()
+    assert report.locator("#is-it-calibrated svg").count()
+
+
+def test_the_server_is_small_and_on_this_machine_only(server: Server) -> None:
+    own = psutil.Process(server.process.pid)
+    family = [own, *own.children(recursive=True)]
+    assert len(family) <= 4
+    assert sum(one.memory_full_info().pss for one in family) <= 600e6
+    listening = [each.laddr.ip for one in family for each in one.net_connections() if each.status == "LISTEN"]
+    assert set(listening) == {"127.0.0.1"}
 
 
 def test_no_other_host_is_asked(page: Page, server: Server) -> None:

@@ -269,13 +269,18 @@ class Leaderboard:
         return next(entry for entry in self.entries if not entry.name.startswith(CHAMPION))
 
     @property
+    def against(self) -> str:
+        """The reference, as it stands in a sentence."""
+        return f"the {self.reference.name}" if self.reference.name.startswith(CHAMPION) else self.reference.name
+
+    @property
     def headline(self) -> str:
         """What came of it, in one sentence."""
-        best, other = self.best, self.reference.name
+        best, other = self.best, self.against
         told = f"{best.name} has the lowest log-loss of the experiments, {best.log_loss}, n = {best.log_loss.n:,}"
         verdict = {
             "reference": "it is what the others are held against",
-            "same": f"its predictions are those of the {other}",
+            "same": f"its predictions are those of {other}",
             "level": f"against {other} that is no more than noise: {best.difference}",
         }.get(best.word, f"{best.word} than {other} beyond noise: {best.difference}")
         return f"{told}; {verdict}."
@@ -285,13 +290,12 @@ class Leaderboard:
         rows = []
         for rank, entry in enumerate(self.entries, 1):
             row: dict[str, Any] = {"rank": rank, "experiment": entry.name, "verdict": entry.word}
-            row["reference"] = self.reference.name
             for name, score in (
                 ("difference", entry.difference), ("log_loss", entry.log_loss), ("roc_auc", entry.roc_auc)
             ):  # fmt: skip
                 for end in ("value", "low", "high"):
                     row[name if end == "value" else f"{name}_{end}"] = round(getattr(score, end), 5) if score else None
-            rows.append(row | {"n": entry.log_loss.n})
+            rows.append(row | {"n": entry.log_loss.n, "reference": self.reference.name})
         return rows
 
 

@@ -143,12 +143,11 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titl
         sides = [[span.value - span.low for span in spans], [span.high - span.value for span in spans]]
         axes.errorbar(values, range(len(names)), xerr=sides, fmt="none", ecolor=INK, elinewidth=1, capsize=2.5)
     ends = [span.high for span in spans] or values
-    for place, (end, value) in enumerate(zip(ends, values, strict=True)):
-        axes.annotate(
-            f"{value:.3f}", (end, place), (4, 0), textcoords="offset points", va="center", fontsize=8, color=INK
-        )
+    told = [f"{span.value:.2f} ({span.low:.2f} to {span.high:.2f})" for span in spans] or [f"{v:.3f}" for v in values]
+    for place, (end, text) in enumerate(zip(ends, told, strict=True)):
+        axes.annotate(text, (end, place), (5, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
     axes.set_yticks(range(len(names)), [_short(labels.get(name, name)) for name in names], parse_math=False)
-    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, (max(ends, default=0) or 1) * 1.12))
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, (max(ends, default=0) or 1) * (1.28 if spans else 1.12)))
     axes.set_xlabel("Importance: mean absolute contribution in log-odds")
     _quiet(axes, "x")
     axes.tick_params(axis="y", length=0)
@@ -203,11 +202,11 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
         If matplotlib is not installed.
     """
     entries, reference = board.entries, board.reference
-    figure = _figure(9.0, 1.9 + 0.44 * len(entries))
+    figure = _figure(8.0, 1.8 + 0.4 * len(entries))
     axes = figure.subplots()
     _head(
         figure,
-        f"Which experiment predicts better than {reference.name}?",
+        f"Experiments against {board.against}",
         f"{title}: n = {reference.log_loss.n:,} rows not seen, the same for all; paired 90 % intervals",
         simulated=simulated,
     )
@@ -231,7 +230,7 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
     )  # fmt: skip
     axes.set_yticks(range(len(entries)), [_short(entry.name, 30) for entry in entries], parse_math=False)
     axes.set(
-        xlabel=f"\u2190 better     log-loss beyond that of {reference.name}     worse \u2192",
+        xlabel=f"\u2190 better     log-loss beyond that of {board.against}     worse \u2192",
         ylim=(len(entries) - 0.4, -0.6),
     )
     axes.margins(x=0.06)

@@ -83,8 +83,9 @@ def render_table(predictions: Sequence[Prediction], total: int) -> str:
 def render_training(result: TrainingResult) -> str:
     """Tell a training run in at most 80 columns: scores, challengers, roles, importances, warnings."""
     data = result.data
+    made = "trained on" if result.tables else f"a {result.config.model.replace('_', ' ')} model, measured on"
     lines = [
-        click.style(f"{result.name}: trained on {data['n']:,} interviews ", bold=True)
+        click.style(f"{result.name}: {made} {data['n']:,} interviews ", bold=True)
         + (f"({data['n_groups']:,} groups, {_percent(data['base_rate'])} offers) " if data["n"] else "")
         + f"in {result.seconds:.0f} s",
         "",

@@ -109,7 +109,8 @@ def register(client: MlflowClient, uri: str) -> str:
     run = client.get_run(str(logged.source_run_id))
     made = client.create_model_version(
         REGISTERED, logged.artifact_location, run.info.run_id, logged.tags,
-        description=run.data.tags.get("mlflow.note.content"), model_id=logged.model_id,
+        description=run.data.tags.get("mlflow.note.content", "").replace("**", ""),  # a table shows it as it is written
+        model_id=logged.model_id,
     )  # fmt: skip
     # So that MLflow's page of the model leads to the version; a server has done it by now, an SQLite store has not.
     links = json.loads(client.get_logged_model(model_id).tags.get(_VERSIONS, "[]"))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FILE = "record.json"
 BY_FOLD = ("log_loss", "roc_auc")
+NO_TABLES = "it has no tables, and so no report, no importances, and nothing to predict with."
 DIGITS = 4  # of a metric, far below its noise, so that columns can be read
 
 
@@ -177,7 +178,8 @@ def _metrics(result: TrainingResult) -> dict[str, float]:
     """Every score by name, with the ends of its interval.
 
     MLflow's pages make a section of each word before a slash, so that what comes for each role or challenger does not
-    stand between the scores that are looked for first. They draw the first of all where runs are compared.
+    stand between the scores that are looked for first. They draw the first of all where runs are compared, and the
+    sections by alphabet: those of the folds, which are lines and not single bars, come first.
     """
     metrics: dict[str, float] = {}
 
@@ -191,7 +193,7 @@ def _metrics(result: TrainingResult) -> dict[str, float]:
         add(name, score)
     for challenger, score in result.gains.items():
         add(f"gain_over_{challenger}", score)
-        add(f"challengers/log_loss_{challenger}", result.challengers[challenger]["log_loss"])
+        add(f"other_models/log_loss_{challenger}", result.challengers[challenger]["log_loss"])
     if result.transparency:
         add("transparency_cost", result.transparency.cost)
     for role, scores in result.scores_by_role.items():
@@ -212,13 +214,13 @@ def _by_fold(result: TrainingResult) -> dict[str, list[float | None]]:
 
     from predictor.learning.evaluation import METRICS
 
-    found: dict[str, list[float | None]] = {f"fold_{name}": [] for name in BY_FOLD}
+    found: dict[str, list[float | None]] = {f"fold/{name}": [] for name in BY_FOLD}
     for p, folds in zip(result.out_of_fold[result.config.model], result.folds, strict=True):
         for fold in range(int(folds.max()) + 1):
             rows = folds == fold
             for name in BY_FOLD:
                 value = METRICS[name](result.y[rows], p[rows], np.ones(int(rows.sum())))
-                found[f"fold_{name}"].append(round(value, DIGITS) if value == value else None)
+                found[f"fold/{name}"].append(round(value, DIGITS) if value == value else None)
     return found
 
 
@@ -256,6 +258,11 @@ def _description(result: TrainingResult) -> str:
         *headline,
         f"{data['n']:,} ratings from `{data['source']}`, catalogue *{result.catalogue.name}*, "
         + (f"{data['base_rate']:.0%} with an offer." if data["n"] else "no outcome known."),
+        *(
+            []
+            if result.tables
+            else [f"\nA *{result.config.model.replace('_', ' ')}* model, to be compared with: {NO_TABLES}\n"]
+        ),
         *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
         *(line(name.replace("_", " "), scores) for name, scores in result.challengers.items()),
         *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),

@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 
 # Few, so that they fit beside one another; widths in pixels.
 COLUMNS = {
-    "0": 73, "attributes.`Run Name`": 290, "runDateAndNestInfo": 130, "duration": 80, "metrics.`log_loss`": 85,
-    "metrics.`gain_over_base_rate`": 150, "metrics.`roc_auc`": 80, "metrics.`n`": 75, "tags.`simulated`": 90,
+    "0": 73, "attributes.`Run Name`": 310, "metrics.`log_loss`": 80, "metrics.`gain_over_base_rate`": 150,
+    "metrics.`roc_auc`": 80, "metrics.`n`": 70, "tags.`simulated`": 90, "runDateAndNestInfo": 140, "duration": 80,
 }  # fmt: skip
 WHERE = "recorded.json"  # in a training's folder: which run it became
 HOST, PROCESS, FAILURE = "host", "process", "failure"
 PARENT = "mlflow.parentRunId"
+RUN_TYPE = (
+    "mlflow.runType"  # below the run that they belong to, MLflow's pages open evaluations in sight, others closed
+)
 SAME_START = 2.0  # seconds by which two tellings of a process's start may differ
 
 
@@ -208,23 +211,20 @@ def experiment_of(client: MlflowClient, place: Store) -> str:
     return str(found.experiment_id)
 
 
-def _view(expanded: str | None = None) -> str:
-    """Describe the table of runs as MLflow's pages open it, with the runs below one of them in sight."""
+def _view() -> str:
+    """Describe the table of runs as MLflow's pages open it."""
     chosen = [column for column in COLUMNS if column.startswith(("metrics.", "tags."))]
-    view = {"selectedColumns": chosen, "columnOrder": list(COLUMNS), "columnWidths": COLUMNS}
-    return json.dumps(view | {"runsExpanded": {expanded: True} if expanded else {}})
+    return json.dumps({"selectedColumns": chosen, "columnOrder": list(COLUMNS), "columnWidths": COLUMNS})
 
 
 def _begin(place: Store, name: str, experiment: str, began: float, parent: str | None) -> str:
     import_mlflow()
     tags = {HOST: _host(), PROCESS: _process(), "experiment": experiment}
-    tags |= {PARENT: parent} if parent else {}
+    tags |= {PARENT: parent, RUN_TYPE: "evaluation"} if parent else {}
     with explained(place, f"open a run for '{name}'"), locked(place):
         client = connect(place)
         experiment_id = experiment_of(client, place)
         mark_killed(client, experiment_id)
-        if parent:
-            client.set_experiment_tag(experiment_id, VIEW_TAG, _view(expanded=parent))
         return str(client.create_run(experiment_id, int(began * 1000), tags=tags, run_name=name).info.run_id)
 
 
