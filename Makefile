@@ -83,8 +83,8 @@ predict: $(STAMP) ## predict the interviews of RATINGS by MODEL
 ui: $(STAMP) ## open MLflow on the recorded runs, on this machine only
 	@$(BIN)/predictor ui
 
-test: $(STAMP) ## run the tests
-	@$(BIN)/python -m pytest
+test: $(STAMP) ## run the tests, a file to a core
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(STAMP) ## lint, formatting, types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -70,7 +70,7 @@ def compared(recorded: RecordedRun, interviews: Ratings, work: Path, store: str)
     configs = {name: replace(settings, model=name.replace("-", "_")) for name in ("logistic", "base-rate")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", store)
-        run = compare_and_keep(interviews, configs, name="compared", folder=work / "compared")[1]
+        run = compare_and_keep(interviews, configs, name="compared", folder=work / "compared").run
     assert run
     return run
 
