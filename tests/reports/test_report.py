@@ -80,7 +80,7 @@ def awkward() -> TrainingResult:
     config = TrainingConfig(folds=2, repeats=1, resamples=20, challengers=())
     found = train(Ratings(catalogue, values, y, source="<my>.csv"), config, name="<awkward> $a$")
     odds = rng.normal(size=(6, 52))
-    return replace(found, model=replace(found.model, pairs=(Pair("s0", "s3", odds),)))
+    return replace(found, tables=replace(found.model, pairs=(Pair("s0", "s3", odds),)))
 
 
 @pytest.fixture(scope="module")
