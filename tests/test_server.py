@@ -239,7 +239,7 @@ def test_a_server_killed_in_mid_training_costs_no_more_than_a_later_track(
     assert run.outputs
     assert len(run.outputs.model_outputs) == 1
     assert len(server.client.search_model_versions(f"run_id = '{known}'")) == 1
-    steps = server.client.get_metric_history(known, "fold_log_loss")
+    steps = server.client.get_metric_history(known, "fold/log_loss")
     assert sorted(step.step for step in steps) == [0, 1]
 
 
