@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Cells = Sequence[Any] | NDArray[Any]
 
+HINTS, LONGEST = 100, 100  # a hint takes a millisecond: for so many unknown names at most, and of so many characters
 YES = {"1", "1.0", "yes", "y", "true"}
 NO = {"0", "0.0", "no", "n", "false"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_NOT_IN = "is not in the catalogue"
+NOT_IN = "is not in the catalogue"
 _NOT_A_NUMBER = "is not a number; write one, or leave it {empty} where it was not observed"
 
 
@@ -123,7 +124,9 @@ class Ratings:
         for number, row in enumerate(rows, 1):
             for name in map(str, row):
                 if name not in known:
-                    kind = unknown.get(name) or unknown.setdefault(name, _unknown(name, catalogue))
+                    kind = unknown.get(name) or unknown.setdefault(
+                        name, _unknown(name, catalogue, hinted=len(unknown) < HINTS)
+                    )
                     problems.append(Problem(kind, number, found=name))
         present = dict.fromkeys(name for row in rows for name in row if name in known)
         columns = {name: [row.get(name) for row in rows] for name in present}
@@ -206,7 +209,7 @@ class Ratings:
             if name in columns:
                 context[name], bad = _once(partial(_plain, name=name), columns[name])
                 problems += bad
-        unknown = {problem.column or problem.found for problem in problems if problem.kind.startswith(_NOT_IN)}
+        unknown = {problem.column or problem.found for problem in problems if problem.kind.startswith(NOT_IN)}
         if len(unknown) > max(3, 3 * len(columns)):  # not a slip in a name or two: another file altogether
             kind = (
                 f"{len(unknown)} columns, such as '{shorten(min(unknown))}', are not in the catalogue "
@@ -387,9 +390,9 @@ def _flat(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any
     return {**outer, **inner}
 
 
-def _unknown(name: str, catalogue: Catalogue) -> str:
-    hint = nearest(name, catalogue.columns)
-    return f"{_NOT_IN} '{catalogue.name}'" + (hint or "; its columns: predictor signals show")
+def _unknown(name: str, catalogue: Catalogue, *, hinted: bool = True) -> str:
+    hint = nearest(name, catalogue.columns) if hinted and len(name) <= LONGEST else ""
+    return f"{NOT_IN} '{catalogue.name}'" + (hint or "; its columns: predictor signals show")
 
 
 def _header(header: Sequence[str], catalogue: Catalogue) -> list[Problem]:
