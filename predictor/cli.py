@@ -573,6 +573,45 @@ def ui(port: int | None) -> None:
     serve_ui(port=port)
 
 
+@main.command()
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine needs a token."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep interviews in this file.")
+@click.option("--token", envvar="PREDICTOR_TOKEN", show_envvar=True, help="What every request must present.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="A name that requests may call the server by.")
+def serve(
+    model: str | None, host: str, port: int, journal: Path | None, token: str | None, allow_host: tuple[str, ...]
+) -> None:
+    """Answer over HTTP, on this machine only unless told otherwise; Ctrl-C ends it.
+
+    A model that is promoted while it runs is picked up. The address /docs lists what it answers.
+
+    \b
+    Examples:
+      predictor serve
+      predictor serve --model my-pool --port 8080
+      PREDICTOR_TOKEN=$(openssl rand -hex 32) predictor serve --host 0.0.0.0 --allow-host my-machine
+    """
+    from predictor.errors import MissingExtraError
+    from predictor.model import PUBLISHED
+
+    try:
+        from predictor.serving.app import serve as run
+        from predictor.serving.settings import Settings
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "serving", "serve") from None
+    # The champion need not be there yet: the first that is trained while the server runs is picked up.
+    path, fallback = (_model_path(model), None) if model else (MODELS / f"{CHAMPION}.json", PUBLISHED)
+    settings = Settings(path, fallback, host=host, port=port, token=token, hosts=allow_host, journal=journal)
+    run(
+        settings,
+        lambda address: click.echo(f"Serving {path if path.is_file() else fallback} at {address}; Ctrl-C ends it"),
+    )
+
+
 def _catalogue(path: Path | None) -> Catalogue:
     from predictor.signals import Catalogue
 

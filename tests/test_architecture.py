@@ -27,11 +27,12 @@ LAYERS = {
     "learning": 4,
     "reports": 5,
     "tracking": 5,
+    "serving": 5,
     "trainings": 6,
     "cli": 7,
     "__main__": 8,
 }
-STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}}  # fmt: skip
+STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}, "serving": {"learning", "tracking"}}  # fmt: skip
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "skops", "pyarrow")
 
 

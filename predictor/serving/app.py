@@ -1,0 +1,170 @@
+"""The application: the API, its guard and its observer put together; and the server that runs it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+
+from predictor.errors import ConfigError, PredictorError, RatingsError
+from predictor.serving import api
+from predictor.serving.answers import Refusal
+from predictor.serving.models import CurrentModel
+from predictor.serving.observation import JsonLines, Metrics, Observed
+from predictor.serving.openapi import document
+from predictor.serving.security import Guard
+from predictor.serving.settings import Settings
+
+HERE = Path(__file__).parent
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """Put the application together.
+
+    `app.state` holds what routes need: `settings`, `models` (call it for the model as it is now), `metrics`,
+    `templates`, and `secret`, which signs the forms.
+
+    Parameters
+    ----------
+    settings
+        Which model, who may ask, and how much.
+
+    Returns
+    -------
+    FastAPI
+        An ASGI application.
+
+    Raises
+    ------
+    ModelError
+        If there is no usable model.
+
+    Examples
+    --------
+    >>> from predictor.model import PUBLISHED
+    >>> app = make_app(Settings(PUBLISHED))
+    >>> app.state.models().name
+    'published-evidence'
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
+    state = app.state
+    state.settings = settings
+    state.models = CurrentModel(settings.model, settings.fallback)
+    state.metrics = Metrics(state.models)
+    state.templates = Jinja2Templates(HERE / "templates")
+    state.secret = secrets.token_bytes(32)
+    app.include_router(api.v1)
+    app.include_router(api.root)
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.add_api_route("/docs", _docs, include_in_schema=False)
+    app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]
+    for kind, answer in _ANSWERS.items():
+        app.add_exception_handler(kind, answer)  # type: ignore[arg-type]
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Observed, metrics=state.metrics)  # the last added is the first asked
+    return app
+
+
+def serve(settings: Settings, started: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way are answered first.
+
+    Parameters
+    ----------
+    settings
+        Which model, where to listen, who may ask, and how much.
+    started
+        Called with the address once it listens.
+
+    Raises
+    ------
+    ConfigError
+        If the address cannot be had.
+    ModelError
+        If there is no usable model.
+    """
+    app = make_app(settings)
+    listening = _listen(settings)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name, level in (("predictor.serving", logging.INFO), ("uvicorn", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.level, logger.propagate = [handler], level, False
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="off",
+        timeout_graceful_shutdown=10,
+    )  # fmt: skip
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn sends itself the signal again when it has ended
+            signal.signal(number, lambda *_: None)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    started(f"http://{host}:{listening.getsockname()[1]}")
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(
+            f"{settings.host}, port {settings.port}, cannot be listened on: {error.strerror or error}; "
+            "name another: --port 8001"
+        ) from None
+
+
+async def _docs(request: Request) -> Response:
+    told = request.app.openapi()
+    return request.app.state.templates.TemplateResponse(request, "docs.html", {"api": told})  # type: ignore[no-any-return]
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return error.response()
+
+
+async def _ratings(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RatingsError)
+    return Refusal.of(error).response()
+
+
+async def _words(_: Request, error: Exception) -> Response:
+    return Refusal(422, str(error)).response()
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = {
+        404: "there is nothing at this address; GET /docs lists what there is",
+        405: "there is no such method here",
+    }
+    error_words = words.get(error.status_code, error.detail)
+    return Refusal(error.status_code, error_words, field="path", headers=error.headers).response()
+
+
+async def _form(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        {"row": None, "field": str(item["loc"][-1]), "found": "", "problem": item["msg"]} for item in error.errors()
+    ]
+    return Refusal(422, "the request cannot be used", problems=problems).response()
+
+
+_ANSWERS: dict[type[Exception], Callable[[Request, Exception], object]] = {
+    Refusal: _refused,
+    RatingsError: _ratings,
+    PredictorError: _words,
+    HTTPException: _http,
+    RequestValidationError: _form,
+}

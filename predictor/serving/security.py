@@ -1,0 +1,207 @@
+"""Who may ask, how much, and what a browser may do with the answer.
+
+One ASGI middleware guards every request: the host it names, where a browser sends it from, the token, the length of
+its body and the time it takes. `csrf_token` and `check_csrf` guard the pages' forms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from predictor.serving.answers import Refusal
+from predictor.serving.settings import Settings
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+OPEN = ("/health", "/ready")  # what a supervisor asks, without a token
+SESSION, FIELD = "predictor_session", "csrf_token"
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = tuple(
+    (name.encode(), value.encode())
+    for name, value in {
+        "content-security-policy": CSP,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",  # with "no-referrer" a browser would say a form's origin is "null"
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    }.items()
+)
+NO_STORE = (b"cache-control", b"no-store")
+
+
+class Guard:
+    """Refuse what should not be answered, and add the headers that keep a browser strict.
+
+    Parameters
+    ----------
+    app
+        What answers.
+    settings
+        Allowed hosts, token and limits.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app, self.settings = app, settings
+        self.hosts = frozenset(settings.allowed_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Guard one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self.app(scope, receive, send)
+            return
+        started, timer = False, asyncio.timeout(self.settings.timeout)
+
+        async def send_safely(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                if not timer.expired():
+                    timer.reschedule(None)  # an answer that has begun may take its time
+                headers = [*message.get("headers", ()), *HEADERS]
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append(NO_STORE)
+                if cookie := scope.get("state", {}).get("set_session"):
+                    headers.append((b"set-cookie", cookie))
+                message["headers"] = headers
+            await send(message)
+
+        try:
+            async with timer:
+                try:
+                    headers = Headers(scope=scope)
+                    self._check(scope, headers)
+                    if scope["method"] not in SAFE:
+                        receive = _replayed(await self._body(headers, receive), receive)
+                except Refusal as refusal:
+                    await refusal.response()(scope, receive, send_safely)
+                else:
+                    await self.app(scope, receive, send_safely)
+        except TimeoutError:
+            if started:
+                raise
+            late = Refusal(503, f"no answer within {self.settings.timeout:g} seconds; send less, or try again later")
+            await late.response()(scope, receive, send_safely)
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        host = headers.get("host", "")
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+        if name.lower() not in self.hosts:
+            raise Refusal(
+                400,
+                "the header Host names a host that this server does not go by; "
+                f"ask for one of {', '.join(sorted(self.hosts))}, or start it with: --allow-host NAME",
+                field="Host",
+                found=host,
+            )
+        if scope["method"] not in SAFE:
+            _same_origin(headers, host)
+        if self.settings.token and scope["path"] not in OPEN:
+            scheme, _, token = headers.get("authorization", "").partition(" ")
+            known = hmac.compare_digest(token.strip().encode("latin-1", "replace"), self.settings.token.encode())
+            if scheme.lower() != "bearer" or not known:
+                raise Refusal(
+                    401,
+                    "the token is missing or wrong; send the header Authorization: Bearer TOKEN",
+                    field="Authorization",
+                    headers={"www-authenticate": "Bearer"},
+                )
+
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        """Take the whole body, no further than the limit, whatever length it says it has."""
+        most = self.settings.max_body
+        told = headers.get("content-length", "0")
+        parts, length, more = [], 0, True
+        too_long = Refusal(413, f"the body is longer than {most:,} bytes; send fewer interviews at once", field="body")
+        if told.isdecimal() and int(told[:20]) > most:
+            raise too_long
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Refusal(400, "the body ended before its end; send it again", field="body")
+            part = message.get("body", b"")
+            length += len(part)
+            if length > most:
+                raise too_long
+            parts.append(part)
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
+
+
+def _same_origin(headers: Headers, host: str) -> None:
+    """Refuse what a page of another site makes a browser send; a program sends neither header."""
+    origin = headers.get("origin")
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or (
+        origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+    ):
+        raise Refusal(
+            403, "it was sent by a page of another site; send it from this server's own pages", field="Origin"
+        )
+
+
+def csrf_token(request: Request) -> str:
+    """Give the token for a form on the page that answers `request`; `Guard` sets the session's cookie with it.
+
+    The token is a keyed hash (HMAC-SHA-256) of the session that a cookie of the browser names. A page of another site
+    can neither read the cookie nor make the hash.
+
+    Returns
+    -------
+    str
+        The value of the form's hidden field `csrf_token`, 64 hexadecimal digits.
+    """
+    session = _session(request) or getattr(request.state, "session", None)
+    if session is None:
+        session = request.state.session = secrets.token_urlsafe(32)
+        request.state.set_session = f"{SESSION}={session}; Path=/; HttpOnly; SameSite=Strict".encode()
+    return _signed(request, session)
+
+
+async def check_csrf(request: Request) -> None:
+    """Refuse a form that was not on a page of ours: a dependency of every route that takes one.
+
+    Raises
+    ------
+    Refusal
+        403, if the form's field `csrf_token` is not the one that the session was given.
+    """
+    given = (await request.form()).get(FIELD)
+    session = _session(request)
+    if (
+        not session
+        or not isinstance(given, str)
+        or not hmac.compare_digest(given.encode(), _signed(request, session).encode())
+    ):
+        raise Refusal(
+            403, "the form is no longer good, or your browser refuses cookies; load the page again, and send it"
+        )
+
+
+def _session(request: Request) -> str | None:
+    return request.cookies.get(SESSION)
+
+
+def _signed(request: Request, session: str) -> str:
+    return hmac.new(request.app.state.secret, session.encode(), "sha256").hexdigest()
