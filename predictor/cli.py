@@ -576,7 +576,7 @@ def ui(port: int | None) -> None:
 @main.command()
 @click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine needs a token."
+    "--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine, with a token."
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep interviews in this file.")
@@ -606,10 +606,7 @@ def serve(
     # The champion need not be there yet: the first that is trained while the server runs is picked up.
     path, fallback = (_model_path(model), None) if model else (MODELS / f"{CHAMPION}.json", PUBLISHED)
     settings = Settings(path, fallback, host=host, port=port, token=token, hosts=allow_host, journal=journal)
-    run(
-        settings,
-        lambda address: click.echo(f"Serving {path if path.is_file() else fallback} at {address}; Ctrl-C ends it"),
-    )
+    run(settings, lambda served, address: click.echo(f"Serving {served.name} at {address}; Ctrl-C ends it"))
 
 
 def _catalogue(path: Path | None) -> Catalogue:

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from predictor.errors import ConfigError, PredictorError, RatingsError
+from predictor.model import OfferModel
 from predictor.serving import api
 from predictor.serving.answers import Refusal
 from predictor.serving.models import CurrentModel
@@ -77,7 +78,7 @@ def make_app(settings: Settings) -> FastAPI:
     return app
 
 
-def serve(settings: Settings, started: Callable[[str], None]) -> None:
+def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are answered first.
 
     Parameters
@@ -85,7 +86,7 @@ def serve(settings: Settings, started: Callable[[str], None]) -> None:
     settings
         Which model, where to listen, who may ask, and how much.
     started
-        Called with the address once it listens.
+        Called with the model and the address once it listens.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def serve(settings: Settings, started: Callable[[str], None]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn sends itself the signal again when it has ended
             signal.signal(number, lambda *_: None)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    started(f"http://{host}:{listening.getsockname()[1]}")
+    started(app.state.models(), f"http://{host}:{listening.getsockname()[1]}")
     uvicorn.Server(config).run(sockets=[listening])
 
 
@@ -145,12 +146,8 @@ async def _words(_: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    words = {
-        404: "there is nothing at this address; GET /docs lists what there is",
-        405: "there is no such method here",
-    }
-    error_words = words.get(error.status_code, error.detail)
-    return Refusal(error.status_code, error_words, field="path", headers=error.headers).response()
+    words = _WORDS.get(error.status_code, str(error.detail))
+    return Refusal(error.status_code, words, field="path", headers=error.headers).response()
 
 
 async def _form(_: Request, error: Exception) -> Response:
@@ -161,6 +158,10 @@ async def _form(_: Request, error: Exception) -> Response:
     return Refusal(422, "the request cannot be used", problems=problems).response()
 
 
+_WORDS = {
+    404: "there is nothing at this address; GET /docs lists what there is",
+    405: "this address does not take that method; the header Allow lists those that it takes",
+}
 _ANSWERS: dict[type[Exception], Callable[[Request, Exception], object]] = {
     Refusal: _refused,
     RatingsError: _ratings,

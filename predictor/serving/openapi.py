@@ -13,20 +13,19 @@ from predictor.signals import RATINGS, SIDES, Catalogue
 
 Schema = dict[str, Any]
 
-NUMBER, TEXT, TRUTH, COUNT = {"type": "number"}, {"type": "string"}, {"type": "boolean"}, {"type": "integer"}
-SHARE = {"type": "number", "minimum": 0, "maximum": 1}
-SIZES = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
-BLANK = {"type": "string", "pattern": r"^\s*$"}
-BASE_RATE = {
+NUMBER: Schema = {"type": "number"}
+TEXT: Schema = {"type": "string"}
+TRUTH: Schema = {"type": "boolean"}
+COUNT: Schema = {"type": "integer"}
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+SIZES: Schema = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
+BLANK: Schema = {"type": "string", "pattern": r"^\s*$"}
+BASE_RATE: Schema = {
     "name": "base_rate",
     "in": "query",
     "required": False,
     "description": "Your own share of offers, where it differs from the model's.",
     "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-}
-INTERVIEWS = {
-    "required": True,
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Interviews"}}},
 }
 WHY = {
     400: "The request names another host, or ends before its end",
@@ -37,6 +36,13 @@ WHY = {
     422: "The ratings or the query cannot be used; every problem is listed",
     503: "It took too long",
 }
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+INTERVIEWS: Schema = {"required": True, "content": {"application/json": {"schema": _ref("Interviews")}}}
 
 
 def documented(answer: str | None, *refusals: int, query: Schema | None = None, body: Schema | None = None) -> Any:
@@ -86,10 +92,6 @@ def document(app: FastAPI, catalogue: Catalogue, settings: Settings) -> dict[str
     return told
 
 
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 def _object(properties: Schema, **more: Any) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False, **more}
 
@@ -129,7 +131,7 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
 
 def _answered(catalogue: Catalogue) -> Schema:
     trained_on = {"type": "object", "properties": {"source": TEXT, "digest": TEXT, "n": COUNT}, "required": ["n"]}
-    identity = {"name": TEXT, "fingerprint": TEXT, "created_at": TEXT, "trained_on": trained_on}
+    identity: Schema = {"name": TEXT, "fingerprint": TEXT, "created_at": TEXT, "trained_on": trained_on}
     contribution = {
         "signal": TEXT,
         "family": TEXT,
@@ -151,30 +153,23 @@ def _answered(catalogue: Catalogue) -> Schema:
         "notes": {"type": "array", "items": TEXT},
         "model": {"type": "object", "properties": identity, "required": [*identity]},
     }
-    problem = {
-        "row": {"type": ["integer", "null"]},
-        "field": {"type": ["string", "null"]},
-        "found": TEXT,
-        "problem": TEXT,
-    }
+    row, place = {"type": ["integer", "null"]}, {"type": ["string", "null"]}
+    problem = {"row": row, "field": place, "found": TEXT, "problem": TEXT}
     refusal = {"error": TEXT, "problems": {"type": "array", "items": _object(problem, required=[*problem])}}
     catalogue_told = {"name": TEXT, "title": TEXT, "columns": {"type": "object"}, "families": {"type": "object"}}
     catalogue_told |= {"inputs": {"type": "object"}, "signals": {"type": "array", "items": {"type": "object"}}}
-    importances = dict.fromkeys(("feature_importances", "family_importances", "side_importances"), SIZES)
-    told_model = {
-        **identity,
-        **importances,
-        "simulated": TRUTH,
-        "notes": answer["notes"],
-        "catalogue": _ref("Catalogue"),
-    }
+    importances: Schema = dict.fromkeys(("feature_importances", "family_importances", "side_importances"), SIZES)
+    rows: Schema = {"type": "array", "items": {"type": "object"}}
+    told_model: Schema = {**identity, **importances, "simulated": TRUTH, "notes": answer["notes"]}
     told_model |= {"base_rate": SHARE, "intercept": NUMBER, "versions": {"type": "object"}}
-    told_model |= {
-        name: {"type": "array", "items": {"type": "object"}} for name in ("shape_functions", "strongest_pairs")
+    told_model |= {"shape_functions": rows, "strongest_pairs": rows, "catalogue": _ref("Catalogue")}
+    shown: Schema = {"name": TEXT, "fingerprint": TEXT, "simulated": TRUTH}
+    listed: Schema = {**shown, **importances, "n": COUNT}
+    ready: Schema = {
+        "ready": TRUTH,
+        "model": _object(shown, required=[*shown]),
+        "trouble": {"type": ["string", "null"]},
     }
-    shown = {"name": TEXT, "fingerprint": TEXT, "simulated": TRUTH}
-    listed = {**shown, **importances, "n": COUNT}
-    ready = {"ready": TRUTH, "model": _object(shown, required=[*shown]), "trouble": {"type": ["string", "null"]}}
     return {
         "Answer": _object(answer, required=[*answer]),
         "Answers": {"anyOf": [_ref("Answer"), {"type": "array", "items": _ref("Answer"), "minItems": 1}]},

@@ -195,7 +195,7 @@ async def check_csrf(request: Request) -> None:
         or not hmac.compare_digest(given.encode(), _signed(request, session).encode())
     ):
         raise Refusal(
-            403, "the form is no longer good, or your browser refuses cookies; load the page again, and send it"
+            403, "the form is too old, or your browser refuses cookies; load the page again, and send it", field=FIELD
         )
 
 

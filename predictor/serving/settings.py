@@ -64,9 +64,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.token is not None and (len(self.token) < SHORTEST or not self.token.isascii()):
-            raise ConfigError(
-                f"the token must have {SHORTEST} or more plain characters: openssl rand -hex 32 makes one"
-            )
+            raise ConfigError(f"the token needs {SHORTEST} or more plain characters: openssl rand -hex 32 makes one")
         if self.token is None and not self.on_loopback:
             raise ConfigError(
                 f"--host {self.host} is open to other machines, so a token is needed: set PREDICTOR_TOKEN to the "
