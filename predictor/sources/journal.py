@@ -76,7 +76,7 @@ class Journal:
     """
 
     def __init__(self, path: str | Path, catalogue: Catalogue | None = None) -> None:
-        self.path = Path(path).absolute()
+        self.path, self._given = Path(path).absolute(), str(path)  # a model tells its source as it was given
         self.catalogue = catalogue or Catalogue.shipped()
         if clash := sorted(set(self.catalogue.names) & set(COLUMNS)):
             raise JournalError(f"the catalogue has signals named as columns of the journal: {', '.join(clash)}")
@@ -89,6 +89,19 @@ class Journal:
         with self._open() as file:
             if (found := file.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise JournalError(f"{self.path}: damaged: {found}; put back a copy of it")
+
+    @classmethod
+    def existing(cls, path: str | Path, catalogue: Catalogue | None = None) -> Journal:
+        """Open a journal that is there already.
+
+        Raises
+        ------
+        JournalError
+            If there is none, or as for any journal.
+        """
+        if not Path(path).exists():
+            raise JournalError(f"{path}: no such journal; look at the path, or keep an interview first")
+        return cls(path, catalogue)
 
     # -- write -----------------------------------------------------------------------------------------------------
 
@@ -263,7 +276,7 @@ class Journal:
         """
         with self._open() as file:
             entries = self._all(file, "ORDER BY number")
-        return ratings_of(entries, catalogue or self.catalogue, source=str(self.path), training=training)
+        return ratings_of(entries, catalogue or self.catalogue, source=self._given, training=training)
 
     def calibration(self) -> tuple[Floats, Floats]:
         """Give what came, and what was estimated before it came.
