@@ -112,18 +112,23 @@ def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
 
 def read_json(path: Path) -> tuple[list[Any], list[Problem]]:
     """Read a JSON file into records; see `parse_json`."""
-    return parse_json(_read(path), str(path))
+    return parse_json(read_bytes(path), str(path))
 
 
 def read_csv(path: Path) -> tuple[list[str], list[list[str]], list[Problem]]:
-    """Read a CSV file into header, rows and the problems of its form.
+    """Read a CSV file into header, rows and the problems of its form; see `parse_csv`."""
+    return parse_csv(read_bytes(path), str(path))
+
+
+def parse_csv(content: bytes, source: str) -> tuple[list[str], list[list[str]], list[Problem]]:
+    """Parse CSV into header, rows and the problems of its form.
 
     Raises
     ------
     RatingsError
-        If the file is missing, empty, or not UTF-8.
+        If the content is empty, not UTF-8, or no table.
     """
-    text = _decode(_read(path), str(path))
+    text = _decode(content, source)
     lines = text.strip("\r\n").splitlines(keepends=True)
     if lines and lines[0].lower().startswith("sep="):  # a hint that spreadsheets write for themselves
         lines = lines[1:]
@@ -131,11 +136,11 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]], list[Problem]]:
     try:
         table = list(csv.reader(io.StringIO("".join(lines), newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        raise RatingsError(str(path), [Problem(f"is not a CSV table: {error}")]) from None
+        raise RatingsError(source, [Problem(f"is not a CSV table: {error}")]) from None
     while table and not any(cell.strip() for cell in table[-1]):  # spreadsheets leave empty rows at the end
         table.pop()
     if not table:
-        raise RatingsError(str(path), [Problem("the file is empty; it needs a header and rated interviews")])
+        raise RatingsError(source, [Problem("the file is empty; it needs a header and rated interviews")])
     header, rows = [name.strip() for name in table[0]], table[1:]
     if delimiter == ";":  # where a semicolon parts cells, a comma is the decimal sign
         rows = [[_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
@@ -191,7 +196,14 @@ def write_csv(ratings: Ratings, path: str | Path) -> Path:
     return write_text(path, out.getvalue())
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Read a file whole.
+
+    Raises
+    ------
+    RatingsError
+        If it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
