@@ -18,13 +18,14 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
-from predictor.errors import ConfigError, PredictorError, RatingsError
+from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryError, PredictorError, RatingsError
 from predictor.model import OfferModel
 from predictor.serving import api
 from predictor.serving.answers import Refusal
 from predictor.serving.models import CurrentModel
 from predictor.serving.observation import JsonLines, Metrics, Observed
 from predictor.serving.openapi import document
+from predictor.serving.pages import pages, refusal_page, wants_page
 from predictor.serving.security import Guard
 from predictor.serving.settings import Settings
 
@@ -68,6 +69,7 @@ def make_app(settings: Settings) -> FastAPI:
     state.secret = secrets.token_bytes(32)
     app.include_router(api.v1)
     app.include_router(api.root)
+    app.include_router(pages)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]
@@ -130,32 +132,42 @@ async def _docs(request: Request) -> Response:
     return request.app.state.templates.TemplateResponse(request, "docs.html", {"api": told})  # type: ignore[no-any-return]
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+def _answer(request: Request, refusal: Refusal) -> Response:
+    return refusal_page(request, refusal) if wants_page(request) else refusal.response()
+
+
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return error.response()
+    return _answer(request, error)
 
 
-async def _ratings(_: Request, error: Exception) -> Response:
+async def _ratings(request: Request, error: Exception) -> Response:
     assert isinstance(error, RatingsError)
-    return Refusal.of(error).response()
+    return _answer(request, Refusal.of(error))
 
 
-async def _words(_: Request, error: Exception) -> Response:
-    return Refusal(422, str(error)).response()
+async def _words(request: Request, error: Exception) -> Response:
+    return _answer(request, Refusal(422, str(error)))
+
+
+async def _journal(request: Request, error: Exception) -> Response:
+    path = request.app.state.settings.journal.absolute()
+    status = {NoEntryError: 404, FrozenError: 409}.get(type(error), 422)
+    return _answer(request, Refusal(status, str(error).replace(str(path), path.name)))  # where it lies is private
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = _WORDS.get(error.status_code, str(error.detail))
-    return Refusal(error.status_code, words, field="path", headers=error.headers).response()
+    return _answer(request, Refusal(error.status_code, words, field="path", headers=error.headers))
 
 
-async def _form(_: Request, error: Exception) -> Response:
+async def _form(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = [
         {"row": None, "field": str(item["loc"][-1]), "found": "", "problem": item["msg"]} for item in error.errors()
     ]
-    return Refusal(422, "the request cannot be used", problems=problems).response()
+    return _answer(request, Refusal(422, "the request cannot be used", problems=problems))
 
 
 _WORDS = {
@@ -165,6 +177,7 @@ _WORDS = {
 _ANSWERS: dict[type[Exception], Callable[[Request, Exception], object]] = {
     Refusal: _refused,
     RatingsError: _ratings,
+    JournalError: _journal,
     PredictorError: _words,
     HTTPException: _http,
     RequestValidationError: _form,
