@@ -22,12 +22,17 @@ from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryErro
 from predictor.model import OfferModel
 from predictor.serving import api
 from predictor.serving.answers import Refusal
+from predictor.serving.history_pages import history_pages
+from predictor.serving.journal_pages import journal_pages
 from predictor.serving.models import CurrentModel
 from predictor.serving.observation import JsonLines, Metrics, Observed
 from predictor.serving.openapi import document
 from predictor.serving.pages import pages, refusal_page, wants_page
 from predictor.serving.security import Guard
 from predictor.serving.settings import Settings
+from predictor.serving.training import Training
+from predictor.serving.training_pages import training_pages
+from predictor.sources.journal import Journal
 
 HERE = Path(__file__).parent
 
@@ -70,6 +75,11 @@ def make_app(settings: Settings) -> FastAPI:
     app.include_router(api.v1)
     app.include_router(api.root)
     app.include_router(pages)
+    if settings.journal:
+        Journal(settings.journal, state.models().catalogue)  # a file that cannot be used is told of now
+        for router in (journal_pages, history_pages, training_pages):
+            app.include_router(router)
+        state.training = Training()
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]

@@ -31,6 +31,7 @@ def page(
         "here": request.url.path,
         "percent": percent,
         "words": views.percent_words,
+        "signed": views.signed,
     }
     return state.templates.TemplateResponse(  # type: ignore[no-any-return]
         request, template, {**shared, **context}, status_code=status, headers=headers

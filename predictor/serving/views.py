@@ -134,6 +134,11 @@ def percent_words(share: float) -> str:
     return f"{100 * share:.0f} %" if 0.02 <= share <= 0.98 else f"{100 * share:.1f} %"
 
 
+def signed(number: float, decimals: int = 2) -> str:
+    """Write a number with its sign, which is a minus, not a hyphen."""
+    return f"{number:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
 def _bars(told: Sequence[tuple[str, str, float]]) -> tuple[Bar, ...]:
     longest = max((abs(log_odds) for _, _, log_odds in told), default=0.0) or 1.0
     bars = []

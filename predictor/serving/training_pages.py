@@ -1,0 +1,67 @@
+"""Train on the journal from a page, see how it goes, and take the new model into use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from predictor.serving.answers import Refusal
+from predictor.serving.forms import Form
+from predictor.serving.journal_pages import Kept
+from predictor.serving.pages import page
+from predictor.serving.settings import Settings
+from predictor.serving.training import MODEL
+from predictor.sources.entry import OFFER, TOLD
+
+training_pages = APIRouter(prefix="/train", include_in_schema=False)
+
+
+@training_pages.get("")
+def show(request: Request, journal: Kept) -> Response:
+    """Show what there is to learn from, and how the training stands."""
+    outcomes = [entry.outcome for entry in journal.entries() if entry.outcome in TOLD]
+    return _page(request, "train.html", n=len(outcomes), offers=outcomes.count(OFFER))
+
+
+@training_pages.get("/progress")
+def progress(request: Request) -> Response:
+    """Give the part of the page that changes."""
+    return _page(request, "progress.html")
+
+
+@training_pages.post("")
+def start(request: Request, form: Form) -> Response:
+    """Begin a training, unless one is running."""
+    settings: Settings = request.app.state.settings
+    assert settings.journal
+    present = settings.model if settings.model.is_file() else settings.fallback or settings.model
+    request.app.state.training.start(settings.journal, present, _models(settings))
+    return RedirectResponse("/train", 303)
+
+
+@training_pages.post("/adopt")
+def adopt(request: Request, form: Form) -> Response:
+    """Make the new model the one that is served; the server picks it up as it would any other."""
+    settings: Settings = request.app.state.settings
+    if not _adoptable(settings):
+        raise Refusal(409, "this server was started with a model of its own choice; start it without --model")
+    request.app.state.training.adopt(settings.model)
+    return RedirectResponse("/train", 303)
+
+
+def _page(request: Request, template: str, **context: int) -> Response:
+    state, settings = request.app.state.training.state, request.app.state.settings
+    return page(request, template, training=state, adoptable=_adoptable(settings), **context)
+
+
+def _models(settings: Settings) -> Path:
+    """Give the folder of trainings: that of the champion, or of the training whose model is served."""
+    folder = settings.model.parent
+    return folder.parent if settings.model.name == MODEL else folder
+
+
+def _adoptable(settings: Settings) -> bool:
+    """Whether the champion is served, which is a copy; a model that somebody named must not be overwritten."""
+    return settings.fallback is not None
