@@ -162,7 +162,7 @@ async def _words(request: Request, error: Exception) -> Response:
 
 async def _journal(request: Request, error: Exception) -> Response:
     path = request.app.state.settings.journal.absolute()
-    status = {NoEntryError: 404, FrozenError: 409}.get(type(error), 422)
+    status = 404 if isinstance(error, NoEntryError) else 409 if isinstance(error, FrozenError) else 422
     return _answer(request, Refusal(status, str(error).replace(str(path), path.name)))  # where it lies is private
 
 

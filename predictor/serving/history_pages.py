@@ -40,7 +40,7 @@ def calibration(request: Request, journal: Kept) -> Response:
     """Show how often the estimate came true."""
     y, p = journal.calibration()
     brier = float(((p - y) ** 2).mean()) if len(y) else None
-    base = float((y.mean() * (1 - y.mean()))) if len(y) else None
+    base = float(y.mean() * (1 - y.mean())) if len(y) else None
     entries = [entry for entry in journal.entries() if not entry.in_hindsight and not entry.simulated]
     return page(
         request, "calibration.html", n=len(y), offers=int(y.sum()), brier=brier, base=base, fewest=FEWEST,

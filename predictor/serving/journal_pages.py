@@ -96,7 +96,8 @@ def show(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002 - 
 @journal_pages.post("/{id}")
 def change(request: Request, id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
     """Change title, note and day, and, while no outcome is known, the ratings; changed ones are estimated anew."""
-    entry, changed = journal.get(id), {}
+    entry = journal.get(id)
+    changed: dict[str, Any] = {}
     if not (title := text(form, "title")):
         raise Refusal(422, "is empty; go back and write a title", field="title")
     if text(form, "with_ratings"):  # an entry that was frozen meanwhile refuses them

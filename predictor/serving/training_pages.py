@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
@@ -51,7 +52,7 @@ def adopt(request: Request, form: Form) -> Response:
     return RedirectResponse("/train", 303)
 
 
-def _page(request: Request, template: str, **context: int) -> Response:
+def _page(request: Request, template: str, **context: Any) -> Response:
     state, settings = request.app.state.training.state, request.app.state.settings
     return page(request, template, training=state, adoptable=_adoptable(settings), **context)
 

@@ -81,7 +81,8 @@ def view(model: OfferModel, rated: Rated) -> View:
     """
     answer = model.predict(rated.record, base_rate=rated.base_rate)
     catalogue = model.catalogue
-    labels = {item.name: item.label for item in (*catalogue.signals, *catalogue.inputs)}
+    labels = {signal.name: signal.label for signal in catalogue.signals}
+    labels |= {item.name: item.label for item in catalogue.inputs}
     told, unseen = [], 0.0
     for part in answer.contributions:
         if part.rating is None:
@@ -93,9 +94,7 @@ def view(model: OfferModel, rated: Rated) -> View:
         told.append((f"What was not observed ({len(answer.not_rated)})", "together", unseen))
     elif unseen:
         told.append(("Who rated", "not said", unseen))
-    families = [
-        (catalogue.families.get(name, "Who rated"), "", log_odds) for name, log_odds in answer.families.items()
-    ]
+    families = [(catalogue.families.get(name, "Who rated"), "", log_odds) for name, log_odds in answer.families.items()]
     own = any(part.side == "candidate" and part.rating is not None for part in answer.contributions)
     return View(
         answer,
@@ -115,13 +114,13 @@ def limits(model: OfferModel) -> Iterator[str]:
     if scores := told.get("scores"):
         value, low, high = scores["roc_auc"]
         yield (
-            f"Of two interviews that it had not seen, one with an offer and one without, it ranked the right one higher "
-            f"in {percent_words(value)} of cases (90 % interval {percent_words(low)} to {percent_words(high)}, "
+            f"Of two interviews that it had not seen, one with an offer and one without, it ranked the right one "
+            f"higher in {percent_words(value)} of cases (90 % interval {percent_words(low)} to {percent_words(high)}, "
             f"n = {n}); a coin toss has 50 %."
         )
     else:
         yield f"How well it predicts is not known: it was never tested on interviews that it had not seen (n = {n})."
-    yield "The interval is for the likelihood, given these ratings. Any one interview still ends in an offer or in none."
+    yield "The interval is for the likelihood, given these ratings. One interview still ends in an offer or in none."
     yield (
         "Associations, not causes: an interviewer who already likes a candidate listens more closely. A signal that "
         "goes with offers need not bring them about."
@@ -144,7 +143,5 @@ def _bars(told: Sequence[tuple[str, str, float]]) -> tuple[Bar, ...]:
     bars = []
     for label, detail, log_odds in sorted(told, key=lambda item: -abs(item[2])):
         width = WIDTH / 2 * abs(log_odds) / longest
-        bars.append(
-            Bar(label, detail, log_odds, round(WIDTH / 2 - (width if log_odds < 0 else 0), 2), round(width, 2))
-        )
+        bars.append(Bar(label, detail, log_odds, round(WIDTH / 2 - (width if log_odds < 0 else 0), 2), round(width, 2)))
     return tuple(bars)
