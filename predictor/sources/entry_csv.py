@@ -109,7 +109,7 @@ def _read(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[di
             except (JournalError, TypeError):
                 wrong["estimate_probability"] = "is no estimate inside its interval, or not all of it is there"
         wrong = faults(data) | wrong
-        problems += [Problem(why, number, name, cells[name]) for name, why in wrong.items()]
+        problems += [Problem(why, number, name, cells[name]) for name, why in wrong.items() if name in header]
         read.append(data)
     return read, problems
 

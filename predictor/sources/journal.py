@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 APPLICATION, VERSION = 0x494F504A, 1  # "IOPJ" in the file's header, and the layout of the table below
 WAIT = 10.0  # seconds that one process waits for another
 FIELDS = tuple(Entry.__dataclass_fields__)
+_first_look, _known = threading.Lock(), set[tuple[int, int]]()
 _TABLE = """
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, note TEXT NOT NULL, held_on TEXT,
@@ -46,7 +48,8 @@ class Journal:
     """Rated interviews in one SQLite file.
 
     Several threads and processes may use one file at once: each call opens the file, works in one transaction, and
-    closes it. The rollback journal, not a write-ahead log, is used, so that between calls there is one file only.
+    closes it. The rollback journal, not a write-ahead log, is used, so that between calls there is one file only. While
+    a program uses a journal, it must not open the file by other means, not even to read: that would release the locks.
 
     Parameters
     ----------
@@ -80,7 +83,7 @@ class Journal:
         self.catalogue = catalogue or Catalogue.shipped()
         if clash := sorted(set(self.catalogue.names) & set(COLUMNS)):
             raise JournalError(f"the catalogue has signals named as columns of the journal: {', '.join(clash)}")
-        with self._explained():
+        with self._explained(), _first_look:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -376,11 +379,9 @@ class Journal:
     def recognises(path: str | Path) -> bool:
         """Say whether a file is a journal, of whatever version, by its first bytes."""
         try:
-            with Path(path).open("rb") as file:
-                head = file.read(72)
+            return _application(Path(path)) == APPLICATION
         except OSError:
             return False
-        return head.startswith(b"SQLite format 3\0") and head[68:] == APPLICATION.to_bytes(4, "big")
 
     def _make(self) -> None:
         with contextlib.closing(self._connect()) as file:
@@ -401,8 +402,9 @@ class Journal:
     def _open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
         """Open the file for one call; what is written is written whole or not at all."""
         with self._explained():
-            self._check()
+            self._check(_application(self.path))  # before SQLite opens it, which might change it
             with contextlib.closing(self._connect()) as file:
+                self._check(*(file.execute(f"PRAGMA {x}").fetchone()[0] for x in ("application_id", "user_version")))
                 file.execute("PRAGMA secure_delete = ON")  # what is deleted or changed is overwritten with zeros
                 file.execute("PRAGMA temp_store = MEMORY")
                 if write:
@@ -411,13 +413,10 @@ class Journal:
                 if write:
                     file.execute("COMMIT")
 
-    def _check(self) -> None:
-        """Refuse what is not ours before SQLite opens it, which might change it."""
-        with self.path.open("rb") as file:
-            head = file.read(72)
-        if not self.recognises(self.path):
+    def _check(self, application: int, version: int = VERSION) -> None:
+        if application != APPLICATION:
             raise JournalError(f"{self.path}: is not a journal of this tool; it is left as it is. Name another file")
-        if (version := int.from_bytes(head[60:64], "big")) > VERSION:
+        if version > VERSION:
             raise JournalError(
                 f"{self.path}: its layout {version} is newer than this version reads ({VERSION}): update the predictor"
             )
@@ -451,6 +450,24 @@ class Journal:
             return [_entry(row) for row in rows]
         except (ValueError, TypeError, AttributeError, JournalError) as error:
             raise JournalError(f"{self.path}: damaged: {error}; put back a copy of it") from None
+
+
+def _application(path: Path) -> int:
+    """Read which application a file says it belongs to; 0 where it is not ours.
+
+    A file is looked at once: to close it while SQLite has it open in this process would release SQLite's locks (POSIX
+    locks belong to the process and the file), and two would write at once. See sqlite.org/howtocorrupt.html, 2.2.
+    """
+    with _first_look:
+        status = path.stat()
+        identity = status.st_dev, status.st_ino
+        if identity not in _known:
+            with path.open("rb") as file:
+                head = file.read(72)
+            if not head.startswith(b"SQLite format 3\0") or head[68:] != APPLICATION.to_bytes(4, "big"):
+                return 0
+            _known.add(identity)
+        return APPLICATION
 
 
 def _entry(row: sqlite3.Row) -> Entry:
