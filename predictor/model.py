@@ -25,7 +25,7 @@ from predictor.atomic import write_text
 from predictor.errors import CatalogueError, ConfigError, ModelError
 from predictor.fused import Blocks, FusedTables
 from predictor.prediction import Contribution, Interval, Prediction
-from predictor.ratings import Ratings, columns_of
+from predictor.ratings import Ratings, columns_of, quick_row
 from predictor.signals import CONTEXT, Catalogue
 from predictor.tables import Floats, Grid, PairTables, Place, Tables, TripleTables
 
@@ -179,7 +179,13 @@ class OfferModel:
         ConfigError
             If `base_rate` is not between 0 and 1.
         """
-        return next(self.predict_each(Ratings.from_records([ratings], self.catalogue), base_rate=base_rate))
+        row = quick_row(ratings, self.catalogue)
+        if row is None:
+            return next(self.predict_each(Ratings.from_records([ratings], self.catalogue), base_rate=base_rate))
+        values, p = np.array([row], dtype=np.float64), len(self.signals)
+        if all(map(math.isnan, row[:p])):
+            values[0, p:] = np.nan  # who rated nothing says nothing
+        return self._explain(values, self._shift(base_rate), self.base_rate if base_rate is None else base_rate)
 
     def predict_each(self, ratings: Ratings, *, base_rate: float | None = None) -> Iterator[Prediction]:
         """Answer for each interview of `ratings`, with reasons."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from predictor.errors import nearest
+from predictor.errors import Problem, nearest
 from predictor.model import OfferModel
 from predictor.ratings import Ratings
 from predictor.reports.inspection import model_data
-from predictor.serving.answers import Refusal, json_response
+from predictor.serving.answers import Refusal, answers_response, json_response
 from predictor.serving.openapi import BASE_RATE, INTERVIEWS, documented
 from predictor.sources.files import parse_json
 
@@ -22,7 +23,7 @@ SIMULATED = "SIMULATED: this model learned from simulated interviews, not from r
 ASSOCIATION = "These are associations, not causes: for reflection and practice, not for selecting people."
 _JSON = re.compile(r"application/json\s*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)
 _SHARE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_SOURCE = "the body"
+TOO_DEEP = "the JSON is nested too deeply; send ratings by name"
 
 
 @v1.post("/predict", **documented("Answers", 403, 413, 415, 422, query=BASE_RATE, body=INTERVIEWS))
@@ -35,10 +36,17 @@ async def predict(request: Request) -> Response:
     state = request.app.state
     model: OfferModel = state.models()
     base_rate = _base_rate(request)
-    one, rows = _ratings(request, await request.body(), model)
-    answers = [answer.to_dict() for answer in model.predict_each(rows, base_rate=base_rate)]
+    records, problems, one = _records(request, await request.body())
+    try:
+        if one and not problems:
+            answers = [model.predict(records[0], base_rate=base_rate).to_dict()]
+        else:
+            rows = Ratings.from_records(records, model.catalogue, problems=problems)
+            answers = [answer.to_dict() for answer in model.predict_each(rows, base_rate=base_rate)]
+    except RecursionError:
+        raise Refusal(422, TOO_DEEP, field="body") from None
     state.metrics.interviews.inc(len(answers))
-    return json_response(answers[0] if one else answers)
+    return answers_response(answers[0] if one else answers)
 
 
 @v1.get("/model", **documented("Model", 422))
@@ -92,8 +100,8 @@ async def metrics(request: Request) -> Response:
     return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _ratings(request: Request, body: bytes, model: OfferModel) -> tuple[bool, Ratings]:
-    """Parse the body; say whether it is one interview rather than a list."""
+def _records(request: Request, body: bytes) -> tuple[list[Any], list[Problem], bool]:
+    """Parse the body into interviews and problems of its form; say whether it is one rather than a list."""
     kind, most = request.headers.get("content-type", ""), request.app.state.settings.max_interviews
     if not _JSON.fullmatch(kind):
         raise Refusal(
@@ -101,14 +109,10 @@ def _ratings(request: Request, body: bytes, model: OfferModel) -> tuple[bool, Ra
         )
     if not body.strip():
         raise Refusal(422, 'the body is empty; send ratings, as in {"goals_discussed": 4}', field="body")
-    try:
-        records, problems = parse_json(body, _SOURCE)
-        if len(records) > most:
-            raise Refusal(413, f"the list has {len(records):,} interviews; send at most {most:,} at once", field="body")
-        rows = Ratings.from_records(records, model.catalogue, source=_SOURCE, problems=problems)
-    except RecursionError:
-        raise Refusal(422, "the JSON is nested too deeply; send ratings by name", field="body") from None
-    return body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"[", rows
+    records, problems = parse_json(body, "the body")
+    if len(records) > most:
+        raise Refusal(413, f"the list has {len(records):,} interviews; send at most {most:,} at once", field="body")
+    return records, problems, body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"["
 
 
 def _base_rate(request: Request) -> float | None:

@@ -241,7 +241,9 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request("GET" if body is None else "POST", path, body, JSON)
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        status, told = answer.status, json.loads(answer.read())
+        connection.close()
+        return status, told
 
 
 @pytest.fixture
@@ -266,6 +268,7 @@ def test_a_promotion_is_picked_up_without_a_failed_request(server: Server, model
             connection.request("POST", "/v1/predict", '{"goals_discussed": 4}', JSON)
             answer = connection.getresponse()
             seen.append((answer.status, json.loads(answer.read())["model"]["name"]))
+        connection.close()
 
     def until(name: str) -> None:
         while seen[-1:] != [(200, name)]:
