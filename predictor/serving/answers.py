@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
 from starlette.responses import Response
 
 from predictor.errors import Problem, RatingsError, shorten
+from predictor.model import OfferModel
+from predictor.prediction import Prediction
 from predictor.ratings import NOT_IN
 
 SHOWN = 80  # characters of what was found
@@ -27,9 +30,28 @@ def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | Non
     return Response(content, status, headers, "application/json")
 
 
-def answers_response(answers: Any) -> Response:
-    """Write answers as JSON in a fifth of the time; a model's tables are finite, and so is what they add up to."""
-    return Response(to_json(answers), media_type="application/json")
+def answers_response(answers: Sequence[Prediction], model: OfferModel, *, one: bool) -> Response:
+    """Write a model's answers as the JSON of their `to_dict`; what is the same in each is not written anew.
+
+    A model's tables are finite, and so is what they add up to.
+    """
+    same = model_parts(model)
+    parts = [_written(answer, same) for answer in answers]
+    return Response(parts[0] if one else b"[" + b",".join(parts) + b"]", media_type="application/json")
+
+
+@lru_cache(maxsize=2)
+def model_parts(model: OfferModel) -> dict[str, bytes]:
+    """Write what is the same in every answer of a model."""
+    about = model.predict({})
+    return {name: to_json(getattr(about, name)) for name in ("feature_importances", "model")}
+
+
+def _written(answer: Prediction, same: Mapping[str, bytes]) -> bytes:
+    own = {**vars(answer), "interval": vars(answer.interval), "contributions": [*map(vars, answer.contributions)]}
+    for name in same:
+        del own[name]
+    return to_json(own)[:-1] + b"".join(b',"%b":%b' % (name.encode(), part) for name, part in same.items()) + b"}"
 
 
 class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
