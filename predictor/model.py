@@ -398,16 +398,28 @@ class OfferModel:
         place = {name: j for j, name in enumerate(self.terms)}
         return PairTables(self._grid, [(place[pair.first], place[pair.second], pair.log_odds) for pair in self.pairs])
 
+    def _one(self, row: list[float], values: Floats) -> tuple[list[float], float]:
+        """Compute contributions and standard deviation for one row, by fewer steps where it stands on the knots."""
+        cells = None if self.triples else self._grid.cells(row)
+        if cells is None:
+            place = self._grid.place(values)
+            return self._contributions(place)[0].tolist(), float(self._deviation(place)[0])
+        added = self._main.at(cells)
+        if self.pairs:
+            added += self._pair.share_out(self._pair.at(cells))
+        at = self._grid.offsets[:-1] + cells
+        vector = self.factors["intercept"] + np.add.reduce(self._factors[at])
+        return added.tolist(), math.sqrt(vector @ vector + np.add.reduce(self._variances[at]))
+
     def _explain(self, values: Floats, shift: float, base_rate: float) -> Prediction:
         rated = len(self.signals) - int(np.isnan(values[0, : len(self.signals)]).sum())
         baseline = self.intercept + float(self.coverage[rated]) + shift
-        place = self._grid.place(values)
-        half = _QUANTILE * float(self._deviation(place)[0])
+        row = values[0].tolist()
+        all_added, deviation = self._one(row, values)
+        half = _QUANTILE * deviation
         contributions, families = [], dict.fromkeys(self.catalogue.families, 0.0)
         log_odds = baseline
-        for about, value, added in zip(
-            self._about, values[0].tolist(), self._contributions(place)[0].tolist(), strict=True
-        ):
+        for about, value, added in zip(self._about, row, all_added, strict=True):
             name, family, side, levels = about
             rating = None if math.isnan(value) else levels[int(value)] if levels else value
             contributions.append(Contribution(name, family, side, rating, added))
