@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,5 +88,9 @@ class Prediction:
             "contributions": tuple([{**vars(contribution)} for contribution in self.contributions]),
             "families": dict(self.families),
             "feature_importances": dict(self.feature_importances),
-            "model": deepcopy(dict(self.model)),
+            "model": _copied(self.model),
         }
+
+
+def _copied(value: Any) -> Any:
+    return {key: _copied(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value

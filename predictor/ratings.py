@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import Problem, RatingsError, nearest, shorten
-from predictor.signals import ORIGIN, SIMULATED, Catalogue, ContextInput
+from predictor.signals import ORIGIN, RATINGS, SIMULATED, Catalogue, ContextInput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -287,6 +287,51 @@ class Ratings:
         """Keep the rows chosen by a mask or by indices."""
         columns = {name: column[chosen] for name, column in self.columns.items()}
         return replace(self, values=self.values[chosen], y=self.y[chosen], columns=columns)
+
+
+def quick_row(record: Any, catalogue: Catalogue) -> list[float] | None:
+    """Take one mapping of plain numbers and words as it stands, which takes a tenth of the time of a full parse.
+
+    Returns
+    -------
+    list of float or None
+        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN where not observed. None
+        where anything is wrong or unusual: `Ratings.from_records` then says what, or finds a way to read it.
+
+    Examples
+    --------
+    >>> catalogue = Catalogue.shipped()
+    >>> quick_row({"goals_discussed": 4}, catalogue)[catalogue.names.index("goals_discussed")]
+    4
+    >>> quick_row({"goals_discussed": 9}, catalogue) is None
+    True
+    """
+    if not isinstance(record, dict):
+        return None
+    if RATINGS in record:
+        inner = record[RATINGS]
+        if not isinstance(inner, dict) or not record.keys().isdisjoint(inner):
+            return None
+        record = {**record, **inner}
+        del record[RATINGS]
+    places, codes, context = catalogue.lookup
+    row = [math.nan] * (len(places) + len(codes))
+    for name, cell in record.items():
+        if found := places.get(name):
+            place, low, high = found
+            if cell is not None:
+                if type(cell) not in (int, float) or not low <= cell <= high:  # NaN is in no scale
+                    return None
+                row[place] = cell
+        elif name in codes:
+            if cell is not None:
+                at = codes[name].get(cell) if type(cell) is str else None
+                if at is None:
+                    return None
+                row[at[0]] = at[1]
+        elif name not in context or not (cell is None or type(cell) is str):
+            return None
+    return row
 
 
 def columns_of(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:

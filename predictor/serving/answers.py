@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from predictor.errors import Problem, RatingsError, shorten
+from predictor.model import OfferModel
+from predictor.prediction import Prediction
 from predictor.ratings import NOT_IN
 
 SHOWN = 80  # characters of what was found
@@ -24,6 +28,30 @@ def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | Non
     """
     content = json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
     return Response(content, status, headers, "application/json")
+
+
+def answers_response(answers: Sequence[Prediction], model: OfferModel, *, one: bool) -> Response:
+    """Write a model's answers as the JSON of their `to_dict`; what is the same in each is not written anew.
+
+    A model's tables are finite, and so is what they add up to.
+    """
+    same = model_parts(model)
+    parts = [_written(answer, same) for answer in answers]
+    return Response(parts[0] if one else b"[" + b",".join(parts) + b"]", media_type="application/json")
+
+
+@lru_cache(maxsize=2)
+def model_parts(model: OfferModel) -> dict[str, bytes]:
+    """Write what is the same in every answer of a model."""
+    about = model.predict({})
+    return {name: to_json(getattr(about, name)) for name in ("feature_importances", "model")}
+
+
+def _written(answer: Prediction, same: Mapping[str, bytes]) -> bytes:
+    own = {**vars(answer), "interval": vars(answer.interval), "contributions": [*map(vars, answer.contributions)]}
+    for name in same:
+        del own[name]
+    return to_json(own)[:-1] + b"".join(b',"%b":%b' % (name.encode(), part) for name, part in same.items()) + b"}"
 
 
 class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
@@ -65,7 +93,7 @@ class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
         """Refuse ratings with every problem that they have."""
         problems = [_told(problem) for problem in error.problems]
         count = len(problems)
-        return cls(422, f"{count:,} problem{'s' * (count != 1)} in {error.source}", problems=problems)
+        return cls(422, f"{count:,} problem{'s' * (count != 1)} in the body", problems=problems)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the refusal as plain data: `error`, and `problems` with row, field, found and problem each."""

@@ -72,6 +72,7 @@ def make_app(settings: Settings) -> FastAPI:
     state.metrics = Metrics(state.models)
     state.templates = Jinja2Templates(HERE / "templates")
     state.secret = secrets.token_bytes(32)
+    api.add_predict(app)
     app.include_router(api.v1)
     app.include_router(api.root)
     app.include_router(pages)
@@ -111,6 +112,9 @@ def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> Non
     listening = _listen(settings)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    # What a line does not hold need not be found out for it; see "Optimization" in Python's logging how-to.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     for name, level in (("predictor.serving", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.level, logger.propagate = [handler], level, False

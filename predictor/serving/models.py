@@ -8,6 +8,7 @@ from threading import Lock
 
 from predictor.errors import ModelError
 from predictor.model import OfferModel
+from predictor.serving.answers import model_parts
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class CurrentModel:
         self.reloads = 0
         self._lock = Lock()
         self._stamp = self._look()
-        self._model = _ready(self._stamp[0] if self._stamp else self.path)
+        self._model = OfferModel.load(self._stamp[0] if self._stamp else self.path)
+        model_parts(self._model)
 
     def __call__(self) -> OfferModel:
         """Give the model, after a look at its file, which takes microseconds."""
@@ -78,7 +80,8 @@ class CurrentModel:
         try:
             if stamp is None:
                 raise ModelError(f"{self.path}: no such model; the one of before is served")
-            model = _ready(stamp[0])
+            model = OfferModel.load(stamp[0])
+            model_parts(model)  # its first answer makes what later ones need
         except ModelError as error:
             self.trouble = str(error).replace(str(self.path), self.path.name)  # where it lies is nobody's business
             log.error("model not picked up", extra={"told": {"trouble": self.trouble, "served": self._model.name}})
@@ -86,10 +89,3 @@ class CurrentModel:
             self._model, self.trouble, self.reloads = model, None, self.reloads + 1
             log.info("model picked up", extra={"told": {"model": model.name, "fingerprint": model.fingerprint}})
         self._stamp = stamp
-
-
-def _ready(path: Path) -> OfferModel:
-    """Load a model and let it answer once, so that what it makes at its first answer is made."""
-    model = OfferModel.load(path)
-    model.predict({})
-    return model

@@ -10,6 +10,7 @@ import logging
 import time
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -31,7 +32,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write a record as JSON."""
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": f"{_second(int(record.created))}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **getattr(record, "told", {}),
@@ -41,6 +42,11 @@ class JsonLines(logging.Formatter):
             line["exception"] = type(record.exc_info[1]).__name__
             line["at"] = [f"{frame.filename}:{frame.lineno}" for frame in place]
         return json.dumps(line)
+
+
+@lru_cache(maxsize=1)
+def _second(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class Metrics:
