@@ -120,9 +120,7 @@ class Training:
                 self._state = replace(self._state, **self._channel.recv())
             except (EOFError, OSError):
                 self._process.join(5)
-                why = (
-                    f"The training ended by itself (exit code {self._process.exitcode}); the server's log may say why."
-                )
+                why = f"The training ended by itself, exit code {self._process.exitcode}; the server's log may say why"
                 self._state = replace(self._state, running=False, trouble=why)
             if not self._state.running:
                 self._channel.close()
