@@ -77,7 +77,7 @@ class Guard:
             await send(message)
 
         try:
-            async with asyncio.timeout(self.settings.timeout):
+            async with asyncio.timeout(self.settings.timeout) as timer:
                 try:
                     headers = dict(scope["headers"])
                     self._check(scope, headers)
@@ -88,7 +88,7 @@ class Guard:
                 else:
                     await self.app(scope, receive, send_safely)
         except TimeoutError:
-            if started:
+            if started or not timer.expired():
                 raise
             late = Refusal(503, f"no answer within {self.settings.timeout:g} seconds; send less, or try again later")
             await late.response()(scope, receive, send_safely)
