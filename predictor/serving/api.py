@@ -124,7 +124,8 @@ async def metrics(request: Request) -> Response:
 
 def _records(request: Request, body: bytes) -> tuple[list[Any], list[Problem], bool]:
     """Parse the body into interviews and problems of its form; say whether it is one rather than a list."""
-    kind, most = request.headers.get("content-type", ""), request.app.state.settings.max_interviews
+    kind = dict(request.scope["headers"]).get(b"content-type", b"").decode("latin-1")
+    most = request.app.state.settings.max_interviews
     if not _JSON.fullmatch(kind):
         raise Refusal(
             415, "send JSON in UTF-8, with the header Content-Type: application/json", field="Content-Type", found=kind

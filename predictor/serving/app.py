@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -37,7 +38,7 @@ from predictor.sources.journal import Journal
 HERE = Path(__file__).parent
 
 
-def make_app(settings: Settings) -> FastAPI:
+def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     """Put the application together.
 
     `app.state` holds what routes need: `settings`, `models` (call it for the model as it is now), `metrics`,
@@ -47,6 +48,8 @@ def make_app(settings: Settings) -> FastAPI:
     ----------
     settings
         Which model, who may ask, and how much.
+    out
+        Where a line of JSON for each request goes; None: nowhere.
 
     Returns
     -------
@@ -87,7 +90,7 @@ def make_app(settings: Settings) -> FastAPI:
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)  # type: ignore[arg-type]
     app.add_middleware(Guard, settings=settings)
-    app.add_middleware(Observed, metrics=state.metrics)  # the last added is the first asked
+    app.add_middleware(Observed, metrics=state.metrics, out=out)  # the last added is the first asked
     return app
 
 
@@ -108,13 +111,10 @@ def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> Non
     ModelError
         If there is no usable model.
     """
-    app = make_app(settings)
+    app = make_app(settings, sys.stderr)
     listening = _listen(settings)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    # What a line does not hold need not be found out for it; see "Optimization" in Python's logging how-to.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None
     for name, level in (("predictor.serving", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.level, logger.propagate = [handler], level, False

@@ -11,7 +11,7 @@ import time
 import traceback
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,6 +47,9 @@ class JsonLines(logging.Formatter):
 @lru_cache(maxsize=1)
 def _second(time: int) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+_quoted = lru_cache(maxsize=256)(json.dumps)
 
 
 class Metrics:
@@ -91,10 +94,12 @@ class Observed:
         What answers.
     metrics
         What counts.
+    out
+        Where a line for each request goes; None: nowhere.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app, self.metrics = app, metrics
+    def __init__(self, app: ASGIApp, metrics: Metrics, out: TextIO | None) -> None:
+        self.app, self.metrics, self.out = app, metrics, out
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Observe one request."""
@@ -123,6 +128,10 @@ class Observed:
             route = getattr(scope.get("route"), "path", "none")
             self.metrics.requests.labels(method, route, str(status)).inc()
             self.metrics.seconds.labels(route).observe(seconds)
-            if log.isEnabledFor(logging.INFO):
-                told = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 2)}
-                log.info("request", extra={"told": told})
+            if self.out:  # written out by itself, since a log record takes longer than a fifth of the request
+                now = time.time()
+                self.out.write(
+                    f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}Z", "level": "info", "event": "request", '
+                    f'"method": "{method}", "route": {_quoted(route)}, "status": {status}, '
+                    f'"ms": {1000 * seconds:.2f}}}\n'
+                )

@@ -62,14 +62,12 @@ class Guard:
                 return
             await self.app(scope, receive, send)
             return
-        started, timer = False, asyncio.timeout(self.settings.timeout)
+        started = False
 
         async def send_safely(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                if not timer.expired():
-                    timer.reschedule(None)  # an answer that has begun may take its time
                 headers = [*message.get("headers", ()), *HEADERS]
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(NO_STORE)
@@ -79,7 +77,7 @@ class Guard:
             await send(message)
 
         try:
-            async with timer:
+            async with asyncio.timeout(self.settings.timeout) as timer:
                 try:
                     headers = dict(scope["headers"])
                     self._check(scope, headers)
@@ -90,7 +88,7 @@ class Guard:
                 else:
                     await self.app(scope, receive, send_safely)
         except TimeoutError:
-            if started:
+            if started or not timer.expired():
                 raise
             late = Refusal(503, f"no answer within {self.settings.timeout:g} seconds; send less, or try again later")
             await late.response()(scope, receive, send_safely)

@@ -35,7 +35,7 @@ class Settings:
     max_interviews
         Most interviews in one request.
     timeout
-        Most seconds until a body has come, and until an answer begins.
+        Most seconds that a request may take, from its body to the end of its answer.
 
     Raises
     ------

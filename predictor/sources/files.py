@@ -80,6 +80,10 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
     return made
 
 
+# NaN and Infinity are no JSON, but Python reads them: as text they are refused with row and name.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=str)
+
+
 def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
     """Parse JSON into records, one an interview, with the problems of its form.
 
@@ -92,8 +96,7 @@ def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
     if not text.strip():
         raise RatingsError(source, [Problem("the file is empty; write one with: predictor signals form")])
     try:
-        # NaN and Infinity are no JSON, but Python reads them: as text they are refused with row and name
-        data = json.loads(text, object_pairs_hook=_object, parse_constant=str)
+        data = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise RatingsError(source, [Problem(f"is not JSON: {error.msg} at {where}")]) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -28,9 +29,14 @@ HERE = {"origin": "http://localhost", "sec-fetch-site": "same-origin"}
 
 
 @pytest.fixture(scope="module")
-def app() -> FastAPI:
+def out() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture(scope="module")
+def app(out: io.StringIO) -> FastAPI:
     """The application, with a form as the pages have them, and a fault."""
-    app = make_app(Settings(PUBLISHED, timeout=0.5))
+    app = make_app(Settings(PUBLISHED, timeout=0.5), out)
 
     @app.get("/form")
     async def form(request: Request) -> PlainTextResponse:
@@ -189,7 +195,10 @@ def test_a_body_that_does_not_come_and_an_answer_that_does_not_begin_end_in_time
 # --- what is never told
 
 
-def test_logs_and_metrics_hold_nothing_about_a_person(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_and_metrics_hold_nothing_about_a_person(
+    client: TestClient, out: io.StringIO, caplog: pytest.LogCaptureFixture
+) -> None:
+    out.truncate(out.seek(0))
     with caplog.at_level(logging.INFO, "predictor.serving"):
         client.post("/v1/predict?base_rate=0.12345", json={"candidate_id": "Ada Lovelace", "goals_discussed": "Ada"})
         client.get("/nothing/Ada")
@@ -197,7 +206,8 @@ def test_logs_and_metrics_hold_nothing_about_a_person(client: TestClient, caplog
     assert answer.status_code == 500
     assert "Ada" not in answer.text
     assert "Traceback" not in answer.text
-    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    lines += [json.loads(JsonLines().format(record)) for record in caplog.records]
     told: dict[str, Any] = next(line for line in lines if line["event"] == "request")
     assert set(told) == {"time", "level", "event", "method", "route", "status", "ms"}
     assert (told["method"], told["route"], told["status"]) == ("POST", "/v1/predict", 422)
