@@ -9,9 +9,11 @@ from fastapi import APIRouter, Request, Response
 
 from predictor.model import OfferModel
 from predictor.serving import views
+from predictor.serving.accuracy import accuracy_by_role
 from predictor.serving.answers import Refusal, json_response
-from predictor.serving.forms import LINE, Form, Rated, percent, text
+from predictor.serving.forms import Form, Rated, percent, text
 from predictor.serving.security import csrf_token
+from predictor.sources.entry import ROLE
 
 pages = APIRouter(include_in_schema=False)
 
@@ -81,7 +83,9 @@ def download(request: Request, form: Form) -> Response:
 def _rate(request: Request, rated: Rated, form: Any = None) -> Response:
     model: OfferModel = request.app.state.models()
     typed = {name: text(form, name) for name in ("title", "note", "held_on")} if form else {}
-    return page(request, "rate.html", model=model, typed=typed, default_line=LINE, **_seen(model, rated))
+    roles = {item.name: item.levels for item in model.catalogue.inputs}.get(ROLE, ())
+    accuracy = accuracy_by_role(request.app.state.settings.models / model.name, model.fingerprint, roles)
+    return page(request, "rate.html", model=model, typed=typed, accuracy=accuracy, **_seen(model, rated))
 
 
 def _seen(model: OfferModel, rated: Rated) -> dict[str, Any]:

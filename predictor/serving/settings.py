@@ -72,6 +72,12 @@ class Settings:
             )
 
     @property
+    def models(self) -> Path:
+        """The folder of trainings: where the champion is, or the training whose model is served."""
+        folder = self.model.parent
+        return folder.parent if self.model.name == "model.json" else folder
+
+    @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         try:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
@@ -13,8 +10,8 @@ from predictor.serving.forms import Form
 from predictor.serving.journal_pages import Kept
 from predictor.serving.pages import page
 from predictor.serving.settings import Settings
-from predictor.serving.training import MODEL
 from predictor.sources.entry import OFFER, TOLD
+from predictor.sources.journal import Journal
 
 training_pages = APIRouter(prefix="/train", include_in_schema=False)
 
@@ -22,14 +19,13 @@ training_pages = APIRouter(prefix="/train", include_in_schema=False)
 @training_pages.get("")
 def show(request: Request, journal: Kept) -> Response:
     """Show what there is to learn from, and how the training stands."""
-    outcomes = [entry.outcome for entry in journal.entries() if entry.outcome in TOLD]
-    return _page(request, "train.html", n=len(outcomes), offers=outcomes.count(OFFER))
+    return _page(request, "train.html", journal)
 
 
 @training_pages.get("/progress")
-def progress(request: Request) -> Response:
+def progress(request: Request, journal: Kept) -> Response:
     """Give the part of the page that changes."""
-    return _page(request, "progress.html")
+    return _page(request, "progress.html", journal)
 
 
 @training_pages.post("")
@@ -38,7 +34,7 @@ def start(request: Request, form: Form) -> Response:
     settings: Settings = request.app.state.settings
     assert settings.journal
     present = settings.model if settings.model.is_file() else settings.fallback or settings.model
-    request.app.state.training.start(settings.journal, present, _models(settings))
+    request.app.state.training.start(settings.journal, present, settings.models)
     return RedirectResponse("/train", 303)
 
 
@@ -52,15 +48,11 @@ def adopt(request: Request, form: Form) -> Response:
     return RedirectResponse("/train", 303)
 
 
-def _page(request: Request, template: str, **context: Any) -> Response:
-    state, settings = request.app.state.training.state, request.app.state.settings
-    return page(request, template, training=state, adoptable=_adoptable(settings), **context)
-
-
-def _models(settings: Settings) -> Path:
-    """Give the folder of trainings: that of the champion, or of the training whose model is served."""
-    folder = settings.model.parent
-    return folder.parent if settings.model.name == MODEL else folder
+def _page(request: Request, template: str, journal: Journal) -> Response:
+    state, adoptable = request.app.state.training.state, _adoptable(request.app.state.settings)
+    outcomes = [entry.outcome for entry in journal.entries() if entry.outcome in TOLD]
+    n, offers = len(outcomes), outcomes.count(OFFER)
+    return page(request, template, training=state, adoptable=adoptable, n=n, offers=offers)
 
 
 def _adoptable(settings: Settings) -> bool:

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 from conftest import ROOT
 
-from predictor import OfferModel
+from predictor import Catalogue, OfferModel, TrainingResult
 from predictor.changes import what_would_change
+from predictor.serving.accuracy import accuracy_by_role
 from predictor.serving.history_pages import bins
 from predictor.sources.entry import Estimate
 from predictor.sources.journal import Journal
@@ -251,6 +252,17 @@ def test_by_keyboard_alone(open_page: Open) -> None:
     page.locator(".big strong", has_text=whole(expected.offer_probability)).wait_for()
     page.keyboard.press("Tab")  # one stop a signal
     assert page.evaluate(f"{focused}.name") == f"rating.{PUBLISHED.signals[1]}"
+
+
+def test_accuracy_by_role_is_that_of_the_very_model(kept: Path, result: TrainingResult) -> None:
+    roles = Catalogue.shipped().inputs[0].levels
+    found = accuracy_by_role(kept, result.model.fingerprint, roles)
+    measured = {role: scores["roc_auc"] for role, scores in result.scores_by_role.items()}
+    assert {role: vars(score) for role, score in found.items()} == {
+        role: vars(score) for role, score in measured.items()
+    }
+    assert len(found) == len(roles)
+    assert not accuracy_by_role(kept, PUBLISHED.fingerprint, roles)
 
 
 def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, journal: Journal) -> None:
