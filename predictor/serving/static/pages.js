@@ -55,7 +55,12 @@ if (form) {
   byId("submit").hidden = true;
   byId("print").hidden = false;
   byId("print").addEventListener("click", () => print());
-  if (performance.getEntriesByType("navigation")[0]?.type !== "navigate") estimate(); // a browser may restore ratings
+  addEventListener("pageshow", () => {
+    // coming back to the page, a browser fills in what was rated before
+    const restored = (e) => (e.type === "radio" ? e.checked !== e.defaultChecked : e.id === "base_rate" && e.value !== e.defaultValue);
+    if ([...form.elements].some(restored)) estimate();
+    for (const slider of form.querySelectorAll("input[type=range][data-for]")) slider.value = byId(slider.dataset.for).value;
+  });
 }
 
 const training = byId("training");
