@@ -25,6 +25,7 @@ from predictor.serving import api
 from predictor.serving.answers import Refusal
 from predictor.serving.history_pages import history_pages
 from predictor.serving.journal_pages import journal_pages
+from predictor.serving.login_pages import login_pages
 from predictor.serving.models import CurrentModel
 from predictor.serving.observation import JsonLines, Metrics, Observed
 from predictor.serving.openapi import document
@@ -79,6 +80,8 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     app.include_router(api.v1)
     app.include_router(api.root)
     app.include_router(pages)
+    if settings.token:
+        app.include_router(login_pages)
     if settings.journal:
         Journal(settings.journal, state.models().catalogue)  # a file that cannot be used is told of now
         for router in (journal_pages, history_pages, training_pages):

@@ -11,15 +11,17 @@ import hmac
 import secrets
 from collections.abc import Mapping
 
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from predictor.serving.answers import Refusal
 from predictor.serving.settings import Settings
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-OPEN = ("/health", "/ready")  # what a supervisor asks, without a token
-SESSION, FIELD = "predictor_session", "csrf_token"
+LOGIN_PAGE = ("/login", "/static/pages.css", "/static/pages.js", "/static/icon.svg")  # where a person gives the token
+OPEN = ("/health", "/ready", *LOGIN_PAGE)  # the first two a supervisor asks
+SESSION, FIELD, LOGIN = "predictor_session", "csrf_token", "predictor_login"
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -84,7 +86,9 @@ class Guard:
                     if scope["method"] not in SAFE:
                         receive = _replayed(await self._body(headers, receive), receive)
                 except Refusal as refusal:
-                    await refusal.response()(scope, receive, send_safely)
+                    person = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
+                    answer = RedirectResponse("/login", 303) if refusal.status == 401 and person else refusal.response()
+                    await answer(scope, receive, send_safely)
                 else:
                     await self.app(scope, receive, send_safely)
         except TimeoutError:
@@ -109,13 +113,17 @@ class Guard:
         if self.settings.token and scope["path"] not in OPEN:
             scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
             known = hmac.compare_digest(token.strip().encode(), self.settings.token.encode())
-            if scheme.lower() != "bearer" or not known:
+            if (scheme.lower() != "bearer" or not known) and not self._logged_in(headers):
                 raise Refusal(
                     401,
                     "the token is missing or wrong; send the header Authorization: Bearer TOKEN",
                     field="Authorization",
                     headers={"www-authenticate": "Bearer"},
                 )
+
+    def _logged_in(self, headers: Mapping[bytes, bytes]) -> bool:
+        given = cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(LOGIN, "")
+        return hmac.compare_digest(given.encode(), login_value(self.settings).encode())
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """Take the whole body, no further than the limit, whatever length it says it has."""
@@ -156,6 +164,17 @@ def _same_origin(headers: Mapping[bytes, bytes], host: str) -> None:
         raise Refusal(
             403, "it was sent by a page of another site; send it from this server's own pages", field="Origin"
         )
+
+
+def login_value(settings: Settings) -> str:
+    """Give what the cookie of a browser says whose user has given the token: a keyed hash of it, not the token.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits. They hold until the server is started with another token.
+    """
+    return hmac.new((settings.token or "").encode(), b"login", "sha256").hexdigest()
 
 
 def csrf_token(request: Request) -> str:

@@ -17,11 +17,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from conftest import ROOT
+from starlette.testclient import TestClient
 
 from predictor import Catalogue, OfferModel, TrainingResult
 from predictor.changes import what_would_change
+from predictor.model import PUBLISHED as PUBLISHED_FILE
 from predictor.serving.accuracy import accuracy_by_role
+from predictor.serving.app import make_app
 from predictor.serving.history_pages import bins
+from predictor.serving.settings import Settings
 from predictor.sources.entry import Estimate
 from predictor.sources.journal import Journal
 
@@ -265,6 +269,24 @@ def test_accuracy_by_role_is_that_of_the_very_model(kept: Path, result: Training
     }
     assert len(found) == len(roles)
     assert not accuracy_by_role(kept, PUBLISHED.fingerprint, roles)
+
+
+def test_beyond_this_machine_a_person_gives_the_token_once() -> None:
+    token = "0123456789abcdef"
+    settings = Settings(PUBLISHED_FILE, host="0.0.0.0", token=token, hosts=("testserver",))
+    browser = TestClient(make_app(settings), headers={"accept": "text/html"})
+    asked = browser.get("/")
+    assert (asked.url.path, asked.status_code) == ("/login", 200)
+    assert PUBLISHED.fingerprint not in asked.text
+    csrf = re.findall('name="csrf_token" value="(.*?)"', asked.text)[0]
+    assert browser.post("/login", data={"token": token}).status_code == 403
+    assert browser.post("/login", data={"token": f"{token}x", "csrf_token": csrf}).status_code == 401
+    assert browser.get("/").url.path == "/login"
+    assert browser.post("/login", data={"token": token, "csrf_token": csrf}).url.path == "/"
+    assert token not in str(browser.cookies)
+    assert "Rate an interview" in browser.get("/").text
+    other = TestClient(make_app(settings), cookies={"predictor_login": "0" * 64})
+    assert other.get("/").status_code == 401
 
 
 def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, journal: Journal) -> None:
