@@ -600,7 +600,8 @@ def serve(
 ) -> None:
     """Answer over HTTP, on this machine only unless told otherwise; Ctrl-C ends it.
 
-    A model that is promoted while it runs is picked up. The address /docs lists what it answers.
+    A model that is promoted while it runs is picked up. Open the address in a browser to rate an interview, and with
+    --journal to keep it and to learn from it; /docs lists what it answers to programs.
 
     \b
     Examples:

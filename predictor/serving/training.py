@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -120,7 +121,7 @@ class Training:
                 self._state = replace(self._state, **self._channel.recv())
             except (EOFError, OSError):
                 self._process.join(5)
-                why = f"The training ended by itself, exit code {self._process.exitcode}; the server's log may say why"
+                why = f"The training ended by itself, exit code {self._process.exitcode}; the log may say why"
                 self._state = replace(self._state, running=False, trouble=why)
             if not self._state.running:
                 self._channel.close()
@@ -130,6 +131,7 @@ class Training:
 def _train(channel: Connection, journal: Path, model: Path, folder: Path) -> None:
     """Train in a process of its own; say how it goes through the channel."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it holds is given back
     if hasattr(os, "nice"):
         os.nice(10)  # answers come first
     from predictor.trainings import train_on_journal

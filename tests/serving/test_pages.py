@@ -284,7 +284,10 @@ def test_beyond_this_machine_a_person_gives_the_token_once() -> None:
     assert browser.get("/").url.path == "/login"
     assert browser.post("/login", data={"token": token, "csrf_token": csrf}).url.path == "/"
     assert token not in str(browser.cookies)
-    assert "Rate an interview" in browser.get("/").text
+    shown = browser.get("/").text
+    assert "Rate an interview" in shown
+    assert "journal" not in shown.lower()  # there is none
+    assert browser.get("/journal").status_code == 404
     other = TestClient(make_app(settings), cookies={"predictor_login": "0" * 64})
     assert other.get("/").status_code == 401
 
@@ -352,6 +355,7 @@ def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Pat
     served = page.request.get("/v1/model").json()
     assert (served["name"], served["fingerprint"]) == (folder.name, trained.fingerprint)
     page.goto("/")
+    assert "In part SIMULATED" in page.locator(".strip").inner_text()
     rate(page, "goals_discussed", 5)
     expected = trained.predict({"goals_discussed": 5})
     page.locator(".big strong", has_text=whole(expected.offer_probability)).wait_for()
