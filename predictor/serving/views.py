@@ -113,8 +113,8 @@ def limits(model: OfferModel) -> Iterator[str]:
         yield "It learned from SIMULATED interviews. What it says of a real one is an illustration, not a finding."
     elif model.prior_share:
         yield (
-            f"{percent_words(model.prior_share)} of what it knows is published effects, by way of SIMULATED interviews; "
-            f"interviews of yours (n = {n}) tell the rest."
+            f"{percent_words(model.prior_share)} of what it knows is published effects, by way of SIMULATED "
+            f"interviews; interviews of yours (n = {n}) tell the rest."
         )
     if scores := told.get("scores"):
         value, low, high = scores["roc_auc"]
