@@ -7,6 +7,8 @@ EXPERIMENT ?= pool
 SIGNALS    ?=
 MODEL      ?=
 NAME       ?=
+JOURNAL    ?= experiments/journal.db
+PORT       ?= 8000
 FORCE      ?=
 DATASETS   ?=
 PEERS      ?=
@@ -19,7 +21,7 @@ BENCH   := experiments/benchmark/bench.py
 HEAVY   := .venv-peers/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install data prior train compare promote predict ui test check format bench bench-peers clean
+.PHONY: help quickstart install data prior train compare promote predict serve ui test check format bench bench-peers clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +57,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "Python 3.11 or later is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
 	@test -n "$(wildcard .venv/installed-$(VERSION))" || $(PYTHON) -m venv --clear .venv
 	@echo "Installing pinned dependencies into .venv (a minute or two, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,serve,dev]'
 	@touch $@
 
 data: $(STAMP) ## write the SIMULATED sample data/interviews.csv anew, the same bytes each time
@@ -79,6 +81,9 @@ promote: $(STAMP) ## make MODEL the champion if it is better beyond noise, or wi
 
 predict: $(STAMP) ## predict the interviews of RATINGS by MODEL
 	@$(BIN)/predictor predict "$(RATINGS)" $(if $(MODEL),--model "$(MODEL)")
+
+serve: $(STAMP) ## serve the champion over HTTP with a journal, on this machine only
+	@$(BIN)/predictor serve --journal "$(JOURNAL)" --port "$(PORT)" $(if $(MODEL),--model "$(MODEL)")
 
 ui: $(STAMP) ## open MLflow on the recorded runs, on this machine only
 	@$(BIN)/predictor ui

@@ -24,6 +24,7 @@ from predictor.errors import ConfigError, ModelError, PredictorError, TrackingEr
 if TYPE_CHECKING:
     from predictor.learning.training import TrainingConfig
     from predictor.model import OfferModel
+    from predictor.ratings import Ratings
     from predictor.signals import Catalogue
     from predictor.tables import Floats
 
@@ -177,14 +178,17 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
 
 
 @main.command()
-@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("data", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option(
+    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="A journal to train on, in place of DATA."
+)
 @click.option(
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
 )
 @click.option(
     "--experiment", "-e", default="pool", show_default=True, help="A file experiments/NAME.toml, or its path."
 )
-@click.option("--name", help="Name of the model.  [default: DATA-EXPERIMENT]")
+@click.option("--name", help="Name of the model.  [default: DATA-EXPERIMENT, or journal-EXPERIMENT]")
 @click.option(
     "--prior",
     type=click.Choice(["auto", "published", "none"]),
@@ -195,7 +199,8 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
 @click.option("--register", "registered", is_flag=True, help="Register the model; the first becomes the champion.")
 @click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
 def train(
-    data: Path,
+    data: Path | None,
+    journal: Path | None,
     signals: Path | None,
     experiment: str,
     name: str | None,
@@ -208,7 +213,8 @@ def train(
 
     DATA is a CSV, JSON or Parquet file with a column a signal and one with the outcome, yes or no. On the shipped
     signals a handful of interviews is enough: the model then starts from published effects, and says how much of it
-    is prior.
+    is prior. A journal, which `predictor serve` keeps, is trained on alike: its interviews with an offer or no offer.
+    The new model is then held against the present one.
     The folder experiments/models/NAME holds the model, the report and all else; the first model becomes the champion,
     which `predict` uses.
 
@@ -218,11 +224,15 @@ def train(
       predictor train my.csv --signals my.toml --register
       predictor train data/interviews.csv --experiment no-body-language
       predictor train my-five-interviews.csv --prior published
+      predictor train --journal my.journal
     """
+    from predictor.model import OfferModel
     from predictor.reports.terminal import render_training
-    from predictor.sources.files import read_ratings
-    from predictor.trainings import MODEL, REPORT, train_and_keep
+    from predictor.trainings import MODEL, REPORT, Present, train_and_keep
 
+    source = data or journal
+    if source is None or (data and journal):
+        raise ConfigError("name what to train on: either DATA, a file of ratings, or --journal FILE")
     if registered and no_track:
         raise ConfigError("--register needs the run in MLflow, --no-track leaves it out; choose one of them")
     short, config = _experiment(experiment)
@@ -231,8 +241,9 @@ def train(
             f"--register: a {config.model} model has no tables to predict with; only a pool is registered"
         )
     config = replace(config, prior=prior or config.prior)
-    name = _name(name or _plain(f"{data.stem}-{short}"))
-    ratings = read_ratings(data, _catalogue(signals), training=True)
+    name = _name(name or _plain(f"{data.stem if data else 'journal'}-{short}"))
+    ratings = _rows(source, _catalogue(signals), journal=journal is not None)
+    present = Present.of(OfferModel.load(_model_path(None)), MODELS) if journal else None
     _writable()
     _end_on_sigterm()
     kept = train_and_keep(
@@ -248,6 +259,8 @@ def train(
     )
     result = kept.result
     click.echo(render_training(result))
+    if present:
+        click.echo(f"\n{present.told(present.judge(result, ratings))}")
     if result.tables:
         click.echo(f"\nModel saved: {kept.folder / MODEL}\nReport: {kept.folder / REPORT}")
         if kept.run and kept.run.version:
@@ -419,7 +432,7 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
     """Predict by the champion the rows that another model was trained on."""
     import numpy as np
 
-    from predictor.sources.files import read_ratings
+    from predictor.sources.journal import Journal
 
     source = data or Path(str(chosen.trained_on["source"]))
     if not source.is_file():
@@ -427,7 +440,7 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
             f"some rows are new to the champion, and {source}, which {chosen.name} was trained on, is not here; "
             "name the file: --data FILE"
         )
-    rows = read_ratings(source, champion.catalogue, training=True).labelled()
+    rows = _rows(source, champion.catalogue, journal=Journal.recognises(source)).labelled()
     if not np.array_equal(rows.y, y):
         raise ConfigError(
             f"{source} has {len(rows):,} rows with an outcome, but these are not the {len(y):,} that {chosen.name} was "
@@ -592,10 +605,57 @@ def ui(port: int | None) -> None:
     serve_ui(port=port)
 
 
+@main.command()
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine, with a token."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep interviews in this file.")
+@click.option("--token", envvar="PREDICTOR_TOKEN", show_envvar=True, help="What every request must present.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="A name that requests may call the server by.")
+def serve(
+    model: str | None, host: str, port: int, journal: Path | None, token: str | None, allow_host: tuple[str, ...]
+) -> None:
+    """Answer over HTTP, on this machine only unless told otherwise; Ctrl-C ends it.
+
+    A model that is promoted while it runs is picked up. Open the address in a browser to rate an interview, and with
+    --journal to keep it and to learn from it; /docs lists what it answers to programs.
+
+    \b
+    Examples:
+      predictor serve
+      predictor serve --model my-pool --port 8080
+      PREDICTOR_TOKEN=$(openssl rand -hex 32) predictor serve --host 0.0.0.0 --allow-host my-machine
+    """
+    from predictor.errors import MissingExtraError
+    from predictor.model import PUBLISHED
+
+    try:
+        from predictor.serving.app import serve as run
+        from predictor.serving.settings import Settings
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "serving", "serve") from None
+    # The champion need not be there yet: the first that is trained while the server runs is picked up.
+    path, fallback = (_model_path(model), None) if model else (MODELS / f"{CHAMPION}.json", PUBLISHED)
+    settings = Settings(path, fallback, host=host, port=port, token=token, hosts=allow_host, journal=journal)
+    run(settings, lambda served, address: click.echo(f"Serving {served.name} at {address}; Ctrl-C ends it"))
+
+
 def _catalogue(path: Path | None) -> Catalogue:
     from predictor.signals import Catalogue
 
     return Catalogue.load(path) if path else Catalogue.shipped()
+
+
+def _rows(source: Path, catalogue: Catalogue, *, journal: bool) -> Ratings:
+    """Read rows to train on, from a file or a journal."""
+    from predictor.sources.files import read_ratings
+    from predictor.sources.journal import Journal
+
+    if journal:
+        return Journal.existing(source, catalogue).ratings(training=True)
+    return read_ratings(source, catalogue, training=True)
 
 
 def _experiment(given: str) -> tuple[str, TrainingConfig]:

@@ -6,6 +6,9 @@
     ├── CatalogueError        a signal catalogue that cannot be used
     ├── RatingsError          ratings that cannot be used; `.problems` holds every one of them
     ├── ModelError            a model file that is missing, damaged, foreign or newer than this code
+    ├── JournalError          a journal that cannot be used, or a change that it refuses
+    │   ├── NoEntryError      the journal has no such interview
+    │   └── FrozenError       the outcome is known, so the rating stays as it is
     ├── ConfigError           a setting or argument that does not exist or is out of range
     ├── TrackingError         MLflow could not be reached or written
     └── MissingExtraError     an optional library is not installed; names the install line
@@ -28,6 +31,18 @@ class CatalogueError(PredictorError):
 
 class ModelError(PredictorError):
     """A model file that is missing, damaged, foreign or newer than this code."""
+
+
+class JournalError(PredictorError):
+    """A journal that is damaged, foreign or newer than this code, or a change that it refuses."""
+
+
+class NoEntryError(JournalError):
+    """The journal has no such interview."""
+
+
+class FrozenError(JournalError):
+    """The outcome of the interview is known, so its rating stays as it is."""
 
 
 class ConfigError(PredictorError):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import Problem, RatingsError, nearest, shorten
-from predictor.signals import ORIGIN, SIMULATED, Catalogue, ContextInput
+from predictor.signals import ORIGIN, RATINGS, SIMULATED, Catalogue, ContextInput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Cells = Sequence[Any] | NDArray[Any]
 
+HINTS, LONGEST = 100, 100  # a hint takes a millisecond: for so many unknown names at most, and of so many characters
 YES = {"1", "1.0", "yes", "y", "true"}
 NO = {"0", "0.0", "no", "n", "false"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_NOT_IN = "is not in the catalogue"
+NOT_IN = "is not in the catalogue"
 _NOT_A_NUMBER = "is not a number; write one, or leave it {empty} where it was not observed"
 
 
@@ -123,7 +124,9 @@ class Ratings:
         for number, row in enumerate(rows, 1):
             for name in map(str, row):
                 if name not in known:
-                    kind = unknown.get(name) or unknown.setdefault(name, _unknown(name, catalogue))
+                    kind = unknown.get(name) or unknown.setdefault(
+                        name, _unknown(name, catalogue, hinted=len(unknown) < HINTS)
+                    )
                     problems.append(Problem(kind, number, found=name))
         present = dict.fromkeys(name for row in rows for name in row if name in known)
         columns = {name: [row.get(name) for row in rows] for name in present}
@@ -206,7 +209,7 @@ class Ratings:
             if name in columns:
                 context[name], bad = _once(partial(_plain, name=name), columns[name])
                 problems += bad
-        unknown = {problem.column or problem.found for problem in problems if problem.kind.startswith(_NOT_IN)}
+        unknown = {problem.column or problem.found for problem in problems if problem.kind.startswith(NOT_IN)}
         if len(unknown) > max(3, 3 * len(columns)):  # not a slip in a name or two: another file altogether
             kind = (
                 f"{len(unknown)} columns, such as '{shorten(min(unknown))}', are not in the catalogue "
@@ -284,6 +287,51 @@ class Ratings:
         """Keep the rows chosen by a mask or by indices."""
         columns = {name: column[chosen] for name, column in self.columns.items()}
         return replace(self, values=self.values[chosen], y=self.y[chosen], columns=columns)
+
+
+def quick_row(record: Any, catalogue: Catalogue) -> list[float] | None:
+    """Take one mapping of plain numbers and words as it stands, which takes a tenth of the time of a full parse.
+
+    Returns
+    -------
+    list of float or None
+        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN where not observed. None
+        where anything is wrong or unusual: `Ratings.from_records` then says what, or finds a way to read it.
+
+    Examples
+    --------
+    >>> catalogue = Catalogue.shipped()
+    >>> quick_row({"goals_discussed": 4}, catalogue)[catalogue.names.index("goals_discussed")]
+    4
+    >>> quick_row({"goals_discussed": 9}, catalogue) is None
+    True
+    """
+    if not isinstance(record, dict):
+        return None
+    if RATINGS in record:
+        inner = record[RATINGS]
+        if not isinstance(inner, dict) or not record.keys().isdisjoint(inner):
+            return None
+        record = {**record, **inner}
+        del record[RATINGS]
+    places, codes, context = catalogue.lookup
+    row = [math.nan] * (len(places) + len(codes))
+    for name, cell in record.items():
+        if found := places.get(name):
+            place, low, high = found
+            if cell is not None:
+                if type(cell) not in (int, float) or not low <= cell <= high:  # NaN is in no scale
+                    return None
+                row[place] = cell
+        elif name in codes:
+            if cell is not None:
+                at = codes[name].get(cell) if type(cell) is str else None
+                if at is None:
+                    return None
+                row[at[0]] = at[1]
+        elif name not in context or not (cell is None or type(cell) is str):
+            return None
+    return row
 
 
 def columns_of(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:
@@ -387,9 +435,9 @@ def _flat(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any
     return {**outer, **inner}
 
 
-def _unknown(name: str, catalogue: Catalogue) -> str:
-    hint = nearest(name, catalogue.columns)
-    return f"{_NOT_IN} '{catalogue.name}'" + (hint or "; its columns: predictor signals show")
+def _unknown(name: str, catalogue: Catalogue, *, hinted: bool = True) -> str:
+    hint = nearest(name, catalogue.columns) if hinted and len(name) <= LONGEST else ""
+    return f"{NOT_IN} '{catalogue.name}'" + (hint or "; its columns: predictor signals show")
 
 
 def _header(header: Sequence[str], catalogue: Catalogue) -> list[Problem]:

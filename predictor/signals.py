@@ -206,6 +206,19 @@ class Catalogue:
         return tuple(scale.low for scale in scales), tuple(scale.high for scale in scales)
 
     @cached_property
+    def lookup(
+        self,
+    ) -> tuple[dict[str, tuple[int, float, float]], dict[str, dict[str, tuple[int, float]]], frozenset[str]]:
+        """Column, low and high by signal; column and code by input and level; further columns without the outcome."""
+        scales = [signal.scale for signal in self.signals]
+        places = {name: (j, scales[j].low, scales[j].high) for j, name in enumerate(self.names)}
+        codes = {
+            item.name: {level: (j, float(code)) for code, level in enumerate(item.levels)}
+            for j, item in enumerate(self.inputs, len(places))
+        }
+        return places, codes, frozenset(self.columns) - places.keys() - codes.keys() - {self.outcome}
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Every column that a file of ratings may have."""
         group = () if self.group is None or self.group in self.context else (self.group,)

@@ -80,6 +80,27 @@ class Grid:
         fraction = np.where(missing, 0.0, position - lower)
         return Place(np.where(missing, self.levels, lower), fraction)
 
+    def cells(self, row: Sequence[float]) -> Ints | None:
+        """Find the cells of one row whose values all stand on knots, shape (terms,); None where one does not.
+
+        Examples
+        --------
+        >>> grid = Grid(np.array([1.0, 1.0]), np.array([1.0, 1.0]), np.array([5, 5]))
+        >>> grid.cells([3.0, np.nan]), grid.cells([3.5, np.nan])
+        (array([2, 5]), None)
+        """
+        found = []
+        for value, (low, step, levels) in zip(row, self._each, strict=True):
+            cell = (value - low) / step if value == value else levels
+            if cell % 1:
+                return None
+            found.append(int(cell))
+        return np.array(found)
+
+    @cached_property
+    def _each(self) -> list[tuple[float, float, int]]:
+        return list(zip(self.low.tolist(), self.step.tolist(), self.levels.tolist(), strict=True))
+
     def weights(self, values: Floats) -> Floats:
         """Spread values of shape (n, terms) over cells: shape (n, cells), rows of a term add up to one."""
         return self.spread(self.place(values))
@@ -122,6 +143,10 @@ class Tables:
         """Give each term's log-odds, shape (n, terms)."""
         return _between(self._flat, self._first + place.lower, place.fraction)
 
+    def at(self, cells: Ints) -> Floats:
+        """Give each term's log-odds at the cells of one row, shape (terms,)."""
+        return np.asarray(self._flat[self._first + cells])
+
 
 class PairTables:
     """Tables of pairs of terms, bilinear between knots.
@@ -152,6 +177,10 @@ class PairTables:
         along, across = place.fraction[:, self.first], place.fraction[:, self.second]
         near, far = _between(self._flat, at, across), _between(self._flat, at + self._width, across)
         return near + along * (far - near)
+
+    def at(self, cells: Ints) -> Floats:
+        """Give each pair's log-odds at the cells of one row, shape (pairs,)."""
+        return np.asarray(self._flat[self._start + cells[self.first] * self._width + cells[self.second]])
 
     def share_out(self, added: Floats) -> Floats:
         """Give each term half of the pairs, of shape (n, pairs), that it is in: shape (n, terms)."""

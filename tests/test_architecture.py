@@ -28,10 +28,11 @@ LAYERS = {
     "reports": 5,
     "tracking": 5,
     "trainings": 6,
-    "cli": 7,
-    "__main__": 8,
+    "serving": 7,
+    "cli": 8,
+    "__main__": 9,
 }
-STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}}  # fmt: skip
+STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}, "serving": {"tracking"}}  # fmt: skip
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "skops", "pyarrow")
 
 
@@ -79,6 +80,17 @@ def test_predicting_loads_nothing_heavy(model: OfferModel, tmp_path: Path) -> No
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert 0 < json.loads(done.stdout)["offer_probability"] < 1
+
+
+def test_serving_loads_nothing_to_train_with(model: OfferModel, tmp_path: Path) -> None:
+    model.save(tmp_path / "model.json")
+    code = (
+        "import sys; from pathlib import Path; from predictor.serving.app import make_app, Settings\n"
+        "make_app(Settings(Path('model.json'), journal=Path('my.journal')))\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_only_tracking_knows_mlflow() -> None:

@@ -108,6 +108,12 @@ class OutOfFold:
         return OutOfFold(other.rows, other.groups, other.y, self.p[:, place], self.folds[:, place])
 
     @classmethod
+    def none(cls) -> OutOfFold:
+        """Make one of a model that learned from no rows."""
+        empty = np.empty(0, dtype=np.uint64)
+        return cls(empty, empty, np.empty(0), np.empty((0, 0)), np.empty((0, 0), dtype=np.int64))
+
+    @classmethod
     def read(cls, path: str | Path) -> OutOfFold:
         """Read what `write` wrote.
 

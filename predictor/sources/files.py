@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +75,13 @@ class _Object(dict[str, Any]):
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     made = _Object(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        made.repeated = tuple(name for name in made if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        made.repeated = tuple(name for name, count in counts.items() if count > 1)
     return made
+
+
+# NaN and Infinity are no JSON, but Python reads them: as text they are refused with row and name.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=str)
 
 
 def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
@@ -91,8 +96,7 @@ def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
     if not text.strip():
         raise RatingsError(source, [Problem("the file is empty; write one with: predictor signals form")])
     try:
-        # NaN and Infinity are no JSON, but Python reads them: as text they are refused with row and name
-        data = json.loads(text, object_pairs_hook=_object, parse_constant=str)
+        data = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise RatingsError(source, [Problem(f"is not JSON: {error.msg} at {where}")]) from None
@@ -111,18 +115,23 @@ def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
 
 def read_json(path: Path) -> tuple[list[Any], list[Problem]]:
     """Read a JSON file into records; see `parse_json`."""
-    return parse_json(_read(path), str(path))
+    return parse_json(read_bytes(path), str(path))
 
 
 def read_csv(path: Path) -> tuple[list[str], list[list[str]], list[Problem]]:
-    """Read a CSV file into header, rows and the problems of its form.
+    """Read a CSV file into header, rows and the problems of its form; see `parse_csv`."""
+    return parse_csv(read_bytes(path), str(path))
+
+
+def parse_csv(content: bytes, source: str) -> tuple[list[str], list[list[str]], list[Problem]]:
+    """Parse CSV into header, rows and the problems of its form.
 
     Raises
     ------
     RatingsError
-        If the file is missing, empty, or not UTF-8.
+        If the content is empty, not UTF-8, or no table.
     """
-    text = _decode(_read(path), str(path))
+    text = _decode(content, source)
     lines = text.strip("\r\n").splitlines(keepends=True)
     if lines and lines[0].lower().startswith("sep="):  # a hint that spreadsheets write for themselves
         lines = lines[1:]
@@ -130,11 +139,11 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]], list[Problem]]:
     try:
         table = list(csv.reader(io.StringIO("".join(lines), newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        raise RatingsError(str(path), [Problem(f"is not a CSV table: {error}")]) from None
+        raise RatingsError(source, [Problem(f"is not a CSV table: {error}")]) from None
     while table and not any(cell.strip() for cell in table[-1]):  # spreadsheets leave empty rows at the end
         table.pop()
     if not table:
-        raise RatingsError(str(path), [Problem("the file is empty; it needs a header and rated interviews")])
+        raise RatingsError(source, [Problem("the file is empty; it needs a header and rated interviews")])
     header, rows = [name.strip() for name in table[0]], table[1:]
     if delimiter == ";":  # where a semicolon parts cells, a comma is the decimal sign
         rows = [[_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
@@ -190,7 +199,14 @@ def write_csv(ratings: Ratings, path: str | Path) -> Path:
     return write_text(path, out.getvalue())
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Read a file whole.
+
+    Raises
+    ------
+    RatingsError
+        If it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,0 +1,1 @@
+"""The predictor over HTTP: the JSON API and the pages of one server."""

@@ -1,0 +1,201 @@
+"""The application: the API, its guard and its observer put together; and the server that runs it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+
+from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryError, PredictorError, RatingsError
+from predictor.model import OfferModel
+from predictor.serving import api
+from predictor.serving.answers import Refusal
+from predictor.serving.history_pages import history_pages
+from predictor.serving.journal_pages import journal_pages
+from predictor.serving.login_pages import login_pages
+from predictor.serving.models import CurrentModel
+from predictor.serving.observation import JsonLines, Metrics, Observed
+from predictor.serving.openapi import document
+from predictor.serving.pages import pages, refusal_page, wants_page
+from predictor.serving.security import Guard
+from predictor.serving.settings import Settings
+from predictor.serving.training import Training
+from predictor.serving.training_pages import training_pages
+from predictor.sources.journal import Journal
+
+HERE = Path(__file__).parent
+
+
+def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
+    """Put the application together.
+
+    `app.state` holds what routes need: `settings`, `models` (call it for the model as it is now), `metrics`,
+    `templates`, and `secret`, which signs the forms.
+
+    Parameters
+    ----------
+    settings
+        Which model, who may ask, and how much.
+    out
+        Where a line of JSON for each request goes; None: nowhere.
+
+    Returns
+    -------
+    FastAPI
+        An ASGI application.
+
+    Raises
+    ------
+    ModelError
+        If there is no usable model.
+
+    Examples
+    --------
+    >>> from predictor.model import PUBLISHED
+    >>> app = make_app(Settings(PUBLISHED))
+    >>> app.state.models().name
+    'published-evidence'
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
+    state = app.state
+    state.settings = settings
+    state.models = CurrentModel(settings.model, settings.fallback)
+    state.metrics = Metrics(state.models)
+    state.templates = Jinja2Templates(HERE / "templates")
+    state.secret = secrets.token_bytes(32)
+    api.add_predict(app)
+    app.include_router(api.v1)
+    app.include_router(api.root)
+    app.include_router(pages)
+    if settings.token:
+        app.include_router(login_pages)
+    if settings.journal:
+        Journal(settings.journal, state.models().catalogue)  # a file that cannot be used is told of now
+        for router in (journal_pages, history_pages, training_pages):
+            app.include_router(router)
+        state.training = Training()
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.add_api_route("/docs", _docs, include_in_schema=False)
+    app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]
+    for kind, answer in _ANSWERS.items():
+        app.add_exception_handler(kind, answer)  # type: ignore[arg-type]
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Observed, metrics=state.metrics, out=out)  # the last added is the first asked
+    return app
+
+
+def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way are answered first.
+
+    Parameters
+    ----------
+    settings
+        Which model, where to listen, who may ask, and how much.
+    started
+        Called with the model and the address once it listens.
+
+    Raises
+    ------
+    ConfigError
+        If the address cannot be had.
+    ModelError
+        If there is no usable model.
+    """
+    app = make_app(settings, sys.stderr)
+    listening = _listen(settings)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name, level in (("predictor.serving", logging.INFO), ("uvicorn", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.level, logger.propagate = [handler], level, False
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="off",
+        timeout_graceful_shutdown=10,
+    )  # fmt: skip
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn sends itself the signal again when it has ended
+            signal.signal(number, lambda *_: None)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    started(app.state.models(), f"http://{host}:{listening.getsockname()[1]}")
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(
+            f"{settings.host}, port {settings.port}, cannot be listened on: {error.strerror or error}; "
+            "name another: --port 8001"
+        ) from None
+
+
+async def _docs(request: Request) -> Response:
+    told = request.app.openapi()
+    return request.app.state.templates.TemplateResponse(request, "docs.html", {"api": told})  # type: ignore[no-any-return]
+
+
+def _answer(request: Request, refusal: Refusal) -> Response:
+    return refusal_page(request, refusal) if wants_page(request) else refusal.response()
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return _answer(request, error)
+
+
+async def _ratings(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RatingsError)
+    return _answer(request, Refusal.of(error))
+
+
+async def _words(request: Request, error: Exception) -> Response:
+    return _answer(request, Refusal(422, str(error)))
+
+
+async def _journal(request: Request, error: Exception) -> Response:
+    path = request.app.state.settings.journal.absolute()
+    status = 404 if isinstance(error, NoEntryError) else 409 if isinstance(error, FrozenError) else 422
+    return _answer(request, Refusal(status, str(error).replace(str(path), path.name)))  # where it lies is private
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = _WORDS.get(error.status_code, str(error.detail))
+    return _answer(request, Refusal(error.status_code, words, field="path", headers=error.headers))
+
+
+async def _form(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        {"row": None, "field": str(item["loc"][-1]), "found": "", "problem": item["msg"]} for item in error.errors()
+    ]
+    return _answer(request, Refusal(422, "the request cannot be used", problems=problems))
+
+
+_WORDS = {
+    404: "there is nothing at this address; GET /docs lists what there is",
+    405: "this address does not take that method; the header Allow lists those that it takes",
+}
+_ANSWERS: dict[type[Exception], Callable[[Request, Exception], object]] = {
+    Refusal: _refused,
+    RatingsError: _ratings,
+    JournalError: _journal,
+    PredictorError: _words,
+    HTTPException: _http,
+    RequestValidationError: _form,
+}

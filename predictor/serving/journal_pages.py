@@ -1,0 +1,162 @@
+"""The journal's pages: keep an interview, list, edit, add the outcome, delete, export, import."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.datastructures import UploadFile
+from starlette.responses import RedirectResponse
+
+from predictor.errors import RatingsError
+from predictor.model import OfferModel
+from predictor.serving import views
+from predictor.serving.answers import Refusal
+from predictor.serving.forms import Form, Rated, day, text
+from predictor.serving.pages import page
+from predictor.sources.entry import OUTCOMES, ROLE, TOLD, Entry, Estimate
+from predictor.sources.journal import Journal
+
+journal_pages = APIRouter(prefix="/journal", include_in_schema=False)
+
+SAID = {
+    "kept": "Kept.",
+    "changed": "Changed.",
+    "outcome": "The outcome is kept.",
+    "deleted": "Deleted for good. Exports and copies that you made are still where you put them.",
+}
+
+
+def the_journal(request: Request) -> Journal:
+    """Open the journal of the server, with the catalogue of the model that is served."""
+    path = request.app.state.settings.journal
+    return Journal(path, request.app.state.models().catalogue)
+
+
+Kept = Annotated[Journal, Depends(the_journal)]
+
+
+@journal_pages.get("")
+def list_entries(request: Request, journal: Kept) -> Response:
+    """List the interviews, the newest first."""
+    return _list(request, journal)
+
+
+@journal_pages.post("")
+def keep(request: Request, form: Form, journal: Kept) -> Response:
+    """Keep what stands in the rating form, with the estimate of now."""
+    model: OfferModel = request.app.state.models()
+    rated = Rated.read(form, model)
+    if not (title := text(form, "title")):
+        raise Refusal(422, "is empty; go back and write a title, as in Acme, second round", field="title")
+    answer = model.predict(rated.record, base_rate=rated.base_rate)
+    entry = journal.add(
+        title,
+        rated.ratings,
+        note=text(form, "note"),
+        held_on=day(form, "held_on"),
+        rater_role=rated.inputs.get(ROLE, ""),
+        estimate=Estimate.of(answer),
+    )
+    return _to(f"/journal/{entry.id}?said=kept")
+
+
+@journal_pages.get("/export.csv")
+def export_csv(journal: Kept) -> Response:
+    """Give all interviews as CSV."""
+    return _file(journal.export_csv(), "text/csv", "journal.csv")
+
+
+@journal_pages.get("/export.json")
+def export_json(journal: Kept) -> Response:
+    """Give all interviews as JSON."""
+    return _file(journal.export_json(), "application/json", "journal.json")
+
+
+@journal_pages.post("/import")
+async def import_csv(request: Request, form: Form, journal: Kept) -> Response:
+    """Add the interviews of a CSV file, all of them or none; every problem is shown by its row."""
+    upload = form.get("file")
+    if not isinstance(upload, UploadFile) or not upload.filename:
+        raise Refusal(422, "is missing; choose a CSV file", field="file")
+    content = await upload.read()
+    try:
+        added = journal.import_csv(content, name=upload.filename[:100])
+    except RatingsError as error:
+        return _list(request, journal, 422, problems=error.problems, source=error.source)
+    return _to(f"/journal?added={added}")
+
+
+@journal_pages.get("/{id}")
+def show(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002 - what it is
+    """Show one interview: to be changed, or where its outcome is known frozen."""
+    return _show(request, journal.get(id))
+
+
+@journal_pages.post("/{id}")
+def change(request: Request, id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+    """Change title, note and day, and, while no outcome is known, the ratings; changed ones are estimated anew."""
+    entry = journal.get(id)
+    changed: dict[str, Any] = {}
+    if not (title := text(form, "title")):
+        raise Refusal(422, "is empty; go back and write a title", field="title")
+    if text(form, "with_ratings"):  # an entry that was frozen meanwhile refuses them
+        model: OfferModel = request.app.state.models()
+        rated = Rated.read(form, model)
+        role = rated.inputs.get(ROLE, "")
+        if (dict(rated.ratings), role) != (dict(entry.ratings), entry.rater_role):
+            estimate = Estimate.of(model.predict(rated.record))
+            changed = {"ratings": rated.ratings, "rater_role": role, "estimate": estimate}
+    journal.edit(id, title=title, note=text(form, "note"), held_on=day(form, "held_on"), **changed)
+    return _to(f"/journal/{id}?said=changed")
+
+
+@journal_pages.post("/{id}/outcome")
+def add_outcome(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+    """Say what came of it."""
+    journal.set_outcome(id, text(form, "outcome"), at=day(form, "known_on"))
+    return _to(f"/journal/{id}?said=outcome")
+
+
+@journal_pages.get("/{id}/delete")
+def ask_to_delete(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002
+    """Ask once more."""
+    return page(request, "delete.html", entry=journal.get(id))
+
+
+@journal_pages.post("/{id}/delete")
+def delete(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+    """Delete it for good."""
+    journal.delete(id)
+    return _to("/journal?said=deleted")
+
+
+def _list(request: Request, journal: Journal, status: int = 200, **context: Any) -> Response:
+    added = request.query_params.get("added", "")
+    said = SAID.get(request.query_params.get("said", ""))
+    if added.isdecimal():
+        said = f"{int(added[:9]):,} interview{'s' * (added != '1')} added."
+    return page(request, "journal.html", status, entries=journal.entries(), said=said, **context)
+
+
+def _show(request: Request, entry: Entry) -> Response:
+    model: OfferModel = request.app.state.models()
+    inputs = {ROLE: entry.rater_role} if entry.rater_role else {}
+    said = SAID.get(request.query_params.get("said", ""))
+    foreign = sorted(set(entry.ratings) - set(model.catalogue.names))
+    # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
+    fixed = entry.frozen or bool(foreign)
+    seen = None if foreign else views.view(model, Rated(entry.ratings, inputs))
+    return page(
+        request, "entry.html", model=model, entry=entry, inputs=inputs, said=said, outcomes=OUTCOMES, told=TOLD,
+        foreign=foreign, fixed=fixed, seen=seen, labels={item.name: item.label for item in model.catalogue.signals},
+    )  # fmt: skip
+
+
+def _file(content: str, kind: str, name: str) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=f"{kind}; charset=utf-8", headers=headers)
+
+
+def _to(address: str) -> Response:
+    return RedirectResponse(address, 303)  # so that loading the page again sends nothing again

@@ -1,0 +1,223 @@
+"""Who may ask, how much, and what a browser may do with the answer.
+
+One ASGI middleware guards every request: the host it names, where a browser sends it from, the token, the length of
+its body and the time it takes. `csrf_token` and `check_csrf` guard the pages' forms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Mapping
+
+from starlette.requests import Request, cookie_parser
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from predictor.serving.answers import Refusal
+from predictor.serving.settings import Settings
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+LOGIN_PAGE = ("/login", "/static/pages.css", "/static/pages.js", "/static/icon.svg")  # where a person gives the token
+OPEN = ("/health", "/ready", *LOGIN_PAGE)  # the first two a supervisor asks
+SESSION, FIELD, LOGIN = "predictor_session", "csrf_token", "predictor_login"
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = tuple(
+    (name.encode(), value.encode())
+    for name, value in {
+        "content-security-policy": CSP,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",  # with "no-referrer" a browser would say a form's origin is "null"
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    }.items()
+)
+NO_STORE = (b"cache-control", b"no-store")
+
+
+class Guard:
+    """Refuse what should not be answered, and add the headers that keep a browser strict.
+
+    Parameters
+    ----------
+    app
+        What answers.
+    settings
+        Allowed hosts, token and limits.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app, self.settings = app, settings
+        self.hosts = frozenset(settings.allowed_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Guard one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_safely(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = [*message.get("headers", ()), *HEADERS]
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append(NO_STORE)
+                if cookie := scope.get("state", {}).get("set_session"):
+                    headers.append((b"set-cookie", cookie))
+                message["headers"] = headers
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self.settings.timeout) as timer:
+                try:
+                    headers = dict(scope["headers"])
+                    self._check(scope, headers)
+                    if scope["method"] not in SAFE:
+                        receive = _replayed(await self._body(headers, receive), receive)
+                except Refusal as refusal:
+                    person = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
+                    answer = RedirectResponse("/login", 303) if refusal.status == 401 and person else refusal.response()
+                    await answer(scope, receive, send_safely)
+                else:
+                    await self.app(scope, receive, send_safely)
+        except TimeoutError:
+            if started or not timer.expired():
+                raise
+            late = Refusal(503, f"no answer within {self.settings.timeout:g} seconds; send less, or try again later")
+            await late.response()(scope, receive, send_safely)
+
+    def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        host = headers.get(b"host", b"").decode("latin-1")
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+        if name.lower() not in self.hosts:
+            raise Refusal(
+                400,
+                "the header Host names a host that this server does not go by; "
+                f"ask for one of {', '.join(sorted(self.hosts))}, or start it with: --allow-host NAME",
+                field="Host",
+                found=host,
+            )
+        if scope["method"] not in SAFE:
+            _same_origin(headers, host)
+        if self.settings.token and scope["path"] not in OPEN:
+            scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+            known = hmac.compare_digest(token.strip().encode(), self.settings.token.encode())
+            if (scheme.lower() != "bearer" or not known) and not self._logged_in(headers):
+                raise Refusal(
+                    401,
+                    "the token is missing or wrong; send the header Authorization: Bearer TOKEN",
+                    field="Authorization",
+                    headers={"www-authenticate": "Bearer"},
+                )
+
+    def _logged_in(self, headers: Mapping[bytes, bytes]) -> bool:
+        given = cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(LOGIN, "")
+        return hmac.compare_digest(given.encode(), login_value(self.settings).encode())
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        """Take the whole body, no further than the limit, whatever length it says it has."""
+        most = self.settings.max_body
+        told = headers.get(b"content-length", b"0")
+        parts, length, more = [], 0, True
+        too_long = Refusal(413, f"the body is longer than {most:,} bytes; send fewer interviews at once", field="body")
+        if told.isdigit() and int(told[:20]) > most:
+            raise too_long
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Refusal(400, "the body ended before its end; send it again", field="body")
+            part = message.get("body", b"")
+            length += len(part)
+            if length > most:
+                raise too_long
+            parts.append(part)
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
+
+
+def _same_origin(headers: Mapping[bytes, bytes], host: str) -> None:
+    """Refuse what a page of another site makes a browser send; a program sends neither header."""
+    origin = headers.get(b"origin")
+    if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none") or (
+        origin is not None and origin.decode("latin-1").partition("://")[2].lower() != host.lower()
+    ):
+        raise Refusal(
+            403, "it was sent by a page of another site; send it from this server's own pages", field="Origin"
+        )
+
+
+def login_value(settings: Settings) -> str:
+    """Give what the cookie of a browser says whose user has given the token: a keyed hash of it, not the token.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits. They hold until the server is started with another token.
+    """
+    return hmac.new((settings.token or "").encode(), b"login", "sha256").hexdigest()
+
+
+def csrf_token(request: Request) -> str:
+    """Give the token for a form on the page that answers `request`; `Guard` sets the session's cookie with it.
+
+    The token is a keyed hash (HMAC-SHA-256) of the session that a cookie of the browser names. A page of another site
+    can neither read the cookie nor make the hash.
+
+    Returns
+    -------
+    str
+        The value of the form's hidden field `csrf_token`, 64 hexadecimal digits.
+    """
+    session = _session(request) or getattr(request.state, "session", None)
+    if session is None:
+        session = request.state.session = secrets.token_urlsafe(32)
+        request.state.set_session = f"{SESSION}={session}; Path=/; HttpOnly; SameSite=Strict".encode()
+    return _signed(request, session)
+
+
+async def check_csrf(request: Request) -> None:
+    """Refuse a form that was not on a page of ours: a dependency of every route that takes one.
+
+    Raises
+    ------
+    Refusal
+        403, if the form's field `csrf_token` is not the one that the session was given.
+    """
+    given = (await request.form()).get(FIELD)
+    session = _session(request)
+    if (
+        not session
+        or not isinstance(given, str)
+        or not hmac.compare_digest(given.encode(), _signed(request, session).encode())
+    ):
+        raise Refusal(
+            403, "the form is too old, or your browser refuses cookies; load the page again, and send it", field=FIELD
+        )
+
+
+def _session(request: Request) -> str | None:
+    return request.cookies.get(SESSION)
+
+
+def _signed(request: Request, session: str) -> str:
+    return hmac.new(request.app.state.secret, session.encode(), "sha256").hexdigest()

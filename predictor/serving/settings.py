@@ -1,0 +1,92 @@
+"""What a server is told when it starts: which model, where it listens, who may ask, and how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from predictor.errors import ConfigError
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+SHORTEST = 16  # characters of a token
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a server is set up.
+
+    Attributes
+    ----------
+    model
+        The model file that is served, and picked up anew when it changes.
+    fallback
+        A model file that is served while there is none at `model`; None: there must be one.
+    host, port
+        Where it listens; port 0 takes a free one.
+    token
+        What every request must present, 16 characters or more; None: nobody is asked, which only loopback allows.
+    hosts
+        Names, beside those of loopback and `host`, that requests may call the server by.
+    journal
+        SQLite file of the journal; None: no journal is kept.
+    max_body
+        Longest body, in bytes.
+    max_interviews
+        Most interviews in one request.
+    timeout
+        Most seconds that a request may take, from its body to the end of its answer.
+
+    Raises
+    ------
+    ConfigError
+        If it listens beyond loopback without a token, or the token is short.
+
+    Examples
+    --------
+    >>> Settings(Path("model.json")).allowed_hosts
+    ('127.0.0.1', '[::1]', 'localhost')
+    >>> Settings(Path("model.json"), host="0.0.0.0")
+    Traceback (most recent call last):
+    predictor.errors.ConfigError: --host 0.0.0.0 is open to other machines, so a token is needed: ...
+    """
+
+    model: Path
+    fallback: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    hosts: tuple[str, ...] = ()
+    journal: Path | None = None
+    max_body: int = 1_000_000
+    max_interviews: int = 100
+    timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.token is not None and (len(self.token) < SHORTEST or not self.token.isascii()):
+            raise ConfigError(f"the token needs {SHORTEST} or more plain characters: openssl rand -hex 32 makes one")
+        if self.token is None and not self.on_loopback:
+            raise ConfigError(
+                f"--host {self.host} is open to other machines, so a token is needed: set PREDICTOR_TOKEN to the "
+                "output of: openssl rand -hex 32; or keep to this machine: --host 127.0.0.1"
+            )
+
+    @property
+    def models(self) -> Path:
+        """The folder of trainings: where the champion is, or the training whose model is served."""
+        folder = self.model.parent
+        return folder.parent if self.model.name == "model.json" else folder
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        try:
+            return ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Names that the header Host may have, without a port."""
+        bound = f"[{self.host}]" if ":" in self.host else self.host
+        return tuple(sorted({*LOOPBACK, bound.lower(), *(name.lower() for name in self.hosts)}))

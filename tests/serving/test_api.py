@@ -1,0 +1,327 @@
+"""The API answers as the Python API does, refuses in words, follows its own document, and outlives a promotion."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from conftest import ROOT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import CHECKS
+from starlette.testclient import TestClient
+
+from predictor import OfferModel
+from predictor.atomic import write_text
+from predictor.model import PUBLISHED
+from predictor.serving.app import make_app
+from predictor.serving.settings import Settings
+
+EXAMPLE = json.loads((ROOT / "data" / "ratings.json").read_text())
+EXAMPLES = int(os.environ.get("EXAMPLES", "0"))  # of each kind of request; 0: what a test run has time for
+HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "skops", "pyarrow")
+JSON = {"content-type": "application/json"}
+app = make_app(Settings(PUBLISHED, hosts=("testserver",), max_interviews=3))  # as Schemathesis calls it
+
+
+@pytest.fixture(scope="module")
+def client(model: OfferModel, tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+    path = model.save(tmp_path_factory.mktemp("served") / "model.json")
+    return TestClient(
+        make_app(Settings(path, max_interviews=3)), base_url="http://localhost", raise_server_exceptions=False
+    )
+
+
+def told(answer: Any) -> Any:
+    return json.loads(json.dumps(answer))
+
+
+# --- what it answers
+
+
+@pytest.mark.parametrize("sent", [EXAMPLE, EXAMPLE["ratings"], {}, {"rater_role": "Observer", "goals_discussed": 4.5}])
+def test_it_answers_as_the_model_does_to_the_last_bit(
+    client: TestClient, model: OfferModel, sent: dict[str, Any]
+) -> None:
+    assert client.post("/v1/predict", json=sent).json() == told(model.predict(sent).to_dict())
+    rows = [sent, EXAMPLE]
+    assert client.post("/v1/predict?base_rate=0.2", json=rows).json() == told(
+        [model.predict(row, base_rate=0.2).to_dict() for row in rows]
+    )
+
+
+def test_it_tells_what_the_model_is(client: TestClient, model: OfferModel) -> None:
+    about = client.get("/v1/model").json()
+    assert (about["fingerprint"], about["simulated"]) == (model.fingerprint, True)
+    assert about["trained_on"]["scores"] == told(model.trained_on["scores"])
+    assert all(len(score) == 3 for score in about["trained_on"]["scores"].values())
+    assert any("SIMULATED" in note for note in about["notes"])
+    assert about["catalogue"] == client.get("/v1/signals").json() == told(model.catalogue.to_dict())
+    importances = client.get("/v1/importances").json()
+    assert importances["feature_importances"] == dict(model.feature_importances)
+    assert sum(importances["side_importances"].values()) <= sum(importances["family_importances"].values())
+    assert client.get("/health").json() == {"status": "ok"}
+    assert client.get("/ready").json()["model"]["name"] == model.name
+
+
+def test_documentation_needs_no_other_host(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert all(path in page for path in client.get("/openapi.json").json()["paths"])
+    links = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert links
+    assert all(client.get(link).status_code == 200 for link in links)
+    assert not re.search(r"<script|<style|style=|https?://", page)
+
+
+# --- what it refuses
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "found", "problem"),
+    [
+        ({"goals_discussed": 9}, "goals_discussed", "9", "write 1 to 5"),
+        ({"goals_discussed": "4"}, "goals_discussed", "4", "without quotes"),
+        ({"goals_discussed": True}, "goals_discussed", "True", "true or false"),
+        ({"goal_discussed": 4}, "goal_discussed", "goal_discussed", "did you mean 'goals_discussed'"),
+        ({"rater_role": "boss"}, "rater_role", "boss", "is none of"),
+        ({"ratings": 4}, "ratings", "4", "must be a mapping"),
+        (4, "body", "4", "is not a mapping"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_row_field_what_was_found_and_the_mend(
+    client: TestClient, row: object, field: str, found: str, problem: str
+) -> None:
+    answer = client.post("/v1/predict", json=[{}, row])
+    (only,) = answer.json()["problems"]
+    assert answer.status_code == 422
+    assert (only["row"], only["field"], only["found"]) == (2, field, found)
+    assert problem in only["problem"]
+
+
+def test_every_problem_is_listed(client: TestClient) -> None:
+    answer = client.post(
+        "/v1/predict", json=[{"goals_discussed": 0, "mutual_rapport": "x"}, {"clarity": 1, "offer": "?"}]
+    )
+    assert answer.json()["error"] == "4 problems in the body"
+    fields = [(item["row"], item["field"]) for item in answer.json()["problems"]]
+    assert sorted(fields) == [(1, "goals_discussed"), (1, "mutual_rapport"), (2, "clarity"), (2, "offer")]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 422, "the body is empty"),
+        (b"{", 422, "is not JSON"),
+        (b'{"goals_discussed": NaN}', 422, "is not a number"),
+        (b'{"goals_discussed": 1e999}', 422, "is not a number"),
+        (b'{"goals_discussed": ' + b"9" * 400 + b"}", 422, "is not a number"),
+        (b'{"goals_discussed": ' + b"9" * 9000 + b"}", 422, "is not usable JSON"),
+        (b'{"goals_discussed": 4, "goals_discussed": 4}', 422, "given twice"),
+        (b'{"\xff": 4}', 422, "is not UTF-8"),
+        (b'{"\\ud800": "\\ud800"}', 422, "is not in the catalogue"),
+        (b"[]", 422, "there are no rows"),
+        (b"[{}, {}, {}, {}]", 413, "send at most 3"),
+        (b'{"a":"' + b"a" * 1_000_000 + b'"}', 413, "longer than 1,000,000 bytes"),
+    ],
+    ids=lambda given: given[:30] if isinstance(given, bytes) else None,
+)
+def test_a_body_that_cannot_be_used_is_refused_in_words(
+    client: TestClient, body: bytes, status: int, words: str
+) -> None:
+    answer = client.post("/v1/predict", content=body, headers=JSON)
+    assert answer.status_code == status
+    assert words in answer.json()["problems"][0]["problem"]
+
+
+def test_no_depth_of_nesting_is_a_fault(client: TestClient) -> None:
+    for depth in (*range(100, 1200, 50), 100_000):
+        for body in ('{"goals_discussed":' + "[" * depth + "]" * depth + "}", "[" * depth + "]" * depth):
+            assert client.post("/v1/predict", content=body, headers=JSON).status_code in (413, 422), depth
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
+)
+def test_a_body_that_is_not_said_to_be_json_is_refused(client: TestClient, kind: str | None) -> None:
+    answer = client.post("/v1/predict", content=b"{}", headers={"content-type": kind} if kind else {})
+    assert answer.status_code == 415
+    assert answer.json()["problems"][0]["field"] == "Content-Type"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["base_rate=0", "base_rate=1", "base_rate=nan", "base_rate=", "base_rate=0.2&base_rate=0.2", "base-rate=0.2"],
+)
+def test_a_query_that_means_nothing_is_refused(client: TestClient, query: str) -> None:
+    answer = client.post(f"/v1/predict?{query}", json={})
+    assert answer.status_code == 422
+    assert answer.json()["problems"][0]["field"] in ("base_rate", "base-rate")
+
+
+def test_a_body_of_nonsense_is_refused_quickly(client: TestClient) -> None:
+    many = json.dumps({f"{number:x}": 1 for number in range(60_000)})
+    doubled = "{" + ",".join(f'"{number:x}":1' for number in (*range(60_000), 0)) + "}"
+    for body in (many, doubled):
+        answer = client.post("/v1/predict", content=body, headers=JSON)
+        assert answer.status_code == 422
+        assert answer.elapsed.total_seconds() < 3
+
+
+# --- that nothing makes it fail
+
+numbers = st.integers() | st.floats() | st.sampled_from([1, 3, 4.5, 5])
+anything = st.recursive(
+    st.none() | st.booleans() | numbers | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=9,
+)
+columns = st.sampled_from([*app.state.models().catalogue.columns, "ratings"])
+rows = st.dictionaries(
+    columns | st.text(max_size=9), numbers | anything | st.dictionaries(columns, numbers), max_size=6
+)
+bodies = (rows | st.lists(rows, max_size=4) | anything).map(lambda data: json.dumps(data).encode()) | st.binary(
+    max_size=99
+)
+
+
+@settings(max_examples=EXAMPLES or 100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(body=bodies)
+def test_no_body_is_a_fault(body: bytes) -> None:
+    answer = TestClient(app, base_url="http://localhost").post("/v1/predict", content=body, headers=JSON)
+    assert answer.status_code in (200, 413, 422)
+    if answer.status_code == 200:
+        assert all(
+            0 <= one["offer_probability"] <= 1
+            for one in ([answer.json()] if body.lstrip()[:1] != b"[" else answer.json())
+        )
+    else:
+        assert all(item["field"] is not None and item["problem"] for item in answer.json()["problems"])
+
+
+CHECKED = {"checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}}}  # 413 among them
+schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=schemathesis.Config.from_dict(CHECKED))
+
+
+@schema.parametrize()
+@settings(max_examples=EXAMPLES or 8, deadline=None, suppress_health_check=list(HealthCheck))
+def test_it_follows_its_own_document(case: schemathesis.Case) -> None:
+    case.call_and_validate(checks=CHECKS.get_all())
+
+
+# --- as a process
+
+
+class Server:
+    """`predictor serve` in a process of its own, on a free port."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.log = (folder / "log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "predictor", "serve", "--port", "0", *arguments],
+            cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE, stderr=self.log,
+        )  # fmt: skip
+        assert self.process.stdout
+        self.said = self.process.stdout.readline()
+        assert self.said, (folder / "log").read_text()
+        self.port = int(self.said.rpartition(":")[2].split(";")[0])
+
+    def ask(self, path: str, body: str | None = None) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("GET" if body is None else "POST", path, body, JSON)
+        answer = connection.getresponse()
+        status, told = answer.status, json.loads(answer.read())
+        connection.close()
+        return status, told
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    try:
+        yield server
+    finally:
+        server.process.kill()
+        server.process.communicate()
+        server.log.close()
+
+
+def test_a_promotion_is_picked_up_without_a_failed_request(server: Server, model: OfferModel, tmp_path: Path) -> None:
+    assert "published-evidence" in server.said
+    seen: list[tuple[int, str]] = []
+    stop = threading.Event()
+
+    def stream() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)  # one, kept alive
+        while not stop.is_set():
+            connection.request("POST", "/v1/predict", '{"goals_discussed": 4}', JSON)
+            answer = connection.getresponse()
+            seen.append((answer.status, json.loads(answer.read())["model"]["name"]))
+        connection.close()
+
+    def until(name: str) -> None:
+        while seen[-1:] != [(200, name)]:
+            assert threads[0].is_alive()
+
+    threads = [threading.Thread(target=stream, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    champion = tmp_path / "experiments" / "models" / "champion.json"
+    until("published-evidence")
+    model.save(champion)  # the first model that is trained here
+    until(model.name)
+    replace(model, name="another").save(champion)
+    until("another")
+    write_text(champion, "{")
+    while not (trouble := server.ask("/ready")[1]["trouble"]):
+        pass
+    assert "champion.json: not a model file" in trouble
+    assert str(tmp_path) not in trouble
+    model.save(champion)
+    until(model.name)
+    assert server.ask("/ready")[1]["trouble"] is None
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert {status for status, _ in seen} == {200}
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=20) == 0
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line["event"] for line in lines if line["event"] != "request"] == [
+        "model picked up", "model picked up", "model not picked up", "model picked up",
+    ]  # fmt: skip
+
+
+def test_a_taken_port_is_told(server: Server, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "predictor", "serve", "--port", str(server.port)],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "cannot be listened on" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_predicting_over_http_loads_nothing_heavy() -> None:
+    code = (
+        "import asyncio, httpx, sys\n"
+        "from predictor.model import PUBLISHED; from predictor.serving.app import make_app\n"
+        "from predictor.serving.settings import Settings\n"
+        "async def ask():\n"
+        "    client = httpx.AsyncClient(transport=httpx.ASGITransport(make_app(Settings(PUBLISHED))))\n"
+        "    return await client.post('http://localhost/v1/predict', json={'goals_discussed': 4})\n"
+        f"print(asyncio.run(ask()).status_code, [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "200 []"

@@ -1,0 +1,221 @@
+"""Who may ask: hosts, pages of other sites, the token, limits; what a browser may do; what is never told."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from fastapi import Depends, FastAPI, Request
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
+
+from predictor.cli import main
+from predictor.errors import ConfigError
+from predictor.model import PUBLISHED
+from predictor.serving.app import make_app
+from predictor.serving.observation import JsonLines
+from predictor.serving.security import check_csrf, csrf_token
+from predictor.serving.settings import Settings
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+HERE = {"origin": "http://localhost", "sec-fetch-site": "same-origin"}
+
+
+@pytest.fixture(scope="module")
+def out() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture(scope="module")
+def app(out: io.StringIO) -> FastAPI:
+    """The application, with a form as the pages have them, and a fault."""
+    app = make_app(Settings(PUBLISHED, timeout=0.5), out)
+
+    @app.get("/form")
+    async def form(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(csrf_token(request))
+
+    @app.post("/form", dependencies=[Depends(check_csrf)])
+    async def sent(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str((await request.form())["name"]))
+
+    @app.get("/fault/{name}")
+    async def fault(name: str) -> None:
+        raise ValueError(f"{name} is a secret")
+
+    @app.get("/slow")
+    async def slow() -> None:
+        await asyncio.sleep(9)
+
+    return app
+
+
+@pytest.fixture
+def client(app: FastAPI) -> TestClient:
+    return TestClient(app, base_url="http://localhost", raise_server_exceptions=True)
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000", "LOCALHOST"])
+def test_loopback_is_asked_by_its_names(client: TestClient, host: str) -> None:
+    assert client.get("/health", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "", "localhost:x"]
+)
+def test_another_host_is_refused_with_the_mend(client: TestClient, host: str) -> None:
+    answer = client.get("/v1/model", headers={"host": host})
+    assert answer.status_code == 400
+    assert answer.json()["problems"][0]["field"] == "Host"
+    assert "--allow-host" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "http://localhost:9"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site", "origin": "http://localhost"},
+    ],
+)
+def test_what_another_site_sends_is_refused(client: TestClient, headers: dict[str, str]) -> None:
+    assert client.post("/v1/predict", json={}, headers=headers).status_code == 403
+    assert client.post("/v1/predict", json={}, headers=HERE).status_code == 200
+    assert client.post("/v1/predict", json={}).status_code == 200  # a program
+
+
+def test_no_other_origin_may_read(client: TestClient) -> None:
+    asked = {"origin": "http://evil.example", "access-control-request-method": "POST"}
+    for answer in (client.options("/v1/predict", headers=asked), client.get("/v1/model", headers=asked)):
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_headers_keep_a_browser_strict(client: TestClient) -> None:
+    for answer in (client.get("/docs"), client.get("/nothing"), client.post("/v1/predict", content=b"{")):
+        policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
+        assert (policy["default-src"], policy["script-src"], policy["frame-ancestors"]) == (
+            "'none'",
+            "'self'",
+            "'none'",
+        )
+        assert "unsafe" not in str(policy)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "server" not in answer.headers
+
+
+# --- forms
+
+
+def test_a_form_of_ours_is_taken_and_no_other(client: TestClient, app: FastAPI) -> None:
+    page = client.get("/form")
+    cookie = page.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "set-cookie" not in client.get("/form").headers
+    assert client.get("/form").text == page.text
+    assert client.post("/form", data={"name": "A", "csrf_token": page.text}, headers=HERE).text == "A"
+    other = TestClient(app, base_url="http://localhost").get("/form").text
+    for token in (None, "", other, page.text[:-1], "é"):
+        data = {"name": "A", **({} if token is None else {"csrf_token": token})}
+        assert client.post("/form", data=data, headers=HERE).status_code == 403
+    client.cookies.clear()
+    assert client.post("/form", data={"name": "A", "csrf_token": page.text}, headers=HERE).status_code == 403
+
+
+# --- the token
+
+
+def test_beyond_loopback_a_token_is_demanded() -> None:
+    with pytest.raises(ConfigError, match="token is needed"):
+        Settings(PUBLISHED, host="0.0.0.0")
+    with pytest.raises(ConfigError, match="16 or more"):
+        Settings(PUBLISHED, token="short")
+    done = CliRunner().invoke(main, ["serve", "--host", "0.0.0.0"])
+    assert done.exit_code == 2
+    assert "PREDICTOR_TOKEN" in done.output
+
+
+def test_whoever_lacks_the_token_is_told_nothing() -> None:
+    settings = Settings(PUBLISHED, host="0.0.0.0", token=TOKEN, hosts=("testserver",))
+    client = TestClient(make_app(settings))
+    for path in ("/v1/model", "/docs", "/openapi.json", "/metrics", "/static/docs.css", "/nothing"):
+        answers = [client.get(path)]
+        answers += [
+            client.get(path, headers={"authorization": given.encode()})
+            for given in ("Bearer ", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer é")
+        ]
+        for answer in answers:
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    known = {"authorization": f"Bearer {TOKEN}"}
+    assert client.post("/v1/predict", json={}).status_code == 401
+    assert client.post("/v1/predict", json={}, headers=known).status_code == 200
+    assert client.get("/health").status_code == 200
+    assert client.get("/openapi.json", headers=known).json()["security"]
+
+
+# --- limits
+
+
+def test_a_body_in_chunks_is_no_way_around_the_limit(client: TestClient) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(11):
+            yield b" " * 100_000
+
+    answer = client.post("/v1/predict", content=chunks(), headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.json()["problems"][0]["field"] == "body"
+
+
+def test_a_body_that_does_not_come_and_an_answer_that_does_not_begin_end_in_time(
+    client: TestClient, app: FastAPI
+) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(9)
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as slowly:
+            return await slowly.post("/v1/predict", content=never())
+
+    for answer in (client.get("/slow"), asyncio.run(ask())):
+        assert answer.status_code == 503
+        assert "within 0.5 seconds" in answer.json()["error"]
+
+
+# --- what is never told
+
+
+def test_logs_and_metrics_hold_nothing_about_a_person(
+    client: TestClient, out: io.StringIO, caplog: pytest.LogCaptureFixture
+) -> None:
+    out.truncate(out.seek(0))
+    with caplog.at_level(logging.INFO, "predictor.serving"):
+        client.post("/v1/predict?base_rate=0.12345", json={"candidate_id": "Ada Lovelace", "goals_discussed": "Ada"})
+        client.get("/nothing/Ada")
+        answer = client.get("/fault/Ada")
+    assert answer.status_code == 500
+    assert "Ada" not in answer.text
+    assert "Traceback" not in answer.text
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    lines += [json.loads(JsonLines().format(record)) for record in caplog.records]
+    told: dict[str, Any] = next(line for line in lines if line["event"] == "request")
+    assert set(told) == {"time", "level", "event", "method", "route", "status", "ms"}
+    assert (told["method"], told["route"], told["status"]) == ("POST", "/v1/predict", 422)
+    fault = next(line for line in lines if line["event"] == "error")
+    assert fault["exception"] == "ValueError"
+    assert "test_security.py" in fault["at"][0]
+    assert next(line for line in lines if line.get("status") == 500)["route"] == "/fault/{name}"
+    metrics = client.get("/metrics").text
+    assert 'predictor_requests_total{method="POST",route="/v1/predict",status="422"}' in metrics
+    for text in (json.dumps(lines), metrics):
+        assert not [word for word in ("Ada", "0.12345", "testclient", "127.0.0.1") if word in text]
