@@ -44,9 +44,9 @@ def accuracy_by_role(folder: Path, fingerprint: str, roles: tuple[str, ...]) -> 
         metrics = json.loads((folder / RECORD).read_bytes())["metrics"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    found = {role: [metrics.get(f"roc_auc_{role}{end}") for end in ("", "_low", "_high")] for role in roles}
+    found = {role: [metrics.get(f"rated_by_{role}/roc_auc{end}") for end in ("", "_low", "_high")] for role in roles}
     return {
-        role: Accuracy(numbers[0], numbers[1], numbers[2], int(metrics[f"n_{role}"]))
+        role: Accuracy(numbers[0], numbers[1], numbers[2], int(metrics[f"rated_by_{role}/n"]))
         for role, numbers in found.items()
-        if None not in numbers and f"n_{role}" in metrics
+        if None not in numbers and f"rated_by_{role}/n" in metrics
     }
