@@ -264,10 +264,9 @@ def test_accuracy_by_role_is_that_of_the_very_model(kept: Path, result: Training
     roles = Catalogue.shipped().inputs[0].levels
     found = accuracy_by_role(kept, result.model.fingerprint, roles)
     measured = {role: scores["roc_auc"] for role, scores in result.scores_by_role.items()}
-    assert {role: vars(score) for role, score in found.items()} == {
-        role: vars(score) for role, score in measured.items()
-    }
-    assert len(found) == len(roles)
+    assert set(found) == set(measured) == set(roles)
+    for role, score in measured.items():
+        assert vars(found[role]) == pytest.approx(vars(score), abs=1e-4)  # a record is rounded
     assert not accuracy_by_role(kept, PUBLISHED.fingerprint, roles)
 
 
