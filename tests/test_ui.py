@@ -165,8 +165,14 @@ def test_runs_are_listed_with_their_metrics(page: Page, server: Server, result: 
 
 def test_a_comparison_opens_with_its_experiments_below_it(page: Page, server: Server) -> None:
     open_at(page, server.url)
-    for name in ("compared", "compared-logistic", "compared-base-rate"):
+    page.get_by_role("link", name="compared", exact=True).wait_for()
+    page.locator("[row-index='0'] button, [row-index='0'] [role=button]").first.click()  # opens what is below it
+    for name in ("compared-logistic", "compared-base-rate", "tested"):
         page.get_by_role("link", name=name, exact=True).wait_for()
+    page.wait_for_function(  # every run has a line of its own
+        "(rows => rows.length && new Set(rows).size === rows.length)("
+        "[...document.querySelectorAll('.ag-pinned-left-cols-container .ag-row')].map(row => row.style.transform))"
+    )
     head = page.evaluate(
         "[...document.querySelectorAll('.ag-header-cell')].map(c => [c.getBoundingClientRect().left, c.innerText.trim()])"
     )

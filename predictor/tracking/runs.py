@@ -35,9 +35,6 @@ COLUMNS = {
 WHERE = "recorded.json"  # in a training's folder: which run it became
 HOST, PROCESS, FAILURE = "host", "process", "failure"
 PARENT = "mlflow.parentRunId"
-RUN_TYPE = (
-    "mlflow.runType"  # below the run that they belong to, MLflow's pages open evaluations in sight, others closed
-)
 SAME_START = 2.0  # seconds by which two tellings of a process's start may differ
 
 
@@ -225,7 +222,7 @@ def _view() -> str:
 def _begin(place: Store, name: str, experiment: str, began: float, parent: str | None) -> str:
     import_mlflow()
     tags = {HOST: _host(), PROCESS: _process(), "experiment": experiment}
-    tags |= {PARENT: parent, RUN_TYPE: "evaluation"} if parent else {}
+    tags |= {PARENT: parent} if parent else {}
     with explained(place, f"open a run for '{name}'"), locked(place):
         client = connect(place)
         experiment_id = experiment_of(client, place)
@@ -271,7 +268,7 @@ def _fill(client: MlflowClient, run_id: str, record: Record, folder: Path, regis
     # They tell whether a run is still worked on, and nothing of its result.
     for name in {HOST, PROCESS} & set(client.get_run(run_id).data.tags):
         client.delete_tag(run_id, name)
-    client.set_terminated(run_id, "FINISHED")
+    client.set_terminated(run_id, "FINISHED", end_time=now)
     return version
 
 
