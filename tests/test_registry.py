@@ -121,7 +121,7 @@ QUICK = 'folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\npr
 def trained(kept: Path, interviews: Ratings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an empty store and trainings that it has not heard of: on few rows, on many, and on the same."""
     place = tmp_path_factory.mktemp("trained")
-    write_csv(simulate_interviews(120, seed=1), place / "few.csv")
+    write_csv(simulate_interviews(60, seed=2), place / "few.csv")
     write_csv(interviews, place / "many.csv")
     models = place / "experiments" / "models"
     for name in ("large", "equal"):

@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from predictor import OfferClassifier, OfferModel, Ratings, simulate_interviews
 from predictor.learning.comparison import OutOfFold, judge, keys
 
-TRIALS, ROWS = 100, 200
+TRIALS, ROWS = 100, 150
 MORE_TRIALS, MORE = 25, 1_500
 FOLDS = 5
 
