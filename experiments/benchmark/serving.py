@@ -178,14 +178,14 @@ def _load(port: int, request: bytes, connections: int, seconds: float) -> tuple[
         start = time.perf_counter()
         for key in selector.get_map().values():
             key.data[0] = time.perf_counter()
-            key.fileobj.sendall(request)  # type: ignore[union-attr]
+            key.fileobj.sendall(request)
         while (now := time.perf_counter()) < start + seconds:
             for key, _ in selector.select(timeout=1):
-                _answer(key.fileobj)  # type: ignore[arg-type]
+                _answer(key.fileobj)
                 now = time.perf_counter()
                 took.append(now - key.data[0])
                 key.data[0] = now
-                key.fileobj.sendall(request)  # type: ignore[union-attr]
+                key.fileobj.sendall(request)
         return len(took) / (now - start), statistics.median(took), statistics.quantiles(took, n=100)[98]
 
 

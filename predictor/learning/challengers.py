@@ -113,7 +113,7 @@ class Columns(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-l
         return np.hstack([X[self.rated_].to_numpy(np.float64), *words])
 
 
-class MeanRating(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class MeanRating(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # as above
     """Mean rating of each row as a share of the scale, shape (n, 1); the middle where nothing was rated.
 
     Parameters

@@ -59,8 +59,9 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> Marku
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     root = ElementTree.fromstring(drawn.getvalue())
-    root.remove(root.find(f"{{{SVG}}}metadata"))  # type: ignore[arg-type]  # matplotlib always writes it
-    root.remove(root.find(f"{{{SVG}}}defs"))  # type: ignore[arg-type]  # a style of all elements: the page has its own
+    for tag in ("metadata", "defs"):  # the first defs is a style of all elements: the page has its own
+        if (part := root.find(f"{{{SVG}}}{tag}")) is not None:
+            root.remove(part)
     _rename(root, name)
     width = float(root.attrib.pop("width").removesuffix("pt"))
     del root.attrib["height"]  # the viewBox keeps the proportions

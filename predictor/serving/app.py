@@ -89,9 +89,9 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
         state.training = Training()
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_api_route("/docs", _docs, include_in_schema=False)
-    app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]
+    app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]  # FastAPI's own way
     for kind, answer in _ANSWERS.items():
-        app.add_exception_handler(kind, answer)  # type: ignore[arg-type]
+        app.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # it asks for any Exception
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Observed, metrics=state.metrics, out=out)  # the last added is the first asked
     return app
