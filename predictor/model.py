@@ -182,17 +182,16 @@ class OfferModel:
         row = quick_row(ratings, self.catalogue)
         if row is None:
             return next(self.predict_each(Ratings.from_records([ratings], self.catalogue), base_rate=base_rate))
-        values, p = np.array([row], dtype=np.float64), len(self.signals)
+        p = len(self.signals)
         if all(map(math.isnan, row[:p])):
-            values[0, p:] = np.nan  # who rated nothing says nothing
-        return self._explain(values, self._shift(base_rate), self.base_rate if base_rate is None else base_rate)
+            row[p:] = [math.nan] * (len(row) - p)  # who rated nothing says nothing
+        return self._explain(row, self._shift(base_rate), self.base_rate if base_rate is None else base_rate)
 
     def predict_each(self, ratings: Ratings, *, base_rate: float | None = None) -> Iterator[Prediction]:
         """Answer for each interview of `ratings`, with reasons."""
         shift = self._shift(base_rate)
-        values = self._values(ratings)
-        for row in range(len(values)):
-            yield self._explain(values[row : row + 1], shift, self.base_rate if base_rate is None else base_rate)
+        for row in self._values(ratings).tolist():
+            yield self._explain(row, shift, self.base_rate if base_rate is None else base_rate)
 
     def predict_many(
         self,
@@ -398,11 +397,11 @@ class OfferModel:
         place = {name: j for j, name in enumerate(self.terms)}
         return PairTables(self._grid, [(place[pair.first], place[pair.second], pair.log_odds) for pair in self.pairs])
 
-    def _one(self, row: list[float], values: Floats) -> tuple[list[float], float]:
+    def _one(self, row: list[float]) -> tuple[list[float], float]:
         """Compute contributions and standard deviation for one row, by fewer steps where it stands on the knots."""
         cells = None if self.triples else self._grid.cells(row)
         if cells is None:
-            place = self._grid.place(values)
+            place = self._grid.place(np.array([row]))
             return self._contributions(place)[0].tolist(), float(self._deviation(place)[0])
         added = self._main.at(cells)
         if self.pairs:
@@ -411,42 +410,40 @@ class OfferModel:
         vector = self.factors["intercept"] + np.add.reduce(self._factors[at])
         return added.tolist(), math.sqrt(vector @ vector + np.add.reduce(self._variances[at]))
 
-    def _explain(self, values: Floats, shift: float, base_rate: float) -> Prediction:
-        rated = len(self.signals) - int(np.isnan(values[0, : len(self.signals)]).sum())
-        baseline = self.intercept + float(self.coverage[rated]) + shift
-        row = values[0].tolist()
-        all_added, deviation = self._one(row, values)
+    def _explain(self, row: list[float], shift: float, base_rate: float) -> Prediction:
+        """Answer for one row of the model's signals and coded inputs; NaN where not observed."""
+        p, (names, families, sides) = len(self.signals), self._about
+        observed: list[float | str | None] = [value if value == value else None for value in row]
+        not_rated = tuple([name for name, value in zip(self.signals, observed, strict=False) if value is None])
+        for place, item in enumerate(self.catalogue.inputs, p):
+            observed[place] = None if observed[place] is None else item.levels[int(row[place])]
+        added, deviation = self._one(row)
+        baseline = self.intercept + float(self.coverage[p - len(not_rated)]) + shift
+        log_odds, by_family = baseline, dict.fromkeys([*self.catalogue.families, *families[p:]], 0.0)
+        for family, value in zip(families, added, strict=True):
+            by_family[family] += value
+            log_odds += value
         half = _QUANTILE * deviation
-        contributions, families = [], dict.fromkeys(self.catalogue.families, 0.0)
-        log_odds = baseline
-        for about, value, added in zip(self._about, row, all_added, strict=True):
-            name, family, side, levels = about
-            rating = None if math.isnan(value) else levels[int(value)] if levels else value
-            contributions.append(Contribution(name, family, side, rating, added))
-            families[family] = families.get(family, 0.0) + added
-            log_odds += added
-        not_rated = tuple(c.signal for c in contributions[: len(self.signals)] if c.rating is None)
-        offer, low, high = probability(np.array([log_odds, log_odds - half, log_odds + half])).tolist()
         return Prediction(
-            offer_probability=offer,
-            interval=Interval(LEVEL, low, high),
+            offer_probability=_chance(log_odds),
+            interval=Interval(LEVEL, _chance(log_odds - half), _chance(log_odds + half)),
             base_rate=base_rate,
             log_odds=log_odds,
             baseline=baseline,
-            contributions=tuple(contributions),
-            families=families,
+            contributions=tuple(map(Contribution, names, families, sides, observed, added)),
+            families=by_family,
             feature_importances=self.feature_importances,
             not_rated=not_rated,
-            notes=tuple(self._notes(values[0, : len(self.signals)], not_rated)),
+            notes=tuple(self._notes(row[:p], p - len(not_rated))),
             model=self._identity,
         )
 
     @cached_property
-    def _about(self) -> list[tuple[str, str, str | None, tuple[str, ...]]]:
-        signals: list[tuple[str, str, str | None, tuple[str, ...]]] = [
-            (signal.name, signal.family, signal.side, ()) for signal in self.catalogue.signals
-        ]
-        return signals + [(item.name, CONTEXT, None, item.levels) for item in self.catalogue.inputs]
+    def _about(self) -> tuple[list[str], list[str], list[str | None]]:
+        """Name, family and side of each term."""
+        signals, inputs = self.catalogue.signals, self.catalogue.inputs
+        families = [signal.family for signal in signals] + [CONTEXT for _ in inputs]
+        return list(self.terms), families, [signal.side for signal in signals] + [None for _ in inputs]
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
@@ -471,9 +468,8 @@ class OfferModel:
             share = f"{100 * self.prior_share:.0f} %"
             yield f"Prior: {share} of what this model knows is published effects, SIMULATED; {own}."
 
-    def _notes(self, values: Floats, not_rated: Sequence[str]) -> Iterator[str]:
+    def _notes(self, row: list[float], rated: int) -> Iterator[str]:
         total = len(self.signals)
-        rated = total - len(not_rated)
         yield from self.prior_note()
         if self.simulated:
             yield "SIMULATED: this model learned from simulated interviews, not from real ones."
@@ -485,7 +481,7 @@ class OfferModel:
             # as by `pattern_of`, which takes longer for one row
             shares = [
                 (value - low) / (high - low)
-                for value, low, high in zip(values.tolist(), *self.catalogue.ends, strict=True)
+                for value, low, high in zip(row, *self.catalogue.ends, strict=True)
                 if value == value
             ]
             mean = sum(shares) / rated
@@ -793,6 +789,11 @@ def pattern_of(values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:
 def probability(log_odds: Any) -> Any:
     """Turn log-odds into probabilities: 1 / (1 + exp(-log_odds)), without overflow."""
     return 1 / (1 + np.exp(-np.maximum(log_odds, -700)))
+
+
+def _chance(log_odds: float) -> float:
+    """Turn one log-odds into a probability, as `probability` does many."""
+    return 1 / (1 + math.exp(-max(log_odds, -700.0)))
 
 
 def logit(share: float) -> float:

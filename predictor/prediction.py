@@ -16,7 +16,7 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: each answer has one a signal, and to make a frozen one takes three times as long
 class Contribution:
     """What one signal, as rated, adds to the log-odds, compared with the interviews learned from.
 

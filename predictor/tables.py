@@ -89,17 +89,20 @@ class Grid:
         >>> grid.cells([3.0, np.nan]), grid.cells([3.5, np.nan])
         (array([2, 5]), None)
         """
-        found = []
-        for value, (low, step, levels) in zip(row, self._each, strict=True):
-            cell = (value - low) / step if value == value else levels
-            if cell % 1:
-                return None
-            found.append(int(cell))
-        return np.array(found)
+        try:
+            return np.array(
+                [cell[value] if value == value else cell[None] for cell, value in zip(self._cell_of, row, strict=True)]
+            )
+        except KeyError:
+            return None
 
     @cached_property
-    def _each(self) -> list[tuple[float, float, int]]:
-        return list(zip(self.low.tolist(), self.step.tolist(), self.levels.tolist(), strict=True))
+    def _cell_of(self) -> list[dict[float | None, int]]:
+        """For each term the cell of each knot, and of None."""
+        return [
+            {None: int(levels), **{knot: cell for cell, knot in enumerate(self.knots(term).tolist())}}
+            for term, levels in enumerate(self.levels)
+        ]
 
     def weights(self, values: Floats) -> Floats:
         """Spread values of shape (n, terms) over cells: shape (n, cells), rows of a term add up to one."""

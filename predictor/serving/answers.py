@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from predictor.errors import Problem, RatingsError, shorten
+from predictor.errors import PredictorError, Problem, RatingsError, shorten
 from predictor.model import OfferModel
 from predictor.prediction import Prediction
 from predictor.ratings import NOT_IN
@@ -89,8 +89,10 @@ class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
         self.problems = only if problems is None else problems
 
     @classmethod
-    def of(cls, error: RatingsError) -> Refusal:
-        """Refuse ratings with every problem that they have."""
+    def of(cls, error: PredictorError) -> Refusal:
+        """Refuse what the user can mend: ratings with every problem that they have, all else with its words."""
+        if not isinstance(error, RatingsError):
+            return cls(422, str(error))
         problems = [_told(problem) for problem in error.problems]
         count = len(problems)
         return cls(422, f"{count:,} problem{'s' * (count != 1)} in the body", problems=problems)

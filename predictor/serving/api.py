@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from predictor.errors import Problem, nearest
@@ -18,17 +16,9 @@ from predictor.serving.answers import Refusal, answers_response, json_response
 from predictor.serving.openapi import BASE_RATE, INTERVIEWS, documented
 from predictor.sources.files import parse_json
 
-
-class PlainRoute(APIRoute):
-    """A route that reads its request itself, so that FastAPI need not look for what it might take."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Give the endpoint as it is."""
-        return self.endpoint
-
-
 v1 = APIRouter(prefix="/v1", tags=["the model"])
 root = APIRouter(tags=["the server"])
+PREDICT = "/v1/predict"
 
 SIMULATED = "SIMULATED: this model learned from simulated interviews, not from real ones."
 ASSOCIATION = "These are associations, not causes: for reflection and practice, not for selecting people."
@@ -37,6 +27,7 @@ _SHARE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 TOO_DEEP = "the JSON is nested too deeply; send ratings by name"
 
 
+@v1.post("/predict", **documented("Answers", 403, 413, 415, 422, query=BASE_RATE, body=INTERVIEWS))
 async def predict(request: Request) -> Response:
     """Predict the likelihood of an offer for one interview, or for each of a list.
 
@@ -57,18 +48,6 @@ async def predict(request: Request) -> Response:
         raise Refusal(422, TOO_DEEP, field="body") from None
     state.metrics.interviews.inc(len(answers))
     return answers_response(answers, model, one=one)
-
-
-def add_predict(app: FastAPI) -> None:
-    """Add the route that is asked most, first and by itself, so that it is found at once."""
-    app.router.add_api_route(
-        "/v1/predict",
-        predict,
-        methods=["POST"],
-        tags=[*v1.tags],
-        route_class_override=PlainRoute,
-        **documented("Answers", 403, 413, 415, 422, query=BASE_RATE, body=INTERVIEWS),
-    )
 
 
 @v1.get("/model", **documented("Model", 422))

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
@@ -16,10 +17,12 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryError, PredictorError, RatingsError
+from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryError, PredictorError
 from predictor.model import OfferModel
 from predictor.serving import api
 from predictor.serving.answers import Refusal
@@ -37,6 +40,43 @@ from predictor.serving.training_pages import training_pages
 from predictor.sources.journal import Journal
 
 HERE = Path(__file__).parent
+
+
+class Application(FastAPI):
+    """FastAPI, but a prediction goes straight from the guard to its answer.
+
+    What FastAPI and Starlette do around a route that reads its own request takes as long as predicting does. The route
+    of the same path is there for the document, and to refuse other methods.
+    """
+
+    @cached_property
+    def _straight(self) -> ASGIApp:
+        app: ASGIApp = _predicted
+        for kind, args, kwargs in reversed(self.user_middleware):
+            app = kind(app, *args, **kwargs)
+        return app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "http" and scope["path"] == api.PREDICT and scope["method"] == "POST":
+            scope["app"] = self
+            await self._straight(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+async def _predicted(scope: Scope, receive: Receive, send: Send) -> None:
+    scope["route"] = _PREDICT
+    try:
+        response = await api.predict(Request(scope, receive))
+    except Refusal as refusal:
+        response = refusal.response()
+    except PredictorError as error:
+        response = Refusal.of(error).response()
+    await response(scope, receive, send)
+
+
+_PREDICT = Route(api.PREDICT, api.predict)  # whose path logs and metrics tell
 
 
 def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
@@ -69,14 +109,13 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     >>> app.state.models().name
     'published-evidence'
     """
-    app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = Application(docs_url=None, redoc_url=None, redirect_slashes=False)
     state = app.state
     state.settings = settings
     state.models = CurrentModel(settings.model, settings.fallback)
     state.metrics = Metrics(state.models)
     state.templates = Jinja2Templates(HERE / "templates")
     state.secret = secrets.token_bytes(32)
-    api.add_predict(app)
     app.include_router(api.v1)
     app.include_router(api.root)
     app.include_router(pages)
@@ -158,13 +197,9 @@ async def _refused(request: Request, error: Exception) -> Response:
     return _answer(request, error)
 
 
-async def _ratings(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RatingsError)
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PredictorError)
     return _answer(request, Refusal.of(error))
-
-
-async def _words(request: Request, error: Exception) -> Response:
-    return _answer(request, Refusal(422, str(error)))
 
 
 async def _journal(request: Request, error: Exception) -> Response:
@@ -193,9 +228,8 @@ _WORDS = {
 }
 _ANSWERS: dict[type[Exception], Callable[[Request, Exception], object]] = {
     Refusal: _refused,
-    RatingsError: _ratings,
     JournalError: _journal,
-    PredictorError: _words,
+    PredictorError: _told,
     HTTPException: _http,
     RequestValidationError: _form,
 }

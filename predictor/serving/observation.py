@@ -70,6 +70,7 @@ class Metrics:
             "predictor_request_seconds", "Seconds until the answer", ("route",), buckets=BUCKETS, registry=self.registry
         )
         self.interviews = Counter("predictor_interviews", "Interviews predicted", registry=self.registry)
+        self._of = lru_cache(maxsize=256)(self._labelled)  # since to find them takes longer than to count
         reloads = Gauge("predictor_model_reloads", "Models picked up while it runs", registry=self.registry)
         reloads.set_function(lambda: models.reloads)
         stale = Gauge("predictor_model_stale", "1 where the model file cannot be read", registry=self.registry)
@@ -78,6 +79,15 @@ class Metrics:
             "predictor_model_info", "The model that is served", ("name", "fingerprint", "simulated"),
             registry=self.registry,
         )  # fmt: skip
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        requests, times = self._of(method, route, status)
+        requests.inc()
+        times.observe(seconds)
+
+    def _labelled(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self.requests.labels(method, route, str(status)), self.seconds.labels(route)
 
     def tell_model(self, model: OfferModel) -> None:
         """Name the model that is served."""
@@ -126,8 +136,7 @@ class Observed:
             seconds = time.perf_counter() - started
             method = scope["method"] if scope["method"] in METHODS else "other"
             route = getattr(scope.get("route"), "path", "none")
-            self.metrics.requests.labels(method, route, str(status)).inc()
-            self.metrics.seconds.labels(route).observe(seconds)
+            self.metrics.count(method, route, status, seconds)
             if self.out:  # written out by itself, since a log record takes longer than a fifth of the request
                 now = time.time()
                 self.out.write(

@@ -130,9 +130,8 @@ class Guard:
         most = self.settings.max_body
         told = headers.get(b"content-length", b"0")
         parts, length, more = [], 0, True
-        too_long = Refusal(413, f"the body is longer than {most:,} bytes; send fewer interviews at once", field="body")
         if told.isdigit() and int(told[:20]) > most:
-            raise too_long
+            raise _too_long(most)
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -140,10 +139,14 @@ class Guard:
             part = message.get("body", b"")
             length += len(part)
             if length > most:
-                raise too_long
+                raise _too_long(most)
             parts.append(part)
             more = message.get("more_body", False)
         return b"".join(parts)
+
+
+def _too_long(most: int) -> Refusal:
+    return Refusal(413, f"the body is longer than {most:,} bytes; send fewer interviews at once", field="body")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
