@@ -41,8 +41,9 @@ def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterato
     ----------
     scheduler
         Address of a running Dask scheduler, as in "tcp://10.0.0.5:8786". Its workers need this project and the
-        packages that it learns with, in the same versions. Whoever reaches a scheduler can run code on its workers:
-        keep it in a network of your own, or have Dask use TLS.
+        packages that it learns with, in the same versions; those that are there at first are asked. Where workers have
+        several threads, BLAS needs one, as Dask's nanny sets it, or last bits may differ. Whoever reaches a scheduler
+        can run code on its workers: keep it in a network of your own, or have Dask use TLS.
     workers
         So many processes of one thread each on this machine, 1 or more, in place of a scheduler. They end with the
         block, and listen on this machine only, to those who hold a certificate made for them.

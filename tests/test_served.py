@@ -149,7 +149,7 @@ def test_spark_answers_in_columns(place: Store, uri: str, model: OfferModel, tmp
     """The README's own lines, on a local Spark."""
     needed = {"pyspark": find_spec("pyspark"), "a Java runtime": shutil.which("java")}
     if missing := [name for name, there in needed.items() if not there]:
-        pytest.skip(f"{' and '.join(missing)} not installed: pip install pyspark; apt-get install default-jre-headless")
+        pytest.skip(f"{' and '.join(missing)} not installed: pip install -e '.[spark]'; apt-get install default-jre")
     (tmp_path / "data").symlink_to(ROOT / "data")
     (lines,) = re.findall(r"<!-- spark -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # as in an activated shell

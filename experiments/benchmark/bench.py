@@ -115,7 +115,7 @@ def placed(scheduler: str | None, workers: int | None) -> Iterator[None]:
 def carry(client: Any) -> None:
     """Give the workers the files of this folder that jobs need."""
     for name in ("protocol.py", "peers.py", "job.py"):
-        client.upload_file(str(HERE / name))
+        client.upload_file(str(HERE / name), load=False)
 
 
 def report(arguments: argparse.Namespace) -> None:

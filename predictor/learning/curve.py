@@ -108,7 +108,8 @@ def learning_curve(
         for parts in points
         for part, (_, test) in zip(parts, folds, strict=True)
     )
-    answers = iter(Parallel(n_jobs=-1, prefer="threads")(jobs))
+    with threadpool_limits(1):  # here, too: the first thread to end would set BLAS free for the others
+        answers = iter(Parallel(n_jobs=-1, prefer="threads")(jobs))
     rows, found = [], []
     for parts in points:
         p = np.empty(len(y))
