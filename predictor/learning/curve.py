@@ -109,7 +109,7 @@ def learning_curve(
         for part, (_, test) in zip(parts, folds, strict=True)
     )
     with threadpool_limits(1):  # here, too: the first thread to end would set BLAS free for the others
-        answers = iter(Parallel(n_jobs=-1, prefer="threads")(jobs))
+        answers = iter(Parallel(n_jobs=-1, prefer="threads", batch_size=1)(jobs))
     rows, found = [], []
     for parts in points:
         p = np.empty(len(y))

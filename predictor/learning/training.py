@@ -317,7 +317,7 @@ def train(
     with threadpool_limits(1):  # many small fits side by side: threads inside each would only get in the way
         X, catalogue = ratings.features, ratings.catalogue
         jobs = (delayed(_run)(fold, classifier, X, y, groups, catalogue, config) for fold in folds)
-        running = iter(Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs))
+        running = iter(Parallel(n_jobs=-1, prefer="threads", batch_size=1, return_as="generator")(jobs))
         runs = list(progress(running, len(folds)) if progress else running)
         tables = _fit(classifier, ratings, groups) if config.model == POOL else None
         fitted = _fit_challengers(ratings, config) if runs else {}
