@@ -121,16 +121,20 @@ class Blocks:
     def code(self, columns: Sequence[Floats]) -> Coded:
         """Find the cells of values on the scale, NaN where not observed: for each term a column of shape (n,)."""
         codes, beside = [], np.full(len(columns[0]), not self.few)
-        place, mask = np.empty(len(beside)), np.empty(len(beside), dtype=bool)
-        for column, low, per_cell, count in zip(columns, self._low, self._per_cell, self.counts, strict=True):
-            np.subtract(column, low, place)
-            np.multiply(place, per_cell, place)
-            np.copyto(place, count - 1, where=np.isnan(place, mask))  # the last: not observed
-            cell = np.rint(place)
-            if np.not_equal(place, cell, mask).any():
-                beside |= abs(place - cell) > _ROUNDING
-            codes.append(cell.astype(np.uint16))
+        for term, column in enumerate(columns):
+            code, off = self.code_column(column, term)
+            codes.append(code)
+            if off is not None:
+                beside |= off
         return Coded(codes, beside, np.column_stack([column[beside] for column in columns]))
+
+    def code_column(self, column: Floats, term: int) -> tuple[Codes, NDArray[np.bool_] | None]:
+        """Find the cells of one term's values, and which values stand beside the cells; None where none does."""
+        place = (column - self._low[term]) * self._per_cell[term]
+        np.copyto(place, self.counts[term] - 1, where=np.isnan(place))  # the last: not observed
+        cell = np.rint(place)
+        off = np.not_equal(place, cell)
+        return cell.astype(np.uint16), abs(place - cell) > _ROUNDING if off.any() else None
 
     def values(self, coded: Coded) -> Floats:
         """Give back the values, shape (n, terms); NaN where not observed."""
