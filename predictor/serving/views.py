@@ -139,8 +139,9 @@ def percent_words(share: float) -> str:
 
 
 def signed(number: float, decimals: int = 2) -> str:
-    """Write a number with its sign, which is a minus, not a hyphen."""
-    return f"{number:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    """Write a number with its sign, which is a minus, not a hyphen; a zero has none."""
+    text = f"{number:+.{decimals}f}"
+    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text[1:]
 
 
 def _bars(told: Sequence[tuple[str, str, float]]) -> tuple[Bar, ...]:
