@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-APPLICATION, VERSION = 0x494F504A, 1  # "IOPJ" in the file's header, and the layout of the table below
+APPLICATION, VERSION = 0x494F504A, 2  # "IOPJ" in the file's header, and the layout of the table and its JSON
 WAIT = 10.0  # seconds that one process waits for another
 FIELDS = tuple(Entry.__dataclass_fields__)
 _first_look, _known = threading.Lock(), set[tuple[int, int]]()
@@ -149,13 +150,13 @@ class Journal:
         *,
         title: str | None = None,
         note: str | None = None,
-        held_on: date | None = None,
+        held_on: date | EllipsisType | None = ...,
         group: str | None = None,
         rater_role: str | None = None,
         ratings: Mapping[str, Any] | None = None,
         estimate: Estimate | None = None,
     ) -> Entry:
-        """Change what is given, and leave the rest.
+        """Change what is given, and leave the rest; `held_on=None` takes the day away.
 
         Other ratings, or another role, are rated now, and the estimate of the old ones goes unless a new one is given.
 
@@ -181,7 +182,7 @@ class Journal:
                 old,
                 title=old.title if title is None else title,
                 note=old.note if note is None else note,
-                held_on=held_on or old.held_on,
+                held_on=old.held_on if isinstance(held_on, EllipsisType) else held_on,
                 group=old.group if group is None else group,
             )
             rerated = (found, role) != (old.ratings, old.rater_role)
@@ -409,6 +410,7 @@ class Journal:
                 file.execute("PRAGMA temp_store = MEMORY")
                 if write:
                     file.execute("BEGIN IMMEDIATE")
+                    file.execute(f"PRAGMA user_version = {VERSION}")  # older code cannot read what is written
                 yield file  # closing without a commit rolls back
                 if write:
                     file.execute("COMMIT")
