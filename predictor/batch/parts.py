@@ -161,6 +161,11 @@ def find(path: Path, format: str | None = None) -> Source:  # noqa: A002 - what 
     return Source(path, tuple(parts), schemas)
 
 
+def told(part: Part) -> str:
+    """Name the file of a part, as a message does."""
+    return "standard input" if str(part.path) == STANDARD else str(part.path)
+
+
 def open_parquet(path: Path, **how: object) -> pq.ParquetFile:
     """Open a Parquet file.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,9 @@ import pyarrow.csv
 import pyarrow.json
 from numpy.typing import NDArray
 
-from predictor.batch.parts import CSV, JSONL, PARQUET, STANDARD, Part, open_parquet
-from predictor.errors import Problem, RatingsError
+from predictor.batch.parts import CSV, JSONL, PARQUET, STANDARD, Part, open_parquet, told
+from predictor.batch.quoting import QuotedText
+from predictor.errors import Problem, RatingsError, nearest
 from predictor.model import OfferModel
 from predictor.ratings import Ratings
 from predictor.signals import RATINGS
@@ -26,6 +28,9 @@ from predictor.sources.files import delimiter_of, parse_json
 
 ROWS = 131_072  # of a batch of Parquet
 BYTES = 8 << 20  # of a batch of text
+BUFFER = 1 << 20  # bytes of a column of Parquet that are read at once: a row group may be larger than memory
+LONGEST = 64 << 20  # bytes of a line of JSON
+HEAD = 1000  # lines of JSON that tell the types of what is kept
 BOM = b"\xef\xbb\xbf"
 
 
@@ -52,12 +57,15 @@ class Read:
         Rows that are no rows.
     done
         Share of the part that is read now, 0 to 1.
+    delimiter
+        What parts cells where all of them are text, as in CSV; None where they have types.
     """
 
     batch: pa.RecordBatch
     numbers: NDArray[np.int64]
     broken: tuple[Broken, ...] = ()
     done: float = 0.0
+    delimiter: str | None = None
 
 
 def read(part: Part, model: OfferModel, keep: Sequence[str] = ()) -> Iterator[Read]:
@@ -88,18 +96,19 @@ def read(part: Part, model: OfferModel, keep: Sequence[str] = ()) -> Iterator[Re
             batch = found.batch
             for name, word in part.constants:
                 if name in (*model.terms, *keep) and name not in batch.schema.names:
-                    constant = pa.DictionaryArray.from_arrays(np.zeros(len(batch), dtype=np.int32), [word])
+                    words = pa.array([word], pa.string())
+                    constant = pa.DictionaryArray.from_arrays(np.zeros(len(batch), dtype=np.int32), words)
                     batch = batch.append_column(name, constant)
             yield replace(found, batch=batch)
 
 
 @dataclass(frozen=True)
 class Header:
-    """How a CSV file begins: its columns, what parts cells, and how many bytes stand before the first row."""
+    """How a CSV file begins: its columns, what parts cells, and what was read beyond it."""
 
     names: tuple[str, ...]
     delimiter: str
-    length: int
+    rest: bytes
 
     @classmethod
     def of(cls, part: Part) -> Header:
@@ -111,30 +120,32 @@ class Header:
             If the file is empty, cannot be read, or is not UTF-8.
         """
         with _explained(part), _opened(part)[0] as stream:
-            start = b""
-            while len(lines := start.splitlines(keepends=True)) < 3 and (more := stream.read(1 << 16)):
-                start += more
-        return cls.parse(lines, str(part.path))
+            return cls.read(stream, told(part))
 
     @classmethod
-    def parse(cls, lines: Sequence[bytes], source: str) -> Header:
-        """Parse the first lines, of which the header is one."""
-        before = [line for line in lines[:1] if line.removeprefix(BOM).lower().startswith(b"sep=")]
-        found = lines[len(before) : len(before) + 1]
-        if not b"".join(found).strip():
+    def read(cls, stream: Any, source: str) -> Header:
+        """Read the first line that is neither blank nor a spreadsheet's hint of what parts cells."""
+        start, lines = b"", list[bytes]()
+        while len(lines) < 3 and (more := stream.read(1 << 16)):
+            start = (start + more).removeprefix(BOM).lstrip(b"\r\n")
+            lines = start.splitlines(keepends=True)
+        line = next((line for line in lines[:2] if not line.lower().startswith(b"sep=")), b"")
+        if not line.strip():
             raise RatingsError(source, [Problem("has no header; it needs one, and rated interviews")])
         try:
-            line = found[0].removeprefix(BOM).decode()
+            text = line.decode()
+            delimiter = delimiter_of(text)
+            ((*names,),) = csv.reader([text], delimiter=delimiter, strict=True)
         except UnicodeDecodeError:
             raise RatingsError(source, [Problem("is not UTF-8 text; save it as 'CSV UTF-8' or as UTF-8")]) from None
-        delimiter = delimiter_of(line)
-        (names,) = csv.reader([line], delimiter=delimiter)
-        return cls(tuple(name.strip() for name in names), delimiter, sum(map(len, [*before, *found])))
+        except csv.Error as error:
+            raise RatingsError(source, [Problem(f"has a header that cannot be read: {error}")]) from None
+        return cls(tuple(name.strip() for name in names), delimiter, start.partition(line)[2])
 
 
 def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
     words = [item.name for item in model.catalogue.inputs]
-    with open_parquet(part.path, read_dictionary=words) as file:
+    with open_parquet(part.path, read_dictionary=words, buffer_size=BUFFER) as file:
         names = [name for name in dict.fromkeys((*model.terms, *keep)) if name in file.schema_arrow.names]
         groups = range(*part.groups) if part.groups else range(file.num_row_groups)
         rows = 0
@@ -149,11 +160,8 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Rea
 def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
     stream, done = _opened(part)
     with stream:
-        if str(part.path) == STANDARD:
-            header = Header.parse([stream.readline(), stream.readline()], "standard input")
-        else:
-            header = Header.of(part)
-            stream.read(header.length)
+        header = Header.read(stream, told(part))
+        text = QuotedText(stream, header.rest, header.delimiter)
         needed = [name for name in dict.fromkeys((*model.terms, *keep)) if name in header.names]
         broken: list[Broken] = []
 
@@ -164,21 +172,45 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
             )
             return "skip"
 
-        reader = pa.csv.open_csv(
-            stream,
-            pa.csv.ReadOptions(use_threads=False, block_size=BYTES, column_names=header.names),
-            pa.csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True, invalid_row_handler=set_aside),
-            pa.csv.ConvertOptions(include_columns=needed, column_types=dict.fromkeys(needed, pa.string())),
-        )
-        row = 0
-        for batch in reader:
-            ahead = [item.row for item in broken]  # the parser is ahead of what it gives
-            numbers = np.arange(row + 1, row + 1 + len(batch) + len(ahead))
-            numbers = numbers[np.isin(numbers, ahead, invert=True)][: len(batch)]
-            row = int(numbers[-1]) if len(numbers) else row
-            yield Read(batch, numbers, tuple(item for item in broken if item.row < row), done())
-            broken[:] = [item for item in broken if item.row > row]
-        yield Read(_empty(reader.schema, needed), np.empty(0, dtype=np.int64), tuple(broken), 1.0)
+        row, reader = 0, None
+        try:
+            reader = pa.csv.open_csv(
+                text,
+                pa.csv.ReadOptions(use_threads=False, block_size=BYTES, column_names=header.names),
+                pa.csv.ParseOptions(
+                    delimiter=header.delimiter,
+                    newlines_in_values=True,
+                    ignore_empty_lines=False,  # rows of which nothing was observed, as everywhere
+                    invalid_row_handler=set_aside,
+                ),
+                pa.csv.ConvertOptions(include_columns=needed, column_types=dict.fromkeys(needed, pa.string())),
+            )
+            for batch in reader:
+                ahead = [item.row for item in broken]  # the parser is ahead of what it gives
+                numbers = np.arange(row + 1, row + 1 + len(batch) + len(ahead))
+                numbers = numbers[np.isin(numbers, ahead, invert=True)][: len(batch)]
+                row = int(numbers[-1]) if len(numbers) else row
+                before = tuple(item for item in broken if item.row < row)
+                yield Read(batch, numbers, before, done(), header.delimiter)
+                broken[:] = [item for item in broken if item.row > row]
+        except pa.ArrowInvalid as error:
+            if str(error) != "Empty CSV file":
+                raise RatingsError(told(part), [_unreadable(str(error), row)]) from None
+        if text.wrong:
+            raise RatingsError(told(part), [Problem(text.wrong, max([row, *(item.row for item in broken)]))])
+        schema = reader.schema if reader else pa.schema([(name, pa.string()) for name in needed])
+        yield Read(_empty(schema, needed), np.empty(0, dtype=np.int64), tuple(broken), 1.0, header.delimiter)
+
+
+def _unreadable(why: str, row: int) -> Problem:
+    """Say why a row of CSV cannot be read; `row` is the last that was."""
+    at = re.search(r"Row #(\d+)", why)
+    if at and "UTF8" in why:
+        return Problem("is not UTF-8 text; save the file as 'CSV UTF-8' or as UTF-8", int(at[1]))
+    if "straddl" in why:
+        kind = f"or one soon after it is longer than {BYTES >> 20} MB; look for a quote that nothing closes"
+        return Problem(kind, row + 1)
+    return Problem(f"cannot be read further: {why}", row + 1)
 
 
 def _jsonl(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
@@ -189,83 +221,116 @@ def _jsonl(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]
         while more := stream.read(BYTES):
             block, newline, rest = (rest + more).rpartition(b"\n")
             lines = block.splitlines() if newline else []
-            schema = schema or (_schema(lines, model, keep) if lines else None)
-            if lines and schema:
-                yield replace(_lines(lines, first, schema, model, str(part.path)), done=done())
+            if lines:
+                schema = schema or _schema(lines, part, model, keep)
+                yield replace(_lines(lines, first, schema, model, told(part)), done=done())
+            elif len(rest) > LONGEST:
+                raise RatingsError(told(part), [Problem("is longer than 64 MB; write one interview a line", first)])
             first += len(lines)
         lines = rest.splitlines()
-        yield _lines(lines, first, schema or _schema(lines, model, keep), model, str(part.path))
+        schema = schema or _schema(lines, part, model, keep)
+        yield _lines(lines, first, schema, model, told(part))
 
 
-def _schema(lines: Sequence[bytes], model: OfferModel, keep: Sequence[str]) -> pa.Schema:
+def _schema(lines: Sequence[bytes], part: Part, model: OfferModel, keep: Sequence[str]) -> pa.Schema:
     """Choose types: of ratings floats, of inputs text, and of what is kept what the first lines have."""
+    head: list[dict[str, Any]] = []
+    for line in lines[:HEAD]:
+        with contextlib.suppress(ValueError, RecursionError):
+            head += [row] if isinstance(row := json.loads(line), dict) else []
+    there = {key for row in head for key in (*row, *(row[RATINGS] if isinstance(row.get(RATINGS), dict) else ()))}
+    constants = {name for name, _ in part.constants} - there
+    kinds = {name: _kind([row.get(name) for row in head]) for name in keep}
+    problems = []
+    for name in dict.fromkeys((*model.terms, *keep)) if head else ():
+        hint = nearest(name, there.difference(model.terms, keep))
+        if name not in there | constants and (hint or name in keep):
+            problems.append(Problem(f"is in none of the first {len(head):,} lines{hint}", column=name))
+        elif pa.types.is_nested(kinds.get(name, pa.null())):
+            problems.append(Problem("is a list or a mapping, which cannot be kept", column=name))
+    if problems:
+        raise RatingsError(told(part), problems)
     signals = [(name, pa.float64()) for name in model.signals]
     words = [(item.name, pa.string()) for item in model.catalogue.inputs]
-    head = []
-    for line in lines[:1000]:
-        with contextlib.suppress(ValueError):
-            head.append(json.loads(line))
-    told = pa.Table.from_pylist([{name: row.get(name) for name in keep} for row in head if isinstance(row, dict)])
-    kept = [(field.name, pa.string() if pa.types.is_null(field.type) else field.type) for field in told.schema]
-    return pa.schema(
-        [*signals, *words, (RATINGS, pa.struct(signals)), *(item for item in kept if item[0] not in model.terms)]
-    )
+    kept = [(name, kind) for name, kind in kinds.items() if name not in model.terms]
+    flat = [(name, kind) for name, kind in (*signals, *words, *kept) if name not in constants]
+    return pa.schema([*flat, (RATINGS, pa.struct([*signals, *words]))])
+
+
+def _kind(cells: Sequence[Any]) -> pa.DataType:
+    """Tell what type cells have; where they have several, the first cell decides."""
+    for some in (cells, next(([cell] for cell in cells if cell is not None), [])):
+        with contextlib.suppress(pa.ArrowException, OverflowError):
+            kind = pa.array(some).type
+            return pa.string() if pa.types.is_null(kind) else kind
+    return pa.string()
 
 
 def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferModel, source: str) -> Read:
     """Read lines at once; where that fails, look at each by itself, and set aside those that cannot be used."""
-    rows, broken = [number for number, line in enumerate(lines) if line.strip()], []
+    rows, broken = [number for number, line in enumerate(lines) if line.strip()], list[Broken]()
     try:
         batch = _parse([lines[row] for row in rows], schema, model)
     except pa.ArrowInvalid:
-        wrong = {row: problems for row in rows if (problems := _wrong(lines[row], model, source))}
-        broken = [
-            Broken(
-                first + row,
-                tuple(replace(problem, row=first + row) for problem in problems),
-                lines[row].decode(errors="replace"),
-            )
-            for row, problems in wrong.items()
-        ]
-        rows = [row for row in rows if row not in wrong]
+        for row in rows:
+            if problems := _wrong(lines[row], schema, model, source):
+                problems = tuple(replace(problem, row=first + row) for problem in problems)
+                broken.append(Broken(first + row, problems, lines[row].decode(errors="replace")))
+        wrong = {item.row for item in broken}
+        rows = [row for row in rows if first + row not in wrong]
         batch = _parse([lines[row] for row in rows], schema, model)
     return Read(batch, np.array(rows, dtype=np.int64) + first, tuple(broken), 1.0)
 
 
 def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.RecordBatch:
+    """Parse lines, one interview each, as strictly as one interview alone is parsed."""
     if not lines:
         return pa.RecordBatch.from_pylist([], schema).drop_columns([RATINGS])
+    content = b"\n".join(lines) + b"\n"
+    if any(line.lstrip()[:1] != b"{" for line in lines):
+        raise pa.ArrowInvalid("a line is not a mapping")
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        raise pa.ArrowInvalid("is not UTF-8 text") from None
     table = pa.json.read_json(
-        pa.BufferReader(b"\n".join(lines) + b"\n"),
-        pa.json.ReadOptions(use_threads=False, block_size=2 * BYTES + max(map(len, lines))),
+        pa.BufferReader(content),
+        pa.json.ReadOptions(use_threads=False, block_size=len(content) + 1),
         pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
     )
+    if len(table) != len(lines):
+        raise pa.ArrowInvalid("a line is not one mapping")
     batch = table.combine_chunks().to_batches()[0]
     apart = batch.column(RATINGS)
-    if apart.null_count < len(apart):
-        for name in model.signals:
-            flat, inside = batch.column(name), apart.field(name)
+    for name in model.terms:
+        inside = apart.field(name) if apart.null_count < len(apart) else None
+        if inside is not None and name in batch.schema.names:
+            flat = batch.column(name)
             if pc.any(pc.and_(flat.is_valid(), inside.is_valid())).as_py():
                 raise pa.ArrowInvalid("a rating is given twice")
             batch = batch.set_column(batch.schema.get_field_index(name), name, pc.coalesce(flat, inside))
+        if name in model.signals and pc.any(pc.is_nan(batch.column(name))).as_py():
+            raise pa.ArrowInvalid("NaN is not JSON")
     return batch.drop_columns([RATINGS])
 
 
-def _wrong(line: bytes, model: OfferModel, source: str) -> tuple[Problem, ...]:
+def _wrong(line: bytes, schema: pa.Schema, model: OfferModel, source: str) -> tuple[Problem, ...]:
     """Say what is wrong with one line, if anything is."""
     try:
-        (record, *more), problems = parse_json(line, source)
-        if not isinstance(record, dict) or more:
+        records, problems = parse_json(line, source)
+        if not (len(records) == 1 and isinstance(records[0], dict) and line.lstrip()[:1] == b"{"):
             return (Problem("is not a mapping; write one interview a line"),)
+        record = records[0]
         inner = record.get(RATINGS)
         known = {name: record[name] for name in model.terms if name in record}
         if RATINGS in record:
             known[RATINGS] = {k: v for k, v in inner.items() if k in model.terms} if isinstance(inner, dict) else inner
         Ratings.from_records([known], model.catalogue, problems=problems)
+        _parse([line], schema, model)
     except RatingsError as error:
         return error.problems
-    except ValueError:
-        return (Problem("is not a mapping; write one interview a line"),)
+    except pa.ArrowInvalid as error:  # such as an id that is a number where the first lines have text
+        return (Problem(f"cannot be read as the first lines are: {str(error).removesuffix(' in row 0')}"),)
     return ()
 
 
@@ -278,9 +343,9 @@ def _explained(part: Part) -> Iterator[None]:
     try:
         yield
     except pa.ArrowException as error:
-        raise RatingsError(str(part.path), [Problem(f"cannot be read further: {str(error).strip()}")]) from None
+        raise RatingsError(told(part), [Problem(f"cannot be read further: {str(error).strip()}")]) from None
     except OSError as error:
-        raise RatingsError(str(part.path), [Problem(f"cannot be read: {error.strerror or error}")]) from None
+        raise RatingsError(told(part), [Problem(f"cannot be read: {error.strerror or error}")]) from None
 
 
 def _opened(part: Part) -> tuple[Any, Callable[[], float]]:

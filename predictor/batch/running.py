@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from predictor.batch.checking import check_columns, check_options
 from predictor.batch.ledger import Ledger
 from predictor.batch.parts import JSONL, STANDARD, Form, Part, Source, find
-from predictor.batch.reading import read
+from predictor.batch.reading import Read, read
 from predictor.batch.scoring import ASIDE, Refused, Scored, Scorer, ScoringOptions, aside_table, write_part
 from predictor.batch.writing import Writer, clear
 from predictor.errors import ConfigError
@@ -198,10 +198,9 @@ def _to_one(
 ) -> Scored:
     """Score everything into one file, in order."""
 
-    def batches() -> Iterator[tuple[Part, Any, Any]]:
+    def batches() -> Iterator[tuple[Part, Read]]:
         for part in found.parts:
-            coder = scorer.coder(part)
-            yield from ((part, batch, coder) for batch in read(part, scorer.model, scorer.options.keep))
+            yield from ((part, batch) for batch in read(part, scorer.model, scorer.options.keep))
 
     total, refused, behind = Scored(), Refused(found.parts[0]), dict.fromkeys(found.parts, 0.0)
     with contextlib.ExitStack() as stack:
@@ -209,8 +208,8 @@ def _to_one(
         stack.callback(pool.shutdown, cancel_futures=True)
         bad = stack.enter_context(Writer(bad_rows, Form(JSONL), ASIDE)) if bad_rows else None
         writer: Writer | None = None
-        answers = _in_order(pool, lambda item: (item, scorer.score(item[1], item[2])), batches(), 2 * threads)
-        for (part, batch, _), (table, scored, broken) in answers:
+        answers = _in_order(pool, lambda item: (item, scorer.score(item[1])), batches(), 2 * threads)
+        for (part, batch), (table, scored, broken) in answers:
             total += scored
             if broken and bad:
                 bad.write(aside_table(part, broken))

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from predictor.batch.coding import Coder
-from predictor.batch.parts import CSV, STANDARD, Form, Part
-from predictor.batch.reading import Broken, Header, Read, read
+from predictor.batch.parts import Form, Part, told
+from predictor.batch.reading import Broken, Read, read
 from predictor.batch.writing import Writer
 from predictor.errors import Problem, RatingsError
 from predictor.model import CHUNK, OfferModel
@@ -102,13 +102,7 @@ class Scorer:
         reasons = [f"reason_{place}{end}" for place in range(1, self.options.top + 1) for end in ("", "_log_odds")]
         return [*told, *reasons, MODEL, SIMULATED]
 
-    def coder(self, part: Part) -> Coder:
-        """Make what turns the part's columns into codes."""
-        text = part.form.format == CSV
-        comma = text and str(part.path) != STANDARD and Header.of(part).delimiter == ";"
-        return Coder(self.model, text=text, comma=comma)
-
-    def score(self, found: Read, coder: Coder) -> tuple[pa.Table, Scored, list[Broken]]:
+    def score(self, found: Read) -> tuple[pa.Table, Scored, list[Broken]]:
         """Answer for some rows.
 
         Returns
@@ -120,6 +114,7 @@ class Scorer:
         broken
             The others, with what is wrong with each.
         """
+        coder = Coder(self.model, text=found.delimiter is not None, comma=found.delimiter == ";")
         coded, bad, problems = coder.code(found.batch, found.numbers)
         answers = np.empty((len(self._names), len(coded)))
         for start in range(0, len(coded), CHUNK):
@@ -185,7 +180,7 @@ def write_part(
     InterruptedError
         If it was told to halt.
     """
-    coder, total, refused = scorer.coder(part), Scored(), Refused(part)
+    total, refused = Scored(), Refused(part)
     if aside:
         aside.unlink(missing_ok=True)  # of an earlier run, when the part was another
     with contextlib.ExitStack() as stack:
@@ -194,7 +189,7 @@ def write_part(
         for found in read(part, scorer.model, scorer.options.keep):
             if halt():
                 raise InterruptedError
-            table, scored, broken = scorer.score(found, coder)
+            table, scored, broken = scorer.score(found)
             total += scored
             if broken and not aside:
                 refused.add(broken)
@@ -230,14 +225,13 @@ class Refused:
         """
         if self.rows:
             most = f"{self.rows:,} of {total.rows + total.bad:,} rows cannot be used; of what is wrong the first"
-            source = "standard input" if str(self.part.path) == STANDARD else str(self.part.path)
-            raise RatingsError(f"{source}: {most}", self.problems)
+            raise RatingsError(f"{told(self.part)}: {most}", self.problems)
 
 
 def aside_table(part: Part, broken: list[Broken]) -> pa.Table:
     """Tell of rows that were set aside: file, row, what is wrong, and the row as it stands."""
     rows = [
-        {"file": str(part.path), "row": item.row, "problems": [_told(p) for p in item.problems], "data": item.text}
+        {"file": told(part), "row": item.row, "problems": [_told(p) for p in item.problems], "data": item.text}
         for item in broken
     ]
     return pa.Table.from_pylist(rows, ASIDE)

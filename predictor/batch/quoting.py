@@ -1,0 +1,109 @@
+"""CSV as it stands, looked at for quotes that make many rows one: nothing else would say that rows are lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+QUOTE = ord('"')
+_AT_ONCE = 4096  # quotes
+_AFTER = "has text after a closing quote; perhaps one is missing, or a quote inside a cell stands only once"
+
+
+class QuotedText:
+    """A stream of CSV that ends before a wrong quote, and without the blank rows at the end of a spreadsheet.
+
+    A quote opens a cell at its beginning, and closes it at its end; twice inside, it is one; in a cell that does not
+    begin with one it stands for itself. Readers of CSV are lenient with others, and take row after row into one cell.
+
+    Parameters
+    ----------
+    stream
+        Gives bytes by `read`.
+    start
+        What was read from it before.
+    delimiter
+        What parts cells.
+
+    Attributes
+    ----------
+    wrong
+        What is wrong with the last row that was given, in words; empty where nothing is.
+
+    Examples
+    --------
+    >>> import io
+    >>> text = QuotedText(io.BytesIO(b'1,"a\\n2,"b"\\n'), b"", ",")
+    >>> text.read(100), text.wrong
+    (b'1,"a\\n2,', 'has text after a closing quote; perhaps one is missing, or a quote inside a cell stands only once')
+    """
+
+    closed = False
+
+    def __init__(self, stream: Any, start: bytes, delimiter: str) -> None:
+        self.wrong = ""
+        self._stream, self._start = stream, start
+        self._blank = b"\r\n \t" + delimiter.encode()
+        self._beside = np.isin(np.arange(256), [*b'\r\n"', ord(delimiter)])  # of quotes that begin or end a cell
+        self._held, self._last, self._inside, self._begun = b"", ord("\n"), False, False
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def read(self, size: int) -> bytes:
+        """Read on: not more than `size` bytes; none at the end."""
+        while not self.wrong:
+            room = size - len(self._held)
+            more = self._take(room)
+            if room and not more:
+                return self._end()
+            block = self._held + more
+            text = block.rstrip(self._blank) if room else block
+            self._held = block[len(text) :]
+            if text:
+                self._begun = True
+                return self._checked(text)
+        return b""
+
+    def _take(self, size: int) -> bytes:
+        if not self._start:
+            return bytes(self._stream.read(size)) if size else b""
+        taken, self._start = self._start[:size], self._start[size:]
+        return taken
+
+    def _end(self) -> bytes:
+        held, self._held = self._held, b""
+        if self._inside:
+            self.wrong = "has a quote that nothing closes; close it, or write a quote inside a cell twice"
+        return held.splitlines()[0] if held and self._begun else b""
+
+    def _checked(self, text: bytes) -> bytes:
+        """Give the text up to the first wrong quote."""
+        closed = self._last == QUOTE and not self._inside
+        if QUOTE not in text and not closed:
+            self._last = text[-1]
+            return text
+        around = np.frombuffer(bytes([self._last]) + text + b"\n", dtype=np.uint8).copy()
+        if closed and not self._beside[around[1]]:
+            self.wrong = _AFTER
+            return b""
+        quotes = np.flatnonzero(around[1:-1] == QUOTE) + 1
+        while len(quotes):
+            now = quotes[:_AT_ONCE]
+            opens = (np.arange(len(now)) % 2 == 1) == self._inside
+            right = self._beside[around[np.where(opens, now - 1, now + 1)]]
+            first = int(np.argmin(right))
+            if right[first]:
+                self._inside ^= len(now) % 2 == 1
+                quotes = quotes[len(now) :]
+            elif opens[first]:
+                around[now[first]] = 0  # in a cell that does not begin with one: it stands for itself
+                self._inside = False
+                quotes = quotes[first + 1 :]
+            else:
+                self.wrong = _AFTER
+                return text[: now[first] - 1]
+        self._last = int(around[-2])
+        return text
