@@ -190,6 +190,7 @@ def batch(source: Path, out: Path, model: str | None, **given: Any) -> None:
         from predictor.batch.scoring import ScoringOptions
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "scoring files", "batch") from None
+    _end_on_sigterm()
     started, chosen = time.perf_counter(), OfferModel.load(_model_path(model))
     asked = {name: given.pop(name) for name in ("base_rate", "interval", "contributions", "top", "keep", "unobserved")}
     with _Bar() as bar:
@@ -780,7 +781,7 @@ def _writable() -> None:
 
 
 def _end_on_sigterm() -> None:
-    """Let SIGTERM end a training as an exception does, so that its run is marked failed."""
+    """Let SIGTERM end as an exception does: a training's run is marked failed, unfinished files are taken away."""
     import signal
     import threading
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pyarrow as pa
 
-from predictor.batch.parts import JSONL, STANDARD, Source
+from predictor.batch.parts import ENDINGS, JSONL, STANDARD, Form, Part, Source, told
 from predictor.batch.reading import Header
 from predictor.batch.scoring import Scorer
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
@@ -32,6 +33,51 @@ def check_options(scorer: Scorer) -> None:
         raise ConfigError(f"the {options.top} strongest are asked for: write 0 to {len(model.terms)}, all there are")
 
 
+def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str | None) -> None:
+    """Look at where things are to be written, before anything is scored.
+
+    Raises
+    ------
+    ConfigError
+        If one place would be written over another, or is of another kind than it says.
+    """
+    form, standard = Form.of(out), str(out) == STANDARD
+    if form and out.is_dir():
+        raise ConfigError(f"{out}: is a folder with a file's name; name another")
+    if out.exists() and not (form or standard or out.is_dir()):
+        raise ConfigError(f"{out}: is not a folder; name another, or a file by its ending, as in answers.parquet")
+    if out.suffix and not (form or standard or out.is_dir()):
+        raise ConfigError(
+            f"{out}: has none of the endings {', '.join(ENDINGS)}; if it is to be a folder, make it first"
+        )
+    if form and write_as and write_as != form.format:
+        raise ConfigError(f"{out}: its ending says {form.format}, --to says {write_as}; leave --to out")
+    if not (form or standard) and str(source) == STANDARD:
+        raise ConfigError(f"{out}: standard input becomes one file; name it by its ending, as in answers.csv")
+    if bad_rows and bad_rows.exists() and not bad_rows.is_file():
+        raise ConfigError(f"{bad_rows}: is not a file; name another for the rows that cannot be used")
+    places = [(path, path.resolve()) for path in (source, out, bad_rows) if path and str(path) != STANDARD]
+    for (one, inside), (other, around) in permutations(places, 2):
+        if one is not source and (inside == around or around in inside.parents):
+            raise ConfigError(f"{one}: is or lies in {other}, which it must not mix with; name another place")
+
+
+def check_schema(found: pa.Schema, first: pa.Schema, part: Part) -> None:
+    """Look whether answers of a part fit into one file with those of the first.
+
+    Raises
+    ------
+    RatingsError
+        With the columns whose types differ.
+    """
+    kind = "is {} here and was {} in a file before; for one file it must be the same in all"
+    differing = [(ours, theirs) for ours, theirs in zip(found, first, strict=True) if ours.type != theirs.type]
+    if differing:
+        raise RatingsError(
+            told(part), [Problem(kind.format(ours.type, theirs.type), column=ours.name) for ours, theirs in differing]
+        )
+
+
 def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
     """Look at every file's columns before anything is scored.
 
@@ -49,12 +95,16 @@ def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
     model, options = scorer.model, scorer.options
     kinds: dict[str, dict[str, str]] = {}
     inputs: dict[str, list[str]] = {item.name: [] for item in model.catalogue.inputs}
+    for folder in {part.path.parent: part for part in source.parts}.values():
+        for name, _ in folder.constants:
+            if name in model.signals:
+                problems.append(Problem(f"is told by the name of a folder, {folder.path.parent}; give it a column"))
     files = {part.path: part for part in source.parts if part.form.format != JSONL and str(part.path) != STANDARD}
     for path, part in files.items():
         schema = source.schemas.get(path)
         own = list(schema.names if schema is not None else Header.of(part).names)
         names = [*own, *(key for key, _ in part.constants if key not in own)]
-        doubled = dict.fromkeys(name for name in own if own.count(name) > 1)
+        doubled = [name for name in dict.fromkeys((*model.terms, *options.keep)) if own.count(name) > 1]
         problems += [Problem(f"stands {own.count(name)} times in {path}; keep one", column=name) for name in doubled]
         spare = [name for name in names if name not in model.terms]
         for name in model.signals:

@@ -35,13 +35,12 @@ class Ledger:
 
     def __init__(self, folder: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
         self.folder, self.plan = folder, json.loads(json.dumps(plan))
-        if folder.exists() and not folder.is_dir():
-            raise ConfigError(
-                f"{folder}: is not a folder; name another, or a file by its ending, as in answers.parquet"
-            )
         there = sorted(path.name for path in folder.glob("[!.]*"))
         if PLAN in there:
-            before = json.loads((folder / PLAN).read_text())["plan"]
+            try:
+                before = json.loads((folder / PLAN).read_text())["plan"]
+            except (ValueError, KeyError, TypeError):
+                raise ConfigError(f"{folder / PLAN}: is damaged; name another folder") from None
             if not resume:
                 raise ConfigError(f"{folder}: was begun before; go on with --resume, or name another folder")
             if other := sorted(key for key in {*before, *self.plan} if before.get(key) != self.plan.get(key)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 PARQUET, CSV, JSONL = FORMATS = ("parquet", "csv", "jsonl")
 ENDINGS = {".parquet": PARQUET, ".csv": CSV, ".jsonl": JSONL, ".ndjson": JSONL}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
+EMPTY = "__HIVE_DEFAULT_PARTITION__"  # what a folder's name tells where there is nothing to tell
 STANDARD = "-"  # standard input or output
 ROWS = 1_000_000  # of a part, where a Parquet file has more: a second or less of work
 
@@ -77,7 +79,7 @@ class Part:
     first: int = 0
     rows: int | None = None
     weight: int = 0
-    constants: tuple[tuple[str, str], ...] = ()
+    constants: tuple[tuple[str, str | None], ...] = ()
 
     def identity(self) -> dict[str, object]:
         """Tell by what it is seen to be still the same: file, size, time of change, row groups."""
@@ -112,7 +114,8 @@ def find(path: Path, format: str | None = None) -> Source:  # noqa: A002 - what 
     ----------
     path
         A Parquet, CSV or JSON Lines file, the last two perhaps compressed (.gz, .zst, .bz2, .lz4); a folder of such
-        files of one format, at any depth, folders named key=value being columns; or "-" for standard input.
+        files of one format, at any depth, folders named key=value being columns and names that begin with . or _ passed
+        over; or "-" for standard input.
     format
         "csv" or "jsonl", for standard input.
 
@@ -121,12 +124,14 @@ def find(path: Path, format: str | None = None) -> Source:  # noqa: A002 - what 
     RatingsError
         If there is nothing, or a file cannot be read: every such file is named.
     ConfigError
-        If standard input has no format.
+        If standard input has no format, or a file is given one.
     """
     if str(path) == STANDARD:
         if format not in (CSV, JSONL):
             raise ConfigError("standard input needs --format csv or --format jsonl; Parquet is read from files only")
         return Source(path, (Part(path, Form(format), "standard-input"),))
+    if format:
+        raise ConfigError(f"{path}: --format is for standard input; what a file is, its ending tells")
     files = _files(path)
     forms = {file: Form.of(file) for file in files}
     problems = [
@@ -145,7 +150,7 @@ def find(path: Path, format: str | None = None) -> Source:  # noqa: A002 - what 
         inside = file.relative_to(path) if path.is_dir() else Path(file.name)
         name = str(inside).removesuffix("".join(inside.suffixes[-2 if form.compression else -1 :]))
         constants = tuple(
-            (key, unquote(value))
+            (key, None if value == EMPTY else unquote(value))
             for key, equals, value in (folder.partition("=") for folder in inside.parts[:-1])
             if equals
         )
@@ -156,6 +161,12 @@ def find(path: Path, format: str | None = None) -> Source:  # noqa: A002 - what 
                 parts.append(Part(file, form, name, weight=file.stat().st_size, constants=constants))
         except RatingsError as error:
             problems += [Problem(f"{file}: {problem.kind}") for problem in error.problems]
+        except OSError as error:
+            problems.append(Problem(f"{file}: cannot be read: {error.strerror}"))
+    sources: dict[str, Path] = {}
+    for part in parts:
+        if (other := sources.setdefault(part.name.casefold(), part.path)) != part.path:
+            problems.append(Problem(f"{other} and {part.path} would become one file, {part.name}; rename one"))
     if problems:
         raise RatingsError(str(path), problems)
     return Source(path, tuple(parts), schemas)
@@ -189,19 +200,27 @@ def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise RatingsError(str(path), [Problem("no such file or folder")])
-    found = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.is_file() and not any(step.startswith((".", "_")) for step in file.relative_to(path).parts)
-    ]
-    if not found:
-        raise RatingsError(str(path), [Problem("the folder has no files to score")])
-    return found
+        kind = "is neither a file nor a folder" if path.exists() else "no such file or folder"
+        raise RatingsError(str(path), [Problem(kind)])
+    found, problems = list[Path](), list[Problem]()
+
+    def unread(error: OSError) -> None:
+        problems.append(Problem(f"{error.filename}: cannot be read: {error.strerror}"))
+
+    for folder, inner, names in os.walk(path, onerror=unread):
+        inner[:] = [name for name in inner if not name.startswith((".", "_"))]
+        links = [Path(folder, name) for name in inner if Path(folder, name).is_symlink()]
+        problems += [Problem(f"{link}: is a link to a folder; put the folder itself there") for link in links]
+        found += [Path(folder, name) for name in names if not name.startswith((".", "_"))]
+    if not found and not problems:
+        problems.append(Problem("the folder has no files to score; names that begin with . or _ are passed over"))
+    if problems:
+        raise RatingsError(str(path), problems)
+    return sorted(found)
 
 
 def _row_groups(
-    path: Path, name: str, constants: tuple[tuple[str, str], ...], schemas: dict[Path, pa.Schema]
+    path: Path, name: str, constants: tuple[tuple[str, str | None], ...], schemas: dict[Path, pa.Schema]
 ) -> Iterator[Part]:
     """Cut a Parquet file at its row groups."""
     with open_parquet(path) as file:

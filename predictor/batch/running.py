@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from predictor.batch.checking import check_columns, check_options
+from predictor.batch.checking import check_columns, check_options, check_places, check_schema
 from predictor.batch.ledger import Ledger
 from predictor.batch.parts import JSONL, STANDARD, Form, Part, Source, find
 from predictor.batch.reading import Read, read
@@ -103,25 +102,27 @@ def score_files(
     '"interview","offer_probability","interval_low","interval_high","model","simulated_model"'
     >>> there.cleanup()
     """
-    source, out, threads = Path(source), Path(out), threads or _processors()
+    source, out, aside = Path(source), Path(out), Path(bad_rows) if bad_rows else None
+    threads = threads or _processors()
     found, scorer = find(source, read_as), Scorer(model, options or ScoringOptions())
+    check_places(source, out, aside, write_as)
     one = Form.of(out) if str(out) != STANDARD else Form(write_as or found.parts[0].form.format)
-    check_options(scorer)
-    check_columns(found, scorer, one_file=one is not None)
     if one and (scheduler or workers or resume):
         raise ConfigError(f"{out}: parts are what a cluster works on and --resume goes on with; name a folder")
-    if bad_rows and Path(bad_rows).exists() and not Path(bad_rows).is_file():
-        raise ConfigError(f"{bad_rows}: is not a file; name another for the rows that cannot be used")
+    check_options(scorer)
+    check_columns(found, scorer, one_file=one is not None)
     advance = progress(sum(part.weight for part in found.parts)) if progress else lambda _: None
     if one:
-        return _to_one(found, out, one, scorer, Path(bad_rows) if bad_rows else None, threads, advance)
+        with _alone(out):
+            return _to_one(found, out, one, scorer, aside, threads, advance)
     form = Form(write_as or found.parts[0].form.format)
     plan = {
         "model": model.fingerprint,
         "options": asdict(scorer.options),
         "form": form.format,
-        "bad rows": bool(bad_rows),
+        "bad rows": aside is not None,
     }
+    out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
         ledger = Ledger(out, {"source": str(source.absolute()), **plan}, resume=resume)
         ledger.check(found.parts)
@@ -133,15 +134,18 @@ def score_files(
                 advance(part.weight)
             else:
                 left.append(part)
-        work = Work(scorer, out, form, set_aside=bad_rows is not None)
+        work = Work(scorer, out, form, set_aside=aside is not None)
         with contextlib.closing(_run(work, left, threads, scheduler, workers)) as done_parts:
             for part, scored in done_parts:
                 ledger.add(part, scored)
                 total += scored
                 advance(part.weight)
         clear(out)
-        if bad_rows:
-            _gather(out / BAD, Path(bad_rows))
+        if aside:
+            clear(aside)
+            with Writer(aside, Form(JSONL), ASIDE) as writer:
+                for path in sorted((out / BAD).rglob("*.jsonl")):
+                    writer.append(path)
         ledger.complete(total)
     return total
 
@@ -206,21 +210,26 @@ def _to_one(
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(threads))
         stack.callback(pool.shutdown, cancel_futures=True)
+        for path in filter(None, (out, bad_rows)):
+            clear(path)
         bad = stack.enter_context(Writer(bad_rows, Form(JSONL), ASIDE)) if bad_rows else None
         writer: Writer | None = None
         answers = _in_order(pool, lambda item: (item, scorer.score(item[1])), batches(), 2 * threads)
         for (part, batch), (table, scored, broken) in answers:
+            if part is not refused.part:
+                refused.check()
+                refused = Refused(part)
             total += scored
-            if broken and bad:
+            if bad and broken:
                 bad.write(aside_table(part, broken))
-            elif broken:
-                refused.part = refused.part if refused.rows else part
-                refused.add(broken)
+            elif not bad:
+                refused.add(scored, broken)
             writer = writer or stack.enter_context(Writer(out, form, table.schema))
+            check_schema(table.schema, writer.schema, part)
             writer.write(table)
             advance(part.weight * (batch.done - behind[part]))
             behind[part] = batch.done
-        refused.check(total)
+        refused.check()
     return total
 
 
@@ -230,27 +239,20 @@ def _place(out: Path, part: Part, form: Form) -> Path:
 
 @contextlib.contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Keep others from writing to the same folder meanwhile."""
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out}: is not a folder; name another, or a file by its ending, as in answers.parquet")
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / LOCK, timeout=0)
+    """Keep others from writing to the same folder or file meanwhile."""
+    if str(out) == STANDARD:
+        yield
+        return
+    place = out / LOCK if out.is_dir() else out.resolve().with_name(f".{out.name}{LOCK}")
+    place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with lock:
+        with FileLock(place, timeout=0):
             try:
                 yield
             finally:
-                (out / LOCK).unlink(missing_ok=True)
+                place.unlink(missing_ok=True)
     except Timeout:
-        raise ConfigError(f"{out}: another batch is writing to it; wait for it, or name another folder") from None
-
-
-def _gather(folder: Path, bad_rows: Path) -> None:
-    """Put what was set aside by part into one file."""
-    with Writer(bad_rows, Form(JSONL), ASIDE) as writer:
-        for path in sorted(folder.rglob("*.jsonl")):
-            writer.append(path)
-    shutil.rmtree(folder, ignore_errors=True)
+        raise ConfigError(f"{out}: another batch is writing to it; wait for it, or name another place") from None
 
 
 def _processors() -> int:

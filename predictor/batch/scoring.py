@@ -180,7 +180,7 @@ def write_part(
     InterruptedError
         If it was told to halt.
     """
-    total, refused = Scored(), Refused(part)
+    refused = Refused(part)
     if aside:
         aside.unlink(missing_ok=True)  # of an earlier run, when the part was another
     with contextlib.ExitStack() as stack:
@@ -190,32 +190,31 @@ def write_part(
             if halt():
                 raise InterruptedError
             table, scored, broken = scorer.score(found)
-            total += scored
-            if broken and not aside:
-                refused.add(broken)
-            elif broken and aside:
+            refused.add(scored, [] if aside else broken)
+            if broken and aside:
                 bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))
                 bad.write(aside_table(part, broken))
             writer = writer or stack.enter_context(Writer(path, form, table.schema))
             writer.write(table)
-        refused.check(total)
-    return total
+        if not aside:
+            refused.check()
+    return refused.total
 
 
 class Refused:
     """Rows of a part that cannot be used, to be told of when all are counted."""
 
     def __init__(self, part: Part) -> None:
-        self.part, self.problems, self.rows = part, list[Problem](), 0
+        self.part, self.problems, self.total = part, list[Problem](), Scored()
 
-    def add(self, broken: list[Broken]) -> None:
+    def add(self, scored: Scored, broken: list[Broken]) -> None:
         """Count rows, and keep the first of what is wrong with them."""
-        self.rows += len(broken)
+        self.total += scored
         for item in broken:
             if len(self.problems) < TOLD:
                 self.problems += [replace(problem, row=item.row) for problem in item.problems]
 
-    def check(self, total: Scored) -> None:
+    def check(self) -> None:
         """Refuse them, if there are any.
 
         Raises
@@ -223,8 +222,8 @@ class Refused:
         RatingsError
             With the first of the problems.
         """
-        if self.rows:
-            most = f"{self.rows:,} of {total.rows + total.bad:,} rows cannot be used; of what is wrong the first"
+        if bad := self.total.bad:
+            most = f"{bad:,} of {self.total.rows + bad:,} rows cannot be used; of what is wrong the first"
             raise RatingsError(f"{told(self.part)}: {most}", self.problems)
 
 

@@ -8,6 +8,8 @@ import os
 import secrets
 import shutil
 import sys
+from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +54,10 @@ class Writer:
             self._temporary = None
             self._file: Any = pa.PythonFile(sys.stdout.buffer, mode="w")
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}")
+            self._place = path.resolve()  # through a link, so that the link stays one
+            self._place.parent.mkdir(parents=True, exist_ok=True)
+            name = f".{self._place.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}"
+            self._temporary = self._place.with_name(name)
             self._file = pa.OSFile(str(self._temporary), mode="wb")
         self._stream = pa.CompressedOutputStream(self._file, form.compression) if form.compression else self._file
         self._writer: Any = None
@@ -74,7 +78,7 @@ class Writer:
 
     def append(self, path: Path) -> None:
         """Write the lines of a file of text."""
-        with path.open("rb") as file:
+        with self._named(), path.open("rb") as file:
             shutil.copyfileobj(file, self._stream)
 
     def __enter__(self) -> Writer:
@@ -85,23 +89,32 @@ class Writer:
         try:
             if kind is None:
                 self._flush()
-            with contextlib.nullcontext() if kind is None else contextlib.suppress(Exception):  # the first error counts
+            with self._named() if kind is None else contextlib.suppress(Exception):  # the first error counts
                 if self._writer:
                     self._writer.close()
                 if self._stream is not self._file:
                     self._stream.close()
-            if kind is None and self._temporary:
-                self._file.close()
-                with self._temporary.open("rb") as written:
-                    os.fsync(written.fileno())
-                self._temporary.replace(self.path)
-            elif kind is None:
-                self._file.flush()
+                if kind is None and self._temporary:
+                    self._file.close()
+                    with self._temporary.open("rb") as written:
+                        os.fsync(written.fileno())
+                    self._temporary.replace(self._place)
+                elif kind is None:
+                    self._file.flush()
         finally:
             if self._temporary:
                 with contextlib.suppress(OSError):
                     self._file.close()
                 self._temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let an error tell of the file, not of the temporary one, which tells a person nothing."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
 
     def _flush(self) -> None:
         if self._held:
@@ -109,14 +122,20 @@ class Writer:
             self._put(held)
 
     def _put(self, table: pa.Table) -> None:
-        if self._writer:
-            self._writer.write_table(table)
-        else:
-            lines = [json.dumps(row, ensure_ascii=False, default=str) for row in table.to_pylist()]
-            self._stream.write("".join(f"{line}\n" for line in lines).encode())
+        with self._named():
+            if self._writer:
+                self._writer.write_table(table)
+            else:
+                lines = [json.dumps(row, ensure_ascii=False, default=str) for row in table.to_pylist()]
+                self._stream.write("".join(f"{line}\n" for line in lines).encode())
 
 
-def clear(folder: Path) -> None:
-    """Take away what a process that was killed left unfinished."""
-    for path in (*folder.rglob(f".*{TEMPORARY}"), *folder.glob("._*")):  # the latter are of `predictor.atomic`
-        path.unlink(missing_ok=True)
+def clear(path: Path) -> None:
+    """Take away what a process that was killed left unfinished: of a file, or of all in a folder."""
+    if path.is_dir():
+        left = [*path.rglob(f".*{TEMPORARY}"), *path.glob("._*")]  # the latter are of `predictor.atomic`
+    else:
+        path = path.resolve()
+        left = [*path.parent.glob(f".{escape(path.name)}.*{TEMPORARY}")]
+    for file in left:
+        file.unlink(missing_ok=True)
