@@ -202,7 +202,8 @@ def batch(source: Path, out: Path, model: str | None, **given: Any) -> None:
     told = [f"{total.rows:,} interview{'s' * (total.rows != 1)} scored by {kind}, {chosen.name}, in {seconds:,.1f} s"]
     if total.bad:
         told.append(f"{total.bad:,} row{'s' * (total.bad != 1)} set aside: {given['bad_rows']}")
-    if unrated := [name for name in chosen.signals if name not in total.observed and name not in asked["unobserved"]]:
+    unrated = [name for name in chosen.signals if name not in total.observed and name not in asked["unobserved"]]
+    if total.rows and unrated:
         told.append(f"Rated in no row: {', '.join(unrated)}")
     click.echo("\n".join(told), err=str(out) == "-")
 

@@ -200,7 +200,7 @@ def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        kind = "is neither a file nor a folder" if path.exists() else "no such file or folder"
+        kind = "is neither a file nor a folder; a pipe is read as -" if path.exists() else "no such file or folder"
         raise RatingsError(str(path), [Problem(kind)])
     found, problems = list[Path](), list[Problem]()
 

@@ -1,7 +1,8 @@
-"""CSV as it stands, looked at for quotes that make many rows one: nothing else would say that rows are lost."""
+"""CSV as it stands, looked at for wrong quotes, which make many rows one: nothing else would say that rows are lost."""
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ _AFTER = "has text after a closing quote; perhaps one is missing, or a quote ins
 
 
 class QuotedText:
-    """A stream of CSV that ends before a wrong quote, and without the blank rows at the end of a spreadsheet.
+    """A stream of CSV that ends before what is wrong, and without the blank rows at the end of a spreadsheet.
+
+    Wrong is what is not UTF-8, and a quote in a wrong place.
 
     A quote opens a cell at its beginning, and closes it at its end; twice inside, it is one; in a cell that does not
     begin with one it stands for itself. Readers of CSV are lenient with others, and take row after row into one cell.
@@ -43,7 +46,7 @@ class QuotedText:
 
     def __init__(self, stream: Any, start: bytes, delimiter: str) -> None:
         self.wrong = ""
-        self._stream, self._start = stream, start
+        self._stream, self._start, self._decoder = stream, start, getincrementaldecoder("utf-8")()
         self._blank = b"\r\n \t" + delimiter.encode()
         self._beside = np.isin(np.arange(256), [*b'\r\n"', ord(delimiter)])  # of quotes that begin or end a cell
         self._held, self._last, self._inside, self._begun = b"", ord("\n"), False, False
@@ -80,10 +83,15 @@ class QuotedText:
         return held.splitlines()[0] if held and self._begun else b""
 
     def _checked(self, text: bytes) -> bytes:
-        """Give the text up to the first wrong quote."""
+        """Give the text up to the first that is wrong."""
+        try:
+            self._decoder.decode(text)
+        except UnicodeDecodeError as error:
+            self.wrong = "is not UTF-8 text; save the file as 'CSV UTF-8' or as UTF-8"
+            text = text[: max(0, len(text) - len(error.object) + error.start)]
         closed = self._last == QUOTE and not self._inside
         if QUOTE not in text and not closed:
-            self._last = text[-1]
+            self._last = text[-1] if text else self._last
             return text
         around = np.frombuffer(bytes([self._last]) + text + b"\n", dtype=np.uint8).copy()
         if closed and not self._beside[around[1]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -144,9 +143,11 @@ class Header:
 
 
 def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
-    words = [item.name for item in model.catalogue.inputs]
-    with open_parquet(part.path, read_dictionary=words, buffer_size=BUFFER) as file:
-        names = [name for name in dict.fromkeys((*model.terms, *keep)) if name in file.schema_arrow.names]
+    with open_parquet(part.path) as file:
+        metadata, there = file.metadata, file.schema_arrow.names
+    names = [name for name in dict.fromkeys((*model.terms, *keep)) if name in there]
+    words = [item.name for item in model.catalogue.inputs if item.name in there]
+    with open_parquet(part.path, metadata=metadata, read_dictionary=words, buffer_size=BUFFER) as file:
         groups = range(*part.groups) if part.groups else range(file.num_row_groups)
         rows = 0
         for batch in file.iter_batches(ROWS, row_groups=list(groups), columns=names, use_threads=False):
@@ -203,21 +204,18 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
 
 
 def _unreadable(why: str, row: int) -> Problem:
-    """Say why a row of CSV cannot be read; `row` is the last that was."""
-    at = re.search(r"Row #(\d+)", why)
-    if at and "UTF8" in why:
-        return Problem("is not UTF-8 text; save the file as 'CSV UTF-8' or as UTF-8", int(at[1]))
+    """Say why rows of CSV after `row` cannot be read."""
+    kind = f"cannot be read further: {why}"
     if "straddl" in why:
         kind = f"or one soon after it is longer than {BYTES >> 20} MB; look for a quote that nothing closes"
-        return Problem(kind, row + 1)
-    return Problem(f"cannot be read further: {why}", row + 1)
+    return Problem(kind, row + 1)
 
 
 def _jsonl(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
     """Read JSON Lines, each flat or with its ratings under "ratings"."""
     stream, done = _opened(part)
     with stream:
-        rest, first, schema = b"", 1, None
+        rest, first, schema = stream.read(len(BOM)).removeprefix(BOM), 1, None
         while more := stream.read(BYTES):
             block, newline, rest = (rest + more).rpartition(b"\n")
             lines = block.splitlines() if newline else []
@@ -260,7 +258,7 @@ def _schema(lines: Sequence[bytes], part: Part, model: OfferModel, keep: Sequenc
 def _kind(cells: Sequence[Any]) -> pa.DataType:
     """Tell what type cells have; where they have several, the first cell decides."""
     for some in (cells, next(([cell] for cell in cells if cell is not None), [])):
-        with contextlib.suppress(pa.ArrowException, OverflowError):
+        with contextlib.suppress(pa.ArrowException, ValueError, OverflowError):
             kind = pa.array(some).type
             return pa.string() if pa.types.is_null(kind) else kind
     return pa.string()

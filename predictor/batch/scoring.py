@@ -223,7 +223,7 @@ class Refused:
             With the first of the problems.
         """
         if bad := self.total.bad:
-            most = f"{bad:,} of {self.total.rows + bad:,} rows cannot be used; of what is wrong the first"
+            most = f"{bad:,} of {self.total.rows + bad:,} rows cannot be used (--bad-rows FILE sets them aside)"
             raise RatingsError(f"{told(self.part)}: {most}", self.problems)
 
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from predictor.batch.parts import CSV, PARQUET, STANDARD, Form
+from predictor.errors import ConfigError
 
 TEMPORARY = ".predictor-batch"  # what names of unfinished files end with
 GROUP = 64 << 20  # bytes of a row group
@@ -61,11 +63,6 @@ class Writer:
             self._file = pa.OSFile(str(self._temporary), mode="wb")
         self._stream = pa.CompressedOutputStream(self._file, form.compression) if form.compression else self._file
         self._writer: Any = None
-        if form.format == PARQUET:
-            words = [field.name for field in schema if not pa.types.is_floating(field.type)]
-            self._writer = pq.ParquetWriter(self._stream, schema, use_dictionary=words)  # likelihoods seldom repeat
-        elif form.format == CSV:
-            self._writer = pa.csv.CSVWriter(self._stream, schema)
 
     def write(self, table: pa.Table) -> None:
         """Write some rows."""
@@ -82,6 +79,17 @@ class Writer:
             shutil.copyfileobj(file, self._stream)
 
     def __enter__(self) -> Writer:
+        try:
+            with self._named():
+                if self.form.format == PARQUET:
+                    words = [field.name for field in self.schema if not pa.types.is_floating(field.type)]
+                    # likelihoods seldom repeat
+                    self._writer = pq.ParquetWriter(self._stream, self.schema, use_dictionary=words)
+                elif self.form.format == CSV:
+                    self._writer = pa.csv.CSVWriter(self._stream, self.schema)
+        except BaseException as error:
+            self.__exit__(type(error))
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -112,6 +120,10 @@ class Writer:
         """Let an error tell of the file, not of the temporary one, which tells a person nothing."""
         try:
             yield
+        except pa.ArrowInvalid as error:
+            raise ConfigError(
+                f"{self.path}: a column that is kept cannot be written as {self.form.format}: {error}; write Parquet"
+            ) from None
         except OSError as error:
             error.filename = str(self.path)
             raise
@@ -126,8 +138,17 @@ class Writer:
             if self._writer:
                 self._writer.write_table(table)
             else:
-                lines = [json.dumps(row, ensure_ascii=False, default=str) for row in table.to_pylist()]
+                for place, field in enumerate(table.schema):
+                    if pa.types.is_floating(field.type):  # JSON has no NaN
+                        cells = table.column(place)
+                        cells = pc.if_else(pc.is_finite(cells), cells, pa.scalar(None, field.type))
+                        table = table.set_column(place, field, cells)
+                lines = [json.dumps(row, ensure_ascii=False, default=_text) for row in table.to_pylist()]
                 self._stream.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def _text(cell: Any) -> str:
+    return cell.decode(errors="backslashreplace") if isinstance(cell, bytes) else str(cell)
 
 
 def clear(path: Path) -> None:
