@@ -245,14 +245,18 @@ def _alone(out: Path) -> Iterator[None]:
         return
     place = out / LOCK if out.is_dir() else out.resolve().with_name(f".{out.name}{LOCK}")
     place.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place)
     try:
-        with FileLock(place, timeout=0):
-            try:
-                yield
-            finally:
-                place.unlink(missing_ok=True)
+        lock.acquire(timeout=0)
     except Timeout:
         raise ConfigError(f"{out}: another batch is writing to it; wait for it, or name another place") from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from None
+    try:
+        yield
+    finally:
+        place.unlink(missing_ok=True)
+        lock.release()
 
 
 def _processors() -> int:

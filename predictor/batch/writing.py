@@ -125,8 +125,8 @@ class Writer:
                 f"{self.path}: a column that is kept cannot be written as {self.form.format}: {error}; write Parquet"
             ) from None
         except OSError as error:
-            error.filename = str(self.path)
-            raise
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise OSError(error.errno, why, str(self.path)) from None
 
     def _flush(self) -> None:
         if self._held:
