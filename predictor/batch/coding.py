@@ -129,17 +129,17 @@ class Coder:
         cells_per_one = 2 / scale.step
         if pa.types.is_integer(cells.type) and cells_per_one.is_integer() and float(scale.low).is_integer():
             return self._integers(cells, term, scale, int(cells_per_one))
-        return self._floats(_numpy(cells.cast(pa.float64()).fill_null(math.nan)), term, scale)
+        return self._floats(_numpy(cells.cast(pa.float64(), safe=False).fill_null(math.nan)), term, scale)
 
     def _integers(self, cells: pa.Array, term: int, scale: Scale, cells_per_one: int) -> Column:
         """Code whole numbers on a scale that has them all in cells, without a float."""
         empty = _numpy(cells.is_null()) if cells.null_count else None
         bad: Mask | None = None
-        ends = pc.min_max(cells).as_py()
+        values, ends = _numpy(cells.fill_null(0)), pc.min_max(cells).as_py()
         if ends["min"] is not None and (ends["min"] < scale.low or ends["max"] > scale.high):
-            values = _numpy(cells.fill_null(int(scale.low)))
             bad = (values < scale.low) | (values > scale.high)
-        codes = _numpy(cells.fill_null(0)).astype(np.uint16)
+            bad &= True if empty is None else ~empty
+        codes = values.astype(np.uint16)
         codes -= np.uint16(int(scale.low) % 65536)  # wraps around, and back
         codes *= np.uint16(cells_per_one)
         for mask in (empty, bad):

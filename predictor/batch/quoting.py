@@ -78,9 +78,12 @@ class QuotedText:
 
     def _end(self) -> bytes:
         held, self._held = self._held, b""
+        last = (held.splitlines() or [b""])[0]  # what belongs to the last row, not to blank ones after it
+        if self._begun and last:
+            return self._checked(last)
         if self._inside:
             self.wrong = "has a quote that nothing closes; close it, or write a quote inside a cell twice"
-        return held.splitlines()[0] if held and self._begun else b""
+        return b""
 
     def _checked(self, text: bytes) -> bytes:
         """Give the text up to the first that is wrong."""

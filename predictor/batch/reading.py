@@ -153,6 +153,9 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Rea
         for batch in file.iter_batches(ROWS, row_groups=list(groups), columns=names, use_threads=False):
             numbers = np.arange(part.first + rows + 1, part.first + rows + len(batch) + 1)
             rows += len(batch)
+            for place, field in enumerate(batch.schema):
+                if pa.types.is_string_view(field.type):  # which Arrow can neither filter nor write as CSV
+                    batch = batch.set_column(place, field.name, batch.column(place).cast(pa.string()))
             yield Read(batch, numbers, done=rows / max(part.rows or rows, 1))
         if not rows:
             yield Read(_empty(file.schema_arrow, names), np.empty(0, dtype=np.int64), done=1.0)
