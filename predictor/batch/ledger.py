@@ -12,7 +12,7 @@ from predictor.batch.parts import Part
 from predictor.batch.scoring import Scored
 from predictor.errors import ConfigError
 
-PLAN, PARTS = "_predictor.json", "_parts.jsonl"
+PLAN, PARTS = "_predictor.json", "_parts.log"  # no endings of parts: a reader of "*.jsonl" takes answers alone
 
 
 class Ledger:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codecs import getincrementaldecoder
+from codecs import utf_8_decode
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class QuotedText:
 
     def __init__(self, stream: Any, start: bytes, delimiter: str) -> None:
         self.wrong = ""
-        self._stream, self._start, self._decoder = stream, start, getincrementaldecoder("utf-8")()
+        self._stream, self._start = stream, start
         self._blank = b"\r\n \t" + delimiter.encode()
         self._beside = np.isin(np.arange(256), [*b'\r\n"', ord(delimiter)])  # of quotes that begin or end a cell
         self._held, self._last, self._inside, self._begun = b"", ord("\n"), False, False
@@ -65,9 +65,9 @@ class QuotedText:
             block = self._held + more
             text = block.rstrip(self._blank) if room else block
             self._held = block[len(text) :]
-            if text:
-                self._begun = True
-                return self._checked(text)
+            self._begun |= bool(text)
+            if text and ((text := self._checked(text)) or self.wrong):
+                return text
         return b""
 
     def _take(self, size: int) -> bytes:
@@ -80,18 +80,21 @@ class QuotedText:
         held, self._held = self._held, b""
         last = (held.splitlines() or [b""])[0]  # what belongs to the last row, not to blank ones after it
         if self._begun and last:
-            return self._checked(last)
+            return self._checked(last, final=True)
         if self._inside:
             self.wrong = "has a quote that nothing closes; close it, or write a quote inside a cell twice"
         return b""
 
-    def _checked(self, text: bytes) -> bytes:
+    def _checked(self, text: bytes, *, final: bool = False) -> bytes:
         """Give the text up to the first that is wrong."""
         try:
-            self._decoder.decode(text)
+            whole = utf_8_decode(text, "strict", final)[1]
         except UnicodeDecodeError as error:
             self.wrong = "is not UTF-8 text; save the file as 'CSV UTF-8' or as UTF-8"
-            text = text[: max(0, len(text) - len(error.object) + error.start)]
+            text = text[: error.start] + b"?"  # so that it is in a row
+        else:
+            self._held = text[whole:] + self._held  # half a character
+            text = text[:whole]
         closed = self._last == QUOTE and not self._inside
         if QUOTE not in text and not closed:
             self._last = text[-1] if text else self._last

@@ -144,7 +144,7 @@ def score_files(
         if aside:
             clear(aside)
             with Writer(aside, Form(JSONL), ASIDE) as writer:
-                for path in sorted((out / BAD).rglob("*.jsonl")):
+                for path in sorted((out / BAD).rglob("*.aside")):
                     writer.append(path)
         ledger.complete(total)
     return total
@@ -161,7 +161,7 @@ class Work:
     halt: Callable[[], bool] = bool  # which says no
 
     def __call__(self, part: Part) -> tuple[Part, Scored]:
-        aside = self.out / BAD / f"{part.name}.jsonl" if self.set_aside else None
+        aside = self.out / BAD / f"{part.name}.aside" if self.set_aside else None
         path = _place(self.out, part, self.form)
         return part, write_part(self.scorer, part, path, self.form, aside, self.halt)
 

@@ -42,7 +42,9 @@ def models() -> dict[Scale, OfferModel]:
     """The published model on other scales."""
     model = OfferModel.published()
     catalogues = {
-        scale: replace(model.catalogue, signals=tuple(replace(signal, scale=scale) for signal in model.catalogue.signals))
+        scale: replace(
+            model.catalogue, signals=tuple(replace(signal, scale=scale) for signal in model.catalogue.signals)
+        )
         for scale in SCALES
     }
     return {scale: replace(model, catalogue=catalogue) for scale, catalogue in catalogues.items()}

@@ -130,7 +130,7 @@ def test_columns_are_those_asked_for(rows: Rows, model: OfferModel, tmp_path: Pa
 
 
 def digests(folder: Path) -> dict[str, str]:
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in ("_parts.jsonl", "_predictor.json")]  # fmt: skip
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in ("_parts.log", "_predictor.json")]  # fmt: skip
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -150,7 +150,6 @@ def test_threads_change_nothing(rows: Rows, model: OfferModel, tmp_path: Path) -
 def test_each_row_is_answered_or_set_aside_once(ending: str, write: Callable[[Path, Rows], Path], one: bool, rows: Rows, model: OfferModel, tmp_path: Path) -> None:  # fmt: skip
     wrong = {("a", 1), ("a", 150), ("b", 7), ("b", 8), ("b", 150)}
     for name, some in (("a", rows[:150]), ("b", rows[150:])):
-        change: dict[str, Any]
         some = [{**row, **({"mutual_rapport": 9.0} if (name, n) in wrong else {})} for n, row in enumerate(some, 1)]
         write(tmp_path / "in" / f"{name}.{ending}", some)
     if ending != "parquet":  # rows that are no rows
