@@ -136,12 +136,17 @@ class Blocks:
         off = np.not_equal(place, cell)
         return cell.astype(np.uint16), abs(place - cell) > _ROUNDING if off.any() else None
 
-    def values(self, coded: Coded) -> Floats:
-        """Give back the values, shape (n, terms); NaN where not observed."""
-        found = np.empty((len(coded), len(coded.codes)))
-        for term, (code, count) in enumerate(zip(coded.codes, self.counts, strict=True)):
+    def values(self, codes: Sequence[Codes]) -> Floats:
+        """Give the values of cells, shape (n, terms); NaN where not observed."""
+        found = np.empty((len(codes[0]), len(codes)))
+        for term, (code, count) in enumerate(zip(codes, self.counts, strict=True)):
             known = np.append(self._low[term] + np.arange(count - 1) / self._per_cell[term], np.nan)
             found[:, term] = known[code]
+        return found
+
+    def all_values(self, coded: Coded) -> Floats:
+        """Give back the values that were coded, shape (n, terms); NaN where not observed."""
+        found = self.values(coded.codes)
         found[coded.beside] = coded.values
         return found
 
