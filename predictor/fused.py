@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,15 @@ class Blocks:
             inside = np.stack(np.unravel_index(np.arange(math.prod(counts)), counts), axis=1)
             found.append(self._ends[block.start : block.stop] + inside)
         return found
+
+    def table(self, pairs: NDArray[Any], first: int, second: int) -> NDArray[Any]:
+        """Sum what the pairs of two blocks' terms add: shape (cells of the first, cells of the second)."""
+        terms = [*self._blocks[first], *self._blocks[second]]
+        total = np.zeros([self.counts[term] for term in terms], dtype=pairs.dtype)
+        for a, b in product(self._blocks[first], self._blocks[second]):
+            added = pairs[self._ends[a] : self._ends[a + 1], self._ends[b] : self._ends[b + 1]]
+            total += added.reshape([self.counts[term] if term in (a, b) else 1 for term in terms])
+        return total.reshape(len(self.cells[first]), len(self.cells[second]))
 
     @cached_property
     def halving(self) -> Floats:
@@ -197,9 +206,8 @@ class FusedTables:
         self._tables: dict[tuple[int, int], NDArray[Any]] = {}
         self._kind = terms.dtype
         for a, b in combinations(range(len(blocks.cells)), 2):
-            if pairs[np.ix_(np.unique(blocks.cells[a]), np.unique(blocks.cells[b]))].any():
-                table = pairs[blocks.cells[a]].sum(axis=1)[:, blocks.cells[b]].sum(axis=2)
-                self._tables[a, b] = np.ascontiguousarray(table)
+            if (table := blocks.table(pairs, a, b)).any():
+                self._tables[a, b] = table
         alone = [block for block in range(len(blocks.cells)) if not any(block in key for key in self._tables)]
         for a, b in zip(alone[::2], alone[1::2], strict=False):
             self._tables[a, b] = np.zeros((len(blocks.cells[a]), len(blocks.cells[b])), dtype=self._kind)
