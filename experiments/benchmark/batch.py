@@ -7,7 +7,7 @@
 
 Each measurement is a process of its own, in turn, so that a machine that slows down slows all. Rows per second are the
 clock's, from the first look at the folder to the last file in its place; the import of libraries is told apart. CPU is
-the processor's nanoseconds a row. Memory is the process's peak, with Python and its libraries. Data are made by the simulator,
+the processor's nanoseconds a row. Memory is the peak, with Python and its libraries. Data are made by the simulator,
 a million rows a file, and taken away again.
 
 `peers` compares, on a million rows in memory: the pool's members as plain scikit-learn (ten boosters and a regression),
