@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -105,6 +105,15 @@ class Blocks:
             found.append(self._ends[block.start : block.stop] + inside)
         return found
 
+    def table(self, pairs: NDArray[Any], first: int, second: int) -> NDArray[Any]:
+        """Sum what the pairs of two blocks' terms add: shape (cells of the first, cells of the second)."""
+        terms = [*self._blocks[first], *self._blocks[second]]
+        total = np.zeros([self.counts[term] for term in terms], dtype=pairs.dtype)
+        for a, b in product(self._blocks[first], self._blocks[second]):
+            added = pairs[self._ends[a] : self._ends[a + 1], self._ends[b] : self._ends[b + 1]]
+            total += added.reshape([self.counts[term] if term in (a, b) else 1 for term in terms])
+        return total.reshape(len(self.cells[first]), len(self.cells[second]))
+
     @cached_property
     def halving(self) -> Floats:
         """Weights that give a grid's tables their values half way as well: shape (cells here, cells of the grid)."""
@@ -136,12 +145,17 @@ class Blocks:
         off = np.not_equal(place, cell)
         return cell.astype(np.uint16), abs(place - cell) > _ROUNDING if off.any() else None
 
-    def values(self, coded: Coded) -> Floats:
-        """Give back the values, shape (n, terms); NaN where not observed."""
-        found = np.empty((len(coded), len(coded.codes)))
-        for term, (code, count) in enumerate(zip(coded.codes, self.counts, strict=True)):
+    def values(self, codes: Sequence[Codes]) -> Floats:
+        """Give the values of cells, shape (n, terms); NaN where not observed."""
+        found = np.empty((len(codes[0]), len(codes)))
+        for term, (code, count) in enumerate(zip(codes, self.counts, strict=True)):
             known = np.append(self._low[term] + np.arange(count - 1) / self._per_cell[term], np.nan)
             found[:, term] = known[code]
+        return found
+
+    def all_values(self, coded: Coded) -> Floats:
+        """Give back the values that were coded, shape (n, terms); NaN where not observed."""
+        found = self.values(coded.codes)
         found[coded.beside] = coded.values
         return found
 
@@ -192,9 +206,8 @@ class FusedTables:
         self._tables: dict[tuple[int, int], NDArray[Any]] = {}
         self._kind = terms.dtype
         for a, b in combinations(range(len(blocks.cells)), 2):
-            if pairs[np.ix_(np.unique(blocks.cells[a]), np.unique(blocks.cells[b]))].any():
-                table = pairs[blocks.cells[a]].sum(axis=1)[:, blocks.cells[b]].sum(axis=2)
-                self._tables[a, b] = np.ascontiguousarray(table)
+            if (table := blocks.table(pairs, a, b)).any():
+                self._tables[a, b] = table
         alone = [block for block in range(len(blocks.cells)) if not any(block in key for key in self._tables)]
         for a, b in zip(alone[::2], alone[1::2], strict=False):
             self._tables[a, b] = np.zeros((len(blocks.cells[a]), len(blocks.cells[b])), dtype=self._kind)

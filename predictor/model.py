@@ -269,7 +269,7 @@ class OfferModel:
         answers = [log_odds, *([log_odds - half, log_odds + half] if interval else [])]
         answers = [probability(row) for row in answers]
         if contributions:
-            answers += [baseline, *self._contributions(self._grid.place(self.blocks.values(coded))).T]
+            answers += [baseline, *self._contributions(self._grid.place(self.blocks.all_values(coded))).T]
         return np.array(answers)
 
     def log_odds(self, values: Floats) -> Floats:
@@ -359,7 +359,7 @@ class OfferModel:
             else:
                 added = self._fused.look_up(numbers)
             if self.triples:
-                added += self._triple.total(self._grid.place(self.blocks.values(coded)))
+                added += self._triple.total(self._grid.place(self.blocks.all_values(coded)))
         if coded.beside.any():
             place = self._grid.place(coded.values)
             added[coded.beside] = self._contributions(place).sum(axis=1)

@@ -60,7 +60,7 @@ def run_on_cluster(
             for part in parts
         ]
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=client.loop):
                 part, scored = future.result()
                 yield known[part.name], scored
         except KilledWorker as error:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from predictor.errors import Problem, RatingsError
@@ -95,16 +94,15 @@ class Coder:
         columns = [self._column(batch, term) for term in range(len(self.model.terms))]
         bad, beside = np.zeros(n, dtype=bool), np.full(n, not blocks.few)
         for column in columns:
-            bad |= False if column.bad is None else column.bad
-            beside |= False if column.beside is None else column.beside
-        few = int(np.count_nonzero(beside))
-        inside = Coded(
-            [column.codes[beside] for column in columns], np.zeros(few, dtype=bool), np.empty((0, len(columns)))
-        )
-        values = blocks.values(inside)
+            if column.bad is not None:
+                bad |= column.bad
+            if column.beside is not None:
+                beside |= column.beside
+        rows = np.flatnonzero(beside)
+        values = blocks.values([column.codes[rows] for column in columns])
         for term, column in enumerate(columns):
             if column.values is not None:
-                values[:, term] = column.values[beside]
+                values[:, term] = column.values[rows]
         problems = self._problems(batch, bad, numbers) if bad.any() else []
         return Coded([column.codes for column in columns], beside, values), bad, problems
 
@@ -126,26 +124,24 @@ class Coder:
             return self._each(Column(column.codes, wrong, column.beside, column.values), words, term)
         if pa.types.is_dictionary(cells.type):
             return self._each(self._ratings(cells.dictionary, term, scale), cells, term)
-        cells_per_one = 2 / scale.step
-        if pa.types.is_integer(cells.type) and cells_per_one.is_integer() and float(scale.low).is_integer():
-            return self._integers(cells, term, scale, int(cells_per_one))
-        return self._floats(_numpy(cells.cast(pa.float64(), safe=False).fill_null(math.nan)), term, scale)
+        whole = self._integers(cells, term, scale) if pa.types.is_integer(cells.type) else None
+        return whole or self._floats(_numpy(cells.cast(pa.float64(), safe=False).fill_null(math.nan)), term, scale)
 
-    def _integers(self, cells: pa.Array, term: int, scale: Scale, cells_per_one: int) -> Column:
-        """Code whole numbers on a scale that has them all in cells, without a float."""
-        empty = _numpy(cells.is_null()) if cells.null_count else None
-        bad: Mask | None = None
-        values, ends = _numpy(cells.fill_null(0)), pc.min_max(cells).as_py()
-        if ends["min"] is not None and (ends["min"] < scale.low or ends["max"] > scale.high):
-            bad = (values < scale.low) | (values > scale.high)
-            bad &= True if empty is None else ~empty
+    def _integers(self, cells: pa.Array, term: int, scale: Scale) -> Column | None:
+        """Code whole numbers, all of them in cells, without a float; None where they are not, or not in the scale."""
+        low, above, per_one = int(scale.low), int(scale.high) + 1, 2 / scale.step
+        kind = np.iinfo(cells.type.to_pandas_dtype())
+        if low != scale.low or not per_one.is_integer() or not kind.min <= low <= above <= kind.max:
+            return None
+        values = _numpy(cells.fill_null(above))  # beyond the scale, where nothing else is
+        if values.min(initial=low) < low or values.max(initial=low) > above:
+            return None
+        if np.count_nonzero(values == above) != cells.null_count:
+            return None
         codes = values.astype(np.uint16)
-        codes -= np.uint16(int(scale.low) % 65536)  # wraps around, and back
-        codes *= np.uint16(cells_per_one)
-        for mask in (empty, bad):
-            if mask is not None:
-                np.copyto(codes, self._last[term], where=mask)
-        return Column(codes, bad)
+        codes -= np.uint16(low % 65536)  # wraps around, and back
+        codes *= np.uint16(per_one)
+        return Column(np.minimum(codes, self._last[term], out=codes))
 
     def _floats(self, values: Floats, term: int, scale: Scale) -> Column:
         bad = None

@@ -21,7 +21,7 @@ ENDINGS = {".parquet": PARQUET, ".csv": CSV, ".jsonl": JSONL, ".ndjson": JSONL}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
 EMPTY = "__HIVE_DEFAULT_PARTITION__"  # what a folder's name tells where there is nothing to tell
 STANDARD = "-"  # standard input or output
-ROWS = 1_000_000  # of a part, where a Parquet file has more: a second or less of work
+ROWS = 524_288  # of a part, where a Parquet file has more: a quarter of a second of work
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def coded(model: OfferModel, batch: pa.RecordBatch, **how: bool) -> list[tuple[f
     """What the coder makes of each row."""
     numbers = np.arange(len(batch)) * 2 + 7
     codes, bad, problems = Coder(model, **how).code(batch, numbers)
-    values = model.blocks.values(codes)[:, [model.terms.index(SIGNAL), model.terms.index(INPUT)]]
+    values = model.blocks.all_values(codes)[:, [model.terms.index(SIGNAL), model.terms.index(INPUT)]]
     told = {number: sorted(f"{p.column} {p.found} {p.kind}" for p in problems if p.row == number) for number in numbers}
     return ["; ".join(told[number]) if wrong else tuple(row) for number, wrong, row in zip(numbers, bad, values.tolist(), strict=True)]  # type: ignore[misc]  # fmt: skip
 

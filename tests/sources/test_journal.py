@@ -6,8 +6,10 @@ import contextlib
 import csv
 import io
 import json
+import resource
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -297,6 +299,28 @@ def test_for_the_owner_only_and_never_made_twice(journal: Journal, monkeypatch: 
     with pytest.raises(JournalError, match="no such file; it was there before"):
         journal.entries()
     assert not journal.path.exists()
+
+
+def test_a_making_that_was_cut_off_is_made_anew(journal: Journal) -> None:
+    journal.add("lost, since the making was not done", {})
+    # what SQLite leaves beside the file when it is killed: before, there were 0 pages; sqlite.org/fileformat2.html, 3
+    nothing = struct.pack(">8s5I", bytes.fromhex("d9d505f920a163d7"), 0, 0, 0, 512, 4096).ljust(512, b"\0")
+    journal.path.with_name(f"{journal.path.name}-journal").write_bytes(nothing)
+    Journal(journal.path).add("the first", {})
+    assert [entry.title for entry in journal.entries()] == ["the first"]
+    assert list(journal.path.parent.iterdir()) == [journal.path]
+
+
+def test_a_deletion_without_room_to_rebuild_the_file_says_what_is_done(journal: Journal) -> None:
+    first, *others = [journal.add(f"TITLE-{number}", {}, note="x" * 3000).id for number in range(20)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size // 2, before[1]))
+    try:
+        with pytest.raises(JournalError, match="is deleted, but traces may be left in the file until the next"):
+            journal.delete(first)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(entry.id for entry in journal.entries()) == sorted(others)
 
 
 # -- what people give it -----------------------------------------------------------------------------------------------
