@@ -712,9 +712,9 @@ class _Bar:
     def __exit__(self, *raised: Any) -> None:
         self._stack.__exit__(*raised)
 
-    def begin(self, length: int) -> Callable[[float], None]:
+    def begin(self, length: int, unit: str) -> Callable[[float], None]:
         """Begin to show how much of `length` is done; what is given back is told how much more."""
-        if not sys.stderr.isatty():
+        if not (length and sys.stderr.isatty()):
             return lambda _: None
         started, done = time.monotonic(), 0.0
         bar: Any = click.progressbar(
@@ -722,7 +722,7 @@ class _Bar:
             label="Scoring",
             file=sys.stderr,
             show_eta=True,
-            item_show_func=lambda _: f"{done / max(time.monotonic() - started, 1e-9):,.0f} a second",
+            item_show_func=lambda _: f"{done / max(time.monotonic() - started, 1e-9):,.0f} {unit} a second",
         )
         self._stack.enter_context(bar)
 

@@ -170,7 +170,7 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
         broken: list[Broken] = []
 
         def set_aside(row: Any) -> str:
-            kind = f"does not have the header's {row.expected_columns} cells; look for a comma or a quote too many"
+            kind = f"does not have the header's {row.expected_columns} cells; look for a comma or quote too many or too few"
             broken.append(
                 Broken(row.number, (Problem(kind, row.number, found=f"{row.actual_columns} cells"),), row.text)
             )

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
 from predictor.batch.ledger import Ledger
-from predictor.batch.parts import JSONL, STANDARD, Form, Part, Source, find
+from predictor.batch.parts import JSONL, PARQUET, STANDARD, Form, Part, Source, find
 from predictor.batch.reading import Read, read
 from predictor.batch.scoring import ASIDE, Refused, Scored, Scorer, ScoringOptions, aside_table, write_part
 from predictor.batch.writing import Writer, clear
@@ -42,7 +42,7 @@ def score_files(
     threads: int | None = None,
     scheduler: str | None = None,
     workers: int | None = None,
-    progress: Callable[[int], Progress] | None = None,
+    progress: Callable[[int, str], Progress] | None = None,
 ) -> Scored:
     """Score files of ratings: likelihood with its interval and, if asked, reasons, a row an interview.
 
@@ -73,7 +73,8 @@ def score_files(
         A Dask cluster that scores the parts of a folder instead; see `predictor.cluster.cluster`. It reads and writes
         the same paths, so they lie on a disk that all of it shares.
     progress
-        Called with how much there is to do; what it gives is called with how much more is done.
+        Called with how much there is to do, and of what: "rows" of Parquet, "bytes" of other files, none of standard
+        input; what it gives is called with how much more is done.
 
     Returns
     -------
@@ -111,7 +112,8 @@ def score_files(
         raise ConfigError(f"{out}: parts are what a cluster works on and --resume goes on with; name a folder")
     check_options(scorer)
     check_columns(found, scorer, one_file=one is not None)
-    advance = progress(sum(part.weight for part in found.parts)) if progress else lambda _: None
+    unit = "rows" if found.parts[0].form.format == PARQUET else "bytes"
+    advance = progress(sum(part.weight for part in found.parts), unit) if progress else lambda _: None
     if one:
         with _alone(out):
             return _to_one(found, out, one, scorer, aside, threads, advance)
