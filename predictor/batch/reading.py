@@ -170,10 +170,10 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
         broken: list[Broken] = []
 
         def set_aside(row: Any) -> str:
-            kind = f"does not have the header's {row.expected_columns} cells; look for a comma or quote too many or too few"
-            broken.append(
-                Broken(row.number, (Problem(kind, row.number, found=f"{row.actual_columns} cells"),), row.text)
-            )
+            mend = "look for a comma or quote too many or too few"
+            kind = f"does not have the header's {row.expected_columns} cells; {mend}"
+            problem = Problem(kind, row.number, found=f"{row.actual_columns} cells")
+            broken.append(Broken(row.number, (problem,), row.text))
             return "skip"
 
         row, reader = 0, None
