@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from predictor.batch.running import score_files
+    from predictor.batch.scoring import ScoringOptions
     from predictor.changes import what_would_change
     from predictor.errors import PredictorError
     from predictor.learning.classifier import OfferClassifier
@@ -29,10 +31,12 @@ _HOME = {
     "Prediction": "predictor.prediction",
     "PredictorError": "predictor.errors",
     "Ratings": "predictor.ratings",
+    "ScoringOptions": "predictor.batch.scoring",
     "TrainingConfig": "predictor.learning.training",
     "TrainingResult": "predictor.learning.training",
     "published_prior": "predictor.learning.published",
     "read_ratings": "predictor.sources.files",
+    "score_files": "predictor.batch.running",
     "simulate_interviews": "predictor.sources.simulation",
     "train": "predictor.learning.training",
     "what_would_change": "predictor.changes",
@@ -45,10 +49,12 @@ __all__ = [
     "Prediction",
     "PredictorError",
     "Ratings",
+    "ScoringOptions",
     "TrainingConfig",
     "TrainingResult",
     "published_prior",
     "read_ratings",
+    "score_files",
     "simulate_interviews",
     "train",
     "what_would_change",

@@ -11,7 +11,9 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import wraps
 from itertools import islice
@@ -165,6 +167,64 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
             return command(**given)
 
     return run
+
+
+@main.command()
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Take this column over, as an id.")
+@click.option("--unobserved", multiple=True, metavar="SIGNAL", help="The files do not have this signal.")
+@click.option("--interval/--no-interval", default=True, show_default=True, help="Give the ends of the 90 % interval.")
+@click.option("--contributions", is_flag=True, help="Give what each signal added, in log-odds.")
+@click.option("--top", type=click.IntRange(0), default=0, metavar="K", help="Give the K strongest of them, by name.")
+@click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
+@click.option("--bad-rows", type=click.Path(path_type=Path, dir_okay=False), help="Set rows that cannot be used aside.")
+@click.option("--resume", is_flag=True, help="Go on with a folder that was begun before.")
+@click.option("--format", "read_as", type=click.Choice(["csv", "jsonl"]), help="What standard input is.")
+@click.option("--to", type=click.Choice(["parquet", "csv", "jsonl"]), help="What parts are.  [default: as IN]")
+@click.option("--threads", type=click.IntRange(1), help="How many work side by side.  [default: one a processor]")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers see the same files.")
+@click.option("--workers", type=click.IntRange(1), help="A Dask cluster of so many processes, on this machine.")
+def batch(source: Path, out: Path, model: str | None, **given: Any) -> None:
+    """Score files of any size: the likelihood of an offer for each row, with its interval.
+
+    IN is a Parquet, CSV or JSON Lines file, a folder of such files, or - for standard input; CSV and JSON Lines may be
+    compressed. OUT is a file, as answers.parquet or answers.csv.gz, a folder of parts, or - for standard output. Each
+    appears whole or not at all.
+
+    \b
+    Examples:
+      predictor batch ratings.parquet answers.parquet --keep interview_id
+      predictor batch ratings/ answers/ --keep interview_id --top 3 --bad-rows bad.jsonl
+      predictor batch ratings/ answers/ --resume
+      predictor batch ratings/ answers/ --scheduler tcp://10.0.0.5:8786
+      gunzip -c ratings.csv.gz | predictor batch - - --format csv > answers.csv
+    """
+    from predictor.errors import MissingExtraError
+    from predictor.model import OfferModel
+
+    try:
+        from predictor.batch.running import score_files
+        from predictor.batch.scoring import ScoringOptions
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "scoring files", "batch") from None
+    _end_on_sigterm()
+    started, chosen = time.perf_counter(), OfferModel.load(_model_path(model))
+    asked = {name: given.pop(name) for name in ("base_rate", "interval", "contributions", "top", "keep", "unobserved")}
+    with _Bar() as bar:
+        total = score_files(
+            source, out, chosen, options=ScoringOptions(**asked), write_as=given.pop("to"), progress=bar.begin, **given
+        )
+    seconds = time.perf_counter() - started
+    kind = "a model of SIMULATED interviews" if chosen.simulated else "the model"
+    told = [f"{total.rows:,} interview{'s' * (total.rows != 1)} scored by {kind}, {chosen.name}, in {seconds:,.1f} s"]
+    if total.bad:
+        told.append(f"{total.bad:,} row{'s' * (total.bad != 1)} set aside: {given['bad_rows']}")
+    unrated = [name for name in chosen.signals if name not in total.observed and name not in asked["unobserved"]]
+    if total.rows and unrated:
+        told.append(f"Rated in no row: {', '.join(unrated)}")
+    click.echo("\n".join(told), err=str(out) == "-")
 
 
 @main.command()
@@ -665,6 +725,38 @@ def serve(
     run(settings, lambda served, address: click.echo(f"Serving {served.name} at {address}; Ctrl-C ends it"))
 
 
+class _Bar:
+    """A bar with rate and time left on a terminal, nothing where output is kept in a file."""
+
+    def __enter__(self) -> _Bar:
+        self._stack = ExitStack()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._stack.__exit__(*raised)
+
+    def begin(self, length: int, unit: str) -> Callable[[float], None]:
+        """Begin to show how much of `length` is done; what is given back is told how much more."""
+        if not (length and sys.stderr.isatty()):
+            return lambda _: None
+        started, done = time.monotonic(), 0.0
+        bar: Any = click.progressbar(
+            length=length,
+            label="Scoring",
+            file=sys.stderr,
+            show_eta=True,
+            item_show_func=lambda _: f"{done / max(time.monotonic() - started, 1e-9):,.0f} {unit} a second",
+        )
+        self._stack.enter_context(bar)
+
+        def advance(more: float) -> None:
+            nonlocal done
+            bar.update(int(done + more) - int(done))
+            done += more
+
+        return advance
+
+
 def _catalogue(path: Path | None) -> Catalogue:
     from predictor.signals import Catalogue
 
@@ -713,7 +805,7 @@ def _writable() -> None:
 
 
 def _end_on_sigterm() -> None:
-    """Let SIGTERM end a training as an exception does, so that its run is marked failed."""
+    """Let SIGTERM end as an exception does: a training's run is marked failed, unfinished files are taken away."""
     import signal
     import threading
 

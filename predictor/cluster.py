@@ -7,18 +7,19 @@ import hashlib
 import logging
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from predictor.errors import ConfigError, MissingExtraError
 
 try:
     import dask
-    from distributed import Client, KilledWorker, LocalCluster, Security
+    from distributed import Client, KilledWorker, LocalCluster, Security, WorkerPlugin, as_completed, get_worker
     from distributed.client import FutureCancelledError
     from distributed.comm.core import connect
     from distributed.gc import disable_gc_diagnosis
@@ -27,7 +28,17 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(str(error.name), "a cluster", "cluster") from None
 
 PATIENCE = 5.0  # seconds in which a scheduler and its first worker have to answer
-PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "joblib", "distributed")  # what decides on numbers, or on talk
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+PACKAGES = (
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "joblib",
+    "pyarrow",
+    "distributed",
+)  # what decides on numbers, or on talk
 
 
 @contextmanager
@@ -99,7 +110,48 @@ def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterato
         try:
             yield client
         except (FutureCancelledError, KilledWorker, TimeoutError) as error:
-            raise ConfigError(f"the cluster was lost amid the work, which has to be done again: {error}") from None
+            raise ConfigError(f"the cluster was lost amid the work: {error}") from None
+
+
+def spread(client: Client, work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
+    """Do some work on each item, on whatever worker is free.
+
+    Parameters
+    ----------
+    client
+        As `cluster` yields it.
+    work
+        What is done; it travels once to each worker, and to those that come later.
+    items
+        One task each; those of a worker that is lost are done anew by another, so doing one twice must do no harm.
+
+    Yields
+    ------
+    object
+        Results, as they are finished.
+    """
+    kept = _Kept(work)
+    client.register_plugin(kept)
+    futures = [client.submit(_work, item, kept.name, pure=False) for item in items]
+    try:
+        for future in as_completed(futures, loop=client.loop):
+            yield future.result()
+    finally:
+        client.cancel(futures)
+        client.unregister_worker_plugin(kept.name)
+
+
+class _Kept(WorkerPlugin):
+    """Brings work to every worker."""
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.work, self.name = work, f"work-{uuid.uuid4()}"
+
+
+def _work(item: Any, name: str) -> Any:
+    kept = get_worker().plugins[name]
+    assert isinstance(kept, _Kept)
+    return kept.work(item)
 
 
 def _reach(scheduler: str) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 class PredictorError(Exception):
@@ -103,6 +104,9 @@ class RatingsError(PredictorError):
         self.source = source
         self.problems = tuple(problems)
         super().__init__(self._summary())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.source, self.problems)  # so that it comes from a worker as it was raised there
 
     def _summary(self) -> str:
         groups: dict[tuple[str | None, str], list[Problem]] = {}

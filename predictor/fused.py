@@ -6,23 +6,58 @@ the six pairs among them; 66 of them hold all 276 pairs of 24 signals.
 
 It is exact for ratings on the knots and half way between them, as the mean of two raters is; others are for
 `Tables` and `PairTables`, which know any rating.
+
+A rating's cell is kept as a small whole number, its code, so that columns of whole numbers are never made floats.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.tables import Floats, Grid, Ints
 
+Codes = NDArray[np.uint16]
+
 _CELLS = 128  # of a block at most, unless one term alone has more: two blocks' table then stays in the cache
 _ALL_CELLS = 2000  # of all blocks together; 24 signals of five knots have 1,200
 _ROUNDING = 1e-13  # of a knot such as 0.3, in steps; far below what the answer is exact to
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Ratings of many rows, by term: the cell that each stands in, and the values of rows that stand beside the cells.
+
+    Attributes
+    ----------
+    codes
+        For each term the cells, shape (n,): 0 at the lowest rating, 1 half a step above it, and so on; the last: not
+        observed.
+    beside
+        Which rows have a rating beside the cells, shape (n,): their codes are those of the nearest cells.
+    values
+        Values of those rows, shape (rows beside, terms); NaN where not observed.
+    """
+
+    codes: Sequence[Codes]
+    beside: NDArray[np.bool_]
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.beside)
+
+    def rows(self, start: int, stop: int) -> Coded:
+        """Take neighbouring rows."""
+        before, inside = (int(np.count_nonzero(self.beside[part])) for part in (slice(start), slice(start, stop)))
+        codes = [column[start:stop] for column in self.codes]
+        return Coded(codes, self.beside[start:stop], self.values[before : before + inside])
 
 
 class Blocks:
@@ -36,39 +71,48 @@ class Blocks:
     Examples
     --------
     >>> blocks = Blocks(Grid(np.ones(2), np.ones(2), np.array([5, 5])))
-    >>> numbers, unobserved, off = blocks.number([np.array([1.0, 3.5, np.nan]), np.array([2.0, 2.2, 5.0])])
-    >>> numbers
+    >>> coded = blocks.code([np.array([1.0, 3.5, np.nan]), np.array([2.0, 2.2, 5.0])])
+    >>> coded.codes, coded.beside
+    ([array([0, 5, 9], dtype=uint16), array([2, 2, 8], dtype=uint16)], array([False,  True, False]))
+    >>> blocks.number(coded.codes)
     array([[ 2, 52, 98]])
-    >>> unobserved, off
-    (array([0, 0, 1]), array([False,  True, False]))
     """
 
     def __init__(self, grid: Grid) -> None:
         self._low, self._per_cell = grid.low.tolist(), (2 / grid.step).tolist()
-        self._counts: list[int] = (2 * grid.levels).tolist()  # cells: knots, points half way, not observed
+        self.counts: list[int] = (2 * grid.levels).tolist()  # cells: knots, points half way, not observed
         self._blocks: list[range] = []
         first = 0
-        for last in range(1, len(self._counts) + 1):
-            if last == len(self._counts) or math.prod(self._counts[first : last + 1]) > _CELLS:
+        for last in range(1, len(self.counts) + 1):
+            if last == len(self.counts) or math.prod(self.counts[first : last + 1]) > _CELLS:
                 self._blocks.append(range(first, last))
                 first = last
-        self._ends = np.cumsum([0, *self._counts])
+        self._ends = np.cumsum([0, *self.counts])
         self._grid = grid
 
     @property
     def few(self) -> bool:
-        """Whether the tables stay small: a few megabytes with every pair."""
-        return sum(math.prod(self._counts[term] for term in block) for block in self._blocks) <= _ALL_CELLS
+        """Whether the tables stay small: some megabytes with every pair."""
+        return sum(math.prod(self.counts[term] for term in block) for block in self._blocks) <= _ALL_CELLS
 
     @cached_property
     def cells(self) -> list[Ints]:
         """For each cell of a block the cell of each of its terms, counted over all terms: shape (cells, terms)."""
         found = []
         for block in self._blocks:
-            counts = self._counts[block.start : block.stop]
+            counts = self.counts[block.start : block.stop]
             inside = np.stack(np.unravel_index(np.arange(math.prod(counts)), counts), axis=1)
             found.append(self._ends[block.start : block.stop] + inside)
         return found
+
+    def table(self, pairs: NDArray[Any], first: int, second: int) -> NDArray[Any]:
+        """Sum what the pairs of two blocks' terms add: shape (cells of the first, cells of the second)."""
+        terms = [*self._blocks[first], *self._blocks[second]]
+        total = np.zeros([self.counts[term] for term in terms], dtype=pairs.dtype)
+        for a, b in product(self._blocks[first], self._blocks[second]):
+            added = pairs[self._ends[a] : self._ends[a + 1], self._ends[b] : self._ends[b + 1]]
+            total += added.reshape([self.counts[term] if term in (a, b) else 1 for term in terms])
+        return total.reshape(len(self.cells[first]), len(self.cells[second]))
 
     @cached_property
     def halving(self) -> Floats:
@@ -83,43 +127,55 @@ class Blocks:
             weights[row - 1, column - 1] = 1
         return weights
 
-    def number(self, columns: Sequence[Floats]) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-        """Number the cells that rows stand in.
+    def code(self, columns: Sequence[Floats]) -> Coded:
+        """Find the cells of values on the scale, NaN where not observed: for each term a column of shape (n,)."""
+        codes, beside = [], np.full(len(columns[0]), not self.few)
+        for term, column in enumerate(columns):
+            code, off = self.code_column(column, term)
+            codes.append(code)
+            if off is not None:
+                beside |= off
+        return Coded(codes, beside, np.column_stack([column[beside] for column in columns]))
 
-        Parameters
-        ----------
-        columns
-            For each term its values on the scale, shape (n,), NaN where not observed.
+    def code_column(self, column: Floats, term: int) -> tuple[Codes, NDArray[np.bool_] | None]:
+        """Find the cells of one term's values, and which values stand beside the cells; None where none does."""
+        place = (column - self._low[term]) * self._per_cell[term]
+        np.copyto(place, self.counts[term] - 1, where=np.isnan(place))  # the last: not observed
+        cell = np.rint(place)
+        off = np.not_equal(place, cell)
+        return cell.astype(np.uint16), abs(place - cell) > _ROUNDING if off.any() else None
 
-        Returns
-        -------
-        numbers
-            Cells by block, shape (blocks, n).
-        unobserved
-            How many terms were not observed, shape (n,).
-        off
-            Which rows stand beside the cells, shape (n,): their numbers are those of the nearest cells.
-        """
-        n = len(columns[0])
-        numbers, off = np.empty((len(self._blocks), n), dtype=np.int64), np.zeros(n, dtype=bool)
-        unobserved = np.zeros(n, dtype=np.uint8 if len(columns) < 256 else np.int64)
-        place, cell, number, mask = np.empty(n), np.empty(n), np.empty(n), np.empty(n, dtype=bool)
+    def values(self, codes: Sequence[Codes]) -> Floats:
+        """Give the values of cells, shape (n, terms); NaN where not observed."""
+        found = np.empty((len(codes[0]), len(codes)))
+        for term, (code, count) in enumerate(zip(codes, self.counts, strict=True)):
+            known = np.append(self._low[term] + np.arange(count - 1) / self._per_cell[term], np.nan)
+            found[:, term] = known[code]
+        return found
+
+    def all_values(self, coded: Coded) -> Floats:
+        """Give back the values that were coded, shape (n, terms); NaN where not observed."""
+        found = self.values(coded.codes)
+        found[coded.beside] = coded.values
+        return found
+
+    def without_inputs(self, coded: Coded, where: NDArray[np.bool_], first: int) -> Coded:
+        """Take terms from `first` on as not observed in some rows."""
+        codes, values = [*coded.codes], coded.values.copy()
+        for term in range(first, len(codes)):
+            codes[term] = np.where(where, np.uint16(self.counts[term] - 1), codes[term])
+        values[where[coded.beside], first:] = np.nan
+        return Coded(codes, coded.beside, values)
+
+    def number(self, codes: Sequence[Codes]) -> Ints:
+        """Number the cells that rows stand in, block by block: shape (blocks, n)."""
+        numbers = np.empty((len(self._blocks), len(codes[0])), dtype=np.int64)
         for block, out in zip(self._blocks, numbers, strict=True):
-            for term in block:
-                np.subtract(columns[term], self._low[term], place)
-                np.multiply(place, self._per_cell[term], place)
-                np.copyto(place, self._counts[term] - 1, where=np.isnan(place, mask))  # the last: not observed
-                np.add(unobserved, mask.view(np.uint8), unobserved)
-                np.rint(place, cell)
-                if np.not_equal(place, cell, mask).any():
-                    off |= abs(place - cell) > _ROUNDING
-                if term == block.start:
-                    number, cell = cell, number
-                else:
-                    np.multiply(number, self._counts[term], number)
-                    np.add(number, cell, number)
-            np.copyto(out, number, casting="unsafe")
-        return numbers, unobserved.astype(np.int64), off
+            number = codes[block.start]
+            for term in block[1:]:
+                number = number * np.uint8(self.counts[term]) + codes[term]
+            out[:] = number
+        return numbers
 
 
 class FusedTables:
@@ -130,7 +186,8 @@ class FusedTables:
     blocks
         How terms are taken together.
     terms
-        What each cell adds, shape (cells,); `Blocks.halving` gives it from a grid's.
+        What each cell adds, shape (cells,); `Blocks.halving` gives it from a grid's. Complex numbers are two sums at
+        once, of real and of imaginary parts, for little more than one.
     pairs
         What each two cells of different terms add together, shape (cells, cells): the sum of both triangles.
 
@@ -140,20 +197,20 @@ class FusedTables:
     >>> blocks = Blocks(grid)
     >>> terms = blocks.halving @ np.array([-1.0, 0.0, 2.0, 0.25, 10.0, 20.0, 0.0])
     >>> tables = FusedTables(blocks, terms, np.zeros((10, 10)))
-    >>> tables.look_up(blocks.number([np.array([2.5, np.nan]), np.array([1.0, 2.0])])[0])
+    >>> tables.look_up(blocks.number(blocks.code([np.array([2.5, np.nan]), np.array([1.0, 2.0])]).codes))
     array([11.  , 20.25])
     """
 
-    def __init__(self, blocks: Blocks, terms: Floats, pairs: Floats) -> None:
+    def __init__(self, blocks: Blocks, terms: NDArray[Any], pairs: NDArray[Any]) -> None:
         pairs = pairs + pairs.T
-        self._tables: dict[tuple[int, int], Floats] = {}
+        self._tables: dict[tuple[int, int], NDArray[Any]] = {}
+        self._kind = terms.dtype
         for a, b in combinations(range(len(blocks.cells)), 2):
-            if pairs[np.ix_(np.unique(blocks.cells[a]), np.unique(blocks.cells[b]))].any():
-                table = pairs[blocks.cells[a]].sum(axis=1)[:, blocks.cells[b]].sum(axis=2)
-                self._tables[a, b] = np.ascontiguousarray(table)
+            if (table := blocks.table(pairs, a, b)).any():
+                self._tables[a, b] = table
         alone = [block for block in range(len(blocks.cells)) if not any(block in key for key in self._tables)]
         for a, b in zip(alone[::2], alone[1::2], strict=False):
-            self._tables[a, b] = np.zeros((len(blocks.cells[a]), len(blocks.cells[b])))
+            self._tables[a, b] = np.zeros((len(blocks.cells[a]), len(blocks.cells[b])), dtype=self._kind)
         for block, cells in enumerate(blocks.cells):
             own = terms[cells].sum(axis=1)
             for first, second in combinations(cells.T, 2):
@@ -164,13 +221,16 @@ class FusedTables:
             else:
                 self._tables[key] += own[:, None] if key[0] == block else own
 
-    def look_up(self, numbers: Ints) -> Floats:
+    def look_up(self, numbers: Ints) -> NDArray[Any]:
         """Give the sum for rows that stand in the cells `numbers`, shape (blocks, n)."""
         n = numbers.shape[1]
-        total, value, cell = np.zeros(n), np.empty(n), np.empty(n, dtype=np.int64)
+        total, value, cell = np.zeros(n, dtype=self._kind), np.empty(n, dtype=self._kind), np.empty(n, dtype=np.int64)
+        of_first, row = (-1, -1), np.empty(n, dtype=np.int64)
         for (first, second), table in self._tables.items():
-            np.multiply(numbers[first], table.shape[1], cell)
-            np.add(cell, numbers[second], cell)
+            if of_first != (first, table.shape[1]):
+                of_first = first, table.shape[1]
+                np.multiply(numbers[first], table.shape[1], row)
+            np.add(row, numbers[second], cell)
             table.take(cell, out=value, mode="clip")  # every cell exists, and this mode is the fast one
             np.add(total, value, total)
         return total

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,7 +23,7 @@ import numpy as np
 
 from predictor.atomic import write_text
 from predictor.errors import CatalogueError, ConfigError, ModelError
-from predictor.fused import Blocks, FusedTables
+from predictor.fused import Blocks, Coded, FusedTables
 from predictor.prediction import Contribution, Interval, Prediction
 from predictor.ratings import Ratings, columns_of, quick_row
 from predictor.signals import CONTEXT, Catalogue
@@ -37,7 +37,7 @@ PUBLISHED = Path(__file__).with_name("published.json")
 KIND = "interview outcome predictor: exact tables of log-odds"
 LEVEL = 0.9
 _QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
-_CHUNK = 16384  # rows looked up at once, so that they stay in the cache
+CHUNK = 16384  # rows looked up at once, so that they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -234,22 +234,43 @@ class OfferModel:
             columns = list(np.ascontiguousarray(self._values(ratings).T))
         else:
             raise ConfigError(f"predict_many takes Ratings or a DataFrame, not {type(ratings).__name__}")
-        shift = self._shift(base_rate)
-        names = ["offer_probability", *(["interval_low", "interval_high"] if interval else [])]
-        if contributions:
-            names += ["baseline", *(f"contribution:{name}" for name in self.terms)]
+        names = self.answer_names(interval=interval, contributions=contributions)
         answers = np.empty((len(names), len(columns[0])))
-        for part, answer in _chunks(columns, answers):
-            part, start, added, deviation = self._sums(part, interval)
-            baseline, half = start + shift, _QUANTILE * deviation
-            log_odds = baseline + added
-            answer[0] = probability(log_odds)
-            if interval:
-                answer[1], answer[2] = probability(log_odds - half), probability(log_odds + half)
-            if contributions:
-                answer[-len(self.terms) - 1] = baseline
-                answer[-len(self.terms) :] = self.contributions(np.column_stack(part)).T
+        for start in range(0, len(columns[0]), CHUNK):
+            coded = self.blocks.code([column[start : start + CHUNK] for column in columns])
+            answers[:, start : start + CHUNK] = self.answer(
+                coded, base_rate=base_rate, interval=interval, contributions=contributions
+            )
         return pd.DataFrame(answers.T, columns=names, index=index, copy=False)
+
+    def answer_names(self, *, interval: bool = True, contributions: bool = False) -> list[str]:
+        """Name the rows of what `answer` gives."""
+        names = ["offer_probability", *(["interval_low", "interval_high"] if interval else [])]
+        return names + (["baseline", *(f"contribution:{name}" for name in self.terms)] if contributions else [])
+
+    def answer(
+        self, coded: Coded, *, base_rate: float | None = None, interval: bool = True, contributions: bool = False
+    ) -> Floats:
+        """Answer for ratings by column, with neither checks nor names around it; see `predict_many`.
+
+        Parameters
+        ----------
+        coded
+            Codes of the model's `blocks`, for each of `terms`; best some ten thousand rows, which stay in the cache.
+
+        Returns
+        -------
+        array of shape (answers, n)
+            Named by `answer_names`.
+        """
+        coded, start, added, deviation = self._sums(coded, interval)
+        baseline, half = start + self._shift(base_rate), _QUANTILE * deviation
+        log_odds = baseline + added
+        answers = [log_odds, *([log_odds - half, log_odds + half] if interval else [])]
+        answers = [probability(row) for row in answers]
+        if contributions:
+            answers += [baseline, *self._contributions(self._grid.place(self.blocks.all_values(coded))).T]
+        return np.array(answers)
 
     def log_odds(self, values: Floats) -> Floats:
         """Compute log-odds of an offer for ratings of shape (n, terms); inputs coded 0, 1, ... after the signals.
@@ -257,17 +278,18 @@ class OfferModel:
         Values beyond the scale count as its end: for numbers that no door has checked.
         """
         columns = [np.clip(values[:, j], *self._grid.knots(j)[[0, -1]]) for j in range(len(self.terms))]
-        answers = np.empty((1, len(values)))
-        for part, answer in _chunks(columns, answers):
-            _, baseline, added, _ = self._sums(part, interval=False)
-            answer[0] = baseline + added
-        return answers.ravel()
+        log_odds = np.empty(len(values))
+        for start in range(0, len(values), CHUNK):
+            part = slice(start, start + CHUNK)
+            _, baseline, added, _ = self._sums(self.blocks.code([column[part] for column in columns]), interval=False)
+            log_odds[part] = baseline + added
+        return log_odds
 
     def contributions(self, values: Floats) -> Floats:
         """Compute what each term adds, shape (n, terms), for values of the same shape."""
         added = np.empty(values.shape)
-        for start in range(0, len(values), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        for start in range(0, len(values), CHUNK):
+            part = slice(start, start + CHUNK)
             added[part] = self._contributions(self._grid.place(values[part]))
         return added
 
@@ -310,65 +332,72 @@ class OfferModel:
         vectors = self.factors["intercept"] + cells @ self._factors
         return np.asarray(np.sqrt((vectors**2).sum(axis=1) + cells @ self._variances))
 
-    def _sums(self, columns: list[Floats], interval: bool) -> tuple[list[Floats], Floats, Floats, Floats]:
+    def _sums(self, coded: Coded, interval: bool) -> tuple[Coded, Floats, Floats, Floats]:
         """Compute the sums that `_contributions` and `_deviation` make, for many rows given by column.
 
         They are added up beforehand wherever the ratings stand on the knots or half way between them.
 
         Returns
         -------
-        columns
+        coded
             Inputs taken as not given where no signal was rated: who rated nothing says nothing.
         baseline, added, deviation
             Where the log-odds start, what all terms add and, for an interval, the standard deviation: shape (n,).
         """
-        p, blocks = len(self.signals), self._blocks
-        numbers, unobserved, beside = blocks.number(columns)
-        rated = len(columns) - unobserved
-        for column in columns[p:]:
-            rated -= ~np.isnan(column)
-        if len(columns) > p and not rated.all():
-            columns = [*columns[:p], *(np.where(rated == 0, np.nan, column) for column in columns[p:])]
-            numbers, _, beside = blocks.number(columns)
-        added, deviation = np.zeros(len(rated)), np.zeros(len(rated))
-        if not blocks.few:
-            beside[:] = True
-        else:
-            added = self._fused.look_up(numbers)
+        p, n = len(self.signals), len(coded)
+        rated = np.zeros(n, dtype=np.int64)
+        for code, count in zip(coded.codes[:p], self.blocks.counts, strict=False):
+            rated += code != count - 1
+        if len(self.terms) > p and not rated.all():
+            coded = self.blocks.without_inputs(coded, rated == 0, p)
+        added, deviation = np.zeros(n), np.zeros(n)
+        if self.blocks.few:
+            numbers, start = self.blocks.number(coded.codes), self.factors["intercept"]
+            if interval:
+                both = self._fused_both.look_up(numbers)
+                added, deviation = both.real.copy(), np.sqrt(np.maximum(start @ start + both.imag, 0))
+            else:
+                added = self._fused.look_up(numbers)
             if self.triples:
-                added += self._triple.total(self._grid.place(np.column_stack(columns)))
+                added += self._triple.total(self._grid.place(self.blocks.all_values(coded)))
+        if coded.beside.any():
+            place = self._grid.place(coded.values)
+            added[coded.beside] = self._contributions(place).sum(axis=1)
             if interval:
-                start = self.factors["intercept"]
-                deviation = np.sqrt(np.maximum(start @ start + self._fused_variance.look_up(numbers), 0))
-        if beside.any():
-            place = self._grid.place(np.column_stack([column[beside] for column in columns]))
-            added[beside] = self._contributions(place).sum(axis=1)
-            if interval:
-                deviation[beside] = self._deviation(place)
-        return columns, self.intercept + self.coverage[rated], added, deviation
+                deviation[coded.beside] = self._deviation(place)
+        return coded, self.intercept + self.coverage[rated], added, deviation
 
     @cached_property
-    def _blocks(self) -> Blocks:
+    def blocks(self) -> Blocks:
+        """How ratings are coded for `answer`."""
         return Blocks(self._grid)
 
     @cached_property
-    def _fused(self) -> FusedTables:
+    def _added(self) -> tuple[Floats, Floats]:
+        """What terms and pairs add, at the knots and half way between them."""
         first = dict(zip(self.terms, self._grid.offsets.tolist(), strict=False))
         pairs = np.zeros((int(self._grid.offsets[-1]),) * 2)
         for pair in self.pairs:
             rows, columns = pair.log_odds.shape
             a, b = first[pair.first], first[pair.second]
             pairs[a : a + rows, b : b + columns] += pair.log_odds
-        halving = self._blocks.halving
-        terms = np.concatenate([self.tables[name] for name in self.terms])
-        return FusedTables(self._blocks, halving @ terms, halving @ pairs @ halving.T)
+        halving = self.blocks.halving
+        return halving @ np.concatenate([self.tables[name] for name in self.terms]), halving @ pairs @ halving.T
 
     @cached_property
-    def _fused_variance(self) -> FusedTables:
-        """The squared length of a sum of vectors: their own squared lengths, and twice the product of each pair."""
-        vectors, start = self._blocks.halving @ self._factors, self.factors["intercept"]
-        own = (vectors**2).sum(axis=1) + 2 * vectors @ start + self._blocks.halving @ self._variances
-        return FusedTables(self._blocks, own, vectors @ vectors.T)
+    def _fused(self) -> FusedTables:
+        return FusedTables(self.blocks, *self._added)
+
+    @cached_property
+    def _fused_both(self) -> FusedTables:
+        """What is added, and as imaginary part its variance.
+
+        That is the squared length of a sum of vectors: their own squared lengths, and twice the product of each pair.
+        """
+        vectors, start = self.blocks.halving @ self._factors, self.factors["intercept"]
+        own = (vectors**2).sum(axis=1) + 2 * vectors @ start + self.blocks.halving @ self._variances
+        terms, pairs = self._added
+        return FusedTables(self.blocks, terms + 1j * own, pairs + 1j * (vectors @ vectors.T))
 
     @cached_property
     def _grid(self) -> Grid:
@@ -755,13 +784,6 @@ class OfferModel:
             raise ValueError("how many interviews it was trained on, or whether simulated ones, is not told")
         if "prior" in told and not 0 <= told["prior"]["share"] <= 1:
             raise ValueError("the prior's share is not between 0 and 1")
-
-
-def _chunks(columns: Sequence[Floats], answers: Floats) -> Iterator[tuple[list[Floats], Floats]]:
-    """Take columns and their answers, of shape (answers, n), a few thousand rows at a time."""
-    for start in range(0, answers.shape[1], _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        yield [column[rows] for column in columns], answers[:, rows]
 
 
 def pattern_of(values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:

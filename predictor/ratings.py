@@ -152,7 +152,7 @@ class Ratings:
         """
         found = [*problems, *_header(header, catalogue)]
         columns = {
-            name: _Text(row[place] for row in rows) for place, name in enumerate(header) if name in catalogue.columns
+            name: Text(row[place] for row in rows) for place, name in enumerate(header) if name in catalogue.columns
         }
         return cls._parse(columns, len(rows), catalogue, source, training, "empty", found)
 
@@ -193,7 +193,7 @@ class Ratings:
         values = np.full((n, len(catalogue.signals)), np.nan)
         for j, signal in enumerate(catalogue.signals):
             if signal.name in columns:
-                values[:, j], bad = _numbers(columns[signal.name], signal.name, empty)
+                values[:, j], bad = parse_numbers(columns[signal.name], signal.name, empty)
                 problems += bad
         problems += _out_of_scale(values, catalogue, empty)
         y = np.full(n, np.nan)
@@ -203,7 +203,7 @@ class Ratings:
         context: dict[str, NDArray[Any]] = {}
         for item in catalogue.inputs:
             if item.name in columns:
-                context[item.name], bad = _once(partial(_levels, item=item), columns[item.name])
+                context[item.name], bad = _once(partial(parse_levels, item=item), columns[item.name])
                 problems += bad
         for name in dict.fromkeys([*([catalogue.group] if catalogue.group else []), *catalogue.context]):
             if name in columns:
@@ -382,7 +382,7 @@ def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] 
     return found
 
 
-class _Text(list[str]):
+class Text(list[str]):
     """A column of text cells, in which "" is empty and "4" is a number."""
 
 
@@ -452,8 +452,12 @@ def _header(header: Sequence[str], catalogue: Catalogue) -> list[Problem]:
     return problems
 
 
-def _numbers(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]]:
-    """Turn cells into floats; NaN where empty, and where a problem says why."""
+def parse_numbers(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]]:
+    """Turn cells of the column `name` into floats; NaN where empty, and where a problem says why.
+
+    >>> parse_numbers(Text(["4", "", "four"]), "goals_discussed", "empty")[0]
+    array([ 4., nan, nan])
+    """
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
         values = cells.astype(np.float64)
         infinite = np.flatnonzero(np.isinf(values))
@@ -461,7 +465,7 @@ def _numbers(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]
         return values, [
             Problem(_NOT_A_NUMBER.format(empty=empty), int(row) + 1, name, str(cells[row])) for row in infinite
         ]
-    text = isinstance(cells, _Text)
+    text = isinstance(cells, Text)
     numbers, problems = [math.nan] * len(cells), []
     for row, cell in enumerate(cells):
         if cell is None or (text and not cell.strip()) or (isinstance(cell, float) and math.isnan(cell)):
@@ -520,7 +524,7 @@ def _outcomes(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem
     return y, problems
 
 
-def _levels(cells: Cells, item: ContextInput) -> tuple[NDArray[Any], list[Problem]]:
+def parse_levels(cells: Cells, item: ContextInput) -> tuple[NDArray[Any], list[Problem]]:
     words, problems = _plain(cells, item.name)
     levels = {level.casefold(): level for level in item.levels}
     for row, word in enumerate(words):
@@ -533,7 +537,7 @@ def _levels(cells: Cells, item: ContextInput) -> tuple[NDArray[Any], list[Proble
 
 
 def _codes(cells: Cells, item: ContextInput) -> tuple[Floats, list[Problem]]:
-    words, problems = _levels(cells, item)
+    words, problems = parse_levels(cells, item)
     return _coded(words, item), problems
 
 

@@ -18,9 +18,9 @@ PACKAGE = Path(predictor.__file__).parent
 LAYERS = {
     "errors": 0,
     "atomic": 0,
-    "cluster": 1,
     "signals": 1,
     "prediction": 1,
+    "cluster": 1,
     "tables": 2,
     "fused": 2,
     "ratings": 2,
@@ -31,11 +31,12 @@ LAYERS = {
     "reports": 5,
     "tracking": 5,
     "trainings": 6,
+    "batch": 7,
     "serving": 7,
     "cli": 8,
     "__main__": 9,
 }
-STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}, "serving": {"tracking"}}  # fmt: skip
+STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}, "serving": {"tracking", "batch"}, "batch": {"serving", "learning", "reports", "tracking", "trainings"}}  # fmt: skip
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "skops", "pyarrow", "distributed")
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,18 @@ from click.testing import Result
 from conftest import ROOT
 from joblib import parallel_config
 
-from predictor import Ratings, TrainingConfig, TrainingResult, train
+from predictor import (
+    OfferModel,
+    Ratings,
+    ScoringOptions,
+    TrainingConfig,
+    TrainingResult,
+    score_files,
+    simulate_interviews,
+    train,
+)
 from predictor.errors import ConfigError
+from predictor.sources.files import write_csv
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -65,6 +76,35 @@ def test_workers_fit_and_only_the_driver_knows_mlflow(client: Client, interviews
     train(interviews.rows(np.arange(60)), TrainingConfig(repeats=1, resamples=20, challengers=("base_rate",)))
     loaded = client.run(lambda: {name for name in ("sklearn", "mlflow") if name in __import__("sys").modules})
     assert set().union(*loaded.values()) == {"sklearn"}
+
+
+def test_a_batch_is_scored_there_to_the_same_bytes_though_a_worker_is_killed(
+    client: Client, model: OfferModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("predictor.cluster.cluster", lambda *_: nullcontext(client))
+    some = simulate_interviews(3000, seed=8)
+    for number in range(30):
+        write_csv(some.rows(np.arange(100 * number, 100 * (number + 1))), tmp_path / "in" / f"{number}.csv")
+    options = ScoringOptions(keep=("interview_id",), top=2)
+    here = score_files(tmp_path / "in", tmp_path / "here", model, options=options, write_as="parquet")
+    pid = next(iter(client.run(os.getpid).values()))
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(_kill_at_the_first_of, tmp_path / "there", pid)
+        there = score_files(tmp_path / "in", tmp_path / "there", model, options=options, write_as="parquet", workers=2)
+    assert there == here
+    assert pid not in client.run(os.getpid).values()
+    names = sorted(path.name for path in (tmp_path / "here").iterdir())
+    assert len(names) == 32
+    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == names
+    for name in names:
+        if name.endswith(".parquet"):
+            assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes(), name
+
+
+def _kill_at_the_first_of(folder: Path, pid: int) -> None:
+    while not list(folder.glob("*.parquet")):
+        time.sleep(0.001)
+    os.kill(pid, signal.SIGKILL)
 
 
 def test_the_benchmark_runs_there_too(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

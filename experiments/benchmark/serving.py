@@ -16,17 +16,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import selectors
-import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import repeat, takewhile
 from pathlib import Path
+
+from load import answers, request, started, until
 
 from predictor import OfferModel
 
@@ -79,26 +78,26 @@ def main() -> None:
     answer = json.dumps(MODEL.predict(BODY).to_dict())
     body, frame = json.dumps(BODY), json.dumps({"dataframe_records": [BODY]})
     asked = {
-        "ours": _request(PORTS["ours"], "/v1/predict", body),
-        "empty route": _request(PORTS["empty route"], "/fastapi", body),
-        "empty route, json.dumps": _request(PORTS["empty route"], "/dumps", body),
-        "mlflow": _request(PORTS["mlflow"], "/invocations", frame),
+        "ours": request(PORTS["ours"], "/v1/predict", body),
+        "empty route": request(PORTS["empty route"], "/fastapi", body),
+        "empty route, json.dumps": request(PORTS["empty route"], "/dumps", body),
+        "mlflow": request(PORTS["mlflow"], "/invocations", frame),
     }
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         for command, environment in _servers(Path(folder), answer):
-            running.enter_context(_started(command, environment, Path(folder), cores))
+            running.enter_context(started(command, Path(folder), environment=environment, cores=cores))
         if len(cores) > 1:
             os.sched_setaffinity(0, cores[1:])
         ports = {name: PORTS["empty route" if name.startswith("empty") else name] for name in asked}
-        for name, request in asked.items():
-            _until(ports[name], request)
+        for name, sent in asked.items():
+            until(ports[name], sent)
         print(f"{len(body):,} bytes in, {len(answer):,} out; {ROUNDS} rounds of {seconds:g} s")
         for connections in CONNECTIONS:
             found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in asked}
             for _ in range(ROUNDS):
-                for name, request in asked.items():
-                    found[name].append(_load(ports[name], request, connections, seconds))
+                for name, sent in asked.items():
+                    found[name].append(_load(ports[name], sent, connections, seconds))
             print(f"\nconnections: {connections}; requests/s, p50 and p99 in ms, p99/p50, ours/theirs")
             for name, rounds in found.items():
                 rate, p50, p99 = (statistics.median(column) for column in zip(*rounds, strict=True))
@@ -120,73 +119,17 @@ def _servers(folder: Path, answer: str) -> Iterator[tuple[list[str], dict[str, s
     yield [*mlflow, "--port", str(PORTS["mlflow"])], {"MLFLOW_TRACKING_URI": place}
 
 
-@contextlib.contextmanager
-def _started(command: list[str], environment: dict[str, str], folder: Path, cores: list[int]) -> Iterator[None]:
-    """Run a server on one core, where there are more, until the block ends."""
-    pinned = ["taskset", "-c", str(cores[0])] if len(cores) > 1 and shutil.which("taskset") else []
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # mlflow looks for uvicorn
-    home = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": path, **environment}
-    with (folder / f"{Path(command[-1]).name}.log").open("w") as log:
-        process = subprocess.Popen(
-            [*pinned, *command], cwd=folder, env={**os.environ, **home}, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _request(port: int, path: str, body: str) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
-
-
-def _until(port: int, request: bytes) -> None:
-    """Wait until a server answers, and warm it."""
-    for _ in range(600):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-            for _ in range(50):
-                connection.sendall(request)
-                _answer(connection)
-            return
-        time.sleep(0.1)
-    raise SystemExit(f"the server on port {port} does not answer")
-
-
-def _answer(connection: socket.socket) -> None:
-    """Read one answer, whole."""
-    got = connection.recv(65536)
-    while b"\r\n\r\n" not in got:
-        got += connection.recv(65536)
-    head, _, rest = got.partition(b"\r\n\r\n")
-    if b" 200 " not in head.partition(b"\r\n")[0]:
-        raise SystemExit(f"not answered: {got[:300]!r}")
-    left = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]) - len(rest)
-    while left > 0:
-        left -= len(connection.recv(65536))
-
-
-def _load(port: int, request: bytes, connections: int, seconds: float) -> tuple[float, float, float]:
+def _load(port: int, asked: bytes, connections: int, seconds: float) -> tuple[float, float, float]:
     """Ask over so many connections at once; give requests per second, and the median and 99 % of seconds for one."""
     took: list[float] = []
-    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as opened:
-        for _ in range(connections):
-            connection = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            selector.register(connection, selectors.EVENT_READ, [0.0])
-        start = time.perf_counter()
-        for key in selector.get_map().values():
-            key.data[0] = time.perf_counter()
-            key.fileobj.sendall(request)
-        while (now := time.perf_counter()) < start + seconds:
-            for key, _ in selector.select(timeout=1):
-                _answer(key.fileobj)
-                now = time.perf_counter()
-                took.append(now - key.data[0])
-                key.data[0] = now
-                key.fileobj.sendall(request)
-        return len(took) / (now - start), statistics.median(took), statistics.quantiles(took, n=100)[98]
+    start = time.perf_counter()
+    requests = takewhile(lambda _: time.perf_counter() < start + seconds, repeat(asked))
+    for answer in answers(port, requests, connections):
+        if answer.status != 200:
+            raise SystemExit(f"not answered: {answer}")
+        took.append(answer.seconds)
+    rate = len(took) / (time.perf_counter() - start)
+    return rate, statistics.median(took), statistics.quantiles(took, n=100)[98]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from predictor.errors import Problem, nearest
 from predictor.model import OfferModel
 from predictor.ratings import Ratings
 from predictor.reports.inspection import model_data
+from predictor.serving import record
 from predictor.serving.answers import Refusal, answers_response, json_response
 from predictor.serving.openapi import BASE_RATE, INTERVIEWS, documented
 from predictor.sources.files import parse_json
@@ -62,12 +63,19 @@ def about_model(request: Request) -> Response:
 
 @v1.get("/importances", **documented("Importances", 422))
 def importances(request: Request) -> Response:
-    """Tell what the model goes by: mean absolute contribution in log-odds, by signal, by family and by side."""
+    """Tell what the model goes by: mean absolute contribution in log-odds, by signal, by family and by side.
+
+    A family's or a side's is the sum over its signals. `measured` gives each with its 90 % interval and n, a family's
+    or a side's there of its signals' summed contributions; it is null where the training of this very model is not kept
+    beside it, and then n is all there is to go by.
+    """
     _known_query(request)
     model: OfferModel = request.app.state.models()
+    found = record.importances(request.app.state.settings.models / model.name, model.fingerprint)
+    measured = {kind: {name: vars(figure) for name, figure in named.items()} for kind, named in found.items()} or None
     data = model_data(model)
     names = ("name", "fingerprint", "feature_importances", "family_importances", "side_importances")
-    more = {"n": model.trained_on["n"], "simulated": model.simulated}
+    more = {"n": model.trained_on["n"], "simulated": model.simulated, "measured": measured}
     return json_response({**{name: data[name] for name in names}, **more})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import signal
 import socket
@@ -26,6 +27,8 @@ from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryErro
 from predictor.model import OfferModel
 from predictor.serving import api
 from predictor.serving.answers import Refusal
+from predictor.serving.connections import TimedProtocol
+from predictor.serving.docs_pages import docs_pages
 from predictor.serving.history_pages import history_pages
 from predictor.serving.journal_pages import journal_pages
 from predictor.serving.login_pages import login_pages
@@ -119,6 +122,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     app.include_router(api.v1)
     app.include_router(api.root)
     app.include_router(pages)
+    app.include_router(docs_pages)
     if settings.token:
         app.include_router(login_pages)
     if settings.journal:
@@ -127,11 +131,10 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
             app.include_router(router)
         state.training = Training()
     app.mount("/static", StaticFiles(directory=HERE / "static"))
-    app.add_api_route("/docs", _docs, include_in_schema=False)
     app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]  # FastAPI's own way
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # it asks for any Exception
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, settings=settings, answer=_guarded)
     app.add_middleware(Observed, metrics=state.metrics, out=out)  # the last added is the first asked
     return app
 
@@ -160,16 +163,21 @@ def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> Non
     for name, level in (("predictor.serving", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.level, logger.propagate = [handler], level, False
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="off",
-        timeout_graceful_shutdown=10,
-    )  # fmt: skip
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn sends itself the signal again when it has ended
             signal.signal(number, lambda *_: None)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     started(app.state.models(), f"http://{host}:{listening.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[listening])
+    make_server(app, settings).run(sockets=[listening])
+
+
+def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """Set up what speaks HTTP for the application."""
+    config = uvicorn.Config(
+        app, http=TimedProtocol, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
+        lifespan="off", timeout_keep_alive=math.ceil(settings.timeout), timeout_graceful_shutdown=10,
+    )  # fmt: skip
+    return uvicorn.Server(config)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -183,13 +191,12 @@ def _listen(settings: Settings) -> socket.socket:
         ) from None
 
 
-async def _docs(request: Request) -> Response:
-    told = request.app.openapi()
-    return request.app.state.templates.TemplateResponse(request, "docs.html", {"api": told})  # type: ignore[no-any-return]
-
-
 def _answer(request: Request, refusal: Refusal) -> Response:
     return refusal_page(request, refusal) if wants_page(request) else refusal.response()
+
+
+def _guarded(request: Request, refusal: Refusal) -> Response:
+    return refusal_page(request, refusal, bare=True) if wants_page(request) else refusal.response()
 
 
 async def _refused(request: Request, error: Exception) -> Response:

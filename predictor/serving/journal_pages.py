@@ -56,7 +56,7 @@ def keep(request: Request, form: Form, journal: Kept) -> Response:
         note=text(form, "note"),
         held_on=day(form, "held_on"),
         rater_role=rated.inputs.get(ROLE, ""),
-        estimate=Estimate.of(answer),
+        estimate=Estimate.of(answer, rated.base_rate),
     )
     return _to(f"/journal/{entry.id}?said=kept")
 
@@ -83,7 +83,8 @@ async def import_csv(request: Request, form: Form, journal: Kept) -> Response:
     try:
         added = journal.import_csv(content, name=upload.filename[:100])
     except RatingsError as error:
-        return _list(request, journal, 422, problems=error.problems, source=error.source)
+        problems = sorted(error.problems, key=lambda problem: problem.row or 0)
+        return _list(request, journal, 422, problems=problems, source=error.source)
     return _to(f"/journal?added={added}")
 
 
@@ -105,7 +106,8 @@ def change(request: Request, id: str, form: Form, journal: Kept) -> Response:  #
         rated = Rated.read(form, model)
         role = rated.inputs.get(ROLE, "")
         if (dict(rated.ratings), role) != (dict(entry.ratings), entry.rater_role):
-            estimate = Estimate.of(model.predict(rated.record))
+            base_rate = entry.estimate.base_rate if entry.estimate else None
+            estimate = Estimate.of(model.predict(rated.record, base_rate=base_rate), base_rate)
             changed = {"ratings": rated.ratings, "rater_role": role, "estimate": estimate}
     journal.edit(id, title=title, note=text(form, "note"), held_on=day(form, "held_on"), **changed)
     return _to(f"/journal/{id}?said=changed")
@@ -146,7 +148,8 @@ def _show(request: Request, entry: Entry) -> Response:
     foreign = sorted(set(entry.ratings) - set(model.catalogue.names))
     # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
     fixed = entry.frozen or bool(foreign)
-    seen = None if foreign else views.view(model, Rated(entry.ratings, inputs))
+    base_rate = entry.estimate.base_rate if entry.estimate else None
+    seen = None if foreign else views.view(model, Rated(entry.ratings, inputs, base_rate))
     return page(
         request, "entry.html", model=model, entry=entry, inputs=inputs, said=said, outcomes=OUTCOMES, told=TOLD,
         foreign=foreign, fixed=fixed, seen=seen, labels={item.name: item.label for item in model.catalogue.signals},

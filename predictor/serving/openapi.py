@@ -164,7 +164,10 @@ def _answered(catalogue: Catalogue) -> Schema:
     told_model |= {"base_rate": SHARE, "intercept": NUMBER, "versions": {"type": "object"}}
     told_model |= {"shape_functions": rows, "strongest_pairs": rows, "catalogue": _ref("Catalogue")}
     shown: Schema = {"name": TEXT, "fingerprint": TEXT, "simulated": TRUTH}
-    listed: Schema = {**shown, **importances, "n": COUNT}
+    figure: Schema = {"value": NUMBER, "low": NUMBER, "high": NUMBER, "n": COUNT}
+    figures: Schema = {"type": "object", "additionalProperties": _object(figure, required=[*figure])}
+    measured: Schema = {"anyOf": [{"type": "object", "additionalProperties": figures}, {"type": "null"}]}
+    listed: Schema = {**shown, **importances, "n": COUNT, "measured": measured}
     ready: Schema = {
         "ready": TRUTH,
         "model": _object(shown, required=[*shown]),

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request, Response
 
 from predictor.model import OfferModel
 from predictor.serving import views
-from predictor.serving.accuracy import accuracy_by_role
 from predictor.serving.answers import Refusal, json_response
 from predictor.serving.forms import Form, Rated, percent, text
+from predictor.serving.record import accuracy_by_role
 from predictor.serving.security import csrf_token
 from predictor.sources.entry import ROLE
 
@@ -28,9 +28,10 @@ def page(
     model: OfferModel = context.pop("model", None) or state.models()
     shared = {
         "model": model,
-        "csrf": csrf_token(request),
+        "csrf": lambda: csrf_token(request),  # called by forms, so that a page without one sets no cookie
         "journal": state.settings.journal is not None,
-        "here": request.url.path,
+        "token": state.settings.token is not None,
+        "here": request.scope["path"],  # of `request.url`, the header Host is part, whatever it says
         "percent": percent,
         "words": views.percent_words,
         "signed": views.signed,
@@ -40,14 +41,14 @@ def page(
     )
 
 
-def refusal_page(request: Request, refusal: Refusal) -> Response:
-    """Say on a small page why a request is refused, and what would mend it."""
-    return page(request, "refusal.html", refusal.status, refusal.headers, refusal=refusal)
+def refusal_page(request: Request, refusal: Refusal, *, bare: bool = False) -> Response:
+    """Say on a small page why a request is refused, and what would mend it; a bare one tells nothing of the server."""
+    return page(request, "refusal.html", refusal.status, refusal.headers, refusal=refusal, bare=bare)
 
 
 def wants_page(request: Request) -> bool:
     """Whether a browser shows the answer to a person, rather than a program or our script."""
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1")
+    return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/v1")
 
 
 @pages.get("/")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request, cookie_parser
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from predictor.serving.answers import Refusal
@@ -50,10 +50,12 @@ class Guard:
         What answers.
     settings
         Allowed hosts, token and limits.
+    answer
+        Tells whoever asked of a refusal: a person by a page, a program by JSON.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app, self.settings = app, settings
+    def __init__(self, app: ASGIApp, settings: Settings, answer: Callable[[Request, Refusal], Response]) -> None:
+        self.app, self.settings, self.answer = app, settings, answer
         self.hosts = frozenset(settings.allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +89,8 @@ class Guard:
                         receive = _replayed(await self._body(headers, receive), receive)
                 except Refusal as refusal:
                     person = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
-                    answer = RedirectResponse("/login", 303) if refusal.status == 401 and person else refusal.response()
+                    log_in = refusal.status == 401 and person
+                    answer = RedirectResponse("/login", 303) if log_in else self.answer(Request(scope), refusal)
                     await answer(scope, receive, send_safely)
                 else:
                     await self.app(scope, receive, send_safely)
@@ -95,7 +98,7 @@ class Guard:
             if started or not timer.expired():
                 raise
             late = Refusal(503, f"no answer within {self.settings.timeout:g} seconds; send less, or try again later")
-            await late.response()(scope, receive, send_safely)
+            await self.answer(Request(scope), late)(scope, receive, send_safely)
 
     def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         host = headers.get(b"host", b"").decode("latin-1")

@@ -35,7 +35,8 @@ class Settings:
     max_interviews
         Most interviews in one request.
     timeout
-        Most seconds that a request may take, from its body to the end of its answer.
+        Most seconds that a connection may be without a request, and that a request may take from its body to the end
+        of its answer.
 
     Raises
     ------

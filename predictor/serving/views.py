@@ -139,8 +139,15 @@ def percent_words(share: float) -> str:
 
 
 def signed(number: float, decimals: int = 2) -> str:
-    """Write a number with its sign, which is a minus, not a hyphen."""
-    return f"{number:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    """Write a number with its sign, which is a minus, not a hyphen; what rounds to zero has none.
+
+    Examples
+    --------
+    >>> signed(0.125), signed(-0.004)
+    ('+0.12', '0.00')
+    """
+    text = f"{number:+.{decimals}f}"
+    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text[1:]
 
 
 def _bars(told: Sequence[tuple[str, str, float]]) -> tuple[Bar, ...]:

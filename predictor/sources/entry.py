@@ -33,12 +33,20 @@ class Estimate:
     model, fingerprint
         Name and fingerprint of the model.
     simulated
-        Whether the model was trained on SIMULATED interviews.
+        Share, 0 to 1, of what the model knew that came from SIMULATED interviews: 1 where it was trained on them, less
+        where it started from published effects and learned from real ones.
+    base_rate
+        The person's own share of offers, 0 to 1, that it was asked for; None: the model's.
 
     Raises
     ------
     JournalError
-        If the numbers are not 0 <= low <= probability <= high <= 1.
+        If a share is not from 0 to 1, or the numbers are not low <= probability <= high.
+
+    Examples
+    --------
+    >>> Estimate(0.4, 0.2, 0.7, "mine", "0123456789abcdef", simulated=0.9).mark
+    'in part SIMULATED'
     """
 
     probability: float
@@ -46,7 +54,8 @@ class Estimate:
     high: float
     model: str
     fingerprint: str
-    simulated: bool
+    simulated: float
+    base_rate: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.probability <= self.high <= 1:
@@ -54,14 +63,23 @@ class Estimate:
                 f"{self.low} to {self.high} around {self.probability}: an estimate is a likelihood from 0 to 1 inside "
                 "its interval"
             )
+        if not 0 <= self.simulated <= 1 or not (self.base_rate is None or 0 < self.base_rate < 1):
+            raise JournalError(f"simulated {self.simulated}, base rate {self.base_rate}: a share is from 0 to 1")
+        object.__setattr__(self, "simulated", float(self.simulated))  # true or false in a journal's first layout
 
     @classmethod
-    def of(cls, prediction: Prediction) -> Estimate:
-        """Take what is kept of an answer."""
+    def of(cls, prediction: Prediction, base_rate: float | None = None) -> Estimate:
+        """Take what is kept of an answer, and the base rate that it was asked for, if any was."""
         interval, model = prediction.interval, prediction.model
-        simulated = bool(model["trained_on"]["simulated"])
+        told = model["trained_on"]
+        simulated = 1.0 if told["simulated"] else told.get("prior", {}).get("share", 0.0)
         p = prediction.offer_probability
-        return cls(p, interval.low, interval.high, model["name"], model["fingerprint"], simulated)
+        return cls(p, interval.low, interval.high, model["name"], model["fingerprint"], simulated, base_rate)
+
+    @property
+    def mark(self) -> str:
+        """What must stand beside it: "SIMULATED", "in part SIMULATED", or nothing."""
+        return "SIMULATED" if self.simulated == 1 else "in part SIMULATED" if self.simulated else ""
 
 
 @dataclass(frozen=True)

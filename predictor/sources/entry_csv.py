@@ -33,6 +33,7 @@ _ESTIMATE = {f"estimate_{item.name}": item.name for item in fields(Estimate)}
 _BEFORE = ("id", "title", "note", "held_on", "group", ROLE)
 _AFTER = ("rated_at", "outcome", "outcome_at", "frozen", "simulated", *_ESTIMATE)
 COLUMNS = (*_BEFORE, *_AFTER)
+_LATER = ("estimate_base_rate",)  # not in exports of before
 _TYPED = ("title", "note", "group", ROLE, "estimate_model", "estimate_fingerprint")
 
 
@@ -68,7 +69,8 @@ def parse_entries(content: bytes, source: str, catalogue: Catalogue) -> tuple[li
     if not {"id", "rated_at"} <= set(header):
         ratings = Ratings.from_text(header, rows, catalogue, source=source, problems=problems)
         return _ordinary(ratings, Path(source).stem), []
-    problems += [Problem("is missing; export the journal anew", column=x) for x in COLUMNS if x not in header]
+    missing = set(COLUMNS) - set(_LATER) - set(header)
+    problems += [Problem("is missing; export the journal anew", column=x) for x in COLUMNS if x in missing]
     signals = [place for place, name in enumerate(header) if name not in COLUMNS or name == ROLE]
     try:
         table = [[row[place] for place in signals] for row in rows]
@@ -162,6 +164,7 @@ _DAY = "is not a day; write it as in 2026-05-31"
 _WHEN = "is not a time; write it as in 2026-05-31 or 2026-05-31T14:00:00+00:00"
 _SWITCH = "is neither yes nor no"
 _SHARE = "is not a number from 0 to 1"
+_PART = "is neither a number from 0 to 1 nor yes or no"
 
 
 def _switch(cell: str) -> bool:
@@ -170,14 +173,25 @@ def _switch(cell: str) -> bool:
     return word in YES
 
 
+def _part(cell: str) -> float:
+    return float(_switch(cell)) if cell.lower() in YES | NO else _share(cell)
+
+
+def _share(cell: str) -> float:
+    if not 0 <= (number := float(cell)) <= 1:
+        raise ValueError(cell)
+    return number
+
+
 _PARSED: tuple[tuple[str, Callable[[str], Any], str], ...] = (
     ("held_on", date.fromisoformat, _DAY),
     ("rated_at", lambda cell: moment(datetime.fromisoformat(cell)), _WHEN),
     ("outcome_at", lambda cell: moment(datetime.fromisoformat(cell)), _WHEN),
     ("frozen", _switch, _SWITCH),
     ("simulated", _switch, _SWITCH),
-    ("estimate_probability", float, _SHARE),
-    ("estimate_low", float, _SHARE),
-    ("estimate_high", float, _SHARE),
-    ("estimate_simulated", _switch, _SWITCH),
+    ("estimate_probability", _share, _SHARE),
+    ("estimate_low", _share, _SHARE),
+    ("estimate_high", _share, _SHARE),
+    ("estimate_simulated", _part, _PART),
+    ("estimate_base_rate", _share, _SHARE),
 )

@@ -135,7 +135,7 @@ def parse_csv(content: bytes, source: str) -> tuple[list[str], list[list[str]], 
     lines = text.strip("\r\n").splitlines(keepends=True)
     if lines and lines[0].lower().startswith("sep="):  # a hint that spreadsheets write for themselves
         lines = lines[1:]
-    delimiter = max(",;\t", key=lines[0].count) if lines else ","
+    delimiter = delimiter_of(lines[0]) if lines else ","
     try:
         table = list(csv.reader(io.StringIO("".join(lines), newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
@@ -145,8 +145,8 @@ def parse_csv(content: bytes, source: str) -> tuple[list[str], list[list[str]], 
     if not table:
         raise RatingsError(source, [Problem("the file is empty; it needs a header and rated interviews")])
     header, rows = [name.strip() for name in table[0]], table[1:]
-    if delimiter == ";":  # where a semicolon parts cells, a comma is the decimal sign
-        rows = [[_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
+    if delimiter == ";":
+        rows = [[with_point(cell) for cell in row] for row in rows]
     problems = []
     for number, row in enumerate(rows, 1):
         if not row:  # a blank line: nothing was observed
@@ -156,6 +156,20 @@ def parse_csv(content: bytes, source: str) -> tuple[list[str], list[list[str]], 
             problems.append(Problem(kind, number, found=f"{len(row)} cells"))
             row[:] = (row + [""] * len(header))[: len(header)]
     return header, rows, problems
+
+
+def delimiter_of(header: str) -> str:
+    """Tell what parts the cells of a CSV file, by its header: comma, semicolon or tab."""
+    return max(",;\t", key=header.count)
+
+
+def with_point(cell: str) -> str:
+    """Write a number with a decimal comma with a point: where a semicolon parts cells, a comma is the decimal sign.
+
+    >>> with_point("3,5"), with_point("3.5"), with_point("a,b")
+    ('3.5', '3.5', 'a,b')
+    """
+    return _DECIMAL_COMMA.sub(r"\1.\2", cell)
 
 
 def read_parquet(path: Path) -> pd.DataFrame:

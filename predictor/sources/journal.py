@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-APPLICATION, VERSION = 0x494F504A, 1  # "IOPJ" in the file's header, and the layout of the table below
+APPLICATION, VERSION = 0x494F504A, 2  # "IOPJ" in the file's header, and the layout of the table and its JSON
 WAIT = 10.0  # seconds that one process waits for another
 FIELDS = tuple(Entry.__dataclass_fields__)
-_first_look, _known = threading.Lock(), set[tuple[int, int]]()
+_first_look, _known = threading.RLock(), set[tuple[int, int]]()
 _TABLE = """
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, note TEXT NOT NULL, held_on TEXT,
@@ -87,6 +88,7 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self._take_back()
             if self.path.is_file() and not self.path.stat().st_size:
                 self._make()
         with self._open() as file:
@@ -149,13 +151,13 @@ class Journal:
         *,
         title: str | None = None,
         note: str | None = None,
-        held_on: date | None = None,
+        held_on: date | EllipsisType | None = ...,
         group: str | None = None,
         rater_role: str | None = None,
         ratings: Mapping[str, Any] | None = None,
         estimate: Estimate | None = None,
     ) -> Entry:
-        """Change what is given, and leave the rest.
+        """Change what is given, and leave the rest; `held_on=None` takes the day away.
 
         Other ratings, or another role, are rated now, and the estimate of the old ones goes unless a new one is given.
 
@@ -181,7 +183,7 @@ class Journal:
                 old,
                 title=old.title if title is None else title,
                 note=old.note if note is None else note,
-                held_on=held_on or old.held_on,
+                held_on=old.held_on if isinstance(held_on, EllipsisType) else held_on,
                 group=old.group if group is None else group,
             )
             rerated = (found, role) != (old.ratings, old.rater_role)
@@ -234,12 +236,19 @@ class Journal:
         ------
         NoEntryError
             If there is no such interview.
+        JournalError
+            If the file cannot be written; or, as it then says, the interview is deleted, but the file not rebuilt.
         """
         with self._open(write=True) as file:
             self._get(file, id)
             file.execute("DELETE FROM entries WHERE id = ?", (id,))
-        with self._open() as file:
-            file.execute("VACUUM")
+        try:
+            with self._open() as file:
+                file.execute("VACUUM")  # needs as much room again as the file takes
+        except JournalError as error:
+            raise JournalError(
+                f"the interview is deleted, but traces may be left in the file until the next deletion: {error}"
+            ) from None
 
     # -- read ------------------------------------------------------------------------------------------------------
 
@@ -383,6 +392,13 @@ class Journal:
         except OSError:
             return False
 
+    def _take_back(self) -> None:
+        """Let SQLite take back what another process was killed at; where that was the making, an empty file stays."""
+        beside = self.path.resolve().with_name(f"{self.path.resolve().name}-journal")
+        if beside.exists() and _application(self.path):
+            with contextlib.closing(self._connect()) as file:
+                file.execute("PRAGMA user_version").fetchone()
+
     def _make(self) -> None:
         with contextlib.closing(self._connect()) as file:
             file.execute("BEGIN IMMEDIATE")
@@ -409,6 +425,7 @@ class Journal:
                 file.execute("PRAGMA temp_store = MEMORY")
                 if write:
                     file.execute("BEGIN IMMEDIATE")
+                    file.execute(f"PRAGMA user_version = {VERSION}")  # older code cannot read what is written
                 yield file  # closing without a commit rolls back
                 if write:
                     file.execute("COMMIT")
@@ -435,6 +452,10 @@ class Journal:
                     why = f"another program has held it for {WAIT:g} s; try again"
                 case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
                     why = f"damaged: {error}; put back a copy of it"
+                case sqlite3.SQLITE_FULL:
+                    why = "the disk is full; make room first"
+                case sqlite3.SQLITE_READONLY:
+                    why = "cannot be written to; look whether the file, its folder or the whole disk is read-only"
                 case _:
                     why = f"cannot be read or written: {error}"
             raise JournalError(f"{self.path}: {why}") from None

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
-from predictor import Catalogue, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
+from predictor import Catalogue, OfferClassifier, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.errors import CatalogueError, ConfigError, RatingsError
 from predictor.learning.evaluation import log_loss
 
@@ -50,13 +51,16 @@ def test_out_of_fold_predictions_are_what_the_scores_are_of(result: TrainingResu
 
 
 def test_auc_by_role_on_simulated_interviews() -> None:
-    """The bands of what is realistic by who rated, for 4,000 ratings; one standard error of an AUC is about .015."""
-    found = train(simulate_interviews(4000, seed=6), QUICK)
-    auc = {role: scores["roc_auc"].value for role, scores in found.scores_by_role.items()}
+    """The bands of what is realistic by who rated; on 10,000 other ratings one standard error is about .01."""
+    known, others = (simulate_interviews(n, seed=n).labelled() for n in (3000, 10_000))
+    model = OfferClassifier(known.catalogue).fit(known.features, known.y, groups=known.groups).model_
+    answers = model.predict_many(others)["offer_probability"].to_numpy()
+    roles = others.columns["rater_role"]
+    auc = {role: roc_auc_score(others.y[roles == role], answers[roles == role]) for role in set(roles)}
     assert 0.76 < auc["interviewer"] < 0.83
     assert 0.71 < auc["observer"] < 0.80
     assert 0.60 < auc["candidate"] < 0.69
-    assert 0.70 < found.scores["roc_auc"].value < 0.77
+    assert 0.70 < roc_auc_score(others.y, answers) < 0.77
 
 
 def test_shuffled_offers_give_the_base_rate() -> None:
@@ -76,17 +80,6 @@ def test_all_fives_beat_all_ones_and_more_is_better(result: TrainingResult, cata
         ]
         assert means == sorted(means)
         assert means[-1] - means[0] > 0.5
-
-
-def test_a_strong_signal_is_found() -> None:
-    ratings = simulate_interviews(1200, seed=1)
-    y = ratings.y.copy()
-    rng = np.random.default_rng(0)
-    told = ratings.values[:, ratings.catalogue.names.index("next_steps_timeline")]
-    known = ~np.isnan(told)
-    y[known] = rng.random(known.sum()) < np.where(told[known] >= 4, 0.7, 0.15)
-    model = train(Ratings(ratings.catalogue, ratings.values, y, ratings.columns), QUICK).model
-    assert next(iter(model.feature_importances)) == "next_steps_timeline"
 
 
 def test_order_of_rows_and_ids_change_nothing_that_matters() -> None:
@@ -123,7 +116,7 @@ def test_hindsight_is_noticed(result: TrainingResult) -> None:
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
     """Few rows in few groups: a fold may lack an outcome; that must never end in a traceback."""
     n = data.draw(st.integers(10, 24))
@@ -132,7 +125,7 @@ def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
     y = np.array([float(data.draw(st.booleans())) for _ in range(n)])
     small = replace(ratings, y=y, columns={**ratings.columns, "candidate_id": groups})
     prior = data.draw(st.sampled_from(["auto", "none"]))
-    config = TrainingConfig(repeats=2, resamples=20, challengers=("mean_rating", "logistic", "boosting"), prior=prior)
+    config = TrainingConfig(repeats=1, resamples=20, challengers=("logistic", "boosting"), prior=prior)
     try:
         result = train(small, config)
         assert result.scores["log_loss"].n == n if result.scores else "prior" in result.model.trained_on

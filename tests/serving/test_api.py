@@ -6,12 +6,14 @@ import http.client
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from hypothesis import strategies as st
 from schemathesis.checks import CHECKS
 from starlette.testclient import TestClient
 
-from predictor import OfferModel
+from predictor import OfferModel, TrainingResult
 from predictor.atomic import write_text
 from predictor.model import PUBLISHED
 from predictor.serving.app import make_app
@@ -72,8 +74,22 @@ def test_it_tells_what_the_model_is(client: TestClient, model: OfferModel) -> No
     importances = client.get("/v1/importances").json()
     assert importances["feature_importances"] == dict(model.feature_importances)
     assert sum(importances["side_importances"].values()) <= sum(importances["family_importances"].values())
+    assert importances["measured"] is None  # its training is not beside it
     assert client.get("/health").json() == {"status": "ok"}
     assert client.get("/ready").json()["model"]["name"] == model.name
+
+
+def test_importances_have_the_intervals_of_the_very_training(kept: Path, result: TrainingResult) -> None:
+    client = TestClient(make_app(Settings(kept / "model.json")), base_url="http://localhost")
+    found = client.get("/v1/importances").json()
+    for kind, measured in (
+        ("signal", result.importances),
+        ("family", result.importances_by_family),
+        ("side", result.importances_by_side),
+    ):
+        assert found["measured"][kind] == {name: vars(item.contribution) for name, item in measured.items()}
+    values = {name: figure["value"] for name, figure in found["measured"]["signal"].items()}
+    assert values == pytest.approx(found["feature_importances"])
 
 
 def test_documentation_needs_no_other_host(client: TestClient) -> None:
@@ -82,7 +98,22 @@ def test_documentation_needs_no_other_host(client: TestClient) -> None:
     links = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
     assert links
     assert all(client.get(link).status_code == 200 for link in links)
-    assert not re.search(r"<script|<style|style=|https?://", page)
+    assert not re.search(r"<script(?! src=)|<style|style=|https?://", page)
+
+
+def test_the_example_of_the_documentation_runs_and_is_answered_so(client: TestClient) -> None:
+    shown = {
+        name: unescape(text)
+        for name, text in re.findall('<code id="(.*?)">(.*?)</code>', client.get("/docs").text, re.S)
+    }
+    curl, address, _, header, _, body = shlex.split(shown["curl"].replace("\\\n", ""))  # as a shell joins lines
+    assert (curl, address) == ("curl", "localhost/v1/predict")
+    answer = client.post(f"http://{address}", content=body, headers=[header.split(": ")]).json()
+    abridged = json.loads(shown["answer"])
+    rated = abridged.pop("contributions")
+    assert abridged == {name: answer[name] for name in abridged}
+    assert rated == [part for part in answer["contributions"] if part["rating"] is not None]
+    assert {part["signal"]: part["rating"] for part in rated} == json.loads(body)
 
 
 # --- what it refuses

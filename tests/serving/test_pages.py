@@ -22,9 +22,9 @@ from starlette.testclient import TestClient
 from predictor import Catalogue, OfferModel, TrainingResult
 from predictor.changes import what_would_change
 from predictor.model import PUBLISHED as PUBLISHED_FILE
-from predictor.serving.accuracy import accuracy_by_role
 from predictor.serving.app import make_app
 from predictor.serving.history_pages import bins
+from predictor.serving.record import accuracy_by_role
 from predictor.serving.settings import Settings
 from predictor.sources.entry import Estimate
 from predictor.sources.journal import Journal
@@ -149,8 +149,10 @@ def test_an_interview_is_kept_and_frozen_by_its_outcome(open_page: Open, journal
     assert entry.ratings == {"goals_discussed": 4.0}
     page.locator("#ratings summary").click()
     rate(page, "goals_discussed", 5)
+    page.fill("#held_on", "")
     page.get_by_role("button", name="Save the ratings").click()
     page.get_by_text("Changed.").wait_for()
+    assert journal.get(entry.id).held_on is None
     late = open_page(f"/journal/{entry.id}")  # left open in another window
     late.locator("#ratings summary").click()
     rate(late, "goals_discussed", 1)
@@ -182,7 +184,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     exported = journal.export_csv()
     assert next(csv.DictReader(io.StringIO(exported)))["title"].startswith("'=")
     before = len(journal.entries())
-    (tmp_path / "bad.csv").write_text("interview_id,goals_discussed\nAcme,4\nGlobex,9\n")
+    (tmp_path / "bad.csv").write_text("interview_id,goals_discussed\nAcme,4\nGlobex,9\nInitech,x\n")
     answer = page.request.post(
         "/journal/import",
         multipart={
@@ -191,7 +193,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
         },
     )
     assert answer.status == 422
-    assert "Row 2" in answer.text() and "goals_discussed" in answer.text()
+    assert re.findall(r"Row (\d), <strong>goals_discussed", answer.text()) == ["2", "3"]
     assert len(journal.entries()) == before
     (tmp_path / "good.csv").write_text("interview_id,goals_discussed,offer\nAcme,4,\nGlobex,2,\n")
     page.set_input_files("#file", tmp_path / "good.csv")
@@ -287,6 +289,12 @@ def test_beyond_this_machine_a_person_gives_the_token_once() -> None:
     assert "Rate an interview" in shown
     assert "journal" not in shown.lower()  # there is none
     assert browser.get("/journal").status_code == 404
+    csrf = re.findall('action="/logout"><input type="hidden" name="csrf_token" value="(.*?)"', shown)[0]
+    assert browser.post("/logout", data={"csrf_token": "0" * 64}).status_code == 403
+    assert browser.get("/").url.path == "/"
+    assert browser.post("/logout", data={"csrf_token": csrf}).url.path == "/login"
+    assert browser.get("/").url.path == "/login"
+    assert "/logout" not in TestClient(make_app(Settings(PUBLISHED_FILE)), base_url="http://localhost").get("/").text
     other = TestClient(make_app(settings), cookies={"predictor_login": "0" * 64})
     assert other.get("/").status_code == 401
 
@@ -319,7 +327,7 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
     frozen = next(entry.id for entry in journal.entries() if entry.frozen)
     free = next(entry.id for entry in journal.entries() if not entry.frozen)
     paths = ["/", "/journal", f"/journal/{frozen}", f"/journal/{free}", "/calibration", "/train"]
-    paths += [f"/journal/{free}/delete"]
+    paths += [f"/journal/{free}/delete", "/docs"]
     for path in paths:
         page.goto(path)
         if page.locator("#ratings summary").count():
@@ -340,7 +348,7 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
             assert not small, path
 
 
-def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Path) -> None:
+def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Path, journal: Journal) -> None:
     page = open_page("/train")  # begun above
     page.get_by_role("heading", name="The new model").wait_for(timeout=60_000)
     told = page.locator("#training").inner_text()
@@ -357,5 +365,20 @@ def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Pat
     page.goto("/")
     assert "In part SIMULATED" in page.locator(".strip").inner_text()
     rate(page, "goals_discussed", 5)
-    expected = trained.predict({"goals_discussed": 5})
+    expected = trained.predict({"goals_discussed": 5}, base_rate=0.1)
+    page.fill("#base_rate", "10")
     page.locator(".big strong", has_text=whole(expected.offer_probability)).wait_for()
+    page.fill("#title", "Kept at another base rate")
+    page.get_by_role("button", name="Keep in journal").click()
+    told = page.locator("section", has_text="What was estimated").inner_text().replace("\xa0", " ")
+    assert "in part SIMULATED" in told
+    assert "at your base rate of 10.0 %" in told
+    kept = next(entry for entry in journal.entries() if entry.title == "Kept at another base rate")
+    assert kept.estimate == Estimate.of(expected, 0.1)
+    assert kept.estimate.simulated == trained.prior_share < 1
+    (work / "experiments/models/champion.json").write_bytes(PUBLISHED_FILE.read_bytes())  # a later model
+    page.reload()
+    later = PUBLISHED.predict({"goals_discussed": 5}, base_rate=0.1)
+    told = page.locator("section", has_text="What was estimated").inner_text().replace("\xa0", " ")
+    assert f"says {whole(later.offer_probability)} " in told
+    assert "at the same base rate of 10.0 %" in told

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
+import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -19,7 +22,7 @@ from starlette.testclient import TestClient
 from predictor.cli import main
 from predictor.errors import ConfigError
 from predictor.model import PUBLISHED
-from predictor.serving.app import make_app
+from predictor.serving.app import make_app, make_server
 from predictor.serving.observation import JsonLines
 from predictor.serving.security import check_csrf, csrf_token
 from predictor.serving.settings import Settings
@@ -75,6 +78,26 @@ def test_another_host_is_refused_with_the_mend(client: TestClient, host: str) ->
     assert answer.status_code == 400
     assert answer.json()["problems"][0]["field"] == "Host"
     assert "--allow-host" in answer.json()["error"]
+
+
+def test_a_person_is_refused_by_a_page_that_tells_nothing_of_the_server(client: TestClient) -> None:
+    person = {"accept": "text/html,*/*;q=0.8"}
+    name = client.get("/ready").json()["model"]["name"]
+    refused = {
+        400: client.get("/", headers={**person, "host": "evil.example<b>"}),
+        403: client.post("/", headers={**person, "origin": "http://evil.example"}),
+        413: client.post("/", content=b" " * 1_000_001, headers=person),
+        503: client.get("/slow", headers=person),
+    }
+    for status, answer in refused.items():
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert f'<p class="kicker">{status}</p>' in answer.text
+        assert not [word for word in (name, "fingerprint", "csrf_token", "<nav", "<b>") if word in answer.text]
+        assert "set-cookie" not in answer.headers
+    beyond = TestClient(make_app(Settings(PUBLISHED, token=TOKEN)), base_url="http://localhost")
+    answer = beyond.post("/", headers=person)
+    assert (answer.status_code, "The token is missing" in answer.text, name in answer.text) == (401, True, False)
+    assert client.post("/v1/predict", headers={**person, "origin": "http://evil.example"}).json()["problems"]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +171,7 @@ def test_beyond_loopback_a_token_is_demanded() -> None:
 def test_whoever_lacks_the_token_is_told_nothing() -> None:
     settings = Settings(PUBLISHED, host="0.0.0.0", token=TOKEN, hosts=("testserver",))
     client = TestClient(make_app(settings))
-    for path in ("/v1/model", "/docs", "/openapi.json", "/metrics", "/static/docs.css", "/nothing"):
+    for path in ("/v1/model", "/docs", "/openapi.json", "/metrics", "/logout", "/nothing"):
         answers = [client.get(path)]
         answers += [
             client.get(path, headers={"authorization": given.encode()})
@@ -190,6 +213,49 @@ def test_a_body_that_does_not_come_and_an_answer_that_does_not_begin_end_in_time
     for answer in (client.get("/slow"), asyncio.run(ask())):
         assert answer.status_code == 503
         assert "within 0.5 seconds" in answer.json()["error"]
+
+
+def test_a_request_that_does_not_come_ends_in_time_and_one_that_does_is_answered() -> None:
+    app, settings = make_app(Settings(PUBLISHED, timeout=1)), Settings(PUBLISHED, timeout=1)
+    head = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+
+    async def dribble(port: int, whole: bytes, bit: bytes) -> tuple[bytes, float]:
+        """Send a whole request, if any, then a bit of another again and again; tell when the connection was closed."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        began, got = time.monotonic(), asyncio.create_task(reader.read())
+        writer.write(whole + bit)
+        while not got.done():
+            writer.write(bit[-1:])
+            await asyncio.wait([got], timeout=0.1)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            return await got, time.monotonic() - began
+        return b"", time.monotonic() - began  # bytes were under way when it closed
+
+    async def ask() -> list[tuple[bytes, float]]:
+        listening = socket.create_server(("127.0.0.1", 0))
+        server, port = make_server(app, settings), listening.getsockname()[1]
+        running = asyncio.create_task(server.serve([listening]))
+        whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        seen = await asyncio.gather(
+            dribble(port, b"", head),  # headers without end
+            dribble(port, whole, head),  # the same on a connection that is kept alive
+            dribble(port, whole, b"\n"),  # nothing at all, for ever
+        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for part in (head, b"x", b"\r\n\r\n"):  # slow, but in time
+            writer.write(part)
+            await asyncio.sleep(0.3)
+        seen.append((await reader.readuntil(b"}"), 1.0))
+        writer.close()
+        server.should_exit = True
+        await running
+        return seen
+
+    seen = asyncio.run(asyncio.wait_for(ask(), 20))
+    assert [b'{"status":"ok"}' in got for got, _ in seen[-1:]] == [True]
+    assert not seen[0][0]
+    assert all(0.8 < seconds < 3 for _, seconds in seen)
 
 
 # --- what is never told

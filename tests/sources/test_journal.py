@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import resource
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,7 +34,7 @@ from predictor.sources.journal import Journal
 from predictor.trainings import Present, train_on_journal
 
 GOALS, RAPPORT = "goals_discussed", "mutual_rapport"
-SAID = Estimate(0.4, 0.2, 0.7, "mine", "0123456789abcdef", simulated=True)
+SAID = Estimate(0.4, 0.2, 0.7, "mine", "0123456789abcdef", simulated=1)
 NAMES = Catalogue.shipped().names
 TEXT = st.text(max_size=40) | st.text("=+-@\t\r\n'\",;＝", max_size=6)  # noqa: RUF001
 TIMES = st.datetimes(datetime(1900, 1, 1), timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
@@ -58,7 +61,8 @@ def entries(draw: st.DrawFn) -> Entry:
     outcome = draw(st.sampled_from(OUTCOMES))
     frozen = outcome in ("offer", "no offer") or draw(st.booleans())
     low, p, high = sorted(draw(st.lists(st.floats(0, 1), min_size=3, max_size=3)))
-    said = Estimate(p, low, high, draw(TEXT), draw(TEXT), draw(st.booleans()))
+    base_rate = draw(st.none() | st.floats(0, 1, exclude_min=True, exclude_max=True))
+    said = Estimate(p, low, high, draw(TEXT), draw(TEXT), draw(st.floats(0, 1)), base_rate)
     return Entry(
         new_id(), draw(TEXT), draw(TEXT), draw(st.none() | st.dates()), draw(st.sampled_from(["", "observer"])),
         draw(st.dictionaries(st.sampled_from(NAMES), st.floats(1, 5))), draw(st.none() | TIMES), draw(st.sampled_from([None, said])),
@@ -104,6 +108,8 @@ def test_the_outcome_freezes_the_rating_for_good(journal: Journal, clock: Callab
         with pytest.raises(FrozenError, match=r"known since 2026-05-03.*hindsight"):
             journal.edit(entry.id, title="lost", **change)  # type: ignore[arg-type]
     assert journal.get(entry.id) == entry
+    assert journal.edit(entry.id, held_on=date(2026, 4, 29)).held_on == journal.edit(entry.id).held_on
+    assert journal.edit(entry.id, held_on=None).held_on is None
     mended = journal.edit(entry.id, note="They called.", ratings={GOALS: 4}, held_on=date(2026, 4, 30))
     assert (mended.note, mended.rated_at, mended.estimate) == ("They called.", entry.rated_at, SAID)
     assert journal.set_outcome(entry.id, "no offer").outcome == "no offer"
@@ -185,6 +191,21 @@ def test_the_new_model_is_held_against_the_present_one(journal: Journal, tmp_pat
 # -- the file ----------------------------------------------------------------------------------------------------------
 
 
+def test_what_was_kept_in_the_first_layout_is_read_and_imported(journal: Journal) -> None:
+    kept = journal.add("old", {GOALS: 4}, estimate=SAID)
+    export = journal.export_csv()
+    old = json.dumps({**{k: v for k, v in vars(SAID).items() if k != "base_rate"}, "simulated": True})
+    _sqlite(journal.path, "PRAGMA user_version = 1", f"UPDATE entries SET estimate = '{old}'")
+    header, row = csv.reader(io.StringIO(export))
+    before = {**dict(zip(header, row, strict=True)), "id": new_id(), "estimate_simulated": "yes"}
+    del before["estimate_base_rate"]
+    assert journal.get(kept.id) == kept
+    assert journal.import_csv("\n".join(",".join(cells) for cells in (before, before.values())).encode()) == 1
+    assert [entry.estimate for entry in Journal(journal.path).entries()] == [SAID, SAID]
+    with contextlib.closing(sqlite3.connect(journal.path)) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (2,)
+
+
 def test_deleted_for_good(journal: Journal) -> None:
     secrets = [f"SECRET-{number}-" + "x" * 3000 for number in range(40)]  # over many pages of the file
     ids = [journal.add(f"TITLE-{number}", {GOALS: 4}, note=note).id for number, note in enumerate(secrets)]
@@ -251,7 +272,7 @@ def _nonsense(path: Path) -> None:
 SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "text": (lambda path: path.write_text("goals_discussed,offer\n4,yes\n"), "is not a journal of this tool"),
     "foreign": (lambda path: _sqlite(path, "PRAGMA journal_mode = WAL", "CREATE TABLE t (x)"), "is not a journal"),
-    "newer": (lambda path: (Journal(path), _sqlite(path, "PRAGMA user_version = 2")), "newer than this version reads"),
+    "newer": (lambda path: (Journal(path), _sqlite(path, "PRAGMA user_version = 3")), "newer than this version reads"),
     "cut": (_half, "damaged"),
     "a folder": (lambda path: path.mkdir(), "cannot be used as a journal: Is a directory"),
     "nonsense": (_nonsense, "damaged: outcome is none of"),
@@ -280,6 +301,28 @@ def test_for_the_owner_only_and_never_made_twice(journal: Journal, monkeypatch: 
     assert not journal.path.exists()
 
 
+def test_a_making_that_was_cut_off_is_made_anew(journal: Journal) -> None:
+    journal.add("lost, since the making was not done", {})
+    # what SQLite leaves beside the file when it is killed: before, there were 0 pages; sqlite.org/fileformat2.html, 3
+    nothing = struct.pack(">8s5I", bytes.fromhex("d9d505f920a163d7"), 0, 0, 0, 512, 4096).ljust(512, b"\0")
+    journal.path.with_name(f"{journal.path.name}-journal").write_bytes(nothing)
+    Journal(journal.path).add("the first", {})
+    assert [entry.title for entry in journal.entries()] == ["the first"]
+    assert list(journal.path.parent.iterdir()) == [journal.path]
+
+
+def test_a_deletion_without_room_to_rebuild_the_file_says_what_is_done(journal: Journal) -> None:
+    first, *others = [journal.add(f"TITLE-{number}", {}, note="x" * 3000).id for number in range(20)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size // 2, before[1]))
+    try:
+        with pytest.raises(JournalError, match="is deleted, but traces may be left in the file until the next"):
+            journal.delete(first)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(entry.id for entry in journal.entries()) == sorted(others)
+
+
 # -- what people give it -----------------------------------------------------------------------------------------------
 
 
@@ -297,7 +340,7 @@ def test_import_is_all_or_nothing_and_says_what_is_wrong_where(journal: Journal)
     rows = list(csv.DictReader(io.StringIO(journal.export_csv())))
     spoilt = {
         GOALS: "9", "rater_role": "boss", "held_on": "1.5.2026", "rated_at": "yesterday", "outcome": "hired",
-        "frozen": "perhaps", "title": "x" * 201, "id": "7", "estimate_low": "low",
+        "frozen": "perhaps", "title": "x" * 201, "id": "7", "estimate_low": "low", "estimate_simulated": "7", "estimate_base_rate": "nan",
     }  # fmt: skip
 
     def table(*rows: dict[str, Any]) -> bytes:

@@ -1,0 +1,490 @@
+"""What the journal and the server bear: kills in mid-write, many writers, full disks, swapped models, a long load.
+
+- `kills [ROUNDS]`: a process writes to a journal without a pause and is killed (SIGKILL) at a random moment. What it
+  was told is done must be there, as it was told; what it was at must be there wholly or not at all. A quarter as many
+  kills meet a process that makes new journals.
+- `writers [ROWS]`: eight processes add so many rows each at once. All must be there, none twice.
+- `disk`: one that is full, has space again, is read-only, and no longer; then a journal of a newer layout. What is
+  refused must change nothing. Root mounts a small disk; else sizes of files are limited, and who may write.
+- `swap [REQUESTS]`: `predictor serve` answers over eight connections while its model's file is replaced every 50 ms.
+  Every answer must be that of one of the two models, to the last bit.
+- `soak [MINUTES]`: half of what the server can take, for so long. No request may fail, and memory may grow by 5 % at
+  most, from the minute after the first to the last.
+
+Entries are made up, and so are ratings; models are of SIMULATED interviews. POSIX only. It exits 1 where one fails.
+
+    .venv/bin/python experiments/benchmark/endurance.py kills
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import multiprocessing
+import os
+import random
+import re
+import resource
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import count, cycle, islice, takewhile
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import psutil
+from load import answers, free_port, request, started, until
+
+from predictor import OfferModel
+from predictor.atomic import write_bytes
+from predictor.errors import JournalError
+from predictor.sources.entry import OUTCOMES, Entry
+from predictor.sources.journal import VERSION, Journal
+
+FORK = multiprocessing.get_context("fork")
+PUBLISHED = OfferModel.published()
+WRITERS = CONNECTIONS = 8
+LATEST = 0.1  # seconds from a process's first write to its end; a write takes some milliseconds
+ROLLBACK = bytes.fromhex("d9d505f920a163d7")  # how a rollback journal begins: sqlite.org/fileformat2.html, section 3
+SMALL, LARGE = 400_000, 4_000_000  # bytes of a disk
+CHAMPION, PAUSE = "experiments/models/champion.json", 0.05
+FORM, WRONG = "application/x-www-form-urlencoded", "no_such_signal"
+SAMPLE, GROWTH = 1.0, 1.05  # seconds between two looks at the memory; what it may grow by
+KILLS = (
+    "writes acknowledged", "kills in mid-write", "of these to be taken back", "last writes not there",
+    "last writes wholly there", "makings cut off", "of these with pages in the file", "journals made, and usable",
+)  # fmt: skip
+Faults = list[str]
+
+
+def main() -> int:
+    """Measure one thing, and say what failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="what", required=True)
+    for name, (_, *default) in MEASURES.items():
+        command = commands.add_parser(name)
+        for number in default:
+            command.add_argument("number", nargs="?", type=type(number), default=number, help="[default: %(default)s]")
+    # A fork leaves behind the threads of numpy's libraries, which what is forked here does not use.
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+    what, *given = vars(parser.parse_args()).values()
+    try:
+        faults = MEASURES[what][0](*given)
+    except (JournalError, OSError) as error:  # a call or a connection that should have done
+        faults = [f"{type(error).__name__}: {error}"]
+    for fault in faults:
+        print(f"FAILED: {fault}")
+    return bool(faults)
+
+
+# -- the journal -------------------------------------------------------------------------------------------------------
+
+
+def kills(rounds: int) -> Faults:
+    """Kill a process that writes, again and again, and look at what it left."""
+    rng, seen, faults = random.Random(1), Counter(dict.fromkeys(KILLS, 0)), Faults()
+    kept: dict[str, Entry] = {}
+    with tempfile.TemporaryDirectory() as there:
+        path = Path(there, "one.journal")
+        for number in range(rounds):
+            told = _killed(_write, path, number, after=rng.uniform(0, LATEST))
+            done, begun = told[1::2], told[len(told) - len(told) % 2 :]  # it tells before each write, and after it
+            kept = {title: entry for title, entry in (kept | dict(done)).items() if entry}
+            seen["writes acknowledged"] += len(done)
+            seen.update(_left(path))
+            entries = Journal(path).entries()  # checks the file, and parses every row
+            found = {entry.title: entry for entry in entries}
+            for title, wanted in begun:
+                now, before = found.get(title), kept.pop(title, None)
+                if now == before:
+                    seen["last writes not there"] += 1
+                elif _content(now) == wanted:
+                    seen["last writes wholly there"] += 1
+                else:
+                    faults.append(f"kill {number} left half a write: {now}")
+                kept |= {title: now} if now else {}
+            if found != kept or len(found) != len(entries):
+                return [*faults, f"kill {number} left {len(entries)} rows, not the {len(kept)} that it should"]
+        for number in range(rounds // 4):
+            made = _killed(_make, Path(there, str(number)), after=rng.uniform(0, LATEST))
+            if len(made) % 2:
+                seen["makings cut off"] += 1
+                seen["of these with pages in the file"] += made[-1].exists() and made[-1].stat().st_size > 0
+            for path in set(made):
+                Journal(path).add("the first", {})
+                seen["journals made, and usable"] += 1
+    _table(f"{rounds} kills of a writer, {rounds // 4} of a maker of journals", seen)
+    if not seen["kills in mid-write"]:
+        faults.append("no kill hit a write, so this shows nothing")
+    return faults
+
+
+def _killed(work: Callable[..., None], *given: Any, after: float) -> list[Any]:
+    """Let a process work, kill it so many seconds after its first word, and give what it told."""
+    ours, theirs = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=work, args=(theirs, *given))
+    process.start()
+    theirs.close()
+    told, timer = [], threading.Timer(after, process.kill)
+    with ours, contextlib.suppress(EOFError, OSError):  # OSError: a word was cut off, so it was not told
+        while True:
+            told.append(ours.recv())
+            if len(told) == 1:
+                timer.start()
+    process.join()
+    if process.exitcode != -signal.SIGKILL:
+        raise SystemExit(f"the process ended by itself, exit code {process.exitcode}; it says why above")
+    return told
+
+
+def _write(channel: Connection, path: Path, seed: int) -> None:
+    """Write without a pause: up to 40 entries, with notes of up to five pages of the file."""
+    journal, rng = Journal(path), random.Random(seed)
+    there = {entry.title: entry for entry in journal.entries()}
+    for number in count():
+        ratings, note, outcome = _ratings(rng), rng.choice("abc") * rng.randint(0, 20_000), rng.choice(OUTCOMES)
+        old = rng.choice([*there.values()]) if there else None
+        kind = rng.choice(("add", "add", "edit", "outcome", "delete"))
+        call: Callable[[], Entry | None]
+        if old is None or (kind == "add" and len(there) < 40):
+            title, wanted = f"{seed}-{number}", (note, ratings, "unknown")
+            call = partial(journal.add, title, ratings, note=note)
+        elif kind == "edit":
+            ratings = dict(old.ratings) if old.frozen else ratings
+            title, wanted = old.title, (note, ratings, old.outcome)
+            call = partial(journal.edit, old.id, ratings=ratings, note=note)
+        elif kind == "outcome":
+            title, wanted = old.title, (old.note, dict(old.ratings), outcome)
+            call = partial(journal.set_outcome, old.id, outcome)
+        else:
+            title, wanted = old.title, None
+            call = partial(journal.delete, old.id)
+        channel.send((title, wanted))
+        there[title] = done = call()
+        channel.send((title, done))
+        if done is None:
+            del there[title]
+
+
+def _make(channel: Connection, folder: Path) -> None:
+    for number in count():
+        path = folder / f"{number}.journal"
+        channel.send(path)
+        Journal(path)
+        channel.send(path)
+
+
+def _left(path: Path) -> Iterator[str]:
+    """Tell whether SQLite left the file by which it takes a write back."""
+    beside = path.with_name(f"{path.name}-journal")
+    if beside.exists():
+        yield "kills in mid-write"
+        head = beside.read_bytes()[:12]
+        if head[:8] == ROLLBACK and any(head[8:]):  # how many pages it holds, so the journal may have been changed
+            yield "of these to be taken back"
+
+
+def _content(entry: Entry | None) -> tuple[str, dict[str, float], str] | None:
+    return entry and (entry.note, dict(entry.ratings), entry.outcome)
+
+
+def writers(rows: int) -> Faults:
+    """Let processes add at once, to a journal that the first of them makes."""
+    with tempfile.TemporaryDirectory() as there, FORK.Pool(WRITERS) as pool:
+        path, start = Path(there, "one.journal"), time.perf_counter()
+        longest = pool.starmap(_add, [(path, number, rows) for number in range(WRITERS)], chunksize=1)
+        seconds = time.perf_counter() - start
+        entries = Journal(path).entries()
+    titles = {entry.title for entry in entries}
+    wanted = {f"{number}-{row}" for number in range(WRITERS) for row in range(rows)}
+    seen = {"rows added": len(wanted), "rows there": len(entries), "rows a second": round(len(wanted) / seconds)}
+    _table(f"{WRITERS} writers at once", {**seen, "longest that one waited, ms": round(1000 * max(longest))})
+    if titles == wanted and len(entries) == len(wanted):
+        return []
+    return [f"{len(wanted - titles)} rows are lost, {len(entries) - len(titles)} are there twice"]
+
+
+def _add(path: Path, number: int, rows: int) -> float:
+    journal, longest = Journal(path), 0.0
+    for row in range(rows):
+        start = time.perf_counter()
+        journal.add(f"{number}-{row}", {PUBLISHED.signals[0]: 1 + row % 5})
+        longest = max(longest, time.perf_counter() - start)
+    return longest
+
+
+def disk() -> Faults:
+    """Do everything with a journal while its disk is full, or cannot be written to, and when that is mended."""
+    rng, outcomes, faults = random.Random(1), cycle(("offer", "no offer")), Faults()
+    rows = f"{PUBLISHED.signals[0]},stage,offer\n".encode() + b"4,%b,yes\n" % (b"x" * 5_000) * 100
+    with tempfile.TemporaryDirectory() as there, _disk(Path(there)) as turn:
+        journal = Journal(Path(there, "one.journal"))
+        for note in ("x" * 5_000, ""):
+            with contextlib.suppress(JournalError):
+                while True:
+                    journal.add("made up", _ratings(rng), note=note)
+        size = journal.path.stat().st_size
+        print(f"a journal of {len(journal.entries())} rows and {size:,} bytes on a disk of {SMALL:,}")
+        for state, room, refused in (
+            ("full", SMALL, ("add", "import")),
+            ("nearly full", size + 60_000, ("import",)),
+            ("larger", LARGE, ()),
+            ("read-only", 0, ("add", "edit", "outcome", "import", "delete")),
+            ("writable", LARGE, ()),
+        ):
+            if not turn(room):
+                print(f"  {state:<14}not looked at: root may write everywhere, and could mount no disk")
+                continue
+            new, old = (journal.entries()[place].id for place in (0, -1))
+            reads = {"read": journal.entries, "open anew": partial(Journal, journal.path)}
+            writes = {
+                "add": partial(journal.add, "made up", _ratings(rng), note="x" * 20_000),
+                "edit": partial(journal.edit, new, note=f"{state} " * 1_500),
+                "outcome": partial(journal.set_outcome, new, next(outcomes)),
+                "import": partial(journal.import_csv, rows),
+                "delete": partial(journal.delete, old),
+            }
+            for name, call in {**reads, **writes}.items():
+                before = {entry.id: entry for entry in journal.entries()}
+                said = _said(journal, call)
+                after = {entry.id: entry for entry in journal.entries()}
+                print(f"  {state:<14}{name:<11}{said}")
+                done = said == "done" or said.startswith("the interview is deleted")
+                if (name in refused and said == "done") or (said != "done" and (name in reads or not refused)):
+                    faults.append(f"{state}, {name}: {said}")
+                if (after != before) != (done and name in writes):
+                    faults.append(f"{state}, {name}: '{said}', but of {len(before)} rows there are {len(after)}")
+                if any(after.get(key) != entry for key, entry in before.items() if key not in (new, old)):
+                    faults.append(f"{state}, {name}: lost a row that it had nothing to do with")
+        with contextlib.closing(sqlite3.connect(journal.path, isolation_level=None)) as file:
+            file.execute(f"PRAGMA user_version = {VERSION + 1}")
+        content = {path.name: path.read_bytes() for path in Path(there).iterdir()}
+        for name, call in {**reads, **writes}.items():
+            said = _said(journal, call)
+            print(f"  {'newer layout':<14}{name:<11}{said}")
+            if "newer than this version" not in said:
+                faults.append(f"newer layout, {name}: {said}")
+        if {path.name: path.read_bytes() for path in Path(there).iterdir()} != content:
+            faults.append("a journal of a newer layout was changed")
+    return faults
+
+
+@contextlib.contextmanager
+def _disk(folder: Path) -> Iterator[Callable[[int], bool]]:
+    """Make a folder a disk; what is given sets its bytes, 0 for read-only, and says whether it could."""
+    root = os.geteuid() == 0
+    if root and not subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", folder]).returncode:
+
+        def mounted(room: int) -> bool:
+            options = f"remount,rw,size={room}" if room else "remount,ro"
+            return not subprocess.run(["mount", "-o", options, folder], check=True).returncode
+
+        try:
+            yield mounted
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+        return
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limited(room: int) -> bool:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room or most, hard))
+        for path in (folder, *folder.iterdir()):
+            path.chmod((path.stat().st_mode & ~0o222) | (0o200 if room else 0))
+        return not (root and not room)
+
+    limited(SMALL)
+    try:
+        yield limited
+    finally:
+        limited(most)
+
+
+def _said(journal: Journal, call: Callable[[], object]) -> str:
+    try:
+        call()
+    except JournalError as error:
+        return str(error).replace(f"{journal.path}: ", "")
+    return "done"
+
+
+# -- the server --------------------------------------------------------------------------------------------------------
+
+
+def swap(requests: int) -> Faults:
+    """Ask a server whose model's file is replaced meanwhile; what is not the answer of one model is a fault."""
+    from predictor import OfferClassifier, simulate_interviews  # here, since scikit-learn takes seconds to load
+
+    known, rng = simulate_interviews(100, seed=5).labelled(), random.Random(1)
+    models = {"one": PUBLISHED, "the other": OfferClassifier(known.catalogue).fit(known.features, known.y).model_}
+    with tempfile.TemporaryDirectory() as there, _served(Path(there)) as (port, _):
+        files = [model.save(Path(there, f"{name}.json")).read_bytes() for name, model in models.items()]
+        right = {
+            request(port, "/v1/predict", json.dumps(body)): {name: _told(model, body) for name, model in models.items()}
+            for body in (_ratings(rng), [_ratings(rng) for _ in range(3)])
+        }
+        seen = Counter({f"answers {whose}": 0 for whose in ("of one model", "of the other model", "mixed or failed")})
+        with _replaced(Path(there, CHAMPION), files) as times:
+            for answer in answers(port, islice(cycle(right), requests), CONNECTIONS):
+                told = json.loads(answer.body) if answer.status == 200 else None
+                of = [f"of {name} model" for name, wanted in right[answer.request].items() if told == wanted]
+                seen[f"answers {of[0] if of else 'mixed or failed'}"] += 1
+        seen["times that the file was replaced"] = times[0]
+        seen["times that another model was taken"] = int(_found(port, "/metrics", r"predictor_model_reloads (\d+)"))
+    _table(f"{requests:,} requests over {CONNECTIONS} connections, of one row and of three", seen)
+    wrong = sorted(name for name, times in seen.items() if bool(times) == (name == "answers mixed or failed"))
+    return [f"{name}: {seen[name]}" for name in wrong]
+
+
+def _told(model: OfferModel, body: Any) -> Any:
+    told = [model.predict(row).to_dict() for row in body] if isinstance(body, list) else model.predict(body).to_dict()
+    return json.loads(json.dumps(told))
+
+
+@contextlib.contextmanager
+def _replaced(path: Path, files: list[bytes]) -> Iterator[list[int]]:
+    """Replace a file by one and the other while the block runs, and count how often."""
+    stop, times = threading.Event(), [0]
+
+    def work() -> None:
+        for content in cycle(files):
+            write_bytes(path, content)
+            times[0] += 1
+            if stop.wait(PAUSE):
+                return
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield times
+    finally:
+        stop.set()
+        thread.join()
+
+
+def soak(minutes: float) -> Faults:
+    """Ask for minutes at half of what the server can take, and watch its memory."""
+    with tempfile.TemporaryDirectory() as there, _served(Path(there)) as (port, server):
+        traffic, end = _traffic(port), time.perf_counter() + 3
+        most = sum(1 for _ in answers(port, takewhile(lambda _: time.perf_counter() < end, traffic), CONNECTIONS)) / 3
+        failed = Counter[str]()
+        asked, start = 0, time.perf_counter()
+        with _watched(server) as memory:
+            for answer in answers(port, _paced(traffic, most / 2, 60 * minutes), CONNECTIONS):
+                asked += 1
+                if answer.status != (422 if WRONG.encode() in answer.request else 200):
+                    failed[f"{answer.request.partition(b' HTTP')[0].decode()}: {answer.status}"] += 1
+        seconds = time.perf_counter() - start
+    seen = {"requests": asked, "failed": failed.total(), "requests a second at most": round(most)}
+    _table(f"{seconds / 60:.1f} minutes", {**seen, "requests a second": round(asked / seconds)})
+    window = min(60, seconds / 3)  # the first is for warming up
+    faults = [f"{what}, {times} times" for what, times in failed.items()]
+    print("memory in MB after warming up: first minute, last minute, last/first (90 % interval), most/least")
+    for place, name in enumerate(("resident", "own (USS)")):
+        later = [(at, sizes[place] / 1e6) for at, *sizes in memory if at >= window]
+        first = [size for at, size in later if at < 2 * window]
+        last = [size for at, size in later if at >= seconds - window]
+        grown = statistics.mean(last) / statistics.mean(first)
+        error = 1.645 * math.hypot(*(statistics.stdev(sizes) / len(sizes) ** 0.5 for sizes in (first, last)))
+        interval = "{:.3f} to {:.3f}".format(*(grown + side * error / statistics.mean(first) for side in (-1, 1)))
+        spread = max(size for _, size in later) / min(size for _, size in later)
+        means = f"{statistics.mean(first):>9.1f}{statistics.mean(last):>9.1f}"
+        print(f"  {name:<12}{means}{grown:>9.3f} ({interval}){spread:>9.2f}")
+        if grown > GROWTH:
+            faults.append(f"{name} memory grew by {grown - 1:.1%}")
+    return faults
+
+
+def _traffic(port: int) -> Iterator[bytes]:
+    """Ask for everything in turn and at random, never the same twice: a cache that grows would show."""
+    rng = random.Random(1)
+    (page,) = answers(port, [request(port, "/")])
+    cookie = re.search(rb"set-cookie: ([^;]+)", page.head)[1].decode()
+    token = re.search(rb'name="csrf_token" value="([^"]+)"', page.body)[1].decode()
+    while True:
+        kind = rng.choices(("one", "twenty", "model", "refused", "page", "form"), (70, 10, 2, 6, 6, 6))[0]
+        if kind == "one":
+            yield request(port, "/v1/predict", json.dumps(_ratings(rng)))
+        elif kind == "twenty":
+            yield request(port, "/v1/predict", json.dumps([_ratings(rng) for _ in range(20)]))
+        elif kind == "refused":
+            yield request(port, "/v1/predict", json.dumps({f"{WRONG}_{rng.random()}": 4}))
+        elif kind == "form":
+            filled = {f"rating.{name}": rating for name, rating in _ratings(rng).items()}
+            yield request(port, "/estimate", urlencode({"csrf_token": token, **filled}), FORM, Cookie=cookie)
+        else:
+            yield request(port, "/" if kind == "page" else "/v1/model")
+
+
+def _paced(requests: Iterable[bytes], rate: float, seconds: float) -> Iterator[bytes]:
+    """Give so many requests a second; one that comes late is followed by the next at once."""
+    start = time.perf_counter()
+    for number, asked in enumerate(requests):
+        if number / rate >= seconds:
+            return
+        time.sleep(max(0.0, start + number / rate - time.perf_counter()))
+        yield asked
+
+
+@contextlib.contextmanager
+def _watched(server: psutil.Process) -> Iterator[list[tuple[float, int, int]]]:
+    """Note seconds, resident and own bytes of a process and its children while the block runs."""
+    stop, start, seen = threading.Event(), time.perf_counter(), []
+
+    def work() -> None:
+        while not stop.wait(SAMPLE):
+            sizes = [process.memory_full_info() for process in (server, *server.children(recursive=True))]
+            seen.append((time.perf_counter() - start, sum(size.rss for size in sizes), sum(size.uss for size in sizes)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _served(folder: Path) -> Iterator[tuple[int, psutil.Process]]:
+    """Run `predictor serve` in a folder until the block ends."""
+    port = free_port()
+    command = [sys.executable, "-m", "predictor", "serve", "--port", str(port)]
+    with started(command, folder) as process:
+        until(port, request(port, "/health"))
+        yield port, psutil.Process(process.pid)
+
+
+def _found(port: int, path: str, pattern: str) -> str:
+    (answer,) = answers(port, [request(port, path)])
+    return re.search(pattern, answer.body.decode())[1]
+
+
+def _ratings(rng: random.Random) -> dict[str, float]:
+    return {name: float(rng.randint(1, 5)) for name in PUBLISHED.signals}
+
+
+def _table(title: str, seen: Mapping[str, int]) -> None:
+    print(title)
+    for name, number in seen.items():
+        print(f"  {name:<40}{number:>9,}")
+
+
+MEASURES: dict[str, tuple[Any, ...]] = {
+    "kills": (kills, 200), "writers": (writers, 100), "disk": (disk,), "swap": (swap, 10_000), "soak": (soak, 10.0),
+}  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""What is asked for and every file's columns, looked at before anything is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+
+import pyarrow as pa
+
+from predictor.batch.parts import ENDINGS, JSONL, STANDARD, Form, Part, Source, told
+from predictor.batch.reading import Header
+from predictor.batch.scoring import Scorer
+from predictor.errors import ConfigError, Problem, RatingsError, nearest
+
+
+def check_options(scorer: Scorer) -> None:
+    """Look at the options.
+
+    Raises
+    ------
+    ConfigError
+        If one does not fit the model.
+    """
+    options, model = scorer.options, scorer.model
+    model.predict({}, base_rate=options.base_rate)  # says what is wrong with a base rate
+    for name in options.unobserved:
+        if name not in model.signals:
+            raise ConfigError(f"'{name}' is no signal of the model{nearest(name, model.signals)}")
+    if clash := sorted({*options.keep} & {*scorer.columns}):
+        raise ConfigError(f"the column '{clash[0]}' is one of the answer's own; it cannot be kept beside it")
+    if not 0 <= options.top <= len(model.terms):
+        raise ConfigError(f"the {options.top} strongest are asked for: write 0 to {len(model.terms)}, all there are")
+
+
+def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str | None) -> None:
+    """Look at where things are to be written, before anything is scored.
+
+    Raises
+    ------
+    ConfigError
+        If one place would be written over another, or is of another kind than it says.
+    """
+    form, standard = Form.of(out), str(out) == STANDARD
+    if form and out.is_dir():
+        raise ConfigError(f"{out}: is a folder with a file's name; name another")
+    if out.exists() and not (form or standard or out.is_dir()):
+        raise ConfigError(f"{out}: is not a folder; name another, or a file by its ending, as in answers.parquet")
+    if out.suffix and not (form or standard or out.is_dir()):
+        raise ConfigError(
+            f"{out}: has none of the endings {', '.join(ENDINGS)}; if it is to be a folder, make it first"
+        )
+    if form and write_as and write_as != form.format:
+        raise ConfigError(f"{out}: its ending says {form.format}, --to says {write_as}; leave --to out")
+    if not (form or standard) and str(source) == STANDARD:
+        raise ConfigError(f"{out}: standard input becomes one file; name it by its ending, as in answers.csv")
+    if bad_rows and bad_rows.exists() and not bad_rows.is_file():
+        raise ConfigError(f"{bad_rows}: is not a file; name another for the rows that cannot be used")
+    places = [(path, path.resolve()) for path in (source, out, bad_rows) if path and str(path) != STANDARD]
+    for (one, inside), (other, around) in permutations(places, 2):
+        if one is not source and (inside == around or around in inside.parents):
+            raise ConfigError(f"{one}: is or lies in {other}, which it must not mix with; name another place")
+
+
+def check_schema(found: pa.Schema, first: pa.Schema, part: Part) -> None:
+    """Look whether answers of a part fit into one file with those of the first.
+
+    Raises
+    ------
+    RatingsError
+        With the columns whose types differ.
+    """
+    kind = "is {} here and was {} in a file before; for one file it must be the same in all"
+    differing = [(ours, theirs) for ours, theirs in zip(found, first, strict=True) if ours.type != theirs.type]
+    if differing:
+        raise RatingsError(
+            told(part), [Problem(kind.format(ours.type, theirs.type), column=ours.name) for ours, theirs in differing]
+        )
+
+
+def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
+    """Look at every file's columns before anything is scored.
+
+    Parameters
+    ----------
+    one_file
+        Whether all becomes one file, for which what is kept must be of one type.
+
+    Raises
+    ------
+    RatingsError
+        With every column that is missing, doubled, or of a type that cannot be read, by file.
+    """
+    problems: list[Problem] = []
+    model, options = scorer.model, scorer.options
+    kinds: dict[str, dict[str, str]] = {}
+    inputs: dict[str, list[str]] = {item.name: [] for item in model.catalogue.inputs}
+    for folder in {part.path.parent: part for part in source.parts}.values():
+        for name, _ in folder.constants:
+            if name in model.signals:
+                problems.append(Problem(f"is told by the name of a folder, {folder.path.parent}; give it a column"))
+    files = {part.path: part for part in source.parts if part.form.format != JSONL and str(part.path) != STANDARD}
+    for path, part in files.items():
+        schema = source.schemas.get(path)
+        own = list(schema.names if schema is not None else Header.of(part).names)
+        names = [*own, *(key for key, _ in part.constants if key not in own)]
+        doubled = [name for name in dict.fromkeys((*model.terms, *options.keep)) if own.count(name) > 1]
+        problems += [Problem(f"stands {own.count(name)} times in {path}; keep one", column=name) for name in doubled]
+        spare = [name for name in names if name not in model.terms]
+        for name in model.signals:
+            if name in names and name in options.unobserved:
+                problems.append(Problem(f"is in {path}, so it is not unobserved; leave the option out", column=name))
+            elif name not in names and name not in options.unobserved:
+                mend = nearest(name, spare) or f"; if it was never rated: --unobserved {name}"
+                problems.append(Problem(f"is missing in {path}{mend}", column=name))
+        problems += [
+            Problem(f"is to be kept, and missing in {path}{nearest(name, names)}", column=name)
+            for name in options.keep
+            if name not in names
+        ]
+        for name, having in inputs.items():
+            having += [str(path)] * (name in names)
+        if schema is not None:
+            problems += _types(schema, scorer, path)
+            for name in options.keep:
+                if name in own:
+                    kinds.setdefault(name, {}).setdefault(str(schema.field(name).type), str(path))
+    for name, having in inputs.items():
+        if having and len(having) < len(files):
+            lacking = next(str(path) for path in files if str(path) not in having)
+            problems.append(Problem(f"is missing in {lacking}, though {having[0]} has it", column=name))
+    for name, found in kinds.items():
+        if one_file and len(found) > 1:
+            told = " and ".join(f"{kind} in {path}" for kind, path in found.items())
+            problems.append(Problem(f"is {told}; for one file it must be the same in all", column=name))
+    if problems:
+        raise RatingsError(str(source.path), problems)
+
+
+def _types(schema: pa.Schema, scorer: Scorer, path: Path) -> Iterator[Problem]:
+    """Say which columns of a Parquet file are of a type that cannot be read."""
+    model = scorer.model
+    for name in (*model.terms, *scorer.options.keep):
+        if name not in schema.names:
+            continue
+        kind = schema.field(name).type
+        inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+        number = pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_decimal(inner)
+        text = pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner)
+        if name in model.signals and not (number or pa.types.is_null(inner)):
+            yield Problem(
+                f"has the type {kind} in {path}; write ratings as numbers, null where not observed", column=name
+            )
+        elif name in model.terms[len(model.signals) :] and not (text or pa.types.is_null(inner)):
+            yield Problem(f"has the type {kind} in {path}; write words", column=name)
+        elif name not in model.terms and pa.types.is_nested(kind):
+            yield Problem(f"has the type {kind} in {path}, which cannot be kept", column=name)

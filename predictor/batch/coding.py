@@ -1,0 +1,197 @@
+"""Arrow columns as codes for the model, a column at a time; rows that cannot be used, with every problem."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from predictor.errors import Problem, RatingsError
+from predictor.fused import Coded, Codes
+from predictor.model import OfferModel
+from predictor.ratings import Ratings, Text, parse_levels, parse_numbers
+from predictor.signals import ContextInput, Scale
+from predictor.sources.files import with_point
+from predictor.tables import Floats
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One term's cells.
+
+    Attributes
+    ----------
+    codes
+        As in `Coded`, shape (n,); what cannot be used counts as not observed.
+    bad
+        What cannot be used, shape (n,); None where everything can.
+    beside, values
+        Which values stand beside the cells, and all values, shape (n,); None where none does.
+    """
+
+    codes: Codes
+    bad: Mask | None = None
+    beside: Mask | None = None
+    values: Floats | None = None
+
+    def spread(self, at: NDArray[np.int64]) -> Column:
+        """Give each row the cell of one of these; the last of them is "not observed"."""
+        parts = (self.codes, self.bad, self.beside, self.values)
+        return Column(*(None if part is None else part[at] for part in parts))  # type: ignore[arg-type]
+
+
+class Coder:
+    """Codes record batches for a model.
+
+    Parameters
+    ----------
+    model
+        Whose terms are coded.
+    text
+        Whether cells are text, as in CSV, where "4" is a number and an empty cell is not observed.
+    comma
+        Whether text has decimal commas.
+
+    Examples
+    --------
+    >>> coder = Coder(OfferModel.published())
+    >>> batch = pa.record_batch({"goals_discussed": pa.array([4, None, 9], pa.int8())})
+    >>> coded, bad, problems = coder.code(batch, np.array([1, 2, 3]))
+    >>> bad, problems[0].row, problems[0].found
+    (array([False, False,  True]), 3, '9')
+    """
+
+    def __init__(self, model: OfferModel, *, text: bool = False, comma: bool = False) -> None:
+        self.model, self.text, self.comma = model, text, comma
+        self._last = [np.uint16(count - 1) for count in model.blocks.counts]
+
+    def code(self, batch: pa.RecordBatch, numbers: NDArray[np.int64]) -> tuple[Coded, Mask, list[Problem]]:
+        """Code a batch.
+
+        Parameters
+        ----------
+        batch
+            With a column for each term that the files have.
+        numbers
+            Row numbers in the file, counted from 1, shape (n,).
+
+        Returns
+        -------
+        coded
+            Every row; what cannot be used counts as not observed.
+        bad
+            Which rows cannot be used, shape (n,).
+        problems
+            Of those rows, every one.
+        """
+        n, blocks = len(batch), self.model.blocks
+        columns = [self._column(batch, term) for term in range(len(self.model.terms))]
+        bad, beside = np.zeros(n, dtype=bool), np.full(n, not blocks.few)
+        for column in columns:
+            if column.bad is not None:
+                bad |= column.bad
+            if column.beside is not None:
+                beside |= column.beside
+        rows = np.flatnonzero(beside)
+        values = blocks.values([column.codes[rows] for column in columns])
+        for term, column in enumerate(columns):
+            if column.values is not None:
+                values[:, term] = column.values[rows]
+        problems = self._problems(batch, bad, numbers) if bad.any() else []
+        return Coded([column.codes for column in columns], beside, values), bad, problems
+
+    def _column(self, batch: pa.RecordBatch, term: int) -> Column:
+        signals, inputs, name = self.model.catalogue.signals, self.model.catalogue.inputs, self.model.terms[term]
+        if name not in batch.schema.names:
+            return Column(np.full(len(batch), self._last[term]))
+        if term < len(signals):
+            return self._ratings(batch.column(name), term, signals[term].scale)
+        return self._words(batch.column(name), term, inputs[term - len(signals)])
+
+    def _ratings(self, cells: pa.Array, term: int, scale: Scale) -> Column:
+        if self.text:
+            words = cells.dictionary_encode()
+            numbers, problems = parse_numbers(Text(self._text(words.dictionary)), "", "")
+            column = self._floats(numbers, term, scale)
+            wrong = np.zeros(len(numbers), dtype=bool) if column.bad is None else column.bad
+            wrong[[problem.row - 1 for problem in problems if problem.row]] = True
+            return self._each(Column(column.codes, wrong, column.beside, column.values), words, term)
+        if pa.types.is_dictionary(cells.type):
+            return self._each(self._ratings(cells.dictionary, term, scale), cells, term)
+        whole = self._integers(cells, term, scale) if pa.types.is_integer(cells.type) else None
+        return whole or self._floats(_numpy(cells.cast(pa.float64(), safe=False).fill_null(math.nan)), term, scale)
+
+    def _integers(self, cells: pa.Array, term: int, scale: Scale) -> Column | None:
+        """Code whole numbers, all of them in cells, without a float; None where they are not, or not in the scale."""
+        low, above, per_one = int(scale.low), int(scale.high) + 1, 2 / scale.step
+        kind = np.iinfo(cells.type.to_pandas_dtype())
+        if low != scale.low or not per_one.is_integer() or not kind.min <= low <= above <= kind.max:
+            return None
+        values = _numpy(cells.fill_null(above))  # beyond the scale, where nothing else is
+        if values.min(initial=low) < low or values.max(initial=low) > above:
+            return None
+        if np.count_nonzero(values == above) != cells.null_count:
+            return None
+        codes = values.astype(np.uint16)
+        codes -= np.uint16(low % 65536)  # wraps around, and back
+        codes *= np.uint16(per_one)
+        return Column(np.minimum(codes, self._last[term], out=codes))
+
+    def _floats(self, values: Floats, term: int, scale: Scale) -> Column:
+        bad = None
+        if (
+            np.fmin.reduce(values, initial=scale.low) < scale.low
+            or np.fmax.reduce(values, initial=scale.low) > scale.high
+        ):
+            bad = (values < scale.low) | (values > scale.high)
+            values = np.where(bad, np.nan, values)
+        codes, beside = self.model.blocks.code_column(values, term)
+        exact = beside is None and self.model.blocks.few
+        return Column(codes, bad, beside, None if exact else values)
+
+    def _words(self, cells: pa.Array, term: int, item: ContextInput) -> Column:
+        words = cells if pa.types.is_dictionary(cells.type) else cells.cast(pa.string()).dictionary_encode()
+        known, problems = parse_levels(words.dictionary.to_pylist(), item)
+        bad = np.zeros(len(known), dtype=bool)
+        bad[[problem.row - 1 for problem in problems if problem.row]] = True
+        code = {level: 2 * place for place, level in enumerate(item.levels)}
+        codes = np.array([code.get(word, self._last[term]) for word in known], dtype=np.uint16)
+        return self._each(Column(codes, bad), words, term)
+
+    def _each(self, column: Column, words: pa.DictionaryArray, term: int) -> Column:
+        """Give each row the cell of its word."""
+        nothing = Column(np.array([self._last[term]]), np.array([False]), np.array([False]), np.array([np.nan]))
+        known = Column(*(
+            None if own is None else np.append(own, none)
+            for own, none in zip(vars(column).values(), vars(nothing).values(), strict=True)
+        ))  # type: ignore[arg-type]  # fmt: skip
+        return known.spread(_numpy(words.indices.cast(pa.int64()).fill_null(len(column.codes))))
+
+    def _text(self, cells: pa.Array) -> list[str]:
+        words = ["" if word is None else str(word) for word in cells.to_pylist()]
+        return [with_point(word) for word in words] if self.comma else words
+
+    def _problems(self, batch: pa.RecordBatch, bad: Mask, numbers: NDArray[np.int64]) -> list[Problem]:
+        """Let the ordinary door say what is wrong with the bad rows."""
+        names = [name for name in self.model.terms if name in batch.schema.names]
+        taken, rows, found = batch.select(names).take(pa.array(np.flatnonzero(bad))), numbers[bad].tolist(), []
+        try:
+            if self.text:
+                cells = zip(*map(self._text, taken.columns), strict=True)
+                Ratings.from_text(names, list(cells), self.model.catalogue)
+            else:
+                Ratings.from_records(taken.to_pylist(), self.model.catalogue)
+        except RatingsError as error:
+            found = [replace(problem, row=rows[problem.row - 1]) for problem in error.problems if problem.row]
+        told = {problem.row for problem in found}
+        return found + [Problem("is not rated as the model's signals are", row) for row in rows if row not in told]
+
+
+def _numpy(array: Any) -> NDArray[Any]:
+    return np.asarray(array.to_numpy(zero_copy_only=False))

@@ -1,0 +1,91 @@
+"""What a folder of parts says of itself: what it was made by, and which parts are finished, so that work can go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from predictor.atomic import write_text
+from predictor.batch.parts import Part
+from predictor.batch.scoring import Scored
+from predictor.errors import ConfigError
+
+PLAN, PARTS = "_predictor.json", "_parts.log"  # no endings of parts: a reader of "*.jsonl" takes answers alone
+
+
+class Ledger:
+    """The ledger of a folder.
+
+    Parameters
+    ----------
+    folder
+        Where parts are written.
+    plan
+        What decides on their content: model, options, form.
+    resume
+        Whether to go on with what is there.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds anything and is not to go on, or was begun otherwise.
+    """
+
+    def __init__(self, folder: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
+        self.folder, self.plan = folder, json.loads(json.dumps(plan))
+        there = sorted(path.name for path in folder.glob("[!.]*"))
+        if PLAN in there:
+            try:
+                before = json.loads((folder / PLAN).read_text())["plan"]
+            except (ValueError, KeyError, TypeError):
+                raise ConfigError(f"{folder / PLAN}: is damaged; name another folder") from None
+            if not resume:
+                raise ConfigError(f"{folder}: was begun before; go on with --resume, or name another folder")
+            if other := sorted(key for key in {*before, *self.plan} if before.get(key) != self.plan.get(key)):
+                raise ConfigError(f"{folder}: was begun with other {' and '.join(other)}; name another folder")
+        elif there:
+            raise ConfigError(f"{folder}: is not empty (there is {there[0]}); name an empty or a new folder")
+        self._write(complete=False)
+        self._finished: dict[str, dict[str, Any]] = {}
+        if (folder / PARTS).exists():
+            for line in (folder / PARTS).read_text().splitlines():
+                if line.endswith("}"):  # the last may have been cut off
+                    told = json.loads(line)
+                    self._finished[told["part"]] = told
+
+    def finished(self, part: Part, path: Path) -> Scored | None:
+        """Tell what was done with a part; None where it is to be done, or has become another since."""
+        told = self._finished.get(part.name)
+        if told is None or not path.exists() or any(told[key] != value for key, value in part.identity().items()):
+            return None
+        return Scored(told["rows"], told["bad"], frozenset(told["observed"]))
+
+    def check(self, parts: tuple[Part, ...]) -> None:
+        """Refuse to go on where parts were made from files that are gone.
+
+        Raises
+        ------
+        ConfigError
+            If there are such parts.
+        """
+        if gone := sorted(set(self._finished) - {part.name for part in parts}):
+            raise ConfigError(
+                f"{self.folder}: holds answers to what is gone, such as {self._finished[gone[0]]['source']}; "
+                "name another folder"
+            )
+
+    def add(self, part: Part, scored: Scored) -> None:
+        """Note that a part is finished."""
+        told = {"part": part.name, **part.identity(), "rows": scored.rows, "bad": scored.bad}
+        with (self.folder / PARTS).open("a") as file:
+            file.write("\n" + json.dumps({**told, "observed": sorted(scored.observed)}))
+            file.flush()
+
+    def complete(self, total: Scored) -> None:
+        """Note that all parts are finished."""
+        self._write(complete=True, rows=total.rows, bad_rows=total.bad)
+
+    def _write(self, **state: Any) -> None:
+        write_text(self.folder / PLAN, json.dumps({"plan": self.plan, **state}, indent=1) + "\n")

@@ -1,0 +1,239 @@
+"""What a batch reads, cut into parts: each is one file, or some row groups of a large Parquet file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from predictor.errors import ConfigError, Problem, RatingsError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+PARQUET, CSV, JSONL = FORMATS = ("parquet", "csv", "jsonl")
+ENDINGS = {".parquet": PARQUET, ".csv": CSV, ".jsonl": JSONL, ".ndjson": JSONL}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
+EMPTY = "__HIVE_DEFAULT_PARTITION__"  # what a folder's name tells where there is nothing to tell
+STANDARD = "-"  # standard input or output
+ROWS = 524_288  # of a part, where a Parquet file has more: a quarter of a second of work
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file is written: a format, and for text perhaps a compression."""
+
+    format: str
+    compression: str | None = None
+
+    @classmethod
+    def of(cls, path: Path) -> Form | None:
+        """Tell it by a file's name, as in ratings.csv.gz; None where it has no known ending."""
+        name, compression = path.name.lower(), None
+        for ending, known in COMPRESSIONS.items():
+            if name.endswith(ending):
+                name, compression = name.removesuffix(ending), known
+        found = ENDINGS.get(Path(name).suffix)
+        return cls(found, compression) if found and not (found == PARQUET and compression) else None
+
+    @property
+    def ending(self) -> str:
+        """What a file's name ends with."""
+        compressed = {known: ending for ending, known in COMPRESSIONS.items()}
+        return f".{self.format}" + (compressed[self.compression] if self.compression else "")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of one file, which become one file.
+
+    Attributes
+    ----------
+    path
+        The file; "-" is standard input.
+    form
+        How it is written.
+    name
+        Of what it becomes, relative to the folder of all, without an ending.
+    groups
+        First row group, and the one after the last; None: the whole file.
+    first
+        Rows of the file before this part.
+    rows
+        How many there are; None where only reading tells.
+    weight
+        How much work it is: rows, or bytes where those are not known.
+    constants
+        Columns that folders' names tell, as in year=2026.
+    """
+
+    path: Path
+    form: Form
+    name: str
+    groups: tuple[int, int] | None = None
+    first: int = 0
+    rows: int | None = None
+    weight: int = 0
+    constants: tuple[tuple[str, str | None], ...] = ()
+
+    def identity(self) -> dict[str, object]:
+        """Tell by what it is seen to be still the same: file, size, time of change, row groups."""
+        status = self.path.stat()
+        groups = list(self.groups) if self.groups else None
+        return {"source": str(self.path), "size": status.st_size, "changed": status.st_mtime_ns, "groups": groups}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files to score: one, or all of a folder.
+
+    Attributes
+    ----------
+    path
+        The file or folder.
+    parts
+        In the order of their names.
+    schemas
+        Of Parquet files.
+    """
+
+    path: Path
+    parts: tuple[Part, ...]
+    schemas: Mapping[Path, pa.Schema] = field(default_factory=dict)
+
+
+def find(path: Path, format: str | None = None) -> Source:  # noqa: A002 - what it is
+    """Find what there is to score.
+
+    Parameters
+    ----------
+    path
+        A Parquet, CSV or JSON Lines file, the last two perhaps compressed (.gz, .zst, .bz2, .lz4); a folder of such
+        files of one format, at any depth, folders named key=value being columns and names that begin with . or _ passed
+        over; or "-" for standard input.
+    format
+        "csv" or "jsonl", for standard input.
+
+    Raises
+    ------
+    RatingsError
+        If there is nothing, or a file cannot be read: every such file is named.
+    ConfigError
+        If standard input has no format, or a file is given one.
+    """
+    if str(path) == STANDARD:
+        if format not in (CSV, JSONL):
+            raise ConfigError("standard input needs --format csv or --format jsonl; Parquet is read from files only")
+        return Source(path, (Part(path, Form(format), "standard-input"),))
+    if format:
+        raise ConfigError(f"{path}: --format is for standard input; what a file is, its ending tells")
+    files = _files(path)
+    forms = {file: Form.of(file) for file in files}
+    problems = [
+        Problem(f"{file}: has none of the endings {', '.join(ENDINGS)}, with {', '.join(COMPRESSIONS)} or without")
+        for file, form in forms.items()
+        if form is None
+    ]
+    if len(formats := sorted({form.format for form in forms.values() if form})) > 1:
+        problems.append(Problem(f"holds files of more than one format: {', '.join(formats)}; name a folder of one"))
+    if problems:
+        raise RatingsError(str(path), problems)
+    parts: list[Part] = []
+    schemas: dict[Path, pa.Schema] = {}
+    for file, form in forms.items():
+        assert form
+        inside = file.relative_to(path) if path.is_dir() else Path(file.name)
+        name = str(inside).removesuffix("".join(inside.suffixes[-2 if form.compression else -1 :]))
+        constants = tuple(
+            (key, None if value == EMPTY else unquote(value))
+            for key, equals, value in (folder.partition("=") for folder in inside.parts[:-1])
+            if equals
+        )
+        try:
+            if form.format == PARQUET:
+                parts += _row_groups(file, name, constants, schemas)
+            else:
+                parts.append(Part(file, form, name, weight=file.stat().st_size, constants=constants))
+        except RatingsError as error:
+            problems += [Problem(f"{file}: {problem.kind}") for problem in error.problems]
+        except OSError as error:
+            problems.append(Problem(f"{file}: cannot be read: {error.strerror}"))
+    sources: dict[str, Path] = {}
+    for part in parts:
+        if (other := sources.setdefault(part.name.casefold(), part.path)) != part.path:
+            problems.append(Problem(f"{other} and {part.path} would become one file, {part.name}; rename one"))
+    if problems:
+        raise RatingsError(str(path), problems)
+    return Source(path, tuple(parts), schemas)
+
+
+def told(part: Part) -> str:
+    """Name the file of a part, as a message does."""
+    return "standard input" if str(part.path) == STANDARD else str(part.path)
+
+
+def open_parquet(path: Path, **how: object) -> pq.ParquetFile:
+    """Open a Parquet file.
+
+    Raises
+    ------
+    RatingsError
+        If it cannot be read or is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path, **how)
+    except OSError as error:
+        raise RatingsError(str(path), [Problem(f"cannot be read: {error.strerror or error}")]) from None
+    except pa.ArrowException as error:
+        raise RatingsError(str(path), [Problem(f"is not a whole Parquet file: {error}")]) from None
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        kind = "is neither a file nor a folder; a pipe is read as -" if path.exists() else "no such file or folder"
+        raise RatingsError(str(path), [Problem(kind)])
+    found, problems = list[Path](), list[Problem]()
+
+    def unread(error: OSError) -> None:
+        problems.append(Problem(f"{error.filename}: cannot be read: {error.strerror}"))
+
+    for folder, inner, names in os.walk(path, onerror=unread):
+        inner[:] = [name for name in inner if not name.startswith((".", "_"))]
+        links = [Path(folder, name) for name in inner if Path(folder, name).is_symlink()]
+        problems += [Problem(f"{link}: is a link to a folder; put the folder itself there") for link in links]
+        found += [Path(folder, name) for name in names if not name.startswith((".", "_"))]
+    if not found and not problems:
+        problems.append(Problem("the folder has no files to score; names that begin with . or _ are passed over"))
+    if problems:
+        raise RatingsError(str(path), problems)
+    return sorted(found)
+
+
+def _row_groups(
+    path: Path, name: str, constants: tuple[tuple[str, str | None], ...], schemas: dict[Path, pa.Schema]
+) -> Iterator[Part]:
+    """Cut a Parquet file at its row groups."""
+    with open_parquet(path) as file:
+        schemas[path] = file.schema_arrow
+        counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+    cuts, rows = [0], 0
+    for group, count in enumerate(counts):
+        if rows and rows + count > ROWS:
+            cuts.append(group)
+            rows = 0
+        rows += count
+    cuts.append(len(counts))
+    for number, groups in enumerate(pairwise(cuts)):
+        rows = sum(counts[slice(*groups)])
+        label = name if len(cuts) == 2 else f"{name}-{number:05}"
+        yield Part(path, Form(PARQUET), label, groups, sum(counts[: groups[0]]), rows, rows, constants)

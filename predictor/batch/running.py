@@ -1,0 +1,269 @@
+"""Score files of ratings, larger than memory or not, with the numbers that one interview gets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+
+from predictor.batch.checking import check_columns, check_options, check_places, check_schema
+from predictor.batch.ledger import Ledger
+from predictor.batch.parts import JSONL, PARQUET, STANDARD, Form, Part, Source, find
+from predictor.batch.reading import Read, read
+from predictor.batch.scoring import ASIDE, Refused, Scored, Scorer, ScoringOptions, aside_table, write_part
+from predictor.batch.writing import Writer, clear
+from predictor.errors import ConfigError
+from predictor.model import OfferModel
+
+BAD, LOCK = "_bad", ".lock"
+Progress = Callable[[float], None]
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+def score_files(
+    source: str | Path,
+    out: str | Path,
+    model: OfferModel,
+    *,
+    options: ScoringOptions | None = None,
+    read_as: str | None = None,
+    write_as: str | None = None,
+    bad_rows: str | Path | None = None,
+    resume: bool = False,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, str], Progress] | None = None,
+) -> Scored:
+    """Score files of ratings: likelihood with its interval and, if asked, reasons, a row an interview.
+
+    Parameters
+    ----------
+    source
+        A Parquet, CSV or JSON Lines file, a folder of such files, or "-"; see `predictor.batch.parts.find`. Every
+        signal of the model must be a column of every file, but those of `options.unobserved`; other columns are not
+        looked at.
+    out
+        A file, named by its ending as in answers.parquet or answers.csv.gz: whole or not at all. Or a folder of parts,
+        one or more for each file of the source, each whole or not at all. Or "-" for standard output.
+    model
+        Who answers.
+    options
+        What is asked for.
+    read_as, write_as
+        "parquet", "csv" or "jsonl": what standard input is, and what a folder's parts or standard output shall be;
+        the latter as the source where None.
+    bad_rows
+        A JSON Lines file for rows that cannot be used: file, row, what is wrong, and the row as it stands. None: they
+        are refused.
+    resume
+        Whether to go on with a folder that was begun before: finished parts stay as they are.
+    threads
+        How many work side by side; as many as there are processors where None.
+    scheduler, workers
+        A Dask cluster that scores the parts of a folder instead; see `predictor.cluster.cluster`. It reads and writes
+        the same paths, so they lie on a disk that all of it shares.
+    progress
+        Called with how much there is to do, and of what: "rows" of Parquet, "bytes" of other files, none of standard
+        input; what it gives is called with how much more is done.
+
+    Returns
+    -------
+    Scored
+        How many rows were answered, how many set aside, and which signals were rated at all.
+
+    Raises
+    ------
+    RatingsError
+        If a file cannot be read, lacks a column, or has rows that cannot be used.
+    ConfigError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> there = tempfile.TemporaryDirectory()
+    >>> _ = Path(there.name, "ratings.csv").write_text("interview,goals_discussed\\nAcme,4\\nGlobex,2\\n")
+    >>> model = OfferModel.published()
+    >>> others = tuple(name for name in model.signals if name != "goals_discussed")
+    >>> options = ScoringOptions(keep=("interview",), unobserved=others)
+    >>> answers = Path(there.name, "answers.csv")
+    >>> score_files(Path(there.name, "ratings.csv"), answers, model, options=options).rows
+    2
+    >>> answers.read_text().splitlines()[0]
+    '"interview","offer_probability","interval_low","interval_high","model","simulated_model"'
+    >>> there.cleanup()
+    """
+    source, out, aside = Path(source), Path(out), Path(bad_rows) if bad_rows else None
+    threads = threads or _processors()
+    found, scorer = find(source, read_as), Scorer(model, options or ScoringOptions())
+    check_places(source, out, aside, write_as)
+    one = Form.of(out) if str(out) != STANDARD else Form(write_as or found.parts[0].form.format)
+    if one and (scheduler or workers or resume):
+        raise ConfigError(f"{out}: parts are what a cluster works on and --resume goes on with; name a folder")
+    check_options(scorer)
+    check_columns(found, scorer, one_file=one is not None)
+    unit = "rows" if found.parts[0].form.format == PARQUET else "bytes"
+    advance = progress(sum(part.weight for part in found.parts), unit) if progress else lambda _: None
+    if one:
+        with _alone(out):
+            return _to_one(found, out, one, scorer, aside, threads, advance)
+    form = Form(write_as or found.parts[0].form.format)
+    plan = {
+        "model": model.fingerprint,
+        "options": asdict(scorer.options),
+        "form": form.format,
+        "bad rows": aside is not None,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        ledger = Ledger(out, {"source": str(source.absolute()), **plan}, resume=resume)
+        ledger.check(found.parts)
+        clear(out)
+        total, left = Scored(), []
+        for part in found.parts:
+            if done := ledger.finished(part, _place(out, part, form)):
+                total += done
+                advance(part.weight)
+            else:
+                left.append(part)
+        work = Work(scorer, out, form, set_aside=aside is not None)
+        with contextlib.closing(_run(work, left, threads, scheduler, workers)) as done_parts:
+            for part, scored in done_parts:
+                ledger.add(part, scored)
+                total += scored
+                advance(part.weight)
+        clear(out)
+        if aside:
+            clear(aside)
+            with Writer(aside, Form(JSONL), ASIDE) as writer:
+                for path in sorted((out / BAD).rglob("*.aside")):
+                    writer.append(path)
+        ledger.complete(total)
+    return total
+
+
+@dataclass(frozen=True)
+class Work:
+    """Score a part into its file in a folder, and give it back with what was done."""
+
+    scorer: Scorer
+    out: Path
+    form: Form
+    set_aside: bool
+    halt: Callable[[], bool] = bool  # which says no
+
+    def __call__(self, part: Part) -> tuple[Part, Scored]:
+        aside = self.out / BAD / f"{part.name}.aside" if self.set_aside else None
+        path = _place(self.out, part, self.form)
+        return part, write_part(self.scorer, part, path, self.form, aside, self.halt)
+
+
+def _run(
+    work: Work, parts: Sequence[Part], threads: int, scheduler: str | None, workers: int | None
+) -> Generator[tuple[Part, Scored]]:
+    if scheduler or workers:
+        from predictor.cluster import cluster, spread
+
+        known = {part.name: part for part in parts}
+        there = replace(work, out=work.out.absolute())
+        with cluster(scheduler, workers) as client:
+            for part, scored in spread(client, there, [replace(part, path=part.path.absolute()) for part in parts]):
+                yield known[part.name], scored
+        return
+    halted = threading.Event()
+    halting = replace(work, halt=halted.is_set)
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield from _in_order(pool, halting, parts, 2 * threads)
+        finally:
+            halted.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given], ahead: int
+) -> Iterator[Made]:
+    """Give results in the order of the items, of which no more than `ahead` are taken before theirs is asked for."""
+    waiting: deque[Future[Made]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _to_one(
+    found: Source, out: Path, form: Form, scorer: Scorer, bad_rows: Path | None, threads: int, advance: Progress
+) -> Scored:
+    """Score everything into one file, in order."""
+
+    def batches() -> Iterator[tuple[Part, Read]]:
+        for part in found.parts:
+            yield from ((part, batch) for batch in read(part, scorer.model, scorer.options.keep))
+
+    total, refused, behind = Scored(), Refused(found.parts[0]), dict.fromkeys(found.parts, 0.0)
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        for path in filter(None, (out, bad_rows)):
+            clear(path)
+        bad = stack.enter_context(Writer(bad_rows, Form(JSONL), ASIDE)) if bad_rows else None
+        writer: Writer | None = None
+        answers = _in_order(pool, lambda item: (item, scorer.score(item[1])), batches(), 2 * threads)
+        for (part, batch), (table, scored, broken) in answers:
+            if part is not refused.part:
+                refused.check()
+                refused = Refused(part)
+            total += scored
+            if bad and broken:
+                bad.write(aside_table(part, broken))
+            elif not bad:
+                refused.add(scored, broken)
+            writer = writer or stack.enter_context(Writer(out, form, table.schema))
+            check_schema(table.schema, writer.schema, part)
+            writer.write(table)
+            advance(part.weight * (batch.done - behind[part]))
+            behind[part] = batch.done
+        refused.check()
+    return total
+
+
+def _place(out: Path, part: Part, form: Form) -> Path:
+    return out / f"{part.name}{form.ending}"
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep others from writing to the same folder or file meanwhile."""
+    if str(out) == STANDARD:
+        yield
+        return
+    place = out / LOCK if out.is_dir() else out.resolve().with_name(f".{out.name}{LOCK}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ConfigError(f"{out}: another batch is writing to it; wait for it, or name another place") from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from None
+    try:
+        yield
+    finally:
+        place.unlink(missing_ok=True)
+        lock.release()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,252 @@
+"""Answers for the rows of parts: what is kept, what the model says, and which rows cannot be used."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from predictor.batch.coding import Coder
+from predictor.batch.parts import Form, Part, told
+from predictor.batch.reading import Broken, Read, read
+from predictor.batch.writing import Writer
+from predictor.errors import Problem, RatingsError
+from predictor.model import CHUNK, OfferModel
+from predictor.tables import Floats
+
+MODEL, SIMULATED = "model", "simulated_model"  # columns that every output has
+ASIDE = pa.schema(
+    [("file", pa.string()), ("row", pa.int64()), ("problems", pa.list_(pa.string())), ("data", pa.string())]
+)
+TOLD = 1000  # problems of a part that a message counts in full
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """What is asked for.
+
+    Attributes
+    ----------
+    base_rate
+        The user's own share of offers, above 0 and below 1; None: the model's.
+    interval
+        Whether to give the ends of the 90 % interval.
+    contributions
+        Whether to give what each signal added, in log-odds.
+    top
+        How many of the strongest contributions to give, by name and log-odds; 0: none.
+    keep
+        Columns to take over as they stand.
+    unobserved
+        Signals that the files do not have: taken as not observed.
+    """
+
+    base_rate: float | None = None
+    interval: bool = True
+    contributions: bool = False
+    top: int = 0
+    keep: tuple[str, ...] = ()
+    unobserved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was done with some rows.
+
+    Attributes
+    ----------
+    rows
+        How many were answered.
+    bad
+        How many were set aside.
+    observed
+        Signals that were rated in at least one of them.
+    """
+
+    rows: int = 0
+    bad: int = 0
+    observed: frozenset[str] = frozenset()
+
+    def __add__(self, other: Scored) -> Scored:
+        return Scored(self.rows + other.rows, self.bad + other.bad, self.observed | other.observed)
+
+
+class Scorer:
+    """Answers by a model as the options ask.
+
+    Parameters
+    ----------
+    model
+        Who answers.
+    options
+        What is asked for.
+    """
+
+    def __init__(self, model: OfferModel, options: ScoringOptions) -> None:
+        self.model, self.options = model, options
+        self._names = model.answer_names(
+            interval=options.interval, contributions=bool(options.contributions or options.top)
+        )
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that are added to those that are kept."""
+        told = [
+            name for name in self._names if self.options.contributions or not name.startswith(("baseline", "contr"))
+        ]
+        reasons = [f"reason_{place}{end}" for place in range(1, self.options.top + 1) for end in ("", "_log_odds")]
+        return [*told, *reasons, MODEL, SIMULATED]
+
+    def score(self, found: Read) -> tuple[pa.Table, Scored, list[Broken]]:
+        """Answer for some rows.
+
+        Returns
+        -------
+        table
+            What is kept and `columns`: a row for each that can be used.
+        scored
+            How many they are.
+        broken
+            The others, with what is wrong with each.
+        """
+        coder = Coder(self.model, text=found.delimiter is not None, comma=found.delimiter == ";")
+        coded, bad, problems = coder.code(found.batch, found.numbers)
+        answers = np.empty((len(self._names), len(coded)))
+        for start in range(0, len(coded), CHUNK):
+            answers[:, start : start + CHUNK] = self.model.answer(
+                coded.rows(start, start + CHUNK),
+                base_rate=self.options.base_rate,
+                interval=self.options.interval,
+                contributions=bool(self.options.contributions or self.options.top),
+            )
+        columns = dict(zip(self._names, map(pa.array, answers), strict=True)) | self._strongest(answers)
+        simulated = "yes" if self.model.simulated else "in part" if self.model.prior_share else "no"
+        columns |= {MODEL: _constant(self.model.fingerprint, len(coded)), SIMULATED: _constant(simulated, len(coded))}
+        kept = {name: found.batch.column(name) for name in self.options.keep}
+        table, broken = pa.table(kept | {name: columns[name] for name in self.columns}), list(found.broken)
+        if problems:
+            table = table.filter(pa.array(~bad))
+            broken += _broken(found.batch.filter(pa.array(bad)), problems)
+        rated = zip(self.model.signals, coded.codes, self.model.blocks.counts, strict=False)
+        observed = frozenset(name for name, codes, count in rated if (codes != count - 1).any())
+        return table.replace_schema_metadata(self._about()), Scored(len(table), len(broken), observed), broken
+
+    def _strongest(self, answers: Floats) -> dict[str, pa.Array]:
+        found: dict[str, pa.Array] = {}
+        if self.options.top:
+            added = answers[-len(self.model.terms) :]
+            order = np.argsort(-abs(added), axis=0, kind="stable")[: self.options.top]
+            for place, terms in enumerate(order, 1):
+                found[f"reason_{place}"] = pa.DictionaryArray.from_arrays(
+                    terms.astype(np.int32), list(self.model.terms)
+                )
+                found[f"reason_{place}_log_odds"] = pa.array(np.take_along_axis(added, terms[None], axis=0)[0])
+        return found
+
+    def _about(self) -> dict[str, str]:
+        """Tell who answered; a Parquet file's metadata."""
+        model = self.model
+        told = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
+        told |= {"prior_share": model.prior_share, "trained_on": {"n": model.trained_on["n"]}}
+        notes = [*model.prior_note(), "Association, not cause: not for selecting people."]
+        if model.simulated:
+            notes.append("SIMULATED: the model learned from simulated interviews, not from real ones.")
+        return {"predictor": json.dumps({"model": told, "notes": notes})}
+
+
+def write_part(
+    scorer: Scorer, part: Part, path: Path, form: Form, aside: Path | None, halt: Callable[[], bool] = lambda: False
+) -> Scored:
+    """Score one part into one file, which is then there whole or not at all.
+
+    Parameters
+    ----------
+    path, form
+        The file, and how it is written.
+    aside
+        Where rows that cannot be used are set aside, written whole before `path`; None: they are refused.
+    halt
+        Asked between batches; where it says so, the part is given up.
+
+    Raises
+    ------
+    RatingsError
+        With the rows that cannot be used, where they are refused.
+    InterruptedError
+        If it was told to halt.
+    """
+    refused = Refused(part)
+    if aside:
+        aside.unlink(missing_ok=True)  # of an earlier run, when the part was another
+    with contextlib.ExitStack() as stack:
+        writer: Writer | None = None
+        bad: Writer | None = None
+        for found in read(part, scorer.model, scorer.options.keep):
+            if halt():
+                raise InterruptedError
+            table, scored, broken = scorer.score(found)
+            refused.add(scored, [] if aside else broken)
+            if broken and aside:
+                bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))
+                bad.write(aside_table(part, broken))
+            writer = writer or stack.enter_context(Writer(path, form, table.schema))
+            writer.write(table)
+        if not aside:
+            refused.check()
+    return refused.total
+
+
+class Refused:
+    """Rows of a part that cannot be used, to be told of when all are counted."""
+
+    def __init__(self, part: Part) -> None:
+        self.part, self.problems, self.total = part, list[Problem](), Scored()
+
+    def add(self, scored: Scored, broken: list[Broken]) -> None:
+        """Count rows, and keep the first of what is wrong with them."""
+        self.total += scored
+        for item in broken:
+            if len(self.problems) < TOLD:
+                self.problems += [replace(problem, row=item.row) for problem in item.problems]
+
+    def check(self) -> None:
+        """Refuse them, if there are any.
+
+        Raises
+        ------
+        RatingsError
+            With the first of the problems.
+        """
+        if bad := self.total.bad:
+            most = f"{bad:,} of {self.total.rows + bad:,} rows cannot be used (--bad-rows FILE sets them aside)"
+            raise RatingsError(f"{told(self.part)}: {most}", self.problems)
+
+
+def aside_table(part: Part, broken: list[Broken]) -> pa.Table:
+    """Tell of rows that were set aside: file, row, what is wrong, and the row as it stands."""
+    rows = [
+        {"file": told(part), "row": item.row, "problems": [_told(p) for p in item.problems], "data": item.text}
+        for item in broken
+    ]
+    return pa.Table.from_pylist(rows, ASIDE)
+
+
+def _told(problem: Problem) -> str:
+    return " ".join(filter(None, [problem.column, f"'{problem.found}'" if problem.found else "", problem.kind]))
+
+
+def _broken(batch: pa.RecordBatch, problems: list[Problem]) -> list[Broken]:
+    by_row: dict[int, list[Problem]] = {}
+    for problem in problems:
+        by_row.setdefault(problem.row or 0, []).append(problem)
+    data = [json.dumps(row, default=str, ensure_ascii=False) for row in batch.to_pylist()]
+    return [Broken(row, tuple(by_row[row]), text) for row, text in zip(sorted(by_row), data, strict=True)]
+
+
+def _constant(word: str, n: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype=np.int32)), [word])

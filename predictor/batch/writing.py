@@ -1,0 +1,162 @@
+"""Answers as files: Parquet, CSV or JSON Lines, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from predictor.batch.parts import CSV, PARQUET, STANDARD, Form
+from predictor.errors import ConfigError
+
+TEMPORARY = ".predictor-batch"  # what names of unfinished files end with
+GROUP = 64 << 20  # bytes of a row group
+
+
+class Writer:
+    """Write tables of one schema to a file that appears when all are written; or to standard output, as they come.
+
+    Parameters
+    ----------
+    path
+        The file; folders on the way are made. "-" is standard output.
+    form
+        How it is written.
+    schema
+        Of every table; its metadata goes into a Parquet file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> there = tempfile.TemporaryDirectory()
+    >>> table = pa.table({"offer_probability": [0.25]})
+    >>> with Writer(Path(there.name, "answers.jsonl"), Form("jsonl"), table.schema) as writer:
+    ...     writer.write(table)
+    >>> Path(there.name, "answers.jsonl").read_text()
+    '{"offer_probability": 0.25}\\n'
+    >>> there.cleanup()
+    """
+
+    def __init__(self, path: Path, form: Form, schema: pa.Schema) -> None:
+        self.path, self.form, self.schema = path, form, schema
+        self._held: list[pa.Table] = []
+        if str(path) == STANDARD:
+            self._temporary = None
+            self._file: Any = pa.PythonFile(sys.stdout.buffer, mode="w")
+        else:
+            self._place = path.resolve()  # through a link, so that the link stays one
+            self._place.parent.mkdir(parents=True, exist_ok=True)
+            name = f".{self._place.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}"
+            self._temporary = self._place.with_name(name)
+            self._file = pa.OSFile(str(self._temporary), mode="wb")
+        self._stream = pa.CompressedOutputStream(self._file, form.compression) if form.compression else self._file
+        self._writer: Any = None
+
+    def write(self, table: pa.Table) -> None:
+        """Write some rows."""
+        if self.form.format != PARQUET:
+            self._put(table)
+            return
+        self._held.append(table)
+        if sum(held.nbytes for held in self._held) >= GROUP:
+            self._flush()
+
+    def append(self, path: Path) -> None:
+        """Write the lines of a file of text."""
+        with self._named(), path.open("rb") as file:
+            shutil.copyfileobj(file, self._stream)
+
+    def __enter__(self) -> Writer:
+        try:
+            with self._named():
+                if self.form.format == PARQUET:
+                    words = [field.name for field in self.schema if not pa.types.is_floating(field.type)]
+                    # likelihoods seldom repeat
+                    self._writer = pq.ParquetWriter(self._stream, self.schema, use_dictionary=words)
+                elif self.form.format == CSV:
+                    self._writer = pa.csv.CSVWriter(self._stream, self.schema)
+        except BaseException as error:
+            self.__exit__(type(error))
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Put the file in its place, or, after an error, take it away."""
+        try:
+            if kind is None:
+                self._flush()
+            with self._named() if kind is None else contextlib.suppress(Exception):  # the first error counts
+                if self._writer:
+                    self._writer.close()
+                if self._stream is not self._file:
+                    self._stream.close()
+                if kind is None and self._temporary:
+                    self._file.close()
+                    with self._temporary.open("rb") as written:
+                        os.fsync(written.fileno())
+                    self._temporary.replace(self._place)
+                elif kind is None:
+                    self._file.flush()
+        finally:
+            if self._temporary:
+                with contextlib.suppress(OSError):
+                    self._file.close()
+                self._temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let an error tell of the file, not of the temporary one, which tells a person nothing."""
+        try:
+            yield
+        except pa.ArrowInvalid as error:
+            raise ConfigError(
+                f"{self.path}: a column that is kept cannot be written as {self.form.format}: {error}; write Parquet"
+            ) from None
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise OSError(error.errno, why, str(self.path)) from None
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = pa.concat_tables(self._held), []
+            self._put(held)
+
+    def _put(self, table: pa.Table) -> None:
+        with self._named():
+            if self._writer:
+                self._writer.write_table(table)
+            else:
+                for place, field in enumerate(table.schema):
+                    if pa.types.is_floating(field.type):  # JSON has no NaN
+                        cells = table.column(place)
+                        cells = pc.if_else(pc.is_finite(cells), cells, pa.scalar(None, field.type))
+                        table = table.set_column(place, field, cells)
+                lines = [json.dumps(row, ensure_ascii=False, default=_text) for row in table.to_pylist()]
+                self._stream.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def _text(cell: Any) -> str:
+    return cell.decode(errors="backslashreplace") if isinstance(cell, bytes) else str(cell)
+
+
+def clear(path: Path) -> None:
+    """Take away what a process that was killed left unfinished: of a file, or of all in a folder."""
+    if path.is_dir():
+        left = [*path.rglob(f".*{TEMPORARY}"), *path.glob("._*")]  # the latter are of `predictor.atomic`
+    else:
+        path = path.resolve()
+        left = [*path.parent.glob(f".{escape(path.name)}.*{TEMPORARY}")]
+    for file in left:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,101 @@
+"""What the training of the model that is served measured beside it: accuracy by who rated, importances with intervals.
+
+It stands in the training's folder, and is told only if the folder is that of the very model.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+MODEL, RECORD, IMPORTANCES = "model.json", "record.json", "importances.csv"  # of a training's folder
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, csv.Error)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value with its 90 % interval, on n interviews.
+
+    Raises
+    ------
+    ValueError
+        If the value is not inside its interval.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.value <= self.high < float("inf"):
+            raise ValueError(f"{self.value} is not inside {self.low} to {self.high}")
+
+
+@lru_cache(maxsize=2)
+def accuracy_by_role(folder: Path, fingerprint: str, roles: tuple[str, ...]) -> dict[str, Figure]:
+    """Read the accuracy by role: ROC AUC, 0 to 1, on interviews that were not seen in training.
+
+    Parameters
+    ----------
+    folder
+        Of the training, as in experiments/models/NAME.
+    fingerprint
+        Of the model that is served.
+    roles
+        Who may have rated.
+
+    Returns
+    -------
+    dict
+        By role, where it was measured; empty where there is no such training or it cannot be read.
+    """
+    try:
+        if not _is_of(folder, fingerprint):
+            return {}
+        metrics = json.loads((folder / RECORD).read_bytes())["metrics"]
+        found = {role: [metrics.get(f"rated_by_{role}/{end}") for end in _ENDS] for role in roles}
+        return {
+            role: Figure(value, low, high, int(n))
+            for role, (value, low, high, n) in found.items()
+            if None not in (value, low, high, n)
+        }
+    except UNREADABLE:
+        return {}
+
+
+@lru_cache(maxsize=2)
+def importances(folder: Path, fingerprint: str) -> dict[str, dict[str, Figure]]:
+    """Read the importances: mean absolute contribution in log-odds, 0 or more, with a jackknife interval over folds.
+
+    Parameters
+    ----------
+    folder, fingerprint
+        As for `accuracy_by_role`.
+
+    Returns
+    -------
+    dict
+        By "signal", "family" and "side", then by name; of a family or side, of its signals' summed contributions.
+        Empty where there is no such training, it was not cross-validated, or it cannot be read.
+    """
+    found: dict[str, dict[str, Figure]] = {}
+    try:
+        if _is_of(folder, fingerprint):
+            with (folder / IMPORTANCES).open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    value, low, high = (float(row[f"contribution{end}"]) for end in ("", "_low", "_high"))
+                    found.setdefault(row["kind"], {})[row["name"]] = Figure(value, low, high, int(row["n"]))
+    except UNREADABLE:
+        return {}
+    return found
+
+
+_ENDS = ("roc_auc", "roc_auc_low", "roc_auc_high", "n")
+
+
+def _is_of(folder: Path, fingerprint: str) -> bool:
+    return bool(json.loads((folder / MODEL).read_bytes())["fingerprint"] == fingerprint)

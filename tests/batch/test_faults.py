@@ -1,0 +1,160 @@
+"""What is written is whole: after a kill, on a full disk, and when two run at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from predictor import OfferModel
+from predictor.batch.running import score_files
+from predictor.batch.scoring import Scored, ScoringOptions
+from predictor.errors import ConfigError
+
+PARTS, ROWS = 8, 60_000
+KILLS = int(os.environ.get("PREDICTOR_TEST_KILLS", "3"))
+COMMAND = [sys.executable, "-m", "predictor", "batch", "--model", "published", "--keep", "id", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of parts of some tenths of a second, each with one row out of scale."""
+    folder, random = tmp_path_factory.mktemp("faults") / "in", np.random.default_rng(0)
+    folder.mkdir()
+    ratings = {name: random.integers(1, 6, ROWS).astype(np.uint8) for name in OfferModel.published().signals}
+    ratings["mutual_rapport"][77] = 9
+    for number in range(PARTS):
+        table = pa.table({"id": np.arange(ROWS) + number * ROWS, **ratings})
+        pq.write_table(table, folder / f"{number}.parquet", row_group_size=ROWS // 2)
+    return folder
+
+
+def score(source: Path, out: Path, resume: bool = False) -> Scored:
+    options = ScoringOptions(keep=("id",))
+    return score_files(source, out, OfferModel.published(), options=options, bad_rows=f"{out}.bad", resume=resume)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(source: Path) -> dict[str, str]:
+    out = source.parent / "uninterrupted"
+    assert score(source, out) == Scored(PARTS * (ROWS - 1), PARTS, frozenset(OfferModel.published().signals))
+    return digests(out)
+
+
+def digests(out: Path) -> dict[str, str]:
+    """Every file of a finished folder, and what was set aside; what says who made them when is left out."""
+    files = [*out.rglob("*"), out.with_name(f"{out.name}.bad")]
+    files = [path for path in files if path.is_file() and path.name not in ("_parts.log", "_predictor.json")]
+    names = [path.name if path.parent == out.parent else str(path.relative_to(out)) for path in files]
+    names = [name.replace(out.name, "") for name in names]
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in zip(names, files, strict=True)}
+
+
+def unfinished(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob(".*") if path.is_file()]
+
+
+def begin(source: Path, out: Path) -> subprocess.Popen[str]:
+    command = [*COMMAND, str(source), str(out), "--bad-rows", f"{out}.bad"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(seen: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not seen():
+        assert time.monotonic() < end, "waited for too long"
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("turn", range(KILLS))
+def test_a_killed_run_goes_on(turn: int, source: Path, uninterrupted: dict[str, str], tmp_path: Path) -> None:
+    out, chance = tmp_path / "out", random.Random(turn)
+    finished = chance.randrange(PARTS - 2)
+    with begin(source, out) as run:
+        wait_for(lambda: len([*out.glob("*.parquet")]) >= finished and bool(unfinished(out)))
+        time.sleep(chance.uniform(0, 0.05))
+        run.kill()
+    assert run.returncode == -signal.SIGKILL
+    there = {path: path.stat().st_mtime_ns for path in out.glob("*.parquet")}
+    assert finished <= len(there) < PARTS
+    noted = (out / "_parts.log").read_text().count("}") if (out / "_parts.log").exists() else 0
+    score(source, out, resume=True)
+    assert digests(out) == uninterrupted
+    assert not unfinished(tmp_path)
+    assert sum(path.stat().st_mtime_ns == time for path, time in there.items()) >= noted  # not done twice
+
+
+def test_one_that_is_told_to_end_leaves_nothing_unfinished(source: Path, tmp_path: Path) -> None:
+    with begin(source, tmp_path / "out.parquet") as run:
+        wait_for(lambda: any("parquet" in path.name and "lock" not in path.name for path in unfinished(tmp_path)))
+        with pytest.raises(ConfigError, match="another batch is writing to it"):
+            score(source, tmp_path / "out.parquet")
+        run.terminate()
+    assert run.returncode == 128 + signal.SIGTERM
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_full_disk_is_told_of_and_finished_parts_stay(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    (tmp_path / "in").mkdir()
+    shutil.copy(source / "1.parquet", tmp_path / "in" / "b.parquet")
+    pq.write_table(pq.read_table(source / "0.parquet").slice(0, 1000), tmp_path / "in" / "a.parquet")
+    limit = (200_000, 200_000)
+    done = subprocess.run(
+        [*COMMAND, "in", "out", "--bad-rows", "out.bad"], cwd=tmp_path, capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "Error: out/b.parquet: cannot be written: File too large; name another place\n"
+    assert len(pq.read_table(tmp_path / "out" / "a.parquet")) == 999
+    assert not (tmp_path / "out" / "b.parquet").exists() and not unfinished(tmp_path)
+    before = (tmp_path / "out" / "a.parquet").stat().st_mtime_ns
+    monkeypatch.chdir(tmp_path)  # as the run did
+    assert score(Path("in"), Path("out"), resume=True).rows == 999 + ROWS - 1
+    assert (tmp_path / "out" / "a.parquet").stat().st_mtime_ns == before
+
+
+def test_going_on_is_refused_where_it_would_mix(source: Path, tmp_path: Path) -> None:
+    folder, out, model = tmp_path / "in", tmp_path / "out", OfferModel.published()
+    shutil.copytree(source, folder)
+    for path in sorted(folder.iterdir())[2:]:
+        path.unlink()
+    score(folder, out)
+    with pytest.raises(ConfigError, match="was begun before; go on with --resume"):
+        score(folder, out)
+    with pytest.raises(ConfigError, match="was begun with other options"):
+        score_files(folder, out, model, bad_rows=tmp_path / "bad", resume=True)
+    aside = (tmp_path / "out.bad").read_bytes()
+    score(folder, out, resume=True)
+    assert (tmp_path / "out.bad").read_bytes() == aside  # nothing was left to do, and nothing is lost
+    kept = (out / "1.parquet").stat().st_mtime_ns
+    pq.write_table(pq.read_table(folder / "0.parquet").slice(0, 10), folder / "0.parquet")
+    assert score(folder, out, resume=True) == Scored(10 + ROWS - 1, 1, frozenset(model.signals))
+    assert (out / "1.parquet").stat().st_mtime_ns == kept
+    assert (tmp_path / "out.bad").read_text().count('"row"') == 1
+    (folder / "0.parquet").unlink()
+    with pytest.raises(ConfigError, match=r"holds answers to what is gone, such as .*0\.parquet"):
+        score(folder, out, resume=True)
+
+
+@pytest.mark.parametrize("out", ["in", "in/out", "in/0.parquet", "in/a/b.csv", "link", "link/out"])
+def test_what_is_read_is_never_written_over(out: str, source: Path, tmp_path: Path) -> None:
+    shutil.copytree(source, tmp_path / "in")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    before = digests(tmp_path / "in")
+    for given in ("in", "link", "in/0.parquet") if out == "in/0.parquet" else ("in", "link"):
+        with pytest.raises(ConfigError, match="which it must not mix with; name another place"):
+            score_files(tmp_path / given, tmp_path / out, OfferModel.published())
+    assert digests(tmp_path / "in") == before

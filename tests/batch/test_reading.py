@@ -1,0 +1,158 @@
+"""What cannot be read is told of by file, row and column; nothing is lost in silence, nothing half written."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from predictor import OfferModel
+from predictor.batch.running import score_files
+from predictor.batch.scoring import ScoringOptions
+from predictor.errors import PredictorError
+
+MODEL = OfferModel.published()
+NAMES = ("goals_discussed", "mutual_rapport")
+OPTIONS = ScoringOptions(keep=("id",), unobserved=tuple(name for name in MODEL.signals if name not in NAMES))
+HEADER = "id,goals_discussed,mutual_rapport\n"
+
+
+def score(folder: Path, out: str = "answers.csv", **how: bool | str | Path) -> list[str]:
+    """The ids of the answers, in order."""
+    options = ScoringOptions(**{**vars(OPTIONS), **{k: how.pop(k) for k in [*how] if k in vars(OPTIONS)}})  # type: ignore[arg-type]
+    score_files(folder / "in", folder / out, MODEL, options=options, **how)  # type: ignore[arg-type]
+    return [line.split(",")[0].strip('"') for line in (folder / out).read_text().splitlines()[1:]]
+
+
+def write(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / "in" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def parquet(**columns: object) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        pa.table({"id": ["a", "b"], "goals_discussed": [4, 5], "mutual_rapport": [4, None], **columns}), sink
+    )
+    return bytes(sink.getvalue())
+
+
+REFUSED = {
+    "nothing in it": ("a.csv", "", r"a\.csv: 1 problem.*has no header"),
+    "too many cells": ("a.csv", HEADER + "a,1,2\nb,1,2,3\n", r"a\.csv: 1 of 2 rows cannot be used.*row 2: '4 cells' does not have the header's 3"),
+    "quote not closed": ("a.csv", HEADER + 'a,1,2\n"b,1,2\nc,1,2\n', r"a\.csv.*row 2: has a quote that nothing closes"),
+    "quote closed by the next": ("a.csv", HEADER + 'a,1,2\n"b,1,2\n"c",1,2\n', r"a\.csv.*row 2: has text after a closing quote"),
+    "not UTF-8": ("a.csv", (HEADER + "a,1,2\nb,1,2\nä,1,2\n").encode("latin-1"), r"a\.csv.*row 3: is not UTF-8"),
+    "out of scale": ("a.csv", HEADER + "a,1,2\nb,0,2\n", r"a\.csv.*row 2, goals_discussed: '0' is out of scale; write 1 to 5"),
+    "misspelled": ("a.csv", HEADER.replace("mutual", "mutal"), r"mutual_rapport: is missing in .*a\.csv; did you mean 'mutal_rapport'"),
+    "nothing to keep": ("a.csv", HEADER.replace("id", "idx"), r"id: is to be kept, and missing in .*a\.csv; did you mean 'idx'"),
+    "column twice": ("a.csv", HEADER.replace("mutual_rapport", "goals_discussed"), r"goals_discussed: stands 2 times in .*a\.csv"),
+    "compressed, cut off": ("a.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", r"a\.csv\.gz.*cannot be read"),
+    "text for a number": ("a.jsonl", '{"id": "a", "mutual_rapport": "4", "goals_discussed": 4}\n', r"row 1, mutual_rapport: '4' is text; write the number without quotes"),
+    "true for a number": ("a.jsonl", '{"mutual_rapport": 4, "goals_discussed": 4, "id": 1}\n{"mutual_rapport": true}\n', r"row 2, mutual_rapport: 'True' is true or false"),
+    "key twice": ("a.jsonl", '{"id": 1, "mutual_rapport": 4, "goals_discussed": 1, "mutual_rapport": 3}\n', r"row 1, mutual_rapport: is given twice"),
+    "NaN": ("a.jsonl", '{"id": 1, "mutual_rapport": NaN, "goals_discussed": 1}\n', r"row 1, mutual_rapport: 'NaN' is not a number"),
+    "no mapping": ("a.jsonl", '{"id": 1, "mutual_rapport": 4, "goals_discussed": 1}\n\nnull\n', r"row 3: is not a mapping"),
+    "two on a line": ("a.jsonl", '{"id": 1, "mutual_rapport": 4, "goals_discussed": 1} {"id": 2}\n', r"row 1: is not JSON: Extra data"),
+    "id of another type": ("a.jsonl", '{"id": 1, "mutual_rapport": 4, "goals_discussed": 1}\n{"id": "b"}\n', r"row 2: cannot be read as the first lines are: .*number to string"),
+    "misspelled key": ("a.jsonl", '{"id": 1, "mutal_rapport": 4, "goals_discussed": 1}\n', r"mutual_rapport: is in none of the first 1 lines; did you mean 'mutal_rapport'"),
+    "cut off": ("a.parquet", parquet()[:-9], r"a\.parquet: is not a whole Parquet file"),
+    "text column": ("a.parquet", parquet(mutual_rapport=["4", "5"]), r"mutual_rapport: has the type string in .*a\.parquet; write ratings as numbers"),
+    "yes or no": ("a.parquet", parquet(mutual_rapport=[True, None]), r"mutual_rapport: has the type bool"),
+    "a list to keep": ("a.parquet", parquet(id=[[1], [2]]), r"id: has the type list<.* cannot be kept"),
+    "unknown word": ("a.parquet", parquet(rater_role=["observer", "boss"]), r"a\.parquet.*row 2, rater_role: 'boss' is none of interviewer"),
+    "unknown ending": ("a.xlsx", b"PK", r"a\.xlsx: has none of the endings"),
+    "a folder that rates": ("mutual_rapport=4/a.csv", HEADER, r"is told by the name of a folder"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_read_is_refused(case: str, tmp_path: Path) -> None:
+    name, content, told = REFUSED[case]
+    with pytest.raises(PredictorError) as refused:
+        score(write(tmp_path, name, content))
+    assert re.search(told, str(refused.value), re.DOTALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_one_file_of_many_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", HEADER + "a,1,2\n")
+    write(tmp_path, "sub dir/b.csv", "id,goals_discussed,rater_role\nb,1,observer\n")
+    with pytest.raises(PredictorError) as refused:
+        score(tmp_path)
+    assert "mutual_rapport: is missing in" in str(refused.value) and "sub dir/b.csv; if it was never" in str(
+        refused.value
+    )
+    assert f"rater_role: is missing in {tmp_path / 'in' / 'a.csv'}, though" in str(refused.value)
+
+
+def test_files_that_would_become_one_are_refused(tmp_path: Path) -> None:
+    write(write(tmp_path, "a.jsonl", "{}\n"), "a.ndjson", "{}\n")
+    with pytest.raises(PredictorError, match=r"a\.jsonl and .*a\.ndjson would become one file, a; rename one"):
+        score(tmp_path, "out")
+
+
+def test_links_to_folders_are_not_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", HEADER).joinpath("in", "more").symlink_to(tmp_path)
+    with pytest.raises(PredictorError, match="more: is a link to a folder"):
+        score(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "ids"),
+    [
+        ("\ufeffsep=;\r\nid;goals_discussed;mutual_rapport\r\na;3,5;4\r\nb;;\r\n;;\r\n;;\r\n", ["a", "b"]),
+        (HEADER + "a,1,2\n\nc,1,2", ["a", "", "c"]),  # a blank row between others is one, as everywhere
+        (HEADER + 'a,1,2\n5" disk,1,2\n', ["a", '5"" disk']),
+        ('"id","note",goals_discussed,mutual_rapport,\na,"one\ntwo ""x""",1,2,\nb,,1,2,\n', ["a", "b"]),
+        (HEADER, []),
+    ],
+)
+def test_spreadsheets(content: str, ids: list[str], tmp_path: Path) -> None:
+    assert score(write(tmp_path, "a.csv", content)) == ids
+
+
+def test_an_answer_to_a_row_is_that_of_the_row(tmp_path: Path) -> None:
+    """Rows set aside before, between and after batches shift no answer to another row."""
+    lines = [f"{n},{1 + n % 5},{'x' if n % 100_003 == 0 else 3}" + ",?" * (n % 70_001 == 5) for n in range(600_000)]
+    write(tmp_path, "a.csv", HEADER + "\n".join(lines) + "\n")
+    ids = score(tmp_path, bad_rows=tmp_path / "bad.jsonl")
+    aside = [json.loads(line) for line in (tmp_path / "bad.jsonl").read_text().splitlines()]
+    wrong = [n for n in range(600_000) if n % 100_003 == 0 or n % 70_001 == 5]
+    assert sorted(row["row"] for row in aside) == [n + 1 for n in wrong]
+    assert [*map(int, ids)] == sorted({*range(600_000)} - {*wrong})
+    found = [line.split(",")[1] for line in (tmp_path / "answers.csv").read_text().splitlines()[1:]]
+    one = [MODEL.predict({"goals_discussed": 1 + n % 5, "mutual_rapport": 3}).offer_probability for n in range(5)]
+    assert all(abs(float(p) - one[int(n) % 5]) < 1e-12 for n, p in zip(ids, found, strict=True))
+
+
+def test_folders_tell_columns_where_a_file_does_not(tmp_path: Path) -> None:
+    line = '{"id": "%s", "goals_discussed": 4, "mutual_rapport": 4}\n'
+    write(tmp_path, "rater_role=observer/a.jsonl", line % "a")
+    write(tmp_path, "rater_role=__HIVE_DEFAULT_PARTITION__/a.jsonl", line % "b")
+    write(tmp_path, "rater_role=boss/a.jsonl", line % "c")
+    score(tmp_path, bad_rows=tmp_path / "bad.jsonl")
+    found = [line.split(",") for line in (tmp_path / "answers.csv").read_text().splitlines()[1:]]
+    ratings = {"goals_discussed": 4, "mutual_rapport": 4}
+    told = {"b": MODEL.predict(ratings), "a": MODEL.predict({**ratings, "rater_role": "observer"})}
+    assert {cells[0].strip('"'): pytest.approx(float(cells[1]), abs=1e-12) for cells in found} == {
+        name: answer.offer_probability for name, answer in told.items()
+    }
+    assert "'boss' is none of" in (tmp_path / "bad.jsonl").read_text()
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.binary(), pa.timestamp("us", "UTC"), pa.decimal128(21, 2), pa.float64()], ids=str)  # fmt: skip
+def test_ids_of_any_type_are_kept(kind: pa.DataType, ending: str, tmp_path: Path) -> None:
+    cells = pa.array([1, None], pa.int64()) if kind.id != pa.binary().id else pa.array([b"1", None])
+    cells = cells.cast(pa.string()).cast(kind) if "string" in str(kind) else cells.cast(kind)
+    write(tmp_path, "a.parquet", parquet(id=cells))
+    score_files(tmp_path / "in", tmp_path / f"answers.{ending}", MODEL, options=OPTIONS)
+    content = (tmp_path / f"answers.{ending}").read_bytes()
+    assert len(pq.read_table(tmp_path / "answers.parquet") if ending == "parquet" else content.splitlines()[ending == "csv" :]) == 2  # fmt: skip

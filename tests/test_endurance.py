@@ -1,0 +1,19 @@
+"""A little of `experiments/benchmark/endurance.py`: kills in mid-write, full and read-only disks, a swapped model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.mark.parametrize("words", ["kills 12", "disk", "swap 400"])
+def test_it_endures(words: str) -> None:
+    command = [sys.executable, "experiments/benchmark/endurance.py", *words.split()]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
