@@ -129,19 +129,21 @@ class Coder:
 
     def _integers(self, cells: pa.Array, term: int, scale: Scale) -> Column | None:
         """Code whole numbers, all of them in cells, without a float; None where they are not, or not in the scale."""
-        low, above, per_one = int(scale.low), int(scale.high) + 1, 2 / scale.step
-        kind = np.iinfo(cells.type.to_pandas_dtype())
-        if low != scale.low or not per_one.is_integer() or not kind.min <= low <= above <= kind.max:
+        low, high, per_one = int(scale.low), int(scale.high), 2 / scale.step
+        values, empty = _buffers(cells)
+        kind = np.iinfo(values.dtype)
+        if low != scale.low or not per_one.is_integer() or not kind.min <= low <= kind.max:
             return None
-        values = _numpy(cells.fill_null(above))  # beyond the scale, where nothing else is
-        if values.min(initial=low) < low or values.max(initial=low) > above:
-            return None
-        if np.count_nonzero(values == above) != cells.null_count:
+        if empty is not None:
+            values = np.where(empty, values.dtype.type(low), values)  # what lies there says nothing
+        if values.min(initial=low) < low or values.max(initial=low) > high:
             return None
         codes = values.astype(np.uint16)
         codes -= np.uint16(low % 65536)  # wraps around, and back
         codes *= np.uint16(per_one)
-        return Column(np.minimum(codes, self._last[term], out=codes))
+        if empty is not None:
+            np.copyto(codes, self._last[term], where=empty)
+        return Column(codes)
 
     def _floats(self, values: Floats, term: int, scale: Scale) -> Column:
         bad = None
@@ -171,7 +173,8 @@ class Coder:
             None if own is None else np.append(own, none)
             for own, none in zip(vars(column).values(), vars(nothing).values(), strict=True)
         ))  # type: ignore[arg-type]  # fmt: skip
-        return known.spread(_numpy(words.indices.cast(pa.int64()).fill_null(len(column.codes))))
+        at, empty = _buffers(words.indices)
+        return known.spread(at if empty is None else np.where(empty, len(column.codes), at))
 
     def _text(self, cells: pa.Array) -> list[str]:
         words = ["" if word is None else str(word) for word in cells.to_pylist()]
@@ -191,6 +194,17 @@ class Coder:
             found = [replace(problem, row=rows[problem.row - 1]) for problem in error.problems if problem.row]
         told = {problem.row for problem in found}
         return found + [Problem("is not rated as the model's signals are", row) for row in rows if row not in told]
+
+
+def _buffers(cells: pa.Array) -> tuple[NDArray[Any], Mask | None]:
+    """Give whole numbers as they lie, and where nothing is; Arrow's own ways there import pandas first."""
+    present, data = cells.buffers()
+    part = slice(cells.offset, cells.offset + len(cells))
+    values = np.frombuffer(data, dtype=str(cells.type))[part]
+    if not cells.null_count:
+        return values, None
+    bits = np.unpackbits(np.frombuffer(present, dtype=np.uint8), bitorder="little", count=part.stop)[part]
+    return values, bits == 0
 
 
 def _numpy(array: Any) -> NDArray[Any]:

@@ -180,6 +180,7 @@ def _run(
             for part, scored in spread(client, there, [replace(part, path=part.path.absolute()) for part in parts]):
                 yield known[part.name], scored
         return
+    work.scorer.warm()
     halted = threading.Event()
     halting = replace(work, halt=halted.is_set)
     with ThreadPoolExecutor(threads) as pool:
@@ -214,6 +215,7 @@ def _to_one(
 
     total, refused, behind = Scored(), Refused(found.parts[0]), dict.fromkeys(found.parts, 0.0)
     with contextlib.ExitStack() as stack:
+        scorer.warm()
         pool = stack.enter_context(ThreadPoolExecutor(threads))
         stack.callback(pool.shutdown, cancel_futures=True)
         for path in filter(None, (out, bad_rows)):

@@ -93,6 +93,11 @@ class Scorer:
             interval=options.interval, contributions=bool(options.contributions or options.top)
         )
 
+    def warm(self) -> None:
+        """Have the model make its tables now, once, rather than in each thread."""
+        nothing = [np.full(1, np.nan) for _ in self.model.terms]
+        self.model.answer(self.model.blocks.code(nothing), interval=self.options.interval)
+
     @property
     def columns(self) -> list[str]:
         """Names of the columns that are added to those that are kept."""
@@ -124,7 +129,7 @@ class Scorer:
                 interval=self.options.interval,
                 contributions=bool(self.options.contributions or self.options.top),
             )
-        columns = dict(zip(self._names, map(pa.array, answers), strict=True)) | self._strongest(answers)
+        columns = dict(zip(self._names, map(arrow, answers), strict=True)) | self._strongest(answers)
         simulated = "yes" if self.model.simulated else "in part" if self.model.prior_share else "no"
         columns |= {MODEL: _constant(self.model.fingerprint, len(coded)), SIMULATED: _constant(simulated, len(coded))}
         kept = {name: found.batch.column(name) for name in self.options.keep}
@@ -145,7 +150,7 @@ class Scorer:
                 found[f"reason_{place}"] = pa.DictionaryArray.from_arrays(
                     terms.astype(np.int32), list(self.model.terms)
                 )
-                found[f"reason_{place}_log_odds"] = pa.array(np.take_along_axis(added, terms[None], axis=0)[0])
+                found[f"reason_{place}_log_odds"] = arrow(np.take_along_axis(added, terms[None], axis=0)[0])
         return found
 
     def _about(self) -> dict[str, str]:
@@ -248,5 +253,15 @@ def _broken(batch: pa.RecordBatch, problems: list[Problem]) -> list[Broken]:
     return [Broken(row, tuple(by_row[row]), text) for row, text in zip(sorted(by_row), data, strict=True)]
 
 
+def arrow(numbers: Floats) -> pa.Array:
+    """Give floats to Arrow as they lie; `pa.array` would import pandas first, which takes as long as a million rows."""
+    return pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(numbers)])
+
+
 def _constant(word: str, n: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype=np.int32)), [word])
+    letters = word.encode()
+    ends = np.array([0, len(letters)], dtype=np.int32)
+    words = pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(letters))
+    return pa.DictionaryArray.from_arrays(
+        pa.Array.from_buffers(pa.int32(), n, [None, pa.py_buffer(bytes(4 * n))]), words
+    )
