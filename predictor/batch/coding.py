@@ -19,7 +19,7 @@ from predictor.sources.files import with_point
 from predictor.tables import Floats
 
 Mask = NDArray[np.bool_]
-_EXPLAINED = 4096  # bad rows at once, which stand as Python objects meanwhile
+EXPLAINED = 4096  # bad rows at once, which stand as Python objects meanwhile
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Coder:
     def _problems(self, batch: pa.RecordBatch, bad: Mask, numbers: NDArray[np.int64]) -> list[Problem]:
         """Let the ordinary door say what is wrong with the bad rows."""
         names, found, every = [name for name in self.model.terms if name in batch.schema.names], [], np.flatnonzero(bad)
-        for at in np.split(every, range(_EXPLAINED, len(every), _EXPLAINED)):
+        for at in np.split(every, range(EXPLAINED, len(every), EXPLAINED)):
             taken, rows, told = batch.select(names).take(pa.array(at)), numbers[at].tolist(), list[Problem]()
             try:
                 if self.text:
