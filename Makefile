@@ -57,7 +57,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "Python 3.11 or later is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
 	@test -n "$(wildcard .venv/installed-$(VERSION))" || $(PYTHON) -m venv --clear .venv
 	@echo "Installing pinned dependencies into .venv (a minute or two, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,serve,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,serve,cluster,dev]'
 	@touch $@
 
 data: $(STAMP) ## write the SIMULATED sample data/interviews.csv anew, the same bytes each time

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,6 +151,24 @@ def predict(
         click.echo(render_changes(what_would_change(chosen, shown[0], line=past)))
 
 
+def _clustered(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of where its fits run, and run it there."""
+
+    @click.option("--scheduler", metavar="ADDRESS", help="Fit on the Dask cluster of this scheduler, tcp://HOST:PORT.")
+    @click.option("--workers", metavar="N", type=click.IntRange(min=1), help="Fit in N processes of this machine.")
+    @wraps(command)
+    def run(*, scheduler: str | None, workers: int | None, **given: Any) -> None:
+        if scheduler is None and workers is None:
+            return command(**given)
+        from predictor.cluster import cluster
+
+        _end_on_sigterm()
+        with cluster(scheduler, workers):
+            return command(**given)
+
+    return run
+
+
 @main.command()
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path, allow_dash=True))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path, allow_dash=True))
@@ -258,6 +277,7 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
 @click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
 @click.option("--register", "registered", is_flag=True, help="Register the model; the first becomes the champion.")
 @click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
+@_clustered
 def train(
     data: Path | None,
     journal: Path | None,
@@ -285,6 +305,7 @@ def train(
       predictor train data/interviews.csv --experiment no-body-language
       predictor train my-five-interviews.csv --prior published
       predictor train --journal my.journal
+      predictor train many.csv --workers 8
     """
     from predictor.model import OfferModel
     from predictor.reports.terminal import render_training
@@ -372,6 +393,7 @@ def _registered(version: str) -> None:
 )
 @click.option("--name", help="Name of the comparison.  [default: compare-DATA]")
 @click.option("--no-track", is_flag=True, help="Do not record the runs in MLflow.")
+@_clustered
 def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name: str | None, no_track: bool) -> None:
     """Train experiments on the same rows and folds, and rank them.
 
@@ -381,6 +403,7 @@ def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name
     Examples:
       predictor compare data/interviews.csv
       predictor compare data/interviews.csv pool no-body-language
+      predictor compare many.csv --scheduler tcp://10.0.0.5:8786
     """
     from predictor.errors import CatalogueError
     from predictor.reports.terminal import render_leaderboard

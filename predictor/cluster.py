@@ -7,25 +7,38 @@ import hashlib
 import logging
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from predictor.errors import ConfigError, MissingExtraError
 
 try:
-    from distributed import Client, KilledWorker, LocalCluster, Security
+    import dask
+    from distributed import Client, KilledWorker, LocalCluster, Security, WorkerPlugin, as_completed, get_worker
     from distributed.client import FutureCancelledError
     from distributed.comm.core import connect
+    from distributed.gc import disable_gc_diagnosis
     from joblib import parallel_config
 except ModuleNotFoundError as error:
     raise MissingExtraError(str(error.name), "a cluster", "cluster") from None
 
 PATIENCE = 5.0  # seconds in which a scheduler and its first worker have to answer
-PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "joblib", "distributed")  # what decides on numbers, or on talk
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+PACKAGES = (
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "joblib",
+    "pyarrow",
+    "distributed",
+)  # what decides on numbers, or on talk
 
 
 @contextmanager
@@ -39,8 +52,9 @@ def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterato
     ----------
     scheduler
         Address of a running Dask scheduler, as in "tcp://10.0.0.5:8786". Its workers need this project and the
-        packages that it learns with, in the same versions. Whoever reaches a scheduler can run code on its workers:
-        keep it in a network of your own, or have Dask use TLS.
+        packages that it learns with, in the same versions; those that are there at first are asked. Where workers have
+        several threads, BLAS needs one, as Dask's nanny sets it, or last bits may differ. Whoever reaches a scheduler
+        can run code on its workers: keep it in a network of your own, or have Dask use TLS.
     workers
         So many processes of one thread each on this machine, 1 or more, in place of a scheduler. They end with the
         block, and listen on this machine only, to those who hold a certificate made for them.
@@ -69,20 +83,23 @@ def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterato
         given = f"scheduler = {scheduler!r}, workers = {workers}"
         raise ConfigError(f"{given}: give the address of a scheduler, or a number of workers here from 1 on")
     with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        stack.enter_context(dask.config.set({"temporary-directory": folder}))  # else something stays in that of all
         place: Any = scheduler or LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             security=True,  # else whoever has an account on this machine could run code as its user
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": False},
-            local_directory=stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)),
             silence_logs=logging.CRITICAL,
+            preload="import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)",  # Ctrl-C is for this process alone
         )
         if scheduler:
             _reach(scheduler)
         else:
             stack.enter_context(place)
-        client = stack.enter_context(_Client(place, timeout=PATIENCE, set_as_default=False))  # type: ignore[no-untyped-call]  # its base has no types
+            disable_gc_diagnosis()  # a Ctrl-C or SIGTERM that falls into its callback would be lost
+        client = stack.enter_context(_Client(place, timeout=PATIENCE, set_as_default=False))  # type: ignore[no-untyped-call]
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:
@@ -92,8 +109,49 @@ def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterato
         stack.enter_context(parallel_config(backend="dask", client=client))
         try:
             yield client
-        except (FutureCancelledError, KilledWorker) as error:
-            raise ConfigError(f"the cluster was lost amid the work, which has to be done again: {error}") from None
+        except (FutureCancelledError, KilledWorker, TimeoutError) as error:
+            raise ConfigError(f"the cluster was lost amid the work: {error}") from None
+
+
+def spread(client: Client, work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
+    """Do some work on each item, on whatever worker is free.
+
+    Parameters
+    ----------
+    client
+        As `cluster` yields it.
+    work
+        What is done; it travels once to each worker, and to those that come later.
+    items
+        One task each; those of a worker that is lost are done anew by another, so doing one twice must do no harm.
+
+    Yields
+    ------
+    object
+        Results, as they are finished.
+    """
+    kept = _Kept(work)
+    client.register_plugin(kept)
+    futures = [client.submit(_work, item, kept.name, pure=False) for item in items]
+    try:
+        for future in as_completed(futures, loop=client.loop):
+            yield future.result()
+    finally:
+        client.cancel(futures)
+        client.unregister_worker_plugin(kept.name)
+
+
+class _Kept(WorkerPlugin):
+    """Brings work to every worker."""
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.work, self.name = work, f"work-{uuid.uuid4()}"
+
+
+def _work(item: Any, name: str) -> Any:
+    kept = get_worker().plugins[name]
+    assert isinstance(kept, _Kept)
+    return kept.work(item)
 
 
 def _reach(scheduler: str) -> None:

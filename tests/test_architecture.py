@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import predictor
 from predictor import OfferModel
 
@@ -35,7 +37,7 @@ LAYERS = {
     "__main__": 9,
 }
 STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}, "serving": {"tracking", "batch"}, "batch": {"serving", "learning", "reports", "tracking", "trainings"}}  # fmt: skip
-HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "skops", "pyarrow")
+HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "skops", "pyarrow", "distributed")
 
 
 def test_imports_run_downward_only() -> None:
@@ -95,10 +97,11 @@ def test_serving_loads_nothing_to_train_with(model: OfferModel, tmp_path: Path) 
     assert done.stdout.strip() == "[]"
 
 
-def test_only_tracking_knows_mlflow() -> None:
-    imports = re.compile(r"(^|\s)(import|from) mlflow\b|import_module\(.mlflow")
+@pytest.mark.parametrize(("library", "room"), [("mlflow", "tracking"), ("(dask|distributed)", "cluster")])
+def test_only_one_room_knows(library: str, room: str) -> None:
+    imports = re.compile(rf"(^|\s)(import|from) {library}\b|import_module\(.{library}")
     knowing = [path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py") if imports.search(path.read_text())]
-    assert set(knowing) == {"tracking"}
+    assert {name.removesuffix(".py") for name in knowing} == {room}
 
 
 def test_public_names() -> None:

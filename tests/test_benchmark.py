@@ -82,7 +82,7 @@ def test_everyone_gets_the_same_rows(bench: ModuleType, folder: Path, tmp_path: 
             raise RuntimeError("out of luck")
         return np.full(len(T), y.mean())
 
-    monkeypatch.setattr(bench, "PEERS", dict.fromkeys(PEERS, peer))
+    monkeypatch.setattr(sys.modules["job"], "PEERS", dict.fromkeys(PEERS, peer))
     records = _run(bench, folder, tmp_path / "mine.jsonl")
     assert seen[0] == seen[1] == seen[2] != seen[3] == seen[4] == seen[5]
     assert [r.get("error") for r in records] == [None, None, "RuntimeError: out of luck", None, None, None]

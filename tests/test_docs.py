@@ -80,7 +80,7 @@ def _rounded(text: str) -> float:
 
 def test_python(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (workplace / "data").symlink_to(ROOT / "data")
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"(?<!<!-- spark -->\n)```python\n(.*?)```", README, re.DOTALL)
     assert len(blocks) == 4
     for code in blocks:
         exec(code, {})

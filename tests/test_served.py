@@ -6,20 +6,25 @@ import contextlib
 import http.client
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import url2pathname
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from conftest import ROOT
 
 from predictor import OfferModel, Ratings
 from predictor.cli import main
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.pyfunc import PyFuncModel
 
-EXAMPLE = Path(__file__).parent.parent / "data" / "ratings.json"
+EXAMPLE = ROOT / "data" / "ratings.json"
 CHAMPION = f"models:/{REGISTERED}@champion"
 FLAT = [{"rater_role": "Interviewer", "goals_discussed": 4, "mutual_rapport": 4.5}, {"clarity": 1, "mutual_respect": 2}]
 
@@ -138,6 +143,25 @@ def test_a_base_rate_that_is_none_is_refused(served: PyFuncModel, base_rate: obj
     with pytest.raises(MlflowException, match=r"base.rate") as refused:
         served.predict(pd.DataFrame([{"goals_discussed": 4}]), params={"base_rate": base_rate})
     assert refused.value.get_http_status_code() == 400
+
+
+def test_spark_answers_in_columns(place: Store, uri: str, model: OfferModel, tmp_path: Path) -> None:
+    """The README's own lines, on a local Spark."""
+    needed = {"pyspark": find_spec("pyspark"), "a Java runtime": shutil.which("java")}
+    if missing := [name for name, there in needed.items() if not there]:
+        pytest.skip(f"{' and '.join(missing)} not installed: pip install -e '.[spark]'; apt-get install default-jre")
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    (lines,) = re.findall(r"<!-- spark -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # as in an activated shell
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": place.uri, "PATH": path}
+    done = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    answers = pd.read_parquet(tmp_path / "answers.parquet")
+    rows = Ratings.from_frame(answers[[*model.catalogue.names, "rater_role"]], model.catalogue)
+    ours = [(said.offer_probability, said.interval.low, said.interval.high) for said in model.predict_each(rows)]
+    assert len(ours) == 1200
+    assert rows.X.isna().any(axis=None)
+    np.testing.assert_allclose(answers[["offer_probability", "low", "high"]].to_numpy(), ours, rtol=0, atol=1e-12)
 
 
 # --- what is stored

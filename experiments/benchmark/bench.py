@@ -13,14 +13,16 @@ import json
 import logging
 import os
 import sys
-import time
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from peers import PEERS, installed, prepare
-from protocol import FEWEST, DataSet, load, scores, splits
+from job import learn
+from joblib import Parallel, delayed
+from peers import PEERS, installed
+from protocol import FEWEST, DataSet, load, splits
 from report import write
 
 HERE = Path(__file__).resolve().parent
@@ -47,21 +49,11 @@ def append(path: Path, record: Record) -> None:
         file.write(b"\n" * bool(cut) + json.dumps(record).encode() + b"\n")
 
 
-def cell(data: DataSet, n: int, repeat: int, name: str, train: Any, test: Any) -> Record:
-    """Let one peer learn and predict; what it raises is recorded."""
+def cell(data: DataSet, n: int, repeat: int, name: str, train: Any, test: Any) -> Any:
+    """Make a job of letting one peer learn and predict; it carries no more than its rows, wherever it runs."""
     record = {"set": data.name, "n": n, "repeat": repeat, "peer": name, "n_train": len(train), "n_test": len(test)}
-    record["version"] = installed(name)
     X, T = (data.X.iloc[rows].reset_index(drop=True) for rows in (train, test))
-    started = time.perf_counter()
-    try:
-        prepare(name)
-        started = time.perf_counter()
-        p = PEERS[name](X, data.y[train], data.groups[train], T)
-        seconds = time.perf_counter() - started
-        return {**record, "seconds": round(seconds, 3), **scores(data.y[test], p)}
-    except Exception as error:  # whatever a peer raises, the others go on
-        seconds = time.perf_counter() - started
-        return {**record, "seconds": round(seconds, 3), "error": f"{type(error).__name__}: {error}"[:300]}
+    return delayed(learn)(record, X, data.y[train], data.groups[train], T, data.y[test])
 
 
 def plan(sets: list[DataSet], sizes: list[int], repeats: int, names: list[str]) -> Iterator[tuple[Any, ...]]:
@@ -89,17 +81,41 @@ def run(arguments: argparse.Namespace) -> None:
     cells = list(plan(sets, arguments.n, arguments.repeats, names))
     left = [item for item in cells if (item[0].name, *item[1:]) not in done]
     print(f"{len(left)} of {len(cells)} to run; the others stand in {arguments.results}", flush=True)
-    drawn: dict[tuple[str, int], Any] = {}
-    for number, (data, n, repeat, name) in enumerate(left, 1):
-        print(f"[{number:>{len(str(len(left)))}}/{len(left)}] {data.name} n={n} repeat {repeat} {name} ... ", end="")
-        sys.stdout.flush()
-        if (data.name, n) not in drawn:
-            drawn[data.name, n] = splits(data.y, data.groups, n, arguments.repeats)
-        record = cell(data, n, repeat, name, *drawn[data.name, n][repeat])
-        record["load"] = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None  # who shared the machine
-        append(results, record)
-        said = record.get("error") or f"log-loss {record['log_loss']:.3f}"
-        print(f"{said} in {record['seconds']:.1f} s", flush=True)
+    drawn = {
+        (data.name, n): splits(data.y, data.groups, n, arguments.repeats)
+        for data, n in {(item[0].name, item[1]): item[:2] for item in left}.values()
+    }
+    jobs = (cell(*item, *drawn[item[0].name, item[1]][item[2]]) for item in left)
+    with placed(arguments.scheduler, arguments.workers):
+        done_now = Parallel(n_jobs=1, return_as="generator_unordered")(jobs)  # one at a time, or as a cluster has it
+        for number, record in enumerate(done_now, 1):
+            append(results, record)
+            said = record.get("error") or f"log-loss {record['log_loss']:.3f}"
+            which = f"[{number}/{len(left)}] {record['set']} n={record['n']} repeat {record['repeat']} {record['peer']}"
+            print(f"{which}: {said} in {record['seconds']:.1f} s", flush=True)
+
+
+@contextmanager
+def placed(scheduler: str | None, workers: int | None) -> Iterator[None]:
+    """Run jobs on a cluster, if one is asked for, with the files of this folder that they need."""
+    if scheduler is None and workers is None:
+        yield
+        return
+    from predictor.cluster import cluster  # here, since the heavy peers' environment does not have this project
+    from predictor.errors import PredictorError
+
+    try:
+        with cluster(scheduler, workers) as client:
+            carry(client)
+            yield
+    except PredictorError as error:
+        raise ValueError(error) from None
+
+
+def carry(client: Any) -> None:
+    """Give the workers the files of this folder that jobs need."""
+    for name in ("protocol.py", "peers.py", "job.py"):
+        client.upload_file(str(HERE / name), load=False)
 
 
 def report(arguments: argparse.Namespace) -> None:
@@ -139,6 +155,8 @@ def main(argv: list[str] | None = None) -> int:
     command.add_argument("--repeats", type=int, default=5, help="splits of each set; 5")
     command.add_argument("--sets", type=words, help="with commas; all of the folder")
     command.add_argument("--results", type=Path, default=RESULTS, help="a record a line")
+    command.add_argument("--scheduler", help="run on the Dask cluster of this scheduler, tcp://HOST:PORT")
+    command.add_argument("--workers", type=int, help="run in so many processes of this machine; seconds then share it")
     command = commands.add_parser("report", help="write tables and plot of what has run")
     command.set_defaults(call=report)
     command.add_argument("--results", type=Path, nargs="+", default=[RESULTS], help="results files, shown together")

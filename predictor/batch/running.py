@@ -174,9 +174,13 @@ def _run(
     work: Work, parts: Sequence[Part], threads: int, scheduler: str | None, workers: int | None
 ) -> Generator[tuple[Part, Scored]]:
     if scheduler or workers:
-        from predictor.batch.cluster import run_on_cluster
+        from predictor.cluster import cluster, spread
 
-        yield from run_on_cluster(work, parts, scheduler, workers)
+        known = {part.name: part for part in parts}
+        there = replace(work, out=work.out.absolute())
+        with cluster(scheduler, workers) as client:
+            for part, scored in spread(client, there, [replace(part, path=part.path.absolute()) for part in parts]):
+                yield known[part.name], scored
         return
     halted = threading.Event()
     halting = replace(work, halt=halted.is_set)

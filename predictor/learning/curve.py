@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
@@ -17,6 +18,7 @@ from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.quality import MINIMUM
 from predictor.ratings import Ratings
+from predictor.signals import Catalogue
 from predictor.tables import Floats, Grid
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the groups learned from; each step doubles them, and so does the one to all
@@ -94,25 +96,27 @@ def learning_curve(
         None where half of the rows have fewer than five offers or five non-offers.
     """
     values, y, catalogue = ratings.features.to_numpy(), ratings.y, ratings.catalogue
-    grid = Grid.of(catalogue)
-    cells = grid.weights(values)
-    rows, found = [], []
+    points = []
     for share in SHARES:
-        p, used = np.empty(len(y)), 0
-        for number, (train, test) in enumerate(folds):
-            people = np.random.default_rng((seed, number)).permutation(np.unique(groups[train]))
-            part = train[np.isin(groups[train], people[: round(share * len(people))])]
-            if min(y[part].sum(), len(part) - y[part].sum()) < MINIMUM:
-                break
-            with threadpool_limits(1):  # the same sums, whatever the number of threads
-                pool = fit_pool(values[part], y[part], catalogue, groups[part], prior=prior, boosted=boosted, seed=seed)
-            p[test] = expit(evaluate(pool.terms, cells[test], grid))
-            used += len(part)
-        else:
-            rows.append(round(used / len(folds)))
-            found.append(p)
-    if not found:
+        parts = [_part(groups, train, share, (seed, number)) for number, (train, _) in enumerate(folds)]
+        if all(min(y[part].sum(), len(part) - y[part].sum()) >= MINIMUM for part in parts):
+            points.append(parts)
+    if not points:
         return None
+    jobs = (
+        delayed(_fold)(values, y, groups, part, test, catalogue, prior, boosted, seed)
+        for parts in points
+        for part, (_, test) in zip(parts, folds, strict=True)
+    )
+    with threadpool_limits(1):  # here, too: the first thread to end would set BLAS free for the others
+        answers = iter(Parallel(n_jobs=-1, prefer="threads")(jobs))
+    rows, found = [], []
+    for parts in points:
+        p = np.empty(len(y))
+        for _, test in folds:
+            p[test] = next(answers)
+        rows.append(round(sum(map(len, parts)) / len(folds)))
+        found.append(p)
     rows.append(round(sum(len(train) for train, _ in folds) / len(folds)))
     found.append(full)
 
@@ -120,3 +124,28 @@ def learning_curve(
         return resampling.score(lambda _, weight: log_loss(y, p, weight), 1, len(y), (0.0, np.inf))
 
     return LearningCurve(tuple(rows), tuple(score(p) for p in found), gain(y, full[None], found[-2][None], resampling))
+
+
+def _part(groups: NDArray[Any], train: NDArray[Any], share: float, seed: tuple[int, int]) -> NDArray[Any]:
+    """Take a share of a fold's groups; a larger share holds the smaller one."""
+    people = np.random.default_rng(seed).permutation(np.unique(groups[train]))
+    return train[np.isin(groups[train], people[: round(share * len(people))])]
+
+
+def _fold(
+    values: Floats,
+    y: Floats,
+    groups: NDArray[Any],
+    part: NDArray[Any],
+    test: NDArray[Any],
+    catalogue: Catalogue,
+    prior: Prior | None,
+    boosted: bool,
+    seed: int,
+) -> Floats:
+    """Fit on a part of the rows, and predict the test rows."""
+    grid = Grid.of(catalogue)
+    with parallel_config(backend="sequential"), threadpool_limits(1):  # the others run beside it, maybe elsewhere
+        pool = fit_pool(values[part], y[part], catalogue, groups[part], prior=prior, boosted=boosted, seed=seed)
+        p: Floats = expit(evaluate(pool.terms, grid.weights(values[test]), grid))
+    return p

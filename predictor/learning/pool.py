@@ -9,6 +9,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from predictor.learning.basis import choose_basis
 from predictor.learning.boosting import Boosters, average, fit_folds, too_large
@@ -190,7 +191,9 @@ def _boost(
 def _out_of_fold(
     cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None, outside: NDArray[np.bool_]
 ) -> Floats:
-    return evaluate(fit_regressions(cells[~outside], y[~outside], grid, catalogue, prior).terms, cells[outside], grid)
+    with threadpool_limits(1, user_api="blas"):  # in this process, too, which may be another
+        terms = fit_regressions(cells[~outside], y[~outside], grid, catalogue, prior).terms
+        return evaluate(terms, cells[outside], grid)
 
 
 def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int) -> Ints | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -315,8 +315,9 @@ def train(
     folds = _folds(ratings, groups, config, needed=prior is None)
     classifier = OfferClassifier(ratings.catalogue, prior=prior, seed=config.seed)
     with threadpool_limits(1):  # many small fits side by side: threads inside each would only get in the way
-        jobs = (delayed(_run)(fold, classifier, ratings, groups, config) for fold in folds)
-        running = iter(Parallel(n_jobs=-1, backend="threading", return_as="generator")(jobs))
+        X, catalogue = ratings.features, ratings.catalogue
+        jobs = (delayed(_run)(fold, classifier, X, y, groups, catalogue, config) for fold in folds)
+        running = iter(Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs))
         runs = list(progress(running, len(folds)) if progress else running)
         tables = _fit(classifier, ratings, groups) if config.model == POOL else None
         fitted = _fit_challengers(ratings, config) if runs else {}
@@ -513,26 +514,33 @@ def _split(y: Floats, groups: NDArray[Any], parts: int, seed: int) -> Iterator[t
 
 
 def _run(
-    fold: _Fold, classifier: OfferClassifier, ratings: Ratings, groups: NDArray[Any], config: TrainingConfig
+    fold: _Fold,
+    classifier: OfferClassifier,
+    X: pd.DataFrame,
+    y: Floats,
+    groups: NDArray[Any],
+    catalogue: Catalogue,
+    config: TrainingConfig,
 ) -> _Run:
     """Fit the pool and its challengers on a fold's training rows, and predict its test rows."""
-    X, y = ratings.features, ratings.y
     learned, test = X.iloc[fold.train], X.iloc[fold.test]
     predictions, goes_by = {}, None
-    if config.model == POOL:
-        pool = clone(classifier).fit(learned, y[fold.train], groups=groups[fold.train])
-        predictions[POOL] = pool.predict_proba(test)[:, 1]
-        goes_by = measure(
-            pool.model_,
-            learned.to_numpy(),
-            test.to_numpy(),
-            y[fold.test],
-            repeats=config.repeats,
-            seed=(config.seed, fold.number),
-        )
-    for name in _challengers(config):
-        if fold.repeat == 0 or name not in HEAVY or name == config.model:
-            predictions[name] = _challenger(name, learned, y[fold.train], ratings, config).predict_proba(test)[:, 1]
+    with parallel_config(backend="sequential"), threadpool_limits(1):  # the others run beside it, maybe elsewhere
+        if config.model == POOL:
+            pool = clone(classifier).fit(learned, y[fold.train], groups=groups[fold.train])
+            predictions[POOL] = pool.predict_proba(test)[:, 1]
+            goes_by = measure(
+                pool.model_,
+                learned.to_numpy(),
+                test.to_numpy(),
+                y[fold.test],
+                repeats=config.repeats,
+                seed=(config.seed, fold.number),
+            )
+        for name in _challengers(config):
+            if fold.repeat == 0 or name not in HEAVY or name == config.model:
+                fitted = _challenger(name, learned, y[fold.train], catalogue, config)
+                predictions[name] = fitted.predict_proba(test)[:, 1]
     return _Run(fold, predictions, goes_by)
 
 
@@ -540,16 +548,16 @@ def _challengers(config: TrainingConfig) -> list[str]:
     return list(dict.fromkeys([*config.challengers, *([config.model] if config.model != POOL else [])]))
 
 
-def _challenger(name: str, X: pd.DataFrame, y: Floats, ratings: Ratings, config: TrainingConfig) -> Any:
+def _challenger(name: str, X: pd.DataFrame, y: Floats, catalogue: Catalogue, config: TrainingConfig) -> Any:
     # where nothing at all was rated, every one of them can only give the base rate
-    model = challenger(name if X.notna().any(axis=None) else "base_rate", ratings.catalogue, config.seed)
+    model = challenger(name if X.notna().any(axis=None) else "base_rate", catalogue, config.seed)
     with threadpool_limits(1, user_api="openmp"):  # a limit that each thread has to set for itself
         return model.fit(X, y)
 
 
 def _fit_challengers(ratings: Ratings, config: TrainingConfig) -> dict[str, Any]:
     X = ratings.features
-    return {name: _challenger(name, X, ratings.y, ratings, config) for name in _challengers(config)}
+    return {name: _challenger(name, X, ratings.y, ratings.catalogue, config) for name in _challengers(config)}
 
 
 def _out_of_fold(runs: Sequence[_Run], n: int) -> dict[str, Floats]:
