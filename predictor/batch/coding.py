@@ -19,6 +19,7 @@ from predictor.sources.files import with_point
 from predictor.tables import Floats
 
 Mask = NDArray[np.bool_]
+EXPLAINED = 4096  # bad rows at once, which stand as Python objects meanwhile
 
 
 @dataclass(frozen=True)
@@ -182,18 +183,20 @@ class Coder:
 
     def _problems(self, batch: pa.RecordBatch, bad: Mask, numbers: NDArray[np.int64]) -> list[Problem]:
         """Let the ordinary door say what is wrong with the bad rows."""
-        names = [name for name in self.model.terms if name in batch.schema.names]
-        taken, rows, found = batch.select(names).take(pa.array(np.flatnonzero(bad))), numbers[bad].tolist(), []
-        try:
-            if self.text:
-                cells = zip(*map(self._text, taken.columns), strict=True)
-                Ratings.from_text(names, list(cells), self.model.catalogue)
-            else:
-                Ratings.from_records(taken.to_pylist(), self.model.catalogue)
-        except RatingsError as error:
-            found = [replace(problem, row=rows[problem.row - 1]) for problem in error.problems if problem.row]
-        told = {problem.row for problem in found}
-        return found + [Problem("is not rated as the model's signals are", row) for row in rows if row not in told]
+        names, found, every = [name for name in self.model.terms if name in batch.schema.names], [], np.flatnonzero(bad)
+        for at in np.split(every, range(EXPLAINED, len(every), EXPLAINED)):
+            taken, rows, told = batch.select(names).take(pa.array(at)), numbers[at].tolist(), list[Problem]()
+            try:
+                if self.text:
+                    cells = zip(*map(self._text, taken.columns), strict=True)
+                    Ratings.from_text(names, list(cells), self.model.catalogue)
+                else:
+                    Ratings.from_records(taken.to_pylist(), self.model.catalogue)
+            except RatingsError as error:
+                told = [replace(problem, row=rows[problem.row - 1]) for problem in error.problems if problem.row]
+            unknown = {*rows} - {problem.row for problem in told}
+            found += told + [Problem("is not rated as the model's signals are", row) for row in sorted(unknown)]
+        return found
 
 
 def _buffers(cells: pa.Array) -> tuple[NDArray[Any], Mask | None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from predictor.batch.coding import Coder
+from predictor.batch.coding import EXPLAINED, Coder
 from predictor.batch.parts import Form, Part, told
 from predictor.batch.reading import Broken, Read, read
 from predictor.batch.writing import Writer
@@ -195,12 +195,12 @@ def write_part(
             if halt():
                 raise InterruptedError
             table, scored, broken = scorer.score(found)
-            refused.add(scored, [] if aside else broken)
-            if broken and aside:
-                bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))
-                bad.write(aside_table(part, broken))
             writer = writer or stack.enter_context(Writer(path, form, table.schema))
             writer.write(table)
+            refused.add(scored, [] if aside else broken)
+            if broken and aside:
+                bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))  # opened last, whole first
+                bad.write(aside_table(part, broken))
         if not aside:
             refused.check()
     return refused.total
@@ -249,7 +249,8 @@ def _broken(batch: pa.RecordBatch, problems: list[Problem]) -> list[Broken]:
     by_row: dict[int, list[Problem]] = {}
     for problem in problems:
         by_row.setdefault(problem.row or 0, []).append(problem)
-    data = [json.dumps(row, default=str, ensure_ascii=False) for row in batch.to_pylist()]
+    pieces = (batch.slice(start, EXPLAINED).to_pylist() for start in range(0, len(batch), EXPLAINED))
+    data = [json.dumps(row, default=str, ensure_ascii=False) for piece in pieces for row in piece]
     return [Broken(row, tuple(by_row[row]), text) for row, text in zip(sorted(by_row), data, strict=True)]
 
 
