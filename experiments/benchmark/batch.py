@@ -6,10 +6,9 @@
   pair of signals and inputs.
 
 Each measurement is a process of its own, in turn, so that a machine that slows down slows all. Rows per second are the
-clock's, from the first look at the folder to the last file in its place. The import of libraries and a first million rows,
-in which the process gets its memory, are told apart. CPU is
-the processor's nanoseconds a row. Memory is the peak, with Python and its libraries. Data are made by the simulator,
-a million rows a file, and taken away again.
+clock's, from the first look at the folder to the last file in its place. The import of libraries, and a first million
+rows in which the process gets its memory, are told apart. CPU is the processor's nanoseconds a row. Memory is the peak,
+with Python and its libraries. Data are made by the simulator, a million rows a file, and taken away again.
 
 `peers` compares, on a million rows in memory: the pool's members as plain scikit-learn (ten boosters and a regression),
 and MLflow's Python function on logged challengers. Ours reads and writes files meanwhile, and they do not.
@@ -102,7 +101,7 @@ def floor(folder: Path, model: Any, out: Path) -> int:
 
     from predictor.batch.parts import find
     from predictor.batch.reading import ROWS, read
-    from predictor.batch.scoring import arrow
+    from predictor.batch.scoring import arrow, constant
     from predictor.batch.writing import Writer
 
     numbers = np.random.default_rng(0).random((3, ROWS))
@@ -111,7 +110,8 @@ def floor(folder: Path, model: Any, out: Path) -> int:
     def answered(found: Any) -> Any:
         n = len(found.batch)
         answers = {name: arrow(row[:n]) for name, row in zip(names, numbers, strict=True)}
-        return pa.table({KEEP[0]: found.batch.column(KEEP[0]), **answers})
+        who = {"model": constant(model.fingerprint, n), "simulated_model": constant("yes", n)}
+        return pa.table({KEEP[0]: found.batch.column(KEEP[0]), **answers, **who})
 
     def copy(part: Any) -> int:
         tables = map(answered, read(part, model, KEEP))

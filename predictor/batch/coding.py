@@ -130,21 +130,21 @@ class Coder:
 
     def _integers(self, cells: pa.Array, term: int, scale: Scale) -> Column | None:
         """Code whole numbers, all of them in cells, without a float; None where they are not, or not in the scale."""
-        low, high, per_one = int(scale.low), int(scale.high), 2 / scale.step
+        low, high, per_one, last = int(scale.low), int(scale.high), 2 / scale.step, self._last[term]
         values, empty = _buffers(cells)
         kind = np.iinfo(values.dtype)
         if low != scale.low or not per_one.is_integer() or not kind.min <= low <= kind.max:
             return None
-        if empty is not None:
-            values = np.where(empty, values.dtype.type(low), values)  # what lies there says nothing
-        if values.min(initial=low) < low or values.max(initial=low) > high:
-            return None
+        if (kind.max - kind.min + abs(low)) * per_one >= 65_536 - int(last):  # what is out of scale might wrap into it
+            known = values if empty is None else values[~empty]
+            if len(known) and not low <= known.min() <= known.max() <= high:
+                return None
         codes = values.astype(np.uint16)
-        codes -= np.uint16(low % 65536)  # wraps around, and back
+        codes -= np.uint16(low % 65_536)
         codes *= np.uint16(per_one)
         if empty is not None:
-            np.copyto(codes, self._last[term], where=empty)
-        return Column(codes)
+            np.copyto(codes, last, where=empty)
+        return Column(codes) if np.count_nonzero(codes >= last) == cells.null_count else None
 
     def _floats(self, values: Floats, term: int, scale: Scale) -> Column:
         bad = None

@@ -131,7 +131,7 @@ class Scorer:
             )
         columns = dict(zip(self._names, map(arrow, answers), strict=True)) | self._strongest(answers)
         simulated = "yes" if self.model.simulated else "in part" if self.model.prior_share else "no"
-        columns |= {MODEL: _constant(self.model.fingerprint, len(coded)), SIMULATED: _constant(simulated, len(coded))}
+        columns |= {MODEL: constant(self.model.fingerprint, len(coded)), SIMULATED: constant(simulated, len(coded))}
         kept = {name: found.batch.column(name) for name in self.options.keep}
         table, broken = pa.table(kept | {name: columns[name] for name in self.columns}), list(found.broken)
         if problems:
@@ -259,7 +259,8 @@ def arrow(numbers: Floats) -> pa.Array:
     return pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
-def _constant(word: str, n: int) -> pa.Array:
+def constant(word: str, n: int) -> pa.Array:
+    """Give one word n times."""
     letters = word.encode()
     ends = np.array([0, len(letters)], dtype=np.int32)
     words = pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(letters))
