@@ -345,7 +345,7 @@ class OfferModel:
             Where the log-odds start, what all terms add and, for an interval, the standard deviation: shape (n,).
         """
         p, n = len(self.signals), len(coded)
-        rated = np.zeros(n, dtype=np.int64)
+        rated = np.zeros(n, dtype=np.uint16)
         for code, count in zip(coded.codes[:p], self.blocks.counts, strict=False):
             rated += code != count - 1
         if len(self.terms) > p and not rated.all():

@@ -19,6 +19,7 @@ from predictor.sources.files import with_point
 from predictor.tables import Floats
 
 Mask = NDArray[np.bool_]
+EXPLAINED = 4096  # bad rows at once, which stand as Python objects meanwhile
 
 
 @dataclass(frozen=True)
@@ -129,19 +130,21 @@ class Coder:
 
     def _integers(self, cells: pa.Array, term: int, scale: Scale) -> Column | None:
         """Code whole numbers, all of them in cells, without a float; None where they are not, or not in the scale."""
-        low, above, per_one = int(scale.low), int(scale.high) + 1, 2 / scale.step
-        kind = np.iinfo(cells.type.to_pandas_dtype())
-        if low != scale.low or not per_one.is_integer() or not kind.min <= low <= above <= kind.max:
+        low, high, per_one, last = int(scale.low), int(scale.high), 2 / scale.step, self._last[term]
+        values, empty = _buffers(cells)
+        kind = np.iinfo(values.dtype)
+        if low != scale.low or not per_one.is_integer() or not kind.min <= low <= kind.max:
             return None
-        values = _numpy(cells.fill_null(above))  # beyond the scale, where nothing else is
-        if values.min(initial=low) < low or values.max(initial=low) > above:
-            return None
-        if np.count_nonzero(values == above) != cells.null_count:
-            return None
+        if (kind.max - kind.min + abs(low)) * per_one >= 65_536 - int(last):  # what is out of scale might wrap into it
+            known = values if empty is None else values[~empty]
+            if len(known) and not low <= known.min() <= known.max() <= high:
+                return None
         codes = values.astype(np.uint16)
-        codes -= np.uint16(low % 65536)  # wraps around, and back
+        codes -= np.uint16(low % 65_536)
         codes *= np.uint16(per_one)
-        return Column(np.minimum(codes, self._last[term], out=codes))
+        if empty is not None:
+            np.copyto(codes, last, where=empty)
+        return Column(codes) if np.count_nonzero(codes >= last) == cells.null_count else None
 
     def _floats(self, values: Floats, term: int, scale: Scale) -> Column:
         bad = None
@@ -171,7 +174,8 @@ class Coder:
             None if own is None else np.append(own, none)
             for own, none in zip(vars(column).values(), vars(nothing).values(), strict=True)
         ))  # type: ignore[arg-type]  # fmt: skip
-        return known.spread(_numpy(words.indices.cast(pa.int64()).fill_null(len(column.codes))))
+        at, empty = _buffers(words.indices)
+        return known.spread(at if empty is None else np.where(empty, len(column.codes), at))
 
     def _text(self, cells: pa.Array) -> list[str]:
         words = ["" if word is None else str(word) for word in cells.to_pylist()]
@@ -179,18 +183,31 @@ class Coder:
 
     def _problems(self, batch: pa.RecordBatch, bad: Mask, numbers: NDArray[np.int64]) -> list[Problem]:
         """Let the ordinary door say what is wrong with the bad rows."""
-        names = [name for name in self.model.terms if name in batch.schema.names]
-        taken, rows, found = batch.select(names).take(pa.array(np.flatnonzero(bad))), numbers[bad].tolist(), []
-        try:
-            if self.text:
-                cells = zip(*map(self._text, taken.columns), strict=True)
-                Ratings.from_text(names, list(cells), self.model.catalogue)
-            else:
-                Ratings.from_records(taken.to_pylist(), self.model.catalogue)
-        except RatingsError as error:
-            found = [replace(problem, row=rows[problem.row - 1]) for problem in error.problems if problem.row]
-        told = {problem.row for problem in found}
-        return found + [Problem("is not rated as the model's signals are", row) for row in rows if row not in told]
+        names, found, every = [name for name in self.model.terms if name in batch.schema.names], [], np.flatnonzero(bad)
+        for at in np.split(every, range(EXPLAINED, len(every), EXPLAINED)):
+            taken, rows, told = batch.select(names).take(pa.array(at)), numbers[at].tolist(), list[Problem]()
+            try:
+                if self.text:
+                    cells = zip(*map(self._text, taken.columns), strict=True)
+                    Ratings.from_text(names, list(cells), self.model.catalogue)
+                else:
+                    Ratings.from_records(taken.to_pylist(), self.model.catalogue)
+            except RatingsError as error:
+                told = [replace(problem, row=rows[problem.row - 1]) for problem in error.problems if problem.row]
+            unknown = {*rows} - {problem.row for problem in told}
+            found += told + [Problem("is not rated as the model's signals are", row) for row in sorted(unknown)]
+        return found
+
+
+def _buffers(cells: pa.Array) -> tuple[NDArray[Any], Mask | None]:
+    """Give whole numbers as they lie, and where nothing is; Arrow's own ways there import pandas first."""
+    present, data = cells.buffers()
+    part = slice(cells.offset, cells.offset + len(cells))
+    values = np.frombuffer(data, dtype=str(cells.type))[part]
+    if not cells.null_count:
+        return values, None
+    bits = np.unpackbits(np.frombuffer(present, dtype=np.uint8), bitorder="little", count=part.stop)[part]
+    return values, bits == 0
 
 
 def _numpy(array: Any) -> NDArray[Any]:

@@ -63,8 +63,8 @@ def score_files(
         "parquet", "csv" or "jsonl": what standard input is, and what a folder's parts or standard output shall be;
         the latter as the source where None.
     bad_rows
-        A JSON Lines file for rows that cannot be used: file, row, what is wrong, and the row as it stands. None: they
-        are refused.
+        A JSON Lines file for rows that cannot be used: file, row, what is wrong, and the row as it stands. A folder of
+        parts keeps them under `_bad`, too, by part. None: they are refused.
     resume
         Whether to go on with a folder that was begun before: finished parts stay as they are.
     threads
@@ -86,7 +86,9 @@ def score_files(
     RatingsError
         If a file cannot be read, lacks a column, or has rows that cannot be used.
     ConfigError
-        If an argument does not fit.
+        If an argument does not fit, or another batch is writing to the same place.
+    OSError
+        If something cannot be written; finished parts are kept.
 
     Examples
     --------
@@ -180,6 +182,7 @@ def _run(
             for part, scored in spread(client, there, [replace(part, path=part.path.absolute()) for part in parts]):
                 yield known[part.name], scored
         return
+    work.scorer.warm()
     halted = threading.Event()
     halting = replace(work, halt=halted.is_set)
     with ThreadPoolExecutor(threads) as pool:
@@ -214,25 +217,27 @@ def _to_one(
 
     total, refused, behind = Scored(), Refused(found.parts[0]), dict.fromkeys(found.parts, 0.0)
     with contextlib.ExitStack() as stack:
+        scorer.warm()
         pool = stack.enter_context(ThreadPoolExecutor(threads))
         stack.callback(pool.shutdown, cancel_futures=True)
         for path in filter(None, (out, bad_rows)):
             clear(path)
-        bad = stack.enter_context(Writer(bad_rows, Form(JSONL), ASIDE)) if bad_rows else None
         writer: Writer | None = None
+        bad: Writer | None = None
         answers = _in_order(pool, lambda item: (item, scorer.score(item[1])), batches(), 2 * threads)
         for (part, batch), (table, scored, broken) in answers:
             if part is not refused.part:
                 refused.check()
                 refused = Refused(part)
             total += scored
-            if bad and broken:
-                bad.write(aside_table(part, broken))
-            elif not bad:
-                refused.add(scored, broken)
             writer = writer or stack.enter_context(Writer(out, form, table.schema))
             check_schema(table.schema, writer.schema, part)
             writer.write(table)
+            if bad_rows:  # what is opened last is whole first
+                bad = bad or stack.enter_context(Writer(bad_rows, Form(JSONL), ASIDE))
+                bad.write(aside_table(part, broken))
+            else:
+                refused.add(scored, broken)
             advance(part.weight * (batch.done - behind[part]))
             behind[part] = batch.done
         refused.check()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from predictor.batch.coding import Coder
+from predictor.batch.coding import EXPLAINED, Coder
 from predictor.batch.parts import Form, Part, told
 from predictor.batch.reading import Broken, Read, read
 from predictor.batch.writing import Writer
@@ -93,6 +93,11 @@ class Scorer:
             interval=options.interval, contributions=bool(options.contributions or options.top)
         )
 
+    def warm(self) -> None:
+        """Have the model make its tables now, once, rather than in each thread."""
+        nothing = [np.full(1, np.nan) for _ in self.model.terms]
+        self.model.answer(self.model.blocks.code(nothing), interval=self.options.interval)
+
     @property
     def columns(self) -> list[str]:
         """Names of the columns that are added to those that are kept."""
@@ -124,9 +129,9 @@ class Scorer:
                 interval=self.options.interval,
                 contributions=bool(self.options.contributions or self.options.top),
             )
-        columns = dict(zip(self._names, map(pa.array, answers), strict=True)) | self._strongest(answers)
+        columns = dict(zip(self._names, map(arrow, answers), strict=True)) | self._strongest(answers)
         simulated = "yes" if self.model.simulated else "in part" if self.model.prior_share else "no"
-        columns |= {MODEL: _constant(self.model.fingerprint, len(coded)), SIMULATED: _constant(simulated, len(coded))}
+        columns |= {MODEL: constant(self.model.fingerprint, len(coded)), SIMULATED: constant(simulated, len(coded))}
         kept = {name: found.batch.column(name) for name in self.options.keep}
         table, broken = pa.table(kept | {name: columns[name] for name in self.columns}), list(found.broken)
         if problems:
@@ -145,7 +150,7 @@ class Scorer:
                 found[f"reason_{place}"] = pa.DictionaryArray.from_arrays(
                     terms.astype(np.int32), list(self.model.terms)
                 )
-                found[f"reason_{place}_log_odds"] = pa.array(np.take_along_axis(added, terms[None], axis=0)[0])
+                found[f"reason_{place}_log_odds"] = arrow(np.take_along_axis(added, terms[None], axis=0)[0])
         return found
 
     def _about(self) -> dict[str, str]:
@@ -190,12 +195,12 @@ def write_part(
             if halt():
                 raise InterruptedError
             table, scored, broken = scorer.score(found)
-            refused.add(scored, [] if aside else broken)
-            if broken and aside:
-                bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))
-                bad.write(aside_table(part, broken))
             writer = writer or stack.enter_context(Writer(path, form, table.schema))
             writer.write(table)
+            refused.add(scored, [] if aside else broken)
+            if broken and aside:
+                bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))  # opened last, whole first
+                bad.write(aside_table(part, broken))
         if not aside:
             refused.check()
     return refused.total
@@ -244,9 +249,21 @@ def _broken(batch: pa.RecordBatch, problems: list[Problem]) -> list[Broken]:
     by_row: dict[int, list[Problem]] = {}
     for problem in problems:
         by_row.setdefault(problem.row or 0, []).append(problem)
-    data = [json.dumps(row, default=str, ensure_ascii=False) for row in batch.to_pylist()]
+    pieces = (batch.slice(start, EXPLAINED).to_pylist() for start in range(0, len(batch), EXPLAINED))
+    data = [json.dumps(row, default=str, ensure_ascii=False) for piece in pieces for row in piece]
     return [Broken(row, tuple(by_row[row]), text) for row, text in zip(sorted(by_row), data, strict=True)]
 
 
-def _constant(word: str, n: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype=np.int32)), [word])
+def arrow(numbers: Floats) -> pa.Array:
+    """Give floats to Arrow as they lie; `pa.array` would import pandas first, which takes as long as a million rows."""
+    return pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def constant(word: str, n: int) -> pa.Array:
+    """Give one word n times."""
+    letters = word.encode()
+    ends = np.array([0, len(letters)], dtype=np.int32)
+    words = pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(letters))
+    return pa.DictionaryArray.from_arrays(
+        pa.Array.from_buffers(pa.int32(), n, [None, pa.py_buffer(bytes(4 * n))]), words
+    )
