@@ -21,6 +21,7 @@ and MLflow's Python function on logged challengers. Ours reads and writes files 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import shutil
@@ -167,6 +168,7 @@ def peers(folder: Path, model: Path) -> None:
     import mlflow
     import pyarrow.parquet as pq
 
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # it warns of pickles, which these are, for a minute
     from predictor import Catalogue, Ratings, simulate_interviews
     from predictor.learning.challengers import challenger
 
