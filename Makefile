@@ -89,7 +89,7 @@ ui: $(STAMP) ## open MLflow on the recorded runs, on this machine only
 	@$(BIN)/predictor ui
 
 test: $(STAMP) ## run the tests, a file to a core
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(STAMP) ## lint, formatting, types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
