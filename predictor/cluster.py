@@ -28,6 +28,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(str(error.name), "a cluster", "cluster") from None
 
 PATIENCE = 5.0  # seconds in which a scheduler and its first worker have to answer
+LARGE = "distributed.admin.large-graph-warning-threshold"
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 PACKAGES = (
@@ -85,6 +86,7 @@ def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterato
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         stack.enter_context(dask.config.set({"temporary-directory": folder}))  # else something stays in that of all
+        stack.enter_context(dask.config.set({LARGE: "1TB"}))  # warns of large arrays; each is sent once
         place: Any = scheduler or LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
