@@ -22,7 +22,7 @@ QUICK = TrainingConfig(repeats=1, resamples=50, challengers=("base_rate",))
 def test_the_same_data_and_config_give_the_same_file(tmp_path: Path) -> None:
     written = []
     for name in ("a", "b"):
-        model = train(simulate_interviews(200, seed=4), QUICK).model
+        model = train(simulate_interviews(120, seed=4), QUICK).model
         data = json.loads(model.save(tmp_path / f"{name}.json").read_text())
         data.pop("created_at")
         written.append(json.dumps(data))
@@ -116,7 +116,7 @@ def test_hindsight_is_noticed(result: TrainingResult) -> None:
 
 
 @given(st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
     """Few rows in few groups: a fold may lack an outcome; that must never end in a traceback."""
     n = data.draw(st.integers(10, 24))
