@@ -101,7 +101,7 @@ def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterato
         else:
             stack.enter_context(place)
             disable_gc_diagnosis()  # a Ctrl-C or SIGTERM that falls into its callback would be lost
-        client = stack.enter_context(_Client(place, timeout=PATIENCE, set_as_default=False))  # type: ignore[no-untyped-call]
+        client = stack.enter_context(_Client(place, timeout=PATIENCE, set_as_default=False))  # type: ignore[no-untyped-call]  # as its base
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:

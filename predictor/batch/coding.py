@@ -43,8 +43,11 @@ class Column:
 
     def spread(self, at: NDArray[np.int64]) -> Column:
         """Give each row the cell of one of these; the last of them is "not observed"."""
-        parts = (self.codes, self.bad, self.beside, self.values)
-        return Column(*(None if part is None else part[at] for part in parts))  # type: ignore[arg-type]
+
+        def taken(part: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if part is None else part[at]
+
+        return Column(self.codes[at], taken(self.bad), taken(self.beside), taken(self.values))
 
 
 class Coder:
@@ -169,11 +172,13 @@ class Coder:
 
     def _each(self, column: Column, words: pa.DictionaryArray, term: int) -> Column:
         """Give each row the cell of its word."""
-        nothing = Column(np.array([self._last[term]]), np.array([False]), np.array([False]), np.array([np.nan]))
-        known = Column(*(
-            None if own is None else np.append(own, none)
-            for own, none in zip(vars(column).values(), vars(nothing).values(), strict=True)
-        ))  # type: ignore[arg-type]  # fmt: skip
+
+        def and_nothing(part: NDArray[Any] | None, nothing: Any) -> NDArray[Any] | None:
+            return None if part is None else np.append(part, nothing)
+
+        codes = np.append(column.codes, self._last[term])
+        bad, beside = and_nothing(column.bad, False), and_nothing(column.beside, False)
+        known = Column(codes, bad, beside, and_nothing(column.values, np.nan))
         at, empty = _buffers(words.indices)
         return known.spread(at if empty is None else np.where(empty, len(column.codes), at))
 
