@@ -38,8 +38,8 @@ class Coded:
     Attributes
     ----------
     codes
-        For each term the cells, shape (n,): 0 at the lowest rating, 1 half a step above it, and so on; the last: not
-        observed.
+        For each term the cells, shape (n,): 0 at the lowest rating, 1 half a step above it, and so on; then not
+        applicable, where the term has that; the last: not observed.
     beside
         Which rows have a rating beside the cells, shape (n,): their codes are those of the nearest cells.
     values
@@ -80,7 +80,9 @@ class Blocks:
 
     def __init__(self, grid: Grid) -> None:
         self._low, self._per_cell = grid.low.tolist(), (2 / grid.step).tolist()
-        self.counts: list[int] = (2 * grid.levels).tolist()  # cells: knots, points half way, not observed
+        self._outside: list[float] = grid.outside.tolist()
+        # cells: knots, points half way, not applicable, not observed
+        self.counts: list[int] = (2 * grid.levels + grid.apart).tolist()
         self._blocks: list[range] = []
         first = 0
         for last in range(1, len(self.counts) + 1):
@@ -119,12 +121,12 @@ class Blocks:
         """Weights that give a grid's tables their values half way as well: shape (cells here, cells of the grid)."""
         weights = np.zeros((int(self._ends[-1]), int(self._grid.offsets[-1])))
         row = column = 0
-        for levels in self._grid.levels.tolist():
+        for levels, beside in zip(self._grid.levels.tolist(), (self._grid.apart + 1).tolist(), strict=True):
             at = np.arange(2 * levels - 1)
             weights[row + at, column + at // 2] += 0.5
             weights[row + at, column + (at + 1) // 2] += 0.5
-            row, column = row + 2 * levels, column + levels + 1
-            weights[row - 1, column - 1] = 1
+            row, column = row + 2 * levels - 1 + beside, column + levels + beside
+            weights[np.arange(row - beside, row), np.arange(column - beside, column)] = 1
         return weights
 
     def code(self, columns: Sequence[Floats]) -> Coded:
@@ -141,6 +143,8 @@ class Blocks:
         """Find the cells of one term's values, and which values stand beside the cells; None where none does."""
         place = (column - self._low[term]) * self._per_cell[term]
         np.copyto(place, self.counts[term] - 1, where=np.isnan(place))  # the last: not observed
+        if self._grid.apart[term]:
+            np.copyto(place, self.counts[term] - 2, where=column == self._outside[term])
         cell = np.rint(place)
         off = np.not_equal(place, cell)
         return cell.astype(np.uint16), abs(place - cell) > _ROUNDING if off.any() else None
@@ -149,8 +153,9 @@ class Blocks:
         """Give the values of cells, shape (n, terms); NaN where not observed."""
         found = np.empty((len(codes[0]), len(codes)))
         for term, (code, count) in enumerate(zip(codes, self.counts, strict=True)):
-            known = np.append(self._low[term] + np.arange(count - 1) / self._per_cell[term], np.nan)
-            found[:, term] = known[code]
+            beside = [self._outside[term], np.nan] if self._grid.apart[term] else [np.nan]
+            rated = self._low[term] + np.arange(count - len(beside)) / self._per_cell[term]
+            found[:, term] = np.append(rated, beside)[code]
         return found
 
     def all_values(self, coded: Coded) -> Floats:

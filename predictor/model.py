@@ -26,7 +26,7 @@ from predictor.errors import CatalogueError, ConfigError, ModelError
 from predictor.fused import Blocks, Coded, FusedTables
 from predictor.prediction import Contribution, Interval, Prediction
 from predictor.ratings import Ratings, columns_of, quick_row
-from predictor.signals import CONTEXT, Catalogue
+from predictor.signals import CONTEXT, NOT_APPLICABLE, Catalogue
 from predictor.tables import Floats, Grid, PairTables, Place, Tables, TripleTables
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class OfferModel:
     intercept
         Mean log-odds over the interviews learned from, and with a prior over those that it is compared with.
     tables
-        By signal and input: log-odds at each knot, then where not observed; shape (levels + 1,).
+        By signal and input: log-odds at each knot, then where not applicable if that is an answer, then where not
+        observed; shape (cells,).
     pairs, triples
         Tables of two and of three terms together; most models have no triples.
     coverage
@@ -91,10 +92,10 @@ class OfferModel:
         stays near the base rate, with none it is the base rate.
     factors, variances
         How the log-odds could differ with other data, as in factor analysis. Factors: for "intercept" shape (r,), by
-        signal and input shape (levels + 1, r); variances: by signal and input shape (levels + 1,). The variance of
+        signal and input shape (cells, r); variances: by signal and input shape (cells,). The variance of
         the log-odds is the squared length of the sum of the cells' factors, plus the sum of their variances.
     counts
-        Rows learned from by cell, for each signal and input; shape (levels + 1,), a 3.5 counts half at 3 and at 4.
+        Rows learned from by cell, for each signal and input; shape (cells,), a 3.5 counts half at 3 and at 4.
     feature_importances
         Mean absolute contribution by signal and input, in log-odds, largest first.
     pattern
@@ -277,7 +278,7 @@ class OfferModel:
 
         Values beyond the scale count as its end: for numbers that no door has checked.
         """
-        columns = [np.clip(values[:, j], *self._grid.knots(j)[[0, -1]]) for j in range(len(self.terms))]
+        columns = list(np.ascontiguousarray(self._grid.clip(values).T))
         log_odds = np.empty(len(values))
         for start in range(0, len(values), CHUNK):
             part = slice(start, start + CHUNK)
@@ -297,11 +298,18 @@ class OfferModel:
         """Take the model's signals and coded inputs, shape (n, terms), from ratings that may have more signals."""
         signals = ratings.values
         if ratings.catalogue is not self.catalogue:
-            scales = {signal.name: signal.scale for signal in ratings.catalogue.signals}
-            if other := [signal.name for signal in self.catalogue.signals if scales.get(signal.name) != signal.scale]:
+            theirs = {signal.name: signal for signal in ratings.catalogue.signals}
+            if other := [
+                signal.name
+                for signal in self.catalogue.signals
+                if signal.name not in theirs
+                or theirs[signal.name].scale != signal.scale
+                or (theirs[signal.name].not_applicable and not signal.not_applicable)
+            ]:
                 raise ConfigError(
                     f"the ratings follow the catalogue '{ratings.catalogue.name}', the model '{self.catalogue.name}': "
-                    f"{', '.join(other[:5])} {'is' if len(other) == 1 else 'are'} not there or on another scale"
+                    f"{', '.join(other[:5])} {'is' if len(other) == 1 else 'are'} not there, on another scale, "
+                    f"or '{NOT_APPLICABLE}' there only"
                 )
             place = {name: j for j, name in enumerate(ratings.catalogue.names)}
             signals = signals[:, [place[name] for name in self.signals]]
@@ -444,6 +452,9 @@ class OfferModel:
         p, (names, families, sides) = len(self.signals), self._about
         observed: list[float | str | None] = [value if value == value else None for value in row]
         not_rated = tuple([name for name, value in zip(self.signals, observed, strict=False) if value is None])
+        for place, outside in self._outside:
+            if observed[place] == outside:
+                observed[place] = NOT_APPLICABLE
         for place, item in enumerate(self.catalogue.inputs, p):
             observed[place] = None if observed[place] is None else item.levels[int(row[place])]
         added, deviation = self._one(row)
@@ -466,6 +477,12 @@ class OfferModel:
             notes=tuple(self._notes(row[:p], p - len(not_rated))),
             model=self._identity,
         )
+
+    @cached_property
+    def _outside(self) -> list[tuple[int, float]]:
+        """Which signals have "not applicable" as an answer, and the number that means it."""
+        found = ((place, signal.not_applicable_value) for place, signal in enumerate(self.catalogue.signals))
+        return [(place, value) for place, value in found if value is not None]
 
     @cached_property
     def _about(self) -> tuple[list[str], list[str], list[str | None]]:
@@ -506,6 +523,9 @@ class OfferModel:
             yield "Nothing was rated: this is the base rate."
         elif rated < total / 2:
             yield f"Thin input: {rated} of {total} signals were rated."
+        if self._outside:  # "not applicable" has no place on a scale
+            row = [value if value >= low else math.nan for value, low in zip(row, self.catalogue.ends[0], strict=True)]
+            rated = sum([value == value for value in row])
         if rated >= max(2, total / 2):  # fewer ratings vary more than the whole rows that the range comes from
             # as by `pattern_of`, which takes longer for one row
             shares = [
@@ -532,9 +552,10 @@ class OfferModel:
         Returns
         -------
         DataFrame
-            A row a level: `signal` (or input), `rating` (its knot, the word of an input, None where not observed),
-            `log_odds` against the usual interview, `low` and `high` (90 % interval of that difference; NaN where not
-            observed, since the model keeps no honest one there), `n` (rows learned from, a 3.5 half at 3 and at 4).
+            A row a level: `signal` (or input), `rating` (its knot, "not applicable" where that is an answer, the word
+            of an input, None where not observed), `log_odds` against the usual interview, `low` and `high` (90 %
+            interval of that difference; NaN where not observed, since the model keeps no honest one there), `n` (rows
+            learned from, a 3.5 half at 3 and at 4).
             Pairs come on top; they are centred along both sides, so that they shift no shape function.
 
         Examples
@@ -550,8 +571,6 @@ class OfferModel:
         """
         import pandas as pd
 
-        levels: dict[str, tuple[Any, ...]] = {signal.name: signal.scale.knots for signal in self.catalogue.signals}
-        levels |= {item.name: item.levels for item in self.catalogue.inputs}
         parts = []
         for name in self.terms:
             # Factors are centred on the rows learned from, as the tables are: their length is the difference's spread.
@@ -562,7 +581,7 @@ class OfferModel:
                 pd.DataFrame(
                     {
                         "signal": name,
-                        "rating": pd.Series([*levels[name], None], dtype=object),
+                        "rating": pd.Series([*self.catalogue.answers[name], None], dtype=object),
                         "log_odds": table,
                         "low": table - half,
                         "high": table + half,
@@ -613,10 +632,13 @@ class OfferModel:
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain data, as it stands in its file."""
         terms: dict[str, Any] = {}
-        for name in self.terms:
-            *observed, missing = self.tables[name].tolist()
-            *seen, unseen = self.counts[name].tolist()
-            terms[name] = {"log_odds": observed, "not_observed": missing, "rows": seen, "rows_not_observed": unseen}
+        for name, levels in zip(self.terms, self._grid.levels, strict=True):
+            knots = int(levels)
+            log_odds, rows = self.tables[name].tolist(), self.counts[name].tolist()
+            terms[name] = {"log_odds": log_odds[:knots], "not_observed": log_odds[-1]}
+            terms[name] |= {"rows": rows[:knots], "rows_not_observed": rows[-1]}
+            if len(log_odds) > knots + 1:
+                terms[name] |= {"not_applicable": log_odds[knots], "rows_not_applicable": rows[knots]}
         return {
             "format": FORMAT,
             "kind": KIND,
@@ -722,8 +744,9 @@ class OfferModel:
     def _from_dict(cls, data: Mapping[str, Any]) -> OfferModel:
         tables, counts = {}, {}
         for name, item in data["tables"].items():
-            tables[name] = np.array([*item["log_odds"], item["not_observed"]], dtype=np.float64)
-            counts[name] = np.array([*item["rows"], item["rows_not_observed"]], dtype=np.float64)
+            other = ([item["not_applicable"]], [item["rows_not_applicable"]]) if "not_applicable" in item else ([], [])
+            tables[name] = np.array([*item["log_odds"], *other[0], item["not_observed"]], dtype=np.float64)
+            counts[name] = np.array([*item["rows"], *other[1], item["rows_not_observed"]], dtype=np.float64)
         model = cls(
             name=data["name"],
             catalogue=Catalogue.from_dict(data["catalogue"]),
@@ -753,7 +776,7 @@ class OfferModel:
     def _check(self) -> None:
         """Refuse what a file may hold and no training makes, so that a look-up neither fails nor answers nonsense."""
         r = len(self.factors["intercept"])
-        cells = dict(zip(self.terms, (self._grid.levels + 1).tolist(), strict=True))
+        cells = dict(zip(self.terms, self._grid.sizes.tolist(), strict=True))
         arrays: list[tuple[str, Floats, tuple[int, ...]]] = [
             ("coverage", self.coverage, (len(self.signals) + 1,)),
             ("intercept", self.factors["intercept"], (r,)),
@@ -792,7 +815,7 @@ def pattern_of(values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:
     Parameters
     ----------
     values
-        Ratings of shape (n, p), at least one in each row.
+        Ratings of shape (n, p), at least one on its scale in each row; "not applicable" counts as not rated.
 
     Returns
     -------
@@ -800,7 +823,7 @@ def pattern_of(values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:
         Mean and spread, each 0 to 1.
     """
     low, high = np.array(catalogue.ends)
-    rated = ~np.isnan(values)
+    rated = values >= low
     count = rated.sum(axis=1)
     shares = np.where(rated, (values - low) / (high - low), 0.0)
     mean = shares.sum(axis=1) / count

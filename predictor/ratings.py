@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property, partial
 from numbers import Real
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from predictor.errors import Problem, RatingsError, nearest, shorten
-from predictor.signals import ORIGIN, RATINGS, SIMULATED, Catalogue, ContextInput
+from predictor.signals import NOT_APPLICABLE, ORIGIN, RATINGS, SIMULATED, Catalogue, ContextInput, folded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,8 @@ YES = {"1", "1.0", "yes", "y", "true"}
 NO = {"0", "0.0", "no", "n", "false"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_IN = "is not in the catalogue"
-_NOT_A_NUMBER = "is not a number; write one, or leave it {empty} where it was not observed"
+_NOT_A_NUMBER = "is not a number; write one{other}, or leave it {empty} where it was not observed"
+_OTHER = f" or '{NOT_APPLICABLE}'"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,8 @@ class Ratings:
     catalogue
         The catalogue that the ratings follow.
     values
-        Ratings, shape (n, p), one column a signal in the catalogue's order; NaN where not observed.
+        Ratings, shape (n, p), one column a signal in the catalogue's order; NaN where not observed, and one step below
+        the scale where "not applicable" (`Signal.not_applicable_value`).
     y
         Outcomes, shape (n,): 1 (offer), 0 (no offer), NaN (unknown).
     columns
@@ -108,7 +111,8 @@ class Ratings:
         Parameters
         ----------
         records
-            One mapping an interview: ratings by signal name (numbers; None or NaN where not observed) and context.
+            One mapping an interview: ratings by signal name (numbers, or codes of the catalogue; None or NaN where not
+            observed) and context.
         training
             Whether outcomes of both kinds must be there.
 
@@ -193,7 +197,7 @@ class Ratings:
         values = np.full((n, len(catalogue.signals)), np.nan)
         for j, signal in enumerate(catalogue.signals):
             if signal.name in columns:
-                values[:, j], bad = parse_numbers(columns[signal.name], signal.name, empty)
+                values[:, j], bad = parse_numbers(columns[signal.name], signal.name, empty, signal.codes)
                 problems += bad
         problems += _out_of_scale(values, catalogue, empty)
         y = np.full(n, np.nan)
@@ -229,10 +233,24 @@ class Ratings:
 
     @cached_property
     def X(self) -> pd.DataFrame:  # noqa: N802 - the field's own name
-        """Ratings as a DataFrame of shape (n, p), NaN where not observed."""
+        """Ratings as a DataFrame of shape (n, p), with the numbers of `values`."""
         import pandas as pd  # here, since predicting one interview needs no pandas
 
         return pd.DataFrame(self.values, columns=list(self.catalogue.names))
+
+    @property
+    def numbers(self) -> Floats:
+        """Ratings on their scales, shape (n, p): NaN where not observed, and where not applicable."""
+        return np.where(self.values < self.catalogue.ends[0], np.nan, self.values)
+
+    def answers(self, row: int) -> dict[str, float | str]:
+        """Give the ratings of a row by signal, and "not applicable" in words; what was not observed is left out."""
+        found = zip(self.catalogue.signals, self.values[row].tolist(), strict=True)
+        return {
+            signal.name: NOT_APPLICABLE if value == signal.not_applicable_value else value
+            for signal, value in found
+            if value == value
+        }
 
     @cached_property
     def features(self) -> pd.DataFrame:
@@ -318,11 +336,14 @@ def quick_row(record: Any, catalogue: Catalogue) -> list[float] | None:
     row = [math.nan] * (len(places) + len(codes))
     for name, cell in record.items():
         if found := places.get(name):
-            place, low, high = found
+            place, low, high, meaning = found
             if cell is not None:
-                if type(cell) not in (int, float) or not low <= cell <= high:  # NaN is in no scale
+                if type(cell) in (int, float) and low <= cell <= high:  # NaN is in no scale
+                    row[place] = cell
+                elif meaning and type(cell) in (int, float, str) and (code := folded(cell)) in meaning:
+                    row[place] = meaning[code]
+                else:
                     return None
-                row[place] = cell
         elif name in codes:
             if cell is not None:
                 at = codes[name].get(cell) if type(cell) is str else None
@@ -452,31 +473,47 @@ def _header(header: Sequence[str], catalogue: Catalogue) -> list[Problem]:
     return problems
 
 
-def parse_numbers(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]]:
+def parse_numbers(
+    cells: Cells, name: str, empty: str, codes: Mapping[float | str, float] = MappingProxyType({})
+) -> tuple[Floats, list[Problem]]:
     """Turn cells of the column `name` into floats; NaN where empty, and where a problem says why.
+
+    `codes` are numbers and folded words that mean other numbers; see `Signal.codes`.
 
     >>> parse_numbers(Text(["4", "", "four"]), "goals_discussed", "empty")[0]
     array([ 4., nan, nan])
+    >>> parse_numbers(Text(["4", "99", "N/A"]), "goals_discussed", "empty", {99: math.nan, "n/a": 0.0})[0]
+    array([ 4., nan,  0.])
     """
+    other = _OTHER if NOT_APPLICABLE in codes else ""
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
         values = cells.astype(np.float64)
         infinite = np.flatnonzero(np.isinf(values))
         values[infinite] = np.nan
-        return values, [
-            Problem(_NOT_A_NUMBER.format(empty=empty), int(row) + 1, name, str(cells[row])) for row in infinite
-        ]
+        kind = _NOT_A_NUMBER.format(other=other, empty=empty)
+        return decoded(values, codes), [Problem(kind, int(row) + 1, name, str(cells[row])) for row in infinite]
     text = isinstance(cells, Text)
     numbers, problems = [math.nan] * len(cells), []
     for row, cell in enumerate(cells):
         if cell is None or (text and not cell.strip()) or (isinstance(cell, float) and math.isnan(cell)):
             continue
-        if text and _NUMBER.fullmatch(cell.strip()):
-            numbers[row] = float(cell)
-        elif not text and (number := _finite(cell)) is not None:
-            numbers[row] = number
+        number = (float(cell) if _NUMBER.fullmatch(cell.strip()) else None) if text else _finite(cell)
+        if number is not None:
+            numbers[row] = codes.get(number, number)
+        elif codes and isinstance(cell, str) and (word := folded(cell)) in codes:
+            numbers[row] = codes[word]
         else:
-            problems.append(Problem(_why_no_number(cell, text, empty), row + 1, name, str(cell)))
+            problems.append(Problem(_why_no_number(cell, text, other, empty), row + 1, name, str(cell)))
     return np.array(numbers), problems
+
+
+def decoded(values: Floats, codes: Mapping[float | str, float]) -> Floats:
+    """Put in place of codes what they mean, in an array that may be changed; words among the codes are passed over."""
+    given = values.copy() if codes else values
+    for code, meaning in codes.items():
+        if not isinstance(code, str):
+            values[given == code] = meaning
+    return values
 
 
 def _finite(cell: Any) -> float | None:
@@ -490,24 +527,25 @@ def _finite(cell: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _why_no_number(cell: Any, text: bool, empty: str) -> str:
+def _why_no_number(cell: Any, text: bool, other: str, empty: str) -> str:
     if isinstance(cell, bool | np.bool_):
         return "is true or false, not a rating; write a number on the scale"
     if text and _NUMBER.fullmatch(str(cell).strip().replace(",", ".", 1)):
         return "has a decimal comma; write a point, as in 3.5"
     if isinstance(cell, str) and not text and _NUMBER.fullmatch(cell.strip()):
         return "is text; write the number without quotes"
-    return _NOT_A_NUMBER.format(empty=empty)
+    return _NOT_A_NUMBER.format(other=other, empty=empty)
 
 
 def _out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Problem]:
     low, high = catalogue.ends
     with np.errstate(invalid="ignore"):
-        outside = (values < low) | (values > high)
+        outside = ((values < low) | (values > high)) & (values != catalogue.outside)
     problems = []
     for j, row in np.argwhere(outside.T).tolist() if outside.any() else ():
         signal = catalogue.signals[j]
-        kind = f"is out of scale; write {signal.scale}, or leave it {empty} where it was not observed"
+        other = _OTHER if signal.not_applicable else ""
+        kind = f"is out of scale; write {signal.scale}{other}, or leave it {empty} where it was not observed"
         problems.append(Problem(kind, row + 1, signal.name, f"{values[row, j]:.12g}"))
     return problems
 

@@ -7,7 +7,8 @@ A trained model carries the catalogue that it was trained with.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,10 @@ ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated row
 SIMULATED = "SIMULATED"
 RATINGS = "ratings"  # the JSON key that may hold the signals, apart from context
 CONTEXT = "context"  # the family that inputs such as the rater's role are told under
+NOT_APPLICABLE = "not applicable"  # the word for it, in answers and in files that we write
+DIRECTIONS = {"higher": 1, "lower": -1, "either": 0}  # which way is better
 MAX_KNOTS = 64
+_LOOKS_LIKE_A_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)")
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,21 @@ class Signal:
         What ratings mean, by rating ("1", "3", "5"), so that two raters mean the same.
     scale
         The scale it is rated on.
+    better
+        Which ratings are better: "higher", "lower" or "either". Where it is higher or lower, a better rating never
+        lowers the likelihood.
+    not_observed
+        Codes, numbers or words, by which files say "not observed", such as 99 or "N/A".
+    not_applicable
+        Codes that say "not applicable": an answer of its own, outside of the order of the ratings. Where there is one,
+        the words "not applicable" are taken, too, and `not_applicable_value`, as which arrays hold it, unless that is
+        a code for "not observed".
+
+    Examples
+    --------
+    >>> signal = Signal("calm", "Calm", "body", not_observed=(99,), not_applicable=("n/a",))
+    >>> signal.codes[99], signal.codes["n/a"], signal.codes["not applicable"]
+    (nan, 0.0, 0.0)
     """
 
     name: str
@@ -103,6 +122,51 @@ class Signal:
     question: str = ""
     anchors: Mapping[str, str] = field(default_factory=dict)
     scale: Scale = Scale()
+    better: str = "either"
+    not_observed: tuple[float | str, ...] = ()
+    not_applicable: tuple[float | str, ...] = ()
+
+    @property
+    def direction(self) -> int:
+        """1 where higher ratings are better, -1 where lower ones are, 0 where nobody said."""
+        return DIRECTIONS[self.better]
+
+    @cached_property
+    def not_applicable_value(self) -> float | None:
+        """How arrays of ratings hold "not applicable": one step below the scale; None where it is no answer."""
+        return self.scale.low - self.scale.step if self.not_applicable else None
+
+    @cached_property
+    def codes(self) -> dict[float | str, float]:
+        """What each code means, words folded: NaN (not observed) or `not_applicable_value`."""
+        codes: dict[float | str, float] = {}
+        if (value := self.not_applicable_value) is not None:
+            codes = {folded(code): value for code in (value, *self.not_applicable, NOT_APPLICABLE)}
+        return codes | {folded(code): math.nan for code in self.not_observed}
+
+    def faults(self) -> Iterator[str]:
+        """Say what is wrong with side, direction and codes."""
+        if self.side is not None and self.side not in SIDES:
+            yield f"side '{self.side}' is none of {', '.join(SIDES)}"
+        if self.better not in DIRECTIONS:
+            hint = nearest(str(self.better), DIRECTIONS)
+            yield f"better is {self.better!r}, which is none of {', '.join(DIRECTIONS)}{hint}"
+        lists = {"not_observed": self.not_observed, "not_applicable": self.not_applicable}
+        usable = True
+        for name, codes in lists.items():
+            for code in codes:
+                if wrong := _wrong_code(code, self.scale):
+                    usable = False
+                    yield f"{name} has {code!r}, {wrong}"
+        if usable:
+            applied = {folded(code) for code in self.not_applicable} | (
+                {NOT_APPLICABLE} if self.not_applicable else set()
+            )
+            yield from (
+                f"the code {code!r} is in not_observed and means 'not applicable' as well; let it mean one of them"
+                for code in self.not_observed
+                if folded(code) in applied
+            )
 
 
 @dataclass(frozen=True)
@@ -138,7 +202,8 @@ class Catalogue:
     Raises
     ------
     CatalogueError
-        If names repeat or are empty, or a family or side is unknown.
+        If names repeat or are empty, a family, side or direction is unknown, or a code stands on a signal's scale or
+        means two things.
 
     Examples
     --------
@@ -184,8 +249,7 @@ class Catalogue:
             if signal.family not in self.families:
                 hint = nearest(signal.family, self.families)
                 problems.append(f"signal '{signal.name}': family '{signal.family}' is not under [families]{hint}")
-            if signal.side is not None and signal.side not in SIDES:
-                problems.append(f"signal '{signal.name}': side '{signal.side}' is none of {', '.join(SIDES)}")
+            problems += [f"signal '{signal.name}': {fault}" for fault in signal.faults()]
         problems += [
             f"input '{item.name}': levels must be two or more different words"
             for item in self.inputs
@@ -206,12 +270,34 @@ class Catalogue:
         return tuple(scale.low for scale in scales), tuple(scale.high for scale in scales)
 
     @cached_property
+    def outside(self) -> tuple[float, ...]:
+        """The number that means "not applicable" for each signal, in order; NaN where that is no answer."""
+        return tuple(math.nan if s.not_applicable_value is None else s.not_applicable_value for s in self.signals)
+
+    @cached_property
+    def answers(self) -> dict[str, tuple[float | str, ...]]:
+        """What can be answered for each signal and input, in the order of a model's cells, but for "not observed"."""
+        answers: dict[str, tuple[float | str, ...]] = {item.name: item.levels for item in self.inputs}
+        for signal in self.signals:
+            other = (NOT_APPLICABLE,) if signal.not_applicable else ()
+            answers[signal.name] = (*signal.scale.knots, *other)
+        return answers
+
+    @cached_property
+    def directions(self) -> tuple[int, ...]:
+        """For each signal 1 where higher ratings are better, -1 where lower ones are, 0 where nobody said."""
+        return tuple(signal.direction for signal in self.signals)
+
+    @cached_property
     def lookup(
         self,
-    ) -> tuple[dict[str, tuple[int, float, float]], dict[str, dict[str, tuple[int, float]]], frozenset[str]]:
-        """Column, low and high by signal; column and code by input and level; further columns without the outcome."""
-        scales = [signal.scale for signal in self.signals]
-        places = {name: (j, scales[j].low, scales[j].high) for j, name in enumerate(self.names)}
+    ) -> tuple[
+        dict[str, tuple[int, float, float, dict[float | str, float]]],
+        dict[str, dict[str, tuple[int, float]]],
+        frozenset[str],
+    ]:
+        """Column, ends and codes by signal; column and code by input and level; further columns without the outcome."""
+        places = {s.name: (j, s.scale.low, s.scale.high, s.codes) for j, s in enumerate(self.signals)}
         codes = {
             item.name: {level: (j, float(code)) for code, level in enumerate(item.levels)}
             for j, item in enumerate(self.inputs, len(places))
@@ -286,7 +372,7 @@ class Catalogue:
             "catalogue",
             data,
             required={"name": str, "signals": list, "columns": dict, "families": dict},
-            optional={"title": str, "scale": dict, "inputs": dict},
+            optional={"title": str, "scale": dict, "inputs": dict, **_MEANING},
         )
         columns = data["columns"]
         _check_keys("[columns]", columns, required={"outcome": str}, optional={"group": str, "context": list})
@@ -298,8 +384,9 @@ class Catalogue:
                 where,
                 item,
                 required={"name": str, "family": str},
-                optional={"label": str, "side": str, "question": str, "anchors": dict, "scale": dict},
+                optional={"label": str, "side": str, "question": str, "anchors": dict, "scale": dict, **_MEANING},
             )
+            given = {key: item.get(key, data.get(key, ())) for key in ("not_observed", "not_applicable")}
             scale = _scale(f"{where}, scale", item["scale"]) if "scale" in item else common
             signals.append(
                 Signal(
@@ -310,6 +397,8 @@ class Catalogue:
                     question=item.get("question", ""),
                     anchors=dict(item.get("anchors", {})),
                     scale=scale,
+                    better=item.get("better", data.get("better", "either")),
+                    **{key: tuple(codes) for key, codes in given.items()},
                 )
             )
         inputs = []
@@ -339,6 +428,8 @@ class Catalogue:
             item: dict[str, Any] = {"name": signal.name, "label": signal.label, "family": signal.family}
             item |= {"side": signal.side} if signal.side else {}
             item |= {"question": signal.question, "anchors": dict(signal.anchors)}
+            item |= {"better": signal.better} if signal.direction else {}
+            item |= {key: list(codes) for key in ("not_observed", "not_applicable") if (codes := getattr(signal, key))}
             item["scale"] = {"low": signal.scale.low, "high": signal.scale.high, "step": signal.scale.step}
             signals.append(item)
         return {
@@ -349,6 +440,28 @@ class Catalogue:
             "inputs": {item.name: {"label": item.label, "levels": list(item.levels)} for item in self.inputs},
             "signals": signals,
         }
+
+
+_MEANING: Mapping[str, Any] = {"better": str, "not_observed": list, "not_applicable": list}
+
+
+def folded(code: float | str) -> float | str:
+    """Bring a code to the form in which it is compared: words without case and surrounding blanks."""
+    return code.strip().casefold() if isinstance(code, str) else float(code)
+
+
+def _wrong_code(code: Any, scale: Scale) -> str:
+    """Say why a code is none; empty where it is one."""
+    if isinstance(code, str):
+        if not code.strip():
+            return "which is blank; an empty cell means 'not observed' anyway"
+        number = _LOOKS_LIKE_A_NUMBER.fullmatch(code.strip())
+        return "a number in quotes; write it without" if number else ""
+    if isinstance(code, bool) or not isinstance(code, int | float) or not math.isfinite(code):
+        return "which is neither a number nor a word in quotes"
+    if scale.low <= code <= scale.high:
+        return f"a rating on its scale, {scale}; take it out, or give this signal a list of its own"
+    return ""
 
 
 def _scale(where: str, item: Any) -> Scale:

@@ -1,14 +1,14 @@
 """Ratings on a grid, and look-ups in tables of log-odds that stand on it.
 
-Every term of a model (a signal, or a context input such as the rater's role) has a few knots and one cell more for
-"not observed". A table gives a log-odds for each cell; between two knots it is linear. So a table is an exact
-function of any rating, on the knots or between them.
+Every term of a model (a signal, or a context input such as the rater's role) has a few knots, then a cell for "not
+applicable" where that is an answer, and a last one for "not rated". A table gives a log-odds for each cell; between two
+knots it is linear. So a table is an exact function of any rating, on the knots or between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 
@@ -31,7 +31,10 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Knots of each term: `low` + `step` * 0, 1, ..., `levels` - 1; cell `levels` is "not observed".
+    """Knots of each term: `low` + `step` * 0, 1, ..., `levels` - 1; then cells outside of their order.
+
+    Cell `levels` is "not applicable" where a term has it; the last, cell `unrated`, is "not rated". In values of
+    ratings, "not applicable" is the number one step below the first knot, and "not rated" is NaN.
 
     Attributes
     ----------
@@ -39,6 +42,8 @@ class Grid:
         First knot and distance between knots, shape (terms,).
     levels
         Number of knots, 2 or more, shape (terms,).
+    apart
+        1 where a term has a cell for "not applicable", else 0, shape (terms,).
 
     Examples
     --------
@@ -46,11 +51,19 @@ class Grid:
     >>> grid.weights(np.array([[3.5], [np.nan]]))
     array([[0. , 0. , 0.5, 0.5, 0. , 0. ],
            [0. , 0. , 0. , 0. , 0. , 1. ]])
+    >>> grid = Grid(np.array([1.0]), np.array([1.0]), np.array([3]), np.array([1]))
+    >>> grid.weights(np.array([[0.0], [np.nan]]))  # not applicable, not rated
+    array([[0., 0., 0., 1., 0.],
+           [0., 0., 0., 0., 1.]])
     """
 
     low: Floats
     step: Floats
     levels: Ints
+    apart: Ints = field(default_factory=lambda: np.zeros((), dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "apart", np.broadcast_to(self.apart, self.levels.shape))
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Grid:
@@ -61,24 +74,46 @@ class Grid:
             np.array([scale.low for scale in scales] + [0.0 for _ in inputs]),
             np.array([scale.step for scale in scales] + [1.0 for _ in inputs]),
             np.array([len(scale.knots) for scale in scales] + inputs),
+            np.array([int(bool(signal.not_applicable)) for signal in catalogue.signals] + [0 for _ in inputs]),
         )
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """Number of cells of each term, shape (terms,)."""
+        return self.levels + self.apart + 1
+
+    @cached_property
+    def unrated(self) -> Ints:
+        """Cell of each term for "not rated", its last, shape (terms,)."""
+        return self.levels + self.apart
+
+    @cached_property
+    def outside(self) -> Floats:
+        """The number for "not applicable", shape (terms,); NaN, which equals nothing, where that is no answer."""
+        return np.where(self.apart > 0, self.low - self.step, np.nan)
 
     @cached_property
     def offsets(self) -> Ints:
         """First cell of each term when the cells of all terms stand in a row, shape (terms + 1,)."""
-        return np.concatenate([[0], np.cumsum(self.levels + 1)])
+        return np.concatenate([[0], np.cumsum(self.sizes)])
 
     def knots(self, term: int) -> Floats:
         """Knots of one term, shape (levels,)."""
         return np.asarray(self.low[term] + self.step[term] * np.arange(self.levels[term]))
 
+    def clip(self, values: Floats) -> Floats:
+        """Bring values beyond the ends, of shape (n, terms), to the end; NaN and "not applicable" stay."""
+        high = self.low + self.step * (self.levels - 1)
+        return np.where(values == self.outside, values, np.clip(values, self.low, high))
+
     def place(self, values: Floats) -> Place:
         """Find the cells of values of shape (n, terms); values beyond the ends stand on the end."""
-        missing = np.isnan(values)
+        missing, other = np.isnan(values), values == self.outside
+        beside = missing | other
         position = np.clip((values - self.low) / self.step, 0, self.levels - 1)
-        lower = np.minimum(np.where(missing, 0, position).astype(np.int64), self.levels - 2)
-        fraction = np.where(missing, 0.0, position - lower)
-        return Place(np.where(missing, self.levels, lower), fraction)
+        lower = np.minimum(np.where(beside, 0, position).astype(np.int64), self.levels - 2)
+        fraction = np.where(beside, 0.0, position - lower)
+        return Place(np.where(missing, self.unrated, np.where(other, self.levels, lower)), fraction)
 
     def cells(self, row: Sequence[float]) -> Ints | None:
         """Find the cells of one row whose values all stand on knots, shape (terms,); None where one does not.
@@ -98,11 +133,12 @@ class Grid:
 
     @cached_property
     def _cell_of(self) -> list[dict[float | None, int]]:
-        """For each term the cell of each knot, and of None."""
-        return [
-            {None: int(levels), **{knot: cell for cell, knot in enumerate(self.knots(term).tolist())}}
-            for term, levels in enumerate(self.levels)
-        ]
+        """For each term the cell of each knot, of "not applicable", and of None."""
+        cells: list[dict[float | None, int]] = []
+        for term, (unrated, outside) in enumerate(zip(self.unrated.tolist(), self.outside.tolist(), strict=True)):
+            cells.append({knot: cell for cell, knot in enumerate(self.knots(term).tolist())})
+            cells[term] |= {outside: unrated - 1, None: unrated} if self.apart[term] else {None: unrated}
+        return cells
 
     def weights(self, values: Floats) -> Floats:
         """Spread values of shape (n, terms) over cells: shape (n, cells), rows of a term add up to one."""
@@ -126,7 +162,7 @@ class Tables:
     grid
         Where the tables stand.
     tables
-        For each term an array of shape (levels + 1,): log-odds at the knots, then where not observed.
+        For each term its log-odds by cell: at the knots, where not applicable if it has that, where not rated.
         A further axis, the same for every table, is carried through.
 
     Examples
@@ -159,14 +195,14 @@ class PairTables:
     grid
         Where the tables stand.
     pairs
-        For each pair: first term, second term, and an array of shape (levels + 1, levels + 1), first term along rows.
+        For each pair: first term, second term, and its log-odds by the cells of both, first term along rows.
     """
 
     def __init__(self, grid: Grid, pairs: Sequence[tuple[int, int, Floats]]) -> None:
         self.first = np.array([first for first, _, _ in pairs], dtype=np.int64)
         self.second = np.array([second for _, second, _ in pairs], dtype=np.int64)
-        self._width = grid.levels[self.second] + 1
-        sizes = (grid.levels[self.first] + 1) * self._width
+        self._width = grid.sizes[self.second]
+        sizes = grid.sizes[self.first] * self._width
         self._start = np.cumsum(sizes) - sizes
         spare = np.zeros(int(self._width.max(initial=0)) + 2)
         self._flat = np.concatenate([*(table.ravel() for _, _, table in pairs), spare])
@@ -198,12 +234,12 @@ class TripleTables:
     grid
         Where the tables stand.
     triples
-        For each triple its terms, and an array of shape (levels + 1, levels + 1, levels + 1) with axes in their order.
+        For each triple its terms, and its log-odds by the cells of the three, with axes in their order.
     """
 
     def __init__(self, grid: Grid, triples: Sequence[tuple[Sequence[int], Floats]]) -> None:
         self.terms = np.array([terms for terms, _ in triples], dtype=np.int64)
-        sizes = grid.levels[self.terms] + 1
+        sizes = grid.sizes[self.terms]
         self._steps = np.stack([sizes[:, 1] * sizes[:, 2], sizes[:, 2], np.ones(len(sizes), dtype=np.int64)], axis=1)
         self._start = np.cumsum(sizes.prod(axis=1)) - sizes.prod(axis=1)
         spare = np.zeros(int(self._steps.sum(axis=1).max()) + 1)  # a look-up reads the next cells too, with weight 0

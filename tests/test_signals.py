@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -40,6 +41,20 @@ def _plain(**changes: Any) -> dict[str, Any]:
     return {**data, **changes}
 
 
+def test_directions_and_codes() -> None:
+    """What stands at the top is for all signals, what stands at a signal for that one; files keep both."""
+    own = {"name": "b", "family": "all", "better": "lower", "not_observed": [], "not_applicable": ["N/A ", -1]}
+    mine = Catalogue.from_dict(
+        _plain(better="higher", not_observed=[99], signals=[{"name": "a", "family": "all"}, own])
+    )
+    assert mine.directions == (1, -1)
+    assert Catalogue.from_dict(_plain()).directions == (0, 0)
+    assert mine.signals[0].codes.keys() == {99.0}
+    assert mine.signals[1].codes == dict.fromkeys([0.0, "n/a", -1.0, "not applicable"], 0.0)
+    assert Catalogue.from_dict(json.loads(json.dumps(mine.to_dict()))) == mine
+    assert Catalogue.shipped().directions == (1,) * 24
+
+
 def test_a_catalogue_of_ones_own() -> None:
     mine = Catalogue.from_dict(_plain(scale={"low": 1, "high": 7}))
     assert [str(signal.scale) for signal in mine.signals] == ["1 to 7", "0 to 10"]
@@ -57,6 +72,17 @@ def test_a_catalogue_of_ones_own() -> None:
         ({"signals": [{"family": "all"}]}, "signal 1: 'name' is missing"),
         ({"signals": [{"name": 3, "family": "all"}]}, "'name' is int"),
         ({"signals": ["a"]}, "signal 1 is str"),
+        ({"better": "hihger"}, "signal 'a': better is 'hihger', .* did you mean 'higher'"),
+        ({"not_observed": [99, 3]}, "signal 'a': not_observed has 3, a rating on its scale, 1 to 5; take it out"),
+        ({"not_applicable": [0]}, "signal 'b': not_applicable has 0, a rating on its scale, 0 to 10"),
+        (
+            {"not_observed": [99], "not_applicable": [99]},
+            "the code 99 is in not_observed and means 'not applicable' as",
+        ),
+        ({"not_observed": ["Not Applicable"], "not_applicable": [99]}, "let it mean one of them"),
+        ({"not_observed": [True]}, "not_observed has True, which is neither a number nor a word"),
+        ({"not_observed": ["99"]}, "not_observed has '99', a number in quotes"),
+        ({"not_observed": [" "]}, "which is blank"),
         ({"columns": {"outcome": "a"}}, "the column 'a' is named 2 times"),
         ({"columns": {}}, "'outcome' is missing"),
         ({"scale": {"low": 5, "high": 1}}, "high must be above low"),

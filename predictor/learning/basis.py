@@ -67,7 +67,7 @@ class Basis:
             term = int(np.searchsorted(offsets, cell, side="right")) - 1
             for signal in np.flatnonzero(np.add.reduceat(np.abs(table), offsets[:-1])).tolist():
                 inside = slice(offsets[signal], offsets[signal + 1])
-                shape = (self.grid.levels[signal] + 1, self.grid.levels[term] + 1)
+                shape = (self.grid.sizes[signal], self.grid.sizes[term])
                 part = terms.setdefault((signal, term), np.zeros(shape))
                 part[:, cell - offsets[term]] += table[inside] * coefficient
         return terms
@@ -97,6 +97,7 @@ def choose_basis(
         - steps: ramps from one knot to the next, "rating at least k" between whole ratings
         - shape: the same ramps averaged over signals with as many knots
         - missing: not observed
+        - not_applicable: an answer outside of the order of the ratings
         - input, input_mean: an input's levels, alone and times the overall mean
     prior
         Tables of a prior model, centred, without its intercept: one more column.
@@ -107,6 +108,9 @@ def choose_basis(
     z, ramps = _z_scores(cells, grid, p), [_ramps(share, grid, j) for j in range(p)]
     unseen = np.zeros((len(share), p))
     unseen[offsets[1 : p + 1] - 1, np.arange(p)] = 1.0
+    apart = (offsets[:-1] + grid.levels)[:p][grid.apart[:p] > 0]
+    other = np.zeros((len(share), len(apart)))
+    other[apart, np.arange(len(apart))] = 1.0
     levels = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(s.start, s.stop - 1) for s in parts[p:])])
     inputs = np.zeros((len(share), len(levels)))
     inputs[levels, np.arange(len(levels))] = 1.0
@@ -118,6 +122,7 @@ def choose_basis(
         "steps": np.hstack(ramps),
         "shape": np.hstack([np.zeros((len(share), 0)), *(np.mean(group, axis=0) for group in alike if len(group) > 1)]),
         "missing": unseen,
+        "not_applicable": other,
         "input": inputs,
     }
     if len(set(families)) > 1:
@@ -150,11 +155,11 @@ def choose_basis(
 
 
 def _z_scores(cells: Floats, grid: Grid, p: int) -> Floats:
-    """Tables over all cells, shape (cells, p), that give each signal's z-score; 0 where not observed."""
+    """Tables over all cells, shape (cells, p), that give each signal's z-score; 0 where there is no rating."""
     share, offsets = cells.mean(axis=0), grid.offsets
     seen, centre, variance = np.zeros(p), np.full(p, 0.5), np.zeros(p)
     for j in range(p):
-        weight, place = share[offsets[j] : offsets[j + 1] - 1], np.linspace(0, 1, grid.levels[j])
+        weight, place = share[offsets[j] : offsets[j] + grid.levels[j]], np.linspace(0, 1, grid.levels[j])
         seen[j] = weight.sum()
         if seen[j] > 0:
             centre[j] = weight @ place / seen[j]
@@ -163,7 +168,7 @@ def _z_scores(cells: Floats, grid: Grid, p: int) -> Floats:
     sd = np.sqrt((rows * variance + SD_ROWS * pooled) / (rows + SD_ROWS))
     z = np.zeros((len(share), p))
     for j in range(p):
-        z[offsets[j] : offsets[j + 1] - 1, j] = (np.linspace(0, 1, grid.levels[j]) - centre[j]) / sd[j]
+        z[offsets[j] : offsets[j] + grid.levels[j], j] = (np.linspace(0, 1, grid.levels[j]) - centre[j]) / sd[j]
     return z
 
 
@@ -171,8 +176,8 @@ def _ramps(share: Floats, grid: Grid, j: int) -> Floats:
     """Tables over all cells, shape (cells, levels - 1), that rise from one knot to the next."""
     start, end, levels = grid.offsets[j], grid.offsets[j + 1], int(grid.levels[j])
     ramps = np.zeros((len(share), levels - 1))
-    ramps[start : end - 1] = np.tri(levels, levels - 1, -1) / np.sqrt(levels - 1)
-    weight = share[start : end - 1]
-    if weight.sum() > 0:  # "not observed" stands at the mean of what was
-        ramps[end - 1] = weight @ ramps[start : end - 1] / weight.sum()
+    ramps[start : start + levels] = np.tri(levels, levels - 1, -1) / np.sqrt(levels - 1)
+    weight = share[start : start + levels]
+    if weight.sum() > 0:  # where there is no rating it stands at the mean of those that there are
+        ramps[start + levels : end] = weight @ ramps[start : start + levels] / weight.sum()
     return ramps

@@ -28,6 +28,7 @@ TRIED = 0.5  # share of the terms that a split may choose from: makes the booste
 FEW_ROWS = 500  # under this many rows trees are smaller
 # Cells of tables, for each row and in all; with more, trees fill them thinly and the model's file is large.
 CELLS_PER_ROW, MOST_CELLS = 200, 500_000
+OUTSIDE = -1.0  # what trees see of "not applicable"
 TOLERANCE = 1e-9  # by which tables may differ from the trees that they were read from
 
 
@@ -104,7 +105,7 @@ def average(fits: Sequence[Fit], y: Floats, grid: Grid, fold: Ints) -> Boosters:
     out, parts, answers = np.full(len(y), np.nan), [], []
     for fit in fits:
         terms = tables_of(fit.model, fit.used, grid, steps)
-        answer = _at(terms, np.where(np.isnan(fit.codes), grid.levels, fit.codes).astype(np.int64))
+        answer = _at(terms, _cells(fit.codes, grid))
         out[fold == fit.fold] = answer[fold == fit.fold]
         parts.append(terms)
         answers.append(answer)
@@ -124,7 +125,7 @@ def _check(fit: Fit, answer: Floats, steps: int) -> None:
 
 def too_large(grid: Grid, order: int, rows: int) -> bool:
     """Whether tables of so many terms would have too many cells for so many rows."""
-    cells = comb(len(grid.levels), order) * float(np.median(grid.levels + 1)) ** order
+    cells = comb(len(grid.levels), order) * float(np.median(grid.sizes)) ** order
     return cells > min(CELLS_PER_ROW * rows, MOST_CELLS)
 
 
@@ -157,16 +158,26 @@ def fit_fold(values: Floats, y: Floats, grid: Grid, fold: Ints, k: int, order: i
 
 
 def _codes(values: Floats, grid: Grid, rng: np.random.Generator) -> Floats:
-    """Number the cells, NaN where not observed; a rating between two knots counts as one of them, drawn by nearness."""
+    """Number the knots, NaN where not observed; a rating between two knots counts as one of them, drawn by nearness.
+
+    "Not applicable" is OUTSIDE, below all knots, so that a split can tell it from all ratings, or take it with the low.
+    """
     place = grid.place(values)
     codes = place.lower + (rng.random(values.shape) < place.fraction)
-    return np.where(np.isnan(values), np.nan, codes)
+    return np.where(np.isnan(values), np.nan, np.where(codes == grid.levels, OUTSIDE, codes))
+
+
+def _cells(codes: Floats, grid: Grid) -> Ints:
+    """Give the cells of the codes that trees see."""
+    cells = np.where(codes == OUTSIDE, grid.levels, codes)
+    return np.where(np.isnan(codes), grid.unrated, cells).astype(np.int64)
 
 
 def tables_of(model: Any, used: NDArray[np.int64], grid: Grid, steps: int) -> Terms:
     """Read the trees: a leaf adds its value to the cells that lead to it, in the table of the terms on its path."""
     terms: Terms = {(): np.array(float(np.ravel(model._baseline_prediction)[0]))}
-    cells = [np.append(np.arange(levels), np.nan) for levels in grid.levels]
+    beside = [[np.nan], [OUTSIDE, np.nan]]
+    cells = [np.append(np.arange(n), beside[apart]) for n, apart in zip(grid.levels, grid.apart, strict=True)]
     for (tree,) in model._predictors[:steps]:
         nodes = tree.nodes
         paths: list[tuple[int, dict[int, NDArray[np.bool_]]]] = [(0, {})]

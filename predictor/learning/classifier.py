@@ -84,7 +84,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Parameters
         ----------
         X
-            Shape (n, terms): signals, then inputs coded 0, 1, ... (may be left out); NaN where not observed.
+            Shape (n, terms): signals, then inputs coded 0, 1, ... (may be left out); NaN where not observed, one step
+            below the scale where "not applicable" (`Signal.not_applicable_value`).
         y
             Two classes, shape (n,).
         groups
@@ -195,7 +196,7 @@ def describe(
     cells = grid.weights(known)
     terms = purify(pool.terms, [cells[:, span].mean(axis=0) for span in spans])
     signals = known[:, : len(catalogue.signals)]
-    rated = ~np.isnan(signals).all(axis=1)
+    rated = (signals >= np.array(catalogue.ends[0])).any(axis=1)
     mean, spread = pattern_of(signals[rated], catalogue)
     base_rate, weight = (prior.model.base_rate, PRIOR_ROWS) if prior else (0.0, 0.0)
     told = {"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None}

@@ -29,10 +29,10 @@ class Prior:
     rows: Floats
 
     def fits(self, catalogue: Catalogue) -> bool:
-        """Whether a catalogue has the same signals, on the same scales, and the same inputs."""
+        """Whether a catalogue has the same signals and inputs, with the same answers."""
         own = self.model.catalogue
-        return own.inputs == catalogue.inputs and [(s.name, s.scale) for s in own.signals] == [
-            (s.name, s.scale) for s in catalogue.signals
+        return own.inputs == catalogue.inputs and [(s.name, s.scale, s.not_applicable_value) for s in own.signals] == [
+            (s.name, s.scale, s.not_applicable_value) for s in catalogue.signals
         ]
 
     @cached_property

@@ -45,6 +45,7 @@ SPREADS: Mapping[str, Spread] = {
     "steps": Spread(0.4),
     "shape": Spread(0.4),
     "missing": Spread(0.03, own=0.2, shared=0.0),  # gaps cluster by rater, so rows overstate what they tell
+    "not_applicable": Spread(0.4),
     "input": Spread(0.4),
     "input_mean": Spread(0.4),
 }
