@@ -1,34 +1,36 @@
 """Boosted trees that are tables: every path of a tree asks about few terms, so the sum of its leaves is tables.
 
 A booster sees the numbers of cells instead of ratings, so between knots its tables are interpolated like any other.
+Small trees come first: as deep as terms may stand in one table, they are fast, and show whether boosters are worth
+their time and which terms act together. Larger trees then ask about those only.
+
 The boosters of the folds are averaged rather than fitted again on everything: each is judged by the fold that it has
 not seen, and their mean is steadier than any of them.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
 from math import comb
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
 
-from predictor.learning.decomposition import Terms, add
+from predictor.learning.decomposition import Terms, add, evaluate, purify
 from predictor.tables import Floats, Grid, Ints
 
-RATE, PATIENCE, STEPS = 0.1, 80, 1200  # learning rate, steps without gain before it stops, and most steps
+PATIENCE, STEPS = 30, 1000  # steps without gain before it stops, and most steps
+RATE, SMALL_RATE = 0.1, 0.2  # learning rates of larger and of small trees
 TRIED = 0.5  # share of the terms that a split may choose from: makes the boosters of a mean differ
-FEW_ROWS = 500  # under this many rows trees are smaller
+LEAVES = 16  # of larger trees
+L2 = 3.0  # penalty on the leaves of larger trees
+FEW_ROWS = 500  # under this many rows leaves may hold fewer, trees are smaller and leaves are penalised less
+PLACES = 50  # most tables of several terms
 # Cells of tables, for each row and in all; with more, trees fill them thinly and the model's file is large.
 CELLS_PER_ROW, MOST_CELLS = 200, 500_000
-OUTSIDE = -1.0  # what trees see of "not applicable"
 TOLERANCE = 1e-9  # by which tables may differ from the trees that they were read from
 
 
@@ -53,23 +55,45 @@ class Boosters:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A fold's booster, the terms it was shown, the codes of all rows, and its held-out loss after each step."""
+    """A fold's booster, the numbers of cells and of all rows in it, and its held-out loss after each step."""
 
     fold: int
-    model: Any
-    used: NDArray[np.int64]
+    booster: Any
+    numbering: Numbering
     codes: Floats
     losses: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class Numbering:
+    """Numbers that stand for cells in a booster: knots 0, 1, ... in their order.
+
+    The other cells, "not applicable" and "not rated", stand outside of the order. One can be NaN, for which each split
+    has a side of its own. A cell that no training row stands in, and "not rated" of a term with a direction, has no
+    number: its answer is the mean over the term's other cells.
+
+    Attributes
+    ----------
+    number
+        Of each cell, shape (cells,); infinite where it has none.
+    shares
+        For each cell the share of the term's training rows, shape (cells,); those without a number have none.
+    """
+
+    number: Floats
+    shares: Floats
+
+
 def fit_folds(
-    values: Floats,
+    cells: Floats,
     y: Floats,
     grid: Grid,
     fold: Ints,
     some: Iterable[int],
     *,
     order: int,
+    within: Sequence[tuple[int, ...]] | None = None,
+    directions: Ints,
     seed: int,
     n_jobs: int | None = None,
 ) -> list[Fit]:
@@ -77,8 +101,9 @@ def fit_folds(
 
     Parameters
     ----------
-    values
-        Ratings and coded inputs, shape (n, terms); NaN where not observed.
+    cells
+        Rows as cell weights, shape (n, cells); see `Grid.weights`. Where a term's weight stands on several cells, one
+        is drawn for training.
     y
         Outcomes 0 or 1, shape (n,).
     grid
@@ -89,38 +114,46 @@ def fit_folds(
         Numbers of the folds to leave out, one after the other.
     order
         Most terms that may stand in one table: 2 or 3.
+    within
+        The terms that may stand in a table together, for larger trees; None fits small trees, which may combine any.
+    directions
+        For each term, shape (terms,): 1 where a higher rating may only raise the log-odds, -1 where it may only lower
+        them, 0 where anything goes.
     seed
-        Of the terms that a split may choose from, and of ratings between knots.
+        Of the terms that a split may choose from, and of the cells that are drawn.
     n_jobs
         How many boosters are fitted side by side; None leaves it to joblib's configuration.
     """
-    jobs = (delayed(fit_fold)(values, y, grid, fold, k, order, seed) for k in some)
+    jobs = (delayed(fit_fold)(cells, y, grid, fold, k, order, within, directions, seed) for k in some)
     return list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
 
 
-def average(fits: Sequence[Fit], y: Floats, grid: Grid, fold: Ints) -> Boosters:
+def average(fits: Sequence[Fit], cells: Floats, grid: Grid, fold: Ints) -> Boosters:
     """Read the tables of folds' boosters, all cut at the step that is best for the rows they have not seen."""
-    most = int(np.median([fit.model.n_iter_ for fit in fits]))
-    steps = max(1, int(np.argmin(np.sum([fit.losses for fit in fits], axis=0)[: most + 1])))
-    out, parts, answers = np.full(len(y), np.nan), [], []
+    steps = 1 + int(np.argmin(np.sum([fit.losses for fit in fits], axis=0)))
+    out, parts, answers = np.full(len(cells), np.nan), [], []
     for fit in fits:
-        terms = tables_of(fit.model, fit.used, grid, steps)
-        answer = _at(terms, _cells(fit.codes, grid))
+        terms = tables_of(fit, grid, steps)
+        answer = evaluate(terms, cells, grid)
         out[fold == fit.fold] = answer[fold == fit.fold]
         parts.append(terms)
         answers.append(answer)
-    _check(fits[0], answers[0], steps)
+    _check(fits[0], parts[0], grid, steps)
     spread = np.var(answers, axis=0).mean() * (len(parts) - 1)
     return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread))
 
 
-def _check(fit: Fit, answer: Floats, steps: int) -> None:
-    """Hold the tables against scikit-learn's own answer: its trees are read from where it does not promise them."""
-    with threadpool_limits(1, user_api="openmp"):
-        stages = islice(fit.model.staged_decision_function(fit.codes[:, fit.used]), steps)
-        trees = deque(stages, maxlen=1)[0].ravel()
-    if np.abs(trees - answer).max() > TOLERANCE:
-        raise ArithmeticError("the tables do not equal the trees: this version of scikit-learn stores them anew")
+def joint(boosters: Boosters, order: int, cells: Floats, grid: Grid) -> list[tuple[int, ...]]:
+    """Find the terms that act together most: those of the purified tables whose values vary most over the rows."""
+    shares = np.split(cells.mean(axis=0), grid.offsets[1:-1])
+    size = {}
+    for place, table in purify(boosters.terms, shares).items():
+        if len(place) == order:
+            square = table**2
+            for term in place:
+                square = np.tensordot(shares[term], square, axes=1)
+            size[place] = float(square)
+    return sorted(size, key=lambda place: -size[place])[:PLACES]
 
 
 def too_large(grid: Grid, order: int, rows: int) -> bool:
@@ -129,78 +162,191 @@ def too_large(grid: Grid, order: int, rows: int) -> bool:
     return cells > min(CELLS_PER_ROW * rows, MOST_CELLS)
 
 
-def fit_fold(values: Floats, y: Floats, grid: Grid, fold: Ints, k: int, order: int, seed: int) -> Fit:
-    codes = _codes(values, grid, np.random.default_rng([seed, k]))
+def fit_fold(
+    cells: Floats,
+    y: Floats,
+    grid: Grid,
+    fold: Ints,
+    k: int,
+    order: int,
+    within: Sequence[tuple[int, ...]] | None,
+    directions: Ints,
+    seed: int,
+) -> Fit:
     inside = fold != k
-    used = np.flatnonzero([len(np.unique(column)) > 1 for column in codes[inside].T])  # else no split, and it fails
-    if not len(used):
-        used = np.array([0])
-        codes[:, 0] = 0.0
+    numbering, codes = _number(cells, inside, grid, directions, np.random.default_rng([seed, k]))
     few = len(y) < FEW_ROWS
-    within: Any = "pairwise" if order == 2 or len(used) < 3 else list(combinations(range(len(used)), order))
-    with threadpool_limits(1, user_api="openmp"):  # small fits lose time to threads
-        model = HistGradientBoostingClassifier(
-            learning_rate=RATE,
-            max_iter=STEPS,
-            max_leaf_nodes=8 if few else 16,
-            min_samples_leaf=3 if few else 5,
-            l2_regularization=1.0 if few else 10.0,
-            max_features=TRIED,
-            interaction_cst=within if len(used) > 1 else None,
-            early_stopping=True,
-            n_iter_no_change=PATIENCE,
-            tol=0.0,
-            random_state=(seed + k) % 2**32,
-        )
-        model.fit(codes[inside][:, used], y[inside], X_val=codes[~inside][:, used], y_val=y[~inside])
-    losses = -np.asarray(model.validation_score_) * np.sum(~inside)
-    return Fit(k, model, used, codes, np.append(losses, np.full(STEPS + 1 - len(losses), losses[-1])))
+    settings: dict[str, Any] = {
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "min_data_in_leaf": 3 if few else 5,
+        "min_sum_hessian_in_leaf": 0.0,
+        "feature_fraction_bynode": TRIED,
+        "monotone_constraints": directions.tolist(),
+        "monotone_constraints_method": "basic",
+        "min_data_in_bin": 1,
+        "feature_pre_filter": False,
+        "deterministic": True,
+        "force_col_wise": True,
+        "num_threads": 1,
+        "seed": (seed + k) % 2**31,
+        "verbosity": -1,
+    }
+    if within is None:
+        settings |= {"learning_rate": SMALL_RATE, "lambda_l2": 1.0, "max_depth": order, "num_leaves": 2**order}
+    else:
+        alone = [(term,) for term in range(len(grid.levels))]
+        settings |= {
+            "learning_rate": RATE,
+            "lambda_l2": 1.0 if few else L2,
+            "num_leaves": LEAVES // 2 if few else LEAVES,
+            "interaction_constraints": [list(place) for place in [*within, *alone]],
+        }
+    known = lgb.Dataset(codes[inside], y[inside], params=settings)
+    held_out = lgb.Dataset(codes[~inside], y[~inside], reference=known, params=settings)
+    booster = lgb.Booster(settings, known)
+    booster.add_valid(held_out, "held out")
+    losses: list[float] = []
+    best = 0
+    while len(losses) < STEPS and len(losses) - best <= PATIENCE:
+        finished = booster.update()  # no split is left
+        losses.append(booster.eval_valid()[0][2])
+        if finished:
+            break
+        best = len(losses) - 1 if losses[-1] < losses[best] else best
+    booster.free_dataset()
+    losses += [losses[-1]] * (STEPS - len(losses))
+    return Fit(k, booster, numbering, codes, np.array(losses) * np.sum(~inside))
 
 
-def _codes(values: Floats, grid: Grid, rng: np.random.Generator) -> Floats:
-    """Number the knots, NaN where not observed; a rating between two knots counts as one of them, drawn by nearness.
+def _number(
+    cells: Floats, inside: Any, grid: Grid, directions: Ints, rng: np.random.Generator
+) -> tuple[Numbering, Floats]:
+    """Draw a cell for every row and term, and number it."""
+    drawn = _draw(cells, grid, rng)
+    number, shares = np.empty(cells.shape[1]), np.empty(cells.shape[1])
+    codes = np.empty(drawn.shape)
+    for term, (column, levels, start, end) in enumerate(
+        zip(drawn.T, grid.levels, grid.offsets, grid.offsets[1:], strict=False)
+    ):
+        seen = np.bincount(column[inside], minlength=end - start).astype(float)
+        own = np.arange(end - start, dtype=float)
+        own[levels:][seen[levels:] == 0] = np.inf
+        if directions[term]:
+            own[-1] = np.inf
+            own[levels:-1][own[levels:-1] < np.inf] = np.nan
+        elif own[-1] < np.inf:
+            own[-1] = np.nan
+        seen[own == np.inf] = 0
+        if not seen.any():
+            seen[:levels] = 1
+        number[start:end], shares[start:end] = own, seen / seen.sum()
+        code = own[column]
+        silent = code == np.inf
+        if silent.any():
+            code[silent] = own[rng.choice(len(own), silent.sum(), p=shares[start:end])]
+        codes[:, term] = code
+    return Numbering(number, shares), codes
 
-    "Not applicable" is OUTSIDE, below all knots, so that a split can tell it from all ratings, or take it with the low.
-    """
-    place = grid.place(values)
-    codes = place.lower + (rng.random(values.shape) < place.fraction)
-    return np.where(np.isnan(values), np.nan, np.where(codes == grid.levels, OUTSIDE, codes))
+
+def _draw(cells: Floats, grid: Grid, rng: np.random.Generator) -> Ints:
+    """Draw one cell for every row and term, by their weights: shape (n, terms), counted from the term's first."""
+    terms = len(grid.levels)
+    below = np.cumsum(cells, axis=1) - np.repeat(np.arange(terms), np.diff(grid.offsets))
+    chance = np.repeat(rng.random((len(cells), terms)), np.diff(grid.offsets), axis=1)
+    passed = np.add.reduceat(below <= chance, grid.offsets[:-1], axis=1)
+    return np.asarray(np.minimum(passed, np.diff(grid.offsets) - 1), dtype=np.int64)
 
 
-def _cells(codes: Floats, grid: Grid) -> Ints:
-    """Give the cells of the codes that trees see."""
-    cells = np.where(codes == OUTSIDE, grid.levels, codes)
-    return np.where(np.isnan(codes), grid.unrated, cells).astype(np.int64)
-
-
-def tables_of(model: Any, used: NDArray[np.int64], grid: Grid, steps: int) -> Terms:
+def tables_of(fit: Fit, grid: Grid, steps: int) -> Terms:
     """Read the trees: a leaf adds its value to the cells that lead to it, in the table of the terms on its path."""
-    terms: Terms = {(): np.array(float(np.ravel(model._baseline_prediction)[0]))}
-    beside = [[np.nan], [OUTSIDE, np.nan]]
-    cells = [np.append(np.arange(n), beside[apart]) for n, apart in zip(grid.levels, grid.apart, strict=True)]
-    for (tree,) in model._predictors[:steps]:
-        nodes = tree.nodes
-        paths: list[tuple[int, dict[int, NDArray[np.bool_]]]] = [(0, {})]
-        while paths:
-            at, path = paths.pop()
-            node = nodes[at]
-            if node["is_leaf"]:
-                place = tuple(sorted(path))
-                if place not in terms:
-                    terms[place] = np.zeros([len(cells[term]) for term in place])
-                terms[place][np.ix_(*(path[term] for term in place))] += node["value"]
-                continue
-            term = int(used[node["feature_idx"]])
-            left = cells[term] <= node["num_threshold"]
-            left[-1] = node["missing_go_to_left"]
-            before = path.get(term, np.ones(len(left), dtype=bool))
-            paths.append((int(node["left"]), {**path, term: before & left}))
-            paths.append((int(node["right"]), {**path, term: before & ~left}))
+    terms: Terms = {}
+    # All trees at once, level by level: the cells that lead to each node, and the terms asked on the way.
+    nodes = _nodes(fit.booster.model_to_string(num_iteration=steps))
+    number, sizes = fit.numbering.number, np.diff(grid.offsets)
+    at = nodes.roots
+    leads = np.ones((len(at), len(number)), dtype=bool)
+    asked = np.zeros((len(at), len(sizes)), dtype=bool)
+    leaves = []
+    while len(at):
+        is_leaf = at < 0
+        leaves.append((leads[is_leaf], asked[is_leaf], nodes.value[~at[is_leaf]]))
+        at, leads, asked = at[~is_leaf], leads[~is_leaf], asked[~is_leaf]
+        term = nodes.term[at]
+        asked[np.arange(len(at)), term] = True
+        left = number <= nodes.threshold[at][:, None]
+        left = np.where(np.isnan(number), nodes.unknown_left[at][:, None], left)
+        here = np.repeat(np.arange(len(sizes)), sizes) == term[:, None]
+        leads = np.concatenate([leads & (left | ~here), leads & (~left | ~here)])
+        asked = np.concatenate([asked, asked])
+        at = np.concatenate([nodes.left[at], nodes.right[at]])
+    leads, asked, value = (np.concatenate(part) for part in zip(*leaves, strict=True))
+    leads = leads.astype(np.float64)
+    # A cell without a number answers with the mean over the others.
+    for cell in np.flatnonzero(number == np.inf):
+        of = int(np.searchsorted(grid.offsets, cell, side="right")) - 1
+        span = slice(grid.offsets[of], grid.offsets[of + 1])
+        leads[:, cell] = leads[:, span] @ np.where(number[span] == np.inf, 0.0, fit.numbering.shares[span])
+    places, which = np.unique(asked, axis=0, return_inverse=True)
+    by_place = np.argsort(which, kind="stable")
+    ends = np.cumsum(np.bincount(which))
+    for place, rows in zip(places, np.split(by_place, ends[:-1]), strict=True):
+        key = tuple(np.flatnonzero(place).tolist())
+        operands: list[Any] = [value[rows], [0]]
+        for axis, of in enumerate(key, start=1):
+            operands += [leads[rows, grid.offsets[of] : grid.offsets[of + 1]], [0, axis]]
+        terms[key] = np.asarray(np.einsum(*operands, list(range(1, len(key) + 1))))
     return terms
 
 
-def _at(terms: Terms, codes: Ints) -> Floats:
-    total = np.zeros(len(codes))
-    for place, table in terms.items():
-        total += table[tuple(codes[:, term] for term in place)]
-    return total
+@dataclass(frozen=True, eq=False)
+class _Nodes:
+    """Nodes of all trees in a row. A child below zero is a leaf: leaf ~child of all the trees' leaves."""
+
+    roots: Ints
+    term: Ints
+    threshold: Floats
+    unknown_left: Any
+    left: Ints
+    right: Ints
+    value: Floats
+
+
+def _nodes(text: str) -> _Nodes:
+    """Parse LightGBM's text format: blocks "Tree=0", ... of lines "name=value value ..."."""
+    parts: dict[str, list[Any]] = {}
+    roots, nodes, leaves = [], 0, 0
+    for block in text.split("end of trees")[0].split("\nTree=")[1:]:
+        lines = dict(line.split("=", 1) for line in block.splitlines()[1:] if "=" in line)
+        count = int(lines["num_leaves"])
+        roots.append(nodes if count > 1 else ~leaves)
+        if count > 1:
+            for name in ("split_feature", "threshold", "decision_type"):
+                parts.setdefault(name, []).extend(lines[name].split())
+            for name in ("left_child", "right_child"):
+                child = np.array(lines[name].split(), dtype=np.int64)
+                parts.setdefault(name, []).extend(np.where(child < 0, child - leaves, child + nodes))
+        parts.setdefault("leaf_value", []).extend(lines["leaf_value"].split())
+        nodes, leaves = nodes + count - 1, leaves + count
+    kind = np.array(parts.get("decision_type", []), dtype=np.int64)
+    return _Nodes(
+        np.array(roots, dtype=np.int64),
+        np.array(parts.get("split_feature", []), dtype=np.int64),
+        np.array(parts.get("threshold", []), dtype=np.float64),
+        kind & 2 > 0,
+        np.array(parts.get("left_child", []), dtype=np.int64),
+        np.array(parts.get("right_child", []), dtype=np.int64),
+        np.array(parts["leaf_value"], dtype=np.float64),
+    )
+
+
+def _check(fit: Fit, terms: Terms, grid: Grid, steps: int) -> None:
+    """Compare the tables with LightGBM's own answer: its trees are read from a text whose form it may change."""
+    rows = fit.codes
+    trees = fit.booster.predict(rows, raw_score=True, num_iteration=steps, num_threads=1)
+    cells = np.zeros((len(rows), int(grid.offsets[-1])))
+    for term, (start, end) in enumerate(zip(grid.offsets, grid.offsets[1:], strict=False)):
+        own, code = fit.numbering.number[start:end], rows[:, term]
+        cells[:, start:end] = (own == code[:, None]) | (np.isnan(own) & np.isnan(code)[:, None])
+    if np.abs(trees - evaluate(terms, cells, grid)).max() > TOLERANCE:
+        raise ArithmeticError("the tables do not equal the trees: this version of LightGBM writes them in another form")

@@ -15,6 +15,8 @@ from predictor.tables import Floats, Grid
 Terms = dict[tuple[int, ...], Floats]
 """Tables by the terms that they stand on, in ascending order: () for a number, (3,), (1, 3), (1, 3, 4)."""
 
+SLICE = 8192  # rows evaluated at once: what lies between stays small
+
 
 def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> Terms:
     """Add up weighted sums of tables.
@@ -81,10 +83,31 @@ def evaluate(terms: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid)
     array of shape (n,)
         Their sum.
     """
-    total = np.zeros(len(cells))
+    spans = [slice(*grid.offsets[term : term + 2]) for term in range(len(grid.levels))]
+    number, main = 0.0, np.zeros(cells.shape[1])
+    pairs: Floats | None = None  # what each two cells add together
+    larger: dict[tuple[int, ...], dict[int, Floats]] = {}  # by all terms but the last, then by the last
     for place, table in terms.items():
-        part = np.broadcast_to(table, (len(cells), *table.shape))
-        for term in place:
-            part = np.einsum("nc,nc...->n...", cells[:, grid.offsets[term] : grid.offsets[term + 1]], part)
-        total += part
-    return total
+        if not place:
+            number += float(table)
+        elif len(place) == 1:
+            main[spans[place[0]]] += table
+        elif len(place) == 2:
+            pairs = np.zeros((len(main), len(main))) if pairs is None else pairs
+            pairs[spans[place[0]], spans[place[1]]] += table
+        else:
+            larger.setdefault(place[:-1], {})[place[-1]] = table
+    total = number + cells @ main
+    for start in range(0, len(cells), SLICE):
+        part = cells[start : start + SLICE]
+        added = total[start : start + SLICE]
+        if pairs is not None:
+            added += np.einsum("nc,nc->n", part @ pairs, part)
+        for place, tables in larger.items():
+            weights = part[:, spans[place[0]]]
+            for term in place[1:]:
+                weights = (weights[:, :, None] * part[:, None, spans[term]]).reshape(len(part), -1)
+            last = np.concatenate([part[:, spans[term]] for term in tables], axis=1)
+            table = np.concatenate([table.reshape(weights.shape[1], -1) for table in tables.values()], axis=1)
+            added += np.einsum("nc,nc->n", weights @ table, last)
+    return np.asarray(total)

@@ -12,7 +12,7 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from predictor.learning.basis import choose_basis
-from predictor.learning.boosting import Boosters, average, fit_folds, too_large
+from predictor.learning.boosting import Boosters, average, fit_folds, joint, too_large
 from predictor.learning.decomposition import Terms, add, evaluate
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression
@@ -22,8 +22,8 @@ from predictor.tables import Floats, Grid, Ints
 FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
 RARER = 30  # rows of the rarer outcome under which the regression stands alone
 TRUST_ODDS = 3.0  # a prior model is trusted, before any row is seen, with odds of e^3
-# From so many rows on, boosters must show a gain on a few folds before the others are fitted.
-TRIAL_ROWS, TRIAL = 500, 3
+TRIAL = 3  # folds on which boosters must show a gain before the others are fitted
+LEAST = 0.15  # weight of boosters under which they are left out: they would make the model larger for nothing
 # What weights cost, in units of log-likelihood: a share w of the boosters TOLL w + PULL w^2, so that it is none at all
 # without a clear gain; a slope s and an intercept i of calibration CALIBRATION ((s - 1)^2 + i^2).
 TOLL, PULL, CALIBRATION = 2.5, 3.0, 30.0
@@ -119,7 +119,8 @@ def fit_pool(
         first = np.empty(len(y))
         for k, part in enumerate(Parallel(n_jobs=n_jobs, prefer="threads")(jobs)):
             first[fold == k] = part
-        boosters = _boost(values, y, grid, fold, first, seed, n_jobs)
+        directions = np.zeros(len(grid.levels), dtype=np.int64)
+        boosters = _boost(cells, y, grid, fold, first, directions, seed, n_jobs)
     if boosters:
         intercept, *both = weigh(first, boosters.out_of_fold, y)
         weights = both[0], both[1]
@@ -161,31 +162,43 @@ def fit_regressions(
 
 
 def _boost(
-    values: Floats, y: Floats, grid: Grid, fold: Ints, first: Floats, seed: int, n_jobs: int | None
+    cells: Floats,
+    y: Floats,
+    grid: Grid,
+    fold: Ints,
+    first: Floats,
+    directions: Ints,
+    seed: int,
+    n_jobs: int | None,
 ) -> Boosters | None:
-    """Fit boosters of pairs, and of triples where pairs tell most; None where they add nothing to the regression.
+    """Fit boosters of pairs, or of triples where these are better; None where they add little to the regression.
 
     `first` are the regression's log-odds out of fold.
     """
-    if too_large(grid, 2, len(y)):
+    trial, tried = range(min(TRIAL, int(fold.max()) + 1)), fold < TRIAL
+    best: tuple[float, int, Boosters] | None = None
+    for order in (2, 3):
+        if too_large(grid, order, len(y)):
+            break
+        fits = fit_folds(cells, y, grid, fold, trial, order=order, directions=directions, seed=seed, n_jobs=n_jobs)
+        small = average(fits, cells, grid, fold)
+        _, regression, boosters = weigh(first[tried], small.out_of_fold[tried], y[tried])
+        if boosters < LEAST:
+            break
+        loss = float(np.logaddexp(0, (1 - 2 * y[tried]) * small.out_of_fold[tried]).sum())
+        best = (loss, order, small) if best is None or loss < best[0] else best
+        if boosters < regression:
+            break
+    if best is None:
         return None
-    count = int(fold.max()) + 1
-    trial, rest = range(min(TRIAL, count)), range(TRIAL, count)
-    fits = fit_folds(values, y, grid, fold, trial, order=2, seed=seed, n_jobs=n_jobs)
-    if len(y) >= TRIAL_ROWS:
-        tried, second = fold < TRIAL, average(fits, y, grid, fold).out_of_fold
-        if weigh(first[tried], second[tried], y[tried])[2] == 0:
-            return None
-    fits += fit_folds(values, y, grid, fold, rest, order=2, seed=seed, n_jobs=n_jobs)
-    pairs = average(fits, y, grid, fold)
-    _, regression, boosters = weigh(first, pairs.out_of_fold, y)
-    if boosters == 0:
-        return None
-    if boosters < regression or too_large(grid, 3, len(y)):
-        return pairs
-    fits = fit_folds(values, y, grid, fold, [*trial, *rest], order=3, seed=seed, n_jobs=n_jobs)
-    triples = average(fits, y, grid, fold)
-    return min(pairs, triples, key=lambda found: np.logaddexp(0, (1 - 2 * y) * found.out_of_fold).sum())
+    _, order, small = best
+    within = joint(small, order, cells, grid)
+    folds = range(int(fold.max()) + 1)
+    fits = fit_folds(
+        cells, y, grid, fold, folds, order=order, within=within, directions=directions, seed=seed, n_jobs=n_jobs
+    )
+    found = average(fits, cells, grid, fold)
+    return found if weigh(first, found.out_of_fold, y)[2] >= LEAST else None
 
 
 def _out_of_fold(

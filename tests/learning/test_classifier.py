@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError
-from predictor.learning.boosting import fit_fold, tables_of
 from predictor.learning.classifier import describe
 from predictor.learning.decomposition import evaluate
 from predictor.learning.pool import fit_pool, fit_regressions, fold_numbers
@@ -61,20 +59,6 @@ def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
     np.testing.assert_allclose(gap, gap[0], atol=1e-9)  # what is left is the intercept of calibration
     assert model.pairs, "the rater's role must interact"
     assert bool(model.triples) == strong
-
-
-def test_booster_tables_equal_the_trees() -> None:
-    """On the grid, by scikit-learn's own decision function, ratings that were never seen among them."""
-    rng = np.random.default_rng(0)
-    values = np.column_stack([rng.integers(1, 6, (300, 3)), np.full(300, 2.0)]).astype(float)
-    values[rng.random(values.shape) < 0.1] = np.nan
-    y = (values[:, 0] > values[:, 1]).astype(float)
-    grid = Grid(np.ones(4), np.ones(4), np.full(4, 6))  # knot 6 is never rated
-    fit = fit_fold(values, y, grid, np.arange(300) % 5, 0, order=2, seed=0)
-    codes = np.array(list(product([0, 3, 5, np.nan], repeat=4)))
-    terms = tables_of(fit.model, fit.used, grid, steps=fit.model.n_iter_)
-    ours = evaluate(terms, grid.weights(codes + 1), grid)
-    np.testing.assert_allclose(ours, fit.model.decision_function(codes[:, fit.used]), atol=1e-9)
 
 
 def test_the_same_model_by_one_job_or_two_and_any_backend() -> None:
