@@ -59,6 +59,11 @@ class Coded:
         codes = [column[start:stop] for column in self.codes]
         return Coded(codes, self.beside[start:stop], self.values[before : before + inside])
 
+    def where(self, chosen: NDArray[np.bool_]) -> Coded:
+        """Take the rows chosen by a mask of shape (n,)."""
+        codes = [column[chosen] for column in self.codes]
+        return Coded(codes, self.beside[chosen], self.values[chosen[self.beside]])
+
 
 class Blocks:
     """Neighbouring terms taken together, with the cells of each block numbered 0, 1, ...

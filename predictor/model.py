@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,7 +23,9 @@ import numpy as np
 
 from predictor.atomic import write_text
 from predictor.errors import CatalogueError, ConfigError, ModelError
-from predictor.fused import Blocks, Coded, FusedTables
+from predictor.factors import Completion, FactorModel
+from predictor.fused import Blocks, Coded, Codes, FusedTables
+from predictor.partial import Gaps, PartialTables, Reasons, Uncertainty
 from predictor.prediction import Contribution, Interval, Prediction
 from predictor.ratings import Ratings, columns_of, quick_row
 from predictor.signals import CONTEXT, NOT_APPLICABLE, Catalogue
@@ -32,7 +34,7 @@ from predictor.tables import Floats, Grid, PairTables, Place, Tables, TripleTabl
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 2  # 1 had no triples
+FORMAT = 3  # 1 had no triples; 1 and 2 took what was not rated as an answer of its own, one signal at a time
 PUBLISHED = Path(__file__).with_name("published.json")
 KIND = "interview outcome predictor: exact tables of log-odds"
 LEVEL = 0.9
@@ -87,9 +89,10 @@ class OfferModel:
         observed; shape (cells,).
     pairs, triples
         Tables of two and of three terms together; most models have no triples.
-    coverage
-        Added to the intercept by the number of signals rated, shape (signals + 1,): with few ratings the answer
-        stays near the base rate, with none it is the base rate.
+    factor_model
+        What rated signals say of those that were not rated; None in models of formats 1 and 2.
+    gaps
+        What leaving signals unrated adds by itself.
     factors, variances
         How the log-odds could differ with other data, as in factor analysis. Factors: for "intercept" shape (r,), by
         signal and input shape (cells, r); variances: by signal and input shape (cells,). The variance of
@@ -106,6 +109,8 @@ class OfferModel:
         Of the libraries that it was trained with.
     created_at
         UTC time, ISO 8601.
+    coverage
+        In models of formats 1 and 2: added to the intercept by the number of signals rated, shape (signals + 1,).
 
     Examples
     --------
@@ -124,7 +129,8 @@ class OfferModel:
     tables: Mapping[str, Floats]
     pairs: tuple[Pair, ...]
     triples: tuple[Triple, ...]
-    coverage: Floats
+    factor_model: FactorModel | None
+    gaps: Gaps
     factors: Mapping[str, Floats]
     variances: Mapping[str, Floats]
     counts: Mapping[str, Floats]
@@ -133,6 +139,7 @@ class OfferModel:
     trained_on: Mapping[str, Any]
     versions: Mapping[str, str] = field(default_factory=dict)
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    coverage: Floats | None = None
 
     # -- what it is ------------------------------------------------------------------------------------------------
 
@@ -264,13 +271,15 @@ class OfferModel:
         array of shape (answers, n)
             Named by `answer_names`.
         """
-        coded, start, added, deviation = self._sums(coded, interval)
-        baseline, half = start + self._shift(base_rate), _QUANTILE * deviation
-        log_odds = baseline + added
+        shift = self._shift(base_rate)
+        log_odds, deviation, rated = self._answer(coded, interval)
+        log_odds, half = log_odds + shift, _QUANTILE * deviation
         answers = [log_odds, *([log_odds - half, log_odds + half] if interval else [])]
         answers = [probability(row) for row in answers]
+        answers[0][rated == 0] = self.base_rate if base_rate is None else base_rate
         if contributions:
-            answers += [baseline, *self._contributions(self._grid.place(self.blocks.all_values(coded))).T]
+            reasons = self._reasons(self._without_inputs(self.blocks.all_values(coded)))
+            answers += [reasons.baseline + shift, *(reasons.own + reasons.implied).T]
         return np.array(answers)
 
     def log_odds(self, values: Floats) -> Floats:
@@ -282,17 +291,16 @@ class OfferModel:
         log_odds = np.empty(len(values))
         for start in range(0, len(values), CHUNK):
             part = slice(start, start + CHUNK)
-            _, baseline, added, _ = self._sums(self.blocks.code([column[part] for column in columns]), interval=False)
-            log_odds[part] = baseline + added
+            log_odds[part], _, _ = self._answer(self.blocks.code([column[part] for column in columns]), interval=False)
         return log_odds
 
     def contributions(self, values: Floats) -> Floats:
-        """Compute what each term adds, shape (n, terms), for values of the same shape."""
-        added = np.empty(values.shape)
-        for start in range(0, len(values), CHUNK):
-            part = slice(start, start + CHUNK)
-            added[part] = self._contributions(self._grid.place(values[part]))
-        return added
+        """Compute what each term adds, shape (n, terms), for values of the same shape.
+
+        A rated signal adds what its own tables say and what it says of signals that were not rated.
+        """
+        reasons = self._reasons(values)
+        return reasons.own + reasons.implied
 
     def _values(self, ratings: Ratings) -> Floats:
         """Take the model's signals and coded inputs, shape (n, terms), from ratings that may have more signals."""
@@ -313,9 +321,14 @@ class OfferModel:
                 )
             place = {name: j for j, name in enumerate(ratings.catalogue.names)}
             signals = signals[:, [place[name] for name in self.signals]]
-        values = np.column_stack([signals, *(ratings.codes(item) for item in self.catalogue.inputs)])
+        return self._without_inputs(
+            np.column_stack([signals, *(ratings.codes(item) for item in self.catalogue.inputs)])
+        )
+
+    def _without_inputs(self, values: Floats) -> Floats:
+        """Take inputs as not given where no signal was rated: who rated nothing says nothing."""
         p = len(self.signals)
-        values[np.isnan(values[:, :p]).all(axis=1), p:] = np.nan  # who rated nothing says nothing
+        values[np.isnan(values[:, :p]).all(axis=1), p:] = np.nan
         return values
 
     def _shift(self, base_rate: float | None) -> float:
@@ -325,6 +338,27 @@ class OfferModel:
         if isinstance(base_rate, bool) or not isinstance(base_rate, int | float) or not 0 < base_rate < 1:
             raise ConfigError(f"base rate {base_rate!r}: write a share above 0 and below 1, as in 0.35")
         return logit(base_rate) - logit(self.base_rate)
+
+    def _reasons(self, values: Floats) -> Reasons:
+        """Compute baseline and contributions for values of shape (n, terms)."""
+        n, p = len(values), len(self.signals)
+        baseline, own, implied = np.empty(n), np.empty(values.shape), np.zeros(values.shape)
+        rated = (~np.isnan(values[:, :p])).sum(axis=1)
+        partial = np.zeros(n, dtype=bool) if self.partial_tables is None else rated < p
+        for start in range(0, n, CHUNK):
+            part = slice(start, start + CHUNK)
+            own[part] = self._contributions(self._grid.place(values[part]))
+            baseline[part] = self._baseline(rated[part])
+        if self.partial_tables is not None and partial.any():
+            reasons = self.partial_tables.reasons(values[partial])
+            baseline[partial], own[partial], implied[partial] = reasons.baseline, reasons.own, reasons.implied
+            nothing = rated == 0
+            baseline[nothing], own[nothing] = logit(self.base_rate), 0.0
+        return Reasons(baseline, own, implied)
+
+    def _baseline(self, rated: Any) -> Any:
+        """Where the log-odds start, by the number of signals rated; of rows with everything rated from format 3 on."""
+        return self.intercept + (self.gaps.start if self.coverage is None else self.coverage[rated])
 
     def _contributions(self, place: Place) -> Floats:
         added = self._main.look_up(place)
@@ -340,17 +374,14 @@ class OfferModel:
         vectors = self.factors["intercept"] + cells @ self._factors
         return np.asarray(np.sqrt((vectors**2).sum(axis=1) + cells @ self._variances))
 
-    def _sums(self, coded: Coded, interval: bool) -> tuple[Coded, Floats, Floats, Floats]:
-        """Compute the sums that `_contributions` and `_deviation` make, for many rows given by column.
-
-        They are added up beforehand wherever the ratings stand on the knots or half way between them.
+    def _answer(self, coded: Coded, interval: bool) -> tuple[Floats, Floats, Codes]:
+        """Answer for many rows given by column.
 
         Returns
         -------
-        coded
-            Inputs taken as not given where no signal was rated: who rated nothing says nothing.
-        baseline, added, deviation
-            Where the log-odds start, what all terms add and, for an interval, the standard deviation: shape (n,).
+        log_odds, deviation, rated
+            Log-odds, for an interval their standard deviation (else zeros), and how many signals were rated, each of
+            shape (n,).
         """
         p, n = len(self.signals), len(coded)
         rated = np.zeros(n, dtype=np.uint16)
@@ -358,7 +389,23 @@ class OfferModel:
             rated += code != count - 1
         if len(self.terms) > p and not rated.all():
             coded = self.blocks.without_inputs(coded, rated == 0, p)
-        added, deviation = np.zeros(n), np.zeros(n)
+        whole = np.ones(n, dtype=bool) if self.partial_tables is None else rated == p
+        log_odds, deviation = np.empty(n), np.zeros(n)
+        if whole.any():
+            added, spread = self._sums(coded if whole.all() else coded.where(whole), interval)
+            log_odds[whole], deviation[whole] = self._baseline(rated[whole]) + added, spread
+        if self.partial_tables is not None and not whole.all():
+            part = coded.where(~whole)
+            log_odds[~whole], deviation[~whole] = self.partial_tables.answer(self.blocks.all_values(part), interval)
+            log_odds[rated == 0] = logit(self.base_rate)
+        return log_odds, deviation, rated
+
+    def _sums(self, coded: Coded, interval: bool) -> tuple[Floats, Floats]:
+        """Compute the sums that `_contributions` and `_deviation` make, for many rows given by column.
+
+        They are added up beforehand wherever the ratings stand on the knots or half way between them.
+        """
+        added, deviation = np.zeros(len(coded)), np.zeros(len(coded))
         if self.blocks.few:
             numbers, start = self.blocks.number(coded.codes), self.factors["intercept"]
             if interval:
@@ -373,7 +420,27 @@ class OfferModel:
             added[coded.beside] = self._contributions(place).sum(axis=1)
             if interval:
                 deviation[coded.beside] = self._deviation(place)
-        return coded, self.intercept + self.coverage[rated], added, deviation
+        return added, deviation
+
+    @cached_property
+    def partial_tables(self) -> PartialTables | None:
+        """The tables for rows in which not everything was rated; None in formats 1 and 2, which have none."""
+        if self.factor_model is None:
+            return None
+        place = {name: j for j, name in enumerate(self.terms)}
+        joint: list[tuple[tuple[int, ...], Floats]] = [
+            ((place[pair.first], place[pair.second]), pair.log_odds) for pair in self.pairs
+        ]
+        joint += [(tuple(place[name] for name in item.terms), item.log_odds) for item in self.triples]
+        return PartialTables(
+            self._grid,
+            Completion(self._grid, self.factor_model, self.catalogue.directions),
+            self.intercept,
+            np.concatenate([self.tables[name] for name in self.terms]),
+            joint,
+            self.gaps,
+            Uncertainty(self.factors["intercept"], self._factors, self._variances),
+        )
 
     @cached_property
     def blocks(self) -> Blocks:
@@ -434,18 +501,26 @@ class OfferModel:
         place = {name: j for j, name in enumerate(self.terms)}
         return PairTables(self._grid, [(place[pair.first], place[pair.second], pair.log_odds) for pair in self.pairs])
 
-    def _one(self, row: list[float]) -> tuple[list[float], float]:
-        """Compute contributions and standard deviation for one row, by fewer steps where it stands on the knots."""
-        cells = None if self.triples else self._grid.cells(row)
+    def _one(self, row: list[float], rated: int) -> tuple[float, list[float], list[float], float]:
+        """Compute baseline, own and implied contributions and standard deviation for one row."""
+        nothing = [0.0] * len(row)
+        if self.partial_tables is not None and rated < len(self.signals):
+            reasons, deviation = self.partial_tables.one(np.array([row]))
+            if not rated:
+                return logit(self.base_rate), nothing, nothing, deviation
+            return float(reasons.baseline[0]), reasons.own[0].tolist(), reasons.implied[0].tolist(), deviation
+        baseline = float(self._baseline(rated))
+        cells = None if self.triples else self._grid.cells(row)  # by fewer steps where it stands on the knots
         if cells is None:
             place = self._grid.place(np.array([row]))
-            return self._contributions(place)[0].tolist(), float(self._deviation(place)[0])
+            return baseline, self._contributions(place)[0].tolist(), nothing, float(self._deviation(place)[0])
         added = self._main.at(cells)
         if self.pairs:
             added += self._pair.share_out(self._pair.at(cells))
         at = self._grid.offsets[:-1] + cells
         vector = self.factors["intercept"] + np.add.reduce(self._factors[at])
-        return added.tolist(), math.sqrt(vector @ vector + np.add.reduce(self._variances[at]))
+        deviation = math.sqrt(vector @ vector + np.add.reduce(self._variances[at]))
+        return baseline, added.tolist(), nothing, deviation
 
     def _explain(self, row: list[float], shift: float, base_rate: float) -> Prediction:
         """Answer for one row of the model's signals and coded inputs; NaN where not observed."""
@@ -457,24 +532,26 @@ class OfferModel:
                 observed[place] = NOT_APPLICABLE
         for place, item in enumerate(self.catalogue.inputs, p):
             observed[place] = None if observed[place] is None else item.levels[int(row[place])]
-        added, deviation = self._one(row)
-        baseline = self.intercept + float(self.coverage[p - len(not_rated)]) + shift
+        rated = p - len(not_rated)
+        baseline, own, implied, deviation = self._one(row, rated)
+        added = [a + b for a, b in zip(own, implied, strict=True)]
+        baseline += shift
         log_odds, by_family = baseline, dict.fromkeys([*self.catalogue.families, *families[p:]], 0.0)
         for family, value in zip(families, added, strict=True):
             by_family[family] += value
             log_odds += value
         half = _QUANTILE * deviation
         return Prediction(
-            offer_probability=_chance(log_odds),
+            offer_probability=_chance(log_odds) if rated else base_rate,
             interval=Interval(LEVEL, _chance(log_odds - half), _chance(log_odds + half)),
             base_rate=base_rate,
             log_odds=log_odds,
             baseline=baseline,
-            contributions=tuple(map(Contribution, names, families, sides, observed, added)),
+            contributions=tuple(map(Contribution, names, families, sides, observed, added, implied)),
             families=by_family,
             feature_importances=self.feature_importances,
             not_rated=not_rated,
-            notes=tuple(self._notes(row[:p], p - len(not_rated))),
+            notes=tuple(self._notes(row[:p], rated)),
             model=self._identity,
         )
 
@@ -517,6 +594,8 @@ class OfferModel:
     def _notes(self, row: list[float], rated: int) -> Iterator[str]:
         total = len(self.signals)
         yield from self.prior_note()
+        if self.coverage is not None:
+            yield "Old model: formats 1 and 2 answer poorly where few signals are rated; train the model anew."
         if self.simulated:
             yield "SIMULATED: this model learned from simulated interviews, not from real ones."
         if rated == 0:
@@ -607,7 +686,8 @@ class OfferModel:
     def pair_contributions(self, ratings: Mapping[str, Any]) -> list[tuple[Pair, float]]:
         """Give what each pair adds to the log-odds of one interview, largest first.
 
-        Half of it stands in the contribution of either term, see `predict`.
+        Half of it stands in the contribution of either term, see `predict`; of terms that were not rated, what is to be
+        expected of it.
 
         Raises
         ------
@@ -624,7 +704,10 @@ class OfferModel:
         (True, True)
         """
         values = self._values(Ratings.from_records([ratings], self.catalogue))
-        added = self._pair.look_up(self._grid.place(values))[0].tolist()
+        if self.partial_tables is not None and np.isnan(values[0, : len(self.signals)]).any():
+            added = self.partial_tables.pairs(values)[0].tolist()
+        else:
+            added = self._pair.look_up(self._grid.place(values))[0].tolist()
         return sorted(zip(self.pairs, added, strict=True), key=lambda item: -abs(item[1]))
 
     # -- save and load ---------------------------------------------------------------------------------------------
@@ -640,7 +723,7 @@ class OfferModel:
             if len(log_odds) > knots + 1:
                 terms[name] |= {"not_applicable": log_odds[knots], "rows_not_applicable": rows[knots]}
         return {
-            "format": FORMAT,
+            "format": self.format,
             "kind": KIND,
             "simulated": self.simulated,
             "name": self.name,
@@ -649,7 +732,7 @@ class OfferModel:
             "versions": dict(self.versions),
             "base_rate": self.base_rate,
             "intercept": self.intercept,
-            "coverage": self.coverage.tolist(),
+            **self._unrated_to_dict(),
             "feature_importances": dict(self.feature_importances),
             "tables": terms,
             "pairs": [
@@ -663,6 +746,28 @@ class OfferModel:
                 "variances": {name: part.tolist() for name, part in self.variances.items()},
             },
             "catalogue": self.catalogue.to_dict(),
+        }
+
+    @property
+    def format(self) -> int:
+        """Number of its file format; an older model keeps its own, since its answers do not change."""
+        return FORMAT if self.factor_model else 2
+
+    def _unrated_to_dict(self) -> dict[str, Any]:
+        if self.factor_model is None:
+            return {"coverage": [] if self.coverage is None else self.coverage.tolist()}
+        model = self.factor_model
+        return {
+            "unrated": {
+                "signals": {
+                    name: {"mean": float(mean), "sd": float(sd), "loadings": loadings.tolist(), "unique": float(unique)}
+                    for name, mean, sd, loadings, unique in zip(
+                        self.signals, model.mean, model.sd, model.loadings, model.unique, strict=True
+                    )
+                },
+                "shares": {name: share.tolist() for name, share in zip(self.terms, model.shares, strict=True)},
+                "gaps": {"slope": self.gaps.slope, "mean": self.gaps.mean, "most": self.gaps.most},
+            }
         }
 
     def save(self, path: str | Path) -> Path:
@@ -760,7 +865,9 @@ class OfferModel:
                 for item in (data["triples"] if data["format"] > 1 else ())
             ),
             variances={name: np.array(part) for name, part in data["interval"]["variances"].items()},
-            coverage=np.array(data["coverage"]),
+            factor_model=_factor_model(data["unrated"], tuple(tables)) if data["format"] > 2 else None,
+            gaps=Gaps(**data["unrated"]["gaps"]) if data["format"] > 2 else Gaps(),
+            coverage=np.array(data["coverage"]) if data["format"] < 3 else None,
             factors={name: np.array(part) for name, part in data["interval"]["factors"].items()},
             feature_importances=data["feature_importances"],
             pattern=Pattern(tuple(data["ordinary"]["mean"]), tuple(data["ordinary"]["spread"])),
@@ -769,7 +876,7 @@ class OfferModel:
             created_at=data["created_at"],
         )
         model._check()
-        if data["format"] == FORMAT:  # checked already; not computed twice. An older format is saved as the present one
+        if data["format"] == model.format:  # checked already; not computed twice
             model.__dict__["fingerprint"] = data["fingerprint"]
         return model
 
@@ -778,7 +885,6 @@ class OfferModel:
         r = len(self.factors["intercept"])
         cells = dict(zip(self.terms, self._grid.sizes.tolist(), strict=True))
         arrays: list[tuple[str, Floats, tuple[int, ...]]] = [
-            ("coverage", self.coverage, (len(self.signals) + 1,)),
             ("intercept", self.factors["intercept"], (r,)),
             *((f"{p.first} with {p.second}", p.log_odds, (cells[p.first], cells[p.second])) for p in self.pairs),
             *((" with ".join(t.terms), t.log_odds, tuple(cells[name] for name in t.terms)) for t in self.triples),
@@ -786,6 +892,9 @@ class OfferModel:
         ]
         if any(len(set(item.terms)) != 3 for item in self.triples):
             raise ValueError("a triple has other than three terms")
+        if self.coverage is not None:
+            arrays.append(("coverage", self.coverage, (len(self.signals) + 1,)))
+        arrays += self._unrated_arrays()
         for part in (self.tables, self.counts, self.variances):
             arrays += [(name, part[name], (cells[name],)) for name in self.terms]
         for name, array, shape in arrays:
@@ -793,8 +902,11 @@ class OfferModel:
                 raise ValueError(f"the numbers of {name} are not finite, or not of shape {shape}")
         if any((self.variances[name] < 0).any() for name in self.terms):
             raise ValueError("a variance is below 0")
+        if self.factor_model and not (self.factor_model.sd.min() > 0 and self.factor_model.unique.min() > 0):
+            raise ValueError("a standard deviation or a unique variance is not above 0")
         importances = [self.feature_importances[name] for name in self.terms]
-        for number in (self.intercept, self.base_rate, *self.pattern.mean, *self.pattern.spread, *importances):
+        gaps = (self.gaps.slope, self.gaps.mean, self.gaps.most)
+        for number in (self.intercept, self.base_rate, *gaps, *self.pattern.mean, *self.pattern.spread, *importances):
             if type(number) not in (int, float) or not math.isfinite(number):
                 raise ValueError(f"{number!r} stands where a finite number should")
         if not 0 < self.base_rate < 1 or len(self.pattern.mean) != 2 or len(self.pattern.spread) != 2:
@@ -807,6 +919,31 @@ class OfferModel:
             raise ValueError("how many interviews it was trained on, or whether simulated ones, is not told")
         if "prior" in told and not 0 <= told["prior"]["share"] <= 1:
             raise ValueError("the prior's share is not between 0 and 1")
+
+    def _unrated_arrays(self) -> list[tuple[str, Floats, tuple[int, ...]]]:
+        """Name, values and right shape of each array of the factor model."""
+        if self.factor_model is None:
+            return []
+        model, p = self.factor_model, len(self.signals)
+        arrays: list[tuple[str, Floats, tuple[int, ...]]] = [
+            (word, getattr(model, word), (p,)) for word in ("mean", "sd", "unique")
+        ]
+        arrays.append(("loadings", model.loadings, (p, model.loadings.shape[-1])))
+        levels = zip(self.terms, model.shares, self._grid.levels.tolist(), strict=True)
+        return arrays + [(f"shares of {name}", share, (count,)) for name, share, count in levels]
+
+
+def _factor_model(data: Mapping[str, Any], terms: Sequence[str]) -> FactorModel:
+    signals = list(data["signals"].values())
+    if list(data["signals"]) != list(terms[: len(signals)]) or list(data["shares"]) != list(terms):
+        raise ValueError("the factor model has other signals than the tables")
+    return FactorModel(
+        mean=np.array([item["mean"] for item in signals]),
+        sd=np.array([item["sd"] for item in signals]),
+        loadings=np.array([item["loadings"] for item in signals]),
+        unique=np.array([item["unique"] for item in signals]),
+        shares=tuple(np.array(share) for share in data["shares"].values()),
+    )
 
 
 def pattern_of(values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:

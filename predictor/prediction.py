@@ -28,6 +28,8 @@ class Contribution:
         The rating, or the word of an input; None where not observed.
     log_odds
         What it adds; above 0 speaks for an offer. Half of each pair that it takes part in is included.
+    implied
+        The part of `log_odds` that is what its rating says of signals that were not rated; 0 where all were.
     """
 
     signal: str
@@ -35,6 +37,7 @@ class Contribution:
     side: str | None
     rating: float | str | None
     log_odds: float
+    implied: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ LAYERS = {
     "cluster": 1,
     "tables": 2,
     "fused": 2,
+    "factors": 2,
+    "partial": 2,
     "ratings": 2,
     "model": 3,
     "changes": 4,

@@ -17,6 +17,7 @@ import predictor.changes as changes
 from predictor import Catalogue, OfferModel, Prediction, Ratings, what_would_change
 from predictor.errors import ConfigError
 from predictor.model import Pair, Pattern
+from predictor.partial import Gaps
 from predictor.signals import ContextInput, Scale, Signal
 
 OWN = ("a", "b", "c")
@@ -43,6 +44,8 @@ def hand_made(tables: dict[str, Any], pairs: dict[tuple[str, str], Any] | None =
         tables={name: np.array(tables.get(name, np.zeros(n)), dtype=float) for name, n in CELLS.items()},
         pairs=tuple(Pair(first, second, np.array(table)) for (first, second), table in (pairs or {}).items()),
         triples=(),
+        factor_model=None,
+        gaps=Gaps(),
         coverage=np.zeros(5),
         factors={"intercept": np.zeros(1), **{name: np.zeros((n, 1)) for name, n in CELLS.items()}},
         variances={name: np.zeros(n) for name, n in CELLS.items()},

@@ -56,6 +56,9 @@ def test_factors_are_centred_so_that_their_length_is_the_interval(model: OfferMo
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_pair_contributions_are_what_contributions_hold(paired: OfferModel, data: st.DataObject) -> None:
     ratings = data.draw(interview(paired.catalogue))
+    some = paired.pair_contributions(ratings)
+    assert [abs(size) for _, size in some] == sorted((abs(size) for _, size in some), reverse=True)
+    ratings |= {name: 3 for name in paired.signals if ratings.get(name) is None}
     added = paired.pair_contributions(ratings)
     assert len(added) == len(paired.pairs)
     assert [abs(size) for _, size in added] == sorted((abs(size) for _, size in added), reverse=True)

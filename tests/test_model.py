@@ -108,8 +108,13 @@ def test_many_knots_are_looked_up_too(model: OfferModel) -> None:
         name: np.r_[np.zeros(59), table] if name in model.signals else table for name, table in model.tables.items()
     }
     zero = {name: np.zeros((len(table), len(model.factors["intercept"]))) for name, table in grow.items()}
+    assert model.factor_model
+    shares = tuple(
+        np.r_[np.zeros(59), share] if j < len(model.signals) else share
+        for j, share in enumerate(model.factor_model.shares)
+    )
     large = replace(
-        model, catalogue=fine, tables=grow, pairs=(), factors={**zero, "intercept": model.factors["intercept"]},
+        model, catalogue=fine, factor_model=replace(model.factor_model, shares=shares), tables=grow, pairs=(), factors={**zero, "intercept": model.factors["intercept"]},
         variances={name: np.ones(len(table)) for name, table in grow.items()},
     )  # fmt: skip
     ratings = Ratings.from_frame(simulate_interviews(30, seed=4).X, fine)
@@ -151,7 +156,8 @@ def test_base_rate_shifts_the_log_odds_alone(model: OfferModel) -> None:
 
 
 def test_halves_lie_between(model: OfferModel) -> None:
-    three, half, four = (model.predict({"mutual_respect": rating}).log_odds for rating in (3, 3.5, 4))
+    others = dict.fromkeys(model.signals, 4)
+    three, half, four = (model.predict(others | {"mutual_respect": rating}).log_odds for rating in (3, 3.5, 4))
     assert half == pytest.approx((three + four) / 2)
 
 

@@ -6,9 +6,9 @@ so whatever is fitted on the columns *is* a set of tables, exact on the knots an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,55 @@ class Basis:
         products = [cells[:, cell] * (cells @ table) for cell, table in self.pairs]
         return np.column_stack([main, *products])
 
+    def steps(self, directions: Sequence[int]) -> Floats:
+        """What each step of a rating towards the better adds: shape (steps, columns), times coefficients.
+
+        At every level of the inputs: where no coefficient vector makes one of these negative, a better rating never
+        lowers the log-odds, whoever rated.
+
+        Parameters
+        ----------
+        directions
+            1, -1 or 0 for each signal: higher is better, lower is better, either.
+        """
+        offsets, m = self.grid.offsets, self.main.shape[1]
+        terms = {self._term(cell) for cell, _ in self.pairs} | {place[1] for place in self.prior if len(place) == 2}
+        levels = [range(int(offsets[term]), int(offsets[term] + self.grid.levels[term])) for term in sorted(terms)]
+        rows = [np.zeros((0, m + len(self.pairs)))]
+        for j in np.flatnonzero(directions).tolist():
+            cells = offsets[j] + np.arange(self.grid.levels[j])
+            main = np.diff(self.main[cells], axis=0)
+            pairs = [np.diff(table[cells]) for _, table in self.pairs]
+            for setting in product(*levels):
+                active = [cell in setting for cell, _ in self.pairs]
+                step = np.column_stack([main, *(part * on for part, on in zip(pairs, active, strict=True))])
+                for cell in setting:
+                    term = self._term(cell)
+                    if (j, term) in self.prior:
+                        step[:, m - 1] += np.diff(self.prior[j, term][: len(cells), cell - offsets[term]])
+                rows.append(directions[j] * step)
+        return np.concatenate(rows)
+
+    def scaled_by_inputs(self, table: Floats, cells: Floats) -> Basis:
+        """Let an input's levels scale a whole table over the cells, instead of the mean rating.
+
+        Parameters
+        ----------
+        table
+            A table over all cells, shape (cells,), such as the sum of all signals' tables.
+        cells
+            Cell weights of the rows, shape (n, cells), by which the columns are scaled.
+        """
+        centred = table - (cells @ table).mean()
+        columns = [cells[:, cell] * (cells @ centred) for cell, _ in self.pairs]
+        size = np.sqrt(sum(float(np.mean(column**2)) for column in columns))
+        if size**2 <= CONSTANT:
+            return self
+        return replace(self, pairs=tuple((cell, centred / size) for cell, _ in self.pairs))
+
+    def _term(self, cell: int) -> int:
+        return int(np.searchsorted(self.grid.offsets, cell, side="right")) - 1
+
     def tables(self, coefficients: Floats) -> Terms:
         """Turn coefficients, shape (columns,), into tables, exactly."""
         m, offsets = self.main.shape[1], self.grid.offsets
@@ -64,7 +113,7 @@ class Basis:
         for place, table in self.prior.items():
             terms[place] = coefficients[m - 1] * table
         for (cell, table), coefficient in zip(self.pairs, coefficients[m:], strict=True):
-            term = int(np.searchsorted(offsets, cell, side="right")) - 1
+            term = self._term(cell)
             for signal in np.flatnonzero(np.add.reduceat(np.abs(table), offsets[:-1])).tolist():
                 inside = slice(offsets[signal], offsets[signal + 1])
                 shape = (self.grid.sizes[signal], self.grid.sizes[term])
@@ -96,7 +145,6 @@ def choose_basis(
         - linear: z-scores
         - steps: ramps from one knot to the next, "rating at least k" between whole ratings
         - shape: the same ramps averaged over signals with as many knots
-        - missing: not observed
         - not_applicable: an answer outside of the order of the ratings
         - input, input_mean: an input's levels, alone and times the overall mean
     prior
@@ -106,8 +154,6 @@ def choose_basis(
     parts = [slice(start, end) for start, end in pairwise(offsets)]
     share = cells.mean(axis=0)
     z, ramps = _z_scores(cells, grid, p), [_ramps(share, grid, j) for j in range(p)]
-    unseen = np.zeros((len(share), p))
-    unseen[offsets[1 : p + 1] - 1, np.arange(p)] = 1.0
     apart = (offsets[:-1] + grid.levels)[:p][grid.apart[:p] > 0]
     other = np.zeros((len(share), len(apart)))
     other[apart, np.arange(len(apart))] = 1.0
@@ -121,7 +167,6 @@ def choose_basis(
         "linear": z,
         "steps": np.hstack(ramps),
         "shape": np.hstack([np.zeros((len(share), 0)), *(np.mean(group, axis=0) for group in alike if len(group) > 1)]),
-        "missing": unseen,
         "not_applicable": other,
         "input": inputs,
     }

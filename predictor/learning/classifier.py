@@ -7,24 +7,23 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from predictor.errors import ConfigError
-from predictor.learning.decomposition import purify
+from predictor.factors import Completion
+from predictor.learning.decomposition import Terms, purify
 from predictor.learning.pool import Pool, fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
-from predictor.model import OfferModel, Pair, Pattern, Triple, logit, pattern_of, probability
+from predictor.learning.threads import one_blas_thread
+from predictor.model import OfferModel, Pair, Pattern, Triple, pattern_of, probability
 from predictor.signals import Catalogue, Scale, Signal
 from predictor.tables import Floats, Grid
 
-DECIMALS = 12  # of the tables in the file: what rounding adds up to stays far below 1e-9
+DECIMALS = 15  # of the tables in the file: rounding never makes a better rating hurt by more than 1e-12
 FACTOR_DECIMALS = 5  # of the interval's factors, which are estimates of estimates
-THIN_ROWS = 1000  # rows that the coverage correction is worked out on
 KNOTS = 11  # of a column that no catalogue describes
 
 
@@ -40,7 +39,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         A model to start from, for few rows, such as `published_prior()`; its catalogue must be the same. None learns
         from the rows alone.
     seed
-        Of what is drawn: folds, boosters, rows and signals left out to learn how thin input behaves.
+        Of what is drawn: folds and boosters.
     n_jobs
         How many fits run side by side, in threads; None leaves it to joblib's configuration, by which processes (loky)
         gain more on thousands of rows. The model is the same.
@@ -132,7 +131,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             )
         outcomes = labels.astype(np.float64)
         together = None if groups is None else np.asarray(groups)
-        with threadpool_limits(1, user_api="blas"):  # the same sums, whatever the number of threads
+        with one_blas_thread():
             self.pool_ = fit_pool(
                 values, outcomes, catalogue, together, prior=self.prior, seed=self.seed, n_jobs=self.n_jobs
             )
@@ -189,12 +188,16 @@ def describe(
     pool: Pool, values: Floats, y: Floats, catalogue: Catalogue, *, prior: Prior | None = None, seed: int = 0
 ) -> OfferModel:
     """Turn a fitted pool into a model: purified tables, and what is to be known of the rows learned from."""
-    grid = Grid.of(catalogue)
+    grid, completion = Grid.of(catalogue), pool.completion
     names = (*catalogue.names, *(item.name for item in catalogue.inputs))
     spans = [slice(*grid.offsets[j : j + 2]) for j in range(len(names))]
     own, known = grid.weights(values), values if prior is None else np.concatenate([prior.rows, values])
-    cells = grid.weights(known)
-    terms = purify(pool.terms, [cells[:, span].mean(axis=0) for span in spans])
+    shares = _shares(grid.weights(known), grid, completion)
+    terms = purify(pool.terms, shares)
+    _fill_not_rated(terms, grid, completion)
+    middle = [share @ part for share, part in zip(shares, pool.factors[1:], strict=True)]
+    factors = [np.sum([pool.factors[0], *middle], axis=0)]
+    factors += [part - centre for part, centre in zip(pool.factors[1:], middle, strict=True)]
     signals = known[:, : len(catalogue.signals)]
     rated = (signals >= np.array(catalogue.ends[0])).any(axis=1)
     mean, spread = pattern_of(signals[rated], catalogue)
@@ -216,10 +219,10 @@ def describe(
             for at, table in terms.items()
             if len(at) == 3
         ),
-        coverage=np.zeros(signals.shape[1] + 1),
+        factor_model=completion.factors,
+        gaps=pool.gaps,
         factors={
-            name: np.round(part, FACTOR_DECIMALS)
-            for name, part in zip(("intercept", *names), pool.factors, strict=True)
+            name: np.round(part, FACTOR_DECIMALS) for name, part in zip(("intercept", *names), factors, strict=True)
         },
         variances={name: np.round(part, FACTOR_DECIMALS) for name, part in zip(names, pool.variances, strict=True)},
         counts={name: np.round(own[:, span].sum(axis=0), 6) for name, span in zip(names, spans, strict=True)},
@@ -229,33 +232,33 @@ def describe(
     )
     size = np.abs(draft.contributions(values if len(values) else known)).mean(axis=0).tolist()
     importances = dict(sorted(zip(names, size, strict=True), key=lambda item: -item[1]))
-    return replace(draft, feature_importances=importances, coverage=_coverage(draft, known, seed))
+    return replace(draft, feature_importances=importances)
 
 
-def _coverage(model: OfferModel, values: Floats, seed: int) -> Floats:
-    """Work out what keeps the mean probability where it is when only k of the signals were rated.
-
-    Tables answer "not observed" one signal at a time; with many missing at once their sum is less spread out, and
-    its mean probability drifts from the base rate. Ratings are taken away at random, and the drift is undone.
-    """
-    rng = np.random.default_rng(seed)
-    p = len(model.signals)
-    sample = values[rng.permutation(len(values))[:THIN_ROWS]]
-    order = np.argsort(np.argsort(np.where(np.isnan(sample[:, :p]), 2.0, rng.random((len(sample), p))), axis=1), axis=1)
-    target = float(probability(model.log_odds(sample)).mean())
-    shifts = np.zeros(p + 1)
-    for kept in range(1, p):
-        thin = sample.copy()
-        thin[:, :p][order >= kept] = np.nan
-        shifts[kept] = _shift_to(model.log_odds(thin), target)
-    nothing = np.full((1, values.shape[1]), np.nan)
-    shifts[0] = logit(model.base_rate) - float(model.log_odds(nothing)[0])
-    return np.round(shifts, DECIMALS)
+def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
+    """Share of each cell of each term among the rows that have an answer there: what tables are centred on."""
+    shares = []
+    for term, size in enumerate(grid.sizes.tolist()):
+        count = cells[:, grid.offsets[term] : grid.offsets[term] + size].sum(axis=0)
+        count[-1] = 0.0
+        if not count.any():
+            count[: grid.levels[term]] = completion.factors.shares[term]
+        shares.append(count / count.sum())
+    return shares
 
 
-def _shift_to(log_odds: Floats, target: float) -> float:
-    """Find the shift of log-odds that brings their mean probability to a target."""
-    return float(brentq(lambda shift: probability(log_odds + shift).mean() - target, -500, 500))
+def _fill_not_rated(terms: Terms, grid: Grid, completion: Completion) -> None:
+    """Give the cells of "not rated" and "not given" what they add: nothing, or the mean over an input's levels."""
+    p = completion.signals
+    for place, table in terms.items():
+        for axis, term in enumerate(place):
+            levels, last = int(grid.levels[term]), table.shape[axis] - 1
+            at = (slice(None),) * axis
+            if term < p:
+                table[(*at, last)] = 0.0
+            else:
+                shares = completion.factors.shares[term]
+                table[(*at, last)] = np.tensordot(shares, table[(*at, slice(levels))], axes=(0, axis))
 
 
 def _ordinary(values: Floats) -> tuple[float, float]:

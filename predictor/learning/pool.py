@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
-from threadpoolctl import threadpool_limits
 
-from predictor.learning.basis import choose_basis
+from predictor.factors import Completion
+from predictor.learning.basis import Basis, choose_basis
 from predictor.learning.boosting import Boosters, average, fit_folds, joint, too_large
 from predictor.learning.decomposition import Terms, add, evaluate
+from predictor.learning.factors import fit_factors
+from predictor.learning.gaps import fit_gaps
 from predictor.learning.prior import Prior
-from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression
+from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression, project
+from predictor.learning.threads import one_blas_thread
+from predictor.partial import Gaps, PartialTables
 from predictor.signals import Catalogue
 from predictor.tables import Floats, Grid, Ints
 
@@ -41,11 +46,15 @@ class Regressions:
         The one with the larger weight; intervals are its.
     prior_share
         Share of what is known that comes from the prior model, 0 to 1; 0 without one.
+    alone, started
+        The fit without a prior model, and the one that starts from it; None where there is no such fit.
     """
 
     terms: Terms
     leading: Regression
     prior_share: float
+    alone: Regression | None = None
+    started: Regression | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +63,8 @@ class Pool:
 
     Attributes
     ----------
+    completion
+        What rated signals say of those that were not rated.
     regressions
         Fitted on all rows.
     boosters
@@ -62,14 +73,18 @@ class Pool:
         Of the two in the log-odds.
     terms
         The pool: weighted tables of both.
+    gaps
+        What leaving signals unrated says by itself.
     factors, variances
         For the interval, a table a term; `factors` starts with the intercept's. See `Regression.uncertainty`.
     """
 
+    completion: Completion
     regressions: Regressions
     boosters: Boosters | None
     weights: tuple[float, float]
     terms: Terms
+    gaps: Gaps
     factors: list[Floats]
     variances: list[Floats]
 
@@ -106,59 +121,145 @@ def fit_pool(
     n_jobs
         How many fits run side by side; None leaves it to joblib's configuration.
     """
-    grid = Grid.of(catalogue)
-    cells = grid.weights(values)
-    known = grid.weights(np.concatenate([prior.rows, values])) if prior else cells
-    regressions = fit_regressions(cells, y, grid, catalogue, prior)
+    grid, directions = Grid.of(catalogue), catalogue.directions
+    known = np.concatenate([prior.rows, values]) if prior else values
+    completion = Completion(grid, fit_factors(known, grid, catalogue, directions), directions)
+    cells = completion.cells(values)
+    known_cells = np.concatenate([completion.cells(prior.rows), cells]) if prior else cells
+    regressions = fit_regressions(cells, y, known_cells, grid, catalogue, prior)
     leading = regressions.leading
     boosters: Boosters | None = None
-    weights, intercept = (1.0, 0.0), 0.0
+    weights, intercept, gaps = (1.0, 0.0), 0.0, Gaps()
     fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed)
-    if boosted and fold is not None:
-        jobs = (delayed(_out_of_fold)(cells, y, grid, catalogue, prior, fold == k) for k in range(fold.max() + 1))
+    left_out = np.isnan(values[:, : completion.signals]).mean(axis=1)
+    if fold is not None and (boosted or left_out.any()):
+        kappa = _kappa(values, regressions.terms, grid, completion)
+        jobs = (
+            delayed(_out_of_fold)(cells, y, known_cells, grid, catalogue, prior, fold == k, regressions)
+            for k in range(fold.max() + 1)
+        )
         first = np.empty(len(y))
         for k, part in enumerate(Parallel(n_jobs=n_jobs, prefer="threads")(jobs)):
             first[fold == k] = part
-        directions = np.zeros(len(grid.levels), dtype=np.int64)
-        boosters = _boost(cells, y, grid, fold, first, directions, seed, n_jobs)
-    if boosters:
-        intercept, *both = weigh(first, boosters.out_of_fold, y)
-        weights = both[0], both[1]
+        first *= kappa
+        mixed = first
+        of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
+        if boosted:
+            boosters = _boost(cells, y, grid, fold, first, kappa, of_terms, seed, n_jobs)
+        if boosters:
+            second = kappa * boosters.out_of_fold
+            intercept, *both = weigh(first, second, y)
+            weights = both[0], both[1]
+            mixed = intercept + weights[0] * first + weights[1] * second
+        gaps = fit_gaps(mixed, y, left_out, groups)
     terms = regressions.terms
-    start, factors, variances = leading.uncertainty(known)
+    start, factors, variances = leading.uncertainty(known_cells)
     scale = weights[0]
     if boosters:
         terms = add([(1.0, {(): np.array(intercept)}), (weights[0], terms), (weights[1], boosters.terms)])
         # Both members err alike where rows are few: standard deviations add up. The boosters' is known on average.
-        scale += weights[1] * np.sqrt(boosters.variance / leading.variance(known))
+        scale += weights[1] * np.sqrt(boosters.variance / leading.variance(known_cells))
     cuts = grid.offsets[1:-1]
     return Pool(
+        completion=completion,
         regressions=regressions,
         boosters=boosters,
         weights=weights,
         terms=terms,
+        gaps=gaps,
         factors=[scale * start, *np.split(scale * factors, cuts)],
         variances=np.split(scale**2 * variances, cuts),
     )
 
 
+def _kappa(values: Floats, terms: Terms, grid: Grid, completion: Completion) -> Floats:
+    """Compute by how much each row's log-odds are drawn towards zero for what was not rated."""
+    if not np.isnan(values[:, : completion.signals]).any():
+        return np.ones(len(values))
+    main = np.concatenate([terms[(term,)] for term in range(len(grid.levels))])
+    joint = [(place, table) for place, table in terms.items() if len(place) == 2]
+    tables = PartialTables(grid, completion, float(terms[()]), main, joint, Gaps())
+    return tables.kappa(values, completion.estimate(values))
+
+
 def fit_regressions(
-    cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None = None
+    cells: Floats,
+    y: Floats,
+    known: Floats,
+    grid: Grid,
+    catalogue: Catalogue,
+    prior: Prior | None = None,
+    start: Regressions | None = None,
 ) -> Regressions:
-    """Fit the regression; with a prior model, from it and without it, mixed in log-odds by their evidence."""
+    """Fit the regression; with a prior model, from it and without it, mixed in log-odds by their evidence.
+
+    Parameters
+    ----------
+    cells
+        Cell weights of the rows to learn from, shape (n, cells).
+    y
+        Their outcomes.
+    known
+        Cell weights that columns are scaled by: with a prior model, those of its rows as well.
+    grid
+        Where the tables stand.
+    catalogue
+        Of the ratings.
+    prior
+        A model to start from.
+    start
+        Fits on nearly the same rows, to start from.
+    """
+    directions = catalogue.directions
     if prior is None:
-        alone = fit_regression(cells, y, choose_basis(cells, grid, catalogue, SPREADS))
-        return Regressions(alone.terms(), alone, 0.0)
+        basis = start.alone.basis if start and start.alone else choose_basis(cells, grid, catalogue, SPREADS)
+        alone = _fit(cells, y, cells, basis, directions, start=start.alone if start else None)
+        return Regressions(alone.terms(), alone, 0.0, alone)
     model = prior.model
-    basis = choose_basis(np.concatenate([prior.cells, cells]), grid, catalogue, SPREADS, prior.terms)
+    if start and start.started:
+        basis = start.started.basis
+    else:
+        basis = choose_basis(known, grid, catalogue, SPREADS, prior.terms)
     precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in so many rows
-    started = fit_regression(cells, y, basis, (model.intercept, precision))
+    from_prior = (model.intercept, precision)
+    started = _fit(cells, y, known, basis, directions, from_prior, start=start.started if start else None)
     if not len(y):
-        return Regressions(started.terms(), started, 1.0)
-    alone = fit_regressions(cells, y, grid, catalogue).leading
+        return Regressions(started.terms(), started, 1.0, None, started)
+    alone = fit_regressions(cells, y, cells, grid, catalogue, start=start).leading
     trust = float(expit(TRUST_ODDS + started.evidence - alone.evidence))
     terms = add([(trust, started.terms()), (1 - trust, alone.terms())])
-    return Regressions(terms, started if trust > 0.5 else alone, trust * started.left(prior.cells))
+    share = trust * started.left(known[: len(prior.rows)])
+    return Regressions(terms, started if trust > 0.5 else alone, share, alone, started)
+
+
+def _fit(
+    cells: Floats,
+    y: Floats,
+    known: Floats,
+    basis: Basis,
+    directions: Sequence[int],
+    prior: tuple[float, float] | None = None,
+    start: Regression | None = None,
+) -> Regression:
+    """Fit a regression; where signals have directions, with tables that never fall against them, whoever rated.
+
+    There an input's levels scale all tables together: a level that makes every signal weigh less then makes none
+    weigh less than nothing.
+    """
+    if start is not None:
+        return fit_regression(cells, y, basis, prior, steps=start.steps, start=start)
+    if not any(directions):
+        return fit_regression(cells, y, basis, prior)
+    free = None
+    if basis.pairs:
+        free = fit_regression(cells, y, basis, prior)
+        m = basis.main.shape[1]
+        main = replace(basis, pairs=(), prior={})
+        coefficients = project(free.coefficients[:m], free.covariance[1 : m + 1, 1 : m + 1], main.steps(directions))
+        table = basis.main @ coefficients
+        table[int(basis.grid.offsets[len(directions)]) :] = 0.0
+        basis = basis.scaled_by_inputs(table, known)
+    return fit_regression(cells, y, basis, prior, steps=basis.steps(directions), start=free)
 
 
 def _boost(
@@ -167,13 +268,14 @@ def _boost(
     grid: Grid,
     fold: Ints,
     first: Floats,
+    kappa: Floats,
     directions: Ints,
     seed: int,
     n_jobs: int | None,
 ) -> Boosters | None:
     """Fit boosters of pairs, or of triples where these are better; None where they add little to the regression.
 
-    `first` are the regression's log-odds out of fold.
+    `first` are the regression's log-odds out of fold, drawn towards zero by `kappa` for what was not rated.
     """
     trial, tried = range(min(TRIAL, int(fold.max()) + 1)), fold < TRIAL
     best: tuple[float, int, Boosters] | None = None
@@ -182,10 +284,10 @@ def _boost(
             break
         fits = fit_folds(cells, y, grid, fold, trial, order=order, directions=directions, seed=seed, n_jobs=n_jobs)
         small = average(fits, cells, grid, fold)
-        _, regression, boosters = weigh(first[tried], small.out_of_fold[tried], y[tried])
+        _, regression, boosters = weigh(first[tried], (kappa * small.out_of_fold)[tried], y[tried])
         if boosters < LEAST:
             break
-        loss = float(np.logaddexp(0, (1 - 2 * y[tried]) * small.out_of_fold[tried]).sum())
+        loss = float(np.logaddexp(0, (1 - 2 * y[tried]) * (kappa * small.out_of_fold)[tried]).sum())
         best = (loss, order, small) if best is None or loss < best[0] else best
         if boosters < regression:
             break
@@ -198,15 +300,23 @@ def _boost(
         cells, y, grid, fold, folds, order=order, within=within, directions=directions, seed=seed, n_jobs=n_jobs
     )
     found = average(fits, cells, grid, fold)
-    return found if weigh(first, found.out_of_fold, y)[2] >= LEAST else None
+    return found if weigh(first, kappa * found.out_of_fold, y)[2] >= LEAST else None
 
 
 def _out_of_fold(
-    cells: Floats, y: Floats, grid: Grid, catalogue: Catalogue, prior: Prior | None, outside: NDArray[np.bool_]
+    cells: Floats,
+    y: Floats,
+    known: Floats,
+    grid: Grid,
+    catalogue: Catalogue,
+    prior: Prior | None,
+    outside: NDArray[np.bool_],
+    start: Regressions,
 ) -> Floats:
-    with threadpool_limits(1, user_api="blas"):  # in this process, too, which may be another
-        terms = fit_regressions(cells[~outside], y[~outside], grid, catalogue, prior).terms
-        return evaluate(terms, cells[outside], grid)
+    inside = np.concatenate([np.ones(len(known) - len(cells), dtype=bool), ~outside])
+    with one_blas_thread():  # in this process, too, which may be another
+        fitted = fit_regressions(cells[~outside], y[~outside], known[inside], grid, catalogue, prior, start)
+        return evaluate(fitted.terms, cells[outside], grid)
 
 
 def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int) -> Ints | None:

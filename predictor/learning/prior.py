@@ -10,7 +10,7 @@ import numpy as np
 from predictor.learning.decomposition import Terms
 from predictor.model import OfferModel
 from predictor.signals import Catalogue
-from predictor.tables import Floats, Grid
+from predictor.tables import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +34,6 @@ class Prior:
         return own.inputs == catalogue.inputs and [(s.name, s.scale, s.not_applicable_value) for s in own.signals] == [
             (s.name, s.scale, s.not_applicable_value) for s in catalogue.signals
         ]
-
-    @cached_property
-    def cells(self) -> Floats:
-        """The rows as cell weights."""
-        return Grid.of(self.model.catalogue).weights(self.rows)
 
     @cached_property
     def terms(self) -> Terms:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import lapack
+from scipy.optimize import nnls
 from scipy.special import expit
 
 from predictor.learning.basis import Basis
@@ -44,7 +45,6 @@ SPREADS: Mapping[str, Spread] = {
     "linear": Spread(0.8),
     "steps": Spread(0.4),
     "shape": Spread(0.4),
-    "missing": Spread(0.03, own=0.2, shared=0.0),  # gaps cluster by rater, so rows overstate what they tell
     "not_applicable": Spread(0.4),
     "input": Spread(0.4),
     "input_mean": Spread(0.4),
@@ -84,6 +84,11 @@ class Regression:
         covariance at these spreads.
     belief
         Share, 0 to 1, by which the fit is believed rather than the plain base rate; near one but for few rows.
+    settled
+        Logarithms of the blocks' precisions, and coefficients with the intercept first, where the fit settled: for
+        the next fit on nearly the same rows to start from.
+    steps
+        Combinations of coefficients that must not be negative, shape (steps, columns); None where there are none.
     """
 
     basis: Basis
@@ -95,6 +100,8 @@ class Regression:
     before: Floats
     after: Floats
     belief: float
+    settled: tuple[Floats, Floats]
+    steps: Floats | None = None
 
     def terms(self) -> Terms:
         """The regression as tables."""
@@ -126,21 +133,33 @@ class Regression:
         array of shape (cells,)
             Variance of each cell.
         """
-        main = 1 + self.basis.main.shape[1]
+        # pairs count at the mean of their input, so that main and pairs, which make up for each other, are one
+        tables = np.column_stack(
+            [self.basis.main, *(cells[:, cell].mean() * table for cell, table in self.basis.pairs)]
+        )
         phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
         exact = self.variance(cells)
         root = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.covariance)))
         _, turn = np.linalg.eigh(root.T @ (phi.T @ phi / len(phi)) @ root)
-        kept = (root @ turn[:, ::-1])[:main, :FACTORS]
-        kept = np.column_stack([kept, np.sqrt(UNSHOWN) * (np.arange(main) == 0)])
-        factors = self.basis.main @ kept[1:]
-        own = np.einsum("ij,ij->i", self.basis.main @ self.covariance[1:main, 1:main], self.basis.main)
+        kept = (root @ turn[:, ::-1])[:, :FACTORS]
+        kept = np.column_stack([kept, np.sqrt(UNSHOWN) * (np.arange(len(kept)) == 0)])
+        factors = tables @ kept[1:]
+        own = np.einsum("ij,ij->i", tables @ self.covariance[1:, 1:], tables)
         own = np.maximum(own - (factors**2).sum(axis=1), 0.0)
-        told, left = ((phi[:, :main] @ kept) ** 2).sum(axis=1).mean(), float((cells @ own).mean())
-        return kept[0], factors, own * max(0.0, exact - told) / left if left > 0 else own
+        shown = ((kept[0] + cells @ factors) ** 2).sum(axis=1).mean()
+        left = float((cells @ own).mean())
+        return kept[0], factors, own * max(0.0, exact - shown) / left if left > 0 else own
 
 
-def fit_regression(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, float] | None = None) -> Regression:
+def fit_regression(
+    cells: Floats,
+    y: Floats,
+    basis: Basis,
+    prior: tuple[float, float] | None = None,
+    *,
+    steps: Floats | None = None,
+    start: Regression | None = None,
+) -> Regression:
     """Fit by evidence: Newton steps for the coefficients inside Newton steps for the log precisions of the blocks.
 
     The log spreads have a joint normal prior (`Spread`). The evidence is that of the working normal model at the
@@ -158,6 +177,10 @@ def fit_regression(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, f
         The design columns.
     prior
         Intercept of the prior model in `basis`, and its precision; None where there is no prior model.
+    steps
+        Combinations of coefficients that must not be negative, shape (steps, columns); see `Basis.steps`.
+    start
+        A fit on nearly the same rows and the same basis, to start from: it ends at the same fit, sooner.
     """
     phi = np.column_stack([np.ones(len(cells)), basis.design(cells)])
     size, blocks = phi.shape[1], len(basis.names)
@@ -178,6 +201,8 @@ def fit_regression(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, f
     rho, w = middle.copy(), centre.copy()
     if not prior:
         w[0] = np.log((y.sum() + 1) / (len(y) - y.sum() + 1))
+    if start is not None:
+        rho, w = start.settled
     for _ in range(60):
         a = np.exp(rho)
         w, inverse, logdet = _mode(phi, y, fixed + inside @ a, w, centre)
@@ -210,19 +235,59 @@ def fit_regression(cells: Floats, y: Floats, basis: Basis, prior: tuple[float, f
     if not prior:
         belief = float(expit(DOUBT_ODDS + DOUBT_SHARE * (evidence - base_evidence)))
         evidence = np.logaddexp(evidence, base_evidence) - np.log(2)
+    settled = rho, w
+    covariance = inverse + doubt @ doubt.T
+    if steps is not None:
+        w = project(w, covariance, np.column_stack([np.zeros(len(steps)), steps]))
     # what is believed of the fit, and how far it lies from the base rate, is uncertain too: between-model variance
     away = np.sqrt(belief * (1 - belief)) * (w - base * (np.arange(size) == 0))
     return Regression(
         basis=basis,
         intercept=float(base + belief * (w[0] - base)),
         coefficients=belief * w[1:],
-        covariance=inverse + doubt @ doubt.T + np.outer(away, away),
+        covariance=covariance + np.outer(away, away),
         spreads=dict(zip(basis.names, np.exp(-rho / 2).tolist(), strict=True)),
         evidence=float(evidence),
         before=1 / precision,
         after=inverse,
         belief=belief,
+        settled=settled,
+        steps=steps,
     )
+
+
+def project(w: Floats, covariance: Floats, steps: Floats) -> Floats:
+    """Find the nearest coefficients, in the posterior's metric, with `steps @ w` not negative.
+
+    A least distance problem, solved by non-negative least squares (Lawson & Hanson 1974, chapter 23).
+
+    Parameters
+    ----------
+    w
+        Coefficients, shape (columns,).
+    covariance
+        Of the coefficients, shape (columns, columns).
+    steps
+        What must not be negative, shape (steps, columns).
+
+    Examples
+    --------
+    >>> project(np.array([-1.0, 2.0]), np.eye(2), np.array([[1.0, 0.0]])).round(9) + 0.0
+    array([0., 2.])
+    """
+    now = steps @ w
+    if not len(steps) or now.min() >= 0:
+        return w
+    root = np.linalg.cholesky(covariance + 1e-12 * np.eye(len(w)))
+    turned = steps @ root
+    size = np.linalg.norm(turned, axis=1)
+    kept = size > 1e-9 * size.max()
+    turned, now = turned[kept] / size[kept, None], now[kept] / size[kept]
+    right = np.zeros(len(w) + 1)
+    right[-1] = 1.0
+    solution, _ = nnls(np.vstack([turned.T, -now]), right, maxiter=30 * len(w))
+    rest = np.vstack([turned.T, -now]) @ solution - right
+    return np.asarray(w - root @ (rest[:-1] / rest[-1]))
 
 
 def _base_rate(y: Floats) -> tuple[float, float]:

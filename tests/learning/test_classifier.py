@@ -14,8 +14,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError
+from predictor.factors import Completion
 from predictor.learning.classifier import describe
 from predictor.learning.decomposition import evaluate
+from predictor.learning.factors import fit_factors
 from predictor.learning.pool import fit_pool, fit_regressions, fold_numbers
 from predictor.learning.published import published_prior
 from predictor.learning.regression import INTERCEPT_PRECISION
@@ -47,15 +49,20 @@ def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
         odd = np.nan_to_num(ratings.values[:, :3], nan=3.0) > 3
         y = (odd.sum(axis=1) % 2).astype(float)
         kept = Catalogue.shipped().without([s.name for s in ratings.catalogue.signals[4:]])
+        kept = replace(kept, signals=tuple(replace(signal, better="either") for signal in kept.signals))
         ratings = replace(ratings, catalogue=kept, values=ratings.values[:, :4])
     classifier = OfferClassifier(ratings.catalogue).fit(ratings.features, y)
     model, pool, grid = classifier.model_, classifier.pool_, Grid.of(ratings.catalogue)
     values = _anything(ratings.catalogue, 1000, seed=2)
-    rated = (~np.isnan(values[:, :-1])).sum(axis=1)
-    whole = pool.weights[0] * evaluate(pool.regressions.terms, grid.weights(values), grid)
+    weights = pool.completion.cells(values)
+    whole = pool.weights[0] * evaluate(pool.regressions.terms, weights, grid)
     if pool.boosters:
-        whole += pool.weights[1] * evaluate(pool.boosters.terms, grid.weights(values), grid)
-    gap = model.log_odds(values) - model.coverage[rated] - whole
+        whole += pool.weights[1] * evaluate(pool.boosters.terms, weights, grid)
+    assert model.partial_tables
+    gaps = model.gaps.start + model.gaps.added(np.isnan(values[:, :-1]).mean(axis=1))
+    kappa = model.partial_tables.kappa(values, pool.completion.estimate(values))
+    rated = ~np.isnan(values[:, :-1]).all(axis=1)
+    gap = (model.log_odds(values) - gaps)[rated] / kappa[rated] - whole[rated]
     np.testing.assert_allclose(gap, gap[0], atol=1e-9)  # what is left is the intercept of calibration
     assert model.pairs, "the rater's role must interact"
     assert bool(model.triples) == strong
@@ -73,8 +80,9 @@ def test_the_same_model_by_one_job_or_two_and_any_backend() -> None:
 
 def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) -> None:
     ratings = interviews.labelled()
-    member = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y).pool_.regressions.leading
-    cells = Grid.of(ratings.catalogue).weights(ratings.features.to_numpy())
+    either = replace(ratings.catalogue, signals=tuple(replace(s, better="either") for s in ratings.catalogue.signals))
+    pool = OfferClassifier(either).fit(ratings.features, ratings.y).pool_
+    member, cells = pool.regressions.leading, pool.completion.cells(ratings.features.to_numpy())
     spread = np.array([member.spreads[member.basis.names[block]] for block in member.basis.block])
     scale = np.concatenate([[INTERCEPT_PRECISION**-0.5], spread])
     design = np.column_stack([np.ones(len(cells)), member.basis.design(cells)])
@@ -107,8 +115,9 @@ def test_intervals_narrow_with_data_and_hold_the_near_truth() -> None:
 
 def test_tables_are_centred_and_pairs_say_only_what_is_theirs() -> None:
     ratings = simulate_interviews(400, seed=1).labelled()
-    model = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y).model_
-    shares = {name: count / count.sum() for name, count in model.counts.items()}
+    classifier = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y)
+    model = classifier.model_
+    shares = {name: np.append(count[:-1], 0) / count[:-1].sum() for name, count in model.counts.items()}
     for name, table in model.tables.items():
         assert shares[name] @ table == pytest.approx(0, abs=1e-6)
     for pair in model.pairs:
@@ -117,9 +126,10 @@ def test_tables_are_centred_and_pairs_say_only_what_is_theirs() -> None:
 
 
 def test_contributions_are_look_ups_with_half_of_each_pair(model: OfferModel) -> None:
-    rating = {"rater_role": "candidate", "goals_discussed": 4}
+    """Where everything was rated."""
+    rating = {"rater_role": "candidate", **dict.fromkeys(model.signals, 2), "goals_discussed": 4}
     found = {item.signal: item.log_odds for item in model.predict(rating).contributions}
-    cell = dict.fromkeys(model.signals, 5) | {"rater_role": 2, "goals_discussed": 3}  # 5 is "not observed"
+    cell = dict.fromkeys(model.signals, 1) | {"rater_role": 2, "goals_discussed": 3}
     expected = {name: model.tables[name][cell[name]] for name in model.terms}
     for pair in model.pairs:
         for name in (pair.first, pair.second):
@@ -131,28 +141,12 @@ def test_contributions_have_a_third_of_each_triple(model: OfferModel) -> None:
     names = ("goals_discussed", "mutual_rapport", "rater_role")
     table = np.arange(6 * 6 * 4, dtype=float).reshape(6, 6, 4) / 100
     more = replace(model, triples=(Triple(names, table),))
-    rating = {"rater_role": "candidate", "goals_discussed": 4, "mutual_rapport": 1.5}
+    rating = {"rater_role": "candidate", **dict.fromkeys(model.signals, 2), "goals_discussed": 4, "mutual_rapport": 1.5}
     before, after = model.predict(rating), more.predict(rating)
     assert after.log_odds - before.log_odds == pytest.approx((table[3, 0, 2] + table[3, 1, 2]) / 2, abs=1e-12)
     for old, new in zip(before.contributions, after.contributions, strict=True):
         third = (after.log_odds - before.log_odds) / 3 * (old.signal in names)
         assert new.log_odds - old.log_odds == pytest.approx(third, abs=1e-12)
-
-
-def test_thin_input_keeps_the_mean_probability(model: OfferModel, interviews: Ratings) -> None:
-    """Signals left unrated at random: the mean answer stays, whereas tables alone would drift from it."""
-    rng = np.random.default_rng(0)
-    bare = replace(model, coverage=np.zeros_like(model.coverage))
-    drift: dict[str, list[float]] = {"model": [], "bare": []}
-    for kept in (3, 6, 12):
-        thin = np.where(rng.random(interviews.values.shape) < kept / 24, interviews.values, np.nan)
-        for name, either in (("model", model), ("bare", bare)):
-            means = [
-                either.predict_many(replace(interviews, values=v))["offer_probability"].mean()
-                for v in (thin, interviews.values)
-            ]
-            drift[name].append(abs(means[0] - means[1]))
-    assert max(drift["model"]) < 0.01 < min(drift["bare"])
 
 
 def _simulated(n: int, seed: int) -> tuple[Any, Any]:
@@ -185,10 +179,14 @@ def test_few_groups_are_enough_to_fit_and_are_never_split() -> None:
 def test_a_prior_is_mixed_with_what_the_rows_say_alone() -> None:
     ratings = simulate_interviews(200, seed=2).labelled()
     prior, grid = published_prior(), Grid.of(ratings.catalogue)
-    cells = grid.weights(ratings.features.to_numpy())
-    mixed = fit_regressions(cells, 1 - ratings.y, grid, ratings.catalogue, prior)
-    alone = fit_regressions(cells, 1 - ratings.y, grid, ratings.catalogue)
-    agreed = fit_regressions(cells, ratings.y, grid, ratings.catalogue, prior)
+    either = replace(ratings.catalogue, signals=tuple(replace(s, better="either") for s in ratings.catalogue.signals))
+    values = np.concatenate([prior.rows, ratings.features.to_numpy()])
+    completion = Completion(grid, fit_factors(values, grid, either, either.directions), either.directions)
+    known = completion.cells(values)
+    cells = known[len(prior.rows) :]
+    mixed = fit_regressions(cells, 1 - ratings.y, known, grid, either, prior)
+    alone = fit_regressions(cells, 1 - ratings.y, cells, grid, either)
+    agreed = fit_regressions(cells, ratings.y, known, grid, either, prior)
     assert mixed.prior_share < agreed.prior_share, "offers against the prior should overrule it"
     both = [evaluate(fit.terms, cells, grid) for fit in (mixed, alone)]
     assert np.corrcoef(both)[0, 1] > 0.95

@@ -1,0 +1,65 @@
+"""Whether leaving signals unrated goes with the outcome by itself.
+
+People may leave out more where an interview went badly, or rate more of what they liked. What the rated signals say of
+the others does not cover that. One coefficient on the share of signals left out does, kept only beyond noise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from scipy.stats import norm
+
+from predictor.partial import Gaps
+from predictor.tables import Floats
+
+SPREAD = 0.5  # prior standard deviation of the coefficient, in log-odds
+LEVEL = 0.99  # two-sided, of the test that keeps it
+VARIED = 0.02  # standard deviation of the shares under which there is nothing to learn from
+
+
+def fit_gaps(log_odds: Floats, y: Floats, share: Floats, groups: NDArray[np.generic] | None = None) -> Gaps:
+    """Fit the coefficient on out-of-fold log-odds, beside an intercept and a slope.
+
+    Its standard error takes rows of a group together (Liang & Zeger 1986, Biometrika 73:13-22), since gaps cluster by
+    who rated.
+
+    Parameters
+    ----------
+    log_odds
+        Out of fold, shape (n,).
+    y
+        Outcomes 0 or 1, shape (n,).
+    share
+        Share of signals left out, 0 to 1, shape (n,).
+    groups
+        Rows that belong together, shape (n,).
+
+    Examples
+    --------
+    >>> fit_gaps(np.zeros(100), np.tile([0.0, 1.0], 50), np.zeros(100))
+    Gaps(slope=0.0, mean=0.0, most=1.0)
+    """
+    if share.std() < VARIED:
+        return Gaps()
+    mean = float(share.mean())
+    design = np.column_stack([np.ones(len(y)), log_odds, share - mean])
+    penalty = np.diag([0.0, 0.0, SPREAD**-2])
+    beta = np.array([0.0, 1.0, 0.0])
+    for _ in range(30):
+        p = expit(design @ beta)
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + penalty + 1e-9 * np.eye(3)
+        step = np.linalg.solve(hessian, design.T @ (y - p) - penalty @ beta)
+        beta = beta + np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-8:
+            break
+    score = design * (y - expit(design @ beta))[:, None]
+    if groups is not None:
+        member = np.unique(groups, return_inverse=True)[1].ravel()
+        score = np.array([np.bincount(member, weights=column) for column in score.T]).T
+    inverse = np.linalg.inv(hessian)
+    error = float(np.sqrt((inverse @ (score.T @ score) @ inverse)[2, 2]))
+    if abs(beta[2]) < norm.ppf((1 + LEVEL) / 2) * error:
+        return Gaps()
+    return Gaps(round(float(beta[2]), 6), round(mean, 6), round(float(np.quantile(share, 0.99)), 6))
