@@ -5,7 +5,6 @@ An association, not advice: it compares interviews that the model takes as equal
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from predictor.errors import ConfigError
 from predictor.model import probability
+from predictor.signals import NOT_APPLICABLE
 from predictor.tables import Floats
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ class WhatWouldChange:
 def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.5) -> WhatWouldChange:
     """Find the fewest steps in the candidate's own ratings that would have moved an estimate above a line.
 
-    Only signals on the candidate's side that were rated move; a step leads to the next rating of the scale, up or
-    down. Every combination of one step is tried, then of two, and so on: the answer is exact. Of equally small
-    changes, the one with the highest estimate is told.
+    Only signals on the candidate's side that were rated move, and "not applicable" never does; a step leads to the
+    next rating of the scale, up or down. Every combination of one step is tried, then of two, and so on: the answer is
+    exact. Of equally small changes, the one with the highest estimate is told.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
 
     row = _values(model, answer)
     signals = model.catalogue.signals
-    own = [j for j, signal in enumerate(signals) if signal.side == "candidate" and not math.isnan(row[j])]
+    own = [j for j, signal in enumerate(signals) if signal.side == "candidate" and row[j] >= signal.scale.low]
     if not own:
         sentence = "No signal of the candidate's own was rated, so there is nothing to compare."
         return WhatWouldChange(line, False, before, None, (), 0, sentence)
@@ -153,10 +153,11 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
 
 def _values(model: OfferModel, answer: Prediction) -> Floats:
     """Give the ratings of an answer, and the codes of its inputs, as the model takes them; shape (terms,)."""
-    levels = {item.name: item.levels for item in model.catalogue.inputs}
+    codes = {item.name: {word: float(code) for code, word in enumerate(item.levels)} for item in model.catalogue.inputs}
+    codes |= {name: {NOT_APPLICABLE: value} for name, value in zip(model.signals, model.catalogue.outside, strict=True)}
     return np.array(
         [
-            np.nan if c.rating is None else levels[c.signal].index(c.rating) if isinstance(c.rating, str) else c.rating
+            np.nan if c.rating is None else codes[c.signal][c.rating] if isinstance(c.rating, str) else c.rating
             for c in answer.contributions
         ]
     )

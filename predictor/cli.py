@@ -646,7 +646,7 @@ def show(signals: Path | None, as_json: bool) -> None:
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
 )
 def form(signals: Path | None) -> None:
-    """Print an empty form as JSON: null means not observed.
+    """Print an empty form as JSON: null means not observed; "not applicable" is for signals that have this answer.
 
     \b
     Example:

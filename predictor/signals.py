@@ -105,8 +105,7 @@ class Signal:
         Codes, numbers or words, by which files say "not observed", such as 99 or "N/A".
     not_applicable
         Codes that say "not applicable": an answer of its own, outside of the order of the ratings. Where there is one,
-        the words "not applicable" are taken, too, and `not_applicable_value`, as which arrays hold it, unless that is
-        a code for "not observed".
+        the words "not applicable" are taken, too, and `not_applicable_value`, the number as which arrays hold it.
 
     Examples
     --------
@@ -141,7 +140,7 @@ class Signal:
         """What each code means, words folded: NaN (not observed) or `not_applicable_value`."""
         codes: dict[float | str, float] = {}
         if (value := self.not_applicable_value) is not None:
-            codes = {folded(code): value for code in (value, *self.not_applicable, NOT_APPLICABLE)}
+            codes = dict.fromkeys(map(folded, (value, *self.not_applicable, NOT_APPLICABLE)), value)
         return codes | {folded(code): math.nan for code in self.not_observed}
 
     def faults(self) -> Iterator[str]:
@@ -158,15 +157,16 @@ class Signal:
                 if wrong := _wrong_code(code, self.scale):
                     usable = False
                     yield f"{name} has {code!r}, {wrong}"
-        if usable:
-            applied = {folded(code) for code in self.not_applicable} | (
-                {NOT_APPLICABLE} if self.not_applicable else set()
-            )
-            yield from (
-                f"the code {code!r} is in not_observed and means 'not applicable' as well; let it mean one of them"
-                for code in self.not_observed
-                if folded(code) in applied
-            )
+        if usable and (value := self.not_applicable_value) is not None:
+            meant = {*map(folded, (*self.not_applicable, NOT_APPLICABLE))}
+            for code in self.not_observed:
+                if folded(code) in meant:
+                    yield f"{code!r} is in not_observed and means 'not applicable' as well; let it mean one of them"
+                elif folded(code) == value:
+                    yield (
+                        f"not_observed has {code!r}, the number as which arrays hold 'not applicable' (one step below "
+                        "the scale); empty those cells instead"
+                    )
 
 
 @dataclass(frozen=True)
@@ -268,6 +268,11 @@ class Catalogue:
         """Lowest and highest rating of each signal, in order."""
         scales = [signal.scale for signal in self.signals]
         return tuple(scale.low for scale in scales), tuple(scale.high for scale in scales)
+
+    @cached_property
+    def worded(self) -> dict[str, dict[float | str, float]]:
+        """Codes of the signals that have words among them, by signal."""
+        return {s.name: s.codes for s in self.signals if any(isinstance(code, str) for code in s.codes)}
 
     @cached_property
     def outside(self) -> tuple[float, ...]:

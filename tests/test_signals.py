@@ -77,9 +77,13 @@ def test_a_catalogue_of_ones_own() -> None:
         ({"not_applicable": [0]}, "signal 'b': not_applicable has 0, a rating on its scale, 0 to 10"),
         (
             {"not_observed": [99], "not_applicable": [99]},
-            "the code 99 is in not_observed and means 'not applicable' as",
+            "99 is in not_observed and means 'not applicable' as",
         ),
         ({"not_observed": ["Not Applicable"], "not_applicable": [99]}, "let it mean one of them"),
+        (
+            {"not_observed": [0], "not_applicable": [99], "signals": [{"name": "a", "family": "all"}]},
+            "empty those cells",
+        ),
         ({"not_observed": [True]}, "not_observed has True, which is neither a number nor a word"),
         ({"not_observed": ["99"]}, "not_observed has '99', a number in quotes"),
         ({"not_observed": [" "]}, "which is blank"),

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from predictor.errors import Problem, RatingsError
 from predictor.fused import Coded, Codes
 from predictor.model import OfferModel
-from predictor.ratings import Ratings, Text, parse_levels, parse_numbers
-from predictor.signals import ContextInput, Scale
+from predictor.ratings import Ratings, Text, decoded, parse_levels, parse_numbers
+from predictor.signals import ContextInput, Scale, Signal
 from predictor.sources.files import with_point
 from predictor.tables import Floats
 
@@ -73,6 +73,7 @@ class Coder:
 
     def __init__(self, model: OfferModel, *, text: bool = False, comma: bool = False) -> None:
         self.model, self.text, self.comma = model, text, comma
+        self._outside = model.catalogue.outside
         self._last = [np.uint16(count - 1) for count in model.blocks.counts]
 
     def code(self, batch: pa.RecordBatch, numbers: NDArray[np.int64]) -> tuple[Coded, Mask, list[Problem]]:
@@ -115,21 +116,21 @@ class Coder:
         if name not in batch.schema.names:
             return Column(np.full(len(batch), self._last[term]))
         if term < len(signals):
-            return self._ratings(batch.column(name), term, signals[term].scale)
+            return self._ratings(batch.column(name), term, signals[term])
         return self._words(batch.column(name), term, inputs[term - len(signals)])
 
-    def _ratings(self, cells: pa.Array, term: int, scale: Scale) -> Column:
+    def _ratings(self, cells: pa.Array, term: int, signal: Signal) -> Column:
         if self.text:
             words = cells.dictionary_encode()
-            numbers, problems = parse_numbers(Text(self._text(words.dictionary)), "", "")
-            column = self._floats(numbers, term, scale)
+            numbers, problems = parse_numbers(Text(self._text(words.dictionary)), "", "", signal.codes)
+            column = self._floats(numbers, term, signal)
             wrong = np.zeros(len(numbers), dtype=bool) if column.bad is None else column.bad
             wrong[[problem.row - 1 for problem in problems if problem.row]] = True
             return self._each(Column(column.codes, wrong, column.beside, column.values), words, term)
         if pa.types.is_dictionary(cells.type):
-            return self._each(self._ratings(cells.dictionary, term, scale), cells, term)
-        whole = self._integers(cells, term, scale) if pa.types.is_integer(cells.type) else None
-        return whole or self._floats(_numpy(cells.cast(pa.float64(), safe=False).fill_null(math.nan)), term, scale)
+            return self._each(self._ratings(cells.dictionary, term, signal), cells, term)
+        whole = self._integers(cells, term, signal.scale) if pa.types.is_integer(cells.type) else None
+        return whole or self._floats(_numpy(cells.cast(pa.float64(), safe=False).fill_null(math.nan)), term, signal)
 
     def _integers(self, cells: pa.Array, term: int, scale: Scale) -> Column | None:
         """Code whole numbers, all of them in cells, without a float; None where they are not, or not in the scale."""
@@ -149,13 +150,14 @@ class Coder:
             np.copyto(codes, last, where=empty)
         return Column(codes) if np.count_nonzero(codes >= last) == cells.null_count else None
 
-    def _floats(self, values: Floats, term: int, scale: Scale) -> Column:
-        bad = None
+    def _floats(self, values: Floats, term: int, signal: Signal) -> Column:
+        bad, scale = None, signal.scale
         if (
             np.fmin.reduce(values, initial=scale.low) < scale.low
             or np.fmax.reduce(values, initial=scale.low) > scale.high
         ):
-            bad = (values < scale.low) | (values > scale.high)
+            values = decoded(values.copy(), signal.codes)
+            bad = ((values < scale.low) | (values > scale.high)) & (values != self._outside[term])
             values = np.where(bad, np.nan, values)
         codes, beside = self.model.blocks.code_column(values, term)
         exact = beside is None and self.model.blocks.few

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from predictor.batch.quoting import QuotedText
 from predictor.errors import Problem, RatingsError, nearest
 from predictor.model import OfferModel
 from predictor.ratings import Ratings
-from predictor.signals import RATINGS
+from predictor.signals import RATINGS, folded
 from predictor.sources.files import delimiter_of, parse_json
 
 ROWS = 131_072  # of a batch of Parquet
@@ -273,6 +274,7 @@ def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferMo
     try:
         batch = _parse([lines[row] for row in rows], schema, model)
     except pa.ArrowInvalid:
+        lines = [_in_numbers(line, model) for line in lines]
         for row in rows:
             if problems := _wrong(lines[row], schema, model, source):
                 problems = tuple(replace(problem, row=first + row) for problem in problems)
@@ -313,6 +315,24 @@ def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.R
         if name in model.signals and pc.any(pc.is_nan(batch.column(name))).as_py():
             raise pa.ArrowInvalid("NaN is not JSON")
     return batch.drop_columns([RATINGS])
+
+
+def _in_numbers(line: bytes, model: OfferModel) -> bytes:
+    """Write the words that are codes, such as "not applicable", as what they mean; Arrow reads ratings as numbers."""
+    if not model.catalogue.worded:
+        return line
+    try:
+        (record,), problems = parse_json(line, "")
+    except (RatingsError, ValueError):
+        return line
+    changed = False
+    parts: list[Any] = [record, record.get(RATINGS)] if isinstance(record, dict) and not problems else []
+    for part in parts:
+        for name, codes in model.catalogue.worded.items():
+            word = part.get(name) if isinstance(part, dict) else None
+            if isinstance(word, str) and (code := folded(word)) in codes:
+                part[name], changed = None if math.isnan(codes[code]) else codes[code], True
+    return json.dumps(record).encode() if changed else line
 
 
 def _wrong(line: bytes, schema: pa.Schema, model: OfferModel, source: str) -> tuple[Problem, ...]:

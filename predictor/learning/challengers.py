@@ -7,6 +7,7 @@ are no tables and say what transparency costs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,9 @@ CHALLENGERS: Mapping[str, Callable[[Catalogue, int], Any]] = {
 
 
 def _columns(catalogue: Catalogue) -> Columns:
-    return Columns(catalogue.names, {item.name: len(item.levels) for item in catalogue.inputs})
+    words = {item.name: len(item.levels) for item in catalogue.inputs}
+    pairs = zip(catalogue.names, catalogue.outside, strict=True)
+    return Columns(catalogue.names, words, {name: value for name, value in pairs if value == value})
 
 
 class Columns(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -98,19 +101,27 @@ class Columns(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-l
         Names of the signals. One without any rating is left out, since imputing and boosting fail on it.
     inputs
         Number of words by input, coded 0, 1, ... in X; an input that is not given has 0 in all its columns.
+    outside
+        The number that means "not applicable", by signal: it becomes a gap, and a column of its own.
     """
 
-    def __init__(self, signals: Sequence[str], inputs: Mapping[str, int]) -> None:
+    def __init__(
+        self, signals: Sequence[str], inputs: Mapping[str, int], outside: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
         self.signals = signals
         self.inputs = inputs
+        self.outside = outside
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Columns:
-        self.rated_ = [name for name in self.signals if X[name].notna().any()]
+        self.rated_ = [name for name in self.signals if (X[name].notna() & (X[name] != self.outside.get(name))).any()]
         return self
 
     def transform(self, X: pd.DataFrame) -> Floats:
         words = (X[name].to_numpy()[:, None] == np.arange(levels) for name, levels in self.inputs.items())
-        return np.hstack([X[self.rated_].to_numpy(np.float64), *words])
+        other = [X[name].to_numpy()[:, None] == value for name, value in self.outside.items()]
+        ratings = X[self.rated_].to_numpy(np.float64)
+        outside = [self.outside.get(name, np.nan) for name in self.rated_]
+        return np.hstack([np.where(ratings == outside, np.nan, ratings), *other, *words])
 
 
 class MeanRating(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # as above
@@ -136,6 +147,7 @@ class MeanRating(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # as a
     def transform(self, X: pd.DataFrame) -> Floats:
         low, high = np.array(self.low), np.array(self.high)
         shares = (X[list(self.signals)].to_numpy(np.float64) - low) / (high - low)
+        shares = np.where(shares < 0, np.nan, shares)  # not applicable
         count = (~np.isnan(shares)).sum(axis=1)
         mean = np.nansum(shares, axis=1) / np.maximum(count, 1)
         return np.where(count, mean, 0.5)[:, None]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
@@ -181,8 +182,8 @@ def alike(ratings: Ratings) -> tuple[str, ...]:
         The most alike first, a handful at most.
     """
     labels = [signal.label for signal in ratings.catalogue.signals]
-    found = ratings.X.corr(min_periods=ENOUGH).to_numpy()
-    rated = ~np.isnan(ratings.values)
+    found = pd.DataFrame(ratings.numbers).corr(min_periods=ENOUGH).to_numpy()
+    rated = ~np.isnan(ratings.numbers)
     pairs = [(j, k) for j, k in np.argwhere(np.triu(np.abs(found) >= ALIKE, 1)).tolist()]
     pairs.sort(key=lambda pair: -abs(found[pair]))
     told = [

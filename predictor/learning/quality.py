@@ -45,7 +45,9 @@ class DataQuality:
     rated
         Rows in which it was rated, by signal.
     missing
-        Share of rows in which it was not, by signal.
+        Share of rows in which it was not observed, by signal.
+    not_applicable
+        Rows in which it was not applicable, by signal; only of signals with that answer.
     floor, ceiling
         Share of its ratings at the bottom and at the top of the scale, by signal; 0 where it was never rated.
     duplicates
@@ -69,6 +71,7 @@ class DataQuality:
     n: int
     rated: Mapping[str, int]
     missing: Mapping[str, float]
+    not_applicable: Mapping[str, int]
     floor: Mapping[str, float]
     ceiling: Mapping[str, float]
     duplicates: int
@@ -80,14 +83,18 @@ class DataQuality:
 
 def data_quality(ratings: Ratings) -> DataQuality:
     """Count what is missing, repeated, flat or at the ends of its scale."""
-    values, names, n = ratings.values, ratings.catalogue.names, len(ratings)
-    rated = (~np.isnan(values)).sum(axis=0)
+    values, names, n = ratings.numbers, ratings.catalogue.names, len(ratings)
+    rated, missing = (~np.isnan(values)).sum(axis=0), np.isnan(ratings.values).sum(axis=0)
+    other = dict(zip(names, (n - rated - missing).tolist(), strict=True))
     ends = [(values == end).sum(axis=0) / np.maximum(rated, 1) for end in map(np.array, ratings.catalogue.ends)]
     sizes = np.unique(_groups(ratings), return_counts=True)[1]
     return DataQuality(
         n=n,
         rated=dict(zip(names, rated.tolist(), strict=True)),
-        missing=dict(zip(names, (1 - rated / max(n, 1)).tolist(), strict=True)),
+        missing=dict(zip(names, (missing / n if n else missing + 1.0).tolist(), strict=True)),
+        not_applicable={
+            signal.name: other[signal.name] for signal in ratings.catalogue.signals if signal.not_applicable
+        },
         floor=dict(zip(names, ends[0].tolist(), strict=True)),
         ceiling=dict(zip(names, ends[1].tolist(), strict=True)),
         duplicates=n - len(np.unique(_hashes(ratings))),
@@ -278,7 +285,7 @@ def _unstable(importances: Mapping[str, Importance], fits: int) -> Iterator[str]
 def _copies(ratings: Ratings) -> int:
     """Count rows that another group has too, with so many ratings, not all alike, that chance would not do it."""
     suspect = (~np.isnan(ratings.values)).sum(axis=1) >= COPIED_RATINGS
-    suspect &= ~_flat(ratings.values)
+    suspect &= ~_flat(ratings.numbers)
     _, row, times = np.unique(_hashes(ratings)[suspect], return_inverse=True, return_counts=True)
     _, owner = np.unique(_groups(ratings)[suspect], return_inverse=True)
     owned = np.unique(np.stack([row, owner]), axis=1)[0]

@@ -115,19 +115,21 @@ def _bars(title: str, labels: Mapping[str, str], sizes: Mapping[str, float]) -> 
 
 def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
     """Tell the shape functions, signals of one scale under one head; the most important first."""
-    scales: dict[tuple[float, ...], list[str]] = {}
-    knots = {signal.name: signal.scale.knots for signal in model.catalogue.signals}
-    for name in (name for name in model.feature_importances if name in knots):
-        scales.setdefault(knots[name], []).append(name)
+    scales: dict[tuple[float | str, ...], list[str]] = {}
+    signals = {signal.name: signal for signal in model.catalogue.signals}
+    for name in (name for name in model.feature_importances if name in signals):
+        scales.setdefault(model.catalogue.answers[name], []).append(name)
     yield _title("Shape functions: log-odds that a rating adds, against the usual interview")
-    for levels, names in scales.items():
-        last = len(levels) - 1
+    for answers, names in scales.items():
+        knots = signals[names[0]].scale.knots
+        last = len(knots) - 1
         shown = [round(i * last / 5) for i in range(6)] if last >= LEVELS else range(last + 1)
-        width = WIDTH - 2 - 6 * max(6, len(shown) + 1)
-        head = "".join(f"{levels[i]:>6g}" for i in shown)
+        beside = range(last + 1, len(answers) + 1)  # not applicable, not observed
+        width = WIDTH - 2 - 6 * max(6, len(shown) + len(beside))
+        head = "".join(f"{knots[i]:>6g}" for i in shown) + (f"{'n/a':>6}" if len(beside) > 1 else "")
         yield f"  {'rated':<{width}}{head}{'-':>6}"
         for name in names:
-            cells = "".join(f"{_signed(model.tables[name][i]):>6}" for i in (*shown, last + 1))
+            cells = "".join(f"{_signed(model.tables[name][i]):>6}" for i in (*shown, *beside))
             yield f"  {_short(labels[name], width - 1):<{width}}{cells}"
         if len(shown) <= last:
             yield f"  ({len(shown)} of {last + 1} ratings; all of them: --json)"
@@ -136,7 +138,7 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
             f"{word} {_signed(value)}" for word, value in zip((*item.levels, "-"), model.tables[item.name], strict=True)
         ]
         yield from (f"  {line}" for line in _wrap(f"{item.label}: {', '.join(words)}", WIDTH - 2))
-    yield "  - not observed"
+    yield "  - not observed" + ("; n/a not applicable" if any(s.not_applicable for s in signals.values()) else "")
     yield ""
 
 

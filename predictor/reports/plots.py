@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from predictor.learning.comparison import Leaderboard
     from predictor.learning.training import TrainingResult
+    from predictor.signals import Catalogue
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour vision.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -40,7 +41,7 @@ BLUE = PALETTE[0]
 TOP = 15
 PANELS = 30  # shape functions drawn at most
 HEATMAPS = 6  # pairs drawn at most
-UNSEEN = "\u2013"  # stands for "not observed" on an axis
+UNSEEN, BESIDE = "\u2013", "n/a"  # stand for "not observed" and "not applicable" on an axis
 _DPI = 130
 
 
@@ -307,33 +308,48 @@ def draw_shape(axes: Axes, shape: pd.DataFrame, reach: float, *, word: bool) -> 
         Whether levels are words of an input, which have no order.
     """
     *levels, _ = shape["rating"]
-    *seen, unseen = shape["log_odds"]
-    low, high = shape["low"].to_numpy()[:-1], shape["high"].to_numpy()[:-1]
-    at = np.arange(len(levels))
-    end = len(levels) * 1.06 + 0.2  # a gap, since "not observed" is no further step of the scale
+    other = len(levels) > 1 and not word and isinstance(levels[-1], str)  # "not applicable" is no step of the scale
+    count = len(levels) - other
+    at = np.arange(count)
+    gap = len(levels) * 0.06 + 0.2
+    beside = [count + gap + i * (1 + gap) for i in range(1 + other)]  # not applicable, not observed
+    places = np.array([*at, *beside])
+    log_odds, low, high = (shape[name].to_numpy() for name in ("log_odds", "low", "high"))
     counts = axes.twinx()
-    counts.bar([*at, end], shape["n"], width=0.8, color=GRID)
+    counts.bar(places, shape["n"], width=0.8, color=GRID)
     counts.set(ylim=(0, 3.6 * max(shape["n"].sum() / 2, shape["n"].max(), 1)), yticks=[])
     counts.spines[:].set_visible(False)
-    axes.set(zorder=counts.get_zorder() + 1, ylim=(-reach, reach), xlim=(-0.6, end + 0.6 + 0.03 * len(levels)))
+    end = beside[-1] + 0.6 + 0.03 * len(levels)
+    axes.set(zorder=counts.get_zorder() + 1, ylim=(-reach, reach), xlim=(-0.6, end))
     axes.patch.set_visible(False)
     axes.axhline(0, color=FAINT, linewidth=0.8)
-    if word:  # no order, hence no line
-        axes.errorbar(at, seen, yerr=[seen - low, high - seen], color=BLUE, fmt="o", markersize=4.5, capsize=2.5)
-    else:
-        axes.fill_between(at, low, high, color=BLUE, alpha=0.2, linewidth=0)
-        axes.plot(at, seen, color=BLUE, linewidth=1.8, marker="o", markersize=3.5 if len(at) < 12 else 0)
-    axes.plot([end], [unseen], color=BLUE, marker="o", markersize=4.5, markerfacecolor=PAPER)
-    shown = at[:: -(-len(at) // 7)]
+    points = slice(0 if word else count, len(levels))  # no order, hence no line
+    if points.start < points.stop:
+        seen, bars = log_odds[points], [(log_odds - low)[points], (high - log_odds)[points]]
+        axes.errorbar(places[points], seen, yerr=bars, color=BLUE, fmt="o", markersize=4.5, capsize=2.5)
+    if not word:
+        axes.fill_between(at, low[:count], high[:count], color=BLUE, alpha=0.2, linewidth=0)
+        axes.plot(at, log_odds[:count], color=BLUE, linewidth=1.8, marker="o", markersize=3.5 if count < 12 else 0)
+    axes.plot([beside[-1]], [log_odds[-1]], color=BLUE, marker="o", markersize=4.5, markerfacecolor=PAPER)
+    shown = at[:: -(-count // 7)]
     ticks = [  # every second word a line lower, so that they do not run into each other
         "\n" * (i % 2) + _short(levels[i], 12) if word else f"{levels[i]:g}" for i in shown.tolist()
     ]
-    axes.set_xticks([*shown, end], [*ticks, UNSEEN], parse_math=False)
+    axes.set_xticks([*shown, *beside], [*ticks, *([BESIDE] if other else []), UNSEEN], parse_math=False)
     _quiet(axes, "x")
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y", color=GRID, linewidth=0.8)
     axes.tick_params(labelsize=7 if word else 8, length=0)
     axes.tick_params(axis="y", labelsize=8)
+
+
+def cell_words(catalogue: Catalogue) -> dict[str, list[str]]:
+    """Name the cells of each term: its ratings or words, "n/a" where not applicable is an answer, not observed."""
+    words = {item.name: [*item.levels, UNSEEN] for item in catalogue.inputs}
+    for signal in catalogue.signals:
+        other = [BESIDE] if signal.not_applicable else []
+        words[signal.name] = [*(f"{knot:g}" for knot in signal.scale.knots), *other, UNSEEN]
+    return words
 
 
 def shape_reach(shapes: pd.DataFrame) -> float:
@@ -363,9 +379,8 @@ def pair_plot(model: OfferModel) -> Figure | None:
     if not pairs:
         return None
     labels: dict[str, str] = {signal.name: signal.label for signal in model.catalogue.signals}
-    levels: dict[str, list[str]] = {s.name: [f"{knot:g}" for knot in s.scale.knots] for s in model.catalogue.signals}
-    for item in model.catalogue.inputs:
-        labels[item.name], levels[item.name] = item.label, [_short(level, 12) for level in item.levels]
+    labels |= {item.name: item.label for item in model.catalogue.inputs}
+    cells = cell_words(model.catalogue)
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
     figure = _figure(max(7.4, 1.2 + 3.5 * columns), max(4.4, 1.1 + 2.9 * rows))
@@ -384,7 +399,7 @@ def pair_plot(model: OfferModel) -> Figure | None:
         for ticks, name, label in (
             (axes.set_xticks, pair.second, axes.set_xlabel), (axes.set_yticks, pair.first, axes.set_ylabel)
         ):  # fmt: skip
-            words = [*levels[name], UNSEEN]
+            words = [_short(word, 12) for word in cells[name]]
             every = -(-len(words) // 12)
             ticks(range(0, len(words), every), words[::every], parse_math=False)
             label(_short(labels[name], 34), parse_math=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from predictor.prediction import Contribution, Prediction
-from predictor.signals import CONTEXT, Catalogue
+from predictor.signals import CONTEXT, NOT_APPLICABLE, Catalogue
 
 if TYPE_CHECKING:
     from predictor.learning.comparison import Leaderboard
@@ -211,7 +211,9 @@ def render_catalogue(catalogue: Catalogue) -> str:
         lines += ["", click.style(title, bold=True)]
         for signal in (signal for signal in catalogue.signals if signal.family == family):
             side = f", {signal.side}" if signal.side else ""
-            lines.append(f"  {click.style(signal.name, fg='cyan')}  ({signal.scale}{side})")
+            other = f" or '{NOT_APPLICABLE}'" if signal.not_applicable else ""
+            better = f", {signal.better} is better" if signal.direction else ""
+            lines.append(f"  {click.style(signal.name, fg='cyan')}  ({signal.scale}{other}{side}{better})")
             lines += textwrap.wrap(signal.question, WIDTH, initial_indent="    ", subsequent_indent="    ")
             for rating, meaning in signal.anchors.items():
                 lines += textwrap.wrap(

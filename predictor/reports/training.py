@@ -18,12 +18,14 @@ from predictor.learning.importance import TOP as TOP_IMPORTANCES
 from predictor.learning.quality import SUSPICIOUS_AUC, shared_top
 from predictor.reports.curves import interval_plot, learning_plot, precision_recall_plot, roc_plot
 from predictor.reports.plots import (
+    BESIDE,
     HEATMAPS,
     PANELS,
     TOP,
     UNSEEN,
     _figure,
     calibration_plot,
+    cell_words,
     draw_shape,
     importance_plot,
     shape_reach,
@@ -281,15 +283,13 @@ def _shape_rows(label: str, shape: pd.DataFrame) -> Iterator[tuple[str, ...]]:
 
 
 def _heatmap(result: TrainingResult, pair: Pair, size: float, labels: dict[str, str]) -> Heatmap:
-    levels: dict[str, list[str]] = {s.name: [f"{k:g}" for k in s.scale.knots] for s in result.model.catalogue.signals}
-    levels |= {item.name: list(item.levels) for item in result.model.catalogue.inputs}
-    rows, columns = ([*_every(range(len(levels[name]))), len(levels[name])] for name in (pair.first, pair.second))
+    words = cell_words(result.model.catalogue)
+    rows, columns = (_shown(words[name]) for name in (pair.first, pair.second))
     reach = max(float(np.abs(other.log_odds).max()) for other, _ in result.model.strongest_pairs(HEATMAPS)) or 1.0
     cells = [
         [(_signed(v), abs(v) / reach, "for" if v > 0 else "against") for v in pair.log_odds[row, columns].tolist()]
         for row in rows
     ]
-    words = {name: [*levels[name], UNSEEN] for name in (pair.first, pair.second)}
     return Heatmap(
         labels[pair.first],
         labels[pair.second],
@@ -300,8 +300,13 @@ def _heatmap(result: TrainingResult, pair: Pair, size: float, labels: dict[str, 
     )
 
 
-def _every(levels: range) -> range:
-    return levels[:: -(-len(levels) // LEVELS)]
+def _shown(words: list[str]) -> list[int]:
+    """Choose cells: of a long scale every few, and those beside it."""
+    beside = 2 if BESIDE in words else 1
+    return [
+        *range(0, len(words) - beside, -(-(len(words) - beside) // LEVELS)),
+        *range(len(words) - beside, len(words)),
+    ]
 
 
 def _learning(result: TrainingResult) -> Drawing | None:

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from predictor.model import OfferModel
 from predictor.serving.answers import Refusal
 from predictor.serving.security import check_csrf
+from predictor.signals import NOT_APPLICABLE
 
 RATING, INPUT = "rating.", "input."  # what the fields of signals and inputs begin with
 LINE = 50.0  # per cent
@@ -35,7 +36,7 @@ class Rated:
     Attributes
     ----------
     ratings
-        By signal name; what was not observed is left out.
+        By signal name, or "not applicable"; what was not observed is left out.
     inputs
         The words of inputs, such as who rated; what nobody said is left out.
     base_rate
@@ -44,7 +45,7 @@ class Rated:
         Likelihood, 0 to 1, that "what goes with it" looks past.
     """
 
-    ratings: Mapping[str, float] = field(default_factory=dict)
+    ratings: Mapping[str, float | str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     base_rate: float | None = None
     line: float = LINE / 100
@@ -63,12 +64,13 @@ class Rated:
         Refusal
             422, if a rating is no number or a share is not between 0 and 100 %.
         """
-        ratings, inputs = {}, {}
+        ratings: dict[str, float | str] = {}
+        inputs = {}
         for name in form:
             value = text(form, name)
             if name.startswith(RATING) and value:
                 try:
-                    ratings[name.removeprefix(RATING)] = float(value)
+                    ratings[name.removeprefix(RATING)] = value if value == NOT_APPLICABLE else float(value)
                 except ValueError:
                     raise Refusal(422, "is not a number", field=name, found=value) from None
             elif name.startswith(INPUT) and value:

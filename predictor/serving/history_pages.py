@@ -90,8 +90,9 @@ def means(entries: Sequence[Entry], catalogue: Catalogue) -> list[Means]:
     for signal in catalogue.signals:
         rated: dict[bool, list[float]] = {True: [], False: []}
         for entry in entries:
-            if entry.outcome in TOLD and signal.name in entry.ratings:
-                rated[entry.outcome == OFFER].append(entry.ratings[signal.name])
+            rating = entry.ratings.get(signal.name)
+            if entry.outcome in TOLD and isinstance(rating, int | float):  # "not applicable" has no mean
+                rated[entry.outcome == OFFER].append(rating)
         a, b = rated[True], rated[False]
         if a or b:
             found.append(

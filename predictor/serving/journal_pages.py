@@ -14,6 +14,7 @@ from predictor.serving import views
 from predictor.serving.answers import Refusal
 from predictor.serving.forms import Form, Rated, day, text
 from predictor.serving.pages import page
+from predictor.signals import NOT_APPLICABLE
 from predictor.sources.entry import OUTCOMES, ROLE, TOLD, Entry, Estimate
 from predictor.sources.journal import Journal
 
@@ -145,7 +146,12 @@ def _show(request: Request, entry: Entry) -> Response:
     model: OfferModel = request.app.state.models()
     inputs = {ROLE: entry.rater_role} if entry.rater_role else {}
     said = SAID.get(request.query_params.get("said", ""))
-    foreign = sorted(set(entry.ratings) - set(model.catalogue.names))
+    taken = {signal.name: bool(signal.not_applicable) for signal in model.catalogue.signals}
+    foreign = sorted(
+        name
+        for name, rating in entry.ratings.items()
+        if not taken.get(name, False) and (name not in taken or rating == NOT_APPLICABLE)
+    )
     # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
     fixed = entry.frozen or bool(foreign)
     base_rate = entry.estimate.base_rate if entry.estimate else None

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from predictor.ratings import NO, YES
 from predictor.serving.settings import Settings
-from predictor.signals import RATINGS, SIDES, Catalogue
+from predictor.signals import RATINGS, SIDES, Catalogue, Signal
 
 Schema = dict[str, Any]
 
@@ -99,9 +99,7 @@ def _object(properties: Schema, **more: Any) -> Schema:
 def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
     signals = {
         signal.name: {
-            "type": ["number", "null"],
-            "minimum": signal.scale.low,
-            "maximum": signal.scale.high,
+            **_answers(signal),
             "description": " ".join(
                 [signal.question or signal.label, *(f"{k}: {v}." for k, v in signal.anchors.items())]
             ),
@@ -127,6 +125,13 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
         },
         "Interviews": {"anyOf": [_ref("Interview"), many]},
     }
+
+
+def _answers(signal: Signal) -> Schema:
+    """Write what may be answered for a signal: a rating on its scale, a code, or nothing."""
+    rating: Schema = {"type": ["number", "null"], "minimum": signal.scale.low, "maximum": signal.scale.high}
+    codes = [*dict.fromkeys((*signal.not_observed, *signal.not_applicable, *signal.codes))]
+    return {"anyOf": [rating, {"enum": codes}]} if codes else rating
 
 
 def _answered(catalogue: Catalogue) -> Schema:

@@ -95,7 +95,7 @@ def view(model: OfferModel, rated: Rated) -> View:
     elif unseen:
         told.append(("Who rated", "not said", unseen))
     families = [(catalogue.families.get(name, "Who rated"), "", log_odds) for name, log_odds in answer.families.items()]
-    own = any(part.side == "candidate" and part.rating is not None for part in answer.contributions)
+    own = any(part.side == "candidate" and isinstance(part.rating, int | float) for part in answer.contributions)
     return View(
         answer,
         _bars(told),

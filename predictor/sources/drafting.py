@@ -21,6 +21,7 @@ from predictor.errors import Problem, RatingsError, nearest, shorten
 from predictor.ratings import NO, YES, Ratings
 from predictor.signals import Catalogue, Scale, Signal
 from predictor.sources.files import read_csv, read_json, read_parquet, read_ratings
+from predictor.sources.hints import CODES, OddEnd, Tendency, numbered, obvious_codes, odd_ends, tendency
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,13 +56,15 @@ _WORD = {0: (1, 2, 3, 4, 5, 6, *_WIDE), 1: (2, 3, 4, 5, 6, 7, 10)}
 _USUAL = {0: (1, 5, *_WIDE), 1: (5, 7, 10)}
 _MANY = 30  # rows from which a pattern is no accident
 _FEW_WORDS = 12
-_CODES = {-99, -9, -1, 8, 9, 77, 88, 98, 99, 998, 999}  # usual for "not observed" in survey files
 
 _PROBE = Catalogue("probe", "", (Signal("x", "", "f", scale=Scale(-1e300, 1e300, 1e300)),), {"f": ""})
 
 
 class _Column:
-    """A column of the file; `cells` are None where empty, `values` None unless every cell could be a rating."""
+    """A column of the file; `cells` are None where empty, `values` None unless every cell could be a rating.
+
+    Obvious codes for "not observed" are in `codes`, and count as empty.
+    """
 
     def __init__(self, name: str, cells: Sequence[Any], *, text: bool, reused: Signal | None) -> None:
         self.name, self.snake, self.cells, self.reused = name, "_".join(_tokens(name)).lower(), cells, reused
@@ -74,6 +77,10 @@ class _Column:
                 else Ratings.from_records([{"x": cell} for cell in cells], _PROBE)
             )
             self.values = probe.values[:, 0]
+        self.codes = obvious_codes(self.values) if self.values is not None else ()
+        if self.values is not None and self.codes:
+            self.values = np.where(np.isin(self.values, self.codes), np.nan, self.values)
+            self.filled = ~np.isnan(self.values)
         words = sorted((_word(cell) for cell in cells if cell is not None), reverse=True)
         self.words = list({word.casefold(): word for word in words}.values())[::-1]  # each once, in any case of letters
         if self.values is not None and self.filled.any():
@@ -94,15 +101,7 @@ class _Column:
         """The narrowest scale in use that holds the column."""
         if self.shipped:
             return self.shipped.scale
-        if self.low < 0:
-            top = next(end for end in (1, 2, 3, 4, 5, *_WIDE) if end >= max(-self.low, self.high))
-            bottom = -top
-        else:
-            bottom = 0 if self.low < 1 or self.high > 10 else 1
-            ends = (_WORD if self.whole and self.filled.sum() >= _MANY else _USUAL)[bottom]
-            top = next(end for end in ends if end >= self.high)
-        span = top - bottom
-        return Scale(bottom, top, 1 if span <= 10 and (span > 2 or self.whole) else span / 10)
+        return _narrowest(self.low, self.high, whole=self.whole, many=bool(self.filled.sum() >= _MANY))
 
     def fits(self, scale: Scale) -> bool:
         """Whether the column can share a scale, though it may not use its ends.
@@ -117,6 +116,18 @@ class _Column:
         fills = self.high == own.high and self.low - own.low <= (own.high - own.low) / 4
         share = 0.5 if fills and self.whole and self.filled.sum() >= 10 else 0.25
         return self.high > scale.low + share * (scale.high - scale.low)
+
+
+def _narrowest(low: float, high: float, *, whole: bool, many: bool) -> Scale:
+    if low < 0:
+        top = next(end for end in (1, 2, 3, 4, 5, *_WIDE) if end >= max(-low, high))
+        bottom = -top
+    else:
+        bottom = 0 if low < 1 or high > 10 else 1
+        ends = (_WORD if whole and many else _USUAL)[bottom]
+        top = next(end for end in ends if end >= high)
+    span = top - bottom
+    return Scale(bottom, top, 1 if span <= 10 and (span > 2 or whole) else span / 10)
 
 
 def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None) -> str:
@@ -361,8 +372,10 @@ def _write(
         f"# Drafted from {file} ({len(y):,} rows). Please review before training:",
         "#   signals    take out what nobody rated, or what was known only after the decision",
         "#   scale      the ends on the form, which the file need not reach; the comments say what was seen",
-        "#   codes      if 0, 9 or 99 means 'not observed', empty those cells and draft again",
-        "#   direction  a label should say what a high rating means: 'Calm' or 'Stressed'",
+        "#   codes      not_observed = [99] names what means the same as an empty cell, not_applicable = [0] an answer",
+        "#              that is no rating. They lie outside of the scale; comments say where one is likely",
+        '#   better     "higher" or "lower" where you know it: a better rating then never lowers the likelihood. Let',
+        "#              the label say what a high rating means: 'Calm' or 'Stressed'",
         "#   context    what was left out, and why; to use a column after all, write [[signals]] for it instead",
         "#   families   group the signals: add keys under [families] and name them at the signals",
         '#   side       whose behaviour it is: "interviewer", "candidate" or "both"',
@@ -389,12 +402,26 @@ def _write(
         lines += ["", f"[inputs.{_key(column.name)}] # the model may use it", f"label = {_quoted(label)}"]
         lines.append(f"levels = [{', '.join(map(_quoted, levels))}]")
     lines += ["", "[families]", *(f"{key} = {_quoted(label)}" for key, label in families.items())]
+    groups = numbered(group.cells) if group else np.arange(len(y))
     for column in signals:
-        lines += ["", *_entry(column, scales[column.name], common)]
+        seen = _seen(column, y, groups, len(signals))
+        lines += ["", *_entry(column, scales[column.name], common, outcome.name, *seen)]
     return "\n".join(lines) + "\n"
 
 
-def _entry(column: _Column, scale: Scale, common: Scale) -> list[str]:
+def _seen(column: _Column, y: Floats, groups: NDArray[np.int64], columns: int) -> tuple[Tendency | None, list[OddEnd]]:
+    """See which way the ratings of a column go with the outcome, and which end of the scale may be no rating."""
+    assert column.values is not None
+    known = ~np.isnan(y) & column.filled
+    x = column.values[known]
+    odd = list(odd_ends(x, y[known], columns))
+    rating = ~np.isin(x, [end.value for end in odd])
+    return tendency(x[rating], y[known][rating], groups[known][rating], columns), odd
+
+
+def _entry(
+    column: _Column, scale: Scale, common: Scale, outcome: str, direction: Tendency | None, odd: Sequence[OddEnd]
+) -> list[str]:
     points, n = column.points, column.filled.sum()
     kind = "whole numbers" if column.whole else "with decimals"
     lines = [
@@ -402,9 +429,16 @@ def _entry(column: _Column, scale: Scale, common: Scale) -> list[str]:
     ]
     for far, near, other in ((points[-1], points[-2], points[0]), (points[0], points[1], points[-1])):
         gap = abs(far - near)
-        coded = (far in _CODES and gap > 1) or far < 0 <= near or gap > 2 * abs(near - other)
+        coded = (far in CODES and gap > 1) or far < 0 <= near or gap > 2 * abs(near - other)
         if coded and 4 <= len(points) <= 21:
-            lines.append(f"# {far:g} stands apart: if it means 'not observed', empty those cells and draft again")
+            count = int((column.values == far).sum())
+            why = f"{far:g} stands apart (n = {count:,}): if it means 'not observed'"
+            lines += _suggested(column, why, "not_observed", far)
+    for end in odd:
+        there, beside = f"{end.share:.0%} (n = {end.n:,})", f"{end.next_share:.0%} at {end.next:g} (n = {end.n_next:,})"
+        lines.append(f"# {end.value:g} stands out: {_shown(outcome)} = yes in {there} against {beside},")
+        why = "against the order of the ratings; if it means 'not applicable'"
+        lines += _suggested(column, why, "not_applicable", end.value)
     if _OUTCOME.search(column.snake):
         lines.append("# the name sounds like an outcome: take it out if it was known only after the decision")
     lines += ["[[signals]]", f"name = {_quoted(column.name)}"]
@@ -418,8 +452,36 @@ def _entry(column: _Column, scale: Scale, common: Scale) -> list[str]:
     if column.shipped:
         lines += [f"anchors.{rating} = {_quoted(text)}" for rating, text in column.shipped.anchors.items()]
     if scale != common:
-        lines.append(f"scale = {{ low = {scale.low:g}, high = {scale.high:g}, step = {scale.step:g} }}")
+        lines.append(_inline(scale))
+    way = ""
+    if direction:
+        which = "higher" if direction.correlation > 0 else "lower"
+        way = f" # in this file {which} ratings go with {_shown(outcome)} = yes ({direction})"
+    lines.append(f"better = {_quoted(column.shipped.better if column.shipped else 'either')}{way}")
+    if column.codes:
+        lines.append(f"not_observed = [{', '.join(f'{code:g}' for code in column.codes)}] # far from all ratings")
     return lines
+
+
+def _suggested(column: _Column, why: str, key: str, code: float) -> list[str]:
+    """Suggest, as comments, to name a code, and the scale that it leaves."""
+    ratings = column.points[column.points != code]
+    low, high = float(ratings[0]), float(ratings[-1])
+    scale = _narrowest(low, high, whole=column.whole, many=True)
+    if scale.low <= code <= scale.high:
+        if not column.whole:
+            return [f"# {why}, empty those cells and draft again"]
+        scale = Scale(low, high, 1 if high - low <= 10 else (high - low) / 10)
+    return [f"# {why}, write, in place of the scale:", f"#   {key} = [{code:g}]", f"#   {_inline(scale)}"]
+
+
+def _inline(scale: Scale) -> str:
+    return f"scale = {{ low = {scale.low:g}, high = {scale.high:g}, step = {scale.step:g} }}"
+
+
+def _shown(text: str) -> str:
+    """Write a name into a comment, which ends with its line."""
+    return shorten(" ".join(text.split()), 40)
 
 
 def _tokens(name: str) -> list[str]:

@@ -97,7 +97,7 @@ class Entry:
     rater_role
         Who rated, one of the catalogue's words; empty where nobody said.
     ratings
-        By signal name; what was not observed is left out.
+        By signal name, or "not applicable"; what was not observed is left out.
     rated_at
         When ratings or role were last changed, UTC; None where an imported file does not say.
     estimate
@@ -125,7 +125,7 @@ class Entry:
     note: str = ""
     held_on: date | None = None
     rater_role: str = ""
-    ratings: Mapping[str, float] = field(default_factory=dict)
+    ratings: Mapping[str, float | str] = field(default_factory=dict)
     rated_at: datetime | None = None
     estimate: Estimate | None = None
     outcome: str = UNKNOWN
@@ -188,7 +188,7 @@ def moment(at: date) -> datetime:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
 
 
-def rated(ratings: Mapping[str, Any], rater_role: str, catalogue: Catalogue) -> tuple[dict[str, float], str]:
+def rated(ratings: Mapping[str, Any], rater_role: str, catalogue: Catalogue) -> tuple[dict[str, float | str], str]:
     """Check ratings and role against a catalogue; those that were observed, and the role in the catalogue's words.
 
     Raises
@@ -198,13 +198,7 @@ def rated(ratings: Mapping[str, Any], rater_role: str, catalogue: Catalogue) -> 
     """
     record = {"ratings": ratings, **({ROLE: rater_role} if rater_role else {})}
     checked = Ratings.from_records([record], catalogue, source="the rating")
-    return observed(checked, 0), str(checked.columns[ROLE][0]) if rater_role else ""
-
-
-def observed(ratings: Ratings, row: int) -> dict[str, float]:
-    """Give the ratings of a row, without what was not observed."""
-    found = zip(ratings.catalogue.names, ratings.values[row].tolist(), strict=True)
-    return {name: value for name, value in found if value == value}
+    return checked.answers(0), str(checked.columns[ROLE][0]) if rater_role else ""
 
 
 def ratings_of(entries: Sequence[Entry], catalogue: Catalogue, *, source: str, training: bool) -> Ratings:

@@ -24,7 +24,6 @@ from predictor.sources.entry import (
     moment,
     new_id,
     now,
-    observed,
 )
 from predictor.sources.files import parse_csv
 
@@ -83,7 +82,7 @@ def parse_entries(content: bytes, source: str, catalogue: Catalogue) -> tuple[li
         return [], problems
     roles = ratings.columns.get(ROLE, [""] * len(rows))
     return [
-        Entry(**data, ratings=observed(ratings, row), rater_role=str(roles[row])) for row, data in enumerate(read)
+        Entry(**data, ratings=ratings.answers(row), rater_role=str(roles[row])) for row, data in enumerate(read)
     ], []
 
 
@@ -146,7 +145,7 @@ def _ordinary(ratings: Ratings, name: str) -> list[Entry]:
         data["note"] = "; ".join(f"{column}: {word}" for column, word in told.items())
         problems += [Problem(why, row + 1, column) for column, why in faults(data).items()]
         if not problems:
-            entries.append(Entry(**data, ratings=observed(ratings, row)))
+            entries.append(Entry(**data, ratings=ratings.answers(row)))
     if problems:
         raise RatingsError(ratings.source, problems)
     return entries

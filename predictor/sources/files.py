@@ -14,8 +14,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from predictor.atomic import write_text
 from predictor.errors import MissingExtraError, Problem, RatingsError
 from predictor.ratings import Ratings
@@ -207,9 +205,10 @@ def write_csv(ratings: Ratings, path: str | Path) -> Path:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*names, *catalogue.names, catalogue.outcome])
     for row in range(len(ratings)):
-        numbers = ["" if np.isnan(value) else f"{value:g}" for value in ratings.values[row]]
+        answers = ratings.answers(row)
+        cells = [cell if isinstance(cell := answers.get(name, ""), str) else f"{cell:g}" for name in catalogue.names]
         outcome = {0.0: "no", 1.0: "yes"}.get(ratings.y[row], "")
-        writer.writerow([*(ratings.columns[name][row] for name in names), *numbers, outcome])
+        writer.writerow([*(ratings.columns[name][row] for name in names), *cells, outcome])
     return write_text(path, out.getvalue())
 
 

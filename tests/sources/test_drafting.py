@@ -135,12 +135,93 @@ def test_kept_though_it_looks_suspicious(tmp_path: Path) -> None:
     assert draft(write(tmp_path, {**columns, "hired": OUTCOME})).names == tuple(columns)
 
 
-@pytest.mark.parametrize("code", [-9, -1, 9, 99])
-def test_a_code_for_not_observed_is_pointed_out(tmp_path: Path, code: int) -> None:
-    path = write(tmp_path, {"calm": [*ratings(1, 5, N - 1), code], "fine": ratings(-3, 3), "hired": OUTCOME})
+@pytest.mark.parametrize(
+    ("cells", "codes", "scale"),
+    [
+        ([99, *ratings(1, 5, N - 1)], (99,), Scale(1, 5)),
+        ([98, 99, *ratings(1, 7, N - 2)], (98, 99), Scale(1, 7)),
+        ([-9, *ratings(0, 10, N - 1)], (-9,), Scale(0, 10)),
+        ([-1, *ratings(1, 5, N - 1)], (-1,), Scale(1, 5)),
+        ([-1, *ratings(0, 5, N - 1)], (), Scale(-5, 5)),
+        ([9, *ratings(1, 5, N - 1)], (), Scale(1, 10)),
+        ([3, 5, 7, 99] * 2 + [3] * (N - 8), (99,), Scale(1, 7)),
+        (ratings(0, 99), (), Scale(0, 100, 10)),
+    ],
+)
+def test_an_obvious_code_is_named(tmp_path: Path, cells: list[int], codes: tuple[float, ...], scale: Scale) -> None:
+    path = write(tmp_path, {"calm": cells, "hired": OUTCOME})
+    (calm,) = draft(path).signals
+    assert (calm.not_observed, calm.scale) == (codes, scale)
+    values = read_ratings(path, Catalogue.load(path.with_suffix(".toml"))).values[:, 0]
+    np.testing.assert_array_equal(values, [np.nan if cell in codes else cell for cell in cells])
+
+
+def taken(text: str) -> Catalogue:
+    """The draft after a person has taken what its comments suggest, in place of the scale."""
+    lines = [
+        line.removeprefix("#   ") if line.startswith(("#   not_", "#   scale = ")) else line
+        for line in text.splitlines()
+    ]
+    suggested = [line for line in lines if line.startswith(("not_", "scale = "))]
+    lines = [line for line in lines if line not in suggested]
+    return Catalogue.from_dict(tomllib.loads("\n".join([*lines, *suggested[:2]])))
+
+
+@pytest.mark.parametrize("code", [8, 9])
+def test_a_likely_code_is_pointed_out(tmp_path: Path, code: int) -> None:
+    path = write(tmp_path, {"calm": [*ratings(1, 5, N - 1), code], "hired": OUTCOME})
     text = draft_catalogue(path, outcome="hired")
-    assert f"# {code} stands apart" in text
     assert text.count("stands apart") == 1
+    assert f"# {code} stands apart (n = 1): if it means 'not observed'" in text
+    (calm,) = taken(text).signals
+    assert (calm.not_observed, calm.scale) == ((code,), Scale(1, 5))
+
+
+def outcomes(shares: Mapping[int, tuple[int, int]]) -> dict[str, list[Any]]:
+    """Rows of one signal by rating: how many, and how many of them yes."""
+    cells = [rating for rating, (n, _) in shares.items() for _ in range(n)]
+    return {"calm": cells, "hired": [int(i < yes) for n, yes in shares.values() for i in range(n)]}
+
+
+RISING = {1: (100, 20), 2: (100, 30), 3: (100, 40), 4: (100, 50), 5: (100, 60)}
+LEVEL = {1: (100, 40), 2: (100, 44), 3: (100, 40), 4: (100, 44), 5: (100, 40)}
+
+
+@pytest.mark.parametrize(
+    ("shares", "code"),
+    [
+        ({0: (20, 18), **RISING}, 0),
+        ({0: (20, 0), **RISING}, None),  # where the order of the ratings leads
+        ({0: (20, 8), **RISING}, None),  # within noise
+        ({0: (90, 81), **RISING}, None),  # not rare
+        ({**RISING, 6: (20, 2)}, 6),
+        ({**RISING, 6: (20, 20)}, None),
+        ({0: (20, 20), **LEVEL}, 0),
+        (LEVEL, None),
+    ],
+)
+def test_an_end_that_breaks_the_order_is_pointed_out(
+    tmp_path: Path, shares: dict[int, tuple[int, int]], code: int | None
+) -> None:
+    text = draft_catalogue(write(tmp_path, outcomes(shares)), outcome="hired")
+    assert ("stands out" in text) == (code is not None)
+    if code is not None:
+        n, yes = shares[code]
+        assert f"# {code} stands out: hired = yes in {yes / n:.0%} (n = {n})" in text
+        (calm,) = taken(text).signals
+        assert (calm.not_applicable, calm.scale) == ((code,), Scale(1, 5))
+
+
+def test_a_direction_is_left_to_the_person(tmp_path: Path) -> None:
+    """The tendency is a comment, without the rows of a code, and nothing is said where it is noise."""
+    for shares, said in (
+        ({0: (20, 18), **RISING}, ' # in this file higher ratings go with hired = yes (rank correlation .29, n = 500)'),
+        ({6 - rating: share for rating, share in RISING.items()}, ' # in this file lower ratings go with hired = yes (rank correlation -.29, n = 500)'),
+        (LEVEL, ""),
+    ):  # fmt: skip
+        path = write(tmp_path, outcomes(shares))
+        assert f'\nbetter = "either"{said}\n' in draft_catalogue(path, outcome="hired")
+        assert draft(path).directions == (0,)
 
 
 def test_roles_become_an_input_and_names_become_labels_and_sides(tmp_path: Path) -> None:
