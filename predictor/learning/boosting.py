@@ -2,7 +2,8 @@
 
 A booster sees the numbers of cells instead of ratings, so between knots its tables are interpolated like any other.
 Small trees come first: as deep as terms may stand in one table, they are fast, and show whether boosters are worth
-their time and which terms act together. Larger trees then ask about those only.
+their time and which terms act together. Larger trees then ask about those only; every fold finds its own, since terms
+that were found with the help of its held-out rows would make the booster look better than it is.
 
 The boosters of the folds are averaged rather than fitted again on everything: each is judged by the fold that it has
 not seen, and their mean is steadier than any of them.
@@ -22,13 +23,11 @@ from joblib import Parallel, delayed
 from predictor.learning.decomposition import Terms, add, evaluate, purify
 from predictor.tables import Floats, Grid, Ints
 
-PATIENCE, STEPS = 30, 1000  # steps without gain before it stops, and most steps
-RATE, SMALL_RATE = 0.1, 0.2  # learning rates of larger and of small trees
+RATE, PATIENCE, STEPS = 0.2, 30, 1000  # learning rate, steps without gain before it stops, and most steps
 TRIED = 0.5  # share of the terms that a split may choose from: makes the boosters of a mean differ
-LEAVES = 16  # of larger trees
-L2 = 3.0  # penalty on the leaves of larger trees
-FEW_ROWS = 500  # under this many rows leaves may hold fewer, trees are smaller and leaves are penalised less
-PLACES = 50  # most tables of several terms
+LEAVES, LEAF_ROWS = 16, 5  # of larger trees, and fewest rows of a leaf
+PENALTY, SMALL_PENALTY = 3.0, 1.0  # on the squares of leaves of larger and of small trees
+PLACES = 20  # most tables of `order` terms that a fold's larger trees may make
 # Cells of tables, for each row and in all; with more, trees fill them thinly and the model's file is large.
 CELLS_PER_ROW, MOST_CELLS = 200, 500_000
 TOLERANCE = 1e-9  # by which tables may differ from the trees that they were read from
@@ -92,12 +91,11 @@ def fit_folds(
     some: Iterable[int],
     *,
     order: int,
-    within: Sequence[tuple[int, ...]] | None = None,
     directions: Ints,
     seed: int,
     n_jobs: int | None = None,
 ) -> list[Fit]:
-    """Fit a booster on all rows but a fold's, for some of the folds.
+    """Fit a booster of small trees on all rows but a fold's, for some of the folds.
 
     Parameters
     ----------
@@ -114,8 +112,6 @@ def fit_folds(
         Numbers of the folds to leave out, one after the other.
     order
         Most terms that may stand in one table: 2 or 3.
-    within
-        The terms that may stand in a table together, for larger trees; None fits small trees, which may combine any.
     directions
         For each term, shape (terms,): 1 where a higher rating may only raise the log-odds, -1 where it may only lower
         them, 0 where anything goes.
@@ -124,8 +120,35 @@ def fit_folds(
     n_jobs
         How many boosters are fitted side by side; None leaves it to joblib's configuration.
     """
-    jobs = (delayed(fit_fold)(cells, y, grid, fold, k, order, within, directions, seed) for k in some)
+    jobs = (delayed(fit_fold)(cells, y, grid, fold, k, order, None, directions, seed) for k in some)
     return list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
+
+
+def enlarge(
+    small: Sequence[Fit],
+    cells: Floats,
+    y: Floats,
+    grid: Grid,
+    fold: Ints,
+    *,
+    order: int,
+    directions: Ints,
+    seed: int,
+    n_jobs: int | None = None,
+) -> list[Fit]:
+    """Fit larger trees for the same folds; each asks about the terms that act together in the fold's small trees.
+
+    Parameters are those of `fit_folds`, which made `small`.
+    """
+    jobs = (delayed(_enlarge)(fit, cells, y, grid, fold, order, directions, seed) for fit in small)
+    return list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
+
+
+def _enlarge(
+    small: Fit, cells: Floats, y: Floats, grid: Grid, fold: Ints, order: int, directions: Ints, seed: int
+) -> Fit:
+    terms = tables_of(small, grid, steps=1 + int(np.argmin(small.losses)))
+    return fit_fold(cells, y, grid, fold, small.fold, order, joint(terms, order, cells, grid), directions, seed)
 
 
 def average(fits: Sequence[Fit], cells: Floats, grid: Grid, fold: Ints) -> Boosters:
@@ -143,11 +166,11 @@ def average(fits: Sequence[Fit], cells: Floats, grid: Grid, fold: Ints) -> Boost
     return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread))
 
 
-def joint(boosters: Boosters, order: int, cells: Floats, grid: Grid) -> list[tuple[int, ...]]:
+def joint(terms: Terms, order: int, cells: Floats, grid: Grid) -> list[tuple[int, ...]]:
     """Find the terms that act together most: those of the purified tables whose values vary most over the rows."""
     shares = np.split(cells.mean(axis=0), grid.offsets[1:-1])
     size = {}
-    for place, table in purify(boosters.terms, shares).items():
+    for place, table in purify(terms, shares).items():
         if len(place) == order:
             square = table**2
             for term in place:
@@ -175,11 +198,11 @@ def fit_fold(
 ) -> Fit:
     inside = fold != k
     numbering, codes = _number(cells, inside, grid, directions, np.random.default_rng([seed, k]))
-    few = len(y) < FEW_ROWS
     settings: dict[str, Any] = {
         "objective": "binary",
         "metric": "binary_logloss",
-        "min_data_in_leaf": 3 if few else 5,
+        "learning_rate": RATE,
+        "min_data_in_leaf": LEAF_ROWS,
         "min_sum_hessian_in_leaf": 0.0,
         "feature_fraction_bynode": TRIED,
         "monotone_constraints": directions.tolist(),
@@ -193,13 +216,12 @@ def fit_fold(
         "verbosity": -1,
     }
     if within is None:
-        settings |= {"learning_rate": SMALL_RATE, "lambda_l2": 1.0, "max_depth": order, "num_leaves": 2**order}
+        settings |= {"lambda_l2": SMALL_PENALTY, "max_depth": order, "num_leaves": 2**order}
     else:
         alone = [(term,) for term in range(len(grid.levels))]
         settings |= {
-            "learning_rate": RATE,
-            "lambda_l2": 1.0 if few else L2,
-            "num_leaves": LEAVES // 2 if few else LEAVES,
+            "lambda_l2": PENALTY,
+            "num_leaves": LEAVES,
             "interaction_constraints": [list(place) for place in [*within, *alone]],
         }
     known = lgb.Dataset(codes[inside], y[inside], params=settings)

@@ -23,8 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from predictor.signals import Catalogue
 from predictor.tables import Floats
 
+SPARED = 10  # rows of the rarer outcome from which boosting is stopped by some of them
 UNRESTRICTED = ("boosting", "forest")  # a logistic regression is additive, and so could be tables too
-HEAVY = ("boosting", "forest")  # take longer than the rest of a fold; the folds of one repeat do for them
 
 
 def challenger(name: str, catalogue: Catalogue, seed: int = 0) -> Any:
@@ -42,7 +42,7 @@ def challenger(name: str, catalogue: Catalogue, seed: int = 0) -> Any:
     Returns
     -------
     estimator
-        With scikit-learn's usual settings: none is tuned, and neither is the pool.
+        With settings that are the same for all data: none is tuned on them, and neither is the pool.
 
     Examples
     --------
@@ -69,11 +69,11 @@ def _logistic(catalogue: Catalogue, seed: int) -> Pipeline:
 
 
 def _boosting(catalogue: Catalogue, seed: int) -> Pipeline:
-    return make_pipeline(_columns(catalogue), HistGradientBoostingClassifier(random_state=seed))
+    return make_pipeline(_columns(catalogue), StoppedBoosting(random_state=seed))
 
 
 def _forest(catalogue: Catalogue, seed: int) -> Pipeline:
-    trees = RandomForestClassifier(200, min_samples_leaf=5, random_state=seed, n_jobs=1)
+    trees = RandomForestClassifier(100, min_samples_leaf=5, random_state=seed, n_jobs=1)
     return make_pipeline(_columns(catalogue), SimpleImputer(), trees)
 
 
@@ -122,6 +122,28 @@ class Columns(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-l
         ratings = X[self.rated_].to_numpy(np.float64)
         outside = [self.outside.get(name, np.nan) for name in self.rated_]
         return np.hstack([np.where(ratings == outside, np.nan, ratings), *other, *words])
+
+
+class StoppedBoosting(HistGradientBoostingClassifier):  # type: ignore[misc]  # as above
+    """Gradient boosting that stops early on a tenth of the rows, or after few steps where none can be spared.
+
+    With scikit-learn's own settings, a hundred steps of 31 leaves, it is worse than the base rate on a thousand
+    interviews. These were chosen on simulated and on public ratings, 96 to 5,000 rows.
+
+    Parameters
+    ----------
+    random_state
+        Of the rows that it stops by.
+    """
+
+    def __init__(self, *, random_state: int = 0) -> None:
+        super().__init__(learning_rate=0.1, max_leaf_nodes=8, random_state=random_state)
+
+    def fit(self, X: Floats, y: Any) -> StoppedBoosting:
+        enough = np.unique(y, return_counts=True)[1].min() >= SPARED
+        self.early_stopping, self.max_iter = bool(enough), 300 if enough else 20
+        super().fit(X, y)
+        return self
 
 
 class MeanRating(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # as above

@@ -20,6 +20,7 @@ TRUSTED = (
     "numpy.dtype",
     "predictor.learning.challengers.Columns",
     "predictor.learning.challengers.MeanRating",
+    "predictor.learning.challengers.StoppedBoosting",
     # Trees follow the numbers of their nodes without a check: a forged file can crash the process, though not run code.
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -13,7 +14,7 @@ from scipy.special import expit
 
 from predictor.factors import Completion
 from predictor.learning.basis import Basis, choose_basis
-from predictor.learning.boosting import Boosters, average, fit_folds, joint, too_large
+from predictor.learning.boosting import Boosters, Fit, average, enlarge, fit_folds, too_large
 from predictor.learning.decomposition import Terms, add, evaluate
 from predictor.learning.factors import fit_factors
 from predictor.learning.gaps import fit_gaps
@@ -277,29 +278,27 @@ def _boost(
 
     `first` are the regression's log-odds out of fold, drawn towards zero by `kappa` for what was not rated.
     """
-    trial, tried = range(min(TRIAL, int(fold.max()) + 1)), fold < TRIAL
-    best: tuple[float, int, Boosters] | None = None
+    count = int(fold.max()) + 1
+    tried = fold < TRIAL
+    options: dict[str, Any] = {"directions": directions, "seed": seed, "n_jobs": n_jobs}
+    best: tuple[float, int, list[Fit]] | None = None
     for order in (2, 3):
         if too_large(grid, order, len(y)):
             break
-        fits = fit_folds(cells, y, grid, fold, trial, order=order, directions=directions, seed=seed, n_jobs=n_jobs)
-        small = average(fits, cells, grid, fold)
-        _, regression, boosters = weigh(first[tried], (kappa * small.out_of_fold)[tried], y[tried])
+        small = fit_folds(cells, y, grid, fold, range(min(TRIAL, count)), order=order, **options)
+        second = kappa * average(small, cells, grid, fold).out_of_fold
+        _, regression, boosters = weigh(first[tried], second[tried], y[tried])
         if boosters < LEAST:
             break
-        loss = float(np.logaddexp(0, (1 - 2 * y[tried]) * (kappa * small.out_of_fold)[tried]).sum())
+        loss = float(np.logaddexp(0, (1 - 2 * y[tried]) * second[tried]).sum())
         best = (loss, order, small) if best is None or loss < best[0] else best
         if boosters < regression:
             break
     if best is None:
         return None
     _, order, small = best
-    within = joint(small, order, cells, grid)
-    folds = range(int(fold.max()) + 1)
-    fits = fit_folds(
-        cells, y, grid, fold, folds, order=order, within=within, directions=directions, seed=seed, n_jobs=n_jobs
-    )
-    found = average(fits, cells, grid, fold)
+    small = small + fit_folds(cells, y, grid, fold, range(TRIAL, count), order=order, **options)
+    found = average(enlarge(small, cells, y, grid, fold, order=order, **options), cells, grid, fold)
     return found if weigh(first, kappa * found.out_of_fold, y)[2] >= LEAST else None
 
 

@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
-from predictor.learning.challengers import CHALLENGERS, HEAVY, UNRESTRICTED, challenger
+from predictor.learning.challengers import CHALLENGERS, UNRESTRICTED, challenger
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.comparison import keys
 from predictor.learning.curve import LearningCurve, learning_curve
@@ -187,8 +187,7 @@ class TrainingResult:
         The same by who rated, where the catalogue says so.
     challengers
         Scores of each challenger in the same folds: "base_rate" (always the share of offers), "mean_rating" (a
-        logistic regression on the plain mean of the ratings), "logistic", "boosting" and "forest". The last two, which
-        take long, run in the folds of the first repeat only.
+        logistic regression on the plain mean of the ratings), "logistic", "boosting" and "forest".
     gains
         Log-loss saved against each challenger, on the same rows and folds.
     transparency
@@ -206,8 +205,8 @@ class TrainingResult:
     folds
         Number of the fold, from 0 in each repeat, in which a row was not seen, shape (repeats, n).
     out_of_fold
-        Probability of an offer by models that had not seen the row, of shape (repeats, n), or (1, n) for challengers
-        that take long: by name, the model itself under `config.model`.
+        Probability of an offer by models that had not seen the row, shape (repeats, n): by name, the model itself
+        under `config.model`.
     fitted
         Challengers fitted on every row, by name: scikit-learn estimators of `Ratings.features`.
     keys
@@ -538,9 +537,8 @@ def _run(
                 seed=(config.seed, fold.number),
             )
         for name in _challengers(config):
-            if fold.repeat == 0 or name not in HEAVY or name == config.model:
-                fitted = _challenger(name, learned, y[fold.train], catalogue, config)
-                predictions[name] = fitted.predict_proba(test)[:, 1]
+            fitted = _challenger(name, learned, y[fold.train], catalogue, config)
+            predictions[name] = fitted.predict_proba(test)[:, 1]
     return _Run(fold, predictions, goes_by)
 
 
@@ -561,9 +559,9 @@ def _fit_challengers(ratings: Ratings, config: TrainingConfig) -> dict[str, Any]
 
 
 def _out_of_fold(runs: Sequence[_Run], n: int) -> dict[str, Floats]:
-    """Put the folds' predictions together: by name, shape (repeats, n), or (1, n) for what ran in one repeat only."""
-    repeats = {name: run.fold.repeat + 1 for run in runs for name in run.predictions}  # the last one stays
-    found = {name: np.full((count, n), np.nan) for name, count in repeats.items()}
+    """Put the folds' predictions together: by name, shape (repeats, n)."""
+    repeats = 1 + max((run.fold.repeat for run in runs), default=-1)
+    found = {name: np.full((repeats, n), np.nan) for run in runs for name in run.predictions}
     for run in runs:
         for name, predictions in run.predictions.items():
             found[name][run.fold.repeat, run.fold.test] = predictions

@@ -105,10 +105,10 @@ def test_rows_that_say_nothing_end_at_the_base_rate() -> None:
         found = average(fits, cells, grid, fold)
         base = [np.log(y[fold != k].mean() / (1 - y[fold != k].mean())) for k in range(5)]
         np.testing.assert_allclose(found.out_of_fold, np.array(base)[fold], atol=1e-6)
-        assert joint(found, 2, cells, grid) == []
+        assert joint(found.terms, 2, cells, grid) == []
 
 
 def test_terms_that_act_together_come_first() -> None:
     cells, y, grid, fold = _rows(4, n=1000)
     fits = [fit_fold(cells, y, grid, fold, k, 2, None, NONE, seed=0) for k in range(3)]
-    assert set(joint(average(fits, cells, grid, fold), 2, cells, grid)[:3]) == {(0, 1), (0, 3), (1, 3)}
+    assert set(joint(average(fits, cells, grid, fold).terms, 2, cells, grid)[:3]) == {(0, 1), (0, 3), (1, 3)}
