@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-APPLICATION, VERSION = 0x494F504A, 2  # "IOPJ" in the file's header, and the layout of the table and its JSON
+APPLICATION, VERSION = 0x494F504A, 3  # "IOPJ" in the file's header, and the layout of the table and its JSON
 WAIT = 10.0  # seconds that one process waits for another
 FIELDS = tuple(Entry.__dataclass_fields__)
 _first_look, _known = threading.RLock(), set[tuple[int, int]]()

@@ -30,7 +30,7 @@ from predictor.learning.comparison import FEWEST
 from predictor.sources import journal as module
 from predictor.sources.entry import OUTCOMES, Entry, Estimate, new_id
 from predictor.sources.files import write_csv
-from predictor.sources.journal import Journal
+from predictor.sources.journal import VERSION, Journal
 from predictor.trainings import Present, train_on_journal
 
 GOALS, RAPPORT = "goals_discussed", "mutual_rapport"
@@ -203,7 +203,7 @@ def test_what_was_kept_in_the_first_layout_is_read_and_imported(journal: Journal
     assert journal.import_csv("\n".join(",".join(cells) for cells in (before, before.values())).encode()) == 1
     assert [entry.estimate for entry in Journal(journal.path).entries()] == [SAID, SAID]
     with contextlib.closing(sqlite3.connect(journal.path)) as file:
-        assert file.execute("PRAGMA user_version").fetchone() == (2,)
+        assert file.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
 def test_deleted_for_good(journal: Journal) -> None:
@@ -272,7 +272,10 @@ def _nonsense(path: Path) -> None:
 SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "text": (lambda path: path.write_text("goals_discussed,offer\n4,yes\n"), "is not a journal of this tool"),
     "foreign": (lambda path: _sqlite(path, "PRAGMA journal_mode = WAL", "CREATE TABLE t (x)"), "is not a journal"),
-    "newer": (lambda path: (Journal(path), _sqlite(path, "PRAGMA user_version = 3")), "newer than this version reads"),
+    "newer": (
+        lambda path: (Journal(path), _sqlite(path, f"PRAGMA user_version = {VERSION + 1}")),
+        "newer than this version reads",
+    ),
     "cut": (_half, "damaged"),
     "a folder": (lambda path: path.mkdir(), "cannot be used as a journal: Is a directory"),
     "nonsense": (_nonsense, "damaged: outcome is none of"),
