@@ -26,6 +26,36 @@ RARE = 1e-6  # least share of a rating, so that its bounds are finite
 
 
 @dataclass(frozen=True, eq=False)
+class LeftOut:
+    """How the share of signals that a row leaves unrated goes with its ratings, where it does.
+
+    People may rate less where an interview went badly. Then what was left out says something of what it would have
+    been rated: the share is one more indicator of the common factors.
+
+    Attributes
+    ----------
+    mean, sd
+        Of the share left out, 0 to 1, among the rows learned from.
+    most
+        Share up to which those rows reach (99 % of them); beyond it nothing more is said.
+    loadings
+        In standard units, on the common factors, shape (k,).
+    unique
+        Variance that it does not share with them, in standard units.
+    """
+
+    mean: float
+    sd: float
+    most: float
+    loadings: Floats
+    unique: float
+
+    def z(self, unrated: NDArray[np.bool_]) -> Floats:
+        """Share left out by each row of shape (n, p), in standard units, shape (n,)."""
+        return np.asarray((np.minimum(unrated.mean(axis=1), self.most) - self.mean) / self.sd)
+
+
+@dataclass(frozen=True, eq=False)
 class FactorModel:
     """A factor model of p signals with k common factors.
 
@@ -40,6 +70,8 @@ class FactorModel:
     shares
         For each term of the model, inputs too, the share of each level, shape (levels,): how ratings spread where
         nothing is known.
+    left_out
+        How leaving signals unrated goes with the ratings; None where it does not, beyond noise.
     """
 
     mean: Floats
@@ -47,6 +79,7 @@ class FactorModel:
     loadings: Floats
     unique: Floats
     shares: tuple[Floats, ...]
+    left_out: LeftOut | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +94,8 @@ class Estimate:
         Ratings in standard units, 0 where there is none, shape (n, p).
     expected
         What is expected of each signal, in standard units, shape (n, p); used where it was not rated.
+    by_gaps
+        The part of `expected` that comes from how much was left unrated, shape (n, p).
     spread
         How wide its distribution is: 0 if the common factors are known, 1 if nothing is, shape (n, p).
     covariance
@@ -71,6 +106,7 @@ class Estimate:
     unrated: NDArray[np.bool_]
     z: Floats
     expected: Floats
+    by_gaps: Floats
     spread: Floats
     covariance: Floats
 
@@ -135,7 +171,8 @@ class Completion:
         for j in range(self.signals):
             total = self._communality[j] + self.factors.unique[j]
             below = np.clip(np.cumsum(self.factors.shares[j])[:-1], RARE, 1 - RARE)
-            bounds = np.log(below / (1 - below)) / LOGISTIC * math.sqrt(total)
+            middle = self.factors.shares[j] @ (self.grid.knots(j) - self.factors.mean[j]) / self.factors.sd[j]
+            bounds = middle + np.log(below / (1 - below)) / LOGISTIC * math.sqrt(total)
             start = int(self.grid.offsets[j])
             for kind, variance in enumerate((self.factors.unique[j], total)):
                 chance = 1 / (1 + np.exp(-LOGISTIC * (bounds - points[:, None]) / math.sqrt(variance)))
@@ -150,16 +187,28 @@ class Completion:
         rated = signals >= self._low
         z = np.where(rated, (signals - self.factors.mean) / self.factors.sd, 0.0)
         covariance = self._posterior(rated)
+        by_gaps = np.zeros(z.shape)
+        if (left_out := self.factors.left_out) is not None:
+            weights = covariance @ (left_out.loadings / left_out.unique)
+            by_gaps = left_out.z(unrated)[:, None] * (weights @ self.factors.loadings.T)
         if self._bound:
             expected = np.einsum("nji,ni->nj", self.weights(rated, covariance), z)
         else:
             expected = np.einsum("nab,nb->na", covariance, z @ self._weights) @ self.factors.loadings.T
-        return Estimate(rated, unrated, z, expected, self._spread(covariance), covariance)
+        return Estimate(rated, unrated, z, expected + by_gaps, by_gaps, self._spread(covariance), covariance)
 
     def _posterior(self, rated: NDArray[np.bool_]) -> Floats:
         k = self.factors.loadings.shape[1]
-        precision = (rated @ self._precision).reshape(-1, k, k) + np.eye(k)
+        precision = (rated @ self._precision).reshape(-1, k, k) + self._known
         return np.asarray(np.linalg.inv(precision))
+
+    @cached_property
+    def _known(self) -> Floats:
+        """Precision of the common factors before any signal is looked at, shape (k, k)."""
+        known = np.eye(self.factors.loadings.shape[1])
+        if (left_out := self.factors.left_out) is not None:
+            known += np.outer(left_out.loadings, left_out.loadings) / left_out.unique
+        return known
 
     def _spread(self, covariance: Floats) -> Floats:
         loadings = self.factors.loadings
@@ -192,8 +241,7 @@ class Completion:
         Returns
         -------
         array of shape (n, p)
-            Sum over the unrated signals of ratio times weight times z-score; adds up to the sum of ratio times what is
-            expected.
+            Sum over the unrated signals of ratio times weight times z-score.
         """
         if self._bound:
             weights = self.weights(estimate.rated, estimate.covariance)

@@ -23,7 +23,7 @@ import numpy as np
 
 from predictor.atomic import write_text
 from predictor.errors import CatalogueError, ConfigError, ModelError
-from predictor.factors import Completion, FactorModel
+from predictor.factors import Completion, FactorModel, LeftOut
 from predictor.fused import Blocks, Coded, Codes, FusedTables
 from predictor.partial import Gaps, PartialTables, Reasons, Uncertainty
 from predictor.prediction import Contribution, Interval, Prediction
@@ -766,9 +766,14 @@ class OfferModel:
                     )
                 },
                 "shares": {name: share.tolist() for name, share in zip(self.terms, model.shares, strict=True)},
+                "left_out": self._left_out_to_dict(),
                 "gaps": {"slope": self.gaps.slope, "mean": self.gaps.mean, "most": self.gaps.most},
             }
         }
+
+    def _left_out_to_dict(self) -> dict[str, Any] | None:
+        left_out = self.factor_model.left_out if self.factor_model else None
+        return None if left_out is None else {**vars(left_out), "loadings": left_out.loadings.tolist()}
 
     def save(self, path: str | Path) -> Path:
         """Write the model to a JSON file, atomically.
@@ -928,7 +933,15 @@ class OfferModel:
         arrays: list[tuple[str, Floats, tuple[int, ...]]] = [
             (word, getattr(model, word), (p,)) for word in ("mean", "sd", "unique")
         ]
-        arrays.append(("loadings", model.loadings, (p, model.loadings.shape[-1])))
+        k = model.loadings.shape[-1]
+        arrays.append(("loadings", model.loadings, (p, k)))
+        if model.left_out is not None:
+            about = model.left_out
+            arrays.append(
+                ("left_out", np.append(about.loadings, [about.mean, about.sd, about.most, about.unique]), (k + 4,))
+            )
+            if about.sd <= 0 or about.unique <= 0:
+                raise ValueError("a spread of what was left out is not above 0")
         levels = zip(self.terms, model.shares, self._grid.levels.tolist(), strict=True)
         return arrays + [(f"shares of {name}", share, (count,)) for name, share, count in levels]
 
@@ -937,7 +950,9 @@ def _factor_model(data: Mapping[str, Any], terms: Sequence[str]) -> FactorModel:
     signals = list(data["signals"].values())
     if list(data["signals"]) != list(terms[: len(signals)]) or list(data["shares"]) != list(terms):
         raise ValueError("the factor model has other signals than the tables")
+    left_out = data["left_out"]
     return FactorModel(
+        left_out=left_out and LeftOut(**{**left_out, "loadings": np.array(left_out["loadings"])}),
         mean=np.array([item["mean"] for item in signals]),
         sd=np.array([item["sd"] for item in signals]),
         loadings=np.array([item["loadings"] for item in signals]),

@@ -78,7 +78,7 @@ class Reasons:
     baseline
         Shape (n,).
     own
-        What each term adds by itself, shape (n, terms).
+        What each term adds by itself; a signal that was not rated, by having been left out; shape (n, terms).
     implied
         What each rated signal says of those that were not rated, in log-odds, shape (n, terms).
     """
@@ -239,9 +239,11 @@ class PartialTables:
         still = np.abs(estimate.expected) < STILL
         ratio = np.where(still, 0.0, moved / np.where(still, 1.0, estimate.expected))
         implied[:, :p] = self.completion.share_out(ratio, estimate)
-        baseline -= implied.sum(axis=1)
+        by_gaps = ratio * estimate.by_gaps
+        baseline -= implied.sum(axis=1) + by_gaps.sum(axis=1)
         kappa = self.kappa(values, estimate)[:, None]
-        own = own * kappa
+        own[:, :p] += by_gaps
+        own *= kappa
         share = estimate.unrated.mean(axis=1, keepdims=True)
         own[:, :p] += np.where(estimate.unrated, self.gaps.added(share) / np.maximum(share * p, 1), 0.0)
         return Reasons(kappa[:, 0] * baseline + self.gaps.start, own, kappa * implied)
@@ -296,8 +298,9 @@ class PartialTables:
         kappa = float(self.kappa(values, estimate)[0])
         of_inputs = at.inputs + (added.sum(axis=0) + now.sum(axis=0))[1:]
         given = ~np.isnan(values[0, p:])
-        own = np.concatenate([added[:, 0], np.where(given, of_inputs, 0.0)])
-        baseline = self.intercept + now[:, 0].sum() + of_inputs[~given].sum() - implied.sum()
+        by_gaps = ratio[0] * estimate.by_gaps[0]
+        own = np.concatenate([added[:, 0] + by_gaps, np.where(given, of_inputs, 0.0)])
+        baseline = self.intercept + now[:, 0].sum() + of_inputs[~given].sum() - implied.sum() - by_gaps.sum()
         gap = self.gaps.added(len(unrated) / p) / max(len(unrated), 1)
         own *= kappa
         own[unrated] += gap

@@ -194,7 +194,7 @@ def describe(
     own, known = grid.weights(values), values if prior is None else np.concatenate([prior.rows, values])
     shares = _shares(grid.weights(known), grid, completion)
     terms = purify(pool.terms, shares)
-    _fill_not_rated(terms, grid, completion)
+    _clear_not_rated(terms)
     middle = [share @ part for share, part in zip(shares, pool.factors[1:], strict=True)]
     factors = [np.sum([pool.factors[0], *middle], axis=0)]
     factors += [part - centre for part, centre in zip(pool.factors[1:], middle, strict=True)]
@@ -241,24 +241,17 @@ def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
     for term, size in enumerate(grid.sizes.tolist()):
         count = cells[:, grid.offsets[term] : grid.offsets[term] + size].sum(axis=0)
         count[-1] = 0.0
-        if not count.any():
+        if term >= completion.signals or not count.any():
             count[: grid.levels[term]] = completion.factors.shares[term]
         shares.append(count / count.sum())
     return shares
 
 
-def _fill_not_rated(terms: Terms, grid: Grid, completion: Completion) -> None:
-    """Give the cells of "not rated" and "not given" what they add: nothing, or the mean over an input's levels."""
-    p = completion.signals
-    for place, table in terms.items():
-        for axis, term in enumerate(place):
-            levels, last = int(grid.levels[term]), table.shape[axis] - 1
-            at = (slice(None),) * axis
-            if term < p:
-                table[(*at, last)] = 0.0
-            else:
-                shares = completion.factors.shares[term]
-                table[(*at, last)] = np.tensordot(shares, table[(*at, slice(levels))], axes=(0, axis))
+def _clear_not_rated(terms: Terms) -> None:
+    """Let the cells of "not rated" and "not given" add nothing, which is the mean of the others."""
+    for table in terms.values():
+        for axis in range(table.ndim):
+            table[(*(slice(None) for _ in range(axis)), -1)] = 0.0
 
 
 def _ordinary(values: Floats) -> tuple[float, float]:

@@ -3,28 +3,42 @@
 First a tree: an overall impression, one impression of each family, and the ratings. Where every signal has a direction
 the tree stays, since with it a better rating never makes another signal look worse. Elsewhere all loadings are freed,
 and shrunk to those of the tree.
+
+Where rows leave out more signals the worse (or better) the rest was rated, the share left out is one more indicator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.stats import norm
 
-from predictor.factors import FactorModel
+from predictor.factors import FactorModel, LeftOut
 from predictor.signals import Catalogue
 from predictor.tables import Floats, Grid, Ints
 
 PSEUDO_ROWS = 5.0  # by which loadings, variances and correlations are shrunk
 LEAST_UNIQUE, LEAST_LOADING = 0.02, 0.02
+VARIED = 0.02  # standard deviation of the shares left out, under which there is nothing to learn from
+LEVEL = 0.99  # two-sided, of the test that gaps go with the ratings
+MOST_OF_GAPS = 0.95  # largest loading of the share left out
 TREE_STEPS, FREE_STEPS = 60, 40  # of EM, at most
 SETTLED = 1e-3  # change of a loading under which EM ends
 MOST_CLUSTERS = 6  # of correlated signals, where the catalogue has one family only
 ROWS = 4000  # rows that the model is fitted on, at most: correlations need no more
 
 
-def fit_factors(values: Floats, grid: Grid, catalogue: Catalogue, directions: Sequence[int]) -> FactorModel:
+def fit_factors(
+    values: Floats,
+    grid: Grid,
+    catalogue: Catalogue,
+    directions: Sequence[int],
+    groups: NDArray[np.generic] | None = None,
+) -> FactorModel:
     """Fit a factor model by EM (Rubin & Thayer 1982, Psychometrika 47:69-76), with gaps in the ratings.
 
     Parameters
@@ -37,11 +51,14 @@ def fit_factors(values: Floats, grid: Grid, catalogue: Catalogue, directions: Se
         Of the ratings.
     directions
         1, -1 or 0 for each signal: higher is better, lower is better, either.
+    groups
+        Rows that belong together, shape (n,), for the test of whether gaps go with the ratings.
     """
     p = len(catalogue.signals)
     shares = tuple(_shares(values, grid))
     if len(values) > ROWS:
-        values = values[:: -(-len(values) // ROWS)]
+        some = slice(None, None, -(-len(values) // ROWS))
+        values, groups = values[some], None if groups is None else groups[some]
     signals = values[:, :p]
     rated = (signals >= grid.low[:p]).astype(np.float64)
     count = rated.sum(axis=0)
@@ -55,10 +72,40 @@ def fit_factors(values: Floats, grid: Grid, catalogue: Catalogue, directions: Se
     sign = np.where(np.asarray(directions) < 0, -1.0, 1.0)
     z = centred / sd * sign
     family = _families(catalogue, z, rated)
-    loadings, unique, shift = _fit_tree(z, rated, family)
+    fit = _fit_tree(z, rated, family)
+    left_out = _left_out(np.isnan(signals))
+    if left_out is not None:
+        gaps = left_out.z(np.isnan(signals))
+        if _go_together(gaps, fit.overall, groups):
+            fit = _fit_tree(z, rated, family, gaps)
+        else:
+            left_out = None
+    loadings, unique, shift = fit.loadings, fit.unique, fit.shift
     if not np.all(directions):
+        if left_out is not None:  # as one signal more, which every row has
+            z, rated = np.column_stack([z, gaps]), np.column_stack([rated, np.ones(len(z))])
         loadings, unique, shift = _free(z, rated, loadings, unique)
-    return FactorModel(mean + shift * sign * sd, sd, loadings * sign[:, None], unique, shares)
+    if left_out is not None:
+        left_out = replace(left_out, loadings=loadings[p], unique=float(unique[p]))
+    return FactorModel(mean + shift[:p] * sign * sd, sd, loadings[:p] * sign[:, None], unique[:p], shares, left_out)
+
+
+def _left_out(unrated: NDArray[np.bool_]) -> LeftOut | None:
+    """Describe the share of signals that rows leave unrated; None where it hardly differs between them."""
+    share = unrated.mean(axis=1) if len(unrated) else np.zeros(1)
+    if share.std() < VARIED:
+        return None
+    most = round(float(np.quantile(share, 0.99)), 6)
+    return LeftOut(round(float(share.mean()), 6), round(float(share.std()), 6), most, np.zeros(1), 1.0)
+
+
+def _go_together(gaps: Floats, overall: Floats, groups: NDArray[np.generic] | None) -> bool:
+    """Test whether gaps go with the overall impression, rows of a group taken together."""
+    product = gaps * overall
+    if groups is not None:
+        member = np.unique(groups, return_inverse=True)[1].ravel()
+        product = np.asarray(np.bincount(member, weights=product), dtype=np.float64)
+    return bool(abs(product.sum()) > norm.ppf((1 + LEVEL) / 2) * np.sqrt((product**2).sum()))
 
 
 def _shares(values: Floats, grid: Grid) -> list[Floats]:
@@ -84,8 +131,21 @@ def _families(catalogue: Catalogue, z: Floats, rated: Floats) -> Ints:
     return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
 
 
-def _fit_tree(z: Floats, rated: Floats, family: Ints) -> tuple[Floats, Floats, Floats]:
-    """Fit the tree: loadings on independent factors, shape (p, 1 + families), unique variances and shifts of means.
+@dataclass(frozen=True, eq=False)
+class _Tree:
+    """Loadings on independent factors, shape (p, 1 + families), unique variances and shifts of the means, shape (p,).
+
+    Where gaps count they have a last row of their own. `overall` is each row's overall impression, shape (n,).
+    """
+
+    loadings: Floats
+    unique: Floats
+    shift: Floats
+    overall: Floats
+
+
+def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None) -> _Tree:
+    """Fit the tree; `gaps`, shape (n,), hang on the overall impression.
 
     A rating is `slope` times its family's impression, and that is `tie` times the overall one; given the rated
     signals both have closed forms, by one division for each family and one for all.
@@ -96,6 +156,7 @@ def _fit_tree(z: Floats, rated: Floats, family: Ints) -> tuple[Floats, Floats, F
     if q == 1:
         tie[:] = 1.0
     count, shift = rated.sum(axis=0), np.zeros(p)
+    of_gaps, gaps_z = 0.0, np.zeros(n) if gaps is None else gaps
     for _ in range(TREE_STEPS):
         centred = z - rated * shift
         own = 1 - tie**2
@@ -103,8 +164,9 @@ def _fit_tree(z: Floats, rated: Floats, family: Ints) -> tuple[Floats, Floats, F
         evidence = (centred * slope / unique) @ member
         damped = 1 / (1 + own * precision)
         pull = tie * damped
-        overall_variance = 1 / (1 + (tie * pull * precision).sum(axis=1, keepdims=True))
-        overall = overall_variance * (pull * evidence).sum(axis=1, keepdims=True)
+        weight = of_gaps / (1 - of_gaps**2)
+        overall_variance = 1 / (1 + of_gaps * weight + (tie * pull * precision).sum(axis=1, keepdims=True))
+        overall = overall_variance * (weight * gaps_z[:, None] + (pull * evidence).sum(axis=1, keepdims=True))
         impression = pull * overall + own * damped * evidence
         joint = pull * np.sqrt(overall_variance)
         own_variance = own * damped
@@ -119,6 +181,8 @@ def _fit_tree(z: Floats, rated: Floats, family: Ints) -> tuple[Floats, Floats, F
         if (count < n).any():  # what was not rated moves the means
             missed = centred - rated * impression[:, family] * slope
             shift = shift + missed.sum(axis=0) / (count + PSEUDO_ROWS)
+        square_overall = float((overall**2 + overall_variance).sum())
+        of_gaps = float(np.clip(gaps_z @ overall[:, 0] / (square_overall + PSEUDO_ROWS), -MOST_OF_GAPS, MOST_OF_GAPS))
         if q > 1:
             moments = (impression.T @ impression + joint.T @ joint) / n + np.diag(own_variance.mean(axis=0))
             scale = np.sqrt(np.diag(moments))
@@ -127,10 +191,14 @@ def _fit_tree(z: Floats, rated: Floats, family: Ints) -> tuple[Floats, Floats, F
             tie = _one_factor((moments + PSEUDO_ROWS * (0.6 + 0.4 * np.eye(q))) / (n + PSEUDO_ROWS), tie)
         if np.abs(slope - before).max() < SETTLED:
             break
-    if q == 1:
-        return slope[:, None], unique, shift
-    own_part = member * (slope * np.sqrt(1 - tie**2)[family])[:, None]
-    return np.column_stack([slope * tie[family], own_part]), unique, shift
+    loadings = slope[:, None]
+    if q > 1:
+        own = member * (slope * np.sqrt(1 - tie**2)[family])[:, None]
+        loadings = np.column_stack([slope * tie[family], own])
+    if gaps is not None:
+        loadings = np.vstack([loadings, of_gaps * (np.arange(loadings.shape[1]) == 0)])
+        unique, shift = np.append(unique, 1 - of_gaps**2), np.append(shift, 0.0)
+    return _Tree(loadings, unique, shift, overall[:, 0])
 
 
 def _one_factor(correlation: Floats, tie: Floats) -> Floats:

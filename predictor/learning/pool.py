@@ -124,7 +124,8 @@ def fit_pool(
     """
     grid, directions = Grid.of(catalogue), catalogue.directions
     known = np.concatenate([prior.rows, values]) if prior else values
-    completion = Completion(grid, fit_factors(known, grid, catalogue, directions), directions)
+    together = None if prior or groups is None else groups
+    completion = Completion(grid, fit_factors(known, grid, catalogue, directions, together), directions)
     cells = completion.cells(values)
     known_cells = np.concatenate([completion.cells(prior.rows), cells]) if prior else cells
     regressions = fit_regressions(cells, y, known_cells, grid, catalogue, prior)

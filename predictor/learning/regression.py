@@ -45,7 +45,7 @@ SPREADS: Mapping[str, Spread] = {
     "linear": Spread(0.8),
     "steps": Spread(0.4),
     "shape": Spread(0.4),
-    "not_applicable": Spread(0.4),
+    "not_applicable": Spread(1.5),  # an answer apart may say much: chosen on the airline survey, 12 draws of 100 rows
     "input": Spread(0.4),
     "input_mean": Spread(0.4),
 }
