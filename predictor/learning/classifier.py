@@ -251,7 +251,7 @@ def _clear_not_rated(terms: Terms) -> None:
     """Let the cells of "not rated" and "not given" add nothing, which is the mean of the others."""
     for table in terms.values():
         for axis in range(table.ndim):
-            table[(*(slice(None) for _ in range(axis)), -1)] = 0.0
+            np.moveaxis(table, axis, 0)[-1] = 0.0
 
 
 def _ordinary(values: Floats) -> tuple[float, float]:
