@@ -20,9 +20,9 @@ EVERYTHING = "all"
 FEW, SOME = 3, 10  # signals at random; of a small catalogue, half of them instead of ten
 MOSTLY = 2 / 3  # of a side or a family that must be rated, before its score stands for a row
 OF_SIDE = {
-    "candidate": "the candidate's own signals alone",
-    "interviewer": "the interviewer's signals alone",
-    "both": "the signals of both sides alone",
+    "candidate": "the candidate's own signals",
+    "interviewer": "the interviewer's signals",
+    "both": "the signals of both sides",
 }
 
 
@@ -34,8 +34,8 @@ class Subset:
     ----------
     name
         "all", "side:SIDE", "family:FAMILY" or "random:COUNT".
-    words
-        What it is, to stand after "with".
+    words, label
+        What it is, as in "the candidate's own signals"; and to stand alone, in a table.
     signals
         Places of its signals in the catalogue.
     others
@@ -46,6 +46,7 @@ class Subset:
 
     name: str
     words: str
+    label: str
     signals: tuple[int, ...]
     others: tuple[int, ...] = ()
     count: int | None = None
@@ -85,23 +86,25 @@ def subsets(catalogue: Catalogue) -> tuple[Subset, ...]:
     >>> [part.name for part in subsets(Catalogue.shipped())][:4]
     ['all', 'side:interviewer', 'side:candidate', 'side:both']
     """
-    groups: dict[str, tuple[str, list[int]]] = {}
+    groups: dict[str, list[int]] = {}
     for place, signal in enumerate(catalogue.signals):
         if signal.side:
-            groups.setdefault(f"side:{signal.side}", (OF_SIDE[signal.side], []))[1].append(place)
+            groups.setdefault(f"side:{signal.side}", []).append(place)
     for place, signal in enumerate(catalogue.signals):
-        words = f"the family '{catalogue.families[signal.family]}' alone"
-        groups.setdefault(f"family:{signal.family}", (words, []))[1].append(place)
+        groups.setdefault(f"family:{signal.family}", []).append(place)
     every = tuple(range(len(catalogue.signals)))
-    parts = {every: Subset(EVERYTHING, "everything as it was rated", every)}
-    for name, (words, members) in groups.items():
+    parts = {every: Subset(EVERYTHING, "everything as it was rated", "Everything as it was rated", every)}
+    for name, members in groups.items():
+        kind, _, which = name.partition(":")
+        words = OF_SIDE[which] if kind == "side" else f"the family '{catalogue.families[which]}'"
+        label = words[:1].upper() + words[1:] if kind == "side" else catalogue.families[which]
         others = tuple(place for place in every if place not in members)
-        parts.setdefault(tuple(members), Subset(name, words, tuple(members), others))
-    p = len(every)
-    counts = [count for count in sorted({FEW, SOME if p > SOME else p // 2}) if 0 < count < p]
-    at_random = (
-        Subset(f"random:{count}", f"{count} signal{'s' * (count != 1)} at random", every, (), count) for count in counts
-    )
+        parts.setdefault(tuple(members), Subset(name, words, label, tuple(members), others))
+    p, at_random = len(every), []
+    for count in sorted({FEW, SOME if p > SOME else p // 2}):
+        if 0 < count < p:
+            words = f"{count} signal{'s' * (count != 1)} at random"
+            at_random.append(Subset(f"random:{count}", words, words, every, (), count))
     return (*parts.values(), *at_random)
 
 
@@ -161,7 +164,8 @@ class ThinInput:
 def _sentence(part: Subset, measured: Mapping[str, Any]) -> str:
     value, low, high = measured["roc_auc"]
     interval = f"90 % interval {low:.2f} to {high:.2f}, n = {measured['n']:,}"
-    return f" With {part.words}, ROC AUC out of fold is {value:.2f} ({interval})."
+    alone = " alone" if part.count is None else ""
+    return f" With {part.words}{alone}, ROC AUC out of fold is {value:.2f} ({interval})."
 
 
 def check_scores(measured: Any) -> None:
