@@ -56,6 +56,18 @@ def hand_made(tables: dict[str, Any], pairs: dict[tuple[str, str], Any] | None =
     )
 
 
+def which_way(*better: str) -> Catalogue:
+    """SMALL, where each of the candidate's own signals has a direction or none."""
+    own = [replace(signal, better=word) for signal, word in zip(SMALL.signals, better, strict=False)]
+    return replace(SMALL, signals=(*own, SMALL.signals[-1]))
+
+
+def worse(catalogue: Catalogue, name: str, rated: float, other: float) -> bool:
+    """Whether another rating of a signal is worse, where the catalogue says which is."""
+    (direction,) = (signal.direction for signal in catalogue.signals if signal.name == name)
+    return direction * (other - rated) < 0
+
+
 @st.composite
 def models(draw: st.DrawFn) -> OfferModel:
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
@@ -72,11 +84,13 @@ rating = st.sampled_from([None, 1, 2, 2.5, 3, 4])
     ratings=st.fixed_dictionaries({**dict.fromkeys(SMALL.names, rating), "role": st.sampled_from([None, "x", "y"])}),
     line=st.sampled_from([0.3, 0.5, 0.6, 0.8]),
     base_rate=st.sampled_from([None, 0.2]),
+    better=st.tuples(*[st.sampled_from(["higher", "lower", "either"])] * len(OWN)),
 )
 @settings(deadline=None)
-def test_it_is_what_brute_force_finds(
-    model: OfferModel, ratings: dict[str, Any], line: float, base_rate: float | None
+def test_it_is_what_brute_force_finds_among_better_ratings(
+    model: OfferModel, ratings: dict[str, Any], line: float, base_rate: float | None, better: tuple[str, ...]
 ) -> None:
+    model = replace(model, catalogue=which_way(*better))
     answer = model.predict(ratings, base_rate=base_rate)
     found = what_would_change(model, answer, line=line)
     best = (0, -answer.offer_probability) if answer.offer_probability > line else (99, 0.0)
@@ -84,8 +98,13 @@ def test_it_is_what_brute_force_finds(
     every = [
         {**ratings, **dict(zip(moving, others, strict=True))}
         for others in product(*({1, 2, 3, 4, ratings[name]} for name in moving))
+        if not any(
+            worse(model.catalogue, name, ratings[name], other) for name, other in zip(moving, others, strict=True)
+        )
     ]
-    estimates = model.predict_many(Ratings.from_records(every, SMALL), base_rate=base_rate)["offer_probability"]
+    estimates = model.predict_many(Ratings.from_records(every, model.catalogue), base_rate=base_rate)[
+        "offer_probability"
+    ]
     for changed, estimate in zip(every, estimates, strict=True):
         if best[0] and estimate > line:
             best = min(best, (sum(math.ceil(abs(changed[name] - ratings[name])) for name in moving), -estimate))
@@ -119,8 +138,11 @@ def test_the_sentence_is_an_association() -> None:
         told(model, 0.9, a=3, b=2).sentence,
         told(model, a=4, b=1).sentence,
         told(model, host=3).sentence,
+        told(replace(model, catalogue=which_way("higher", "lower")), 0.9, a=3, b=2).sentence,
+        told(replace(model, catalogue=which_way("higher", "lower")), 0.9, a=4, b=1).sentence,
     ]
-    for sentence, words in zip(said, ("SIMULATED", "no change in", "already above", "was rated"), strict=True):
+    words_of = ("SIMULATED", "no change in", "already above", "was rated", "no better ratings in", "its best rating")
+    for sentence, words in zip(said, words_of, strict=True):
         assert words in sentence
     causal = r"\b(because|caus\w*|lead\w*|make\w*|would|should|improv\w*|rais\w*|lower\w*|increas\w*|so that|if you)\b"
     assert not [sentence for sentence in (found.sentence, *said) if re.search(causal, sentence)]
