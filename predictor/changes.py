@@ -126,7 +126,12 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
         sentence = "Every signal of the candidate's own that was rated has its best rating already."
         return WhatWouldChange(line, False, before, None, (), 0, sentence)
     shift = answer.log_odds - float(model.log_odds(row[None])[0])  # another base rate
-    combinations = _combinations(options)
+    directed = all(signals[j].direction for j in own)
+    farthest, combinations = sum(option[-1][0] for option in options), []
+    ideal = row.copy()
+    ideal[own] = [option[-1][1] for option in options]
+    if not directed or probability(model.log_odds(ideal[None]) + shift)[0] > line:
+        combinations = _combinations(options)  # else no better ratings can do it, since none of them hurts
     for steps, ratings in enumerate(combinations[1:], 1):
         values = np.repeat(row[None], len(ratings), axis=0)
         values[:, own] = ratings
@@ -146,9 +151,9 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
                 f"of {_percent(after)}, above {100 * line:g} %: {told}."
             )
             return WhatWouldChange(line, True, before, after, changes, steps, sentence)
-    most = len(combinations) - 1
-    limit = "" if most == sum(option[-1][0] for option in options) else f" of up to {most} step{'s' * (most > 1)}"
-    what = "no better ratings" if all(signals[j].direction for j in own) else "no change"
+    most = len(combinations) - 1 if combinations else farthest
+    limit = "" if most == farthest else f" of up to {most} step{'s' * (most > 1)}"
+    what = "no better ratings" if directed else "no change"
     sentence = (
         f"Among otherwise equal {kind}, {what}{limit} in the candidate's own signals went with an estimate above "
         f"{100 * line:g} %."

@@ -70,10 +70,18 @@ def worse(catalogue: Catalogue, name: str, rated: float, other: float) -> bool:
 
 @st.composite
 def models(draw: st.DrawFn) -> OfferModel:
+    """Any tables, and pairs; or directions, and tables that keep them."""
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    better = draw(st.sampled_from([("either",) * 3, ("higher", "lower", "higher"), ("higher", "lower", "either")]))
+    catalogue = which_way(*better)
     tables = {name: rng.normal(scale=0.5, size=n) for name, n in CELLS.items()}
-    chosen = draw(st.sets(st.sampled_from([("a", "b"), ("c", "a"), ("role", "b"), ("host", "c")])))
-    return hand_made(tables, {(j, k): rng.normal(scale=0.5, size=(CELLS[j], CELLS[k])) for j, k in sorted(chosen)})
+    for signal in catalogue.signals:
+        if signal.direction:
+            tables[signal.name][:4] = np.sort(tables[signal.name][:4])[:: signal.direction]
+    pairs = [("role", "c"), ("host", "c")] if any(catalogue.directions) else [("a", "b"), ("c", "a"), ("role", "b")]
+    chosen = draw(st.sets(st.sampled_from(pairs if better[2] == "either" else [("role", "host")])))
+    joint = {(j, k): rng.normal(scale=0.5, size=(CELLS[j], CELLS[k])) for j, k in sorted(chosen)}
+    return replace(hand_made(tables, joint), catalogue=catalogue)
 
 
 rating = st.sampled_from([None, 1, 2, 2.5, 3, 4])
@@ -84,13 +92,11 @@ rating = st.sampled_from([None, 1, 2, 2.5, 3, 4])
     ratings=st.fixed_dictionaries({**dict.fromkeys(SMALL.names, rating), "role": st.sampled_from([None, "x", "y"])}),
     line=st.sampled_from([0.3, 0.5, 0.6, 0.8]),
     base_rate=st.sampled_from([None, 0.2]),
-    better=st.tuples(*[st.sampled_from(["higher", "lower", "either"])] * len(OWN)),
 )
 @settings(deadline=None)
 def test_it_is_what_brute_force_finds_among_better_ratings(
-    model: OfferModel, ratings: dict[str, Any], line: float, base_rate: float | None, better: tuple[str, ...]
+    model: OfferModel, ratings: dict[str, Any], line: float, base_rate: float | None
 ) -> None:
-    model = replace(model, catalogue=which_way(*better))
     answer = model.predict(ratings, base_rate=base_rate)
     found = what_would_change(model, answer, line=line)
     best = (0, -answer.offer_probability) if answer.offer_probability > line else (99, 0.0)
@@ -156,8 +162,8 @@ def test_a_search_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_budget_keeps_many_signals_quick(model: OfferModel) -> None:
-    """The worst case: every signal the candidate's, rated in the middle, with many pairs, and a line out of reach."""
-    signals = tuple(replace(signal, side="candidate") for signal in model.catalogue.signals)
+    """The worst case: all signals the candidate's, none with a direction, many pairs, and a line out of reach."""
+    signals = tuple(replace(signal, side="candidate", better="either") for signal in model.catalogue.signals)
     zeros = np.zeros((6, 6))
     pairs = tuple(Pair(first.name, second.name, zeros) for first, second in pairwise(signals))
     large = replace(model, catalogue=replace(model.catalogue, signals=signals), pairs=pairs)
@@ -173,3 +179,12 @@ def test_wrong_lines_and_foreign_answers_are_refused(model: OfferModel) -> None:
             what_would_change(model, answer, line=wrong)
     with pytest.raises(ConfigError, match="not of small"):
         what_would_change(hand_made({}), answer)
+
+
+def test_a_line_that_no_better_ratings_reach_is_known_at_once(model: OfferModel) -> None:
+    """Since a better rating never hurts, the best ratings of all settle it, however many steps away they are."""
+    own = [signal.name for signal in model.catalogue.signals if signal.side == "candidate"]
+    best = model.predict(dict.fromkeys(own, 5)).offer_probability
+    found = told(model, best, **dict.fromkeys(own, 1))
+    assert (found.reached, found.steps) == (False, 4 * len(own))
+    assert "no better ratings in the candidate's own signals went" in found.sentence
