@@ -185,6 +185,6 @@ def test_a_line_that_no_better_ratings_reach_is_known_at_once(model: OfferModel)
     """Since a better rating never hurts, the best ratings of all settle it, however many steps away they are."""
     own = [signal.name for signal in model.catalogue.signals if signal.side == "candidate"]
     best = model.predict(dict.fromkeys(own, 5)).offer_probability
-    found = told(model, best, **dict.fromkeys(own, 1))
+    found = told(model, best + 1e-9, **dict.fromkeys(own, 1))
     assert (found.reached, found.steps) == (False, 4 * len(own))
     assert "no better ratings in the candidate's own signals went" in found.sentence

@@ -256,7 +256,7 @@ def render_catalogue(catalogue: Catalogue) -> str:
 
 def _reason(item: Contribution, label: str, largest: float, colour: str, implied: bool) -> str:
     rating = textwrap.shorten(f"{item.rating:g}" if isinstance(item.rating, float) else str(item.rating), 11)
-    beside = f"{_signed(item.implied):>9}  " if implied else " "
+    beside = f"{_signed(item.implied):>8} " if implied else " "
     longest = BAR_BESIDE if implied else BAR
     bar = "█" * max(1, round(longest * abs(item.log_odds) / largest)) if largest else ""
     return f"  {label:<44}{rating:<12}{_signed(item.log_odds)}{beside}" + click.style(bar, fg=colour)
