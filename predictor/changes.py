@@ -1,4 +1,4 @@
-"""What would change an answer: the smallest other ratings of the candidate's own signals past a chosen line.
+"""What would change an answer: the smallest better ratings of the candidate's own signals past a chosen line.
 
 An association, not advice: it compares interviews that the model takes as equal in everything else.
 """
@@ -71,8 +71,9 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
     """Find the fewest steps in the candidate's own ratings that would have moved an estimate above a line.
 
     Only signals on the candidate's side that were rated move, and "not applicable" never does; a step leads to the
-    next rating of the scale, up or down. Every combination of one step is tried, then of two, and so on: the answer is
-    exact. Of equally small changes, the one with the highest estimate is told.
+    next better rating of the scale, or either way where the catalogue does not say which is better. Every combination
+    of one step is tried, then of two, and so on: the answer is exact. Of equally small changes, the one with the
+    highest estimate is told.
 
     Parameters
     ----------
@@ -120,9 +121,17 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
     if not own:
         sentence = "No signal of the candidate's own was rated, so there is nothing to compare."
         return WhatWouldChange(line, False, before, None, (), 0, sentence)
-    options = [_options(signals[j].scale.knots, row[j]) for j in own]
+    options = [_options(signals[j].scale.knots, row[j], signals[j].direction) for j in own]
+    if all(len(option) == 1 for option in options):
+        sentence = "Every signal of the candidate's own that was rated has its best rating already."
+        return WhatWouldChange(line, False, before, None, (), 0, sentence)
     shift = answer.log_odds - float(model.log_odds(row[None])[0])  # another base rate
-    combinations = _combinations(options)
+    directed = all(signals[j].direction for j in own)
+    farthest, combinations = sum(option[-1][0] for option in options), []
+    ideal = row.copy()
+    ideal[own] = [option[-1][1] for option in options]
+    if not directed or probability(model.log_odds(ideal[None]) + shift)[0] > line:
+        combinations = _combinations(options)  # else no better ratings can do it, since none of them hurts
     for steps, ratings in enumerate(combinations[1:], 1):
         values = np.repeat(row[None], len(ratings), axis=0)
         values[:, own] = ratings
@@ -142,10 +151,11 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
                 f"of {_percent(after)}, above {100 * line:g} %: {told}."
             )
             return WhatWouldChange(line, True, before, after, changes, steps, sentence)
-    most = len(combinations) - 1
-    limit = "" if most == sum(option[-1][0] for option in options) else f" of up to {most} step{'s' * (most > 1)}"
+    most = len(combinations) - 1 if combinations else farthest
+    limit = "" if most == farthest else f" of up to {most} step{'s' * (most > 1)}"
+    what = "no better ratings" if directed else "no change"
     sentence = (
-        f"Among otherwise equal {kind}, no change{limit} in the candidate's own signals went with an estimate above "
+        f"Among otherwise equal {kind}, {what}{limit} in the candidate's own signals went with an estimate above "
         f"{100 * line:g} %."
     )
     return WhatWouldChange(line, False, before, None, (), most, sentence)
@@ -163,9 +173,10 @@ def _values(model: OfferModel, answer: Prediction) -> Floats:
     )
 
 
-def _options(knots: Sequence[float], rated: float) -> list[tuple[int, float]]:
-    """List (steps, rating): the rating as it is, then every other rating of the scale by its distance."""
-    below, above = [knot for knot in reversed(knots) if knot < rated], [knot for knot in knots if knot > rated]
+def _options(knots: Sequence[float], rated: float, direction: int) -> list[tuple[int, float]]:
+    """List (steps, rating): the rating as it is, then every better rating by its distance; without a direction, any."""
+    below = [] if direction > 0 else [knot for knot in reversed(knots) if knot < rated]
+    above = [] if direction < 0 else [knot for knot in knots if knot > rated]
     return [(0, rated), *sorted([*enumerate(below, 1), *enumerate(above, 1)])]
 
 

@@ -29,6 +29,7 @@ from predictor.partial import Gaps, PartialTables, Reasons, Uncertainty
 from predictor.prediction import Contribution, Interval, Prediction
 from predictor.ratings import Ratings, columns_of, quick_row
 from predictor.signals import CONTEXT, NOT_APPLICABLE, Catalogue
+from predictor.subsets import ThinInput, check_scores
 from predictor.tables import Floats, Grid, PairTables, Place, Tables, TripleTables
 
 if TYPE_CHECKING:
@@ -591,17 +592,50 @@ class OfferModel:
             share = f"{100 * self.prior_share:.0f} %"
             yield f"Prior: {share} of what this model knows is published effects, SIMULATED; {own}."
 
+    def old_note(self) -> Iterator[str]:
+        """Say what an older format cannot do, if it is one."""
+        if self.factor_model is None:
+            yield "Old model: formats 1 and 2 answer poorly where few signals are rated; train the model anew."
+
+    def gaps_note(self, unrated: int | None = None) -> Iterator[str]:
+        """Say whether leaving signals unrated goes with the outcome by itself, if it does.
+
+        Parameters
+        ----------
+        unrated
+            How many were left out; None: half of them, as an example.
+        """
+        share = min(0.5, self.gaps.most) if unrated is None else unrated / len(self.signals)
+        added = float(self.gaps.added(share))
+        if abs(added) >= 0.005:
+            left_out = f"{100 * share:.0f} % of them" if unrated is None else f"the {unrated} here"
+            yield (
+                f"Gaps: in the {self.trained_on['n']:,} interviews learned from, more signals left unrated went with "
+                f"{'more' if added > 0 else 'fewer'} offers than the ratings themselves say, beyond noise: "
+                f"{added:+.2f} in log-odds for {left_out}, against none."
+            )
+
+    @cached_property
+    def _gaps_notes(self) -> list[tuple[str, ...]]:
+        """What `gaps_note` says, by the number of signals left out."""
+        return [tuple(self.gaps_note(unrated)) for unrated in range(len(self.signals) + 1)]
+
+    @cached_property
+    def _thin(self) -> ThinInput:
+        return ThinInput(self.catalogue, self.trained_on.get("partial_scores", {}))
+
     def _notes(self, row: list[float], rated: int) -> Iterator[str]:
         total = len(self.signals)
         yield from self.prior_note()
-        if self.coverage is not None:
-            yield "Old model: formats 1 and 2 answer poorly where few signals are rated; train the model anew."
+        yield from self.old_note()
         if self.simulated:
             yield "SIMULATED: this model learned from simulated interviews, not from real ones."
         if rated == 0:
             yield "Nothing was rated: this is the base rate."
         elif rated < total / 2:
-            yield f"Thin input: {rated} of {total} signals were rated."
+            yield f"Thin input: {rated} of {total} signals were rated.{self._thin.note(row, rated)}"
+        if rated:
+            yield from self._gaps_notes[total - rated]
         if self._outside:  # "not applicable" has no place on a scale
             row = [value if value >= low else math.nan for value, low in zip(row, self.catalogue.ends[0], strict=True)]
             rated = sum([value == value for value in row])
@@ -922,6 +956,7 @@ class OfferModel:
                 raise ValueError(f"{word!r} stands where text should")
         if type(told["n"]) is not int or told["simulated"] not in (True, False, None):
             raise ValueError("how many interviews it was trained on, or whether simulated ones, is not told")
+        check_scores(told.get("partial_scores", {}))
         if "prior" in told and not 0 <= told["prior"]["share"] <= 1:
             raise ValueError("the prior's share is not between 0 and 1")
 

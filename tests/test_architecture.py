@@ -25,6 +25,7 @@ LAYERS = {
     "fused": 2,
     "factors": 2,
     "partial": 2,
+    "subsets": 2,
     "ratings": 2,
     "model": 3,
     "changes": 4,

@@ -56,12 +56,32 @@ def hand_made(tables: dict[str, Any], pairs: dict[tuple[str, str], Any] | None =
     )
 
 
+def which_way(*better: str) -> Catalogue:
+    """SMALL, where each of the candidate's own signals has a direction or none."""
+    own = [replace(signal, better=word) for signal, word in zip(SMALL.signals, better, strict=False)]
+    return replace(SMALL, signals=(*own, SMALL.signals[-1]))
+
+
+def worse(catalogue: Catalogue, name: str, rated: float, other: float) -> bool:
+    """Whether another rating of a signal is worse, where the catalogue says which is."""
+    (direction,) = (signal.direction for signal in catalogue.signals if signal.name == name)
+    return direction * (other - rated) < 0
+
+
 @st.composite
 def models(draw: st.DrawFn) -> OfferModel:
+    """Any tables, and pairs; or directions, and tables that keep them."""
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    better = draw(st.sampled_from([("either",) * 3, ("higher", "lower", "higher"), ("higher", "lower", "either")]))
+    catalogue = which_way(*better)
     tables = {name: rng.normal(scale=0.5, size=n) for name, n in CELLS.items()}
-    chosen = draw(st.sets(st.sampled_from([("a", "b"), ("c", "a"), ("role", "b"), ("host", "c")])))
-    return hand_made(tables, {(j, k): rng.normal(scale=0.5, size=(CELLS[j], CELLS[k])) for j, k in sorted(chosen)})
+    for signal in catalogue.signals:
+        if signal.direction:
+            tables[signal.name][:4] = np.sort(tables[signal.name][:4])[:: signal.direction]
+    pairs = [("role", "c"), ("host", "c")] if any(catalogue.directions) else [("a", "b"), ("c", "a"), ("role", "b")]
+    chosen = draw(st.sets(st.sampled_from(pairs if better[2] == "either" else [("role", "host")])))
+    joint = {(j, k): rng.normal(scale=0.5, size=(CELLS[j], CELLS[k])) for j, k in sorted(chosen)}
+    return replace(hand_made(tables, joint), catalogue=catalogue)
 
 
 rating = st.sampled_from([None, 1, 2, 2.5, 3, 4])
@@ -74,7 +94,7 @@ rating = st.sampled_from([None, 1, 2, 2.5, 3, 4])
     base_rate=st.sampled_from([None, 0.2]),
 )
 @settings(deadline=None)
-def test_it_is_what_brute_force_finds(
+def test_it_is_what_brute_force_finds_among_better_ratings(
     model: OfferModel, ratings: dict[str, Any], line: float, base_rate: float | None
 ) -> None:
     answer = model.predict(ratings, base_rate=base_rate)
@@ -84,8 +104,13 @@ def test_it_is_what_brute_force_finds(
     every = [
         {**ratings, **dict(zip(moving, others, strict=True))}
         for others in product(*({1, 2, 3, 4, ratings[name]} for name in moving))
+        if not any(
+            worse(model.catalogue, name, ratings[name], other) for name, other in zip(moving, others, strict=True)
+        )
     ]
-    estimates = model.predict_many(Ratings.from_records(every, SMALL), base_rate=base_rate)["offer_probability"]
+    estimates = model.predict_many(Ratings.from_records(every, model.catalogue), base_rate=base_rate)[
+        "offer_probability"
+    ]
     for changed, estimate in zip(every, estimates, strict=True):
         if best[0] and estimate > line:
             best = min(best, (sum(math.ceil(abs(changed[name] - ratings[name])) for name in moving), -estimate))
@@ -119,8 +144,11 @@ def test_the_sentence_is_an_association() -> None:
         told(model, 0.9, a=3, b=2).sentence,
         told(model, a=4, b=1).sentence,
         told(model, host=3).sentence,
+        told(replace(model, catalogue=which_way("higher", "lower")), 0.9, a=3, b=2).sentence,
+        told(replace(model, catalogue=which_way("higher", "lower")), 0.9, a=4, b=1).sentence,
     ]
-    for sentence, words in zip(said, ("SIMULATED", "no change in", "already above", "was rated"), strict=True):
+    words_of = ("SIMULATED", "no change in", "already above", "was rated", "no better ratings in", "its best rating")
+    for sentence, words in zip(said, words_of, strict=True):
         assert words in sentence
     causal = r"\b(because|caus\w*|lead\w*|make\w*|would|should|improv\w*|rais\w*|lower\w*|increas\w*|so that|if you)\b"
     assert not [sentence for sentence in (found.sentence, *said) if re.search(causal, sentence)]
@@ -134,8 +162,8 @@ def test_a_search_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_budget_keeps_many_signals_quick(model: OfferModel) -> None:
-    """The worst case: every signal the candidate's, rated in the middle, with many pairs, and a line out of reach."""
-    signals = tuple(replace(signal, side="candidate") for signal in model.catalogue.signals)
+    """The worst case: all signals the candidate's, none with a direction, many pairs, and a line out of reach."""
+    signals = tuple(replace(signal, side="candidate", better="either") for signal in model.catalogue.signals)
     zeros = np.zeros((6, 6))
     pairs = tuple(Pair(first.name, second.name, zeros) for first, second in pairwise(signals))
     large = replace(model, catalogue=replace(model.catalogue, signals=signals), pairs=pairs)
@@ -151,3 +179,12 @@ def test_wrong_lines_and_foreign_answers_are_refused(model: OfferModel) -> None:
             what_would_change(model, answer, line=wrong)
     with pytest.raises(ConfigError, match="not of small"):
         what_would_change(hand_made({}), answer)
+
+
+def test_a_line_that_no_better_ratings_reach_is_known_at_once(model: OfferModel) -> None:
+    """Since a better rating never hurts, the best ratings of all settle it, however many steps away they are."""
+    own = [signal.name for signal in model.catalogue.signals if signal.side == "candidate"]
+    best = model.predict(dict.fromkeys(own, 5)).offer_probability
+    found = told(model, best + 1e-9, **dict.fromkeys(own, 1))
+    assert (found.reached, found.steps) == (False, 4 * len(own))
+    assert "no better ratings in the candidate's own signals went" in found.sentence

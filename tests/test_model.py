@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError, ModelError, PredictorError
 from predictor.model import FORMAT, Pair, Triple, _fingerprint
+from predictor.reports.inspection import render_model
 
 rating = st.one_of(st.none(), st.integers(1, 5), st.floats(1, 5))
 
@@ -285,10 +286,37 @@ def test_ratings_must_follow_the_models_catalogue(model: OfferModel) -> None:
         model.predict_many(Ratings.from_records([{model.signals[0]: 4}], other))
 
 
-def test_a_model_of_format_1_still_answers_the_same_and_is_saved_anew(tmp_path: Path) -> None:
-    model = OfferModel.load(Path(__file__).parent / "data/model-format-1.json")
-    told = model.log_odds(np.array([[1, 5], [4.5, 2], [np.nan, np.nan]]))
-    np.testing.assert_allclose(told, [2.966906780584, -1.4824867641195, 0.050010420575], atol=1e-12)
-    assert OfferModel.load(model.save(tmp_path / "model.json")).log_odds(np.full((1, 2), 3.0)) == model.log_odds(
-        np.full((1, 2), 3.0)
-    )
+# Likelihoods and lower ends of their intervals, as the engine gave them that made these files (commit df992e1).
+OLD_ANSWERS: dict[int, list[tuple[dict[str, Any], float, float]]] = {
+    1: [
+        ({"listening": 1, "fit": 5}, 0.9510564944261892, 0.7522218210831867),
+        ({"listening": 4.5, "fit": 2}, 0.1850521020578625, 0.07056212485785347),
+        ({"fit": 3}, 0.4758781348089579, 0.3015755936075219),
+        ({}, 0.5125, 0.3765911936535706),
+    ],
+    2: [
+        (
+            {"rater_role": "interviewer", "candidate_enthusiasm": 5, "goals_discussed": 4, "mutual_rapport": 2,
+             "next_steps_timeline": 3},
+            0.2669952747472021,
+            0.16253512271997358,
+        ),
+        ({"rater_role": "candidate", "candidate_enthusiasm": 1}, 0.20331636275131945, 0.09476568778272687),
+        ({"goals_discussed": 4.5, "next_steps_timeline": 5}, 0.47109073584017036, 0.3156068422321183),
+        ({}, 0.33088235294117646, 0.22905258995243313),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", OLD_ANSWERS)
+def test_a_model_of_an_older_format_answers_as_it_did_and_says_that_it_is_old(number: int, tmp_path: Path) -> None:
+    old = OfferModel.load(Path(__file__).parent / f"data/model-format-{number}.json")
+    for model in (old, OfferModel.load(old.save(tmp_path / "model.json"))):
+        for ratings, likelihood, low in OLD_ANSWERS[number]:
+            answer = model.predict(ratings)
+            assert answer.offer_probability == pytest.approx(likelihood, abs=1e-12)
+            assert answer.interval.low == pytest.approx(low, abs=1e-12)
+            assert any(note.startswith("Old model") for note in answer.notes)
+            (row,) = model.predict_many(Ratings.from_records([ratings], model.catalogue)).to_numpy()
+            assert row[:2] == pytest.approx([likelihood, low], abs=1e-12)
+        assert "Old model" in render_model(model)

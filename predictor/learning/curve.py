@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
-from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from predictor.learning.decomposition import evaluate
+from predictor.learning.classifier import describe
 from predictor.learning.evaluation import Resampling, Score, gain, log_loss
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.quality import MINIMUM
+from predictor.model import probability
 from predictor.ratings import Ratings
 from predictor.signals import Catalogue
-from predictor.tables import Floats, Grid
+from predictor.tables import Floats
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the groups learned from; each step doubles them, and so does the one to all
 LITTLE = 0.01  # log-loss: doubling the rows is hardly worth the work for a gain that is certainly below this
@@ -144,8 +144,7 @@ def _fold(
     seed: int,
 ) -> Floats:
     """Fit on a part of the rows, and predict the test rows."""
-    grid = Grid.of(catalogue)
     with parallel_config(backend="sequential"), threadpool_limits(1):  # the others run beside it, maybe elsewhere
         pool = fit_pool(values[part], y[part], catalogue, groups[part], prior=prior, boosted=boosted, seed=seed)
-        p: Floats = expit(evaluate(pool.terms, grid.weights(values[test]), grid))
-    return p
+        model = describe(pool, values[part], y[part], catalogue, prior=prior)
+    return np.asarray(probability(model.log_odds(values[test])))

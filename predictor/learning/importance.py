@@ -152,8 +152,8 @@ def importances(
     def importance(part: int) -> Importance:
         size = float(sizes[part])
 
-        def figure(repeat: int, weight: Floats) -> float:
-            return float(np.average(lost[repeat, :, part], weights=weight))
+        def figure(repeat: int, weight: Floats) -> Floats:
+            return np.asarray(weight @ lost[repeat, :, part] / weight.sum(axis=1))
 
         return Importance(
             Score(size, max(0.0, size - float(half[part])), size + float(half[part]), len(values)),

@@ -134,8 +134,8 @@ def revealing_signals(
                 p[test] = tree.fit(X[train], y[train]).predict_proba(X[test])[:, 1]
         if roc_auc(y, p, np.ones(len(y))) > REVEALING_AUC:  # else no interval is needed, which takes longer
 
-            def figure(repeat: int, weight: Floats, p: Floats = p) -> float:
-                return roc_auc(y, p, weight)
+            def figure(_: int, weight: Floats, p: Floats = p) -> Floats:
+                return np.asarray(roc_auc(y, p, weight))
 
             score = resampling.score(figure, 1, len(y), (0.0, 1.0))
             if score.low > REVEALING_AUC:

@@ -25,6 +25,7 @@ from predictor.learning.comparison import keys
 from predictor.learning.curve import LearningCurve, learning_curve
 from predictor.learning.evaluation import CalibrationBin, Resampling, Score, calibration, gain, scores
 from predictor.learning.importance import FoldImportance, Importance, alike, importances, measure
+from predictor.learning.partial_scores import partial_scores, predict_parts
 from predictor.learning.prior import Prior
 from predictor.learning.published import published_prior
 from predictor.learning.quality import FEW, MINIMUM, DataQuality, data_quality, find_warnings, revealing_signals
@@ -33,6 +34,7 @@ from predictor.ratings import Ratings
 from predictor.signals import Catalogue
 from predictor.tables import Floats
 
+DIGITS = 4  # of scores of parts of the signals in a model's file, far below their noise
 POOL = "pool"  # the model itself, beside its challengers
 ROLE = "rater_role"  # scores are told by this input, since who rated decides how well ratings predict
 PRIORS = ("auto", "published", "none")
@@ -166,6 +168,33 @@ class Transparency:
         return f"Transparency: no difference beyond noise to {best}; log-loss {self.cost}."
 
 
+@dataclass(frozen=True)
+class DirectionCost:
+    """What it costs that a better rating never hurts, where the catalogue says which way is better.
+
+    Attributes
+    ----------
+    cost
+        Log-loss of the model minus that of the same model without directions, on the same rows and folds of the first
+        repeat; below 0 the directions help.
+
+    Examples
+    --------
+    >>> print(DirectionCost(Score(0.002, -0.001, 0.005, 500)))
+    A better rating never hurts: no cost beyond noise, log-loss 0.002 (-0.001 to 0.005), n = 500.
+    """
+
+    cost: Score
+
+    def __str__(self) -> str:
+        cost, n = self.cost, f"n = {self.cost.n:,}"
+        if cost.low > 0:
+            return f"A better rating never hurts: this costs {cost} of log-loss, {n}."
+        if cost.high < 0:
+            return f"A better rating never hurts: log-loss is lower for it by {_minus(cost)}, {n}."
+        return f"A better rating never hurts: no cost beyond noise, log-loss {cost}, {n}."
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
     """A trained model with the scores that it reached on rows that it had not seen.
@@ -192,6 +221,11 @@ class TrainingResult:
         Log-loss saved against each challenger, on the same rows and folds.
     transparency
         What it costs to be tables; None without an unrestricted challenger.
+    direction_cost
+        What it costs that a better rating never hurts; None where the catalogue gives no signal a direction.
+    partial_scores
+        Scores where only part of the signals were rated, in the first repeat: by part ("all", "side:candidate",
+        "family:clarity", "random:3"), then by metric; see `predictor.subsets.subsets`.
     calibration
         Predicted against observed shares.
     importances, importances_by_family, importances_by_side
@@ -232,6 +266,8 @@ class TrainingResult:
     challengers: Mapping[str, Mapping[str, Score]]
     gains: Mapping[str, Score]
     transparency: Transparency | None
+    direction_cost: DirectionCost | None
+    partial_scores: Mapping[str, Mapping[str, Score]]
     calibration: tuple[CalibrationBin, ...]
     importances: Mapping[str, Importance]
     importances_by_family: Mapping[str, Importance]
@@ -348,8 +384,8 @@ def train(
             )
         revealing = revealing_signals(ratings, first, resampling)
     quality, roles = data_quality(ratings), _role_of_rows(ratings)
-    told = {metric: [score.value, score.low, score.high] for metric, score in measured["scores"].items()}
-    about = {**data, "scores": told}
+    told = _figures(measured["scores"])
+    about = {**data, "scores": told, "partial_scores": _plain(measured["partial_scores"])}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if prior and tables:
         about["prior"] = tables.trained_on["prior"]
@@ -411,6 +447,8 @@ _UNMEASURED: dict[str, Any] = {
     "challengers": {},
     "gains": {},
     "transparency": None,
+    "direction_cost": None,
+    "partial_scores": {},
     "calibration": (),
     "importances": {},
     "importances_by_family": {},
@@ -427,6 +465,7 @@ def _measure(
     """Score the model and its challengers on the rows that each fold had not seen."""
     y, resampling = ratings.y, Resampling(groups, config.resamples, config.seed)
     out_of_fold = _out_of_fold(runs, len(y))
+    first = [run for run in runs if run.fold.repeat == 0]
     predictions = {key: found for key, found in out_of_fold.items() if key != config.model}
     pool = out_of_fold[config.model]
     tested = np.empty((len(pool), len(y)), dtype=np.int64)
@@ -442,6 +481,8 @@ def _measure(
         "challengers": {key: scores(y, other, resampling) for key, other in predictions.items()},
         "gains": gains,
         "transparency": _transparency(gains) if model else None,
+        "direction_cost": _direction_cost(first, pool[:1], y, resampling),
+        "partial_scores": partial_scores(y, [(run.fold.test, run.parts) for run in first], resampling),
         "calibration": calibration(y, pool.mean(axis=0)),
         "importances": goes_by.get("signal", {}),
         "importances_by_family": goes_by.get("family", {}),
@@ -463,11 +504,27 @@ class _Fold:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What came out of a fold: predictions for its test rows, shape (test rows,), and what its model goes by."""
+    """What came out of a fold.
+
+    Attributes
+    ----------
+    fold
+        Which it is.
+    predictions
+        For its test rows, shape (test rows,), of the model and of its challengers.
+    importance
+        What its model goes by; None for a challenger.
+    parts
+        Predictions from part of the signals, by part; in the first repeat only, as it takes time.
+    undirected
+        Predictions of the same model without directions; in the first repeat only; None where there are none.
+    """
 
     fold: _Fold
     predictions: Mapping[str, Floats]
     importance: FoldImportance | None
+    parts: Mapping[str, Floats]
+    undirected: Floats | None
 
 
 def _groups(ratings: Ratings) -> NDArray[Any]:
@@ -523,7 +580,7 @@ def _run(
 ) -> _Run:
     """Fit the pool and its challengers on a fold's training rows, and predict its test rows."""
     learned, test = X.iloc[fold.train], X.iloc[fold.test]
-    predictions, goes_by = {}, None
+    predictions, goes_by, parts, undirected = {}, None, {}, None
     with parallel_config(backend="sequential"), threadpool_limits(1):  # the others run beside it, maybe elsewhere
         if config.model == POOL:
             pool = clone(classifier).fit(learned, y[fold.train], groups=groups[fold.train])
@@ -536,10 +593,16 @@ def _run(
                 repeats=config.repeats,
                 seed=(config.seed, fold.number),
             )
+            if fold.repeat == 0:
+                parts = predict_parts(pool.model_, test.to_numpy(), (config.seed, fold.number))
+                if any(catalogue.directions):
+                    free = clone(classifier).set_params(catalogue=_undirected(catalogue))
+                    free.fit(learned, y[fold.train], groups=groups[fold.train])
+                    undirected = free.predict_proba(test)[:, 1]
         for name in _challengers(config):
             fitted = _challenger(name, learned, y[fold.train], catalogue, config)
             predictions[name] = fitted.predict_proba(test)[:, 1]
-    return _Run(fold, predictions, goes_by)
+    return _Run(fold, predictions, goes_by, parts, undirected)
 
 
 def _challengers(config: TrainingConfig) -> list[str]:
@@ -576,8 +639,35 @@ def _transparency(gains: Mapping[str, Score]) -> Transparency | None:
     return Transparency(best, _minus(gains[best]))
 
 
+def _direction_cost(runs: Sequence[_Run], directed: Floats, y: Floats, resampling: Resampling) -> DirectionCost | None:
+    undirected = np.empty((1, len(y)))
+    for run in runs:
+        if run.undirected is None:
+            return None
+        undirected[0, run.fold.test] = run.undirected
+    return DirectionCost(_minus(gain(y, directed, undirected, resampling)))
+
+
+def _undirected(catalogue: Catalogue) -> Catalogue:
+    return replace(catalogue, signals=tuple(replace(signal, better="either") for signal in catalogue.signals))
+
+
 def _minus(score: Score) -> Score:
     return Score(-score.value, -score.high, -score.low, score.n)
+
+
+def _figures(scores: Mapping[str, Score]) -> dict[str, list[float]]:
+    """Scores as they stand in a model's file."""
+    return {metric: [score.value, score.low, score.high] for metric, score in scores.items()}
+
+
+def _plain(parts: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str, Any]]:
+    """Scores of parts of the signals as they stand in a model's file."""
+    return {
+        name: {metric: [round(x, DIGITS) for x in figures] for metric, figures in _figures(by).items()}
+        | {"n": by["log_loss"].n}
+        for name, by in parts.items()
+    }
 
 
 def _role_of_rows(ratings: Ratings) -> NDArray[Any] | None:

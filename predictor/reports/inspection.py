@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from predictor.signals import CONTEXT
+from predictor.subsets import subsets
 
 if TYPE_CHECKING:
     from predictor.changes import WhatWouldChange
@@ -33,6 +35,7 @@ def model_data(model: OfferModel) -> dict[str, Any]:
         "versions": dict(model.versions),
         "base_rate": model.base_rate,
         "intercept": model.intercept,
+        "gaps": asdict(model.gaps),
         "feature_importances": dict(model.feature_importances),
         "family_importances": families,
         "side_importances": sides,
@@ -57,7 +60,7 @@ def render_model(model: OfferModel) -> str:
             f"Trained on {told['n']:,} {kind} from {told['source']}, base rate {100 * model.base_rate:.0f} %, "
             f"on {model.created_at[:10]}; catalogue '{catalogue.name}', fingerprint {model.fingerprint}."
         ),
-        *(line for note in model.prior_note() for line in _wrap(note)),
+        *(line for note in (*model.prior_note(), *model.old_note()) for line in _wrap(note)),
         "",
     ]
     if scores := told.get("scores"):
@@ -65,6 +68,7 @@ def render_model(model: OfferModel) -> str:
         for metric, (value, low, high) in scores.items():
             lines.append(f"  {metric.replace('_', ' '):<28}{value:>7.3f}   {low:.3f} to {high:.3f}")
         lines.append("")
+    lines += _partial(model)
     families, sides = _sums(model)
     titles = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     lines += _bars("What it goes by: mean absolute contribution", labels, model.feature_importances)
@@ -77,6 +81,19 @@ def render_model(model: OfferModel) -> str:
         lines += ["SIMULATED: this model learned from simulated interviews, not from real ones."]
     lines += _wrap("These are associations, not causes: for reflection and practice, not for selecting people.")
     return "\n".join(lines)
+
+
+def _partial(model: OfferModel) -> Iterator[str]:
+    """Tell how good it is when only part of the signals are rated, and what leaving them unrated goes with."""
+    if measured := model.trained_on.get("partial_scores"):
+        yield _title(f"{'When only these are rated':<46}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>6}")
+        for part in subsets(model.catalogue):
+            if part.name in measured:
+                (value, low, high), n = measured[part.name]["roc_auc"], measured[part.name]["n"]
+                yield f"  {_short(part.label, 44):<44}{value:>7.3f}   {f'{low:.3f} to {high:.3f}':<17}{n:>6,}"
+        yield ""
+    for note in model.gaps_note():
+        yield from (*_wrap(note), "")
 
 
 def render_changes(found: WhatWouldChange) -> str:

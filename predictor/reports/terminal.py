@@ -10,6 +10,7 @@ import click
 
 from predictor.prediction import Contribution, Prediction
 from predictor.signals import CONTEXT, NOT_APPLICABLE, Catalogue
+from predictor.subsets import subsets
 
 if TYPE_CHECKING:
     from predictor.learning.comparison import Leaderboard
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from predictor.tracking.registry import Version
 
 WIDTH = 80
-BAR = 16
+BAR, BAR_BESIDE = 16, 8  # columns of the longest bar, and where the implied part stands beside the figure
 MOST = 6  # reasons shown on each side
 MOST_ROWS = 20  # of a table
 MOST_IMPORTANT = 10  # signals
@@ -41,14 +42,19 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
     labels = {name: textwrap.shorten(label, 43, placeholder="...") for name, label in labels.items()}
     rated = [item for item in prediction.contributions if item.rating is not None]
     largest = max((abs(item.log_odds) for item in rated), default=0.0)
+    implied = any(round(item.implied, 2) for item in rated)
     for title, sign, colour in (("Spoke for an offer", 1, "green"), ("Spoke against", -1, "red")):
         chosen = sorted((c for c in rated if c.log_odds * sign > 0), key=lambda c: -abs(c.log_odds))
         if chosen:
-            lines.append(click.style(f"{title:<46}{'rated':<12}log-odds", bold=True))
-            lines += [_reason(item, labels[item.signal], largest, colour) for item in chosen[:MOST]]
+            head = f"{title:<46}{'rated':<12}log-odds{' implied' if implied else ''}"
+            lines.append(click.style(head, bold=True))
+            lines += [_reason(item, labels[item.signal], largest, colour, implied) for item in chosen[:MOST]]
             if rest := chosen[MOST:]:
                 lines.append(f"  {f'and {len(rest)} smaller':<56}{_signed(sum(c.log_odds for c in rest))}")
             lines.append("")
+    if implied:
+        lines += _wrap("Implied: the part that is what a rating suggests about signals that were not rated.")
+        lines.append("")
     families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     if rated:
         lines.append(click.style(f"{'By family':<58}log-odds", bold=True))
@@ -101,15 +107,19 @@ def render_training(result: TrainingResult) -> str:
         told = f"  {name.replace('_', ' '):<28}{_figure(saved.value):>7}   {_span(saved):<17}"
         other = result.challengers[name]
         lines.append(f"{told}{other['log_loss'].value:>10.3f}{other['roc_auc'].value:>9.3f}")
-    if result.transparency:
-        lines += _wrap(str(result.transparency))
+    for cost in (result.transparency, result.direction_cost):
+        lines += _wrap(str(cost)) if cost else []
     if result.scores_by_role:
         lines += ["", click.style(f"{'By who rated':<30}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>10}", bold=True)]
         for role, by in result.scores_by_role.items():
             auc = by["roc_auc"]
             lines.append(f"  {role:<28}{auc.value:>7.3f}   {_span(auc):<17}{auc.n:>10,}")
+    if result.partial_scores:
+        lines += ["", *_partial(result)]
     if result.importances:
         lines += ["", *_importances(result), ""]
+    if result.tables:
+        lines += [line for note in result.tables.gaps_note() for line in _wrap(note)]
     for warning in result.warnings:
         lines += [click.style(line, fg="yellow") for line in _wrap(warning)]
     return "\n".join(lines).rstrip()
@@ -157,6 +167,22 @@ def render_history(versions: Sequence[Version]) -> str:
         "Log-losses of versions trained on other rows do not compare; predictor promote compares on the same."
     )
     return "\n".join(lines)
+
+
+def _partial(result: TrainingResult) -> Iterable[str]:
+    """Tell how good the model is when only part of the signals are rated; families in one sentence."""
+    yield click.style(f"{'When only these are rated':<30}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>10}", bold=True)
+    families = []
+    for part in subsets(result.catalogue):
+        if by := result.partial_scores.get(part.name):
+            auc = by["roc_auc"]
+            if part.name.startswith("family:"):
+                families.append(auc)
+            else:
+                yield f"  {part.label:<28}{auc.value:>7.3f}   {_span(auc):<17}{auc.n:>10,}"
+    if families:
+        weakest, best = (choose(families, key=lambda auc: auc.value) for choose in (min, max))
+        yield from _wrap(f"One family alone: {weakest} to {best}, n = {best.n:,}; each of them is in the report.")
 
 
 def _importances(result: TrainingResult) -> list[str]:
@@ -228,10 +254,12 @@ def render_catalogue(catalogue: Catalogue) -> str:
     return "\n".join(lines)
 
 
-def _reason(item: Contribution, label: str, largest: float, colour: str) -> str:
+def _reason(item: Contribution, label: str, largest: float, colour: str, implied: bool) -> str:
     rating = textwrap.shorten(f"{item.rating:g}" if isinstance(item.rating, float) else str(item.rating), 11)
-    bar = "█" * max(1, round(BAR * abs(item.log_odds) / largest)) if largest else ""
-    return f"  {label:<44}{rating:<12}{_signed(item.log_odds)} " + click.style(bar, fg=colour)
+    beside = f"{_signed(item.implied):>8} " if implied else " "
+    longest = BAR_BESIDE if implied else BAR
+    bar = "█" * max(1, round(longest * abs(item.log_odds) / largest)) if largest else ""
+    return f"  {label:<44}{rating:<12}{_signed(item.log_odds)}{beside}" + click.style(bar, fg=colour)
 
 
 def _gauge(prediction: Prediction) -> str:

@@ -33,6 +33,7 @@ from predictor.reports.plots import (
 from predictor.reports.svg import inline_svg
 from predictor.reports.terminal import SIDES
 from predictor.signals import CONTEXT
+from predictor.subsets import subsets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,6 +158,8 @@ def render_report(result: TrainingResult) -> str:
         learning=_learning(result),
         roles=_roles(result) if result.scores_by_role else None,
         gains=_gains(result) if result.gains else None,
+        partial=_partial(result) if len(result.partial_scores) > 1 else None,
+        gaps=list(result.model.gaps_note()),
         rated=sorted(result.quality.missing, key=lambda name: -result.quality.missing[name]),
     )
 
@@ -346,6 +349,29 @@ def _roles(result: TrainingResult) -> Drawing:
             [
                 (role, *_score(by["roc_auc"])[:2], *_score(by["log_loss"])[:2], offers[role], f"{by['log_loss'].n:,}")
                 for role, by in result.scores_by_role.items()
+            ],
+        ),
+    )
+
+
+def _partial(result: TrainingResult) -> Drawing:
+    parts = [part for part in subsets(result.catalogue) if part.name in result.partial_scores]
+    found = {part.label: result.partial_scores[part.name] for part in parts}
+    auc = {name: by["roc_auc"] for name, by in found.items()}
+    columns = ("roc_auc", "log_loss", "calibration_slope")
+    return Drawing(
+        inline_svg(
+            interval_plot(auc, "ROC AUC, 90 % interval", reference=0.5),
+            "partial",
+            "ROC AUC by what is rated",
+            "; ".join(f"{name} {score}, n = {score.n:,}" for name, score in auc.items()),
+        ),
+        "Dashed: chance.",
+        Table(
+            ("Rated", "ROC AUC", "90 % interval", "Log-loss", "90 % interval", "Slope", "90 % interval", "n"),
+            [
+                (name, *(text for key in columns for text in _score(by[key])[:2]), f"{by['log_loss'].n:,}")
+                for name, by in found.items()
             ],
         ),
     )

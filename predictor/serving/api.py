@@ -53,10 +53,15 @@ async def predict(request: Request) -> Response:
 
 @v1.get("/model", **documented("Model", 422))
 def about_model(request: Request) -> Response:
-    """Tell what the model is, what it was trained on, its scores with their intervals, its tables and its catalogue."""
+    """Tell what the model is, what it was trained on, its scores with their intervals, its tables and its catalogue.
+
+    `trained_on` has the scores, and under `partial_scores` those with only part of the signals rated. `gaps`: what
+    leaving signals unrated adds to the log-odds by itself, `slope` times the share left out; 0 if it says nothing.
+    """
     _known_query(request)
     model: OfferModel = request.app.state.models()
-    notes = [*model.prior_note(), *([SIMULATED] if model.simulated else []), ASSOCIATION]
+    notes = [*model.prior_note(), *model.old_note(), *model.gaps_note()]
+    notes += [SIMULATED, ASSOCIATION] if model.simulated else [ASSOCIATION]
     more = {"simulated": model.simulated, "notes": notes, "catalogue": model.catalogue.to_dict()}
     return json_response({**model_data(model), **more})
 

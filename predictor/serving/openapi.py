@@ -142,7 +142,12 @@ def _answered(catalogue: Catalogue) -> Schema:
         "family": TEXT,
         "side": {"enum": [*SIDES, None]},
         "rating": {"type": ["number", "string", "null"]},
-        "log_odds": NUMBER,
+        "log_odds": {**NUMBER, "description": "What it adds; with all others and the baseline, the log-odds."},
+        "implied": {
+            **NUMBER,
+            "description": "The part of log_odds that is what its rating says of signals that were not rated; 0 where "
+            "all were. The rest is its own.",
+        },
     }
     interval = {"level": SHARE, "low": SHARE, "high": SHARE}
     answer = {
@@ -166,7 +171,9 @@ def _answered(catalogue: Catalogue) -> Schema:
     importances: Schema = dict.fromkeys(("feature_importances", "family_importances", "side_importances"), SIZES)
     rows: Schema = {"type": "array", "items": {"type": "object"}}
     told_model: Schema = {**identity, **importances, "simulated": TRUTH, "notes": answer["notes"]}
+    gaps: Schema = {"slope": NUMBER, "mean": SHARE, "most": SHARE}
     told_model |= {"base_rate": SHARE, "intercept": NUMBER, "versions": {"type": "object"}}
+    told_model |= {"gaps": _object(gaps, required=[*gaps])}
     told_model |= {"shape_functions": rows, "strongest_pairs": rows, "catalogue": _ref("Catalogue")}
     shown: Schema = {"name": TEXT, "fingerprint": TEXT, "simulated": TRUTH}
     figure: Schema = {"value": NUMBER, "low": NUMBER, "high": NUMBER, "n": COUNT}

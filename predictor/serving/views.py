@@ -11,6 +11,7 @@ from predictor.prediction import Prediction
 from predictor.serving.forms import Rated
 
 SHOWN = 7  # reasons beside the form; the others are one tap away
+NOTHING = 1e-9  # log-odds that are shown as none
 WIDTH = 100.0  # of a bar's drawing, the baseline in the middle
 
 
@@ -24,6 +25,8 @@ class Bar:
         What it is, and how it was rated.
     log_odds
         What it adds.
+    implied
+        The part of it that is what a rating suggests about signals that were not rated.
     x, width
         Of the bar, in a drawing that is 100 wide.
     """
@@ -31,6 +34,7 @@ class Bar:
     label: str
     detail: str
     log_odds: float
+    implied: float
     x: float
     width: float
 
@@ -62,6 +66,11 @@ class View:
     not_rated: tuple[str, ...]
     change: WhatWouldChange | None
 
+    @property
+    def implied(self) -> bool:
+        """Whether a reason says something of signals that were not rated."""
+        return any(round(bar.implied, 2) for bar in self.reasons)
+
 
 def view(model: OfferModel, rated: Rated) -> View:
     """Let a model answer, and make the answer ready.
@@ -89,12 +98,11 @@ def view(model: OfferModel, rated: Rated) -> View:
             unseen += part.log_odds
         else:
             rating = part.rating if isinstance(part.rating, str) else f"{part.rating:g}"
-            told.append((labels[part.signal], rating, part.log_odds))
-    if answer.not_rated:
-        told.append((f"What was not observed ({len(answer.not_rated)})", "together", unseen))
-    elif unseen:
-        told.append(("Who rated", "not said", unseen))
-    families = [(catalogue.families.get(name, "Who rated"), "", log_odds) for name, log_odds in answer.families.items()]
+            told.append((labels[part.signal], rating, part.log_odds, part.implied))
+    if abs(unseen) > NOTHING:  # rows learned from show that leaving signals unrated itself goes with the outcome
+        left_out = f"{len(answer.not_rated)} signals left unrated" if answer.not_rated else "Who rated"
+        told.append((left_out, "together" if answer.not_rated else "not said", unseen, 0.0))
+    families = [(catalogue.families.get(name, "Who rated"), "", added, 0.0) for name, added in answer.families.items()]
     own = any(part.side == "candidate" and isinstance(part.rating, int | float) for part in answer.contributions)
     return View(
         answer,
@@ -150,10 +158,11 @@ def signed(number: float, decimals: int = 2) -> str:
     return text.replace("-", "\N{MINUS SIGN}") if float(text) else text[1:]
 
 
-def _bars(told: Sequence[tuple[str, str, float]]) -> tuple[Bar, ...]:
-    longest = max((abs(log_odds) for _, _, log_odds in told), default=0.0) or 1.0
+def _bars(told: Sequence[tuple[str, str, float, float]]) -> tuple[Bar, ...]:
+    longest = max((abs(log_odds) for _, _, log_odds, _ in told), default=0.0) or 1.0
     bars = []
-    for label, detail, log_odds in sorted(told, key=lambda item: -abs(item[2])):
+    for label, detail, log_odds, implied in sorted(told, key=lambda item: -abs(item[2])):
         width = WIDTH / 2 * abs(log_odds) / longest
-        bars.append(Bar(label, detail, log_odds, round(WIDTH / 2 - (width if log_odds < 0 else 0), 2), round(width, 2)))
+        x = round(WIDTH / 2 - (width if log_odds < 0 else 0), 2)
+        bars.append(Bar(label, detail, log_odds, implied, x, round(width, 2)))
     return tuple(bars)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.atomic import write_text
 from predictor.errors import TrackingError
+from predictor.subsets import EVERYTHING, subsets
 
 if TYPE_CHECKING:
     from predictor.learning.comparison import Entry, Leaderboard
@@ -196,6 +197,11 @@ def _metrics(result: TrainingResult) -> dict[str, float]:
         add(f"other_models/log_loss_{challenger}", result.challengers[challenger]["log_loss"])
     if result.transparency:
         add("transparency_cost", result.transparency.cost)
+    if result.direction_cost:
+        add("direction_cost", result.direction_cost.cost)
+    for part, scores in result.partial_scores.items():
+        if not part.startswith("family:"):  # those are in the report
+            metrics |= {f"partly_rated/{name}_{plain(part)}": scores[name].value for name in BY_FOLD}
     for role, scores in result.scores_by_role.items():
         for name, score in scores.items():
             add(f"rated_by_{plain(role)}/{name}", score)
@@ -266,8 +272,13 @@ def _description(result: TrainingResult) -> str:
         *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
         *(line(name.replace("_", " "), scores) for name, scores in result.challengers.items()),
         *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
+        *(
+            line(f"when only {part.words} are rated", result.partial_scores[part.name])
+            for part in subsets(result.catalogue)
+            if part.name in result.partial_scores and part.name != EVERYTHING and not part.name.startswith("family:")
+        ),
     ]
-    told = [str(result.transparency)] if result.transparency else []
+    told = [str(cost) for cost in (result.transparency, result.direction_cost) if cost]
     told += [str(result.learning_curve)] if result.learning_curve else []
     return "\n".join([*lines, *(f"\n> {note}" for note in (*told, *result.halo, *result.warnings))])
 

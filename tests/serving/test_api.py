@@ -64,6 +64,13 @@ def test_it_answers_as_the_model_does_to_the_last_bit(
     )
 
 
+def test_it_says_that_a_model_is_old() -> None:
+    old = make_app(Settings(ROOT / "tests/data/model-format-2.json", hosts=("testserver",)))
+    client = TestClient(old)
+    assert any(note.startswith("Old model") for note in client.get("/v1/model").json()["notes"])
+    assert any(note.startswith("Old model") for note in client.post("/v1/predict", json={}).json()["notes"])
+
+
 def test_it_tells_what_the_model_is(client: TestClient, model: OfferModel) -> None:
     about = client.get("/v1/model").json()
     assert (about["fingerprint"], about["simulated"]) == (model.fingerprint, True)
