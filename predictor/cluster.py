@@ -128,6 +128,8 @@ def cluster(
             yield client
         except (FutureCancelledError, KilledWorker, TimeoutError, _TaskError) as error:
             why = watch.verdict or f"{error}; {_MEND}"
+            if "scheduler-connection-lost" in why:
+                why = f"the connection to the scheduler was lost; {_MEND}"
             raise ConfigError(f"the cluster was lost amid the work: {why}") from None
 
 
@@ -273,8 +275,9 @@ def spread(client: Client, work: Callable[[Given], Made], items: Iterable[Given]
         for future in as_completed(futures, loop=client.loop):
             yield future.result(timeout=ANSWER)  # it is there, and has to be fetched
     finally:
-        client.cancel(futures)
-        client.unregister_worker_plugin(kept.name)
+        with suppress(OSError, TimeoutError, AttributeError, RuntimeError):  # the cluster may be gone by now
+            client.cancel(futures)
+            client.unregister_worker_plugin(kept.name)
 
 
 class _Kept(WorkerPlugin):

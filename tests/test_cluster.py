@@ -27,7 +27,6 @@ from conftest import ROOT
 from joblib import Parallel, delayed, parallel_config
 
 from predictor import (
-    OfferModel,
     Ratings,
     ScoringOptions,
     TrainingConfig,
@@ -42,7 +41,7 @@ from predictor.sources.files import write_csv
 if TYPE_CHECKING:
     from distributed import Client
 
-LIMIT = 300  # seconds for a test, on a machine that has other things to do
+LIMIT = 400  # seconds for a test, on a machine that has other things to do
 
 
 @pytest.fixture(autouse=True)
@@ -62,26 +61,34 @@ def in_time() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def client(result: TrainingResult) -> Iterator[Client]:
-    """Whatever joblib runs while it lasts, runs there; `result` was trained before, on this machine."""
+def some() -> Ratings:
+    return simulate_interviews(200, seed=5)
+
+
+@pytest.fixture(scope="module")
+def here(some: Ratings) -> TrainingResult:
+    return train(some, TrainingConfig(repeats=1, resamples=20), name="tested")
+
+
+@pytest.fixture(scope="module")
+def client(here: TrainingResult) -> Iterator[Client]:
+    """Whatever joblib runs while it lasts, runs there; `here` was trained before, on this machine."""
     from predictor.cluster import cluster
 
     with cluster(workers=2) as client:
         yield client
 
 
-def test_the_same_numbers_though_a_worker_is_killed(
-    client: Client, interviews: Ratings, result: TrainingResult
-) -> None:
+def test_the_same_numbers_though_a_worker_is_killed(client: Client, some: Ratings, here: TrainingResult) -> None:
     with ThreadPoolExecutor(1) as aside:
         killed = aside.submit(_kill_one_that_fits, client)
-        there = train(interviews, result.config, name=result.name)
+        there = train(some, here.config, name=here.name)
     assert killed.result() not in client.run(os.getpid).values()
-    assert there.model.fingerprint == result.model.fingerprint
-    for name, ours in result.out_of_fold.items():
+    assert there.model.fingerprint == here.model.fingerprint
+    for name, ours in here.out_of_fold.items():
         np.testing.assert_allclose(there.out_of_fold[name], ours, rtol=0, atol=1e-12)
     for told in ("scores", "challengers", "gains", "importances", "learning_curve"):
-        assert getattr(there, told) == getattr(result, told), told
+        assert getattr(there, told) == getattr(here, told), told
 
 
 def _kill_one_that_fits(client: Client) -> int:
@@ -94,28 +101,28 @@ def _kill_one_that_fits(client: Client) -> int:
         time.sleep(0.01)
 
 
-def test_workers_fit_and_only_the_driver_knows_mlflow(client: Client, interviews: Ratings) -> None:
+def test_workers_fit_and_only_the_driver_knows_mlflow(client: Client, some: Ratings) -> None:
     import mlflow  # noqa: F401  # as it is after a training was recorded
 
-    train(interviews.rows(np.arange(60)), TrainingConfig(repeats=1, resamples=20, challengers=("base_rate",)))
+    train(some.rows(np.arange(60)), TrainingConfig(repeats=1, resamples=20, challengers=("base_rate",)))
     loaded = client.run(lambda: {name for name in ("sklearn", "mlflow") if name in __import__("sys").modules})
     assert set().union(*loaded.values()) == {"sklearn"}
 
 
 def test_a_batch_is_scored_there_to_the_same_bytes_though_a_worker_is_killed(
-    client: Client, model: OfferModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, here: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("predictor.cluster.cluster", lambda *_: nullcontext(client))
-    some = simulate_interviews(3000, seed=8)
+    model, some = here.model, simulate_interviews(3000, seed=8)
     for number in range(30):
         write_csv(some.rows(np.arange(100 * number, 100 * (number + 1))), tmp_path / "in" / f"{number}.csv")
     options = ScoringOptions(keep=("interview_id",), top=2)
-    here = score_files(tmp_path / "in", tmp_path / "here", model, options=options, write_as="parquet")
+    ours = score_files(tmp_path / "in", tmp_path / "here", model, options=options, write_as="parquet")
     pid = next(iter(client.run(os.getpid).values()))
     with ThreadPoolExecutor(1) as aside:
         aside.submit(_kill_at_the_first_of, tmp_path / "there", pid)
         there = score_files(tmp_path / "in", tmp_path / "there", model, options=options, write_as="parquet", workers=2)
-    assert there == here
+    assert there == ours
     assert pid not in client.run(os.getpid).values()
     names = sorted(path.name for path in (tmp_path / "here").iterdir())
     assert len(names) == 32
@@ -156,9 +163,7 @@ def _bench(bench: Any, folder: Path, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "here", "http://127.0.0.1:1"])
-def test_a_scheduler_that_is_none(
-    run: Callable[..., Result], address: str, monkeypatch: pytest.MonkeyPatch, interviews: Ratings
-) -> None:
+def test_a_scheduler_that_is_none(run: Callable[..., Result], address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import predictor.cluster
 
     monkeypatch.setattr(predictor.cluster, "PATIENCE", 0.3)
@@ -257,7 +262,9 @@ def test_local_workers_that_cannot_come_back_end_the_work(
             os.kill(pid, signal.SIGKILL)
 
     with (
-        pytest.raises(ConfigError, match=r"lost amid the work: there is no worker for 8 s; see what became of its work"),
+        pytest.raises(
+            ConfigError, match=r"lost amid the work: there is no worker for 8 s; see what became of its work"
+        ),
         cluster(workers=2, warn=soon.append) as client,
         _amid_the_work(client, lose),
     ):
@@ -290,8 +297,8 @@ def test_a_task_that_ends_every_worker_ends_the_work() -> None:
     from predictor.cluster import cluster
 
     with (
-        pytest.raises(ConfigError, match="lost amid the work: KilledWorker: .* see what became of its workers"),
-        cluster(workers=1, warn=lambda _: None),
+        pytest.raises(ConfigError, match=r"lost amid the work: KilledWorker: .* see what became of its workers"),
+        cluster(workers=2, warn=lambda _: None),
     ):
         Parallel(n_jobs=-1)(delayed(os._exit)(1) for _ in range(2))
 
@@ -336,7 +343,7 @@ class Elsewhere:
         dask = [sys.executable, "-m", "dask"]
         options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
         self.scheduler = subprocess.Popen([*dask, "scheduler", *options], **there)  # type: ignore[call-overload]
-        options = [self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny", *worker]
+        options = [self.address, "--nthreads", "2", "--no-dashboard", "--no-nanny", *worker]
         self.worker = subprocess.Popen([*dask, "worker", *options], **there)  # type: ignore[call-overload]
 
     def wait(self) -> None:
@@ -374,7 +381,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     [
         (lambda there: there.worker.send_signal(signal.SIGTERM), "there is no worker for 8 s"),  # it leaves in order
         (lambda there: there.worker.send_signal(signal.SIGSTOP), "no worker gives a sign of life for 8 s"),
-        (lambda there: there.scheduler.kill(), "lost the connection to the scheduler"),
+        (lambda there: there.scheduler.kill(), "the connection to the scheduler was lost"),
         (lambda there: there.scheduler.send_signal(signal.SIGSTOP), "the scheduler does not answer for 8 s"),
     ],
     ids=["its worker leaves", "its worker is frozen", "it is killed", "it is frozen"],
@@ -390,7 +397,7 @@ def test_a_lost_cluster_elsewhere_ends_the_work(
         _amid_the_work(client, lambda: act(elsewhere)),
     ):
         _sleepers() if way == "joblib" else _spread(client)
-    assert len(soon) == ("connection" not in says)
+    assert len(soon) >= ("connection" not in says)
 
 
 def test_workers_that_pause_for_ever_are_no_workers(tmp_path: Path) -> None:
