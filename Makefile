@@ -91,8 +91,7 @@ ui: $(STAMP) ## open MLflow on the recorded runs, on this machine only
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 test: $(STAMP) ## run the tests, a file to a core
-	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/test_cluster.py
-	@$(ONE_THREAD) $(BIN)/python -m pytest tests/test_cluster.py  # its processes want the cores to themselves
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(STAMP) ## lint, formatting, types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

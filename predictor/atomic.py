@@ -1,11 +1,15 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, and a folder by one process at a time."""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from predictor.errors import ConfigError
 
 
 def write_text(path: str | Path, text: str) -> Path:
@@ -51,3 +55,37 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
             error.filename = str(path)  # not the temporary one, which tells a person nothing
         raise
     return given
+
+
+@contextmanager
+def alone(folder: Path, otherwise: str) -> Iterator[None]:
+    """Keep other processes, and other threads, from a folder while the block runs; its lock is a file beside it.
+
+    Parameters
+    ----------
+    folder
+        It need not exist; folders on the way are made.
+    otherwise
+        What to say where another has it.
+
+    Raises
+    ------
+    ConfigError
+        If another has it; at once, nobody waits.
+    """
+    from filelock import FileLock, Timeout  # here, since predicting needs no lock
+
+    place = folder.absolute().with_name(f".{folder.name}.lock")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ConfigError(otherwise) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+    try:
+        yield
+    finally:
+        place.unlink(missing_ok=True)  # while it is held: who opened it meanwhile sees that it is gone
+        lock.release()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.errors import ConfigError, ModelError, PredictorError, TrackingError, nearest
+from predictor.errors import ConfigError, ModelError, PredictorError, RatingsError, TrackingError, nearest
 
 if TYPE_CHECKING:
     from predictor.learning.training import TrainingConfig
@@ -93,7 +93,8 @@ def predict(
 ) -> None:
     """Predict the likelihood of an offer for the interviews of a file.
 
-    RATINGS is a JSON, CSV or Parquet file, or - for JSON from standard input.
+    RATINGS is a JSON, CSV or Parquet file, or - for JSON from standard input. Of the champions of several catalogues,
+    the one answers whose signals they name.
 
     \b
     Examples:
@@ -103,6 +104,7 @@ def predict(
       predictor predict interviews.csv --model experiments/models/my-pool.json --out answers.csv
       echo '{"goals_discussed": 4}' | predictor predict - --base-rate 0.2
     """
+    from predictor.champions import fitting_model
     from predictor.model import OfferModel
     from predictor.ratings import Ratings
     from predictor.sources.files import parse_json, read_ratings
@@ -111,12 +113,19 @@ def predict(
         raise ConfigError("--out writes a CSV file, --json prints; choose one of them")
     if out and out.exists() and ratings.exists() and out.samefile(ratings):
         raise ConfigError(f"--out {out} is the file of ratings itself; name another")
-    chosen = OfferModel.load(_model_path(model))
-    if str(ratings) == "-":
-        records, problems = parse_json(sys.stdin.buffer.read() if sys.stdin else b"", "standard input")
-        rows = Ratings.from_records(records, chosen.catalogue, source="standard input", problems=problems)
+    given = (sys.stdin.buffer.read() if sys.stdin else b"") if str(ratings) == "-" else None
+
+    def read(catalogue: Catalogue) -> Ratings:
+        if given is None:
+            return read_ratings(ratings, catalogue)
+        records, problems = parse_json(given, "standard input")
+        return Ratings.from_records(records, catalogue, source="standard input", problems=problems)
+
+    if model:
+        chosen = OfferModel.load(_model_path(model))
+        rows = read(chosen.catalogue)
     else:
-        rows = read_ratings(ratings, chosen.catalogue)
+        chosen, rows = fitting_model(MODELS, read)
     if past is not None and (out or (not as_json and len(rows) != 1)):
         raise ConfigError("--past tells about one interview; for many of them use --json")
     if out:
@@ -347,10 +356,12 @@ def train(
         if kept.run and kept.run.version:
             pass  # the registry says who is the champion
         elif _succeeds(result.model):
-            _crown(result.model)
+            _set_champion(result.model)
         else:
+            first = f"predictor track {kept.folder} --register, then " if no_track else ""
             click.echo(
-                f"To use it: predictor predict FILE --model {name}; to make it the champion: predictor promote {name}"
+                f"To use it: predictor predict FILE --model {name}; to make it the champion: {first}"
+                f"predictor promote {name}"
             )
     else:
         click.echo(
@@ -373,14 +384,26 @@ def train(
 
 def _registered(version: str) -> None:
     """Say which version a model became; where there is no champion it becomes that, too, others have to be better."""
-    from predictor.tracking import history, promote
+    from predictor.tracking import history, promote, pull
 
-    champions = [known.number for known in history() if CHAMPION in known.aliases]
-    if not champions and (done := promote(version)).promoted:
-        _crown(done.model, told=False)
-        click.echo(f"Registered as version {version}, the champion, which `predict` uses")
-    elif version in champions:
+    versions = history()
+    catalogue = version.rpartition("/")[0]
+    champions = [known.number for known in versions if CHAMPION in known.aliases]
+    rivals = [number for number in champions if number.rpartition("/")[0] == catalogue]
+    if not rivals and (done := promote(version)).promoted:
+        if _succeeds(done.model):
+            _set_champion(done.model, told=False)
+            click.echo(f"Registered as version {version}, the champion, which `predict` uses")
+        else:  # it comes from elsewhere: another store, or a training that is not recorded
+            click.echo(
+                f"Registered as version {version}, the first and so the champion of this store. Here `predict` goes on "
+                f"with {_champion_here(done.model).name}; to use the new one: predictor pull {version}"
+            )
+    elif version in rivals:
         click.echo(f"Registered as version {version}, which is the champion")
+        _, model = pull(version)
+        if _succeeds(model):
+            _set_champion(model)
     else:
         click.echo(f"Registered as version {version}; to make it the champion: predictor promote {version}")
 
@@ -480,24 +503,30 @@ def track(folder: Path, registered: bool) -> None:
 def promote(ctx: click.Context, model: str, data: Path | None, force: str | None) -> None:
     """Make a trained model the champion, which `predict` uses, if it is better beyond noise.
 
-    MODEL is a name in experiments/models, or the number of a registered version. It is held against the present
-    champion on the rows that it learned from, by what both said while they had not seen them. Exit code 1 says that
-    it stays as it is.
+    MODEL is a name in experiments/models, or the number of a registered version, as in 3, or my/3 for the catalogue
+    my. It is compared with the present champion of its catalogue on the rows that it learned from, by what both said
+    while they had not seen them. Exit code 1 says that it stays as it is.
 
     \b
     Examples:
       predictor promote my-pool
       predictor promote 3 --force "the old one used signals that we no longer rate"
     """
+    from predictor.tracking import is_unrecorded, track
     from predictor.tracking import promote as ask
-    from predictor.tracking import track
 
     version: str | None = model
-    if not model.isdigit():
+    if not model.rpartition("/")[2].isdigit():
         path = _model_path(model)
         if not (path.parent / "record.json").is_file():
             raise ModelError(f"{path} is not in the folder of a training; only a training can be recorded and promoted")
+        if is_unrecorded(path.parent):
+            raise ModelError(
+                f"{model} was trained with --no-track, so no registry knows it; to record and register it after all: "
+                f"predictor track {path.parent} --register"
+            )
         version = track(path.parent, registered=True).version
+        click.echo(f"Registered as version {version}")
     done = ask(str(version), answers=lambda champion, chosen, y: _answers(champion, chosen, y, data), force=force)
     if done.before == done.version:
         click.echo(f"Version {done.version} is the champion already")
@@ -508,7 +537,7 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
     else:
         click.echo(done.reason + (f" Forced: {force}" if done.forced else ""))
         click.echo(f"Champion: version {done.version}" + (f", instead of {done.before}" if done.before else ""))
-    _crown(done.model)
+    _set_champion(done.model)
 
 
 def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | None) -> Floats:
@@ -523,7 +552,16 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
             f"some rows are new to the champion, and {source}, which {chosen.name} was trained on, is not here; "
             "name the file: --data FILE"
         )
-    rows = _rows(source, champion.catalogue, journal=Journal.recognises(source)).labelled()
+    try:
+        rows = _rows(source, champion.catalogue, journal=Journal.recognises(source)).labelled()
+    except RatingsError as error:
+        name, first = chosen.catalogue.name, error.problems[0]
+        raise ConfigError(
+            f"{chosen.name} cannot be compared with the champion, {champion.name}, which rates other signals of the "
+            f"same catalogue '{name}': {len(error.problems):,} problems in {source}, the first: "
+            f"{f'{first.column} ' if first.column else ''}{first.kind}.\n  If this catalogue is about other signals, "
+            "give it another name and train again; else --force REASON"
+        ) from None
     if not np.array_equal(rows.y, y):
         raise ConfigError(
             f"{source} has {len(rows):,} rows with an outcome, but these are not the {len(y):,} that {chosen.name} was "
@@ -536,18 +574,25 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
 @main.command()
 @click.argument("version", required=False)
 def pull(version: str | None) -> None:
-    """Bring a registered model here as the champion that `predict` uses: the registry's champion, or a VERSION.
+    """Bring registered models here as the champions that `predict` uses: the registry's champions, or a VERSION.
 
     \b
     Examples:
       predictor pull
       predictor pull 3
+      predictor pull my/3
     """
+    from predictor.champions import champion_file
+    from predictor.tracking import history
     from predictor.tracking import pull as fetch
 
-    number, model = fetch(version)
-    _crown(model, told=False)
-    click.echo(f"Version {number} ({model.name}) is in {MODELS / CHAMPION}.json, which `predict` uses")
+    champions = [known.number for known in history() if CHAMPION in known.aliases]
+    for wanted in [version] if version or not champions else champions:
+        number, model = fetch(wanted)
+        _set_champion(model, told=False)
+        click.echo(
+            f"Version {number} ({model.name}) is in {champion_file(MODELS, model.catalogue.name)}, which `predict` uses"
+        )
 
 
 @main.command()
@@ -568,24 +613,39 @@ def history() -> None:
 
 
 @main.command()
-def rollback() -> None:
-    """Make the champion before the present one the champion again.
+@click.argument("catalogue", required=False)
+def rollback(catalogue: str | None) -> None:
+    """Make the champion before the present one the champion again, of the shipped signals or of another CATALOGUE.
 
     \b
-    Example:
+    Examples:
       predictor rollback
+      predictor rollback my
     """
     from predictor.tracking import roll_back
 
-    done = roll_back()
+    done = roll_back(catalogue)
     click.echo(f"Champion: version {done.version} again, instead of {done.before}")
-    _crown(done.model)
+    _set_champion(done.model)
 
 
-def _crown(model: OfferModel, *, told: bool = True) -> None:
-    model.save(MODELS / f"{CHAMPION}.json")
+def _set_champion(model: OfferModel, *, told: bool = True) -> None:
+    """Make a model the champion here; whom it replaced is said, and for which signals, where that needs saying."""
+    from predictor.champions import set_champion, suffix_of
+
+    before = set_champion(model, MODELS)
+    replaced = f", instead of {before.name}" if before else ""
+    ratings = f" for ratings by the catalogue '{model.catalogue.name}'" if suffix_of(model.catalogue.name) else ""
     if told:
-        click.echo(f"Champion, which `predict` uses: {model.name}")
+        click.echo(f"Champion, which `predict` uses{ratings}: {model.name}{replaced}")
+    elif before:
+        click.echo(f"Here `predict` used {before.name} until now{ratings}")
+
+
+def _champion_here(model: OfferModel) -> OfferModel:
+    from predictor.champions import champion_file
+
+    return type(model).load(champion_file(MODELS, model.catalogue.name))
 
 
 @main.command()
@@ -720,7 +780,9 @@ def serve(
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "serving", "serve") from None
     # The champion need not be there yet: the first that is trained while the server runs is picked up.
-    path, fallback = (_model_path(model), None) if model else (MODELS / f"{CHAMPION}.json", PUBLISHED)
+    path, fallback = _model_path(model), None
+    if path == PUBLISHED and not model:
+        path, fallback = MODELS / f"{CHAMPION}.json", PUBLISHED
     settings = Settings(path, fallback, host=host, port=port, token=token, hosts=allow_host, journal=journal)
     run(settings, lambda served, address: click.echo(f"Serving {served.name} at {address}; Ctrl-C ends it"))
 
@@ -778,8 +840,16 @@ def _experiment(given: str) -> tuple[str, TrainingConfig]:
     from predictor.learning.training import TrainingConfig
 
     path = Path(given) if given.endswith(".toml") else EXPERIMENTS / f"{given}.toml"
-    known = path.exists() or given != "pool"
-    return path.stem, TrainingConfig.load(path) if known else TrainingConfig()
+    if path.exists():
+        return path.stem, TrainingConfig.load(path)
+    if given == "pool":
+        return given, TrainingConfig()
+    there = sorted(known.stem for known in path.parent.glob("*.toml"))
+    if there:
+        hint = nearest(path.stem, there) or f"; there are: {', '.join(there)}"
+    else:
+        hint = ", which has none; work in the project's folder, or name the file: --experiment my/folder/NAME.toml"
+    raise ConfigError(f"no experiment '{given}': looked for {path.name} in {path.absolute().parent}{hint}")
 
 
 def _plain(name: str) -> str:
@@ -787,9 +857,10 @@ def _plain(name: str) -> str:
 
 
 def _name(name: str) -> str:
-    if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.endswith(".json") or name == CHAMPION or name.isdigit():
+    taken = name == CHAMPION or name.startswith(f"{CHAMPION}-") or name.isdigit()
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.endswith(".json") or taken:
         raise ConfigError(
-            f"the name {name!r} does not do: give --name of letters, digits, - and _, other than '{CHAMPION}'"
+            f"invalid name {name!r}: give --name of letters, digits, - and _, not a number, and not '{CHAMPION}...'"
         )
     return name
 
@@ -799,6 +870,8 @@ def _warn(told: str) -> None:
 
 
 def _writable() -> None:
+    if not EXPERIMENTS.exists():  # so that nobody looks for it where they stood another time
+        click.echo(f"Made here, for models and runs: {EXPERIMENTS.absolute()}", err=True)
     MODELS.mkdir(parents=True, exist_ok=True)
     if not os.access(MODELS, os.W_OK):  # known now rather than after the work
         raise ModelError(f"{MODELS}: cannot be written; work in a folder that you may write to")
@@ -815,14 +888,17 @@ def _end_on_sigterm() -> None:
 
 def _model_path(model: str | None) -> Path:
     """Find a model by name or by path; where none is named the champion, or the published prior if there is none."""
+    from predictor.champions import default_model
     from predictor.model import PUBLISHED, OfferModel
 
-    for path in (MODELS / f"{model or CHAMPION}.json", MODELS / f"{model}" / "model.json"):
+    if model is None:
+        return default_model(MODELS)
+    for path in (MODELS / f"{model}.json", MODELS / model / "model.json"):
         if path.is_file():
             return path
-    if model and (model.endswith(".json") or Path(model).is_file()):
+    if model.endswith(".json") or Path(model).is_file():
         return Path(model)
-    if model in (None, PUBLISHED.stem, OfferModel.published().name):
+    if model in (PUBLISHED.stem, OfferModel.published().name):
         return PUBLISHED
     there = sorted({*(p.stem for p in MODELS.glob("*.json")), *(p.parent.name for p in MODELS.glob("*/model.json"))})
     hint = nearest(model, there) or (f"; there are: {', '.join(there)}" if there else "; none has been trained yet")
@@ -831,10 +907,11 @@ def _model_path(model: str | None) -> Path:
 
 def _succeeds(model: OfferModel) -> bool:
     """Say whether a new model takes the champion's place: there is none, or it is an earlier one of the same kind."""
-    path = MODELS / f"{CHAMPION}.json"
-    if not path.exists():
+    from predictor.champions import champion_file
+
+    if not champion_file(MODELS, model.catalogue.name).exists():
         return True
-    champion = type(model).load(path)
+    champion = _champion_here(model)
     return champion.trained_on["n"] == 0 or (champion.name == model.name and champion.catalogue == model.catalogue)
 
 

@@ -7,10 +7,11 @@ import hashlib
 import logging
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,10 +25,15 @@ try:
     from distributed.comm.core import connect
     from distributed.gc import disable_gc_diagnosis
     from joblib import parallel_config
+    from joblib._dask import DaskDistributedBackend
 except ModuleNotFoundError as error:
     raise MissingExtraError(str(error.name), "a cluster", "cluster") from None
 
 PATIENCE = 5.0  # seconds in which a scheduler and its first worker have to answer
+START = 60.0  # seconds in which processes of this machine have to start; a busy one takes ten
+LOST = 60.0  # seconds without any running worker after which a cluster is given up
+ANSWER = LOST + 15.0  # seconds in which a scheduler has to answer what is asked amid the work
+QUIET = 15.0  # seconds without a sign of life from workers that count as running, until a person hears of it
 LARGE = "distributed.admin.large-graph-warning-threshold"
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -42,8 +48,14 @@ PACKAGES = (
 )  # what decides on numbers, or on talk
 
 
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 @contextmanager
-def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
+def cluster(
+    scheduler: str | None = None, workers: int | None = None, *, warn: Callable[[str], None] = _to_stderr
+) -> Iterator[Client]:
     """Run what joblib runs side by side on a Dask cluster, while the block lasts.
 
     Fits become tasks: one whose worker is lost is done anew by another, with the same numbers. All else, such as what
@@ -60,6 +72,10 @@ def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterato
         So many processes of one thread each on this machine, 1 or more, in place of a scheduler. They end with the
         block, and listen on this machine only, to those who hold a certificate made for them.
         Python starts them by importing the caller's script, so it needs `if __name__ == "__main__":`.
+        They share this machine's memory: none has a limit of its own, at which Dask would pause it for ever.
+    warn
+        Called with a line as soon as no worker is running, and when one is back; writes to stderr by default. After
+        `LOST` seconds without one the work is given up.
 
     Yields
     ------
@@ -70,7 +86,8 @@ def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterato
     ------
     ConfigError
         If not exactly one of the two is given, or workers is below 1; if no scheduler answers within some seconds, or
-        it has no worker, or its workers have other versions.
+        it has no worker, or its workers have other versions; if local processes do not start; if the cluster is lost
+        amid the work: no worker runs for `LOST` seconds, the scheduler is gone, or a task ends each worker it meets.
     MissingExtraError
         On import, if distributed or joblib is not installed.
 
@@ -84,35 +101,154 @@ def cluster(scheduler: str | None = None, workers: int | None = None) -> Iterato
         given = f"scheduler = {scheduler!r}, workers = {workers}"
         raise ConfigError(f"{given}: give the address of a scheduler, or a number of workers here from 1 on")
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        except OSError as error:
+            raise ConfigError(f"no room for a cluster's files: {error}; set TMPDIR to a folder with room") from None
         stack.enter_context(dask.config.set({"temporary-directory": folder}))  # else something stays in that of all
         stack.enter_context(dask.config.set({LARGE: "1TB"}))  # warns of large arrays; each is sent once
-        place: Any = scheduler or LocalCluster(
+        if scheduler:
+            _reach(scheduler)
+        place: Any = scheduler or stack.enter_context(_local(workers, folder))
+        limit = PATIENCE if scheduler else START / 2
+        client = stack.enter_context(_Client(place, timeout=limit, set_as_default=False))  # type: ignore[no-untyped-call]  # as its base
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE if scheduler else START)
+        except TimeoutError:
+            if scheduler:
+                raise ConfigError(f"the scheduler at {place} has no worker; start one: dask worker {place}") from None
+            raise ConfigError(f"no worker started within {START:.0f} s; {_MEND}") from None
+        if scheduler:
+            _check(scheduler, client.run(versions, on_error="return"))
+        backend = _Backend(client=client, wait_for_workers_timeout=2 * LOST)
+        watch = _Watch(client, backend, warn)
+        stack.callback(watch.end)
+        stack.enter_context(parallel_config(backend=backend))
+        try:
+            yield client
+        except (FutureCancelledError, KilledWorker, TimeoutError, _TaskError) as error:
+            why = watch.verdict or f"{error}; {_MEND}"
+            if "scheduler-connection-lost" in why:
+                why = f"the connection to the scheduler was lost; {_MEND}"
+            raise ConfigError(f"the cluster was lost amid the work: {why}") from None
+
+
+_MEND = (
+    "see what became of its workers (memory, disk, network), or work without a cluster: leave out --workers and "
+    "--scheduler"
+)
+
+
+@contextmanager
+def _local(workers: int | None, folder: str) -> Iterator[LocalCluster]:
+    """Start processes of this machine, and end them, however the block ends."""
+    try:
+        local = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
+            memory_limit=None,  # else a worker pauses for ever where its share is little more than Python itself
             security=True,  # else whoever has an account on this machine could run code as its user
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
             preload="import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)",  # Ctrl-C is for this process alone
         )
-        if scheduler:
-            _reach(scheduler)
-        else:
-            stack.enter_context(place)
-            disable_gc_diagnosis()  # a Ctrl-C or SIGTERM that falls into its callback would be lost
-        client = stack.enter_context(_Client(place, timeout=PATIENCE, set_as_default=False))  # type: ignore[no-untyped-call]  # as its base
+    except (OSError, RuntimeError, TimeoutError) as error:
+        cause = error.__cause__ or error
+        raise ConfigError(f"no worker could be started in {folder}: {cause}; {_MEND}") from None
+    disable_gc_diagnosis()  # a Ctrl-C or SIGTERM that falls into its callback would be lost
+    with local:
+        yield local
+
+
+class _Watch:
+    """Sees whether any worker is running, and ends what waits for one when there has been none for too long.
+
+    Neither Dask nor joblib does: a task without a worker waits for ever. A worker that is paused is not running, and
+    of one that is frozen there is no sign of life. What is counted are looks, not the clock, so that a machine that
+    slept has not lost its cluster.
+    """
+
+    def __init__(self, client: _Client, backend: _Backend, warn: Callable[[str], None]) -> None:
+        self.verdict: str | None = None
+        self._client, self._backend, self._warn = client, backend, warn
+        self._signs: set[tuple[str, float]] = set()
+        self._ended = False
+        loop: Any = client.loop
+        loop.add_callback(self._look)
+
+    def end(self) -> None:
+        self._ended = True
+
+    async def _look(self) -> None:
+        silent, warned, looked = 0.0, False, time.monotonic()
+        while not self._ended:
+            why = await self._missing()
+            now = time.monotonic()
+            silent, looked = silent + min(now - looked, PATIENCE + 1) if why else 0.0, now
+            if self._ended:
+                return
+            if why and not warned and (silent > QUIET or why != _FROZEN):
+                warned = True
+                self._warn(f"Waiting: {why}. The work is given up after {LOST:.0f} s without a worker.")
+            elif warned and not why:
+                warned = False
+                self._warn("A worker is running again; the work goes on.")
+            if silent > LOST:
+                self.verdict = f"{why} for {LOST:.0f} s; {_MEND}"
+                self._client.lose(self.verdict)
+                self._backend.lose(self.verdict)
+                return
+            await asyncio.sleep(1)
+
+    async def _missing(self) -> str | None:
+        """Say in words what is missing; None where a worker is running, and has given a sign of life since."""
+        scheduler: Any = self._client.scheduler
         try:
-            client.wait_for_workers(1, timeout=PATIENCE)
-        except TimeoutError:
-            raise ConfigError(f"the scheduler at {place} has no worker; start one: dask worker {place}") from None
-        if scheduler:
-            _check(scheduler, client.run(versions, on_error="return"))
-        stack.enter_context(parallel_config(backend="dask", client=client))
-        try:
-            yield client
-        except (FutureCancelledError, KilledWorker, TimeoutError) as error:
-            raise ConfigError(f"the cluster was lost amid the work: {error}") from None
+            about = await asyncio.wait_for(scheduler.identity(n_workers=-1), PATIENCE)
+        except Exception:  # whatever the network makes of it; AttributeError once the client has closed itself
+            return "the scheduler does not answer"
+        states = {name: (worker["status"], worker["last_seen"]) for name, worker in about["workers"].items()}
+        if not states:
+            return "there is no worker"
+        running = {(name, seen) for name, (status, seen) in states.items() if status == "running"}
+        if not running:
+            return f"no worker is running ({', '.join(sorted({status for status, _ in states.values()}))})"
+        news, self._signs = running - self._signs, running
+        return None if news else _FROZEN
+
+
+_FROZEN = "no worker gives a sign of life"
+
+
+class _TaskError(Exception):
+    """A task that Dask could not do at all, such as one that ends every worker it meets."""
+
+
+class _Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no types
+    """Joblib's backend for Dask, which does not pass on that a task failed in Dask's own hands: its caller waits on."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._waiting: set[Future[Any]] = set()
+
+    def submit(self, func: Any, callback: Any = None) -> Any:
+        waiting = super().submit(func, callback)
+
+        def pass_on(done: Future[Any]) -> None:
+            self._waiting.discard(done)
+            if callback and (error := done.exception()):
+                callback(_TaskError(f"{type(error).__name__}: {error}"))
+
+        self._waiting.add(waiting)
+        waiting.add_done_callback(pass_on)
+        return waiting
+
+    def lose(self, why: str) -> None:
+        """End what is waited for, also where its result is known and does not come."""
+        for waiting in list(self._waiting):
+            with suppress(InvalidStateError):  # it came after all
+                waiting.set_exception(_TaskError(why))
 
 
 def spread(client: Client, work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
@@ -137,10 +273,11 @@ def spread(client: Client, work: Callable[[Given], Made], items: Iterable[Given]
     futures = [client.submit(_work, item, kept.name, pure=False) for item in items]
     try:
         for future in as_completed(futures, loop=client.loop):
-            yield future.result()
+            yield future.result(timeout=ANSWER)  # it is there, and has to be fetched
     finally:
-        client.cancel(futures)
-        client.unregister_worker_plugin(kept.name)
+        with suppress(OSError, TimeoutError, AttributeError, RuntimeError):  # the cluster may be gone by now
+            client.cancel(futures)
+            client.unregister_worker_plugin(kept.name)
 
 
 class _Kept(WorkerPlugin):
@@ -174,10 +311,27 @@ def _reach(scheduler: str) -> None:
 
 
 class _Client(Client):
-    """Makes a task of every array that joblib scatters, for what is scattered is lost with the worker that holds it."""
+    """A client that loses nothing with a worker, and waits for no answer for ever.
+
+    It makes a task of every array that joblib scatters, for what is scattered is lost with the worker that holds it.
+    """
 
     async def scatter(self, data: Any, *_: Any, **__: Any) -> Any:
         return self.submit(_itself, data, pure=False)
+
+    def sync(self, func: Any, *given: Any, callback_timeout: Any = None, **named: Any) -> Any:
+        """Ask the scheduler, and wait so long; only what waits for a task, which `lose` ends, may take any time."""
+        limit = callback_timeout or (None if getattr(func, "__name__", "") in _TASKS else ANSWER)
+        return super().sync(func, *given, callback_timeout=limit, **named)  # type: ignore[no-untyped-call]
+
+    def lose(self, why: str) -> None:
+        """End everything that waits for a task, as Dask does itself where the connection is lost; on its own loop."""
+        for state in self.futures.values():
+            state.cancel(reason="lost", msg=why)
+        self.futures.clear()
+
+
+_TASKS = {"_result", "_exception", "_traceback", "_gather", "_wait"}  # coroutines that wait for tasks
 
 
 def _itself(data: Any) -> Any:

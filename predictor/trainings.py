@@ -5,16 +5,17 @@ The folder is whole before MLflow hears of it, so a server that is down costs no
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor.atomic import write_text
+from predictor.atomic import alone, write_text
 from predictor.errors import ConfigError, TrackingError
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from predictor.tables import Floats
     from predictor.tracking.runs import RecordedRun
 
-MODEL, REPORT, OUT_OF_FOLD, IMPORTANCES = "model.json", "report.html", "out_of_fold.csv", "importances.csv"
+MODEL, REPORT, OUT_OF_FOLD = "model.json", "report.html", "out_of_fold.csv"
+IMPORTANCES, SCORES = "importances.csv", "scores.csv"
 CHALLENGERS = "challengers"
 
 
@@ -45,14 +47,16 @@ def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -
     Returns
     -------
     Path
-        The folder: model.json and report.html (not where a challenger was trained), plots, importances.csv,
-        out_of_fold.csv (what models said of rows they had not seen; rows are numbers, not ratings), the fitted
-        challengers, and record.json.
+        The folder: model.json and report.html (not where a challenger was trained), plots, importances.csv and
+        scores.csv with intervals, out_of_fold.csv (what models said of rows they had not seen; rows are numbers, not
+        ratings), the fitted challengers, and record.json.
 
     Raises
     ------
     OSError
         If the folder cannot be written; an old one is then untouched.
+    ConfigError
+        If another process trains to the same folder.
 
     Examples
     --------
@@ -63,26 +67,34 @@ def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -
     ...     saved = save(result, Path(there, "mine"))
     ...     sorted(path.name for path in saved.glob("*.*"))
     ['calibration.png', 'importances.csv', 'importances.png', 'model.json', 'out_of_fold.csv', 'record.json',
-     'report.html']
+     'report.html', 'scores.csv']
     """
+    folder = Path(folder)
+    with _one_training(folder):
+        return _save(result, folder, experiment)
+
+
+def _save(result: TrainingResult, folder: Path, experiment: str) -> Path:
     from predictor.learning.comparison import OutOfFold
     from predictor.learning.persistence import save_challenger
     from predictor.reports.plots import save_plots
     from predictor.reports.training import save_report
-    from predictor.tracking.record import importances_csv, record_of
+    from predictor.tracking.record import importances_csv, record_of, scores_csv
 
     def fill(place: Path) -> None:
         if result.tables:
             result.tables.save(place / MODEL)
             save_report(result, place / REPORT)
             write_text(place / IMPORTANCES, importances_csv(result))
+        if result.scores:
+            write_text(place / SCORES, scores_csv(result))
         save_plots(result, place)
         OutOfFold.of(result).write(place / OUT_OF_FOLD)
         for name, fitted in result.fitted.items():
             save_challenger(fitted, place / CHALLENGERS / f"{name}.skops")
         record_of(result, experiment).save(place)
 
-    return _replace(Path(folder), fill)
+    return _replace(folder, fill)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,19 +148,37 @@ def train_and_keep(
     Raises
     ------
     RatingsError, ConfigError
-        As `train` does. The run is marked failed.
+        As `train` does. The run is marked failed. ConfigError also if another process trains to the same folder.
     MissingExtraError
         If MLflow is not installed, and the training is to be recorded.
     """
+    with _one_training(folder):
+        return _train_and_keep(ratings, config, name, experiment, folder, recorded, registered, parent, progress, warn)
+
+
+def _train_and_keep(
+    ratings: Ratings,
+    config: TrainingConfig,
+    name: str,
+    experiment: str,
+    folder: Path,
+    recorded: bool,
+    registered: bool,
+    parent: str | None,
+    progress: Progress | None,
+    warn: Callable[[str], None],
+) -> Kept:
     from predictor.learning.training import train
-    from predictor.tracking.runs import finish, note_begun, open_run, track
+    from predictor.tracking.runs import finish, note_begun, note_unrecorded, open_run, record_folder
 
     def work() -> tuple[TrainingResult, Path]:
         result = train(ratings, config, name=name, progress=progress)
-        return result, save(result, folder, experiment)
+        return result, _save(result, folder, experiment)
 
     if not recorded:
-        return Kept(*work(), None)
+        kept = Kept(*work(), None)
+        note_unrecorded(folder)
+        return kept
     done: tuple[TrainingResult, Path] | None = None
     try:
         with open_run(name, experiment, parent=parent) as run:
@@ -161,7 +191,7 @@ def train_and_keep(
         warn(f"{trouble}\n  The training goes on, and is kept in {folder}.")
         done = work()
         try:  # it may be back
-            return Kept(*done, track(folder, registered=registered))
+            return Kept(*done, record_folder(folder, registered=registered))
         except TrackingError as error:
             trouble = error
     return Kept(*done, None, trouble)
@@ -405,6 +435,7 @@ def compare_and_keep(
     run = trouble = None
     missing = []
     with ExitStack() as stack:
+        stack.enter_context(_one_training(folder))
         if recorded:
             try:
                 run = stack.enter_context(open_run(name, "comparison"))
@@ -429,7 +460,7 @@ def compare_and_keep(
         champion = None
         if recorded and not trouble:
             try:
-                champion = champion_out_of_fold()
+                champion = champion_out_of_fold(ratings.catalogue.name)
             except TrackingError as error:
                 trouble = error
         board = leaderboard(results, champion)
@@ -463,17 +494,53 @@ def _save_comparison(
     _replace(folder, fill)
 
 
+@contextmanager
+def _one_training(folder: Path) -> Iterator[None]:
+    """Keep other trainings from a folder, from before this one begins until it is recorded.
+
+    Else a record could name the data of one and the model of the other. What a killed one left is put right.
+    """
+    with alone(folder, f"another training writes to {folder}; wait until it is done, or give this one another --name"):
+        _mend(folder)
+        yield
+
+
+def _mend(folder: Path) -> None:
+    """Put right what a training left that was killed while it replaced a folder.
+
+    Before the old one is set aside the new one is whole, so of a folder that is missing the new one takes the place.
+    """
+    if not folder.parent.is_dir():
+        return
+    name = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{8}}(\.old)?")
+    left = [path for path in folder.parent.iterdir() if name.fullmatch(path.name)]
+    if not folder.exists():
+        for old in (path for path in left if path.suffix == ".old"):
+            fresh = old.with_suffix("")
+            (fresh if fresh.exists() else old).rename(folder)
+            break
+    for path in left:
+        _remove(path)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _replace(folder: Path, fill: Callable[[Path], None]) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         fresh.mkdir()
         fill(fresh)
-        if folder.exists():
+        if folder.exists() or folder.is_symlink():
             old = fresh.with_name(f"{fresh.name}.old")
             folder.rename(old)
             fresh.rename(folder)
-            shutil.rmtree(old, ignore_errors=True)
+            _remove(old)
         else:
             fresh.rename(folder)
     finally:

@@ -18,6 +18,7 @@ PACKAGE = Path(predictor.__file__).parent
 LAYERS = {
     "errors": 0,
     "atomic": 0,
+    "autologging": 0,
     "signals": 1,
     "prediction": 1,
     "cluster": 1,
@@ -29,6 +30,7 @@ LAYERS = {
     "ratings": 2,
     "model": 3,
     "changes": 4,
+    "champions": 4,
     "sources": 3,
     "learning": 4,
     "reports": 5,

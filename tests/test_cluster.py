@@ -1,11 +1,17 @@
-"""Training on a real cluster of two processes: the same numbers, whatever becomes of a worker."""
+"""Training on a real cluster of two processes: the same numbers, whatever becomes of a worker; an end, if it is lost."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +24,9 @@ import pandas as pd
 import pytest
 from click.testing import Result
 from conftest import ROOT
-from joblib import parallel_config
+from joblib import Parallel, delayed, parallel_config
 
 from predictor import (
-    OfferModel,
     Ratings,
     ScoringOptions,
     TrainingConfig,
@@ -36,28 +41,54 @@ from predictor.sources.files import write_csv
 if TYPE_CHECKING:
     from distributed import Client
 
+LIMIT = 400  # seconds for a test, on a machine that has other things to do
+
+
+@pytest.fixture(autouse=True)
+def in_time() -> Iterator[None]:
+    """Whatever waits for a cluster here for minutes, fails instead."""
+
+    def over(*_: object) -> None:
+        raise AssertionError("this test took longer than its time limit")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.alarm(LIMIT)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
 
 @pytest.fixture(scope="module")
-def client(result: TrainingResult) -> Iterator[Client]:
-    """Whatever joblib runs while it lasts, runs there; `result` was trained before, on this machine."""
+def some() -> Ratings:
+    return simulate_interviews(200, seed=5)
+
+
+@pytest.fixture(scope="module")
+def here(some: Ratings) -> TrainingResult:
+    return train(some, TrainingConfig(repeats=1, resamples=20), name="tested")
+
+
+@pytest.fixture(scope="module")
+def client(here: TrainingResult) -> Iterator[Client]:
+    """Whatever joblib runs while it lasts, runs there; `here` was trained before, on this machine."""
     from predictor.cluster import cluster
 
     with cluster(workers=2) as client:
         yield client
 
 
-def test_the_same_numbers_though_a_worker_is_killed(
-    client: Client, interviews: Ratings, result: TrainingResult
-) -> None:
+def test_the_same_numbers_though_a_worker_is_killed(client: Client, some: Ratings, here: TrainingResult) -> None:
     with ThreadPoolExecutor(1) as aside:
         killed = aside.submit(_kill_one_that_fits, client)
-        there = train(interviews, result.config, name=result.name)
+        there = train(some, here.config, name=here.name)
     assert killed.result() not in client.run(os.getpid).values()
-    assert there.model.fingerprint == result.model.fingerprint
-    for name, ours in result.out_of_fold.items():
+    assert there.model.fingerprint == here.model.fingerprint
+    for name, ours in here.out_of_fold.items():
         np.testing.assert_allclose(there.out_of_fold[name], ours, rtol=0, atol=1e-12)
     for told in ("scores", "challengers", "gains", "importances", "learning_curve"):
-        assert getattr(there, told) == getattr(result, told), told
+        assert getattr(there, told) == getattr(here, told), told
 
 
 def _kill_one_that_fits(client: Client) -> int:
@@ -70,28 +101,28 @@ def _kill_one_that_fits(client: Client) -> int:
         time.sleep(0.01)
 
 
-def test_workers_fit_and_only_the_driver_knows_mlflow(client: Client, interviews: Ratings) -> None:
+def test_workers_fit_and_only_the_driver_knows_mlflow(client: Client, some: Ratings) -> None:
     import mlflow  # noqa: F401  # as it is after a training was recorded
 
-    train(interviews.rows(np.arange(60)), TrainingConfig(repeats=1, resamples=20, challengers=("base_rate",)))
+    train(some.rows(np.arange(60)), TrainingConfig(repeats=1, resamples=20, challengers=("base_rate",)))
     loaded = client.run(lambda: {name for name in ("sklearn", "mlflow") if name in __import__("sys").modules})
     assert set().union(*loaded.values()) == {"sklearn"}
 
 
 def test_a_batch_is_scored_there_to_the_same_bytes_though_a_worker_is_killed(
-    client: Client, model: OfferModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, here: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("predictor.cluster.cluster", lambda *_: nullcontext(client))
-    some = simulate_interviews(3000, seed=8)
+    model, some = here.model, simulate_interviews(3000, seed=8)
     for number in range(30):
         write_csv(some.rows(np.arange(100 * number, 100 * (number + 1))), tmp_path / "in" / f"{number}.csv")
     options = ScoringOptions(keep=("interview_id",), top=2)
-    here = score_files(tmp_path / "in", tmp_path / "here", model, options=options, write_as="parquet")
+    ours = score_files(tmp_path / "in", tmp_path / "here", model, options=options, write_as="parquet")
     pid = next(iter(client.run(os.getpid).values()))
     with ThreadPoolExecutor(1) as aside:
         aside.submit(_kill_at_the_first_of, tmp_path / "there", pid)
         there = score_files(tmp_path / "in", tmp_path / "there", model, options=options, write_as="parquet", workers=2)
-    assert there == here
+    assert there == ours
     assert pid not in client.run(os.getpid).values()
     names = sorted(path.name for path in (tmp_path / "here").iterdir())
     assert len(names) == 32
@@ -132,9 +163,7 @@ def _bench(bench: Any, folder: Path, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "here", "http://127.0.0.1:1"])
-def test_a_scheduler_that_is_none(
-    run: Callable[..., Result], address: str, monkeypatch: pytest.MonkeyPatch, interviews: Ratings
-) -> None:
+def test_a_scheduler_that_is_none(run: Callable[..., Result], address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import predictor.cluster
 
     monkeypatch.setattr(predictor.cluster, "PATIENCE", 0.3)
@@ -169,3 +198,215 @@ def test_without_the_extra(run: Callable[..., Result], monkeypatch: pytest.Monke
     done = run("compare", "my.csv", "--workers", "2")
     assert done.exit_code == 2
     assert "interview-outcome-predictor[cluster]" in done.stderr
+
+
+# --- a cluster that is lost
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Clusters are given up after some seconds; what is said meanwhile."""
+    import predictor.cluster
+
+    for name, seconds in {"LOST": 8.0, "ANSWER": 10.0, "QUIET": 3.0}.items():
+        monkeypatch.setattr(predictor.cluster, name, seconds)
+    return []
+
+
+def _sleepers() -> list[None]:
+    return list(Parallel(n_jobs=-1)(delayed(time.sleep)(LIMIT) for _ in range(4)))
+
+
+def _spread(client: Client) -> list[None]:
+    from predictor.cluster import spread
+
+    return list(spread(client, time.sleep, [LIMIT] * 4))
+
+
+@contextlib.contextmanager
+def _amid_the_work(client: Client, act: Callable[[], object]) -> Iterator[None]:
+    """Do something once tasks are at work."""
+    stop = threading.Event()
+
+    def wait() -> None:
+        while not stop.is_set():
+            if any(client.processing().values()):
+                act()
+                return
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(1) as aside:
+        acted = aside.submit(wait)
+        try:
+            yield
+        finally:
+            stop.set()
+    acted.result()
+
+
+@pytest.mark.parametrize("way", ["joblib", "spread"])
+def test_local_workers_that_cannot_come_back_end_the_work(
+    soon: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    from predictor.cluster import cluster
+
+    room = tmp_path / "tmp"
+    room.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(room))
+
+    def lose() -> None:
+        pids = client.run(os.getpid).values()
+        shutil.rmtree(room, ignore_errors=True)
+        room.write_text("a file, where a worker would have to write: it cannot start, as on a full disk")
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    with (
+        pytest.raises(
+            ConfigError, match=r"lost amid the work: there is no worker for 8 s; see what became of its work"
+        ),
+        cluster(workers=2, warn=soon.append) as client,
+        _amid_the_work(client, lose),
+    ):
+        _sleepers() if way == "joblib" else _spread(client)
+    assert soon == ["Waiting: there is no worker. The work is given up after 8 s without a worker."]
+
+
+def test_frozen_workers_end_the_work_and_are_ended_themselves(soon: list[str]) -> None:
+    from predictor.cluster import cluster
+
+    def freeze() -> None:
+        pids.extend(client.run(os.getpid).values())
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    pids: list[int] = []
+    with (
+        pytest.raises(ConfigError, match="no worker gives a sign of life for 8 s"),
+        cluster(workers=2, warn=soon.append) as client,
+        _amid_the_work(client, freeze),
+    ):
+        _sleepers()
+    assert soon[0].startswith("Waiting: no worker gives a sign of life.")
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_task_that_ends_every_worker_ends_the_work() -> None:
+    from predictor.cluster import cluster
+
+    with (
+        pytest.raises(ConfigError, match=r"lost amid the work: KilledWorker: .* see what became of its workers"),
+        cluster(workers=2, warn=lambda _: None),
+    ):
+        Parallel(n_jobs=-1)(delayed(os._exit)(1) for _ in range(2))
+
+
+def test_a_worker_that_comes_back_is_said_and_the_work_goes_on(client: Client) -> None:
+    from predictor.cluster import _Backend, _Client, _Watch
+
+    said: list[str] = []
+    with contextlib.closing(_Client(client.cluster, set_as_default=False)) as own:  # type: ignore[no-untyped-call]
+        watch = _Watch(own, _Backend(client=own), said.append)
+        for pid in client.run(os.getpid).values():
+            os.kill(pid, signal.SIGKILL)
+        while len(said) < 2:
+            time.sleep(0.1)
+        watch.end()
+    assert said[0].startswith("Waiting: there is no worker.")
+    assert said[1] == "A worker is running again; the work goes on."
+
+
+def test_local_workers_have_no_limit_of_memory_at_which_they_would_pause(client: Client) -> None:
+    limits = client.run(lambda dask_worker: dask_worker.memory_manager.memory_limit)
+    assert set(limits.values()) == {None}
+
+
+def test_workers_that_cannot_start_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from predictor.cluster import cluster
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    with pytest.raises(ConfigError, match="set TMPDIR to a folder with room"), cluster(workers=1):
+        pass
+
+
+class Elsewhere:
+    """A Dask scheduler with a worker, as processes of their own; `address` is the scheduler's."""
+
+    def __init__(self, folder: Path, *worker: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{port}"
+        there = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        dask = [sys.executable, "-m", "dask"]
+        options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+        self.scheduler = subprocess.Popen([*dask, "scheduler", *options], **there)  # type: ignore[call-overload]
+        options = [self.address, "--nthreads", "2", "--no-dashboard", "--no-nanny", *worker]
+        self.worker = subprocess.Popen([*dask, "worker", *options], **there)  # type: ignore[call-overload]
+
+    def wait(self) -> None:
+        from distributed import Client
+
+        with Client(self.address, timeout=LIMIT, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+            client.wait_for_workers(1, timeout=LIMIT)
+
+    def wait_until_paused(self) -> None:
+        from distributed import Client
+
+        with Client(self.address, timeout=LIMIT, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+            while "paused" not in {each["status"] for each in client.scheduler_info()["workers"].values()}:
+                time.sleep(0.1)
+
+    def end(self) -> None:
+        for process in (self.worker, self.scheduler):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
+    there = Elsewhere(tmp_path)
+    try:
+        there.wait()
+        yield there
+    finally:
+        there.end()
+
+
+@pytest.mark.parametrize("way", ["joblib", "spread"])
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (lambda there: there.worker.send_signal(signal.SIGTERM), "there is no worker for 8 s"),  # it leaves in order
+        (lambda there: there.worker.send_signal(signal.SIGSTOP), "no worker gives a sign of life for 8 s"),
+        (lambda there: there.scheduler.kill(), "the connection to the scheduler was lost"),
+        (lambda there: there.scheduler.send_signal(signal.SIGSTOP), "the scheduler does not answer for 8 s"),
+    ],
+    ids=["its worker leaves", "its worker is frozen", "it is killed", "it is frozen"],
+)
+def test_a_lost_cluster_elsewhere_ends_the_work(
+    soon: list[str], elsewhere: Elsewhere, act: Callable[[Elsewhere], None], says: str, way: str
+) -> None:
+    from predictor.cluster import cluster
+
+    with (
+        pytest.raises(ConfigError, match=f"lost amid the work: .*{says}"),
+        cluster(elsewhere.address, warn=soon.append) as client,
+        _amid_the_work(client, lambda: act(elsewhere)),
+    ):
+        _sleepers() if way == "joblib" else _spread(client)
+    assert len(soon) >= ("connection" not in says)
+
+
+def test_workers_that_pause_for_ever_are_no_workers(tmp_path: Path) -> None:
+    from predictor.cluster import cluster
+
+    there = Elsewhere(tmp_path, "--memory-limit", "50MB")  # less than what it is itself
+    try:
+        there.wait_until_paused()
+        with pytest.raises(ConfigError, match="has no worker; start one"), cluster(there.address):
+            pass
+    finally:
+        there.end()

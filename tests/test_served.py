@@ -28,7 +28,7 @@ from conftest import ROOT
 
 from predictor import OfferModel, Ratings
 from predictor.cli import main
-from predictor.errors import RatingsError
+from predictor.errors import ConfigError, RatingsError
 from predictor.tracking.models import REGISTERED, log_model, register
 from predictor.tracking.store import Store, connect, import_mlflow
 
@@ -145,6 +145,48 @@ def test_a_base_rate_that_is_none_is_refused(served: PyFuncModel, base_rate: obj
     assert refused.value.get_http_status_code() == 400
 
 
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)  # MLflow's own
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_mlflow_evaluates_the_champion(
+    served: PyFuncModel, place: Store, model: OfferModel, interviews: Ratings, kind: str
+) -> None:
+    """As the README says; the regressor's mean squared error of a probability is the Brier score."""
+    import mlflow
+    from sklearn.metrics import accuracy_score, brier_score_loss
+
+    known = interviews.labelled()
+    frame = known.X.assign(rater_role=known.columns["rater_role"], offer=known.y.astype(int))
+    ours = model.predict_many(known, interval=False)["offer_probability"].to_numpy()
+    with pytest.MonkeyPatch.context() as patch, mlflow.start_run(_experiment(place)):
+        patch.setenv("MLFLOW_TRACKING_URI", place.uri)
+        found = mlflow.models.evaluate(
+            CHAMPION, frame, targets="offer", model_type=kind,
+            model_config={"answer": "outcome" if kind == "classifier" else "offer_probability"},
+            evaluator_config={"log_model_explainability": False},
+        ).metrics  # fmt: skip
+    if kind == "classifier":
+        assert found["accuracy_score"] == pytest.approx(accuracy_score(known.y, ours > 0.5))
+    else:
+        assert found["mean_squared_error"] == pytest.approx(brier_score_loss(known.y, ours))
+
+
+def _experiment(place: Store) -> str:
+    import mlflow
+
+    mlflow.set_tracking_uri(place.uri)
+    client = connect(place)
+    return str(client.create_run(client.get_experiment_by_name("served").experiment_id).info.run_id)  # type: ignore[union-attr]
+
+
+def test_an_answer_that_is_none_is_refused(uri: str, place: Store) -> None:
+    import mlflow
+
+    with pytest.raises(ConfigError, match="write one of everything, offer_probability, outcome"):
+        mlflow.pyfunc.load_model(CHAMPION, model_config={"answer": "verdict"})
+
+
 def test_spark_answers_in_columns(place: Store, uri: str, model: OfferModel, tmp_path: Path) -> None:
     """The README's own lines, on a local Spark."""
     needed = {"pyspark": find_spec("pyspark"), "a Java runtime": shutil.which("java")}
@@ -192,6 +234,8 @@ def test_signature_names_every_column_and_the_example_is_labelled(
     told = yaml.safe_load((folder / "MLmodel").read_text())["metadata"]
     assert told["input_example"].startswith("EXAMPLE")
     assert told["simulated"] is True
+    assert (told["scales"]["goals_discussed"], told["scales"]["rater_role"][:11]) == ("1 to 5", "interviewer")
+    assert set(told["scales"]) == {*model.catalogue.names, "rater_role"}
 
 
 def test_the_run_leads_to_the_model_and_the_model_to_its_version(client: MlflowClient, run_id: str, uri: str) -> None:

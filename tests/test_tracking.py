@@ -84,20 +84,26 @@ def runs(store: str, tried: str = "pool") -> list[Run]:
 # --- what a run holds
 
 
-def test_metrics_come_with_their_intervals(run: Run, result: TrainingResult) -> None:
+def test_metrics_come_with_their_intervals(run: Run, result: TrainingResult, kept: Path) -> None:
+    """Which are in a table: MLflow draws a chart of every metric, so the ends are none."""
+    assert not [name for name in run.data.metrics if name.endswith(("_low", "_high"))]
+    with (kept / "scores.csv").open() as file:
+        table = {row.pop("name"): {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)}
     for name in METRICS:
         score = result.scores[name]
-        told = [run.data.metrics[name + end] for end in ("", "_low", "_high")]
-        assert told == [round(figure, 4) for figure in (score.value, score.low, score.high)]
+        assert run.data.metrics[name] == round(score.value, 4)
+        assert table[name] == {"value": score.value, "low": score.low, "high": score.high, "n": score.n}
         for role, scores in result.scores_by_role.items():
             assert run.data.metrics[f"rated_by_{role}/{name}"] == round(scores[name].value, 4)
     for name in ("base_rate", "mean_rating", "logistic", "boosting", "forest"):
         assert run.data.metrics[f"gain_over_{name}"] == round(result.gains[name].value, 4)
-        assert run.data.metrics[f"gain_over_{name}_low"] == round(result.gains[name].low, 4)
+        assert table[f"gain_over_{name}"]["low"] == result.gains[name].low
         value = result.challengers[name]["log_loss"].value
         assert run.data.metrics[f"other_models/log_loss_{name}"] == round(value, 4)
     assert result.transparency
-    assert run.data.metrics["transparency_cost_high"] == round(result.transparency.cost.high, 4)
+    assert table["transparency_cost"]["high"] == result.transparency.cost.high
+    ends = result.scores["log_loss"]
+    assert run.data.tags["interval.log_loss"] == f"{ends.low:.4f} to {ends.high:.4f}"
     assert run.data.metrics["n"] == result.data["n"]
 
 
@@ -125,7 +131,7 @@ def test_data_set_is_named_not_copied(run: Run, result: TrainingResult, place: P
     assert result.data["digest"].startswith(used.dataset.digest)
     assert result.data["source"] in used.dataset.source
     assert f'"num_rows": {result.data["n"]}' in str(used.dataset.profile)
-    assert {path.name for path in place.rglob("*.csv")} == {"importances.csv", "out_of_fold.csv"}
+    assert {path.name for path in place.rglob("*.csv")} == {"importances.csv", "out_of_fold.csv", "scores.csv"}
     header = next(place.rglob("out_of_fold.csv")).read_text().partition("\n")[0]
     assert header == "row,group,outcome,probability_0,fold_0"
 

@@ -177,9 +177,21 @@ def test_a_comparison_opens_with_its_experiments_below_it(page: Page, server: Se
         "[...document.querySelectorAll('.ag-header-cell')].map(c => [c.getBoundingClientRect().left, c.innerText.trim()])"
     )
     assert [name for _, name in sorted(head) if name in SCORES] == list(SCORES)
+    cut_off = page.evaluate(
+        "[...document.querySelectorAll('.ag-header-cell')].flatMap(c => [...c.querySelectorAll('*')]"
+        ".filter(e => !e.children.length && e.scrollWidth > e.clientWidth + 1 && e.clientWidth)"
+        ".map(e => e.innerText.trim())).filter(Boolean)"
+    )
+    assert not set(cut_off) & set(SCORES)
 
 
-def test_the_comparison_says_what_won(page: Page, server: Server, compared: RecordedRun) -> None:
+def test_the_comparison_says_what_won(page: Page, server: Server, compared: RecordedRun, store: str) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store)
+    parent = client.get_run(compared.run_id)
+    below = client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{compared.run_id}'")
+    assert parent.data.metrics == {"log_loss": min(run.data.metrics["log_loss"] for run in below)}
     open_at(page, f"{experiment(server)}/runs/{compared.run_id}")
     won = re.compile(r"logistic has the lowest log-loss of the experiments, 0\.\d+ \(.*the champion \(version 1\)")
     page.get_by_text(won).first.wait_for()

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from predictor.autologging import one_run
 from predictor.errors import ConfigError
 from predictor.factors import Completion
 from predictor.learning.decomposition import Terms, purify
@@ -77,6 +78,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.seed = seed
         self.n_jobs = n_jobs
 
+    @one_run
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Learn from ratings.
 

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from predictor.autologging import without_inner_runs
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.learning.challengers import CHALLENGERS, UNRESTRICTED, challenger
 from predictor.learning.classifier import OfferClassifier
@@ -299,6 +300,7 @@ class TrainingResult:
         return self.tables
 
 
+@without_inner_runs
 def train(
     ratings: Ratings,
     config: TrainingConfig | None = None,

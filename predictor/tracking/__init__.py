@@ -2,11 +2,12 @@
 
 from predictor.tracking.pages import serve_ui
 from predictor.tracking.registry import history, promote, pull, roll_back
-from predictor.tracking.runs import RecordedRun, open_run, track
+from predictor.tracking.runs import RecordedRun, is_unrecorded, open_run, track
 
 __all__ = [
     "RecordedRun",
     "history",
+    "is_unrecorded",
     "open_run",
     "promote",
     "pull",

@@ -11,7 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from predictor.champions import suffix_of
 from predictor.signals import ORIGIN, RATINGS, Catalogue
+from predictor.tracking.served import CONFIG
 from predictor.tracking.store import import_mlflow
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from predictor.model import OfferModel
 
 REGISTERED = "offer-predictor"
+CATALOGUE = "catalogue"  # a tag of a logged model
 ABOUT = (
     "Likelihood of an offer from ratings of an interview, and what drove it: exact tables of log-odds. The alias "
     "`champion` is the version that `predictor pull` fetches; `predictor promote` moves it only to one that is better "
@@ -32,6 +35,29 @@ EXAMPLE = "EXAMPLE"
 _VERSIONS = "mlflow.modelVersions"
 # What predicting needs beside the code that travels along; MLflow's full package would bring scikit-learn.
 _REQUIRED = ("mlflow-skinny", "numpy", "pandas")
+
+
+def registered_name(catalogue: str) -> str:
+    """Name the registered model of a catalogue: models of other signals are no rivals, so they have another.
+
+    Examples
+    --------
+    >>> registered_name("interview-signals"), registered_name("my")
+    ('offer-predictor', 'offer-predictor-my')
+    """
+    return REGISTERED + suffix_of(catalogue)
+
+
+def version_number(registered: str, number: object) -> str:
+    """Name a version: its number, after the catalogue's name and a slash, unless that is the shipped one.
+
+    Examples
+    --------
+    >>> version_number("offer-predictor", 3), version_number("offer-predictor-my", 1)
+    ('3', 'my/1')
+    """
+    catalogue = registered.removeprefix(REGISTERED).removeprefix("-")
+    return f"{catalogue}/{number}" if catalogue else str(number)
 
 
 def log_model(client: MlflowClient, run_id: str, model: OfferModel) -> str:
@@ -68,7 +94,9 @@ def log_model(client: MlflowClient, run_id: str, model: OfferModel) -> str:
         if there.status == "READY" and there.tags.get("fingerprint") == model.fingerprint:
             return str(there.model_uri)
     tags = {"name": model.name, "fingerprint": model.fingerprint, "simulated": str(model.simulated).lower()}
-    logged = client.create_logged_model(run.info.experiment_id, REGISTERED, run_id, tags, run.data.params)
+    tags |= {CATALOGUE: model.catalogue.name}
+    name = registered_name(model.catalogue.name)
+    logged = client.create_logged_model(run.info.experiment_id, name, run_id, tags, run.data.params)
     try:
         with tempfile.TemporaryDirectory() as folder:
             client.log_model_artifacts(logged.model_id, str(_save(model, logged, Path(folder))))
@@ -82,7 +110,7 @@ def log_model(client: MlflowClient, run_id: str, model: OfferModel) -> str:
 
 
 def register(client: MlflowClient, uri: str) -> str:
-    """Register a logged model as the next version of `offer-predictor`, unless it is a version already.
+    """Register a logged model as the next version of its catalogue's registered model, unless it is one already.
 
     Parameters
     ----------
@@ -94,7 +122,7 @@ def register(client: MlflowClient, uri: str) -> str:
     Returns
     -------
     str
-        The version: "1", "2", ...
+        The version, as `version_number` names it.
 
     Raises
     ------
@@ -105,27 +133,28 @@ def register(client: MlflowClient, uri: str) -> str:
 
     model_id = uri.removeprefix("models:/")
     logged = client.get_logged_model(model_id)
-    for known in client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{logged.source_run_id}'"):
+    name = registered_name(logged.tags[CATALOGUE]) if CATALOGUE in logged.tags else REGISTERED
+    for known in client.search_model_versions(f"name = '{name}' and run_id = '{logged.source_run_id}'"):
         if known.source == logged.artifact_location:
-            return str(known.version)
+            return version_number(name, known.version)
     try:
-        client.create_registered_model(REGISTERED, description=ABOUT)
+        client.create_registered_model(name, description=ABOUT)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     # By its place: MLflow would look for a models:/ address in whichever store is active.
     run = client.get_run(str(logged.source_run_id))
     made = client.create_model_version(
-        REGISTERED, logged.artifact_location, run.info.run_id, logged.tags,
+        name, logged.artifact_location, run.info.run_id, logged.tags,
         description=run.data.tags.get("mlflow.note.content", "").replace("**", ""),  # a table shows it as it is written
         model_id=logged.model_id,
     )  # fmt: skip
     # So that MLflow's page of the model leads to the version; a server has done it by now, an SQLite store has not.
     links = json.loads(client.get_logged_model(model_id).tags.get(_VERSIONS, "[]"))
     if all(str(link["version"]) != str(made.version) for link in links):
-        links.append({"name": REGISTERED, "version": str(made.version)})
+        links.append({"name": name, "version": str(made.version)})
         client.set_logged_model_tags(model_id, {_VERSIONS: json.dumps(links)})
-    return str(made.version)
+    return version_number(name, made.version)
 
 
 def signature_of(catalogue: Catalogue) -> ModelSignature:
@@ -165,6 +194,18 @@ def signature_of(catalogue: Catalogue) -> ModelSignature:
     )
 
 
+def scales_of(catalogue: Catalogue) -> dict[str, str]:
+    """Write down the scale of each signal, and the words of each input.
+
+    Examples
+    --------
+    >>> list(scales_of(Catalogue.shipped()).items())[-2:]
+    [('candidate_asks_next_steps', '1 to 5'), ('rater_role', 'interviewer, observer, candidate')]
+    """
+    scales = {signal.name: f"{signal.scale.low:g} to {signal.scale.high:g}" for signal in catalogue.signals}
+    return {**scales, **{item.name: ", ".join(item.levels) for item in catalogue.inputs}}
+
+
 def example_of(catalogue: Catalogue) -> list[dict[str, Any]]:
     """Make an input example of one interview: the middle of every scale, which nobody's was rated."""
     middle = {signal.name: (signal.scale.low + signal.scale.high) / 2 for signal in catalogue.signals}
@@ -188,6 +229,7 @@ def _save(model: OfferModel, logged: LoggedModel, folder: Path) -> Path:
         loader_module="predictor.tracking.served",
         data_path=str(model.save(folder / "model.json")),
         code_paths=[str(code)],
+        model_config=CONFIG,
         pip_requirements=[f"{name}=={version(name)}" for name in _REQUIRED],
         signature=signature_of(model.catalogue),
         input_example=example_of(model.catalogue),
@@ -195,6 +237,7 @@ def _save(model: OfferModel, logged: LoggedModel, folder: Path) -> Path:
             "code": "the project is on no package index: the part of it that predicts is in the folder code",
             "input_example": f"{EXAMPLE}: made up, the middle of every scale",
             "simulated": model.simulated,
+            "scales": scales_of(model.catalogue),  # a signature has no place for them
         },
         mlflow_model=Model(
             logged.artifact_location, logged.source_run_id, model_uuid=logged.model_id, model_id=logged.model_id

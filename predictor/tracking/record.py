@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 FILE = "record.json"
 BY_FOLD = ("log_loss", "roc_auc")
 NO_TABLES = "it has no tables, and so no report, no importances, and nothing to predict with."
+LOW, HIGH = "_low", "_high"  # how the names of an interval's ends end
+INTERVAL = "interval."  # how the tag of a score's interval begins
 DIGITS = 4  # of a metric, far below its noise, so that columns can be read
 
 
@@ -121,7 +123,7 @@ def comparison_record(name: str, board: Leaderboard, results: Mapping[str, Train
         began=began,
         seconds=time.time() - began,
         params={"experiment": "comparison", "experiments": ", ".join(results), "reference": board.reference.name},
-        metrics={},  # they belong to the experiments; a row of its own scores would look like one more model
+        metrics={"log_loss": round(best.scores["log_loss"].value, DIGITS)} if best.scores else {},  # of the best
         tags=environment()
         | _tags(best)
         | {
@@ -152,6 +154,45 @@ def importances_csv(result: TrainingResult) -> str:
     return table.getvalue()
 
 
+def scores_csv(result: TrainingResult) -> str:
+    """Write every score with its interval as CSV, a row a score: MLflow would draw a chart of each end."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["name", "value", "low", "high", "n"])
+    for name, score in _named_scores(result).items():
+        writer.writerow([name, score.value, score.low, score.high, score.n])
+    return table.getvalue()
+
+
+def without_interval_ends(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Choose what MLflow is told: not the ends of intervals, since it draws a chart of every metric.
+
+    They are in `scores.csv`, and those of the headline in tags.
+
+    Examples
+    --------
+    >>> without_interval_ends({"roc_auc": 0.7, "roc_auc_low": 0.6, "roc_auc_high": 0.8, "n": 50.0})
+    {'roc_auc': 0.7, 'n': 50.0}
+    """
+    ends = {f"{name}{end}" for name in metrics for end in (LOW, HIGH)}
+    return {name: value for name, value in metrics.items() if name not in ends}
+
+
+def interval_of(tags: Mapping[str, str], name: str) -> tuple[float, float] | None:
+    """Read the interval of a score from the tags of its run; None where it has none.
+
+    Examples
+    --------
+    >>> interval_of({"interval.log_loss": "0.5421 to 0.5882"}, "log_loss")
+    (0.5421, 0.5882)
+    """
+    try:
+        low, high = map(float, tags[f"{INTERVAL}{name}"].split(" to "))
+    except (KeyError, ValueError):
+        return None
+    return low, high
+
+
 def environment() -> dict[str, str]:
     """Tell where it ran: git commit, system and versions, as tags."""
     from importlib.metadata import version
@@ -176,40 +217,43 @@ def _dataset(result: TrainingResult) -> dict[str, Any]:
 
 
 def _metrics(result: TrainingResult) -> dict[str, float]:
-    """Every score by name, with the ends of its interval.
+    """Every score by name, with the ends of its interval, which `without_interval_ends` keeps from MLflow.
 
     MLflow's pages make a section of each word before a slash, so that what comes for each role or challenger does not
     stand between the scores that are looked for first. They draw the first of all where runs are compared, and the
     sections by alphabet: those of the folds, which are lines and not single bars, come first.
     """
     metrics: dict[str, float] = {}
-
-    def plain(name: str) -> str:
-        return re.sub(r"[^\w-]+", "_", name)  # a catalogue's words are free, MLflow's names are not
-
-    def add(name: str, score: Score) -> None:
-        metrics.update({name: score.value, f"{name}_low": score.low, f"{name}_high": score.high})
-
-    for name, score in result.scores.items():
-        add(name, score)
-    for challenger, score in result.gains.items():
-        add(f"gain_over_{challenger}", score)
-        add(f"other_models/log_loss_{challenger}", result.challengers[challenger]["log_loss"])
-    if result.transparency:
-        add("transparency_cost", result.transparency.cost)
-    if result.direction_cost:
-        add("direction_cost", result.direction_cost.cost)
-    for part, scores in result.partial_scores.items():
-        if not part.startswith("family:"):  # those are in the report
-            metrics |= {f"partly_rated/{name}_{plain(part)}": scores[name].value for name in BY_FOLD}
+    for name, score in _named_scores(result).items():
+        metrics |= {name: score.value, f"{name}{LOW}": score.low, f"{name}{HIGH}": score.high}
     for role, scores in result.scores_by_role.items():
-        for name, score in scores.items():
-            add(f"rated_by_{plain(role)}/{name}", score)
-        metrics[f"rated_by_{plain(role)}/n"] = float(scores["log_loss"].n)
+        metrics[f"rated_by_{_plain(role)}/n"] = float(scores["log_loss"].n)
     metrics |= {"n": float(result.data["n"]), "seconds": result.seconds}
     if result.data["base_rate"] is not None:
         metrics["base_rate"] = result.data["base_rate"]
     return {name: round(value, DIGITS) for name, value in metrics.items() if value == value}  # no NaN
+
+
+def _named_scores(result: TrainingResult) -> dict[str, Score]:
+    """Every score by MLflow's name."""
+    found = dict(result.scores)
+    for challenger, score in result.gains.items():
+        found[f"gain_over_{challenger}"] = score
+        found[f"other_models/log_loss_{challenger}"] = result.challengers[challenger]["log_loss"]
+    if result.transparency:
+        found["transparency_cost"] = result.transparency.cost
+    if result.direction_cost:
+        found["direction_cost"] = result.direction_cost.cost
+    for part, scores in result.partial_scores.items():
+        if not part.startswith("family:"):  # those are in the report
+            found |= {f"partly_rated/{name}_{_plain(part)}": scores[name] for name in BY_FOLD}
+    for role, scores in result.scores_by_role.items():
+        found |= {f"rated_by_{_plain(role)}/{name}": score for name, score in scores.items()}
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w-]+", "_", name)  # a catalogue's words are free, MLflow's names are not
 
 
 def _by_fold(result: TrainingResult) -> dict[str, list[float | None]]:
@@ -231,7 +275,8 @@ def _by_fold(result: TrainingResult) -> dict[str, list[float | None]]:
 
 
 def _tags(result: TrainingResult) -> dict[str, str]:
-    return {
+    headline = {name: result.scores[name] for name in BY_FOLD if name in result.scores}
+    return {f"{INTERVAL}{name}": f"{score.low:.4f} to {score.high:.4f}" for name, score in headline.items()} | {
         "simulated": str(bool(result.data["simulated"])).lower(),
         "catalogue": result.catalogue.name,
         "data_digest": str(result.data["digest"]),

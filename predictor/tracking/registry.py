@@ -1,4 +1,8 @@
-"""The registered model `offer-predictor`: its versions, which of them is the champion, and how that changes."""
+"""The registered models, one for each catalogue: their versions, which of them is the champion, how that changes.
+
+`offer-predictor` is that of the shipped signals, `offer-predictor-NAME` that of the catalogue NAME. A version is named
+by its number, or by NAME/NUMBER; a number alone is one of the shipped signals, or of the only catalogue that there is.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,13 @@ from predictor.errors import ConfigError, RatingsError, TrackingError
 from predictor.learning.comparison import OutOfFold, Verdict, judge
 from predictor.model import OfferModel
 from predictor.tables import Floats
-from predictor.tracking.models import REGISTERED
+from predictor.tracking.models import REGISTERED, registered_name, version_number
+from predictor.tracking.record import interval_of
 from predictor.tracking.store import Store, connect, explained, import_mlflow, locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
@@ -27,12 +33,12 @@ OUT_OF_FOLD = "out_of_fold.csv"
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the registered model.
+    """A version of a registered model.
 
     Attributes
     ----------
     number
-        1, 2, ...
+        1, 2, ...; after the catalogue's name and a slash, unless that is the shipped one.
     name, run_id
         Of the model, and the run that trained it.
     aliases
@@ -61,7 +67,7 @@ class Promotion:
     Attributes
     ----------
     version, model
-        The one that asked.
+        The one that asked; the version as `Version.number` has it.
     promoted
         Whether it is the champion now.
     before
@@ -93,16 +99,19 @@ def history(store: str | None = None) -> list[Version]:
     """
     place = Store.named(store)
     import_mlflow()
-    with explained(place, "list the versions"), locked(place):
-        client = connect(place)
-        versions = _versions(client)
-        # Of the registered model: a search for versions does not tell their aliases.
-        named = client.get_registered_model(REGISTERED).aliases if versions else {}
-        return [_told(client, version, named) for version in versions]
+    with explained(place, "list the versions"), locked(place, reading=True):
+        if _missing(place):
+            return []
+        client, found = connect(place), []
+        for name in _registered(client):
+            # Of the registered model: a search for versions does not tell their aliases.
+            aliases = client.get_registered_model(name).aliases
+            found += [_told(client, version, aliases) for version in _versions(client, name)]
+        return found
 
 
-def champion_out_of_fold(store: str | None = None) -> tuple[str, OutOfFold] | None:
-    """Fetch the champion's number, and what was said of its rows out of fold; None where there is no champion.
+def champion_out_of_fold(catalogue: str, store: str | None = None) -> tuple[str, OutOfFold] | None:
+    """Fetch the number of a catalogue's champion, and what was said of its rows out of fold; None where there is none.
 
     Raises
     ------
@@ -111,10 +120,12 @@ def champion_out_of_fold(store: str | None = None) -> tuple[str, OutOfFold] | No
     """
     place = Store.named(store)
     import_mlflow()
-    with explained(place, "look for the champion"), locked(place):
+    with explained(place, "look for the champion"), locked(place, reading=True):
+        if _missing(place):
+            return None
         client = connect(place)
-        champion = _champion(client)
-        return (str(champion.version), _out_of_fold(client, champion)) if champion else None
+        champion = _champion(client, registered_name(catalogue))
+        return (_number(champion), _out_of_fold(client, champion)) if champion else None
 
 
 def promote(
@@ -129,7 +140,7 @@ def promote(
     Parameters
     ----------
     version
-        Its number.
+        Its number, as in "3" or "my/3".
     answers
         Given the champion's model, the version's model, and the outcomes of the rows that the version learned from,
         shape (n,): the probabilities that the champion gives these rows, in their order, shape (n,), NaN where it
@@ -155,8 +166,8 @@ def promote(
     with explained(place, f"promote version {version}"), locked(place):
         client = connect(place)
         chosen = _version(client, version)
-        champion = _champion(client)
-        model = _model(client, chosen)
+        champion = _champion(client, chosen.name)
+        model, version = _model(client, chosen), _number(chosen)
         if champion and champion.version == chosen.version:
             return Promotion(version, model, False, version, None, "it is the champion already")
         verdict, reason = None, "There was no champion."
@@ -170,19 +181,27 @@ def promote(
                 if force is None:
                     raise
                 reason = f"Cannot be compared: {error}"
-        before = str(champion.version) if champion else None
+        before = _number(champion) if champion else None
         earned = champion is None or (verdict is not None and verdict.better)
         promoted, forced = earned or force is not None, force is not None and not earned
         if promoted:
-            tags = {PROMOTED: datetime.now(UTC).isoformat(timespec="seconds"), BEFORE: before or "none"}
+            tags = {PROMOTED: datetime.now(UTC).isoformat(timespec="seconds")}
+            tags |= {BEFORE: str(champion.version) if champion else "none"}
             tags |= {GAIN: str(verdict.gain)} if verdict and verdict.gain else {}
             tags |= {FORCED: force} if force is not None and forced else {}
             _crown(client, chosen, tags)
         return Promotion(version, model, promoted, before, verdict, reason, forced)
 
 
-def roll_back(store: str | None = None) -> Promotion:
+def roll_back(catalogue: str | None = None, store: str | None = None) -> Promotion:
     """Make the champion before the present one the champion again.
+
+    Parameters
+    ----------
+    catalogue
+        Whose; None for the shipped signals, or the only catalogue that has a version.
+    store
+        As for `history`.
 
     Raises
     ------
@@ -193,13 +212,13 @@ def roll_back(store: str | None = None) -> Promotion:
     import_mlflow()
     with explained(place, "roll back"), locked(place):
         client = connect(place)
-        champion = _champion(client)
+        champion = _champion(client, registered_name(catalogue) if catalogue else _usual(client))
         before = champion.tags.get(BEFORE, "none") if champion else "none"
         if champion is None or before == "none":
             raise TrackingError("there was no champion before the present one; promote one: predictor promote VERSION")
-        chosen = _version(client, before)
-        client.set_registered_model_alias(REGISTERED, CHAMPION, chosen.version)
-        return Promotion(before, _model(client, chosen), True, str(champion.version), None, "rolled back")
+        chosen = client.get_model_version(champion.name, before)
+        client.set_registered_model_alias(chosen.name, CHAMPION, chosen.version)
+        return Promotion(_number(chosen), _model(client, chosen), True, _number(champion), None, "rolled back")
 
 
 def pull(version: str | None = None, store: str | None = None) -> tuple[str, OfferModel]:
@@ -212,43 +231,74 @@ def pull(version: str | None = None, store: str | None = None) -> tuple[str, Off
     """
     place = Store.named(store)
     import_mlflow()
-    with explained(place, "fetch a model"), locked(place):
+    with explained(place, "fetch a model"), locked(place, reading=True):
+        nothing = f"{place.path or place.uri} has no champion; register one: predictor train DATA --register"
+        if _missing(place):
+            raise TrackingError(nothing)
         client = connect(place)
-        chosen = _version(client, version) if version else _champion(client)
+        chosen = _version(client, version) if version else _champion(client, _usual(client))
         if chosen is None:
-            raise TrackingError(
-                f"{place.path or place.uri} has no champion; register one: predictor train DATA --register"
-            )
-        return str(chosen.version), _model(client, chosen)
+            raise TrackingError(nothing)
+        return _number(chosen), _model(client, chosen)
+
+
+def _missing(place: Store) -> bool:
+    """Whether there is no store yet; who only reads makes none."""
+    return place.path is not None and not place.path.exists()
 
 
 def _crown(client: MlflowClient, chosen: ModelVersion, tags: dict[str, str]) -> None:
     for name in (PROMOTED, BEFORE, GAIN, FORCED):  # what was said at an earlier promotion
         if name in chosen.tags and name not in tags:
-            client.delete_model_version_tag(REGISTERED, chosen.version, name)
+            client.delete_model_version_tag(chosen.name, chosen.version, name)
     for name, value in tags.items():
-        client.set_model_version_tag(REGISTERED, chosen.version, name, value)
-    client.set_registered_model_alias(REGISTERED, CHAMPION, chosen.version)  # last: the one step that counts
+        client.set_model_version_tag(chosen.name, chosen.version, name, value)
+    client.set_registered_model_alias(chosen.name, CHAMPION, chosen.version)  # last: the one step that counts
 
 
-def _versions(client: MlflowClient) -> list[ModelVersion]:
-    found = client.search_model_versions(f"name = '{REGISTERED}'")
+def _registered(client: MlflowClient) -> list[str]:
+    """List our registered models, that of the shipped signals first."""
+    found, token = [], None
+    while True:
+        page = client.search_registered_models(f"name LIKE '{REGISTERED}%'", page_token=token)
+        found += [model.name for model in page]
+        token = page.token
+        if not token:
+            ours = (name for name in found if name == REGISTERED or name.startswith(f"{REGISTERED}-"))
+            return sorted(ours)
+
+
+def _usual(client: MlflowClient) -> str:
+    """Name the registered model that is meant where none is named."""
+    there = _registered(client)
+    return there[0] if len(there) == 1 else REGISTERED
+
+
+def _number(version: ModelVersion) -> str:
+    return version_number(version.name, version.version)
+
+
+def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
+    found = client.search_model_versions(f"name = '{name}'")
     return sorted(found, key=lambda version: -int(version.version))
 
 
 def _version(client: MlflowClient, number: str) -> ModelVersion:
-    there = {str(version.version): version for version in _versions(client)}
-    if number not in there:
-        hint = f"there are: {', '.join(there)}" if there else "none is registered: predictor train DATA --register"
-        raise TrackingError(f"no version {number} of {REGISTERED}; {hint}")
-    return there[number]
+    catalogue, slash, digits = number.rpartition("/")
+    name = registered_name(catalogue) if slash else _usual(client)
+    there = {str(version.version): version for version in _versions(client, name)}
+    if digits not in there:
+        every = [_number(version) for known in _registered(client) for version in _versions(client, known)]
+        hint = f"there are: {', '.join(every)}" if every else "none is registered: predictor train DATA --register"
+        raise TrackingError(f"no version {digits} of {name}; {hint}")
+    return there[digits]
 
 
-def _champion(client: MlflowClient) -> ModelVersion | None:
+def _champion(client: MlflowClient, name: str) -> ModelVersion | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        return client.get_model_version_by_alias(REGISTERED, CHAMPION)
+        return client.get_model_version_by_alias(name, CHAMPION)
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # no such model, no such alias
             return None
@@ -265,14 +315,21 @@ def _out_of_fold(client: MlflowClient, version: ModelVersion) -> OutOfFold:
         return OutOfFold.read(Path(client.download_artifacts(str(version.run_id), OUT_OF_FOLD, folder)))
 
 
+def _metrics(run: Run) -> dict[str, float]:
+    metrics = dict(run.data.metrics)
+    if (ends := interval_of(run.data.tags, "log_loss")) is not None:  # else an early run has them among its metrics
+        metrics |= {"log_loss_low": ends[0], "log_loss_high": ends[1]}
+    return metrics
+
+
 def _told(client: MlflowClient, version: ModelVersion, named: Mapping[str, object]) -> Version:
     run = client.get_run(str(version.run_id))
     return Version(
-        number=str(version.version),
+        number=_number(version),
         name=run.info.run_name,
         run_id=run.info.run_id,
         aliases=tuple(name for name, number in named.items() if str(number) == str(version.version)),
-        metrics=dict(run.data.metrics),
+        metrics=_metrics(run),
         tags=dict(version.tags),
         made=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
     )

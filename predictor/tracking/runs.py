@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from predictor.atomic import write_text
+from predictor.atomic import alone, write_text
 from predictor.errors import PredictorError, TrackingError
 from predictor.tracking.models import log_model, register
-from predictor.tracking.record import Record
+from predictor.tracking.record import Record, without_interval_ends
 from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, connect, explained, import_mlflow, locked
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 MODEL = "model.json"
 # Few, so that they fit beside one another; widths in pixels.
 COLUMNS = {
-    "0": 73, "attributes.`Run Name`": 310, "metrics.`log_loss`": 80, "metrics.`gain_over_base_rate`": 150,
-    "metrics.`roc_auc`": 80, "metrics.`n`": 70, "tags.`simulated`": 90, "runDateAndNestInfo": 140, "duration": 80,
+    "0": 73, "attributes.`Run Name`": 240, "metrics.`log_loss`": 110, "metrics.`gain_over_base_rate`": 175,
+    "metrics.`roc_auc`": 100, "metrics.`n`": 70, "tags.`simulated`": 95, "runDateAndNestInfo": 140, "duration": 80,
 }  # fmt: skip
 WHERE = "recorded.json"  # in a training's folder: which run it became
 HOST, PROCESS, FAILURE = "host", "process", "failure"
@@ -161,10 +161,23 @@ def track(folder: str | Path, *, registered: bool = False, store: str | None = N
     TrackingError
         If the folder holds no training (or no model, where it is to be registered), is recorded already and not to be
         registered, or the store cannot be reached or written.
+    ConfigError
+        If a training writes to the folder.
     MissingExtraError
         If MLflow is not installed.
     """
-    folder, place = Path(folder), Store.named(store)
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise TrackingError(
+            f"{folder}: no such folder; name one that `predictor train` made, as experiments/models/NAME"
+        )
+    with alone(folder, f"a training writes to {folder}; record it once that is done"):
+        return record_folder(folder, registered=registered, store=store)
+
+
+def record_folder(folder: Path, *, registered: bool = False, store: str | None = None) -> RecordedRun:
+    """Do what `track` does, for a caller who has the folder for itself."""
+    place = Store.named(store)
     record = Record.load(folder)
     if registered and not (folder / MODEL).is_file():
         raise TrackingError(f"{folder} has no {MODEL}, so there is nothing to register; only a pool can be registered")
@@ -183,6 +196,19 @@ def track(folder: str | Path, *, registered: bool = False, store: str | None = N
 def note_begun(run: OpenRun, folder: Path) -> None:
     """Keep in a training's folder which run was opened for it, so that `track` can complete that one."""
     write_text(folder / WHERE, json.dumps({"store": run.place.uri, "run_id": run.run_id}, indent=1) + "\n")
+
+
+def note_unrecorded(folder: Path) -> None:
+    """Keep in a training's folder that it is not to be recorded, so that nothing but `track` does it later."""
+    write_text(folder / WHERE, json.dumps({"store": None, "run_id": None}, indent=1) + "\n")
+
+
+def is_unrecorded(folder: Path) -> bool:
+    """Whether a training was not to be recorded."""
+    try:
+        return json.loads((folder / WHERE).read_text(encoding="utf-8"))["store"] is None
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def mark_killed(client: MlflowClient, experiment_id: str) -> None:
@@ -235,7 +261,7 @@ def _fill(client: MlflowClient, run_id: str, record: Record, folder: Path, regis
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
     now = int((record.began + record.seconds) * 1000)  # the same at a second try: MLflow then keeps a step once
-    metrics = [Metric(name, value, now, 0) for name, value in record.metrics.items()]
+    metrics = [Metric(name, value, now, 0) for name, value in without_interval_ends(record.metrics).items()]
     metrics += [
         Metric(name, value, now, step)
         for name, values in record.steps.items()

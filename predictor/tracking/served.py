@@ -10,12 +10,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor.errors import PredictorError
+from predictor.errors import ConfigError, PredictorError
 from predictor.model import OfferModel
 from predictor.ratings import Ratings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+EVERYTHING = "everything"
+ANSWERS = (EVERYTHING, "offer_probability", "outcome")
+CONFIG = {"answer": EVERYTHING}
 
 
 class ServedModel:
@@ -25,6 +29,10 @@ class ServedModel:
     ----------
     model
         The model that answers.
+    answer
+        What it answers for each row, `model_config={"answer": ...}` where MLflow loads it: "everything" as
+        `predictor predict --json` has it, "offer_probability" alone, or "outcome", 1 for an offer and 0 for none,
+        whichever is the likelier. For `mlflow.models.evaluate(..., model_type="classifier")` it is "outcome".
 
     Examples
     --------
@@ -35,10 +43,12 @@ class ServedModel:
     True
     """
 
-    def __init__(self, model: OfferModel) -> None:
-        self.model = model
+    def __init__(self, model: OfferModel, answer: str = EVERYTHING) -> None:
+        if answer not in ANSWERS:
+            raise ConfigError(f"answer is {answer!r}; write one of {', '.join(ANSWERS)}")
+        self.model, self.answer = model, answer
 
-    def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
         """Answer for each row as `OfferModel.predict` does.
 
         Parameters
@@ -57,7 +67,8 @@ class ServedModel:
         Returns
         -------
         list of dict
-            `Prediction.to_dict()` of each row: what `predictor predict --json` prints.
+            `Prediction.to_dict()` of each row: what `predictor predict --json` prints. Where only the probability or
+            the outcome is asked for, an array of shape (n,).
 
         Raises
         ------
@@ -66,7 +77,12 @@ class ServedModel:
         """
         try:
             rows = Ratings.from_records(_records(frame), self.model.catalogue)
-            answers = self.model.predict_each(rows, base_rate=(params or {}).get("base_rate"))
+            base_rate = (params or {}).get("base_rate")
+            if self.answer != EVERYTHING:
+                table = self.model.predict_many(rows, base_rate=base_rate, interval=False)
+                likely = table["offer_probability"].to_numpy()
+                return (likely > 0.5).astype(int) if self.answer == "outcome" else likely
+            answers = self.model.predict_each(rows, base_rate=base_rate)
             return [answer.to_dict() for answer in answers]
         except PredictorError as error:
             from mlflow.exceptions import MlflowException
@@ -80,6 +96,6 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): cell for name, cell in row.items() if cell is not None} for row in cells.to_dict("records")]
 
 
-def _load_pyfunc(path: str) -> ServedModel:
+def _load_pyfunc(path: str, model_config: dict[str, Any] | None = None) -> ServedModel:
     """Read the model; MLflow calls this by its name."""
-    return ServedModel(OfferModel.load(Path(path)))
+    return ServedModel(OfferModel.load(Path(path)), **{**CONFIG, **(model_config or {})})

@@ -7,10 +7,12 @@ otherwise.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
 import sqlite3
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +29,10 @@ EXPERIMENT = "interview-outcome-predictor"
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # on by default, which a hiring tool cannot answer for
     "DO_NOT_TRACK": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 lets a dead server take minutes to fail
+    # The defaults, 7 and 120 s, let a dead server take minutes to fail, and a silent one a quarter of an hour.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "PGCONNECT_TIMEOUT": "10",  # PostgreSQL's own default is to wait for ever
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # we say it in our own words
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -37,6 +42,9 @@ ENVIRONMENT = {
 VIEW = "scores"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 _LOCK_SECONDS = 120.0
+ANSWER_SECONDS = 10.0  # in which a server or a database has to answer at all
+_DATABASES = ("postgresql", "mysql", "mssql")
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -69,15 +77,40 @@ class Store:
         lines = str(cause).strip().splitlines() or [type(cause).__name__]
         if self.is_server:  # a chain of reasons in brackets, of which the last is the reason
             lines = [re.split(r"[:(] ?(?=\[Errno|Connection refused|Name or service)", lines[0])[-1].rstrip("')\"")]
-        if self.is_server:
-            mend = "check that the server runs, or unset MLFLOW_TRACKING_URI to record in experiments/mlflow.db"
-        elif self.path:
-            mend = f"check that {self.path.parent} can be written and the disk has room; a damaged {self.path.name} "
-            mend += "can be moved away, and a new one is made"
-        else:
-            mend = "check MLFLOW_TRACKING_URI, or unset it to record in experiments/mlflow.db"
+        mend = self._mend(cause)
         message = f"MLflow could not {what} in {self.path or self.uri}: {lines[0]}\n  Mend: {mend}."
         return TrackingError(re.sub(r"//[^/@\s]*@", "//", message))  # no password in a message
+
+    def _mend(self, cause: object) -> str:
+        words, number = str(cause), getattr(cause, "errno", None)
+        if isinstance(cause, ModuleNotFoundError) and self.uri.startswith(_DATABASES):
+            return f"install the database's driver: pip install {cause.name}"
+        if self.is_server or self.uri.startswith(_DATABASES):
+            return (
+                "check that the server runs, or unset MLFLOW_TRACKING_URI to record in experiments/mlflow.db; a slow "
+                "server is given longer by MLFLOW_HTTP_REQUEST_TIMEOUT=60"
+            )
+        if not self.path:
+            return "check MLFLOW_TRACKING_URI, or unset it to record in experiments/mlflow.db"
+        if isinstance(cause, BusyError) or "database is locked" in words:
+            return "wait until that one is done, or end it"
+        if number in _READ_ONLY or "readonly database" in words:
+            return (
+                f"{self.path.parent} is read-only for you; ask for the right to write there, or copy the folder to "
+                "where you may write. `predictor history` and `predictor pull` only read it"
+            )
+        if number in (errno.ENOSPC, errno.EDQUOT) or "database or disk is full" in words:
+            return f"make room on the disk of {self.path.parent}"
+        if "malformed" in words or "not a database" in words or "alembic_version" in words:
+            return f"{self.path.name} is damaged, or another program's; once it is moved away, a new one is made"
+        return (
+            f"check that {self.path.parent} can be written and the disk has room; a damaged {self.path.name} can be "
+            "moved away, and a new one is made"
+        )
+
+
+class BusyError(Exception):
+    """Another process has the store for itself."""
 
 
 def import_mlflow() -> None:
@@ -106,27 +139,38 @@ def explained(place: Store, what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked(place: Store) -> Iterator[None]:
+def locked(place: Store, *, reading: bool = False) -> Iterator[None]:
     """Let one process at a time write to an SQLite store.
 
     Two that touch a fresh one at once both run MLflow's schema migrations, which destroys it for good; two that
-    name the same new data set at once collide in its table. Servers keep their own order.
+    name the same new data set at once collide in its table. Servers keep their own order. Who only reads need not be
+    able to write a lock.
     """
-    if place.path is None:
+    if place.path is None or (reading and not place.path.exists()):
         yield
         return
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
-    place.path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{place.path}.lock", timeout=_LOCK_SECONDS):
+    with contextlib.ExitStack() as stack:
+        try:
+            place.path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(f"{place.path}.lock", timeout=_LOCK_SECONDS))
+        except Timeout:
+            raise BusyError(f"another process has had it for itself for {_LOCK_SECONDS:.0f} s") from None
+        except OSError as error:
+            if not (reading and error.errno in _READ_ONLY):
+                raise
         yield
 
 
 def connect(place: Store) -> MlflowClient:
+    """Open a client of a store that is there, made where it is a file, and that answers."""
     from mlflow import MlflowClient
 
     if place.path:
         make_once(place.path, place.artifacts)
+    else:
+        _knock(place)
     return MlflowClient(tracking_uri=place.uri, registry_uri=place.uri)
 
 
@@ -137,9 +181,50 @@ def make_once(path: Path, artifacts: str | None) -> None:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         fresh = path.with_name(f"{path.name}.new")
-        fresh.unlink(missing_ok=True)
+        _discard(fresh)
         make: Callable[[str, str | None], Any] = SqlAlchemyStore  # it has no types of its own
-        make(f"sqlite:///{fresh}", artifacts).engine.dispose()
-        fresh.replace(path)
+        try:
+            make(f"sqlite:///{fresh}", artifacts).engine.dispose()
+            fresh.replace(path)
+        except BaseException:
+            _discard(fresh)  # on a full disk it would take the room that a model needs
+            raise
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("SELECT 1 FROM alembic_version")  # MLflow retries a damaged file for minutes; this does not
+
+
+def _discard(database: Path) -> None:
+    for ending in ("", "-journal", "-wal", "-shm"):
+        database.with_name(database.name + ending).unlink(missing_ok=True)
+
+
+def _knock(place: Store) -> None:
+    """Fail at once where nothing answers: MLflow waits for minutes, and its databases' drivers for ever.
+
+    In a thread that is left behind, since neither a name's look-up nor an answer that trickles heeds a time limit.
+    """
+    if not (place.is_server or place.uri.startswith(_DATABASES)):
+        return
+    trouble: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            if place.is_server:
+                import requests
+
+                # any answer will do, also that it needs a password: MLflow knows how to give it, and what else is wrong
+                requests.get(f"{place.uri.rstrip('/')}/health", timeout=ANSWER_SECONDS, allow_redirects=False)
+            else:
+                from sqlalchemy import create_engine
+
+                create_engine(place.uri).connect().close()
+        except Exception as error:
+            trouble.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(ANSWER_SECONDS)
+    if asking.is_alive() or any("timed out" in str(error).lower() for error in trouble):
+        raise TimeoutError(f"no answer in {ANSWER_SECONDS:g} s")
+    if trouble and not place.is_server:
+        raise trouble[0]

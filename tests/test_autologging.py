@@ -1,0 +1,79 @@
+"""MLflow's autologging around our fits: one run each, none for what is fitted inside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+CODE = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+import mlflow
+mlflow.set_tracking_uri(f"sqlite:///{sys.argv[1]}/mlflow.db")
+mlflow.create_experiment("it", artifact_location=f"file://{sys.argv[1]}/artifacts")
+mlflow.set_experiment("it")
+exec(sys.argv[2])  # switches it on
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from predictor import OfferClassifier, TrainingConfig, simulate_interviews, train
+
+told = {}
+
+def new(what):
+    known = {run for runs in told.values() for run in runs}
+    found = {run.info.run_id: run for run in mlflow.search_runs(output_format="list") if run.info.run_id not in known}
+    told[what] = {key: [run.data.tags.get("estimator_name"), run.info.status, run.data.params, run.data.metrics,
+        [file.path for file in mlflow.MlflowClient().list_artifacts(key)]] for key, run in found.items()}
+
+some = simulate_interviews(80, seed=1).labelled()
+X, y = some.features, some.y
+OfferClassifier(some.catalogue, seed=3).fit(X, y)
+new("fit")
+with mlflow.start_run():
+    OfferClassifier().fit(X=X, y=y)
+    OfferClassifier(seed=7).fit(X, y)  # other parameters: MLflow refuses them, the fit goes on
+new("within a run")
+try:
+    OfferClassifier().fit(X.iloc[:, :2], y[:3])
+except ValueError:
+    pass
+new("that fails")
+make_pipeline("passthrough", OfferClassifier()).fit(X, y)
+new("pipeline")
+train(simulate_interviews(80, seed=1), TrainingConfig(folds=2, repeats=1, resamples=20))
+new("train")
+LogisticRegression().fit(y[:, None], y)
+new("another's")
+assert mlflow.active_run() is None
+print(json.dumps({what: list(runs.values()) for what, runs in told.items()}))
+"""
+
+
+@pytest.mark.parametrize("switch", ["mlflow.sklearn.autolog(silent=True)", "mlflow.autolog(silent=True)"])
+def test_one_run_a_fit(tmp_path: Path, switch: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-c", CODE, str(tmp_path), switch]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    names = {what: [run[0] for run in runs] for what, runs in told.items()}
+    assert names == {
+        "fit": ["OfferClassifier"],
+        "within a run": ["OfferClassifier"],
+        "that fails": [None],
+        "pipeline": ["Pipeline"],
+        "train": [],
+        "another's": ["LogisticRegression"],
+    }
+    ((_, status, params, metrics, files),) = told["fit"]
+    assert (status, params["seed"], files) == ("FINISHED", "3", ["model.json"])
+    assert set(metrics) == {"training_log_loss", "training_accuracy_score", "training_roc_auc"}
+    assert 0 < metrics["training_log_loss"] < 0.7
+    assert told["that fails"][0][1] == "FAILED"

@@ -1,0 +1,93 @@
+"""From `make quickstart` to a model of one's own, by the README's lines as they stand, in one folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from predictor import OfferModel, simulate_interviews
+from predictor.trainings import MODEL
+
+QUICK = "repeats = 1\nresamples = 20\n"
+OWN = {"goals_discussed": "listening", "mutual_rapport": "rapport", "next_steps_timeline": "next_steps"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of the project that is installed already, with a quick experiment, and a file of one's own."""
+    place = tmp_path_factory.mktemp("clone")
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, place)
+    shutil.copytree(ROOT / "data", place / "data")
+    (place / "experiments").mkdir()
+    (place / "experiments/pool.toml").write_text(QUICK)
+    program = place / ".venv/bin/predictor"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m predictor "$@"\n')
+    program.chmod(0o755)
+    (place / ".venv" / f"installed-{sys.version_info[0]}.{sys.version_info[1]}").touch()
+    rows = simulate_interviews(160, seed=4)
+    table = rows.X[[*OWN]].rename(columns=OWN)
+    table.assign(candidate=rows.columns["candidate_id"], hired=["yes" if y else "no" for y in rows.y]).to_csv(
+        place / "my.csv", index=False
+    )
+    return place
+
+
+def _say(project: Path, line: str) -> str:
+    """Run a line of the README in an activated shell."""
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    environment["PATH"] = os.pathsep.join([str(project / ".venv/bin"), environment.get("PATH", "")])
+    done = subprocess.run(["bash", "-c", line], cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_quickstart_then_own_data_then_the_sample_again(project: Path) -> None:
+    section = (ROOT / "README.md").read_text().partition("## Your own data")[2]
+    lines = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0].splitlines()
+    assert len(lines) >= 5
+    python = f"PYTHON={sys.executable}"
+    assert "Registered as version 1, the champion" in _say(project, f"make quickstart {python}")
+    sample = _say(project, "predictor predict data/ratings.json --json")
+    models, said = project / "experiments/models", {}
+    for line in lines:
+        said[line] = _say(project, line.replace("make ", f"make {python} ").replace(" | ", " | "))
+    (trained,) = [said[line] for line in lines if line.startswith("make train")]
+    assert "Champion, which `predict` uses for ratings by the catalogue 'my': my-pool" in trained
+    (promoted,) = [said[line] for line in lines if line.startswith("make promote")]
+    assert "There was no champion.\nChampion: version my/1\n" in promoted
+
+    assert OfferModel.load(models / "champion.json").name == "interviews-pool"
+    own = OfferModel.load(models / "champion-my.json")
+    assert own.fingerprint == OfferModel.load(models / "my-pool" / MODEL).fingerprint
+    assert _say(project, f"make predict {python}") == _say(project, "predictor predict data/ratings.json")
+    assert _say(project, "predictor predict data/ratings.json --json") == sample
+    # each file is answered by the model of its own signals
+    (project / "one.json").write_text(json.dumps(dict.fromkeys(OWN.values(), 4)))
+    assert json.loads(_say(project, "predictor predict one.json --json"))["model"]["name"] == "my-pool"
+    told = json.loads(_say(project, """echo '{"listening": 2}' | predictor predict - --json"""))
+    assert told["model"]["name"] == "my-pool"
+    history = _say(project, "predictor history")
+    assert re.findall(r"^(\S+) +(\S+-pool)", history, re.MULTILINE) == [("1", "interviews-pool"), ("my/1", "my-pool")]
+    assert history.count("@champion") == 2
+
+
+def test_a_file_that_fits_no_champion_is_refused_by_the_nearest(project: Path) -> None:
+    model = OfferModel.load(project / "experiments/models/champion-my.json")
+    pd.DataFrame([{"listening": 4, "rapport": 9, "next_steps": 1}]).to_csv(project / "wrong.csv", index=False)
+    done = subprocess.run(
+        [project / ".venv/bin/predictor", "predict", "wrong.csv"], cwd=project, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "row 1, rapport: '9'" in done.stderr
+    assert model.name == "my-pool"
