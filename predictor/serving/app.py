@@ -27,7 +27,7 @@ from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryErro
 from predictor.model import OfferModel
 from predictor.serving import api
 from predictor.serving.answers import Refusal
-from predictor.serving.connections import TimedProtocol
+from predictor.serving.connections import Server, TimedProtocol
 from predictor.serving.docs_pages import docs_pages
 from predictor.serving.history_pages import history_pages
 from predictor.serving.journal_pages import journal_pages
@@ -163,21 +163,26 @@ def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> Non
     for name, level in (("predictor.serving", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.level, logger.propagate = [handler], level, False
+    server = make_server(app, settings)
+
+    def end(*_: object) -> None:  # before uvicorn's own handler is there, and when it sends the signal on at its end
+        server.should_exit = True
+
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn sends itself the signal again when it has ended
-            signal.signal(number, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     started(app.state.models(), f"http://{host}:{listening.getsockname()[1]}")
-    make_server(app, settings).run(sockets=[listening])
+    server.run(sockets=[listening])
 
 
-def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+def make_server(app: FastAPI, settings: Settings) -> Server:
     """Set up what speaks HTTP for the application."""
     config = uvicorn.Config(
         app, http=TimedProtocol, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
         lifespan="off", timeout_keep_alive=math.ceil(settings.timeout), timeout_graceful_shutdown=10,
     )  # fmt: skip
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def _listen(settings: Settings) -> socket.socket:

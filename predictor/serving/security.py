@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from predictor.serving.answers import Refusal
+from predictor.serving.connections import MOST_HEADERS, TOO_LONG
 from predictor.serving.settings import Settings
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -101,6 +102,9 @@ class Guard:
             await self.answer(Request(scope), late)(scope, receive, send_safely)
 
     def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        length = sum(len(name) + len(value) for name, value in scope["headers"])
+        if length + len(scope["raw_path"]) + len(scope["query_string"]) > MOST_HEADERS:
+            raise Refusal(431, TOO_LONG, field="headers")
         host = headers.get(b"host", b"").decode("latin-1")
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
         if name.lower() not in self.hosts:
