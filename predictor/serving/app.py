@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryError, PredictorError
 from predictor.model import OfferModel
@@ -66,6 +66,30 @@ class Application(FastAPI):
             await self._straight(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+
+class Headed:
+    """Answer HEAD wherever GET is answered, with the same headers and no body, as RFC 9110 asks.
+
+    FastAPI, unlike Starlette, does not do so by itself.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        asked = {**scope, "method": "GET"}
+
+        async def send_headers(message: Message) -> None:
+            if "route" in asked:
+                scope["route"] = asked["route"]  # which logs and metrics tell
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self.app(asked, receive, send_headers)
 
 
 async def _predicted(scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,6 +158,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]  # FastAPI's own way
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # it asks for any Exception
+    app.add_middleware(Headed)
     app.add_middleware(Guard, settings=settings, answer=_guarded)
     app.add_middleware(Observed, metrics=state.metrics, out=out)  # the last added is the first asked
     return app
@@ -222,8 +247,10 @@ async def _journal(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    words = _WORDS.get(error.status_code, str(error.detail))
-    return _answer(request, Refusal(error.status_code, words, field="path", headers=error.headers))
+    words, headers = _WORDS.get(error.status_code, str(error.detail)), dict(error.headers or {})
+    if "GET" in (methods := headers.get("allow", headers.get("Allow", "")).split(", ")):
+        headers = {"allow": ", ".join(sorted({*methods, "HEAD"}))}
+    return _answer(request, Refusal(error.status_code, words, field="path", headers=headers))
 
 
 async def _form(request: Request, error: Exception) -> Response:

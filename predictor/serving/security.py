@@ -89,7 +89,7 @@ class Guard:
                     if scope["method"] not in SAFE:
                         receive = _replayed(await self._body(headers, receive), receive)
                 except Refusal as refusal:
-                    person = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
+                    person = scope["method"] in ("GET", "HEAD") and b"text/html" in headers.get(b"accept", b"")
                     log_in = refusal.status == 401 and person
                     answer = RedirectResponse("/login", 303) if log_in else self.answer(Request(scope), refusal)
                     await answer(scope, receive, send_safely)

@@ -82,25 +82,43 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=str)
 
 
-def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
+class TooManyError(RatingsError):
+    """There are more records than were allowed."""
+
+
+def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple[list[Any], list[Problem]]:
     """Parse JSON into records, one an interview, with the problems of its form.
+
+    Parameters
+    ----------
+    content
+        One mapping or a list of them.
+    source
+        How messages call it.
+    most
+        Most records; no more are parsed.
 
     Raises
     ------
+    TooManyError
+        If there are more records than `most`, or as many objects inside of them as no such records have.
     RatingsError
         If the content is empty, not UTF-8, or not JSON.
     """
     text = _decode(content, source)
     if not text.strip():
         raise RatingsError(source, [Problem("the file is empty; write one with: predictor signals form")])
+    decoder = _DECODER if most is None else _decoder_of(most, source)
     try:
-        data = _DECODER.decode(text)
+        data = decoder.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise RatingsError(source, [Problem(f"is not JSON: {error.msg} at {where}")]) from None
     except (ValueError, RecursionError) as error:
         raise RatingsError(source, [Problem(f"is not usable JSON: {error}")]) from None
     records = data if isinstance(data, list) else [data]
+    if most is not None and len(records) > most:
+        raise _too_many(source, most)
     problems = [
         Problem("is given twice; give it once", number, name)
         for number, record in enumerate(records, 1)
@@ -109,6 +127,23 @@ def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
         for name in part.repeated
     ]
     return records, problems
+
+
+def _decoder_of(most: int, source: str) -> json.JSONDecoder:
+    objects = 0
+
+    def count(pairs: list[tuple[str, Any]]) -> _Object:
+        nonlocal objects
+        objects += 1
+        if objects > 2 * most:  # a record, and in it its ratings; no more are made before the list is counted
+            raise _too_many(source, most)
+        return _object(pairs)
+
+    return json.JSONDecoder(object_pairs_hook=count, parse_constant=str)
+
+
+def _too_many(source: str, most: int) -> TooManyError:
+    return TooManyError(source, [Problem(f"has more than {most:,} interviews; send at most {most:,} at once")])
 
 
 def read_json(path: Path) -> tuple[list[Any], list[Problem]]:
