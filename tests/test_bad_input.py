@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,23 @@ def test_ten_thousand_bad_rows_read_as_one(run: Callable[..., Result], workplace
     done = run("train", "my.csv", "--no-track")
     _refused(done, "10,000 problems", f"{GOALS} is out of scale", "(10,000 times: rows 1 ('7'), 2 ('7'), 3 ('7'), ...)")
     assert len(done.output.splitlines()) < 10
+
+
+@pytest.mark.parametrize("header", [",".join(f"c{n}" for n in range(50_000)), ",".join([GOALS] * 50_000), "," * 50_000])
+def test_a_wide_file_is_refused_in_linear_time(run: Callable[..., Result], workplace: Path, header: str) -> None:
+    (workplace / "wide.csv").write_text(f"{header}\n{header}\n")
+    started = time.process_time()
+    _refused(run("predict", "wide.csv"), "problem")
+    assert time.process_time() - started < 5  # 100 s and more where each name is counted anew
+
+
+@pytest.mark.parametrize("word", ["boss", "observer of {n}", "x" * 500])
+def test_many_wrong_words_are_refused_in_linear_time(catalogue: Catalogue, word: str) -> None:
+    started = time.process_time()
+    with pytest.raises(RatingsError) as caught:
+        Ratings.from_text(["rater_role"], [[word.format(n=n)] for n in range(20_000)], catalogue)
+    assert len(caught.value.problems) == 20_000
+    assert time.process_time() - started < 3
 
 
 def test_every_problem_at_once(run: Callable[..., Result]) -> None:

@@ -8,10 +8,10 @@ import secrets
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from threading import Lock, current_thread, main_thread
 from typing import TextIO
 
 import uvicorn
@@ -150,7 +150,8 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     if settings.token:
         app.include_router(login_pages)
     if settings.journal:
-        Journal(settings.journal, state.models().catalogue)  # a file that cannot be used is told of now
+        state.journal = Journal(settings.journal, state.models().catalogue)  # checked once, since that reads it whole
+        state.importing = Lock()
         for router in (journal_pages, history_pages, training_pages):
             app.include_router(router)
         state.training = Training()
@@ -193,7 +194,7 @@ def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> Non
     def end(*_: object) -> None:  # before uvicorn's own handler is there, and when it sends the signal on at its end
         server.should_exit = True
 
-    if threading.current_thread() is threading.main_thread():
+    if current_thread() is main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, end)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

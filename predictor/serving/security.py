@@ -22,6 +22,8 @@ from predictor.serving.settings import Settings
 SAFE = ("GET", "HEAD", "OPTIONS")
 LOGIN_PAGE = ("/login", "/static/pages.css", "/static/pages.js", "/static/icon.svg")  # where a person gives the token
 OPEN = ("/health", "/ready", *LOGIN_PAGE)  # the first two a supervisor asks
+UPLOAD = "/journal/import"  # whose body may be longer
+PIECE = 20_000  # bytes; what a parser takes longest for, it takes some 20 ms for
 SESSION, FIELD, LOGIN = "predictor_session", "csrf_token", "predictor_login"
 
 CSP = (
@@ -87,7 +89,8 @@ class Guard:
                     headers = dict(scope["headers"])
                     self._check(scope, headers)
                     if scope["method"] not in SAFE:
-                        receive = _replayed(await self._body(headers, receive), receive)
+                        file = scope["path"] == UPLOAD and headers.get(b"content-type", b"").startswith(b"multipart/")
+                        receive = _replayed(await self._body(headers, receive, file=file), receive)
                 except Refusal as refusal:
                     person = scope["method"] in ("GET", "HEAD") and b"text/html" in headers.get(b"accept", b"")
                     log_in = refusal.status == 401 and person
@@ -132,13 +135,13 @@ class Guard:
         given = cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(LOGIN, "")
         return hmac.compare_digest(given.encode(), login_value(self.settings).encode())
 
-    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, *, file: bool) -> bytes:
         """Take the whole body, no further than the limit, whatever length it says it has."""
-        most = self.settings.max_body
+        most = self.settings.max_upload if file else self.settings.max_body
         told = headers.get(b"content-length", b"0")
         parts, length, more = [], 0, True
         if told.isdigit() and int(told[:20]) > most:
-            raise _too_long(most)
+            raise _too_long(most, file=file)
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -146,21 +149,30 @@ class Guard:
             part = message.get("body", b"")
             length += len(part)
             if length > most:
-                raise _too_long(most)
+                raise _too_long(most, file=file)
             parts.append(part)
             more = message.get("more_body", False)
         return b"".join(parts)
 
 
-def _too_long(most: int) -> Refusal:
-    return Refusal(413, f"the body is longer than {most:,} bytes; send fewer interviews at once", field="body")
+def _too_long(most: int, *, file: bool) -> Refusal:
+    by_command = ", or a file by: predictor journal import FILE" if file else ""
+    words = f"the body is longer than {most:,} bytes; send fewer interviews at once{by_command}"
+    return Refusal(413, words, field="body")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    """Give a body again, a long one in pieces between which others are answered."""
+    place: int | None = 0
 
     async def replay() -> Message:
-        return messages.pop() if messages else await receive()
+        nonlocal place
+        if place is None:
+            return await receive()
+        if place:
+            await asyncio.sleep(0)
+        part, place = body[place : place + PIECE], place + PIECE if place + PIECE < len(body) else None
+        return {"type": "http.request", "body": part, "more_body": place is not None}
 
     return replay
 

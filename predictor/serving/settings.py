@@ -32,6 +32,8 @@ class Settings:
         SQLite file of the journal; None: no journal is kept.
     max_body
         Longest body, in bytes.
+    max_upload
+        Longest body of an import into the journal, in bytes.
     max_interviews
         Most interviews in one request.
     timeout
@@ -60,6 +62,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     journal: Path | None = None
     max_body: int = 1_000_000
+    max_upload: int = 10_000_000
     max_interviews: int = 100
     timeout: float = 30.0
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from predictor.errors import JournalError, Problem, RatingsError, nearest
 from predictor.prediction import Prediction
 from predictor.ratings import Ratings
 from predictor.signals import ORIGIN, SIMULATED, Catalogue
+
+if TYPE_CHECKING:
+    from predictor.tables import Floats
 
 UNKNOWN, OFFER, NO_OFFER, WITHDREW = OUTCOMES = ("unknown", "offer", "no offer", "withdrew")
 TOLD = {OFFER: 1.0, NO_OFFER: 0.0}  # outcomes that a model learns from, and that freeze the rating
@@ -163,7 +166,8 @@ def faults(data: Mapping[str, Any]) -> dict[str, str]:
     if not re.fullmatch("[0-9a-f]{12}", data["id"]):
         found["id"] = "is not twelve hexadecimal digits; leave it empty for a new interview"
     if (outcome := data["outcome"]) not in OUTCOMES:
-        found["outcome"] = f"is none of {', '.join(OUTCOMES)}{nearest(str(outcome), OUTCOMES)}"
+        hint = nearest(str(outcome), OUTCOMES) if len(str(outcome)) <= LONGEST["title"] else ""
+        found["outcome"] = f"is none of {', '.join(OUTCOMES)}{hint}"
     elif outcome in TOLD and not data["frozen"]:
         found["frozen"] = f"is no, but the outcome is '{outcome}'; write yes"
     if data["frozen"] and not data["outcome_at"]:
@@ -223,6 +227,17 @@ def ratings_of(entries: Sequence[Entry], catalogue: Catalogue, *, source: str, t
         ORIGIN: [SIMULATED if entry.simulated else "" for entry in entries],
     }
     return replace(ratings, columns={**ratings.columns, **{k: np.array(v, dtype=object) for k, v in told.items()}})
+
+
+def calibration_of(entries: Sequence[Entry]) -> tuple[Floats, Floats]:
+    """Return outcomes and estimates; see `Journal.calibration`."""
+    pairs = [
+        (TOLD[entry.outcome], entry.estimate.probability)
+        for entry in reversed(entries)
+        if entry.outcome in TOLD and entry.estimate and not entry.in_hindsight and not entry.simulated
+    ]
+    y, p = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    return y, p
 
 
 def _day(at: datetime | None) -> str:

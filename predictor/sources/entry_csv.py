@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,10 @@ from predictor.sources.entry import (
     new_id,
     now,
 )
-from predictor.sources.files import parse_csv
+from predictor.sources.files import delimiter_of, parse_csv
 
+MOST_ROWS, MOST_COLUMNS = 20_000, 1_000  # of an import by page, during which others are to be answered
+_LONGEST_HEADER = 500_000  # characters
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - a spreadsheet takes the wide ones, too
 _ESTIMATE = {f"estimate_{item.name}": item.name for item in fields(Estimate)}
 _BEFORE = ("id", "title", "note", "held_on", "group", ROLE)
@@ -84,6 +88,30 @@ def parse_entries(content: bytes, source: str, catalogue: Catalogue) -> tuple[li
     return [
         Entry(**data, ratings=ratings.answers(row), rater_role=str(roles[row])) for row, data in enumerate(read)
     ], []
+
+
+def check_size(content: bytes, source: str) -> None:
+    """Refuse a file with more rows or columns than a page imports, before it is parsed.
+
+    Raises
+    ------
+    RatingsError
+        If it has more than `MOST_ROWS` rows or `MOST_COLUMNS` columns.
+    """
+    text, problems = content.decode("utf-8-sig", errors="replace"), []
+    header = text[:_LONGEST_HEADER].lstrip("\r\n").partition("\n")[0].partition("\r")[0]
+    by_command = "; a larger file is imported by: predictor journal import FILE"
+    delimiter = delimiter_of(header)
+    if len(header) == _LONGEST_HEADER or (columns := header.count(delimiter) + 1) > MOST_COLUMNS:
+        found = "its first line is very long" if len(header) == _LONGEST_HEADER else f"it has {columns:,} columns"
+        problems.append(Problem(f"{found}; a page imports at most {MOST_COLUMNS:,} columns"))
+    elif text.count("\n") + text.count("\r") > MOST_ROWS:  # lines, of which a quoted cell may have many
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        with contextlib.suppress(csv.Error):  # the parser says where
+            if sum(1 for _ in islice(rows, MOST_ROWS + 2)) > MOST_ROWS + 1:
+                problems.append(Problem(f"it has more than {MOST_ROWS:,} rows{by_command}"))
+    if problems:
+        raise RatingsError(source, problems)
 
 
 def _read(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[dict[str, Any]], list[Problem]]:

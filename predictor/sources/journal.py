@@ -8,6 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -20,8 +21,20 @@ from predictor.atomic import write_text
 from predictor.errors import FrozenError, JournalError, NoEntryError, Problem, RatingsError
 from predictor.ratings import Ratings
 from predictor.signals import Catalogue
-from predictor.sources.entry import TOLD, UNKNOWN, Entry, Estimate, moment, new_id, now, rated, ratings_of
-from predictor.sources.entry_csv import COLUMNS, entries_csv, parse_entries
+from predictor.sources.entry import (
+    OUTCOMES,
+    TOLD,
+    UNKNOWN,
+    Entry,
+    Estimate,
+    calibration_of,
+    moment,
+    new_id,
+    now,
+    rated,
+    ratings_of,
+)
+from predictor.sources.entry_csv import COLUMNS, check_size, entries_csv, parse_entries
 from predictor.sources.files import read_bytes
 
 if TYPE_CHECKING:
@@ -81,9 +94,7 @@ class Journal:
 
     def __init__(self, path: str | Path, catalogue: Catalogue | None = None) -> None:
         self.path, self._given = Path(path).absolute(), str(path)  # a model tells its source as it was given
-        self.catalogue = catalogue or Catalogue.shipped()
-        if clash := sorted(set(self.catalogue.names) & set(COLUMNS)):
-            raise JournalError(f"the catalogue has signals named as columns of the journal: {', '.join(clash)}")
+        self.catalogue = _without_clash(catalogue or Catalogue.shipped())
         with self._explained(), _first_look:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
@@ -94,6 +105,12 @@ class Journal:
         with self._open() as file:
             if (found := file.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise JournalError(f"{self.path}: damaged: {found}; put back a copy of it")
+
+    def under(self, catalogue: Catalogue) -> Journal:
+        """Return the same journal with another catalogue; the file is not looked at again."""
+        other = copy(self)
+        other.catalogue = _without_clash(catalogue)
+        return other
 
     @classmethod
     def existing(cls, path: str | Path, catalogue: Catalogue | None = None) -> Journal:
@@ -268,6 +285,30 @@ class Journal:
         with self._open() as file:
             return self._all(file, _NEWEST_FIRST)
 
+    def page(self, number: int, size: int) -> tuple[list[Entry], int]:
+        """Return some of the interviews, the newest first, and how many there are in all.
+
+        Parameters
+        ----------
+        number
+            Of the page, 1 or more; beyond the last, none are given.
+        size
+            Interviews on a page.
+        """
+        with self._open() as file:
+            file.execute("BEGIN")  # so that both are of the same moment
+            total = file.execute("SELECT count(*) FROM entries").fetchone()[0]
+            some = (
+                f"SELECT number FROM entries {_NEWEST_FIRST} LIMIT {int(size)} OFFSET {int(size) * (int(number) - 1)}"
+            )
+            return self._all(file, f"WHERE number IN ({some}) {_NEWEST_FIRST}"), total
+
+    def outcomes(self) -> dict[str, int]:
+        """Count the interviews by outcome."""
+        with self._open() as file:
+            counted = file.execute("SELECT outcome, count(*) FROM entries GROUP BY outcome").fetchall()
+        return {**dict.fromkeys(OUTCOMES, 0), **dict(map(tuple, counted))}
+
     def ratings(self, catalogue: Catalogue | None = None, *, training: bool = False) -> Ratings:
         """Give all interviews as ratings, in the order in which they came.
 
@@ -300,13 +341,7 @@ class Journal:
         tuple of arrays of shape (n,)
             Outcomes y, 1 or 0, and probabilities p, as `predictor.learning.evaluation.calibration` takes them.
         """
-        pairs = [
-            (TOLD[entry.outcome], entry.estimate.probability)
-            for entry in reversed(self.entries())
-            if entry.outcome in TOLD and entry.estimate and not entry.in_hindsight and not entry.simulated
-        ]
-        y, p = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
-        return y, p
+        return calibration_of(self.entries())
 
     # -- exchange --------------------------------------------------------------------------------------------------
 
@@ -340,7 +375,7 @@ class Journal:
             write_text(path, text)
         return text
 
-    def import_csv(self, source: str | Path | bytes, name: str = "the uploaded file") -> int:
+    def import_csv(self, source: str | Path | bytes, name: str = "the uploaded file", *, limited: bool = False) -> int:
         """Add the interviews of a CSV file, all of them or none.
 
         Parameters
@@ -350,6 +385,8 @@ class Journal:
             out. Or ordinary ratings, as `predictor train` reads them: their ids become titles, other context notes.
         name
             How messages call content.
+        limited
+            Whether to refuse more rows and columns than a page imports; see `entry_csv.check_size`.
 
         Returns
         -------
@@ -364,6 +401,8 @@ class Journal:
         if not isinstance(source, bytes):
             name = str(source)
             source = read_bytes(Path(source))
+        if limited:
+            check_size(source, name)
         entries, problems = parse_entries(source, name, self.catalogue)
         if problems:
             raise RatingsError(name, problems)
@@ -471,6 +510,12 @@ class Journal:
             return [_entry(row) for row in rows]
         except (ValueError, TypeError, AttributeError, JournalError) as error:
             raise JournalError(f"{self.path}: damaged: {error}; put back a copy of it") from None
+
+
+def _without_clash(catalogue: Catalogue) -> Catalogue:
+    if clash := sorted(set(catalogue.names) & set(COLUMNS)):
+        raise JournalError(f"the catalogue has signals named as columns of the journal: {', '.join(clash)}")
+    return catalogue
 
 
 def _application(path: Path) -> int:
