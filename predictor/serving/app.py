@@ -38,6 +38,7 @@ from predictor.serving.openapi import document
 from predictor.serving.pages import pages, refusal_page, wants_page
 from predictor.serving.security import Guard
 from predictor.serving.settings import Settings
+from predictor.serving.tokens import Attempts, Logins
 from predictor.serving.training import Training
 from predictor.serving.training_pages import training_pages
 from predictor.sources.journal import Journal
@@ -143,6 +144,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     state.metrics = Metrics(state.models)
     state.templates = Jinja2Templates(HERE / "templates")
     state.secret = secrets.token_bytes(32)
+    state.attempts, state.logins = Attempts(), Logins()
     app.include_router(api.v1)
     app.include_router(api.root)
     app.include_router(pages)
@@ -160,7 +162,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # it asks for any Exception
     app.add_middleware(Headed)
-    app.add_middleware(Guard, settings=settings, answer=_guarded)
+    app.add_middleware(Guard, settings=settings, answer=_guarded, attempts=state.attempts, logins=state.logins)
     app.add_middleware(Observed, metrics=state.metrics, out=out)  # the last added is the first asked
     return app
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from predictor.serving.answers import Refusal
 from predictor.serving.connections import MOST_HEADERS, TOO_LONG
 from predictor.serving.settings import Settings
+from predictor.serving.tokens import Attempts, Logins, address_of
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LOGIN_PAGE = ("/login", "/static/pages.css", "/static/pages.js", "/static/icon.svg")  # where a person gives the token
@@ -55,10 +56,20 @@ class Guard:
         Allowed hosts, token and limits.
     answer
         Tells whoever asked of a refusal: a person by a page, a program by JSON.
+    attempts, logins
+        Who tried a token, and who gave the right one on a page.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, answer: Callable[[Request, Refusal], Response]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        answer: Callable[[Request, Refusal], Response],
+        attempts: Attempts,
+        logins: Logins,
+    ) -> None:
         self.app, self.settings, self.answer = app, settings, answer
+        self.attempts, self.logins = attempts, logins
         self.hosts = frozenset(settings.allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,10 +131,10 @@ class Guard:
             )
         if scope["method"] not in SAFE:
             _same_origin(headers, host)
-        if self.settings.token and scope["path"] not in OPEN:
+        if self.settings.token and scope["path"] not in OPEN and not self._logged_in(headers):
             scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-            known = hmac.compare_digest(token.strip().encode(), self.settings.token.encode())
-            if (scheme.lower() != "bearer" or not known) and not self._logged_in(headers):
+            given = token.strip() if scheme.lower() == "bearer" else ""
+            if not given or not self.attempts.right(given, self.settings.token, address_of(scope)):
                 raise Refusal(
                     401,
                     "the token is missing or wrong; send the header Authorization: Bearer TOKEN",
@@ -132,8 +143,8 @@ class Guard:
                 )
 
     def _logged_in(self, headers: Mapping[bytes, bytes]) -> bool:
-        given = cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(LOGIN, "")
-        return hmac.compare_digest(given.encode(), login_value(self.settings).encode())
+        cookies = headers.get(b"cookie", b"").decode("latin-1")
+        return cookie_parser(cookies).get(LOGIN, "") in self.logins
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, *, file: bool) -> bytes:
         """Take the whole body, no further than the limit, whatever length it says it has."""
@@ -186,17 +197,6 @@ def _same_origin(headers: Mapping[bytes, bytes], host: str) -> None:
         raise Refusal(
             403, "it was sent by a page of another site; send it from this server's own pages", field="Origin"
         )
-
-
-def login_value(settings: Settings) -> str:
-    """Give what the cookie of a browser says whose user has given the token: a keyed hash of it, not the token.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits. They hold until the server is started with another token.
-    """
-    return hmac.new((settings.token or "").encode(), b"login", "sha256").hexdigest()
 
 
 def csrf_token(request: Request) -> str:
