@@ -697,8 +697,17 @@ def ui(port: int | None) -> None:
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep interviews in this file.")
 @click.option("--token", envvar="PREDICTOR_TOKEN", show_envvar=True, help="What every request must present.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="A name that requests may call the server by.")
+@click.option("--root-path", default="", metavar="PREFIX", help="Prefix that a proxy serves it under, as /interviews.")
+@click.option("--https", is_flag=True, help="Browsers reach it by HTTPS, through a proxy: cookies go over HTTPS only.")
 def serve(
-    model: str | None, host: str, port: int, journal: Path | None, token: str | None, allow_host: tuple[str, ...]
+    model: str | None,
+    host: str,
+    port: int,
+    journal: Path | None,
+    token: str | None,
+    allow_host: tuple[str, ...],
+    root_path: str,
+    https: bool,
 ) -> None:
     """Answer over HTTP, on this machine only unless told otherwise; Ctrl-C ends it.
 
@@ -710,6 +719,7 @@ def serve(
       predictor serve
       predictor serve --model my-pool --port 8080
       PREDICTOR_TOKEN=$(openssl rand -hex 32) predictor serve --host 0.0.0.0 --allow-host my-machine
+      predictor serve --allow-host interviews.example --root-path /interviews --https    behind a proxy
     """
     from predictor.errors import MissingExtraError
     from predictor.model import PUBLISHED
@@ -721,7 +731,10 @@ def serve(
         raise MissingExtraError(str(error.name), "serving", "serve") from None
     # The champion need not be there yet: the first that is trained while the server runs is picked up.
     path, fallback = (_model_path(model), None) if model else (MODELS / f"{CHAMPION}.json", PUBLISHED)
-    settings = Settings(path, fallback, host=host, port=port, token=token, hosts=allow_host, journal=journal)
+    settings = Settings(
+        path, fallback, host=host, port=port, token=token, hosts=allow_host, root_path=root_path, https=https,
+        journal=journal,
+    )  # fmt: skip
     run(settings, lambda served, address: click.echo(f"Serving {served.name} at {address}; Ctrl-C ends it"))
 
 

@@ -36,6 +36,7 @@ from predictor.serving.models import CurrentModel
 from predictor.serving.observation import JsonLines, Metrics, Observed
 from predictor.serving.openapi import document
 from predictor.serving.pages import pages, refusal_page, wants_page
+from predictor.serving.proxy import as_asked
 from predictor.serving.security import Guard
 from predictor.serving.settings import Settings
 from predictor.serving.tokens import Attempts, Logins
@@ -62,6 +63,8 @@ class Application(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        if scope["type"] == "http" and self.state.settings.proxied:
+            scope = as_asked(scope, self.state.settings)
         if scope["type"] == "http" and scope["path"] == api.PREDICT and scope["method"] == "POST":
             scope["app"] = self
             await self._straight(scope, receive, send)

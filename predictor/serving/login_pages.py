@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from predictor.serving.forms import Form, text
 from predictor.serving.pages import page
+from predictor.serving.proxy import cookie_options
 from predictor.serving.security import LOGIN, SESSION
 from predictor.serving.settings import Settings
 from predictor.serving.tokens import address_of
@@ -30,8 +29,8 @@ def log_in(request: Request, form: Form) -> Response:
     if not state.attempts.right(text(form, "token"), settings.token or "", address_of(request.scope)):
         return page(request, "login.html", 401, bare=True, wrong=True)
     answer = RedirectResponse("/", 303)
-    answer.set_cookie(LOGIN, state.logins.begin(), **_COOKIE)
-    answer.delete_cookie(SESSION, **_COOKIE)  # forms of before, which another may have seen, are of no use now
+    answer.set_cookie(LOGIN, state.logins.begin(), **cookie_options(settings))
+    answer.delete_cookie(SESSION, **cookie_options(settings))  # forms of before are of no use
     return answer
 
 
@@ -41,8 +40,5 @@ def log_out(request: Request, form: Form) -> Response:
     request.app.state.logins.end(request.cookies.get(LOGIN, ""))
     answer = RedirectResponse("/login", 303)
     for name in (LOGIN, SESSION):
-        answer.delete_cookie(name, **_COOKIE)
+        answer.delete_cookie(name, **cookie_options(request.app.state.settings))
     return answer
-
-
-_COOKIE: dict[str, Any] = {"httponly": True, "samesite": "strict"}

@@ -88,6 +88,8 @@ def document(app: FastAPI, catalogue: Catalogue, settings: Settings) -> dict[str
                 content.pop("application/json", None)
     components = told.setdefault("components", {})
     components["schemas"] = {**_taken(catalogue, settings), **_answered(catalogue)}
+    if settings.root_path:
+        told["servers"] = [{"url": settings.root_path}]
     if settings.token:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         told["security"] = [{"token": []}]

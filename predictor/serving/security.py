@@ -15,6 +15,7 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from predictor.errors import shorten
 from predictor.serving.answers import Refusal
 from predictor.serving.connections import MOST_HEADERS, TOO_LONG
 from predictor.serving.settings import Settings
@@ -89,6 +90,8 @@ class Guard:
                 headers = [*message.get("headers", ()), *HEADERS]
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(NO_STORE)
+                if self.settings.root_path:
+                    headers = [_under(self.settings.root_path, *header) for header in headers]
                 if cookie := scope.get("state", {}).get("set_session"):
                     headers.append((b"set-cookie", cookie))
                 message["headers"] = headers
@@ -130,7 +133,7 @@ class Guard:
                 found=host,
             )
         if scope["method"] not in SAFE:
-            _same_origin(headers, host)
+            self._same_origin(headers, host)
         if self.settings.token and scope["path"] not in OPEN and not self._logged_in(headers):
             scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
             given = token.strip() if scheme.lower() == "bearer" else ""
@@ -141,6 +144,26 @@ class Guard:
                     field="Authorization",
                     headers={"www-authenticate": "Bearer"},
                 )
+
+    def _same_origin(self, headers: Mapping[bytes, bytes], host: str) -> None:
+        """Refuse what a page of another site makes a browser send; a program sends neither header.
+
+        A page is ours if its origin is the host that was asked for, or one that the server was started with: a proxy
+        that does not pass the host on asks for the address that it knows.
+        """
+        origin = headers.get(b"origin")
+        told = None if origin is None else origin.decode("latin-1").partition("://")[2].lower()
+        ours = told is None or told == host.lower() or told in map(str.lower, self.settings.hosts)
+        if headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none") and ours:
+            return
+        words = "it was sent by a page of another site; send it from this server's own pages"
+        if told and not ours:
+            words = (
+                f"it was sent by a page of another site: the page is of {shorten(told)}, this server was asked as "
+                f"{shorten(host)}; send it from this server's own pages. If {shorten(told)} is a proxy before it, let "
+                "the proxy pass the host on, in nginx by: proxy_set_header Host $http_host;"
+            )
+        raise Refusal(403, words, field="Origin", found=told or "")
 
     def _logged_in(self, headers: Mapping[bytes, bytes]) -> bool:
         cookies = headers.get(b"cookie", b"").decode("latin-1")
@@ -188,15 +211,9 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _same_origin(headers: Mapping[bytes, bytes], host: str) -> None:
-    """Refuse what a page of another site makes a browser send; a program sends neither header."""
-    origin = headers.get(b"origin")
-    if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none") or (
-        origin is not None and origin.decode("latin-1").partition("://")[2].lower() != host.lower()
-    ):
-        raise Refusal(
-            403, "it was sent by a page of another site; send it from this server's own pages", field="Origin"
-        )
+def _under(root: str, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Put the prefix that a proxy serves us under before where a redirect leads."""
+    return (name, root.encode() + value) if name == b"location" and value.startswith(b"/") else (name, value)
 
 
 def csrf_token(request: Request) -> str:
@@ -213,7 +230,9 @@ def csrf_token(request: Request) -> str:
     session = _session(request) or getattr(request.state, "session", None)
     if session is None:
         session = request.state.session = secrets.token_urlsafe(32)
-        request.state.set_session = f"{SESSION}={session}; Path=/; HttpOnly; SameSite=Strict".encode()
+        settings: Settings = request.app.state.settings
+        where = f"Path={settings.root_path or '/'}{'; Secure' * settings.https}"
+        request.state.set_session = f"{SESSION}={session}; {where}; HttpOnly; SameSite=Strict".encode()
     return _signed(request, session)
 
 
