@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from predictor.model import OfferModel
     from predictor.ratings import Ratings
     from predictor.signals import Catalogue
+    from predictor.sources.journal import Journal
     from predictor.tables import Floats
 
 MODELS = Path("experiments/models")
@@ -736,6 +737,80 @@ def serve(
         journal=journal,
     )  # fmt: skip
     run(settings, lambda served, address: click.echo(f"Serving {served.name} at {address}; Ctrl-C ends it"))
+
+
+@main.group(cls=_Commands)
+def journal() -> None:
+    """Import interviews into a journal, or export them; `predictor serve --journal FILE` keeps one."""
+
+
+_JOURNAL = click.option(
+    "--journal",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("experiments/journal.db"),
+    show_default=True,
+    help="The journal's file.",
+)
+
+
+@journal.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_JOURNAL
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the champion's]"
+)
+def import_(file: Path, path: Path, signals: Path | None) -> None:
+    """Add the interviews of a file, all of them or none: an export of a journal, CSV or JSON, or a file of ratings.
+
+    What is there already is left out. Unlike on the page, the file may be of any size.
+
+    \b
+    Examples:
+      predictor journal import export.csv
+      predictor journal import ratings.csv --journal my.journal
+    """
+    opened = _journal(path, signals)
+    read = {".csv": opened.import_csv, ".json": opened.import_json}.get(file.suffix.lower())
+    if read is None:
+        raise ConfigError(f"{file}: its name ends in neither .csv nor .json; save a spreadsheet as 'CSV UTF-8'")
+    added = read(file)
+    click.echo(f"{added:,} interview{'s' * (added != 1)} added to {path}")
+
+
+@journal.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@_JOURNAL
+def export(file: Path, path: Path) -> None:
+    """Write all interviews to a file, CSV or JSON by its name; `import` reads both back. - prints CSV.
+
+    \b
+    Examples:
+      predictor journal export export.csv
+      predictor journal export export.json --journal my.journal
+    """
+    from predictor.sources.journal import Journal
+
+    opened = Journal.existing(path)
+    if str(file) == "-":
+        click.echo(opened.export_csv(), nl=False)
+        return
+    write = {".csv": opened.export_csv, ".json": opened.export_json}.get(file.suffix.lower())
+    if write is None:
+        raise ConfigError(f"{file}: its name ends in neither .csv nor .json; name a file of one of these")
+    if file.exists() and file.samefile(path):
+        raise ConfigError(f"{file} is the journal itself; name another file")
+    write(file)
+    total = sum(opened.outcomes().values())
+    click.echo(f"{total:,} interview{'s' * (total != 1)} written to {file}")
+
+
+def _journal(path: Path, signals: Path | None) -> Journal:
+    """Open a journal with the catalogue that a server would use, or another."""
+    from predictor.model import OfferModel
+    from predictor.sources.journal import Journal
+
+    return Journal(path, _catalogue(signals) if signals else OfferModel.load(_model_path(None)).catalogue)
 
 
 class _Bar:

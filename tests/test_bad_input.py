@@ -151,6 +151,24 @@ def test_unusable_file(run: Callable[..., Result], workplace: Path, name: str, c
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "in.csv", "--out", "circle"], ["simulate", "circle", "-n", "20"], ["batch", "in.csv", "circle"],
+        ["batch", "circle.csv", "out.csv"], ["predict", "circle.csv"], ["train", "in.csv", "--journal", "circle"],
+        ["inspect", "-m", "circle.json"], ["journal", "import", "in.csv", "--journal", "circle"],
+        ["serve", "--journal", "circle"], ["serve", "--model", "circle.json"], ["signals", "show", "--signals", "circle"],
+        ["batch", "in.csv", "out.csv", "--bad-rows", "circle"], ["train", "in.csv", "--experiment", "circle.toml"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_links_that_lead_in_a_circle(run: Callable[..., Result], workplace: Path, words: list[str]) -> None:
+    (workplace / "in.csv").write_text(f"{GOALS}\n4\n")
+    for name in ("circle", "circle.csv", "circle.json", "circle.toml"):
+        (workplace / name).symlink_to(name)
+    _refused(run(*words), *[word for word in words if word.startswith("circle") and "train" not in words])
+
+
+@pytest.mark.parametrize(
     "bad",
     [
         {GOALS: [3.0, 9.0]}, {GOALS: [3.0, np.inf]}, {GOALS: [0, 3]}, {GOALS: ["4", "x"]}, {GOALS: [True, False]},

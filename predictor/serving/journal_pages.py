@@ -15,7 +15,7 @@ from predictor.serving.answers import Refusal
 from predictor.serving.forms import Form, Rated, day, text
 from predictor.serving.pages import page
 from predictor.signals import NOT_APPLICABLE
-from predictor.sources.entry import OUTCOMES, ROLE, TOLD, Entry, Estimate
+from predictor.sources.entry import OUTCOMES, ROLE, TOLD, Entry, Estimate, day_of
 from predictor.sources.entry_csv import MOST_COLUMNS, MOST_ROWS
 from predictor.sources.journal import Journal
 
@@ -172,7 +172,8 @@ def _show(request: Request, entry: Entry) -> Response:
     seen = None if foreign else views.view(model, Rated(entry.ratings, inputs, base_rate))
     return page(
         request, "entry.html", model=model, entry=entry, inputs=inputs, said=said, outcomes=OUTCOMES, told=TOLD,
-        foreign=foreign, fixed=fixed, seen=seen, labels={item.name: item.label for item in model.catalogue.signals},
+        foreign=foreign, fixed=fixed, day_of=day_of, seen=seen,
+        labels={item.name: item.label for item in model.catalogue.signals},
     )  # fmt: skip
 
 

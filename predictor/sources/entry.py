@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,7 +108,8 @@ class Entry:
     outcome
         "unknown", "offer", "no offer" or "withdrew".
     outcome_at
-        When the outcome was known, UTC. It stays where a mistaken outcome is mended.
+        When the outcome was known, UTC; midnight where only the day was said. It stays where a mistaken outcome is
+        mended.
     frozen
         Whether an offer or no offer has come, now or before: ratings, role and estimate then stay as they are.
     group
@@ -144,7 +145,7 @@ class Entry:
     @property
     def in_hindsight(self) -> bool:
         """Whether it was rated on a later day than the outcome was known."""
-        return bool(self.rated_at and self.outcome_at and self.rated_at.date() > self.outcome_at.date())
+        return bool(self.rated_at and self.outcome_at and day_of(self.rated_at) > day_of(self.outcome_at))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON; times in ISO 8601."""
@@ -181,8 +182,29 @@ def new_id() -> str:
 
 
 def now() -> datetime:
-    """Tell the time in UTC, to the second."""
-    return datetime.now(UTC).replace(microsecond=0)
+    """Return the time in UTC, to the second, and never midnight, which stands for a day; see `day_of`."""
+    at = datetime.now(UTC).replace(microsecond=0)
+    return at if _is_time(at) else at + timedelta(seconds=1)
+
+
+def day_of(at: datetime) -> date:
+    """Return the day of a time as the person saw it: in the time zone of this machine.
+
+    A time of midnight in UTC is a day that somebody wrote, which is the same day in every zone.
+
+    Examples
+    --------
+    >>> day_of(moment(date(2026, 5, 31)))
+    datetime.date(2026, 5, 31)
+    """
+    try:
+        return at.astimezone().date() if _is_time(at) else at.date()
+    except OverflowError:  # the first or last day of the calendar
+        return at.date()
+
+
+def _is_time(at: datetime) -> bool:
+    return (at.hour, at.minute, at.second) != (0, 0, 0)
 
 
 def moment(at: date) -> datetime:
@@ -241,4 +263,4 @@ def calibration_of(entries: Sequence[Entry]) -> tuple[Floats, Floats]:
 
 
 def _day(at: datetime | None) -> str:
-    return at.date().isoformat() if at else ""
+    return day_of(at).isoformat() if at else ""
