@@ -12,8 +12,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import wraps
 from itertools import islice
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.errors import ConfigError, ModelError, PredictorError, TrackingError, nearest
+from predictor.errors import ConfigError, ModelError, PredictorError, TrackingError, nearest, printable
 
 if TYPE_CHECKING:
     from predictor.learning.training import TrainingConfig
@@ -35,10 +35,21 @@ if TYPE_CHECKING:
 MODELS = Path("experiments/models")
 CHAMPION = "champion"
 EXPERIMENTS = Path("experiments")
+SERVERS = ("serve", "ui")  # which answer elsewhere than on standard output
 
 
 class _Commands(click.Group):
     """Commands in the order of the work, whose user errors are one clear message and exit code 2."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        if _closed_streams() and [*(sys.argv[1:] if args is None else args), ""][0] not in SERVERS:
+            _say_error("standard output is closed, so the answer would be lost; open it, as in: > answer.txt")
+            sys.exit(2)
+        try:
+            return super().main(args, *more, **options)
+        except OSError as error:  # of --help and --version, which no command prints; else see `invoke`
+            _say_error(f"the output cannot be written: {error.strerror or error}")
+            sys.exit(2)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -56,7 +67,7 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("\nStopped.", err=True)
             return ctx.exit(130)
-        click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+        _say_error(message)
         return ctx.exit(2)
 
 
@@ -114,7 +125,7 @@ def predict(
         raise ConfigError(f"--out {out} is the file of ratings itself; name another")
     chosen = OfferModel.load(_model_path(model))
     if str(ratings) == "-":
-        records, problems = parse_json(sys.stdin.buffer.read() if sys.stdin else b"", "standard input")
+        records, problems = parse_json(_standard_input(), "standard input")
         rows = Ratings.from_records(records, chosen.catalogue, source="standard input", problems=problems)
     else:
         rows = read_ratings(ratings, chosen.catalogue)
@@ -813,6 +824,32 @@ def _journal(path: Path, signals: Path | None) -> Journal:
     return Journal(path, _catalogue(signals) if signals else OfferModel.load(_model_path(None)).catalogue)
 
 
+def _say_error(message: str) -> None:
+    with suppress(OSError):  # where nobody can hear it, the exit code is left
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(message)}", err=True)
+
+
+def _closed_streams() -> bool:
+    """Put the empty device where a standard stream is closed; say whether the output is.
+
+    Else the next file that is opened takes the stream's number, and what is meant for the stream goes into the file.
+    """
+    closed = sys.stdout is None
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None and os.open(os.devnull, os.O_RDWR) == number:
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+    return closed
+
+
+def _standard_input() -> bytes:
+    from predictor.errors import Problem, RatingsError
+
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise RatingsError("standard input", [Problem(f"cannot be read: {error.strerror or error}")]) from None
+
+
 class _Bar:
     """A bar with rate and time left on a terminal, nothing where output is kept in a file."""
 
@@ -883,7 +920,7 @@ def _name(name: str) -> str:
 
 
 def _warn(told: str) -> None:
-    click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {told}", err=True)
+    click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {printable(told)}", err=True)
 
 
 def _writable() -> None:

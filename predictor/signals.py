@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from predictor.errors import CatalogueError, nearest
+from predictor.errors import CatalogueError, control_character, nearest, printable
 
 SHIPPED = Path(__file__).with_name("signals.toml")
 SIDES = ("interviewer", "candidate", "both")
@@ -222,7 +222,11 @@ class Catalogue:
     context: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = [
+            f"{what}: {text!r:.60} has a control character, {found!a}; take it out"
+            for what, text in self._texts()
+            if isinstance(text, str) and (found := control_character(text))
+        ]
         if not self.signals:
             problems.append("it has no signals; add at least one [[signals]] table")
         columns = [*self.names, *(item.name for item in self.inputs), self.outcome, *self.context]
@@ -256,7 +260,24 @@ class Catalogue:
             if len(item.levels) < 2 or len(set(item.levels)) < len(item.levels)
         ]
         if problems:
-            raise CatalogueError("\n  ".join([f"catalogue '{self.name}':", *problems]))
+            raise CatalogueError("\n  ".join([f"catalogue '{printable(str(self.name))}':", *problems]))
+
+    def _texts(self) -> Iterator[tuple[str, Any]]:
+        """Give every text that a terminal or page shows, and where it stands."""
+        yield from (("name", self.name), ("title", self.title), *(("column", name) for name in self.columns))
+        yield from (("[families]", text) for family in self.families.items() for text in family)
+        for signal in self.signals:
+            texts = (
+                signal.label,
+                signal.family,
+                signal.side,
+                signal.question,
+                *signal.anchors,
+                *signal.anchors.values(),
+            )
+            yield from ((f"signal '{signal.name}'", text) for text in texts)
+        for item in self.inputs:
+            yield from ((f"input '{item.name}'", text) for text in (item.label, *item.levels))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
