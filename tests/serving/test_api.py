@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
@@ -235,10 +236,13 @@ def test_a_body_of_nonsense_is_refused_quickly(client: TestClient) -> None:
 @pytest.mark.parametrize("one", ["{}", "[]", "1", '{"goals_discussed":4}'])
 def test_a_list_that_is_too_long_is_not_read_to_its_end(client: TestClient, one: str) -> None:
     many = "[" + ",".join([one] * (990_000 // (len(one) + 1))) + "]"
-    for body in (many, f'{{"ratings":{many}}}', f'[{{"goals_discussed":{many}}}]'):
+    for body in (many, f'{{"ratings":{many}}}', f'[{{"goals_discussed":{many}}}]', many[:-1], f'"{many}'):
+        started = time.process_time()
         answer = client.post("/v1/predict", content=body, headers=JSON)
-        assert answer.status_code == (413 if "{" in one or body is many else 422)
-        assert answer.elapsed.total_seconds() < 1 or "{" not in one
+        assert answer.status_code in ((413,) if body is many else (413, 422))
+        assert time.process_time() - started < 1
+    brackets = [{"candidate_id": "[{" * 100 + '\\"[', "goals_discussed": 4}] * 3
+    assert client.post("/v1/predict", json=brackets).status_code == 200  # no list, but what somebody is called
 
 
 # --- that nothing makes it fail
