@@ -903,8 +903,8 @@ class OfferModel:
                 raise ValueError(f"the numbers of {name} are not finite, beyond {LARGEST:g}, or not of shape {shape}")
         if any((self.variances[name] < 0).any() for name in self.terms):
             raise ValueError("a variance is below 0")
-        if self.factor_model and not (self.factor_model.sd.min() > 0 and self.factor_model.unique.min() > 0):
-            raise ValueError("a standard deviation or a unique variance is not above 0")
+        if self.factor_model and min(self.factor_model.sd.min(), self.factor_model.unique.min()) < 1 / LARGEST:
+            raise ValueError(f"a standard deviation or a unique variance is below {1 / LARGEST:g}")
         importances = [self.feature_importances[name] for name in self.terms]
         gaps = (self.gaps.slope, self.gaps.mean, self.gaps.most)
         for number in (self.intercept, self.base_rate, *gaps, *self.pattern.mean, *self.pattern.spread, *importances):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -231,9 +232,9 @@ class Catalogue:
             problems.append("it has no signals; add at least one [[signals]] table")
         columns = [*self.names, *(item.name for item in self.inputs), self.outcome, *self.context]
         columns += [self.group] if self.group and self.group not in self.context else []
-        for name in dict.fromkeys(columns):
-            if columns.count(name) > 1:
-                problems.append(f"the column '{name}' is named {columns.count(name)} times; name each column once")
+        for name, times in Counter(columns).items():
+            if times > 1:
+                problems.append(f"the column '{name}' is named {times} times; name each column once")
             if not isinstance(name, str) or not name.strip():
                 problems.append(f"a column is named {name!r}; write a name")
         if RATINGS in columns:
@@ -275,7 +276,8 @@ class Catalogue:
                 *signal.anchors,
                 *signal.anchors.values(),
             )
-            yield from ((f"signal '{signal.name}'", text) for text in texts)
+            codes = (*signal.not_observed, *signal.not_applicable)
+            yield from ((f"signal '{signal.name}'", text) for text in (*texts, *codes))
         for item in self.inputs:
             yield from ((f"input '{item.name}'", text) for text in (item.label, *item.levels))
 

@@ -25,7 +25,7 @@ ESCAPES = ("\x1b[31mred", "\x1b]0;title\x07", "a\x08b", "\x9b31m", "\x7f", "\u20
 PLACES = {
     "label": ("signals", 0, "label"), "question": ("signals", 0, "question"), "anchor": ("signals", 0, "anchors"),
     "family": ("families",), "title": ("title",), "name": ("name",), "input": ("inputs", "rater_role", "label"),
-    "level": ("inputs", "rater_role", "levels"), "column": ("columns", "context"), "signal": ("signals", 1, "name"),
+    "code": ("signals", 0, "not_applicable"), "level": ("inputs", "rater_role", "levels"), "column": ("columns", "context"), "signal": ("signals", 1, "name"),
 }  # fmt: skip
 
 
@@ -33,11 +33,12 @@ def put(data: Any, path: tuple[Any, ...], value: Any) -> Any:
     changed = inner = copy.deepcopy(data)
     for key in path[:-1]:
         inner = inner[key]
-    old = inner[path[-1]]
-    first = (
-        {**dict.fromkeys(old, value)} if isinstance(old, dict) else [*old, value] if isinstance(old, list) else value
-    )
-    inner[path[-1]] = first
+    match inner.get(path[-1], []) if isinstance(inner, dict) else inner[path[-1]]:
+        case dict() as old:
+            value = dict.fromkeys(old, value)
+        case list() as old:
+            value = [*old, value]
+    inner[path[-1]] = value
     return changed
 
 
@@ -101,6 +102,8 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "an intercept of 400 digits": lambda data: data.update(intercept=10**400),
     "counts of 1e308": lambda data: data["tables"]["goals_discussed"].update(rows=[1e308] * 5),
     "importances of 1e308": lambda data: data["feature_importances"].update(goals_discussed=1e308),
+    "deviations of 1e-308": lambda data: [item.update(sd=1e-308) for item in data["unrated"]["signals"].values()],
+    "loadings of 1e308": lambda data: [item.update(loadings=[1e308] * len(item["loadings"])) for item in data["unrated"]["signals"].values()],
     "scores that are text": lambda data: data["trained_on"].update(scores="good"),
     "scores that are a list": lambda data: data["trained_on"].update(scores=[1]),
     "a score without interval": lambda data: data["trained_on"].update(scores={"roc_auc": 0.7}),
