@@ -12,6 +12,20 @@ from pathlib import Path
 from predictor.errors import ConfigError
 
 
+def resolved(path: Path) -> Path:
+    """Follow the links of a path.
+
+    Raises
+    ------
+    OSError
+        If they lead in a circle, which `Path.resolve` says by a RuntimeError before Python 3.13.
+    """
+    try:
+        return path.resolve()
+    except RuntimeError:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+
+
 def write_text(path: str | Path, text: str) -> Path:
     """Write a text file atomically: readers see the old file or the new one, never a part.
 
@@ -38,7 +52,7 @@ def write_text(path: str | Path, text: str) -> Path:
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a binary file atomically; see `write_text`."""
     given = Path(path)
-    path = given.resolve()  # through a link, so that the link stays one
+    path = resolved(given)  # through a link, so that the link stays one
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not an ordinary file; name another", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import wraps
 from itertools import islice
@@ -22,22 +22,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.errors import ConfigError, ModelError, PredictorError, RatingsError, TrackingError, nearest
+from predictor.errors import ConfigError, ModelError, PredictorError, RatingsError, TrackingError, nearest, printable
 
 if TYPE_CHECKING:
     from predictor.learning.training import TrainingConfig
     from predictor.model import OfferModel
     from predictor.ratings import Ratings
     from predictor.signals import Catalogue
+    from predictor.sources.journal import Journal
     from predictor.tables import Floats
 
 MODELS = Path("experiments/models")
 CHAMPION = "champion"
 EXPERIMENTS = Path("experiments")
+SERVERS = ("serve", "ui")  # which answer elsewhere than on standard output
 
 
 class _Commands(click.Group):
     """Commands in the order of the work, whose user errors are one clear message and exit code 2."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        if _closed_streams() and [*(sys.argv[1:] if args is None else args), ""][0] not in SERVERS:
+            _say_error("standard output is closed, so the answer would be lost; open it, as in: > answer.txt")
+            sys.exit(2)
+        try:
+            return super().main(args, *more, **options)
+        except OSError as error:  # of --help and --version, which no command prints; else see `invoke`
+            _say_error(f"the output cannot be written: {error.strerror or error}")
+            sys.exit(2)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -55,7 +67,7 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("\nStopped.", err=True)
             return ctx.exit(130)
-        click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+        _say_error(message)
         return ctx.exit(2)
 
 
@@ -113,7 +125,7 @@ def predict(
         raise ConfigError("--out writes a CSV file, --json prints; choose one of them")
     if out and out.exists() and ratings.exists() and out.samefile(ratings):
         raise ConfigError(f"--out {out} is the file of ratings itself; name another")
-    given = (sys.stdin.buffer.read() if sys.stdin else b"") if str(ratings) == "-" else None
+    given = _standard_input() if str(ratings) == "-" else None
 
     def read(catalogue: Catalogue) -> Ratings:
         if given is None:
@@ -757,8 +769,17 @@ def ui(port: int | None) -> None:
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep interviews in this file.")
 @click.option("--token", envvar="PREDICTOR_TOKEN", show_envvar=True, help="What every request must present.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="A name that requests may call the server by.")
+@click.option("--root-path", default="", metavar="PREFIX", help="Prefix that a proxy serves it under, as /interviews.")
+@click.option("--https", is_flag=True, help="Browsers reach it by HTTPS, through a proxy: cookies go over HTTPS only.")
 def serve(
-    model: str | None, host: str, port: int, journal: Path | None, token: str | None, allow_host: tuple[str, ...]
+    model: str | None,
+    host: str,
+    port: int,
+    journal: Path | None,
+    token: str | None,
+    allow_host: tuple[str, ...],
+    root_path: str,
+    https: bool,
 ) -> None:
     """Answer over HTTP, on this machine only unless told otherwise; Ctrl-C ends it.
 
@@ -770,6 +791,7 @@ def serve(
       predictor serve
       predictor serve --model my-pool --port 8080
       PREDICTOR_TOKEN=$(openssl rand -hex 32) predictor serve --host 0.0.0.0 --allow-host my-machine
+      predictor serve --allow-host interviews.example --root-path /interviews --https    behind a proxy
     """
     from predictor.errors import MissingExtraError
     from predictor.model import PUBLISHED
@@ -783,8 +805,111 @@ def serve(
     path, fallback = _model_path(model), None
     if path == PUBLISHED and not model:
         path, fallback = MODELS / f"{CHAMPION}.json", PUBLISHED
-    settings = Settings(path, fallback, host=host, port=port, token=token, hosts=allow_host, journal=journal)
+    settings = Settings(
+        path, fallback, host=host, port=port, token=token, hosts=allow_host, root_path=root_path, https=https,
+        journal=journal,
+    )  # fmt: skip
     run(settings, lambda served, address: click.echo(f"Serving {served.name} at {address}; Ctrl-C ends it"))
+
+
+@main.group(cls=_Commands)
+def journal() -> None:
+    """Import interviews into a journal, or export them; `predictor serve --journal FILE` keeps one."""
+
+
+_JOURNAL = click.option(
+    "--journal",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("experiments/journal.db"),
+    show_default=True,
+    help="The journal's file.",
+)
+
+
+@journal.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_JOURNAL
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the champion's]"
+)
+def import_(file: Path, path: Path, signals: Path | None) -> None:
+    """Add the interviews of a file, all of them or none: an export of a journal, CSV or JSON, or a file of ratings.
+
+    What is there already is left out. Unlike on the page, the file may be of any size.
+
+    \b
+    Examples:
+      predictor journal import export.csv
+      predictor journal import ratings.csv --journal my.journal
+    """
+    opened = _journal(path, signals)
+    read = {".csv": opened.import_csv, ".json": opened.import_json}.get(file.suffix.lower())
+    if read is None:
+        raise ConfigError(f"{file}: its name ends in neither .csv nor .json; save a spreadsheet as 'CSV UTF-8'")
+    added = read(file)
+    click.echo(f"{added:,} interview{'s' * (added != 1)} added to {path}")
+
+
+@journal.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@_JOURNAL
+def export(file: Path, path: Path) -> None:
+    """Write all interviews to a file, CSV or JSON by its name; `import` reads both back. - prints CSV.
+
+    \b
+    Examples:
+      predictor journal export export.csv
+      predictor journal export export.json --journal my.journal
+    """
+    from predictor.sources.journal import Journal
+
+    opened = Journal.existing(path)
+    if str(file) == "-":
+        click.echo(opened.export_csv(), nl=False)
+        return
+    write = {".csv": opened.export_csv, ".json": opened.export_json}.get(file.suffix.lower())
+    if write is None:
+        raise ConfigError(f"{file}: its name ends in neither .csv nor .json; name a file of one of these")
+    if file.exists() and file.samefile(path):
+        raise ConfigError(f"{file} is the journal itself; name another file")
+    write(file)
+    total = sum(opened.outcomes().values())
+    click.echo(f"{total:,} interview{'s' * (total != 1)} written to {file}")
+
+
+def _journal(path: Path, signals: Path | None) -> Journal:
+    """Open a journal with the catalogue that a server would use, or another."""
+    from predictor.model import OfferModel
+    from predictor.sources.journal import Journal
+
+    return Journal(path, _catalogue(signals) if signals else OfferModel.load(_model_path(None)).catalogue)
+
+
+def _say_error(message: str) -> None:
+    with suppress(OSError):  # where nobody can hear it, the exit code is left
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(message)}", err=True)
+
+
+def _closed_streams() -> bool:
+    """Put the empty device where a standard stream is closed; say whether the output is.
+
+    Else the next file that is opened takes the stream's number, and what is meant for the stream goes into the file.
+    """
+    closed = sys.stdout is None
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None and os.open(os.devnull, os.O_RDWR) == number:
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+    return closed
+
+
+def _standard_input() -> bytes:
+    from predictor.errors import Problem, RatingsError
+
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise RatingsError("standard input", [Problem(f"cannot be read: {error.strerror or error}")]) from None
 
 
 class _Bar:
@@ -866,7 +991,7 @@ def _name(name: str) -> str:
 
 
 def _warn(told: str) -> None:
-    click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {told}", err=True)
+    click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {printable(told)}", err=True)
 
 
 def _writable() -> None:

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -147,6 +148,29 @@ def shorten(text: str, length: int = 40) -> str:
     """
     text = text.encode("unicode_escape").decode() if not text.isprintable() else text
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+# What moves a terminal's cursor, colours or reorders what it shows; \t, \n and \r are only white space to a file.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def control_character(text: str) -> str | None:
+    r"""Find the first character that a terminal would obey rather than show; None where there is none.
+
+    >>> control_character("\x1b[31mred"), control_character("red\n")
+    ('\x1b', None)
+    """
+    found = _CONTROL.search(text)
+    return found and found.group()
+
+
+def printable(text: str) -> str:
+    r"""Make what a terminal would obey visible, so that text of a file cannot rewrite what stands there.
+
+    >>> print(printable("\x1b[31mred\rgreen"))
+    \x1b[31mred\rgreen
+    """
+    return re.sub(f"{_CONTROL.pattern}|\r", lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

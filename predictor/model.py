@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.atomic import write_text
-from predictor.errors import CatalogueError, ConfigError, ModelError
+from predictor.errors import CatalogueError, ConfigError, ModelError, control_character
 from predictor.factors import Completion, FactorModel, LeftOut
 from predictor.fused import Blocks, Coded, Codes, FusedTables
 from predictor.partial import Gaps, PartialTables, Reasons, Uncertainty
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 3  # 1 had no triples; 1 and 2 took what was not rated as an answer of its own, one signal at a time
+LARGEST = 1e12  # of a number in a file: what squares and sums of it can hold
 PUBLISHED = Path(__file__).with_name("published.json")
 KIND = "interview outcome predictor: exact tables of log-odds"
 LEVEL = 0.9
@@ -937,17 +938,17 @@ class OfferModel:
         for part in (self.tables, self.counts, self.variances):
             arrays += [(name, part[name], (cells[name],)) for name in self.terms]
         for name, array, shape in arrays:
-            if array.shape != shape or array.dtype.kind not in "if" or not np.isfinite(array).all():
-                raise ValueError(f"the numbers of {name} are not finite, or not of shape {shape}")
+            if array.shape != shape or array.dtype.kind not in "if" or not (np.abs(array) <= LARGEST).all():
+                raise ValueError(f"the numbers of {name} are not finite, beyond {LARGEST:g}, or not of shape {shape}")
         if any((self.variances[name] < 0).any() for name in self.terms):
             raise ValueError("a variance is below 0")
-        if self.factor_model and not (self.factor_model.sd.min() > 0 and self.factor_model.unique.min() > 0):
-            raise ValueError("a standard deviation or a unique variance is not above 0")
+        if self.factor_model and min(self.factor_model.sd.min(), self.factor_model.unique.min()) < 1 / LARGEST:
+            raise ValueError(f"a standard deviation or a unique variance is below {1 / LARGEST:g}")
         importances = [self.feature_importances[name] for name in self.terms]
         gaps = (self.gaps.slope, self.gaps.mean, self.gaps.most)
         for number in (self.intercept, self.base_rate, *gaps, *self.pattern.mean, *self.pattern.spread, *importances):
-            if type(number) not in (int, float) or not math.isfinite(number):
-                raise ValueError(f"{number!r} stands where a finite number should")
+            if type(number) not in (int, float) or not abs(number) <= LARGEST:
+                raise ValueError(f"{number!r:.40} stands where a finite number of at most {LARGEST:g} should")
         if not 0 < self.base_rate < 1 or len(self.pattern.mean) != 2 or len(self.pattern.spread) != 2:
             raise ValueError("the base rate or the ordinary pattern is out of range")
         told = self.trained_on
@@ -957,6 +958,13 @@ class OfferModel:
         if type(told["n"]) is not int or told["simulated"] not in (True, False, None):
             raise ValueError("how many interviews it was trained on, or whether simulated ones, is not told")
         check_scores(told.get("partial_scores", {}))
+        scores = told.get("scores") or {}
+        if not isinstance(scores, dict) or not all(_is_score(score) for score in scores.values()):
+            raise ValueError("trained_on.scores are not a value and the ends of its interval by metric")
+        if not isinstance(self.versions, Mapping) or not all(isinstance(word, str) for word in self.versions.values()):
+            raise ValueError("versions are not texts by library")
+        if word := next(filter(control_character, (*_texts(told), *_texts(self.versions))), None):
+            raise ValueError(f"{word!r:.60} has a control character")
         if "prior" in told and not 0 <= told["prior"]["share"] <= 1:
             raise ValueError("the prior's share is not between 0 and 1")
 
@@ -994,6 +1002,24 @@ def _factor_model(data: Mapping[str, Any], terms: Sequence[str]) -> FactorModel:
         unique=np.array([item["unique"] for item in signals]),
         shares=tuple(np.array(share) for share in data["shares"].values()),
     )
+
+
+def _is_score(score: Any) -> bool:
+    return (
+        isinstance(score, list | tuple)
+        and len(score) == 3
+        and all(type(number) in (int, float) and abs(number) <= LARGEST for number in score)
+    )
+
+
+def _texts(data: Any) -> Iterator[str]:
+    """Give every text of nested data."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        yield from (text for item in data.items() for part in item for text in _texts(part))
+    elif isinstance(data, list | tuple):
+        yield from (text for part in data for text in _texts(part))
 
 
 def pattern_of(values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -154,10 +155,8 @@ class Ratings:
         RatingsError
             With every problem of the table, and those passed in.
         """
-        found = [*problems, *_header(header, catalogue)]
-        columns = {
-            name: Text(row[place] for row in rows) for place, name in enumerate(header) if name in catalogue.columns
-        }
+        found, known = [*problems, *_header(header, catalogue)], frozenset(catalogue.columns)
+        columns = {name: Text(row[place] for row in rows) for place, name in enumerate(header) if name in known}
         return cls._parse(columns, len(rows), catalogue, source, training, "empty", found)
 
     @classmethod
@@ -462,14 +461,15 @@ def _unknown(name: str, catalogue: Catalogue, *, hinted: bool = True) -> str:
 
 
 def _header(header: Sequence[str], catalogue: Catalogue) -> list[Problem]:
-    problems = []
-    for name in dict.fromkeys(header):
-        if header.count(name) > 1:
-            problems.append(Problem(f"stands {header.count(name)} times in the header; keep one column", column=name))
+    problems, known, unknown = [], frozenset(catalogue.columns), 0
+    for name, times in Counter(header).items():
+        if times > 1:
+            problems.append(Problem(f"stands {times:,} times in the header; keep one column", column=name))
         if not name.strip():
             problems.append(Problem("a column of the header has no name; name it or take it out"))
-        elif name not in catalogue.columns:
-            problems.append(Problem(_unknown(name, catalogue), column=name))
+        elif name not in known:
+            problems.append(Problem(_unknown(name, catalogue, hinted=unknown < HINTS), column=name))
+            unknown += 1
     return problems
 
 
@@ -564,11 +564,13 @@ def _outcomes(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem
 
 def parse_levels(cells: Cells, item: ContextInput) -> tuple[NDArray[Any], list[Problem]]:
     words, problems = _plain(cells, item.name)
-    levels = {level.casefold(): level for level in item.levels}
+    levels, hints = {level.casefold(): level for level in item.levels}, dict[str, str]()
     for row, word in enumerate(words):
         level = levels.get(word.casefold(), "")
         if word and not level:
-            kind = f"is none of {', '.join(item.levels)}{nearest(word, item.levels)}"
+            if word not in hints and len(hints) < HINTS and len(word) <= LONGEST:
+                hints[word] = nearest(word, item.levels)
+            kind = f"is none of {', '.join(item.levels)}{hints.get(word, '')}"
             problems.append(Problem(kind, row + 1, item.name, word))
         words[row] = level
     return words, problems

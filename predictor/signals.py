@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from predictor.errors import CatalogueError, nearest
+from predictor.errors import CatalogueError, control_character, nearest, printable
 
 SHIPPED = Path(__file__).with_name("signals.toml")
 SIDES = ("interviewer", "candidate", "both")
@@ -222,14 +223,18 @@ class Catalogue:
     context: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = [
+            f"{what}: {text!r:.60} has a control character, {found!a}; take it out"
+            for what, text in self._texts()
+            if isinstance(text, str) and (found := control_character(text))
+        ]
         if not self.signals:
             problems.append("it has no signals; add at least one [[signals]] table")
         columns = [*self.names, *(item.name for item in self.inputs), self.outcome, *self.context]
         columns += [self.group] if self.group and self.group not in self.context else []
-        for name in dict.fromkeys(columns):
-            if columns.count(name) > 1:
-                problems.append(f"the column '{name}' is named {columns.count(name)} times; name each column once")
+        for name, times in Counter(columns).items():
+            if times > 1:
+                problems.append(f"the column '{name}' is named {times} times; name each column once")
             if not isinstance(name, str) or not name.strip():
                 problems.append(f"a column is named {name!r}; write a name")
         if RATINGS in columns:
@@ -256,7 +261,25 @@ class Catalogue:
             if len(item.levels) < 2 or len(set(item.levels)) < len(item.levels)
         ]
         if problems:
-            raise CatalogueError("\n  ".join([f"catalogue '{self.name}':", *problems]))
+            raise CatalogueError("\n  ".join([f"catalogue '{printable(str(self.name))}':", *problems]))
+
+    def _texts(self) -> Iterator[tuple[str, Any]]:
+        """Give every text that a terminal or page shows, and where it stands."""
+        yield from (("name", self.name), ("title", self.title), *(("column", name) for name in self.columns))
+        yield from (("[families]", text) for family in self.families.items() for text in family)
+        for signal in self.signals:
+            texts = (
+                signal.label,
+                signal.family,
+                signal.side,
+                signal.question,
+                *signal.anchors,
+                *signal.anchors.values(),
+            )
+            codes = (*signal.not_observed, *signal.not_applicable)
+            yield from ((f"signal '{signal.name}'", text) for text in (*texts, *codes))
+        for item in self.inputs:
+            yield from ((f"input '{item.name}'", text) for text in (item.label, *item.levels))
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,24 @@ def test_unusable_file(run: Callable[..., Result], workplace: Path, name: str, c
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "in.csv", "--out", "circle"], ["simulate", "circle", "-n", "20"], ["batch", "in.csv", "circle"],
+        ["batch", "circle.csv", "out.csv"], ["predict", "circle.csv"], ["train", "in.csv", "--journal", "circle"],
+        ["inspect", "-m", "circle.json"], ["journal", "import", "in.csv", "--journal", "circle"],
+        ["serve", "--journal", "circle"], ["serve", "--model", "circle.json"], ["signals", "show", "--signals", "circle"],
+        ["batch", "in.csv", "out.csv", "--bad-rows", "circle"], ["train", "in.csv", "--experiment", "circle.toml"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_links_that_lead_in_a_circle(run: Callable[..., Result], workplace: Path, words: list[str]) -> None:
+    (workplace / "in.csv").write_text(f"{GOALS}\n4\n")
+    for name in ("circle", "circle.csv", "circle.json", "circle.toml"):
+        (workplace / name).symlink_to(name)
+    _refused(run(*words), *[word for word in words if word.startswith("circle") and "train" not in words])
+
+
+@pytest.mark.parametrize(
     "bad",
     [
         {GOALS: [3.0, 9.0]}, {GOALS: [3.0, np.inf]}, {GOALS: [0, 3]}, {GOALS: ["4", "x"]}, {GOALS: [True, False]},
@@ -219,6 +238,23 @@ def test_ten_thousand_bad_rows_read_as_one(run: Callable[..., Result], workplace
     done = run("train", "my.csv", "--no-track")
     _refused(done, "10,000 problems", f"{GOALS} is out of scale", "(10,000 times: rows 1 ('7'), 2 ('7'), 3 ('7'), ...)")
     assert len(done.output.splitlines()) < 10
+
+
+@pytest.mark.parametrize("header", [",".join(f"c{n}" for n in range(50_000)), ",".join([GOALS] * 50_000), "," * 50_000])
+def test_a_wide_file_is_refused_in_linear_time(run: Callable[..., Result], workplace: Path, header: str) -> None:
+    (workplace / "wide.csv").write_text(f"{header}\n{header}\n")
+    started = time.process_time()
+    _refused(run("predict", "wide.csv"), "problem")
+    assert time.process_time() - started < 5  # 100 s and more where each name is counted anew
+
+
+@pytest.mark.parametrize("word", ["boss", "observer of {n}", "x" * 500])
+def test_many_wrong_words_are_refused_in_linear_time(catalogue: Catalogue, word: str) -> None:
+    started = time.process_time()
+    with pytest.raises(RatingsError) as caught:
+        Ratings.from_text(["rater_role"], [[word.format(n=n)] for n in range(20_000)], catalogue)
+    assert len(caught.value.problems) == 20_000
+    assert time.process_time() - started < 3
 
 
 def test_every_problem_at_once(run: Callable[..., Result]) -> None:

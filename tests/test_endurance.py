@@ -1,4 +1,4 @@
-"""A little of `experiments/benchmark/endurance.py`: kills in mid-write, full and read-only disks, a swapped model."""
+"""A little of `experiments/benchmark/endurance.py`: kills in mid-write, full disks, a swapped model, floods, an end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 
-@pytest.mark.parametrize("words", ["kills 12", "disk", "swap 400"])
+@pytest.mark.parametrize("words", ["kills 12", "disk", "swap 400", "flood 8", "uploads 20000", "term 200"])
 def test_it_endures(words: str) -> None:
     command = [sys.executable, "experiments/benchmark/endurance.py", *words.split()]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the journal and the server bear: kills in mid-write, many writers, full disks, swapped models, a long load.
+"""What the journal and the server bear: kills in mid-write, many writers, full disks, swapped models, load, floods.
 
 - `kills [ROUNDS]`: a process writes to a journal without a pause and is killed (SIGKILL) at a random moment. What it
   was told is done must be there, as it was told; what it was at must be there wholly or not at all. A quarter as many
@@ -10,6 +10,14 @@
   Every answer must be that of one of the two models, to the last bit.
 - `soak [MINUTES]`: half of what the server can take, for so long. No request may fail, and memory may grow by 5 % at
   most, from the minute after the first to the last.
+- `flood [MB]`: eight connections send headers without end, so many MB in all: one long, many short, trailers after a
+  body. Each must be answered 431, and memory may grow by 60 MB at most.
+- `uploads [COLUMNS]`: files of so many columns, of four times as many rows, and of as many bytes as are taken, are
+  uploaded to the journal, and lists of 330,000 interviews sent to the API. Each must be refused, or taken, in words.
+- `term [REQUESTS]`: so many requests are sent, over new connections, over kept ones and without a pause, and then the
+  server is told to end (SIGTERM). Each that was sent whole before that must be answered, and the server end by itself.
+
+In the last three, `/health` must be answered within half a second all the while.
 
 Entries are made up, and so are ratings; models are of SIMULATED interviews. POSIX only. It exits 1 where one fails.
 
@@ -28,6 +36,7 @@ import random
 import re
 import resource
 import signal
+import socket
 import sqlite3
 import statistics
 import subprocess
@@ -37,7 +46,8 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count, cycle, islice, takewhile
 from multiprocessing.connection import Connection
@@ -63,6 +73,8 @@ SMALL, LARGE = 400_000, 4_000_000  # bytes of a disk
 CHAMPION, PAUSE = "experiments/models/champion.json", 0.05
 FORM, WRONG = "application/x-www-form-urlencoded", "no_such_signal"
 SAMPLE, GROWTH = 1.0, 1.05  # seconds between two looks at the memory; what it may grow by
+HEALTHY, WATCH = 0.5, 0.02  # seconds in which /health is to be answered, and between two looks at it
+MEMORY = 60e6  # bytes by which a server may grow while it is flooded
 KILLS = (
     "writes acknowledged", "kills in mid-write", "of these to be taken back", "last writes not there",
     "last writes wholly there", "makings cut off", "of these with pages in the file", "journals made, and usable",
@@ -407,12 +419,200 @@ def soak(minutes: float) -> Faults:
     return faults
 
 
+def flood(megabytes: int) -> Faults:
+    """Send headers without end, and look at answers, memory, and whether others are answered."""
+    start = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+    chunked = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    kinds = (
+        (start + b"X-Long: ", b"x" * 64_000),
+        (start, b"X-Many: x\r\n" * 6_000),
+        (chunked, b"X-Many: x\r\n" * 6_000),
+    )
+    statuses, each = Counter[str](), megabytes * 1_000_000 // CONNECTIONS
+    with tempfile.TemporaryDirectory() as there, _served(Path(there)) as (port, server), _health(port) as took:
+        before = server.memory_info().rss
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            flooded = [pool.submit(_flooded, port, *kinds[number % len(kinds)], each) for number in range(CONNECTIONS)]
+            statuses.update(f"answered {future.result()}" for future in flooded)
+        grown = server.memory_info().rss - before
+    _table(
+        f"{megabytes} MB of headers over {CONNECTIONS} connections", {**statuses, "memory grew by, kB": grown // 1000}
+    )
+    faults = [f"{times} were {status}" for status, times in statuses.items() if status != "answered 431"]
+    return [*faults, *([f"memory grew by {grown / 1e6:.0f} MB"] if grown > MEMORY else []), *_unhealthy(took)]
+
+
+def _flooded(port: int, first: bytes, more: bytes, most: int) -> int:
+    """Send without end, up to so many bytes, and give the status that is answered; 0 where the connection ends."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(first)
+            for _ in range(most // len(more)):
+                connection.sendall(more)
+        with contextlib.suppress(ConnectionError):
+            return int(connection.recv(65_536)[9:12] or 0)
+    return 0
+
+
+def uploads(columns: int) -> Faults:
+    """Upload what is too wide, too long or just not, and see that others are answered meanwhile."""
+    files = {
+        "wide": (",".join(f"c{number}" for number in range(columns)) + "\n", 422),
+        "wide, of one name": (f"{PUBLISHED.signals[0]}," * columns + "\n", 422),
+        "long": (f"{PUBLISHED.signals[0]}\n" + "4\n" * 4 * columns, 422),
+        "of bytes, lines": (f"{PUBLISHED.signals[0]}\n" + "\n" * 9_900_000, 422),
+        "of bytes, one line": ("," * 9_900_000, 422),
+        "as long as may be": (f"{PUBLISHED.signals[0]}\n" + "4\n" * 19_999, 303),
+    }
+    lists = {f"330,000 of {one}": "[" + ",".join([one] * 330_000) + "]" for one in ("{}", "[]", "1")}
+    faults, seen = Faults(), dict[str, int]()
+    with (
+        tempfile.TemporaryDirectory() as there,
+        _served(Path(there), "--journal", "my.journal") as (port, _),
+        _health(port) as took,
+    ):
+        cookie, token = _form(port)
+        asked = {name: (_upload(port, text, cookie, token), status) for name, (text, status) in files.items()}
+        asked |= {name: (request(port, "/v1/predict", text), 413) for name, text in lists.items()}
+        for name, (sent, wanted) in asked.items():
+            (answer,) = answers(port, [sent])
+            seen[f"{name}, ms"] = round(1000 * answer.seconds)
+            if answer.status != wanted:
+                faults.append(f"{name}: {answer.status}, not {wanted}")
+    _table(f"uploads of {columns:,} columns and {4 * columns:,} rows, and lists", seen)
+    return [*faults, *_unhealthy(took)]
+
+
+def _form(port: int) -> tuple[str, str]:
+    """Get the cookie and the token of a form."""
+    (page,) = answers(port, [request(port, "/")])
+    cookie = re.search(rb"set-cookie: ([^;]+)", page.head)[1].decode()
+    return cookie, re.search(rb'name="csrf_token" value="([^"]+)"', page.body)[1].decode()
+
+
+def _upload(port: int, text: str, cookie: str, token: str) -> bytes:
+    parts = f'--b\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n{token}\r\n'
+    parts += f'--b\r\nContent-Disposition: form-data; name="file"; filename="my.csv"\r\n\r\n{text}\r\n--b--\r\n'
+    return request(port, "/journal/import", parts, "multipart/form-data; boundary=b", Cookie=cookie)
+
+
+def term(requests: int) -> Faults:
+    """Send requests, tell the server to end, and count what was sent and is not answered."""
+    seen, faults = dict[str, int](), Faults()
+    for how in ("new connections", "kept connections", "without a pause"):
+        with tempfile.TemporaryDirectory() as there, _served(Path(there)) as (port, server), _health(port) as took:
+            asked = request(port, "/v1/predict", json.dumps({PUBLISHED.signals[0]: 4}))
+            with contextlib.ExitStack() as opened:
+                sent = _sent(port, asked, requests, how, opened)
+                signalled = time.perf_counter()
+                server.send_signal(signal.SIGTERM)
+                lost = sum(at < signalled and not _answered(connection) for connection, at in sent())
+                with contextlib.suppress(psutil.TimeoutExpired):
+                    server.wait(20)
+            if server.is_running() and server.status() != psutil.STATUS_ZOMBIE:
+                faults.append(f"{how}: the server did not end in 20 seconds")
+            seen[f"{how}, not answered"] = lost
+            if lost:
+                faults.append(f"{how}: {lost} of {requests:,} requests were lost")
+            faults += _unhealthy([one for one in took if sum(one) < signalled])
+    _table(f"{requests:,} requests were sent, then SIGTERM", seen)
+    return faults
+
+
+Sent = Callable[[], Iterable[tuple[socket.socket, float]]]
+
+
+def _sent(port: int, asked: bytes, requests: int, how: str, opened: contextlib.ExitStack) -> Sent:
+    """Send requests; what is given back gives each connection that waits for an answer, and when it had sent all."""
+
+    def connected() -> socket.socket:
+        return opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+
+    if how != "without a pause":
+        connections = [connected() for _ in range(requests)]
+        if how == "kept connections":
+            for connection in connections:
+                connection.sendall(asked)
+                if not _answered(connection):
+                    raise SystemExit("a request was not answered before the server was told to end")
+        for connection in connections:
+            connection.sendall(asked)
+        now = time.perf_counter()
+        return lambda: [(connection, now) for connection in connections]
+    waiting, stop = list[tuple[socket.socket, float]](), threading.Event()
+
+    def send() -> None:
+        while not stop.is_set():
+            try:
+                connection = connected()
+                connection.sendall(asked)
+            except ConnectionError:  # it has ended
+                return
+            waiting.append((connection, time.perf_counter()))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    while len(waiting) < requests and thread.is_alive():
+        time.sleep(0.001)
+
+    def rest() -> Iterable[tuple[socket.socket, float]]:
+        time.sleep(0.3)
+        stop.set()
+        thread.join()
+        return waiting
+
+    return rest
+
+
+def _answered(connection: socket.socket) -> bool:
+    """Say whether one request is answered by 200, whole."""
+    got = b""
+    with contextlib.suppress(OSError):
+        while part := connection.recv(65_536):
+            got += part
+            head, _, body = got.partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            if length and len(body) >= int(length[1]):
+                return head.startswith(b"HTTP/1.1 200")
+    return False
+
+
+@contextlib.contextmanager
+def _health(port: int) -> Iterator[list[tuple[float, float]]]:
+    """Ask for /health again and again while the block runs; note when, and the seconds that it took."""
+    stop, took, asked = threading.Event(), list[tuple[float, float]](), request(port, "/health")
+
+    def work() -> None:
+        while not stop.wait(WATCH):
+            start = time.perf_counter()
+            try:
+                status = [answer.status for answer in answers(port, [asked])]
+            except OSError:
+                if stop.is_set():
+                    return
+                status = []
+            took.append((start, time.perf_counter() - start if status == [200] else math.inf))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield took
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _unhealthy(took: Sequence[tuple[float, float]]) -> Faults:
+    longest = max((seconds for _, seconds in took), default=0.0)
+    print(f"  {'/health asked so often':<40}{len(took):>9,}")
+    print(f"  {'its longest answer, ms':<40}{1000 * longest:>9,.0f}")
+    return [f"/health took {longest:.2f} s"] if longest > HEALTHY else []
+
+
 def _traffic(port: int) -> Iterator[bytes]:
     """Ask for everything in turn and at random, never the same twice: a cache that grows would show."""
     rng = random.Random(1)
-    (page,) = answers(port, [request(port, "/")])
-    cookie = re.search(rb"set-cookie: ([^;]+)", page.head)[1].decode()
-    token = re.search(rb'name="csrf_token" value="([^"]+)"', page.body)[1].decode()
+    cookie, token = _form(port)
     while True:
         kind = rng.choices(("one", "twenty", "model", "refused", "page", "form"), (70, 10, 2, 6, 6, 6))[0]
         if kind == "one":
@@ -458,10 +658,10 @@ def _watched(server: psutil.Process) -> Iterator[list[tuple[float, int, int]]]:
 
 
 @contextlib.contextmanager
-def _served(folder: Path) -> Iterator[tuple[int, psutil.Process]]:
+def _served(folder: Path, *options: str) -> Iterator[tuple[int, psutil.Process]]:
     """Run `predictor serve` in a folder until the block ends."""
     port = free_port()
-    command = [sys.executable, "-m", "predictor", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "predictor", "serve", *options, "--port", str(port)]
     with started(command, folder) as process:
         until(port, request(port, "/health"))
         yield port, psutil.Process(process.pid)
@@ -484,6 +684,7 @@ def _table(title: str, seen: Mapping[str, int]) -> None:
 
 MEASURES: dict[str, tuple[Any, ...]] = {
     "kills": (kills, 200), "writers": (writers, 100), "disk": (disk,), "swap": (swap, 10_000), "soak": (soak, 10.0),
+    "flood": (flood, 60), "uploads": (uploads, 100_000), "term": (term, 1_000),
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ def started(
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it may have ended
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from predictor.atomic import resolved
 from predictor.batch.parts import ENDINGS, JSONL, STANDARD, Form, Part, Source, told
 from predictor.batch.reading import Header
 from predictor.batch.scoring import Scorer
@@ -56,7 +57,7 @@ def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str |
         raise ConfigError(f"{out}: standard input becomes one file; name it by its ending, as in answers.csv")
     if bad_rows and bad_rows.exists() and not bad_rows.is_file():
         raise ConfigError(f"{bad_rows}: is not a file; name another for the rows that cannot be used")
-    places = [(path, path.resolve()) for path in (source, out, bad_rows) if path and str(path) != STANDARD]
+    places = [(path, resolved(path)) for path in (source, out, bad_rows) if path and str(path) != STANDARD]
     for (one, inside), (other, around) in permutations(places, 2):
         if one is not source and (inside == around or around in inside.parents):
             raise ConfigError(f"{one}: is or lies in {other}, which it must not mix with; name another place")

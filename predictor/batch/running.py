@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
+from predictor.atomic import resolved
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
 from predictor.batch.ledger import Ledger
 from predictor.batch.parts import JSONL, PARQUET, STANDARD, Form, Part, Source, find
@@ -254,7 +255,7 @@ def _alone(out: Path) -> Iterator[None]:
     if str(out) == STANDARD:
         yield
         return
-    place = out / LOCK if out.is_dir() else out.resolve().with_name(f".{out.name}{LOCK}")
+    place = out / LOCK if out.is_dir() else resolved(out).with_name(f".{out.name}{LOCK}")
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place)
     try:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from predictor.atomic import resolved
 from predictor.batch.parts import CSV, PARQUET, STANDARD, Form
 from predictor.errors import ConfigError
 
@@ -56,7 +57,7 @@ class Writer:
             self._temporary = None
             self._file: Any = pa.PythonFile(sys.stdout.buffer, mode="w")
         else:
-            self._place = path.resolve()  # through a link, so that the link stays one
+            self._place = resolved(path)  # through a link, so that the link stays one
             self._place.parent.mkdir(parents=True, exist_ok=True)
             name = f".{self._place.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}"
             self._temporary = self._place.with_name(name)
@@ -156,7 +157,7 @@ def clear(path: Path) -> None:
     if path.is_dir():
         left = [*path.rglob(f".*{TEMPORARY}"), *path.glob("._*")]  # the latter are of `predictor.atomic`
     else:
-        path = path.resolve()
+        path = resolved(path)
         left = [*path.parent.glob(f".{escape(path.name)}.*{TEMPORARY}")]
     for file in left:
         file.unlink(missing_ok=True)

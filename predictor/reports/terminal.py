@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from predictor.errors import printable
 from predictor.prediction import Contribution, Prediction
 from predictor.signals import CONTEXT, NOT_APPLICABLE, Catalogue
 from predictor.subsets import subsets
@@ -154,13 +155,13 @@ def render_history(versions: Sequence[Version]) -> str:
         if all(score is not None for score in scores):
             value, low, high = scores
             told = f"{value:.3f} ({low:.3f} to {high:.3f})"
-        name = textwrap.shorten(version.name, 25, placeholder="...")
+        name = textwrap.shorten(printable(version.name), 25, placeholder="...")
         rows = f"{version.metrics.get('n', 0):,.0f}"
         line = f"{version.number:<9}{name:<27}{rows:>7}  {told:<25}{version.made:%Y-%m-%d}"
         lines.append(click.style(line, bold=bool(version.aliases)))
         said = [f"@{alias}" for alias in version.aliases]
         said += [f"gain {version.tags['gain']}"] if "gain" in version.tags else []
-        said += [f"forced: {version.tags['forced']}"] if "forced" in version.tags else []
+        said += [f"forced: {printable(version.tags['forced'])}"] if "forced" in version.tags else []
         if said:
             lines += textwrap.wrap(", ".join(said), WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9)
     lines += _wrap(
@@ -230,16 +231,17 @@ def render_catalogue(catalogue: Catalogue) -> str:
     """Tell the signals by family: name, question, and what ratings mean."""
     lines = [
         click.style(
-            f"{catalogue.title}: {len(catalogue.signals)} signal{'s' * (len(catalogue.signals) != 1)}", bold=True
+            f"{printable(catalogue.title)}: {len(catalogue.signals)} signal{'s' * (len(catalogue.signals) != 1)}",
+            bold=True,
         )
     ]
     for family, title in catalogue.families.items():
-        lines += ["", click.style(title, bold=True)]
+        lines += ["", click.style(printable(title), bold=True)]
         for signal in (signal for signal in catalogue.signals if signal.family == family):
             side = f", {signal.side}" if signal.side else ""
             other = f" or '{NOT_APPLICABLE}'" if signal.not_applicable else ""
             better = f", {signal.better} is better" if signal.direction else ""
-            lines.append(f"  {click.style(signal.name, fg='cyan')}  ({signal.scale}{other}{side}{better})")
+            lines.append(f"  {click.style(printable(signal.name), fg='cyan')}  ({signal.scale}{other}{side}{better})")
             lines += textwrap.wrap(signal.question, WIDTH, initial_indent="    ", subsequent_indent="    ")
             for rating, meaning in signal.anchors.items():
                 lines += textwrap.wrap(
@@ -248,8 +250,8 @@ def render_catalogue(catalogue: Catalogue) -> str:
     for item in catalogue.inputs:
         lines += [
             "",
-            click.style(item.label, bold=True),
-            f"  {click.style(item.name, fg='cyan')}  {', '.join(item.levels)}",
+            click.style(printable(item.label), bold=True),
+            f"  {click.style(printable(item.name), fg='cyan')}  {', '.join(item.levels)}",
         ]
     return "\n".join(lines)
 

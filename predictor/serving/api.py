@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
 
 from predictor.errors import Problem, nearest
 from predictor.model import OfferModel
@@ -15,16 +18,16 @@ from predictor.reports.inspection import model_data
 from predictor.serving import record
 from predictor.serving.answers import Refusal, answers_response, json_response
 from predictor.serving.openapi import BASE_RATE, INTERVIEWS, documented
-from predictor.sources.files import parse_json
+from predictor.sources.files import TooManyError, parse_json
 
 v1 = APIRouter(prefix="/v1", tags=["the model"])
 root = APIRouter(tags=["the server"])
-PREDICT = "/v1/predict"
+PREDICT, JSON = "/v1/predict", "application/json"
 
 SIMULATED = "SIMULATED: this model learned from simulated interviews, not from real ones."
 ASSOCIATION = "These are associations, not causes: for reflection and practice, not for selecting people."
-_JSON = re.compile(r"application/json\s*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)
 _SHARE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+LARGE = 30_000  # bytes of a body that takes milliseconds to answer, which others should not wait for
 TOO_DEEP = "the JSON is nested too deeply; send ratings by name"
 
 
@@ -35,10 +38,16 @@ async def predict(request: Request) -> Response:
     The ratings are those of `predictor predict --json`, and so is the answer: likelihood, interval, and what each
     signal added.
     """
+    body, base_rate = await request.body(), _base_rate(request)
+    if len(body) > LARGE:  # others are answered meanwhile
+        return await run_in_threadpool(_predict, request, body, base_rate)
+    return _predict(request, body, base_rate)
+
+
+def _predict(request: Request, body: bytes, base_rate: float | None) -> Response:
     state = request.app.state
     model: OfferModel = state.models()
-    base_rate = _base_rate(request)
-    records, problems, one = _records(request, await request.body())
+    records, problems, one = _records(request, body)
     try:
         if one and not problems:
             answers = [model.predict(records[0], base_rate=base_rate)]
@@ -118,16 +127,25 @@ def _records(request: Request, body: bytes) -> tuple[list[Any], list[Problem], b
     """Parse the body into interviews and problems of its form; say whether it is one rather than a list."""
     kind = dict(request.scope["headers"]).get(b"content-type", b"").decode("latin-1")
     most = request.app.state.settings.max_interviews
-    if not _JSON.fullmatch(kind):
+    if kind != JSON and not _is_json(kind):
         raise Refusal(
             415, "send JSON in UTF-8, with the header Content-Type: application/json", field="Content-Type", found=kind
         )
     if not body.strip():
         raise Refusal(422, 'the body is empty; send ratings, as in {"goals_discussed": 4}', field="body")
-    records, problems = parse_json(body, "the body")
-    if len(records) > most:
-        raise Refusal(413, f"the list has {len(records):,} interviews; send at most {most:,} at once", field="body")
+    try:
+        records, problems = parse_json(body, "the body", most=most)
+    except TooManyError as error:
+        raise Refusal(413, f"the body {error.problems[0].kind}", field="body") from None
     return records, problems, body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"["
+
+
+@lru_cache(maxsize=64)
+def _is_json(kind: str) -> bool:
+    """Whether a header Content-Type says JSON in UTF-8; of its parameters only charset is ours to look at."""
+    name, parameters = parse_options_header(kind)
+    charset = parameters.get(b"charset", b"utf-8").strip(b"' ").lower()
+    return name.strip() == JSON.encode() and charset in (b"utf-8", b"utf8", b"us-ascii", b"ascii", b"")
 
 
 def _base_rate(request: Request) -> float | None:

@@ -8,10 +8,10 @@ import secrets
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from threading import Lock, current_thread, main_thread
 from typing import TextIO
 
 import uvicorn
@@ -21,13 +21,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryError, PredictorError
 from predictor.model import OfferModel
 from predictor.serving import api
 from predictor.serving.answers import Refusal
-from predictor.serving.connections import TimedProtocol
+from predictor.serving.connections import Server, TimedProtocol
 from predictor.serving.docs_pages import docs_pages
 from predictor.serving.history_pages import history_pages
 from predictor.serving.journal_pages import journal_pages
@@ -36,8 +36,10 @@ from predictor.serving.models import CurrentModel
 from predictor.serving.observation import JsonLines, Metrics, Observed
 from predictor.serving.openapi import document
 from predictor.serving.pages import pages, refusal_page, wants_page
+from predictor.serving.proxy import as_asked
 from predictor.serving.security import Guard
 from predictor.serving.settings import Settings
+from predictor.serving.tokens import Attempts, Logins
 from predictor.serving.training import Training
 from predictor.serving.training_pages import training_pages
 from predictor.sources.journal import Journal
@@ -61,11 +63,37 @@ class Application(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        if scope["type"] == "http" and self.state.settings.proxied:
+            scope = as_asked(scope, self.state.settings)
         if scope["type"] == "http" and scope["path"] == api.PREDICT and scope["method"] == "POST":
             scope["app"] = self
             await self._straight(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+
+class Headed:
+    """Answer HEAD wherever GET is answered, with the same headers and no body, as RFC 9110 asks.
+
+    FastAPI, unlike Starlette, does not do so by itself.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        asked = {**scope, "method": "GET"}
+
+        async def send_headers(message: Message) -> None:
+            if "route" in asked:
+                scope["route"] = asked["route"]  # which logs and metrics tell
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self.app(asked, receive, send_headers)
 
 
 async def _predicted(scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,6 +147,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     state.metrics = Metrics(state.models)
     state.templates = Jinja2Templates(HERE / "templates")
     state.secret = secrets.token_bytes(32)
+    state.attempts, state.logins = Attempts(), Logins()
     app.include_router(api.v1)
     app.include_router(api.root)
     app.include_router(pages)
@@ -126,7 +155,8 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     if settings.token:
         app.include_router(login_pages)
     if settings.journal:
-        Journal(settings.journal, state.models().catalogue)  # a file that cannot be used is told of now
+        state.journal = Journal(settings.journal, state.models().catalogue)  # checked once, since that reads it whole
+        state.importing = Lock()
         for router in (journal_pages, history_pages, training_pages):
             app.include_router(router)
         state.training = Training()
@@ -134,7 +164,8 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]  # FastAPI's own way
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # it asks for any Exception
-    app.add_middleware(Guard, settings=settings, answer=_guarded)
+    app.add_middleware(Headed)
+    app.add_middleware(Guard, settings=settings, answer=_guarded, attempts=state.attempts, logins=state.logins)
     app.add_middleware(Observed, metrics=state.metrics, out=out)  # the last added is the first asked
     return app
 
@@ -163,21 +194,26 @@ def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> Non
     for name, level in (("predictor.serving", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.level, logger.propagate = [handler], level, False
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn sends itself the signal again when it has ended
-            signal.signal(number, lambda *_: None)
+    server = make_server(app, settings)
+
+    def end(*_: object) -> None:  # before uvicorn's own handler is there, and when it sends the signal on at its end
+        server.should_exit = True
+
+    if current_thread() is main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     started(app.state.models(), f"http://{host}:{listening.getsockname()[1]}")
-    make_server(app, settings).run(sockets=[listening])
+    server.run(sockets=[listening])
 
 
-def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+def make_server(app: FastAPI, settings: Settings) -> Server:
     """Set up what speaks HTTP for the application."""
     config = uvicorn.Config(
         app, http=TimedProtocol, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
         lifespan="off", timeout_keep_alive=math.ceil(settings.timeout), timeout_graceful_shutdown=10,
     )  # fmt: skip
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -217,8 +253,10 @@ async def _journal(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    words = _WORDS.get(error.status_code, str(error.detail))
-    return _answer(request, Refusal(error.status_code, words, field="path", headers=error.headers))
+    words, headers = _WORDS.get(error.status_code, str(error.detail)), dict(error.headers or {})
+    if "GET" in (methods := headers.get("allow", headers.get("Allow", "")).split(", ")):
+        headers = {"allow": ", ".join(sorted({*methods, "HEAD"}))}
+    return _answer(request, Refusal(error.status_code, words, field="path", headers=headers))
 
 
 async def _form(request: Request, error: Exception) -> Response:

@@ -1,30 +1,141 @@
-"""Connections that wait for a request no longer than they are told to, however slowly it comes."""
+"""Connections: each waits for a request only so long and takes only so much of one, and none is lost at the end."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+MOST_HEADERS = 65_536  # bytes of a request's first line and headers, as uvicorn's other protocol (h11) has it
+LINGER = 1.0  # seconds in which a client that sends too much can read why it is refused
+TOO_LONG = f"the headers are longer than {MOST_HEADERS:,} bytes; send fewer or shorter ones, or delete old cookies"
+_REFUSED = b'{"error":"%b","problems":[]}' % TOO_LONG.encode()
+_HEAD = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+    b"cache-control: no-store\r\nconnection: close\r\n\r\n" % len(_REFUSED)
+)
+
+
+class Ending(ServerState):
+    """What connections share with their server: whether it is about to end."""
+
+    ending = False
 
 
 class TimedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP, which closes a connection that has been without a request for `timeout_keep_alive` seconds.
+    """uvicorn's HTTP, which neither waits for ever nor takes headers without end.
 
     uvicorn's own clock starts after the first answer and stops at the next byte, so a client that sends its headers
     one by one, or none at all, would hold a connection for ever (Slowloris). Here the same clock starts with the
     connection, and stops when the headers are complete. From there on `Guard` has another for body and answer.
+
+    httptools, unlike h11, takes headers of any length, and keeps them. Here a connection is answered 431 and closed
+    when more than `MOST_HEADERS` bytes came that are neither a body nor complete headers; trailers after a body in
+    chunks count as headers do.
     """
+
+    server_state: Ending
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Start the clock."""
         super().connection_made(transport)
+        self._unread = 0  # bytes since the last part of a request was complete
+        self._refused = False
+        self._last: RequestResponseCycle | None = None  # after whose answer it ends
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        if self.server_state.ending:  # it was taken last
+            self.shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Take what came; the clock goes on unless it completed the headers."""
+        if self._refused:
+            return
         clock, self.timeout_keep_alive_task = self.timeout_keep_alive_task, None
+        self._unread += len(data)
         super().data_received(data)
-        if clock and self.cycle and not self.cycle.response_complete:
+        if self._unread > MOST_HEADERS and not self.transport.is_closing():
+            self._refuse()
+        if clock and (self._refused or (self.cycle and not self.cycle.response_complete)):
             clock.cancel()
         else:
             self.timeout_keep_alive_task = clock
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer a request."""
+        self._unread = 0
+        before = self.cycle
+        super().on_headers_complete()
+        if self.server_state.ending:
+            if before and before is self._last and not before.response_started:
+                before.keep_alive = True  # another one was sent behind it
+            self._end_with(self.cycle)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._unread = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that a request is whole."""
+        self._unread = 0
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Answer what was sent, then close; what the kernel has, but nobody has read yet, was sent as well."""
+        if self.cycle and not self.cycle.response_complete:  # with requests that wait, it is that of the last
+            self._end_with(self.cycle)
+        else:
+            self.loop.call_later(LINGER / 2, self._close_if_idle)
+
+    def _end_with(self, cycle: RequestResponseCycle) -> None:
+        if cycle.keep_alive:
+            cycle.keep_alive, self._last = False, cycle
+
+    def _close_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+    def _refuse(self) -> None:
+        """Answer 431, and read on for a moment: closed at once, the kernel would take the answer back."""
+        self._refused = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_HEAD + _REFUSED)
+        elif self.cycle.more_body:  # trailers; whoever answers is told that the request ended
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if not self.cycle.response_started:
+                self.transport.write(_HEAD + _REFUSED)
+        self.loop.call_later(LINGER, self.transport.close)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which at the end answers every request that was sent, also over a connection not taken yet."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.server_state: Ending = Ending()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, take the connections that the kernel has made already, and let all come to their end."""
+        loop = asyncio.get_running_loop()
+        self.server_state.ending = True
+        waiting: list[socket.socket] = []
+        listening = [given.dup() for given in sockets or []]  # keeps the kernel's queue when uvicorn closes its own
+        for server in self.servers:
+            server.close()
+        for given in listening:
+            given.setblocking(False)
+            with given, contextlib.suppress(OSError):  # BlockingIOError: there are no more
+                while True:
+                    waiting.append(given.accept()[0])
+        for connection in waiting:
+            with contextlib.suppress(OSError):  # its client has gone
+                await loop.connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> TimedProtocol:
+        return TimedProtocol(self.config, self.server_state, self.lifespan.state)

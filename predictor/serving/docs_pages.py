@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from predictor.model import OfferModel
 from predictor.serving.pages import page
+from predictor.serving.settings import Settings
 from predictor.signals import Catalogue
 
 docs_pages = APIRouter(include_in_schema=False)
@@ -23,8 +24,10 @@ def docs(request: Request) -> Response:
     model: OfferModel = request.app.state.models()
     sent = example(model.catalogue)
     headers = ["Content-Type: application/json"]
-    shown = [f"curl {request.url.netloc}/v1/predict", *(f"-H '{header}'" for header in headers)]
-    if request.app.state.settings.token:
+    settings: Settings = request.app.state.settings
+    address = f"{'https://' if settings.https else ''}{request.url.netloc}{settings.root_path}/v1/predict"
+    shown = [f"curl {address}", *(f"-H '{header}'" for header in headers)]
+    if settings.token:
         shown.append('-H "Authorization: Bearer $PREDICTOR_TOKEN"')
     shown.append(f"-d {shlex.quote(json.dumps(sent))}")
     answer = model.predict(sent).to_dict()

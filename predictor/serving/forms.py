@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any
@@ -20,10 +20,11 @@ RATING, INPUT = "rating.", "input."  # what the fields of signals and inputs beg
 LINE = 50.0  # per cent
 
 
-async def checked_form(request: Request) -> FormData:
-    """Read a form that was on a page of ours."""
-    await check_csrf(request)
-    return await request.form()
+async def checked_form(request: Request) -> AsyncIterator[FormData]:
+    """Read a form that was on a page of ours; its files are closed with the answer."""
+    async with request.form() as form:
+        await check_csrf(request)
+        yield form
 
 
 Form = Annotated[FormData, Depends(checked_form)]

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from predictor.serving.journal_pages import Kept
 from predictor.serving.pages import page
 from predictor.signals import Catalogue
-from predictor.sources.entry import OFFER, TOLD, Entry
+from predictor.sources.entry import OFFER, TOLD, Entry, calibration_of
 
 if TYPE_CHECKING:
     from predictor.learning.evaluation import CalibrationBin
@@ -38,14 +38,15 @@ class Means:
 @history_pages.get("/calibration")
 def calibration(request: Request, journal: Kept) -> Response:
     """Show how often the estimate came true."""
-    y, p = journal.calibration()
+    kept = journal.entries()
+    y, p = calibration_of(kept)
     brier = float(((p - y) ** 2).mean()) if len(y) else None
     base = float(y.mean() * (1 - y.mean())) if len(y) else None
-    entries = [entry for entry in journal.entries() if not entry.in_hindsight and not entry.simulated]
+    entries = [entry for entry in kept if not entry.in_hindsight and not entry.simulated]
     return page(
         request, "calibration.html", n=len(y), offers=int(y.sum()), brier=brier, base=base, fewest=FEWEST,
         bins=bins(y, p), means=means(entries, journal.catalogue),
-        left_out=sum(entry.outcome in TOLD for entry in journal.entries()) - len(y),
+        left_out=sum(entry.outcome in TOLD for entry in kept) - len(y),
     )  # fmt: skip
 
 

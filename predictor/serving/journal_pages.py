@@ -15,11 +15,13 @@ from predictor.serving.answers import Refusal
 from predictor.serving.forms import Form, Rated, day, text
 from predictor.serving.pages import page
 from predictor.signals import NOT_APPLICABLE
-from predictor.sources.entry import OUTCOMES, ROLE, TOLD, Entry, Estimate
+from predictor.sources.entry import OUTCOMES, ROLE, TOLD, Entry, Estimate, day_of
+from predictor.sources.entry_csv import MOST_COLUMNS, MOST_ROWS
 from predictor.sources.journal import Journal
 
 journal_pages = APIRouter(prefix="/journal", include_in_schema=False)
 
+SIZE = 50  # interviews on a page
 SAID = {
     "kept": "Kept.",
     "changed": "Changed.",
@@ -29,9 +31,9 @@ SAID = {
 
 
 def the_journal(request: Request) -> Journal:
-    """Open the journal of the server, with the catalogue of the model that is served."""
-    path = request.app.state.settings.journal
-    return Journal(path, request.app.state.models().catalogue)
+    """Return the journal of the server, with the catalogue of the model that is served."""
+    journal: Journal = request.app.state.journal
+    return journal.under(request.app.state.models().catalogue)
 
 
 Kept = Annotated[Journal, Depends(the_journal)]
@@ -39,7 +41,7 @@ Kept = Annotated[Journal, Depends(the_journal)]
 
 @journal_pages.get("")
 def list_entries(request: Request, journal: Kept) -> Response:
-    """List the interviews, the newest first."""
+    """List the interviews, the newest first, some on a page."""
     return _list(request, journal)
 
 
@@ -75,14 +77,14 @@ def export_json(journal: Kept) -> Response:
 
 
 @journal_pages.post("/import")
-async def import_csv(request: Request, form: Form, journal: Kept) -> Response:
+def import_csv(request: Request, form: Form, journal: Kept) -> Response:  # not async: others are answered meanwhile
     """Add the interviews of a CSV file, all of them or none; every problem is shown by its row."""
     upload = form.get("file")
     if not isinstance(upload, UploadFile) or not upload.filename:
         raise Refusal(422, "is missing; choose a CSV file", field="file")
-    content = await upload.read()
     try:
-        added = journal.import_csv(content, name=upload.filename[:100])
+        with request.app.state.importing:  # one at a time, since each takes memory
+            added = journal.import_csv(upload.file.read(), name=upload.filename[:100], limited=True)
     except RatingsError as error:
         problems = sorted(error.problems, key=lambda problem: problem.row or 0)
         return _list(request, journal, 422, problems=problems, source=error.source)
@@ -139,7 +141,19 @@ def _list(request: Request, journal: Journal, status: int = 200, **context: Any)
     said = SAID.get(request.query_params.get("said", ""))
     if added.isdecimal():
         said = f"{int(added[:9]):,} interview{'s' * (added != '1')} added."
-    return page(request, "journal.html", status, entries=journal.entries(), said=said, **context)
+    asked = request.query_params.get("page", "1")
+    if not (asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0):
+        raise Refusal(422, "is not the number of a page; write one from 1", field="page", found=asked)
+    number = int(asked[:9])
+    entries, total = journal.page(number, SIZE)
+    pages = max(1, -(-total // SIZE))
+    if number > pages:
+        raise Refusal(404, f"there is no page {number:,} of the journal; the last is {pages:,}", field="page")
+    most = {"rows": MOST_ROWS, "columns": MOST_COLUMNS, "MB": request.app.state.settings.max_upload // 1_000_000}
+    return page(
+        request, "journal.html", status, entries=entries, total=total, number=number, pages=pages,
+        first=SIZE * (number - 1), most=most, said=said, **context,
+    )  # fmt: skip
 
 
 def _show(request: Request, entry: Entry) -> Response:
@@ -158,7 +172,8 @@ def _show(request: Request, entry: Entry) -> Response:
     seen = None if foreign else views.view(model, Rated(entry.ratings, inputs, base_rate))
     return page(
         request, "entry.html", model=model, entry=entry, inputs=inputs, said=said, outcomes=OUTCOMES, told=TOLD,
-        foreign=foreign, fixed=fixed, seen=seen, labels={item.name: item.label for item in model.catalogue.signals},
+        foreign=foreign, fixed=fixed, day_of=day_of, seen=seen,
+        labels={item.name: item.label for item in model.catalogue.signals},
     )  # fmt: skip
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hmac
-
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from predictor.serving.forms import Form, text
 from predictor.serving.pages import page
-from predictor.serving.security import LOGIN, login_value
+from predictor.serving.proxy import cookie_options
+from predictor.serving.security import LOGIN, SESSION
 from predictor.serving.settings import Settings
+from predictor.serving.tokens import address_of
 
 login_pages = APIRouter(include_in_schema=False)
 
@@ -23,18 +23,22 @@ def ask(request: Request) -> Response:
 
 @login_pages.post("/login")
 def log_in(request: Request, form: Form) -> Response:
-    """Remember in a cookie, until the browser is closed, that the token was given."""
-    settings: Settings = request.app.state.settings
-    if not hmac.compare_digest(text(form, "token").encode(), (settings.token or "").encode()):
+    """Remember in a cookie, until the browser is closed or logs out, that the token was given."""
+    state = request.app.state
+    settings: Settings = state.settings
+    if not state.attempts.right(text(form, "token"), settings.token or "", address_of(request.scope)):
         return page(request, "login.html", 401, bare=True, wrong=True)
     answer = RedirectResponse("/", 303)
-    answer.set_cookie(LOGIN, login_value(settings), httponly=True, samesite="strict")
+    answer.set_cookie(LOGIN, state.logins.begin(), **cookie_options(settings))
+    answer.delete_cookie(SESSION, **cookie_options(settings))  # forms of before are of no use
     return answer
 
 
 @login_pages.post("/logout")
 def log_out(request: Request, form: Form) -> Response:
-    """Forget in this browser that the token was given."""
+    """Forget that the token was given: a copy of the cookie is of no use any more."""
+    request.app.state.logins.end(request.cookies.get(LOGIN, ""))
     answer = RedirectResponse("/login", 303)
-    answer.delete_cookie(LOGIN, httponly=True, samesite="strict")
+    for name in (LOGIN, SESSION):
+        answer.delete_cookie(name, **cookie_options(request.app.state.settings))
     return answer

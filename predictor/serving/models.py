@@ -51,6 +51,8 @@ class CurrentModel:
         self.trouble: str | None = None
         self.reloads = 0
         self._lock = Lock()
+        if self.path.exists() and not self.path.is_file():  # a pipe would be waited for, each time anew
+            raise ModelError(f"{self.path}: is not an ordinary file; name a model file")
         self._stamp = self._look()
         self._model = OfferModel.load(self._stamp[0] if self._stamp else self.path)
         model_parts(self._model)

@@ -34,6 +34,8 @@ WHY = {
     413: "The body or the list is too long",
     415: "The body is not said to be JSON",
     422: "The ratings or the query cannot be used; every problem is listed",
+    429: "Too many wrong tokens came from this address",
+    431: "The headers are too long",
     503: "It took too long",
 }
 
@@ -49,7 +51,7 @@ def documented(answer: str | None, *refusals: int, query: Schema | None = None, 
     """Give FastAPI what it cannot read off a route: what is answered (None: text), why it is refused, what it takes."""
     kind, schema = ("application/json", _ref(answer)) if answer else ("text/plain", TEXT)
     responses: dict[int, Schema] = {200: {"description": "The answer", "content": {kind: {"schema": schema}}}}
-    for status in (400, 401, *refusals, 503):
+    for status in (400, 401, *refusals, 429, 431, 503):
         responses[status] = {"description": WHY[status], "content": {"application/json": {"schema": _ref("Refusal")}}}
     extra = {**({"parameters": [query]} if query else {}), **({"requestBody": body} if body else {})}
     return {"responses": responses, "openapi_extra": extra, "response_model": None}
@@ -86,6 +88,8 @@ def document(app: FastAPI, catalogue: Catalogue, settings: Settings) -> dict[str
                 content.pop("application/json", None)
     components = told.setdefault("components", {})
     components["schemas"] = {**_taken(catalogue, settings), **_answered(catalogue)}
+    if settings.root_path:
+        told["servers"] = [{"url": settings.root_path}]
     if settings.token:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         told["security"] = [{"token": []}]

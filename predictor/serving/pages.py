@@ -31,6 +31,7 @@ def page(
         "csrf": lambda: csrf_token(request),  # called by forms, so that a page without one sets no cookie
         "journal": state.settings.journal is not None,
         "token": state.settings.token is not None,
+        "root": state.settings.root_path,
         "here": request.scope["path"],  # of `request.url`, the header Host is part, whatever it says
         "percent": percent,
         "words": views.percent_words,

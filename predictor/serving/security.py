@@ -15,12 +15,17 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from predictor.errors import shorten
 from predictor.serving.answers import Refusal
+from predictor.serving.connections import MOST_HEADERS, TOO_LONG
 from predictor.serving.settings import Settings
+from predictor.serving.tokens import Attempts, Logins, address_of
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LOGIN_PAGE = ("/login", "/static/pages.css", "/static/pages.js", "/static/icon.svg")  # where a person gives the token
 OPEN = ("/health", "/ready", *LOGIN_PAGE)  # the first two a supervisor asks
+UPLOAD = "/journal/import"  # whose body may be longer
+PIECE = 20_000  # bytes; what a parser takes longest for, it takes some 20 ms for
 SESSION, FIELD, LOGIN = "predictor_session", "csrf_token", "predictor_login"
 
 CSP = (
@@ -52,10 +57,20 @@ class Guard:
         Allowed hosts, token and limits.
     answer
         Tells whoever asked of a refusal: a person by a page, a program by JSON.
+    attempts, logins
+        Who tried a token, and who gave the right one on a page.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, answer: Callable[[Request, Refusal], Response]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        answer: Callable[[Request, Refusal], Response],
+        attempts: Attempts,
+        logins: Logins,
+    ) -> None:
         self.app, self.settings, self.answer = app, settings, answer
+        self.attempts, self.logins = attempts, logins
         self.hosts = frozenset(settings.allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,6 +90,8 @@ class Guard:
                 headers = [*message.get("headers", ()), *HEADERS]
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(NO_STORE)
+                if self.settings.root_path:
+                    headers = [_under(self.settings.root_path, *header) for header in headers]
                 if cookie := scope.get("state", {}).get("set_session"):
                     headers.append((b"set-cookie", cookie))
                 message["headers"] = headers
@@ -86,9 +103,10 @@ class Guard:
                     headers = dict(scope["headers"])
                     self._check(scope, headers)
                     if scope["method"] not in SAFE:
-                        receive = _replayed(await self._body(headers, receive), receive)
+                        file = scope["path"] == UPLOAD and headers.get(b"content-type", b"").startswith(b"multipart/")
+                        receive = _replayed(await self._body(headers, receive, file=file), receive)
                 except Refusal as refusal:
-                    person = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
+                    person = scope["method"] in ("GET", "HEAD") and b"text/html" in headers.get(b"accept", b"")
                     log_in = refusal.status == 401 and person
                     answer = RedirectResponse("/login", 303) if log_in else self.answer(Request(scope), refusal)
                     await answer(scope, receive, send_safely)
@@ -101,6 +119,9 @@ class Guard:
             await self.answer(Request(scope), late)(scope, receive, send_safely)
 
     def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        length = sum(len(name) + len(value) for name, value in scope["headers"])
+        if length + len(scope["raw_path"]) + len(scope["query_string"]) > MOST_HEADERS:
+            raise Refusal(431, TOO_LONG, field="headers")
         host = headers.get(b"host", b"").decode("latin-1")
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
         if name.lower() not in self.hosts:
@@ -112,11 +133,11 @@ class Guard:
                 found=host,
             )
         if scope["method"] not in SAFE:
-            _same_origin(headers, host)
-        if self.settings.token and scope["path"] not in OPEN:
+            self._same_origin(headers, host)
+        if self.settings.token and scope["path"] not in OPEN and not self._logged_in(headers):
             scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-            known = hmac.compare_digest(token.strip().encode(), self.settings.token.encode())
-            if (scheme.lower() != "bearer" or not known) and not self._logged_in(headers):
+            given = token.strip() if scheme.lower() == "bearer" else ""
+            if not given or not self.attempts.right(given, self.settings.token, address_of(scope)):
                 raise Refusal(
                     401,
                     "the token is missing or wrong; send the header Authorization: Bearer TOKEN",
@@ -124,17 +145,37 @@ class Guard:
                     headers={"www-authenticate": "Bearer"},
                 )
 
-    def _logged_in(self, headers: Mapping[bytes, bytes]) -> bool:
-        given = cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(LOGIN, "")
-        return hmac.compare_digest(given.encode(), login_value(self.settings).encode())
+    def _same_origin(self, headers: Mapping[bytes, bytes], host: str) -> None:
+        """Refuse what a page of another site makes a browser send; a program sends neither header.
 
-    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        A page is ours if its origin is the host that was asked for, or one that the server was started with: a proxy
+        that does not pass the host on asks for the address that it knows.
+        """
+        origin = headers.get(b"origin")
+        told = None if origin is None else origin.decode("latin-1").partition("://")[2].lower()
+        ours = told is None or told == host.lower() or told in map(str.lower, self.settings.hosts)
+        if headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none") and ours:
+            return
+        words = "it was sent by a page of another site; send it from this server's own pages"
+        if told and not ours:
+            words = (
+                f"it was sent by a page of another site: the page is of {shorten(told)}, this server was asked as "
+                f"{shorten(host)}; send it from this server's own pages. If {shorten(told)} is a proxy before it, let "
+                "the proxy pass the host on, in nginx by: proxy_set_header Host $http_host;"
+            )
+        raise Refusal(403, words, field="Origin", found=told or "")
+
+    def _logged_in(self, headers: Mapping[bytes, bytes]) -> bool:
+        cookies = headers.get(b"cookie", b"").decode("latin-1")
+        return cookie_parser(cookies).get(LOGIN, "") in self.logins
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, *, file: bool) -> bytes:
         """Take the whole body, no further than the limit, whatever length it says it has."""
-        most = self.settings.max_body
+        most = self.settings.max_upload if file else self.settings.max_body
         told = headers.get(b"content-length", b"0")
         parts, length, more = [], 0, True
         if told.isdigit() and int(told[:20]) > most:
-            raise _too_long(most)
+            raise _too_long(most, file=file)
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -142,45 +183,37 @@ class Guard:
             part = message.get("body", b"")
             length += len(part)
             if length > most:
-                raise _too_long(most)
+                raise _too_long(most, file=file)
             parts.append(part)
             more = message.get("more_body", False)
         return b"".join(parts)
 
 
-def _too_long(most: int) -> Refusal:
-    return Refusal(413, f"the body is longer than {most:,} bytes; send fewer interviews at once", field="body")
+def _too_long(most: int, *, file: bool) -> Refusal:
+    by_command = ", or a file by: predictor journal import FILE" if file else ""
+    words = f"the body is longer than {most:,} bytes; send fewer interviews at once{by_command}"
+    return Refusal(413, words, field="body")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    """Give a body again, a long one in pieces between which others are answered."""
+    place: int | None = 0
 
     async def replay() -> Message:
-        return messages.pop() if messages else await receive()
+        nonlocal place
+        if place is None:
+            return await receive()
+        if place:
+            await asyncio.sleep(0)
+        part, place = body[place : place + PIECE], place + PIECE if place + PIECE < len(body) else None
+        return {"type": "http.request", "body": part, "more_body": place is not None}
 
     return replay
 
 
-def _same_origin(headers: Mapping[bytes, bytes], host: str) -> None:
-    """Refuse what a page of another site makes a browser send; a program sends neither header."""
-    origin = headers.get(b"origin")
-    if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none") or (
-        origin is not None and origin.decode("latin-1").partition("://")[2].lower() != host.lower()
-    ):
-        raise Refusal(
-            403, "it was sent by a page of another site; send it from this server's own pages", field="Origin"
-        )
-
-
-def login_value(settings: Settings) -> str:
-    """Give what the cookie of a browser says whose user has given the token: a keyed hash of it, not the token.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits. They hold until the server is started with another token.
-    """
-    return hmac.new((settings.token or "").encode(), b"login", "sha256").hexdigest()
+def _under(root: str, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Put the prefix that a proxy serves us under before where a redirect leads."""
+    return (name, root.encode() + value) if name == b"location" and value.startswith(b"/") else (name, value)
 
 
 def csrf_token(request: Request) -> str:
@@ -197,7 +230,9 @@ def csrf_token(request: Request) -> str:
     session = _session(request) or getattr(request.state, "session", None)
     if session is None:
         session = request.state.session = secrets.token_urlsafe(32)
-        request.state.set_session = f"{SESSION}={session}; Path=/; HttpOnly; SameSite=Strict".encode()
+        settings: Settings = request.app.state.settings
+        where = f"Path={settings.root_path or '/'}{'; Secure' * settings.https}"
+        request.state.set_session = f"{SESSION}={session}; {where}; HttpOnly; SameSite=Strict".encode()
     return _signed(request, session)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from predictor.errors import ConfigError
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
+_ROOT = re.compile(r"(/[\w.~-]+)*", re.ASCII)
 SHORTEST = 16  # characters of a token
 
 
@@ -28,10 +31,16 @@ class Settings:
         What every request must present, 16 characters or more; None: nobody is asked, which only loopback allows.
     hosts
         Names, beside those of loopback and `host`, that requests may call the server by.
+    root_path
+        Prefix that a proxy serves it under, as in /interviews; empty: none.
+    https
+        Whether browsers reach it by HTTPS, through a proxy; cookies are then sent over HTTPS only.
     journal
         SQLite file of the journal; None: no journal is kept.
     max_body
         Longest body, in bytes.
+    max_upload
+        Longest body of an import into the journal, in bytes.
     max_interviews
         Most interviews in one request.
     timeout
@@ -41,7 +50,7 @@ class Settings:
     Raises
     ------
     ConfigError
-        If it listens beyond loopback without a token, or the token is short.
+        If it listens beyond loopback without a token, the token is short, or the prefix is no path.
 
     Examples
     --------
@@ -58,12 +67,19 @@ class Settings:
     port: int = 8000
     token: str | None = None
     hosts: tuple[str, ...] = ()
+    root_path: str = ""
+    https: bool = False
     journal: Path | None = None
     max_body: int = 1_000_000
+    max_upload: int = 10_000_000
     max_interviews: int = 100
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
+        root = f"/{self.root_path.strip('/')}" if self.root_path.strip("/") else ""
+        if not _ROOT.fullmatch(root):
+            raise ConfigError(f"--root-path {self.root_path!r} is no prefix of a path; write one as in /interviews")
+        object.__setattr__(self, "root_path", root)
         if self.token is not None and (len(self.token) < SHORTEST or not self.token.isascii()):
             raise ConfigError(f"the token needs {SHORTEST} or more plain characters: openssl rand -hex 32 makes one")
         if self.token is None and not self.on_loopback:
@@ -77,6 +93,11 @@ class Settings:
         """The folder of trainings: where the champion is, or the training whose model is served."""
         folder = self.model.parent
         return folder.parent if self.model.name == "model.json" else folder
+
+    @property
+    def proxied(self) -> bool:
+        """Whether it was said to be behind a proxy, which then tells whom it asks for."""
+        return self.https or bool(self.root_path)
 
     @property
     def on_loopback(self) -> bool:

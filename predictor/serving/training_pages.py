@@ -50,8 +50,8 @@ def adopt(request: Request, form: Form) -> Response:
 
 def _page(request: Request, template: str, journal: Journal) -> Response:
     state, adoptable = request.app.state.training.state, _adoptable(request.app.state.settings)
-    outcomes = [entry.outcome for entry in journal.entries() if entry.outcome in TOLD]
-    n, offers = len(outcomes), outcomes.count(OFFER)
+    outcomes = journal.outcomes()
+    n, offers = sum(outcomes[outcome] for outcome in TOLD), outcomes[OFFER]
     return page(request, template, training=state, adoptable=adoptable, n=n, offers=offers)
 
 

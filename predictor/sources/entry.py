@@ -6,8 +6,8 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from predictor.errors import JournalError, Problem, RatingsError, nearest
 from predictor.prediction import Prediction
 from predictor.ratings import Ratings
 from predictor.signals import ORIGIN, SIMULATED, Catalogue
+
+if TYPE_CHECKING:
+    from predictor.tables import Floats
 
 UNKNOWN, OFFER, NO_OFFER, WITHDREW = OUTCOMES = ("unknown", "offer", "no offer", "withdrew")
 TOLD = {OFFER: 1.0, NO_OFFER: 0.0}  # outcomes that a model learns from, and that freeze the rating
@@ -105,7 +108,8 @@ class Entry:
     outcome
         "unknown", "offer", "no offer" or "withdrew".
     outcome_at
-        When the outcome was known, UTC. It stays where a mistaken outcome is mended.
+        When the outcome was known, UTC; midnight where only the day was said. It stays where a mistaken outcome is
+        mended.
     frozen
         Whether an offer or no offer has come, now or before: ratings, role and estimate then stay as they are.
     group
@@ -141,7 +145,7 @@ class Entry:
     @property
     def in_hindsight(self) -> bool:
         """Whether it was rated on a later day than the outcome was known."""
-        return bool(self.rated_at and self.outcome_at and self.rated_at.date() > self.outcome_at.date())
+        return bool(self.rated_at and self.outcome_at and day_of(self.rated_at) > day_of(self.outcome_at))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON; times in ISO 8601."""
@@ -163,7 +167,8 @@ def faults(data: Mapping[str, Any]) -> dict[str, str]:
     if not re.fullmatch("[0-9a-f]{12}", data["id"]):
         found["id"] = "is not twelve hexadecimal digits; leave it empty for a new interview"
     if (outcome := data["outcome"]) not in OUTCOMES:
-        found["outcome"] = f"is none of {', '.join(OUTCOMES)}{nearest(str(outcome), OUTCOMES)}"
+        hint = nearest(str(outcome), OUTCOMES) if len(str(outcome)) <= LONGEST["title"] else ""
+        found["outcome"] = f"is none of {', '.join(OUTCOMES)}{hint}"
     elif outcome in TOLD and not data["frozen"]:
         found["frozen"] = f"is no, but the outcome is '{outcome}'; write yes"
     if data["frozen"] and not data["outcome_at"]:
@@ -177,8 +182,29 @@ def new_id() -> str:
 
 
 def now() -> datetime:
-    """Tell the time in UTC, to the second."""
-    return datetime.now(UTC).replace(microsecond=0)
+    """Return the time in UTC, to the second, and never midnight, which stands for a day; see `day_of`."""
+    at = datetime.now(UTC).replace(microsecond=0)
+    return at if _is_time(at) else at + timedelta(seconds=1)
+
+
+def day_of(at: datetime) -> date:
+    """Return the day of a time as the person saw it: in the time zone of this machine.
+
+    A time of midnight in UTC is a day that somebody wrote, which is the same day in every zone.
+
+    Examples
+    --------
+    >>> day_of(moment(date(2026, 5, 31)))
+    datetime.date(2026, 5, 31)
+    """
+    try:
+        return at.astimezone().date() if _is_time(at) else at.date()
+    except OverflowError:  # the first or last day of the calendar
+        return at.date()
+
+
+def _is_time(at: datetime) -> bool:
+    return (at.hour, at.minute, at.second) != (0, 0, 0)
 
 
 def moment(at: date) -> datetime:
@@ -225,5 +251,16 @@ def ratings_of(entries: Sequence[Entry], catalogue: Catalogue, *, source: str, t
     return replace(ratings, columns={**ratings.columns, **{k: np.array(v, dtype=object) for k, v in told.items()}})
 
 
+def calibration_of(entries: Sequence[Entry]) -> tuple[Floats, Floats]:
+    """Return outcomes and estimates; see `Journal.calibration`."""
+    pairs = [
+        (TOLD[entry.outcome], entry.estimate.probability)
+        for entry in reversed(entries)
+        if entry.outcome in TOLD and entry.estimate and not entry.in_hindsight and not entry.simulated
+    ]
+    y, p = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    return y, p
+
+
 def _day(at: datetime | None) -> str:
-    return at.date().isoformat() if at else ""
+    return day_of(at).isoformat() if at else ""

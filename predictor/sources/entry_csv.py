@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,17 @@ from predictor.sources.entry import (
     new_id,
     now,
 )
-from predictor.sources.files import parse_csv
+from predictor.sources.files import delimiter_of, parse_csv, parse_json
 
+MOST_ROWS, MOST_COLUMNS = 20_000, 1_000  # of an import by page, during which others are to be answered
+_LONGEST_HEADER = 500_000  # characters
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - a spreadsheet takes the wide ones, too
 _ESTIMATE = {f"estimate_{item.name}": item.name for item in fields(Estimate)}
 _BEFORE = ("id", "title", "note", "held_on", "group", ROLE)
 _AFTER = ("rated_at", "outcome", "outcome_at", "frozen", "simulated", *_ESTIMATE)
 COLUMNS = (*_BEFORE, *_AFTER)
+_AHEAD = timedelta(hours=14)  # by which a file's time zone may be before UTC
+_EXPORTED = {"id", "rated_at"}  # what ordinary ratings do not have
 _LATER = ("estimate_base_rate",)  # not in exports of before
 _TYPED = ("title", "note", "group", ROLE, "estimate_model", "estimate_fingerprint")
 
@@ -65,9 +71,46 @@ def parse_entries(content: bytes, source: str, catalogue: Catalogue) -> tuple[li
         If it is no CSV with rows, or it is ordinary ratings and has problems.
     """
     header, rows, problems = parse_csv(content, source)
-    if not {"id", "rated_at"} <= set(header):
+    if not set(header) >= _EXPORTED:
         ratings = Ratings.from_text(header, rows, catalogue, source=source, problems=problems)
         return _ordinary(ratings, Path(source).stem), []
+    return _exported(header, rows, problems, source, catalogue)
+
+
+def parse_json_entries(content: bytes, source: str, catalogue: Catalogue) -> tuple[list[Entry], list[Problem]]:
+    """Parse JSON, either an export or ordinary ratings, into entries and the problems found; see `parse_entries`."""
+    records, problems = parse_json(content, source)
+    if not records or not all(isinstance(record, dict) and set(record) >= _EXPORTED for record in records):
+        ratings = Ratings.from_records(records, catalogue, source=source, problems=problems)
+        return _ordinary(ratings, Path(source).stem), []
+    rows = []
+    for number, record in enumerate(records, 1):
+        cells = {**record}
+        for name, prefix in (("ratings", ""), ("estimate", "estimate_")):
+            inner = cells.pop(name, None)
+            if isinstance(inner, dict):
+                cells |= {f"{prefix}{key}": cell for key, cell in inner.items()}
+            elif inner is not None:
+                problems.append(Problem(f"must be a mapping of {name}", number, name, repr(inner)))
+        rows.append(cells)
+    header = list(dict.fromkeys(name for row in rows for name in (*COLUMNS, *row)))
+    return _exported(
+        header, [[_cell(row.get(name), name) for name in header] for row in rows], problems, source, catalogue
+    )
+
+
+def _cell(value: Any, name: str) -> str:
+    if name in _TYPED:
+        return _safe("" if value is None else str(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _exported(
+    header: list[str], rows: list[list[str]], problems: list[Problem], source: str, catalogue: Catalogue
+) -> tuple[list[Entry], list[Problem]]:
+    """Turn the rows of an export into entries, with every problem."""
     missing = set(COLUMNS) - set(_LATER) - set(header)
     problems += [Problem("is missing; export the journal anew", column=x) for x in COLUMNS if x in missing]
     signals = [place for place, name in enumerate(header) if name not in COLUMNS or name == ROLE]
@@ -86,9 +129,33 @@ def parse_entries(content: bytes, source: str, catalogue: Catalogue) -> tuple[li
     ], []
 
 
+def check_size(content: bytes, source: str) -> None:
+    """Refuse a file with more rows or columns than a page imports, before it is parsed.
+
+    Raises
+    ------
+    RatingsError
+        If it has more than `MOST_ROWS` rows or `MOST_COLUMNS` columns.
+    """
+    text, problems = content.decode("utf-8-sig", errors="replace"), []
+    header = text[:_LONGEST_HEADER].lstrip("\r\n").partition("\n")[0].partition("\r")[0]
+    by_command = "; a larger file is imported by: predictor journal import FILE"
+    delimiter = delimiter_of(header)
+    if len(header) == _LONGEST_HEADER or (columns := header.count(delimiter) + 1) > MOST_COLUMNS:
+        found = "its first line is very long" if len(header) == _LONGEST_HEADER else f"it has {columns:,} columns"
+        problems.append(Problem(f"{found}; a page imports at most {MOST_COLUMNS:,} columns"))
+    elif text.count("\n") + text.count("\r") > MOST_ROWS:  # lines, of which a quoted cell may have many
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        with contextlib.suppress(csv.Error):  # the parser says where
+            if sum(1 for _ in islice(rows, MOST_ROWS + 2)) > MOST_ROWS + 1:
+                problems.append(Problem(f"it has more than {MOST_ROWS:,} rows{by_command}"))
+    if problems:
+        raise RatingsError(source, problems)
+
+
 def _read(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Read what an entry is besides its ratings, row by row, with every problem."""
-    read, problems = [], []
+    read, problems, latest = [], [], now() + _AHEAD
     for number, row in enumerate(rows, 1):
         cells = {**dict.fromkeys(COLUMNS, ""), **dict(zip(header, row, strict=True))}
         cells |= {name: _typed(cells[name]) for name in _TYPED}
@@ -102,6 +169,7 @@ def _read(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[di
                     data[name] = parse(cell)
                 except (ValueError, KeyError):
                     wrong[name] = kind
+        wrong |= {name: _TO_COME for name in ("rated_at", "outcome_at") if data[name] and data[name] > latest}
         estimate = {name: data.pop(column, cells[column]) for column, name in _ESTIMATE.items()}
         data |= {"estimate": None, "frozen": bool(data["frozen"]), "simulated": bool(data["simulated"])}
         if not wrong and any(cells[column].strip() for column in _ESTIMATE):
@@ -117,7 +185,7 @@ def _read(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[di
 
 def _ordinary(ratings: Ratings, name: str) -> list[Entry]:
     """Turn ordinary ratings into entries: ids become titles, the group stays, other context becomes the note."""
-    catalogue, entries, problems = ratings.catalogue, [], []
+    catalogue, entries, problems, latest = ratings.catalogue, [], [], now() + _AHEAD
     days = {"rated_on": "", "outcome_on": ""}
     for row in range(len(ratings)):
         told = {column: str(cells[row]) for column, cells in ratings.columns.items() if str(cells[row])}
@@ -125,9 +193,11 @@ def _ordinary(ratings: Ratings, name: str) -> list[Entry]:
         for column in days:
             if day := told.pop(column, ""):
                 try:
-                    at[column] = moment(date.fromisoformat(day))
+                    at[column] = parsed = moment(date.fromisoformat(day))
                 except ValueError:
                     problems.append(Problem(_DAY, row + 1, column, day))
+                else:
+                    problems += [Problem(_TO_COME, row + 1, column, day)] if parsed > latest else []
         outcome = {1.0: OFFER, 0.0: NO_OFFER}.get(float(ratings.y[row]), UNKNOWN)
         if outcome != UNKNOWN:  # where nobody said when, it was known when it was imported
             at["outcome_on"] = at["outcome_on"] or now()
@@ -161,6 +231,7 @@ def _typed(text: str) -> str:
 
 _DAY = "is not a day; write it as in 2026-05-31"
 _WHEN = "is not a time; write it as in 2026-05-31 or 2026-05-31T14:00:00+00:00"
+_TO_COME = "is yet to come; write when it was"
 _SWITCH = "is neither yes nor no"
 _SHARE = "is not a number from 0 to 1"
 _PART = "is neither a number from 0 to 1 nor yes or no"

@@ -82,17 +82,37 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=str)
 
 
-def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
+_QUOTED = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+class TooManyError(RatingsError):
+    """There are more records than were allowed."""
+
+
+def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple[list[Any], list[Problem]]:
     """Parse JSON into records, one an interview, with the problems of its form.
+
+    Parameters
+    ----------
+    content
+        One mapping or a list of them.
+    source
+        How messages call it.
+    most
+        Most records; no more are parsed.
 
     Raises
     ------
+    TooManyError
+        If there are more records than `most`, or as many objects inside of them as no such records have.
     RatingsError
         If the content is empty, not UTF-8, or not JSON.
     """
     text = _decode(content, source)
     if not text.strip():
         raise RatingsError(source, [Problem("the file is empty; write one with: predictor signals form")])
+    if most is not None:
+        _refuse_many(content, source, most)
     try:
         data = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -101,6 +121,8 @@ def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
     except (ValueError, RecursionError) as error:
         raise RatingsError(source, [Problem(f"is not usable JSON: {error}")]) from None
     records = data if isinstance(data, list) else [data]
+    if most is not None and len(records) > most:
+        raise _too_many(source, most)
     problems = [
         Problem("is given twice; give it once", number, name)
         for number, record in enumerate(records, 1)
@@ -109,6 +131,22 @@ def parse_json(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
         for name in part.repeated
     ]
     return records, problems
+
+
+def _refuse_many(content: bytes, source: str, most: int) -> None:
+    """Refuse more objects and lists than so many records have, before they are made, which takes seconds.
+
+    A record is an object, and in it its ratings may be one; what stands in quotes is no object.
+    """
+    room = 2 * most + 1
+    if content.count(b"{") + content.count(b"[") > room:
+        bare = _QUOTED.sub(b"", content)
+        if bare.count(b"{") + bare.count(b"[") > room:
+            raise _too_many(source, most)
+
+
+def _too_many(source: str, most: int) -> TooManyError:
+    return TooManyError(source, [Problem(f"has more than {most:,} interviews; send at most {most:,} at once")])
 
 
 def read_json(path: Path) -> tuple[list[Any], list[Problem]]:

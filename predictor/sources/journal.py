@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import math
 import os
 import sqlite3
+import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -16,12 +20,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.atomic import write_text
-from predictor.errors import FrozenError, JournalError, NoEntryError, Problem, RatingsError
+from predictor.atomic import resolved, write_text
+from predictor.errors import FrozenError, JournalError, NoEntryError, Problem, RatingsError, shorten
 from predictor.ratings import Ratings
-from predictor.signals import Catalogue
-from predictor.sources.entry import TOLD, UNKNOWN, Entry, Estimate, moment, new_id, now, rated, ratings_of
-from predictor.sources.entry_csv import COLUMNS, entries_csv, parse_entries
+from predictor.signals import NOT_APPLICABLE, Catalogue
+from predictor.sources.entry import (
+    OUTCOMES,
+    TOLD,
+    UNKNOWN,
+    Entry,
+    Estimate,
+    calibration_of,
+    day_of,
+    moment,
+    new_id,
+    now,
+    rated,
+    ratings_of,
+)
+from predictor.sources.entry_csv import COLUMNS, check_size, entries_csv, parse_entries, parse_json_entries
 from predictor.sources.files import read_bytes
 
 if TYPE_CHECKING:
@@ -81,9 +98,7 @@ class Journal:
 
     def __init__(self, path: str | Path, catalogue: Catalogue | None = None) -> None:
         self.path, self._given = Path(path).absolute(), str(path)  # a model tells its source as it was given
-        self.catalogue = catalogue or Catalogue.shipped()
-        if clash := sorted(set(self.catalogue.names) & set(COLUMNS)):
-            raise JournalError(f"the catalogue has signals named as columns of the journal: {', '.join(clash)}")
+        self.catalogue = _without_clash(catalogue or Catalogue.shipped())
         with self._explained(), _first_look:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
@@ -92,8 +107,15 @@ class Journal:
             if self.path.is_file() and not self.path.stat().st_size:
                 self._make()
         with self._open() as file:
+            self._check_table(file)
             if (found := file.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise JournalError(f"{self.path}: damaged: {found}; put back a copy of it")
+
+    def under(self, catalogue: Catalogue) -> Journal:
+        """Return the same journal with another catalogue; the file is not looked at again."""
+        other = copy(self)
+        other.catalogue = _without_clash(catalogue)
+        return other
 
     @classmethod
     def existing(cls, path: str | Path, catalogue: Catalogue | None = None) -> Journal:
@@ -189,8 +211,8 @@ class Journal:
             rerated = (found, role) != (old.ratings, old.rater_role)
             if old.frozen and (rerated or estimate not in (None, old.estimate)):
                 raise FrozenError(
-                    f"'{old.title}': the outcome is known since {old.outcome_at:%Y-%m-%d}, so its ratings stay as they "
-                    "were made: changed now, they would tell the outcome, and a model would learn hindsight"
+                    f"'{old.title}': the outcome is known since {day_of(old.outcome_at or now())}, so its ratings stay "
+                    "as they were made: changed now, they would tell the outcome, and a model would learn hindsight"
                 )
             if rerated:
                 new = replace(new, ratings=found, rater_role=role, rated_at=now(), estimate=estimate)
@@ -207,16 +229,19 @@ class Journal:
         outcome
             "unknown", "offer", "no offer" or "withdrew".
         at
-            Day or time at which it was known. Where None: now, or for a mended outcome as it was before. An interview
-            rated on a later day is told of by the warnings of a training, and is no part of `calibration`.
+            Day, in the time zone of this machine, or time at which it was known. Where None: now, or for a mended
+            outcome as it was before. An interview rated on a later day is told of by the warnings of a training, and
+            is no part of `calibration`.
 
         Raises
         ------
         NoEntryError
             If there is no such interview.
         JournalError
-            If there is no such outcome.
+            If there is no such outcome, or the day or time is yet to come.
         """
+        if at and (moment(at) > now() if isinstance(at, datetime) else at > day_of(now())):
+            raise JournalError(f"{at}: an outcome cannot be known before it has come; write today, or a day before")
         with self._open(write=True) as file:
             old = self._get(file, id)
             known = moment(at) if at else (old.outcome_at or now())
@@ -242,6 +267,7 @@ class Journal:
         with self._open(write=True) as file:
             self._get(file, id)
             file.execute("DELETE FROM entries WHERE id = ?", (id,))
+            foreign = _foreign(file)
         try:
             with self._open() as file:
                 file.execute("VACUUM")  # needs as much room again as the file takes
@@ -249,6 +275,11 @@ class Journal:
             raise JournalError(
                 f"the interview is deleted, but traces may be left in the file until the next deletion: {error}"
             ) from None
+        if foreign:
+            raise JournalError(
+                f"the interview is deleted, but the file also holds what another tool has put there ({_few(foreign)}), "
+                "in which copies may be left; look there"
+            )
 
     # -- read ------------------------------------------------------------------------------------------------------
 
@@ -267,6 +298,30 @@ class Journal:
         """Give all interviews, the newest first: by the day held, or where that is unknown rated."""
         with self._open() as file:
             return self._all(file, _NEWEST_FIRST)
+
+    def page(self, number: int, size: int) -> tuple[list[Entry], int]:
+        """Return some of the interviews, the newest first, and how many there are in all.
+
+        Parameters
+        ----------
+        number
+            Of the page, 1 or more; beyond the last, none are given.
+        size
+            Interviews on a page.
+        """
+        with self._open() as file:
+            file.execute("BEGIN")  # so that both are of the same moment
+            total = file.execute("SELECT count(*) FROM entries").fetchone()[0]
+            some = (
+                f"SELECT number FROM entries {_NEWEST_FIRST} LIMIT {int(size)} OFFSET {int(size) * (int(number) - 1)}"
+            )
+            return self._all(file, f"WHERE number IN ({some}) {_NEWEST_FIRST}"), total
+
+    def outcomes(self) -> dict[str, int]:
+        """Count the interviews by outcome."""
+        with self._open() as file:
+            counted = file.execute("SELECT outcome, count(*) FROM entries GROUP BY outcome").fetchall()
+        return {**dict.fromkeys(OUTCOMES, 0), **dict(map(tuple, counted))}
 
     def ratings(self, catalogue: Catalogue | None = None, *, training: bool = False) -> Ratings:
         """Give all interviews as ratings, in the order in which they came.
@@ -300,13 +355,7 @@ class Journal:
         tuple of arrays of shape (n,)
             Outcomes y, 1 or 0, and probabilities p, as `predictor.learning.evaluation.calibration` takes them.
         """
-        pairs = [
-            (TOLD[entry.outcome], entry.estimate.probability)
-            for entry in reversed(self.entries())
-            if entry.outcome in TOLD and entry.estimate and not entry.in_hindsight and not entry.simulated
-        ]
-        y, p = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
-        return y, p
+        return calibration_of(self.entries())
 
     # -- exchange --------------------------------------------------------------------------------------------------
 
@@ -334,13 +383,13 @@ class Journal:
         return text
 
     def export_json(self, path: str | Path | None = None) -> str:
-        """Write all interviews as a JSON list, the newest first; see `export_csv`."""
+        """Write all interviews as a JSON list, the newest first, which `import_json` reads back; see `export_csv`."""
         text = json.dumps([entry.to_dict() for entry in self.entries()], indent=2, ensure_ascii=False) + "\n"
         if path is not None:
             write_text(path, text)
         return text
 
-    def import_csv(self, source: str | Path | bytes, name: str = "the uploaded file") -> int:
+    def import_csv(self, source: str | Path | bytes, name: str = "the uploaded file", *, limited: bool = False) -> int:
         """Add the interviews of a CSV file, all of them or none.
 
         Parameters
@@ -350,6 +399,8 @@ class Journal:
             out. Or ordinary ratings, as `predictor train` reads them: their ids become titles, other context notes.
         name
             How messages call content.
+        limited
+            Whether to refuse more rows and columns than a page imports; see `entry_csv.check_size`.
 
         Returns
         -------
@@ -364,7 +415,18 @@ class Journal:
         if not isinstance(source, bytes):
             name = str(source)
             source = read_bytes(Path(source))
-        entries, problems = parse_entries(source, name, self.catalogue)
+        if limited:
+            check_size(source, name)
+        return self._add(*parse_entries(source, name, self.catalogue), name)
+
+    def import_json(self, source: str | Path | bytes, name: str = "the uploaded file") -> int:
+        """Add the interviews of a JSON file, all or none: an export of a journal, or ratings; see `import_csv`."""
+        if not isinstance(source, bytes):
+            name = str(source)
+            source = read_bytes(Path(source))
+        return self._add(*parse_json_entries(source, name, self.catalogue), name)
+
+    def _add(self, entries: list[Entry], problems: list[Problem], name: str) -> int:
         if problems:
             raise RatingsError(name, problems)
         with self._open(write=True) as file:
@@ -394,7 +456,8 @@ class Journal:
 
     def _take_back(self) -> None:
         """Let SQLite take back what another process was killed at; where that was the making, an empty file stays."""
-        beside = self.path.resolve().with_name(f"{self.path.resolve().name}-journal")
+        there = resolved(self.path)
+        beside = there.with_name(f"{there.name}-journal")
         if beside.exists() and _application(self.path):
             with contextlib.closing(self._connect()) as file:
                 file.execute("PRAGMA user_version").fetchone()
@@ -424,11 +487,25 @@ class Journal:
                 file.execute("PRAGMA secure_delete = ON")  # what is deleted or changed is overwritten with zeros
                 file.execute("PRAGMA temp_store = MEMORY")
                 if write:
+                    _leave_wal(file)
                     file.execute("BEGIN IMMEDIATE")
                     file.execute(f"PRAGMA user_version = {VERSION}")  # older code cannot read what is written
                 yield file  # closing without a commit rolls back
                 if write:
                     file.execute("COMMIT")
+
+    def _check_table(self, file: sqlite3.Connection) -> None:
+        """Refuse a table of another shape: SQLite reads the name of a column that is not there as a text."""
+        columns = file.execute("PRAGMA table_info(entries)").fetchall()
+        names = {column["name"] for column in columns}
+        if missing := [name for name in ("number", *FIELDS) if name not in names]:
+            raise JournalError(f"{self.path}: damaged: its table has no {', '.join(missing)}; put back a copy of it")
+        needed = [x["name"] for x in columns if x["notnull"] and x["dflt_value"] is None]
+        if more := [shorten(name) for name in needed if name not in ("number", *FIELDS)]:
+            raise JournalError(
+                f"{self.path}: another tool has added the column {_few(more)}, without which nothing can be added; "
+                "take it out, or give it a default"
+            )
 
     def _check(self, application: int, version: int = VERSION) -> None:
         if application != APPLICATION:
@@ -469,8 +546,14 @@ class Journal:
         rows = file.execute(f"SELECT {_NAMES} FROM entries {where}", values).fetchall()
         try:
             return [_entry(row) for row in rows]
-        except (ValueError, TypeError, AttributeError, JournalError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError, JournalError) as error:
             raise JournalError(f"{self.path}: damaged: {error}; put back a copy of it") from None
+
+
+def _without_clash(catalogue: Catalogue) -> Catalogue:
+    if clash := sorted(set(catalogue.names) & set(COLUMNS)):
+        raise JournalError(f"the catalogue has signals named as columns of the journal: {', '.join(clash)}")
+    return catalogue
 
 
 def _application(path: Path) -> int:
@@ -481,6 +564,8 @@ def _application(path: Path) -> int:
     """
     with _first_look:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # a pipe would be waited for
+            raise OSError(errno.EINVAL, "it is not an ordinary file; name another")
         identity = status.st_dev, status.st_ino
         if identity not in _known:
             with path.open("rb") as file:
@@ -491,9 +576,30 @@ def _application(path: Path) -> int:
         return APPLICATION
 
 
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _leave_wal(file: sqlite3.Connection) -> None:
+    """Go back to a rollback journal where another tool has set a write-ahead log: deleted text would stay in that."""
+    if file.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        file.execute("PRAGMA journal_mode = DELETE")  # needs the file for itself
+
+
+def _foreign(file: sqlite3.Connection) -> list[str]:
+    """Name what is in the file and not of this tool."""
+    rows = file.execute("SELECT type, name FROM sqlite_schema WHERE name <> 'entries' AND name NOT LIKE 'sqlite_%'")
+    return [f"{kind} {shorten(name)}" for kind, name in rows]
+
+
 def _entry(row: sqlite3.Row) -> Entry:
     data = dict(row)
     data["ratings"] = json.loads(data["ratings"])
+    if not isinstance(data["ratings"], dict) or not all(
+        rating == NOT_APPLICABLE or (type(rating) in (int, float) and math.isfinite(rating))
+        for rating in data["ratings"].values()
+    ):
+        raise ValueError("ratings are no numbers by signal")
     data["estimate"] = Estimate(**json.loads(data["estimate"])) if data["estimate"] else None
     data["held_on"] = date.fromisoformat(data["held_on"]) if data["held_on"] else None
     for name in ("rated_at", "outcome_at"):

@@ -20,6 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from predictor.atomic import resolved
 from predictor.errors import MissingExtraError, PredictorError, TrackingError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Store:
         if not uri.startswith("sqlite:///"):
             return cls(uri)
         # Absolute, and with its own place for artifacts: else runs are lost from another working folder.
-        path = Path(uri.removeprefix("sqlite:///")).resolve()
+        path = resolved(Path(uri.removeprefix("sqlite:///")))
         if clash := sorted(set(str(path)) & set("?%")):
             raise TrackingError(
                 f"MLflow cannot use {path}: '{clash[0]}' in a path has a meaning in its addresses; "

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
@@ -190,12 +191,34 @@ def test_no_depth_of_nesting_is_a_fault(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
-)
+    "kind",
+    [
+        None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1",
+        "application/jsonl", "application/json, text/plain", "; application/json", "application/json; charset=utf-16",
+    ],
+)  # fmt: skip
 def test_a_body_that_is_not_said_to_be_json_is_refused(client: TestClient, kind: str | None) -> None:
     answer = client.post("/v1/predict", content=b"{}", headers={"content-type": kind} if kind else {})
     assert answer.status_code == 415
     assert answer.json()["problems"][0]["field"] == "Content-Type"
+
+
+@pytest.mark.parametrize("more", [";", " ; ;", "; charset=UTF-8", ';charset="utf-8";', ";charset=utf8", "; indent=2"])
+def test_parameters_of_json_that_change_nothing_are_taken(client: TestClient, more: str) -> None:
+    for kind in ("application/json", "Application/JSON"):
+        assert client.post("/v1/predict", content=b"{}", headers={"content-type": kind + more}).status_code == 200
+
+
+def test_head_is_answered_wherever_get_is_with_the_same_headers_and_no_body(client: TestClient) -> None:
+    paths = [path for path, told in client.get("/openapi.json").json()["paths"].items() if "get" in told]
+    for path in (*paths, "/", "/docs", "/openapi.json", "/static/pages.css", "/nothing", "/v1/predict"):
+        got, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+        assert path == "/metrics" or head.headers["content-length"] == got.headers["content-length"]
+    assert client.put("/health").headers["allow"] == "GET, HEAD"
+    assert client.put("/v1/predict").headers["allow"] == client.head("/v1/predict").headers["allow"] == "POST"
+    assert 'method="HEAD",route="/health",status="200"' in client.get("/metrics").text
 
 
 @pytest.mark.parametrize(
@@ -215,6 +238,18 @@ def test_a_body_of_nonsense_is_refused_quickly(client: TestClient) -> None:
         answer = client.post("/v1/predict", content=body, headers=JSON)
         assert answer.status_code == 422
         assert answer.elapsed.total_seconds() < 3
+
+
+@pytest.mark.parametrize("one", ["{}", "[]", "1", '{"goals_discussed":4}'])
+def test_a_list_that_is_too_long_is_not_read_to_its_end(client: TestClient, one: str) -> None:
+    many = "[" + ",".join([one] * (990_000 // (len(one) + 1))) + "]"
+    for body in (many, f'{{"ratings":{many}}}', f'[{{"goals_discussed":{many}}}]', many[:-1], f'"{many}'):
+        started = time.process_time()
+        answer = client.post("/v1/predict", content=body, headers=JSON)
+        assert answer.status_code in ((413,) if body is many else (413, 422))
+        assert time.process_time() - started < 1
+    brackets = [{"candidate_id": "[{" * 100 + '\\"[', "goals_discussed": 4}] * 3
+    assert client.post("/v1/predict", json=brackets).status_code == 200  # no list, but what somebody is called
 
 
 # --- that nothing makes it fail

@@ -299,6 +299,29 @@ def test_beyond_this_machine_a_person_gives_the_token_once() -> None:
     assert other.get("/").status_code == 401
 
 
+def test_a_cookie_does_not_survive_logging_out() -> None:
+    settings = Settings(PUBLISHED_FILE, host="0.0.0.0", token="0123456789abcdef", hosts=("testserver",))
+    app = make_app(settings)
+    one, other = (TestClient(app, headers={"accept": "text/html"}) for _ in range(2))
+
+    def csrf(browser: TestClient, path: str) -> dict[str, str]:
+        return {"csrf_token": re.findall('name="csrf_token" value="(.*?)"', browser.get(path).text)[0]}
+
+    before = {}
+    for browser in (one, other):
+        before = csrf(browser, "/login")
+        browser.post("/login", data={"token": settings.token, **before})
+        assert browser.get("/").url.path == "/"
+        assert browser.post("/estimate", data=before).status_code == 403  # a form of before the login
+    stolen = TestClient(app, cookies=dict(one.cookies))
+    assert stolen.get("/v1/model").status_code == 200
+    one.post("/logout", data=csrf(one, "/"))
+    assert "predictor_login" not in one.cookies
+    assert stolen.get("/v1/model").status_code == 401
+    assert other.get("/").url.path == "/"  # another browser stays as it is
+    assert TestClient(make_app(settings), cookies=dict(other.cookies)).get("/v1/model").status_code == 401
+
+
 def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, journal: Journal) -> None:
     page = open_page("/calibration")
     assert "too few to tell" in page.locator("main").inner_text()

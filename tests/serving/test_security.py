@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import logging
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -26,6 +27,7 @@ from predictor.serving.app import make_app, make_server
 from predictor.serving.observation import JsonLines
 from predictor.serving.security import check_csrf, csrf_token
 from predictor.serving.settings import Settings
+from predictor.serving.tokens import PAUSE, TRIES
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 HERE = {"origin": "http://localhost", "sec-fetch-site": "same-origin"}
@@ -184,6 +186,43 @@ def test_whoever_lacks_the_token_is_told_nothing() -> None:
     assert client.post("/v1/predict", json={}, headers=known).status_code == 200
     assert client.get("/health").status_code == 200
     assert client.get("/openapi.json", headers=known).json()["security"]
+
+
+@pytest.mark.parametrize("by", ["header", "page", "both"])
+def test_wrong_tokens_are_slowed_and_who_is_logged_in_is_not(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app(Settings(PUBLISHED, token=TOKEN, hosts=("testserver",)))
+    clock = [0.0]
+    monkeypatch.setattr(app.state.attempts, "_clock", lambda: clock[0])
+
+    def client(address: str) -> TestClient:
+        return TestClient(app, client=(address, 1), follow_redirects=False)
+
+    def form(browser: TestClient, token: str) -> dict[str, str]:
+        return {"token": token, "csrf_token": re.findall('csrf_token" value="(.*?)"', browser.get("/login").text)[0]}
+
+    logged_in, guessing, neighbour, other = map(client, ("10.0.0.5", "10.0.0.5", "10.0.0.6", "2001:db8::1"))
+    assert logged_in.post("/login", data=form(logged_in, TOKEN)).status_code == 303
+    filled = form(guessing, "wrong" * 4)
+
+    def guess(number: int, token: str = "wrong" * 4) -> httpx.Response:
+        if by == "page" or (by == "both" and number % 2):
+            return guessing.post("/login", data={**filled, "token": token})
+        return guessing.get("/v1/model", headers={"authorization": f"Bearer {token}"})
+
+    statuses = [guess(number).status_code for number in range(200)]
+    assert statuses == [401] * TRIES + [429] * (200 - TRIES)
+    for number in range(2):  # nor is the right one looked at, or it would be told from a wrong one
+        assert (guess(number, TOKEN).status_code, guess(number).headers["retry-after"]) == (429, "3")
+    assert logged_in.get("/v1/model").status_code == 200
+    assert guessing.get("/v1/model").status_code == 401  # none given, so none guessed
+    assert neighbour.get("/v1/model", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+    clock[0] += 10 * PAUSE
+    assert [guess(number).status_code for number in range(12)] == [401] * 10 + [429] * 2
+    clock[0] += PAUSE
+    assert guess(0, TOKEN).status_code in (200, 303)
+    assert [other.get("/v1/model", headers={"authorization": "Bearer x"}).status_code for _ in range(21)][-1] == 429
+    moved = client("2001:db8::ffff:2")  # the same network, which is one client's
+    assert moved.get("/v1/model", headers={"authorization": "Bearer x"}).status_code == 429
 
 
 # --- limits

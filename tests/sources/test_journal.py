@@ -6,12 +6,14 @@ import contextlib
 import csv
 import io
 import json
+import os
 import resource
 import sqlite3
 import stat
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -37,7 +39,9 @@ GOALS, RAPPORT = "goals_discussed", "mutual_rapport"
 SAID = Estimate(0.4, 0.2, 0.7, "mine", "0123456789abcdef", simulated=1)
 NAMES = Catalogue.shipped().names
 TEXT = st.text(max_size=40) | st.text("=+-@\t\r\n'\",;＝", max_size=6)  # noqa: RUF001
-TIMES = st.datetimes(datetime(1900, 1, 1), timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
+TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC)).map(
+    lambda at: at.replace(microsecond=0)
+)
 
 
 @pytest.fixture
@@ -80,7 +84,7 @@ def insert(journal: Journal, *kept: Entry) -> None:
 @given(kept=st.lists(entries(), max_size=3))
 @example(kept=[Entry(new_id(), "'=1+1", "\r", group="''@\0\u2028")])
 def test_what_is_kept_comes_back_also_by_csv_and_json(tmp_path: Path, kept: list[Entry]) -> None:
-    first, second = (Journal(tmp_path / f"{new_id()}.journal") for _ in range(2))
+    first, second, third = (Journal(tmp_path / f"{new_id()}.journal") for _ in range(3))
     insert(first, *kept)
     assert sorted(first.entries(), key=lambda entry: entry.id) == sorted(kept, key=lambda entry: entry.id)
     text = first.export_csv(tmp_path / "out.csv")
@@ -88,6 +92,9 @@ def test_what_is_kept_comes_back_also_by_csv_and_json(tmp_path: Path, kept: list
         assert second.import_csv(tmp_path / "out.csv") == len(kept)
         assert second.import_csv(text.encode()) == 0  # it is all there already
         assert second.entries() == first.entries()
+        first.export_json(tmp_path / "out.json")
+        assert third.import_json(tmp_path / "out.json") == len(kept)
+        assert third.entries() == first.entries()
     assert json.loads(first.export_json()) == [entry.to_dict() for entry in first.entries()]
     for row in csv.DictReader(io.StringIO(text, newline="")):
         assert not row["title"].startswith(tuple("=+-@\t\r\n"))
@@ -118,6 +125,62 @@ def test_the_outcome_freezes_the_rating_for_good(journal: Journal, clock: Callab
         journal.edit(entry.id, ratings={GOALS: 5})
     clock(9)
     assert journal.set_outcome(entry.id, "offer").outcome_at == entry.outcome_at  # so that hindsight cannot be hidden
+
+
+@pytest.mark.parametrize(
+    ("zone", "kept", "known", "hindsight"),
+    [
+        ("America/Los_Angeles", "2026-05-02T03:30:00", "2026-05-01", False),  # 20:30 on the first, and "today"
+        ("America/Los_Angeles", "2026-05-02T03:30:00", "2026-04-30", True),
+        ("Pacific/Auckland", "2026-05-01T20:00:00", "2026-05-01", True),  # 8:00 on the second, and "yesterday"
+        ("Pacific/Auckland", "2026-05-01T20:00:00", "2026-05-02", False),
+        ("UTC", "2026-05-01T23:59:59", "2026-05-01", False),
+        ("UTC", "2026-05-02T00:00:01", "2026-05-01", True),
+    ],
+)
+def test_hindsight_is_by_the_day_of_who_rates(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, zone: str, kept: str, known: str, hindsight: bool
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        at, day = datetime.fromisoformat(f"{kept}+00:00"), date.fromisoformat(known)
+        monkeypatch.setattr(module, "now", lambda: at)
+        entry = journal.add("Acme", {GOALS: 4}, estimate=SAID)
+        later = max(at, datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
+        monkeypatch.setattr(module, "now", lambda: later)
+        entry = journal.set_outcome(entry.id, "offer", at=day)
+        assert entry.in_hindsight == hindsight
+        assert len(journal.calibration()[0]) == (not hindsight)
+        columns = journal.ratings().columns
+        assert (columns["rated_on"][0] > columns["outcome_on"][0]) == hindsight  # which the warnings go by
+        assert columns["outcome_on"][0] == known
+        again = Journal(journal.path.with_name("again"))
+        again.import_csv(journal.export_csv().encode())
+        assert again.entries()[0].in_hindsight == hindsight
+        now = journal.add("Globex", {GOALS: 4})
+        assert not journal.set_outcome(now.id, "offer").in_hindsight  # known the moment after
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_an_outcome_is_not_known_before_it_has_come(journal: Journal, clock: Callable[[int], None]) -> None:
+    entry = journal.add("Acme", {GOALS: 4})
+    for at in (date(2026, 5, 2), date(2027, 1, 1), datetime(2026, 5, 1, 12, 1, tzinfo=UTC), datetime(2026, 5, 1, 13)):
+        with pytest.raises(JournalError, match="cannot be known before it has come"):
+            journal.set_outcome(entry.id, "offer", at=at)
+    assert journal.get(entry.id) == entry
+    assert journal.set_outcome(entry.id, "offer", at=date(2026, 5, 1)).outcome == "offer"
+    for name, header, cells in (
+        ("outcome_on", f"{GOALS},offer,outcome_on", "4,yes,2100-01-01"), ("rated_on", f"{GOALS},rated_on", "4,2100-01-01"),
+    ):  # fmt: skip
+        with pytest.raises(RatingsError, match=f"row 1, {name}: '2100-01-01' is yet to come"):
+            journal.import_csv(f"{header}\n{cells}\n".encode())
+    (row,) = json.loads(journal.export_json())
+    for name in ("outcome_at", "rated_at"):
+        with pytest.raises(RatingsError, match=f"{name}: '2100-01-01' is yet to come"):
+            journal.import_json(json.dumps([{**row, "id": "", name: "2100-01-01"}]).encode())
 
 
 def test_what_did_not_come_to_a_verdict_stays_open(journal: Journal) -> None:
@@ -220,6 +283,82 @@ def test_deleted_for_good(journal: Journal) -> None:
     for call in (journal.delete, journal.get, journal.edit):
         with pytest.raises(NoEntryError, match="may have been deleted"):
             call(ids[0])
+
+
+def test_deleted_for_good_also_where_another_tool_has_set_a_write_ahead_log(journal: Journal) -> None:
+    ids = [journal.add(f"TITLE-{number}", {}, note=f"SECRET-{number}-" + "x" * 3000).id for number in range(5)]
+    _sqlite(journal.path, "PRAGMA journal_mode = WAL", "UPDATE entries SET note = note || '!'")
+    assert len(journal.entries()) == 5  # reading is no reason to change the file
+    for id_ in ids[:-1]:
+        journal.delete(id_)
+    assert [path.name for path in journal.path.parent.iterdir()] == [journal.path.name]
+    assert (left := journal.path.read_bytes()).count(b"SECRET") == 1
+    assert left[18:20] == b"\1\1"  # a rollback journal: sqlite.org/fileformat2.html, 1.3
+    _sqlite(journal.path, "PRAGMA journal_mode = WAL")
+    with contextlib.closing(sqlite3.connect(journal.path)) as other:
+        other.execute("SELECT * FROM entries").fetchone()
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(JournalError, match="another program has held it"):
+            patch.setattr(module, "WAIT", 0.05)
+            journal.delete(ids[-1])
+    assert journal.get(ids[-1])  # not half deleted
+    journal.edit(ids[-1], note="OTHER")
+    assert b"SECRET" not in journal.path.read_bytes()
+
+
+def test_a_copy_that_another_tool_keeps_in_the_file_is_told_of(journal: Journal) -> None:
+    copy = "CREATE TRIGGER keep AFTER DELETE ON entries BEGIN INSERT INTO copies VALUES (old.note); END"
+    id_ = journal.add("one", {}, note="SECRET").id
+    _sqlite(journal.path, "CREATE TABLE copies (note TEXT)", copy)
+    with pytest.raises(
+        JournalError, match=r"is deleted, but .* another tool has put there \(table copies, trigger keep\)"
+    ):
+        journal.delete(id_)
+    assert journal.entries() == []
+
+
+@pytest.mark.parametrize("call", [Journal, Journal.existing, Journal.recognises])
+def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path, call: Callable[[Path], Any]) -> None:
+    pipe, circle = tmp_path / "pipe", tmp_path / "circle"
+    os.mkfifo(pipe)
+    circle.symlink_to(circle)
+    for path in (pipe, circle, Path(os.devnull)):
+        if call == Journal.recognises:
+            assert not Journal.recognises(path)
+        else:
+            with pytest.raises(JournalError, match=r"is not an ordinary file|symbolic links|no such journal"):
+                call(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["ALTER TABLE entries ADD COLUMN more TEXT"], None),
+        (["ALTER TABLE entries ADD COLUMN more TEXT NOT NULL DEFAULT 'x'", "CREATE INDEX i ON entries (more)"], None),
+        (["CREATE TABLE t AS SELECT *, 1 AS a FROM entries", "DROP TABLE entries", "CREATE TABLE entries (number INTEGER PRIMARY KEY, id, title, note, held_on, rater_role, ratings, rated_at, estimate, outcome, outcome_at, frozen, \"group\", simulated, \"a\" INT NOT NULL)", "INSERT INTO entries SELECT * FROM t", "DROP TABLE t"], "has added the column a, without which"),
+        (["ALTER TABLE entries DROP COLUMN outcome_at"], "its table has no outcome_at"),
+        (["ALTER TABLE entries RENAME COLUMN \"group\" TO groups"], "its table has no group"),
+        (["ALTER TABLE entries RENAME TO others"], "its table has no number, id"),
+        (["UPDATE entries SET ratings = '[1]'"], "damaged: ratings are no numbers by signal"),
+        (["UPDATE entries SET ratings = '5'"], "damaged: ratings are no numbers by signal"),
+        (["UPDATE entries SET ratings = '{\"goals_discussed\": \"4\"}'"], "damaged: ratings are no numbers by signal"),
+        (["UPDATE entries SET ratings = '{\"goals_discussed\": 1e999}'"], "damaged: ratings are no numbers by signal"),
+        ([f"UPDATE entries SET ratings = '{'[' * 100_000}'"], "damaged"),
+        (["UPDATE entries SET estimate = '{\"more\": 1}'"], "damaged"),
+    ],
+)  # fmt: skip
+def test_a_table_that_another_tool_has_changed_is_used_or_refused_in_words(
+    journal: Journal, change: list[str], says: str | None
+) -> None:
+    id_ = journal.add("one", {GOALS: 4}).id
+    _sqlite(journal.path, *change)
+    if says is None:
+        again = Journal(journal.path)
+        again.edit(id_, note="two")
+        again.set_outcome(again.add("two", {}).id, "offer")
+        assert [entry.note for entry in again.entries()] == ["", "two"]
+    else:
+        with pytest.raises(JournalError, match=says):
+            Journal(journal.path).export_csv()
 
 
 def test_many_hands(tmp_path: Path) -> None:
@@ -382,6 +521,49 @@ def test_ordinary_ratings_are_imported_with_what_they_say(journal: Journal, tmp_
 
 
 # -- the command line --------------------------------------------------------------------------------------------------
+
+
+def test_import_and_export_by_command(run: Callable[..., Result], workplace: Path) -> None:
+    rows = "".join(f"I-{number},4\n" for number in range(30_000))  # more than a page takes
+    (workplace / "long.csv").write_text(f"interview_id,{GOALS}\n{rows}")
+    done = run("journal", "import", "long.csv", "--journal", "my.journal")
+    assert (done.exit_code, done.output) == (0, "30,000 interviews added to my.journal\n")
+    for name in ("out.csv", "out.json"):
+        assert (
+            run("journal", "export", name, "--journal", "my.journal").output == f"30,000 interviews written to {name}\n"
+        )
+        assert run("journal", "import", name, "--journal", "my.journal").output == "0 interviews added to my.journal\n"
+    kept = Journal("my.journal").entries()[:3]
+    small = Journal("small.journal")
+    insert(small, *kept)
+    assert run("journal", "export", "-", "--journal", "small.journal").stdout == small.export_csv()
+    (workplace / "small.json").write_text(json.dumps([{GOALS: 4, "rater_role": "observer"}, {"ratings": {GOALS: 2}}]))
+    assert run("journal", "import", "small.json").output == "2 interviews added to experiments/journal.db\n"
+    (workplace / "linked.csv").symlink_to("my.journal")
+    for words, says in (
+        (["import", "my.xlsx"], "ends in neither .csv nor .json"), (["export", "my.xlsx", "--journal", "my.journal"], "ends in neither"),
+        (["export", "x.csv", "--journal", "none"], "no such journal"), (["import", "none.csv"], "no such file"),
+        (["export", "linked.csv", "--journal", "my.journal"], "is the journal itself"),
+    ):  # fmt: skip
+        refused = run("journal", *words)
+        assert (refused.exit_code, says in refused.output) == (2, True), refused.output
+
+
+JSON_FAULTS = {
+    '[{"id": "", "rated_at": null, "ratings": 4}]': "must be a mapping of ratings",
+    '[{"id": "", "rated_at": null, "estimate": [1]}]': "must be a mapping of estimate",
+    '[{"id": "", "rated_at": null, "ratings": {"goals_discussed": true}}]': "row 1, goals_discussed: 'yes' is not a number",
+    '[{"id": 7, "rated_at": "soon"}]': "rated_at: 'soon' is not a time",
+    '[{"id": "", "rated_at": null, "zzz": 1}]': "zzz",
+    '[{"id": "", "rated_at": null, "outcome": ["offer"]}]': "is none of unknown, offer",
+    "[1]": "is not a mapping", "{": "is not JSON", "": "is empty",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "says"), JSON_FAULTS.items())
+def test_json_that_is_no_export_is_refused_in_words(journal: Journal, text: str, says: str) -> None:
+    with pytest.raises(RatingsError, match=says):
+        journal.import_json(text.encode(), "mine.json")
 
 
 def test_train_on_a_journal_by_command(run: Callable[..., Result], workplace: Path) -> None:

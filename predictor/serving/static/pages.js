@@ -1,6 +1,7 @@
 // Everything works without this file; it saves the tap on "Estimate" and the reloading of a training's progress.
 "use strict";
 
+const root = document.documentElement.dataset.root; // the prefix that a proxy serves us under
 const form = document.getElementById("rate");
 const byId = (id) => document.getElementById(id);
 
@@ -27,7 +28,7 @@ if (form) {
     try {
       const data = new FormData(form);
       for (const name of ["title", "note", "held_on"]) data.delete(name); // no more is sent than is asked
-      const html = await fragment("/estimate", { method: "POST", body: new URLSearchParams(data) });
+      const html = await fragment(`${root}/estimate`, { method: "POST", body: new URLSearchParams(data) });
       if (mine !== latest) return; // a later one is under way
       put(byId("fragment"), html);
       const big = byId("fragment").querySelector(".big");
@@ -67,7 +68,7 @@ const training = byId("training");
 if (training) {
   const poll = async () => {
     try {
-      put(training, await fragment("/train/progress"));
+      put(training, await fragment(`${root}/train/progress`));
     } catch {
       // the server may be busy; the next look tells
     }

@@ -1,0 +1,110 @@
+"""The token: how often an address may try one, and which browsers have given it."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
+from threading import Lock
+
+from starlette.types import Scope
+
+from predictor.serving.answers import Refusal
+
+TRIES, PAUSE = 20, 3.0  # wrong tokens at once, and seconds until one more
+MOST_ADDRESSES, MOST_LOGINS = 10_000, 1_000  # kept; the oldest go first
+
+
+class Attempts:
+    """How many wrong tokens an address has sent, as a bucket that empties with time.
+
+    While it is full, no token of that address is looked at, right or wrong: an answer would tell which it was, and a
+    guess would cost nothing. Browsers that are logged in, and other addresses, are answered as ever.
+
+    Examples
+    --------
+    >>> attempts = Attempts()
+    >>> [attempts.right(word, "right", "10.0.0.5") for word in ("wrong", "right")]
+    [False, True]
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, Lock()
+        self._empty_at: OrderedDict[str, float] = OrderedDict()  # by address, when its bucket will be empty
+
+    def right(self, given: str, token: str, address: str) -> bool:
+        """Say whether a token is the right one, and count it if it is not.
+
+        Raises
+        ------
+        Refusal
+            429, if too many wrong ones came from the address.
+        """
+        with self._lock:  # so that tries side by side count as well
+            now = self._clock()
+            filled = max(self._empty_at.get(address, now) - now, 0.0)
+            if filled > (TRIES - 1) * PAUSE:
+                wait = math.ceil(filled - (TRIES - 1) * PAUSE)
+                raise Refusal(
+                    429,
+                    f"too many wrong tokens came from this address; try again in {wait} s",
+                    field="Authorization",
+                    headers={"retry-after": str(wait)},
+                )
+            if hmac.compare_digest(given.encode(), token.encode()):
+                return True
+            self._empty_at[address] = now + filled + PAUSE
+            self._empty_at.move_to_end(address)
+            if len(self._empty_at) > MOST_ADDRESSES:
+                self._empty_at.popitem(last=False)
+            return False
+
+
+class Logins:
+    """Browsers whose user has given the token, by a random word in a cookie; each ends with logging out.
+
+    They are kept in memory, so all end with the server.
+
+    Examples
+    --------
+    >>> logins = Logins()
+    >>> word = logins.begin()
+    >>> word in logins, logins.end(word), word in logins
+    (True, None, False)
+    """
+
+    def __init__(self) -> None:
+        self._begun: OrderedDict[str, None] = OrderedDict()
+
+    def begin(self) -> str:
+        """Return the word for a new one."""
+        word = secrets.token_urlsafe(32)
+        self._begun[word] = None
+        if len(self._begun) > MOST_LOGINS:
+            self._begun.popitem(last=False)
+        return word
+
+    def end(self, word: str) -> None:
+        """Forget one, if it is known."""
+        self._begun.pop(word, None)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._begun
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address that a request came from; of IPv6 the network, since one client has all of it."""
+    address = (scope.get("client") or ("",))[0]
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return str(address)
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(IPv6Address(int(parsed) >> 64 << 64))
+    return str(parsed)

@@ -1,0 +1,146 @@
+"""The journal's pages under load: uploads have limits and stop nobody else; a long journal comes in pages."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from predictor.model import PUBLISHED
+from predictor.serving.app import make_app
+from predictor.serving.settings import Settings
+from predictor.sources.entry import Entry, new_id
+from predictor.sources.entry_csv import MOST_COLUMNS, MOST_ROWS
+from predictor.sources.journal import Journal, _insert
+
+PERSON = {"accept": "text/html"}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> FastAPI:
+    return make_app(Settings(PUBLISHED, journal=tmp_path / "my.journal"))
+
+
+@pytest.fixture
+def client(app: FastAPI) -> TestClient:
+    return TestClient(app, base_url="http://localhost", follow_redirects=False)
+
+
+def csrf(client: TestClient) -> str:
+    return re.findall('name="csrf_token" value="(.*?)"', client.get("/journal").text)[0]
+
+
+def upload(client: TestClient, content: bytes) -> httpx.Response:
+    files = {"file": ("my.csv", content, "text/csv")}
+    return client.post("/journal/import", data={"csrf_token": csrf(client)}, files=files, headers=PERSON)
+
+
+def keep(app: FastAPI, count: int) -> None:
+    journal: Journal = app.state.journal
+    with journal._open(write=True) as file:
+        for number in range(count):
+            _insert(file, Entry(new_id(), f"Number {number}", note="x" * 100))
+
+
+UPLOADS = {
+    "wide": (",".join(f"c{number}" for number in range(100_000)) + "\n", f"at most {MOST_COLUMNS:,} columns"),
+    "wide, one name": (",".join(["goals_discussed"] * 20_000) + "\n", "it has 20,000 columns"),
+    "wide, semicolons": (";" * 100_000, f"at most {MOST_COLUMNS:,} columns"),
+    "a first line without end": ("x" * 600_000, "its first line is very long"),
+    "long": ("goals_discussed\n" + "4\n" * 450_000, f"it has more than {MOST_ROWS:,} rows; a larger file is imported"),
+    "long, CR": ("goals_discussed\r" + "4\r" * 450_000, f"it has more than {MOST_ROWS:,} rows"),
+    "long, blank": ("goals_discussed\n4\n" + "\n" * 450_000, f"it has more than {MOST_ROWS:,} rows"),
+    "bytes": (
+        "x" * 11_000_000,
+        "he body is longer than 10,000,000 bytes; send fewer interviews at once, or a file by: predictor",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), UPLOADS.values(), ids=UPLOADS)
+def test_an_upload_beyond_the_limits_is_refused_at_once(client: TestClient, content: str, says: str) -> None:
+    started = time.process_time()
+    answer = upload(client, content.encode())
+    assert answer.status_code in (413, 422)
+    assert says in re.sub(r"<[^>]*>", "", answer.text)
+    assert time.process_time() - started < 3
+
+
+def test_what_is_within_the_limits_is_taken(client: TestClient, app: FastAPI) -> None:
+    notes = "id,title,note,rated_at,held_on,group,rater_role,outcome,outcome_at,frozen,simulated,estimate_probability,"
+    notes += "estimate_low,estimate_high,estimate_model,estimate_fingerprint,estimate_simulated\n"
+    row = ',one,"{}",,,,,,,,,,,,,,\n'.format("line\n" * 3_000)  # more lines than rows are allowed
+    assert upload(client, (notes + row * 10).encode()).headers["location"] == "/journal?added=10"
+    assert len(app.state.journal.entries()) == 10
+    form = {"csrf_token": csrf(client), "title": "x", "note": "x" * 1_000_000}
+    assert client.post("/journal", data=form, headers=PERSON).status_code == 413  # only a file may be that long
+    page = client.get("/journal").text
+    assert "At most 20,000 rows, 1,000 columns and 10 MB" in page
+    assert "predictor journal import FILE" in page
+
+
+def test_others_are_answered_while_a_file_is_imported(app: FastAPI, client: TestClient) -> None:
+    token = csrf(client)
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost", cookies=client.cookies
+        ) as asking:
+            app.state.importing.acquire()  # so that it takes as long as this test wants
+            files = {"file": ("my.csv", b"goals_discussed\n4\n", "text/csv")}
+            slow = asyncio.create_task(asking.post("/journal/import", data={"csrf_token": token}, files=files))
+            try:
+                await asyncio.sleep(0.2)
+                seen = [(await asyncio.wait_for(asking.get(path), 5)).status_code for path in ("/health", "/journal")]
+                assert not slow.done()
+            finally:
+                app.state.importing.release()
+            return [*seen, (await slow).status_code]
+
+    assert asyncio.run(ask()) == [200, 200, 303]
+
+
+def test_a_long_journal_comes_in_pages_of_fifty(client: TestClient, app: FastAPI) -> None:
+    assert "Page 1" not in client.get("/journal").text
+    keep(app, 120)
+    seen: list[str] = []
+    for number, links in ((1, ["next"]), (2, ["prev", "next"]), (3, ["prev"])):
+        page = client.get(f"/journal?page={number}").text
+        assert re.findall('rel="(prev|next)"', page) == links
+        assert f"{len(seen) + 1} to {min(120, len(seen) + 50)} of 120 interviews" in page
+        seen += re.findall(r'<a href="/journal/[0-9a-f]{12}">(.*?)</a>', page)
+    assert seen == [entry.title for entry in app.state.journal.entries()]
+    assert client.get("/journal?page=4", headers=PERSON).status_code == 404
+    for wrong in ("0", "-1", "x", "1.5", "²", ""):
+        assert client.get(f"/journal?page={wrong}").status_code == 422
+
+
+def test_the_file_is_read_whole_when_the_server_starts_and_not_for_each_request(
+    client: TestClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(app, 60)
+    asked: list[str] = []
+    connect = Journal._connect
+
+    def traced(journal: Journal) -> sqlite3.Connection:
+        connection = connect(journal)
+        connection.set_trace_callback(asked.append)
+        return connection
+
+    monkeypatch.setattr(Journal, "_connect", traced)
+    for path in ("/journal", "/calibration", "/train", "/train/progress", "/journal/export.csv"):
+        before = len(asked)
+        assert client.get(path).status_code == 200
+        assert sum("FROM entries" in statement for statement in asked[before:]) <= 2, path  # the page and its total
+    assert not [statement for statement in asked if "quick_check" in statement]
+    app.state.journal.path.unlink()
+    assert "no such file; it was there before" in client.get("/journal").text
+    assert not app.state.journal.path.exists()  # no empty one in its place
