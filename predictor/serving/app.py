@@ -58,12 +58,17 @@ class Application(FastAPI):
     def _straight(self) -> ASGIApp:
         app: ASGIApp = _predicted
         for kind, args, kwargs in reversed(self.user_middleware):
-            app = kind(app, *args, **kwargs)
+            if kind is not Headed:  # POST is no HEAD
+                app = kind(app, *args, **kwargs)
         return app
+
+    @cached_property
+    def _proxied(self) -> bool:
+        return bool(self.state.settings.proxied)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] == "http" and self.state.settings.proxied:
+        if scope["type"] == "http" and self._proxied:
             scope = as_asked(scope, self.state.settings)
         if scope["type"] == "http" and scope["path"] == api.PREDICT and scope["method"] == "POST":
             scope["app"] = self

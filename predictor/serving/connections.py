@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 MOST_HEADERS = 65_536  # bytes of a request's first line and headers, as uvicorn's other protocol (h11) has it
+LONG_HEADERS = "long_headers"  # what a request's state says of more
 LINGER = 1.0  # seconds in which a client that sends too much can read why it is refused
 TOO_LONG = f"the headers are longer than {MOST_HEADERS:,} bytes; send fewer or shorter ones, or delete old cookies"
 _REFUSED = b'{"error":"%b","problems":[]}' % TOO_LONG.encode()
@@ -66,6 +67,10 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request."""
+        if self._unread > MOST_HEADERS:  # with what came behind the headers, so they are counted by themselves
+            length = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if length > MOST_HEADERS:
+                self.scope["state"][LONG_HEADERS] = True  # for `Guard`, which answers as whoever asked understands
         self._unread = 0
         before = self.cycle
         super().on_headers_complete()

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from predictor.errors import shorten
 from predictor.serving.answers import Refusal
-from predictor.serving.connections import MOST_HEADERS, TOO_LONG
+from predictor.serving.connections import LONG_HEADERS, TOO_LONG
 from predictor.serving.settings import Settings
 from predictor.serving.tokens import Attempts, Logins, address_of
 
@@ -119,8 +119,7 @@ class Guard:
             await self.answer(Request(scope), late)(scope, receive, send_safely)
 
     def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
-        length = sum(len(name) + len(value) for name, value in scope["headers"])
-        if length + len(scope["raw_path"]) + len(scope["query_string"]) > MOST_HEADERS:
+        if LONG_HEADERS in scope.get("state", ()):
             raise Refusal(431, TOO_LONG, field="headers")
         host = headers.get(b"host", b"").decode("latin-1")
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
@@ -197,6 +196,13 @@ def _too_long(most: int, *, file: bool) -> Refusal:
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
     """Give a body again, a long one in pieces between which others are answered."""
+    if len(body) <= PIECE:
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay_whole() -> Message:
+            return messages.pop() if messages else await receive()
+
+        return replay_whole
     place: int | None = 0
 
     async def replay() -> Message:
