@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 SECTIONS = [
     "What a careful colleague would point out", "Is it calibrated?", "What it goes by", "Shape functions",
     "Strongest pairs", "Ranking: ROC, precision and recall", "Would more interviews help?", "Accuracy by who rated",
-    "What transparency costs", "Data quality", "How it was made",
+    "When only some signals are rated", "What transparency costs", "Data quality", "How it was made",
 ]  # fmt: skip
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 AWKWARD = [
-    "<b>bold</b> & 'quoted'", "$x^2$ costs $5", "</svg><script>alert(1)</script>", "{{ 7*7 }} --> ]]>", "a\x1b[1m\x00b",
+    "<b>bold</b> & 'quoted'", "$x^2$ costs $5", "</svg><script>alert(1)</script>", "{{ 7*7 }} --> ]]>", "\u6f22\u5b57 \U0001f389",
     "A label far too long for any figure, for somebody pasted the whole question of the form into it, twice over",
 ]  # fmt: skip
 
@@ -99,9 +99,10 @@ def test_it_holds_what_it_must(reports: dict[str, Path], result: TrainingResult)
     assert page.texts("h2") == SECTIONS
     assert page.texts("li")[: len(result.warnings)] == list(result.warnings)
     told = " ".join(page.texts("body"))
-    for score in (*result.scores.values(), *(by["roc_auc"] for by in result.scores_by_role.values())):
+    parts = (*result.scores_by_role.values(), *result.partial_scores.values())
+    for score in (*result.scores.values(), *(by["roc_auc"] for by in parts)):
         assert f"{score.value:.3f}" in told
-    for statement in (result.learning_curve, result.transparency, *result.halo):
+    for statement in (result.learning_curve, result.transparency, result.direction_cost, *result.halo):
         assert str(statement) in told
     labels = [item.label for item in (*result.model.catalogue.signals, *result.model.catalogue.inputs)]
     assert set(labels) <= set(page.texts("figcaption"))  # a shape function each
