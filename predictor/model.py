@@ -542,7 +542,9 @@ class OfferModel:
         for family, value in zip(families, added, strict=True):
             by_family[family] += value
             log_odds += value
-        half = _QUANTILE * deviation
+        half, left_out = _QUANTILE * deviation, 0.0
+        if self._gaps_count and not_rated:
+            left_out = sum([value for value, seen in zip(added, observed[:p], strict=False) if seen is None])
         return Prediction(
             offer_probability=_chance(log_odds) if rated else base_rate,
             interval=Interval(LEVEL, _chance(log_odds - half), _chance(log_odds + half)),
@@ -553,7 +555,7 @@ class OfferModel:
             families=by_family,
             feature_importances=self.feature_importances,
             not_rated=not_rated,
-            notes=tuple(self._notes(row[:p], rated)),
+            notes=tuple(self._notes(row[:p], rated, left_out)),
             model=self._identity,
         )
 
@@ -598,34 +600,33 @@ class OfferModel:
         if self.factor_model is None:
             yield "Old model: formats 1 and 2 answer poorly where few signals are rated; train the model anew."
 
-    def gaps_note(self, unrated: int | None = None) -> Iterator[str]:
-        """Say whether leaving signals unrated goes with the outcome by itself, if it does.
-
-        Parameters
-        ----------
-        unrated
-            How many were left out; None: half of them, as an example.
-        """
-        share = min(0.5, self.gaps.most) if unrated is None else unrated / len(self.signals)
-        added = float(self.gaps.added(share))
-        if abs(added) >= 0.005:
-            left_out = f"{100 * share:.0f} % of them" if unrated is None else f"the {unrated} here"
+    def gaps_note(self) -> Iterator[str]:
+        """Say whether leaving signals unrated goes with the ratings or with the outcome by itself, if it does."""
+        rows = f"Gaps: in the {self.trained_on['n']:,} interviews learned from, more signals were left unrated"
+        if self.factor_model and (left_out := self.factor_model.left_out):
+            signs = [direction or 1 for direction in self.catalogue.directions]
+            together = float(signs @ self.factor_model.loadings @ left_out.loadings)
             yield (
-                f"Gaps: in the {self.trained_on['n']:,} interviews learned from, more signals left unrated went with "
-                f"{'more' if added > 0 else 'fewer'} offers than the ratings themselves say, beyond noise: "
-                f"{added:+.2f} in log-odds for {left_out}, against none."
+                f"{rows} the {'better' if together > 0 else 'worse'} the others were rated, beyond noise; so how many "
+                "are left out counts in what is expected of them."
+            )
+        share = min(0.5, self.gaps.most)
+        if abs(added := float(self.gaps.added(share))) >= 0.005:
+            yield (
+                f"{rows} where {'more' if added > 0 else 'fewer'} offers came than the ratings say, beyond noise: "
+                f"{added:+.2f} in log-odds for {100 * share:.0f} % left out, against none."
             )
 
     @cached_property
-    def _gaps_notes(self) -> list[tuple[str, ...]]:
-        """What `gaps_note` says, by the number of signals left out."""
-        return [tuple(self.gaps_note(unrated)) for unrated in range(len(self.signals) + 1)]
+    def _gaps_count(self) -> bool:
+        """Whether a signal that was not rated may add something by having been left out."""
+        return bool(self.gaps.slope or (self.factor_model and self.factor_model.left_out))
 
     @cached_property
     def _thin(self) -> ThinInput:
         return ThinInput(self.catalogue, self.trained_on.get("partial_scores", {}))
 
-    def _notes(self, row: list[float], rated: int) -> Iterator[str]:
+    def _notes(self, row: list[float], rated: int, left_out: float = 0.0) -> Iterator[str]:
         total = len(self.signals)
         yield from self.prior_note()
         yield from self.old_note()
@@ -635,8 +636,11 @@ class OfferModel:
             yield "Nothing was rated: this is the base rate."
         elif rated < total / 2:
             yield f"Thin input: {rated} of {total} signals were rated.{self._thin.note(row, rated)}"
-        if rated:
-            yield from self._gaps_notes[total - rated]
+        if abs(left_out) >= 0.005:
+            yield (
+                f"Gaps: in the {self.trained_on['n']:,} interviews learned from, leaving signals unrated says "
+                f"something by itself, beyond noise; the {total - rated} left out here add {left_out:+.2f} in log-odds."
+            )
         if self._outside:  # "not applicable" has no place on a scale
             row = [value if value >= low else math.nan for value, low in zip(row, self.catalogue.ends[0], strict=True)]
             rated = sum([value == value for value in row])

@@ -27,7 +27,8 @@ class Contribution:
     rating
         The rating, or the word of an input; None where not observed.
     log_odds
-        What it adds; above 0 speaks for an offer. Half of each pair that it takes part in is included.
+        What it adds; above 0 speaks for an offer. Half of each pair that it takes part in is included. Where it was not
+        rated: 0, or what leaving it out adds, if that says something by itself; a note then tells.
     implied
         The part of `log_odds` that is what its rating says of signals that were not rated; 0 where all were.
     """

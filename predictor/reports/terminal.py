@@ -42,6 +42,10 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
     labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
     labels = {name: textwrap.shorten(label, 43, placeholder="...") for name, label in labels.items()}
     rated = [item for item in prediction.contributions if item.rating is not None]
+    left_out = sum(item.log_odds for item in prediction.contributions if item.signal in prediction.not_rated)
+    if abs(left_out) >= 0.005:  # where leaving signals unrated says something by itself
+        labels[""] = f"{len(prediction.not_rated)} signals left unrated"
+        rated.append(Contribution("", CONTEXT, None, "together", left_out))
     largest = max((abs(item.log_odds) for item in rated), default=0.0)
     implied = any(round(item.implied, 2) for item in rated)
     for title, sign, colour in (("Spoke for an offer", 1, "green"), ("Spoke against", -1, "red")):
