@@ -99,7 +99,7 @@ def main(ctx: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV file, a row an interview.")
 @click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
-@click.option("--past", type=float, help="Also tell which other ratings went with an estimate above this, as in 0.5.")
+@click.option("--past", type=float, help="Also tell which better ratings went with an estimate above this, as in 0.5.")
 def predict(
     ratings: Path, model: str | None, as_json: bool, out: Path | None, base_rate: float | None, past: float | None
 ) -> None:
