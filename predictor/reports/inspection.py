@@ -132,6 +132,7 @@ def _bars(title: str, labels: Mapping[str, str], sizes: Mapping[str, float]) -> 
 
 def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
     """Tell the shape functions, signals of one scale under one head; the most important first."""
+    unseen = int(model.factor_model is None)  # from format 3 on, what was not observed adds nothing by itself
     scales: dict[tuple[float | str, ...], list[str]] = {}
     signals = {signal.name: signal for signal in model.catalogue.signals}
     for name in (name for name in model.feature_importances if name in signals):
@@ -141,21 +142,22 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
         knots = signals[names[0]].scale.knots
         last = len(knots) - 1
         shown = [round(i * last / 5) for i in range(6)] if last >= LEVELS else range(last + 1)
-        beside = range(last + 1, len(answers) + 1)  # not applicable, not observed
+        beside = range(last + 1, len(answers) + unseen)  # not applicable, not observed
         width = WIDTH - 2 - 6 * max(6, len(shown) + len(beside))
-        head = "".join(f"{knots[i]:>6g}" for i in shown) + (f"{'n/a':>6}" if len(beside) > 1 else "")
-        yield f"  {'rated':<{width}}{head}{'-':>6}"
+        other = f"{'n/a':>6}" if len(beside) > unseen else ""
+        head = "".join(f"{knots[i]:>6g}" for i in shown) + other + (f"{'-':>6}" if unseen else "")
+        yield f"  {'rated':<{width}}{head}"
         for name in names:
             cells = "".join(f"{_signed(model.tables[name][i]):>6}" for i in (*shown, *beside))
             yield f"  {_short(labels[name], width - 1):<{width}}{cells}"
         if len(shown) <= last:
             yield f"  ({len(shown)} of {last + 1} ratings; all of them: --json)"
     for item in model.catalogue.inputs:
-        words = [
-            f"{word} {_signed(value)}" for word, value in zip((*item.levels, "-"), model.tables[item.name], strict=True)
-        ]
+        names = (*item.levels, "-") if unseen else item.levels
+        words = [f"{word} {_signed(value)}" for word, value in zip(names, model.tables[item.name], strict=False)]
         yield from (f"  {line}" for line in _wrap(f"{item.label}: {', '.join(words)}", WIDTH - 2))
-    yield "  - not observed" + ("; n/a not applicable" if any(s.not_applicable for s in signals.values()) else "")
+    if legend := ["- not observed"] * unseen + ["n/a not applicable"] * any(s.not_applicable for s in signals.values()):
+        yield f"  {'; '.join(legend)}"
     yield ""
 
 
