@@ -152,7 +152,7 @@ class Completion:
             self._inputs[start : start + int(grid.levels[term])] = factors.shares[term]
 
     @cached_property
-    def _bound(self) -> bool:
+    def bound(self) -> bool:
         """Whether directions bind; not where they hold by themselves, as with positive loadings on a tree."""
         directed = self.directions != 0
         if not directed.any():
@@ -191,7 +191,7 @@ class Completion:
         if (left_out := self.factors.left_out) is not None:
             weights = covariance @ (left_out.loadings / left_out.unique)
             by_gaps = left_out.z(unrated)[:, None] * (weights @ self.factors.loadings.T)
-        if self._bound:
+        if self.bound:
             expected = np.einsum("nji,ni->nj", self.weights(rated, covariance), z)
         else:
             expected = np.einsum("nab,nb->na", covariance, z @ self._weights) @ self.factors.loadings.T
@@ -218,7 +218,7 @@ class Completion:
     def weights(self, rated: NDArray[np.bool_], covariance: Floats) -> Floats:
         """Weights of the rated signals' z-scores in what is expected of each signal, shape (n, p, p)."""
         weights = (self.factors.loadings @ covariance @ self._weights.T) * rated[:, None, :]
-        if not self._bound:
+        if not self.bound:
             return np.asarray(weights)
         free = self.directions == 0
         if free.any():  # estimated from each other alone
@@ -243,7 +243,7 @@ class Completion:
         array of shape (n, p)
             Sum over the unrated signals of ratio times weight times z-score.
         """
-        if self._bound:
+        if self.bound:
             weights = self.weights(estimate.rated, estimate.covariance)
             return np.asarray((ratio[:, None, :] @ weights)[:, 0] * estimate.z)
         common = np.einsum("nab,nb->na", estimate.covariance, ratio @ self.factors.loadings)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from operator import add
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from predictor.partial import Gaps, PartialTables, Reasons, Uncertainty
 from predictor.prediction import Contribution, Interval, Prediction
 from predictor.ratings import Ratings, columns_of, quick_row
 from predictor.signals import CONTEXT, NOT_APPLICABLE, Catalogue
+from predictor.single import SingleRow
 from predictor.subsets import ThinInput, check_scores
 from predictor.tables import Floats, Grid, PairTables, Place, Tables, TripleTables
 
@@ -445,6 +447,11 @@ class OfferModel:
         )
 
     @cached_property
+    def _single(self) -> SingleRow | None:
+        """The way for one row in which not everything was rated, where there is a quick one."""
+        return SingleRow(self.partial_tables) if self.partial_tables and self.partial_tables.additive else None
+
+    @cached_property
     def blocks(self) -> Blocks:
         """How ratings are coded for `answer`."""
         return Blocks(self._grid)
@@ -507,10 +514,8 @@ class OfferModel:
         """Compute baseline, own and implied contributions and standard deviation for one row."""
         nothing = [0.0] * len(row)
         if self.partial_tables is not None and rated < len(self.signals):
-            reasons, deviation = self.partial_tables.one(np.array([row]))
-            if not rated:
-                return logit(self.base_rate), nothing, nothing, deviation
-            return float(reasons.baseline[0]), reasons.own[0].tolist(), reasons.implied[0].tolist(), deviation
+            answer = self._single.answer(row) if self._single else self.partial_tables.one(np.array([row]))
+            return answer if rated else (logit(self.base_rate), nothing, nothing, answer[-1])
         baseline = float(self._baseline(rated))
         cells = None if self.triples else self._grid.cells(row)  # by fewer steps where it stands on the knots
         if cells is None:
@@ -536,7 +541,7 @@ class OfferModel:
             observed[place] = None if observed[place] is None else item.levels[int(row[place])]
         rated = p - len(not_rated)
         baseline, own, implied, deviation = self._one(row, rated)
-        added = [a + b for a, b in zip(own, implied, strict=True)]
+        added = list(map(add, own, implied))
         baseline += shift
         log_odds, by_family = baseline, dict.fromkeys([*self.catalogue.families, *families[p:]], 0.0)
         for family, value in zip(families, added, strict=True):
@@ -587,6 +592,14 @@ class OfferModel:
         """Share, 0 to 1, of what it knows that comes from a prior model; that is SIMULATED."""
         return float(self.trained_on["prior"]["share"]) if "prior" in self.trained_on else 0.0
 
+    @cached_property
+    def _standing_notes(self) -> list[str]:
+        """What to bear in mind with every answer."""
+        notes = [*self.prior_note(), *self.old_note()]
+        if self.simulated:
+            notes.append("SIMULATED: this model learned from simulated interviews, not from real ones.")
+        return notes
+
     def prior_note(self) -> Iterator[str]:
         """Say how much of it is prior, if any."""
         if "prior" in self.trained_on:
@@ -628,10 +641,7 @@ class OfferModel:
 
     def _notes(self, row: list[float], rated: int, left_out: float = 0.0) -> Iterator[str]:
         total = len(self.signals)
-        yield from self.prior_note()
-        yield from self.old_note()
-        if self.simulated:
-            yield "SIMULATED: this model learned from simulated interviews, not from real ones."
+        yield from self._standing_notes
         if rated == 0:
             yield "Nothing was rated: this is the base rate."
         elif rated < total / 2:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.factors import PER_UNIT, REACH, Completion, Estimate
+from predictor.factors import Completion, Estimate
 from predictor.tables import Floats, Grid, Ints
 
 CHUNK = 2048  # rows at once: their cell weights stay in the cache
@@ -220,15 +220,14 @@ class PartialTables:
                 deviation[part] = (kappa * self._spread(chunk, estimate))[:rows]
         return log_odds, deviation
 
-    def reasons(self, values: Floats) -> Reasons:
-        """Compute what adds up to the log-odds.
+    def reasons(self, values: Floats, estimate: Estimate | None = None) -> Reasons:
+        """Compute what adds up to the log-odds, by what the rated signals say of the others where that is known.
 
         A rated signal's own part is its table, with its part of pairs, at what is expected of the others. What a
         signal that was not rated adds is shared out in two steps: what it would add if nothing were rated belongs to
         the baseline; how far the rated signals move it from there belongs to them, by their weights in its estimate.
         """
-        p = self.p
-        estimate = self.completion.estimate(values)
+        p, estimate = self.p, estimate or self.completion.estimate(values)
         raw = self.grid.weights(values)
         added = self.contributions(self.completion.fill(raw, values, estimate, estimate.expected))
         usual = self.contributions(self.completion.fill(raw, values, estimate, np.zeros_like(estimate.expected)))
@@ -263,50 +262,18 @@ class PartialTables:
             raise ValueError("these tables were made without their uncertainty")
         cells = self.grid.weights(values)
         cells[:, : len(self.completion.term)] *= ~estimate.unrated[:, self.completion.term]
-        line, mean, own = self._lines
+        line, mean, own = self.lines
         vector = self.uncertainty.start + cells @ self.uncertainty.factors
         vector += estimate.unrated @ mean + np.where(estimate.unrated, estimate.expected, 0.0) @ line
         variance = (vector**2).sum(axis=1) + cells @ self.uncertainty.variances + estimate.unrated @ own
         return np.asarray(np.sqrt(variance))
 
-    def one(self, values: Floats) -> tuple[Reasons, float]:
-        """Compute reasons and standard deviation for one row, shape (1, terms), something rated in it.
-
-        Where no two signals act together, by fewer steps than many rows take.
-        """
-        if not self.additive:
-            return self.reasons(values), float(self.answer(values, interval=True)[1][0])
-        p, at = self.p, self._at(values[:, self.p :])
+    def one(self, values: Floats) -> tuple[float, list[float], list[float], float]:
+        """Compute baseline, own, implied and the standard deviation for one row, shape (1, terms)."""
         estimate = self.completion.estimate(values)
-        place, first = self.grid.place(values), self._starts[:p]
-        cell, fraction = first + place.lower[0, :p], place.fraction[0, :p]
-        added = at.added[cell] + fraction[:, None] * (at.added[cell + 1] - at.added[cell])
-        unrated = np.flatnonzero(estimate.unrated[0])
-        expected, spread = estimate.expected[0, unrated], estimate.spread[0, unrated]
-        lower, beyond = self.completion.position(expected)
-        near, far = at.expected[:, lower, unrated]
-        after, beside = at.expected[:, lower + 1, unrated]
-        beyond, wide = beyond[:, None], spread[:, None]
-        near, far = near + beyond * (after - near), far + beyond * (beside - far)
-        now = near + wide * (far - near)
-        near, far = at.expected[:, REACH * PER_UNIT, unrated]
-        moved = now[:, 0] - (near + wide * (far - near))[:, 0]
-        still = np.abs(expected) < STILL
-        ratio = np.zeros((1, p))
-        ratio[0, unrated] = np.where(still, 0.0, moved / np.where(still, 1.0, expected))
-        implied = self.completion.share_out(ratio, estimate)
-        kappa = float(self.kappa(values, estimate)[0])
-        of_inputs = at.inputs + (added.sum(axis=0) + now.sum(axis=0))[1:]
-        given = ~np.isnan(values[0, p:])
-        by_gaps = ratio[0] * estimate.by_gaps[0]
-        own = np.concatenate([added[:, 0] + by_gaps, np.where(given, of_inputs, 0.0)])
-        baseline = self.intercept + now[:, 0].sum() + of_inputs[~given].sum() - implied.sum() - by_gaps.sum()
-        gap = self.gaps.added(len(unrated) / p) / max(len(unrated), 1)
-        own *= kappa
-        own[unrated] += gap
-        implied = np.concatenate([kappa * implied[0], np.zeros(len(given))])
-        reasons = Reasons(np.array([kappa * baseline + self.gaps.start]), own[None], implied[None])
-        return reasons, kappa * float(self._spread(values, estimate)[0])
+        reasons = self.reasons(values, estimate)
+        deviation = self.kappa(values, estimate) * self._spread(values, estimate)
+        return float(reasons.baseline[0]), reasons.own[0].tolist(), reasons.implied[0].tolist(), float(deviation[0])
 
     # -- what is known beforehand, given the inputs ------------------------------------------------------------------
 
@@ -322,13 +289,13 @@ class PartialTables:
         """
         inputs = values[:, self.p :]
         if len(values) == 1:
-            at = self._at(inputs)
+            at = self.at(inputs)
             return at.slopes[None], at.rest[None]
         kinds, which = np.unique(np.nan_to_num(inputs, nan=-1.0), axis=0, return_inverse=True)
-        at_each, which = [self._at(np.where(kind < 0, np.nan, kind)[None]) for kind in kinds], which.ravel()
+        at_each, which = [self.at(np.where(kind < 0, np.nan, kind)[None]) for kind in kinds], which.ravel()
         return np.array([at.slopes for at in at_each])[which], np.array([at.rest for at in at_each])[which]
 
-    def _at(self, inputs: Floats) -> AtInputs:
+    def at(self, inputs: Floats) -> AtInputs:
         """What the tables are at some inputs, coded, shape (1, inputs)."""
         key = np.nan_to_num(inputs, nan=-1.0).tobytes()
         if key not in self._at_inputs:
@@ -374,7 +341,7 @@ class PartialTables:
         return slice(start, start + int(self.grid.levels[j])), share, z, float(share @ z**2) or 1.0
 
     @cached_property
-    def _lines(self) -> tuple[Floats, Floats, Floats]:
+    def lines(self) -> tuple[Floats, Floats, Floats]:
         """Lines through the uncertainty's tables: slopes and means, shape (p, r), and mean variances, shape (p,)."""
         assert self.uncertainty is not None
         lines, means, own = [], [], []

@@ -27,6 +27,7 @@ LAYERS = {
     "factors": 2,
     "partial": 2,
     "subsets": 2,
+    "single": 2,
     "ratings": 2,
     "model": 3,
     "changes": 4,

@@ -153,8 +153,8 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
         if len(shown) <= last:
             yield f"  ({len(shown)} of {last + 1} ratings; all of them: --json)"
     for item in model.catalogue.inputs:
-        names = (*item.levels, "-") if unseen else item.levels
-        words = [f"{word} {_signed(value)}" for word, value in zip(names, model.tables[item.name], strict=False)]
+        levels = (*item.levels, "-") if unseen else item.levels
+        words = [f"{word} {_signed(value)}" for word, value in zip(levels, model.tables[item.name], strict=False)]
         yield from (f"  {line}" for line in _wrap(f"{item.label}: {', '.join(words)}", WIDTH - 2))
     if legend := ["- not observed"] * unseen + ["n/a not applicable"] * any(s.not_applicable for s in signals.values()):
         yield f"  {'; '.join(legend)}"
