@@ -62,7 +62,7 @@ class FactorModel:
     Attributes
     ----------
     mean, sd
-        Of the ratings, on their own scale, shape (p,).
+        Of the ratings, in steps between the knots of their scale, 0 at the lowest, shape (p,).
     loadings
         Of the signals, in standard units, shape (p, k).
     unique
@@ -130,7 +130,7 @@ class Completion:
     --------
     >>> grid = Grid(np.ones(2), np.ones(2), np.array([5, 5]))
     >>> even = np.full(5, 0.2)
-    >>> factors = FactorModel(np.full(2, 3.0), np.ones(2), np.full((2, 1), 0.8), np.full(2, 0.36), (even, even))
+    >>> factors = FactorModel(np.full(2, 2.0), np.ones(2), np.full((2, 1), 0.8), np.full(2, 0.36), (even, even))
     >>> completion = Completion(grid, factors, [1, 1])
     >>> completion.cells(np.array([[5.0, np.nan]])).round(2)
     array([[0.  , 0.  , 0.  , 0.  , 1.  , 0.  , 0.01, 0.05, 0.12, 0.24, 0.58, 0.  ]])
@@ -171,7 +171,8 @@ class Completion:
         for j in range(self.signals):
             total = self._communality[j] + self.factors.unique[j]
             below = np.clip(np.cumsum(self.factors.shares[j])[:-1], RARE, 1 - RARE)
-            middle = self.factors.shares[j] @ (self.grid.knots(j) - self.factors.mean[j]) / self.factors.sd[j]
+            steps = np.arange(self.grid.levels[j])
+            middle = self.factors.shares[j] @ (steps - self.factors.mean[j]) / self.factors.sd[j]
             bounds = middle + np.log(below / (1 - below)) / LOGISTIC * math.sqrt(total)
             start = int(self.grid.offsets[j])
             for kind, variance in enumerate((self.factors.unique[j], total)):
@@ -185,7 +186,7 @@ class Completion:
         signals = values[:, : self.signals]
         unrated = np.isnan(signals)
         rated = signals >= self._low
-        z = np.where(rated, (signals - self.factors.mean) / self.factors.sd, 0.0)
+        z = np.where(rated, (self.grid.positions(signals) - self.factors.mean) / self.factors.sd, 0.0)
         covariance = self._posterior(rated)
         by_gaps = np.zeros(z.shape)
         if (left_out := self.factors.left_out) is not None:

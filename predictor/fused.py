@@ -146,7 +146,11 @@ class Blocks:
 
     def code_column(self, column: Floats, term: int) -> tuple[Codes, NDArray[np.bool_] | None]:
         """Find the cells of one term's values, and which values stand beside the cells; None where none does."""
-        place = (column - self._low[term]) * self._per_cell[term]
+        if term in self._grid.uneven:
+            knots = self._grid.uneven[term]
+            place = np.interp(column, knots, 2.0 * np.arange(len(knots)))
+        else:
+            place = (column - self._low[term]) * self._per_cell[term]
         np.copyto(place, self.counts[term] - 1, where=np.isnan(place))  # the last: not observed
         if self._grid.apart[term]:
             np.copyto(place, self.counts[term] - 2, where=column == self._outside[term])
@@ -159,7 +163,7 @@ class Blocks:
         found = np.empty((len(codes[0]), len(codes)))
         for term, (code, count) in enumerate(zip(codes, self.counts, strict=True)):
             beside = [self._outside[term], np.nan] if self._grid.apart[term] else [np.nan]
-            rated = self._low[term] + np.arange(count - len(beside)) / self._per_cell[term]
+            rated = self._grid.at(np.arange(count - len(beside)) / 2, term)
             found[:, term] = np.append(rated, beside)[code]
         return found
 

@@ -336,7 +336,7 @@ class PartialTables:
         """Cells of a signal's levels, their shares, their standard units around their mean, and the mean square."""
         factors, start = self.completion.factors, int(self.grid.offsets[j])
         share = factors.shares[j]
-        z = (self.grid.knots(j) - factors.mean[j]) / factors.sd[j]
+        z = (np.arange(self.grid.levels[j]) - factors.mean[j]) / factors.sd[j]
         z = z - share @ z
         return slice(start, start + int(self.grid.levels[j])), share, z, float(share @ z**2) or 1.0
 

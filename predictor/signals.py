@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,14 @@ class Scale:
         Ends of the scale, both allowed as ratings.
     step
         Distance between the knots at which a model's tables are given; between them they are linear.
+    uneven
+        The knots, where they are not evenly spaced: for numbers most of which lie close together. They then say what
+        `low`, `high` and `step` (the distance of the first two) are.
 
     Raises
     ------
     CatalogueError
-        If the scale has no extent, or its knots are not between 2 and 64.
+        If the scale has no extent, its knots are not between 2 and 64, or do not rise.
 
     Examples
     --------
@@ -51,13 +55,19 @@ class Scale:
     (1.0, 2.0, 3.0, 4.0, 5.0)
     >>> str(Scale(0, 1, 0.5))
     '0 to 1'
+    >>> str(Scale(uneven=(0, 10, 20, 1000)))
+    '0 to 1000'
     """
 
     low: float = 1.0
     high: float = 5.0
     step: float = 1.0
+    uneven: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.uneven:
+            self._take_knots()
+            return
         for name in ("low", "high", "step"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -71,12 +81,25 @@ class Scale:
                 f"scale {self} with step {self.step:g}: the step must divide the scale into 1 to {MAX_KNOTS - 1} parts"
             )
 
+    def _take_knots(self) -> None:
+        for value in self.uneven:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise CatalogueError(f"scale.knots has {value!r}; write numbers")
+        knots = tuple(map(float, self.uneven))
+        if not 2 <= len(knots) <= MAX_KNOTS or any(b <= a for a, b in pairwise(knots)):
+            raise CatalogueError(f"scale.knots are {len(knots)} numbers; write 2 to {MAX_KNOTS}, each above the last")
+        for name, number in (("low", knots[0]), ("high", knots[-1]), ("step", knots[1] - knots[0])):
+            object.__setattr__(self, name, number)
+        object.__setattr__(self, "uneven", knots)
+
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}"
 
     @cached_property
     def knots(self) -> tuple[float, ...]:
         """The ratings at which tables are given, from `low` to `high`."""
+        if self.uneven:
+            return self.uneven
         count = round((self.high - self.low) / self.step)
         return (*(round(self.low + i * self.step, 12) for i in range(count)), self.high)
 
@@ -458,7 +481,9 @@ class Catalogue:
             item |= {"question": signal.question, "anchors": dict(signal.anchors)}
             item |= {"better": signal.better} if signal.direction else {}
             item |= {key: list(codes) for key in ("not_observed", "not_applicable") if (codes := getattr(signal, key))}
-            item["scale"] = {"low": signal.scale.low, "high": signal.scale.high, "step": signal.scale.step}
+            scale = signal.scale
+            even = {"low": scale.low, "high": scale.high, "step": scale.step}
+            item["scale"] = {"knots": list(scale.uneven)} if scale.uneven else even
             signals.append(item)
         return {
             "name": self.name,
@@ -494,9 +519,12 @@ def _wrong_code(code: Any, scale: Scale) -> str:
 
 def _scale(where: str, item: Any) -> Scale:
     number = (int, float)
-    _check_keys(where, item, required={}, optional={"low": number, "high": number, "step": number})
+    known = {"low": number, "high": number, "step": number, "knots": list}
+    _check_keys(where, item, required={}, optional=known)
+    if "knots" in item and (len(item) > 1 or not item["knots"]):
+        raise CatalogueError(f"{where}: knots say the whole scale; write two or more, without low, high and step")
     try:
-        return Scale(**item)
+        return Scale(uneven=tuple(item["knots"])) if "knots" in item else Scale(**item)
     except CatalogueError as error:
         raise CatalogueError(f"{where}: {error}") from None
 

@@ -250,11 +250,15 @@ class SingleRow:
 
     def _place(self, level: _Level, j: int, value: float) -> tuple[float, float, int, float]:
         """Find what a rating adds by itself, the rating in standard units, its place, and how far it is to the next."""
-        position = min(max((value - self._low[j]) / self._half_step[j], 0.0), self._halves[j] - 1.0)
+        if j in self._tables.grid.uneven:
+            knots = self._tables.grid.uneven[j]
+            position = 2 * float(np.interp(value, knots, np.arange(len(knots))))
+        else:
+            position = min(max((value - self._low[j]) / self._half_step[j], 0.0), self._halves[j] - 1.0)
         lower = min(int(position), self._halves[j] - 2)
         place, beyond = self._first[j] + lower, position - lower
         own = level.own[place] + beyond * (level.own[place + 1] - level.own[place])
-        return own, (value - self._mean[j]) / self._sd[j], place, beyond
+        return own, (position / 2 - self._mean[j]) / self._sd[j], place, beyond
 
 
 def _pieces(at: AtInputs) -> list[list[Piece]]:

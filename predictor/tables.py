@@ -7,7 +7,7 @@ knots it is linear. So a table is an exact function of any rating, on the knots 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -19,6 +19,10 @@ from predictor.signals import Catalogue
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+FEW_VALUES = 50  # values of a column under which its knots stay evenly spaced
+WASTED = 0.05  # share of the values, in more than half of the gaps between even knots, up to which these are wasted
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Grid:
         Number of knots, 2 or more, shape (terms,).
     apart
         1 where a term has a cell for "not applicable", else 0, shape (terms,).
+    uneven
+        Knots of terms whose knots are not evenly spaced, by number of the term, shape (levels,).
 
     Examples
     --------
@@ -61,6 +67,7 @@ class Grid:
     step: Floats
     levels: Ints
     apart: Ints = field(default_factory=lambda: np.zeros((), dtype=np.int64))
+    uneven: Mapping[int, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "apart", np.broadcast_to(self.apart, self.levels.shape))
@@ -75,6 +82,7 @@ class Grid:
             np.array([scale.step for scale in scales] + [1.0 for _ in inputs]),
             np.array([len(scale.knots) for scale in scales] + inputs),
             np.array([int(bool(signal.not_applicable)) for signal in catalogue.signals] + [0 for _ in inputs]),
+            {term: np.array(scale.uneven) for term, scale in enumerate(scales) if scale.uneven},
         )
 
     @cached_property
@@ -99,18 +107,44 @@ class Grid:
 
     def knots(self, term: int) -> Floats:
         """Knots of one term, shape (levels,)."""
+        if term in self.uneven:
+            return self.uneven[term]
         return np.asarray(self.low[term] + self.step[term] * np.arange(self.levels[term]))
 
     def clip(self, values: Floats) -> Floats:
         """Bring values beyond the ends, of shape (n, terms), to the end; NaN and "not applicable" stay."""
-        high = self.low + self.step * (self.levels - 1)
-        return np.where(values == self.outside, values, np.clip(values, self.low, high))
+        return np.where(values == self.outside, values, np.clip(values, self.low, self._high))
+
+    @cached_property
+    def _high(self) -> Floats:
+        return np.array([self.knots(term)[-1] for term in range(len(self.levels))])
+
+    def positions(self, values: Floats) -> Floats:
+        """Count steps between knots: 0 at the first knot, 1 at the second, 1.5 half way to the third.
+
+        Parameters
+        ----------
+        values
+            Of the first m terms, shape (n, m), on their scales; NaN stays.
+        """
+        m = values.shape[1]
+        positions = np.asarray((values - self.low[:m]) / self.step[:m])
+        for term, knots in self.uneven.items():
+            if term < m:
+                positions[:, term] = np.interp(values[:, term], knots, np.arange(len(knots)))
+        return positions
+
+    def at(self, positions: Floats, term: int) -> Floats:
+        """Give the values of one term at positions, counted in steps between knots."""
+        if term in self.uneven:
+            return np.interp(positions, np.arange(len(self.uneven[term])), self.uneven[term])
+        return np.asarray(self.low[term] + positions * self.step[term])
 
     def place(self, values: Floats) -> Place:
         """Find the cells of values of shape (n, terms); values beyond the ends stand on the end."""
         missing, other = np.isnan(values), values == self.outside
         beside = missing | other
-        position = np.clip((values - self.low) / self.step, 0, self.levels - 1)
+        position = np.clip(self.positions(values), 0, self.levels - 1)
         lower = np.minimum(np.where(beside, 0, position).astype(np.int64), self.levels - 2)
         fraction = np.where(beside, 0.0, position - lower)
         return Place(np.where(missing, self.unrated, np.where(other, self.levels, lower)), fraction)
@@ -152,6 +186,41 @@ class Grid:
         cells[rows, at] = 1 - place.fraction
         cells[rows, at + 1] += place.fraction
         return cells[:, :-1]
+
+
+def uneven_knots(values: Floats, low: float, high: float, count: int = 11) -> tuple[float, ...]:
+    """Place knots where values are, if evenly spaced ones would be wasted: if half of the gaps between them hold few.
+
+    Evenly used columns keep even knots, on which tables are smoother.
+
+    Parameters
+    ----------
+    values
+        Of one column, shape (n,), none missing.
+    low, high
+        Ends of its scale.
+    count
+        Number of knots.
+
+    Returns
+    -------
+    tuple of float
+        Quantiles of the values, each once, with both ends; empty where even knots do.
+
+    Examples
+    --------
+    >>> uneven_knots(np.arange(100.0), 0, 99)
+    ()
+    >>> uneven_knots(np.append(np.arange(100.0), 5000.0), 0, 5000, count=5)
+    (0.0, 25.0, 50.0, 75.0, 5000.0)
+    """
+    if len(values) < FEW_VALUES:
+        return ()
+    share = np.histogram(values, bins=count - 1, range=(low, high))[0] / len(values)
+    if np.sort(share)[: (count - 1) // 2 + 1].sum() > WASTED:
+        return ()
+    knots = np.unique(np.concatenate([[low], np.quantile(values, np.linspace(0, 1, count)[1:-1]), [high]]))
+    return tuple(knots.tolist()) if len(knots) > 2 else ()
 
 
 class Tables:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from predictor import Catalogue, OfferClassifier
+from predictor.errors import CatalogueError
 from predictor.fused import Blocks
+from predictor.signals import Scale
 from predictor.tables import Grid, PairTables, Tables
 
 GRID = Grid(
@@ -72,3 +77,35 @@ def test_fused_codes_mean_the_same(rows: list[tuple[float, float, float]]) -> No
     for row, weights in zip(values.tolist(), expected, strict=True):
         if (cells := GRID.cells(row)) is not None:
             assert weights[GRID.offsets[:-1] + cells].tolist() == pytest.approx([1.0] * 3)
+
+
+def test_knots_may_lie_where_values_are() -> None:
+    """One column of many small and a few huge numbers: every look-up agrees, and a model gains by such knots."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.exp(rng.normal(2.6, 1.2, 900)), rng.integers(1, 6, 900)])
+    y = (rng.random(900) < 1 / (1 + np.exp(2.6 - np.log(X[:, 0])))).astype(int)
+    model = OfferClassifier().fit(X[:600], y[:600]).model_
+    low, high = map(np.array, model.catalogue.ends)
+    knots = model.catalogue.signals[0].scale.knots
+    assert knots[5] < high[0] / 10 and not model.catalogue.signals[1].scale.uneven
+    grid = Grid.of(model.catalogue)
+    values = np.clip(X[600:], low, high)
+    np.testing.assert_allclose(grid.at(grid.positions(values)[:, 0], 0), values[:, 0])
+    values[rng.random(values.shape) < 0.3] = np.nan
+    many = model.predict_many(pd.DataFrame(values, columns=list(model.signals)))
+    for row, answer in zip(values, many["offer_probability"], strict=True):
+        rated = {name: float(value) for name, value in zip(model.signals, row, strict=True) if value == value}
+        assert model.predict(rated).offer_probability == pytest.approx(answer, abs=1e-12)
+    scale = Scale(low[0], high[0], (high[0] - low[0]) / 10)
+    even = replace(
+        model.catalogue, signals=(replace(model.catalogue.signals[0], scale=scale), model.catalogue.signals[1])
+    )
+    losses = []
+    for catalogue in (model.catalogue, even):
+        odds = OfferClassifier(catalogue).fit(X[:600], y[:600]).model_.log_odds(X[600:])
+        losses.append(np.logaddexp(0, (1 - 2 * y[600:]) * odds).mean())
+    assert losses[0] < 0.98 * losses[1]
+    again = Catalogue.from_dict(model.catalogue.to_dict())
+    assert again == model.catalogue
+    with pytest.raises(CatalogueError, match="each above the last"):
+        Scale(uneven=(1, 5, 3))

@@ -134,6 +134,8 @@ class Coder:
 
     def _integers(self, cells: pa.Array, term: int, scale: Scale) -> Column | None:
         """Code whole numbers, all of them in cells, without a float; None where they are not, or not in the scale."""
+        if scale.uneven:
+            return None
         low, high, per_one, last = int(scale.low), int(scale.high), 2 / scale.step, self._last[term]
         values, empty = _buffers(cells)
         kind = np.iinfo(values.dtype)

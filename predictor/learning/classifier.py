@@ -21,7 +21,7 @@ from predictor.learning.regression import PRIOR_ROWS
 from predictor.learning.threads import one_blas_thread
 from predictor.model import OfferModel, Pair, Pattern, Triple, pattern_of, probability
 from predictor.signals import Catalogue, Scale, Signal
-from predictor.tables import Floats, Grid
+from predictor.tables import Floats, Grid, uneven_knots
 
 DECIMALS = 15  # of the tables in the file: rounding never makes a better rating hurt by more than 1e-12
 FACTOR_DECIMALS = 5  # of the interval's factors, which are estimates of estimates
@@ -181,7 +181,9 @@ def _catalogue_of(X: Floats, names: NDArray[Any] | None) -> Catalogue:
         name = str(names[j]) if names is not None else f"x{j}"
         whole = high - low < 2 * KNOTS and bool((seen == np.round(seen)).all())
         step = 1.0 if whole and high - low == round(high - low) else (high - low) / (KNOTS - 1)
-        signals.append(Signal(name, name, "signals", scale=Scale(low, high, step)))
+        knots = () if whole else uneven_knots(seen, low, high, KNOTS)
+        scale = Scale(uneven=knots) if knots else Scale(low, high, step)
+        signals.append(Signal(name, name, "signals", scale=scale))
     outcome = "y" + "_" * max(len(signal.name) for signal in signals)  # a name that no column has
     return Catalogue("columns", "Columns of X", tuple(signals), {"signals": "Signals"}, outcome=outcome)
 

@@ -62,10 +62,11 @@ def fit_factors(
     signals = values[:, :p]
     rated = (signals >= grid.low[:p]).astype(np.float64)
     count = rated.sum(axis=0)
-    middle = grid.low[:p] + grid.step[:p] * (grid.levels[:p] - 1) / 2
-    total = np.where(rated > 0, signals, 0.0).sum(axis=0)
+    positions = grid.positions(signals)
+    middle = (grid.levels[:p] - 1) / 2
+    total = np.where(rated > 0, positions, 0.0).sum(axis=0)
     mean = np.where(count > 0, total / np.maximum(count, 1), middle)
-    centred = np.where(rated > 0, signals - mean, 0.0)
+    centred = np.where(rated > 0, positions - mean, 0.0)
     square = (centred**2).sum(axis=0)
     pooled = square.sum() / max(count.sum(), 1.0) or 1.0
     sd = np.sqrt((square + PSEUDO_ROWS * pooled) / (count + PSEUDO_ROWS))

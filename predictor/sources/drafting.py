@@ -22,6 +22,7 @@ from predictor.ratings import NO, YES, Ratings
 from predictor.signals import Catalogue, Scale, Signal
 from predictor.sources.files import read_csv, read_json, read_parquet, read_ratings
 from predictor.sources.hints import CODES, OddEnd, Tendency, numbered, obvious_codes, odd_ends, tendency
+from predictor.tables import uneven_knots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,7 +102,11 @@ class _Column:
         """The narrowest scale in use that holds the column."""
         if self.shipped:
             return self.shipped.scale
-        return _narrowest(self.low, self.high, whole=self.whole, many=bool(self.filled.sum() >= _MANY))
+        scale = _narrowest(self.low, self.high, whole=self.whole, many=bool(self.filled.sum() >= _MANY))
+        if self.values is not None and len(scale.knots) > 2 and len(self.points) > len(scale.knots):
+            knots = uneven_knots(self.values[self.filled], scale.low, scale.high)
+            return Scale(uneven=tuple(float(f"{knot:.6g}") for knot in knots)) if knots else scale
+        return scale
 
     def fits(self, scale: Scale) -> bool:
         """Whether the column can share a scale, though it may not use its ends.
@@ -338,8 +343,10 @@ def _scales(signals: Sequence[_Column]) -> tuple[Scale, dict[str, Scale]]:
     The widest scale wins only if a quarter of those that would share it need its width: one item from 1 to 7 among
     twenty from 1 to 5 must not stretch them all.
     """
+    uneven = {column.name: column.scale for column in signals if column.scale.uneven}
     given: dict[str, Scale] = {}
-    rest = [column for column in signals if not column.binary] or list(signals)
+    even = [column for column in signals if column.name not in uneven]
+    rest = [column for column in even if not column.binary] or even
     while rest:
         own = [column.scale for column in rest]
         sharing = {scale: [column for column in rest if column.fits(scale)] for scale in own}
@@ -347,8 +354,8 @@ def _scales(signals: Sequence[_Column]) -> tuple[Scale, dict[str, Scale]]:
         best = max(fair, key=lambda scale: (len(sharing[scale]), own.count(scale)))
         given |= {column.name: best for column in sharing[best]}
         rest = [column for column in rest if column.name not in given]
-    common = next(iter(given.values()))
-    return common, {column.name: given.get(column.name, column.scale) for column in signals}
+    common = next(iter(given.values()), Scale())
+    return common, {column.name: (given | uneven).get(column.name, column.scale) for column in signals}
 
 
 def _write(
@@ -476,6 +483,8 @@ def _suggested(column: _Column, why: str, key: str, code: float) -> list[str]:
 
 
 def _inline(scale: Scale) -> str:
+    if scale.uneven:
+        return f"scale = {{ knots = [{', '.join(f'{knot:g}' for knot in scale.uneven)}] }} # where its values are"
     return f"scale = {{ low = {scale.low:g}, high = {scale.high:g}, step = {scale.step:g} }}"
 
 
