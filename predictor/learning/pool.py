@@ -136,24 +136,18 @@ def fit_pool(
     left_out = np.isnan(values[:, : completion.signals]).mean(axis=1)
     if fold is not None and (boosted or left_out.any()):
         kappa = _kappa(values, regressions.terms, grid, completion)
-        jobs = (
-            delayed(_out_of_fold)(cells, y, known_cells, grid, catalogue, prior, fold == k, regressions)
-            for k in range(fold.max() + 1)
-        )
-        first = np.empty(len(y))
-        for k, part in enumerate(Parallel(n_jobs=n_jobs, prefer="threads")(jobs)):
-            first[fold == k] = part
-        first *= kappa
-        mixed = first
+        first = _OutOfFold(cells, y, known_cells, grid, catalogue, prior, fold, regressions, kappa, n_jobs)
         of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
         if boosted:
             boosters = _boost(cells, y, grid, fold, first, kappa, of_terms, seed, n_jobs)
         if boosters:
             second = kappa * boosters.out_of_fold
-            intercept, *both = weigh(first, second, y)
+            intercept, *both = weigh(first.log_odds(), second, y)
             weights = both[0], both[1]
-            mixed = intercept + weights[0] * first + weights[1] * second
-        gaps = fit_gaps(mixed, y, left_out, groups)
+        # On the rows that it was fitted on, the regression shows whether gaps may tell anything, before folds do.
+        if fit_gaps(kappa * evaluate(regressions.terms, cells, grid), y, left_out, groups).slope:
+            mixed = weights[0] * first.log_odds() + (intercept + weights[1] * second if boosters else 0.0)
+            gaps = fit_gaps(mixed, y, left_out, groups)
     terms = regressions.terms
     start, factors, variances = leading.uncertainty(known_cells)
     scale = weights[0]
@@ -269,7 +263,7 @@ def _boost(
     y: Floats,
     grid: Grid,
     fold: Ints,
-    first: Floats,
+    first: _OutOfFold,
     kappa: Floats,
     directions: Ints,
     seed: int,
@@ -277,7 +271,8 @@ def _boost(
 ) -> Boosters | None:
     """Fit boosters of pairs, or of triples where these are better; None where they add little to the regression.
 
-    `first` are the regression's log-odds out of fold, drawn towards zero by `kappa` for what was not rated.
+    A few folds are tried first; the others, the regression's as well, are fitted where boosters pass. What was not
+    rated draws log-odds towards zero by `kappa`.
     """
     count = int(fold.max()) + 1
     tried = fold < TRIAL
@@ -288,7 +283,7 @@ def _boost(
             break
         small = fit_folds(cells, y, grid, fold, range(min(TRIAL, count)), order=order, **options)
         second = kappa * average(small, cells, grid, fold).out_of_fold
-        _, regression, boosters = weigh(first[tried], second[tried], y[tried])
+        _, regression, boosters = weigh(first.log_odds(TRIAL)[tried], second[tried], y[tried])
         if boosters < LEAST:
             break
         loss = float(np.logaddexp(0, (1 - 2 * y[tried]) * second[tried]).sum())
@@ -300,19 +295,52 @@ def _boost(
     _, order, small = best
     small = small + fit_folds(cells, y, grid, fold, range(TRIAL, count), order=order, **options)
     found = average(enlarge(small, cells, y, grid, fold, order=order, **options), cells, grid, fold)
-    return found if weigh(first, kappa * found.out_of_fold, y)[2] >= LEAST else None
+    return found if weigh(first.log_odds(), kappa * found.out_of_fold, y)[2] >= LEAST else None
 
 
-def _out_of_fold(
+class _OutOfFold:
+    """Log-odds by the regression of rows that it was not fitted on, fold by fold, as far as they are asked for."""
+
+    def __init__(
+        self,
+        cells: Floats,
+        y: Floats,
+        known: Floats,
+        grid: Grid,
+        catalogue: Catalogue,
+        prior: Prior | None,
+        fold: Ints,
+        start: Regressions,
+        kappa: Floats,
+        n_jobs: int | None,
+    ) -> None:
+        self._rows, self._about = (cells, y, known), (grid, catalogue, prior, start)
+        self._fold, self._kappa, self._n_jobs = fold, kappa, n_jobs
+        self._log_odds = np.full(len(y), np.nan)
+
+    def log_odds(self, folds: int | None = None) -> Floats:
+        """Fit the first folds, or all, as far as they are not yet; NaN in the rows of the others, shape (n,)."""
+        count = int(self._fold.max()) + 1
+        missing = [k for k in range(min(folds or count, count)) if np.isnan(self._log_odds[self._fold == k]).any()]
+        jobs = (delayed(_fit_without)(*self._rows, *self._about, self._fold == k) for k in missing)
+        parts = Parallel(n_jobs=self._n_jobs, prefer="threads")(jobs)
+        for k, part in zip(missing, parts, strict=True):
+            outside = self._fold == k
+            self._log_odds[outside] = self._kappa[outside] * part
+        return self._log_odds
+
+
+def _fit_without(
     cells: Floats,
     y: Floats,
     known: Floats,
     grid: Grid,
     catalogue: Catalogue,
     prior: Prior | None,
-    outside: NDArray[np.bool_],
     start: Regressions,
+    outside: NDArray[np.bool_],
 ) -> Floats:
+    """Fit on all rows but those `outside`, and give the log-odds of these."""
     inside = np.concatenate([np.ones(len(known) - len(cells), dtype=bool), ~outside])
     with one_blas_thread():  # in this process, too, which may be another
         fitted = fit_regressions(cells[~outside], y[~outside], known[inside], grid, catalogue, prior, start)
