@@ -165,11 +165,14 @@ class Ratings:
     ) -> Ratings:
         """Parse a DataFrame; NaN, None and NA mean not observed.
 
+        Named levels of its index that are columns of the catalogue are read as such.
+
         Raises
         ------
         RatingsError
             With every problem of the frame.
         """
+        frame = _with_index(frame, catalogue)
         names = [str(name) for name in frame.columns]
         problems = _header(names, catalogue)
         columns: dict[str, Cells] = {}
@@ -210,7 +213,8 @@ class Ratings:
                 problems += bad
         for name in dict.fromkeys([*([catalogue.group] if catalogue.group else []), *catalogue.context]):
             if name in columns:
-                context[name], bad = _once(partial(_plain, name=name), columns[name])
+                exact = training and name == catalogue.group
+                context[name], bad = _once(partial(_plain, name=name, exact=exact), columns[name])
                 problems += bad
         unknown = {problem.column or problem.found for problem in problems if problem.kind.startswith(NOT_IN)}
         if len(unknown) > max(3, 3 * len(columns)):  # not a slip in a name or two: another file altogether
@@ -377,6 +381,7 @@ def columns_of(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:
 
 def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] | None:
     """Look at whole columns; None if anything is wrong, or is not plain numbers and words."""
+    frame = _with_index(frame, catalogue)
     names = [str(name) for name in frame.columns]
     if not len(frame) or _header(names, catalogue):
         return None
@@ -400,6 +405,12 @@ def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] 
                 return None
         found[name] = values
     return found
+
+
+def _with_index(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
+    """Turn named levels of the index that are columns of the catalogue into columns, as after `set_index`."""
+    levels = [name for name in frame.index.names if name in catalogue.columns and name not in frame.columns]
+    return frame.reset_index(level=levels) if levels else frame
 
 
 class Text(list[str]):
@@ -586,16 +597,23 @@ def _coded(words: NDArray[Any], item: ContextInput) -> Floats:
     return np.array([code.get(word, np.nan) for word in words])
 
 
-def _plain(cells: Cells, name: str) -> tuple[NDArray[Any], list[Problem]]:
-    """Turn context cells into text; an id read as 7.0 is the id 7."""
+def _plain(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDArray[Any], list[Problem]]:
+    """Turn context cells into text; an id read as 7.0 is the id 7.
+
+    Where ids must be `exact`, floats too large to tell neighbours apart are problems.
+    """
     words, problems = np.full(len(cells), "", dtype=object), []
     for row, cell in enumerate(cells):
-        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        real = isinstance(cell, float | np.floating)
+        if cell is None or (real and math.isnan(cell)):
             continue
         if isinstance(cell, Mapping | list | tuple | set):
             problems.append(Problem("must be text or a number", row + 1, name, repr(cell)))
+        elif exact and real and abs(cell) > 2 ** (np.finfo(type(cell)).nmant + 1):
+            kind = "is a decimal number too large to tell ids apart; write ids as whole numbers or as text"
+            problems.append(Problem(kind, row + 1, name, str(cell)))
         else:
-            words[row] = (str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)).strip()
+            words[row] = (str(int(cell)) if real and cell.is_integer() else str(cell)).strip()
     return words, problems
 
 

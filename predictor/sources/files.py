@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+\s*)$")
+_ROW_LABEL = re.compile(r"__index_level_\d+__")  # the column in which pandas keeps an index without a name
+_WHOLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
 FORMATS = (".json", ".csv", ".parquet")
 
 
@@ -209,7 +211,10 @@ def with_point(cell: str) -> str:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a Parquet file into a DataFrame.
+    """Read the columns of a Parquet file into a DataFrame, as a batch reads them.
+
+    What was the index of a DataFrame is a column like any other, unless it had no name. Whole numbers stay whole where
+    some are missing: as floats, ids above 2^53 would become one another.
 
     Raises
     ------
@@ -222,10 +227,16 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
     try:
         import pyarrow as pa
+        import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError("pyarrow", "reading Parquet", "train") from None
+    whole = {pa.from_numpy_dtype(kind.lower()): getattr(pd, f"{kind}Dtype")() for kind in _WHOLE}
     try:
-        return pd.read_parquet(path, engine="pyarrow")
+        with pq.ParquetFile(path) as file:
+            names = [name for name in file.schema_arrow.names if not _ROW_LABEL.fullmatch(name)]
+            table = file.read().select([place for place, name in enumerate(file.schema_arrow.names) if name in names])
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=whole.get)
+        return frame
     except OSError as error:
         raise RatingsError(str(path), [Problem(_os_reason(error))]) from None
     except pa.ArrowException as error:

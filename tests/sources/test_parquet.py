@@ -1,0 +1,81 @@
+"""Parquet as pandas writes it: an index is columns like any other, and ids keep their value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from predictor import Catalogue, OfferModel, Ratings, read_ratings, simulate_interviews
+from predictor.batch.running import score_files
+from predictor.batch.scoring import ScoringOptions
+from predictor.errors import RatingsError
+from predictor.sources.drafting import draft_catalogue
+
+BIG = 2**60  # from 2^53 on, floats cannot tell whole numbers apart
+INDEXES = [["rater_role"], ["rater_role", "origin"], ["goals_discussed"], ["candidate_id"], ["offer"], []]
+
+
+def _frame() -> pd.DataFrame:
+    ratings = simulate_interviews(40, seed=3)
+    known = ratings.context[[name for name in ratings.context if name in ratings.catalogue.columns]]
+    outcomes = pd.Series(ratings.y).map({0.0: "no", 1.0: "yes"})
+    return pd.concat([ratings.X, known], axis=1).assign(offer=outcomes)
+
+
+@pytest.mark.parametrize("index", INDEXES, ids=",".join)
+def test_columns_of_an_index_are_read(tmp_path: Path, index: list[str]) -> None:
+    """From a file, by batch and from the frame itself: the same rows, the same answers, still SIMULATED."""
+    frame, model, catalogue = _frame(), OfferModel.published(), Catalogue.shipped()
+    wanted = Ratings.from_frame(frame, catalogue)
+    frame = frame.sort_values("goals_discussed").sort_index()  # an index of numbers, which pandas keeps as a column
+    indexed = frame.set_index(index) if index else frame
+    indexed.to_parquet(path := tmp_path / "indexed.parquet")
+    read = read_ratings(path, catalogue)
+    for ratings in (read, Ratings.from_frame(indexed, catalogue)):
+        assert ratings.digest == wanted.digest
+        assert ratings.simulated
+    expected = model.predict_many(wanted)["offer_probability"].to_numpy()
+    np.testing.assert_array_equal(model.predict_many(read)["offer_probability"], expected)
+    np.testing.assert_array_equal(model.predict_many(indexed)["offer_probability"], expected)
+    score_files(path, tmp_path / "out.parquet", model, options=ScoringOptions())
+    np.testing.assert_allclose(pd.read_parquet(tmp_path / "out.parquet")["offer_probability"], expected, atol=1e-12)
+
+
+def test_an_index_of_numbers_without_a_name_is_no_column(tmp_path: Path) -> None:
+    _frame().iloc[::2].to_parquet(path := tmp_path / "half.parquet")
+    assert "__index_level_0__" not in read_ratings(path).columns
+    assert len(read_ratings(path)) == 20
+
+
+def test_a_draft_sees_an_index(tmp_path: Path) -> None:
+    _frame().set_index("candidate_id").to_parquet(path := tmp_path / "my.parquet")
+    assert 'group = "candidate_id"' in draft_catalogue(path, outcome="offer", group="candidate_id")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "frame", "object", "json", "csv"])
+def test_whole_number_ids_keep_their_value_beside_a_gap(tmp_path: Path, kind: str) -> None:
+    ids = pd.array([BIG + 1, BIG + 2, None], dtype="Int64")
+    frame = pd.DataFrame({"candidate_id": ids, "goals_discussed": [4, 5, 3]})
+    if kind == "parquet":
+        frame.to_parquet(path := tmp_path / "ids.parquet")
+    elif kind == "json":
+        (path := tmp_path / "ids.json").write_text(frame.to_json(orient="records"))
+    elif kind == "csv":
+        frame.to_csv(path := tmp_path / "ids.csv", index=False)
+    else:
+        frame = frame.astype({"candidate_id": object}) if kind == "object" else frame
+    ratings = Ratings.from_frame(frame, Catalogue.shipped()) if kind in ("frame", "object") else read_ratings(path)
+    assert ratings.columns["candidate_id"].tolist() == [str(BIG + 1), str(BIG + 2), ""]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "Float32", "Float64"])
+def test_ids_that_became_floats(dtype: str) -> None:
+    """They are whole numbers where a float holds them exactly; where it may not, they are no group to train with."""
+    frame = pd.DataFrame({"candidate_id": pd.Series([7, 8], dtype=dtype), "goals_discussed": [4, 5], "offer": [1, 0]})
+    assert Ratings.from_frame(frame, Catalogue.shipped(), training=True).columns["candidate_id"].tolist() == ["7", "8"]
+    frame["candidate_id"] = frame["candidate_id"] * 2**60
+    with pytest.raises(RatingsError, match="too large to tell ids apart"):
+        Ratings.from_frame(frame, Catalogue.shipped(), training=True)
