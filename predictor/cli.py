@@ -172,6 +172,11 @@ def predict(
         click.echo(render_changes(what_would_change(chosen, shown[0], line=past)))
 
 
+_offer_word = click.option(
+    "--offer-word", metavar="WORD", help="The outcome that means an offer, such as Ja; one other word may mean none."
+)
+
+
 def _clustered(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of where its fits run, and run it there."""
 
@@ -295,6 +300,7 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
     help="Start from published effects (SIMULATED); auto does so with fewer than 50 offers or non-offers.  "
     "[default: the experiment's, auto]",
 )
+@_offer_word
 @click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
 @click.option("--register", "registered", is_flag=True, help="Register the model; the first becomes the champion.")
 @click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
@@ -306,6 +312,7 @@ def train(
     experiment: str,
     name: str | None,
     prior: str | None,
+    offer_word: str | None,
     plots: Path | None,
     registered: bool,
     no_track: bool,
@@ -344,7 +351,9 @@ def train(
         )
     config = replace(config, prior=prior or config.prior)
     name = _name(name or _plain(f"{data.stem if data else 'journal'}-{short}"))
-    ratings = _rows(source, _catalogue(signals), journal=journal is not None)
+    if offer_word and journal:
+        raise ConfigError("--offer-word is for files; a journal's outcomes are offers or not")
+    ratings = _rows(source, _catalogue(signals), journal=journal is not None, offer_word=offer_word)
     present = Present.of(OfferModel.load(_model_path(None)), MODELS) if journal else None
     _writable()
     _end_on_sigterm()
@@ -426,10 +435,18 @@ def _registered(version: str) -> None:
 @click.option(
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
 )
+@_offer_word
 @click.option("--name", help="Name of the comparison.  [default: compare-DATA]")
 @click.option("--no-track", is_flag=True, help="Do not record the runs in MLflow.")
 @_clustered
-def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name: str | None, no_track: bool) -> None:
+def compare(
+    data: Path,
+    experiments: tuple[str, ...],
+    signals: Path | None,
+    offer_word: str | None,
+    name: str | None,
+    no_track: bool,
+) -> None:
     """Train experiments on the same rows and folds, and rank them.
 
     EXPERIMENTS are files experiments/NAME.toml; all of them where none is named.
@@ -446,7 +463,7 @@ def compare(data: Path, experiments: tuple[str, ...], signals: Path | None, name
     from predictor.trainings import MODEL, compare_and_keep
 
     name = _name(name or _plain(f"compare-{data.stem}"))
-    ratings = read_ratings(data, _catalogue(signals), training=True)
+    ratings = read_ratings(data, _catalogue(signals), training=True, offer_word=offer_word)
     named = experiments or tuple(sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))) or ("pool",)
     configs = {}
     for short, config in map(_experiment, named):
@@ -734,7 +751,8 @@ def form(signals: Path | None) -> None:
 @click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
 @click.option("--group", help="Column whose rows belong together, as a candidate's.")
-def infer(data: Path, outcome: str, group: str | None) -> None:
+@_offer_word
+def infer(data: Path, outcome: str, group: str | None, offer_word: str | None) -> None:
     """Draft a catalogue from a file of ratings, for you to review.
 
     \b
@@ -743,7 +761,7 @@ def infer(data: Path, outcome: str, group: str | None) -> None:
     """
     from predictor.sources.drafting import draft_catalogue
 
-    click.echo(draft_catalogue(data, outcome=outcome, group=group), nl=False)
+    click.echo(draft_catalogue(data, outcome=outcome, group=group, offer_word=offer_word), nl=False)
 
 
 @main.command()
@@ -950,14 +968,14 @@ def _catalogue(path: Path | None) -> Catalogue:
     return Catalogue.load(path) if path else Catalogue.shipped()
 
 
-def _rows(source: Path, catalogue: Catalogue, *, journal: bool) -> Ratings:
+def _rows(source: Path, catalogue: Catalogue, *, journal: bool, offer_word: str | None = None) -> Ratings:
     """Read rows to train on, from a file or a journal."""
     from predictor.sources.files import read_ratings
     from predictor.sources.journal import Journal
 
     if journal:
         return Journal.existing(source, catalogue).ratings(training=True)
-    return read_ratings(source, catalogue, training=True)
+    return read_ratings(source, catalogue, training=True, offer_word=offer_word)
 
 
 def _experiment(given: str) -> tuple[str, TrainingConfig]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import Problem, RatingsError, nearest, shorten
+from predictor.outcomes import is_offer, other_words, plain_word
 from predictor.signals import NOT_APPLICABLE, ORIGIN, RATINGS, SIMULATED, Catalogue, ContextInput, folded
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     Cells = Sequence[Any] | NDArray[Any]
 
 HINTS, LONGEST = 100, 100  # a hint takes a millisecond: for so many unknown names at most, and of so many characters
-YES = {"1", "1.0", "yes", "y", "true"}
-NO = {"0", "0.0", "no", "n", "false"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_IN = "is not in the catalogue"
 _NOT_A_NUMBER = "is not a number; write one{other}, or leave it {empty} where it was not observed"
@@ -105,6 +104,7 @@ class Ratings:
         *,
         source: str = "ratings",
         training: bool = False,
+        offer_word: str | None = None,
         problems: Iterable[Problem] = (),
     ) -> Ratings:
         """Parse mappings, each flat or with its ratings under the key "ratings".
@@ -116,6 +116,9 @@ class Ratings:
             observed) and context.
         training
             Whether outcomes of both kinds must be there.
+        offer_word
+            The outcome that means an offer, where it is another word than those of `predictor.outcomes.OFFER`; there
+            may be one other word then, which means none.
 
         Raises
         ------
@@ -135,7 +138,7 @@ class Ratings:
                     problems.append(Problem(kind, number, found=name))
         present = dict.fromkeys(name for row in rows for name in row if name in known)
         columns = {name: [row.get(name) for row in rows] for name in present}
-        return cls._parse(columns, len(rows), catalogue, source, training, "null", problems)
+        return cls._parse(columns, len(rows), catalogue, source, training, offer_word, "null", problems)
 
     @classmethod
     def from_text(
@@ -146,6 +149,7 @@ class Ratings:
         *,
         source: str = "ratings",
         training: bool = False,
+        offer_word: str | None = None,
         problems: Iterable[Problem] = (),
     ) -> Ratings:
         """Parse a table of text, as a CSV file holds it; an empty cell means not observed.
@@ -157,11 +161,17 @@ class Ratings:
         """
         found, known = [*problems, *_header(header, catalogue)], frozenset(catalogue.columns)
         columns = {name: Text(row[place] for row in rows) for place, name in enumerate(header) if name in known}
-        return cls._parse(columns, len(rows), catalogue, source, training, "empty", found)
+        return cls._parse(columns, len(rows), catalogue, source, training, offer_word, "empty", found)
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, catalogue: Catalogue, *, source: str = "frame", training: bool = False
+        cls,
+        frame: pd.DataFrame,
+        catalogue: Catalogue,
+        *,
+        source: str = "frame",
+        training: bool = False,
+        offer_word: str | None = None,
     ) -> Ratings:
         """Parse a DataFrame; NaN, None and NA mean not observed.
 
@@ -183,7 +193,7 @@ class Ratings:
                     columns[name] = series.to_numpy(np.float64, na_value=np.nan)
                 else:
                     columns[name] = _each(series) if name in catalogue.names else _words(series)
-        return cls._parse(columns, len(frame), catalogue, source, training, "empty", problems)
+        return cls._parse(columns, len(frame), catalogue, source, training, offer_word, "empty", problems)
 
     @classmethod
     def _parse(
@@ -193,6 +203,7 @@ class Ratings:
         catalogue: Catalogue,
         source: str,
         training: bool,
+        offer_word: str | None,
         empty: str,
         problems: list[Problem],
     ) -> Ratings:
@@ -204,7 +215,10 @@ class Ratings:
         problems += _out_of_scale(values, catalogue, empty)
         y = np.full(n, np.nan)
         if catalogue.outcome in columns:
-            y, bad = _once(partial(_outcomes, name=catalogue.outcome, empty=empty), columns[catalogue.outcome])
+            y, bad = _once(
+                partial(_outcomes, name=catalogue.outcome, empty=empty, offer_word=offer_word),
+                columns[catalogue.outcome],
+            )
             problems += bad
         context: dict[str, NDArray[Any]] = {}
         for item in catalogue.inputs:
@@ -561,15 +575,30 @@ def _out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Prob
     return problems
 
 
-def _outcomes(cells: Cells, name: str, empty: str) -> tuple[Floats, list[Problem]]:
-    y, problems = np.full(len(cells), np.nan), []
-    for row, cell in enumerate(cells):
-        word = "" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell).strip().lower()
-        if word in YES or word in NO:
-            y[row] = float(word in YES)
-        elif word:
-            kind = f"is not an outcome; write yes or no (or 1 or 0), or leave it {empty} where unknown"
-            problems.append(Problem(kind, row + 1, name, str(cell)))
+def _outcomes(cells: Cells, name: str, empty: str, offer_word: str | None = None) -> tuple[Floats, list[Problem]]:
+    """Turn outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
+    y, problems, words = np.full(len(cells), np.nan), [], list[str]()
+    given = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
+    kind = (
+        f"is not an outcome; write yes or no (or 1 or 0), or leave it {empty} where unknown; where another word means "
+        "an offer, name it: --offer-word WORD"
+    )
+    if offer_word is not None:
+        words = other_words(given, offer_word)
+        if plain_word(offer_word) not in map(plain_word, given):
+            problems.append(Problem("is no outcome there, so it cannot mean an offer", None, name, offer_word))
+        kind = (
+            f"is one of {len(words)} other outcomes than '{offer_word}'; keep one of them for no offer, "
+            f"and leave the others {empty}"
+        )
+    for row, cell in enumerate(given):
+        if not (word := plain_word(cell)):
+            continue
+        offer = is_offer(word) if offer_word is None else word == plain_word(offer_word)
+        if offer is None or (offer_word is not None and word in words and len(words) > 1):
+            problems.append(Problem(kind, row + 1, name, cell))
+        else:
+            y[row] = offer
     return y, problems
 
 

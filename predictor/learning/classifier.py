@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any, Self
 
@@ -20,11 +21,13 @@ from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
 from predictor.learning.threads import one_blas_thread
 from predictor.model import OfferModel, Pair, Pattern, Triple, pattern_of, probability
+from predictor.outcomes import is_offer, plain_word
 from predictor.signals import Catalogue, Scale, Signal
 from predictor.tables import Floats, Grid, uneven_knots
 
 DECIMALS = 15  # of the tables in the file: rounding never makes a better rating hurt by more than 1e-12
 FACTOR_DECIMALS = 5  # of the interval's factors, which are estimates of estimates
+ORDINALS = ("zero", "one", "two", "three")  # words for numbers, which count as those
 KNOTS = 11  # of a column that no catalogue describes
 
 
@@ -36,6 +39,12 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     catalogue
         Signals and inputs, in the order of the columns of X. None takes every column of X as a signal on a scale
         from its smallest to its largest value.
+    positive
+        The class that means an offer. None decides by what the classes mean: by known words ("offer", "hired",
+        "accepted", "yes", "true" against "no offer", "not hired", "rejected", "declined", "no", "false"; the whole list
+        is in `predictor.outcomes`); of two numbers, or of their words such as "one" and "two", the larger, with a
+        warning where they are others than 0 and 1 or -1 and 1. Other words are never ordered by the alphabet: `fit`
+        then asks for `positive`.
     prior
         A model to start from, for few rows, such as `published_prior()`; its catalogue must be the same. None learns
         from the rows alone.
@@ -52,7 +61,9 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     pool_ : Pool
         What was fitted; the model's tables equal it.
     classes_ : ndarray of shape (2,)
-        The two outcomes, sorted; the model predicts the second.
+        The two outcomes, sorted, as everywhere in scikit-learn: the order of the columns of `predict_proba`.
+    positive_
+        The one of them that means an offer: what `model_` gives the probability of.
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
 
@@ -69,11 +80,13 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self,
         catalogue: Catalogue | None = None,
         *,
+        positive: Any = None,
         prior: Prior | None = None,
         seed: int = 0,
         n_jobs: int | None = None,
     ) -> None:
         self.catalogue = catalogue
+        self.positive = positive
         self.prior = prior
         self.seed = seed
         self.n_jobs = n_jobs
@@ -101,7 +114,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Raises
         ------
         ValueError
-            If X or y is not of that form, as everywhere in scikit-learn.
+            If X or y is not of that form, as everywhere in scikit-learn, or the classes are words of which nobody
+            knows which means an offer.
         ConfigError
             If X does not have the catalogue's columns, in its order.
         """
@@ -118,6 +132,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             self.classes_, labels = np.array([0, 1]), np.asarray(y, dtype=np.int64)
         if len(self.classes_) < 2:
             raise ValueError(f"OfferClassifier needs two classes, but y has one class: {self.classes_[0]}")
+        self.positive_ = _positive(self.classes_, self.positive)
         catalogue = self.catalogue or (self.prior.model.catalogue if self.prior else None)
         catalogue = catalogue or _catalogue_of(values, getattr(self, "feature_names_in_", None))
         values = _with_inputs(values, catalogue)
@@ -131,7 +146,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 f"the prior '{self.prior.model.name}' has other signals, scales or inputs than the catalogue "
                 f"'{catalogue.name}'; leave the prior out"
             )
-        outcomes = labels.astype(np.float64)
+        outcomes = (self.classes_[labels] == self.positive_).astype(np.float64)
         together = None if groups is None else np.asarray(groups)
         with one_blas_thread():
             self.pool_ = fit_pool(
@@ -141,13 +156,14 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self
 
     def decision_function(self, X: ArrayLike) -> Floats:
-        """Compute log-odds of the second class, shape (n,)."""
+        """Compute log-odds of the second of `classes_`, shape (n,)."""
         check_is_fitted(self)
         values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        return self.model_.log_odds(_with_inputs(values, self.model_.catalogue))
+        log_odds = self.model_.log_odds(_with_inputs(values, self.model_.catalogue))
+        return log_odds if self.classes_[1] == self.positive_ else -log_odds
 
     def predict_proba(self, X: ArrayLike) -> Floats:
-        """Compute probabilities of both classes, shape (n, 2)."""
+        """Compute probabilities of both classes, shape (n, 2), in the order of `classes_`."""
         p = probability(self.decision_function(X))
         return np.column_stack([1 - p, p])
 
@@ -161,6 +177,35 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _positive(classes: NDArray[Any], asked: Any) -> Any:
+    """Decide which of two classes means an offer."""
+    if asked is not None:
+        if asked not in classes.tolist():
+            raise ValueError(f"positive={asked!r} is none of the classes {_both(classes)}")
+        return classes[classes.tolist().index(asked)]
+    offers = [is_offer(name) for name in classes.tolist()]
+    if sorted(offers, key=str) == [False, True]:
+        return classes[offers.index(True)]
+    words = [plain_word(name) for name in classes.tolist()]
+    if classes.dtype.kind in "biuf" or all(isinstance(name, int | float) for name in classes.tolist()):
+        larger = classes[1]
+    elif all(word in ORDINALS for word in words):
+        larger = max(classes.tolist(), key=lambda name: ORDINALS.index(plain_word(name)))
+    else:
+        raise ValueError(f"which class means an offer, {_both(classes)}? Name it: OfferClassifier(positive=...)")
+    if words not in (["-1", "1"], ["-1.0", "1.0"]):
+        warnings.warn(
+            f"{larger!s}, the larger of the classes {_both(classes)}, is taken as the offer; OfferClassifier("
+            "positive=...) says so, or otherwise",
+            stacklevel=3,
+        )
+    return larger
+
+
+def _both(classes: NDArray[Any]) -> str:
+    return " or ".join(map(repr, classes.tolist()))
 
 
 def _with_inputs(X: Floats, catalogue: Catalogue) -> Floats:

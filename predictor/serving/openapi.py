@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from predictor.ratings import NO, YES
+from predictor.outcomes import NO_OFFER, OFFER
 from predictor.serving.settings import Settings
 from predictor.signals import RATINGS, SIDES, Catalogue, Signal
 
@@ -114,7 +114,7 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
         item.name: {"description": item.label, "anyOf": [{"enum": [*item.levels, None]}, BLANK]}
         for item in catalogue.inputs
     }
-    words = [*sorted(YES | NO), True, False, 1, 0, None]
+    words = [*sorted(OFFER | NO_OFFER), True, False, 1, 0, None]
     beside[catalogue.outcome] = {"description": "The outcome; not looked at.", "anyOf": [{"enum": words}, BLANK]}
     for name in catalogue.columns:
         if name not in signals and name not in beside:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import Problem, RatingsError, nearest, shorten
-from predictor.ratings import NO, YES, Ratings
+from predictor.outcomes import NO, YES, is_offer, other_words, plain_word
+from predictor.ratings import Ratings
 from predictor.signals import Catalogue, Scale, Signal
 from predictor.sources.files import read_csv, read_json, read_parquet, read_ratings
 from predictor.sources.hints import CODES, OddEnd, Tendency, numbered, obvious_codes, odd_ends, tendency
@@ -135,7 +136,7 @@ def _narrowest(low: float, high: float, *, whole: bool, many: bool) -> Scale:
     return Scale(bottom, top, 1 if span <= 10 and (span > 2 or whole) else span / 10)
 
 
-def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None) -> str:
+def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None, offer_word: str | None = None) -> str:
     """Draft a catalogue from a file of ratings with known outcomes.
 
     Parameters
@@ -146,6 +147,8 @@ def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None)
         Column with the outcome, yes or no.
     group
         Column whose rows belong together, such as a candidate's.
+    offer_word
+        The outcome that means an offer, where it is an unusual word; see `read_ratings`.
 
     Returns
     -------
@@ -180,7 +183,7 @@ def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None)
             raise RatingsError(str(path), [Problem(kind, column=wanted)])
     if outcome == group:
         raise RatingsError(str(path), [Problem("cannot be both the outcome and the group", column=outcome)])
-    y = _outcome(columns[outcome], path)
+    y = _outcome(columns[outcome], path, offer_word)
     left_out: dict[str, str] = {}
     inputs, signals = [], []
     for column in columns.values():
@@ -195,12 +198,13 @@ def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None)
     if not signals:
         why = "".join(f"\n    {shorten(name)}: {reason}" for name, reason in left_out.items())
         raise RatingsError(str(path), [Problem(f"no column holds ratings that a model may learn from{why}")])
-    text = _write(path, path.stem, columns[outcome], columns.get(group or ""), y, signals, inputs, left_out)
+    text = _write(path, path.stem, columns[outcome], columns.get(group or ""), y, signals, inputs, left_out, offer_word)
     try:
         text.encode()
     except UnicodeEncodeError:
         raise RatingsError(str(path), [Problem("a name or word has half a character (a lone surrogate)")]) from None
-    read_ratings(path, Catalogue.from_dict(tomllib.loads(text)), training=True)  # the draft must work at once
+    catalogue = Catalogue.from_dict(tomllib.loads(text))
+    read_ratings(path, catalogue, training=True, offer_word=offer_word)  # the draft must work at once
     return text
 
 
@@ -248,22 +252,26 @@ def _word(cell: Any) -> str:
     return (str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)).strip()
 
 
-def _outcome(column: _Column, path: Path) -> Floats:
+def _outcome(column: _Column, path: Path, offer_word: str | None) -> Floats:
     words = ["" if cell is None else str(cell).strip().lower() for cell in column.cells]
     if not any(words):
         raise RatingsError(str(path), [Problem("is empty in every row; it needs known outcomes", column=column.name)])
     if len({*words} - {""}) == 1:
         found = f"is '{shorten(max(words), 20)}' in every row; a draft needs both yes and no"
         raise RatingsError(str(path), [Problem(found, column=column.name)])
-    if {*words} <= {"", *YES, *NO}:
-        return np.array([float(word in YES) if word else np.nan for word in words])
+    if offer_word is not None and plain_word(offer_word) in map(plain_word, words):
+        if len(other_words(words, offer_word)) <= 1:
+            return np.array([float(plain_word(word) == plain_word(offer_word)) if word else np.nan for word in words])
+    elif all(is_offer(word) is not None for word in words if word):
+        return np.array([float(bool(is_offer(word))) if word else np.nan for word in words])
     if column.values is not None:
         found = f"holds {len(column.words):,} different numbers from {column.low:g} to {column.high:g}"
         mend = "decide which of them mean yes, and write yes or no (or 1 or 0)"
     else:
         some = ", ".join(f"'{shorten(word, 20)}'" for word in column.words[:5])
         found = f"holds {some}{', ...' if len(column.words) > 5 else ''}"
-        mend = "write yes or no (or 1 or 0), or leave it empty where unknown"
+        mend = "write yes or no (or 1 or 0), or leave it empty where unknown; or name the word that means an offer"
+        mend += ": --offer-word WORD"
     raise RatingsError(str(path), [Problem(f"{found}, which is no outcome; {mend}", column=column.name)])
 
 
@@ -367,8 +375,10 @@ def _write(
     signals: Sequence[_Column],
     inputs: Sequence[_Column],
     left_out: Mapping[str, str],
+    offer_word: str | None,
 ) -> str:
     file = shorten(path.name, 80)
+    word = f" --offer-word {shorten(shlex.quote(offer_word), 40)}" if offer_word else ""
     common, scales = _scales(signals)
     known = Catalogue.shipped()
     unreused = any(column.reused is None for column in signals)
@@ -387,7 +397,7 @@ def _write(
         "#   families   group the signals: add keys under [families] and name them at the signals",
         '#   side       whose behaviour it is: "interviewer", "candidate" or "both"',
         '#   question   what raters were asked; and anchors.1 = "...", what a 1 looks like',
-        f"# Then train with it: predictor train {shorten(shlex.quote(str(path)), 200)} --signals my.toml",
+        f"# Then train with it: predictor train {shorten(shlex.quote(str(path)), 200)} --signals my.toml{word}",
         "",
         f"name = {_quoted(name)}",
         f"title = {_quoted(_label(name))}",

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import JournalError, Problem, RatingsError
-from predictor.ratings import NO, YES, Ratings
+from predictor.outcomes import NO, YES
+from predictor.ratings import Ratings
 from predictor.signals import ORIGIN, SIMULATED, Catalogue
 from predictor.sources.entry import (
     NO_OFFER,

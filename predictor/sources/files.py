@@ -28,7 +28,13 @@ _WHOLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt6
 FORMATS = (".json", ".csv", ".parquet")
 
 
-def read_ratings(path: str | Path, catalogue: Catalogue | None = None, *, training: bool = False) -> Ratings:
+def read_ratings(
+    path: str | Path,
+    catalogue: Catalogue | None = None,
+    *,
+    training: bool = False,
+    offer_word: str | None = None,
+) -> Ratings:
     """Read ratings from a file.
 
     Parameters
@@ -39,6 +45,9 @@ def read_ratings(path: str | Path, catalogue: Catalogue | None = None, *, traini
         The catalogue that the file follows; the shipped one where None.
     training
         Whether outcomes of both kinds must be there.
+    offer_word
+        The outcome that means an offer, where no word of `predictor.outcomes.OFFER` does, such as "Ja"; there may be
+        one other word then, which means none.
 
     Returns
     -------
@@ -53,15 +62,16 @@ def read_ratings(path: str | Path, catalogue: Catalogue | None = None, *, traini
         If pyarrow, which reads Parquet, is not installed.
     """
     path, source, catalogue = Path(path), str(path), catalogue or Catalogue.shipped()
+    how: dict[str, Any] = {"source": source, "training": training, "offer_word": offer_word}
     match path.suffix.lower():
         case ".json":
             records, problems = read_json(path)
-            return Ratings.from_records(records, catalogue, source=source, training=training, problems=problems)
+            return Ratings.from_records(records, catalogue, problems=problems, **how)
         case ".csv":
             header, rows, problems = read_csv(path)
-            return Ratings.from_text(header, rows, catalogue, source=source, training=training, problems=problems)
+            return Ratings.from_text(header, rows, catalogue, problems=problems, **how)
         case ".parquet":
-            return Ratings.from_frame(read_parquet(path), catalogue, source=source, training=training)
+            return Ratings.from_frame(read_parquet(path), catalogue, **how)
     kind = f"the file's name has none of the endings {', '.join(FORMATS)}; save a spreadsheet as 'CSV UTF-8'"
     raise RatingsError(source, [Problem(kind)])
 

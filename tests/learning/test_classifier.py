@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from joblib import parallel_config
 from sklearn.linear_model import LogisticRegression
@@ -190,3 +191,51 @@ def test_a_prior_is_mixed_with_what_the_rows_say_alone() -> None:
     assert mixed.prior_share < agreed.prior_share, "offers against the prior should overrule it"
     both = [evaluate(fit.terms, cells, grid) for fit in (mixed, alone)]
     assert np.corrcoef(both)[0, 1] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("offer", "none"),
+    [
+        ("hired", "not hired"),
+        ("offer", "rejected"),
+        ("accepted", "declined"),
+        ("Offer", "No_Offer"),
+        ("yes", "no"),
+        ("true", "false"),
+        (1, 0),
+        (1, -1),
+        (True, False),
+    ],
+)
+def test_known_words_say_which_class_is_the_offer(offer: Any, none: Any) -> None:
+    X = np.array([[1.0], [2], [4], [5]] * 10)
+    classifier = OfferClassifier().fit(X, np.array([none, none, offer, offer] * 10))
+    assert classifier.positive_ == offer
+    assert classifier.model_.predict({"x0": 5}).offer_probability > 0.5
+    assert classifier.predict(X[:4]).tolist() == [none, none, offer, offer]
+    column = classifier.classes_.tolist().index(offer)
+    answers = classifier.model_.predict_many(pd.DataFrame({"x0": X[:, 0]}))["offer_probability"]
+    np.testing.assert_allclose(classifier.predict_proba(X)[:, column], answers)
+
+
+@pytest.mark.parametrize("dtype", [str, object])
+def test_other_words_are_never_ordered_by_the_alphabet(dtype: type) -> None:
+    X, y = np.array([[1.0], [2], [4], [5]] * 10), np.array(["stays", "stays", "goes", "goes"] * 10, dtype=dtype)
+    with pytest.raises(ValueError, match=r"'goes' or 'stays'\? Name it: OfferClassifier\(positive="):
+        OfferClassifier().fit(X, y)
+    with pytest.raises(ValueError, match="positive='gone' is none of the classes 'goes' or 'stays'"):
+        OfferClassifier(positive="gone").fit(X, y)
+    for positive, high in (("goes", True), ("stays", False)):
+        classifier = OfferClassifier(positive=positive).fit(X, y)
+        assert (classifier.model_.predict({"x0": 5}).offer_probability > 0.5) == high
+        assert classifier.predict([[5]]) == ["goes"]
+
+
+@pytest.mark.parametrize("classes", [(1, 2), (0.0, 5.0), ("one", "two")])
+def test_of_other_numbers_the_larger_is_the_offer_and_that_is_said(classes: tuple[Any, Any]) -> None:
+    X, (low, high) = np.array([[1.0], [2], [4], [5]] * 10), classes
+    with pytest.warns(UserWarning, match="the larger of the classes"):
+        classifier = OfferClassifier().fit(X, np.array([low, low, high, high] * 10))
+    assert classifier.positive_ == high
+    first = OfferClassifier(positive=low).fit(X, np.array([low, low, high, high] * 10))
+    assert first.model_.predict({"x0": 5}).offer_probability < 0.5
