@@ -8,8 +8,8 @@ from typing import Any
 
 YES = {"1", "1.0", "yes", "y", "true"}
 NO = {"0", "0.0", "no", "n", "false"}
-# Words of an outcome in files, and classes of `OfferClassifier`. What may mean either, such as "passed" or "withdrawn", is
-# asked for.
+# Words of an outcome in files, and classes of `OfferClassifier`.
+# What may mean either, such as "passed", is not among them.
 OFFER = YES | {"offer", "offered", "hire", "hired", "accept", "accepted"}
 NO_OFFER = NO | {
     *("no offer", "not offered", "no hire", "not hired", "not accepted"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ import numpy as np
 
 from predictor.errors import Problem, RatingsError, nearest, shorten
 from predictor.outcomes import is_offer, other_words, plain_word
-from predictor.signals import NOT_APPLICABLE, ORIGIN, RATINGS, SIMULATED, Catalogue, ContextInput, folded
+from predictor.signals import NOT_APPLICABLE, ORIGIN, RATINGS, SIMULATED, Catalogue, ContextInput, Signal, folded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,8 @@ class Ratings:
         shape = (len(self.y), len(self.catalogue.signals))
         if self.values.shape != shape or any(len(column) != shape[0] for column in self.columns.values()):
             raise RatingsError(self.source, [Problem(f"shapes do not agree: ratings {self.values.shape}, not {shape}")])
-        problems = _out_of_scale(self.values, self.catalogue, "NaN")
+        object.__setattr__(self, "values", within_learned_ends(self.values, self.catalogue))
+        problems = out_of_scale(self.values, self.catalogue, "NaN")
         problems += [
             Problem("is not an outcome; 1, 0 or NaN is", int(row) + 1, self.catalogue.outcome, str(self.y[row]))
             for row in np.flatnonzero(~(np.isnan(self.y) | (self.y == 0) | (self.y == 1)))
@@ -212,7 +214,8 @@ class Ratings:
             if signal.name in columns:
                 values[:, j], bad = parse_numbers(columns[signal.name], signal.name, empty, signal.codes)
                 problems += bad
-        problems += _out_of_scale(values, catalogue, empty)
+        values = within_learned_ends(values, catalogue)
+        problems += out_of_scale(values, catalogue, empty)
         y = np.full(n, np.nan)
         if catalogue.outcome in columns:
             y, bad = _once(
@@ -562,7 +565,32 @@ def _why_no_number(cell: Any, text: bool, other: str, empty: str) -> str:
     return _NOT_A_NUMBER.format(other=other, empty=empty)
 
 
-def _out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Problem]:
+def within_learned_ends(values: Floats, catalogue: Catalogue) -> Floats:
+    """Let ratings of shape (n, p) beyond ends that were only learned count as the end, and warn of it."""
+    if not catalogue.learned_ends:
+        return values
+    low, high = catalogue.ends
+    with np.errstate(invalid="ignore"):
+        beyond = ((values < low) | (values > high)).any(axis=0)
+    if not beyond.any():
+        return values
+    warn_of_learned_ends([signal for signal, out in zip(catalogue.signals, beyond, strict=True) if out])
+    return np.clip(values, low, high)
+
+
+def warn_of_learned_ends(signals: Sequence[Signal]) -> None:
+    """Warn that ratings of these signals are beyond what a model learned from."""
+    names = ", ".join(f"{shorten(signal.name)} ({signal.scale})" for signal in signals[:5])
+    more = f" and {len(signals) - 5:,} more" if len(signals) > 5 else ""
+    warnings.warn(
+        f"ratings beyond those learned from count as the nearest of them: {names}{more}; a catalogue says what the "
+        "scales are",
+        stacklevel=3,
+    )
+
+
+def out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Problem]:
+    """Name the ratings of shape (n, p) that are neither on their scale nor "not applicable"."""
     low, high = catalogue.ends
     with np.errstate(invalid="ignore"):
         outside = ((values < low) | (values > high)) & (values != catalogue.outside)

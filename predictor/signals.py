@@ -222,6 +222,9 @@ class Catalogue:
         Column whose rows belong together (a candidate), never on both sides of a split; None if there is none.
     context
         Further columns that files may have; carried along, never used by a model.
+    learned_ends
+        Whether the ends of the scales are only the smallest and largest rating of some rows, as where `OfferClassifier`
+        has no catalogue: a rating beyond them is then no mistake, and counts as the end.
 
     Raises
     ------
@@ -244,6 +247,7 @@ class Catalogue:
     outcome: str = "offer"
     group: str | None = None
     context: tuple[str, ...] = ()
+    learned_ends: bool = False
 
     def __post_init__(self) -> None:
         problems = [
@@ -423,7 +427,7 @@ class Catalogue:
             "catalogue",
             data,
             required={"name": str, "signals": list, "columns": dict, "families": dict},
-            optional={"title": str, "scale": dict, "inputs": dict, **_MEANING},
+            optional={"title": str, "scale": dict, "inputs": dict, "learned_ends": bool, **_MEANING},
         )
         columns = data["columns"]
         _check_keys("[columns]", columns, required={"outcome": str}, optional={"group": str, "context": list})
@@ -467,6 +471,7 @@ class Catalogue:
             outcome=columns["outcome"],
             group=columns.get("group"),
             context=tuple(columns.get("context", ())),
+            learned_ends=data.get("learned_ends", False),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -492,6 +497,7 @@ class Catalogue:
             "families": dict(self.families),
             "inputs": {item.name: {"label": item.label, "levels": list(item.levels)} for item in self.inputs},
             "signals": signals,
+            **({"learned_ends": True} if self.learned_ends else {}),
         }
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from predictor.errors import Problem, RatingsError
 from predictor.fused import Coded, Codes
 from predictor.model import OfferModel
-from predictor.ratings import Ratings, Text, decoded, parse_levels, parse_numbers
+from predictor.ratings import Ratings, Text, decoded, parse_levels, parse_numbers, warn_of_learned_ends
 from predictor.signals import ContextInput, Scale, Signal
 from predictor.sources.files import with_point
 from predictor.tables import Floats
@@ -160,6 +160,9 @@ class Coder:
             or np.fmax.reduce(values, initial=scale.low) > scale.high
         ):
             values = decoded(values.copy(), signal.codes)
+            if self.model.catalogue.learned_ends:
+                warn_of_learned_ends([signal])
+                values = np.where(np.isinf(values), values, np.clip(values, scale.low, scale.high))
             bad = ((values < scale.low) | (values > scale.high)) & (values != self._outside[term])
             values = np.where(bad, np.nan, values)
         codes, beside = self.model.blocks.code_column(values, term)

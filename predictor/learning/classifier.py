@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from predictor.autologging import one_run
-from predictor.errors import ConfigError
+from predictor.errors import ConfigError, Problem, RatingsError
 from predictor.factors import Completion
 from predictor.learning.decomposition import Terms, purify
 from predictor.learning.pool import Pool, fit_pool
@@ -22,6 +22,7 @@ from predictor.learning.regression import PRIOR_ROWS
 from predictor.learning.threads import one_blas_thread
 from predictor.model import OfferModel, Pair, Pattern, Triple, pattern_of, probability
 from predictor.outcomes import is_offer, plain_word
+from predictor.ratings import out_of_scale, within_learned_ends
 from predictor.signals import Catalogue, Scale, Signal
 from predictor.tables import Floats, Grid, uneven_knots
 
@@ -38,7 +39,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     ----------
     catalogue
         Signals and inputs, in the order of the columns of X. None takes every column of X as a signal on a scale
-        from its smallest to its largest value.
+        from its smallest to its largest value; what is beyond them later counts as the nearest of them, with a warning.
     positive
         The class that means an offer. None decides by what the classes mean: by known words ("offer", "hired",
         "accepted", "yes", "true" against "no offer", "not hired", "rejected", "declined", "no", "false"; the whole list
@@ -118,6 +119,9 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             knows which means an offer.
         ConfigError
             If X does not have the catalogue's columns, in its order.
+        RatingsError
+            If a rating is out of its catalogue's scale, or an input is no code of its levels; see `Ratings.from_frame`
+            for codes such as 99.
         """
         values, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(y)
@@ -141,6 +145,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise ConfigError(
                 f"X has other columns, or in another order, than the catalogue: {', '.join(names[:5])}, ..."
             )
+        _refuse_out_of_scale(values, catalogue)
         if self.prior and not self.prior.fits(catalogue):
             raise ConfigError(
                 f"the prior '{self.prior.model.name}' has other signals, scales or inputs than the catalogue "
@@ -159,7 +164,11 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """Compute log-odds of the second of `classes_`, shape (n,)."""
         check_is_fitted(self)
         values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        log_odds = self.model_.log_odds(_with_inputs(values, self.model_.catalogue))
+        catalogue, p = self.model_.catalogue, len(self.model_.signals)
+        values = _with_inputs(values, catalogue)
+        values[:, :p] = within_learned_ends(values[:, :p], catalogue)
+        _refuse_out_of_scale(values, catalogue)
+        log_odds = self.model_.log_odds(values)
         return log_odds if self.classes_[1] == self.positive_ else -log_odds
 
     def predict_proba(self, X: ArrayLike) -> Floats:
@@ -216,6 +225,19 @@ def _with_inputs(X: Floats, catalogue: Catalogue) -> Floats:
     return np.column_stack([X, np.full((len(X), terms - X.shape[1]), np.nan)])
 
 
+def _refuse_out_of_scale(values: Floats, catalogue: Catalogue) -> None:
+    """Refuse numbers that no door would let in; the model itself would take them as the end of the scale."""
+    p = len(catalogue.signals)
+    problems = out_of_scale(values[:, :p], catalogue, "NaN")
+    for column, item in zip(values[:, p:].T, catalogue.inputs, strict=True):
+        wrong = ~np.isnan(column) & ~np.isin(column, range(len(item.levels)))
+        codes = ", ".join(f"{code} ({level})" for code, level in enumerate(item.levels))
+        kind = f"is no code of a level; write {codes}, or leave it NaN where it is not given"
+        problems += [Problem(kind, int(row) + 1, item.name, f"{column[row]:g}") for row in np.flatnonzero(wrong)]
+    if problems:
+        raise RatingsError("X", problems)
+
+
 def _catalogue_of(X: Floats, names: NDArray[Any] | None) -> Catalogue:
     signals = []
     for j, column in enumerate(X.T):
@@ -230,7 +252,9 @@ def _catalogue_of(X: Floats, names: NDArray[Any] | None) -> Catalogue:
         scale = Scale(uneven=knots) if knots else Scale(low, high, step)
         signals.append(Signal(name, name, "signals", scale=scale))
     outcome = "y" + "_" * max(len(signal.name) for signal in signals)  # a name that no column has
-    return Catalogue("columns", "Columns of X", tuple(signals), {"signals": "Signals"}, outcome=outcome)
+    return Catalogue(
+        "columns", "Columns of X", tuple(signals), {"signals": "Signals"}, outcome=outcome, learned_ends=True
+    )
 
 
 def describe(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,13 @@ import pandas as pd
 import pytest
 from joblib import parallel_config
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, simulate_interviews
-from predictor.errors import ConfigError
+from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, read_ratings, simulate_interviews
+from predictor.batch.running import score_files
+from predictor.errors import ConfigError, RatingsError
 from predictor.factors import Completion
 from predictor.learning.classifier import describe
 from predictor.learning.decomposition import evaluate
@@ -23,6 +27,7 @@ from predictor.learning.pool import fit_pool, fit_regressions, fold_numbers
 from predictor.learning.published import published_prior
 from predictor.learning.regression import INTERCEPT_PRECISION
 from predictor.model import Triple
+from predictor.signals import Signal
 from predictor.tables import Grid
 
 
@@ -239,3 +244,61 @@ def test_of_other_numbers_the_larger_is_the_offer_and_that_is_said(classes: tupl
     assert classifier.positive_ == high
     first = OfferClassifier(positive=low).fit(X, np.array([low, low, high, high] * 10))
     assert first.model_.predict({"x0": 5}).offer_probability < 0.5
+
+
+SCALED = replace(
+    Catalogue.shipped(),
+    signals=(
+        Signal("calm", "Calm", "body_language", not_applicable=("n/a",)),
+        Signal("clear", "Clear", "body_language"),
+    ),
+)
+
+
+@pytest.mark.parametrize("wrong", [[99, 3, 0], [3, 6, 0], [-1, 3, 0], [3, 0, 0], [3, 3, 7], [3, 3, 0.5]])
+def test_out_of_scale_is_refused_by_fit_and_predict(wrong: list[float]) -> None:
+    """With the words of every door; 0 is the number for "not applicable", and only where that is an answer."""
+    X, y = np.array([[1, 2, 0], [2, 1, np.nan], [4, 5, 2], [0, np.nan, 1]] * 10), [0, 0, 1, 1] * 10
+    classifier = OfferClassifier(SCALED).fit(X, y)
+    classifier.predict_proba(X)
+    words = "is out of scale; write 1 to 5|is no code of a level; write 0 \\(interviewer\\)"
+    with pytest.raises(RatingsError, match=words):
+        classifier.predict_proba([wrong])
+    with pytest.raises(RatingsError, match=words):
+        OfferClassifier(SCALED).fit(np.vstack([X, wrong]), [*y, 1])
+    with pytest.raises(RatingsError, match="is out of scale"):
+        make_pipeline(StandardScaler(), OfferClassifier(SCALED)).fit(X, y)
+
+
+def test_ends_that_were_learned_are_no_scale(tmp_path: Path) -> None:
+    """Every way in takes a rating beyond them as the end, and warns once."""
+    rng = np.random.default_rng(0)
+    X = np.round(rng.uniform(1.1, 5.4, size=(60, 2)), 2)
+    X[0], X[1] = 5.4, 1.1
+    model = OfferClassifier().fit(X, X[:, 0] > 3).model_
+    model.save(tmp_path / "model.json")
+    assert OfferModel.load(tmp_path / "model.json").catalogue.learned_ends
+    classifier = OfferClassifier().fit(X, X[:, 0] > 3)
+    end = model.predict({"x0": 5.4, "x1": 1.1}).offer_probability
+    frame = pd.DataFrame({"x0": [5.48], "x1": [-3.0]})
+    frame.to_parquet(tmp_path / "in.parquet")
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    ways = [
+        lambda: classifier.predict_proba(frame.to_numpy())[0, 1],
+        lambda: model.predict(frame.iloc[0].to_dict()).offer_probability,
+        lambda: model.predict_many(frame)["offer_probability"][0],
+        lambda: model.predict_many(Ratings(model.catalogue, frame.to_numpy(), np.array([np.nan])))["offer_probability"][
+            0
+        ],
+        lambda: model.predict_many(read_ratings(tmp_path / "in.csv", model.catalogue))["offer_probability"][0],
+    ]
+    for way in ways:
+        with pytest.warns(UserWarning, match=r"beyond those learned from .* x0 \(1.1 to 5.4\), x1") as caught:
+            assert way() == pytest.approx(end)
+        assert len(caught) == 1
+    for name in ("in.csv", "in.parquet"):
+        with pytest.warns(UserWarning, match="beyond those learned from"):
+            score_files(tmp_path / name, tmp_path / "out.csv", model, threads=1)
+        assert pd.read_csv(tmp_path / "out.csv")["offer_probability"][0] == pytest.approx(end)
+    with pytest.raises(RatingsError, match="not a number"):
+        model.predict({"x0": float("inf")})
