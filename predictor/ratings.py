@@ -571,10 +571,10 @@ def within_learned_ends(values: Floats, catalogue: Catalogue) -> Floats:
         return values
     low, high = catalogue.ends
     with np.errstate(invalid="ignore"):
-        beyond = ((values < low) | (values > high)).any(axis=0)
-    if not beyond.any():
+        outside = (values < low) | (values > high)
+    if not outside.any():
         return values
-    warn_of_learned_ends([signal for signal, out in zip(catalogue.signals, beyond, strict=True) if out])
+    warn_of_learned_ends([catalogue.signals[j] for j in np.flatnonzero(outside.any(axis=0)).tolist()])
     return np.clip(values, low, high)
 
 

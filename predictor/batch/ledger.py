@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,21 @@ from predictor.batch.scoring import Scored
 from predictor.errors import ConfigError
 
 PLAN, PARTS = "_predictor.json", "_parts.log"  # no endings of parts: a reader of "*.jsonl" takes answers alone
+
+
+Seal = tuple[int, str]  # size and SHA-256 of a file
+
+
+def seal(path: Path | None) -> Seal | None:
+    """Take size and SHA-256 of a file, by which it is known to be the one that was written; None where there is none.
+
+    >>> seal(Path("no such file")) is None
+    True
+    """
+    if path is None or not path.exists():
+        return None
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Ledger:
@@ -55,11 +71,21 @@ class Ledger:
                     told = json.loads(line)
                     self._finished[told["part"]] = told
 
-    def finished(self, part: Part, path: Path) -> Scored | None:
-        """Tell what was done with a part; None where it is to be done, or has become another since."""
+    def finished(self, part: Part, path: Path, aside: Path | None) -> Scored | None:
+        """Return what was done with a part; None where it is to be done.
+
+        That is so, too, where its source has changed since, or where its answers, or the rows set aside, are no longer
+        the files that were written.
+        """
         told = self._finished.get(part.name)
-        if told is None or not path.exists() or any(told[key] != value for key, value in part.identity().items()):
+        if told is None or any(told.get(key) != value for key, value in part.identity().items()):
             return None
+        for key, file in (("written", path), ("set_aside", aside)):
+            before = told.get(key)
+            if file and file.exists() and before and file.stat().st_size != before[0]:
+                return None  # without reading it
+            if key not in told or seal(file) != (tuple(before) if before else None):
+                return None
         return Scored(told["rows"], told["bad"], frozenset(told["observed"]))
 
     def check(self, parts: tuple[Part, ...]) -> None:
@@ -76,9 +102,10 @@ class Ledger:
                 "name another folder"
             )
 
-    def add(self, part: Part, scored: Scored) -> None:
-        """Note that a part is finished."""
+    def add(self, part: Part, scored: Scored, written: Seal | None, set_aside: Seal | None) -> None:
+        """Note that a part is finished, with the seals of its answers and of the rows set aside."""
         told = {"part": part.name, **part.identity(), "rows": scored.rows, "bad": scored.bad}
+        told |= {"written": written, "set_aside": set_aside}
         with (self.folder / PARTS).open("a") as file:
             file.write("\n" + json.dumps({**told, "observed": sorted(scored.observed)}))
             file.flush()

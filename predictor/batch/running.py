@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from predictor.atomic import resolved
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
-from predictor.batch.ledger import Ledger
+from predictor.batch.ledger import Ledger, Seal, seal
 from predictor.batch.parts import JSONL, PARQUET, STANDARD, Form, Part, Source, find
 from predictor.batch.reading import Read, read
 from predictor.batch.scoring import ASIDE, Refused, Scored, Scorer, ScoringOptions, aside_table, write_part
@@ -28,6 +28,7 @@ BAD, LOCK = "_bad", ".lock"
 Progress = Callable[[float], None]
 Given = TypeVar("Given")
 Made = TypeVar("Made")
+Done = tuple[Part, Scored, Seal | None, Seal | None]
 
 
 def score_files(
@@ -67,7 +68,8 @@ def score_files(
         A JSON Lines file for rows that cannot be used: file, row, what is wrong, and the row as it stands. A folder of
         parts keeps them under `_bad`, too, by part. None: they are refused.
     resume
-        Whether to go on with a folder that was begun before: finished parts stay as they are.
+        Whether to go on with a folder that was begun before: finished parts stay as they are, if size and SHA-256 are
+        those that were written; else they are scored again.
     threads
         How many work side by side; as many as there are processors where None.
     scheduler, workers
@@ -134,15 +136,15 @@ def score_files(
         clear(out)
         total, left = Scored(), []
         for part in found.parts:
-            if done := ledger.finished(part, _place(out, part, form)):
+            if done := ledger.finished(part, _place(out, part, form), _aside(out, part) if aside else None):
                 total += done
                 advance(part.weight)
             else:
                 left.append(part)
         work = Work(scorer, out, form, set_aside=aside is not None)
         with contextlib.closing(_run(work, left, threads, scheduler, workers)) as done_parts:
-            for part, scored in done_parts:
-                ledger.add(part, scored)
+            for part, scored, *seals in done_parts:
+                ledger.add(part, scored, *seals)
                 total += scored
                 advance(part.weight)
         clear(out)
@@ -157,7 +159,7 @@ def score_files(
 
 @dataclass(frozen=True)
 class Work:
-    """Score a part into its file in a folder, and give it back with what was done."""
+    """Score a part into its file in a folder; return it with what was done, and the seals of what was written."""
 
     scorer: Scorer
     out: Path
@@ -165,23 +167,24 @@ class Work:
     set_aside: bool
     halt: Callable[[], bool] = bool  # which says no
 
-    def __call__(self, part: Part) -> tuple[Part, Scored]:
-        aside = self.out / BAD / f"{part.name}.aside" if self.set_aside else None
+    def __call__(self, part: Part) -> Done:
+        aside = _aside(self.out, part) if self.set_aside else None
         path = _place(self.out, part, self.form)
-        return part, write_part(self.scorer, part, path, self.form, aside, self.halt)
+        scored = write_part(self.scorer, part, path, self.form, aside, self.halt)
+        return part, scored, seal(path), seal(aside)
 
 
 def _run(
     work: Work, parts: Sequence[Part], threads: int, scheduler: str | None, workers: int | None
-) -> Generator[tuple[Part, Scored]]:
+) -> Generator[Done]:
     if scheduler or workers:
         from predictor.cluster import cluster, spread
 
         known = {part.name: part for part in parts}
         there = replace(work, out=work.out.absolute())
         with cluster(scheduler, workers) as client:
-            for part, scored in spread(client, there, [replace(part, path=part.path.absolute()) for part in parts]):
-                yield known[part.name], scored
+            for part, *done in spread(client, there, [replace(part, path=part.path.absolute()) for part in parts]):
+                yield known[part.name], *done
         return
     work.scorer.warm()
     halted = threading.Event()
@@ -243,6 +246,10 @@ def _to_one(
             behind[part] = batch.done
         refused.check()
     return total
+
+
+def _aside(out: Path, part: Part) -> Path:
+    return out / BAD / f"{part.name}.aside"
 
 
 def _place(out: Path, part: Part, form: Form) -> Path:

@@ -149,6 +149,33 @@ def test_going_on_is_refused_where_it_would_mix(source: Path, tmp_path: Path) ->
         score(folder, out, resume=True)
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: os.truncate(path, 1000),
+        lambda path: path.write_bytes(path.read_bytes()[:-9] + b"?" + path.read_bytes()[-8:]),
+        lambda path: path.unlink(),
+    ],
+    ids=["emptied", "cut", "a byte changed", "gone"],
+)
+@pytest.mark.parametrize("name", ["1.parquet", "_bad/1.aside"])
+def test_a_part_that_is_not_what_was_written_is_scored_again(
+    name: str, harm: Callable[[Path], object], source: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for path in sorted(source.iterdir())[:2]:
+        table = pq.read_table(path).slice(0, 200)
+        pq.write_table(table, folder / path.name)
+    whole = score(folder, out)
+    before, kept = digests(out), (out / "0.parquet").stat().st_mtime_ns
+    harm(out / name)
+    assert score(folder, out, resume=True) == whole
+    assert digests(out) == before
+    assert (out / "0.parquet").stat().st_mtime_ns == kept
+
+
 @pytest.mark.parametrize("out", ["in", "in/out", "in/0.parquet", "in/a/b.csv", "link", "link/out"])
 def test_what_is_read_is_never_written_over(out: str, source: Path, tmp_path: Path) -> None:
     shutil.copytree(source, tmp_path / "in")
