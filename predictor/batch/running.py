@@ -183,8 +183,9 @@ def _run(
         known = {part.name: part for part in parts}
         there = replace(work, out=work.out.absolute())
         with cluster(scheduler, workers) as client:
-            for part, *done in spread(client, there, [replace(part, path=part.path.absolute()) for part in parts]):
-                yield known[part.name], *done
+            absolute = [replace(part, path=part.path.absolute()) for part in parts]
+            for part, scored, written, set_aside in spread(client, there, absolute):
+                yield known[part.name], scored, written, set_aside
         return
     work.scorer.warm()
     halted = threading.Event()
