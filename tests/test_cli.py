@@ -122,10 +122,12 @@ def test_train_and_promote(run: Callable[..., Result], workplace: Path) -> None:
     done = run("train", "first.csv", "--experiment", "quick", "--no-track")
     assert done.exit_code == 0, done.output
     assert "Champion, which `predict` uses: first-quick" in done.output
-    done = run("train", "second.csv", "--experiment", "quick", "--no-track")
+    done = run("train", "second.csv", "--experiment", "quick")
     assert "predictor promote second-quick" in done.output
     assert OfferModel.load("experiments/models/champion.json").name == "first-quick"
-    assert run("promote", "second-quick").exit_code == 0
+    done = run("promote", "second-quick")
+    assert done.exit_code == 0, done.output
+    assert "Champion, which `predict` uses: second-quick, instead of first-quick" in done.output
     assert OfferModel.load("experiments/models/champion.json").name == "second-quick"
     assert "second-quick" in run("predict", str(ROOT / "data/ratings.json")).output
     assert "first-quick" in run("predict", str(ROOT / "data/ratings.json"), "--model", "first-quick").output

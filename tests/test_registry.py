@@ -217,6 +217,39 @@ def test_registering_a_second_model_leaves_the_champion_alone(call: Call) -> Non
     assert re.search(r"\n2 .*\n1 .*\n +@champion", call("history").stdout)
 
 
+def test_a_second_store_does_not_replace_the_champion_here(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("promote", "large")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd()}/second/mlflow.db")
+    told = call("track", "experiments/models/small", "--register").stdout
+    assert (
+        "Registered as version 1, the first and so the champion of this store. Here `predict` goes on with tested"
+        in told
+    )
+    assert champion() == "tested"
+    assert "Here `predict` used tested until now" in call("pull", "1").stdout
+    assert champion() == "small"
+
+
+def test_catalogues_of_one_name_with_other_signals_are_told_so(call: Call) -> None:
+    some = simulate_interviews(60, seed=3)
+    for number, names in enumerate((["goals_discussed", "clarity"], ["mutual_rapport", "candidate_enthusiasm"]), 1):
+        known = [name for name in names if name in some.X] or list(some.X)[:2]
+        renamed = {name: f"own{number}_{place}" for place, name in enumerate(known)}
+        table = some.X[known].rename(columns=renamed).assign(hired=["yes" if y else "no" for y in some.y])
+        table.to_csv(f"own{number}.csv", index=False)
+        draft = call("signals", "infer", f"own{number}.csv", "--outcome", "hired").stdout
+        Path(f"own{number}.toml").write_text(draft.replace(f'name = "own{number}"', 'name = "own"', 1))
+    call("train", "own1.csv", "--signals", "own1.toml", "-e", "quick", "--register")
+    told = call("train", "own2.csv", "--signals", "own2.toml", "-e", "quick", "--register").stdout
+    assert "Registered as version own/2; to make it the champion: predictor promote own/2" in told
+    told = call("promote", "own/2", code=2).stderr
+    assert "which rates other signals of the same catalogue 'own'" in told
+    assert "give it another name" in told
+    assert "nothing was written" not in told
+    assert "Champion: version own/2, instead of own/1" in call("promote", "own/2", "--force", "new rubric").stdout
+    assert "version own/1 again, instead of own/2" in call("rollback", "own").stdout
+
+
 def test_what_cannot_be_done_is_refused_with_its_mend(call: Call) -> None:
     call("promote", "small")
     assert "no version 7 of offer-predictor; there are: 1" in call("promote", "7", code=2).stderr
