@@ -8,6 +8,8 @@
   refused must change nothing. Root mounts a small disk; else sizes of files are limited, and who may write.
 - `swap [REQUESTS]`: `predictor serve` answers over eight connections while its model's file is replaced every 50 ms.
   Every answer must be that of one of the two models, to the last bit.
+- `silent`: a tracking server that accepts every connection and never answers. A training must be finished and kept, and
+  `history`, `pull` and `promote` must say so, each within 30 seconds beyond its own work.
 - `soak [MINUTES]`: half of what the server can take, for so long. No request may fail, and memory may grow by 5 % at
   most, from the minute after the first to the last.
 - `flood [MB]`: eight connections send headers without end, so many MB in all: one long, many short, trailers after a
@@ -386,6 +388,31 @@ def _replaced(path: Path, files: list[bytes]) -> Iterator[list[int]]:
         thread.join()
 
 
+def silent() -> Faults:
+    """Train, and ask for versions, while the tracking server says nothing."""
+    faults, seen = Faults(), {}
+    with tempfile.TemporaryDirectory() as there, socket.create_server(("127.0.0.1", 0)) as server:
+        folder, address = Path(there), f"http://127.0.0.1:{server.getsockname()[1]}"  # it accepts, and that is all
+        (folder / "quick.toml").write_text('folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\n')
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": address}
+        command = [sys.executable, "-m", "predictor"]
+        subprocess.run([*command, "simulate", "few.csv", "-n", "80"], cwd=folder, env=environment, check=True)
+        train = ["train", "few.csv", "-e", "quick.toml", "--name", "mine"]
+        for words in ([*train, "--no-track"], train, ["history"], ["pull"], ["promote", "1"]):
+            start = time.perf_counter()
+            done = subprocess.run([*command, *words], cwd=folder, env=environment, capture_output=True, text=True)
+            what = words[0] + (" --no-track" if "--no-track" in words else "")
+            seen[f"{what}, s"] = round(time.perf_counter() - start)
+            if "--no-track" not in words and (done.returncode != 2 or "no answer in 10 s" not in done.stderr):
+                faults.append(f"{what}: exit code {done.returncode}, {done.stderr[-300:]}")
+        allowed = 30 + seen["train --no-track, s"]
+        faults += [f"{what}: {seconds}" for what, seconds in seen.items() if seconds > allowed]
+        if not (folder / "experiments/models/mine/model.json").is_file():
+            faults.append("the training is not kept")
+    _table("a tracking server that never answers", seen)
+    return faults
+
+
 def soak(minutes: float) -> Faults:
     """Ask for minutes at half of what the server can take, and watch its memory."""
     with tempfile.TemporaryDirectory() as there, _served(Path(there)) as (port, server):
@@ -683,7 +710,8 @@ def _table(title: str, seen: Mapping[str, int]) -> None:
 
 
 MEASURES: dict[str, tuple[Any, ...]] = {
-    "kills": (kills, 200), "writers": (writers, 100), "disk": (disk,), "swap": (swap, 10_000), "soak": (soak, 10.0),
+    "kills": (kills, 200), "writers": (writers, 100), "disk": (disk,), "silent": (silent,),
+    "swap": (swap, 10_000), "soak": (soak, 10.0),
     "flood": (flood, 60), "uploads": (uploads, 100_000), "term": (term, 1_000),
 }  # fmt: skip
 
