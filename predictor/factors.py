@@ -52,7 +52,11 @@ class LeftOut:
 
     def z(self, unrated: NDArray[np.bool_]) -> Floats:
         """Share left out by each row of shape (n, p), in standard units, shape (n,)."""
-        return np.asarray((np.minimum(unrated.mean(axis=1), self.most) - self.mean) / self.sd)
+        return self.z_of(unrated.mean(axis=1))
+
+    def z_of(self, share: Floats) -> Floats:
+        """Shares left out, 0 to 1, in standard units."""
+        return np.asarray((np.minimum(share, self.most) - self.mean) / self.sd)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,10 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictor.atomic import write_text
+from predictor.columns import TreeColumns
 from predictor.errors import CatalogueError, ConfigError, ModelError, control_character
 from predictor.factors import Completion, FactorModel, LeftOut
 from predictor.fused import Blocks, Coded, Codes, FusedTables
@@ -33,6 +35,7 @@ from predictor.signals import CONTEXT, NOT_APPLICABLE, Catalogue
 from predictor.single import SingleRow
 from predictor.subsets import ThinInput, check_scores
 from predictor.tables import Floats, Grid, PairTables, Place, Tables, TripleTables
+from predictor.tree import Tree
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -399,10 +402,27 @@ class OfferModel:
             added, spread = self._sums(coded if whole.all() else coded.where(whole), interval)
             log_odds[whole], deviation[whole] = self._baseline(rated[whole]) + added, spread
         if self.partial_tables is not None and not whole.all():
-            part = coded.where(~whole)
-            log_odds[~whole], deviation[~whole] = self.partial_tables.answer(self.blocks.all_values(part), interval)
+            self._answer_partial(coded, ~whole, interval, log_odds, deviation)
             log_odds[rated == 0] = logit(self.base_rate)
         return log_odds, deviation, rated
+
+    def _answer_partial(
+        self, coded: Coded, partial: NDArray[np.bool_], interval: bool, log_odds: Floats, deviation: Floats
+    ) -> None:
+        """Write log-odds and standard deviations of partly rated rows, by column where there is a way."""
+        general = partial
+        if self._columns:
+            general, quick = partial & coded.beside, partial & ~coded.beside
+            if 2 * np.count_nonzero(quick) > len(quick):  # more than half of them: all, rather than to pick them out
+                answers = self._columns.answer(coded.codes, interval)
+                np.copyto(log_odds, answers[0], where=quick)
+                np.copyto(deviation, answers[1], where=quick)
+            elif quick.any():
+                log_odds[quick], deviation[quick] = self._columns.answer(coded.where(quick).codes, interval)
+        if general.any():
+            assert self.partial_tables is not None
+            values = self.blocks.all_values(coded.where(general))
+            log_odds[general], deviation[general] = self.partial_tables.answer(values, interval)
 
     def _sums(self, coded: Coded, interval: bool) -> tuple[Floats, Floats]:
         """Compute the sums that `_contributions` and `_deviation` make, for many rows given by column.
@@ -450,6 +470,15 @@ class OfferModel:
     def _single(self) -> SingleRow | None:
         """The way for one row in which not everything was rated, where there is a quick one."""
         return SingleRow(self.partial_tables) if self.partial_tables and self.partial_tables.additive else None
+
+    @cached_property
+    def _columns(self) -> TreeColumns | None:
+        """The same for many rows given by column."""
+        tables = self.partial_tables
+        if tables is None or tables.completion.bound or not TreeColumns.possible(tables, self.blocks):
+            return None
+        tree = Tree.of(tables.completion.factors)
+        return TreeColumns(tables, tree, self.blocks) if tree else None
 
     @cached_property
     def blocks(self) -> Blocks:

@@ -361,7 +361,7 @@ def _filled_up(values: Floats) -> Floats:
     stands beside it.
     """
     short = -len(values) % TILE
-    return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if len(values) > 1 else values
+    return np.concatenate([values, np.repeat(values[-1:], short, axis=0)])
 
 
 def _matrix(grid: Grid, pairs: Joint) -> tuple[Ints, Ints, Floats]:

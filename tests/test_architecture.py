@@ -28,6 +28,8 @@ LAYERS = {
     "partial": 2,
     "subsets": 2,
     "single": 2,
+    "tree": 2,
+    "columns": 2,
     "ratings": 2,
     "model": 3,
     "changes": 4,

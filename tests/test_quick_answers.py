@@ -12,6 +12,7 @@ from predictor.factors import FactorModel, LeftOut
 from predictor.model import Pair, Pattern
 from predictor.partial import Gaps
 from predictor.tables import Floats, Grid
+from predictor.tree import Tree
 
 BETTER = {1: "higher", -1: "lower", 0: "either"}
 ROLES = ["interviewer", "candidate", "observer"]
@@ -27,7 +28,8 @@ def made(
     signals = [
         {"name": f"s{j}", "family": f"f{family[j]}", "better": BETTER[int(direction[j])]}
         | ({"scale": {"low": 0, "high": 1, "step": 0.1}} if odd and j % 5 == 1 else {})
-        | ({"not_applicable": [99]} if odd and j % 3 == 0 else {})
+        | ({"scale": {"knots": [0, 10, 20, 1000]}} if odd and j % 5 == 3 else {})
+        | ({"not_applicable": [9999]} if odd and j % 3 == 0 else {})
         for j in range(p)
     ]
     catalogue = Catalogue.from_dict(
@@ -68,8 +70,8 @@ def made(
         ),
         triples=(),
         factor_model=FactorModel(
-            grid.low[:p] + grid.step[:p] * rng.uniform(1, 3, p),
-            grid.step[:p] * rng.uniform(0.7, 1.3, p),
+            rng.uniform(1, 3, p),
+            rng.uniform(0.7, 1.3, p),
             loadings,
             rng.uniform(0.2, 0.7, p),
             tuple(rng.dirichlet(np.full(levels, 3.0)) for levels in grid.levels),
@@ -104,7 +106,7 @@ def rows(model: OfferModel, n: int, seed: int, beside: bool = True) -> Floats:
     steps[:, p:] = rng.integers(0, grid.levels[p:], (n, len(grid.levels) - p))
     if beside:
         steps[:, :p] = np.where(rng.random((n, p)) < 0.2, rng.uniform(0, grid.levels[:p] - 1, (n, p)), steps[:, :p])
-    values = grid.low + grid.step * steps
+    values = np.column_stack([grid.at(steps[:, term], term) for term in range(len(grid.levels))])
     values = np.where((rng.random(values.shape) < 0.1) & ~np.isnan(grid.outside), grid.outside, values)
     values[rng.random(values.shape) < rng.choice([0.05, 0.3, 0.8], (n, 1))] = np.nan
     first = rng.integers(0, p, n)
@@ -113,9 +115,10 @@ def rows(model: OfferModel, n: int, seed: int, beside: bool = True) -> Floats:
     return np.asarray(values)
 
 
-def test_signals_add_up_in_these_models() -> None:
-    for model in MODELS.values():
-        assert model.partial_tables and model.partial_tables.additive
+def test_these_models_are_what_they_are_meant_to_be() -> None:
+    for name, model in MODELS.items():
+        assert model.factor_model and model.partial_tables and model.partial_tables.additive
+        assert (Tree.of(model.factor_model) is None) == (model._columns is None) == (name == "no directions")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -133,3 +136,29 @@ def test_one_row_is_answered_as_defined(name: str, seed: int) -> None:
         assert baseline == pytest.approx(reasons.baseline[0], abs=1e-12)
         np.testing.assert_allclose([own, implied], [reasons.own[0], reasons.implied[0]], rtol=0, atol=1e-12)
         assert [baseline + sum(own) + sum(implied), deviation] == pytest.approx([log_odds[0], spread[0]], abs=1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.sampled_from([1, 7, 1500]))
+def test_many_rows_are_answered_as_defined(name: str, seed: int, n: int) -> None:
+    model, tables = MODELS[name], MODELS[name].partial_tables
+    assert tables
+    values = rows(model, n, seed)
+    partial = np.isnan(values[:, : len(model.signals)]).any(axis=1)
+    log_odds, deviation, _ = model._answer(model.blocks.code(list(values.T)), interval=True)
+    expected = tables.answer(values, interval=True)
+    np.testing.assert_allclose(log_odds[partial], expected[0][partial], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(deviation[partial], expected[1][partial], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_partial_row_is_answered_the_same_whatever_stands_beside_it(name: str) -> None:
+    model = MODELS[name]
+    values = rows(model, 3000, 5, beside=False)
+    log_odds, deviation, _ = model._answer(model.blocks.code(list(values.T)), interval=True)
+    rng = np.random.default_rng(6)
+    for some in (rng.permutation(3000), rng.choice(3000, 50, replace=False), *rng.integers(0, 3000, (5, 1))):
+        again = model._answer(model.blocks.code(list(values[some].T)), interval=True)
+        np.testing.assert_array_equal(again[0], log_odds[some])
+        np.testing.assert_array_equal(again[1], deviation[some])
