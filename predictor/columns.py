@@ -139,8 +139,8 @@ class TreeColumns:
     def _units(self, j: int) -> Floats:
         """Ratings of a signal's cells in standard units; NaN where it has none."""
         grid, factors = self._tables.grid, self._tables.completion.factors
-        positions = np.arange(2 * grid.levels[j] - 1) / 2
-        return np.append((positions - factors.mean[j]) / factors.sd[j], [np.nan] * int(1 + grid.apart[j]))
+        position = np.arange(2 * grid.levels[j] - 1) / 2  # in steps between knots
+        return np.append((position - factors.mean[j]) / factors.sd[j], [np.nan] * int(1 + grid.apart[j]))
 
     def answer(self, codes: Sequence[Codes], interval: bool) -> tuple[Floats, Floats]:
         """Compute log-odds, and for an interval their standard deviation (else zeros), each of shape (n,)."""

@@ -398,25 +398,26 @@ class OfferModel:
             coded = self.blocks.without_inputs(coded, rated == 0, p)
         whole = np.ones(n, dtype=bool) if self.partial_tables is None else rated == p
         log_odds, deviation = np.empty(n), np.zeros(n)
+        if not whole.all():  # before whole rows, which it may write over
+            self._answer_partial(coded, ~whole, interval, log_odds, deviation)
+            log_odds[rated == 0] = logit(self.base_rate)
         if whole.any():
             added, spread = self._sums(coded if whole.all() else coded.where(whole), interval)
             log_odds[whole], deviation[whole] = self._baseline(rated[whole]) + added, spread
-        if self.partial_tables is not None and not whole.all():
-            self._answer_partial(coded, ~whole, interval, log_odds, deviation)
-            log_odds[rated == 0] = logit(self.base_rate)
         return log_odds, deviation, rated
 
     def _answer_partial(
         self, coded: Coded, partial: NDArray[np.bool_], interval: bool, log_odds: Floats, deviation: Floats
     ) -> None:
-        """Write log-odds and standard deviations of partly rated rows, by column where there is a way."""
+        """Write log-odds and standard deviations of partly rated rows, by column where there is a way.
+
+        Other rows may be written over.
+        """
         general = partial
         if self._columns:
             general, quick = partial & coded.beside, partial & ~coded.beside
             if 2 * np.count_nonzero(quick) > len(quick):  # more than half of them: all, rather than to pick them out
-                answers = self._columns.answer(coded.codes, interval)
-                np.copyto(log_odds, answers[0], where=quick)
-                np.copyto(deviation, answers[1], where=quick)
+                log_odds[:], deviation[:] = self._columns.answer(coded.codes, interval)
             elif quick.any():
                 log_odds[quick], deviation[quick] = self._columns.answer(coded.where(quick).codes, interval)
         if general.any():

@@ -28,7 +28,8 @@ def made(
     signals = [
         {"name": f"s{j}", "family": f"f{family[j]}", "better": BETTER[int(direction[j])]}
         | ({"scale": {"low": 0, "high": 1, "step": 0.1}} if odd and j % 5 == 1 else {})
-        | ({"not_applicable": [99]} if odd and j % 3 == 0 else {})
+        | ({"scale": {"knots": [0, 10, 20, 1000]}} if odd and j % 5 == 3 else {})
+        | ({"not_applicable": [9999]} if odd and j % 3 == 0 else {})
         for j in range(p)
     ]
     catalogue = Catalogue.from_dict(
@@ -69,8 +70,8 @@ def made(
         ),
         triples=(),
         factor_model=FactorModel(
-            grid.low[:p] + grid.step[:p] * rng.uniform(1, 3, p),
-            grid.step[:p] * rng.uniform(0.7, 1.3, p),
+            rng.uniform(1, 3, p),
+            rng.uniform(0.7, 1.3, p),
             loadings,
             rng.uniform(0.2, 0.7, p),
             tuple(rng.dirichlet(np.full(levels, 3.0)) for levels in grid.levels),
@@ -105,7 +106,7 @@ def rows(model: OfferModel, n: int, seed: int, beside: bool = True) -> Floats:
     steps[:, p:] = rng.integers(0, grid.levels[p:], (n, len(grid.levels) - p))
     if beside:
         steps[:, :p] = np.where(rng.random((n, p)) < 0.2, rng.uniform(0, grid.levels[:p] - 1, (n, p)), steps[:, :p])
-    values = grid.low + grid.step * steps
+    values = np.column_stack([grid.at(steps[:, term], term) for term in range(len(grid.levels))])
     values = np.where((rng.random(values.shape) < 0.1) & ~np.isnan(grid.outside), grid.outside, values)
     values[rng.random(values.shape) < rng.choice([0.05, 0.3, 0.8], (n, 1))] = np.nan
     first = rng.integers(0, p, n)
