@@ -280,7 +280,8 @@ def report(arguments: argparse.Namespace) -> int:
     records = [record for path in arguments.results for record in read(path)]
     if not records:
         raise ValueError(f"no results in {', '.join(map(str, arguments.results))}; start with: subsets.py run FOLDER")
-    latest = {key(record): record for record in records if re.search(arguments.tags, record["tag"])}
+    chosen = [r for r in records if r["peer"] != "ours" or re.search(arguments.tags, r["tag"])]
+    latest = {key(record): record for record in chosen}
     page = write(list(latest.values()), arguments.against, HERE / "README.md" if arguments.write else None)
     print(page)
     return 0
