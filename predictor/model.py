@@ -118,6 +118,10 @@ class OfferModel:
         UTC time, ISO 8601.
     coverage
         In models of formats 1 and 2: added to the intercept by the number of signals rated, shape (signals + 1,).
+    group_importances
+        By "family" and "side", then by name: mean absolute value of the summed contributions of its signals, in
+        log-odds, largest first. Contributions of opposite signs cancel, so it is no sum of `feature_importances`.
+        Empty in older models.
 
     Examples
     --------
@@ -147,6 +151,7 @@ class OfferModel:
     versions: Mapping[str, str] = field(default_factory=dict)
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     coverage: Floats | None = None
+    group_importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     # -- what it is ------------------------------------------------------------------------------------------------
 
@@ -813,6 +818,7 @@ class OfferModel:
             "intercept": self.intercept,
             **self._unrated_to_dict(),
             "feature_importances": dict(self.feature_importances),
+            **({"group_importances": dict(self.group_importances)} if self.group_importances else {}),
             "tables": terms,
             "pairs": [
                 {"first": pair.first, "second": pair.second, "log_odds": pair.log_odds.tolist()} for pair in self.pairs
@@ -954,6 +960,7 @@ class OfferModel:
             coverage=np.array(data["coverage"]) if data["format"] < 3 else None,
             factors={name: np.array(part) for name, part in data["interval"]["factors"].items()},
             feature_importances=data["feature_importances"],
+            group_importances=data.get("group_importances", {}),
             pattern=Pattern(tuple(data["ordinary"]["mean"]), tuple(data["ordinary"]["spread"])),
             trained_on=data["trained_on"],
             versions=data["versions"],

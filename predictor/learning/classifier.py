@@ -16,6 +16,7 @@ from predictor.autologging import one_run
 from predictor.errors import ConfigError, Problem, RatingsError
 from predictor.factors import Completion
 from predictor.learning.decomposition import Terms, purify
+from predictor.learning.importance import parts
 from predictor.learning.pool import Pool, fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
@@ -303,9 +304,13 @@ def describe(
         pattern=Pattern(_ordinary(mean), _ordinary(spread)),
         trained_on=told,
     )
-    size = np.abs(draft.contributions(values if len(values) else known)).mean(axis=0).tolist()
-    importances = dict(sorted(zip(names, size, strict=True), key=lambda item: -item[1]))
-    return replace(draft, feature_importances=importances)
+    added = draft.contributions(values if len(values) else known)
+    sizes = {
+        kind: {name: float(np.abs(added[:, columns].sum(axis=1)).mean()) for name, columns in members.items()}
+        for kind, members in parts(catalogue).items()
+    }
+    sizes = {kind: dict(sorted(size.items(), key=lambda item: -item[1])) for kind, size in sizes.items()}
+    return replace(draft, feature_importances=sizes.pop("signal"), group_importances=sizes)
 
 
 def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:

@@ -17,6 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 from predictor.learning.evaluation import Resampling, Score, roc_auc
 from predictor.learning.importance import TOP, Importance
 from predictor.ratings import Ratings
+from predictor.sources.protected import is_protected
 from predictor.tables import Floats
 
 MINIMUM = 5  # offers, and non-offers, that are needed to learn without a prior, and to measure
@@ -187,6 +188,7 @@ def find_warnings(
     yield from _about_the_prior(ratings, data)
     if ratings.simulated:
         yield "SIMULATED: these interviews are simulated; the model says nothing about real ones."
+    yield from _about_protected(ratings)
     yield from _about_time(ratings)
     yield from _too_good(scores, scores_by_role, roles)
     yield from _given_away(ratings, revealing)
@@ -236,6 +238,17 @@ def _too_good(
         yield (
             f"Ratings {who} predict suspiciously well (ROC AUC {score}, n = {score.n:,}): were they made after the "
             "outcome was known?"
+        )
+
+
+def _about_protected(ratings: Ratings) -> Iterator[str]:
+    catalogue = ratings.catalogue
+    columns = [*((name, ()) for name in catalogue.names), *((item.name, item.levels) for item in catalogue.inputs)]
+    if used := [name for name, words in columns if is_protected(name, words)]:
+        are = "is a protected attribute" if len(used) == 1 else "are protected attributes"
+        yield (
+            f"{', '.join(used)} {are}, by name or by values, and the model goes by it: make it context, so that it "
+            "stands beside predictions and not within them."
         )
 
 

@@ -26,7 +26,6 @@ def model_data(model: OfferModel) -> dict[str, Any]:
     """Give what `render_model` tells, and the whole tables, as plain data ready for JSON."""
     shapes = model.shape_functions()
     records = shapes.astype(object).where(shapes.notna(), None).to_dict("records")
-    families, sides = _sums(model)
     return {
         "name": model.name,
         "fingerprint": model.fingerprint,
@@ -37,8 +36,8 @@ def model_data(model: OfferModel) -> dict[str, Any]:
         "intercept": model.intercept,
         "gaps": asdict(model.gaps),
         "feature_importances": dict(model.feature_importances),
-        "family_importances": families,
-        "side_importances": sides,
+        "family_importances": dict(model.group_importances.get("family", {})),
+        "side_importances": dict(model.group_importances.get("side", {})),
         "shape_functions": records,
         "strongest_pairs": [
             {"first": pair.first, "second": pair.second, "root_mean_square": size, "log_odds": pair.log_odds.tolist()}
@@ -69,12 +68,14 @@ def render_model(model: OfferModel) -> str:
             lines.append(f"  {metric.replace('_', ' '):<28}{value:>7.3f}   {low:.3f} to {high:.3f}")
         lines.append("")
     lines += _partial(model)
-    families, sides = _sums(model)
     titles = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     lines += _bars("What it goes by: mean absolute contribution", labels, model.feature_importances)
-    lines += _bars("By family: sum of its signals", titles, families)
-    if set(sides) - {"not told"}:
-        lines += _bars("By side: sum of its signals", {}, sides)
+    if families := model.group_importances.get("family"):
+        lines += _bars("By family: its signals' contributions added", titles, families)
+    else:
+        lines += [*_wrap("This older model does not hold importances by family; train it again to see them."), ""]
+    if sides := model.group_importances.get("side"):
+        lines += _bars("By side: its signals' contributions added", {}, sides)
     lines += _shapes(model, labels)
     lines += _pairs(model, labels)
     if model.simulated:
@@ -100,25 +101,6 @@ def render_changes(found: WhatWouldChange) -> str:
     """Tell what would change an answer in at most 80 columns."""
     text = f"{found.sentence} An association, not advice."
     return "\n".join(["", _title("What would change it"), *(f"  {line}" for line in _wrap(text, WIDTH - 2))])
-
-
-def _sums(model: OfferModel) -> tuple[dict[str, float], dict[str, float]]:
-    """Sum importances by family and by side, the largest first."""
-    families: dict[str, float] = {}
-    sides: dict[str, float] = {}
-    about = {signal.name: signal for signal in model.catalogue.signals}
-    for name, size in model.feature_importances.items():
-        signal = about.get(name)
-        family = signal.family if signal else CONTEXT
-        families[family] = families.get(family, 0.0) + size
-        if signal:
-            side = signal.side or "not told"
-            sides[side] = sides.get(side, 0.0) + size
-    return _largest_first(families), _largest_first(sides)
-
-
-def _largest_first(sums: Mapping[str, float]) -> dict[str, float]:
-    return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
 
 def _bars(title: str, labels: Mapping[str, str], sizes: Mapping[str, float]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from predictor.ratings import Ratings
 from predictor.signals import Catalogue, Scale, Signal
 from predictor.sources.files import read_csv, read_json, read_parquet, read_ratings
 from predictor.sources.hints import CODES, OddEnd, Tendency, numbered, obvious_codes, odd_ends, tendency
+from predictor.sources.protected import is_protected
 from predictor.tables import uneven_knots
 
 if TYPE_CHECKING:
@@ -280,8 +281,10 @@ def _reason(column: _Column, y: Floats, grouped: bool) -> str:
     words, name, filled, numeric = column.words, column.snake, column.filled.sum(), column.values is not None
     if len(words) < 2:
         return f"'{shorten(words[0])}' in every row" if words else "empty in every row"
-    if _PROTECTED.search(name):
+    if _PROTECTED.search(name) or is_protected(column.name):
         return "a protected attribute or a stand-in for one, by its name"
+    if is_protected("", words):
+        return "a protected attribute, by its words"
     if _INDEX.match(name):
         return "an index of rows"
     if reason := _disguise(column, y):
