@@ -73,7 +73,7 @@ def _boosting(catalogue: Catalogue, seed: int) -> Pipeline:
 
 
 def _forest(catalogue: Catalogue, seed: int) -> Pipeline:
-    trees = RandomForestClassifier(100, min_samples_leaf=5, random_state=seed, n_jobs=1)
+    trees = RandomForestClassifier(50, min_samples_leaf=5, random_state=seed, n_jobs=1)
     return make_pipeline(_columns(catalogue), SimpleImputer(), trees)
 
 
