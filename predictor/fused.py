@@ -61,8 +61,9 @@ class Coded:
 
     def where(self, chosen: NDArray[np.bool_]) -> Coded:
         """Take the rows chosen by a mask of shape (n,)."""
-        codes = [column[chosen] for column in self.codes]
-        return Coded(codes, self.beside[chosen], self.values[chosen[self.beside]])
+        at = np.flatnonzero(chosen)  # once, since numpy takes longer to go through a mask than to take what it chooses
+        codes = [column.take(at) for column in self.codes]
+        return Coded(codes, self.beside.take(at), self.values[chosen[self.beside]])
 
 
 class Blocks:

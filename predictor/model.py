@@ -408,7 +408,8 @@ class OfferModel:
             log_odds[rated == 0] = logit(self.base_rate)
         if whole.any():
             added, spread = self._sums(coded if whole.all() else coded.where(whole), interval)
-            log_odds[whole], deviation[whole] = self._baseline(rated[whole]) + added, spread
+            at = np.flatnonzero(whole)
+            log_odds[at], deviation[at] = self._baseline(rated.take(at)) + added, spread
         return log_odds, deviation, rated
 
     def _answer_partial(
@@ -421,10 +422,11 @@ class OfferModel:
         general = partial
         if self._columns:
             general, quick = partial & coded.beside, partial & ~coded.beside
-            if 2 * np.count_nonzero(quick) > len(quick):  # more than half of them: all, rather than to pick them out
+            if np.count_nonzero(quick) > 0.9 * len(quick):  # nearly all: quicker than to pick them out
                 log_odds[:], deviation[:] = self._columns.answer(coded.codes, interval)
             elif quick.any():
-                log_odds[quick], deviation[quick] = self._columns.answer(coded.where(quick).codes, interval)
+                at = np.flatnonzero(quick)
+                log_odds[at], deviation[at] = self._columns.answer(coded.where(quick).codes, interval)
         if general.any():
             assert self.partial_tables is not None
             values = self.blocks.all_values(coded.where(general))
