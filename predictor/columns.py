@@ -29,8 +29,8 @@ from predictor.tree import Impressions, Tree
 CELLS = 1024  # of a block at most, unless one signal alone has more
 MOST_CELLS = 8192  # of blocks whose vectors are joined
 MOST_LEVELS = 50  # of the inputs taken together
-ROWS = 8192  # at once: numpy's start then costs little, and columns stay in the cache
-TILE = 1024  # rows of a matrix product, always
+ROWS = 8192  # at once: columns stay in the cache, and threads seldom wait for each other between numpy's short calls
+TILE = 2048  # rows of a matrix product, always
 _PIECES = POINTS - 1
 
 
@@ -103,6 +103,9 @@ class TreeColumns:
         near, gap = expected[0], expected[1] - expected[0]
         parts = (near, np.diff(near, append=near[..., -1:]), gap, np.diff(gap, append=gap[..., -1:]))
         self._pieces = [part.swapaxes(0, 1).reshape(p, -1).copy() for part in parts]  # by signal, then by level
+        of_signals = np.array(tree.family)
+        self._families = [np.flatnonzero(of_signals == number) for number in range(len(tree.overall))]
+        self._scale = loadings * PER_UNIT
         self._blocks, of_blocks = list[_Block](), [of_levels]
         for family, members in self._members():
             counts = [blocks.counts[j] for j in members]
@@ -188,27 +191,31 @@ class TreeColumns:
         """
         p, n, size = self._p, len(level), _PIECES + 1
         expected, added = np.zeros((p, -(-n // TILE) * TILE)), np.zeros(n)
-        spread = [found.variance(family) for family in range(len(found.mean))]
+        spreads = [found.variance(family) for family in range(len(found.mean))]
         first = level * size
-        for j, (missing, family, b) in enumerate(zip(unrated, self._tree.family, self._tree.loadings, strict=True)):
-            (rows,) = missing.nonzero()
-            place = found.mean[family].take(rows)
-            place *= b * PER_UNIT
-            expected[j][rows] = place
+        flat, stride = expected.reshape(-1), expected.shape[1]
+        for members, mean, spread in zip(self._families, found.mean, spreads, strict=True):
+            places = [unrated[j].nonzero()[0] for j in members.tolist()]
+            count = [len(rows) for rows in places]
+            rows = np.concatenate(places)
+            place = mean.take(rows)
+            place *= np.repeat(self._scale[members], count)
+            flat[rows + np.repeat(members * stride, count)] = place
             place += REACH * PER_UNIT
             np.maximum(place, 0, out=place)
             np.minimum(place, POINTS - 1, out=place)
             lower = place.astype(np.int64)
             place -= lower
             lower += first.take(rows)
-            near, rise, gap, change = (part[j].take(lower, mode="clip") for part in self._pieces)
+            lower += np.repeat(members * self._pieces[0].shape[1], count)
+            near, rise, gap, change = (part.take(lower, mode="clip") for part in self._pieces)
             change *= place
             change += gap
-            change *= spread[family].take(rows)
+            change *= spread.take(rows)
             rise *= place
             rise += near
             rise += change
-            added[rows] += rise
+            added += np.bincount(rows, rise, n)
         return expected, added
 
     def _spread(self, numbers: list[Ints], expected: Floats) -> Floats:
