@@ -137,7 +137,8 @@ class Completion:
     >>> factors = FactorModel(np.full(2, 2.0), np.ones(2), np.full((2, 1), 0.8), np.full(2, 0.36), (even, even))
     >>> completion = Completion(grid, factors, [1, 1])
     >>> completion.cells(np.array([[5.0, np.nan]])).round(2)
-    array([[0.  , 0.  , 0.  , 0.  , 1.  , 0.  , 0.01, 0.05, 0.12, 0.24, 0.58, 0.  ]])
+    array([[0.  , 0.  , 0.  , 0.  , 1.  , 0.  , 0.01, 0.02, 0.05, 0.16, 0.75,
+            0.  ]])
     """
 
     def __init__(self, grid: Grid, factors: FactorModel, directions: Sequence[int]) -> None:

@@ -46,7 +46,7 @@ def test_boosting_is_no_straw_man() -> None:
 
 def test_challengers_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     """A spy in a challenger's place: each pair of training and test rows is one that the pool had."""
-    seen: dict[str, list[tuple[Any, Any]]] = {"pool": [], "forest": []}
+    seen: dict[str, list[tuple[Any, Any]]] = {"pool": [], "forest": [], "undirected": []}
 
     class Spy:
         def __init__(self, name: str, inner: Any) -> None:
@@ -54,6 +54,7 @@ def test_challengers_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) 
 
         def set_params(self, **chosen: Any) -> Spy:
             self.inner.set_params(**chosen)
+            self.name = "undirected"  # the same fit without directions, which says what these cost
             return self
 
         def fit(self, X: pd.DataFrame, y: Any, **groups: Any) -> Spy:
@@ -74,7 +75,8 @@ def test_challengers_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) 
     ratings = simulate_interviews(200, seed=1)
     found = train(ratings, TrainingConfig(folds=3, repeats=2, resamples=20, challengers=("forest",)))
     assert len(seen["pool"]) == 6
-    assert seen["forest"] == seen["pool"], "in every repeat"
+    assert sorted(seen["forest"]) == sorted(seen["pool"]), "in every repeat"
+    assert len(seen["undirected"]) == 3 and set(seen["undirected"]) <= set(seen["pool"]), "in the first repeat"
     groups = ratings.labelled().groups
     assert groups is not None
     for learned, tested in seen["forest"]:
