@@ -561,7 +561,7 @@ def _sent(port: int, asked: bytes, requests: int, how: str, opened: contextlib.E
             for connection in connections:
                 connection.sendall(asked)
                 if not _answered(connection):
-                    raise SystemExit("a request was not answered before the server was told to end")
+                    raise SystemExit("a request was not answered before SIGTERM was sent")
         for connection in connections:
             connection.sendall(asked)
         now = time.perf_counter()
