@@ -150,8 +150,9 @@ def test_a_base_rate_that_is_none_is_refused(served: PyFuncModel, base_rate: obj
 )  # MLflow's own
 @pytest.mark.parametrize("kind", ["classifier", "regressor"])
 def test_mlflow_evaluates_the_champion(
-    served: PyFuncModel, place: Store, model: OfferModel, interviews: Ratings, kind: str
-) -> None:
+    uri: str, client: MlflowClient, run_id: str, place: Store, model: OfferModel, interviews: Ratings, kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """As the README says; the regressor's mean squared error of a probability is the Brier score."""
     import mlflow
     from sklearn.metrics import accuracy_score, brier_score_loss
@@ -159,30 +160,24 @@ def test_mlflow_evaluates_the_champion(
     known = interviews.labelled()
     frame = known.X.assign(rater_role=known.columns["rater_role"], offer=known.y.astype(int))
     ours = model.predict_many(known, interval=False)["offer_probability"].to_numpy()
-    with pytest.MonkeyPatch.context() as patch, mlflow.start_run(_experiment(place)):
-        patch.setenv("MLFLOW_TRACKING_URI", place.uri)
-        found = mlflow.models.evaluate(
+    # by the environment alone: an address set in the process would outlive this test
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", place.uri)
+    with mlflow.start_run(experiment_id=client.get_run(run_id).info.experiment_id):
+        metrics = mlflow.models.evaluate(
             CHAMPION, frame, targets="offer", model_type=kind,
             model_config={"answer": "outcome" if kind == "classifier" else "offer_probability"},
             evaluator_config={"log_model_explainability": False},
         ).metrics  # fmt: skip
     if kind == "classifier":
-        assert found["accuracy_score"] == pytest.approx(accuracy_score(known.y, ours > 0.5))
+        assert metrics["accuracy_score"] == pytest.approx(accuracy_score(known.y, ours > 0.5))
     else:
-        assert found["mean_squared_error"] == pytest.approx(brier_score_loss(known.y, ours))
+        assert metrics["mean_squared_error"] == pytest.approx(brier_score_loss(known.y, ours))
 
 
-def _experiment(place: Store) -> str:
+def test_an_unknown_answer_is_refused(uri: str, place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
-    mlflow.set_tracking_uri(place.uri)
-    client = connect(place)
-    return str(client.create_run(client.get_experiment_by_name("served").experiment_id).info.run_id)  # type: ignore[union-attr]
-
-
-def test_an_answer_that_is_none_is_refused(uri: str, place: Store) -> None:
-    import mlflow
-
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", place.uri)
     with pytest.raises(ConfigError, match="write one of everything, offer_probability, outcome"):
         mlflow.pyfunc.load_model(CHAMPION, model_config={"answer": "verdict"})
 
