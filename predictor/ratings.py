@@ -619,14 +619,14 @@ def _outcomes(cells: Cells, name: str, empty: str, offer_word: str | None = None
         if plain_word(offer_word) not in map(plain_word, given):
             problems.append(Problem("is no outcome there, so it cannot mean an offer", None, name, offer_word))
         kind = (
-            f"is one of {len(words)} other outcomes than '{offer_word}'; keep one of them for no offer, "
-            f"and leave the others {empty}"
+            f"is not known to mean no offer, and is not the only other outcome than '{offer_word}'; write no, "
+            f"or leave it {empty} where unknown"
         )
     for row, cell in enumerate(given):
         if not (word := plain_word(cell)):
             continue
         offer = is_offer(word) if offer_word is None else word == plain_word(offer_word)
-        if offer is None or (offer_word is not None and word in words and len(words) > 1):
+        if offer is None or word in words:
             problems.append(Problem(kind, row + 1, name, cell))
         else:
             y[row] = offer

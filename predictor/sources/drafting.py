@@ -259,7 +259,7 @@ def _outcome(column: _Column, path: Path, offer_word: str | None) -> Floats:
         found = f"is '{shorten(max(words), 20)}' in every row; a draft needs both yes and no"
         raise RatingsError(str(path), [Problem(found, column=column.name)])
     if offer_word is not None and plain_word(offer_word) in map(plain_word, words):
-        if len(other_words(words, offer_word)) <= 1:
+        if not other_words(words, offer_word):
             return np.array([float(plain_word(word) == plain_word(offer_word)) if word else np.nan for word in words])
     elif all(is_offer(word) is not None for word in words if word):
         return np.array([float(bool(is_offer(word))) if word else np.nan for word in words])
