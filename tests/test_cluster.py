@@ -381,7 +381,8 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     [
         (lambda there: there.worker.send_signal(signal.SIGTERM), "there is no worker for 8 s"),  # it leaves in order
         (lambda there: there.worker.send_signal(signal.SIGSTOP), "no worker gives a sign of life for 8 s"),
-        (lambda there: there.scheduler.kill(), "the connection to the scheduler was lost"),
+        # on a busy machine, the silence may be noticed before the end of the connection
+        (lambda there: there.scheduler.kill(), "the (connection to the scheduler was lost|scheduler does not answer)"),
         (lambda there: there.scheduler.send_signal(signal.SIGSTOP), "the scheduler does not answer for 8 s"),
     ],
     ids=["its worker leaves", "its worker is frozen", "it is killed", "it is frozen"],
