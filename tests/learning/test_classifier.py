@@ -19,16 +19,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, read_ratings, simulate_interviews
 from predictor.batch.running import score_files
 from predictor.errors import ConfigError, RatingsError
-from predictor.factors import Completion
 from predictor.learning.classifier import describe
 from predictor.learning.decomposition import evaluate
 from predictor.learning.factors import fit_factors
 from predictor.learning.pool import fit_pool, fit_regressions, fold_numbers
 from predictor.learning.published import published_prior
 from predictor.learning.regression import INTERCEPT_PRECISION
-from predictor.model import Triple
-from predictor.signals import Signal
-from predictor.tables import Grid
+from predictor.model.factors import Completion
+from predictor.model.offer_model import Triple
+from predictor.model.tables import Grid
+from predictor.ratings.catalogue import Signal
 
 
 @parametrize_with_checks([OfferClassifier()])
