@@ -65,7 +65,7 @@ def models() -> dict[str, Any]:
     import numpy as np
 
     from predictor import OfferClassifier, simulate_interviews
-    from predictor.model.offer_model import Pair
+    from predictor.model.data import Pair
 
     known = simulate_interviews(600, seed=5).labelled()
     trained = replace(OfferClassifier(known.catalogue).fit(known.features, known.y).model_, triples=())

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from predictor.evaluation.data_quality import MINIMUM
 from predictor.evaluation.scores import Resampling, Score, scores
-from predictor.model.offer_model import OfferModel, probability
+from predictor.model.log_odds import probability
+from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import subsets
 from predictor.model.tables import Floats
 

@@ -19,8 +19,10 @@ from predictor.learning.pool import Pool, fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
 from predictor.learning.threads import one_blas_thread
+from predictor.model.data import Pair, Triple, TypicalRange, mean_and_spread
 from predictor.model.factors import Completion
-from predictor.model.offer_model import OfferModel, Pair, Pattern, Triple, pattern_of, probability
+from predictor.model.log_odds import probability
+from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import signal_groups
 from predictor.model.tables import Floats, Grid, uneven_knots
 from predictor.ratings.catalogue import Catalogue, Scale, Signal
@@ -274,7 +276,7 @@ def describe(
     factors += [part - centre for part, centre in zip(pool.factors[1:], middle, strict=True)]
     signals = known[:, : len(catalogue.signals)]
     rated = (signals >= np.array(catalogue.ends[0])).any(axis=1)
-    mean, spread = pattern_of(signals[rated], catalogue)
+    mean, spread = mean_and_spread(signals[rated], catalogue)
     base_rate, weight = (prior.model.base_rate, PRIOR_ROWS) if prior else (0.0, 0.0)
     told = {"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None}
     if prior:
@@ -301,7 +303,7 @@ def describe(
         variances={name: np.round(part, FACTOR_DECIMALS) for name, part in zip(names, pool.variances, strict=True)},
         counts={name: np.round(own[:, span].sum(axis=0), 6) for name, span in zip(names, spans, strict=True)},
         feature_importances={},
-        pattern=Pattern(_ordinary(mean), _ordinary(spread)),
+        typical_range=TypicalRange(_ordinary(mean), _ordinary(spread)),
         trained_on=told,
     )
     added = draft.contributions(values if len(values) else known)

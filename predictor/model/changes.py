@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import ConfigError
-from predictor.model.offer_model import probability
+from predictor.model.log_odds import probability
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import NOT_APPLICABLE
 

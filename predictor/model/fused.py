@@ -202,7 +202,7 @@ class FusedTables:
         How terms are taken together.
     terms
         What each cell adds, shape (cells,); `Blocks.halving` gives it from a grid's. Complex numbers are two sums at
-        once, of real and of imaginary parts, for little more than one.
+        once, see `FusedSumAndVariance`.
     pairs
         What each two cells of different terms add together, shape (cells, cells): the sum of both triangles.
 
@@ -249,3 +249,36 @@ class FusedTables:
             table.take(cell, out=value, mode="clip")  # every cell exists, and this mode is the fast one
             np.add(total, value, total)
         return total
+
+
+class FusedSumAndVariance:
+    """A sum of tables and its variance by one look-up each: complex numbers hold both, for little more than one.
+
+    The variance is the squared length of a sum of vectors plus a sum of variances. A squared length is the sum of the
+    vectors' own squared lengths and twice the product of each two of them: terms and pairs, as in a sum of tables.
+
+    Parameters
+    ----------
+    blocks
+        How terms are taken together.
+    terms, pairs
+        What they add, as `FusedTables` takes it.
+    vectors
+        Factors of each cell, shape (cells, r).
+    start
+        Factors of the intercept, shape (r,).
+    variances
+        Of each cell, shape (cells,).
+    """
+
+    def __init__(
+        self, blocks: Blocks, terms: Floats, pairs: Floats, vectors: Floats, start: Floats, variances: Floats
+    ) -> None:
+        of_terms = (vectors**2).sum(axis=1) + 2 * vectors @ start + variances
+        self._start = float(start @ start)
+        self._tables = FusedTables(blocks, terms + 1j * of_terms, pairs + 1j * (vectors @ vectors.T))
+
+    def look_up(self, numbers: Ints) -> tuple[Floats, Floats]:
+        """Compute sum and variance, each of shape (n,), for rows in the cells `numbers`, shape (blocks, n)."""
+        both = self._tables.look_up(numbers)
+        return both.real.copy(), np.maximum(self._start + both.imag, 0)

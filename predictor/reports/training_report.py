@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from predictor.evaluation.importance import Importance
     from predictor.evaluation.scores import Score
-    from predictor.model.offer_model import Pair
+    from predictor.model.data import Pair
     from predictor.training.train import TrainingResult
 
 LEVELS = 12  # of a scale, shown in a heatmap

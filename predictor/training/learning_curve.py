@@ -16,7 +16,7 @@ from predictor.evaluation.scores import Resampling, Score, gain, log_loss
 from predictor.learning.classifier import describe
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
-from predictor.model.offer_model import probability
+from predictor.model.log_odds import probability
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import predictor.model.changes as changes
 from predictor import Catalogue, OfferModel, Prediction, Ratings, what_would_change
 from predictor.errors import ConfigError
-from predictor.model.offer_model import Pair, Pattern
+from predictor.model.data import Pair, TypicalRange
 from predictor.model.partial import Gaps
 from predictor.ratings.catalogue import ContextInput, Scale, Signal
 
@@ -51,7 +51,7 @@ def hand_made(tables: dict[str, Any], pairs: dict[tuple[str, str], Any] | None =
         variances={name: np.zeros(n) for name, n in CELLS.items()},
         counts={name: np.ones(n) for name, n in CELLS.items()},
         feature_importances=dict.fromkeys(CELLS, 0.0),
-        pattern=Pattern((0.0, 1.0), (0.0, 1.0)),
+        typical_range=TypicalRange((0.0, 1.0), (0.0, 1.0)),
         trained_on={"source": "by hand", "digest": "", "n": 1, "simulated": None},
     )
 

@@ -20,7 +20,8 @@ from strategies import interview
 
 from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError, ModelError, PredictorError
-from predictor.model.offer_model import FORMAT, Pair, Triple, _fingerprint
+from predictor.model.data import FORMAT, Pair, Triple
+from predictor.model.file import fingerprint
 from predictor.reports.inspection import render_model
 
 
@@ -234,7 +235,7 @@ def test_a_forged_file_is_refused_or_answers_with_numbers(model: OfferModel) -> 
             for key in path[:-1]:
                 place = place[key]
             place[path[-1]] = wrong
-            data["fingerprint"] = _fingerprint(data)
+            data["fingerprint"] = fingerprint(data)
             try:
                 answer = OfferModel.from_dict(data).predict({model.signals[0]: 4})
             except ModelError:

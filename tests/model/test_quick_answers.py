@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from predictor import Catalogue, OfferModel
+from predictor.model.data import Pair, TypicalRange
 from predictor.model.factors import FactorModel, LeftOut
-from predictor.model.offer_model import Pair, Pattern
 from predictor.model.partial import Gaps
 from predictor.model.tables import Floats, Grid
 from predictor.model.tree import Tree
@@ -83,7 +83,7 @@ def made(
         variances={name: rng.uniform(0, 0.01, size) for name, size in sizes.items()},
         counts={name: np.full(size, 10.0) for name, size in sizes.items()},
         feature_importances=dict.fromkeys(terms, 0.1),
-        pattern=Pattern((0.1, 0.9), (0.0, 0.5)),
+        typical_range=TypicalRange((0.1, 0.9), (0.0, 0.5)),
         trained_on={"source": "made", "digest": "0", "n": 100, "simulated": True},
     )  # fmt: skip
 
@@ -117,20 +117,20 @@ def rows(model: OfferModel, n: int, seed: int, beside: bool = True) -> Floats:
 
 def test_these_models_are_what_they_are_meant_to_be() -> None:
     for name, model in MODELS.items():
-        assert model.factor_model and model.partial_tables and model.partial_tables.additive
-        assert (Tree.of(model.factor_model) is None) == (model._columns is None) == (name == "no directions")
+        assert model.factor_model and model._evaluator.partial_tables and model._evaluator.partial_tables.additive
+        assert (Tree.of(model.factor_model) is None) == (model._evaluator._columns is None) == (name == "no directions")
 
 
 @pytest.mark.parametrize("name", MODELS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
 def test_one_row_is_answered_as_defined(name: str, seed: int) -> None:
-    model, tables = MODELS[name], MODELS[name].partial_tables
-    assert tables and model._single
+    model, tables = MODELS[name], MODELS[name]._evaluator.partial_tables
+    assert tables and model._evaluator._single
     values = rows(model, 20, seed)
     p = len(model.signals)
     for row in values[np.isnan(values[:, :p]).any(axis=1)]:
-        baseline, own, implied, deviation = model._single.answer(row.tolist())
+        baseline, own, implied, deviation = model._evaluator._single.answer(row.tolist())
         reasons = tables.reasons(row[None])
         log_odds, spread = tables.answer(row[None], interval=True)
         assert baseline == pytest.approx(reasons.baseline[0], abs=1e-12)
@@ -142,11 +142,11 @@ def test_one_row_is_answered_as_defined(name: str, seed: int) -> None:
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.sampled_from([1, 7, 1500]))
 def test_many_rows_are_answered_as_defined(name: str, seed: int, n: int) -> None:
-    model, tables = MODELS[name], MODELS[name].partial_tables
+    model, tables = MODELS[name], MODELS[name]._evaluator.partial_tables
     assert tables
     values = rows(model, n, seed)
     partial = np.isnan(values[:, : len(model.signals)]).any(axis=1)
-    log_odds, deviation, _ = model._answer(model.blocks.code(list(values.T)), interval=True)
+    log_odds, deviation, _ = model._evaluator.many(model.blocks.code(list(values.T)), interval=True)
     expected = tables.answer(values, interval=True)
     np.testing.assert_allclose(log_odds[partial], expected[0][partial], rtol=0, atol=1e-12)
     np.testing.assert_allclose(deviation[partial], expected[1][partial], rtol=0, atol=1e-12)
@@ -156,9 +156,9 @@ def test_many_rows_are_answered_as_defined(name: str, seed: int, n: int) -> None
 def test_a_partial_row_is_answered_the_same_whatever_stands_beside_it(name: str) -> None:
     model = MODELS[name]
     values = rows(model, 3000, 5, beside=False)
-    log_odds, deviation, _ = model._answer(model.blocks.code(list(values.T)), interval=True)
+    log_odds, deviation, _ = model._evaluator.many(model.blocks.code(list(values.T)), interval=True)
     rng = np.random.default_rng(6)
     for some in (rng.permutation(3000), rng.choice(3000, 50, replace=False), *rng.integers(0, 3000, (5, 1))):
-        again = model._answer(model.blocks.code(list(values[some].T)), interval=True)
+        again = model._evaluator.many(model.blocks.code(list(values[some].T)), interval=True)
         np.testing.assert_array_equal(again[0], log_odds[some])
         np.testing.assert_array_equal(again[1], deviation[some])

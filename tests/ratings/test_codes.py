@@ -27,7 +27,7 @@ from predictor.evaluation.baselines import challenger
 from predictor.evaluation.data_quality import data_quality
 from predictor.journal.store import Journal
 from predictor.model.changes import what_would_change
-from predictor.model.offer_model import pattern_of
+from predictor.model.data import mean_and_spread
 from predictor.ratings.catalogue import NOT_APPLICABLE
 from predictor.ratings.ratings import Text, columns_of, parse_numbers, quick_row
 from predictor.serving.app import make_app
@@ -211,9 +211,9 @@ def test_columns_of_a_batch_are_coded_as_rows_are(model: OfferModel, cells: list
 
 def test_it_leaks_into_no_mean(known: Ratings, model: OfferModel) -> None:
     rated = (known.values >= CATALOGUE.ends[0]).any(axis=1)
-    mean, spread = pattern_of(known.values[rated], CATALOGUE)
+    mean, spread = mean_and_spread(known.values[rated], CATALOGUE)
     assert mean.min() >= 0
-    np.testing.assert_allclose(mean, pattern_of(known.numbers[rated], CATALOGUE)[0])
+    np.testing.assert_allclose(mean, mean_and_spread(known.numbers[rated], CATALOGUE)[0])
     assert spread.max() <= 0.5
     facts = data_quality(known)
     other = (known.values == CATALOGUE.outside).sum(axis=0)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from strategies import interview
 
 from predictor import OfferModel, TrainingResult, simulate_interviews
-from predictor.model.offer_model import Pair
+from predictor.model.data import Pair
 from predictor.reports.inspection import model_data, render_model
 from predictor.reports.plots import pair_plot, save_model_plots
 

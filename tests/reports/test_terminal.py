@@ -18,7 +18,8 @@ from conftest import ROOT
 from predictor import Catalogue, OfferModel
 from predictor.cli import main
 from predictor.errors import CatalogueError, ModelError, control_character
-from predictor.model.offer_model import PUBLISHED, _fingerprint
+from predictor.model.file import fingerprint
+from predictor.model.offer_model import PUBLISHED
 
 SHIPPED = json.loads(PUBLISHED.read_bytes())
 ESCAPES = ("\x1b[31mred", "\x1b]0;title\x07", "a\x08b", "\x9b31m", "\x7f", "\u202egpj", "\u2066x", "\x00")
@@ -56,7 +57,7 @@ def test_no_text_of_a_catalogue_is_obeyed_by_a_terminal(tmp_path: Path, place: s
         Catalogue.from_dict(changed)
     assert control_character(str(refused.value)) is None
     model = {**SHIPPED, "catalogue": changed}
-    (tmp_path / "my.json").write_text(json.dumps({**model, "fingerprint": _fingerprint(model)}))
+    (tmp_path / "my.json").write_text(json.dumps({**model, "fingerprint": fingerprint(model)}))
     (tmp_path / "ratings.json").write_text("{}")
     done = call(tmp_path, "predict", "ratings.json", "--model", "my.json")
     assert (done.exit_code, escape in done.output, "control character" in done.output) == (2, False, True)
@@ -124,7 +125,7 @@ def test_a_damaged_model_is_refused_in_words(tmp_path: Path, change: Callable[[d
     if not data["pairs"]:
         pytest.skip("the shipped model has no pair")
     change(data)
-    data["fingerprint"] = _fingerprint(data)
+    data["fingerprint"] = fingerprint(data)
     (tmp_path / "my.json").write_text(json.dumps(data))
     (tmp_path / "ratings.json").write_text('{"goals_discussed": 4}')
     with pytest.raises(ModelError, match=r"my.json: damaged: ") as refused:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from predictor import Catalogue, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
-from predictor.model.offer_model import Pair
+from predictor.model.data import Pair
 from predictor.ratings.catalogue import Scale, Signal
 from predictor.reports.training_report import SCRIPT, render_report, save_report
 
