@@ -83,7 +83,7 @@ def test_the_same_numbers_though_a_worker_is_killed(client: Client, some: Rating
     with ThreadPoolExecutor(1) as aside:
         killed = aside.submit(_kill_one_that_fits, client)
         there = train(some, here.config, name=here.name)
-    assert killed.result() not in client.run(os.getpid).values()
+    assert killed.result() not in client.run(os.getpid, on_error="ignore").values()  # one may still be starting
     assert there.model.fingerprint == here.model.fingerprint
     for name, ours in here.out_of_fold.items():
         np.testing.assert_allclose(there.out_of_fold[name], ours, rtol=0, atol=1e-12)
