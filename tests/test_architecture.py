@@ -19,6 +19,7 @@ LAYERS = {
     "errors": 0,
     "atomic": 0,
     "autologging": 0,
+    "cells": 1,
     "outcomes": 1,
     "signals": 1,
     "prediction": 1,

@@ -287,7 +287,8 @@ def draft_catalogue(
             inputs.append(column)
         else:
             in_words.append(column)
-    for column, words in _rated_alike(in_words, every=not signals):
+    alike = [*_rated_alike(in_words)]
+    for column, words in alike or ([(column, column.words) for column in in_words] if not signals else []):
         if column.levels is None:
             column.take_unordered(words)
         signals.append(column)
@@ -430,15 +431,12 @@ def _in_words(column: _Column) -> str:
     )
 
 
-def _rated_alike(columns: Sequence[_Column], *, every: bool) -> Iterator[tuple[_Column, list[str]]]:
-    """Find the columns of words that are ratings, each with its words and those of the columns that share them.
-
-    Words that several columns share are a scale; where there is nothing else to learn from, any few words are taken.
-    """
+def _rated_alike(columns: Sequence[_Column]) -> Iterator[tuple[_Column, list[str]]]:
+    """Find the columns whose words are those of another, which makes them a scale; each with all of these words."""
     keys = [{word_key(word) for word in column.words} for column in columns]
     for column, own in zip(columns, keys, strict=True):
         alike = [other for other, theirs in zip(columns, keys, strict=True) if own <= theirs or theirs <= own]
-        if every or len(alike) > 1:
+        if len(alike) > 1:
             words = {word_key(word): word for other in (*alike, column) for word in other.words}
             yield column, sorted(words.values(), key=str.casefold)
 

@@ -57,7 +57,7 @@ REFUSED = {
     "word for a number": ("a.jsonl", '{"id": "a", "mutual_rapport": "four", "goals_discussed": 4}\n', r"row 1, mutual_rapport: 'four' is not a number"),
     "true for a number": ("a.jsonl", '{"mutual_rapport": 4, "goals_discussed": 4, "id": 1}\n{"mutual_rapport": true}\n', r"row 2, mutual_rapport: 'True' is true or false"),
     "key twice": ("a.jsonl", '{"id": 1, "mutual_rapport": 4, "goals_discussed": 1, "mutual_rapport": 3}\n', r"row 1, mutual_rapport: is given twice"),
-    "infinite": ("a.jsonl", '{"id": 1, "mutual_rapport": Infinity, "goals_discussed": 1}\n', r"row 1, mutual_rapport: 'Infinity' is not a number"),
+    "infinite": ("a.jsonl", '{"id": 1, "mutual_rapport": Infinity, "goals_discussed": 1}\n', r"row 1, mutual_rapport: 'inf' is not a number"),
     "no mapping": ("a.jsonl", '{"id": 1, "mutual_rapport": 4, "goals_discussed": 1}\n\nnull\n', r"row 3: is not a mapping"),
     "two on a line": ("a.jsonl", '{"id": 1, "mutual_rapport": 4, "goals_discussed": 1} {"id": 2}\n', r"row 1: is not JSON: Extra data"),
     "misspelled key": ("a.jsonl", '{"id": 1, "mutal_rapport": 4, "goals_discussed": 1}\n', r"mutual_rapport: is in none of the first 1 lines; did you mean 'mutal_rapport'"),
