@@ -272,7 +272,7 @@ def test_outcomes(cells: list[Any], y: list[float]) -> None:
 
 
 def test_maybe_is_unknown_on_request(tmp_path: Path, run: Callable[..., Result], workplace: Path) -> None:
-    (path := workplace / "a.csv").write_text("verdict,hired\n" + "Yes,Yes\nNo,No\nNo,Maybe\nYes,Later\n" * 5)
+    (path := workplace / "a.csv").write_text("verdict,hired\n" + "Yes,Yes\nNo,No\nNo,Maybe\nYes,Later\nNo,Yes\n" * 5)
     with pytest.raises(RatingsError, match=r"is not an outcome.*--unknown-word WORD.*rows 3 \('Maybe'\)"):
         read_ratings(path, CATALOGUE)
     ratings = read_ratings(path, CATALOGUE, unknown_words=["maybe", "Later"])

@@ -302,7 +302,9 @@ def mixed_columns(parts: Iterable[Part], keep: Sequence[str]) -> frozenset[str]:
 
 def _patterns(keep: Sequence[str]) -> dict[str, re.Pattern[bytes]]:
     keys = {name: re.escape(json.dumps(name, ensure_ascii=False).encode()) for name in keep}
-    return {name: re.compile(rb"%s\s*:\s*([^\s,}\]]+)" % key) for name, key in keys.items()}
+    # Ordinary whole numbers are told by nothing more, so that there are few different finds to look at.
+    cell = rb"(?:\d{1,18}(?=[\s,}\]])|([\"tfn{\[]|[^\s,}\]]+))"
+    return {name: re.compile(rb"%s\s*:\s*" % key + cell) for name, key in keys.items()}
 
 
 def _kinds(lines: bytes, patterns: Mapping[str, re.Pattern[bytes]]) -> dict[str, set[str]]:
@@ -316,9 +318,10 @@ def _mixed(kinds: Mapping[str, set[str]]) -> frozenset[str]:
 
 
 def _json_kind(token: bytes) -> str:
-    first = token[:1]
-    if first in b'"tfn[{':
-        return {b'"': "text", b"t": "truth", b"f": "truth", b"n": "null"}.get(first, "nested")
+    if not token:
+        return "whole"
+    if token in b'"tfn[{':
+        return {b'"': "text", b"t": "truth", b"f": "truth", b"n": "null"}.get(token, "nested")
     if not re.fullmatch(rb"-?\d+", token):
         return "decimal"
     return "whole" if -(2**63) <= int(token[:40]) < 2**63 else "large"
@@ -341,7 +344,8 @@ def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferMo
             raise pa.ArrowInvalid("a column of JSON")
         batch = _parse([lines[row] for row in rows], schema, model)
     except pa.ArrowInvalid:
-        plain = [_plain(line, schema, model) for line in lines]
+        known: dict[tuple[str, str | bool], float | None] = {}
+        plain = [_plain(line, schema, model, known) for line in lines]
         try:
             batch = _parse([plain[row] for row in rows], schema, model)
         except pa.ArrowInvalid:
@@ -390,10 +394,12 @@ def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.R
     return batch.drop_columns([RATINGS])
 
 
-def _plain(line: bytes, schema: pa.Schema, model: OfferModel) -> bytes:
+def _plain(
+    line: bytes, schema: pa.Schema, model: OfferModel, known: dict[tuple[str, str | bool], float | None]
+) -> bytes:
     """Write ratings as numbers, inputs as their levels and columns of JSON as its text, as far as they mean something.
 
-    Arrow reads a column of JSON Lines as one type.
+    Arrow reads a column of JSON Lines as one type. `known` collects what cells of signals mean, by name and cell.
     """
     try:
         (record,), problems = parse_json(line, "")
@@ -406,7 +412,11 @@ def _plain(line: bytes, schema: pa.Schema, model: OfferModel) -> bytes:
             continue
         for signal in model.catalogue.signals:
             cell = part.get(signal.name)
-            if isinstance(cell, str | bool) and (rating := signal.reading(cell)) is not None:
+            if not isinstance(cell, str | bool):
+                continue
+            if (key := (signal.name, cell)) not in known:
+                known[key] = signal.reading(cell)
+            if (rating := known[key]) is not None:
                 part[signal.name] = None if math.isnan(rating) else rating
         for item in model.catalogue.inputs:
             cell = part.get(item.name)

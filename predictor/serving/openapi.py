@@ -142,7 +142,11 @@ def _answers(signal: Signal) -> Schema:
     """Write what may be answered for a signal: a rating on its scale, as a number or in words, a code, or nothing."""
     rating: Schema = {"type": ["number", "null"], "minimum": signal.scale.low, "maximum": signal.scale.high}
     knots = "|".join(re.escape(f"{knot:.12g}") for knot in signal.scale.knots)
-    text: Schema = {"type": "string", "pattern": f"^({knots})(/{re.escape(f'{signal.scale.high:.12g}')})?$"}
+    high = signal.scale.high
+    text: Schema = {
+        "type": "string",
+        "pattern": f"^({knots})(/{high:.0f})?$" if high in range(1, 1001) else f"^({knots})$",
+    }
     codes = [*dict.fromkeys((*signal.not_observed, *signal.not_applicable, *signal.codes, *signal.levels))]
     return {"anyOf": [rating, text, *([{"enum": codes}] if codes else []), _ref("NotObserved")]}
 
