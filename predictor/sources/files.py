@@ -1,6 +1,6 @@
 """Read ratings from JSON, CSV and Parquet files, and write them to CSV.
 
-The same rules hold for every format, and a cell means the same in each (`Signal.meaning`, `predictor.cells`).
+The same rules hold for every format, and a cell means the same in each (`Signal.meaning`, `predictor.ratings.cells`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.atomic import write_text
 from predictor.errors import MissingExtraError, Problem, RatingsError
-from predictor.ratings import Ratings
-from predictor.signals import Catalogue
+from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.ratings import Ratings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +47,8 @@ def read_ratings(
     training
         Whether outcomes of both kinds must be there.
     offer_word
-        The outcome that means an offer, where no word of `predictor.outcomes.OFFER` does, such as "Ja"; there may be
-        one other word then, which means none.
+        The outcome that means an offer, where no word of `predictor.ratings.outcomes.OFFER` does, such as "Ja"; there
+        may be one other word then, which means none.
     unknown_words
         Outcomes that mean unknown, as an empty cell does, such as "Maybe".
 
