@@ -23,11 +23,11 @@ from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, ScoringOp
 from predictor.batch.coding import Coder
 from predictor.errors import CatalogueError, RatingsError
 from predictor.journal.store import Journal
-from predictor.ratings import columns_of, quick_row
 from predictor.ratings.cells import NOT_OBSERVED
+from predictor.ratings.ratings import columns_of, quick_row
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
-from predictor.sources.drafting import draft_catalogue
+from predictor.sources.drafting.write import draft_catalogue
 from predictor.tracking.served import ServedModel
 
 VERDICT = ("Strong No", "No", "Yes", "Strong Yes")
