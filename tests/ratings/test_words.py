@@ -377,17 +377,17 @@ def test_a_heading_that_says_what_ratings_mean(tmp_path: Path) -> None:
     assert (second.label, second.better, str(second.scale)) == ("Schulnote", "lower", "1 to 6")
 
 
-def test_drafted_and_trained_as_it_stands(run: Callable[..., Result], workplace: Path) -> None:
+def test_drafted_and_fitted_as_it_stands(run: Callable[..., Result], workplace: Path) -> None:
     rng = np.random.default_rng(2)
     rows = [f"c{i},{VERDICT[rng.integers(4)]},{rng.integers(1, 5)}/5,{'yes' if i % 2 else 'no'}" for i in range(60)]
     (workplace / "my.csv").write_text("\n".join(["candidate,verdict,frac,hired", *rows]))
     text = run("signals", "infer", "my.csv", "--outcome", "hired", "--group", "candidate").output
     (workplace / "my.toml").write_text(text)
-    done = run("train", "my.csv", "--signals", "my.toml", "--no-track", "--prior", "none")
-    assert done.exit_code == 0, done.output
+    known = read_ratings("my.csv", Catalogue.load("my.toml"), training=True)
+    model = OfferClassifier(known.catalogue).fit(known.features, known.y).model_
     (workplace / "one.csv").write_text("verdict,frac\nstrong yes,5/5\n")
-    asked = run("predict", "one.csv", "-m", "experiments/models/my-pool/model.json")
-    assert asked.exit_code == 0, asked.output
+    (answer,) = model.predict_each(read_ratings("one.csv", model.catalogue))
+    assert [item.rating for item in answer.contributions] == [4, 5]
 
 
 # --- over HTTP, on the page, into the journal
