@@ -177,6 +177,12 @@ _offer_word = click.option(
 )
 
 
+_unknown_words = click.option(
+    "--unknown-word", "unknown_words", metavar="WORD", multiple=True,
+    help="An outcome that means neither, such as Maybe: left out as unknown; may be given more than once.",
+)  # fmt: skip
+
+
 def _clustered(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of where its fits run, and run it there."""
 
@@ -301,6 +307,7 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
     "[default: the experiment's, auto]",
 )
 @_offer_word
+@_unknown_words
 @click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
 @click.option("--register", "registered", is_flag=True, help="Register the model; the first becomes the champion.")
 @click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
@@ -313,6 +320,7 @@ def train(
     name: str | None,
     prior: str | None,
     offer_word: str | None,
+    unknown_words: tuple[str, ...],
     plots: Path | None,
     registered: bool,
     no_track: bool,
@@ -351,9 +359,11 @@ def train(
         )
     config = replace(config, prior=prior or config.prior)
     name = _name(name or _plain(f"{data.stem if data else 'journal'}-{short}"))
-    if offer_word and journal:
-        raise ConfigError("--offer-word is for files; a journal's outcomes are offers or not")
-    ratings = _rows(source, _catalogue(signals), journal=journal is not None, offer_word=offer_word)
+    if (offer_word or unknown_words) and journal:
+        option = "--offer-word" if offer_word else "--unknown-word"
+        raise ConfigError(f"{option} is for files; a journal's outcomes are offers or not")
+    words = {"offer_word": offer_word, "unknown_words": unknown_words}
+    ratings = _rows(source, _catalogue(signals), journal=journal is not None, **words)
     present = Present.of(OfferModel.load(_model_path(None)), MODELS) if journal else None
     _writable()
     _end_on_sigterm()
@@ -436,6 +446,7 @@ def _registered(version: str) -> None:
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
 )
 @_offer_word
+@_unknown_words
 @click.option("--name", help="Name of the comparison.  [default: compare-DATA]")
 @click.option("--no-track", is_flag=True, help="Do not record the runs in MLflow.")
 @_clustered
@@ -444,6 +455,7 @@ def compare(
     experiments: tuple[str, ...],
     signals: Path | None,
     offer_word: str | None,
+    unknown_words: tuple[str, ...],
     name: str | None,
     no_track: bool,
 ) -> None:
@@ -463,7 +475,7 @@ def compare(
     from predictor.sources.files import read_ratings
 
     name = _name(name or _plain(f"compare-{data.stem}"))
-    ratings = read_ratings(data, _catalogue(signals), training=True, offer_word=offer_word)
+    ratings = read_ratings(data, _catalogue(signals), training=True, offer_word=offer_word, unknown_words=unknown_words)
     named = experiments or tuple(sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))) or ("pool",)
     configs = {}
     for short, config in map(_experiment, named):
@@ -752,7 +764,8 @@ def form(signals: Path | None) -> None:
 @click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
 @click.option("--group", help="Column whose rows belong together, as a candidate's.")
 @_offer_word
-def infer(data: Path, outcome: str, group: str | None, offer_word: str | None) -> None:
+@_unknown_words
+def infer(data: Path, outcome: str, group: str | None, offer_word: str | None, unknown_words: tuple[str, ...]) -> None:
     """Draft a catalogue from a file of ratings, for you to review.
 
     \b
@@ -761,7 +774,8 @@ def infer(data: Path, outcome: str, group: str | None, offer_word: str | None) -
     """
     from predictor.sources.drafting.write import draft_catalogue
 
-    click.echo(draft_catalogue(data, outcome=outcome, group=group, offer_word=offer_word), nl=False)
+    words: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words}
+    click.echo(draft_catalogue(data, outcome=outcome, group=group, **words), nl=False)
 
 
 @main.command()
@@ -968,14 +982,14 @@ def _catalogue(path: Path | None) -> Catalogue:
     return Catalogue.load(path) if path else Catalogue.shipped()
 
 
-def _rows(source: Path, catalogue: Catalogue, *, journal: bool, offer_word: str | None = None) -> Ratings:
+def _rows(source: Path, catalogue: Catalogue, *, journal: bool, **words: Any) -> Ratings:
     """Read rows to train on, from a file or a journal."""
     from predictor.journal.store import Journal
     from predictor.sources.files import read_ratings
 
     if journal:
         return Journal.existing(source, catalogue).ratings(training=True)
-    return read_ratings(source, catalogue, training=True, offer_word=offer_word)
+    return read_ratings(source, catalogue, training=True, **words)
 
 
 def _experiment(given: str) -> tuple[str, TrainingConfig]:

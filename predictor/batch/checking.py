@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from predictor.atomic import resolved
+from predictor.batch.coding import is_text
 from predictor.batch.parts import ENDINGS, JSONL, STANDARD, Form, Part, Source, told
 from predictor.batch.reading import Header
 from predictor.batch.scoring import Scorer
@@ -141,18 +142,19 @@ def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
 def _types(schema: pa.Schema, scorer: Scorer, path: Path) -> Iterator[Problem]:
     """Say which columns of a Parquet file are of a type that cannot be read."""
     model = scorer.model
+    levels = {signal.name: signal.levels for signal in model.catalogue.signals}
     for name in (*model.terms, *scorer.options.keep):
         if schema.names.count(name) != 1:  # where it is doubled, that is said
             continue
         kind = schema.field(name).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
         number = pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_decimal(inner)
-        text = pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner)
-        if name in model.signals and not (number or pa.types.is_null(inner)):
+        plain = number or is_text(inner) or pa.types.is_null(inner)
+        if name in model.signals and not (plain or (pa.types.is_boolean(inner) and levels[name])):
             yield Problem(
                 f"has the type {kind} in {path}; write ratings as numbers, null where not observed", column=name
             )
-        elif name in model.terms[len(model.signals) :] and not (text or pa.types.is_null(inner)):
+        elif name in model.terms[len(model.signals) :] and not (plain or pa.types.is_boolean(inner)):
             yield Problem(f"has the type {kind} in {path}; write words", column=name)
         elif name not in model.terms and pa.types.is_nested(kind):
             yield Problem(f"has the type {kind} in {path}, which cannot be kept", column=name)

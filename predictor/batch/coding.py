@@ -15,7 +15,7 @@ from predictor.model.fused import Coded, Codes
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import ContextInput, Scale, Signal
-from predictor.ratings.ratings import Ratings, Text, decoded, parse_levels, parse_numbers, warn_of_learned_ends
+from predictor.ratings.ratings import Ratings, decoded, parse_levels, parse_ratings, warn_of_learned_ends
 from predictor.sources.files import with_point
 
 Mask = NDArray[np.bool_]
@@ -120,15 +120,15 @@ class Coder:
         return self._words(batch.column(name), term, inputs[term - len(signals)])
 
     def _ratings(self, cells: pa.Array, term: int, signal: Signal) -> Column:
-        if self.text:
-            words = cells.dictionary_encode()
-            numbers, problems = parse_numbers(Text(self._text(words.dictionary)), "", "", signal.codes)
+        if pa.types.is_dictionary(cells.type):
+            return self._each(self._ratings(cells.dictionary, term, signal), cells, term)
+        if is_text(cells.type) or pa.types.is_boolean(cells.type):
+            words = cells.cast(pa.string()).dictionary_encode()
+            numbers, problems = parse_ratings(self._text(words.dictionary), signal, "")
             column = self._floats(numbers, term, signal)
             wrong = np.zeros(len(numbers), dtype=bool) if column.bad is None else column.bad
             wrong[[problem.row - 1 for problem in problems if problem.row]] = True
             return self._each(Column(column.codes, wrong, column.beside, column.values), words, term)
-        if pa.types.is_dictionary(cells.type):
-            return self._each(self._ratings(cells.dictionary, term, signal), cells, term)
         whole = self._integers(cells, term, signal.scale) if pa.types.is_integer(cells.type) else None
         return whole or self._floats(_numpy(cells.cast(pa.float64(), safe=False).fill_null(math.nan)), term, signal)
 
@@ -210,6 +210,11 @@ class Coder:
             unknown = {*rows} - {problem.row for problem in told}
             found += told + [Problem("is not rated as the model's signals are", row) for row in sorted(unknown)]
         return found
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _buffers(cells: pa.Array) -> tuple[NDArray[Any], Mask | None]:

@@ -6,8 +6,9 @@ import contextlib
 import csv
 import json
 import math
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +19,12 @@ import pyarrow.csv
 import pyarrow.json
 from numpy.typing import NDArray
 
+from predictor.batch.coding import is_text
 from predictor.batch.parts import CSV, JSONL, PARQUET, STANDARD, Part, open_parquet, told
 from predictor.batch.quoting import QuotedText
 from predictor.errors import Problem, RatingsError, nearest
 from predictor.model.offer_model import OfferModel
-from predictor.ratings.catalogue import RATINGS, folded
+from predictor.ratings.catalogue import RATINGS
 from predictor.ratings.ratings import Ratings
 from predictor.sources.files import delimiter_of, parse_json
 
@@ -68,7 +70,9 @@ class Read:
     delimiter: str | None = None
 
 
-def read(part: Part, model: OfferModel, keep: Sequence[str] = ()) -> Iterator[Read]:
+def read(
+    part: Part, model: OfferModel, keep: Sequence[str] = (), as_json: Collection[str] | None = None
+) -> Iterator[Read]:
     """Read a part, batch by batch.
 
     Parameters
@@ -79,6 +83,9 @@ def read(part: Part, model: OfferModel, keep: Sequence[str] = ()) -> Iterator[Re
         Whose terms are needed.
     keep
         Further columns that are needed.
+    as_json
+        Those of them that are taken as JSON, which holds numbers and words alike, where the part is JSON Lines; see
+        `mixed_columns`. None: as the part itself needs it.
 
     Yields
     ------
@@ -90,9 +97,12 @@ def read(part: Part, model: OfferModel, keep: Sequence[str] = ()) -> Iterator[Re
     RatingsError
         If the file is damaged, by its name and, as far as is known, its row.
     """
-    readers = {PARQUET: _parquet, CSV: _csv, JSONL: _jsonl}
     with _explained(part):
-        for found in readers[part.form.format](part, model, keep):
+        if part.form.format == JSONL:
+            batches = _jsonl(part, model, keep, as_json)
+        else:
+            batches = {PARQUET: _parquet, CSV: _csv}[part.form.format](part, model, keep)
+        for found in batches:
             batch = found.batch
             for name, word in part.constants:
                 if name in (*model.terms, *keep) and name not in batch.schema.names:
@@ -145,9 +155,10 @@ class Header:
 
 def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
     with open_parquet(part.path) as file:
-        metadata, there = file.metadata, file.schema_arrow.names
+        metadata, schema = file.metadata, file.schema_arrow
+    there = schema.names
     names = [name for name in dict.fromkeys((*model.terms, *keep)) if name in there]
-    words = [item.name for item in model.catalogue.inputs if item.name in there]
+    words = [name for name in model.terms if name in there and is_text(schema.field(name).type)]
     with open_parquet(part.path, metadata=metadata, read_dictionary=words, buffer_size=BUFFER) as file:
         groups = range(*part.groups) if part.groups else range(file.num_row_groups)
         rows = 0
@@ -215,8 +226,10 @@ def _unreadable(why: str, row: int) -> Problem:
     return Problem(kind, row + 1)
 
 
-def _jsonl(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
+def _jsonl(part: Part, model: OfferModel, keep: Sequence[str], as_json: Collection[str] | None) -> Iterator[Read]:
     """Read JSON Lines, each flat or with its ratings under "ratings"."""
+    if as_json is None:
+        as_json = mixed_columns([part], keep)
     stream, done = _opened(part)
     with stream:
         rest, first, schema = stream.read(len(BOM)).removeprefix(BOM), 1, None
@@ -224,17 +237,19 @@ def _jsonl(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]
             block, newline, rest = (rest + more).rpartition(b"\n")
             lines = block.splitlines() if newline else []
             if lines:
-                schema = schema or _schema(lines, part, model, keep)
+                schema = schema or _schema(lines, part, model, keep, as_json)
                 yield replace(_lines(lines, first, schema, model, told(part)), done=done())
             elif len(rest) > LONGEST:
                 raise RatingsError(told(part), [Problem("is longer than 64 MB; write one interview a line", first)])
             first += len(lines)
         lines = rest.splitlines()
-        schema = schema or _schema(lines, part, model, keep)
+        schema = schema or _schema(lines, part, model, keep, as_json)
         yield _lines(lines, first, schema, model, told(part))
 
 
-def _schema(lines: Sequence[bytes], part: Part, model: OfferModel, keep: Sequence[str]) -> pa.Schema:
+def _schema(
+    lines: Sequence[bytes], part: Part, model: OfferModel, keep: Sequence[str], as_json: Collection[str]
+) -> pa.Schema:
     """Choose types: of ratings floats, of inputs text, and of what is kept what the first lines have."""
     head: list[dict[str, Any]] = []
     for line in lines[:HEAD]:
@@ -243,6 +258,9 @@ def _schema(lines: Sequence[bytes], part: Part, model: OfferModel, keep: Sequenc
     there = {key for row in head for key in (*row, *(row[RATINGS] if isinstance(row.get(RATINGS), dict) else ()))}
     constants = {name for name, _ in part.constants} - there
     kinds = {name: _kind([row.get(name) for row in head]) for name in keep}
+    if str(part.path) == STANDARD:
+        as_json = _mixed(_kinds(b"\n".join(lines), _patterns(keep)))
+    kinds |= {name: pa.json_() for name in as_json}
     problems = []
     for name in dict.fromkeys((*model.terms, *keep)) if head else ():
         hint = nearest(name, there.difference(model.terms, keep))
@@ -259,6 +277,56 @@ def _schema(lines: Sequence[bytes], part: Part, model: OfferModel, keep: Sequenc
     return pa.schema([*flat, (RATINGS, pa.struct([*signals, *words]))])
 
 
+def mixed_columns(parts: Iterable[Part], keep: Sequence[str]) -> frozenset[str]:
+    """Find columns of JSON Lines that no one type holds: now a number, now a word, or a number beyond 64 bits.
+
+    Files are looked through whole, since an id may become a word in the last line. What looks like such a column inside
+    of a text is harmless: a column of JSON holds everything. Standard input is read only once; there the first lines
+    tell.
+    """
+    patterns, kinds = _patterns(keep), dict[str, set[str]]()
+    for part in parts:
+        if not keep or part.form.format != JSONL or str(part.path) == STANDARD:
+            continue
+        stream, _ = _opened(part)
+        rest = b""
+        with stream:
+            while len(rest) <= LONGEST and (more := stream.read(BYTES)):  # reading says what is too long
+                block, _, rest = (rest + more).rpartition(b"\n")
+                for name, seen in _kinds(block, patterns).items():
+                    kinds.setdefault(name, set()).update(seen)
+        for name, seen in _kinds(rest, patterns).items():
+            kinds.setdefault(name, set()).update(seen)
+    return _mixed(kinds)
+
+
+def _patterns(keep: Sequence[str]) -> dict[str, re.Pattern[bytes]]:
+    keys = {name: re.escape(json.dumps(name, ensure_ascii=False).encode()) for name in keep}
+    # Ordinary whole numbers are told by nothing more, so that there are few different finds to look at.
+    cell = rb"(?:\d{1,18}(?=[\s,}\]])|([\"tfn{\[]|[^\s,}\]]+))"
+    return {name: re.compile(rb"%s\s*:\s*" % key + cell) for name, key in keys.items()}
+
+
+def _kinds(lines: bytes, patterns: Mapping[str, re.Pattern[bytes]]) -> dict[str, set[str]]:
+    """See what kinds of values columns have."""
+    return {name: {*map(_json_kind, {*pattern.findall(lines)})} - {"null"} for name, pattern in patterns.items()}
+
+
+def _mixed(kinds: Mapping[str, set[str]]) -> frozenset[str]:
+    apart = {name: seen for name, seen in kinds.items() if "nested" not in seen}  # which cannot be kept
+    return frozenset(name for name, seen in apart.items() if len(seen) > 1 or "large" in seen)
+
+
+def _json_kind(token: bytes) -> str:
+    if not token:
+        return "whole"
+    if token in b'"tfn[{':
+        return {b'"': "text", b"t": "truth", b"f": "truth", b"n": "null"}.get(token, "nested")
+    if not re.fullmatch(rb"-?\d+", token):
+        return "decimal"
+    return "whole" if -(2**63) <= int(token[:40]) < 2**63 else "large"
+
+
 def _kind(cells: Sequence[Any]) -> pa.DataType:
     """Tell what type cells have; where they have several, the first cell decides."""
     for some in (cells, next(([cell] for cell in cells if cell is not None), [])):
@@ -272,16 +340,22 @@ def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferMo
     """Read lines at once; where that fails, look at each by itself, and set aside those that cannot be used."""
     rows, broken = [number for number, line in enumerate(lines) if line.strip()], list[Broken]()
     try:
+        if any(isinstance(kind, pa.JsonType) for kind in schema.types):
+            raise pa.ArrowInvalid("a column of JSON")
         batch = _parse([lines[row] for row in rows], schema, model)
     except pa.ArrowInvalid:
-        lines = [_in_numbers(line, model) for line in lines]
-        for row in rows:
-            if problems := _wrong(lines[row], schema, model, source):
-                problems = tuple(replace(problem, row=first + row) for problem in problems)
-                broken.append(Broken(first + row, problems, lines[row].decode(errors="replace")))
-        wrong = {item.row for item in broken}
-        rows = [row for row in rows if first + row not in wrong]
-        batch = _parse([lines[row] for row in rows], schema, model)
+        known: dict[tuple[str, str | bool], float | None] = {}
+        plain = [_plain(line, schema, model, known) for line in lines]
+        try:
+            batch = _parse([plain[row] for row in rows], schema, model)
+        except pa.ArrowInvalid:
+            for row in rows:
+                if problems := _wrong(lines[row], plain[row], schema, model, source):
+                    problems = tuple(replace(problem, row=first + row) for problem in problems)
+                    broken.append(Broken(first + row, problems, lines[row].decode(errors="replace")))
+            wrong = {item.row for item in broken}
+            rows = [row for row in rows if first + row not in wrong]
+            batch = _parse([plain[row] for row in rows], schema, model)
     return Read(batch, np.array(rows, dtype=np.int64) + first, tuple(broken), 1.0)
 
 
@@ -296,10 +370,11 @@ def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.R
         content.decode()
     except UnicodeDecodeError:
         raise pa.ArrowInvalid("is not UTF-8 text") from None
+    texts = [field.with_type(pa.string()) if isinstance(field.type, pa.JsonType) else field for field in schema]
     table = pa.json.read_json(
         pa.BufferReader(content),
         pa.json.ReadOptions(use_threads=False, block_size=len(content) + 1),
-        pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+        pa.json.ParseOptions(explicit_schema=pa.schema(texts), unexpected_field_behavior="ignore"),
     )
     if len(table) != len(lines):
         raise pa.ArrowInvalid("a line is not one mapping")
@@ -312,31 +387,49 @@ def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.R
             if pc.any(pc.and_(flat.is_valid(), inside.is_valid())).as_py():
                 raise pa.ArrowInvalid("a rating is given twice")
             batch = batch.set_column(batch.schema.get_field_index(name), name, pc.coalesce(flat, inside))
-        if name in model.signals and pc.any(pc.is_nan(batch.column(name))).as_py():
-            raise pa.ArrowInvalid("NaN is not JSON")
+    for field in schema:
+        if isinstance(field.type, pa.JsonType):
+            made = pa.ExtensionArray.from_storage(field.type, batch.column(field.name))
+            batch = batch.set_column(batch.schema.get_field_index(field.name), field.name, made)
     return batch.drop_columns([RATINGS])
 
 
-def _in_numbers(line: bytes, model: OfferModel) -> bytes:
-    """Write the words that are codes, such as "not applicable", as what they mean; Arrow reads ratings as numbers."""
-    if not model.catalogue.worded:
-        return line
+def _plain(
+    line: bytes, schema: pa.Schema, model: OfferModel, known: dict[tuple[str, str | bool], float | None]
+) -> bytes:
+    """Write ratings as numbers, inputs as their levels and columns of JSON as its text, as far as they mean something.
+
+    Arrow reads a column of JSON Lines as one type. `known` collects what cells of signals mean, by name and cell.
+    """
     try:
         (record,), problems = parse_json(line, "")
     except (RatingsError, ValueError):
         return line
-    changed = False
-    parts: list[Any] = [record, record.get(RATINGS)] if isinstance(record, dict) and not problems else []
-    for part in parts:
-        for name, codes in model.catalogue.worded.items():
-            word = part.get(name) if isinstance(part, dict) else None
-            if isinstance(word, str) and (code := folded(word)) in codes:
-                part[name], changed = None if math.isnan(codes[code]) else codes[code], True
-    return json.dumps(record).encode() if changed else line
+    if problems or not isinstance(record, dict):
+        return line
+    for part in (record, record.get(RATINGS)):
+        if not isinstance(part, dict):
+            continue
+        for signal in model.catalogue.signals:
+            cell = part.get(signal.name)
+            if not isinstance(cell, str | bool):
+                continue
+            if (key := (signal.name, cell)) not in known:
+                known[key] = signal.reading(cell)
+            if (rating := known[key]) is not None:
+                part[signal.name] = None if math.isnan(rating) else rating
+        for item in model.catalogue.inputs:
+            cell = part.get(item.name)
+            if isinstance(cell, str | bool | int | float) and (level := item.level(str(cell))) is not None:
+                part[item.name] = level
+    for field in schema:
+        if isinstance(field.type, pa.JsonType) and record.get(field.name) is not None:
+            record[field.name] = json.dumps(record[field.name])
+    return json.dumps(record).encode()
 
 
-def _wrong(line: bytes, schema: pa.Schema, model: OfferModel, source: str) -> tuple[Problem, ...]:
-    """Say what is wrong with one line, if anything is."""
+def _wrong(line: bytes, plain: bytes, schema: pa.Schema, model: OfferModel, source: str) -> tuple[Problem, ...]:
+    """Say what is wrong with one line, if anything is; `plain` is what `_plain` makes of it."""
     try:
         records, problems = parse_json(line, source)
         if not (len(records) == 1 and isinstance(records[0], dict) and line.lstrip()[:1] == b"{"):
@@ -347,7 +440,7 @@ def _wrong(line: bytes, schema: pa.Schema, model: OfferModel, source: str) -> tu
         if RATINGS in record:
             known[RATINGS] = {k: v for k, v in inner.items() if k in model.terms} if isinstance(inner, dict) else inner
         Ratings.from_records([known], model.catalogue, problems=problems)
-        _parse([line], schema, model)
+        _parse([plain], schema, model)
     except RatingsError as error:
         return error.problems
     except pa.ArrowInvalid as error:  # such as an id that is a number where the first lines have text

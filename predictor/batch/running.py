@@ -18,7 +18,7 @@ from predictor.atomic import resolved
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
 from predictor.batch.ledger import Ledger, Seal, seal
 from predictor.batch.parts import JSONL, PARQUET, STANDARD, Form, Part, Source, find
-from predictor.batch.reading import Read, read
+from predictor.batch.reading import Read, mixed_columns, read
 from predictor.batch.scoring import ASIDE, Refused, Scored, Scorer, ScoringOptions, aside_table, write_part
 from predictor.batch.writing import Writer, clear
 from predictor.errors import ConfigError
@@ -217,8 +217,10 @@ def _to_one(
     """Score everything into one file, in order."""
 
     def batches() -> Iterator[tuple[Part, Read]]:
+        keep = scorer.options.keep
+        as_json = mixed_columns(found.parts, keep)  # of one file, in which all parts have the same columns
         for part in found.parts:
-            yield from ((part, batch) for batch in read(part, scorer.model, scorer.options.keep))
+            yield from ((part, batch) for batch in read(part, scorer.model, keep, as_json))
 
     total, refused, behind = Scored(), Refused(found.parts[0]), dict.fromkeys(found.parts, 0.0)
     with contextlib.ExitStack() as stack:

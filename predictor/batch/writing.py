@@ -52,6 +52,7 @@ class Writer:
 
     def __init__(self, path: Path, form: Form, schema: pa.Schema) -> None:
         self.path, self.form, self.schema = path, form, schema
+        self._written = without_json(schema.empty_table()).schema
         self._held: list[pa.Table] = []
         if str(path) == STANDARD:
             self._temporary = None
@@ -67,6 +68,8 @@ class Writer:
 
     def write(self, table: pa.Table) -> None:
         """Write some rows."""
+        if self.form.format in (PARQUET, CSV):
+            table = without_json(table)
         if self.form.format != PARQUET:
             self._put(table)
             return
@@ -85,9 +88,9 @@ class Writer:
                 if self.form.format == PARQUET:
                     words = [field.name for field in self.schema if not pa.types.is_floating(field.type)]
                     # likelihoods seldom repeat
-                    self._writer = pq.ParquetWriter(self._stream, self.schema, use_dictionary=words)
+                    self._writer = pq.ParquetWriter(self._stream, self._written, use_dictionary=words)
                 elif self.form.format == CSV:
-                    self._writer = pa.csv.CSVWriter(self._stream, self.schema)
+                    self._writer = pa.csv.CSVWriter(self._stream, self._written)
         except BaseException as error:
             self.__exit__(type(error))
             raise
@@ -144,8 +147,22 @@ class Writer:
                         cells = table.column(place)
                         cells = pc.if_else(pc.is_finite(cells), cells, pa.scalar(None, field.type))
                         table = table.set_column(place, field, cells)
-                lines = [json.dumps(row, ensure_ascii=False, default=_text) for row in table.to_pylist()]
+                of_json = [field.name for field in table.schema if isinstance(field.type, pa.JsonType)]
+                rows = table.to_pylist()
+                for row in rows if of_json else ():
+                    row |= {name: json.loads(row[name] or "null") for name in of_json}
+                lines = [json.dumps(row, ensure_ascii=False, default=_text) for row in rows]
                 self._stream.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def without_json(table: pa.Table) -> pa.Table:
+    """Write columns of JSON, which hold numbers and words, as text: 7 and "7" alike."""
+    for place, field in enumerate(table.schema):
+        if isinstance(field.type, pa.JsonType):
+            cells = [None if text is None else json.loads(text) for text in table.column(place).to_pylist()]
+            words = [cell if cell is None or isinstance(cell, str) else json.dumps(cell) for cell in cells]
+            table = table.set_column(place, field.name, pa.chunked_array([pa.array(words, pa.string())]))
+    return table
 
 
 def _text(cell: Any) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import CatalogueError, control_character, nearest, printable
+from predictor.ratings.cells import LONGEST, mark_of, says_not_observed, word_key
 
 SHIPPED = Path(__file__).with_name("signals.toml")
 SIDES = ("interviewer", "candidate", "both")
@@ -125,8 +126,12 @@ class Signal:
     better
         Which ratings are better: "higher", "lower" or "either". Where it is higher or lower, a better rating never
         lowers the likelihood.
+    levels
+        Words of the ratings, worst to best, one for each knot of the scale, such as "Strong No" to "Strong Yes"; empty
+        where ratings are numbers only. A number on the scale is taken beside them.
     not_observed
-        Codes, numbers or words, by which files say "not observed", such as 99 or "N/A".
+        Codes, numbers or words, by which files say "not observed", such as 99; beside the words that always do,
+        `predictor.ratings.cells.NOT_OBSERVED`.
     not_applicable
         Codes that say "not applicable": an answer of its own, outside of the order of the ratings. Where there is one,
         the words "not applicable" are taken, too, and `not_applicable_value`, the number as which arrays hold it.
@@ -136,6 +141,9 @@ class Signal:
     >>> signal = Signal("calm", "Calm", "body", not_observed=(99,), not_applicable=("n/a",))
     >>> signal.codes[99], signal.codes["n/a"], signal.codes["not applicable"]
     (nan, 0.0, 0.0)
+    >>> verdict = Signal("verdict", "Verdict", "all", scale=Scale(1, 3), levels=("No", "Mixed", "Yes"))
+    >>> verdict.meaning("YES"), verdict.meaning("2"), verdict.meaning("3/3"), verdict.meaning("-")
+    (3.0, 2.0, 3.0, nan)
     """
 
     name: str
@@ -146,6 +154,7 @@ class Signal:
     anchors: Mapping[str, str] = field(default_factory=dict)
     scale: Scale = Scale()
     better: str = "either"
+    levels: tuple[str, ...] = ()
     not_observed: tuple[float | str, ...] = ()
     not_applicable: tuple[float | str, ...] = ()
 
@@ -167,13 +176,47 @@ class Signal:
             codes = dict.fromkeys(map(folded, (value, *self.not_applicable, NOT_APPLICABLE)), value)
         return codes | {folded(code): math.nan for code in self.not_observed}
 
+    @cached_property
+    def ratings_by_word(self) -> dict[str, float]:
+        """The rating of each level, by `word_key`."""
+        return dict(zip(map(word_key, self.levels), self.scale.knots, strict=False))
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """What ratings mean, by rating: the anchors, and the levels where there is no anchor."""
+        levels = {f"{knot:g}": level for knot, level in zip(self.scale.knots, self.levels, strict=False)}
+        return {**levels, **self.anchors}
+
+    def meaning(self, text: str) -> float | None:
+        """Return the rating that a cell of text means: NaN where not observed, None where it means nothing.
+
+        Codes and levels of the signal come first, then words for "not observed" and numbers however they are written
+        (`predictor.ratings.cells`). A number may be out of scale.
+        """
+        if self.codes and (code := folded(text)) in self.codes:
+            return self.codes[code]
+        if self.levels and len(text) <= LONGEST and (level := self.ratings_by_word.get(word_key(text))) is not None:
+            return level
+        if (mark := mark_of(text)) and (number := mark.on(self.scale.high)) is not None:
+            return self.codes.get(number, number)
+        return math.nan if says_not_observed(text) else None
+
+    def reading(self, cell: Any) -> float | None:
+        """Return the rating that a number, word or truth value means; NaN where not observed, None where nothing."""
+        if isinstance(cell, str):
+            return self.meaning(cell)
+        if isinstance(cell, bool):
+            return self.ratings_by_word.get(str(cell).casefold())
+        return self.codes.get(cell, cell) if isinstance(cell, int | float) else None
+
     def faults(self) -> Iterator[str]:
-        """Say what is wrong with side, direction and codes."""
+        """Say what is wrong with side, direction, levels and codes."""
         if self.side is not None and self.side not in SIDES:
             yield f"side '{self.side}' is none of {', '.join(SIDES)}"
         if self.better not in DIRECTIONS:
             hint = nearest(str(self.better), DIRECTIONS)
             yield f"better is {self.better!r}, which is none of {', '.join(DIRECTIONS)}{hint}"
+        yield from self._faults_of_levels()
         lists = {"not_observed": self.not_observed, "not_applicable": self.not_applicable}
         usable = True
         for name, codes in lists.items():
@@ -192,6 +235,25 @@ class Signal:
                         "the scale); empty those cells instead"
                     )
 
+    def _faults_of_levels(self) -> Iterator[str]:
+        if not self.levels:
+            return
+        seen: dict[str, str] = {}
+        for level in self.levels:
+            if not isinstance(level, str) or not level.strip() or len(level) > LONGEST:
+                yield f"levels have {level!r:.60}; write words of at most {LONGEST} characters in quotes, worst to best"
+            elif (other := seen.setdefault(word_key(level), level)) is not level:
+                yield f"levels have {level!r} and {other!r}, which read alike; keep one"
+            elif folded(level) in self.codes:
+                yield f"{level!r} is a level and a code; let it mean one of them"
+        if all(isinstance(level, str) and _LOOKS_LIKE_A_NUMBER.fullmatch(level.strip()) for level in self.levels):
+            yield "levels are numbers in quotes; leave them out, and let the scale say what numbers there are"
+        if len(self.levels) != len(self.scale.knots):
+            yield (
+                f"it has {len(self.levels)} levels and a scale with {len(self.scale.knots)} steps ({self.scale}); "
+                "write a level for each step, worst to best, or leave the scale out"
+            )
+
 
 @dataclass(frozen=True)
 class ContextInput:
@@ -200,6 +262,40 @@ class ContextInput:
     name: str
     label: str
     levels: tuple[str, ...]
+
+    def level(self, word: str) -> str | None:
+        """Return the level that a word means: "" where it says that none is given, None where it is no level.
+
+        Examples
+        --------
+        >>> [ContextInput("round", "Round", ("1", "2")).level(word) for word in ("1.0", "2", "", "-", "3")]
+        ['1', '2', '', '', None]
+        """
+        if not word:
+            return ""
+        if (found := self._by_word.get(word)) is not None:
+            return found
+        if len(word) > LONGEST:
+            return None
+        mark = mark_of(word)
+        keys: list[str | float] = [word.casefold(), word_key(word)]
+        keys += [mark.number] if mark and mark.out_of is None else []
+        for key in keys:
+            if (found := self._by_word.get(key)) is not None:
+                return found
+        return "" if says_not_observed(word) else None
+
+    @cached_property
+    def _by_word(self) -> dict[str | float, str]:
+        """Levels by themselves, then by the forms in which they are compared, as far as those are theirs alone."""
+        known: dict[str | float, str] = {level: level for level in self.levels}
+        keys = [(level, (level.casefold(), word_key(level))) for level in self.levels]
+        for place in (0, 1):
+            count = Counter(forms[place] for _, forms in keys)
+            known |= {f[place]: level for level, f in keys if count[f[place]] == 1 and f[place] not in known}
+        marks = [(mark.number, level) for level in self.levels if (mark := mark_of(level)) and mark.out_of is None]
+        count_of_numbers = Counter(number for number, _ in marks)
+        return known | {number: level for number, level in marks if count_of_numbers[number] == 1}
 
 
 @dataclass(frozen=True)
@@ -303,7 +399,7 @@ class Catalogue:
                 *signal.anchors,
                 *signal.anchors.values(),
             )
-            codes = (*signal.not_observed, *signal.not_applicable)
+            codes = (*signal.levels, *signal.not_observed, *signal.not_applicable)
             yield from ((f"signal '{signal.name}'", text) for text in (*texts, *codes))
         for item in self.inputs:
             yield from ((f"input '{item.name}'", text) for text in (item.label, *item.levels))
@@ -318,11 +414,6 @@ class Catalogue:
         """Lowest and highest rating of each signal, in order."""
         scales = [signal.scale for signal in self.signals]
         return tuple(scale.low for scale in scales), tuple(scale.high for scale in scales)
-
-    @cached_property
-    def worded(self) -> dict[str, dict[float | str, float]]:
-        """Codes of the signals that have words among them, by signal."""
-        return {s.name: s.codes for s in self.signals if any(isinstance(code, str) for code in s.codes)}
 
     @cached_property
     def outside(self) -> tuple[float, ...]:
@@ -347,12 +438,12 @@ class Catalogue:
     def lookup(
         self,
     ) -> tuple[
-        dict[str, tuple[int, float, float, dict[float | str, float]]],
+        dict[str, tuple[int, float, float, Signal]],
         dict[str, dict[str, tuple[int, float]]],
         frozenset[str],
     ]:
-        """Column, ends and codes by signal; column and code by input and level; further columns without the outcome."""
-        places = {s.name: (j, s.scale.low, s.scale.high, s.codes) for j, s in enumerate(self.signals)}
+        """Column, ends and signal by name; column and code by input and level; further columns without the outcome."""
+        places = {s.name: (j, s.scale.low, s.scale.high, s) for j, s in enumerate(self.signals)}
         codes = {
             item.name: {level: (j, float(code)) for code, level in enumerate(item.levels)}
             for j, item in enumerate(self.inputs, len(places))
@@ -442,7 +533,10 @@ class Catalogue:
                 optional={"label": str, "side": str, "question": str, "anchors": dict, "scale": dict, **_MEANING},
             )
             given = {key: item.get(key, data.get(key, ())) for key in ("not_observed", "not_applicable")}
+            levels = item.get("levels", () if "scale" in item else data.get("levels", ()))
             scale = _scale(f"{where}, scale", item["scale"]) if "scale" in item else common
+            if "scale" not in item and len(levels) > 1:  # a whole step each
+                scale = _scale(f"{where}, levels", {"low": 1, "high": len(levels), "step": 1})
             signals.append(
                 Signal(
                     name=item["name"],
@@ -453,6 +547,7 @@ class Catalogue:
                     anchors=dict(item.get("anchors", {})),
                     scale=scale,
                     better=item.get("better", data.get("better", "either")),
+                    levels=tuple(levels),
                     **{key: tuple(codes) for key, codes in given.items()},
                 )
             )
@@ -485,6 +580,7 @@ class Catalogue:
             item |= {"side": signal.side} if signal.side else {}
             item |= {"question": signal.question, "anchors": dict(signal.anchors)}
             item |= {"better": signal.better} if signal.direction else {}
+            item |= {"levels": list(signal.levels)} if signal.levels else {}
             item |= {key: list(codes) for key in ("not_observed", "not_applicable") if (codes := getattr(signal, key))}
             scale = signal.scale
             even = {"low": scale.low, "high": scale.high, "step": scale.step}
@@ -501,7 +597,7 @@ class Catalogue:
         }
 
 
-_MEANING: Mapping[str, Any] = {"better": str, "not_observed": list, "not_applicable": list}
+_MEANING: Mapping[str, Any] = {"better": str, "levels": list, "not_observed": list, "not_applicable": list}
 
 
 def folded(code: float | str) -> float | str:

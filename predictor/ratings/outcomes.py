@@ -6,8 +6,15 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-YES = {"1", "1.0", "yes", "y", "true"}
-NO = {"0", "0.0", "no", "n", "false"}
+# What spreadsheets write for true and false in other languages is with them; "ja" and "nein" are words of one's own.
+YES = {
+    *("1", "yes", "y", "true", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "sant", "sann"),
+    *("sand", "tosi", "pravda", "igaz"),
+}
+NO = {
+    *("0", "no", "n", "false", "falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "usann", "falsk", "epätosi"),
+    *("nepravda", "hamis"),
+}
 # Words of an outcome in files, and classes of `OfferClassifier`.
 # What may mean either, such as "passed", is not among them.
 OFFER = YES | {"offer", "offered", "hire", "hired", "accept", "accepted"}
@@ -15,16 +22,20 @@ NO_OFFER = NO | {
     *("no offer", "not offered", "no hire", "not hired", "not accepted"),
     *("reject", "rejected", "rejection", "decline", "declined"),
 }
+_NUMBER = re.compile(r"([+-]?)0*(\d{1,15})(?:[.,]0*)?", re.ASCII)  # a whole number, as a column of decimals writes it
 _SEAM = re.compile(r"\s+|(?<=[^\W\d_])[_-](?=[^\W\d_])")  # the minus of -1 parts no words
 
 
 def plain_word(cell: Any) -> str:
     """Bring an outcome to the form in which it is compared: words without case, single blanks for all that parts them.
 
-    >>> plain_word(" Not-Hired"), plain_word(True), plain_word(-1)
-    ('not hired', 'true', '-1')
+    >>> plain_word(" Not-Hired"), plain_word(True), plain_word(-1), plain_word("1.00")
+    ('not hired', 'true', '-1', '1')
     """
-    return _SEAM.sub(" ", str(cell)).strip().casefold()
+    word = _SEAM.sub(" ", str(cell)).strip().casefold()
+    if number := _NUMBER.fullmatch(word):
+        return "-" * (number[1] == "-" and number[2] != "0") + number[2]
+    return word
 
 
 def is_offer(cell: Any) -> bool | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property, partial
 from numbers import Real
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +28,8 @@ from predictor.ratings.catalogue import (
     Catalogue,
     ContextInput,
     Signal,
-    folded,
 )
+from predictor.ratings.cells import mark_of, says_not_observed
 from predictor.ratings.outcomes import is_offer, other_words, plain_word
 
 if TYPE_CHECKING:
@@ -42,9 +40,9 @@ if TYPE_CHECKING:
     Cells = Sequence[Any] | NDArray[Any]
 
 HINTS, LONGEST = 100, 100  # a hint takes a millisecond: for so many unknown names at most, and of so many characters
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_IN = "is not in the catalogue"
 _NOT_A_NUMBER = "is not a number; write one{other}, or leave it {empty} where it was not observed"
+_PLAIN = frozenset((int, float, str, bool))  # types of cells as JSON has them
 _OTHER = f" or '{NOT_APPLICABLE}'"
 
 
@@ -116,6 +114,7 @@ class Ratings:
         source: str = "ratings",
         training: bool = False,
         offer_word: str | None = None,
+        unknown_words: Collection[str] = (),
         problems: Iterable[Problem] = (),
     ) -> Ratings:
         """Parse mappings, each flat or with its ratings under the key "ratings".
@@ -123,13 +122,15 @@ class Ratings:
         Parameters
         ----------
         records
-            One mapping an interview: ratings by signal name (numbers, or codes of the catalogue; None or NaN where not
-            observed) and context.
+            One mapping an interview: ratings by signal name (numbers, words for them, or codes of the catalogue; see
+            `Signal.meaning`; None or NaN where not observed) and context.
         training
             Whether outcomes of both kinds must be there.
         offer_word
             The outcome that means an offer, where it is another word than those of `predictor.ratings.outcomes.OFFER`;
             there may be one other word then, which means none.
+        unknown_words
+            Outcomes that mean neither an offer nor none, such as "Maybe": unknown, as an empty cell is.
 
         Raises
         ------
@@ -149,7 +150,8 @@ class Ratings:
                     problems.append(Problem(kind, number, found=name))
         present = dict.fromkeys(name for row in rows for name in row if name in known)
         columns = {name: [row.get(name) for row in rows] for name in present}
-        return cls._parse(columns, len(rows), catalogue, source, training, offer_word, "null", problems)
+        how = Outcomes(catalogue.outcome, "null", offer_word, tuple(unknown_words))
+        return cls._parse(columns, len(rows), catalogue, source, training, how, problems)
 
     @classmethod
     def from_text(
@@ -161,9 +163,10 @@ class Ratings:
         source: str = "ratings",
         training: bool = False,
         offer_word: str | None = None,
+        unknown_words: Collection[str] = (),
         problems: Iterable[Problem] = (),
     ) -> Ratings:
-        """Parse a table of text, as a CSV file holds it; an empty cell means not observed.
+        """Parse a table of text, as a CSV file holds it; see `from_records`.
 
         Raises
         ------
@@ -171,8 +174,9 @@ class Ratings:
             With every problem of the table, and those passed in.
         """
         found, known = [*problems, *_header(header, catalogue)], frozenset(catalogue.columns)
-        columns = {name: Text(row[place] for row in rows) for place, name in enumerate(header) if name in known}
-        return cls._parse(columns, len(rows), catalogue, source, training, offer_word, "empty", found)
+        columns = {name: [row[place] for row in rows] for place, name in enumerate(header) if name in known}
+        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words))
+        return cls._parse(columns, len(rows), catalogue, source, training, how, found)
 
     @classmethod
     def from_frame(
@@ -183,8 +187,9 @@ class Ratings:
         source: str = "frame",
         training: bool = False,
         offer_word: str | None = None,
+        unknown_words: Collection[str] = (),
     ) -> Ratings:
-        """Parse a DataFrame; NaN, None and NA mean not observed.
+        """Parse a DataFrame; NaN, None and NA mean not observed, and text what it means in a file.
 
         Named levels of its index that are columns of the catalogue are read as such.
 
@@ -204,7 +209,8 @@ class Ratings:
                     columns[name] = series.to_numpy(np.float64, na_value=np.nan)
                 else:
                     columns[name] = _each(series) if name in catalogue.names else _words(series)
-        return cls._parse(columns, len(frame), catalogue, source, training, offer_word, "empty", problems)
+        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words))
+        return cls._parse(columns, len(frame), catalogue, source, training, how, problems)
 
     @classmethod
     def _parse(
@@ -214,23 +220,20 @@ class Ratings:
         catalogue: Catalogue,
         source: str,
         training: bool,
-        offer_word: str | None,
-        empty: str,
+        outcomes: Outcomes,
         problems: list[Problem],
     ) -> Ratings:
+        empty = outcomes.empty
         values = np.full((n, len(catalogue.signals)), np.nan)
         for j, signal in enumerate(catalogue.signals):
             if signal.name in columns:
-                values[:, j], bad = parse_numbers(columns[signal.name], signal.name, empty, signal.codes)
+                values[:, j], bad = parse_ratings(columns[signal.name], signal, empty)
                 problems += bad
         values = within_learned_ends(values, catalogue)
         problems += out_of_scale(values, catalogue, empty)
         y = np.full(n, np.nan)
         if catalogue.outcome in columns:
-            y, bad = _once(
-                partial(_outcomes, name=catalogue.outcome, empty=empty, offer_word=offer_word),
-                columns[catalogue.outcome],
-            )
+            y, bad = _once(outcomes.parse, columns[catalogue.outcome])
             problems += bad
         context: dict[str, NDArray[Any]] = {}
         for item in catalogue.inputs:
@@ -366,14 +369,15 @@ def quick_row(record: Any, catalogue: Catalogue) -> list[float] | None:
     row = [math.nan] * (len(places) + len(codes))
     for name, cell in record.items():
         if found := places.get(name):
-            place, low, high, meaning = found
+            place, low, high, signal = found
             if cell is not None:
                 if type(cell) in (int, float) and low <= cell <= high:  # NaN is in no scale
                     row[place] = cell
-                elif meaning and type(cell) in (int, float, str) and (code := folded(cell)) in meaning:
-                    row[place] = meaning[code]
                 else:
-                    return None
+                    value = signal.reading(cell) if type(cell) in _PLAIN else None
+                    if value is None or value > high or (value < low and value != signal.not_applicable_value):
+                        return None
+                    row[place] = value
         elif name in codes:
             if cell is not None:
                 at = codes[name].get(cell) if type(cell) is str else None
@@ -414,7 +418,7 @@ def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] 
         return None
     scales = {signal.name: signal.scale for signal in catalogue.signals}
     parse: dict[str, Callable[[Cells], tuple[NDArray[Any], list[Problem]]]] = {
-        catalogue.outcome: partial(_outcomes, name=catalogue.outcome, empty="empty"),
+        catalogue.outcome: Outcomes(catalogue.outcome, "empty").parse,
         **{item.name: partial(_codes, item=item) for item in catalogue.inputs},
     }
     found = {}
@@ -438,10 +442,6 @@ def _with_index(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
     """Turn named levels of the index that are columns of the catalogue into columns, as after `set_index`."""
     levels = [name for name in frame.index.names if name in catalogue.columns and name not in frame.columns]
     return frame.reset_index(level=levels) if levels else frame
-
-
-class Text(list[str]):
-    """A column of text cells, in which "" is empty and "4" is a number."""
 
 
 class _Repeated(list[Any]):
@@ -513,37 +513,46 @@ def _header(header: Sequence[str], catalogue: Catalogue) -> list[Problem]:
     return problems
 
 
-def parse_numbers(
-    cells: Cells, name: str, empty: str, codes: Mapping[float | str, float] = MappingProxyType({})
-) -> tuple[Floats, list[Problem]]:
-    """Turn cells of the column `name` into floats; NaN where empty, and where a problem says why.
+def parse_ratings(cells: Cells, signal: Signal, empty: str) -> tuple[Floats, list[Problem]]:
+    """Turn cells of a signal's column into floats; NaN where not observed, and where a problem says why.
 
-    `codes` are numbers and folded words that mean other numbers; see `Signal.codes`.
+    A number may be out of scale; see `out_of_scale`.
 
-    >>> parse_numbers(Text(["4", "", "four"]), "goals_discussed", "empty")[0]
-    array([ 4., nan, nan])
-    >>> parse_numbers(Text(["4", "99", "N/A"]), "goals_discussed", "empty", {99: math.nan, "n/a": 0.0})[0]
-    array([ 4., nan,  0.])
+    >>> signal = Signal("goals_discussed", "Goals", "all", not_observed=(99,), not_applicable=("n/a",))
+    >>> parse_ratings([4, "3,5", "4/5", "★★☆☆☆", "", "-", 99, "N/A", "four"], signal, "empty")[0]
+    array([4. , 3.5, 4. , 2. , nan, nan, nan, 0. , nan])
     """
-    other = _OTHER if NOT_APPLICABLE in codes else ""
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
         values = cells.astype(np.float64)
         infinite = np.flatnonzero(np.isinf(values))
         values[infinite] = np.nan
-        kind = _NOT_A_NUMBER.format(other=other, empty=empty)
-        return decoded(values, codes), [Problem(kind, int(row) + 1, name, str(cells[row])) for row in infinite]
-    text = isinstance(cells, Text)
-    numbers, problems = [math.nan] * len(cells), []
+        problems = [
+            Problem(_why_no_rating(cells[row], signal, empty), int(row) + 1, signal.name, str(cells[row]))
+            for row in infinite
+        ]
+        return decoded(values, signal.codes), problems
+    numbers, problems = [math.nan] * len(cells), list[Problem]()
+    known: dict[str, float | None] = {}  # files have few different words
+    whys: dict[str, str] = {}
     for row, cell in enumerate(cells):
-        if cell is None or (text and not cell.strip()) or (isinstance(cell, float) and math.isnan(cell)):
+        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             continue
-        number = (float(cell) if _NUMBER.fullmatch(cell.strip()) else None) if text else _finite(cell)
+        if isinstance(cell, str):
+            if cell not in known:
+                known[cell] = signal.meaning(cell)
+            number = known[cell]
+        elif isinstance(cell, bool | np.bool_):
+            number = signal.reading(bool(cell))
+        elif (number := _finite(cell)) is not None:
+            number = signal.codes.get(number, number)
         if number is not None:
-            numbers[row] = codes.get(number, number)
-        elif codes and isinstance(cell, str) and (word := folded(cell)) in codes:
-            numbers[row] = codes[word]
-        else:
-            problems.append(Problem(_why_no_number(cell, text, other, empty), row + 1, name, str(cell)))
+            numbers[row] = number
+            continue
+        found = str(cell)
+        if found not in whys and len(whys) < HINTS:
+            whys[found] = _why_no_rating(cell, signal, empty, hinted=len(found) <= LONGEST)
+        why = whys.get(found) or _why_no_rating(cell, signal, empty, hinted=False)
+        problems.append(Problem(why, row + 1, signal.name, found))
     return np.array(numbers), problems
 
 
@@ -567,13 +576,19 @@ def _finite(cell: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _why_no_number(cell: Any, text: bool, other: str, empty: str) -> str:
+def _why_no_rating(cell: Any, signal: Signal, empty: str, *, hinted: bool = True) -> str:
+    other = _OTHER if signal.not_applicable else ""
+    if signal.levels:
+        hint = nearest(cell, signal.levels) if hinted and isinstance(cell, str) else ""
+        words = ", ".join(f"'{level}'" for level in signal.levels)
+        kind = f"is none of the levels; write {words}, or a number on {signal.scale}{other}"
+        return f"{kind}; leave it {empty} where it was not observed{hint}"
     if isinstance(cell, bool | np.bool_):
         return "is true or false, not a rating; write a number on the scale"
-    if text and _NUMBER.fullmatch(str(cell).strip().replace(",", ".", 1)):
-        return "has a decimal comma; write a point, as in 3.5"
-    if isinstance(cell, str) and not text and _NUMBER.fullmatch(cell.strip()):
-        return "is text; write the number without quotes"
+    if isinstance(cell, str) and (mark := mark_of(cell)):
+        return f"is out of {mark.out_of:g}, and the scale is {signal.scale}; write a number on the scale"
+    if isinstance(cell, str) and mark_of(cell.replace(",", ".", 1)):
+        return "has a comma that may be one of thousands; write a point, as in 3.5"
     return _NOT_A_NUMBER.format(other=other, empty=empty)
 
 
@@ -615,44 +630,85 @@ def out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Probl
     return problems
 
 
-def _outcomes(cells: Cells, name: str, empty: str, offer_word: str | None = None) -> tuple[Floats, list[Problem]]:
-    """Turn outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
-    y, problems, words = np.full(len(cells), np.nan), [], list[str]()
-    given = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
-    kind = (
-        f"is not an outcome; write yes or no (or 1 or 0), or leave it {empty} where unknown; where another word means "
-        "an offer, name it: --offer-word WORD"
-    )
-    if offer_word is not None:
-        words = other_words(given, offer_word)
-        if plain_word(offer_word) not in map(plain_word, given):
-            problems.append(Problem("is no outcome there, so it cannot mean an offer", None, name, offer_word))
+@dataclass(frozen=True)
+class Outcomes:
+    """How outcomes are read.
+
+    Attributes
+    ----------
+    name
+        The column.
+    empty
+        How its format says that nothing is there, for messages.
+    offer_word
+        The outcome that means an offer, where it is an unusual word.
+    unknown_words
+        Outcomes that count as unknown.
+    """
+
+    name: str
+    empty: str
+    offer_word: str | None = None
+    unknown_words: tuple[str, ...] = ()
+
+    def parse(self, cells: Cells) -> tuple[Floats, list[Problem]]:
+        """Turn outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
+        y, problems, words = np.full(len(cells), np.nan), [], list[str]()
+        given = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
+        unknown = {plain_word(word) for word in self.unknown_words}
         kind = (
-            f"is not known to mean no offer, and is not the only other outcome than '{offer_word}'; write no, "
-            f"or leave it {empty} where unknown"
+            f"is not an outcome; write yes or no (or 1 or 0), or leave it {self.empty} where unknown; where another "
+            "word means an offer, name it: --offer-word WORD; where it means unknown: --unknown-word WORD"
         )
-    for row, cell in enumerate(given):
-        if not (word := plain_word(cell)):
-            continue
-        offer = is_offer(word) if offer_word is None else word == plain_word(offer_word)
-        if offer is None or word in words:
-            problems.append(Problem(kind, row + 1, name, cell))
-        else:
-            y[row] = offer
-    return y, problems
+        if self.offer_word is not None:
+            known = [cell for cell in given if plain_word(cell) not in unknown and not says_not_observed(cell)]
+            words = other_words(known, self.offer_word)
+            kind = (
+                f"is not known to mean no offer, and is not the only other outcome than '{self.offer_word}'; write no, "
+                f"leave it {self.empty} where unknown, or name it: --unknown-word WORD"
+            )
+        plain = {cell: plain_word(cell) for cell in dict.fromkeys(given)}
+        for word, meant in ((self.offer_word, "an offer"), *((word, "unknown") for word in self.unknown_words)):
+            if word is not None and plain_word(word) not in plain.values():
+                problems.append(Problem(f"is no outcome there, so it cannot mean {meant}", None, self.name, word))
+        if self.offer_word is not None and plain_word(self.offer_word) in unknown:
+            problems.append(Problem("cannot mean an offer and unknown", None, self.name, self.offer_word))
+        offers = {cell: math.nan if word in unknown else self._offer(word, words) for cell, word in plain.items()}
+        for row, cell in enumerate(given):
+            if (offer := offers[cell]) is None:
+                problems.append(Problem(kind, row + 1, self.name, cell))
+            else:
+                y[row] = offer
+        return y, problems
+
+    def _offer(self, word: str, unclear: Sequence[str]) -> float | None:
+        """Return 1 or 0; NaN where the word means unknown, None where nobody knows what it means."""
+        if self.offer_word is None:
+            offer = is_offer(word)
+            return math.nan if offer is None and says_not_observed(word) else offer
+        if word == plain_word(self.offer_word):
+            return True
+        if word in unclear:
+            return None
+        return math.nan if says_not_observed(word) else False
 
 
 def parse_levels(cells: Cells, item: ContextInput) -> tuple[NDArray[Any], list[Problem]]:
+    """Turn cells of an input into its levels; "" where not given, and where a problem says why.
+
+    >>> parse_levels([1, 2.0, "1.00", "n/a"], ContextInput("round", "Round", ("1", "2")))[0]
+    array(['1', '2', '1', ''], dtype=object)
+    """
     words, problems = _plain(cells, item.name)
-    levels, hints = {level.casefold(): level for level in item.levels}, dict[str, str]()
+    hints = dict[str, str]()
     for row, word in enumerate(words):
-        level = levels.get(word.casefold(), "")
-        if word and not level:
+        level = item.level(word)
+        if level is None:
             if word not in hints and len(hints) < HINTS and len(word) <= LONGEST:
                 hints[word] = nearest(word, item.levels)
             kind = f"is none of {', '.join(item.levels)}{hints.get(word, '')}"
             problems.append(Problem(kind, row + 1, item.name, word))
-        words[row] = level
+        words[row] = level or ""
     return words, problems
 
 

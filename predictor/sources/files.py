@@ -1,7 +1,6 @@
 """Read ratings from JSON, CSV and Parquet files, and write them to CSV.
 
-The same rules hold for every format; what differs is how "not observed" is written:
-null in JSON, an empty cell in CSV, a null in Parquet.
+The same rules hold for every format, and a cell means the same in each (`Signal.meaning`, `predictor.ratings.cells`).
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ def read_ratings(
     *,
     training: bool = False,
     offer_word: str | None = None,
+    unknown_words: Collection[str] = (),
 ) -> Ratings:
     """Read ratings from a file.
 
@@ -48,6 +49,8 @@ def read_ratings(
     offer_word
         The outcome that means an offer, where no word of `predictor.ratings.outcomes.OFFER` does, such as "Ja"; there
         may be one other word then, which means none.
+    unknown_words
+        Outcomes that mean unknown, as an empty cell does, such as "Maybe".
 
     Returns
     -------
@@ -63,6 +66,7 @@ def read_ratings(
     """
     path, source, catalogue = Path(path), str(path), catalogue or Catalogue.shipped()
     how: dict[str, Any] = {"source": source, "training": training, "offer_word": offer_word}
+    how["unknown_words"] = tuple(unknown_words)
     match path.suffix.lower():
         case ".json":
             records, problems = read_json(path)

@@ -29,7 +29,7 @@ from predictor.journal.store import Journal
 from predictor.model.changes import what_would_change
 from predictor.model.data import mean_and_spread
 from predictor.ratings.catalogue import NOT_APPLICABLE
-from predictor.ratings.ratings import Text, columns_of, parse_numbers, quick_row
+from predictor.ratings.ratings import columns_of, parse_ratings, quick_row
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.sources.files import read_ratings, write_csv
@@ -126,7 +126,6 @@ def test_ratings_survive_files_and_frames(cells: list[tuple[Any, ...]], tmp_path
     [
         ("calm", 0.5, "is out of scale; write 1 to 5 or 'not applicable', or leave it null where it was not observed"),
         ("calm", "nn/a", "is not a number; write one or 'not applicable', or leave it null"),
-        ("calm", "99", "is text; write the number without quotes"),
         ("kind", "not applicable", "is not a number; write one, or leave it null"),
         ("kind", 99, "is out of scale; write 1 to 5, or leave it null"),
         ("fair", 0, "is out of scale; write 1 to 5, or leave it null"),
@@ -237,8 +236,8 @@ def test_over_http_on_the_page_and_in_the_journal(model: OfferModel, tmp_path: P
     answer = client.post("/v1/predict", json={"calm": "N/A", "clear": -1, "fair": 99}).json()
     assert [item["rating"] for item in answer["contributions"][:5]] == [NOT_APPLICABLE] * 2 + [None] * 3
     schema = client.get("/openapi.json").json()["components"]["schemas"]["Ratings"]["properties"]
-    assert {NOT_APPLICABLE, "n/a", "?", 99, -9} <= {*schema["calm"]["anyOf"][1]["enum"]}
-    assert schema["kind"]["maximum"] == 5
+    assert {NOT_APPLICABLE, "n/a", "?", 99, -9} <= {*schema["calm"]["anyOf"][2]["enum"]}
+    assert schema["kind"]["anyOf"][0]["maximum"] == 5
 
     page = client.get("/").text
     assert page.count('value="not applicable"') == 3
@@ -265,7 +264,7 @@ def test_over_http_on_the_page_and_in_the_journal(model: OfferModel, tmp_path: P
 
 
 def test_words_of_a_text_column_are_folded() -> None:
-    codes = CATALOGUE.signals[0].codes
-    values, problems = parse_numbers(Text(["NOT APPLICABLE", " n/A", "?", "99.0", "+5"]), "calm", "empty", codes)
+    calm = CATALOGUE.signals[0]
+    values, problems = parse_ratings(["NOT APPLICABLE", " n/A", "?", "99.0", "+5"], calm, "empty")
     equal(values, [0, 0, np.nan, np.nan, 5])
     assert not problems

@@ -113,7 +113,7 @@ def test_another_base_rate(served: PyFuncModel, model: OfferModel) -> None:
     [
         [{"goals_discussed": 99}],
         [{"goals_discussed": 0.9, "mutual_rapport": "four"}, {"mutual_respect": True, "rater_role": "boss"}],
-        [{"goals_discussed": "4"}],
+        [{"goals_discussed": "four"}],
         [{"goals_discussed": [4]}],
         [{"goals_discussed": float("inf")}],
         [{"goals_discussed": 4, "offer": "maybe"}],

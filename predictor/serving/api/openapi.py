@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from predictor.ratings.catalogue import RATINGS, SIDES, Catalogue, Signal
+from predictor.ratings.cells import NOT_OBSERVED
 from predictor.ratings.outcomes import NO_OFFER, OFFER
 from predictor.serving.settings import Settings
 
@@ -20,6 +22,7 @@ COUNT: Schema = {"type": "integer"}
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 SIZES: Schema = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
 BLANK: Schema = {"type": "string", "pattern": r"^\s*$"}
+_SILENT = [word for word in NOT_OBSERVED if word]
 BASE_RATE: Schema = {
     "name": "base_rate",
     "in": "query",
@@ -105,17 +108,20 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
         signal.name: {
             **_answers(signal),
             "description": " ".join(
-                [signal.question or signal.label, *(f"{k}: {v}." for k, v in signal.anchors.items())]
+                [signal.question or signal.label, *(f"{k}: {v}." for k, v in signal.meanings.items())]
             ),
         }
         for signal in catalogue.signals
     }
     beside: Schema = {
-        item.name: {"description": item.label, "anyOf": [{"enum": [*item.levels, None]}, BLANK]}
+        item.name: {"description": item.label, "anyOf": [{"enum": [*item.levels, None]}, _ref("NotObserved")]}
         for item in catalogue.inputs
     }
     words = [*sorted(OFFER | NO_OFFER), True, False, 1, 0, None]
-    beside[catalogue.outcome] = {"description": "The outcome; not looked at.", "anyOf": [{"enum": words}, BLANK]}
+    beside[catalogue.outcome] = {
+        "description": "The outcome; not looked at.",
+        "anyOf": [{"enum": words}, _ref("NotObserved")],
+    }
     for name in catalogue.columns:
         if name not in signals and name not in beside:
             beside[name] = {"type": ["string", "number", "boolean", "null"], "description": "Context; not looked at."}
@@ -123,6 +129,7 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
     many = {"type": "array", "items": _ref("Interview"), "minItems": 1, "maxItems": settings.max_interviews}
     return {
         "Ratings": _object(signals, description="Ratings by signal; null or left out: not observed."),
+        "NotObserved": {"description": "In any case of letters: not observed.", "anyOf": [{"enum": _SILENT}, BLANK]},
         "Interview": {
             "description": f"Ratings by signal with context beside them, or the ratings apart, under '{RATINGS}'.",
             "anyOf": [_object({**signals, **beside}), _object(apart, required=[RATINGS])],
@@ -132,10 +139,16 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
 
 
 def _answers(signal: Signal) -> Schema:
-    """Write what may be answered for a signal: a rating on its scale, a code, or nothing."""
+    """Write what may be answered for a signal: a rating on its scale, as a number or in words, a code, or nothing."""
     rating: Schema = {"type": ["number", "null"], "minimum": signal.scale.low, "maximum": signal.scale.high}
-    codes = [*dict.fromkeys((*signal.not_observed, *signal.not_applicable, *signal.codes))]
-    return {"anyOf": [rating, {"enum": codes}]} if codes else rating
+    knots = "|".join(re.escape(f"{knot:.12g}") for knot in signal.scale.knots)
+    high = signal.scale.high
+    text: Schema = {
+        "type": "string",
+        "pattern": f"^({knots})(/{high:.0f})?$" if high in range(1, 1001) else f"^({knots})$",
+    }
+    codes = [*dict.fromkeys((*signal.not_observed, *signal.not_applicable, *signal.codes, *signal.levels))]
+    return {"anyOf": [rating, text, *([{"enum": codes}] if codes else []), _ref("NotObserved")]}
 
 
 def _answered(catalogue: Catalogue) -> Schema:

@@ -63,23 +63,41 @@ class Rated:
         Raises
         ------
         Refusal
-            422, if a rating is no number or a share is not between 0 and 100 %.
+            422, if a rating is no number and no word for one, or a share is not between 0 and 100 %.
         """
         ratings: dict[str, float | str] = {}
         inputs = {}
         for name in form:
             value = text(form, name)
             if name.startswith(RATING) and value:
-                try:
-                    ratings[name.removeprefix(RATING)] = value if value == NOT_APPLICABLE else float(value)
-                except ValueError:
-                    raise Refusal(422, "is not a number", field=name, found=value) from None
+                if (rating := _rating(name, value, model)) is not None:
+                    ratings[name.removeprefix(RATING)] = rating
             elif name.startswith(INPUT) and value:
                 inputs[name.removeprefix(INPUT)] = value
         base_rate = _share(form, "base_rate")
         if base_rate is not None and percent(base_rate) == percent(model.base_rate):  # as shown, so not changed
             base_rate = None
         return cls(ratings, inputs, base_rate, _share(form, "line") or LINE / 100)
+
+
+def _rating(name: str, value: str, model: OfferModel) -> float | str | None:
+    """Read a rating as every file's is read; None where it says that nothing was observed."""
+    if value == NOT_APPLICABLE:
+        return value
+    place = model.catalogue.lookup[0].get(name.removeprefix(RATING))
+    number = place[3].meaning(value) if place else _number(value)
+    if number is None:
+        raise Refusal(422, "is not a number, nor a word for one", field=name, found=value)
+    if place and number == place[3].not_applicable_value:
+        return NOT_APPLICABLE
+    return None if math.isnan(number) else number
+
+
+def _number(value: str) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None
 
 
 def text(form: FormData, name: str) -> str:

@@ -5,13 +5,14 @@ What a model must not see is left out where the file gives it away, and each suc
 
 from __future__ import annotations
 
-import contextlib
 import json
+import math
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,11 @@ import numpy as np
 from predictor.errors import Problem, RatingsError, nearest, shorten
 from predictor.model.tables import uneven_knots
 from predictor.ratings.catalogue import Catalogue, Scale, Signal
-from predictor.ratings.outcomes import NO, YES, is_offer, other_words, plain_word
-from predictor.ratings.ratings import Ratings
+from predictor.ratings.cells import mark_of, says_not_observed, word_key
+from predictor.ratings.ratings import Outcomes
 from predictor.sources.drafting.hints import CODES, OddEnd, Tendency, numbered, obvious_codes, odd_ends, tendency
 from predictor.sources.drafting.protected import is_protected
+from predictor.sources.drafting.rating_words import Levels, direction_of, levels_of, unordered
 from predictor.sources.files import read_csv, read_json, read_parquet, read_ratings
 
 if TYPE_CHECKING:
@@ -57,44 +59,94 @@ _WORD = {0: (1, 2, 3, 4, 5, 6, *_WIDE), 1: (2, 3, 4, 5, 6, 7, 10)}
 _USUAL = {0: (1, 5, *_WIDE), 1: (5, 7, 10)}
 _MANY = 30  # rows from which a pattern is no accident
 _FEW_WORDS = 12
-
-_PROBE = Catalogue("probe", "", (Signal("x", "", "f", scale=Scale(-1e300, 1e300, 1e300)),), {"f": ""})
+_GRADES = re.compile(r"(^|_|[a-z])(?<!foot)(?<!key)noten?$")
+_ANCHORED = re.compile(r"\s*\([^()]*\)\s*$")
+_ANCHOR = re.compile(r"(\d{1,3})\s*[=:–]\s*([^,;/()\d][^,;/()]*)")  # noqa: RUF001 - as in (1 = poor, 5 = good)
 
 
 class _Column:
     """A column of the file; `cells` are None where empty, `values` None unless every cell could be a rating.
 
-    Obvious codes for "not observed" are in `codes`, and count as empty.
+    Obvious codes for "not observed" are in `codes`, and count as empty, as do words for it. Words that are known to be
+    ratings are `levels`, their places on the scale `values`. Where numbers say what they are out of, as in "4/5" and
+    "80%", that is `out_of`.
     """
 
-    def __init__(self, name: str, cells: Sequence[Any], *, text: bool, reused: Signal | None) -> None:
+    def __init__(self, name: str, cells: Sequence[Any], *, reused: Signal | None) -> None:
         self.name, self.snake, self.cells, self.reused = name, "_".join(_tokens(name)).lower(), cells, reused
-        self.filled = np.array([cell is not None for cell in cells])
-        self.values: Floats | None = None
-        with contextlib.suppress(RatingsError):  # by the very rules of a training file
-            probe = (
-                Ratings.from_text(["x"], [[cell or ""] for cell in cells], _PROBE)
-                if text
-                else Ratings.from_records([{"x": cell} for cell in cells], _PROBE)
-            )
-            self.values = probe.values[:, 0]
-        self.codes = obvious_codes(self.values) if self.values is not None else ()
-        if self.values is not None and self.codes:
-            self.values = np.where(np.isin(self.values, self.codes), np.nan, self.values)
+        self.texts = [None if cell is None else _word(cell) for cell in cells]
+        self.levels: Levels | None = None
+        self.out_of: float | None = None
+        self.codes: tuple[float, ...] = ()
+        self.values: Floats | None = self._numbers()
+        if self.values is not None:
             self.filled = ~np.isnan(self.values)
-        words = sorted((_word(cell) for cell in cells if cell is not None), reverse=True)
-        self.words = list({word.casefold(): word for word in words}.values())[::-1]  # each once, in any case of letters
+            self.codes = obvious_codes(self.values) if self.out_of is None else ()
+            if self.codes:
+                self.values = np.where(np.isin(self.values, self.codes), np.nan, self.values)
+                self.filled = ~np.isnan(self.values)
+            self.words = [f"{point:.15g}" for point in np.unique(self.values[self.filled])]
+        else:
+            self.filled = np.array([text is not None and not says_not_observed(text) for text in self.texts])
+            every = _different(text for text in self.texts if text is not None)
+            self.words = _different(
+                text for text, filled in zip(self.texts, self.filled, strict=True) if filled and text
+            )
+            if levels := (levels_of(every) if len(every) > len(self.words) else None) or levels_of(self.words):
+                self._take(levels)
         if self.values is not None and self.filled.any():
-            self.points = np.unique(self.values[self.filled])
-            self.words = [f"{point:.15g}" for point in self.points]
-            self.low, self.high = float(self.points[0]), float(self.points[-1])
-            self.whole = bool((self.points == np.round(self.points)).all())
-            self.binary = {*self.points} <= {0.0, 1.0}
+            self._measure()
+
+    def _numbers(self) -> Floats | None:
+        """Read numbers however they are written; None where a cell is none, or is out of something else."""
+        numbers, out_of, known = [], set[float](), dict[str, Any]()
+        for cell, text in zip(self.cells, self.texts, strict=True):
+            if text is None or isinstance(cell, bool | np.bool_):
+                numbers.append(math.nan)
+                if text is not None:
+                    return None
+                continue
+            if text not in known:
+                known[text] = mark_of(text)
+            if (mark := known[text]) is None:
+                if not says_not_observed(text):
+                    return None
+                numbers.append(math.nan)
+            else:
+                numbers.append(mark.number)
+                if mark.out_of is not None:
+                    out_of.add(mark.out_of)
+        values = np.array(numbers, dtype=np.float64)
+        if len(out_of) > 1 or (out_of and not 0 <= np.nanmin(values) <= np.nanmax(values) <= max(out_of)):
+            return None
+        self.out_of = max(out_of, default=None)
+        return values
+
+    def _take(self, levels: Levels) -> None:
+        """Take words as ratings."""
+        self.levels = levels
+        by_word = dict(zip(map(word_key, levels.words), levels.numbers, strict=True))
+        self.values = np.array(
+            [math.nan if text is None else by_word.get(word_key(text), math.nan) for text in self.texts]
+        )
+        self.filled = ~np.isnan(self.values)
+
+    def take_unordered(self, words: Sequence[str]) -> None:
+        """Take words as ratings whose order nobody knows; those of other columns may be among them."""
+        self._take(unordered(words))
+        self._measure()
+
+    def _measure(self) -> None:
+        assert self.values is not None
+        self.points = np.unique(self.values[self.filled])
+        self.low, self.high = float(self.points[0]), float(self.points[-1])
+        self.whole = bool((self.points == np.round(self.points)).all())
+        self.binary = {*self.points} <= {0.0, 1.0} and not self.levels
 
     @property
     def shipped(self) -> Signal | None:
         """The shipped signal of this name, if its scale holds these ratings."""
-        scale = self.reused.scale if self.reused else None
+        scale = self.reused.scale if self.reused and not self.levels else None
         return self.reused if scale and scale.low <= self.low and self.high <= scale.high else None
 
     @cached_property
@@ -102,11 +154,26 @@ class _Column:
         """The narrowest scale in use that holds the column."""
         if self.shipped:
             return self.shipped.scale
+        if self.levels:
+            return _scale_of(self.levels.numbers)
+        if self.out_of is not None:
+            low = 0 if self.low < 1 or self.out_of > 10 else 1
+            return Scale(low, self.out_of, 1 if self.out_of - low <= 10 else (self.out_of - low) / 10)
+        if self.anchors:
+            low, high = min(self.anchors), max(self.anchors)
+            if low <= self.low and self.high <= high:
+                return Scale(low, high, 1 if high - low <= 10 else (high - low) / 10)
         scale = _narrowest(self.low, self.high, whole=self.whole, many=bool(self.filled.sum() >= _MANY))
         if self.values is not None and len(scale.knots) > 2 and len(self.points) > len(scale.knots):
             knots = uneven_knots(self.values[self.filled], scale.low, scale.high)
             return Scale(uneven=tuple(float(f"{knot:.6g}") for knot in knots)) if knots else scale
         return scale
+
+    @cached_property
+    def anchors(self) -> dict[int, str]:
+        """What ratings mean by the heading, as in "Listening (1 = poor, 5 = good)"; empty where it is silent."""
+        found = {int(number): text.strip() for number, text in _ANCHOR.findall(self.name)}
+        return dict(sorted(found.items())) if len(found) > 1 and not self.levels else {}
 
     def fits(self, scale: Scale) -> bool:
         """Whether the column can share a scale, though it may not use its ends.
@@ -115,12 +182,25 @@ class _Column:
         """
         if scale == self.scale:
             return True
-        if self.shipped or self.binary or not scale.low <= self.low <= self.high <= scale.high:
+        if self.out_of is not None:
+            return scale.high == self.out_of and scale.low <= self.low
+        if self.anchors or self.shipped or self.binary or not scale.low <= self.low <= self.high <= scale.high:
             return False
         own = self.scale
         fills = self.high == own.high and self.low - own.low <= (own.high - own.low) / 4
         share = 0.5 if fills and self.whole and self.filled.sum() >= 10 else 0.25
         return self.high > scale.low + share * (scale.high - scale.low)
+
+
+def _scale_of(numbers: Sequence[float]) -> Scale:
+    """Return the scale on which levels stand."""
+    even = all(b - a == 1 for a, b in pairwise(numbers))
+    return Scale(numbers[0], numbers[-1], 1) if even else Scale(uneven=tuple(numbers))
+
+
+def _different(words: Iterable[str]) -> list[str]:
+    """Give each word once, in any case of letters, in order."""
+    return list({word.casefold(): word for word in sorted(words, reverse=True)}.values())[::-1]
 
 
 def _narrowest(low: float, high: float, *, whole: bool, many: bool) -> Scale:
@@ -135,19 +215,28 @@ def _narrowest(low: float, high: float, *, whole: bool, many: bool) -> Scale:
     return Scale(bottom, top, 1 if span <= 10 and (span > 2 or whole) else span / 10)
 
 
-def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None, offer_word: str | None = None) -> str:
+def draft_catalogue(
+    path: str | Path,
+    *,
+    outcome: str,
+    group: str | None = None,
+    offer_word: str | None = None,
+    unknown_words: Sequence[str] = (),
+) -> str:
     """Draft a catalogue from a file of ratings with known outcomes.
 
     Parameters
     ----------
     path
-        A .csv, .json or .parquet file, one row an interview, ratings on any scale within -1000 to 1000.
+        A .csv, .json or .parquet file, one row an interview, ratings on any scale within -1000 to 1000, or in words.
     outcome
         Column with the outcome, yes or no.
     group
         Column whose rows belong together, such as a candidate's.
     offer_word
         The outcome that means an offer, where it is an unusual word; see `read_ratings`.
+    unknown_words
+        Outcomes that mean unknown, such as "Maybe".
 
     Returns
     -------
@@ -182,28 +271,41 @@ def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None,
             raise RatingsError(str(path), [Problem(kind, column=wanted)])
     if outcome == group:
         raise RatingsError(str(path), [Problem("cannot be both the outcome and the group", column=outcome)])
-    y = _outcome(columns[outcome], path, offer_word)
+    y = _outcome(columns[outcome], path, offer_word, unknown_words)
     left_out: dict[str, str] = {}
-    inputs, signals = [], []
+    inputs, signals, in_words = [], [], []
     for column in columns.values():
         if column.name in (outcome, group):
             continue
         if reason := _reason(column, y, group is not None):
             left_out[column.name] = reason
-        elif column.values is not None:
+        elif column.values is not None and (column.levels is None or column.levels.sure):
             signals.append(column)
-        else:
+        elif column.levels is None and _is_role(column):
             inputs.append(column)
+        else:
+            in_words.append(column)
+    alike = [*_rated_alike(in_words)]
+    for column, words in alike or ([(column, column.words) for column in in_words] if not signals else []):
+        if column.levels is None:
+            column.take_unordered(words)
+        signals.append(column)
+    signals = [column for column in columns.values() if column in signals]
+    left_out |= {column.name: _in_words(column) for column in in_words if column not in signals}
+    left_out = {name: left_out[name] for name in columns if name in left_out}
     if not signals:
         why = "".join(f"\n    {shorten(name)}: {reason}" for name, reason in left_out.items())
         raise RatingsError(str(path), [Problem(f"no column holds ratings that a model may learn from{why}")])
-    text = _write(path, path.stem, columns[outcome], columns.get(group or ""), y, signals, inputs, left_out, offer_word)
+    options = f" --offer-word {shorten(shlex.quote(offer_word), 40)}" if offer_word else ""
+    options += "".join(f" --unknown-word {shorten(shlex.quote(word), 40)}" for word in unknown_words)
+    text = _write(path, path.stem, columns[outcome], columns.get(group or ""), y, signals, inputs, left_out, options)
     try:
         text.encode()
     except UnicodeEncodeError:
         raise RatingsError(str(path), [Problem("a name or word has half a character (a lone surrogate)")]) from None
     catalogue = Catalogue.from_dict(tomllib.loads(text))
-    read_ratings(path, catalogue, training=True, offer_word=offer_word)  # the draft must work at once
+    how: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words}
+    read_ratings(path, catalogue, training=True, **how)  # the draft must work at once
     return text
 
 
@@ -241,9 +343,8 @@ def _read(path: Path) -> dict[str, _Column]:
     if problems:
         raise RatingsError(str(path), problems)
     shipped = {signal.name: signal for signal in Catalogue.shipped().signals}
-    text = path.suffix.lower() == ".csv"
     table = zip(header, zip(*rows, strict=True), strict=True)
-    return {name: _Column(name, cells, text=text, reused=shipped.get(name)) for name, cells in table}
+    return {name: _Column(name, cells, reused=shipped.get(name)) for name, cells in table}
 
 
 def _word(cell: Any) -> str:
@@ -251,26 +352,26 @@ def _word(cell: Any) -> str:
     return (str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)).strip()
 
 
-def _outcome(column: _Column, path: Path, offer_word: str | None) -> Floats:
-    words = ["" if cell is None else str(cell).strip().lower() for cell in column.cells]
-    if not any(words):
+def _outcome(column: _Column, path: Path, offer_word: str | None, unknown_words: Sequence[str]) -> Floats:
+    words = {text for text, filled in zip(column.texts, column.filled, strict=True) if filled and text}
+    if not words:
         raise RatingsError(str(path), [Problem("is empty in every row; it needs known outcomes", column=column.name)])
-    if len({*words} - {""}) == 1:
+    if len({word.casefold() for word in words}) == 1:
         found = f"is '{shorten(max(words), 20)}' in every row; a draft needs both yes and no"
         raise RatingsError(str(path), [Problem(found, column=column.name)])
-    if offer_word is not None and plain_word(offer_word) in map(plain_word, words):
-        if not other_words(words, offer_word):
-            return np.array([float(plain_word(word) == plain_word(offer_word)) if word else np.nan for word in words])
-    elif all(is_offer(word) is not None for word in words if word):
-        return np.array([float(bool(is_offer(word))) if word else np.nan for word in words])
-    if column.values is not None:
+    y, problems = Outcomes(column.name, "empty", offer_word, tuple(unknown_words)).parse(column.texts)
+    if not problems:
+        return y
+    if missing := [problem for problem in problems if problem.row is None]:
+        raise RatingsError(str(path), missing)
+    if column.values is not None and not column.levels:
         found = f"holds {len(column.words):,} different numbers from {column.low:g} to {column.high:g}"
         mend = "decide which of them mean yes, and write yes or no (or 1 or 0)"
     else:
         some = ", ".join(f"'{shorten(word, 20)}'" for word in column.words[:5])
         found = f"holds {some}{', ...' if len(column.words) > 5 else ''}"
         mend = "write yes or no (or 1 or 0), or leave it empty where unknown; or name the word that means an offer"
-        mend += ": --offer-word WORD"
+        mend += ": --offer-word WORD; and those that mean neither: --unknown-word WORD"
     raise RatingsError(str(path), [Problem(f"{found}, which is no outcome; {mend}", column=column.name)])
 
 
@@ -287,7 +388,7 @@ def _reason(column: _Column, y: Floats, grouped: bool) -> str:
         return "an index of rows"
     if reason := _disguise(column, y):
         return f"the outcome in disguise: {reason}"
-    counts = numeric and column.whole
+    counts = numeric and column.whole and not column.levels
     unique = len(words) == filled
     counted = counts and unique and (filled >= _MANY or column.high - column.low + 1 == filled >= 10)
     if counted or _IDENTITY.search(name):
@@ -296,25 +397,46 @@ def _reason(column: _Column, y: Floats, grouped: bool) -> str:
     dates = not numeric and sum(bool(_DATE.fullmatch(word)) for word in words) >= 0.8 * len(words)
     if dates or _DATE_NAME.search(name) or (counts and 1900 <= column.low < column.high <= 2100):
         return f"dates, such as '{shorten(words[0])}'"
+    if column.levels:
+        return ""
     if numeric:
         wide = max(-column.low, column.high) > _WIDE[-1]
         kind = "a measure rather than a rating; bring it to a scale such as 0 to 100 to use it"
         return f"{column.low:g} to {column.high:g}: {kind}" if wide else ""
-    numbers = [word for word in words if re.fullmatch(r"[+-]?\d+([.,]\d+)?", word)]
+    numbers = [word for word in words if mark_of(word)]
     if 2 * len(numbers) > len(words):
         odd = next((word for word in words if word not in numbers), "")
-        odd = odd or next((word for word in numbers if "," in word), "numbers in quotes")
-        comma = " (write a point, not a decimal comma)" if "," in odd else ""
-        return f"numbers, but for such as '{shorten(odd)}'{comma}; mend or empty those cells to make it a signal"
+        if odd:
+            mend = "mend or empty those cells to make it a signal, or name them: not_observed = [...]"
+            return f"numbers, but for such as '{shorten(odd)}'; {mend}"
+        return f"numbers out of different things, such as {shorten(', '.join(words[:3]))}; write them on one scale"
     if len(words) > min(_FEW_WORDS, filled - 1) or max(map(len, words)) > 40:
         return f"free text, {len(words):,} different"
-    if {word.lower() for word in words} <= YES | NO:
-        return "yes or no; write 1 or 0 to make it a signal"
-    tokens = {*name.split("_")}
-    if ("role" in tokens or {"rater", "type"} <= tokens) and len(words) <= 6:
-        return ""
-    levels = ", ".join(map(_quoted, words))
-    return f"words; to let the model use them, move it to [inputs.{_key(column.name)}] with levels = [{levels}]"
+    return ""
+
+
+def _is_role(column: _Column) -> bool:
+    tokens = {*column.snake.split("_")}
+    return ("role" in tokens or {"rater", "type"} <= tokens) and len(column.words) <= 6
+
+
+def _in_words(column: _Column) -> str:
+    """Say what to do with a column of words that may be ratings or not."""
+    levels = ", ".join(map(_quoted, column.levels.words if column.levels else column.words))
+    return (
+        f"words; if they are ratings, write [[signals]] with levels = [{levels}], put in order, worst to best; to let "
+        f"the model use them as they are, move it to [inputs.{_key(column.name)}] with levels = [{levels}]"
+    )
+
+
+def _rated_alike(columns: Sequence[_Column]) -> Iterator[tuple[_Column, list[str]]]:
+    """Find the columns whose words are those of another, which makes them a scale; each with all of these words."""
+    keys = [{word_key(word) for word in column.words} for column in columns]
+    for column, own in zip(columns, keys, strict=True):
+        alike = [other for other, theirs in zip(columns, keys, strict=True) if own <= theirs or theirs <= own]
+        if len(alike) > 1:
+            words = {word_key(word): word for other in (*alike, column) for word in other.words}
+            yield column, sorted(words.values(), key=str.casefold)
 
 
 def _disguise(column: _Column, y: Floats) -> str:
@@ -325,7 +447,7 @@ def _disguise(column: _Column, y: Floats) -> str:
     if column.values is not None:
         x = column.values[both]
     elif len(column.words) <= _FEW_WORDS:
-        words = np.array([_word(cell).casefold() for cell in column.cells])[both]
+        words = np.array([(text or "").casefold() for text in column.texts])[both]
         share = {word: y[both][words == word].mean() for word in {*words}}
         x = np.array([share[word] for word in words])
     else:
@@ -352,7 +474,7 @@ def _scales(signals: Sequence[_Column]) -> tuple[Scale, dict[str, Scale]]:
     The widest scale wins only if a quarter of those that would share it need its width: one item from 1 to 7 among
     twenty from 1 to 5 must not stretch them all.
     """
-    uneven = {column.name: column.scale for column in signals if column.scale.uneven}
+    uneven = {column.name: column.scale for column in signals if column.scale.uneven or column.levels}
     given: dict[str, Scale] = {}
     even = [column for column in signals if column.name not in uneven]
     rest = [column for column in even if not column.binary] or even
@@ -376,10 +498,9 @@ def _write(
     signals: Sequence[_Column],
     inputs: Sequence[_Column],
     left_out: Mapping[str, str],
-    offer_word: str | None,
+    options: str,
 ) -> str:
     file = shorten(path.name, 80)
-    word = f" --offer-word {shorten(shlex.quote(offer_word), 40)}" if offer_word else ""
     common, scales = _scales(signals)
     known = Catalogue.shipped()
     unreused = any(column.reused is None for column in signals)
@@ -390,6 +511,7 @@ def _write(
         f"# Drafted from {file} ({len(y):,} rows). Please review before training:",
         "#   signals    take out what nobody rated, or what was known only after the decision",
         "#   scale      the ends on the form, which the file need not reach; the comments say what was seen",
+        "#   levels     ratings in words, worst to best, each a step; put them in order where the comment asks for it",
         "#   codes      not_observed = [99] names what means the same as an empty cell, not_applicable = [0] an answer",
         "#              that is no rating. They lie outside of the scale; comments say where one is likely",
         '#   better     "higher" or "lower" where you know it: a better rating then never lowers the likelihood. Let',
@@ -398,7 +520,7 @@ def _write(
         "#   families   group the signals: add keys under [families] and name them at the signals",
         '#   side       whose behaviour it is: "interviewer", "candidate" or "both"',
         '#   question   what raters were asked; and anchors.1 = "...", what a 1 looks like',
-        f"# Then train with it: predictor train {shorten(shlex.quote(str(path)), 200)} --signals my.toml{word}",
+        f"# Then train with it: predictor train {shorten(shlex.quote(str(path)), 200)} --signals my.toml{options}",
         "",
         f"name = {_quoted(name)}",
         f"title = {_quoted(_label(name))}",
@@ -434,7 +556,7 @@ def _seen(column: _Column, y: Floats, groups: NDArray[np.int64], columns: int) -
     x = column.values[known]
     odd = list(odd_ends(x, y[known], columns))
     rating = ~np.isin(x, [end.value for end in odd])
-    return tendency(x[rating], y[known][rating], groups[known][rating], columns), odd
+    return tendency(x[rating], y[known][rating], groups[known][rating], columns), [] if column.levels else odd
 
 
 def _entry(
@@ -442,13 +564,22 @@ def _entry(
 ) -> list[str]:
     points, n = column.points, column.filled.sum()
     kind = "whole numbers" if column.whole else "with decimals"
-    lines = [
-        f"# seen: {column.low:.4g} to {column.high:.4g}, {kind}, n = {n:,}, {1 - n / len(column.cells):.0%} missing"
-    ]
-    for far, near, other in ((points[-1], points[-2], points[0]), (points[0], points[1], points[-1])):
+    span = f"{column.low:.4g} to {column.high:.4g}, {kind}"
+    if column.levels:
+        span = f"{len(points)} words"
+    elif column.out_of is not None:
+        span += f", out of {column.out_of:g}"
+    lines = [f"# seen: {span}, n = {n:,}, {1 - n / len(column.cells):.0%} missing"]
+    if column.levels and not column.levels.why:
+        lines.append(
+            "# PUT THE LEVELS IN ORDER, worst to best: nothing is known of these words. If they are no ratings,"
+        )
+        lines.append("# take the signal out and name its column under context")
+    ends = ((points[-1], points[-2], points[0]), (points[0], points[1], points[-1])) if len(points) > 1 else ()
+    for far, near, other in ends:
         gap = abs(far - near)
         coded = (far in CODES and gap > 1) or far < 0 <= near or gap > 2 * abs(near - other)
-        if coded and 4 <= len(points) <= 21:
+        if coded and 4 <= len(points) <= 21 and not column.levels and column.out_of is None:
             count = int((column.values == far).sum())
             why = f"{far:g} stands apart (n = {count:,}): if it means 'not observed'"
             lines += _suggested(column, why, "not_observed", far)
@@ -464,21 +595,45 @@ def _entry(
         lines += [f"label = {_quoted(column.reused.label)}", f"family = {_quoted(column.reused.family)}"]
         lines += [f"side = {_quoted(column.reused.side or '')}", f"question = {_quoted(column.reused.question)}"]
     else:
-        lines += [f"label = {_quoted(_label(column.name))}", 'family = "signals"']
+        label = _ANCHORED.sub("", column.name).strip() if column.anchors else ""
+        lines += [f"label = {_quoted(_label(label or column.name))}", 'family = "signals"']
         side = _SIDES.get(column.snake.split("_")[0])
         lines += [f"side = {_quoted(side)}"] if side else []
     if column.shipped:
         lines += [f"anchors.{rating} = {_quoted(text)}" for rating, text in column.shipped.anchors.items()]
-    if scale != common:
+    elif column.anchors:
+        lines += [f"anchors.{rating} = {_quoted(text)}" for rating, text in column.anchors.items()]
+    if column.levels:
+        why = f" # {column.levels.why}" if column.levels.why else ""
+        lines.append(f"levels = [{', '.join(map(_quoted, column.levels.words))}]{why}")
+        if column.levels.numbers[0] != 1 or scale.uneven:
+            lines.append(_inline(scale))
+    elif scale != common:
         lines.append(_inline(scale))
-    way = ""
+    better, way = _better(column, direction), ""
     if direction:
         which = "higher" if direction.correlation > 0 else "lower"
         way = f" # in this file {which} ratings go with {_shown(outcome)} = yes ({direction})"
-    lines.append(f"better = {_quoted(column.shipped.better if column.shipped else 'either')}{way}")
+        if {better, which} == {"higher", "lower"}:
+            better, way = "either", f"{way}, though its words say {better}"
+    lines.append(f"better = {_quoted(better)}{way}")
     if column.codes:
         lines.append(f"not_observed = [{', '.join(f'{code:g}' for code in column.codes)}] # far from all ratings")
     return lines
+
+
+def _better(column: _Column, direction: Tendency | None) -> str:
+    """Say which ratings are better, where the words of the column or of its heading do."""
+    if column.shipped:
+        return column.shipped.better
+    if column.levels:
+        return column.levels.better
+    if not column.anchors and _GRADES.search(column.snake) and 1 <= column.low <= column.high <= 6:
+        falls = direction is not None and direction.correlation < 0
+        return (
+            "lower" if re.search("schul|zeugnis", column.snake) or falls else "either"
+        )  # a French note is better where it is higher
+    return {1: "higher", -1: "lower", 0: "either"}[direction_of([*column.anchors.values()])]
 
 
 def _suggested(column: _Column, why: str, key: str, code: float) -> list[str]:

@@ -1,0 +1,123 @@
+"""What a cell of a file means: words for "not observed", numbers however they are written, words of ordered levels.
+
+Every door reads cells by this: CSV, JSON, Parquet, HTTP, forms, batches, drafts.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+# What people and programs write where nothing was observed, in any case of letters, with or without dots and blanks.
+# A catalogue may give any of them another meaning: its codes and levels come first.
+NOT_OBSERVED = (
+    *("", ".", "-", "–", "—", "?", "N/A", "NA", "n.a.", "N/D", "#N/A", "#NA", "#NV", "#N/D", "#DIV/0!", "<NA>"),  # noqa: RUF001 - dashes as spreadsheets set them
+    *("NaN", "null", "none", "nil", "missing", "blank", "empty", "skip", "skipped", "TBD", "unknown", "unrated"),
+    *("not observed", "not rated", "not assessed", "not evaluated", "not scored", "not answered", "not available"),
+    *("did not observe", "unable to rate", "unable to assess", "cannot assess", "cannot rate", "don't know"),
+    *("no rating", "no answer", "no response", "no data", "no decision", "no opinion", "prefer not to say"),
+    *("k.A.", "keine Angabe", "keine Angaben", "keine Antwort", "n.b.", "nicht beobachtet", "nicht bewertet"),
+    *("nicht beurteilt", "nicht beurteilbar", "nicht erhoben", "weiß nicht", "fehlt", "unbekannt"),
+    *("non observé", "non évalué", "non renseigné", "sans réponse", "ne sait pas", "inconnu"),
+    *("no observado", "no evaluado", "sin respuesta", "sin datos", "no sabe", "não observado", "não avaliado"),
+    *("sem resposta", "non osservato", "non valutato", "non disponibile", "niet waargenomen", "niet beoordeeld"),
+    *("geen antwoord", "onbekend", "nie oceniono", "brak", "brak danych"),
+)
+LONGEST = 200  # characters of a cell that may be a number or a word
+
+_REPEATED = re.compile(r"([-?])\1+")
+_SEAM = re.compile(r"(?<=[^\W_])(?:[\s_]*[-:][\s_]*|\.?[\s_]+)(?=[^\W_])")
+_DASHES = str.maketrans("‐‑‒–—−’", "------'")  # noqa: RUF001
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_COMMA = re.compile(r"([+-]?\d*),(\d+)", re.ASCII)
+_HALF = re.compile(r"(\d+) ?½", re.ASCII)
+_UNIT = (
+    r"stars?|stern|sterne|sternen|étoiles?|estrellas?|stell[ae]|estrelas?|sterren|points?|pts|punkte?n?|puntos?|★|⭐"
+)
+_PART = re.compile(rf"(\S+)\s*(?:/|out of|of|von|sur|de|su|van)\s*(\d+)(?:\s*(?:{_UNIT}))?", re.ASCII | re.IGNORECASE)
+_SHARE = re.compile(r"(\S+?)\s*(?:%|％|percent|per cent|prozent|pct\.?)", re.IGNORECASE)  # noqa: RUF001
+_COUNT = re.compile(rf"(\S+?)\s*(?:{_UNIT})", re.IGNORECASE)
+_STARS = re.compile(r"([★⭐🌟✭]*)(½?)([☆✩]*)")
+
+
+class Mark(NamedTuple):
+    """A number as a cell has it, and what it is out of, if it says so: 4 of 5 in "4/5", 80 of 100 in "80%"."""
+
+    number: float
+    out_of: float | None = None
+
+    def on(self, high: float) -> float | None:
+        """Return the rating on a scale that ends at `high`; None where it is out of something else."""
+        if self.out_of is None or self.out_of == high:
+            return self.number
+        return self.number / 100 if (self.out_of, high) == (100, 1) else None
+
+
+def says_not_observed(text: str) -> bool:
+    """Whether a cell says that nothing was observed.
+
+    Examples
+    --------
+    >>> [says_not_observed(cell) for cell in ("N/A", " k. A.", "--", "Not_Observed", "4", "not applicable")]
+    [True, True, True, True, False, False]
+    """
+    return not text.strip() or (len(text) <= LONGEST and _squeezed(text) in _SQUEEZED)
+
+
+def word_key(text: str) -> str:
+    """Bring a word to the form in which levels are compared: without case, any blanks, dashes and colons alike.
+
+    Examples
+    --------
+    >>> word_key(" Strong_Yes"), word_key("4 - Strong  Hire"), word_key("A-")
+    ('strong yes', '4 strong hire', 'a-')
+    """
+    return _SEAM.sub(" ", unicodedata.normalize("NFKC", text).translate(_DASHES).strip()).casefold()
+
+
+def mark_of(text: str) -> Mark | None:
+    """Read a number however it is written; None where it is none, or may be another.
+
+    Examples
+    --------
+    >>> mark_of("4"), mark_of("3,5"), mark_of("4/5")
+    (Mark(number=4.0, out_of=None), Mark(number=3.5, out_of=None), Mark(number=4.0, out_of=5.0))
+    >>> mark_of("80 %"), mark_of("★★★☆☆"), mark_of("3 stars")
+    (Mark(number=80.0, out_of=100.0), Mark(number=3.0, out_of=5.0), Mark(number=3.0, out_of=None))
+    >>> mark_of("1,000"), mark_of("four")
+    (None, None)
+    """
+    text = text.strip()
+    if not text or len(text) > LONGEST:
+        return None
+    if (number := _number(text)) is not None:
+        return Mark(number)
+    for pattern, out_of in ((_PART, None), (_SHARE, 100.0), (_COUNT, None)):
+        if (found := pattern.fullmatch(text)) and (number := _number(found[1])) is not None:
+            return Mark(number, float(found[2]) if pattern is _PART else out_of)
+    if found := _STARS.fullmatch(text.replace("\ufe0f", "").replace(" ", "")):
+        filled, half, empty = found.groups()
+        return Mark(len(filled) + len(half) / 2, float(len(filled + half + empty)) if empty else None)
+    return None
+
+
+def _number(text: str) -> float | None:
+    if _PLAIN.fullmatch(text):
+        number = float(text)
+        return number if abs(number) != float("inf") else None
+    if found := _COMMA.fullmatch(text):
+        whole, decimals = found.groups()
+        if len(decimals) == 3 and whole.lstrip("+-").strip("0"):  # 1,000 may be a thousand
+            return None
+        return float(f"{whole}.{decimals}")
+    found = _HALF.fullmatch(text)
+    return float(found[1]) + 0.5 if found else None
+
+
+def _squeezed(text: str) -> str:
+    text = "".join(text.translate(_DASHES).split()).replace(".", "").replace("_", "").casefold()
+    return _REPEATED.sub(r"\1", text)
+
+
+_SQUEEZED = frozenset(map(_squeezed, NOT_OBSERVED))
