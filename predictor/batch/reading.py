@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,15 @@ import pyarrow.csv
 import pyarrow.json
 from numpy.typing import NDArray
 
-from predictor.batch.parts import CSV, JSONL, PARQUET, STANDARD, Part, open_parquet, told
+from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, Part, open_parquet, told
 from predictor.batch.quoting import QuotedText
 from predictor.errors import Problem, RatingsError, nearest
 from predictor.model import OfferModel
 from predictor.ratings import Ratings
 from predictor.signals import RATINGS, folded
-from predictor.sources.files import delimiter_of, parse_json
+from predictor.sources.dialect import Header, Utf8
+from predictor.sources.files import parse_json, read_text
+from predictor.sources.parquet import MOST_TEXT, explained, longest_word, refuse_long_words, worded
 
 ROWS = 131_072  # of a batch of Parquet
 BYTES = 8 << 20  # of a batch of text
@@ -90,7 +92,7 @@ def read(part: Part, model: OfferModel, keep: Sequence[str] = ()) -> Iterator[Re
     RatingsError
         If the file is damaged, by its name and, as far as is known, its row.
     """
-    readers = {PARQUET: _parquet, CSV: _csv, JSONL: _jsonl}
+    readers = {PARQUET: _parquet, CSV: _csv, JSONL: _jsonl, EXCEL: _excel}
     with _explained(part):
         for found in readers[part.form.format](part, model, keep):
             batch = found.batch
@@ -102,58 +104,34 @@ def read(part: Part, model: OfferModel, keep: Sequence[str] = ()) -> Iterator[Re
             yield replace(found, batch=batch)
 
 
-@dataclass(frozen=True)
-class Header:
-    """How a CSV file begins: its columns, what parts cells, and what was read beyond it."""
+def header_of(part: Part) -> tuple[str, ...]:
+    """Read the names of the columns of a CSV file or a workbook.
 
-    names: tuple[str, ...]
-    delimiter: str
-    rest: bytes
-
-    @classmethod
-    def of(cls, part: Part) -> Header:
-        """Read the header of a file.
-
-        Raises
-        ------
-        RatingsError
-            If the file is empty, cannot be read, or is not UTF-8.
-        """
-        with _explained(part), _opened(part)[0] as stream:
-            return cls.read(stream, told(part))
-
-    @classmethod
-    def read(cls, stream: Any, source: str) -> Header:
-        """Read the first line that is neither blank nor a spreadsheet's hint of what parts cells."""
-        start, lines = b"", list[bytes]()
-        while len(lines) < 3 and (more := stream.read(1 << 16)):
-            start = (start + more).removeprefix(BOM).lstrip(b"\r\n")
-            lines = start.splitlines(keepends=True)
-        line = next((line for line in lines[:2] if not line.lower().startswith(b"sep=")), b"")
-        if not line.strip():
-            raise RatingsError(source, [Problem("has no header; it needs one, and rated interviews")])
-        try:
-            text = line.decode()
-            delimiter = delimiter_of(text)
-            ((*names,),) = csv.reader([text], delimiter=delimiter, strict=True)
-        except UnicodeDecodeError:
-            raise RatingsError(source, [Problem("is not UTF-8 text; save it as 'CSV UTF-8' or as UTF-8")]) from None
-        except csv.Error as error:
-            raise RatingsError(source, [Problem(f"has a header that cannot be read: {error}")]) from None
-        return cls(tuple(name.strip() for name in names), delimiter, start.partition(line)[2])
+    Raises
+    ------
+    RatingsError
+        If the file is empty, cannot be read, or is not text.
+    """
+    if part.form.format == EXCEL:
+        return tuple(_sheet(part)[0])
+    with _explained(part), _opened(part)[0] as stream:
+        return Header.read(Utf8(stream, told(part)), told(part))[0].names
 
 
 def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
     with open_parquet(part.path) as file:
-        metadata, there = file.metadata, file.schema_arrow.names
+        metadata, schema = file.metadata, file.schema_arrow
+    there = schema.names
     names = [name for name in dict.fromkeys((*model.terms, *keep)) if name in there]
     words = [item.name for item in model.catalogue.inputs if item.name in there]
+    at_once = _rows_at_once(part, metadata, [name for name in names if name in worded(schema)])
     with open_parquet(part.path, metadata=metadata, read_dictionary=words, buffer_size=BUFFER) as file:
         groups = range(*part.groups) if part.groups else range(file.num_row_groups)
         rows = 0
-        for batch in file.iter_batches(ROWS, row_groups=list(groups), columns=names, use_threads=False):
+        for batch in file.iter_batches(at_once, row_groups=list(groups), columns=names, use_threads=False):
             numbers = np.arange(part.first + rows + 1, part.first + rows + len(batch) + 1)
             rows += len(batch)
+            refuse_long_words(batch, told(part))
             for place, field in enumerate(batch.schema):
                 if pa.types.is_string_view(field.type):  # which Arrow can neither filter nor write as CSV
                     batch = batch.set_column(place, field.name, batch.column(place).cast(pa.string()))
@@ -162,11 +140,24 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Rea
             yield Read(_empty(file.schema_arrow, names), np.empty(0, dtype=np.int64), done=1.0)
 
 
+def _rows_at_once(part: Part, metadata: Any, texts: Sequence[str]) -> int:
+    """Choose how many rows are read at once: fewer where words are long, since a small file may repeat one of them."""
+    longest = 1
+    if texts:
+        with open_parquet(part.path, metadata=metadata, read_dictionary=texts, buffer_size=BUFFER) as file:
+            for group in range(*part.groups) if part.groups else range(file.num_row_groups):
+                for first in islice(file.iter_batches(1, row_groups=[group], columns=texts, use_threads=False), 1):
+                    refuse_long_words(first, told(part))
+                    longest = max(longest, *map(longest_word, first.columns))
+    return max(1, min(ROWS, MOST_TEXT // longest))
+
+
 def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
     stream, done = _opened(part)
     with stream:
-        header = Header.read(stream, told(part))
-        text = QuotedText(stream, header.rest, header.delimiter)
+        decoded = Utf8(stream, told(part))
+        header, rest = Header.read(decoded, told(part))
+        text = QuotedText(decoded, rest, header.delimiter)
         needed = [name for name in dict.fromkeys((*model.terms, *keep)) if name in header.names]
         broken: list[Broken] = []
 
@@ -205,6 +196,24 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
             raise RatingsError(told(part), [Problem(text.wrong, max([row, *(item.row for item in broken)]))])
         schema = reader.schema if reader else pa.schema([(name, pa.string()) for name in needed])
         yield Read(_empty(schema, needed), np.empty(0, dtype=np.int64), tuple(broken), 1.0, header.delimiter)
+
+
+def _excel(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
+    """Read a sheet whole, which is small enough; cells are text, as in CSV."""
+    header, rows, problems = _sheet(part)
+    if problems:
+        raise RatingsError(told(part), problems)
+    needed = [name for name in dict.fromkeys((*model.terms, *keep)) if name in header]
+    places = [header.index(name) for name in needed]
+    schema = pa.schema([(name, pa.string()) for name in needed])
+    columns = [pa.array([row[place] for row in rows], pa.string()) for place in places]
+    if not needed:  # a batch of no columns has no rows
+        raise RatingsError(told(part), [Problem("has no column of a signal of the model")])
+    yield Read(pa.RecordBatch.from_arrays(columns, schema=schema), np.arange(1, len(rows) + 1), (), 1.0, ",")
+
+
+def _sheet(part: Part) -> tuple[list[str], list[list[str]], list[Problem]]:
+    return read_text(part.path, part.sheet)
 
 
 def _unreadable(why: str, row: int) -> Problem:
@@ -361,6 +370,10 @@ def _empty(schema: pa.Schema, names: Sequence[str]) -> pa.RecordBatch:
 
 @contextlib.contextmanager
 def _explained(part: Part) -> Iterator[None]:
+    if part.form.format == PARQUET:
+        with explained(told(part)):
+            yield
+        return
     try:
         yield
     except pa.ArrowException as error:

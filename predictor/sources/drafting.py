@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,16 @@ from predictor.errors import Problem, RatingsError, nearest, shorten
 from predictor.outcomes import NO, YES, is_offer, other_words, plain_word
 from predictor.ratings import Ratings
 from predictor.signals import Catalogue, Scale, Signal
-from predictor.sources.files import read_csv, read_json, read_parquet, read_ratings
+from predictor.sources.files import (
+    LINES,
+    TEXT,
+    read_json,
+    read_parquet,
+    read_ratings,
+    read_text,
+    refuse_sheet,
+    unknown_format,
+)
 from predictor.sources.hints import CODES, OddEnd, Tendency, numbered, obvious_codes, odd_ends, tendency
 from predictor.sources.protected import is_protected
 from predictor.tables import uneven_knots
@@ -137,19 +147,28 @@ def _narrowest(low: float, high: float, *, whole: bool, many: bool) -> Scale:
     return Scale(bottom, top, 1 if span <= 10 and (span > 2 or whole) else span / 10)
 
 
-def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None, offer_word: str | None = None) -> str:
+def draft_catalogue(
+    path: str | Path,
+    *,
+    outcome: str,
+    group: str | None = None,
+    offer_word: str | None = None,
+    sheet: str | None = None,
+) -> str:
     """Draft a catalogue from a file of ratings with known outcomes.
 
     Parameters
     ----------
     path
-        A .csv, .json or .parquet file, one row an interview, ratings on any scale within -1000 to 1000.
+        A file as `read_ratings` reads it, one row an interview, ratings on any scale within -1000 to 1000.
     outcome
         Column with the outcome, yes or no.
     group
         Column whose rows belong together, such as a candidate's.
     offer_word
         The outcome that means an offer, where it is an unusual word; see `read_ratings`.
+    sheet
+        Of a workbook; see `read_ratings`.
 
     Returns
     -------
@@ -176,7 +195,7 @@ def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None,
     (('EyeContact',), 'Eye contact', ('age',))
     """
     path = Path(path)
-    columns = _read(path)
+    columns = _read(path, sheet)
     for role, wanted in (("outcome", outcome), ("group", group)):
         if wanted is not None and wanted not in columns:
             names = ", ".join(map(shorten, columns))
@@ -205,15 +224,17 @@ def draft_catalogue(path: str | Path, *, outcome: str, group: str | None = None,
     except UnicodeEncodeError:
         raise RatingsError(str(path), [Problem("a name or word has half a character (a lone surrogate)")]) from None
     catalogue = Catalogue.from_dict(tomllib.loads(text))
-    read_ratings(path, catalogue, training=True, offer_word=offer_word)  # the draft must work at once
+    read_ratings(path, catalogue, training=True, offer_word=offer_word, sheet=sheet)  # the draft must work at once
     return text
 
 
-def _read(path: Path) -> dict[str, _Column]:
+def _read(path: Path, sheet: str | None) -> dict[str, _Column]:
     problems: list[Problem] = []
     rows: Sequence[Sequence[Any]]
+    refuse_sheet(path, sheet)
+    text = path.suffix.lower() in TEXT
     match path.suffix.lower():
-        case ".json":
+        case ending if ending in (".json", *LINES):
             records, problems = read_json(path)
             bad = [number for number, record in enumerate(records, 1) if not isinstance(record, Mapping)]
             problems += [Problem("is not a mapping of signals to ratings", number) for number in bad]
@@ -224,26 +245,25 @@ def _read(path: Path) -> dict[str, _Column]:
                 flat.append({**outer, **inner} if isinstance(inner, Mapping) else dict(record))
             header = list(dict.fromkeys(key for record in flat for key in record))
             rows = [[record.get(key) for key in header] for record in flat]
-        case ".csv":
-            header, rows, problems = read_csv(path)
+        case _ if text:
+            header, rows, problems = read_text(path, sheet)
             rows = [[cell.strip() or None for cell in row] for row in rows]
         case ".parquet":
             frame = read_parquet(path)
             header = [str(label) for label in frame.columns]
             rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
         case _:
-            raise RatingsError(str(path), [Problem("the file's name has none of the endings .csv, .json, .parquet")])
-    for name in dict.fromkeys(header):
-        if not name.strip():
+            raise unknown_format(path)
+    for name, times in Counter(header).items():
+        if not name.strip() and not problems:
             problems.append(Problem("a column of the header has no name; name it or take it out"))
-        elif header.count(name) > 1:
-            problems.append(Problem(f"stands {header.count(name)} times in the header; keep one column", column=name))
+        elif name.strip() and times > 1:
+            problems.append(Problem(f"stands {times:,} times in the header; keep one column", column=name))
     if not rows and not problems:
         problems = [Problem("there are no rows; it needs rated interviews with known outcomes")]
     if problems:
         raise RatingsError(str(path), problems)
     shipped = {signal.name: signal for signal in Catalogue.shipped().signals}
-    text = path.suffix.lower() == ".csv"
     table = zip(header, zip(*rows, strict=True), strict=True)
     return {name: _Column(name, cells, text=text, reused=shipped.get(name)) for name, cells in table}
 
