@@ -12,8 +12,9 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import wraps
 from itertools import islice
@@ -22,7 +23,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.errors import ConfigError, ModelError, PredictorError, RatingsError, TrackingError, nearest, printable
+from predictor.errors import (
+    ConfigError,
+    ModelError,
+    PredictorError,
+    RatingsError,
+    RatingsWarning,
+    TrackingError,
+    nearest,
+    printable,
+)
 
 if TYPE_CHECKING:
     from predictor.learning.training import TrainingConfig
@@ -56,7 +66,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _spoken_warnings():
+                return super().invoke(ctx)
         except PredictorError as error:
             message = str(error)
         except OSError as error:
@@ -69,6 +80,27 @@ class _Commands(click.Group):
             return ctx.exit(130)
         _say_error(message)
         return ctx.exit(2)
+
+
+@contextmanager
+def _spoken_warnings() -> Iterator[None]:
+    """Print what was decided about a file, each once, as a person reads it."""
+    said, show = set[str](), warnings.showwarning
+
+    def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if not issubclass(category, RatingsWarning):
+            show(message, category, *where, **more)
+        elif str(message) not in said:
+            said.add(str(message))
+            _warn(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RatingsWarning)
+        warnings.showwarning = say
+        yield
+
+
+_sheet = click.option("--sheet", metavar="NAME", help="Of an Excel workbook.  [default: the first that is visible]")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -100,13 +132,20 @@ def main(ctx: click.Context) -> None:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV file, a row an interview.")
 @click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
 @click.option("--past", type=float, help="Also tell which better ratings went with an estimate above this, as in 0.5.")
+@_sheet
 def predict(
-    ratings: Path, model: str | None, as_json: bool, out: Path | None, base_rate: float | None, past: float | None
+    ratings: Path,
+    model: str | None,
+    as_json: bool,
+    out: Path | None,
+    base_rate: float | None,
+    past: float | None,
+    sheet: str | None,
 ) -> None:
     """Predict the likelihood of an offer for the interviews of a file.
 
-    RATINGS is a JSON, CSV or Parquet file, or - for JSON from standard input. Of the champions of several catalogues,
-    the one answers whose signals they name.
+    RATINGS is a CSV, Excel, JSON, JSON Lines or Parquet file, or - for JSON from standard input. Of the champions of
+    several catalogues, the one answers whose signals they name.
 
     \b
     Examples:
@@ -119,17 +158,19 @@ def predict(
     from predictor.champions import fitting_model
     from predictor.model import OfferModel
     from predictor.ratings import Ratings
-    from predictor.sources.files import parse_json, read_ratings
+    from predictor.sources.files import parse_json, read_ratings, refuse_sheet
 
     if out and as_json:
         raise ConfigError("--out writes a CSV file, --json prints; choose one of them")
     if out and out.exists() and ratings.exists() and out.samefile(ratings):
         raise ConfigError(f"--out {out} is the file of ratings itself; name another")
+    if sheet is not None:
+        refuse_sheet(ratings, sheet)
     given = _standard_input() if str(ratings) == "-" else None
 
     def read(catalogue: Catalogue) -> Ratings:
         if given is None:
-            return read_ratings(ratings, catalogue)
+            return read_ratings(ratings, catalogue, sheet=sheet)
         records, problems = parse_json(given, "standard input")
         return Ratings.from_records(records, catalogue, source="standard input", problems=problems)
 
@@ -208,6 +249,7 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--bad-rows", type=click.Path(path_type=Path, dir_okay=False), help="Set rows that cannot be used aside.")
 @click.option("--resume", is_flag=True, help="Go on with a folder that was begun before.")
 @click.option("--format", "read_as", type=click.Choice(["csv", "jsonl"]), help="What standard input is.")
+@_sheet
 @click.option("--to", type=click.Choice(["parquet", "csv", "jsonl"]), help="What parts are.  [default: as IN]")
 @click.option("--threads", type=click.IntRange(1), help="How many work side by side.  [default: one a processor]")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers see the same files.")
@@ -215,9 +257,9 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
 def batch(source: Path, out: Path, model: str | None, **given: Any) -> None:
     """Score files of any size: the likelihood of an offer for each row, with its interval.
 
-    IN is a Parquet, CSV or JSON Lines file, a folder of such files, or - for standard input; CSV and JSON Lines may be
-    compressed. OUT is a file, as answers.parquet or answers.csv.gz, a folder of parts, or - for standard output. Each
-    appears whole or not at all.
+    IN is a Parquet, CSV, JSON Lines or Excel file, a folder of such files, or - for standard input; CSV and JSON Lines
+    may be compressed. OUT is a file, as answers.parquet or answers.csv.gz, a folder of parts, or - for standard output.
+    Each appears whole or not at all.
 
     \b
     Examples:
@@ -301,6 +343,7 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
     "[default: the experiment's, auto]",
 )
 @_offer_word
+@_sheet
 @click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
 @click.option("--register", "registered", is_flag=True, help="Register the model; the first becomes the champion.")
 @click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
@@ -313,16 +356,17 @@ def train(
     name: str | None,
     prior: str | None,
     offer_word: str | None,
+    sheet: str | None,
     plots: Path | None,
     registered: bool,
     no_track: bool,
 ) -> None:
     """Train a model on rated interviews with known outcomes, and record the run in MLflow.
 
-    DATA is a CSV, JSON or Parquet file with a column a signal and one with the outcome, yes or no. On the shipped
-    signals a handful of interviews is enough: the model then starts from published effects, and says how much of it
-    is prior. A journal, which `predictor serve` keeps, is trained on alike: its interviews with an offer or no offer.
-    The new model is then held against the present one.
+    DATA is a CSV, Excel, JSON, JSON Lines or Parquet file with a column a signal and one with the outcome, yes or no.
+    On the shipped signals a handful of interviews is enough: the model then starts from published effects, and says how
+    much of it is prior. A journal, which `predictor serve` keeps, is trained on alike: its interviews with an offer or
+    no offer. The new model is then held against the present one.
     The folder experiments/models/NAME holds the model, the report and all else; the first model becomes the champion,
     which `predict` uses.
 
@@ -353,7 +397,9 @@ def train(
     name = _name(name or _plain(f"{data.stem if data else 'journal'}-{short}"))
     if offer_word and journal:
         raise ConfigError("--offer-word is for files; a journal's outcomes are offers or not")
-    ratings = _rows(source, _catalogue(signals), journal=journal is not None, offer_word=offer_word)
+    if sheet and journal:
+        raise ConfigError("--sheet is for Excel workbooks; a journal has none")
+    ratings = _rows(source, _catalogue(signals), journal=journal is not None, offer_word=offer_word, sheet=sheet)
     present = Present.of(OfferModel.load(_model_path(None)), MODELS) if journal else None
     _writable()
     _end_on_sigterm()
@@ -436,6 +482,7 @@ def _registered(version: str) -> None:
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
 )
 @_offer_word
+@_sheet
 @click.option("--name", help="Name of the comparison.  [default: compare-DATA]")
 @click.option("--no-track", is_flag=True, help="Do not record the runs in MLflow.")
 @_clustered
@@ -444,6 +491,7 @@ def compare(
     experiments: tuple[str, ...],
     signals: Path | None,
     offer_word: str | None,
+    sheet: str | None,
     name: str | None,
     no_track: bool,
 ) -> None:
@@ -463,7 +511,7 @@ def compare(
     from predictor.trainings import MODEL, compare_and_keep
 
     name = _name(name or _plain(f"compare-{data.stem}"))
-    ratings = read_ratings(data, _catalogue(signals), training=True, offer_word=offer_word)
+    ratings = read_ratings(data, _catalogue(signals), training=True, offer_word=offer_word, sheet=sheet)
     named = experiments or tuple(sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))) or ("pool",)
     configs = {}
     for short, config in map(_experiment, named):
@@ -752,7 +800,8 @@ def form(signals: Path | None) -> None:
 @click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
 @click.option("--group", help="Column whose rows belong together, as a candidate's.")
 @_offer_word
-def infer(data: Path, outcome: str, group: str | None, offer_word: str | None) -> None:
+@_sheet
+def infer(data: Path, outcome: str, group: str | None, offer_word: str | None, sheet: str | None) -> None:
     """Draft a catalogue from a file of ratings, for you to review.
 
     \b
@@ -761,7 +810,7 @@ def infer(data: Path, outcome: str, group: str | None, offer_word: str | None) -
     """
     from predictor.sources.drafting import draft_catalogue
 
-    click.echo(draft_catalogue(data, outcome=outcome, group=group, offer_word=offer_word), nl=False)
+    click.echo(draft_catalogue(data, outcome=outcome, group=group, offer_word=offer_word, sheet=sheet), nl=False)
 
 
 @main.command()
@@ -851,7 +900,8 @@ _JOURNAL = click.option(
 @click.option(
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the champion's]"
 )
-def import_(file: Path, path: Path, signals: Path | None) -> None:
+@_sheet
+def import_(file: Path, path: Path, signals: Path | None, sheet: str | None) -> None:
     """Add the interviews of a file, all of them or none: an export of a journal, CSV or JSON, or a file of ratings.
 
     What is there already is left out. Unlike on the page, the file may be of any size.
@@ -861,11 +911,7 @@ def import_(file: Path, path: Path, signals: Path | None) -> None:
       predictor journal import export.csv
       predictor journal import ratings.csv --journal my.journal
     """
-    opened = _journal(path, signals)
-    read = {".csv": opened.import_csv, ".json": opened.import_json}.get(file.suffix.lower())
-    if read is None:
-        raise ConfigError(f"{file}: its name ends in neither .csv nor .json; save a spreadsheet as 'CSV UTF-8'")
-    added = read(file)
+    added = _journal(path, signals).import_file(file, sheet=sheet)
     click.echo(f"{added:,} interview{'s' * (added != 1)} added to {path}")
 
 
@@ -968,14 +1014,21 @@ def _catalogue(path: Path | None) -> Catalogue:
     return Catalogue.load(path) if path else Catalogue.shipped()
 
 
-def _rows(source: Path, catalogue: Catalogue, *, journal: bool, offer_word: str | None = None) -> Ratings:
+def _rows(
+    source: Path,
+    catalogue: Catalogue,
+    *,
+    journal: bool,
+    offer_word: str | None = None,
+    sheet: str | None = None,
+) -> Ratings:
     """Read rows to train on, from a file or a journal."""
     from predictor.sources.files import read_ratings
     from predictor.sources.journal import Journal
 
     if journal:
         return Journal.existing(source, catalogue).ratings(training=True)
-    return read_ratings(source, catalogue, training=True, offer_word=offer_word)
+    return read_ratings(source, catalogue, training=True, offer_word=offer_word, sheet=sheet)
 
 
 def _experiment(given: str) -> tuple[str, TrainingConfig]:

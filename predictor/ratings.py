@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import Problem, RatingsError, nearest, shorten
+from predictor.errors import Problem, RatingsError, RatingsWarning, nearest, shorten
 from predictor.outcomes import is_offer, other_words, plain_word
 from predictor.signals import NOT_APPLICABLE, ORIGIN, RATINGS, SIMULATED, Catalogue, ContextInput, Signal, folded
 
@@ -585,6 +585,7 @@ def warn_of_learned_ends(signals: Sequence[Signal]) -> None:
     warnings.warn(
         f"ratings beyond those learned from count as the nearest of them: {names}{more}; a catalogue says what the "
         "scales are",
+        RatingsWarning,
         stacklevel=3,
     )
 

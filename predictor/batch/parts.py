@@ -118,9 +118,9 @@ def find(path: Path, format: str | None = None, sheet: str | None = None) -> Sou
     Parameters
     ----------
     path
-        A Parquet, CSV, JSON Lines or Excel file, CSV and JSON Lines perhaps compressed (.gz, .zst, .bz2, .lz4); a folder of such
-        files of one format, at any depth, folders named key=value being columns and names that begin with . or _ passed
-        over; or "-" for standard input.
+        A Parquet, CSV, JSON Lines or Excel file, CSV and JSON Lines perhaps compressed (.gz, .zst, .bz2, .lz4); a
+        folder of such files of one format, at any depth, folders named key=value being columns and names that begin
+        with . or _ passed over; or "-" for standard input.
     format
         "csv" or "jsonl", for standard input.
     sheet

@@ -228,17 +228,20 @@ def _jsonl(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]
     """Read JSON Lines, each flat or with its ratings under "ratings"."""
     stream, done = _opened(part)
     with stream:
-        rest, first, schema = stream.read(len(BOM)).removeprefix(BOM), 1, None
+        rest, first, schema, blank = stream.read(len(BOM)).removeprefix(BOM), 1, None, True
         while more := stream.read(BYTES):
             block, newline, rest = (rest + more).rpartition(b"\n")
             lines = block.splitlines() if newline else []
-            if lines:
+            blank = blank and not block.strip()
+            if lines and not blank:
                 schema = schema or _schema(lines, part, model, keep)
                 yield replace(_lines(lines, first, schema, model, told(part)), done=done())
             elif len(rest) > LONGEST:
                 raise RatingsError(told(part), [Problem("is longer than 64 MB; write one interview a line", first)])
             first += len(lines)
         lines = rest.splitlines()
+        if blank and not rest.strip():
+            raise RatingsError(told(part), [Problem("has no rows, or blank lines only; write one interview a line")])
         schema = schema or _schema(lines, part, model, keep)
         yield _lines(lines, first, schema, model, told(part))
 

@@ -29,7 +29,7 @@ from predictor.learning.importance import FoldImportance, Importance, alike, imp
 from predictor.learning.partial_scores import partial_scores, predict_parts
 from predictor.learning.prior import Prior
 from predictor.learning.published import published_prior
-from predictor.learning.quality import FEW, MINIMUM, DataQuality, data_quality, find_warnings, revealing_signals
+from predictor.learning.quality import FEW, MINIMUM, DataQuality, copies, data_quality, find_warnings, revealing_signals
 from predictor.model import OfferModel
 from predictor.ratings import Ratings
 from predictor.signals import Catalogue
@@ -530,7 +530,8 @@ class _Run:
 
 
 def _groups(ratings: Ratings) -> NDArray[Any]:
-    return np.arange(len(ratings)) if ratings.groups is None else ratings.groups
+    """What stays on one side of a split, and is drawn as one: a group, or without groups the copies of a row."""
+    return copies(ratings) if ratings.groups is None else ratings.groups
 
 
 def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig, needed: bool) -> list[_Fold]:

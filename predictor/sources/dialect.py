@@ -35,7 +35,7 @@ _TOO_LONG = (
 )
 
 
-def encoding_of(content: bytes) -> str | None:
+def encoding_of(content: bytes, *, whole: bool = True) -> str | None:
     """Tell the encoding of text by its beginning; None where it is ASCII as far as it goes.
 
     What is not marked as UTF-8 or UTF-16 is decided by its first letter beyond ASCII: UTF-8 where that is one, else
@@ -51,10 +51,10 @@ def encoding_of(content: bytes) -> str | None:
     for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         if 2 * head[first::2].count(0) > len(head[first::2]):
             return encoding
-    return _by_letters(content)
+    return _by_letters(content, whole=whole)
 
 
-def _by_letters(content: bytes) -> str | None:
+def _by_letters(content: bytes, *, whole: bool) -> str | None:
     if content.isascii():
         return None
     start = next(re.finditer(rb"[\x80-\xff]", content)).start()
@@ -62,7 +62,7 @@ def _by_letters(content: bytes) -> str | None:
         letter = codecs.getincrementaldecoder("utf-8")().decode(content[start : start + _length(content[start])])
     except UnicodeDecodeError:
         return _WESTERN
-    return "utf-8" if letter else None  # half a letter, at the end of what is there
+    return "utf-8" if letter else _WESTERN if whole else None  # half a letter, at the end of what is there
 
 
 def _length(first: int) -> int:
@@ -139,7 +139,7 @@ class Utf8:
         if self._encoding is None:
             tell, self._begun = (_by_letters if self._begun else encoding_of), True
             block, self._half = self._half + block, b""
-            self._encoding = tell(block)
+            self._encoding = tell(block, whole=final)
             if self._encoding is None:
                 text = block if final or block.isascii() else block[: -_unfinished(block)]
                 self._half = block[len(text) :]
@@ -222,7 +222,7 @@ class Header:
         try:
             names = next(csv.reader(lines(), delimiter=delimiter, strict=True))
         except csv.Error as error:
-            if not whole and read == len(body):
+            if not whole and read == len(body) and "field limit" not in str(error):
                 return None
             raise RatingsError(source, [Problem(f"has a header that is no row of CSV: {in_words(error)}")]) from None
         if not whole and read == len(body):
@@ -295,22 +295,21 @@ def sample(head: str, delimiter: str, *, whole: bool) -> list[list[str]]:
         rows.extend(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, strict=True))
     except csv.Error:
         return rows
-    return rows if whole else rows[:-1]
+    return rows if whole or len(rows) == 1 else rows[:-1]
 
 
 def fitted(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Add names, which are empty, for cells that rows have and the header has not: labels of rows, or empty cells.
 
-    >>> fitted(["a", "b"], [["4", "5", ""], ["4", "3", ""]]), fitted(["a"], [["1", "4"], ["2", "4"]])
+    >>> fitted(["a", "b"], [["4", "5", ""], ["4", "3", ""]]), fitted(["a"], [["1", "4"], ["2", "4"], ["3", "5"]])
     (['a', 'b', ''], ['', 'a'])
     """
     first = next((row for row in rows if row), ())
-    if len(first) <= len(names):
-        return list(names)
-    if not any(cell.strip() for cell in first[len(names) :]):
-        return [*names, *[""] * (len(first) - len(names))]
-    wide = [row for row in rows if len(row) == len(names) + 1]
-    if len(wide) == len([row for row in rows if row]) and counts_rows([row[0] for row in wide]):
+    extra = len(first) - len(names)
+    if extra > 0 and not any(cell.strip() for cell in first[len(names) :]):
+        return [*names, *[""] * extra]
+    labels = [row[0].strip() for row in rows if row and len(row) == len(names) + 1]
+    if len(labels) > 2 and labels == [str(number) for number in range(1, sum(map(bool, rows)) + 1)]:
         return ["", *names]  # as R writes them
     return list(names)
 
@@ -323,7 +322,7 @@ def counts_rows(cells: Sequence[str]) -> bool:
     """
     words = [cell.strip() for cell in cells]
     if len(words) == 1:
-        return words[0] in ("0", "1")
+        return words == ["0"]  # a 1 may be a rating
     return bool(words) and all(word.isdecimal() for word in words) and len({*words}) == len(words)
 
 

@@ -20,7 +20,8 @@ from predictor.atomic import write_text
 from predictor.errors import ConfigError, MissingExtraError, Problem, RatingsError
 from predictor.ratings import Ratings
 from predictor.signals import Catalogue
-from predictor.sources.text import Table, parse_table
+from predictor.sources.dialect import counts_rows
+from predictor.sources.text import Table, is_nameless, parse_table, warn_of_labels
 from predictor.sources.workbook import WORKBOOKS
 
 if TYPE_CHECKING:
@@ -257,7 +258,10 @@ def read_parquet(path: Path) -> pd.DataFrame:
             table = file.read().select([place for place, name in enumerate(file.schema_arrow.names) if name in names])
         refuse_long_words(table, str(path))
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=whole.get)
-        return frame
+    if len(frame.columns) and is_nameless(str(frame.columns[0])) and counts_rows([*map(str, frame.iloc[:, 0])]):
+        warn_of_labels(str(path))
+        return frame.iloc[:, 1:]
+    return frame
 
 
 def write_csv(ratings: Ratings, path: str | Path) -> Path:

@@ -64,9 +64,7 @@ def parse_table(
     return parse_csv(content, source, most_rows=most_rows, most_columns=most_columns)
 
 
-def parse_csv(
-    content: bytes, source: str, *, most_rows: int | None = None, most_columns: int = MOST_COLUMNS
-) -> Table:
+def parse_csv(content: bytes, source: str, *, most_rows: int | None = None, most_columns: int = MOST_COLUMNS) -> Table:
     """Parse CSV into header, rows and the problems of its form; see `parse_table`.
 
     Raises
@@ -117,7 +115,7 @@ def _read(
 
 def _tidied(header: list[str], rows: list[list[str]], source: str, problems: list[Problem]) -> Table:
     """Leave out columns without a name: empty ones, and a first one that numbers the rows; say where others are."""
-    nameless = [place for place, name in enumerate(header) if not name or _PANDAS.fullmatch(name)]
+    nameless = [place for place, name in enumerate(header) if is_nameless(name)]
     left_out = set[int]()
     for place in nameless:
         cells = [row[place] for row in rows]
@@ -126,11 +124,7 @@ def _tidied(header: list[str], rows: list[list[str]], source: str, problems: lis
             left_out.add(place)
         elif place == 0 and counts_rows(cells):
             left_out.add(place)
-            warnings.warn(
-                f"{source}: the first column has no name and numbers the rows, so it was left out",
-                RatingsWarning,
-                stacklevel=2,
-            )
+            warn_of_labels(source)
         elif not header[place]:
             kind = f"column {place + 1:,} has no name, and holds '{shorten(cell, 20)}'; name it or take it out"
             problems.append(Problem(kind, number))
@@ -138,6 +132,17 @@ def _tidied(header: list[str], rows: list[list[str]], source: str, problems: lis
         return header, rows, problems
     kept = [place for place in range(len(header)) if place not in left_out]
     return [header[place] for place in kept], [[row[place] for place in kept] for row in rows], problems
+
+
+def is_nameless(name: str) -> bool:
+    """Whether a column has no name, or one that pandas gave it for that."""
+    return not name.strip() or bool(_PANDAS.fullmatch(name))
+
+
+def warn_of_labels(source: str) -> None:
+    """Say that the labels of the rows, such as pandas' index, are no column."""
+    kind = "the first column has no name and numbers the rows, so it was left out"
+    warnings.warn(f"{source}: {kind}", RatingsWarning, stacklevel=3)
 
 
 def with_point(cell: str, delimiter: str = ";") -> str:

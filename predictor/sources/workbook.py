@@ -10,7 +10,6 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
@@ -87,7 +86,9 @@ def _check(content: bytes, source: str) -> None:
     if content.startswith(_OLE):
         locked = _ENCRYPTED in content
         kind = "is protected by a password; save it without one"
-        raise RatingsError(source, [Problem(kind if locked else "is a workbook of before Excel 2007; save it as .xlsx")])
+        raise RatingsError(
+            source, [Problem(kind if locked else "is a workbook of before Excel 2007; save it as .xlsx")]
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as parts:
             names, size = parts.namelist(), sum(part.file_size for part in parts.infolist())
@@ -176,7 +177,9 @@ def _number(value: float, cell: Any, row: int, problems: list[Problem]) -> str:
     if isinstance(value, int) or not value.is_integer():
         return str(value) if isinstance(value, int) else repr(value)
     if abs(value) >= _EXACT:
-        kind = "is a number of more than 15 digits, of which Excel keeps 15; format the column as text, and enter it anew"
+        kind = (
+            "is a number of more than 15 digits, of which Excel keeps 15; format the column as text, and enter it anew"
+        )
         problems.append(Problem(kind, row or None, found=str(value)))
     return str(int(value))
 
