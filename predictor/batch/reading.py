@@ -26,11 +26,12 @@ from predictor.ratings import Ratings
 from predictor.signals import RATINGS, folded
 from predictor.sources.dialect import Header, Utf8
 from predictor.sources.files import parse_json, read_text
-from predictor.sources.parquet import MOST_TEXT, explained, longest_word, refuse_long_words, worded
+from predictor.sources.parquet import explained, longest_word, refuse_long_words, worded
 
 ROWS = 131_072  # of a batch of Parquet
 BYTES = 8 << 20  # of a batch of text
 BUFFER = 1 << 20  # bytes of a column of Parquet that are read at once: a row group may be larger than memory
+WORDS = 16 << 20  # bytes of a column of text that are read at once
 LONGEST = 64 << 20  # bytes of a line of JSON
 HEAD = 1000  # lines of JSON that tell the types of what is kept
 BOM = b"\xef\xbb\xbf"
@@ -149,7 +150,7 @@ def _rows_at_once(part: Part, metadata: Any, texts: Sequence[str]) -> int:
                 for first in islice(file.iter_batches(1, row_groups=[group], columns=texts, use_threads=False), 1):
                     refuse_long_words(first, told(part))
                     longest = max(longest, *map(longest_word, first.columns))
-    return max(1, min(ROWS, MOST_TEXT // longest))
+    return max(1, min(ROWS, WORDS // longest))
 
 
 def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:

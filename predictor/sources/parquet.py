@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from predictor.errors import PredictorError, Problem, RatingsError, shorten
 from predictor.sources.dialect import LONGEST_CELL
 
-MOST_TEXT = 256 << 20  # bytes of all words, unpacked
+MOST_TEXT = 128 << 20  # bytes of all words, unpacked
 MOST_CELLS = 500_000_000
 
 
@@ -62,7 +62,7 @@ def refuse_size(metadata: Any, source: str) -> None:
     Raises
     ------
     RatingsError
-        If it has more than 500 million cells or 256 MB of words.
+        If it has more than 500 million cells or 128 MB of words.
     """
     if metadata.num_rows * max(metadata.num_columns, 1) > MOST_CELLS:
         found = f"{metadata.num_rows:,} rows of {metadata.num_columns:,} columns"
