@@ -259,7 +259,7 @@ def test_a_compressed_header_without_end_ends(start: bytes, row: bytes, tmp_path
         file.write(start)
         for _ in range(20):
             file.write(row * 500_000)
-    with pytest.raises(RatingsError, match="longer than 1 MB|at most 16,384|131,072"):
+    with pytest.raises(RatingsError, match=r"longer than 1 MB|at most 16,384|131,072"):
         score_files(tmp_path / "a.csv.gz", tmp_path / "out.csv", MODEL)
 
 
