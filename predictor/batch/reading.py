@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, Part, open_parquet, told
 from predictor.batch.quoting import QuotedText
 from predictor.errors import Problem, RatingsError, nearest
-from predictor.model import OfferModel
-from predictor.ratings import Ratings
-from predictor.signals import RATINGS, folded
+from predictor.model.offer_model import OfferModel
+from predictor.ratings.catalogue import RATINGS, folded
+from predictor.ratings.ratings import Ratings
 from predictor.sources.dialect import Header, Utf8
 from predictor.sources.files import parse_json, read_text
 from predictor.sources.parquet import explained, longest_word, refuse_long_words, worded

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.atomic import write_text
 from predictor.errors import ConfigError, MissingExtraError, Problem, RatingsError
-from predictor.ratings import Ratings
-from predictor.signals import Catalogue
+from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.ratings import Ratings
 from predictor.sources.dialect import counts_rows
 from predictor.sources.text import Table, is_nameless, parse_table, warn_of_labels
 from predictor.sources.workbook import WORKBOOKS
@@ -53,8 +53,8 @@ def read_ratings(
     training
         Whether outcomes of both kinds must be there.
     offer_word
-        The outcome that means an offer, where no word of `predictor.outcomes.OFFER` does, such as "Ja"; there may be
-        one other word then, which means none.
+        The outcome that means an offer, where no word of `predictor.ratings.outcomes.OFFER` does, such as "Ja"; there
+        may be one other word then, which means none.
     sheet
         Of a workbook, by name; the first that is visible where None.
 

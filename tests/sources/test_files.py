@@ -27,13 +27,13 @@ from openpyxl import Workbook
 from predictor.batch.running import score_files
 from predictor.batch.scoring import ScoringOptions
 from predictor.errors import ConfigError, PredictorError, RatingsError, RatingsWarning, nearest
-from predictor.model import OfferModel
-from predictor.ratings import Ratings
-from predictor.signals import Catalogue
+from predictor.journal.store import Journal
+from predictor.model.offer_model import OfferModel
+from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.ratings import Ratings
 from predictor.sources.dialect import DELIMITERS, Utf8, delimiter_of
-from predictor.sources.drafting import draft_catalogue
+from predictor.sources.drafting.write import draft_catalogue
 from predictor.sources.files import read_ratings
-from predictor.sources.journal import Journal
 
 MODEL, CATALOGUE = OfferModel.published(), Catalogue.shipped()
 SAMPLE = Path(__file__).parents[2] / "data" / "interviews.csv"
