@@ -12,8 +12,9 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import wraps
 from itertools import islice
@@ -22,7 +23,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.errors import ConfigError, ModelError, PredictorError, RatingsError, TrackingError, nearest, printable
+from predictor.errors import (
+    ConfigError,
+    ModelError,
+    PredictorError,
+    RatingsError,
+    RatingsWarning,
+    TrackingError,
+    nearest,
+    printable,
+)
 
 if TYPE_CHECKING:
     from predictor.journal.store import Journal
@@ -56,7 +66,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _spoken_warnings():
+                return super().invoke(ctx)
         except PredictorError as error:
             message = str(error)
         except OSError as error:
@@ -69,6 +80,27 @@ class _Commands(click.Group):
             return ctx.exit(130)
         _say_error(message)
         return ctx.exit(2)
+
+
+@contextmanager
+def _spoken_warnings() -> Iterator[None]:
+    """Print what was decided about a file, each once, as a person reads it."""
+    said, show = set[str](), warnings.showwarning
+
+    def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if not issubclass(category, RatingsWarning):
+            show(message, category, *where, **more)
+        elif str(message) not in said:
+            said.add(str(message))
+            _warn(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RatingsWarning)
+        warnings.showwarning = say
+        yield
+
+
+_sheet = click.option("--sheet", metavar="NAME", help="Of an Excel workbook.  [default: the first that is visible]")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -100,13 +132,20 @@ def main(ctx: click.Context) -> None:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV file, a row an interview.")
 @click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
 @click.option("--past", type=float, help="Also tell which better ratings went with an estimate above this, as in 0.5.")
+@_sheet
 def predict(
-    ratings: Path, model: str | None, as_json: bool, out: Path | None, base_rate: float | None, past: float | None
+    ratings: Path,
+    model: str | None,
+    as_json: bool,
+    out: Path | None,
+    base_rate: float | None,
+    past: float | None,
+    sheet: str | None,
 ) -> None:
     """Predict the likelihood of an offer for the interviews of a file.
 
-    RATINGS is a JSON, CSV or Parquet file, or - for JSON from standard input. Of the champions of several catalogues,
-    the one answers whose signals they name.
+    RATINGS is a CSV, Excel, JSON, JSON Lines or Parquet file, or - for JSON from standard input. Of the champions of
+    several catalogues, the one answers whose signals they name.
 
     \b
     Examples:
@@ -119,17 +158,19 @@ def predict(
     from predictor.model.champions import fitting_model
     from predictor.model.offer_model import OfferModel
     from predictor.ratings.ratings import Ratings
-    from predictor.sources.files import parse_json, read_ratings
+    from predictor.sources.files import parse_json, read_ratings, refuse_sheet
 
     if out and as_json:
         raise ConfigError("--out writes a CSV file, --json prints; choose one of them")
     if out and out.exists() and ratings.exists() and out.samefile(ratings):
         raise ConfigError(f"--out {out} is the file of ratings itself; name another")
+    if sheet is not None:
+        refuse_sheet(ratings, sheet)
     given = _standard_input() if str(ratings) == "-" else None
 
     def read(catalogue: Catalogue) -> Ratings:
         if given is None:
-            return read_ratings(ratings, catalogue)
+            return read_ratings(ratings, catalogue, sheet=sheet)
         records, problems = parse_json(given, "standard input")
         return Ratings.from_records(records, catalogue, source="standard input", problems=problems)
 
@@ -214,6 +255,7 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--bad-rows", type=click.Path(path_type=Path, dir_okay=False), help="Set rows that cannot be used aside.")
 @click.option("--resume", is_flag=True, help="Go on with a folder that was begun before.")
 @click.option("--format", "read_as", type=click.Choice(["csv", "jsonl"]), help="What standard input is.")
+@_sheet
 @click.option("--to", type=click.Choice(["parquet", "csv", "jsonl"]), help="What parts are.  [default: as IN]")
 @click.option("--threads", type=click.IntRange(1), help="How many work side by side.  [default: one a processor]")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers see the same files.")
@@ -221,9 +263,9 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
 def batch(source: Path, out: Path, model: str | None, **given: Any) -> None:
     """Score files of any size: the likelihood of an offer for each row, with its interval.
 
-    IN is a Parquet, CSV or JSON Lines file, a folder of such files, or - for standard input; CSV and JSON Lines may be
-    compressed. OUT is a file, as answers.parquet or answers.csv.gz, a folder of parts, or - for standard output. Each
-    appears whole or not at all.
+    IN is a Parquet, CSV, JSON Lines or Excel file, a folder of such files, or - for standard input; CSV and JSON Lines
+    may be compressed. OUT is a file, as answers.parquet or answers.csv.gz, a folder of parts, or - for standard output.
+    Each appears whole or not at all.
 
     \b
     Examples:
@@ -308,6 +350,7 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
 )
 @_offer_word
 @_unknown_words
+@_sheet
 @click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
 @click.option("--register", "registered", is_flag=True, help="Register the model; the first becomes the champion.")
 @click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
@@ -321,16 +364,17 @@ def train(
     prior: str | None,
     offer_word: str | None,
     unknown_words: tuple[str, ...],
+    sheet: str | None,
     plots: Path | None,
     registered: bool,
     no_track: bool,
 ) -> None:
     """Train a model on rated interviews with known outcomes, and record the run in MLflow.
 
-    DATA is a CSV, JSON or Parquet file with a column a signal and one with the outcome, yes or no. On the shipped
-    signals a handful of interviews is enough: the model then starts from published effects, and says how much of it
-    is prior. A journal, which `predictor serve` keeps, is trained on alike: its interviews with an offer or no offer.
-    The new model is then held against the present one.
+    DATA is a CSV, Excel, JSON, JSON Lines or Parquet file with a column a signal and one with the outcome, yes or no.
+    On the shipped signals a handful of interviews is enough: the model then starts from published effects, and says how
+    much of it is prior. A journal, which `predictor serve` keeps, is trained on alike: its interviews with an offer or
+    no offer. The new model is then held against the present one.
     The folder experiments/models/NAME holds the model, the report and all else; the first model becomes the champion,
     which `predict` uses.
 
@@ -362,8 +406,10 @@ def train(
     if (offer_word or unknown_words) and journal:
         option = "--offer-word" if offer_word else "--unknown-word"
         raise ConfigError(f"{option} is for files; a journal's outcomes are offers or not")
-    words = {"offer_word": offer_word, "unknown_words": unknown_words}
-    ratings = _rows(source, _catalogue(signals), journal=journal is not None, **words)
+    if sheet and journal:
+        raise ConfigError("--sheet is for Excel workbooks; a journal has none")
+    how = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
+    ratings = _rows(source, _catalogue(signals), journal=journal is not None, **how)
     present = Present.of(OfferModel.load(_model_path(None)), MODELS) if journal else None
     _writable()
     _end_on_sigterm()
@@ -447,6 +493,7 @@ def _registered(version: str) -> None:
 )
 @_offer_word
 @_unknown_words
+@_sheet
 @click.option("--name", help="Name of the comparison.  [default: compare-DATA]")
 @click.option("--no-track", is_flag=True, help="Do not record the runs in MLflow.")
 @_clustered
@@ -456,6 +503,7 @@ def compare(
     signals: Path | None,
     offer_word: str | None,
     unknown_words: tuple[str, ...],
+    sheet: str | None,
     name: str | None,
     no_track: bool,
 ) -> None:
@@ -475,7 +523,8 @@ def compare(
     from predictor.sources.files import read_ratings
 
     name = _name(name or _plain(f"compare-{data.stem}"))
-    ratings = read_ratings(data, _catalogue(signals), training=True, offer_word=offer_word, unknown_words=unknown_words)
+    how: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
+    ratings = read_ratings(data, _catalogue(signals), training=True, **how)
     named = experiments or tuple(sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))) or ("pool",)
     configs = {}
     for short, config in map(_experiment, named):
@@ -765,7 +814,15 @@ def form(signals: Path | None) -> None:
 @click.option("--group", help="Column whose rows belong together, as a candidate's.")
 @_offer_word
 @_unknown_words
-def infer(data: Path, outcome: str, group: str | None, offer_word: str | None, unknown_words: tuple[str, ...]) -> None:
+@_sheet
+def infer(
+    data: Path,
+    outcome: str,
+    group: str | None,
+    offer_word: str | None,
+    unknown_words: tuple[str, ...],
+    sheet: str | None,
+) -> None:
     """Draft a catalogue from a file of ratings, for you to review.
 
     \b
@@ -774,8 +831,8 @@ def infer(data: Path, outcome: str, group: str | None, offer_word: str | None, u
     """
     from predictor.sources.drafting.write import draft_catalogue
 
-    words: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words}
-    click.echo(draft_catalogue(data, outcome=outcome, group=group, **words), nl=False)
+    how: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
+    click.echo(draft_catalogue(data, outcome=outcome, group=group, **how), nl=False)
 
 
 @main.command()
@@ -865,7 +922,8 @@ _JOURNAL = click.option(
 @click.option(
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the champion's]"
 )
-def import_(file: Path, path: Path, signals: Path | None) -> None:
+@_sheet
+def import_(file: Path, path: Path, signals: Path | None, sheet: str | None) -> None:
     """Add the interviews of a file, all of them or none: an export of a journal, CSV or JSON, or a file of ratings.
 
     What is there already is left out. Unlike on the page, the file may be of any size.
@@ -875,11 +933,7 @@ def import_(file: Path, path: Path, signals: Path | None) -> None:
       predictor journal import export.csv
       predictor journal import ratings.csv --journal my.journal
     """
-    opened = _journal(path, signals)
-    read = {".csv": opened.import_csv, ".json": opened.import_json}.get(file.suffix.lower())
-    if read is None:
-        raise ConfigError(f"{file}: its name ends in neither .csv nor .json; save a spreadsheet as 'CSV UTF-8'")
-    added = read(file)
+    added = _journal(path, signals).import_file(file, sheet=sheet)
     click.echo(f"{added:,} interview{'s' * (added != 1)} added to {path}")
 
 
@@ -982,14 +1036,14 @@ def _catalogue(path: Path | None) -> Catalogue:
     return Catalogue.load(path) if path else Catalogue.shipped()
 
 
-def _rows(source: Path, catalogue: Catalogue, *, journal: bool, **words: Any) -> Ratings:
+def _rows(source: Path, catalogue: Catalogue, *, journal: bool, **how: Any) -> Ratings:
     """Read rows to train on, from a file or a journal."""
     from predictor.journal.store import Journal
     from predictor.sources.files import read_ratings
 
     if journal:
         return Journal.existing(source, catalogue).ratings(training=True)
-    return read_ratings(source, catalogue, training=True, **words)
+    return read_ratings(source, catalogue, training=True, **how)
 
 
 def _experiment(given: str) -> tuple[str, TrainingConfig]:

@@ -22,6 +22,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+LONGEST_NAME, MOST_NAMES = 100, 1_000  # characters and words that a hint is looked for among
+
+
+class RatingsWarning(UserWarning):
+    """What was decided about a file of ratings, and may have been meant otherwise; the command line prints it."""
+
 
 class PredictorError(Exception):
     """Base of every error that a user can mend."""
@@ -181,5 +187,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("zzz", ["goals_discussed"])
     ''
     """
-    close = difflib.get_close_matches(name, list(known), n=1)
+    if len(name) > LONGEST_NAME:  # a comparison takes memory for each character
+        return ""
+    close = difflib.get_close_matches(name, [word for word in known if len(word) <= LONGEST_NAME][:MOST_NAMES], n=1)
     return f"; did you mean '{close[0]}'?" if close else ""

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from predictor.atomic import resolved
 from predictor.batch.coding import is_text
-from predictor.batch.parts import ENDINGS, JSONL, STANDARD, Form, Part, Source, told
-from predictor.batch.reading import Header
+from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, Form, Part, Source, told
+from predictor.batch.reading import header_of
 from predictor.batch.scoring import Scorer
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 
@@ -52,6 +52,8 @@ def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str |
         raise ConfigError(
             f"{out}: has none of the endings {', '.join(ENDINGS)}; if it is to be a folder, make it first"
         )
+    if form and form.format == EXCEL:
+        raise ConfigError(f"{out}: answers are written as Parquet, CSV or JSON Lines; name a file of one of these")
     if form and write_as and write_as != form.format:
         raise ConfigError(f"{out}: its ending says {form.format}, --to says {write_as}; leave --to out")
     if not (form or standard) and str(source) == STANDARD:
@@ -104,7 +106,7 @@ def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
     files = {part.path: part for part in source.parts if part.form.format != JSONL and str(part.path) != STANDARD}
     for path, part in files.items():
         schema = source.schemas.get(path)
-        own = list(schema.names if schema is not None else Header.of(part).names)
+        own = list(schema.names if schema is not None else header_of(part))
         names = [*own, *(key for key, _ in part.constants if key not in own)]
         doubled = [name for name in dict.fromkeys((*model.terms, *options.keep)) if own.count(name) > 1]
         problems += [Problem(f"stands {own.count(name)} times in {path}; keep one", column=name) for name in doubled]

@@ -16,7 +16,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import ContextInput, Scale, Signal
 from predictor.ratings.ratings import Ratings, decoded, parse_levels, parse_ratings, warn_of_learned_ends
-from predictor.sources.files import with_point
+from predictor.sources.text import with_point
 
 Mask = NDArray[np.bool_]
 EXPLAINED = 4096  # bad rows at once, which stand as Python objects meanwhile
@@ -59,8 +59,8 @@ class Coder:
         Whose terms are coded.
     text
         Whether cells are text, as in CSV, where "4" is a number and an empty cell is not observed.
-    comma
-        Whether text has decimal commas.
+    delimiter
+        What parts cells of text, for decimal commas; see `with_point`.
 
     Examples
     --------
@@ -71,8 +71,8 @@ class Coder:
     (array([False, False,  True]), 3, '9')
     """
 
-    def __init__(self, model: OfferModel, *, text: bool = False, comma: bool = False) -> None:
-        self.model, self.text, self.comma = model, text, comma
+    def __init__(self, model: OfferModel, *, text: bool = False, delimiter: str = ",") -> None:
+        self.model, self.text, self.delimiter = model, text, delimiter
         self._outside = model.catalogue.outside
         self._last = [np.uint16(count - 1) for count in model.blocks.counts]
 
@@ -192,7 +192,7 @@ class Coder:
 
     def _text(self, cells: pa.Array) -> list[str]:
         words = ["" if word is None else str(word) for word in cells.to_pylist()]
-        return [with_point(word) for word in words] if self.comma else words
+        return [with_point(word, self.delimiter) for word in words]
 
     def _problems(self, batch: pa.RecordBatch, bad: Mask, numbers: NDArray[np.int64]) -> list[Problem]:
         """Let the ordinary door say what is wrong with the bad rows."""

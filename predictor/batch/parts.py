@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from predictor.errors import ConfigError, Problem, RatingsError
+from predictor.sources.files import refuse_sheet
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
 PARQUET, CSV, JSONL = FORMATS = ("parquet", "csv", "jsonl")
-ENDINGS = {".parquet": PARQUET, ".csv": CSV, ".jsonl": JSONL, ".ndjson": JSONL}
+EXCEL = "xlsx"  # which is read only
+ENDINGS = {".parquet": PARQUET, ".csv": CSV, ".jsonl": JSONL, ".ndjson": JSONL, ".xlsx": EXCEL, ".xlsm": EXCEL}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
 EMPTY = "__HIVE_DEFAULT_PARTITION__"  # what a folder's name tells where there is nothing to tell
 STANDARD = "-"  # standard input or output
@@ -39,7 +41,7 @@ class Form:
             if name.endswith(ending):
                 name, compression = name.removesuffix(ending), known
         found = ENDINGS.get(Path(name).suffix)
-        return cls(found, compression) if found and not (found == PARQUET and compression) else None
+        return cls(found, compression) if found and not (found in (PARQUET, EXCEL) and compression) else None
 
     @property
     def ending(self) -> str:
@@ -70,6 +72,8 @@ class Part:
         How much work it is: rows, or bytes where those are not known.
     constants
         Columns that folders' names tell, as in year=2026.
+    sheet
+        Of a workbook, by name; the first that is visible where None.
     """
 
     path: Path
@@ -80,6 +84,7 @@ class Part:
     rows: int | None = None
     weight: int = 0
     constants: tuple[tuple[str, str | None], ...] = ()
+    sheet: str | None = None
 
     def identity(self) -> dict[str, object]:
         """Tell by what it is seen to be still the same: file, size, time of change, row groups."""
@@ -107,24 +112,26 @@ class Source:
     schemas: Mapping[Path, pa.Schema] = field(default_factory=dict)
 
 
-def find(path: Path, format: str | None = None) -> Source:  # noqa: A002 - what it is
+def find(path: Path, format: str | None = None, sheet: str | None = None) -> Source:  # noqa: A002 - what it is
     """Find what there is to score.
 
     Parameters
     ----------
     path
-        A Parquet, CSV or JSON Lines file, the last two perhaps compressed (.gz, .zst, .bz2, .lz4); a folder of such
-        files of one format, at any depth, folders named key=value being columns and names that begin with . or _ passed
-        over; or "-" for standard input.
+        A Parquet, CSV, JSON Lines or Excel file, CSV and JSON Lines perhaps compressed (.gz, .zst, .bz2, .lz4); a
+        folder of such files of one format, at any depth, folders named key=value being columns and names that begin
+        with . or _ passed over; or "-" for standard input.
     format
         "csv" or "jsonl", for standard input.
+    sheet
+        Of workbooks, by name; the first that is visible where None.
 
     Raises
     ------
     RatingsError
         If there is nothing, or a file cannot be read: every such file is named.
     ConfigError
-        If standard input has no format, or a file is given one.
+        If standard input has no format, or a file is given one; or a sheet is named, and a file is no workbook.
     """
     if str(path) == STANDARD:
         if format not in (CSV, JSONL):
@@ -132,6 +139,8 @@ def find(path: Path, format: str | None = None) -> Source:  # noqa: A002 - what 
         return Source(path, (Part(path, Form(format), "standard-input"),))
     if format:
         raise ConfigError(f"{path}: --format is for standard input; what a file is, its ending tells")
+    if sheet is not None and path.is_file():
+        refuse_sheet(path, sheet)
     files = _files(path)
     forms = {file: Form.of(file) for file in files}
     problems = [
@@ -158,7 +167,7 @@ def find(path: Path, format: str | None = None) -> Source:  # noqa: A002 - what 
             if form.format == PARQUET:
                 parts += _row_groups(file, name, constants, schemas)
             else:
-                parts.append(Part(file, form, name, weight=file.stat().st_size, constants=constants))
+                parts.append(Part(file, form, name, weight=file.stat().st_size, constants=constants, sheet=sheet))
         except RatingsError as error:
             problems += [Problem(f"{file}: {problem.kind}") for problem in error.problems]
         except OSError as error:
@@ -185,15 +194,12 @@ def open_parquet(path: Path, **how: object) -> pq.ParquetFile:
     RatingsError
         If it cannot be read or is damaged.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    from predictor.sources.parquet import explained
+
+    with explained(str(path)):
         return pq.ParquetFile(path, **how)
-    except OSError as error:
-        raise RatingsError(str(path), [Problem(f"cannot be read: {error.strerror or error}")]) from None
-    except pa.ArrowException as error:
-        raise RatingsError(str(path), [Problem(f"is not a whole Parquet file: {error}")]) from None
 
 
 def _files(path: Path) -> list[Path]:
@@ -223,7 +229,9 @@ def _row_groups(
     path: Path, name: str, constants: tuple[tuple[str, str | None], ...], schemas: dict[Path, pa.Schema]
 ) -> Iterator[Part]:
     """Cut a Parquet file at its row groups."""
-    with open_parquet(path) as file:
+    from predictor.sources.parquet import explained
+
+    with explained(str(path)), open_parquet(path) as file:
         schemas[path] = file.schema_arrow
         counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
     cuts, rows = [0], 0

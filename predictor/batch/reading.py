@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import math
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,17 +20,20 @@ import pyarrow.json
 from numpy.typing import NDArray
 
 from predictor.batch.coding import is_text
-from predictor.batch.parts import CSV, JSONL, PARQUET, STANDARD, Part, open_parquet, told
+from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, Part, open_parquet, told
 from predictor.batch.quoting import QuotedText
 from predictor.errors import Problem, RatingsError, nearest
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.catalogue import RATINGS
 from predictor.ratings.ratings import Ratings
-from predictor.sources.files import delimiter_of, parse_json
+from predictor.sources.dialect import Header, Utf8
+from predictor.sources.files import parse_json, read_text
+from predictor.sources.parquet import explained, longest_word, refuse_long_words, worded
 
 ROWS = 131_072  # of a batch of Parquet
 BYTES = 8 << 20  # of a batch of text
 BUFFER = 1 << 20  # bytes of a column of Parquet that are read at once: a row group may be larger than memory
+WORDS = 16 << 20  # bytes of a column of text that are read at once
 LONGEST = 64 << 20  # bytes of a line of JSON
 HEAD = 1000  # lines of JSON that tell the types of what is kept
 BOM = b"\xef\xbb\xbf"
@@ -101,7 +104,7 @@ def read(
         if part.form.format == JSONL:
             batches = _jsonl(part, model, keep, as_json)
         else:
-            batches = {PARQUET: _parquet, CSV: _csv}[part.form.format](part, model, keep)
+            batches = {PARQUET: _parquet, CSV: _csv, EXCEL: _excel}[part.form.format](part, model, keep)
         for found in batches:
             batch = found.batch
             for name, word in part.constants:
@@ -112,45 +115,18 @@ def read(
             yield replace(found, batch=batch)
 
 
-@dataclass(frozen=True)
-class Header:
-    """How a CSV file begins: its columns, what parts cells, and what was read beyond it."""
+def header_of(part: Part) -> tuple[str, ...]:
+    """Read the names of the columns of a CSV file or a workbook.
 
-    names: tuple[str, ...]
-    delimiter: str
-    rest: bytes
-
-    @classmethod
-    def of(cls, part: Part) -> Header:
-        """Read the header of a file.
-
-        Raises
-        ------
-        RatingsError
-            If the file is empty, cannot be read, or is not UTF-8.
-        """
-        with _explained(part), _opened(part)[0] as stream:
-            return cls.read(stream, told(part))
-
-    @classmethod
-    def read(cls, stream: Any, source: str) -> Header:
-        """Read the first line that is neither blank nor a spreadsheet's hint of what parts cells."""
-        start, lines = b"", list[bytes]()
-        while len(lines) < 3 and (more := stream.read(1 << 16)):
-            start = (start + more).removeprefix(BOM).lstrip(b"\r\n")
-            lines = start.splitlines(keepends=True)
-        line = next((line for line in lines[:2] if not line.lower().startswith(b"sep=")), b"")
-        if not line.strip():
-            raise RatingsError(source, [Problem("has no header; it needs one, and rated interviews")])
-        try:
-            text = line.decode()
-            delimiter = delimiter_of(text)
-            ((*names,),) = csv.reader([text], delimiter=delimiter, strict=True)
-        except UnicodeDecodeError:
-            raise RatingsError(source, [Problem("is not UTF-8 text; save it as 'CSV UTF-8' or as UTF-8")]) from None
-        except csv.Error as error:
-            raise RatingsError(source, [Problem(f"has a header that cannot be read: {error}")]) from None
-        return cls(tuple(name.strip() for name in names), delimiter, start.partition(line)[2])
+    Raises
+    ------
+    RatingsError
+        If the file is empty, cannot be read, or is not text.
+    """
+    if part.form.format == EXCEL:
+        return tuple(_sheet(part)[0])
+    with _explained(part), _opened(part)[0] as stream:
+        return Header.read(Utf8(stream, told(part)), told(part))[0].names
 
 
 def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
@@ -159,12 +135,14 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Rea
     there = schema.names
     names = [name for name in dict.fromkeys((*model.terms, *keep)) if name in there]
     words = [name for name in model.terms if name in there and is_text(schema.field(name).type)]
+    at_once = _rows_at_once(part, metadata, [name for name in names if name in worded(schema)])
     with open_parquet(part.path, metadata=metadata, read_dictionary=words, buffer_size=BUFFER) as file:
         groups = range(*part.groups) if part.groups else range(file.num_row_groups)
         rows = 0
-        for batch in file.iter_batches(ROWS, row_groups=list(groups), columns=names, use_threads=False):
+        for batch in file.iter_batches(at_once, row_groups=list(groups), columns=names, use_threads=False):
             numbers = np.arange(part.first + rows + 1, part.first + rows + len(batch) + 1)
             rows += len(batch)
+            refuse_long_words(batch, told(part))
             for place, field in enumerate(batch.schema):
                 if pa.types.is_string_view(field.type):  # which Arrow can neither filter nor write as CSV
                     batch = batch.set_column(place, field.name, batch.column(place).cast(pa.string()))
@@ -173,11 +151,24 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Rea
             yield Read(_empty(file.schema_arrow, names), np.empty(0, dtype=np.int64), done=1.0)
 
 
+def _rows_at_once(part: Part, metadata: Any, texts: Sequence[str]) -> int:
+    """Choose how many rows are read at once: fewer where words are long, since a small file may repeat one of them."""
+    longest = 1
+    if texts:
+        with open_parquet(part.path, metadata=metadata, read_dictionary=texts, buffer_size=BUFFER) as file:
+            for group in range(*part.groups) if part.groups else range(file.num_row_groups):
+                for first in islice(file.iter_batches(1, row_groups=[group], columns=texts, use_threads=False), 1):
+                    refuse_long_words(first, told(part))
+                    longest = max(longest, *map(longest_word, first.columns))
+    return max(1, min(ROWS, WORDS // longest))
+
+
 def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
     stream, done = _opened(part)
     with stream:
-        header = Header.read(stream, told(part))
-        text = QuotedText(stream, header.rest, header.delimiter)
+        decoded = Utf8(stream, told(part))
+        header, rest = Header.read(decoded, told(part))
+        text = QuotedText(decoded, rest, header.delimiter)
         needed = [name for name in dict.fromkeys((*model.terms, *keep)) if name in header.names]
         broken: list[Broken] = []
 
@@ -218,6 +209,24 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
         yield Read(_empty(schema, needed), np.empty(0, dtype=np.int64), tuple(broken), 1.0, header.delimiter)
 
 
+def _excel(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
+    """Read a sheet whole, which is small enough; cells are text, as in CSV."""
+    header, rows, problems = _sheet(part)
+    if problems:
+        raise RatingsError(told(part), problems)
+    needed = [name for name in dict.fromkeys((*model.terms, *keep)) if name in header]
+    places = [header.index(name) for name in needed]
+    schema = pa.schema([(name, pa.string()) for name in needed])
+    columns = [pa.array([row[place] for row in rows], pa.string()) for place in places]
+    if not needed:  # a batch of no columns has no rows
+        raise RatingsError(told(part), [Problem("has no column of a signal of the model")])
+    yield Read(pa.RecordBatch.from_arrays(columns, schema=schema), np.arange(1, len(rows) + 1), (), 1.0, ",")
+
+
+def _sheet(part: Part) -> tuple[list[str], list[list[str]], list[Problem]]:
+    return read_text(part.path, part.sheet)
+
+
 def _unreadable(why: str, row: int) -> Problem:
     """Say why rows of CSV after `row` cannot be read."""
     kind = f"cannot be read further: {why}"
@@ -232,17 +241,20 @@ def _jsonl(part: Part, model: OfferModel, keep: Sequence[str], as_json: Collecti
         as_json = mixed_columns([part], keep)
     stream, done = _opened(part)
     with stream:
-        rest, first, schema = stream.read(len(BOM)).removeprefix(BOM), 1, None
+        rest, first, schema, blank = stream.read(len(BOM)).removeprefix(BOM), 1, None, True
         while more := stream.read(BYTES):
             block, newline, rest = (rest + more).rpartition(b"\n")
             lines = block.splitlines() if newline else []
-            if lines:
+            blank = blank and not block.strip()
+            if lines and not blank:
                 schema = schema or _schema(lines, part, model, keep, as_json)
                 yield replace(_lines(lines, first, schema, model, told(part)), done=done())
             elif len(rest) > LONGEST:
                 raise RatingsError(told(part), [Problem("is longer than 64 MB; write one interview a line", first)])
             first += len(lines)
         lines = rest.splitlines()
+        if blank and not rest.strip():
+            raise RatingsError(told(part), [Problem("has no rows, or blank lines only; write one interview a line")])
         schema = schema or _schema(lines, part, model, keep, as_json)
         yield _lines(lines, first, schema, model, told(part))
 
@@ -454,6 +466,10 @@ def _empty(schema: pa.Schema, names: Sequence[str]) -> pa.RecordBatch:
 
 @contextlib.contextmanager
 def _explained(part: Part) -> Iterator[None]:
+    if part.form.format == PARQUET:
+        with explained(told(part)):
+            yield
+        return
     try:
         yield
     except pa.ArrowException as error:

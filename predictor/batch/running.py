@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from predictor.atomic import resolved
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
 from predictor.batch.ledger import Ledger, Seal, seal
-from predictor.batch.parts import JSONL, PARQUET, STANDARD, Form, Part, Source, find
+from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, Form, Part, Source, find
 from predictor.batch.reading import Read, mixed_columns, read
 from predictor.batch.scoring import ASIDE, Refused, Scored, Scorer, ScoringOptions, aside_table, write_part
 from predictor.batch.writing import Writer, clear
@@ -38,6 +38,7 @@ def score_files(
     *,
     options: ScoringOptions | None = None,
     read_as: str | None = None,
+    sheet: str | None = None,
     write_as: str | None = None,
     bad_rows: str | Path | None = None,
     resume: bool = False,
@@ -51,9 +52,9 @@ def score_files(
     Parameters
     ----------
     source
-        A Parquet, CSV or JSON Lines file, a folder of such files, or "-"; see `predictor.batch.parts.find`. Every
-        signal of the model must be a column of every file, but those of `options.unobserved`; other columns are not
-        looked at.
+        A Parquet, CSV, JSON Lines or Excel file, a folder of such files, or "-"; see `predictor.batch.parts.find`.
+        Every signal of the model must be a column of every file, but those of `options.unobserved`; other columns are
+        not looked at.
     out
         A file, named by its ending as in answers.parquet or answers.csv.gz: whole or not at all. Or a folder of parts,
         one or more for each file of the source, each whole or not at all. Or "-" for standard output.
@@ -63,7 +64,9 @@ def score_files(
         What is asked for.
     read_as, write_as
         "parquet", "csv" or "jsonl": what standard input is, and what a folder's parts or standard output shall be;
-        the latter as the source where None.
+        the latter as the source where None, and CSV where that is a workbook.
+    sheet
+        Of workbooks, by name; the first that is visible where None.
     bad_rows
         A JSON Lines file for rows that cannot be used: file, row, what is wrong, and the row as it stands. A folder of
         parts keeps them under `_bad`, too, by part. None: they are refused.
@@ -110,9 +113,11 @@ def score_files(
     """
     source, out, aside = Path(source), Path(out), Path(bad_rows) if bad_rows else None
     threads = threads or _processors()
-    found, scorer = find(source, read_as), Scorer(model, options or ScoringOptions())
+    found, scorer = find(source, read_as, sheet), Scorer(model, options or ScoringOptions())
     check_places(source, out, aside, write_as)
-    one = Form.of(out) if str(out) != STANDARD else Form(write_as or found.parts[0].form.format)
+    own = found.parts[0].form.format
+    write_as = write_as or (CSV if own == EXCEL else own)
+    one = Form.of(out) if str(out) != STANDARD else Form(write_as)
     if one and (scheduler or workers or resume):
         raise ConfigError(f"{out}: parts are what a cluster works on and --resume goes on with; name a folder")
     check_options(scorer)
@@ -122,7 +127,7 @@ def score_files(
     if one:
         with _alone(out):
             return _to_one(found, out, one, scorer, aside, threads, advance)
-    form = Form(write_as or found.parts[0].form.format)
+    form = Form(write_as)
     plan = {
         "model": model.fingerprint,
         "options": asdict(scorer.options),

@@ -120,7 +120,7 @@ class Scorer:
         broken
             The others, with what is wrong with each.
         """
-        coder = Coder(self.model, text=found.delimiter is not None, comma=found.delimiter == ";")
+        coder = Coder(self.model, text=found.delimiter is not None, delimiter=found.delimiter or ",")
         coded, bad, problems = coder.code(found.batch, found.numbers)
         answers = np.empty((len(self._names), len(coded)))
         for start in range(0, len(coded), CHUNK):

@@ -30,6 +30,8 @@ REVEALING_AUC = 0.81
 LEAVES, LEAF = 8, 5  # of the small tree that reads one signal: enough for a curve, and for a gap that tells
 CROWDED = 3.0  # rows of its group that a usual row is among; above it rows are far more than people
 COPIED_RATINGS, COPIED_SHARE = 10, 0.01  # so many ratings hardly ever agree by chance; fewer copies move no score
+# Copies under one person are harmless in splits; ten kinds of rows or more are each there twice by no chance.
+PASTED_SHARE, PASTED_KINDS = 0.05, 10
 SHARED = 3.0  # of the five strongest; fewer in a fold's five, which learned from mostly the same rows, is no order
 FLAT_RATINGS = 3  # two ratings that are alike say nothing about their rater
 MOST = 3  # signals named in one warning
@@ -185,6 +187,7 @@ def find_warnings(
     revealing
         What `revealing_signals` found.
     """
+    yield from _about_copies(ratings)
     yield from _about_the_prior(ratings, data)
     if ratings.simulated:
         yield "SIMULATED: these interviews are simulated; the model says nothing about real ones."
@@ -277,12 +280,23 @@ def _about_rows(ratings: Ratings, quality: DataQuality) -> Iterator[str]:
             f"The same {group} in many rows: {n:,} rows are of {quality.groups:,}, the largest has "
             f"{quality.largest_group:,}. Intervals go by {quality.groups:,}, not by rows."
         )
-    copies = _copies(ratings)
-    if copies > max(1, COPIED_SHARE * n):
-        kept = f"another {group}" if ratings.groups is not None else "no group column"
+
+
+def _about_copies(ratings: Ratings) -> Iterator[str]:
+    n, numbers = len(ratings), copies(ratings)
+    repeats = n - len(np.unique(numbers))
+    across = _across_groups(numbers, ratings.groups) if ratings.groups is not None else 0
+    if across > max(1, COPIED_SHARE * n):
         yield (
-            f"{copies:,} of {n:,} rows are the same as another to the last rating, under {kept}: copies on both sides "
-            "of a split make the scores too good. Take them out, or give them one group."
+            f"{across:,} of {n:,} rows are the same as another to the last rating, under another "
+            f"{ratings.catalogue.group}: copies on both sides of a split make the scores too good. Take them out, or "
+            "give them one group."
+        )
+    elif repeats > max(1, (PASTED_SHARE if ratings.groups is not None else COPIED_SHARE) * n):
+        yield (
+            f"{repeats:,} of {n:,} rows repeat another to the last rating, {repeats / n:.0%}. Was the file pasted more "
+            "than once? Copies stay together in cross-validation, but the model is surer of itself than it should be: "
+            "take them out."
         )
 
 
@@ -295,14 +309,28 @@ def _unstable(importances: Mapping[str, Importance], fits: int) -> Iterator[str]
         )
 
 
-def _copies(ratings: Ratings) -> int:
-    """Count rows that another group has too, with so many ratings, not all alike, that chance would not do it."""
-    suspect = (~np.isnan(ratings.values)).sum(axis=1) >= COPIED_RATINGS
-    suspect &= ~_flat(ratings.numbers)
-    _, row, times = np.unique(_hashes(ratings)[suspect], return_inverse=True, return_counts=True)
-    _, owner = np.unique(_groups(ratings)[suspect], return_inverse=True)
-    owned = np.unique(np.stack([row, owner]), axis=1)[0]
-    return int(times[np.bincount(owned, minlength=len(times)) > 1].sum())
+def copies(ratings: Ratings) -> NDArray[np.int64]:
+    """Give each row, shape (n,), the first that is a copy of it: one that chance would not make the same.
+
+    They have the same inputs, outcome and ten ratings or more, not all alike. Or each row of the whole file is there
+    twice, or k times, as after it was pasted: then each k of a kind are one.
+    """
+    many = ((~np.isnan(ratings.values)).sum(axis=1) >= COPIED_RATINGS) & ~_flat(ratings.numbers)
+    _, kind, times = np.unique(_hashes(ratings), return_inverse=True, return_counts=True)
+    order = np.argsort(kind, kind="stable")
+    nth = np.empty(len(kind), dtype=np.int64)  # of its kind, in the file's order
+    nth[order] = np.arange(len(kind)) - np.repeat(np.cumsum(times) - times, times)
+    pasted = int(np.gcd.reduce(times)) if len(times) >= PASTED_KINDS else 1
+    apart = np.where(many, 1, times[kind] // pasted)  # how many of the kind are not copies of one another
+    _, first, number = np.unique(np.stack([kind, nth % apart]), axis=1, return_index=True, return_inverse=True)
+    return np.asarray(first[number.ravel()], dtype=np.int64)
+
+
+def _across_groups(numbers: NDArray[np.int64], groups: NDArray[Any]) -> int:
+    """Count the rows of which a copy is in another group."""
+    owner = np.unique(groups, return_inverse=True)[1]
+    owned = np.unique(np.stack([numbers, owner]), axis=1)[0]
+    return int((np.bincount(owned, minlength=1)[numbers] > 1).sum())
 
 
 def _hashes(ratings: Ratings) -> NDArray[np.uint64]:

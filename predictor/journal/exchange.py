@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import date, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +26,10 @@ from predictor.journal.entry import (
 from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
 from predictor.ratings.outcomes import NO, YES
 from predictor.ratings.ratings import Ratings
-from predictor.sources.files import delimiter_of, parse_csv, parse_json
+from predictor.sources.files import parse_json
+from predictor.sources.text import parse_table
 
 MOST_ROWS, MOST_COLUMNS = 20_000, 1_000  # of an import by page, during which others are to be answered
-_LONGEST_HEADER = 500_000  # characters
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - a spreadsheet takes the wide ones, too
 _ESTIMATE = {f"estimate_{item.name}": item.name for item in fields(Estimate)}
 _BEFORE = ("id", "title", "note", "held_on", "group", ROLE)
@@ -63,18 +61,22 @@ def entries_csv(entries: Sequence[Entry], catalogue: Catalogue) -> str:
     return out.getvalue()
 
 
-def parse_entries(content: bytes, source: str, catalogue: Catalogue) -> tuple[list[Entry], list[Problem]]:
-    """Parse CSV, either an export or ordinary ratings, into entries and the problems found.
+def parse_entries(
+    content: bytes, source: str, catalogue: Catalogue, *, sheet: str | None = None, limited: bool = False
+) -> tuple[list[Entry], list[Problem]]:
+    """Parse CSV or a workbook, either an export or ordinary ratings, into entries and the problems found.
 
     Raises
     ------
     RatingsError
-        If it is no CSV with rows, or it is ordinary ratings and has problems.
+        If it is no table with rows, or it is ordinary ratings and has problems; where `limited` also if it has more
+        than `MOST_ROWS` rows or `MOST_COLUMNS` columns.
     """
-    header, rows, problems = parse_csv(content, source)
+    most: dict[str, int] = {"most_rows": MOST_ROWS, "most_columns": MOST_COLUMNS} if limited else {}
+    header, rows, problems = parse_table(content, source, sheet=sheet, **most)
     if not set(header) >= _EXPORTED:
         ratings = Ratings.from_text(header, rows, catalogue, source=source, problems=problems)
-        return _ordinary(ratings, Path(source).stem), []
+        return ordinary(ratings, Path(source).stem), []
     return _exported(header, rows, problems, source, catalogue)
 
 
@@ -83,7 +85,7 @@ def parse_json_entries(content: bytes, source: str, catalogue: Catalogue) -> tup
     records, problems = parse_json(content, source)
     if not records or not all(isinstance(record, dict) and set(record) >= _EXPORTED for record in records):
         ratings = Ratings.from_records(records, catalogue, source=source, problems=problems)
-        return _ordinary(ratings, Path(source).stem), []
+        return ordinary(ratings, Path(source).stem), []
     rows = []
     for number, record in enumerate(records, 1):
         cells = {**record}
@@ -130,30 +132,6 @@ def _exported(
     ], []
 
 
-def check_size(content: bytes, source: str) -> None:
-    """Refuse a file with more rows or columns than a page imports, before it is parsed.
-
-    Raises
-    ------
-    RatingsError
-        If it has more than `MOST_ROWS` rows or `MOST_COLUMNS` columns.
-    """
-    text, problems = content.decode("utf-8-sig", errors="replace"), []
-    header = text[:_LONGEST_HEADER].lstrip("\r\n").partition("\n")[0].partition("\r")[0]
-    by_command = "; a larger file is imported by: predictor journal import FILE"
-    delimiter = delimiter_of(header)
-    if len(header) == _LONGEST_HEADER or (columns := header.count(delimiter) + 1) > MOST_COLUMNS:
-        found = "its first line is very long" if len(header) == _LONGEST_HEADER else f"it has {columns:,} columns"
-        problems.append(Problem(f"{found}; a page imports at most {MOST_COLUMNS:,} columns"))
-    elif text.count("\n") + text.count("\r") > MOST_ROWS:  # lines, of which a quoted cell may have many
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        with contextlib.suppress(csv.Error):  # the parser says where
-            if sum(1 for _ in islice(rows, MOST_ROWS + 2)) > MOST_ROWS + 1:
-                problems.append(Problem(f"it has more than {MOST_ROWS:,} rows{by_command}"))
-    if problems:
-        raise RatingsError(source, problems)
-
-
 def _read(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Read what an entry is besides its ratings, row by row, with every problem."""
     read, problems, latest = [], [], now() + _AHEAD
@@ -184,7 +162,7 @@ def _read(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[di
     return read, problems
 
 
-def _ordinary(ratings: Ratings, name: str) -> list[Entry]:
+def ordinary(ratings: Ratings, name: str) -> list[Entry]:
     """Turn ordinary ratings into entries: ids become titles, the group stays, other context becomes the note."""
     catalogue, entries, problems, latest = ratings.catalogue, [], [], now() + _AHEAD
     days = {"rated_on": "", "outcome_on": ""}

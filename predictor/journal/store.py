@@ -36,10 +36,10 @@ from predictor.journal.entry import (
     rated,
     ratings_of,
 )
-from predictor.journal.exchange import COLUMNS, check_size, entries_csv, parse_entries, parse_json_entries
+from predictor.journal.exchange import COLUMNS, entries_csv, ordinary, parse_entries, parse_json_entries
 from predictor.ratings.catalogue import NOT_APPLICABLE, Catalogue
 from predictor.ratings.ratings import Ratings
-from predictor.sources.files import read_bytes
+from predictor.sources.files import TEXT, read_bytes, read_ratings, refuse_sheet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -389,8 +389,40 @@ class Journal:
             write_text(path, text)
         return text
 
-    def import_csv(self, source: str | Path | bytes, name: str = "the uploaded file", *, limited: bool = False) -> int:
-        """Add the interviews of a CSV file, all of them or none.
+    def import_file(self, path: str | Path, *, sheet: str | None = None) -> int:
+        """Add the interviews of a file, all of them or none: an export, or ratings as `read_ratings` reads them.
+
+        Parameters
+        ----------
+        path
+            A file of any format that `read_ratings` reads.
+        sheet
+            Of a workbook; the first that is visible where None.
+
+        Raises
+        ------
+        RatingsError
+            With every problem, by row and column.
+        ConfigError
+            If a sheet is named, and the file is no workbook.
+        """
+        path = Path(path)
+        refuse_sheet(path, sheet)
+        if path.suffix.lower() in TEXT:
+            return self.import_csv(path, sheet=sheet)
+        if path.suffix.lower() == ".json":
+            return self.import_json(path)
+        return self._add(ordinary(read_ratings(path, self.catalogue), path.stem), [], str(path))
+
+    def import_csv(
+        self,
+        source: str | Path | bytes,
+        name: str = "the uploaded file",
+        *,
+        sheet: str | None = None,
+        limited: bool = False,
+    ) -> int:
+        """Add the interviews of a CSV file or an Excel workbook, all of them or none.
 
         Parameters
         ----------
@@ -399,8 +431,10 @@ class Journal:
             out. Or ordinary ratings, as `predictor train` reads them: their ids become titles, other context notes.
         name
             How messages call content.
+        sheet
+            Of a workbook; the first that is visible where None.
         limited
-            Whether to refuse more rows and columns than a page imports; see `entry_csv.check_size`.
+            Whether to refuse more rows and columns than a page imports; see `entry_csv.parse_entries`.
 
         Returns
         -------
@@ -415,9 +449,7 @@ class Journal:
         if not isinstance(source, bytes):
             name = str(source)
             source = read_bytes(Path(source))
-        if limited:
-            check_size(source, name)
-        return self._add(*parse_entries(source, name, self.catalogue), name)
+        return self._add(*parse_entries(source, name, self.catalogue, sheet=sheet, limited=limited), name)
 
     def import_json(self, source: str | Path | bytes, name: str = "the uploaded file") -> int:
         """Add the interviews of a JSON file, all or none: an export of a journal, or ratings; see `import_csv`."""

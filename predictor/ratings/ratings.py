@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import Problem, RatingsError, nearest, shorten
+from predictor.errors import Problem, RatingsError, RatingsWarning, nearest, shorten
 from predictor.ratings.catalogue import (
     NOT_APPLICABLE,
     ORIGIN,
@@ -612,6 +612,7 @@ def warn_of_learned_ends(signals: Sequence[Signal]) -> None:
     warnings.warn(
         f"ratings beyond those learned from count as the nearest of them: {names}{more}; a catalogue says what the "
         "scales are",
+        RatingsWarning,
         stacklevel=3,
     )
 

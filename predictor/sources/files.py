@@ -1,31 +1,36 @@
-"""Read ratings from JSON, CSV and Parquet files, and write them to CSV.
+"""Read ratings from CSV, Excel, JSON, JSON Lines and Parquet files, and write them to CSV.
 
 The same rules hold for every format, and a cell means the same in each (`Signal.meaning`, `predictor.ratings.cells`).
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import re
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from predictor.atomic import write_text
-from predictor.errors import MissingExtraError, Problem, RatingsError
+from predictor.errors import ConfigError, MissingExtraError, Problem, RatingsError
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
+from predictor.sources.dialect import counts_rows
+from predictor.sources.text import Table, is_nameless, parse_table, warn_of_labels
+from predictor.sources.workbook import WORKBOOKS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+\s*)$")
 _ROW_LABEL = re.compile(r"__index_level_\d+__")  # the column in which pandas keeps an index without a name
 _WHOLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
-FORMATS = (".json", ".csv", ".parquet")
+TEXT, LINES = (".csv", *WORKBOOKS), (".jsonl", ".ndjson")
+FORMATS = (".csv", ".xlsx", ".json", ".jsonl", ".parquet")
 
 
 def read_ratings(
@@ -35,13 +40,15 @@ def read_ratings(
     training: bool = False,
     offer_word: str | None = None,
     unknown_words: Collection[str] = (),
+    sheet: str | None = None,
 ) -> Ratings:
     """Read ratings from a file.
 
     Parameters
     ----------
     path
-        A .json file (one mapping or a list of them), a .csv file (header; comma, semicolon or tab), or .parquet.
+        A .csv file (with a header; comma, semicolon, tab or bar; UTF-8, UTF-16 or Windows-1252), an .xlsx workbook, a
+        .json file (one mapping or a list of them), .jsonl (a mapping a line), or .parquet.
     catalogue
         The catalogue that the file follows; the shipped one where None.
     training
@@ -51,6 +58,8 @@ def read_ratings(
         may be one other word then, which means none.
     unknown_words
         Outcomes that mean unknown, as an empty cell does, such as "Maybe".
+    sheet
+        Of a workbook, by name; the first that is visible where None.
 
     Returns
     -------
@@ -67,17 +76,38 @@ def read_ratings(
     path, source, catalogue = Path(path), str(path), catalogue or Catalogue.shipped()
     how: dict[str, Any] = {"source": source, "training": training, "offer_word": offer_word}
     how["unknown_words"] = tuple(unknown_words)
-    match path.suffix.lower():
-        case ".json":
-            records, problems = read_json(path)
-            return Ratings.from_records(records, catalogue, problems=problems, **how)
-        case ".csv":
-            header, rows, problems = read_csv(path)
-            return Ratings.from_text(header, rows, catalogue, problems=problems, **how)
-        case ".parquet":
-            return Ratings.from_frame(read_parquet(path), catalogue, **how)
-    kind = f"the file's name has none of the endings {', '.join(FORMATS)}; save a spreadsheet as 'CSV UTF-8'"
-    raise RatingsError(source, [Problem(kind)])
+    ending = path.suffix.lower()
+    refuse_sheet(path, sheet)
+    if ending == ".parquet":
+        return Ratings.from_frame(read_parquet(path), catalogue, **how)
+    if ending in TEXT:
+        header, rows, problems = read_text(path, sheet)
+        return Ratings.from_text(header, rows, catalogue, problems=problems, **how)
+    if ending in (".json", *LINES):
+        records, problems = read_json(path)
+        return Ratings.from_records(records, catalogue, problems=problems, **how)
+    raise unknown_format(path)
+
+
+def unknown_format(path: Path) -> RatingsError:
+    """Say which files are read."""
+    if path.suffix.lower() in (".xls", ".xlsb", ".ods", ".numbers"):
+        kind = "is a spreadsheet that is not read; save it as .xlsx or as CSV"
+    else:
+        kind = f"the file's name has none of the endings {', '.join(FORMATS)}; save a spreadsheet as 'CSV UTF-8'"
+    return RatingsError(str(path), [Problem(kind)])
+
+
+def refuse_sheet(path: Path, sheet: str | None) -> None:
+    """Refuse a sheet where the file is no workbook.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    if sheet is not None and path.suffix.lower() not in WORKBOOKS:
+        raise ConfigError(f"{path}: only Excel workbooks have sheets; leave --sheet out")
 
 
 class _Object(dict[str, Any]):
@@ -98,6 +128,7 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=str)
 
 
+_NOTHING = "the file is empty; write one with: predictor signals form"
 _QUOTED = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
@@ -126,7 +157,7 @@ def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple
     """
     text = _decode(content, source)
     if not text.strip():
-        raise RatingsError(source, [Problem("the file is empty; write one with: predictor signals form")])
+        raise RatingsError(source, [Problem(_NOTHING)])
     if most is not None:
         _refuse_many(content, source, most)
     try:
@@ -166,62 +197,37 @@ def _too_many(source: str, most: int) -> TooManyError:
 
 
 def read_json(path: Path) -> tuple[list[Any], list[Problem]]:
-    """Read a JSON file into records; see `parse_json`."""
-    return parse_json(read_bytes(path), str(path))
+    """Read a file of JSON or JSON Lines into records; see `parse_json` and `parse_lines`."""
+    parse = parse_lines if path.suffix.lower() in LINES else parse_json
+    return parse(read_bytes(path), str(path))
 
 
-def read_csv(path: Path) -> tuple[list[str], list[list[str]], list[Problem]]:
-    """Read a CSV file into header, rows and the problems of its form; see `parse_csv`."""
-    return parse_csv(read_bytes(path), str(path))
-
-
-def parse_csv(content: bytes, source: str) -> tuple[list[str], list[list[str]], list[Problem]]:
-    """Parse CSV into header, rows and the problems of its form.
+def parse_lines(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
+    """Parse JSON Lines into records, one a line, with the problems of its form; blank lines are passed over.
 
     Raises
     ------
     RatingsError
-        If the content is empty, not UTF-8, or no table.
+        If there are none, or with every line that is not JSON.
     """
-    text = _decode(content, source)
-    lines = text.strip("\r\n").splitlines(keepends=True)
-    if lines and lines[0].lower().startswith("sep="):  # a hint that spreadsheets write for themselves
-        lines = lines[1:]
-    delimiter = delimiter_of(lines[0]) if lines else ","
-    try:
-        table = list(csv.reader(io.StringIO("".join(lines), newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise RatingsError(source, [Problem(f"is not a CSV table: {error}")]) from None
-    while table and not any(cell.strip() for cell in table[-1]):  # spreadsheets leave empty rows at the end
-        table.pop()
-    if not table:
-        raise RatingsError(source, [Problem("the file is empty; it needs a header and rated interviews")])
-    header, rows = [name.strip() for name in table[0]], table[1:]
-    if delimiter == ";":
-        rows = [[with_point(cell) for cell in row] for row in rows]
-    problems = []
-    for number, row in enumerate(rows, 1):
-        if not row:  # a blank line: nothing was observed
-            row.extend([""] * len(header))
-        if len(row) != len(header):
-            kind = f"does not have the header's {len(header)} cells; look for a comma or quote too many or too few"
-            problems.append(Problem(kind, number, found=f"{len(row)} cells"))
-            row[:] = (row + [""] * len(header))[: len(header)]
-    return header, rows, problems
+    records, problems = list[Any](), list[Problem]()
+    lines = [line for line in _decode(content, source).split("\n") if line.strip()]
+    if not lines:
+        raise RatingsError(source, [Problem(_NOTHING)])
+    for number, line in enumerate(lines, 1):
+        try:
+            (record,), found = parse_json(line.encode(), source)
+        except (RatingsError, ValueError):
+            problems.append(Problem("is not one mapping in JSON; write one interview a line", number, found=line))
+            record, found = {}, []
+        records.append(record)
+        problems += [replace(problem, row=number) for problem in found]
+    return records, problems
 
 
-def delimiter_of(header: str) -> str:
-    """Tell what parts the cells of a CSV file, by its header: comma, semicolon or tab."""
-    return max(",;\t", key=header.count)
-
-
-def with_point(cell: str) -> str:
-    """Write a number with a decimal comma with a point: where a semicolon parts cells, a comma is the decimal sign.
-
-    >>> with_point("3,5"), with_point("3.5"), with_point("a,b")
-    ('3.5', '3.5', 'a,b')
-    """
-    return _DECIMAL_COMMA.sub(r"\1.\2", cell)
+def read_text(path: Path, sheet: str | None = None) -> Table:
+    """Read a CSV file or a workbook into header, rows and the problems of its form; see `parse_table`."""
+    return parse_table(read_bytes(path), str(path), sheet=sheet)
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -244,17 +250,22 @@ def read_parquet(path: Path) -> pd.DataFrame:
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError("pyarrow", "reading Parquet", "train") from None
+    from predictor.sources.parquet import explained, refuse_long_words, refuse_size, worded
+
     whole = {pa.from_numpy_dtype(kind.lower()): getattr(pd, f"{kind}Dtype")() for kind in _WHOLE}
-    try:
+    with explained(str(path)):
         with pq.ParquetFile(path) as file:
+            refuse_size(file.metadata, str(path))
+            words = worded(file.schema_arrow)
+        with pq.ParquetFile(path, read_dictionary=words) as file:  # so that a long word is read once
             names = [name for name in file.schema_arrow.names if not _ROW_LABEL.fullmatch(name)]
             table = file.read().select([place for place, name in enumerate(file.schema_arrow.names) if name in names])
+        refuse_long_words(table, str(path))
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=whole.get)
-        return frame
-    except OSError as error:
-        raise RatingsError(str(path), [Problem(_os_reason(error))]) from None
-    except pa.ArrowException as error:
-        raise RatingsError(str(path), [Problem(f"is not a Parquet file: {error}")]) from None
+    if len(frame.columns) and is_nameless(str(frame.columns[0])) and counts_rows([*map(str, frame.iloc[:, 0])]):
+        warn_of_labels(str(path))
+        return frame.iloc[:, 1:]
+    return frame
 
 
 def write_csv(ratings: Ratings, path: str | Path) -> Path:
@@ -290,8 +301,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _decode(content: bytes, source: str) -> str:
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell writes
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         kind = f"is not UTF-8 text (byte {error.start + 1:,}); save it as 'CSV UTF-8' or as UTF-8"
         raise RatingsError(source, [Problem(kind)]) from None

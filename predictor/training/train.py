@@ -20,7 +20,15 @@ from threadpoolctl import threadpool_limits
 
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.evaluation.baselines import CHALLENGERS, UNRESTRICTED, challenger
-from predictor.evaluation.data_quality import FEW, MINIMUM, DataQuality, data_quality, find_warnings, revealing_signals
+from predictor.evaluation.data_quality import (
+    FEW,
+    MINIMUM,
+    DataQuality,
+    copies,
+    data_quality,
+    find_warnings,
+    revealing_signals,
+)
 from predictor.evaluation.importance import FoldImportance, Importance, alike, importances, measure
 from predictor.evaluation.partial_scores import partial_scores, predict_parts
 from predictor.evaluation.scores import CalibrationBin, Resampling, Score, calibration, gain, scores
@@ -530,7 +538,8 @@ class _Run:
 
 
 def _groups(ratings: Ratings) -> NDArray[Any]:
-    return np.arange(len(ratings)) if ratings.groups is None else ratings.groups
+    """What stays on one side of a split, and is drawn as one: a group, or without groups the copies of a row."""
+    return copies(ratings) if ratings.groups is None else ratings.groups
 
 
 def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig, needed: bool) -> list[_Fold]:

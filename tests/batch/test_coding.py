@@ -17,7 +17,7 @@ from predictor import OfferModel, Ratings
 from predictor.batch.coding import Coder
 from predictor.errors import RatingsError
 from predictor.ratings.catalogue import Scale
-from predictor.sources.files import with_point
+from predictor.sources.text import with_point
 
 SIGNAL, INPUT = "goals_discussed", "rater_role"
 SCALES = [Scale(1, 5, 1), Scale(-2, 2, 1), Scale(0, 1, 0.25), Scale(0, 8, 2), Scale(0.5, 4.5, 1)]  # of five knots each
@@ -110,7 +110,7 @@ def test_text(models: dict[Scale, OfferModel]) -> None:
         model = models[scale]
         batch = pa.record_batch([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], [SIGNAL, INPUT])
         pointed = [[with_point(cell) if comma else cell for cell in row] for row in rows]
-        agree(coded(model, batch, text=True, comma=comma), door(model, pointed))
+        agree(coded(model, batch, text=True, delimiter=";" if comma else ","), door(model, pointed))
 
     check()
 

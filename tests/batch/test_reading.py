@@ -44,11 +44,14 @@ def parquet(**columns: object) -> bytes:
 
 
 REFUSED = {
-    "nothing in it": ("a.csv", "", r"a\.csv: 1 problem.*has no header"),
+    "nothing in it": ("a.csv", "", r"a\.csv: 1 problem.*the file is empty; it needs a header"),
     "too many cells": ("a.csv", HEADER + "a,1,2\nb,1,2,3\n", r"a\.csv: 1 of 2 rows cannot be used.*row 2: '4 cells' does not have the header's 3"),
     "quote not closed": ("a.csv", HEADER + 'a,1,2\n"b,1,2\nc,1,2\n', r"a\.csv.*row 2: has a quote that nothing closes"),
     "quote closed by the next": ("a.csv", HEADER + 'a,1,2\n"b,1,2\n"c",1,2\n', r"a\.csv.*row 2: has text after a closing quote"),
-    "not UTF-8": ("a.csv", (HEADER + "a,1,2\nb,1,2\nä,1,2\n").encode("latin-1"), r"a\.csv.*row 3: is not UTF-8"),
+    "not UTF-8": ("a.csv", (HEADER + "ä,1,2\nb,1,2\n").encode() + "ä,1,2\n".encode("cp1252"), r"a\.csv.*row 3: is not UTF-8"),
+    "no text": ("a.csv", HEADER.encode("utf-16") + b"\x00\xd8,1,2\n", r"a\.csv.*is not UTF-8"),
+    "a workbook by its bytes": ("a.csv", b"PK\x03\x04 and so on", r"a\.csv.*is an Excel workbook.*name it \.xlsx"),
+    "blank lines": ("a.jsonl", "\n \n\n", r"a\.jsonl.*has no rows"),
     "out of scale": ("a.csv", HEADER + "a,1,2\nb,0,2\n", r"a\.csv.*row 2, goals_discussed: '0' is out of scale; write 1 to 5"),
     "misspelled": ("a.csv", HEADER.replace("mutual", "mutal"), r"mutual_rapport: is missing in .*a\.csv; did you mean 'mutal_rapport'"),
     "nothing to keep": ("a.csv", HEADER.replace("id", "idx"), r"id: is to be kept, and missing in .*a\.csv; did you mean 'idx'"),
@@ -66,7 +69,8 @@ REFUSED = {
     "yes or no": ("a.parquet", parquet(mutual_rapport=[True, None]), r"mutual_rapport: has the type bool"),
     "a list to keep": ("a.parquet", parquet(id=[[1], [2]]), r"id: has the type list<.* cannot be kept"),
     "unknown word": ("a.parquet", parquet(rater_role=["observer", "boss"]), r"a\.parquet.*row 2, rater_role: 'boss' is none of interviewer"),
-    "unknown ending": ("a.xlsx", b"PK", r"a\.xlsx: has none of the endings"),
+    "unknown ending": ("a.xls", b"PK", r"a\.xls: has none of the endings"),
+    "no workbook": ("a.xlsx", b"PK", r"a\.xlsx.*is not an Excel workbook"),
     "a folder that rates": ("mutual_rapport=4/a.csv", HEADER, r"is told by the name of a folder"),
 }  # fmt: skip
 

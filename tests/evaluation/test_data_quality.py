@@ -10,7 +10,7 @@ import pytest
 from sklearn.model_selection import KFold
 
 from predictor import Catalogue, Ratings, TrainingResult, simulate_interviews
-from predictor.evaluation.data_quality import data_quality, find_warnings, revealing_signals
+from predictor.evaluation.data_quality import copies, data_quality, find_warnings, revealing_signals
 from predictor.evaluation.importance import Importance
 from predictor.evaluation.scores import Resampling, Score
 
@@ -68,16 +68,32 @@ def test_the_same_candidate_in_many_rows(known: Ratings) -> None:
 
 
 def test_copied_rows_need_a_group(known: Ratings) -> None:
-    copied = known.rows(np.concatenate([np.arange(len(known)), np.arange(20)]))
+    copied = known.rows(np.concatenate([np.arange(len(known)), np.arange(15)]))
     assert warn(copied) == []  # under the same candidate they stay on one side of a split
     (told,) = warn(with_column(copied, "candidate_id", range(len(copied))))
-    assert told.startswith(f"40 of {len(copied)} rows are the same as another")
+    assert told.startswith(f"30 of {len(copied)} rows are the same as another")
     few = known.catalogue.names[:4]  # with four signals rows are alike by chance
     assert (
         warn(with_column(copied, "candidate_id", range(len(copied))).without(set(known.catalogue.names) - {*few})) == []
     )
     columns = {name: column for name, column in copied.columns.items() if name != "candidate_id"}
-    assert warn(replace(copied, columns=columns))[0].startswith("No group column")
+    first, second = warn(replace(copied, columns=columns))
+    assert first.startswith(f"15 of {len(copied)} rows repeat another to the last rating, 4%.") and "pasted" in first
+    assert second.startswith("No group column")
+
+
+@pytest.mark.parametrize("signals", [3, 24])  # with three, rows are alike by chance, too
+def test_a_file_pasted_three_times_is_one(known: Ratings, signals: int) -> None:
+    few = known.without(set(known.catalogue.names) - {*known.catalogue.names[:signals]})
+    once = replace(few, columns={})
+    n = len(once)
+    assert signals == 24 or (copies(once) == np.arange(n)).all()  # alike by chance: nobody pasted them
+    pasted = once.rows(np.tile(np.arange(n), 3))
+    numbers = copies(pasted)
+    assert (numbers == np.tile(copies(once), 3)).all()
+    assert warn(pasted)[0].startswith(f"{2 * n:,} of {3 * n:,} rows repeat another to the last rating, 67%.")
+    shuffled = pasted.rows(np.random.default_rng(0).permutation(3 * n))
+    assert (np.bincount(copies(shuffled)) % 3 == 0).all()
 
 
 def test_late_ratings_few_offers_and_empty_signals(known: Ratings) -> None:

@@ -87,8 +87,10 @@ FILES: dict[str, tuple[bytes | str, tuple[str, ...]]] = {
     "empty file": ("", ("empty",)),
     "only a newline": ("\n\n", ("empty",)),
     "header only": (HEADER, ("'yes' in 0 rows", "'no' in 0 rows")),
-    "utf-16": ("\n".join([HEADER, *GOOD]).encode("utf-16"), ("not UTF-8",)),
-    "latin-1": ("\n".join([HEADER, *GOOD, "é,3,yes"]).encode("latin-1"), ("not UTF-8", "byte")),
+    "utf-8 with a slip": (
+        "\n".join([HEADER, "ä,3,yes", *GOOD, "é,3,yes"]).encode()[:-8] + b"\xe9,3,yes",
+        ("not UTF-8", "byte"),
+    ),
     "binary": (bytes(range(256)), ("not UTF-8",)),
     "no outcome column": ("\n".join(line.rpartition(",")[0] for line in [HEADER, *GOOD]), ("offer", "is missing")),
     "no group column": ("\n".join(line.partition(",")[2] for line in [HEADER, *GOOD]), ("candidate_id", "is missing")),
@@ -135,9 +137,10 @@ def test_bad_csv(run: Callable[..., Result], workplace: Path, kind: str) -> None
     [
         ("absent.csv", None, "no such file"),
         ("folder.csv", "folder", "cannot be read"),
-        ("my.xlsx", "x", "none of the endings .json, .csv, .parquet"),
+        ("my.xlsx", "x", "is not an Excel workbook"),
+        ("my.xls", "x", "save it as .xlsx or as CSV"),
         ("my", "x", "none of the endings"),
-        ("broken.parquet", "PAR1 and then nothing", "not a Parquet file"),
+        ("broken.parquet", "PAR1 and then nothing", "not a whole Parquet file"),
         ("absent.parquet", None, "no such file"),
     ],
 )

@@ -50,13 +50,13 @@ def keep(app: FastAPI, count: int) -> None:
 
 
 UPLOADS = {
-    "wide": (",".join(f"c{number}" for number in range(100_000)) + "\n", f"at most {MOST_COLUMNS:,} columns"),
-    "wide, one name": (",".join(["goals_discussed"] * 20_000) + "\n", "it has 20,000 columns"),
-    "wide, semicolons": (";" * 100_000, f"at most {MOST_COLUMNS:,} columns"),
-    "a first line without end": ("x" * 600_000, "its first line is very long"),
-    "long": ("goals_discussed\n" + "4\n" * 450_000, f"it has more than {MOST_ROWS:,} rows; a larger file is imported"),
-    "long, CR": ("goals_discussed\r" + "4\r" * 450_000, f"it has more than {MOST_ROWS:,} rows"),
-    "long, blank": ("goals_discussed\n4\n" + "\n" * 450_000, f"it has more than {MOST_ROWS:,} rows"),
+    "wide": (",".join(f"c{number}" for number in range(100_000)) + "\n", f"of which at most {MOST_COLUMNS:,} are read"),
+    "wide, one name": (",".join(["goals_discussed"] * 20_000) + "\n", "has 20,000 columns"),
+    "wide, semicolons": (";" * 100_000, f"of which at most {MOST_COLUMNS:,} are read"),
+    "a first line without end": ("x" * 2_000_000, "a cell has more than 131,072 characters"),
+    "long": ("goals_discussed\n" + "4\n" * 450_000, f"has more than {MOST_ROWS:,} rows; a larger file is imported"),
+    "long, CR": ("goals_discussed\r" + "4\r" * 450_000, f"has more than {MOST_ROWS:,} rows"),
+    "long, blank": ("goals_discussed\n4\n" + "\n" * 450_000 + "4\n", f"has more than {MOST_ROWS:,} rows"),
     "bytes": (
         "x" * 11_000_000,
         "he body is longer than 10,000,000 bytes; send fewer interviews at once, or a file by: predictor",

@@ -78,10 +78,10 @@ def export_json(journal: Kept) -> Response:
 
 @journal_pages.post("/import")
 def import_csv(request: Request, form: Form, journal: Kept) -> Response:  # not async: others are answered meanwhile
-    """Add the interviews of a CSV file, all of them or none; every problem is shown by its row."""
+    """Add the interviews of a CSV file or a workbook, all of them or none; every problem is shown by its row."""
     upload = form.get("file")
     if not isinstance(upload, UploadFile) or not upload.filename:
-        raise Refusal(422, "is missing; choose a CSV file", field="file")
+        raise Refusal(422, "is missing; choose a CSV or Excel file", field="file")
     try:
         with request.app.state.importing:  # one at a time, since each takes memory
             added = journal.import_csv(upload.file.read(), name=upload.filename[:100], limited=True)

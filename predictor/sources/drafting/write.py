@@ -10,6 +10,7 @@ import math
 import re
 import shlex
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -26,7 +27,16 @@ from predictor.ratings.ratings import Outcomes
 from predictor.sources.drafting.hints import CODES, OddEnd, Tendency, numbered, obvious_codes, odd_ends, tendency
 from predictor.sources.drafting.protected import is_protected
 from predictor.sources.drafting.rating_words import Levels, direction_of, levels_of, unordered
-from predictor.sources.files import read_csv, read_json, read_parquet, read_ratings
+from predictor.sources.files import (
+    LINES,
+    TEXT,
+    read_json,
+    read_parquet,
+    read_ratings,
+    read_text,
+    refuse_sheet,
+    unknown_format,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -222,13 +232,14 @@ def draft_catalogue(
     group: str | None = None,
     offer_word: str | None = None,
     unknown_words: Sequence[str] = (),
+    sheet: str | None = None,
 ) -> str:
     """Draft a catalogue from a file of ratings with known outcomes.
 
     Parameters
     ----------
     path
-        A .csv, .json or .parquet file, one row an interview, ratings on any scale within -1000 to 1000, or in words.
+        A file as `read_ratings` reads it, one row an interview, ratings on any scale within -1000 to 1000, or in words.
     outcome
         Column with the outcome, yes or no.
     group
@@ -237,6 +248,8 @@ def draft_catalogue(
         The outcome that means an offer, where it is an unusual word; see `read_ratings`.
     unknown_words
         Outcomes that mean unknown, such as "Maybe".
+    sheet
+        Of a workbook; see `read_ratings`.
 
     Returns
     -------
@@ -263,7 +276,7 @@ def draft_catalogue(
     (('EyeContact',), 'Eye contact', ('age',))
     """
     path = Path(path)
-    columns = _read(path)
+    columns = _read(path, sheet)
     for role, wanted in (("outcome", outcome), ("group", group)):
         if wanted is not None and wanted not in columns:
             names = ", ".join(map(shorten, columns))
@@ -304,16 +317,18 @@ def draft_catalogue(
     except UnicodeEncodeError:
         raise RatingsError(str(path), [Problem("a name or word has half a character (a lone surrogate)")]) from None
     catalogue = Catalogue.from_dict(tomllib.loads(text))
-    how: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words}
+    how: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
     read_ratings(path, catalogue, training=True, **how)  # the draft must work at once
     return text
 
 
-def _read(path: Path) -> dict[str, _Column]:
+def _read(path: Path, sheet: str | None) -> dict[str, _Column]:
     problems: list[Problem] = []
     rows: Sequence[Sequence[Any]]
+    refuse_sheet(path, sheet)
+    text = path.suffix.lower() in TEXT
     match path.suffix.lower():
-        case ".json":
+        case ending if ending in (".json", *LINES):
             records, problems = read_json(path)
             bad = [number for number, record in enumerate(records, 1) if not isinstance(record, Mapping)]
             problems += [Problem("is not a mapping of signals to ratings", number) for number in bad]
@@ -324,20 +339,20 @@ def _read(path: Path) -> dict[str, _Column]:
                 flat.append({**outer, **inner} if isinstance(inner, Mapping) else dict(record))
             header = list(dict.fromkeys(key for record in flat for key in record))
             rows = [[record.get(key) for key in header] for record in flat]
-        case ".csv":
-            header, rows, problems = read_csv(path)
+        case _ if text:
+            header, rows, problems = read_text(path, sheet)
             rows = [[cell.strip() or None for cell in row] for row in rows]
         case ".parquet":
             frame = read_parquet(path)
             header = [str(label) for label in frame.columns]
             rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
         case _:
-            raise RatingsError(str(path), [Problem("the file's name has none of the endings .csv, .json, .parquet")])
-    for name in dict.fromkeys(header):
-        if not name.strip():
+            raise unknown_format(path)
+    for name, times in Counter(header).items():
+        if not name.strip() and not problems:
             problems.append(Problem("a column of the header has no name; name it or take it out"))
-        elif header.count(name) > 1:
-            problems.append(Problem(f"stands {header.count(name)} times in the header; keep one column", column=name))
+        elif name.strip() and times > 1:
+            problems.append(Problem(f"stands {times:,} times in the header; keep one column", column=name))
     if not rows and not problems:
         problems = [Problem("there are no rows; it needs rated interviews with known outcomes")]
     if problems:

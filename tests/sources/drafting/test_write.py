@@ -101,7 +101,7 @@ def test_one_wider_column_does_not_stretch_the_others(tmp_path: Path) -> None:
     [
         ("candidateID", [i % 20 for i in range(N)], "an id"),
         ("number", range(101, 101 + N), "an id"),
-        ("Unnamed: 0", range(N), "index"),
+        ("row_number", range(N), "index"),
         ("when", [f"2024-01-{i % 28 + 1:02}" for i in range(N)], "dates"),
         ("season", [2019 + i % 5 for i in range(N)], "dates"),
         ("remarks", [f"liked answer {i}" for i in range(N)], "free text"),

@@ -1,0 +1,158 @@
+"""Tables of text, as CSV files and worksheets hold them: a header, and rows of cells.
+
+Every door reads them here, so that a file means the same to training, prediction, drafting and the journal; a batch,
+which reads CSV as a stream, takes encoding, delimiter and header from `dialect` as this does.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from predictor.errors import Problem, RatingsError, RatingsWarning, shorten
+from predictor.sources.dialect import MOST_COLUMNS, counts_rows, decode, header_of, in_words, too_many_rows
+from predictor.sources.workbook import WORKBOOKS, is_workbook, read_rows
+
+Table = tuple[list[str], list[list[str]], list[Problem]]
+_DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+\s*)$")
+_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*")
+_PANDAS = re.compile(r"Unnamed: \d+(_level_\d+)?")  # what pandas calls a column without a name
+
+
+def parse_table(
+    content: bytes,
+    source: str,
+    *,
+    sheet: str | None = None,
+    most_rows: int | None = None,
+    most_columns: int = MOST_COLUMNS,
+) -> Table:
+    """Parse a CSV file or an Excel workbook, whichever it is by its first bytes.
+
+    Parameters
+    ----------
+    content
+        Of the file.
+    source
+        How messages call it.
+    sheet
+        Of a workbook; the first that is visible where None.
+    most_rows, most_columns
+        How many are read at most; more are refused.
+
+    Returns
+    -------
+    header, rows, problems
+        Names of columns, cells, and what is wrong with the form. Columns that have neither a name nor a cell, and a
+        first one without a name that numbers the rows, are left out.
+
+    Raises
+    ------
+    RatingsError
+        If it is empty, neither of both, or too large.
+    """
+    if is_workbook(content) or Path(source).suffix.lower() in WORKBOOKS:
+        table = [*read_rows(content, source, sheet=sheet, most_rows=most_rows, most_columns=most_columns)]
+        header, rows = [name.strip() for name in table[0]], table[1:]
+        return _tidied(header, rows, source, [])
+    if sheet is not None:
+        raise RatingsError(source, [Problem("is no Excel workbook, so it has no sheets; leave the sheet out")])
+    return parse_csv(content, source, most_rows=most_rows, most_columns=most_columns)
+
+
+def parse_csv(content: bytes, source: str, *, most_rows: int | None = None, most_columns: int = MOST_COLUMNS) -> Table:
+    """Parse CSV into header, rows and the problems of its form; see `parse_table`.
+
+    Raises
+    ------
+    RatingsError
+        If the content is empty, not text, no table, or too large.
+    """
+    text = decode(content, source)
+    begin = header_of(text, source, most_columns)
+    header, delimiter = list(begin.names), begin.delimiter
+    body = io.StringIO(text, newline="")
+    body.seek(begin.length)
+    problems: list[Problem] = []
+    rows = _read(csv.reader(body, delimiter=delimiter, strict=True), header, source, most_rows, problems)
+    if delimiter == ",":
+        return _tidied(header, rows, source, problems)
+    return _tidied(header, [[with_point(cell, delimiter) for cell in row] for row in rows], source, problems)
+
+
+def _read(
+    table: Iterator[list[str]], header: list[str], source: str, most: int | None, problems: list[Problem]
+) -> list[list[str]]:
+    """Read rows, each of the header's length."""
+    rows: list[list[str]] = []
+    blank = 0  # rows, of which those at the end, as spreadsheets leave them, are none
+    named = max((place for place, name in enumerate(header, 1) if name), default=0)
+    try:
+        for row in table:
+            if not any(map(str.strip, row)) and (not row or len(row) <= len(header)):
+                blank += 1
+                continue
+            rows.extend([""] * len(header) for _ in range(blank))
+            blank = 0
+            if most is not None and len(rows) >= most:
+                raise RatingsError(source, [too_many_rows(most)])
+            if len(row) != len(header):
+                if len(row) < named or any(map(str.strip, row[len(header) :])):
+                    kind = (
+                        f"does not have the header's {len(header)} cells; look for a comma or quote too many or too few"
+                    )
+                    problems.append(Problem(kind, len(rows) + 1, found=f"{len(row)} cells"))
+                row = (row + [""] * len(header))[: len(header)]
+            rows.append(row)
+    except csv.Error as error:
+        raise RatingsError(source, [Problem(f"is not a CSV table: {in_words(error)}", len(rows) + 1)]) from None
+    return rows
+
+
+def _tidied(header: list[str], rows: list[list[str]], source: str, problems: list[Problem]) -> Table:
+    """Leave out columns without a name: empty ones, and a first one that numbers the rows; say where others are."""
+    nameless = [place for place, name in enumerate(header) if is_nameless(name)]
+    left_out = set[int]()
+    for place in nameless:
+        cells = [row[place] for row in rows]
+        number, cell = next(((number, cell) for number, cell in enumerate(cells, 1) if cell.strip()), (0, ""))
+        if not number:
+            left_out.add(place)
+        elif place == 0 and counts_rows(cells):
+            left_out.add(place)
+            warn_of_labels(source)
+        elif not header[place]:
+            kind = f"column {place + 1:,} has no name, and holds '{shorten(cell, 20)}'; name it or take it out"
+            problems.append(Problem(kind, number))
+    if not left_out:
+        return header, rows, problems
+    kept = [place for place in range(len(header)) if place not in left_out]
+    return [header[place] for place in kept], [[row[place] for place in kept] for row in rows], problems
+
+
+def is_nameless(name: str) -> bool:
+    """Whether a column has no name, or one that pandas gave it for that."""
+    return not name.strip() or bool(_PANDAS.fullmatch(name))
+
+
+def warn_of_labels(source: str) -> None:
+    """Say that the labels of the rows, such as pandas' index, are no column."""
+    kind = "the first column has no name and numbers the rows, so it was left out"
+    warnings.warn(f"{source}: {kind}", RatingsWarning, stacklevel=3)
+
+
+def with_point(cell: str, delimiter: str = ";") -> str:
+    r"""Write a number with a decimal comma with a point, where it is not the comma that parts cells.
+
+    Beside semicolons a comma is the decimal sign. Beside tabs and bars it may part thousands, so 1,234 is left.
+
+    >>> with_point("3,5"), with_point("3.5"), with_point("a,b"), with_point("1,234"), with_point("1,234", "\t")
+    ('3.5', '3.5', 'a,b', '1.234', '1,234')
+    """
+    if delimiter == "," or "," not in cell or (delimiter != ";" and _THOUSANDS.fullmatch(cell)):
+        return cell
+    return _DECIMAL_COMMA.sub(r"\1.\2", cell)

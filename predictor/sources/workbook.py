@@ -1,0 +1,198 @@
+"""Excel workbooks: a sheet as rows of text, as 'Save as CSV' would write it, but with every digit.
+
+openpyxl reads them, since it knows how a cell is shown: .8 as 80 %, a day as a day. It is loaded only where a workbook
+is read.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import zipfile
+from datetime import date, datetime, time
+from typing import Any
+
+from predictor.errors import Problem, RatingsError, RatingsWarning, shorten
+from predictor.sources.dialect import LONGEST_CELL, MOST_COLUMNS, too_many_columns, too_many_rows
+
+WORKBOOKS = (".xlsx", ".xlsm")
+MOST_CELLS = 3_000_000  # half a minute
+MOST_BYTES = 500 << 20  # unpacked
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_FORMULA = re.compile(rb"<c( [^<>]*)><f[^<>]*(?:/>|>[^<]*</f>)(?:<v */>|<v></v>)?</c>")
+_PLACE = re.compile(rb' r="([A-Z]+[0-9]+)"')
+_EXACT = 2**53  # from which on a float is several whole numbers
+
+
+def is_workbook(content: bytes) -> bool:
+    """Whether a file is an Excel workbook, of whatever age, by its first bytes."""
+    return content.startswith((_ZIP, _OLE))
+
+
+def read_rows(
+    content: bytes,
+    source: str,
+    *,
+    sheet: str | None = None,
+    most_rows: int | None = None,
+    most_columns: int = MOST_COLUMNS,
+) -> list[list[str]]:
+    """Read the rows of a sheet as text, the header first; all have its length, or are as long as what they hold.
+
+    Parameters
+    ----------
+    content
+        Of the file.
+    source
+        How messages call it.
+    sheet
+        Its name; the first that is visible where None, which is said if there are others.
+    most_rows, most_columns
+        How many are read at most, the header apart.
+
+    Raises
+    ------
+    RatingsError
+        If it is no workbook, old, encrypted, damaged, empty or too large, or there is no such sheet.
+    """
+    _check(content, source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of parts of workbooks that openpyxl does not know, such as drop-down lists
+        try:
+            book, chosen, others = _opened(content, source, sheet)
+            try:
+                rows = _rows(chosen, source, most_rows, most_columns)
+                _refuse_unsaved_results(content, chosen._worksheet_path, source)
+            finally:
+                book.close()
+        except RatingsError:
+            raise
+        except Exception as error:  # of damaged ones openpyxl raises whatever its parts raise
+            kind = f"is a damaged Excel workbook ({type(error).__name__}: {shorten(str(error), 80)}); save it anew"
+            raise RatingsError(source, [Problem(kind)]) from None
+    if sheet is None and others:
+        warnings.warn(
+            f"{source}: sheet '{chosen.title}' was read, the first of {len(others) + 1}; another: --sheet NAME",
+            RatingsWarning,
+            stacklevel=3,
+        )
+    return rows
+
+
+def _check(content: bytes, source: str) -> None:
+    """Refuse what is no workbook of now, or would be too large unpacked."""
+    if content.startswith(_OLE):
+        locked = _ENCRYPTED in content
+        kind = "is protected by a password; save it without one"
+        raise RatingsError(
+            source, [Problem(kind if locked else "is a workbook of before Excel 2007; save it as .xlsx")]
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as parts:
+            names, size = parts.namelist(), sum(part.file_size for part in parts.infolist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        damaged = "is a damaged Excel workbook; save it anew"
+        kind = damaged if content.startswith(_ZIP) else "is not an Excel workbook (.xlsx); if it is CSV, name it .csv"
+        raise RatingsError(source, [Problem(kind)]) from None
+    if "xl/workbook.xml" not in names:
+        kind = "is not an Excel workbook (.xlsx); save it as one from your spreadsheet program"
+        raise RatingsError(source, [Problem(kind)])
+    if size > MOST_BYTES:
+        found = f"has {size >> 20:,} MB unpacked, of which at most {MOST_BYTES >> 20:,} are read; save the sheet as CSV"
+        raise RatingsError(source, [Problem(found)])
+
+
+def _opened(content: bytes, source: str, sheet: str | None) -> tuple[Any, Any, list[str]]:
+    """Open a workbook; give it, the sheet, and the names of the other visible sheets."""
+    from openpyxl import load_workbook
+
+    book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+    sheets = {there.title: there for there in book.worksheets}
+    visible = [name for name, there in sheets.items() if there.sheet_state == "visible"] or list(sheets)
+    if sheet is not None and sheet not in sheets:
+        names = ", ".join(f"'{shorten(name)}'" for name in sheets)
+        raise RatingsError(source, [Problem(f"has no sheet '{shorten(sheet)}'; it has {names}")])
+    if not visible:
+        raise RatingsError(source, [Problem("has no sheet of cells")])
+    name = visible[0] if sheet is None else sheet
+    sheets[name].reset_dimensions()  # which some programs write wrong
+    return book, sheets[name], [other for other in visible if other != name]
+
+
+def _rows(sheet: Any, source: str, most_rows: int | None, most_columns: int) -> list[list[str]]:
+    rows: list[list[str]] = []
+    problems: list[Problem] = []
+    blank = cells = width = 0
+    for row in sheet.iter_rows():
+        cells += len(row)
+        if cells > MOST_CELLS:
+            kind = f"has more than {MOST_CELLS:,} cells, of which so many are read at most; save the sheet as CSV"
+            raise RatingsError(source, [Problem(kind)])
+        words = [_text(cell, len(rows) + blank, problems) for cell in row]
+        while words and not words[-1].strip():
+            words.pop()
+        if not words:
+            blank += bool(rows)
+            continue
+        if len(words) > most_columns:
+            raise RatingsError(source, [too_many_columns(len(words), most_columns)])
+        width = max(width, len(words))
+        rows.extend([] for _ in range(blank))
+        blank = 0
+        if most_rows is not None and len(rows) > most_rows:
+            raise RatingsError(source, [too_many_rows(most_rows)])
+        rows.append(words)
+    if not rows:
+        raise RatingsError(source, [Problem(f"sheet '{shorten(sheet.title)}' is empty; it needs a header and rows")])
+    if problems:
+        raise RatingsError(source, problems)
+    if len(rows) * width > MOST_CELLS:
+        raise RatingsError(source, [Problem(f"has more than {MOST_CELLS:,} cells; save the sheet as CSV")])
+    return [row + [""] * (width - len(row)) for row in rows]
+
+
+def _text(cell: Any, row: int, problems: list[Problem]) -> str:
+    """Write a cell as text."""
+    value = cell.value
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        if len(value) > LONGEST_CELL:
+            problems.append(Problem(f"a cell has more than {LONGEST_CELL:,} characters", row or None))
+        return value
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return _number(value, cell, row, problems)
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value.isoformat()
+    return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+def _number(value: float, cell: Any, row: int, problems: list[Problem]) -> str:
+    if "%" in str(cell.number_format):
+        return f"{100 * value:.13g}%"
+    if isinstance(value, int) or not value.is_integer():
+        return str(value) if isinstance(value, int) else repr(value)
+    if abs(value) >= _EXACT:
+        kind = (
+            "is a number of more than 15 digits, of which Excel keeps 15; format the column as text, and enter it anew"
+        )
+        problems.append(Problem(kind, row or None, found=str(value)))
+    return str(int(value))
+
+
+def _refuse_unsaved_results(content: bytes, path: str, source: str) -> None:
+    """Refuse formulas whose results no spreadsheet program has saved: their cells would look empty."""
+    with zipfile.ZipFile(io.BytesIO(content)) as parts, parts.open(path) as sheet:
+        tail = b""
+        while block := sheet.read(1 << 20):
+            for cell in _FORMULA.finditer(tail + block):
+                if b" t=" not in cell.group(1):  # a text may be empty
+                    place = _PLACE.search(cell.group(1))
+                    where = f"cell {place.group(1).decode()}" if place else "a cell"
+                    kind = f"{where} holds a formula without a saved result; open it in Excel and save it"
+                    raise RatingsError(source, [Problem(kind)])
+            tail = block[-(1 << 14) :]
