@@ -153,6 +153,11 @@ class OfferModel:
     coverage: Floats | None = None
     group_importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        simulated = "SIMULATED " if self.simulated else ""
+        rows = f"{self.trained_on['n']:,} {simulated}interviews"
+        return f"<OfferModel {self.name!r}: {len(self.signals)} signals, trained on {rows}>"
+
     # -- what it is ------------------------------------------------------------------------------------------------
 
     @property

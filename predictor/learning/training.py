@@ -350,7 +350,7 @@ def train(
     y, groups = ratings.y, _groups(ratings)
     prior = _prior(ratings, config) if config.model == POOL else None
     folds = _folds(ratings, groups, config, needed=prior is None)
-    classifier = OfferClassifier(ratings.catalogue, prior=prior, seed=config.seed)
+    classifier = OfferClassifier(ratings.catalogue, prior=prior, random_state=config.seed)
     with threadpool_limits(1):  # many small fits side by side: threads inside each would only get in the way
         X, catalogue = ratings.features, ratings.catalogue
         jobs = (delayed(_run)(fold, classifier, X, y, groups, catalogue, config) for fold in folds)
