@@ -122,7 +122,7 @@ def fit_folds(
     n_jobs
         How many boosters are fitted side by side; None leaves it to joblib's configuration.
     weights
-        How often each row counts, shape (n,). A leaf needs `LEAF_ROWS` rows about, whatever they count.
+        How often each row counts, shape (n,).
     """
     jobs = (delayed(fit_fold)(cells, y, grid, fold, k, order, None, directions, seed, weights) for k in left_out)
     return list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
@@ -213,11 +213,13 @@ def fit_fold(
 ) -> Fit:
     inside = fold != k
     numbering, codes = _number(cells, inside, grid, directions, np.random.default_rng([seed, k]), weights)
+    weight, outside = some(weights, inside), some(weights, ~inside)
+    rows = int(np.sum(inside))
     settings: dict[str, Any] = {
         "objective": "binary",
         "metric": "binary_logloss",
         "learning_rate": RATE,
-        "min_data_in_leaf": LEAF_ROWS,
+        "min_data_in_leaf": max(1, round(LEAF_ROWS * rows / count(y[inside], weight))),  # rows as if all weighed alike
         "min_sum_hessian_in_leaf": 0.0,
         "feature_fraction_bynode": TRIED,
         "monotone_constraints": directions.tolist(),
@@ -239,7 +241,6 @@ def fit_fold(
             "num_leaves": LEAVES,
             "interaction_constraints": [list(place) for place in [*within, *alone]],
         }
-    weight, outside = some(weights, inside), some(weights, ~inside)
     known = lgb.Dataset(codes[inside], y[inside], weight=weight, params=settings)
     held_out = lgb.Dataset(codes[~inside], y[~inside], reference=known, weight=outside, params=settings)
     booster = lgb.Booster(settings, known)
