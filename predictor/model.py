@@ -158,6 +158,11 @@ class OfferModel:
         rows = f"{self.trained_on['n']:,} {simulated}interviews"
         return f"<OfferModel {self.name!r}: {len(self.signals)} signals, trained on {rows}>"
 
+    def _repr_html_(self) -> str:
+        from predictor.notebook import model_html
+
+        return model_html(self)
+
     # -- what it is ------------------------------------------------------------------------------------------------
 
     @property
@@ -768,7 +773,10 @@ class OfferModel:
         each level was seen, not how often two of them together.
         """
         n = self.trained_on["n"]  # with none, every cell counts alike
-        shares = {name: count / n if n else np.full(len(count), 1 / len(count)) for name, count in self.counts.items()}
+        shares = {
+            name: count / count.sum() if n else np.full(len(count), 1 / len(count))
+            for name, count in self.counts.items()
+        }
         sizes = [
             (pair, float(np.sqrt(shares[pair.first] @ pair.log_odds**2 @ shares[pair.second]))) for pair in self.pairs
         ]

@@ -21,6 +21,7 @@ LAYERS = {
     "autologging": 0,
     "outcomes": 1,
     "signals": 1,
+    "notebook": 1,
     "prediction": 1,
     "cluster": 1,
     "tables": 2,

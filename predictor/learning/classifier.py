@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import numbers
 import warnings
 from dataclasses import replace
 from typing import Any, Self
@@ -64,7 +66,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     model_ : OfferModel
         The fitted model: exact tables.
     pool_ : Pool
-        What was fitted; the model's tables equal it.
+        What was fitted; the model's tables equal it. Left out where the estimator is pickled or copied.
     classes_ : ndarray of shape (2,)
         The two outcomes, sorted, as everywhere in scikit-learn: the order of the columns of `predict_proba`.
     positive_
@@ -182,8 +184,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             )
         outcomes = (self.classes_[labels] == self.positive_).astype(np.float64)
         seed = self.random_state
-        if not isinstance(seed, int):
-            seed = int(check_random_state(seed).randint(2**31 - 1))
+        if not isinstance(seed, numbers.Integral):
+            seed = check_random_state(seed).randint(2**31 - 1)
         with one_blas_thread():
             self.pool_ = fit_pool(
                 values,
@@ -191,7 +193,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 catalogue,
                 together,
                 prior=self.prior,
-                seed=seed,
+                seed=int(seed),
                 n_jobs=self.n_jobs,
                 weights=weights,
             )
@@ -226,11 +228,42 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         likelier = (self.decision_function(X) > 0).astype(int)
         return np.asarray(self.classes_[likelier])
 
+    # pickle, joblib and skops keep what its files keep, as JSON: no type of ours but this one is in what they write
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = {**super().__getstate__()}
+        state.pop("pool_", None)
+        if isinstance(self.catalogue, Catalogue):
+            state["catalogue"] = json.dumps(self.catalogue.to_dict())
+        if isinstance(self.prior, Prior):
+            state["prior"] = {"model": _written(self.prior.model), "rows": self.prior.rows}
+        if "model_" in state:
+            state["model_"] = _written(self.model_)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = {**state}
+        if isinstance(state["catalogue"], str):
+            state["catalogue"] = Catalogue.from_dict(json.loads(state["catalogue"]))
+        if isinstance(prior := state["prior"], dict):
+            state["prior"] = Prior(_read(prior["model"]), prior["rows"])
+        if "model_" in state:
+            state["model_"] = _read(state["model_"])
+        super().__setstate__(state)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _written(model: OfferModel) -> str:
+    return json.dumps({**model.to_dict(), "fingerprint": model.fingerprint})
+
+
+def _read(text: str) -> OfferModel:
+    return OfferModel.from_dict(json.loads(text))
 
 
 def _positive(classes: NDArray[Any], asked: Any) -> Any:

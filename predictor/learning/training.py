@@ -286,6 +286,15 @@ class TrainingResult:
     warnings: tuple[str, ...]
     seconds: float
 
+    def __repr__(self) -> str:
+        loss = f": log-loss {self.scores['log_loss']}" if self.scores else ""
+        return f"<TrainingResult {self.name!r} of {self.data['n']:,} interviews{loss}>"
+
+    def _repr_html_(self) -> str:
+        from predictor.notebook import result_html
+
+        return result_html(self)
+
     @property
     def model(self) -> OfferModel:
         """The model of tables.
