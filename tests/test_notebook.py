@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,8 @@ from conftest import ROOT
 from nbclient import NotebookClient
 
 from predictor import Catalogue, OfferClassifier, OfferModel, TrainingResult
-from predictor.signals import Signal
+from predictor.ratings.catalogue import Signal
+from predictor.tracking.models import RUNTIME
 
 FIRST_LOOK = ROOT / "experiments/first-look.ipynb"
 BAD = "<script>alert(1)</script>\"'&"
@@ -108,14 +110,15 @@ def test_names_of_a_catalogue_are_text_and_nothing_else() -> None:
 
 
 def test_a_logged_model_shows_itself_without_the_rest_of_the_package(model: OfferModel, tmp_path: Path) -> None:
-    """The code that travels with it is the package without its rooms."""
-    (tmp_path / "predictor").mkdir()
-    for file in (ROOT / "predictor").glob("*.py"):
-        (tmp_path / "predictor" / file.name).write_bytes(file.read_bytes())
+    """The code that travels with it is a few rooms of the package."""
+    for name in RUNTIME:
+        there, copy = ROOT / "predictor" / name, tmp_path / "predictor" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if there.is_dir() else shutil.copy)(there, copy)
     model.save(tmp_path / "model.json")
     code = (
-        "import sys; from predictor.model import OfferModel; model = OfferModel.load('model.json')\n"
-        "answer = model.predict({'goals_discussed': 4}); assert 'predictor.notebook' not in sys.modules\n"
+        "import sys; from predictor import OfferModel; model = OfferModel.load('model.json')\n"
+        "answer = model.predict({'goals_discussed': 4}); assert 'predictor.model.notebook' not in sys.modules\n"
         "assert answer._repr_html_() and 'pandas' not in sys.modules and model._repr_html_()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env={})

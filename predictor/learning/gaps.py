@@ -12,8 +12,8 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from predictor.learning.weights import Weights, mean, spread, weighted
-from predictor.partial import Gaps
-from predictor.tables import Floats, quantile
+from predictor.model.partial import Gaps
+from predictor.model.tables import Floats, quantile
 
 SPREAD = 0.5  # prior standard deviation of the coefficient, in log-odds
 LEVEL = 0.99  # two-sided, of the test that keeps it

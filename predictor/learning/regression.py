@@ -19,7 +19,7 @@ from scipy.special import expit
 from predictor.learning.basis import Basis
 from predictor.learning.decomposition import Terms
 from predictor.learning.weights import Weights, count, mean, weighted
-from predictor.tables import Floats
+from predictor.model.tables import Floats
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from predictor.tables import Floats
+from predictor.model.tables import Floats
 
 Weights = Floats | None
 """A weight above 0 for each row, shape (n,); None where each counts as one."""

@@ -11,8 +11,8 @@ import pytest
 
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, simulate_interviews
 from predictor.learning.published import published_prior
-from predictor.signals import Signal
-from predictor.tables import quantile, uneven_knots
+from predictor.model.tables import quantile, uneven_knots
+from predictor.ratings.catalogue import Signal
 
 
 def _rows(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +34,7 @@ def _numbers(model: OfferModel) -> Mapping[str, Any]:
         "variances": np.concatenate([model.variances[name] for name in model.terms]),
         "counts": np.concatenate([model.counts[name] for name in model.terms]),
         "importances": [model.feature_importances[name] for name in model.terms],
-        "pattern": [*model.pattern.mean, *model.pattern.spread],
+        "pattern": [*model.typical_range.mean, *model.typical_range.spread],
     }
 
 
