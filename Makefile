@@ -94,7 +94,8 @@ test: $(STAMP) ## run the tests, a file to a core
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile
 
 # What the extras declare is what is tested: uv takes the lowest version of each, in an environment of its own. Test
-# tools are of today, and what old versions warn of each other is no error.
+# tools are of today, and what old versions warn of each other is no error. scikit-learn 1.6's check of weights renames the
+# classes of one of the two samples that it compares; tests/learning/test_weights.py makes the same comparison.
 LOWEST := .venv-lowest/bin
 CORE   := tests/learning/test_classifier.py tests/learning/test_weights.py tests/model tests/ratings
 
@@ -102,7 +103,7 @@ test-lowest: ## run the suite's core with the lowest declared versions (Python 3
 	@test -x $(LOWEST)/uv || { $(PYTHON) -m venv .venv-lowest && $(LOWEST)/python -m pip install --quiet uv; }
 	@$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python --resolution lowest-direct -e '.[train,batch,serve,cluster]'
 	@$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python pytest pytest-xdist hypothesis httpx
-	@$(ONE_THREAD) $(LOWEST)/python -m pytest -W default -n auto --dist loadfile $(CORE)
+	@$(ONE_THREAD) $(LOWEST)/python -m pytest -W default -n auto --dist loadfile -k 'not check_sample_weight_equivalence' $(CORE)
 
 check: $(STAMP) ## lint, formatting, types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -219,7 +219,7 @@ def fit_fold(
         "objective": "binary",
         "metric": "binary_logloss",
         "learning_rate": RATE,
-        "min_data_in_leaf": max(1, round(LEAF_ROWS * rows / count(y[inside], weight))),  # rows as if all weighed alike
+        "min_data_in_leaf": max(LEAF_ROWS, round(LEAF_ROWS * rows / count(y[inside], weight))),  # it counts rows
         "min_sum_hessian_in_leaf": 0.0,
         "feature_fraction_bynode": TRIED,
         "monotone_constraints": directions.tolist(),

@@ -76,7 +76,7 @@ def _interacting() -> tuple[np.ndarray, np.ndarray, Catalogue]:
 
 
 def test_boosters_and_their_share_go_by_weights_too() -> None:
-    """Copies of a row stay in one fold. LightGBM estimates how many rows a leaf has, so not to the digit."""
+    """Copies of a row stay in one fold. A leaf needs five rows, whatever they weigh, so not to the digit."""
     X, y, catalogue = _interacting()
     weights, rows = np.random.default_rng(6).integers(0, 4, size=len(y)), np.arange(len(y))
     copies = rows.repeat(weights)
@@ -86,8 +86,8 @@ def test_boosters_and_their_share_go_by_weights_too() -> None:
     assert by_weights.pool_.boosters
     assert by_weights.pool_.weights == pytest.approx(by_rows.pool_.weights, abs=0.1)
     answer = by_rows.predict_proba(X)
-    assert np.abs(by_weights.predict_proba(X) - answer).mean() < 0.006
-    assert np.abs(unweighted.predict_proba(X) - answer).mean() > 0.015, "weights should matter here"
+    assert np.abs(by_weights.predict_proba(X) - answer).mean() < 0.015
+    assert np.abs(unweighted.predict_proba(X) - answer).mean() > 0.02, "weights should matter here"
 
 
 def test_what_weighs_nothing_is_absent_and_ones_change_nothing() -> None:
