@@ -243,8 +243,8 @@ def _too_good(
 
 def _about_protected(ratings: Ratings) -> Iterator[str]:
     catalogue = ratings.catalogue
-    columns = [*((name, ()) for name in catalogue.names), *((item.name, item.levels) for item in catalogue.inputs)]
-    if used := [name for name, words in columns if is_protected(name, words)]:
+    columns = [(item, ()) for item in catalogue.signals] + [(item, item.levels) for item in catalogue.inputs]
+    if used := [item.name for item, words in columns if is_protected(item.name) or is_protected(item.label, words)]:
         are = "is a protected attribute" if len(used) == 1 else "are protected attributes"
         yield (
             f"{', '.join(used)} {are}, by name or by values, and the model goes by it: make it context, so that it "

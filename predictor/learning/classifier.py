@@ -172,9 +172,13 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         catalogue = given or _catalogue_of(values[there], getattr(self, "feature_names_in_", None), weights)
         values = _with_inputs(values, catalogue)
         names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
-        if list(getattr(self, "feature_names_in_", [])) not in ([], names, list(catalogue.names)):
+        given = list(getattr(self, "feature_names_in_", []))
+        if given not in ([], names, list(catalogue.names)):
+            ours, theirs = next(pair for pair in zip(names, given, strict=False) if pair[0] != pair[1])
             raise ConfigError(
-                f"X has other columns, or in another order, than the catalogue: {', '.join(names[:5])}, ..."
+                f"X has other columns, or in another order, than the catalogue '{catalogue.name}': '{theirs}' stands "
+                f"where '{ours}' belongs; pick them with X[list(catalogue.names)], and let a ColumnTransformer keep "
+                "their names (verbose_feature_names_out=False)"
             )
         if given:
             _refuse_out_of_scale(values, catalogue)

@@ -411,7 +411,7 @@ class Catalogue:
             ) from None
         except UnicodeDecodeError:
             raise CatalogueError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise CatalogueError(f"{path}: not a readable TOML file: {error}") from None
         try:
             return cls.from_dict(data)

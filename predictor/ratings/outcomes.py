@@ -38,6 +38,12 @@ def is_offer(cell: Any) -> bool | None:
 
 
 def other_words(cells: Iterable[Any], offer_word: str) -> list[str]:
-    """Words of a column, each once, that are neither the word for an offer nor known to mean none."""
-    words = dict.fromkeys(plain_word(cell) for cell in cells)
-    return [word for word in words if word and word != plain_word(offer_word) and word not in NO_OFFER]
+    """Words of a column, each once, of which nobody knows whether they mean no offer beside `offer_word`.
+
+    One word that is not known may stand for no offer where it is the only other one.
+
+    >>> other_words(["Ja", "Nein", ""], "ja"), other_words(["hired", "rejected", "pending"], "hired")
+    ([], ['pending'])
+    """
+    words = [word for word in dict.fromkeys(map(plain_word, cells)) if word and word != plain_word(offer_word)]
+    return [word for word in words if word not in NO_OFFER] if len(words) > 1 else []

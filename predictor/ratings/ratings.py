@@ -315,7 +315,8 @@ class Ratings:
         content = hashlib.sha256()
         for name in (*self.catalogue.names, *sorted(self.columns)):
             content.update(name.encode() + b"\0")
-        content.update(np.ascontiguousarray(self.values).tobytes() + self.y.tobytes())
+        for numbers in (self.values, self.y):  # NaN and zero have several forms
+            content.update(np.where(np.isnan(numbers), np.nan, numbers + 0.0).tobytes())
         for name in sorted(self.columns):
             content.update("\0".join(map(str, self.columns[name])).encode())
         return content.hexdigest()
@@ -452,7 +453,9 @@ class _Repeated(list[Any]):
 
 
 def _each(series: pd.Series[Any]) -> list[Any]:
-    return [None if empty else cell for cell, empty in zip(series, series.isna(), strict=True)]
+    narrow = series.dtype in (np.float16, np.float32)  # a series gives them as wider floats, which tell more apart
+    cells: Iterable[Any] = series.to_numpy() if narrow else series
+    return [None if empty else cell for cell, empty in zip(cells, series.isna(), strict=True)]
 
 
 def _words(series: pd.Series[Any]) -> list[Any]:
@@ -625,14 +628,14 @@ def _outcomes(cells: Cells, name: str, empty: str, offer_word: str | None = None
         if plain_word(offer_word) not in map(plain_word, given):
             problems.append(Problem("is no outcome there, so it cannot mean an offer", None, name, offer_word))
         kind = (
-            f"is one of {len(words)} other outcomes than '{offer_word}'; keep one of them for no offer, "
-            f"and leave the others {empty}"
+            f"is not known to mean no offer, and is not the only other outcome than '{offer_word}'; write no, "
+            f"or leave it {empty} where unknown"
         )
     for row, cell in enumerate(given):
         if not (word := plain_word(cell)):
             continue
         offer = is_offer(word) if offer_word is None else word == plain_word(offer_word)
-        if offer is None or (offer_word is not None and word in words and len(words) > 1):
+        if offer is None or word in words:
             problems.append(Problem(kind, row + 1, name, cell))
         else:
             y[row] = offer
@@ -675,7 +678,7 @@ def _plain(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDArray[Any
             continue
         if isinstance(cell, Mapping | list | tuple | set):
             problems.append(Problem("must be text or a number", row + 1, name, repr(cell)))
-        elif exact and real and abs(cell) > 2 ** (np.finfo(type(cell)).nmant + 1):
+        elif exact and real and abs(cell) >= 2 ** (np.finfo(type(cell)).nmant + 1):  # where n and n + 1 are one
             kind = "is a decimal number too large to tell ids apart; write ids as whole numbers or as text"
             problems.append(Problem(kind, row + 1, name, str(cell)))
         else:

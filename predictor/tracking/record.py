@@ -75,7 +75,7 @@ class Record:
         """
         try:
             return cls(**json.loads((folder / FILE).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise TrackingError(
                 f"{folder}: no record of a training ({error}); name a folder that `predictor train` made, as in "
                 "experiments/models/NAME"

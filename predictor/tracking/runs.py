@@ -207,7 +207,7 @@ def is_unrecorded(folder: Path) -> bool:
     """Whether a training was not to be recorded."""
     try:
         return json.loads((folder / WHERE).read_text(encoding="utf-8"))["store"] is None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -307,7 +307,13 @@ def _run_of(client: MlflowClient, folder: Path, place: Store) -> Run | None:
         if known["store"] != place.uri:
             return None
         run = client.get_run(known["run_id"])
-    except (OSError, ValueError, KeyError, TypeError):  # not recorded, or damaged: the run is only found again by it
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ):  # not recorded, or damaged: the run is only found again by it
         return None
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":

@@ -128,7 +128,7 @@ class TrainingConfig:
             data = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             raise ConfigError(f"{path}: no such experiment{_others(Path(path))}") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
         known = [item.name for item in fields(cls)]
         if unknown := [f"unknown key '{key}'{nearest(key, known)}" for key in data if key not in known]:

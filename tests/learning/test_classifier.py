@@ -302,3 +302,11 @@ def test_ends_that_were_learned_are_no_scale(tmp_path: Path) -> None:
         assert pd.read_csv(tmp_path / "out.csv")["offer_probability"][0] == pytest.approx(end)
     with pytest.raises(RatingsError, match="not a number"):
         model.predict({"x0": float("inf")})
+
+
+def test_columns_in_another_order_are_named(catalogue: Catalogue) -> None:
+    X = pd.DataFrame(np.full((20, len(catalogue.names)), 3.0), columns=list(catalogue.names)[::-1])
+    with pytest.raises(
+        ConfigError, match=rf"'{catalogue.names[-1]}' stands where '{catalogue.names[0]}' belongs; pick"
+    ):
+        OfferClassifier(catalogue).fit(X, [0, 1] * 10)

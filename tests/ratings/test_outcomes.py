@@ -42,5 +42,14 @@ def test_a_word_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
         read_ratings(path, Catalogue.shipped(), training=True, offer_word="Si")
     with path.open("a") as file:
         file.write("3,e,vielleicht\n")
-    with pytest.raises(RatingsError, match="one of 2 other outcomes than 'Ja'"):
+    with pytest.raises(RatingsError, match="not known to mean no offer, and is not the only other outcome than 'Ja'"):
         read_ratings(path, Catalogue.shipped(), training=True, offer_word="Ja")
+
+
+@pytest.mark.parametrize(("offer", "none", "third"), [("hired", "rejected", "pending"), ("Ja", "no", "yes")])
+def test_a_third_word_is_never_taken_for_no_offer(tmp_path: Path, offer: str, none: str, third: str) -> None:
+    (path := tmp_path / "a.csv").write_text(ROWS.format(offer, none) + f"3,e,{third}\n")
+    with pytest.raises(RatingsError, match=f"row 5, offer: '{third}' is not known to mean no offer"):
+        read_ratings(path, training=True, offer_word=offer)
+    with pytest.raises(RatingsError, match="which is no outcome"):
+        draft_catalogue(path, outcome="offer", group="candidate_id", offer_word=offer)

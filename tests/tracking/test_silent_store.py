@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,28 @@ def test_a_server_that_trickles_is_silent_too(silent: Silent) -> None:
             history(f"http://127.0.0.1:{server.port}")
     finally:
         server.end()
+
+
+class Busy(BaseHTTPRequestHandler):
+    """Asks everybody to come back in an hour."""
+
+    def do_GET(self) -> None:
+        self.send_response(429)
+        self.send_header("Retry-After", "3600")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET  # noqa: N815 - the name that the library calls
+
+
+def test_a_server_that_asks_to_come_back_in_an_hour_is_not_waited_for() -> None:
+    with HTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        start = time.perf_counter()
+        with pytest.raises(TrackingError, match="429"):
+            history(f"http://127.0.0.1:{server.server_port}")
+        assert time.perf_counter() - start < 60
+        server.shutdown()
 
 
 def test_a_request_amid_the_work_has_ten_seconds_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_PROTECTED = re.compile(
-    r"(^|_)(protected|ages?|gender|sex|sexual|male|female|race|racial|ethnic|ethnicity|nationality|citizenship"
-    r"|religion|religious|disability|disabilities|disabled|marital(_?status)?|married|pregnant|pregnancy|photos?"
-    r"|zip(_?code)?|post_?codes?|postal(_?code)?|date_?of_?birth|birth\w*|dob|veteran|caste|skin|health|mother_tongue"
+_STAND_IN = re.compile(  # for protected attributes
+    r"(^|_)(protected|male|female|skin|health|photos?|zip(_?code)?|post_?codes?|postal(_?code)?"
     r"|(first|last|full|sur)_?name)\d*(_|$)|(^|_)names?$"
 )
 _IDENTITY = re.compile(
@@ -261,7 +259,7 @@ def _outcome(column: _Column, path: Path, offer_word: str | None) -> Floats:
         found = f"is '{shorten(max(words), 20)}' in every row; a draft needs both yes and no"
         raise RatingsError(str(path), [Problem(found, column=column.name)])
     if offer_word is not None and plain_word(offer_word) in map(plain_word, words):
-        if len(other_words(words, offer_word)) <= 1:
+        if not other_words(words, offer_word):
             return np.array([float(plain_word(word) == plain_word(offer_word)) if word else np.nan for word in words])
     elif all(is_offer(word) is not None for word in words if word):
         return np.array([float(bool(is_offer(word))) if word else np.nan for word in words])
@@ -281,7 +279,7 @@ def _reason(column: _Column, y: Floats, grouped: bool) -> str:
     words, name, filled, numeric = column.words, column.snake, column.filled.sum(), column.values is not None
     if len(words) < 2:
         return f"'{shorten(words[0])}' in every row" if words else "empty in every row"
-    if _PROTECTED.search(name) or is_protected(column.name):
+    if _STAND_IN.search(name) or is_protected(column.name):
         return "a protected attribute or a stand-in for one, by its name"
     if is_protected("", words):
         return "a protected attribute, by its words"

@@ -20,8 +20,26 @@ NAMES = [
     "etat civil",
     "płeć",
     "kandidatAlter",
+    "nationalités",
+    "Geschlechter",
+    "Herkunftsland",
+    "géneros",
+    "пол",
+    "sukupuoli",
+    "Anrede",
+    "mother tongue",
+    "sexual_orientation",
 ]
-WORDS = [("M", "F"), ("m", "w", "d"), ("männlich", "weiblich"), ("Homme", "Femme"), ("Mr.", "Ms.")]
+WORDS = [
+    ("M", "F"),
+    ("m", "w", "d"),
+    ("M", "F", "X", "unknown"),
+    ("männlich", "weiblich", "keine Angabe"),
+    ("Homme", "Femme", "autre"),
+    ("Mr.", "Ms.", "Mx."),
+    ("man", "kvinna"),
+    ("he/him", "she/her"),
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,9 +57,20 @@ def test_by_words(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert '"kind", # a protected attribute, by its words' in draft_catalogue(path, outcome="hired")
 
 
+@pytest.mark.parametrize(
+    "name", ["average", "mutual_respect", "stage", "alternatives", "kontakt", "generic", "courage"]
+)
+def test_other_words_are_none(name: str) -> None:
+    assert not is_protected(name)
+    assert not any(
+        is_protected(name, words) for words in (["m", "q"], ["low", "high"], ["x", "o"], ["f", "g", "m", "w"])
+    )
+
+
 def test_no_shipped_signal_is_one() -> None:
     catalogue = Catalogue.shipped()
     assert not any(is_protected(name) for name in catalogue.columns)
+    assert not any(is_protected(item.label) for item in catalogue.signals)
     assert not any(is_protected(item.label, item.levels) for item in catalogue.inputs)
 
 
