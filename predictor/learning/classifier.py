@@ -168,8 +168,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if len(self.classes_) < 2:
             raise ValueError(f"OfferClassifier needs two classes, but y has one class: {self.classes_[0]}")
         self.positive_ = _positive(self.classes_, self.positive)
-        given = self.catalogue or (self.prior.model.catalogue if self.prior else None)
-        catalogue = given or _catalogue_of(values[there], getattr(self, "feature_names_in_", None), weights)
+        described = self.catalogue or (self.prior.model.catalogue if self.prior else None)
+        catalogue = described or _catalogue_of(values[there], getattr(self, "feature_names_in_", None), weights)
         values = _with_inputs(values, catalogue)
         names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
         given = list(getattr(self, "feature_names_in_", []))
@@ -180,7 +180,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 f"where '{ours}' belongs; pick them with X[list(catalogue.names)], and let a ColumnTransformer keep "
                 "their names (verbose_feature_names_out=False)"
             )
-        if given:
+        if described:
             _refuse_out_of_scale(values, catalogue)
         values = values[there]
         if self.prior and not self.prior.fits(catalogue):

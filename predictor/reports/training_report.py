@@ -122,7 +122,7 @@ def render_report(result: TrainingResult) -> str:
     labels, families = _words(result)
     shapes = result.model.shape_functions()
     shown = list(result.model.feature_importances)[:PANELS]
-    return environment.get_template("training.html").render(
+    return environment.get_template("training_report.html").render(
         result=result,
         model=result.model,
         data=result.data,
