@@ -78,17 +78,6 @@ def _rounded(text: str) -> float:
     return round(float(text), 4)
 
 
-def test_python(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (workplace / "data").symlink_to(ROOT / "data")
-    blocks = re.findall(r"(?<!<!-- spark -->\n)```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 4
-    for code in blocks:
-        exec(code, {})
-    said = capsys.readouterr().out
-    assert "90 % interval" in said
-    assert "saved against the base rate" in said
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_exist_and_links_lead_somewhere(page: Path) -> None:
     text = page.read_text()

@@ -83,6 +83,18 @@ def test_quickstart_then_own_data_then_the_sample_again(project: Path) -> None:
     assert history.count("@champion") == 2
 
 
+def test_python_blocks_run_in_the_same_folder(project: Path) -> None:
+    """All of them but the one for Spark, which a test of the served model runs."""
+    blocks = re.findall(r"(?<!<!-- spark -->\n)```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) >= 4
+    (project / "blocks.json").write_text(json.dumps(blocks))
+    run_each = "import json; [exec(code, {}) for code in json.load(open('blocks.json'))]"
+    said = _say(project, f'PYTHONPATH="{ROOT}" "{sys.executable}" -c "{run_each}"')
+    assert "90 % interval" in said
+    assert "saved against the base rate" in said
+    assert OfferModel.load(project / "experiments/models/mine.json").simulated
+
+
 def test_a_file_that_fits_no_champion_is_refused_by_the_nearest(project: Path) -> None:
     model = OfferModel.load(project / "experiments/models/champion-my.json")
     pd.DataFrame([{"listening": 4, "rapport": 9, "next_steps": 1}]).to_csv(project / "wrong.csv", index=False)

@@ -29,7 +29,7 @@ def ours(X: pd.DataFrame, y: np.ndarray, groups: np.ndarray, T: pd.DataFrame) ->
     """Fit this project's estimator at its defaults."""
     from predictor import OfferClassifier
 
-    return OfferClassifier(seed=0).fit(X, y, groups=groups).predict_proba(T)[:, 1]
+    return OfferClassifier(random_state=0).fit(X, y, groups=groups).predict_proba(T)[:, 1]
 
 
 def base_rate(X: pd.DataFrame, y: np.ndarray, groups: np.ndarray, T: pd.DataFrame) -> np.ndarray:

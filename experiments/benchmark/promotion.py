@@ -65,9 +65,9 @@ def made(rows: Ratings, seed: int) -> tuple[OutOfFold, OfferModel]:
     parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows.y, rows.y, rows.groups)
     for number, (learned, tested) in enumerate(parts):
         fold = rows.rows(learned)
-        classifier = OfferClassifier(rows.catalogue, seed=seed).fit(fold.features, fold.y, groups=fold.groups)
+        classifier = OfferClassifier(rows.catalogue, random_state=seed).fit(fold.features, fold.y, groups=fold.groups)
         p[0, tested], folds[0, tested] = classifier.predict_proba(rows.rows(tested).features)[:, 1], number
-    model = OfferClassifier(rows.catalogue, seed=seed).fit(rows.features, rows.y, groups=rows.groups).model_
+    model = OfferClassifier(rows.catalogue, random_state=seed).fit(rows.features, rows.y, groups=rows.groups).model_
     return OutOfFold(*keys(rows), rows.y, p, folds), model
 
 

@@ -50,7 +50,7 @@ def ours(catalogue: Catalogue, X: np.ndarray, y: np.ndarray, groups: np.ndarray)
     """Fit this project's estimator at its defaults."""
     from predictor import OfferClassifier
 
-    return OfferClassifier(catalogue, seed=0, n_jobs=1).fit(X, y, groups=groups)
+    return OfferClassifier(catalogue, random_state=0, n_jobs=1).fit(X, y, groups=groups)
 
 
 def regression(catalogue: Catalogue, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Any:

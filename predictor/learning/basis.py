@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.learning.decomposition import Terms, evaluate
+from predictor.learning.weights import Weights, count, mean
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import Catalogue
 
@@ -85,7 +86,7 @@ class Basis:
                 rows.append(directions[j] * step)
         return np.concatenate(rows)
 
-    def scaled_by_inputs(self, table: Floats, cells: Floats) -> Basis:
+    def scaled_by_inputs(self, table: Floats, cells: Floats, weights: Weights = None) -> Basis:
         """Let an input's levels scale a whole table over the cells, instead of the mean rating.
 
         Parameters
@@ -94,10 +95,12 @@ class Basis:
             A table over all cells, shape (cells,), such as the sum of all signals' tables.
         cells
             Cell weights of the rows, shape (n, cells), by which the columns are scaled.
+        weights
+            How often each row counts, shape (n,).
         """
-        centred = table - (cells @ table).mean()
+        centred = table - mean(cells @ table, weights)
         columns = [cells[:, cell] * (cells @ centred) for cell, _ in self.pairs]
-        size = np.sqrt(sum(float(np.mean(column**2)) for column in columns))
+        size = np.sqrt(sum(float(mean(column**2, weights)) for column in columns))
         if size**2 <= CONSTANT:
             return self
         return replace(self, pairs=tuple((cell, centred / size) for cell, _ in self.pairs))
@@ -123,7 +126,12 @@ class Basis:
 
 
 def choose_basis(
-    cells: Floats, grid: Grid, catalogue: Catalogue, blocks: Iterable[str], prior: Terms | None = None
+    cells: Floats,
+    grid: Grid,
+    catalogue: Catalogue,
+    blocks: Iterable[str],
+    prior: Terms | None = None,
+    weights: Weights = None,
 ) -> Basis:
     """Choose design columns from the ratings of the rows to learn from; outcomes are not used.
 
@@ -149,11 +157,13 @@ def choose_basis(
         - input, input_mean: an input's levels, alone and times the overall mean
     prior
         Tables of a prior model, centred, without its intercept: one more column.
+    weights
+        How often each row counts, shape (n,).
     """
     p, offsets = len(catalogue.signals), grid.offsets
     parts = [slice(start, end) for start, end in pairwise(offsets)]
-    share = cells.mean(axis=0)
-    z, ramps = _z_scores(cells, grid, p), [_ramps(share, grid, j) for j in range(p)]
+    share = mean(cells, weights)
+    z, ramps = _z_scores(share, count(cells, weights), grid, p), [_ramps(share, grid, j) for j in range(p)]
     apart = (offsets[:-1] + grid.levels)[:p][grid.apart[:p] > 0]
     other = np.zeros((len(share), len(apart)))
     other[apart, np.arange(len(apart))] = 1.0
@@ -180,16 +190,16 @@ def choose_basis(
     block: list[int] = []
     names: list[str] = []
     for name in [name for name in blocks if name in columns]:
-        square = np.mean((cells @ columns[name]) ** 2, axis=0)
+        square = mean((cells @ columns[name]) ** 2, weights)
         kept = square > CONSTANT
         if kept.any():
             main.append(columns[name][:, kept] / np.sqrt(square[kept].sum()))
             block += [len(names)] * int(kept.sum())
             names.append(name)
     if "input_mean" in blocks and len(levels):
-        mean = columns["mean"][:, 0]
-        square = np.mean((cells[:, levels] * (cells @ mean)[:, None]) ** 2, axis=0)
-        pairs = [(int(levels[i]), mean / np.sqrt(square.sum())) for i in np.flatnonzero(square > CONSTANT)]
+        overall = columns["mean"][:, 0]
+        square = mean((cells[:, levels] * (cells @ overall)[:, None]) ** 2, weights)
+        pairs = [(int(levels[i]), overall / np.sqrt(square.sum())) for i in np.flatnonzero(square > CONSTANT)]
         block += [len(names)] * len(pairs)
         names += ["input_mean"] * bool(pairs)
     if prior:
@@ -199,9 +209,9 @@ def choose_basis(
     return Basis(grid, np.hstack(main), tuple(pairs), np.array(block, dtype=np.int64), tuple(names), joint)
 
 
-def _z_scores(cells: Floats, grid: Grid, p: int) -> Floats:
+def _z_scores(share: Floats, n: float, grid: Grid, p: int) -> Floats:
     """Tables over all cells, shape (cells, p), that give each signal's z-score; 0 where there is no rating."""
-    share, offsets = cells.mean(axis=0), grid.offsets
+    offsets = grid.offsets
     seen, centre, variance = np.zeros(p), np.full(p, 0.5), np.zeros(p)
     for j in range(p):
         weight, place = share[offsets[j] : offsets[j] + grid.levels[j]], np.linspace(0, 1, grid.levels[j])
@@ -209,7 +219,7 @@ def _z_scores(cells: Floats, grid: Grid, p: int) -> Floats:
         if seen[j] > 0:
             centre[j] = weight @ place / seen[j]
             variance[j] = weight @ (place - centre[j]) ** 2 / seen[j]
-    rows, pooled = len(cells) * seen, seen @ variance / max(seen.sum(), 1e-12) or 1.0
+    rows, pooled = n * seen, seen @ variance / max(seen.sum(), 1e-12) or 1.0
     sd = np.sqrt((rows * variance + SD_ROWS * pooled) / (rows + SD_ROWS))
     z = np.zeros((len(share), p))
     for j in range(p):

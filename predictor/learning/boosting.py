@@ -21,6 +21,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from predictor.learning.decomposition import Terms, add, evaluate, purify
+from predictor.learning.weights import Weights, count, mean, some
 from predictor.model.tables import Floats, Grid, Ints
 
 RATE, PATIENCE, STEPS = 0.2, 30, 1000  # learning rate, steps without gain before it stops, and most steps
@@ -88,12 +89,13 @@ def fit_folds(
     y: Floats,
     grid: Grid,
     fold: Ints,
-    some: Iterable[int],
+    left_out: Iterable[int],
     *,
     order: int,
     directions: Ints,
     seed: int,
     n_jobs: int | None = None,
+    weights: Weights = None,
 ) -> list[Fit]:
     """Fit a booster of small trees on all rows but a fold's, for some of the folds.
 
@@ -108,7 +110,7 @@ def fit_folds(
         Of the terms.
     fold
         Number of each row's fold, shape (n,).
-    some
+    left_out
         Numbers of the folds to leave out, one after the other.
     order
         Most terms that may stand in one table: 2 or 3.
@@ -119,8 +121,10 @@ def fit_folds(
         Of the terms that a split may choose from, and of the cells that are drawn.
     n_jobs
         How many boosters are fitted side by side; None leaves it to joblib's configuration.
+    weights
+        How often each row counts, shape (n,).
     """
-    jobs = (delayed(fit_fold)(cells, y, grid, fold, k, order, None, directions, seed) for k in some)
+    jobs = (delayed(fit_fold)(cells, y, grid, fold, k, order, None, directions, seed, weights) for k in left_out)
     return list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
 
 
@@ -135,23 +139,33 @@ def enlarge(
     directions: Ints,
     seed: int,
     n_jobs: int | None = None,
+    weights: Weights = None,
 ) -> list[Fit]:
     """Fit larger trees for the same folds; each asks about the terms that act together in the fold's small trees.
 
     Parameters are those of `fit_folds`, which made `small`.
     """
-    jobs = (delayed(_enlarge)(fit, cells, y, grid, fold, order, directions, seed) for fit in small)
+    jobs = (delayed(_enlarge)(fit, cells, y, grid, fold, order, directions, seed, weights) for fit in small)
     return list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
 
 
 def _enlarge(
-    small: Fit, cells: Floats, y: Floats, grid: Grid, fold: Ints, order: int, directions: Ints, seed: int
+    small: Fit,
+    cells: Floats,
+    y: Floats,
+    grid: Grid,
+    fold: Ints,
+    order: int,
+    directions: Ints,
+    seed: int,
+    weights: Weights,
 ) -> Fit:
     terms = tables_of(small, grid, steps=1 + int(np.argmin(small.losses)))
-    return fit_fold(cells, y, grid, fold, small.fold, order, joint(terms, order, cells, grid), directions, seed)
+    within = joint(terms, order, cells, grid, weights)
+    return fit_fold(cells, y, grid, fold, small.fold, order, within, directions, seed, weights)
 
 
-def average(fits: Sequence[Fit], cells: Floats, grid: Grid, fold: Ints) -> Boosters:
+def average(fits: Sequence[Fit], cells: Floats, grid: Grid, fold: Ints, weights: Weights = None) -> Boosters:
     """Read the tables of folds' boosters, all cut at the step that is best for the rows they have not seen."""
     steps = 1 + int(np.argmin(np.sum([fit.losses for fit in fits], axis=0)))
     out, parts, answers = np.full(len(cells), np.nan), [], []
@@ -162,13 +176,13 @@ def average(fits: Sequence[Fit], cells: Floats, grid: Grid, fold: Ints) -> Boost
         parts.append(terms)
         answers.append(answer)
     _check(fits[0], parts[0], grid, steps)
-    spread = np.var(answers, axis=0).mean() * (len(parts) - 1)
+    spread = mean(np.var(answers, axis=0), weights) * (len(parts) - 1)
     return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread))
 
 
-def joint(terms: Terms, order: int, cells: Floats, grid: Grid) -> list[tuple[int, ...]]:
+def joint(terms: Terms, order: int, cells: Floats, grid: Grid, weights: Weights = None) -> list[tuple[int, ...]]:
     """Find the terms that act together most: those of the purified tables whose values vary most over the rows."""
-    shares = np.split(cells.mean(axis=0), grid.offsets[1:-1])
+    shares = np.split(mean(cells, weights), grid.offsets[1:-1])
     size = {}
     for place, table in purify(terms, shares).items():
         if len(place) == order:
@@ -179,7 +193,7 @@ def joint(terms: Terms, order: int, cells: Floats, grid: Grid) -> list[tuple[int
     return sorted(size, key=lambda place: -size[place])[:PLACES]
 
 
-def too_large(grid: Grid, order: int, rows: int) -> bool:
+def too_large(grid: Grid, order: int, rows: float) -> bool:
     """Whether tables of so many terms would have too many cells for so many rows."""
     cells = comb(len(grid.levels), order) * float(np.median(grid.sizes)) ** order
     return cells > min(CELLS_PER_ROW * rows, MOST_CELLS)
@@ -195,14 +209,17 @@ def fit_fold(
     within: Sequence[tuple[int, ...]] | None,
     directions: Ints,
     seed: int,
+    weights: Weights = None,
 ) -> Fit:
     inside = fold != k
-    numbering, codes = _number(cells, inside, grid, directions, np.random.default_rng([seed, k]))
+    numbering, codes = _number(cells, inside, grid, directions, np.random.default_rng([seed, k]), weights)
+    weight, outside = some(weights, inside), some(weights, ~inside)
+    rows = int(np.sum(inside))
     settings: dict[str, Any] = {
         "objective": "binary",
         "metric": "binary_logloss",
         "learning_rate": RATE,
-        "min_data_in_leaf": LEAF_ROWS,
+        "min_data_in_leaf": max(LEAF_ROWS, round(LEAF_ROWS * rows / count(y[inside], weight))),  # it counts rows
         "min_sum_hessian_in_leaf": 0.0,
         "feature_fraction_bynode": TRIED,
         "monotone_constraints": directions.tolist(),
@@ -224,8 +241,8 @@ def fit_fold(
             "num_leaves": LEAVES,
             "interaction_constraints": [list(place) for place in [*within, *alone]],
         }
-    known = lgb.Dataset(codes[inside], y[inside], params=settings)
-    held_out = lgb.Dataset(codes[~inside], y[~inside], reference=known, params=settings)
+    known = lgb.Dataset(codes[inside], y[inside], weight=weight, params=settings)
+    held_out = lgb.Dataset(codes[~inside], y[~inside], reference=known, weight=outside, params=settings)
     booster = lgb.Booster(settings, known)
     booster.add_valid(held_out, "held out")
     losses: list[float] = []
@@ -238,20 +255,20 @@ def fit_fold(
         best = len(losses) - 1 if losses[-1] < losses[best] else best
     booster.free_dataset()
     losses += [losses[-1]] * (STEPS - len(losses))
-    return Fit(k, booster, numbering, codes, np.array(losses) * np.sum(~inside))
+    return Fit(k, booster, numbering, codes, np.array(losses) * count(y[~inside], outside))
 
 
 def _number(
-    cells: Floats, inside: Any, grid: Grid, directions: Ints, rng: np.random.Generator
+    cells: Floats, inside: Any, grid: Grid, directions: Ints, rng: np.random.Generator, weights: Weights
 ) -> tuple[Numbering, Floats]:
     """Draw a cell for every row and term, and number it."""
-    drawn = _draw(cells, grid, rng)
+    drawn, weight = _draw(cells, grid, rng), some(weights, inside)
     number, shares = np.empty(cells.shape[1]), np.empty(cells.shape[1])
     codes = np.empty(drawn.shape)
     for term, (column, levels, start, end) in enumerate(
         zip(drawn.T, grid.levels, grid.offsets, grid.offsets[1:], strict=False)
     ):
-        seen = np.bincount(column[inside], minlength=end - start).astype(float)
+        seen = np.bincount(column[inside], weight, minlength=end - start).astype(float)
         own = np.arange(end - start, dtype=float)
         own[levels:][seen[levels:] == 0] = np.inf
         if directions[term]:

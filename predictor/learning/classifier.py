@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import numbers
 import warnings
 from dataclasses import replace
 from typing import Any, Self
@@ -9,8 +11,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
 
 from predictor.errors import ConfigError, Problem, RatingsError
 from predictor.learning.autologging import one_run
@@ -19,12 +22,13 @@ from predictor.learning.pool import Pool, fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
 from predictor.learning.threads import one_blas_thread
+from predictor.learning.weights import Weights, after, count, mean, some, weighted
 from predictor.model.data import Pair, Triple, TypicalRange, mean_and_spread
 from predictor.model.factors import Completion
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import signal_groups
-from predictor.model.tables import Floats, Grid, uneven_knots
+from predictor.model.tables import Floats, Grid, quantile, uneven_knots
 from predictor.ratings.catalogue import Catalogue, Scale, Signal
 from predictor.ratings.outcomes import is_offer, plain_word
 from predictor.ratings.ratings import out_of_scale, within_learned_ends
@@ -52,8 +56,9 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     prior
         A model to start from, for few rows, such as `published_prior()`; its catalogue must be the same. None learns
         from the rows alone.
-    seed
-        Of what is drawn: folds and boosters.
+    random_state
+        Of what is drawn: folds and boosters. The same whole number gives the same model; a `RandomState` gives the
+        next one it draws, None whatever numpy draws.
     n_jobs
         How many fits run side by side, in threads; None leaves it to joblib's configuration, by which processes (loky)
         gain more on thousands of rows. The model is the same.
@@ -63,11 +68,14 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     model_ : OfferModel
         The fitted model: exact tables.
     pool_ : Pool
-        What was fitted; the model's tables equal it.
+        What was fitted; the model's tables equal it. Left out where the estimator is pickled or copied.
     classes_ : ndarray of shape (2,)
         The two outcomes, sorted, as everywhere in scikit-learn: the order of the columns of `predict_proba`.
     positive_
         The one of them that means an offer: what `model_` gives the probability of.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Mean absolute contribution of each column, in log-odds: `model_.feature_importances` in the order of X. Signs
+        of the verdict, not causes of it.
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
 
@@ -86,17 +94,23 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         *,
         positive: Any = None,
         prior: Prior | None = None,
-        seed: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
         n_jobs: int | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.positive = positive
         self.prior = prior
-        self.seed = seed
+        self.random_state = random_state
         self.n_jobs = n_jobs
 
     @one_run
-    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Learn from ratings.
 
         Parameters
@@ -109,6 +123,10 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         groups
             Rows that belong together, shape (n,): one person, or one interview. They are never split over the folds
             that weigh the members; intervals take rows as independent all the same.
+        sample_weight
+            How many rows each row counts as, 0 or more, shape (n,): one of weight 2 is two rows, one of 0 is none.
+            With few rows the model keeps to the base rate, so weights that add up to 1 are one row in all: let them
+            add up to the number of rows where they only say what counts for more.
 
         Returns
         -------
@@ -118,8 +136,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Raises
         ------
         ValueError
-            If X or y is not of that form, as everywhere in scikit-learn, or the classes are words of which nobody
-            knows which means an offer.
+            If X, y or a weight is not of that form, as everywhere in scikit-learn, or the classes are words of which
+            nobody knows which means an offer.
         ConfigError
             If X does not have the catalogue's columns, in its order.
         RatingsError
@@ -129,6 +147,16 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         values, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(y)
         check_consistent_length(values, y, groups)
+        together = None if groups is None else np.asarray(groups)
+        weights: Weights = None
+        there: Any = slice(None)
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, values, dtype=np.float64, ensure_non_negative=True)
+            there = weights > 0
+            if not there.any():
+                raise ValueError("every sample weight is zero, so there is no row to learn from")
+            weights = None if (weights[there] == 1).all() else weights[there]
+            y, together = np.asarray(y)[there], None if together is None else together[there]
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) > 2:
             raise ValueError(
@@ -140,8 +168,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if len(self.classes_) < 2:
             raise ValueError(f"OfferClassifier needs two classes, but y has one class: {self.classes_[0]}")
         self.positive_ = _positive(self.classes_, self.positive)
-        catalogue = self.catalogue or (self.prior.model.catalogue if self.prior else None)
-        catalogue = catalogue or _catalogue_of(values, getattr(self, "feature_names_in_", None))
+        described = self.catalogue or (self.prior.model.catalogue if self.prior else None)
+        catalogue = described or _catalogue_of(values[there], getattr(self, "feature_names_in_", None), weights)
         values = _with_inputs(values, catalogue)
         names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
         given = list(getattr(self, "feature_names_in_", []))
@@ -152,20 +180,38 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 f"where '{ours}' belongs; pick them with X[list(catalogue.names)], and let a ColumnTransformer keep "
                 "their names (verbose_feature_names_out=False)"
             )
-        _refuse_out_of_scale(values, catalogue)
+        if described:
+            _refuse_out_of_scale(values, catalogue)
+        values = values[there]
         if self.prior and not self.prior.fits(catalogue):
             raise ConfigError(
                 f"the prior '{self.prior.model.name}' has other signals, scales or inputs than the catalogue "
                 f"'{catalogue.name}'; leave the prior out"
             )
         outcomes = (self.classes_[labels] == self.positive_).astype(np.float64)
-        together = None if groups is None else np.asarray(groups)
+        seed = self.random_state
+        if not isinstance(seed, numbers.Integral):
+            seed = check_random_state(seed).randint(2**31 - 1)
         with one_blas_thread():
             self.pool_ = fit_pool(
-                values, outcomes, catalogue, together, prior=self.prior, seed=self.seed, n_jobs=self.n_jobs
+                values,
+                outcomes,
+                catalogue,
+                together,
+                prior=self.prior,
+                seed=int(seed),
+                n_jobs=self.n_jobs,
+                weights=weights,
             )
-            self.model_ = describe(self.pool_, values, outcomes, catalogue, prior=self.prior, seed=self.seed)
+            self.model_ = describe(self.pool_, values, outcomes, catalogue, prior=self.prior, weights=weights)
         return self
+
+    @property
+    def feature_importances_(self) -> Floats:
+        """Mean absolute contribution of each column of X, in log-odds, shape (n_features_in_,)."""
+        check_is_fitted(self)
+        sizes = self.model_.feature_importances
+        return np.array([sizes[name] for name in self.model_.terms[: self.n_features_in_]])
 
     def decision_function(self, X: ArrayLike) -> Floats:
         """Compute log-odds of the second of `classes_`, shape (n,)."""
@@ -188,11 +234,42 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         likelier = (self.decision_function(X) > 0).astype(int)
         return np.asarray(self.classes_[likelier])
 
+    # pickle, joblib and skops keep what its files keep, as JSON: no type of ours but this one is in what they write
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = {**super().__getstate__()}
+        state.pop("pool_", None)
+        if isinstance(self.catalogue, Catalogue):
+            state["catalogue"] = json.dumps(self.catalogue.to_dict())
+        if isinstance(self.prior, Prior):
+            state["prior"] = {"model": _written(self.prior.model), "rows": self.prior.rows}
+        if "model_" in state:
+            state["model_"] = _written(self.model_)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = {**state}
+        if isinstance(state["catalogue"], str):
+            state["catalogue"] = Catalogue.from_dict(json.loads(state["catalogue"]))
+        if isinstance(prior := state["prior"], dict):
+            state["prior"] = Prior(_read(prior["model"]), prior["rows"])
+        if "model_" in state:
+            state["model_"] = _read(state["model_"])
+        super().__setstate__(state)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _written(model: OfferModel) -> str:
+    return json.dumps({**model.to_dict(), "fingerprint": model.fingerprint})
+
+
+def _read(text: str) -> OfferModel:
+    return OfferModel.from_dict(json.loads(text))
 
 
 def _positive(classes: NDArray[Any], asked: Any) -> Any:
@@ -245,17 +322,18 @@ def _refuse_out_of_scale(values: Floats, catalogue: Catalogue) -> None:
         raise RatingsError("X", problems)
 
 
-def _catalogue_of(X: Floats, names: NDArray[Any] | None) -> Catalogue:
+def _catalogue_of(X: Floats, names: NDArray[Any] | None, weights: Weights) -> Catalogue:
     signals = []
     for j, column in enumerate(X.T):
-        seen = column[~np.isnan(column)]
+        there = ~np.isnan(column)
+        seen = column[there]
         low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 1.0)
         if not high - low > 1e-9 * max(abs(low), abs(high)):  # a constant has no scale; any will do
             high = low + max(1.0, abs(low))
         name = str(names[j]) if names is not None else f"x{j}"
         whole = high - low < 2 * KNOTS and bool((seen == np.round(seen)).all())
         step = 1.0 if whole and high - low == round(high - low) else (high - low) / (KNOTS - 1)
-        knots = () if whole else uneven_knots(seen, low, high, KNOTS)
+        knots = () if whole else uneven_knots(seen, low, high, KNOTS, some(weights, there))
         scale = Scale(uneven=knots) if knots else Scale(low, high, step)
         signals.append(Signal(name, name, "signals", scale=scale))
     outcome = "y" + "_" * max(len(signal.name) for signal in signals)  # a name that no column has
@@ -265,14 +343,23 @@ def _catalogue_of(X: Floats, names: NDArray[Any] | None) -> Catalogue:
 
 
 def describe(
-    pool: Pool, values: Floats, y: Floats, catalogue: Catalogue, *, prior: Prior | None = None, seed: int = 0
+    pool: Pool,
+    values: Floats,
+    y: Floats,
+    catalogue: Catalogue,
+    *,
+    prior: Prior | None = None,
+    weights: Weights = None,
 ) -> OfferModel:
     """Turn a fitted pool into a model: purified tables, and what is to be known of the rows learned from."""
     grid, completion = Grid.of(catalogue), pool.completion
     names = (*catalogue.names, *(item.name for item in catalogue.inputs))
     spans = [slice(*grid.offsets[j : j + 2]) for j in range(len(names))]
-    own, known = grid.weights(values), values if prior is None else np.concatenate([prior.rows, values])
-    shares = _shares(grid.weights(known), grid, completion)
+    own, known = weighted(grid.weights(values), weights), values
+    known_weights = weights
+    if prior is not None:
+        known, known_weights = np.concatenate([prior.rows, values]), after(len(prior.rows), weights)
+    shares = _shares(weighted(grid.weights(known), known_weights), grid, completion)
     terms = purify(pool.terms, shares)
     _clear_not_rated(terms)
     middle = [share @ part for share, part in zip(shares, pool.factors[1:], strict=True)]
@@ -280,7 +367,8 @@ def describe(
     factors += [part - centre for part, centre in zip(pool.factors[1:], middle, strict=True)]
     signals = known[:, : len(catalogue.signals)]
     rated = (signals >= np.array(catalogue.ends[0])).any(axis=1)
-    mean, spread = mean_and_spread(signals[rated], catalogue)
+    typical, spread = mean_and_spread(signals[rated], catalogue)
+    rated_weights = some(known_weights, rated)
     base_rate, weight = (prior.model.base_rate, PRIOR_ROWS) if prior else (0.0, 0.0)
     told = {"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None}
     if prior:
@@ -288,7 +376,7 @@ def describe(
     draft = OfferModel(
         name="offer-model",
         catalogue=catalogue,
-        base_rate=float((y.sum() + weight * base_rate) / (len(y) + weight)),
+        base_rate=float((weighted(y, weights).sum() + weight * base_rate) / (count(y, weights) + weight)),
         intercept=round(float(terms[()]), DECIMALS),
         tables={name: np.round(terms[(j,)], DECIMALS) for j, name in enumerate(names)},
         pairs=tuple(
@@ -307,12 +395,15 @@ def describe(
         variances={name: np.round(part, FACTOR_DECIMALS) for name, part in zip(names, pool.variances, strict=True)},
         counts={name: np.round(own[:, span].sum(axis=0), 6) for name, span in zip(names, spans, strict=True)},
         feature_importances={},
-        typical_range=TypicalRange(_ordinary(mean), _ordinary(spread)),
+        typical_range=TypicalRange(_ordinary(typical, rated_weights), _ordinary(spread, rated_weights)),
         trained_on=told,
     )
     added = draft.contributions(values if len(values) else known)
+    added_weights = weights if len(values) else known_weights
     sizes = {
-        kind: {name: float(np.abs(added[:, columns].sum(axis=1)).mean()) for name, columns in members.items()}
+        kind: {
+            name: float(mean(np.abs(added[:, columns].sum(axis=1)), added_weights)) for name, columns in members.items()
+        }
         for kind, members in signal_groups(catalogue).items()
     }
     sizes = {kind: dict(sorted(size.items(), key=lambda item: -item[1])) for kind, size in sizes.items()}
@@ -323,11 +414,11 @@ def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
     """Share of each cell of each term among the rows that have an answer there: what tables are centred on."""
     shares = []
     for term, size in enumerate(grid.sizes.tolist()):
-        count = cells[:, grid.offsets[term] : grid.offsets[term] + size].sum(axis=0)
-        count[-1] = 0.0
-        if term >= completion.signals or not count.any():
-            count[: grid.levels[term]] = completion.factors.shares[term]
-        shares.append(count / count.sum())
+        rows = cells[:, grid.offsets[term] : grid.offsets[term] + size].sum(axis=0)
+        rows[-1] = 0.0
+        if term >= completion.signals or not rows.any():
+            rows[: grid.levels[term]] = completion.factors.shares[term]
+        shares.append(rows / rows.sum())
     return shares
 
 
@@ -338,6 +429,6 @@ def _clear_not_rated(terms: Terms) -> None:
             np.moveaxis(table, axis, 0)[-1] = 0.0
 
 
-def _ordinary(values: Floats) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.005, 0.995]) if len(values) else (0.0, 1.0)
+def _ordinary(values: Floats, weights: Weights) -> tuple[float, float]:
+    low, high = quantile(values, [0.005, 0.995], weights) if len(values) else (0.0, 1.0)
     return round(float(low), 4), round(float(high), 4)

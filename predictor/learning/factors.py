@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import norm
 
+from predictor.learning.weights import Weights, count, mean, some, spread, weighted
 from predictor.model.factors import FactorModel, LeftOut
-from predictor.model.tables import Floats, Grid, Ints
+from predictor.model.tables import Floats, Grid, Ints, quantile
 from predictor.ratings.catalogue import Catalogue
 
 PSEUDO_ROWS = 5.0  # by which loadings, variances and correlations are shrunk
@@ -38,6 +39,7 @@ def fit_factors(
     catalogue: Catalogue,
     directions: Sequence[int],
     groups: NDArray[np.generic] | None = None,
+    weights: Weights = None,
 ) -> FactorModel:
     """Fit a factor model by EM (Rubin & Thayer 1982, Psychometrika 47:69-76), with gaps in the ratings.
 
@@ -53,79 +55,83 @@ def fit_factors(
         1, -1 or 0 for each signal: higher is better, lower is better, either.
     groups
         Rows that belong together, shape (n,), for the test of whether gaps go with the ratings.
+    weights
+        How often each row counts, shape (n,).
     """
     p = len(catalogue.signals)
-    shares = tuple(_shares(values, grid))
+    shares = tuple(_shares(values, grid, weights))
     if len(values) > ROWS:
-        some = slice(None, None, -(-len(values) // ROWS))
-        values, groups = values[some], None if groups is None else groups[some]
+        kept = slice(None, None, -(-len(values) // ROWS))
+        values, groups, weights = values[kept], None if groups is None else groups[kept], some(weights, kept)
     signals = values[:, :p]
     rated = (signals >= grid.low[:p]).astype(np.float64)
-    count = rated.sum(axis=0)
+    rows = weighted(rated, weights).sum(axis=0)
     positions = grid.positions(signals)
     middle = (grid.levels[:p] - 1) / 2
-    total = np.where(rated > 0, positions, 0.0).sum(axis=0)
-    mean = np.where(count > 0, total / np.maximum(count, 1), middle)
-    centred = np.where(rated > 0, positions - mean, 0.0)
-    square = (centred**2).sum(axis=0)
-    pooled = square.sum() / max(count.sum(), 1.0) or 1.0
-    sd = np.sqrt((square + PSEUDO_ROWS * pooled) / (count + PSEUDO_ROWS))
+    total = weighted(np.where(rated > 0, positions, 0.0), weights).sum(axis=0)
+    centre = np.where(rows > 0, total / np.where(rows > 0, rows, 1), middle)
+    centred = np.where(rated > 0, positions - centre, 0.0)
+    square = weighted(centred**2, weights).sum(axis=0)
+    pooled = square.sum() / (rows.sum() or 1.0) or 1.0
+    sd = np.sqrt((square + PSEUDO_ROWS * pooled) / (rows + PSEUDO_ROWS))
     sign = np.where(np.asarray(directions) < 0, -1.0, 1.0)
     z = centred / sd * sign
-    family = _families(catalogue, z, rated)
-    fit = _fit_tree(z, rated, family)
-    left_out = _left_out(np.isnan(signals))
+    family = _families(catalogue, z, rated, weights)
+    fit = _fit_tree(z, rated, family, weights=weights)
+    left_out = _left_out(np.isnan(signals), weights)
     if left_out is not None:
         gaps = left_out.z(np.isnan(signals))
-        if _go_together(gaps, fit.overall, groups):
-            fit = _fit_tree(z, rated, family, gaps)
+        if _go_together(gaps, fit.overall, groups, weights):
+            fit = _fit_tree(z, rated, family, gaps, weights)
         else:
             left_out = None
     loadings, unique, shift = fit.loadings, fit.unique, fit.shift
     if not np.all(directions):
         if left_out is not None:  # as one signal more, which every row has
             z, rated = np.column_stack([z, gaps]), np.column_stack([rated, np.ones(len(z))])
-        loadings, unique, shift = _free(z, rated, loadings, unique)
+        loadings, unique, shift = _free(z, rated, loadings, unique, weights)
     if left_out is not None:
         left_out = replace(left_out, loadings=loadings[p], unique=float(unique[p]))
-    return FactorModel(mean + shift[:p] * sign * sd, sd, loadings[:p] * sign[:, None], unique[:p], shares, left_out)
+    return FactorModel(centre + shift[:p] * sign * sd, sd, loadings[:p] * sign[:, None], unique[:p], shares, left_out)
 
 
-def _left_out(unrated: NDArray[np.bool_]) -> LeftOut | None:
+def _left_out(unrated: NDArray[np.bool_], weights: Weights) -> LeftOut | None:
     """Describe the share of signals that rows leave unrated; None where it hardly differs between them."""
     share = unrated.mean(axis=1) if len(unrated) else np.zeros(1)
-    if share.std() < VARIED:
+    if (varied := spread(share, weights)) < VARIED:
         return None
-    most = round(float(np.quantile(share, 0.99)), 6)
-    return LeftOut(round(float(share.mean()), 6), round(float(share.std()), 6), most, np.zeros(1), 1.0)
+    most = round(float(quantile(share, 0.99, weights)), 6)
+    return LeftOut(round(float(mean(share, weights)), 6), round(varied, 6), most, np.zeros(1), 1.0)
 
 
-def _go_together(gaps: Floats, overall: Floats, groups: NDArray[np.generic] | None) -> bool:
+def _go_together(gaps: Floats, overall: Floats, groups: NDArray[np.generic] | None, weights: Weights) -> bool:
     """Test whether gaps go with the overall impression, rows of a group taken together."""
     product = gaps * overall
     if groups is not None:
         member = np.unique(groups, return_inverse=True)[1].ravel()
-        product = np.asarray(np.bincount(member, weights=product), dtype=np.float64)
-    return bool(abs(product.sum()) > norm.ppf((1 + LEVEL) / 2) * np.sqrt((product**2).sum()))
+        product = np.asarray(np.bincount(member, weights=weighted(product, weights)), dtype=np.float64)
+        weights = None  # the sums hold them
+    error = np.sqrt(weighted(product**2, weights).sum())
+    return bool(abs(weighted(product, weights).sum()) > norm.ppf((1 + LEVEL) / 2) * error)
 
 
-def _shares(values: Floats, grid: Grid) -> list[Floats]:
+def _shares(values: Floats, grid: Grid, weights: Weights) -> list[Floats]:
     """Share of each level of each term among the rows that have one."""
-    cells, shares = grid.weights(values), []
+    cells, shares = weighted(grid.weights(values), weights), []
     for term, levels in enumerate(grid.levels):
         start = int(grid.offsets[term])
-        count = cells[:, start : start + int(levels)].sum(axis=0) + 1e-3
-        shares.append(np.round(count / count.sum(), 6))
+        rows = cells[:, start : start + int(levels)].sum(axis=0) + 1e-3
+        shares.append(np.round(rows / rows.sum(), 6))
         shares[-1][-1] += 1 - shares[-1].sum()
     return shares
 
 
-def _families(catalogue: Catalogue, z: Floats, rated: Floats) -> Ints:
+def _families(catalogue: Catalogue, z: Floats, rated: Floats, weights: Weights) -> Ints:
     """Number of each signal's family; where there is one only, clusters of signals that are rated alike."""
     names = np.array([signal.family for signal in catalogue.signals])
     p = len(names)
     if len(set(names)) == 1 and p > 2:
-        correlation = z.T @ z / (rated.T @ rated + PSEUDO_ROWS)
+        correlation = z.T @ weighted(z, weights) / (rated.T @ weighted(rated, weights) + PSEUDO_ROWS)
         distance = np.clip(1 - correlation, 0, 2)[np.triu_indices(p, 1)]
         clusters = max(1, min(MOST_CLUSTERS, p // 3))
         names = fcluster(linkage(distance, "average"), clusters, "maxclust")
@@ -145,19 +151,19 @@ class _Tree:
     overall: Floats
 
 
-def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None) -> _Tree:
+def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None, weights: Weights = None) -> _Tree:
     """Fit the tree; `gaps`, shape (n,), hang on the overall impression.
 
     A rating is `slope` times its family's impression, and that is `tie` times the overall one; given the rated
     signals both have closed forms, by one division for each family and one for all.
     """
-    (n, p), q = z.shape, int(family.max()) + 1
+    p, q, n = z.shape[1], int(family.max()) + 1, count(z, weights)
     member = np.eye(q)[family]
     slope, unique, tie = np.full(p, 0.7), np.full(p, 0.5), np.full(q, 0.8)
     if q == 1:
         tie[:] = 1.0
-    count, shift = rated.sum(axis=0), np.zeros(p)
-    of_gaps, gaps_z = 0.0, np.zeros(n) if gaps is None else gaps
+    counted, gaps_z = weighted(rated, weights), np.zeros(len(z)) if gaps is None else gaps
+    rows, shift, of_gaps = counted.sum(axis=0), np.zeros(p), 0.0
     for _ in range(TREE_STEPS):
         centred = z - rated * shift
         own = 1 - tie**2
@@ -172,20 +178,22 @@ def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None
         joint = pull * np.sqrt(overall_variance)
         own_variance = own * damped
         square = impression**2 + own_variance + joint**2
-        moment = np.einsum("ij,ij->j", rated, square[:, family])
-        cross = np.einsum("ij,ij->j", centred, impression[:, family])
+        moment = np.einsum("ij,ij->j", counted, square[:, family])
+        cross = np.einsum("ij,ij->j", weighted(centred, weights), impression[:, family])
         typical = (cross / np.maximum(moment, 1e-9)).mean()
         before = slope
         slope = np.maximum((cross + PSEUDO_ROWS * typical) / (moment + PSEUDO_ROWS), LEAST_LOADING)
-        left = (centred**2).sum(axis=0) - 2 * slope * cross + slope**2 * moment
-        unique = np.maximum((left + PSEUDO_ROWS / 2) / (count + PSEUDO_ROWS), 0.05)
-        if (count < n).any():  # what was not rated moves the means
+        left = weighted(centred**2, weights).sum(axis=0) - 2 * slope * cross + slope**2 * moment
+        unique = np.maximum((left + PSEUDO_ROWS / 2) / (rows + PSEUDO_ROWS), 0.05)
+        if not rated.all():  # what was not rated moves the means
             missed = centred - rated * impression[:, family] * slope
-            shift = shift + missed.sum(axis=0) / (count + PSEUDO_ROWS)
-        square_overall = float((overall**2 + overall_variance).sum())
-        of_gaps = float(np.clip(gaps_z @ overall[:, 0] / (square_overall + PSEUDO_ROWS), -MOST_OF_GAPS, MOST_OF_GAPS))
+            shift = shift + weighted(missed, weights).sum(axis=0) / (rows + PSEUDO_ROWS)
+        square_overall = float(weighted(overall**2 + overall_variance, weights).sum())
+        with_gaps = gaps_z @ weighted(overall[:, 0], weights) / (square_overall + PSEUDO_ROWS)
+        of_gaps = float(np.clip(with_gaps, -MOST_OF_GAPS, MOST_OF_GAPS))
         if q > 1:
-            moments = (impression.T @ impression + joint.T @ joint) / n + np.diag(own_variance.mean(axis=0))
+            moments = impression.T @ weighted(impression, weights) + joint.T @ weighted(joint, weights)
+            moments = moments / n + np.diag(mean(own_variance, weights))
             scale = np.sqrt(np.diag(moments))
             slope = slope * scale[family]
             moments = n * moments / np.outer(scale, scale)
@@ -212,32 +220,35 @@ def _one_factor(correlation: Floats, tie: Floats) -> Floats:
     return tie
 
 
-def _free(z: Floats, rated: Floats, tree: Floats, tree_unique: Floats) -> tuple[Floats, Floats, Floats]:
+def _free(
+    z: Floats, rated: Floats, tree: Floats, tree_unique: Floats, weights: Weights
+) -> tuple[Floats, Floats, Floats]:
     """Free all loadings, shrunk to those of the tree."""
     (n, _), k = z.shape, tree.shape[1]
     patterns, which = np.unique(rated, axis=0, return_inverse=True)
     which = which.ravel()
-    times = np.bincount(which, minlength=len(patterns)).astype(np.float64)
-    count, shift = rated.sum(axis=0), np.zeros(len(tree))
+    times = np.bincount(which, weights, minlength=len(patterns)).astype(np.float64)
+    counted = weighted(rated, weights)
+    rows, shift = counted.sum(axis=0), np.zeros(len(tree))
     loadings, unique = tree, tree_unique
     for _ in range(FREE_STEPS):
         centred = z - rated * shift
-        weights = loadings / unique[:, None]
-        products = (loadings[:, :, None] * weights[:, None, :]).reshape(-1, k * k)
+        scaled = loadings / unique[:, None]
+        products = (loadings[:, :, None] * scaled[:, None, :]).reshape(-1, k * k)
         covariance = np.linalg.inv((patterns @ products).reshape(-1, k, k) + np.eye(k))
-        scores = np.einsum("nab,nb->na", covariance[which], centred @ weights)
+        scores = np.einsum("nab,nb->na", covariance[which], centred @ scaled)
         outer = (scores[:, :, None] * scores[:, None, :]).reshape(n, k * k)
-        moments = rated.T @ outer + (patterns * times[:, None]).T @ covariance.reshape(-1, k * k)
-        moment, cross = moments.reshape(-1, k, k), centred.T @ scores
+        moments = counted.T @ outer + (patterns * times[:, None]).T @ covariance.reshape(-1, k * k)
+        moment, cross = moments.reshape(-1, k, k), weighted(centred, weights).T @ scores
         before = loadings
         right = (cross + PSEUDO_ROWS * tree)[..., None]
         loadings = np.linalg.solve(moment + PSEUDO_ROWS * np.eye(k), right)[..., 0]
-        left = (centred**2).sum(axis=0) - 2 * (loadings * cross).sum(axis=1)
+        left = weighted(centred**2, weights).sum(axis=0) - 2 * (loadings * cross).sum(axis=1)
         left = left + np.einsum("ja,jab,jb->j", loadings, moment, loadings)
-        unique = np.maximum((left + PSEUDO_ROWS * tree_unique) / (count + PSEUDO_ROWS), LEAST_UNIQUE)
-        if (count < n).any():
+        unique = np.maximum((left + PSEUDO_ROWS * tree_unique) / (rows + PSEUDO_ROWS), LEAST_UNIQUE)
+        if not rated.all():
             missed = centred - rated * (scores @ loadings.T)
-            shift = shift + missed.sum(axis=0) / (count + PSEUDO_ROWS)
+            shift = shift + weighted(missed, weights).sum(axis=0) / (rows + PSEUDO_ROWS)
         if np.abs(loadings - before).max() < SETTLED:
             break
     return loadings, unique, shift

@@ -11,15 +11,22 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
+from predictor.learning.weights import Weights, mean, spread, weighted
 from predictor.model.partial import Gaps
-from predictor.model.tables import Floats
+from predictor.model.tables import Floats, quantile
 
 SPREAD = 0.5  # prior standard deviation of the coefficient, in log-odds
 LEVEL = 0.99  # two-sided, of the test that keeps it
 VARIED = 0.02  # standard deviation of the shares under which there is nothing to learn from
 
 
-def fit_gaps(log_odds: Floats, y: Floats, share: Floats, groups: NDArray[np.generic] | None = None) -> Gaps:
+def fit_gaps(
+    log_odds: Floats,
+    y: Floats,
+    share: Floats,
+    groups: NDArray[np.generic] | None = None,
+    weights: Weights = None,
+) -> Gaps:
     """Fit the coefficient on out-of-fold log-odds, beside an intercept and a slope.
 
     Its standard error takes rows of a group together (Liang & Zeger 1986, Biometrika 73:13-22), since gaps cluster by
@@ -35,31 +42,34 @@ def fit_gaps(log_odds: Floats, y: Floats, share: Floats, groups: NDArray[np.gene
         Share of signals left out, 0 to 1, shape (n,).
     groups
         Rows that belong together, shape (n,).
+    weights
+        How often each row counts, shape (n,).
 
     Examples
     --------
     >>> fit_gaps(np.zeros(100), np.tile([0.0, 1.0], 50), np.zeros(100))
     Gaps(slope=0.0, mean=0.0, most=1.0)
     """
-    if share.std() < VARIED:
+    if spread(share, weights) < VARIED:
         return Gaps()
-    mean = float(share.mean())
-    design = np.column_stack([np.ones(len(y)), log_odds, share - mean])
+    typical = float(mean(share, weights))
+    design = np.column_stack([np.ones(len(y)), log_odds, share - typical])
     penalty = np.diag([0.0, 0.0, SPREAD**-2])
     beta = np.array([0.0, 1.0, 0.0])
     for _ in range(30):
         p = expit(design @ beta)
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + penalty + 1e-9 * np.eye(3)
-        step = np.linalg.solve(hessian, design.T @ (y - p) - penalty @ beta)
+        hessian = weighted(design * (p * (1 - p))[:, None], weights).T @ design + penalty + 1e-9 * np.eye(3)
+        step = np.linalg.solve(hessian, design.T @ weighted(y - p, weights) - penalty @ beta)
         beta = beta + np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-8:
             break
     score = design * (y - expit(design @ beta))[:, None]
+    squares = weighted(score, weights)
     if groups is not None:
         member = np.unique(groups, return_inverse=True)[1].ravel()
-        score = np.array([np.bincount(member, weights=column) for column in score.T]).T
+        score = squares = np.array([np.bincount(member, weights=column) for column in squares.T]).T
     inverse = np.linalg.inv(hessian)
-    error = float(np.sqrt((inverse @ (score.T @ score) @ inverse)[2, 2]))
+    error = float(np.sqrt((inverse @ (score.T @ squares) @ inverse)[2, 2]))
     if abs(beta[2]) < norm.ppf((1 + LEVEL) / 2) * error:
         return Gaps()
-    return Gaps(round(float(beta[2]), 6), round(mean, 6), round(float(np.quantile(share, 0.99)), 6))
+    return Gaps(round(float(beta[2]), 6), round(typical, 6), round(float(quantile(share, 0.99, weights)), 6))

@@ -20,6 +20,7 @@ from predictor.learning.gaps import fit_gaps
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression, project
 from predictor.learning.threads import one_blas_thread
+from predictor.learning.weights import Weights, after, count, some, weighted
 from predictor.model.factors import Completion
 from predictor.model.partial import Gaps, PartialTables
 from predictor.model.tables import Floats, Grid, Ints
@@ -100,6 +101,7 @@ def fit_pool(
     boosted: bool = True,
     seed: int = 0,
     n_jobs: int | None = None,
+    weights: Weights = None,
 ) -> Pool:
     """Fit the members, weigh them out of fold, and turn them into tables.
 
@@ -121,46 +123,50 @@ def fit_pool(
         Of folds and boosters.
     n_jobs
         How many fits run side by side; None leaves it to joblib's configuration.
+    weights
+        How often each row counts, above 0, shape (n,). Rows of a prior model count once.
     """
     grid, directions = Grid.of(catalogue), catalogue.directions
     known = np.concatenate([prior.rows, values]) if prior else values
     together = None if prior or groups is None else groups
-    completion = Completion(grid, fit_factors(known, grid, catalogue, directions, together), directions)
+    known_weights = after(len(known) - len(values), weights)
+    factor_model = fit_factors(known, grid, catalogue, directions, together, known_weights)
+    completion = Completion(grid, factor_model, directions)
     cells = completion.cells(values)
     known_cells = np.concatenate([completion.cells(prior.rows), cells]) if prior else cells
-    regressions = fit_regressions(cells, y, known_cells, grid, catalogue, prior)
+    regressions = fit_regressions(cells, y, known_cells, grid, catalogue, prior, weights=weights)
     leading = regressions.leading
     boosters: Boosters | None = None
-    weights, intercept, gaps = (1.0, 0.0), 0.0, Gaps()
-    fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed)
+    shares, intercept, gaps = (1.0, 0.0), 0.0, Gaps()
+    fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed, weights)
     left_out = np.isnan(values[:, : completion.signals]).mean(axis=1)
     if fold is not None and (boosted or left_out.any()):
         kappa = _kappa(values, regressions.terms, grid, completion)
-        first = _OutOfFold(cells, y, known_cells, grid, catalogue, prior, fold, regressions, kappa, n_jobs)
+        first = _OutOfFold(cells, y, known_cells, grid, catalogue, prior, fold, regressions, kappa, n_jobs, weights)
         of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
         if boosted:
-            boosters = _boost(cells, y, grid, fold, first, kappa, of_terms, seed, n_jobs)
+            boosters = _boost(cells, y, grid, fold, first, kappa, of_terms, seed, n_jobs, weights)
         if boosters:
             second = kappa * boosters.out_of_fold
-            intercept, *both = weigh(first.log_odds(), second, y)
-            weights = both[0], both[1]
+            intercept, *both = weigh(first.log_odds(), second, y, weights)
+            shares = both[0], both[1]
         # On the rows that it was fitted on, the regression shows whether gaps may tell anything, before folds do.
-        if fit_gaps(kappa * evaluate(regressions.terms, cells, grid), y, left_out, groups).slope:
-            mixed = weights[0] * first.log_odds() + (intercept + weights[1] * second if boosters else 0.0)
-            gaps = fit_gaps(mixed, y, left_out, groups)
+        if fit_gaps(kappa * evaluate(regressions.terms, cells, grid), y, left_out, groups, weights).slope:
+            mixed = shares[0] * first.log_odds() + (intercept + shares[1] * second if boosters else 0.0)
+            gaps = fit_gaps(mixed, y, left_out, groups, weights)
     terms = regressions.terms
-    start, factors, variances = leading.uncertainty(known_cells)
-    scale = weights[0]
+    start, factors, variances = leading.uncertainty(known_cells, known_weights)
+    scale = shares[0]
     if boosters:
-        terms = add([(1.0, {(): np.array(intercept)}), (weights[0], terms), (weights[1], boosters.terms)])
+        terms = add([(1.0, {(): np.array(intercept)}), (shares[0], terms), (shares[1], boosters.terms)])
         # Both members err alike where rows are few: standard deviations add up. The boosters' is known on average.
-        scale += weights[1] * np.sqrt(boosters.variance / leading.variance(known_cells))
+        scale += shares[1] * np.sqrt(boosters.variance / leading.variance(known_cells, known_weights))
     cuts = grid.offsets[1:-1]
     return Pool(
         completion=completion,
         regressions=regressions,
         boosters=boosters,
-        weights=weights,
+        weights=shares,
         terms=terms,
         gaps=gaps,
         factors=[scale * start, *np.split(scale * factors, cuts)],
@@ -186,6 +192,7 @@ def fit_regressions(
     catalogue: Catalogue,
     prior: Prior | None = None,
     start: Regressions | None = None,
+    weights: Weights = None,
 ) -> Regressions:
     """Fit the regression; with a prior model, from it and without it, mixed in log-odds by their evidence.
 
@@ -205,23 +212,30 @@ def fit_regressions(
         A model to start from.
     start
         Fits on nearly the same rows, to start from.
+    weights
+        How often each of the rows to learn from counts, shape (n,).
     """
     directions = catalogue.directions
+    known_weights = after(len(known) - len(cells), weights)
     if prior is None:
-        basis = start.alone.basis if start and start.alone else choose_basis(cells, grid, catalogue, SPREADS)
-        alone = _fit(cells, y, cells, basis, directions, start=start.alone if start else None)
+        if start and start.alone:
+            basis = start.alone.basis
+        else:
+            basis = choose_basis(cells, grid, catalogue, SPREADS, weights=weights)
+        alone = _fit(cells, y, cells, basis, directions, start=start.alone if start else None, weights=weights)
         return Regressions(alone.terms(), alone, 0.0, alone)
     model = prior.model
     if start and start.started:
         basis = start.started.basis
     else:
-        basis = choose_basis(known, grid, catalogue, SPREADS, prior.terms)
+        basis = choose_basis(known, grid, catalogue, SPREADS, prior.terms, known_weights)
     precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in so many rows
     from_prior = (model.intercept, precision)
-    started = _fit(cells, y, known, basis, directions, from_prior, start=start.started if start else None)
+    before = start.started if start else None
+    started = _fit(cells, y, known, basis, directions, from_prior, start=before, weights=weights)
     if not len(y):
         return Regressions(started.terms(), started, 1.0, None, started)
-    alone = fit_regressions(cells, y, cells, grid, catalogue, start=start).leading
+    alone = fit_regressions(cells, y, cells, grid, catalogue, start=start, weights=weights).leading
     trust = float(expit(TRUST_ODDS + started.evidence - alone.evidence))
     terms = add([(trust, started.terms()), (1 - trust, alone.terms())])
     share = trust * started.left(known[: len(prior.rows)])
@@ -236,6 +250,7 @@ def _fit(
     directions: Sequence[int],
     prior: tuple[float, float] | None = None,
     start: Regression | None = None,
+    weights: Weights = None,
 ) -> Regression:
     """Fit a regression; where signals have directions, with tables that never fall against them, whoever rated.
 
@@ -243,19 +258,19 @@ def _fit(
     weigh less than nothing.
     """
     if start is not None:
-        return fit_regression(cells, y, basis, prior, steps=start.steps, start=start)
+        return fit_regression(cells, y, basis, prior, steps=start.steps, start=start, weights=weights)
     if not any(directions):
-        return fit_regression(cells, y, basis, prior)
+        return fit_regression(cells, y, basis, prior, weights=weights)
     free = None
     if basis.pairs:
-        free = fit_regression(cells, y, basis, prior)
+        free = fit_regression(cells, y, basis, prior, weights=weights)
         m = basis.main.shape[1]
         main = replace(basis, pairs=(), prior={})
         coefficients = project(free.coefficients[:m], free.covariance[1 : m + 1, 1 : m + 1], main.steps(directions))
         table = basis.main @ coefficients
         table[int(basis.grid.offsets[len(directions)]) :] = 0.0
-        basis = basis.scaled_by_inputs(table, known)
-    return fit_regression(cells, y, basis, prior, steps=basis.steps(directions), start=free)
+        basis = basis.scaled_by_inputs(table, known, after(len(known) - len(cells), weights))
+    return fit_regression(cells, y, basis, prior, steps=basis.steps(directions), start=free, weights=weights)
 
 
 def _boost(
@@ -268,34 +283,36 @@ def _boost(
     directions: Ints,
     seed: int,
     n_jobs: int | None,
+    weights: Weights,
 ) -> Boosters | None:
     """Fit boosters of pairs, or of triples where these are better; None where they add little to the regression.
 
     A few folds are tried first; the others, the regression's as well, are fitted where boosters pass. What was not
     rated draws log-odds towards zero by `kappa`.
     """
-    count = int(fold.max()) + 1
+    folds = int(fold.max()) + 1
     tried = fold < TRIAL
-    options: dict[str, Any] = {"directions": directions, "seed": seed, "n_jobs": n_jobs}
+    options: dict[str, Any] = {"directions": directions, "seed": seed, "n_jobs": n_jobs, "weights": weights}
     best: tuple[float, int, list[Fit]] | None = None
     for order in (2, 3):
-        if too_large(grid, order, len(y)):
+        if too_large(grid, order, count(y, weights)):
             break
-        small = fit_folds(cells, y, grid, fold, range(min(TRIAL, count)), order=order, **options)
-        second = kappa * average(small, cells, grid, fold).out_of_fold
-        _, regression, boosters = weigh(first.log_odds(TRIAL)[tried], second[tried], y[tried])
+        small = fit_folds(cells, y, grid, fold, range(min(TRIAL, folds)), order=order, **options)
+        second = kappa * average(small, cells, grid, fold, weights).out_of_fold
+        _, regression, boosters = weigh(first.log_odds(TRIAL)[tried], second[tried], y[tried], some(weights, tried))
         if boosters < LEAST:
             break
-        loss = float(np.logaddexp(0, (1 - 2 * y[tried]) * second[tried]).sum())
+        lost = np.logaddexp(0, (1 - 2 * y[tried]) * second[tried])
+        loss = float(weighted(lost, some(weights, tried)).sum())
         best = (loss, order, small) if best is None or loss < best[0] else best
         if boosters < regression:
             break
     if best is None:
         return None
     _, order, small = best
-    small = small + fit_folds(cells, y, grid, fold, range(TRIAL, count), order=order, **options)
-    found = average(enlarge(small, cells, y, grid, fold, order=order, **options), cells, grid, fold)
-    return found if weigh(first.log_odds(), kappa * found.out_of_fold, y)[2] >= LEAST else None
+    small = small + fit_folds(cells, y, grid, fold, range(TRIAL, folds), order=order, **options)
+    whole = average(enlarge(small, cells, y, grid, fold, order=order, **options), cells, grid, fold, weights)
+    return whole if weigh(first.log_odds(), kappa * whole.out_of_fold, y, weights)[2] >= LEAST else None
 
 
 class _OutOfFold:
@@ -313,8 +330,9 @@ class _OutOfFold:
         start: Regressions,
         kappa: Floats,
         n_jobs: int | None,
+        weights: Weights,
     ) -> None:
-        self._rows, self._about = (cells, y, known), (grid, catalogue, prior, start)
+        self._rows, self._about = (cells, y, known, weights), (grid, catalogue, prior, start)
         self._fold, self._kappa, self._n_jobs = fold, kappa, n_jobs
         self._log_odds = np.full(len(y), np.nan)
 
@@ -334,6 +352,7 @@ def _fit_without(
     cells: Floats,
     y: Floats,
     known: Floats,
+    weights: Weights,
     grid: Grid,
     catalogue: Catalogue,
     prior: Prior | None,
@@ -343,25 +362,28 @@ def _fit_without(
     """Fit on all rows but those `outside`, and give the log-odds of these."""
     inside = np.concatenate([np.ones(len(known) - len(cells), dtype=bool), ~outside])
     with one_blas_thread():  # in this process, too, which may be another
-        fitted = fit_regressions(cells[~outside], y[~outside], known[inside], grid, catalogue, prior, start)
+        rows = cells[~outside], y[~outside], known[inside]
+        fitted = fit_regressions(*rows, grid, catalogue, prior, start, some(weights, ~outside))
         return evaluate(fitted.terms, cells[outside], grid)
 
 
-def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int) -> Ints | None:
+def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Weights = None) -> Ints | None:
     """Deal whole groups to folds in order of their share of offers, ties at random; None where outcomes are too few."""
-    if min(y.sum(), len(y) - y.sum()) < RARER:
+    rows, offers = count(y, weights), weighted(y, weights)
+    if min(offers.sum(), rows - offers.sum()) < RARER:
         return None
     _, member = np.unique(groups, return_inverse=True)
-    rate = np.bincount(member, weights=y) / np.bincount(member)
+    rate = np.bincount(member, offers) / np.bincount(member, weights)
     order = np.lexsort((np.random.default_rng(seed).random(len(rate)), rate))
     fold = np.empty(len(rate), dtype=np.int64)
-    fold[order] = np.arange(len(rate)) % (FOLDS if len(y) < MANY_ROWS else FOLDS_MANY)
+    fold[order] = np.arange(len(rate)) % (FOLDS if rows < MANY_ROWS else FOLDS_MANY)
     fold = fold[member]
-    rarer = [np.bincount(y[fold != k].astype(int), minlength=2).min() for k in range(fold.max() + 1)]
+    inside = [fold != k for k in range(fold.max() + 1)]
+    rarer = [np.bincount(y[kept].astype(int), some(weights, kept), minlength=2).min() for kept in inside]
     return fold if fold.max() > 0 and min(rarer) >= RARER // 2 else None
 
 
-def weigh(first: Floats, second: Floats, y: Floats) -> tuple[float, float, float]:
+def weigh(first: Floats, second: Floats, y: Floats, weights: Weights = None) -> tuple[float, float, float]:
     """Choose what the members count: the least out-of-fold log-loss plus the cost of leaving the first.
 
     Log-odds = intercept + slope ((1 - w) first + w second), 0 <= w <= 1.
@@ -377,8 +399,8 @@ def weigh(first: Floats, second: Floats, y: Floats) -> tuple[float, float, float
         intercept, slope, w = at
         mix = first + w * gap
         eta = intercept + slope * mix
-        rest = expit(eta) - y
-        value = np.sum(np.logaddexp(0, eta) - y * eta) + TOLL * w + PULL * w * w
+        rest = weighted(expit(eta) - y, weights)
+        value = np.sum(weighted(np.logaddexp(0, eta) - y * eta, weights)) + TOLL * w + PULL * w * w
         value += CALIBRATION * ((slope - 1) ** 2 + intercept**2)
         return float(value), np.array(
             [

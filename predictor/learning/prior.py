@@ -28,6 +28,9 @@ class Prior:
     model: OfferModel
     rows: Floats
 
+    def __repr__(self) -> str:
+        return f"<Prior by {self.model!r}>"
+
     def fits(self, catalogue: Catalogue) -> bool:
         """Whether a catalogue has the same signals and inputs, with the same answers."""
         own = self.model.catalogue

@@ -18,6 +18,7 @@ from scipy.special import expit
 
 from predictor.learning.basis import Basis
 from predictor.learning.decomposition import Terms
+from predictor.learning.weights import Weights, count, mean, weighted
 from predictor.model.tables import Floats
 
 
@@ -107,17 +108,17 @@ class Regression:
         """The regression as tables."""
         return {(): np.array(self.intercept), **self.basis.tables(self.coefficients)}
 
-    def variance(self, cells: Floats) -> float:
+    def variance(self, cells: Floats, weights: Weights = None) -> float:
         """Mean variance of the log-odds over rows given as cell weights."""
         phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
-        return float(UNSHOWN + np.einsum("ij,ij->i", phi @ self.covariance, phi).mean())
+        return float(UNSHOWN + mean(np.einsum("ij,ij->i", phi @ self.covariance, phi), weights))
 
     def left(self, cells: Floats) -> float:
         """Share, 0 to 1, of the prior variance of rows' log-odds that the rows learned from left standing."""
         phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
         return float(np.einsum("ij,jk,ik->", phi, self.after, phi, optimize=True) / (phi**2 @ self.before).sum())
 
-    def uncertainty(self, cells: Floats) -> tuple[Floats, Floats, Floats]:
+    def uncertainty(self, cells: Floats, weights: Weights = None) -> tuple[Floats, Floats, Floats]:
         """Write the covariance as in factor analysis: a few directions, and what each cell has of its own.
 
         The directions are those that carry most of the variance of the log-odds over the given rows. What they leave
@@ -135,19 +136,19 @@ class Regression:
         """
         # pairs count at the mean of their input, so that main and pairs, which make up for each other, are one
         tables = np.column_stack(
-            [self.basis.main, *(cells[:, cell].mean() * table for cell, table in self.basis.pairs)]
+            [self.basis.main, *(mean(cells[:, cell], weights) * table for cell, table in self.basis.pairs)]
         )
         phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
-        exact = self.variance(cells)
+        exact = self.variance(cells, weights)
         root = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.covariance)))
-        _, turn = np.linalg.eigh(root.T @ (phi.T @ phi / len(phi)) @ root)
+        _, turn = np.linalg.eigh(root.T @ (phi.T @ weighted(phi, weights) / count(phi, weights)) @ root)
         kept = (root @ turn[:, ::-1])[:, :FACTORS]
         kept = np.column_stack([kept, np.sqrt(UNSHOWN) * (np.arange(len(kept)) == 0)])
         factors = tables @ kept[1:]
         own = np.einsum("ij,ij->i", tables @ self.covariance[1:, 1:], tables)
         own = np.maximum(own - (factors**2).sum(axis=1), 0.0)
-        shown = ((kept[0] + cells @ factors) ** 2).sum(axis=1).mean()
-        left = float((cells @ own).mean())
+        shown = mean(((kept[0] + cells @ factors) ** 2).sum(axis=1), weights)
+        left = float(mean(cells @ own, weights))
         return kept[0], factors, own * max(0.0, exact - shown) / left if left > 0 else own
 
 
@@ -159,6 +160,7 @@ def fit_regression(
     *,
     steps: Floats | None = None,
     start: Regression | None = None,
+    weights: Weights = None,
 ) -> Regression:
     """Fit by evidence: Newton steps for the coefficients inside Newton steps for the log precisions of the blocks.
 
@@ -181,6 +183,8 @@ def fit_regression(
         Combinations of coefficients that must not be negative, shape (steps, columns); see `Basis.steps`.
     start
         A fit on nearly the same rows and the same basis, to start from: it ends at the same fit, sooner.
+    weights
+        How often each row counts, shape (n,).
     """
     phi = np.column_stack([np.ones(len(cells)), basis.design(cells)])
     size, blocks = phi.shape[1], len(basis.names)
@@ -193,23 +197,24 @@ def fit_regression(
         column = 1 + np.flatnonzero(basis.block < 0)[0]
         centre[0], fixed[0] = prior
         centre[column], fixed[column] = 1.0, PRIOR_SLOPE**-2
-    count = inside.sum(axis=0)
+    columns = inside.sum(axis=0)
     chosen = [SPREADS[name] for name in basis.names]
     middle = -2 * np.log([spread.median * (WITH_PRIOR if prior else 1.0) for spread in chosen])
     tie = np.array([spread.shared for spread in chosen])
     hyper = np.linalg.inv(4 * (np.diag([spread.own**2 for spread in chosen]) + np.outer(tie, tie)))
     rho, w = middle.copy(), centre.copy()
     if not prior:
-        w[0] = np.log((y.sum() + 1) / (len(y) - y.sum() + 1))
+        offers = weighted(y, weights).sum()
+        w[0] = np.log((offers + 1) / (count(y, weights) - offers + 1))
     if start is not None:
         rho, w = start.settled
     for _ in range(60):
         a = np.exp(rho)
-        w, inverse, logdet = _mode(phi, y, fixed + inside @ a, w, centre)
+        w, inverse, logdet = _mode(phi, y, fixed + inside @ a, w, centre, weights)
         square, trace = inside.T @ w**2, inside.T @ np.diag(inverse)
         moved = inside * w[:, None]
         slope = -(inverse @ moved) * a  # d w / d rho
-        gradient = 0.5 * (count - a * square - a * trace) - hyper @ (rho - middle)
+        gradient = 0.5 * (columns - a * square - a * trace) - hyper @ (rho - middle)
         curvature = (
             0.5 * np.diag(a * (square + trace))
             + (moved.T @ slope) * a[:, None]
@@ -227,10 +232,10 @@ def fit_regression(
         w = w + slope @ step * (biggest < 1)
     doubt = slope @ vectors / np.sqrt(values)
     precision = fixed + inside @ np.exp(rho)
-    evidence = _log_likelihood(y, phi @ w) + 0.5 * (np.log(precision).sum() - logdet)
+    evidence = _log_likelihood(y, phi @ w, weights) + 0.5 * (np.log(precision).sum() - logdet)
     evidence -= 0.5 * (precision @ (w - centre) ** 2 + (rho - middle) @ hyper @ (rho - middle))
     evidence += 0.5 * float(np.linalg.slogdet(hyper)[1] - np.log(values).sum())
-    base, base_evidence = _base_rate(y)
+    base, base_evidence = _base_rate(y, weights)
     belief = 1.0
     if not prior:
         belief = float(expit(DOUBT_ODDS + DOUBT_SHARE * (evidence - base_evidence)))
@@ -290,34 +295,36 @@ def project(w: Floats, covariance: Floats, steps: Floats) -> Floats:
     return np.asarray(w - root @ (rest[:-1] / rest[-1]))
 
 
-def _base_rate(y: Floats) -> tuple[float, float]:
+def _base_rate(y: Floats, weights: Weights) -> tuple[float, float]:
     """Give log-odds of the base rate at the posterior mode, and the evidence for it alone."""
-    w = 0.0
+    w, n, offers = 0.0, count(y, weights), weighted(y, weights).sum()
     for _ in range(30):
         p = float(expit(w))
-        precision = len(y) * p * (1 - p) + INTERCEPT_PRECISION
-        w += (y.sum() - len(y) * p - INTERCEPT_PRECISION * w) / precision
-    evidence = _log_likelihood(y, np.full(len(y), w)) - 0.5 * INTERCEPT_PRECISION * w**2
+        precision = n * p * (1 - p) + INTERCEPT_PRECISION
+        w += (offers - n * p - INTERCEPT_PRECISION * w) / precision
+    evidence = _log_likelihood(y, np.full(len(y), w), weights) - 0.5 * INTERCEPT_PRECISION * w**2
     return w, evidence + 0.5 * float(np.log(INTERCEPT_PRECISION / precision))
 
 
-def _mode(phi: Floats, y: Floats, precision: Floats, w: Floats, centre: Floats) -> tuple[Floats, Floats, float]:
+def _mode(
+    phi: Floats, y: Floats, precision: Floats, w: Floats, centre: Floats, weights: Weights
+) -> tuple[Floats, Floats, float]:
     """Maximise the penalised logistic likelihood by Newton's method.
 
     Gives the mode, the inverse Hessian and the logarithm of the Hessian's determinant.
     """
     eta = phi @ w
-    now = _log_likelihood(y, eta)
+    now = _log_likelihood(y, eta, weights)
     for _ in range(50):
         p = expit(eta)
-        hessian, root = np.diag(precision), np.sqrt(p * (1 - p))
+        hessian, root = np.diag(precision), np.sqrt(weighted(p * (1 - p), weights))
         for start in range(0, len(phi), 8192):  # in slices, since a weighted copy of 100,000 rows is large
             part = phi[start : start + 8192] * root[start : start + 8192, None]
             hessian += part.T @ part
         factor, failed = lapack.dpotrf(hessian, lower=1)
         if failed:
             raise FloatingPointError("the Hessian is not positive definite, which its prior should ensure")
-        gradient = phi.T @ (y - p) - precision * (w - centre)
+        gradient = phi.T @ weighted(y - p, weights) - precision * (w - centre)
         step = lapack.dpotrs(factor, gradient, lower=1)[0]
         expected = float(gradient @ step)
         if expected < 1e-4:
@@ -326,7 +333,7 @@ def _mode(phi: Floats, y: Floats, precision: Floats, w: Floats, centre: Floats) 
         move, length = phi @ step, 1.0
         while True:
             new_w, new_eta = w + length * step, eta + length * move
-            new = _log_likelihood(y, new_eta)
+            new = _log_likelihood(y, new_eta, weights)
             change = new - now - 0.5 * float(precision @ ((new_w - centre) ** 2 - (w - centre) ** 2))
             if change >= 1e-4 * length * expected or length < 1e-6:
                 break
@@ -336,5 +343,5 @@ def _mode(phi: Floats, y: Floats, precision: Floats, w: Floats, centre: Floats) 
     return w, lower + np.tril(lower, -1).T, 2 * float(np.log(np.diag(factor)).sum())
 
 
-def _log_likelihood(y: Floats, eta: Floats) -> float:
-    return float(y @ eta - np.logaddexp(0, eta).sum())
+def _log_likelihood(y: Floats, eta: Floats, weights: Weights) -> float:
+    return float(weighted(y, weights) @ eta - weighted(np.logaddexp(0, eta), weights).sum())

@@ -66,6 +66,8 @@ def strongest_pairs(data: ModelData, k: int = 10) -> list[tuple[Pair, float]]:
     each level was seen, not how often two of them together.
     """
     n = data.trained_on["n"]  # with none, every cell counts alike
-    shares = {name: count / n if n else np.full(len(count), 1 / len(count)) for name, count in data.counts.items()}
+    shares = {
+        name: count / count.sum() if n else np.full(len(count), 1 / len(count)) for name, count in data.counts.items()
+    }
     sizes = [(pair, float(np.sqrt(shares[pair.first] @ pair.log_odds**2 @ shares[pair.second]))) for pair in data.pairs]
     return sorted(sizes, key=lambda item: -item[1])[:k]

@@ -47,6 +47,16 @@ class OfferModel(ModelData):
     True
     """
 
+    def __repr__(self) -> str:
+        simulated = "SIMULATED " if self.simulated else ""
+        rows = f"{self.trained_on['n']:,} {simulated}interviews"
+        return f"<OfferModel {self.name!r}: {len(self.signals)} signals, trained on {rows}>"
+
+    def _repr_html_(self) -> str:
+        from predictor.model.notebook import model_html
+
+        return model_html(self)
+
     # -- predict ---------------------------------------------------------------------------------------------------
 
     def predict(self, ratings: Mapping[str, Any], *, base_rate: float | None = None) -> Prediction:

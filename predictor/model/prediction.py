@@ -87,6 +87,11 @@ class Prediction:
     notes: tuple[str, ...]
     model: Mapping[str, Any]
 
+    def _repr_html_(self) -> str:
+        from predictor.model.notebook import prediction_html
+
+        return prediction_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data, ready for JSON."""
         # Written out, since `dataclasses.asdict`, which gives the same, takes longer than predicting.

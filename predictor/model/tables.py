@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,7 +189,9 @@ class Grid:
         return cells[:, :-1]
 
 
-def uneven_knots(values: Floats, low: float, high: float, count: int = 11) -> tuple[float, ...]:
+def uneven_knots(
+    values: Floats, low: float, high: float, count: int = 11, weights: Floats | None = None
+) -> tuple[float, ...]:
     """Place knots where values are, if evenly spaced ones would be wasted: if half of the gaps between them hold few.
 
     Evenly used columns keep even knots, on which tables are smoother.
@@ -201,6 +204,8 @@ def uneven_knots(values: Floats, low: float, high: float, count: int = 11) -> tu
         Ends of its scale.
     count
         Number of knots.
+    weights
+        How often each value counts, shape (n,); None for once.
 
     Returns
     -------
@@ -214,13 +219,45 @@ def uneven_knots(values: Floats, low: float, high: float, count: int = 11) -> tu
     >>> uneven_knots(np.append(np.arange(100.0), 5000.0), 0, 5000, count=5)
     (0.0, 25.0, 50.0, 75.0, 5000.0)
     """
-    if len(values) < FEW_VALUES:
+    rows = len(values) if weights is None else weights.sum()
+    if rows < FEW_VALUES:
         return ()
-    share = np.histogram(values, bins=count - 1, range=(low, high))[0] / len(values)
+    share = np.histogram(values, bins=count - 1, range=(low, high), weights=weights)[0] / rows
     if np.sort(share)[: (count - 1) // 2 + 1].sum() > WASTED:
         return ()
-    knots = np.unique(np.concatenate([[low], np.quantile(values, np.linspace(0, 1, count)[1:-1]), [high]]))
+    knots = np.unique(np.concatenate([[low], quantile(values, np.linspace(0, 1, count)[1:-1], weights), [high]]))
     return tuple(knots.tolist()) if len(knots) > 2 else ()
+
+
+def quantile(values: Floats, shares: Any, weights: Floats | None = None) -> Any:
+    """Compute quantiles as `numpy.quantile` does, of values that count for more or less than once.
+
+    Parameters
+    ----------
+    values
+        Shape (n,), none missing.
+    shares
+        Which quantiles, 0 to 1.
+    weights
+        How often each value counts, shape (n,); None for once.
+
+    Examples
+    --------
+    >>> quantile(np.array([1.0, 2.0, 4.0]), 0.75, np.array([2.0, 1.0, 2.0]))
+    np.float64(4.0)
+    >>> quantile(np.array([1.0, 1.0, 2.0, 4.0, 4.0]), 0.75)
+    np.float64(4.0)
+    """
+    if weights is None:
+        return np.quantile(values, shares)
+    order = np.argsort(values)
+    ordered, ends = values[order], np.cumsum(weights[order])
+    place = max(float(ends[-1]) - 1, 0.0) * np.asarray(shares)
+    below = np.floor(place)
+    last = len(ends) - 1
+    low = ordered[np.minimum(np.searchsorted(ends, below, side="right"), last)]
+    high = ordered[np.minimum(np.searchsorted(ends, below + 1, side="right"), last)]
+    return low + (place - below) * (high - low)
 
 
 class Tables:

@@ -345,6 +345,10 @@ class Catalogue:
     context: tuple[str, ...] = ()
     learned_ends: bool = False
 
+    def __repr__(self) -> str:
+        inputs = f", inputs {', '.join(item.name for item in self.inputs)}" if self.inputs else ""
+        return f"<Catalogue {self.name!r}: {len(self.signals)} signals{inputs}>"
+
     def __post_init__(self) -> None:
         problems = [
             f"{what}: {text!r:.60} has a control character, {found!a}; take it out"

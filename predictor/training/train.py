@@ -294,6 +294,15 @@ class TrainingResult:
     warnings: tuple[str, ...]
     seconds: float
 
+    def __repr__(self) -> str:
+        loss = f": log-loss {self.scores['log_loss']}" if self.scores else ""
+        return f"<TrainingResult {self.name!r} of {self.data['n']:,} interviews{loss}>"
+
+    def _repr_html_(self) -> str:
+        from predictor.training.notebook import result_html
+
+        return result_html(self)
+
     @property
     def model(self) -> OfferModel:
         """The model of tables.
@@ -358,7 +367,7 @@ def train(
     y, groups = ratings.y, _groups(ratings)
     prior = _prior(ratings, config) if config.model == POOL else None
     folds = _folds(ratings, groups, config, needed=prior is None)
-    classifier = OfferClassifier(ratings.catalogue, prior=prior, seed=config.seed)
+    classifier = OfferClassifier(ratings.catalogue, prior=prior, random_state=config.seed)
     with threadpool_limits(1):  # many small fits side by side: threads inside each would only get in the way
         X, catalogue = ratings.features, ratings.catalogue
         jobs = (delayed(_run)(fold, classifier, X, y, groups, catalogue, config) for fold in folds)

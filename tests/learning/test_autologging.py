@@ -34,11 +34,11 @@ def new(what):
 
 some = simulate_interviews(80, seed=1).labelled()
 X, y = some.features, some.y
-OfferClassifier(some.catalogue, seed=3).fit(X, y)
+OfferClassifier(some.catalogue, random_state=3).fit(X, y)
 new("fit")
 with mlflow.start_run():
     OfferClassifier().fit(X=X, y=y)
-    OfferClassifier(seed=7).fit(X, y)  # other parameters: MLflow refuses them, the fit goes on
+    OfferClassifier(random_state=7).fit(X, y)  # other parameters: MLflow refuses them, the fit goes on
 new("within a run")
 try:
     OfferClassifier().fit(X.iloc[:, :2], y[:3])
@@ -73,7 +73,7 @@ def test_one_run_a_fit(tmp_path: Path, switch: str) -> None:
         "another's": ["LogisticRegression"],
     }
     ((_, status, params, metrics, files),) = told["fit"]
-    assert (status, params["seed"], files) == ("FINISHED", "3", ["model.json"])
+    assert (status, params["random_state"], files) == ("FINISHED", "3", ["model.json"])
     assert set(metrics) == {"training_log_loss", "training_accuracy_score", "training_roc_auc"}
     assert 0 < metrics["training_log_loss"] < 0.7
     assert told["that fails"][0][1] == "FAILED"
