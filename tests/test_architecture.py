@@ -46,7 +46,7 @@ LAYERS = {
     "__main__": 9,
 }
 STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}, "serving": {"tracking", "batch"}, "batch": {"serving", "learning", "reports", "tracking", "trainings"}}  # fmt: skip
-HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "skops", "pyarrow", "distributed")
+HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "pyarrow", "distributed")
 
 
 def test_imports_run_downward_only() -> None:

@@ -20,7 +20,7 @@ from predictor.learning.importance import parts
 from predictor.learning.pool import Pool, fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
-from predictor.learning.threads import one_blas_thread
+from predictor.learning.threads import one_thread
 from predictor.model import OfferModel, Pair, Pattern, Triple, pattern_of, probability
 from predictor.outcomes import is_offer, plain_word
 from predictor.ratings import out_of_scale, within_learned_ends
@@ -154,7 +154,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             )
         outcomes = (self.classes_[labels] == self.positive_).astype(np.float64)
         together = None if groups is None else np.asarray(groups)
-        with one_blas_thread():
+        with one_thread("blas"):
             self.pool_ = fit_pool(
                 values, outcomes, catalogue, together, prior=self.prior, seed=self.seed, n_jobs=self.n_jobs
             )
