@@ -107,7 +107,6 @@ def test_signals_rated_alike_are_named(planted: Ratings) -> None:
 
 def test_intervals_know_of_groups(model: OfferModel, interviews: Ratings) -> None:
     """Every row four times under one candidate: four times the rows, and no more that is known."""
-    X = np.repeat(interviews.features.to_numpy()[:100], 4, axis=0)
     count = sum(map(len, parts(model.catalogue).values()))
     lost = np.repeat(np.random.default_rng(0).normal(size=(100, count)), 4, axis=0)
     folds = [
