@@ -36,7 +36,7 @@ LAYERS = {
 }
 # neighbours on one level, or far apart, that must not know of each other all the same
 STRANGERS = {"ratings": {"atomic", "cluster"}, "learning": {"journal"}, "evaluation": {"journal", "batch"}, "serving": {"tracking", "batch"}, "batch": {"journal", "learning", "evaluation"}}  # fmt: skip
-HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "skops", "pyarrow", "distributed")
+HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "pyarrow", "distributed")
 
 
 def test_imports_run_downward_only() -> None:

@@ -7,7 +7,7 @@ among them (Breiman 2001)? Both are about the model and its data: associations, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,13 @@ from predictor.evaluation.scores import Resampling, Score
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import signal_groups
 from predictor.model.tables import Floats
-from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
 
 TOP = 5  # a signal's stability is how often it is among so many
 PERMUTATIONS = 5  # of every row, over all repeats of the cross-validation
 ALIKE, ENOUGH = 0.7, 30  # a correlation from which two signals are hard to tell apart, and the rows that it needs
 MOST = 5  # pairs that are told
+TOGETHER = 2**16  # permuted rows predicted at once, about: many small calls take several times as long
 
 
 @dataclass(frozen=True)
@@ -62,19 +62,17 @@ class FoldImportance:
     lost: Floats
 
 
-def measure(
-    model: OfferModel, learned: Floats, test: Floats, y: Floats, repeats: int, seed: Sequence[int]
-) -> FoldImportance:
+def measure(model: OfferModel, test: Floats, y: Floats, repeats: int, seed: Sequence[int]) -> FoldImportance:
     """Measure what a fold's model goes by.
 
     Parameters
     ----------
     model
-        Fitted on `learned`.
-    learned, test
-        Values of shape (n, terms): the rows it was fitted on, and those it was not.
+        Fitted without the fold.
+    test
+        Values of the fold's rows, shape (n, terms).
     y
-        Outcomes of the test rows.
+        Their outcomes.
     repeats
         How often the cross-validation is repeated: the permutations are shared out among the repeats.
     seed
@@ -84,19 +82,23 @@ def measure(
     rng = np.random.default_rng(seed)
     sign = 1 - 2 * y
     before = np.logaddexp(0, sign * model.log_odds(test))
-    lost = []
-    for columns in _flat(model.catalogue):
-        shuffled = np.tile(test, (permutations, 1, 1))
-        for copy in shuffled:
-            copy[:, columns] = test[rng.permutation(len(test))][:, columns]
-        after = model.log_odds(shuffled.reshape(-1, test.shape[1])).reshape(permutations, -1)
-        lost.append(np.logaddexp(0, sign * after).mean(axis=0) - before)
-    return FoldImportance(_sizes(model, learned), np.stack(lost, axis=1))
+    groups = [columns for members in signal_groups(model.catalogue).values() for columns in members.values()]
+    lost = np.empty((len(test), len(groups)))
+    step = max(1, TOGETHER // (permutations * len(test)))
+    for start in range(0, len(groups), step):
+        some = groups[start : start + step]
+        shuffled = np.tile(test, (len(some), permutations, 1, 1))
+        for copies, columns in zip(shuffled, some, strict=True):
+            for copy in copies:
+                copy[:, columns] = test[rng.permutation(len(test))][:, columns]
+        after = model.log_odds(shuffled.reshape(-1, test.shape[1])).reshape(len(some), permutations, -1)
+        lost[:, start : start + step] = (np.logaddexp(0, sign * after).mean(axis=1) - before).T
+    return FoldImportance(_sizes(model), lost)
 
 
 def importances(
     model: OfferModel,
-    values: Floats,
+    n: int,
     folds: Sequence[tuple[int, NDArray[Any], FoldImportance]],
     resampling: Resampling,
 ) -> dict[str, dict[str, Importance]]:
@@ -105,7 +107,9 @@ def importances(
     Parameters
     ----------
     model
-        The final model, fitted on `values` of shape (n, terms).
+        The final model.
+    n
+        Rows that it was fitted on.
     folds
         Repeat, test rows and what was measured, for each fold of the cross-validation.
     resampling
@@ -116,9 +120,9 @@ def importances(
     dict
         By "signal", "family" and "side": an `Importance` by name, the largest contribution first.
     """
-    kinds, sizes = signal_groups(model.catalogue), _sizes(model, values)
+    kinds, sizes = signal_groups(model.catalogue), _sizes(model)
     repeats = 1 + max(repeat for repeat, _, _ in folds)
-    lost = np.full((repeats, len(values), len(sizes)), np.nan)
+    lost = np.full((repeats, n, len(sizes)), np.nan)
     jackknife = np.zeros(len(sizes))
     for repeat, test, fold in folds:
         lost[repeat, test] = fold.lost
@@ -137,8 +141,8 @@ def importances(
             return np.asarray(weight @ lost[repeat, :, part] / weight.sum(axis=1))
 
         return Importance(
-            Score(size, max(0.0, size - float(half[part])), size + float(half[part]), len(values)),
-            resampling.score(figure, repeats, len(values), (-np.inf, np.inf)),
+            Score(size, max(0.0, size - float(half[part])), size + float(half[part]), n),
+            resampling.score(figure, repeats, n, (-np.inf, np.inf)),
             float(top[part]) if part < signals and signals > TOP else None,
         )
 
@@ -176,12 +180,7 @@ def alike(ratings: Ratings) -> tuple[str, ...]:
     return (*told, f"So are {more} more pair{'s' * (more != 1)} of signals.") if more > 0 else tuple(told)
 
 
-def _sizes(model: OfferModel, values: Floats) -> Floats:
-    """Mean absolute contribution of each part."""
-    added = model.contributions(values)
-    return np.array([np.abs(added[:, columns].sum(axis=1)).mean() for columns in _flat(model.catalogue)])
-
-
-def _flat(catalogue: Catalogue) -> Iterator[list[int]]:
-    for members in signal_groups(catalogue).values():
-        yield from members.values()
+def _sizes(model: OfferModel) -> Floats:
+    """Take each part's mean absolute contribution, over the rows that the model was fitted on."""
+    kinds = {"signal": model.feature_importances, **model.group_importances}
+    return np.array([kinds[kind][name] for kind, names in signal_groups(model.catalogue).items() for name in names])

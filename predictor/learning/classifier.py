@@ -21,7 +21,7 @@ from predictor.learning.decomposition import Terms, purify
 from predictor.learning.pool import Pool, fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
-from predictor.learning.threads import one_blas_thread
+from predictor.learning.threads import one_thread
 from predictor.learning.weights import Weights, after, count, mean, some, weighted
 from predictor.model.data import Pair, Triple, TypicalRange, mean_and_spread
 from predictor.model.factors import Completion
@@ -192,7 +192,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         seed = self.random_state
         if not isinstance(seed, numbers.Integral):
             seed = check_random_state(seed).randint(2**31 - 1)
-        with one_blas_thread():
+        with one_thread("blas"):
             self.pool_ = fit_pool(
                 values,
                 outcomes,

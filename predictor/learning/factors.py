@@ -215,8 +215,11 @@ def _one_factor(correlation: Floats, tie: Floats) -> Floats:
     others = ~np.eye(len(tie), dtype=bool)
     tie = tie.copy()
     for _ in range(20):
+        before = tie.copy()
         for f, other in enumerate(others):
             tie[f] = np.clip(correlation[f, other] @ tie[other] / (tie[other] @ tie[other]), 0.05, 0.98)
+        if np.abs(tie - before).max() < SETTLED / 100:
+            break
     return tie
 
 

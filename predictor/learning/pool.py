@@ -19,7 +19,7 @@ from predictor.learning.factors import fit_factors
 from predictor.learning.gaps import fit_gaps
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression, project
-from predictor.learning.threads import one_blas_thread
+from predictor.learning.threads import one_thread
 from predictor.learning.weights import Weights, after, count, some, weighted
 from predictor.model.factors import Completion
 from predictor.model.partial import Gaps, PartialTables
@@ -361,7 +361,7 @@ def _fit_without(
 ) -> Floats:
     """Fit on all rows but those `outside`, and give the log-odds of these."""
     inside = np.concatenate([np.ones(len(known) - len(cells), dtype=bool), ~outside])
-    with one_blas_thread():  # in this process, too, which may be another
+    with one_thread("blas"):  # in this process, too, which may be another
         rows = cells[~outside], y[~outside], known[inside]
         fitted = fit_regressions(*rows, grid, catalogue, prior, start, some(weights, ~outside))
         return evaluate(fitted.terms, cells[outside], grid)

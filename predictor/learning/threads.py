@@ -1,4 +1,4 @@
-"""One thread for BLAS: folds run side by side, and threads inside each would only get in the way."""
+"""One thread for BLAS and OpenMP: fits run side by side, and threads inside each would only get in the way."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """Hold BLAS to one thread in this process: the same sums, whatever the number of threads.
+def one_thread(api: str | None = None) -> AbstractContextManager[Any]:
+    """Hold libraries to one thread in this process: the same sums, whatever the number of threads.
+
+    OpenMP takes this as a setting of each thread, which every thread makes for itself.
+
+    Parameters
+    ----------
+    api
+        "blas" or "openmp"; both where None.
 
     Examples
     --------
     >>> import numpy as np
-    >>> with one_blas_thread():
+    >>> with one_thread("blas"):
     ...     np.ones((2, 2)) @ np.ones(2)
     array([2., 2.])
     """
-    return _controller().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
+    return _controller(api).limit(limits=1, user_api=api)  # type: ignore[no-any-return]
 
 
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # to look for the libraries takes ten milliseconds, more than many a fit
+@cache  # to look for the libraries takes ten milliseconds, more than many a fit
+def _controller(api: str | None) -> ThreadpoolController:
+    return ThreadpoolController()

@@ -150,7 +150,6 @@ class Completion:
         self._precision = (factors.loadings[:, :, None] * self._weights[:, None, :]).reshape(p, k * k)
         self._communality = (factors.loadings**2).sum(axis=1)
         self.term = np.repeat(np.arange(p), np.diff(grid.offsets[: p + 1]))
-        self._at = np.arange(len(self.term))
         self._inputs = np.zeros(int(grid.offsets[-1]) - len(self.term))
         for term in range(p, len(grid.levels)):
             start = int(grid.offsets[term]) - len(self.term)
@@ -268,15 +267,17 @@ class Completion:
 
     def fill(self, cells: Floats, values: Floats, estimate: Estimate, expected: Floats) -> Floats:
         """Replace "not rated" in cell weights by the chances of the ratings, given what is expected."""
-        lower, fraction = (part[:, self.term] for part in self.position(expected))
-        known, unknown = (
-            table[lower, self._at] + fraction * (table[lower + 1, self._at] - table[lower, self._at])
-            for table in self.chances
-        )
-        spread = estimate.spread[:, self.term]
         signals = len(self.term)
-        filled = np.where(estimate.unrated[:, self.term], known + spread * (unknown - known), cells[:, :signals])
-        inputs = cells[:, signals:]
+        filled, inputs = cells[:, :signals].copy(), cells[:, signals:]
+        at = np.flatnonzero(estimate.unrated[:, self.term])  # mostly few
+        row, cell = np.divmod(at, signals)
+        of = row * self.signals + self.term[cell]
+        lower, fraction = (part.take(of) for part in self.position(expected))
+        lower = lower * signals + cell
+        tables = self.chances.reshape(2, -1)
+        near, far = tables.take(lower, axis=1), tables.take(lower + signals, axis=1)
+        known, unknown = near + fraction * (far - near)
+        filled.reshape(-1)[at] = known + estimate.spread.take(of) * (unknown - known)
         for term in range(self.signals, len(self.grid.levels)):
             part = slice(int(self.grid.offsets[term]) - signals, int(self.grid.offsets[term + 1]) - signals)
             missing = np.isnan(values[:, term])

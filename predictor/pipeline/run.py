@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 MODEL, REPORT, OUT_OF_FOLD = "model.json", "report.html", "out_of_fold.csv"
 IMPORTANCES, SCORES = "importances.csv", "scores.csv"
-CHALLENGERS = "challengers"
 
 
 def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -> Path:
@@ -49,7 +48,7 @@ def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -
     Path
         The folder: model.json and report.html (not where a challenger was trained), plots, importances.csv and
         scores.csv with intervals, out_of_fold.csv (what models said of rows they had not seen; rows are numbers, not
-        ratings), the fitted challengers, and record.json.
+        ratings), and record.json.
 
     Raises
     ------
@@ -75,7 +74,6 @@ def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -
 
 
 def _save(result: TrainingResult, folder: Path, experiment: str) -> Path:
-    from predictor.evaluation.persistence import save_challenger
     from predictor.reports.plots import save_plots
     from predictor.reports.training_report import save_report
     from predictor.tracking.record import importances_csv, record_of, scores_csv
@@ -90,8 +88,6 @@ def _save(result: TrainingResult, folder: Path, experiment: str) -> Path:
             write_text(place / SCORES, scores_csv(result))
         save_plots(result, place)
         OutOfFold.of(result).write(place / OUT_OF_FOLD)
-        for name, fitted in result.fitted.items():
-            save_challenger(fitted, place / CHALLENGERS / f"{name}.skops")
         record_of(result, experiment).save(place)
 
     return _replace(folder, fill)

@@ -315,13 +315,9 @@ def draw_shape(axes: Axes, shape: pd.DataFrame, reach: float, *, word: bool) -> 
     beside = [count + gap + i * (1 + gap) for i in range(1 + other)]  # not applicable, not observed
     places = np.array([*at, *beside])
     log_odds, low, high = (shape[name].to_numpy() for name in ("log_odds", "low", "high"))
-    counts = axes.twinx()
-    counts.bar(places, shape["n"], width=0.8, color=GRID)
-    counts.set(ylim=(0, 3.6 * max(shape["n"].sum() / 2, shape["n"].max(), 1)), yticks=[])
-    counts.spines[:].set_visible(False)
-    end = beside[-1] + 0.6 + 0.03 * len(levels)
-    axes.set(zorder=counts.get_zorder() + 1, ylim=(-reach, reach), xlim=(-0.6, end))
-    axes.patch.set_visible(False)
+    share = shape["n"] / (3.6 * max(shape["n"].sum() / 2, shape["n"].max(), 1))  # of the height, below the grid
+    axes.bar(places, share, width=0.8, color=GRID, zorder=0.4, transform=axes.get_xaxis_transform())
+    axes.set(ylim=(-reach, reach), xlim=(-0.6, beside[-1] + 0.6 + 0.03 * len(levels)))
     axes.axhline(0, color=FAINT, linewidth=0.8)
     points = slice(0 if word else count, len(levels))  # no order, hence no line
     if points.start < points.stop:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -50,12 +50,16 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> Marku
     (True, True, True)
     """
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     drawn = io.BytesIO()
     # Text stays text, in the page's font; ids depend on the name alone.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the page's fonts have more letters
-        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+        for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+            patch.set_facecolor("none")
+        canvas: Any = FigureCanvasSVG(figure)  # it has no types of its own
+        canvas.print_svg(drawn, metadata={"Date": None})  # savefig draws everything twice
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     root = ElementTree.fromstring(drawn.getvalue())

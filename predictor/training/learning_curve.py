@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from predictor.evaluation.data_quality import MINIMUM
 from predictor.evaluation.scores import Resampling, Score, gain, log_loss
 from predictor.learning.classifier import describe
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
+from predictor.learning.threads import one_thread
 from predictor.model.log_odds import probability
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
@@ -108,7 +108,7 @@ def learning_curve(
         for parts in points
         for part, (_, test) in zip(parts, folds, strict=True)
     )
-    with threadpool_limits(1):  # here, too: the first thread to end would set BLAS free for the others
+    with one_thread():  # here, too: the first thread to end would set BLAS free for the others
         answers = iter(Parallel(n_jobs=-1, prefer="threads", batch_size=1)(jobs))
     rows, found = [], []
     for parts in points:
@@ -144,7 +144,7 @@ def _fold(
     seed: int,
 ) -> Floats:
     """Fit on a part of the rows, and predict the test rows."""
-    with parallel_config(backend="sequential"), threadpool_limits(1):  # the others run beside it, maybe elsewhere
+    with parallel_config(backend="sequential"), one_thread():  # the others run beside it, maybe elsewhere
         pool = fit_pool(values[part], y[part], catalogue, groups[part], prior=prior, boosted=boosted, seed=seed)
         model = describe(pool, values[part], y[part], catalogue, prior=prior)
     return np.asarray(probability(model.log_odds(values[test])))

@@ -15,8 +15,6 @@ import pandas as pd
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from threadpoolctl import threadpool_limits
 
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.evaluation.baselines import CHALLENGERS, UNRESTRICTED, challenger
@@ -36,6 +34,7 @@ from predictor.learning.autologging import without_inner_runs
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.prior import Prior
 from predictor.learning.published import published_prior
+from predictor.learning.threads import one_thread
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
@@ -45,6 +44,8 @@ from predictor.training.learning_curve import LearningCurve, learning_curve
 
 DIGITS = 4  # of scores of parts of the signals in a model's file, far below their noise
 POOL = "pool"  # the model itself, beside its challengers
+# Repeats in which slow challengers take part: their folds' luck is then half of what their interval shows of rows'.
+UNRESTRICTED_REPEATS = 2
 ROLE = "rater_role"  # scores are told by this input, since who rated decides how well ratings predict
 PRIORS = ("auto", "published", "none")
 
@@ -249,9 +250,7 @@ class TrainingResult:
         Number of the fold, from 0 in each repeat, in which a row was not seen, shape (repeats, n).
     out_of_fold
         Probability of an offer by models that had not seen the row, shape (repeats, n): by name, the model itself
-        under `config.model`.
-    fitted
-        Challengers fitted on every row, by name: scikit-learn estimators of `Ratings.features`.
+        under `config.model`. Slow challengers take part in the first two repeats only.
     keys
         Of rows and of their groups, to know them again in another file; see `predictor.training.comparison.keys`.
     learning_curve
@@ -286,7 +285,6 @@ class TrainingResult:
     roles: NDArray[Any] | None
     folds: NDArray[np.int64]
     out_of_fold: Mapping[str, Floats]
-    fitted: Mapping[str, Any]
     keys: tuple[NDArray[Any], NDArray[Any]]
     learning_curve: LearningCurve | None
     data: Mapping[str, Any]
@@ -368,13 +366,12 @@ def train(
     prior = _prior(ratings, config) if config.model == POOL else None
     folds = _folds(ratings, groups, config, needed=prior is None)
     classifier = OfferClassifier(ratings.catalogue, prior=prior, random_state=config.seed)
-    with threadpool_limits(1):  # many small fits side by side: threads inside each would only get in the way
+    with one_thread():  # many small fits side by side: threads inside each would only get in the way
         X, catalogue = ratings.features, ratings.catalogue
         jobs = (delayed(_run)(fold, classifier, X, y, groups, catalogue, config) for fold in folds)
         running = iter(Parallel(n_jobs=-1, prefer="threads", batch_size=1, return_as="generator")(jobs))
         runs = list(progress(running, len(folds)) if progress else running)
         tables = _fit(classifier, ratings, groups) if config.model == POOL else None
-        fitted = _fit_challengers(ratings, config) if runs else {}
     data = {
         "source": ratings.source,
         "digest": ratings.digest,
@@ -419,7 +416,6 @@ def train(
         halo=alike(ratings),
         y=y,
         roles=roles,
-        fitted=fitted,
         keys=keys(everything.labelled()),
         data=data,
         quality=quality,
@@ -492,7 +488,7 @@ def _measure(
         tested[run.fold.repeat, run.fold.test] = run.fold.number % (len(runs) // len(pool))
     gains = {key: gain(y, pool[: len(other)], other, resampling) for key, other in predictions.items()}
     found = [(run.fold.repeat, run.fold.test, run.importance) for run in runs if run.importance]
-    goes_by = importances(model, ratings.features.to_numpy(), found, resampling) if model else {}
+    goes_by = importances(model, len(y), found, resampling) if model else {}
     roles = {role: rows for role, rows in _roles(ratings) if 0 < y[rows].sum() < rows.sum()}
     return {
         "scores": scores(y, pool, resampling),
@@ -573,7 +569,7 @@ def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig, neede
         folds = [
             _Fold(repeat * parts + number, repeat, train_rows, test)
             for repeat in range(config.repeats)
-            for number, (train_rows, test) in enumerate(_split(y, groups, parts, (config.seed + repeat) % 2**32))
+            for number, (train_rows, test) in enumerate(_split(y, groups, parts, (config.seed, repeat)))
         ]
         if all(0 < y[fold.train].sum() < len(fold.train) for fold in folds):
             return folds
@@ -583,10 +579,27 @@ def _folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig, neede
     raise RatingsError(ratings.source, [Problem(kind, column=ratings.catalogue.group)])
 
 
-def _split(y: Floats, groups: NDArray[Any], parts: int, seed: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    if len(np.unique(groups)) == len(groups):
-        return iter(StratifiedKFold(parts, shuffle=True, random_state=seed).split(y, y))
-    return iter(StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(y, y, groups))
+def _split(
+    y: Floats, groups: NDArray[Any], parts: int, seed: Sequence[int]
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Deal whole groups to parts, the largest first, each to the part that has least of the outcomes it brings.
+
+    Greedily this makes squared shares of both outcomes least, as `StratifiedGroupKFold` does with their standard
+    deviations, which takes a hundred times as long.
+    """
+    _, member = np.unique(groups, return_inverse=True)
+    shares = np.stack(
+        [np.bincount(member, weights=y == known) / max((y == known).sum(), 1) for known in (0, 1)], axis=1
+    )
+    order = np.random.default_rng(seed).permutation(len(shares))
+    order = order[np.argsort(-(shares[order] ** 2).sum(axis=1), kind="stable")]
+    held, part = np.zeros((parts, 2)), np.empty(len(shares), dtype=np.int64)
+    for group in order:
+        part[group] = number = int(np.argmin(held @ shares[group]))
+        held[number] += shares[group]
+    for number in range(parts):
+        test = part[member] == number
+        yield np.flatnonzero(~test), np.flatnonzero(test)
 
 
 def _run(
@@ -601,50 +614,39 @@ def _run(
     """Fit the pool and its challengers on a fold's training rows, and predict its test rows."""
     learned, test = X.iloc[fold.train], X.iloc[fold.test]
     predictions, goes_by, parts, undirected = {}, None, {}, None
-    with parallel_config(backend="sequential"), threadpool_limits(1):  # the others run beside it, maybe elsewhere
+    with parallel_config(backend="sequential"), one_thread():  # the others run beside it, maybe elsewhere
         if config.model == POOL:
             pool = clone(classifier).fit(learned, y[fold.train], groups=groups[fold.train])
             predictions[POOL] = pool.predict_proba(test)[:, 1]
-            goes_by = measure(
-                pool.model_,
-                learned.to_numpy(),
-                test.to_numpy(),
-                y[fold.test],
-                repeats=config.repeats,
-                seed=(config.seed, fold.number),
-            )
+            seed = (config.seed, fold.number)
+            goes_by = measure(pool.model_, test.to_numpy(), y[fold.test], repeats=config.repeats, seed=seed)
             if fold.repeat == 0:
-                parts = predict_parts(pool.model_, test.to_numpy(), (config.seed, fold.number))
+                parts = predict_parts(pool.model_, test.to_numpy(), seed)
                 if any(catalogue.directions):
                     free = clone(classifier).set_params(catalogue=_undirected(catalogue))
                     free.fit(learned, y[fold.train], groups=groups[fold.train])
                     undirected = free.predict_proba(test)[:, 1]
-        for name in _challengers(config):
+        for name in _challengers(config, fold.repeat):
             fitted = _challenger(name, learned, y[fold.train], catalogue, config)
             predictions[name] = fitted.predict_proba(test)[:, 1]
     return _Run(fold, predictions, goes_by, parts, undirected)
 
 
-def _challengers(config: TrainingConfig) -> list[str]:
-    return list(dict.fromkeys([*config.challengers, *([config.model] if config.model != POOL else [])]))
+def _challengers(config: TrainingConfig, repeat: int) -> list[str]:
+    some = [name for name in config.challengers if name not in UNRESTRICTED or repeat < UNRESTRICTED_REPEATS]
+    return list(dict.fromkeys([*some, *([config.model] if config.model != POOL else [])]))
 
 
 def _challenger(name: str, X: pd.DataFrame, y: Floats, catalogue: Catalogue, config: TrainingConfig) -> Any:
     # where nothing at all was rated, every one of them can only give the base rate
     model = challenger(name if X.notna().any(axis=None) else "base_rate", catalogue, config.seed)
-    with threadpool_limits(1, user_api="openmp"):  # a limit that each thread has to set for itself
-        return model.fit(X, y)
-
-
-def _fit_challengers(ratings: Ratings, config: TrainingConfig) -> dict[str, Any]:
-    X = ratings.features
-    return {name: _challenger(name, X, ratings.y, ratings.catalogue, config) for name in _challengers(config)}
+    return model.fit(X, y)
 
 
 def _out_of_fold(runs: Sequence[_Run], n: int) -> dict[str, Floats]:
-    """Put the folds' predictions together: by name, shape (repeats, n)."""
-    repeats = 1 + max((run.fold.repeat for run in runs), default=-1)
-    found = {name: np.full((repeats, n), np.nan) for run in runs for name in run.predictions}
+    """Put the folds' predictions together: by name, shape (repeats that it took part in, n)."""
+    repeats = {name: 1 + run.fold.repeat for run in runs for name in run.predictions}
+    found = {name: np.full((count, n), np.nan) for name, count in repeats.items()}
     for run in runs:
         for name, predictions in run.predictions.items():
             found[name][run.fold.repeat, run.fold.test] = predictions

@@ -78,7 +78,7 @@ def test_a_group_is_permuted_as_one() -> None:
     known = replace(known, values=values, y=y)
     model = OfferClassifier(known.catalogue).fit(known.features, y).model_
     X = known.features.to_numpy()
-    lost = measure(model, X, X, y, repeats=1, seed=(0,)).lost.mean(axis=0)
+    lost = measure(model, X, y, repeats=1, seed=(0,)).lost.mean(axis=0)
     names = [name for members in signal_groups(known.catalogue).values() for name in members]
     apart = lost[names.index("next_steps_timeline")] + lost[names.index("next_steps_stages")]
     assert lost[names.index("follow_up")] > 1.2 * apart > 0
@@ -108,7 +108,6 @@ def test_signals_rated_alike_are_named(planted: Ratings) -> None:
 
 def test_intervals_know_of_groups(model: OfferModel, interviews: Ratings) -> None:
     """Every row four times under one candidate: four times the rows, and no more that is known."""
-    X = np.repeat(interviews.features.to_numpy()[:100], 4, axis=0)
     count = sum(map(len, signal_groups(model.catalogue).values()))
     lost = np.repeat(np.random.default_rng(0).normal(size=(100, count)), 4, axis=0)
     folds = [
@@ -117,6 +116,6 @@ def test_intervals_know_of_groups(model: OfferModel, interviews: Ratings) -> Non
     ]
     widths = []
     for groups in (np.repeat(np.arange(100), 4), np.arange(400)):
-        items = importances(model, X, folds, Resampling(groups, 300, 0))["signal"].values()
+        items = importances(model, 400, folds, Resampling(groups, 300, 0))["signal"].values()
         widths.append(np.mean([item.permutation.high - item.permutation.low for item in items]))
     assert widths[0] == pytest.approx(2 * widths[1], rel=0.05)

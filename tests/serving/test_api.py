@@ -34,7 +34,7 @@ from predictor.serving.settings import Settings
 
 EXAMPLE = json.loads((ROOT / "data" / "ratings.json").read_text())
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))  # of each kind of request; 0: what a test run has time for
-HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "skops", "pyarrow")
+HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "pyarrow")
 JSON = {"content-type": "application/json"}
 app = make_app(Settings(PUBLISHED, hosts=("testserver",), max_interviews=3))  # as Schemathesis calls it
 

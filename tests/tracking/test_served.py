@@ -283,7 +283,7 @@ from pathlib import Path
 
 class Blocked:  # as if they were not installed
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("sklearn", "scipy", "skops", "joblib"):
+        if name.split(".")[0] in ("sklearn", "scipy", "joblib"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocked())
