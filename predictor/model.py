@@ -28,6 +28,7 @@ from predictor.columns import TreeColumns
 from predictor.errors import CatalogueError, ConfigError, ModelError, control_character
 from predictor.factors import Completion, FactorModel, LeftOut
 from predictor.fused import Blocks, Coded, Codes, FusedTables
+from predictor.masked import MaskedTables
 from predictor.partial import Gaps, PartialTables, Reasons, Uncertainty
 from predictor.prediction import Contribution, Interval, Prediction
 from predictor.ratings import Ratings, columns_of, quick_row
@@ -78,6 +79,25 @@ class Triple:
 
 
 @dataclass(frozen=True, eq=False)
+class Masked:
+    """Tables for rows with gaps, in which "not rated" is an answer of its own; see `predictor.masked`.
+
+    Attributes
+    ----------
+    share
+        What the model's other tables count beside them in rows with gaps.
+    intercept, tables, pairs, triples
+        As of `OfferModel`.
+    """
+
+    share: float
+    intercept: float
+    tables: Mapping[str, Floats]
+    pairs: tuple[Pair, ...]
+    triples: tuple[Triple, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class OfferModel:
     """Tables of log-odds with what is known about them.
 
@@ -100,6 +120,8 @@ class OfferModel:
         What rated signals say of those that were not rated; None in models of formats 1 and 2.
     gaps
         What leaving signals unrated adds by itself.
+    masked
+        Tables that count besides where not everything was rated; most models have none.
     factors, variances
         How the log-odds could differ with other data, as in factor analysis. Factors: for "intercept" shape (r,), by
         signal and input shape (cells, r); variances: by signal and input shape (cells,). The variance of
@@ -151,6 +173,7 @@ class OfferModel:
     versions: Mapping[str, str] = field(default_factory=dict)
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     coverage: Floats | None = None
+    masked: Masked | None = None
     group_importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     # -- what it is ------------------------------------------------------------------------------------------------
@@ -472,7 +495,20 @@ class OfferModel:
             joint,
             self.gaps,
             Uncertainty(self.factors["intercept"], self._factors, self._variances),
+            self._masked_tables,
         )
+
+    @cached_property
+    def _masked_tables(self) -> MaskedTables | None:
+        if self.masked is None:
+            return None
+        masked, place = self.masked, {name: j for j, name in enumerate(self.terms)}
+        joint: list[tuple[tuple[int, ...], Floats]] = [
+            ((place[pair.first], place[pair.second]), pair.log_odds) for pair in masked.pairs
+        ]
+        joint += [(tuple(place[name] for name in item.terms), item.log_odds) for item in masked.triples]
+        main = [masked.tables[name] for name in self.terms]
+        return MaskedTables(self._grid, masked.share, masked.intercept, main, joint)
 
     @cached_property
     def _single(self) -> SingleRow | None:
@@ -773,7 +809,7 @@ class OfferModel:
         """Give what each pair adds to the log-odds of one interview, largest first.
 
         Half of it stands in the contribution of either term, see `predict`; of terms that were not rated, what is to be
-        expected of it.
+        expected of it. What `masked` adds where not everything was rated is not in it.
 
         Raises
         ------
@@ -822,10 +858,7 @@ class OfferModel:
             "feature_importances": dict(self.feature_importances),
             **({"group_importances": dict(self.group_importances)} if self.group_importances else {}),
             "tables": terms,
-            "pairs": [
-                {"first": pair.first, "second": pair.second, "log_odds": pair.log_odds.tolist()} for pair in self.pairs
-            ],
-            "triples": [{"terms": list(item.terms), "log_odds": item.log_odds.tolist()} for item in self.triples],
+            **_joint_to_dict(self),
             "ordinary": {"mean": list(self.pattern.mean), "spread": list(self.pattern.spread)},
             "interval": {
                 "level": LEVEL,
@@ -855,7 +888,16 @@ class OfferModel:
                 "shares": {name: share.tolist() for name, share in zip(self.terms, model.shares, strict=True)},
                 "left_out": self._left_out_to_dict(),
                 "gaps": {"slope": self.gaps.slope, "mean": self.gaps.mean, "most": self.gaps.most},
+                **({"masked": self._masked_to_dict(self.masked)} if self.masked else {}),
             }
+        }
+
+    def _masked_to_dict(self, masked: Masked) -> dict[str, Any]:
+        return {
+            "share": masked.share,
+            "intercept": masked.intercept,
+            "tables": {name: table.tolist() for name, table in masked.tables.items()},
+            **_joint_to_dict(masked),
         }
 
     def _left_out_to_dict(self) -> dict[str, Any] | None:
@@ -951,14 +993,12 @@ class OfferModel:
             intercept=data["intercept"],
             tables=tables,
             counts=counts,
-            pairs=tuple(Pair(item["first"], item["second"], np.array(item["log_odds"])) for item in data["pairs"]),
-            triples=tuple(
-                Triple(tuple(item["terms"]), np.array(item["log_odds"]))
-                for item in (data["triples"] if data["format"] > 1 else ())
-            ),
+            pairs=_pairs(data),
+            triples=_triples(data) if data["format"] > 1 else (),
             variances={name: np.array(part) for name, part in data["interval"]["variances"].items()},
             factor_model=_factor_model(data["unrated"], tuple(tables)) if data["format"] > 2 else None,
             gaps=Gaps(**data["unrated"]["gaps"]) if data["format"] > 2 else Gaps(),
+            masked=_masked(data["unrated"]["masked"]) if "masked" in data.get("unrated", ()) else None,
             coverage=np.array(data["coverage"]) if data["format"] < 3 else None,
             factors={name: np.array(part) for name, part in data["interval"]["factors"].items()},
             feature_importances=data["feature_importances"],
@@ -977,18 +1017,21 @@ class OfferModel:
         """Refuse what a file may hold and no training makes, so that a look-up neither fails nor answers nonsense."""
         r = len(self.factors["intercept"])
         cells = dict(zip(self.terms, self._grid.sizes.tolist(), strict=True))
+        pairs, triples = self.pairs, self.triples
+        if self.masked:
+            pairs, triples = (*pairs, *self.masked.pairs), (*triples, *self.masked.triples)
         arrays: list[tuple[str, Floats, tuple[int, ...]]] = [
             ("intercept", self.factors["intercept"], (r,)),
-            *((f"{p.first} with {p.second}", p.log_odds, (cells[p.first], cells[p.second])) for p in self.pairs),
-            *((" with ".join(t.terms), t.log_odds, tuple(cells[name] for name in t.terms)) for t in self.triples),
+            *((f"{p.first} with {p.second}", p.log_odds, (cells[p.first], cells[p.second])) for p in pairs),
+            *((" with ".join(t.terms), t.log_odds, tuple(cells[name] for name in t.terms)) for t in triples),
             *((name, self.factors[name], (cells[name], r)) for name in self.terms),
         ]
-        if any(len(set(item.terms)) != 3 for item in self.triples):
+        if any(len(set(item.terms)) != 3 for item in triples):
             raise ValueError("a triple has other than three terms")
         if self.coverage is not None:
             arrays.append(("coverage", self.coverage, (len(self.signals) + 1,)))
         arrays += self._unrated_arrays()
-        for part in (self.tables, self.counts, self.variances):
+        for part in (self.tables, self.counts, self.variances, *([self.masked.tables] if self.masked else [])):
             arrays += [(name, part[name], (cells[name],)) for name in self.terms]
         for name, array, shape in arrays:
             if array.shape != shape or array.dtype.kind not in "if" or not (np.abs(array) <= LARGEST).all():
@@ -998,7 +1041,8 @@ class OfferModel:
         if self.factor_model and min(self.factor_model.sd.min(), self.factor_model.unique.min()) < 1 / LARGEST:
             raise ValueError(f"a standard deviation or a unique variance is below {1 / LARGEST:g}")
         importances = [self.feature_importances[name] for name in self.terms]
-        gaps = (self.gaps.slope, self.gaps.mean, self.gaps.most)
+        gaps = [self.gaps.slope, self.gaps.mean, self.gaps.most]
+        gaps += [self.masked.intercept, self.masked.share] if self.masked else []
         for number in (self.intercept, self.base_rate, *gaps, *self.pattern.mean, *self.pattern.spread, *importances):
             if type(number) not in (int, float) or not abs(number) <= LARGEST:
                 raise ValueError(f"{number!r:.40} stands where a finite number of at most {LARGEST:g} should")
@@ -1055,6 +1099,25 @@ def _factor_model(data: Mapping[str, Any], terms: Sequence[str]) -> FactorModel:
         unique=np.array([item["unique"] for item in signals]),
         shares=tuple(np.array(share) for share in data["shares"].values()),
     )
+
+
+def _pairs(data: Mapping[str, Any]) -> tuple[Pair, ...]:
+    return tuple(Pair(item["first"], item["second"], np.array(item["log_odds"])) for item in data["pairs"])
+
+
+def _triples(data: Mapping[str, Any]) -> tuple[Triple, ...]:
+    return tuple(Triple(tuple(item["terms"]), np.array(item["log_odds"])) for item in data["triples"])
+
+
+def _masked(data: Mapping[str, Any]) -> Masked:
+    tables = {name: np.array(table) for name, table in data["tables"].items()}
+    return Masked(data["share"], data["intercept"], tables, _pairs(data), _triples(data))
+
+
+def _joint_to_dict(tables: OfferModel | Masked) -> dict[str, Any]:
+    pairs = [{"first": pair.first, "second": pair.second, "log_odds": pair.log_odds.tolist()} for pair in tables.pairs]
+    triples = [{"terms": list(item.terms), "log_odds": item.log_odds.tolist()} for item in tables.triples]
+    return {"pairs": pairs, "triples": triples}
 
 
 def _is_score(score: Any) -> bool:
