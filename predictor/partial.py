@@ -219,13 +219,15 @@ class PartialTables:
             chunk = _filled_up(values[part])
             estimate = self.completion.estimate(chunk)
             kappa = self.kappa(chunk, estimate)
-            total = self.total(self.completion.cells(chunk, estimate))
-            gaps = self.gaps.start + self.gaps.added(estimate.unrated.mean(axis=1))
-            rows = len(log_odds[part])
-            added = kappa * (self.intercept + total) + gaps
-            log_odds[part] = (self.masked.share * added + self.masked.total(chunk) if self.masked else added)[:rows]
+            added = np.zeros(len(chunk))
+            if not self.masked or self.masked.share:  # else it counts nothing, and takes most of the time
+                gaps = self.gaps.start + self.gaps.added(estimate.unrated.mean(axis=1))
+                added = kappa * (self.intercept + self.total(self.completion.cells(chunk, estimate))) + gaps
+            if self.masked:
+                added = self.masked.share * added + self.masked.total(chunk)
+            log_odds[part] = added[: len(log_odds[part])]
             if interval:
-                deviation[part] = (kappa * self._spread(chunk, estimate))[:rows]
+                deviation[part] = (kappa * self._spread(chunk, estimate))[: len(log_odds[part])]
         return log_odds, deviation
 
     def reasons(self, values: Floats, estimate: Estimate | None = None) -> Reasons:

@@ -26,6 +26,7 @@ LAYERS = {
     "tables": 2,
     "fused": 2,
     "factors": 2,
+    "masked": 2,
     "partial": 2,
     "subsets": 2,
     "single": 2,
