@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from predictor import Catalogue, OfferModel, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.cli import main
-from predictor.trainings import save
+from predictor.pipeline.run import save
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -83,7 +83,7 @@ def test_the_same_numbers_though_a_worker_is_killed(client: Client, some: Rating
     with ThreadPoolExecutor(1) as aside:
         killed = aside.submit(_kill_one_that_fits, client)
         there = train(some, here.config, name=here.name)
-    assert killed.result() not in client.run(os.getpid).values()
+    assert killed.result() not in client.run(os.getpid, on_error="ignore").values()  # one may still be starting
     assert there.model.fingerprint == here.model.fingerprint
     for name, ours in here.out_of_fold.items():
         np.testing.assert_allclose(there.out_of_fold[name], ours, rtol=0, atol=1e-12)
@@ -92,10 +92,11 @@ def test_the_same_numbers_though_a_worker_is_killed(client: Client, some: Rating
 
 
 def _kill_one_that_fits(client: Client) -> int:
+    numbers = client.run(os.getpid)  # before they fit, when on a busy machine they may not answer for half a minute
     while True:
         for worker, tasks in client.processing().items():
             if any("_run" in str(task) for task in tasks):
-                pid = int(client.run(os.getpid, workers=[worker])[worker])
+                pid = int(numbers[worker])
                 os.kill(pid, signal.SIGKILL)
                 return pid
         time.sleep(0.01)
@@ -381,7 +382,8 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     [
         (lambda there: there.worker.send_signal(signal.SIGTERM), "there is no worker for 8 s"),  # it leaves in order
         (lambda there: there.worker.send_signal(signal.SIGSTOP), "no worker gives a sign of life for 8 s"),
-        (lambda there: there.scheduler.kill(), "the connection to the scheduler was lost"),
+        # on a busy machine, the silence may be noticed before the end of the connection
+        (lambda there: there.scheduler.kill(), "the (connection to the scheduler was lost|scheduler does not answer)"),
         (lambda there: there.scheduler.send_signal(signal.SIGSTOP), "the scheduler does not answer for 8 s"),
     ],
     ids=["its worker leaves", "its worker is frozen", "it is killed", "it is frozen"],

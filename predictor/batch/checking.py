@@ -124,7 +124,7 @@ def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
         if schema is not None:
             problems += _types(schema, scorer, path)
             for name in options.keep:
-                if name in own:
+                if own.count(name) == 1:
                     kinds.setdefault(name, {}).setdefault(str(schema.field(name).type), str(path))
     for name, having in inputs.items():
         if having and len(having) < len(files):
@@ -142,7 +142,7 @@ def _types(schema: pa.Schema, scorer: Scorer, path: Path) -> Iterator[Problem]:
     """Say which columns of a Parquet file are of a type that cannot be read."""
     model = scorer.model
     for name in (*model.terms, *scorer.options.keep):
-        if name not in schema.names:
+        if schema.names.count(name) != 1:  # where it is doubled, that is said
             continue
         kind = schema.field(name).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind

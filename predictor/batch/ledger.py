@@ -16,7 +16,7 @@ from predictor.errors import ConfigError
 PLAN, PARTS = "_predictor.json", "_parts.log"  # no endings of parts: a reader of "*.jsonl" takes answers alone
 
 
-Seal = tuple[int, str]  # size and SHA-256 of a file
+Seal = list[Any]  # size and SHA-256 of a file, as JSON has them
 
 
 def seal(path: Path | None) -> Seal | None:
@@ -25,10 +25,10 @@ def seal(path: Path | None) -> Seal | None:
     >>> seal(Path("no such file")) is None
     True
     """
-    if path is None or not path.exists():
+    if path is None or not path.is_file():
         return None
     with path.open("rb") as file:
-        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+        return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
 
 
 class Ledger:
@@ -53,23 +53,42 @@ class Ledger:
         self.folder, self.plan = folder, json.loads(json.dumps(plan))
         there = sorted(path.name for path in folder.glob("[!.]*"))
         if PLAN in there:
-            try:
-                before = json.loads((folder / PLAN).read_text())["plan"]
-            except (ValueError, KeyError, TypeError):
-                raise ConfigError(f"{folder / PLAN}: is damaged; name another folder") from None
+            before = self._plan()
             if not resume:
                 raise ConfigError(f"{folder}: was begun before; go on with --resume, or name another folder")
             if other := sorted(key for key in {*before, *self.plan} if before.get(key) != self.plan.get(key)):
                 raise ConfigError(f"{folder}: was begun with other {' and '.join(other)}; name another folder")
         elif there:
             raise ConfigError(f"{folder}: is not empty (there is {there[0]}); name an empty or a new folder")
+        self._finished = self._notes()
         self._write(complete=False)
-        self._finished: dict[str, dict[str, Any]] = {}
-        if (folder / PARTS).exists():
-            for line in (folder / PARTS).read_text().splitlines():
-                if line.endswith("}"):  # the last may have been cut off
-                    told = json.loads(line)
-                    self._finished[told["part"]] = told
+
+    def _plan(self) -> dict[str, Any]:
+        """Read what the folder was begun by."""
+        path = self.folder / PLAN
+        try:
+            plan = json.loads(path.read_bytes())["plan"] if path.is_file() else None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            plan = None
+        if not isinstance(plan, dict):
+            raise ConfigError(f"{path}: is damaged; name another folder")
+        return plan
+
+    def _notes(self) -> dict[str, dict[str, Any]]:
+        """Read which parts are finished; a line that is damaged, or was cut off, is none: its part is done again."""
+        path, notes = self.folder / PARTS, {}
+        if not path.is_file():
+            if path.exists():
+                raise ConfigError(f"{path}: is no file; name another folder")
+            return {}
+        for line in path.read_bytes().splitlines():
+            try:
+                note = json.loads(line)
+                Scored(int(note["rows"]), int(note["bad"]), frozenset(note["observed"]))
+                notes[str(note["part"])] = {**note, "source": str(note["source"])}
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                continue
+        return notes
 
     def finished(self, part: Part, path: Path, aside: Path | None) -> Scored | None:
         """Return what was done with a part; None where it is to be done.
@@ -77,16 +96,16 @@ class Ledger:
         That is so, too, where its source has changed since, or where its answers, or the rows set aside, are no longer
         the files that were written.
         """
-        told = self._finished.get(part.name)
-        if told is None or any(told.get(key) != value for key, value in part.identity().items()):
+        note = self._finished.get(part.name)
+        if note is None or any(note.get(key) != value for key, value in part.identity().items()):
             return None
         for key, file in (("written", path), ("set_aside", aside)):
-            before = told.get(key)
-            if file and file.exists() and before and file.stat().st_size != before[0]:
+            before = note.get(key, ())
+            if isinstance(before, list) and file and file.is_file() and before[:1] != [file.stat().st_size]:
                 return None  # without reading it
-            if key not in told or seal(file) != (tuple(before) if before else None):
+            if before != seal(file):
                 return None
-        return Scored(told["rows"], told["bad"], frozenset(told["observed"]))
+        return Scored(int(note["rows"]), int(note["bad"]), frozenset(note["observed"]))
 
     def check(self, parts: tuple[Part, ...]) -> None:
         """Refuse to go on where parts were made from files that are gone.

@@ -13,20 +13,22 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from predictor.autologging import one_run
 from predictor.errors import ConfigError, Problem, RatingsError
-from predictor.factors import Completion
+from predictor.learning.autologging import one_run
 from predictor.learning.decomposition import Terms, purify
-from predictor.learning.importance import parts
 from predictor.learning.pool import MaskedPool, Pool, fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
 from predictor.learning.threads import one_blas_thread
-from predictor.model import Masked, OfferModel, Pair, Pattern, Triple, pattern_of, probability
-from predictor.outcomes import is_offer, plain_word
-from predictor.ratings import out_of_scale, within_learned_ends
-from predictor.signals import Catalogue, Scale, Signal
-from predictor.tables import Floats, Grid, uneven_knots
+from predictor.model.data import Masked, Pair, Triple, TypicalRange, mean_and_spread
+from predictor.model.factors import Completion
+from predictor.model.log_odds import probability
+from predictor.model.offer_model import OfferModel
+from predictor.model.subsets import signal_groups
+from predictor.model.tables import Floats, Grid, uneven_knots
+from predictor.ratings.catalogue import Catalogue, Scale, Signal
+from predictor.ratings.outcomes import is_offer, plain_word
+from predictor.ratings.ratings import out_of_scale, within_learned_ends
 
 DECIMALS = 15  # of the tables in the file: rounding never makes a better rating hurt by more than 1e-12
 MASKED_DECIMALS = 5  # of masked tables, which are many, where no rating is better than another
@@ -46,8 +48,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     positive
         The class that means an offer. None decides by what the classes mean: by known words ("offer", "hired",
         "accepted", "yes", "true" against "no offer", "not hired", "rejected", "declined", "no", "false"; the whole list
-        is in `predictor.outcomes`); of two numbers, or of their words such as "one" and "two", the larger, with a
-        warning where they are others than 0 and 1 or -1 and 1. Other words are never ordered by the alphabet: `fit`
+        is in `predictor.ratings.outcomes`); of two numbers, or of their words such as "one" and "two", the larger, with
+        a warning where they are others than 0 and 1 or -1 and 1. Other words are never ordered by the alphabet: `fit`
         then asks for `positive`.
     prior
         A model to start from, for few rows, such as `published_prior()`; its catalogue must be the same. None learns
@@ -144,9 +146,13 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         catalogue = catalogue or _catalogue_of(values, getattr(self, "feature_names_in_", None))
         values = _with_inputs(values, catalogue)
         names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
-        if list(getattr(self, "feature_names_in_", [])) not in ([], names, list(catalogue.names)):
+        given = list(getattr(self, "feature_names_in_", []))
+        if given not in ([], names, list(catalogue.names)):
+            ours, theirs = next(pair for pair in zip(names, given, strict=False) if pair[0] != pair[1])
             raise ConfigError(
-                f"X has other columns, or in another order, than the catalogue: {', '.join(names[:5])}, ..."
+                f"X has other columns, or in another order, than the catalogue '{catalogue.name}': '{theirs}' stands "
+                f"where '{ours}' belongs; pick them with X[list(catalogue.names)], and let a ColumnTransformer keep "
+                "their names (verbose_feature_names_out=False)"
             )
         _refuse_out_of_scale(values, catalogue)
         if self.prior and not self.prior.fits(catalogue):
@@ -276,7 +282,7 @@ def describe(
     factors += [part - centre for part, centre in zip(pool.factors[1:], middle, strict=True)]
     signals = known[:, : len(catalogue.signals)]
     rated = (signals >= np.array(catalogue.ends[0])).any(axis=1)
-    mean, spread = pattern_of(signals[rated], catalogue)
+    mean, spread = mean_and_spread(signals[rated], catalogue)
     base_rate, weight = (prior.model.base_rate, PRIOR_ROWS) if prior else (0.0, 0.0)
     told = {"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None}
     if prior:
@@ -298,13 +304,13 @@ def describe(
         variances={name: np.round(part, FACTOR_DECIMALS) for name, part in zip(names, pool.variances, strict=True)},
         counts={name: np.round(own[:, span].sum(axis=0), 6) for name, span in zip(names, spans, strict=True)},
         feature_importances={},
-        pattern=Pattern(_ordinary(mean), _ordinary(spread)),
+        typical_range=TypicalRange(_ordinary(mean), _ordinary(spread)),
         trained_on=told,
     )
     added = draft.contributions(values if len(values) else known)
     sizes = {
         kind: {name: float(np.abs(added[:, columns].sum(axis=1)).mean()) for name, columns in members.items()}
-        for kind, members in parts(catalogue).items()
+        for kind, members in signal_groups(catalogue).items()
     }
     sizes = {kind: dict(sorted(size.items(), key=lambda item: -item[1])) for kind, size in sizes.items()}
     return replace(draft, feature_importances=sizes.pop("signal"), group_importances=sizes)

@@ -1,7 +1,7 @@
 """Boosters that learn from rows in which ratings are masked: "not rated" is then an answer of its own.
 
-Where signals act together, what is expected of each by itself (`predictor.factors`) says too little of those that were
-not rated. So small trees learn from copies of the rows in which some ratings are masked. They become tables like all
+Where signals act together, what is expected of each by itself (`predictor.model.factors`) says too little of those that
+were not rated. So small trees learn from copies of the rows in which some ratings are masked. They become tables like all
 others, with cells of their own for "not rated", and have a part in the answers to rows with gaps, and to those only.
 """
 
@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 
 from predictor.learning.boosting import Fit, check_tables, grow, number_cells, tables_of
 from predictor.learning.decomposition import Terms, add, evaluate
-from predictor.tables import Floats, Grid, Ints
+from predictor.model.tables import Floats, Grid, Ints
 
 FOLDS = 3  # that are left out in turn, each by one booster; more take longer and gain little
 ROWS, COPIES = 20_000, 20  # masked rows that a booster learns from, about, and most copies of a row

@@ -33,6 +33,7 @@ ENVIRONMENT = {
     # The defaults, 7 and 120 s, let a dead server take minutes to fail, and a silent one a quarter of an hour.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # a server may ask to come back in an hour, which is a hang
     "PGCONNECT_TIMEOUT": "10",  # PostgreSQL's own default is to wait for ever
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # we say it in our own words

@@ -176,6 +176,38 @@ def test_a_part_that_is_not_what_was_written_is_scored_again(
     assert (out / "0.parquet").stat().st_mtime_ns == kept
 
 
+NOTES = [b'{"part":1}', b"{}", b"[]}", b"xx}", b'{"part":["a"]}', b"\xff\xfe}", b"[" * 100_000 + b"}"]
+
+
+def test_a_damaged_ledger_costs_no_more_than_its_parts(source: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    pq.write_table(pq.read_table(source / "0.parquet").slice(0, 200), folder / "0.parquet")
+    whole, before = score(folder, out), digests(out)
+    log, plan = out / "_parts.log", out / "_predictor.json"
+    for change in (
+        lambda text: text + b"\n" + b"\n".join(NOTES),
+        lambda text: text.replace(b'"rows": ', b'"rows": "many", "n": '),
+        lambda text: text.replace(b'"observed": [', b'"observed": 5, "o": ['),
+        lambda text: text.replace(b'"written": [', b'"written": 5, "w": ['),
+        lambda text: text.replace(b'"written": [', b'"written": [[], '),
+    ):
+        log.write_bytes(change(log.read_bytes()))
+        assert score(folder, out, resume=True) == whole
+        assert digests(out) == before
+    kept = plan.read_bytes()
+    for content in (b"", b"[1]", b'{"plan": [1]}', b'{"plan": "x"}', b"\xff", b"[" * 100_000):
+        plan.write_bytes(content)
+        with pytest.raises(ConfigError, match=r"_predictor\.json: is damaged; name another folder"):
+            score(folder, out, resume=True)
+    plan.write_bytes(kept)
+    for path in (log, plan):
+        path.unlink()
+        os.mkfifo(path)  # which nobody writes to
+        with pytest.raises(ConfigError, match=f"{path.name}: is .*; name another folder"):
+            score(folder, out, resume=True)
+
+
 @pytest.mark.parametrize("out", ["in", "in/out", "in/0.parquet", "in/a/b.csv", "link", "link/out"])
 def test_what_is_read_is_never_written_over(out: str, source: Path, tmp_path: Path) -> None:
     shutil.copytree(source, tmp_path / "in")

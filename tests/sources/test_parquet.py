@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from predictor import Catalogue, OfferModel, Ratings, read_ratings, simulate_interviews
 from predictor.batch.running import score_files
 from predictor.batch.scoring import ScoringOptions
 from predictor.errors import RatingsError
-from predictor.sources.drafting import draft_catalogue
+from predictor.sources.drafting.write import draft_catalogue
 
 BIG = 2**60  # from 2^53 on, floats cannot tell whole numbers apart
 INDEXES = [["rater_role"], ["rater_role", "origin"], ["goals_discussed"], ["candidate_id"], ["offer"], []]
@@ -76,6 +78,31 @@ def test_ids_that_became_floats(dtype: str) -> None:
     """They are whole numbers where a float holds them exactly; where it may not, they are no group to train with."""
     frame = pd.DataFrame({"candidate_id": pd.Series([7, 8], dtype=dtype), "goals_discussed": [4, 5], "offer": [1, 0]})
     assert Ratings.from_frame(frame, Catalogue.shipped(), training=True).columns["candidate_id"].tolist() == ["7", "8"]
-    frame["candidate_id"] = frame["candidate_id"] * 2**60
-    with pytest.raises(RatingsError, match="too large to tell ids apart"):
-        Ratings.from_frame(frame, Catalogue.shipped(), training=True)
+    limit = 2 ** (24 if "32" in dtype else 53)
+    for ids in ([7 * BIG, 8 * BIG], [limit, limit + 1]):
+        frame["candidate_id"] = pd.Series(ids).astype(dtype)
+        with pytest.raises(RatingsError, match="too large to tell ids apart"):
+            Ratings.from_frame(frame, Catalogue.shipped(), training=True)
+    frame["candidate_id"] = pd.Series([limit - 1, limit - 2]).astype(dtype)
+    known = Ratings.from_frame(frame, Catalogue.shipped(), training=True)
+    assert known.columns["candidate_id"].tolist() == [str(limit - 1), str(limit - 2)]
+
+
+def test_other_bits_of_the_same_numbers_are_the_same_rows(catalogue: Catalogue) -> None:
+    """Half floats, for one, have a NaN of their own."""
+    frame = pd.DataFrame({"goals_discussed": [4, np.nan], "mutual_respect": [np.nan, 2.5]})
+    one, other = (Ratings.from_frame(frame.astype(kind), catalogue) for kind in ("float64", "float16"))
+    odd = Ratings(catalogue, np.copysign(one.values, -1) * -1, one.y)
+    assert one.digest == other.digest == odd.digest
+
+
+def test_a_column_that_is_doubled_is_refused(tmp_path: Path) -> None:
+    table = pa.table([[4, 5], [3, 2], ["a", "b"], ["c", "d"]], names=["goals_discussed"] * 2 + ["id"] * 2)
+    pq.write_table(table, path := tmp_path / "doubled.parquet")
+    others = tuple(name for name in OfferModel.published().signals if name != "goals_discussed")
+    with pytest.raises(RatingsError, match=r"(?s)goals_discussed: stands 2 times .* keep one.*id: stands 2 times"):
+        score_files(
+            path, tmp_path / "o.csv", OfferModel.published(), options=ScoringOptions(keep=("id",), unobserved=others)
+        )
+    with pytest.raises(RatingsError, match="goals_discussed: stands 2 times in the header"):
+        read_ratings(path)
