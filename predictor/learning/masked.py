@@ -1,8 +1,8 @@
 """Boosters that learn from rows in which ratings are masked: "not rated" is then an answer of its own.
 
-Where signals act together, what is expected of each by itself (`predictor.model.factors`) says too little of those that
-were not rated. So small trees learn from copies of the rows in which some ratings are masked. They become tables like
-all others, with cells of their own for "not rated", and have a part in the answers to rows with gaps, and to those only.
+Where signals act together, what is expected of each by itself (`predictor.model.factors`) says too little of those
+that were not rated. So small trees learn from copies of the rows in which some ratings are masked. They become tables
+like all others, with cells of their own for "not rated", and have a part in the answers to rows with gaps only.
 """
 
 from __future__ import annotations
