@@ -46,16 +46,19 @@ class Boosters:
         Log-odds of each row by the one booster that had not seen it, shape (n,); NaN where every one had.
     variance
         Mean over the rows of the jackknife variance of the mean's log-odds.
+    by_fold
+        Tables of the booster that had not seen a fold, by its number.
     """
 
     terms: Terms
     out_of_fold: Floats
     variance: float
+    by_fold: dict[int, Terms]
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A fold's booster, the numbers of cells and of all rows in it, and its held-out loss after each step."""
+    """A fold's booster, the numbers of cells and of rows in it, and its held-out loss after each step."""
 
     fold: int
     booster: Any
@@ -69,8 +72,8 @@ class Numbering:
     """Numbers that stand for cells in a booster: knots 0, 1, ... in their order.
 
     The other cells, "not applicable" and "not rated", stand outside of the order. One can be NaN, for which each split
-    has a side of its own. A cell that no training row stands in, and "not rated" of a term with a direction, has no
-    number: its answer is the mean over the term's other cells.
+    has a side of its own. A cell that no training row stands in has no number: its answer is the mean over the term's
+    other cells. Nor has, of a term with a direction, "not rated", or "not applicable" where ratings are masked.
 
     Attributes
     ----------
@@ -175,9 +178,10 @@ def average(fits: Sequence[Fit], cells: Floats, grid: Grid, fold: Ints, weights:
         out[fold == fit.fold] = answer[fold == fit.fold]
         parts.append(terms)
         answers.append(answer)
-    _check(fits[0], parts[0], grid, steps)
+    check_tables(fits[0], parts[0], grid, steps)
     spread = mean(np.var(answers, axis=0), weights) * (len(parts) - 1)
-    return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread))
+    by_fold = dict(zip((fit.fold for fit in fits), parts, strict=True))
+    return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread), by_fold)
 
 
 def joint(terms: Terms, order: int, cells: Floats, grid: Grid, weights: Weights = None) -> list[tuple[int, ...]]:
@@ -212,7 +216,7 @@ def fit_fold(
     weights: Weights = None,
 ) -> Fit:
     inside = fold != k
-    numbering, codes = _number(cells, inside, grid, directions, np.random.default_rng([seed, k]), weights)
+    numbering, codes = number_cells(cells, inside, grid, directions, np.random.default_rng([seed, k]), weights)
     weight, outside = some(weights, inside), some(weights, ~inside)
     rows = int(np.sum(inside))
     settings: dict[str, Any] = {
@@ -220,17 +224,8 @@ def fit_fold(
         "metric": "binary_logloss",
         "learning_rate": RATE,
         "min_data_in_leaf": max(LEAF_ROWS, round(LEAF_ROWS * rows / count(y[inside], weight))),  # it counts rows
-        "min_sum_hessian_in_leaf": 0.0,
-        "feature_fraction_bynode": TRIED,
         "monotone_constraints": directions.tolist(),
-        "monotone_constraints_method": "basic",
-        "min_data_in_bin": 1,
-        "feature_pre_filter": False,
-        "deterministic": True,
-        "force_col_wise": True,
-        "num_threads": 1,
         "seed": (seed + k) % 2**31,
-        "verbosity": -1,
     }
     if within is None:
         settings |= {"lambda_l2": SMALL_PENALTY, "max_depth": order, "num_leaves": 2**order}
@@ -241,10 +236,36 @@ def fit_fold(
             "num_leaves": LEAVES,
             "interaction_constraints": [list(place) for place in [*within, *alone]],
         }
-    known = lgb.Dataset(codes[inside], y[inside], weight=weight, params=settings)
-    held_out = lgb.Dataset(codes[~inside], y[~inside], reference=known, weight=outside, params=settings)
+    booster, losses = grow(settings, (codes[inside], y[inside], weight), (codes[~inside], y[~inside], outside))
+    return Fit(k, booster, numbering, codes, losses)
+
+
+def grow(
+    settings: dict[str, Any], learned: tuple[Floats, Floats, Weights], held_out: tuple[Floats, Floats, Weights]
+) -> tuple[Any, Floats]:
+    """Grow trees until rows held out gain no more; codes, outcomes and weights of the rows learned from, and of these.
+
+    Returns
+    -------
+    tuple
+        The booster, and the summed loss of the rows held out after each step, shape (STEPS,).
+    """
+    settings = settings | {
+        "min_sum_hessian_in_leaf": 0.0,
+        "feature_fraction_bynode": TRIED,
+        "monotone_constraints_method": "basic",
+        "min_data_in_bin": 1,
+        "feature_pre_filter": False,
+        "deterministic": True,
+        "force_col_wise": True,
+        "num_threads": 1,
+        "verbosity": -1,
+    }
+    (codes, y, weights), (other_codes, other_y, other_weights) = learned, held_out
+    known = lgb.Dataset(codes, y, weight=weights, params=settings)
+    others = lgb.Dataset(other_codes, other_y, reference=known, weight=other_weights, params=settings)
     booster = lgb.Booster(settings, known)
-    booster.add_valid(held_out, "held out")
+    booster.add_valid(others, "held out")
     losses: list[float] = []
     best = 0
     while len(losses) < STEPS and len(losses) - best <= PATIENCE:
@@ -255,13 +276,20 @@ def fit_fold(
         best = len(losses) - 1 if losses[-1] < losses[best] else best
     booster.free_dataset()
     losses += [losses[-1]] * (STEPS - len(losses))
-    return Fit(k, booster, numbering, codes, np.array(losses) * count(y[~inside], outside))
+    return booster, np.array(losses) * count(other_y, other_weights)
 
 
-def _number(
-    cells: Floats, inside: Any, grid: Grid, directions: Ints, rng: np.random.Generator, weights: Weights
+def number_cells(
+    cells: Floats,
+    inside: Any,
+    grid: Grid,
+    directions: Ints,
+    rng: np.random.Generator,
+    weights: Weights = None,
+    *,
+    masked: bool = False,
 ) -> tuple[Numbering, Floats]:
-    """Draw a cell for every row and term, and number it."""
+    """Draw a cell for every row and term, and number it; where ratings are `masked`, "not rated" is NaN."""
     drawn, weight = _draw(cells, grid, rng), some(weights, inside)
     number, shares = np.empty(cells.shape[1]), np.empty(cells.shape[1])
     codes = np.empty(drawn.shape)
@@ -271,7 +299,10 @@ def _number(
         seen = np.bincount(column[inside], weight, minlength=end - start).astype(float)
         own = np.arange(end - start, dtype=float)
         own[levels:][seen[levels:] == 0] = np.inf
-        if directions[term]:
+        if directions[term] and masked:
+            own[levels:-1] = np.inf
+            own[-1:][own[-1:] < np.inf] = np.nan
+        elif directions[term]:
             own[-1] = np.inf
             own[levels:-1][own[levels:-1] < np.inf] = np.nan
         elif own[-1] < np.inf:
@@ -379,7 +410,7 @@ def _nodes(text: str) -> _Nodes:
     )
 
 
-def _check(fit: Fit, terms: Terms, grid: Grid, steps: int) -> None:
+def check_tables(fit: Fit, terms: Terms, grid: Grid, steps: int) -> None:
     """Compare the tables with LightGBM's own answer: its trees are read from a text whose form it may change."""
     rows = fit.codes
     trees = fit.booster.predict(rows, raw_score=True, num_iteration=steps, num_threads=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import numbers
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -18,12 +19,12 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from predictor.errors import ConfigError, Problem, RatingsError
 from predictor.learning.autologging import one_run
 from predictor.learning.decomposition import Terms, purify
-from predictor.learning.pool import Pool, fit_pool
+from predictor.learning.pool import MaskedPool, Pool, fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
 from predictor.learning.threads import one_thread
 from predictor.learning.weights import Weights, after, count, mean, some, weighted
-from predictor.model.data import Pair, Triple, TypicalRange, mean_and_spread
+from predictor.model.data import Masked, Pair, Triple, TypicalRange, mean_and_spread
 from predictor.model.factors import Completion
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
@@ -34,6 +35,7 @@ from predictor.ratings.outcomes import is_offer, plain_word
 from predictor.ratings.ratings import out_of_scale, within_learned_ends
 
 DECIMALS = 15  # of the tables in the file: rounding never makes a better rating hurt by more than 1e-12
+MASKED_DECIMALS = 5  # of masked tables, which are many, where no rating is better than another
 FACTOR_DECIMALS = 5  # of the interval's factors, which are estimates of estimates
 ORDINALS = ("zero", "one", "two", "three")  # words for numbers, which count as those
 KNOTS = 11  # of a column that no catalogue describes
@@ -379,16 +381,11 @@ def describe(
         base_rate=float((weighted(y, weights).sum() + weight * base_rate) / (count(y, weights) + weight)),
         intercept=round(float(terms[()]), DECIMALS),
         tables={name: np.round(terms[(j,)], DECIMALS) for j, name in enumerate(names)},
-        pairs=tuple(
-            Pair(names[at[0]], names[at[1]], np.round(table, DECIMALS)) for at, table in terms.items() if len(at) == 2
-        ),
-        triples=tuple(
-            Triple((names[at[0]], names[at[1]], names[at[2]]), np.round(table, DECIMALS))
-            for at, table in terms.items()
-            if len(at) == 3
-        ),
+        pairs=_pairs(terms, names, DECIMALS),
+        triples=_triples(terms, names, DECIMALS),
         factor_model=completion.factors,
         gaps=pool.gaps,
+        masked=_masked(pool.masked, shares, grid, catalogue) if pool.masked else None,
         factors={
             name: np.round(part, FACTOR_DECIMALS) for name, part in zip(("intercept", *names), factors, strict=True)
         },
@@ -408,6 +405,30 @@ def describe(
     }
     sizes = {kind: dict(sorted(size.items(), key=lambda item: -item[1])) for kind, size in sizes.items()}
     return replace(draft, feature_importances=sizes.pop("signal"), group_importances=sizes)
+
+
+def _pairs(terms: Terms, names: Sequence[str], decimals: int) -> tuple[Pair, ...]:
+    pairs = ((at, table) for at, table in terms.items() if len(at) == 2)
+    return tuple(Pair(names[at[0]], names[at[1]], np.round(table, decimals)) for at, table in pairs)
+
+
+def _triples(terms: Terms, names: Sequence[str], decimals: int) -> tuple[Triple, ...]:
+    triples = ((at, table) for at, table in terms.items() if len(at) == 3)
+    return tuple(Triple((names[at[0]], names[at[1]], names[at[2]]), np.round(table, decimals)) for at, table in triples)
+
+
+def _masked(pool: MaskedPool, shares: Sequence[Floats], grid: Grid, catalogue: Catalogue) -> Masked:
+    """Purify masked tables; there, "not rated" keeps its cell."""
+    names = (*catalogue.names, *(item.name for item in catalogue.inputs))
+    terms = purify(pool.terms, shares)
+    # Rounding may lower a likelihood by its size, which only matters where ratings have a direction.
+    decimals = DECIMALS if any(catalogue.directions) else MASKED_DECIMALS
+    main = {
+        name: np.round(terms.get((j,), np.zeros(size)), decimals)
+        for j, (name, size) in enumerate(zip(names, grid.sizes.tolist(), strict=True))
+    }
+    pairs, triples = _pairs(terms, names, decimals), _triples(terms, names, decimals)
+    return Masked(round(pool.share, decimals), round(float(terms[()]), decimals), main, pairs, triples)
 
 
 def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:

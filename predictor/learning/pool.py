@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from predictor.learning.boosting import Boosters, Fit, average, enlarge, fit_fol
 from predictor.learning.decomposition import Terms, add, evaluate
 from predictor.learning.factors import fit_factors
 from predictor.learning.gaps import fit_gaps
+from predictor.learning.masked import fit_masked
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression, project
 from predictor.learning.threads import one_thread
@@ -60,6 +61,14 @@ class Regressions:
 
 
 @dataclass(frozen=True, eq=False)
+class MaskedPool:
+    """What answers rows with gaps beside the pool's tables in expectation: `share` times these, and `terms`."""
+
+    terms: Terms
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
 class Pool:
     """What was fitted, as tables.
 
@@ -77,6 +86,8 @@ class Pool:
         The pool: weighted tables of both.
     gaps
         What leaving signals unrated says by itself.
+    masked
+        What counts beside both where not everything was rated; None where that gains little.
     factors, variances
         For the interval, a table a term; `factors` starts with the intercept's. See `Regression.uncertainty`.
     """
@@ -87,6 +98,7 @@ class Pool:
     weights: tuple[float, float]
     terms: Terms
     gaps: Gaps
+    masked: MaskedPool | None
     factors: list[Floats]
     variances: list[Floats]
 
@@ -137,11 +149,12 @@ def fit_pool(
     regressions = fit_regressions(cells, y, known_cells, grid, catalogue, prior, weights=weights)
     leading = regressions.leading
     boosters: Boosters | None = None
+    masked: MaskedPool | None = None
     shares, intercept, gaps = (1.0, 0.0), 0.0, Gaps()
     fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed, weights)
     left_out = np.isnan(values[:, : completion.signals]).mean(axis=1)
     if fold is not None and (boosted or left_out.any()):
-        kappa = _kappa(values, regressions.terms, grid, completion)
+        kappa = _kappa(values, regressions.terms, completion)
         first = _OutOfFold(cells, y, known_cells, grid, catalogue, prior, fold, regressions, kappa, n_jobs, weights)
         of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
         if boosted:
@@ -154,6 +167,13 @@ def fit_pool(
         if fit_gaps(kappa * evaluate(regressions.terms, cells, grid), y, left_out, groups, weights).slope:
             mixed = shares[0] * first.log_odds() + (intercept + shares[1] * second if boosters else 0.0)
             gaps = fit_gaps(mixed, y, left_out, groups, weights)
+        if boosters:
+            mixed = intercept + shares[0] * first.log_odds() + shares[1] * second
+            both_terms = {
+                k: add([(1.0, {(): np.array(intercept)}), (shares[0], regressions.terms), (shares[1], terms)])
+                for k, terms in boosters.by_fold.items()
+            }
+            masked = _mask(values, y, fold, expit(mixed), completion, both_terms, gaps, of_terms, seed, n_jobs, weights)
     terms = regressions.terms
     start, factors, variances = leading.uncertainty(known_cells, known_weights)
     scale = shares[0]
@@ -169,19 +189,61 @@ def fit_pool(
         weights=shares,
         terms=terms,
         gaps=gaps,
+        masked=masked,
         factors=[scale * start, *np.split(scale * factors, cuts)],
         variances=np.split(scale**2 * variances, cuts),
     )
 
 
-def _kappa(values: Floats, terms: Terms, grid: Grid, completion: Completion) -> Floats:
+def _kappa(values: Floats, terms: Terms, completion: Completion) -> Floats:
     """Compute by how much each row's log-odds are drawn towards zero for what was not rated."""
     if not np.isnan(values[:, : completion.signals]).any():
         return np.ones(len(values))
-    main = np.concatenate([terms[(term,)] for term in range(len(grid.levels))])
-    joint = [(place, table) for place, table in terms.items() if len(place) == 2]
-    tables = PartialTables(grid, completion, float(terms[()]), main, joint, Gaps())
-    return tables.kappa(values, completion.estimate(values))
+    return _tables(terms, completion).kappa(values, completion.estimate(values))
+
+
+def _tables(terms: Terms, completion: Completion, gaps: Gaps | None = None) -> PartialTables:
+    """Tables for rows in which not everything was rated."""
+    main = np.concatenate([terms[(term,)] for term in range(len(completion.grid.levels))])
+    joint = [(place, table) for place, table in terms.items() if len(place) > 1]
+    return PartialTables(completion.grid, completion, float(terms[()]), main, joint, gaps or Gaps())
+
+
+def _mask(
+    values: Floats,
+    y: Floats,
+    fold: Ints,
+    probability: Floats,
+    completion: Completion,
+    by_fold: Mapping[int, Terms],
+    gaps: Gaps,
+    directions: Ints,
+    seed: int,
+    n_jobs: int | None,
+    weights: Weights,
+) -> MaskedPool | None:
+    """Fit boosters on masked rows, and weigh them against the members in expectation; None where they add little.
+
+    The members stand in `by_fold`, for each fold the tables of those that had not seen it.
+    """
+    grid, order = completion.grid, max(len(place) for terms in by_fold.values() for place in terms)
+    options: dict[str, Any] = {
+        "order": order,
+        "directions": directions,
+        "seed": seed,
+        "n_jobs": n_jobs,
+        "weights": weights,
+    }
+    found = fit_masked(values, y, grid, completion.signals, fold, probability, **options)
+    expected = np.empty(len(found.rows))
+    for k, terms in by_fold.items():
+        rows = fold[found.rows] == k
+        if rows.any():
+            expected[rows], _ = _tables(terms, completion, gaps).answer(found.masked[rows])
+    intercept, share, weight = weigh(expected, found.log_odds, y[found.rows], some(weights, found.rows))
+    if weight < LEAST:
+        return None
+    return MaskedPool(add([(1.0, {(): np.array(intercept)}), (weight, found.terms)]), share)
 
 
 def fit_regressions(

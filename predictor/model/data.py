@@ -47,6 +47,25 @@ class Triple:
 
 
 @dataclass(frozen=True, eq=False)
+class Masked:
+    """Tables for rows with gaps, in which "not rated" is an answer of its own; see `predictor.model.masked`.
+
+    Attributes
+    ----------
+    share
+        What the model's other tables count beside them in rows with gaps.
+    intercept, tables, pairs, triples
+        As of `ModelData`.
+    """
+
+    share: float
+    intercept: float
+    tables: Mapping[str, Floats]
+    pairs: tuple[Pair, ...]
+    triples: tuple[Triple, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class ModelData:
     """Tables of log-odds with what is known about them: the values of a model, as its file holds them.
 
@@ -69,6 +88,8 @@ class ModelData:
         What rated signals say of those that were not rated; None in models of formats 1 and 2.
     gaps
         What leaving signals unrated adds by itself.
+    masked
+        Tables that count besides where not everything was rated; most models have none.
     factors, variances
         How the log-odds could differ with other data, as in factor analysis. Factors: for "intercept" shape (r,), by
         signal and input shape (cells, r); variances: by signal and input shape (cells,). The variance of
@@ -111,6 +132,7 @@ class ModelData:
     versions: Mapping[str, str] = field(default_factory=dict)
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     coverage: Floats | None = None
+    masked: Masked | None = None
     group_importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property

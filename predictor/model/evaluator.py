@@ -28,6 +28,7 @@ from predictor.model.data import ModelData
 from predictor.model.factors import Completion
 from predictor.model.fused import Blocks, Coded, Codes, FusedSumAndVariance, FusedTables
 from predictor.model.log_odds import logit
+from predictor.model.masked import MaskedTables
 from predictor.model.partial import PartialTables, Reasons, Uncertainty
 from predictor.model.single import SingleRow
 from predictor.model.tables import Floats, PairTables, Place, Tables, TripleTables
@@ -208,7 +209,20 @@ class Evaluator:
             joint,
             self.data.gaps,
             Uncertainty(self.data.factors["intercept"], self._factors, self._variances),
+            self._masked_tables,
         )
+
+    @cached_property
+    def _masked_tables(self) -> MaskedTables | None:
+        if self.data.masked is None:
+            return None
+        masked, place = self.data.masked, {name: j for j, name in enumerate(self.data.terms)}
+        joint: list[tuple[tuple[int, ...], Floats]] = [
+            ((place[pair.first], place[pair.second]), pair.log_odds) for pair in masked.pairs
+        ]
+        joint += [(tuple(place[name] for name in item.terms), item.log_odds) for item in masked.triples]
+        main = [masked.tables[name] for name in self.data.terms]
+        return MaskedTables(self.data.grid, masked.share, masked.intercept, main, joint)
 
     @cached_property
     def _single(self) -> SingleRow | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from predictor.atomic import write_text
 from predictor.errors import CatalogueError, ModelError, control_character
-from predictor.model.data import FORMAT, ModelData, Pair, Triple, TypicalRange
+from predictor.model.data import FORMAT, Masked, ModelData, Pair, Triple, TypicalRange
 from predictor.model.factors import FactorModel, LeftOut
 from predictor.model.partial import Gaps
 from predictor.model.prediction import LEVEL
@@ -49,10 +49,7 @@ def to_dict(data: ModelData) -> dict[str, Any]:
         "feature_importances": dict(data.feature_importances),
         **({"group_importances": dict(data.group_importances)} if data.group_importances else {}),
         "tables": terms,
-        "pairs": [
-            {"first": pair.first, "second": pair.second, "log_odds": pair.log_odds.tolist()} for pair in data.pairs
-        ],
-        "triples": [{"terms": list(item.terms), "log_odds": item.log_odds.tolist()} for item in data.triples],
+        **_joint_to_dict(data),
         "ordinary": {"mean": list(data.typical_range.mean), "spread": list(data.typical_range.spread)},
         "interval": {
             "level": LEVEL,
@@ -144,14 +141,12 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
         "intercept": data["intercept"],
         "tables": tables,
         "counts": counts,
-        "pairs": tuple(Pair(item["first"], item["second"], np.array(item["log_odds"])) for item in data["pairs"]),
-        "triples": tuple(
-            Triple(tuple(item["terms"]), np.array(item["log_odds"]))
-            for item in (data["triples"] if data["format"] > 1 else ())
-        ),
+        "pairs": _pairs(data),
+        "triples": _triples(data) if data["format"] > 1 else (),
         "variances": {name: np.array(part) for name, part in data["interval"]["variances"].items()},
         "factor_model": _factor_model(data["unrated"], tuple(tables)) if data["format"] > 2 else None,
         "gaps": Gaps(**data["unrated"]["gaps"]) if data["format"] > 2 else Gaps(),
+        "masked": _masked(data["unrated"]["masked"]) if "masked" in data.get("unrated", ()) else None,
         "coverage": np.array(data["coverage"]) if data["format"] < 3 else None,
         "factors": {name: np.array(part) for name, part in data["interval"]["factors"].items()},
         "feature_importances": data["feature_importances"],
@@ -167,18 +162,21 @@ def _check(data: ModelData) -> None:
     """Refuse what a file may hold and no training makes, so that a look-up neither fails nor answers nonsense."""
     r = len(data.factors["intercept"])
     cells = dict(zip(data.terms, data.grid.sizes.tolist(), strict=True))
+    pairs, triples = data.pairs, data.triples
+    if data.masked:
+        pairs, triples = (*pairs, *data.masked.pairs), (*triples, *data.masked.triples)
     arrays: list[tuple[str, Floats, tuple[int, ...]]] = [
         ("intercept", data.factors["intercept"], (r,)),
-        *((f"{p.first} with {p.second}", p.log_odds, (cells[p.first], cells[p.second])) for p in data.pairs),
-        *((" with ".join(t.terms), t.log_odds, tuple(cells[name] for name in t.terms)) for t in data.triples),
+        *((f"{p.first} with {p.second}", p.log_odds, (cells[p.first], cells[p.second])) for p in pairs),
+        *((" with ".join(t.terms), t.log_odds, tuple(cells[name] for name in t.terms)) for t in triples),
         *((name, data.factors[name], (cells[name], r)) for name in data.terms),
     ]
-    if any(len(set(item.terms)) != 3 for item in data.triples):
+    if any(len(set(item.terms)) != 3 for item in triples):
         raise ValueError("a triple has other than three terms")
     if data.coverage is not None:
         arrays.append(("coverage", data.coverage, (len(data.signals) + 1,)))
     arrays += _unrated_arrays(data)
-    for part in (data.tables, data.counts, data.variances):
+    for part in (data.tables, data.counts, data.variances, *([data.masked.tables] if data.masked else [])):
         arrays += [(name, part[name], (cells[name],)) for name in data.terms]
     for name, array, shape in arrays:
         if array.shape != shape or array.dtype.kind not in "if" or not (np.abs(array) <= LARGEST).all():
@@ -188,7 +186,8 @@ def _check(data: ModelData) -> None:
     if data.factor_model and min(data.factor_model.sd.min(), data.factor_model.unique.min()) < 1 / LARGEST:
         raise ValueError(f"a standard deviation or a unique variance is below {1 / LARGEST:g}")
     importances = [data.feature_importances[name] for name in data.terms]
-    gaps = (data.gaps.slope, data.gaps.mean, data.gaps.most)
+    gaps = [data.gaps.slope, data.gaps.mean, data.gaps.most]
+    gaps += [data.masked.intercept, data.masked.share] if data.masked else []
     for number in (
         data.intercept,
         data.base_rate,
@@ -234,8 +233,37 @@ def _unrated_to_dict(data: ModelData) -> dict[str, Any]:
             "shares": {name: share.tolist() for name, share in zip(data.terms, model.shares, strict=True)},
             "left_out": _left_out_to_dict(data),
             "gaps": {"slope": data.gaps.slope, "mean": data.gaps.mean, "most": data.gaps.most},
+            **({"masked": _masked_to_dict(data.masked)} if data.masked else {}),
         }
     }
+
+
+def _masked_to_dict(masked: Masked) -> dict[str, Any]:
+    return {
+        "share": masked.share,
+        "intercept": masked.intercept,
+        "tables": {name: table.tolist() for name, table in masked.tables.items()},
+        **_joint_to_dict(masked),
+    }
+
+
+def _joint_to_dict(data: ModelData | Masked) -> dict[str, Any]:
+    pairs = [{"first": pair.first, "second": pair.second, "log_odds": pair.log_odds.tolist()} for pair in data.pairs]
+    triples = [{"terms": list(item.terms), "log_odds": item.log_odds.tolist()} for item in data.triples]
+    return {"pairs": pairs, "triples": triples}
+
+
+def _pairs(data: Mapping[str, Any]) -> tuple[Pair, ...]:
+    return tuple(Pair(item["first"], item["second"], np.array(item["log_odds"])) for item in data["pairs"])
+
+
+def _triples(data: Mapping[str, Any]) -> tuple[Triple, ...]:
+    return tuple(Triple(tuple(item["terms"]), np.array(item["log_odds"])) for item in data["triples"])
+
+
+def _masked(data: Mapping[str, Any]) -> Masked:
+    tables = {name: np.array(table) for name, table in data["tables"].items()}
+    return Masked(data["share"], data["intercept"], tables, _pairs(data), _triples(data))
 
 
 def _left_out_to_dict(data: ModelData) -> dict[str, Any] | None:

@@ -353,7 +353,7 @@ class OfferModel(ModelData):
         """Give what each pair adds to the log-odds of one interview, largest first.
 
         Half of it stands in the contribution of either term, see `predict`; of terms that were not rated, what is to be
-        expected of it.
+        expected of it. What `masked` adds where not everything was rated is not in it.
 
         Raises
         ------

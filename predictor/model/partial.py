@@ -2,6 +2,8 @@
 
     log-odds = kappa * (intercept + sum of the tables, in expectation) + gaps
 
+and where a model has tables in which "not rated" is an answer of its own, a share of that plus those (`masked.py`).
+
 The expectation of the probability is wanted, not that of the log-odds: `kappa`, below one, draws the log-odds towards
 zero by the variance v of what was not rated (MacKay 1992, Neural Computation 4:720-736): 1 / sqrt(1 + pi v / 8). It
 depends on which signals were rated, never on how.
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.model.factors import Completion, Estimate
+from predictor.model.masked import MaskedTables
 from predictor.model.tables import Floats, Grid, Ints
 
 CHUNK = 2048  # rows at once: their cell weights stay in the cache
@@ -132,6 +135,8 @@ class PartialTables:
         What leaving signals unrated adds by itself.
     uncertainty
         For intervals; None where they are not asked for.
+    masked
+        Tables that count beside those in expectation, if there are any.
     """
 
     def __init__(
@@ -143,9 +148,10 @@ class PartialTables:
         joint: Joint,
         gaps: Gaps,
         uncertainty: Uncertainty | None = None,
+        masked: MaskedTables | None = None,
     ) -> None:
         self.grid, self.completion, self.intercept, self.main, self.gaps = grid, completion, intercept, main, gaps
-        self.uncertainty = uncertainty
+        self.uncertainty, self.masked = uncertainty, masked
         self.p = completion.signals
         self._starts = grid.offsets[:-1]
         pairs = [(terms, table) for terms, table in joint if len(terms) == 2]
@@ -187,14 +193,15 @@ class PartialTables:
         return values
 
     def pairs(self, values: Floats) -> Floats:
-        """Compute what each pair adds to the log-odds of rows of shape (n, terms), shape (n, pairs)."""
+        """Compute what each pair adds to the log-odds of rows of shape (n, terms), shape (n, pairs); none is masked."""
         estimate, offsets = self.completion.estimate(values), self.grid.offsets
         cells = self.completion.cells(values, estimate)
         added = np.zeros((len(values), len(self._each_pair)))
         for place, ((first, second), table) in enumerate(self._each_pair):
             along, across = (cells[:, offsets[term] : offsets[term + 1]] for term in (first, second))
             added[:, place] = ((along @ table) * across).sum(axis=1)
-        return self.kappa(values, estimate)[:, None] * added
+        share = self.masked.share if self.masked else 1.0
+        return share * self.kappa(values, estimate)[:, None] * added
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -212,12 +219,15 @@ class PartialTables:
             chunk = _filled_up(values[part])
             estimate = self.completion.estimate(chunk)
             kappa = self.kappa(chunk, estimate)
-            total = self.total(self.completion.cells(chunk, estimate))
-            gaps = self.gaps.start + self.gaps.added(estimate.unrated.mean(axis=1))
-            rows = len(log_odds[part])
-            log_odds[part] = (kappa * (self.intercept + total) + gaps)[:rows]
+            added = np.zeros(len(chunk))
+            if not self.masked or self.masked.share:  # else it counts nothing, and takes most of the time
+                gaps = self.gaps.start + self.gaps.added(estimate.unrated.mean(axis=1))
+                added = kappa * (self.intercept + self.total(self.completion.cells(chunk, estimate))) + gaps
+            if self.masked:
+                added = self.masked.share * added + self.masked.total(chunk)
+            log_odds[part] = added[: len(log_odds[part])]
             if interval:
-                deviation[part] = (kappa * self._spread(chunk, estimate))[:rows]
+                deviation[part] = (kappa * self._spread(chunk, estimate))[: len(log_odds[part])]
         return log_odds, deviation
 
     def reasons(self, values: Floats, estimate: Estimate | None = None) -> Reasons:
@@ -245,7 +255,16 @@ class PartialTables:
         own *= kappa
         share = estimate.unrated.mean(axis=1, keepdims=True)
         own[:, :p] += np.where(estimate.unrated, self.gaps.added(share) / np.maximum(share * p, 1), 0.0)
-        return Reasons(kappa[:, 0] * baseline + self.gaps.start, own, kappa * implied)
+        reasons = Reasons(kappa[:, 0] * baseline + self.gaps.start, own, kappa * implied)
+        return self._with_masked(reasons, values, self.masked) if self.masked else reasons
+
+    def _with_masked(self, reasons: Reasons, values: Floats, masked: MaskedTables) -> Reasons:
+        """Add what masked tables add; what a signal says of others is then all that its own table does not say."""
+        p, (baseline, added) = self.p, masked.reasons(values)
+        total = masked.share * (reasons.own + reasons.implied) + added
+        own = np.where(np.isnan(values), total, reasons.own)
+        own[:, p:] = total[:, p:]
+        return Reasons(masked.share * reasons.baseline + baseline, own, total - own)
 
     def kappa(self, values: Floats, estimate: Estimate) -> Floats:
         """Compute by how much log-odds are drawn towards zero for what was not rated, 0 to 1, shape (n,)."""
@@ -279,8 +298,12 @@ class PartialTables:
 
     @cached_property
     def additive(self) -> bool:
-        """Whether signals add up, given the inputs: no two of them stand in a table together."""
-        return not self._triples and not (self._of_signals[self._first].any() and self._of_signals[self._second].any())
+        """Whether signals add up, given the inputs: no two of them stand in a table together, of whatever kind."""
+        return (
+            not self.masked
+            and not self._triples
+            and not (self._of_signals[self._first].any() and self._of_signals[self._second].any())
+        )
 
     def _sensitivity(self, values: Floats) -> tuple[Floats, Floats]:
         """Slope of each signal's table on its standard units, and the variance that the slope leaves, shape (n, p).

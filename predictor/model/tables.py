@@ -312,9 +312,8 @@ class PairTables:
         self._start = np.cumsum(sizes) - sizes
         spare = np.zeros(int(self._width.max(initial=0)) + 2)
         self._flat = np.concatenate([*(table.ravel() for _, _, table in pairs), spare])
-        self._halves = np.zeros((len(pairs), len(grid.levels)))
-        for pair, (first, second, _) in enumerate(pairs):
-            self._halves[pair, [first, second]] = 0.5
+        self.members = np.zeros((len(grid.levels), len(pairs)))  # 1 for each term of a pair
+        self.members[[self.first, self.second], np.arange(len(pairs))] = 1.0
 
     def look_up(self, place: Place) -> Floats:
         """Give each pair's log-odds, shape (n, pairs)."""
@@ -329,7 +328,7 @@ class PairTables:
 
     def share_out(self, added: Floats) -> Floats:
         """Give each term half of the pairs, of shape (n, pairs), that it is in: shape (n, terms)."""
-        return added @ self._halves
+        return added @ (0.5 * self.members.T)
 
 
 class TripleTables:
@@ -350,8 +349,8 @@ class TripleTables:
         self._start = np.cumsum(sizes.prod(axis=1)) - sizes.prod(axis=1)
         spare = np.zeros(int(self._steps.sum(axis=1).max()) + 1)  # a look-up reads the next cells too, with weight 0
         self._flat = np.concatenate([*(table.ravel() for _, table in triples), spare])
-        self._thirds = np.zeros((len(sizes), len(grid.levels)))
-        np.put_along_axis(self._thirds, self.terms, 1 / 3, axis=1)
+        self.members = np.zeros((len(grid.levels), len(sizes)))  # 1 for each term of a triple
+        self.members[self.terms.T, np.arange(len(sizes))] = 1.0
 
     def look_up(self, place: Place) -> Floats:
         """Give each triple's log-odds, shape (n, triples)."""
@@ -367,7 +366,7 @@ class TripleTables:
 
     def share_out(self, log_odds: Floats) -> Floats:
         """Give each term a third of what its triples add: from shape (n, triples) to (n, terms)."""
-        return log_odds @ self._thirds
+        return log_odds @ (self.members.T / 3)
 
     def total(self, place: Place) -> Floats:
         """Give the sum over all triples, shape (n,): one triple after the other where ratings stand on the knots."""

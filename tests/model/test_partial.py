@@ -60,6 +60,7 @@ def boosted() -> OfferModel:
     X[rng.random(X.shape) < 0.1] = np.nan
     model = fitted(X, y, replace(SHIPPED, signals=signals, inputs=(), context=()))
     assert any({pair.first, pair.second} <= set(model.signals) for pair in model.pairs), "boosters must take part"
+    assert model.masked, "those that learned from masked rows, too"
     return model
 
 

@@ -1,0 +1,163 @@
+"""Boosters that learn from rows in which ratings are masked: "not rated" is then an answer of its own.
+
+Where signals act together, what is expected of each by itself (`predictor.model.factors`) says too little of those
+that were not rated. So small trees learn from copies of the rows in which some ratings are masked. They become tables
+like all others, with cells of their own for "not rated", and have a part in the answers to rows with gaps only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from predictor.learning.boosting import Fit, check_tables, grow, number_cells, tables_of
+from predictor.learning.decomposition import Terms, add, evaluate
+from predictor.learning.weights import Weights
+from predictor.model.tables import Floats, Grid, Ints
+
+FOLDS = 3  # that are left out in turn, each by one booster; more take longer and gain little
+ROWS, COPIES = 20_000, 20  # masked rows that a booster learns from, about, and most copies of a row
+RATE, LEAF_ROWS, PENALTY = 0.3, 1, 0.25  # learning rate; for each copy fewest rows of a leaf and penalty on its square
+HELD_OUT = 4  # copies of each row that a booster has not seen
+TAUGHT = 0.5  # how much a model's probability for the whole row counts in its outcome: that is noisier
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedBoosters:
+    """The mean of a few folds' boosters.
+
+    Attributes
+    ----------
+    terms
+        Tables of the mean.
+    rows
+        Rows learned from that some booster had not seen, `HELD_OUT` times each, by number, shape (m,).
+    masked
+        These rows as they were asked about, shape (m, terms).
+    log_odds
+        Of them, by the booster that had not seen them, shape (m,).
+    """
+
+    terms: Terms
+    rows: Ints
+    masked: Floats
+    log_odds: Floats
+
+
+def fit_masked(
+    values: Floats,
+    y: Floats,
+    grid: Grid,
+    signals: int,
+    fold: Ints,
+    probability: Floats,
+    *,
+    order: int,
+    directions: Ints,
+    seed: int,
+    n_jobs: int | None = None,
+    weights: Weights = None,
+) -> MaskedBoosters:
+    """Fit boosters on masked copies of all rows but a fold's, for some of the folds.
+
+    Parameters
+    ----------
+    values
+        Ratings, then coded inputs, shape (n, terms); inputs are not masked.
+    y
+        Outcomes 0 or 1, shape (n,).
+    grid
+        Of the terms.
+    signals
+        How many of the terms are signals.
+    fold
+        Number of each row's fold, shape (n,).
+    probability
+        Of each row as it is, by a model that had not seen it, shape (n,).
+    order
+        Most terms that may stand in one table: 2 or 3.
+    directions
+        For each term, shape (terms,): 1 where a higher rating may only raise the log-odds, -1 where it may only lower
+        them, 0 where anything goes.
+    seed
+        Of masks, of the terms that a split may choose from, and of the cells that are drawn.
+    n_jobs
+        How many boosters are fitted side by side; None leaves it to joblib's configuration.
+    weights
+        Of the rows, shape (n,); None where each counts as one.
+    """
+    target = (1 - TAUGHT) * y + TAUGHT * probability
+    folds = range(min(FOLDS, int(fold.max()) + 1))
+    jobs = (delayed(_fit)(values, y, target, grid, signals, fold, k, order, directions, seed, weights) for k in folds)
+    fits: list[tuple[Fit, Floats]] = list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
+    steps = 1 + int(np.argmin(np.sum([fit.losses for fit, _ in fits], axis=0)))
+    parts = [tables_of(fit, grid, steps) for fit, _ in fits]
+    check_tables(fits[0][0], parts[0], grid, steps)
+    answers = [evaluate(terms, grid.weights(masked), grid) for terms, (_, masked) in zip(parts, fits, strict=True)]
+    return MaskedBoosters(
+        terms=add((1 / len(parts), terms) for terms in parts),
+        rows=np.concatenate([np.tile(np.flatnonzero(fold == fit.fold), HELD_OUT) for fit, _ in fits]),
+        masked=np.concatenate([masked for _, masked in fits]),
+        log_odds=np.concatenate(answers),
+    )
+
+
+def mask(values: Floats, signals: int, rng: np.random.Generator) -> Floats:
+    """Mask some signals of each row: how many stay is drawn, from one to all but one, then which.
+
+    Examples
+    --------
+    >>> masked = mask(np.ones((100, 4)), 3, np.random.default_rng(0))  # three signals and an input
+    >>> np.unique((~np.isnan(masked)).sum(axis=1)), np.isnan(masked[:, 3]).any()
+    (array([2, 3]), np.False_)
+    """
+    stay = rng.integers(1, max(signals, 2), (len(values), 1))
+    rank = np.argsort(np.argsort(rng.random((len(values), signals)), axis=1), axis=1)
+    masked = values.copy()
+    masked[:, :signals][rank >= stay] = np.nan
+    return masked
+
+
+def _fit(
+    values: Floats,
+    y: Floats,
+    target: Floats,
+    grid: Grid,
+    signals: int,
+    fold: Ints,
+    k: int,
+    order: int,
+    directions: Ints,
+    seed: int,
+    weights: Weights,
+) -> tuple[Fit, Floats]:
+    """Fit one booster; and the rows that it has not seen, masked, by which it is judged."""
+    inside = fold != k
+    rng = np.random.default_rng([seed, k, 1])
+    copies = int(np.clip(ROWS // np.sum(inside), 1, COPIES))
+    known = mask(np.tile(values[inside], (copies, 1)), signals, rng)
+    held_out = mask(np.tile(values[~inside], (HELD_OUT, 1)), signals, rng)
+    cells, learned = grid.weights(np.concatenate([known, held_out])), np.arange(len(known) + len(held_out)) < len(known)
+    learned_weights, held_out_weights = (
+        None if weights is None else np.tile(weights[rows], times)
+        for rows, times in ((inside, copies), (~inside, HELD_OUT))
+    )
+    every = None if weights is None else np.concatenate([learned_weights, held_out_weights])
+    numbering, codes = number_cells(cells, learned, grid, directions, rng, every, masked=True)
+    settings: dict[str, Any] = {
+        "objective": "cross_entropy",
+        "metric": "cross_entropy",
+        "learning_rate": RATE,
+        "max_depth": order,
+        "num_leaves": 2**order,
+        "min_data_in_leaf": LEAF_ROWS * copies,
+        "lambda_l2": PENALTY * copies,
+        "monotone_constraints": directions.tolist(),
+        "seed": (seed + k) % 2**31,
+    }
+    taught = codes[learned], np.tile(target[inside], copies), learned_weights
+    booster, losses = grow(settings, taught, (codes[~learned], np.tile(y[~inside], HELD_OUT), held_out_weights))
+    return Fit(k, booster, numbering, codes[~learned], losses), held_out

@@ -1,0 +1,87 @@
+"""Tables in which "not rated" is an answer of its own: a part of the answer where not everything was rated.
+
+Models have them where signals act together and what is expected of each unrated signal says too little. The log-odds
+are then `share` times what the other tables say in expectation, plus these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from predictor.model.tables import Floats, Grid, PairTables, Tables, TripleTables
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedTables:
+    """Tables of log-odds, looked up at ratings as they are.
+
+    Attributes
+    ----------
+    grid
+        Where they stand.
+    share
+        What the tables in expectation count beside them, 0 or more.
+    intercept
+        Log-odds that they are centred at.
+    main
+        A table for each term, by cell.
+    joint
+        Tables of two or three terms together, by the terms that they stand on, in ascending order.
+
+    Examples
+    --------
+    >>> grid = Grid(np.ones(2), np.ones(2), np.array([2, 2]))
+    >>> main = [np.array([-1.0, 1.0, 0.5]), np.array([-2.0, 2.0, 0.0])]
+    >>> both = np.array([[0.0, 0.0, -0.25], [0.0, 0.0, 0.25], [0.0, 0.0, 0.0]])
+    >>> masked = MaskedTables(grid, 0.0, 0.1, main, [((0, 1), both)])
+    >>> masked.reasons(np.array([[2.0, np.nan], [np.nan, 1.0]]))  # two baselines, and what the signals add
+    (array([0.1, 0.6]), array([[ 1.25,  0.  ],
+           [ 0.  , -2.  ]]))
+    """
+
+    grid: Grid
+    share: float
+    intercept: float
+    main: Sequence[Floats]
+    joint: Sequence[tuple[tuple[int, ...], Floats]]
+
+    def total(self, values: Floats) -> Floats:
+        """Compute log-odds of rows of shape (n, terms), shape (n,)."""
+        place = self.grid.place(values)
+        total = self.intercept + self._main.look_up(place).sum(axis=1)
+        total += self._pairs.look_up(place).sum(axis=1)
+        if self._triples:
+            total += self._triples.total(place)
+        return np.asarray(total)
+
+    def reasons(self, values: Floats) -> tuple[Floats, Floats]:
+        """Compute what adds up to these log-odds: baseline, shape (n,), and what each term adds, shape (n, terms).
+
+        A table is shared out to those of its terms that have an answer; one of which none has belongs to the baseline.
+        """
+        place, given = self.grid.place(values), ~np.isnan(values)
+        added = self._main.look_up(place)
+        baseline = self.intercept + np.where(given, 0.0, added).sum(axis=1)
+        joint: list[PairTables | TripleTables] = [self._pairs, *([self._triples] if self._triples else [])]
+        for tables in joint:
+            log_odds, count = tables.look_up(place), given @ tables.members
+            baseline += np.where(count > 0, 0.0, log_odds).sum(axis=1)
+            added += (log_odds / np.maximum(count, 1)) @ tables.members.T
+        return baseline, np.where(given, added, 0.0)
+
+    @cached_property
+    def _main(self) -> Tables:
+        return Tables(self.grid, self.main)
+
+    @cached_property
+    def _pairs(self) -> PairTables:
+        return PairTables(self.grid, [(place[0], place[1], table) for place, table in self.joint if len(place) == 2])
+
+    @cached_property
+    def _triples(self) -> TripleTables | None:
+        triples = [(place, table) for place, table in self.joint if len(place) == 3]
+        return TripleTables(self.grid, triples) if triples else None
