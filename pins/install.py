@@ -69,7 +69,10 @@ def _end(pins: Path, problem: str) -> int:
         return 0
     print(problem, file=sys.stderr)
     if not WRONG_FILE.search(problem):
-        print(f"\nNot installed: the packages of {pins.relative_to(PROJECT)} cannot be had; why stands above.", file=sys.stderr)
+        print(
+            f"\nNot installed: the packages of {pins.relative_to(PROJECT)} cannot be had; why stands above.",
+            file=sys.stderr,
+        )
         return 1
     print(
         f"\nNot installed: the index gives a file whose hash is not in {pins.relative_to(PROJECT)}; which one stands above.\n"

@@ -68,7 +68,9 @@ def _hold(name: str, needed: list[str]) -> None:
     for wanted in map(Requirement, needed):
         pin = pins.get(re.sub(r"[-_.]+", "-", wanted.name).lower())
         assert pin, f"pins/{name}.txt lacks {wanted}: run make pins"
-        assert wanted.specifier.contains(str(pin.specifier)[2:]), f"pins/{name}.txt has {pin} for {wanted}: run make pins"
+        assert wanted.specifier.contains(str(pin.specifier)[2:]), (
+            f"pins/{name}.txt has {pin} for {wanted}: run make pins"
+        )
 
 
 @pytest.mark.parametrize("by", ["uv", "pip"])
