@@ -67,17 +67,15 @@ def _first_line(text: str) -> str:
 def _end(pins: Path, problem: str) -> int:
     if not problem:
         return 0
+    name = pins.relative_to(PROJECT)
     print(problem, file=sys.stderr)
     if not WRONG_FILE.search(problem):
-        print(
-            f"\nNot installed: the packages of {pins.relative_to(PROJECT)} cannot be had; why stands above.",
-            file=sys.stderr,
-        )
+        print(f"\nNot installed: the packages of {name} cannot be had; the reason is above.", file=sys.stderr)
         return 1
     print(
-        f"\nNot installed: the index gives a file whose hash is not in {pins.relative_to(PROJECT)}; which one stands above.\n"
-        "Either the pins were changed (git diff pins) or the index is not the one they were made from. Restore the pins\n"
-        "(git checkout pins), or, where you trust the index, make them anew: make pins",
+        f"\nNot installed: the index gives a file whose hash is not in {name}; its name is above.\n"
+        "Either the pins were changed (git diff pins), or the index is not the one they were made from.\n"
+        "Restore the pins (git checkout pins), or, where you trust the index, make them anew: make pins",
         file=sys.stderr,
     )
     return 2
