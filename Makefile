@@ -78,7 +78,7 @@ data/interviews.csv: | $(TRAIN)
 	@$(BIN)/predictor simulate $@ -n 1200 --seed 2026
 
 prior: $(TRAIN) ## write the SIMULATED prior from published evidence anew, the same numbers each time
-	@$(BIN)/python -c 'from predictor.learning.published import build_published as build; from predictor.model import PUBLISHED; build().save(PUBLISHED)'
+	@$(BIN)/python -c 'from predictor.learning.published import build_published as build; from predictor.model.offer_model import PUBLISHED; build().save(PUBLISHED)'
 
 train: $(TRAIN) ## train on DATA with SIGNALS and EXPERIMENT, record the run
 	@$(BIN)/predictor train "$(DATA)" --experiment "$(EXPERIMENT)" $(if $(SIGNALS),--signals "$(SIGNALS)") $(if $(NAME),--name "$(NAME)")

@@ -11,35 +11,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from predictor.batch.running import score_files
     from predictor.batch.scoring import ScoringOptions
-    from predictor.changes import what_would_change
     from predictor.errors import PredictorError
     from predictor.learning.classifier import OfferClassifier
     from predictor.learning.published import published_prior
-    from predictor.learning.training import TrainingConfig, TrainingResult, train
-    from predictor.model import OfferModel
-    from predictor.prediction import Prediction
-    from predictor.ratings import Ratings
-    from predictor.signals import Catalogue
+    from predictor.model.changes import what_would_change
+    from predictor.model.offer_model import OfferModel
+    from predictor.model.prediction import Prediction
+    from predictor.ratings.catalogue import Catalogue
+    from predictor.ratings.ratings import Ratings
     from predictor.sources.files import read_ratings
     from predictor.sources.simulation import simulate_interviews
+    from predictor.training.train import TrainingConfig, TrainingResult, train
 
 # Each name is loaded when it is first used, so that predicting never waits for what training needs.
 _HOME = {
-    "Catalogue": "predictor.signals",
+    "Catalogue": "predictor.ratings.catalogue",
     "OfferClassifier": "predictor.learning.classifier",
-    "OfferModel": "predictor.model",
-    "Prediction": "predictor.prediction",
+    "OfferModel": "predictor.model.offer_model",
+    "Prediction": "predictor.model.prediction",
     "PredictorError": "predictor.errors",
-    "Ratings": "predictor.ratings",
+    "Ratings": "predictor.ratings.ratings",
     "ScoringOptions": "predictor.batch.scoring",
-    "TrainingConfig": "predictor.learning.training",
-    "TrainingResult": "predictor.learning.training",
+    "TrainingConfig": "predictor.training.train",
+    "TrainingResult": "predictor.training.train",
     "published_prior": "predictor.learning.published",
     "read_ratings": "predictor.sources.files",
     "score_files": "predictor.batch.running",
     "simulate_interviews": "predictor.sources.simulation",
-    "train": "predictor.learning.training",
-    "what_would_change": "predictor.changes",
+    "train": "predictor.training.train",
+    "what_would_change": "predictor.model.changes",
 }
 
 __all__ = [

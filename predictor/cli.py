@@ -25,12 +25,12 @@ import click
 from predictor.errors import ConfigError, ModelError, PredictorError, RatingsError, TrackingError, nearest, printable
 
 if TYPE_CHECKING:
-    from predictor.learning.training import TrainingConfig
-    from predictor.model import OfferModel
-    from predictor.ratings import Ratings
-    from predictor.signals import Catalogue
-    from predictor.sources.journal import Journal
-    from predictor.tables import Floats
+    from predictor.journal.store import Journal
+    from predictor.model.offer_model import OfferModel
+    from predictor.model.tables import Floats
+    from predictor.ratings.catalogue import Catalogue
+    from predictor.ratings.ratings import Ratings
+    from predictor.training.train import TrainingConfig
 
 MODELS = Path("experiments/models")
 CHAMPION = "champion"
@@ -116,9 +116,9 @@ def predict(
       predictor predict interviews.csv --model experiments/models/my-pool.json --out answers.csv
       echo '{"goals_discussed": 4}' | predictor predict - --base-rate 0.2
     """
-    from predictor.champions import fitting_model
-    from predictor.model import OfferModel
-    from predictor.ratings import Ratings
+    from predictor.model.champions import fitting_model
+    from predictor.model.offer_model import OfferModel
+    from predictor.ratings.ratings import Ratings
     from predictor.sources.files import parse_json, read_ratings
 
     if out and as_json:
@@ -153,7 +153,7 @@ def predict(
         return
     answers = chosen.predict_each(rows, base_rate=base_rate)
     if past is not None:
-        from predictor.changes import what_would_change
+        from predictor.model.changes import what_would_change
         from predictor.reports.inspection import render_changes
     if as_json:
         data = []
@@ -228,7 +228,7 @@ def batch(source: Path, out: Path, model: str | None, **given: Any) -> None:
       gunzip -c ratings.csv.gz | predictor batch - - --format csv > answers.csv
     """
     from predictor.errors import MissingExtraError
-    from predictor.model import OfferModel
+    from predictor.model.offer_model import OfferModel
 
     try:
         from predictor.batch.running import score_files
@@ -266,7 +266,7 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
       predictor inspect --model my-pool --plots my-plots
       predictor inspect --json > champion.json
     """
-    from predictor.model import OfferModel
+    from predictor.model.offer_model import OfferModel
     from predictor.reports.inspection import model_data, render_model
 
     chosen = OfferModel.load(_model_path(model))
@@ -335,9 +335,9 @@ def train(
       predictor train --journal my.journal
       predictor train many.csv --workers 8
     """
-    from predictor.model import OfferModel
+    from predictor.model.offer_model import OfferModel
+    from predictor.pipeline.run import MODEL, REPORT, Present, train_and_keep
     from predictor.reports.terminal import render_training
-    from predictor.trainings import MODEL, REPORT, Present, train_and_keep
 
     source = data or journal
     if source is None or (data and journal):
@@ -458,9 +458,9 @@ def compare(
       predictor compare many.csv --scheduler tcp://10.0.0.5:8786
     """
     from predictor.errors import CatalogueError
+    from predictor.pipeline.run import MODEL, compare_and_keep
     from predictor.reports.terminal import render_leaderboard
     from predictor.sources.files import read_ratings
-    from predictor.trainings import MODEL, compare_and_keep
 
     name = _name(name or _plain(f"compare-{data.stem}"))
     ratings = read_ratings(data, _catalogue(signals), training=True, offer_word=offer_word)
@@ -573,7 +573,7 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
     """Predict by the champion the rows that another model was trained on."""
     import numpy as np
 
-    from predictor.sources.journal import Journal
+    from predictor.journal.store import Journal
 
     source = data or Path(str(chosen.trained_on["source"]))
     if not source.is_file():
@@ -611,7 +611,7 @@ def pull(version: str | None) -> None:
       predictor pull 3
       predictor pull my/3
     """
-    from predictor.champions import champion_file
+    from predictor.model.champions import champion_file
     from predictor.tracking import history
     from predictor.tracking import pull as fetch
 
@@ -660,7 +660,7 @@ def rollback(catalogue: str | None) -> None:
 
 def _set_champion(model: OfferModel, *, told: bool = True) -> None:
     """Make a model the champion here; whom it replaced is said, and for which signals, where that needs saying."""
-    from predictor.champions import set_champion, suffix_of
+    from predictor.model.champions import set_champion, suffix_of
 
     before = set_champion(model, MODELS)
     replaced = f", instead of {before.name}" if before else ""
@@ -672,7 +672,7 @@ def _set_champion(model: OfferModel, *, told: bool = True) -> None:
 
 
 def _champion_here(model: OfferModel) -> OfferModel:
-    from predictor.champions import champion_file
+    from predictor.model.champions import champion_file
 
     return type(model).load(champion_file(MODELS, model.catalogue.name))
 
@@ -759,7 +759,7 @@ def infer(data: Path, outcome: str, group: str | None, offer_word: str | None) -
     Example:
       predictor signals infer my.csv --outcome hired --group candidate > my.toml
     """
-    from predictor.sources.drafting import draft_catalogue
+    from predictor.sources.drafting.write import draft_catalogue
 
     click.echo(draft_catalogue(data, outcome=outcome, group=group, offer_word=offer_word), nl=False)
 
@@ -812,7 +812,7 @@ def serve(
       predictor serve --allow-host interviews.example --root-path /interviews --https    behind a proxy
     """
     from predictor.errors import MissingExtraError
-    from predictor.model import PUBLISHED
+    from predictor.model.offer_model import PUBLISHED
 
     try:
         from predictor.serving.app import serve as run
@@ -880,7 +880,7 @@ def export(file: Path, path: Path) -> None:
       predictor journal export export.csv
       predictor journal export export.json --journal my.journal
     """
-    from predictor.sources.journal import Journal
+    from predictor.journal.store import Journal
 
     opened = Journal.existing(path)
     if str(file) == "-":
@@ -898,8 +898,8 @@ def export(file: Path, path: Path) -> None:
 
 def _journal(path: Path, signals: Path | None) -> Journal:
     """Open a journal with the catalogue that a server would use, or another."""
-    from predictor.model import OfferModel
-    from predictor.sources.journal import Journal
+    from predictor.journal.store import Journal
+    from predictor.model.offer_model import OfferModel
 
     return Journal(path, _catalogue(signals) if signals else OfferModel.load(_model_path(None)).catalogue)
 
@@ -963,15 +963,15 @@ class _Bar:
 
 
 def _catalogue(path: Path | None) -> Catalogue:
-    from predictor.signals import Catalogue
+    from predictor.ratings.catalogue import Catalogue
 
     return Catalogue.load(path) if path else Catalogue.shipped()
 
 
 def _rows(source: Path, catalogue: Catalogue, *, journal: bool, offer_word: str | None = None) -> Ratings:
     """Read rows to train on, from a file or a journal."""
+    from predictor.journal.store import Journal
     from predictor.sources.files import read_ratings
-    from predictor.sources.journal import Journal
 
     if journal:
         return Journal.existing(source, catalogue).ratings(training=True)
@@ -980,7 +980,7 @@ def _rows(source: Path, catalogue: Catalogue, *, journal: bool, offer_word: str 
 
 def _experiment(given: str) -> tuple[str, TrainingConfig]:
     """Read an experiment by name or by path; "pool" needs no file."""
-    from predictor.learning.training import TrainingConfig
+    from predictor.training.train import TrainingConfig
 
     path = Path(given) if given.endswith(".toml") else EXPERIMENTS / f"{given}.toml"
     if path.exists():
@@ -1031,8 +1031,8 @@ def _end_on_sigterm() -> None:
 
 def _model_path(model: str | None) -> Path:
     """Find a model by name or by path; where none is named the champion, or the published prior if there is none."""
-    from predictor.champions import default_model
-    from predictor.model import PUBLISHED, OfferModel
+    from predictor.model.champions import default_model
+    from predictor.model.offer_model import PUBLISHED, OfferModel
 
     if model is None:
         return default_model(MODELS)
@@ -1050,7 +1050,7 @@ def _model_path(model: str | None) -> Path:
 
 def _succeeds(model: OfferModel) -> bool:
     """Say whether a new model takes the champion's place: there is none, or it is an earlier one of the same kind."""
-    from predictor.champions import champion_file
+    from predictor.model.champions import champion_file
 
     if not champion_file(MODELS, model.catalogue.name).exists():
         return True

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from predictor import Catalogue, OfferModel, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.cli import main
-from predictor.trainings import save
+from predictor.pipeline.run import save
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 # Files that take longest, which start first: a core is not left with one of them when the other has none.
 SLOW = (
-    "cluster", "server", "endurance", "tracking", "served", "registry", "ui", "journal", "api", "pages", "training",
-    "prior", "importance", "classifier", "challengers", "own_data", "docs", "cli", "faults", "proxy", "connections",
+    "cluster", "server", "endurance", "runs", "served", "registry", "ui", "store", "api", "pages", "train", "run",
+    "prior", "importance", "classifier", "baselines", "own_data", "docs", "cli", "faults", "proxy", "connections",
     "autologging",
 )  # fmt: skip
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT, SLOW
 
 import predictor
 from predictor import OfferModel
@@ -17,35 +18,25 @@ from predictor import OfferModel
 PACKAGE = Path(predictor.__file__).parent
 LAYERS = {
     "errors": 0,
-    "atomic": 0,
-    "autologging": 0,
-    "outcomes": 1,
-    "signals": 1,
-    "prediction": 1,
+    "atomic": 1,
     "cluster": 1,
-    "tables": 2,
-    "fused": 2,
-    "factors": 2,
-    "partial": 2,
-    "subsets": 2,
-    "single": 2,
-    "tree": 2,
-    "columns": 2,
-    "ratings": 2,
-    "model": 3,
-    "changes": 4,
-    "champions": 4,
+    "ratings": 1,
+    "model": 2,
     "sources": 3,
+    "journal": 4,
     "learning": 4,
-    "reports": 5,
-    "tracking": 5,
-    "trainings": 6,
-    "batch": 7,
-    "serving": 7,
-    "cli": 8,
-    "__main__": 9,
+    "evaluation": 5,
+    "training": 6,
+    "tracking": 7,
+    "reports": 8,
+    "pipeline": 9,
+    "batch": 5,
+    "serving": 10,
+    "cli": 11,
+    "__main__": 12,
 }
-STRANGERS = {"model": {"sources"}, "sources": {"model"}, "changes": {"learning"}, "learning": {"changes"}, "reports": {"tracking"}, "tracking": {"reports"}, "serving": {"tracking", "batch"}, "batch": {"serving", "learning", "reports", "tracking", "trainings"}}  # fmt: skip
+# neighbours on one level, or far apart, that must not know of each other all the same
+STRANGERS = {"ratings": {"atomic", "cluster"}, "learning": {"journal"}, "evaluation": {"journal", "batch"}, "serving": {"tracking", "batch"}, "batch": {"journal", "learning", "evaluation"}}  # fmt: skip
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "skops", "pyarrow", "distributed")
 
 
@@ -55,7 +46,7 @@ def test_imports_run_downward_only() -> None:
         room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if room == "__init__":
             continue
-        for node in _imports_at_run_time(ast.parse(path.read_text())):
+        for node in _imports(ast.parse(path.read_text())):
             other = node.split(".")[1] if node.count(".") else ""
             if not other or other == room:
                 continue
@@ -64,22 +55,19 @@ def test_imports_run_downward_only() -> None:
     assert not wrong
 
 
-def _imports_at_run_time(tree: ast.Module) -> list[str]:
-    """Names of our own modules that a module imports, leaving out `if TYPE_CHECKING:`."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            node.body = []
+def _imports(tree: ast.Module) -> list[str]:
+    """Names of our own modules that a module imports, for types too."""
+    names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
-            found.append("predictor.relative")  # names no room, so it is in no layer
+            names.append("predictor.relative")  # names no room, so it is in no layer
         elif isinstance(node, ast.ImportFrom) and node.module == "predictor":
-            found += [predictor._HOME.get(name.name, f"predictor.{name.name}") for name in node.names]
+            names += [predictor._HOME.get(name.name, f"predictor.{name.name}") for name in node.names]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("predictor."):
-            found.append(str(node.module))
+            names.append(str(node.module))
         elif isinstance(node, ast.Import):
-            found += [name.name for name in node.names if name.name.startswith("predictor")]
-    return found
+            names += [name.name for name in node.names if name.name.startswith("predictor")]
+    return names
 
 
 def test_predicting_loads_nothing_heavy(model: OfferModel, tmp_path: Path) -> None:
@@ -117,3 +105,7 @@ def test_public_names() -> None:
     assert predictor.__all__ == sorted(predictor.__all__)
     for name in predictor.__all__:
         assert getattr(predictor, name).__doc__, f"{name} has no docstring"
+
+
+def test_slow_test_files_are_named_as_they_are() -> None:
+    assert {f"test_{name}" for name in SLOW} <= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}

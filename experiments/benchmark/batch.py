@@ -65,7 +65,7 @@ def models() -> dict[str, Any]:
     import numpy as np
 
     from predictor import OfferClassifier, simulate_interviews
-    from predictor.model import Pair
+    from predictor.model.data import Pair
 
     known = simulate_interviews(600, seed=5).labelled()
     trained = replace(OfferClassifier(known.catalogue).fit(known.features, known.y).model_, triples=())
@@ -145,7 +145,7 @@ def members() -> Any:
     from predictor import simulate_interviews
     from predictor.learning.boosting import fit_folds
     from predictor.learning.pool import fold_numbers
-    from predictor.tables import Grid
+    from predictor.model.tables import Grid
 
     known = simulate_interviews(5000, seed=5).labelled()
     values, grid = known.features.to_numpy(np.float64), Grid.of(known.catalogue)
@@ -170,7 +170,7 @@ def peers(folder: Path, model: Path) -> None:
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # it warns of pickles, which these are, for a minute
     from predictor import Catalogue, Ratings, simulate_interviews
-    from predictor.learning.challengers import challenger
+    from predictor.evaluation.baselines import challenger
 
     ours = statistics.median(
         MILLION / measure("all pairs", folder, model, folder.parent / "out")["seconds"] for _ in "123"

@@ -63,8 +63,8 @@ from load import answers, free_port, request, started, until
 from predictor import OfferModel
 from predictor.atomic import write_bytes
 from predictor.errors import JournalError
-from predictor.sources.entry import OUTCOMES, Entry
-from predictor.sources.journal import VERSION, Journal
+from predictor.journal.entry import OUTCOMES, Entry
+from predictor.journal.store import VERSION, Journal
 
 FORK = multiprocessing.get_context("fork")
 PUBLISHED = OfferModel.published()

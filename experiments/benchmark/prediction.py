@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from predictor import OfferClassifier, OfferModel, simulate_interviews
-from predictor.model import Pair
+from predictor.model.data import Pair
 
 ROWS = 1_000_000
 MISSING = 0.05

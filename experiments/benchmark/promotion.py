@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 from sklearn.model_selection import StratifiedGroupKFold
 
 from predictor import OfferClassifier, OfferModel, Ratings, simulate_interviews
-from predictor.learning.comparison import OutOfFold, judge, keys
+from predictor.training.comparison import OutOfFold, judge, keys
 
 TRIALS, ROWS = 100, 150
 MORE_TRIALS, MORE = 25, 1_500

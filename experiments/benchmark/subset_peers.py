@@ -27,7 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from predictor.signals import Catalogue
+from predictor.ratings.catalogue import Catalogue
 
 COPIES = 10  # of the training rows, with ratings left out, for the boosting that is trained on gaps
 PROTOTYPE = "SUBSETS_PROTOTYPE"  # the environment variable that carries the path to worker processes

@@ -11,12 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from predictor.errors import Problem, RatingsError
-from predictor.fused import Coded, Codes
-from predictor.model import OfferModel
-from predictor.ratings import Ratings, Text, decoded, parse_levels, parse_numbers, warn_of_learned_ends
-from predictor.signals import ContextInput, Scale, Signal
+from predictor.model.fused import Coded, Codes
+from predictor.model.offer_model import OfferModel
+from predictor.model.tables import Floats
+from predictor.ratings.catalogue import ContextInput, Scale, Signal
+from predictor.ratings.ratings import Ratings, Text, decoded, parse_levels, parse_numbers, warn_of_learned_ends
 from predictor.sources.files import with_point
-from predictor.tables import Floats
 
 Mask = NDArray[np.bool_]
 EXPLAINED = 4096  # bad rows at once, which stand as Python objects meanwhile

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from predictor.batch.parts import CSV, JSONL, PARQUET, STANDARD, Part, open_parquet, told
 from predictor.batch.quoting import QuotedText
 from predictor.errors import Problem, RatingsError, nearest
-from predictor.model import OfferModel
-from predictor.ratings import Ratings
-from predictor.signals import RATINGS, folded
+from predictor.model.offer_model import OfferModel
+from predictor.ratings.catalogue import RATINGS, folded
+from predictor.ratings.ratings import Ratings
 from predictor.sources.files import delimiter_of, parse_json
 
 ROWS = 131_072  # of a batch of Parquet

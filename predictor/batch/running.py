@@ -22,7 +22,7 @@ from predictor.batch.reading import Read, read
 from predictor.batch.scoring import ASIDE, Refused, Scored, Scorer, ScoringOptions, aside_table, write_part
 from predictor.batch.writing import Writer, clear
 from predictor.errors import ConfigError
-from predictor.model import OfferModel
+from predictor.model.offer_model import OfferModel
 
 BAD, LOCK = "_bad", ".lock"
 Progress = Callable[[float], None]

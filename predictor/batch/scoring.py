@@ -16,8 +16,9 @@ from predictor.batch.parts import Form, Part, told
 from predictor.batch.reading import Broken, Read, read
 from predictor.batch.writing import Writer
 from predictor.errors import Problem, RatingsError
-from predictor.model import CHUNK, OfferModel
-from predictor.tables import Floats
+from predictor.model.evaluator import CHUNK
+from predictor.model.offer_model import OfferModel
+from predictor.model.tables import Floats
 
 MODEL, SIMULATED = "model", "simulated_model"  # columns that every output has
 ASIDE = pa.schema(

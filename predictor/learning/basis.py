@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.learning.decomposition import Terms, evaluate
-from predictor.signals import Catalogue
-from predictor.tables import Floats, Grid
+from predictor.model.tables import Floats, Grid
+from predictor.ratings.catalogue import Catalogue
 
 SD_ROWS = 5.0  # a signal's own variance is pooled with the average signal's as if this many rows had been seen
 CONSTANT = 1e-10  # mean square under which a column says nothing

@@ -21,7 +21,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from predictor.learning.decomposition import Terms, add, evaluate, purify
-from predictor.tables import Floats, Grid, Ints
+from predictor.model.tables import Floats, Grid, Ints
 
 RATE, PATIENCE, STEPS = 0.2, 30, 1000  # learning rate, steps without gain before it stops, and most steps
 TRIED = 0.5  # share of the terms that a split may choose from: makes the boosters of a mean differ

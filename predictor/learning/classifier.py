@@ -12,20 +12,22 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from predictor.autologging import one_run
 from predictor.errors import ConfigError, Problem, RatingsError
-from predictor.factors import Completion
+from predictor.learning.autologging import one_run
 from predictor.learning.decomposition import Terms, purify
-from predictor.learning.importance import parts
 from predictor.learning.pool import Pool, fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
 from predictor.learning.threads import one_blas_thread
-from predictor.model import OfferModel, Pair, Pattern, Triple, pattern_of, probability
-from predictor.outcomes import is_offer, plain_word
-from predictor.ratings import out_of_scale, within_learned_ends
-from predictor.signals import Catalogue, Scale, Signal
-from predictor.tables import Floats, Grid, uneven_knots
+from predictor.model.data import Pair, Triple, TypicalRange, mean_and_spread
+from predictor.model.factors import Completion
+from predictor.model.log_odds import probability
+from predictor.model.offer_model import OfferModel
+from predictor.model.subsets import signal_groups
+from predictor.model.tables import Floats, Grid, uneven_knots
+from predictor.ratings.catalogue import Catalogue, Scale, Signal
+from predictor.ratings.outcomes import is_offer, plain_word
+from predictor.ratings.ratings import out_of_scale, within_learned_ends
 
 DECIMALS = 15  # of the tables in the file: rounding never makes a better rating hurt by more than 1e-12
 FACTOR_DECIMALS = 5  # of the interval's factors, which are estimates of estimates
@@ -44,8 +46,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     positive
         The class that means an offer. None decides by what the classes mean: by known words ("offer", "hired",
         "accepted", "yes", "true" against "no offer", "not hired", "rejected", "declined", "no", "false"; the whole list
-        is in `predictor.outcomes`); of two numbers, or of their words such as "one" and "two", the larger, with a
-        warning where they are others than 0 and 1 or -1 and 1. Other words are never ordered by the alphabet: `fit`
+        is in `predictor.ratings.outcomes`); of two numbers, or of their words such as "one" and "two", the larger, with
+        a warning where they are others than 0 and 1 or -1 and 1. Other words are never ordered by the alphabet: `fit`
         then asks for `positive`.
     prior
         A model to start from, for few rows, such as `published_prior()`; its catalogue must be the same. None learns
@@ -274,7 +276,7 @@ def describe(
     factors += [part - centre for part, centre in zip(pool.factors[1:], middle, strict=True)]
     signals = known[:, : len(catalogue.signals)]
     rated = (signals >= np.array(catalogue.ends[0])).any(axis=1)
-    mean, spread = pattern_of(signals[rated], catalogue)
+    mean, spread = mean_and_spread(signals[rated], catalogue)
     base_rate, weight = (prior.model.base_rate, PRIOR_ROWS) if prior else (0.0, 0.0)
     told = {"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None}
     if prior:
@@ -301,13 +303,13 @@ def describe(
         variances={name: np.round(part, FACTOR_DECIMALS) for name, part in zip(names, pool.variances, strict=True)},
         counts={name: np.round(own[:, span].sum(axis=0), 6) for name, span in zip(names, spans, strict=True)},
         feature_importances={},
-        pattern=Pattern(_ordinary(mean), _ordinary(spread)),
+        typical_range=TypicalRange(_ordinary(mean), _ordinary(spread)),
         trained_on=told,
     )
     added = draft.contributions(values if len(values) else known)
     sizes = {
         kind: {name: float(np.abs(added[:, columns].sum(axis=1)).mean()) for name, columns in members.items()}
-        for kind, members in parts(catalogue).items()
+        for kind, members in signal_groups(catalogue).items()
     }
     sizes = {kind: dict(sorted(size.items(), key=lambda item: -item[1])) for kind, size in sizes.items()}
     return replace(draft, feature_importances=sizes.pop("signal"), group_importances=sizes)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from predictor.tables import Floats, Grid
+from predictor.model.tables import Floats, Grid
 
 Terms = dict[tuple[int, ...], Floats]
 """Tables by the terms that they stand on, in ascending order: () for a number, (3,), (1, 3), (1, 3, 4)."""

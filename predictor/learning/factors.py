@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import norm
 
-from predictor.factors import FactorModel, LeftOut
-from predictor.signals import Catalogue
-from predictor.tables import Floats, Grid, Ints
+from predictor.model.factors import FactorModel, LeftOut
+from predictor.model.tables import Floats, Grid, Ints
+from predictor.ratings.catalogue import Catalogue
 
 PSEUDO_ROWS = 5.0  # by which loadings, variances and correlations are shrunk
 LEAST_UNIQUE, LEAST_LOADING = 0.02, 0.02

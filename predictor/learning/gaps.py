@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
-from predictor.partial import Gaps
-from predictor.tables import Floats
+from predictor.model.partial import Gaps
+from predictor.model.tables import Floats
 
 SPREAD = 0.5  # prior standard deviation of the coefficient, in log-odds
 LEVEL = 0.99  # two-sided, of the test that keeps it

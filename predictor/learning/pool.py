@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from predictor.factors import Completion
 from predictor.learning.basis import Basis, choose_basis
 from predictor.learning.boosting import Boosters, Fit, average, enlarge, fit_folds, too_large
 from predictor.learning.decomposition import Terms, add, evaluate
@@ -21,9 +20,10 @@ from predictor.learning.gaps import fit_gaps
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression, project
 from predictor.learning.threads import one_blas_thread
-from predictor.partial import Gaps, PartialTables
-from predictor.signals import Catalogue
-from predictor.tables import Floats, Grid, Ints
+from predictor.model.factors import Completion
+from predictor.model.partial import Gaps, PartialTables
+from predictor.model.tables import Floats, Grid, Ints
+from predictor.ratings.catalogue import Catalogue
 
 FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
 RARER = 30  # rows of the rarer outcome under which the regression stands alone

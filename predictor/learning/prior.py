@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from predictor.learning.decomposition import Terms
-from predictor.model import OfferModel
-from predictor.signals import Catalogue
-from predictor.tables import Floats
+from predictor.model.offer_model import OfferModel
+from predictor.model.tables import Floats
+from predictor.ratings.catalogue import Catalogue
 
 
 @dataclass(frozen=True, eq=False)

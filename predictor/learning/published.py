@@ -16,9 +16,9 @@ import numpy as np
 from predictor.learning.classifier import describe
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
-from predictor.model import OfferModel
+from predictor.model.offer_model import OfferModel
+from predictor.model.tables import Floats
 from predictor.sources.simulation import simulate_interviews
-from predictor.tables import Floats
 
 NAME = "published-evidence"
 ROWS, SEED = 50_000, 1997

@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from predictor.learning.basis import Basis
 from predictor.learning.decomposition import Terms
-from predictor.tables import Floats
+from predictor.model.tables import Floats
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from predictor.learning.curve import LearningCurve
-from predictor.learning.training import POOL
 from predictor.reports.plots import BLUE, FAINT, INK, PAPER, SOFT, _figure, _percent, _quiet, _short
+from predictor.training.learning_curve import LearningCurve
+from predictor.training.train import POOL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from predictor.learning.evaluation import Score
-    from predictor.learning.training import TrainingResult
-    from predictor.tables import Floats
+    from predictor.evaluation.scores import Score
+    from predictor.model.tables import Floats
+    from predictor.training.train import TrainingResult
 
 _GRID = np.linspace(0, 1, 201)  # where curves of several repeats are averaged
 

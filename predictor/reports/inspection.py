@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.signals import CONTEXT
-from predictor.subsets import subsets
+from predictor.model.subsets import subsets
+from predictor.ratings.catalogue import CONTEXT
 
 if TYPE_CHECKING:
-    from predictor.changes import WhatWouldChange
-    from predictor.model import OfferModel
+    from predictor.model.changes import WhatWouldChange
+    from predictor.model.offer_model import OfferModel
 
 WIDTH = 80
 BAR = 20

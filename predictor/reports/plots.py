@@ -18,16 +18,16 @@ import numpy as np
 
 from predictor.atomic import write_bytes
 from predictor.errors import MissingExtraError
-from predictor.model import OfferModel
+from predictor.model.offer_model import OfferModel
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from predictor.learning.comparison import Leaderboard
-    from predictor.learning.training import TrainingResult
-    from predictor.signals import Catalogue
+    from predictor.ratings.catalogue import Catalogue
+    from predictor.training.comparison import Leaderboard
+    from predictor.training.train import TrainingResult
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour vision.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -186,7 +186,7 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
     Parameters
     ----------
     board
-        What `predictor.learning.comparison.leaderboard` returned.
+        What `predictor.training.comparison.leaderboard` returned.
     title
         Of the comparison, such as the name of the data.
     simulated

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from predictor.errors import printable
-from predictor.prediction import Contribution, Prediction
-from predictor.signals import CONTEXT, NOT_APPLICABLE, Catalogue
-from predictor.subsets import subsets
+from predictor.model.prediction import Contribution, Prediction
+from predictor.model.subsets import subsets
+from predictor.ratings.catalogue import CONTEXT, NOT_APPLICABLE, Catalogue
 
 if TYPE_CHECKING:
-    from predictor.learning.comparison import Leaderboard
-    from predictor.learning.evaluation import Score
-    from predictor.learning.importance import Importance
-    from predictor.learning.training import TrainingResult
+    from predictor.evaluation.importance import Importance
+    from predictor.evaluation.scores import Score
     from predictor.tracking.registry import Version
+    from predictor.training.comparison import Leaderboard
+    from predictor.training.train import TrainingResult
 
 WIDTH = 80
 BAR, BAR_BESIDE = 16, 8  # columns of the longest bar, and where the implied part stands beside the figure

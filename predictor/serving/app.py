@@ -24,27 +24,27 @@ from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryError, PredictorError
-from predictor.model import OfferModel
-from predictor.serving import api
-from predictor.serving.answers import Refusal
+from predictor.journal.store import Journal
+from predictor.model.offer_model import OfferModel
+from predictor.serving.api import routes as api
+from predictor.serving.api.answers import Refusal
+from predictor.serving.api.openapi import document
 from predictor.serving.connections import Server, TimedProtocol
-from predictor.serving.docs_pages import docs_pages
-from predictor.serving.history_pages import history_pages
-from predictor.serving.journal_pages import journal_pages
-from predictor.serving.login_pages import login_pages
-from predictor.serving.models import CurrentModel
+from predictor.serving.current_model import CurrentModel
 from predictor.serving.observation import JsonLines, Metrics, Observed
-from predictor.serving.openapi import document
-from predictor.serving.pages import pages, refusal_page, wants_page
 from predictor.serving.proxy import as_asked
 from predictor.serving.security import Guard
 from predictor.serving.settings import Settings
 from predictor.serving.tokens import Attempts, Logins
-from predictor.serving.training import Training
-from predictor.serving.training_pages import training_pages
-from predictor.sources.journal import Journal
+from predictor.serving.training_job import Training
+from predictor.serving.web.docs_pages import docs_pages
+from predictor.serving.web.history_pages import history_pages
+from predictor.serving.web.journal_pages import journal_pages
+from predictor.serving.web.login_pages import login_pages
+from predictor.serving.web.pages import pages, refusal_page, wants_page
+from predictor.serving.web.training_pages import training_pages
 
-HERE = Path(__file__).parent
+WEB = Path(__file__).parent / "web"
 
 
 class Application(FastAPI):
@@ -140,7 +140,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
 
     Examples
     --------
-    >>> from predictor.model import PUBLISHED
+    >>> from predictor.model.offer_model import PUBLISHED
     >>> app = make_app(Settings(PUBLISHED))
     >>> app.state.models().name
     'published-evidence'
@@ -150,7 +150,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     state.settings = settings
     state.models = CurrentModel(settings.model, settings.fallback)
     state.metrics = Metrics(state.models)
-    state.templates = Jinja2Templates(HERE / "templates")
+    state.templates = Jinja2Templates(WEB / "templates")
     state.secret = secrets.token_bytes(32)
     state.attempts, state.logins = Attempts(), Logins()
     app.include_router(api.v1)
@@ -165,7 +165,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
         for router in (journal_pages, history_pages, training_pages):
             app.include_router(router)
         state.training = Training()
-    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.mount("/static", StaticFiles(directory=WEB / "static"))
     app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]  # FastAPI's own way
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # it asks for any Exception

@@ -16,9 +16,9 @@ from typing import Any, TextIO
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from predictor.model import OfferModel
-from predictor.serving.answers import Refusal
-from predictor.serving.models import CurrentModel
+from predictor.model.offer_model import OfferModel
+from predictor.serving.api.answers import Refusal
+from predictor.serving.current_model import CurrentModel
 
 log = logging.getLogger(__name__)
 

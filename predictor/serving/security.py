@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from predictor.errors import shorten
-from predictor.serving.answers import Refusal
+from predictor.serving.api.answers import Refusal
 from predictor.serving.connections import LONG_HEADERS, TOO_LONG
 from predictor.serving.settings import Settings
 from predictor.serving.tokens import Attempts, Logins, address_of

@@ -13,7 +13,7 @@ from threading import Lock
 
 from starlette.types import Scope
 
-from predictor.serving.answers import Refusal
+from predictor.serving.api.answers import Refusal
 
 TRIES, PAUSE = 20, 3.0  # wrong tokens at once, and seconds until one more
 MOST_ADDRESSES, MOST_LOGINS = 10_000, 1_000  # kept; the oldest go first

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.atomic import write_text
 from predictor.errors import MissingExtraError, Problem, RatingsError
-from predictor.ratings import Ratings
-from predictor.signals import Catalogue
+from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.ratings import Ratings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +46,8 @@ def read_ratings(
     training
         Whether outcomes of both kinds must be there.
     offer_word
-        The outcome that means an offer, where no word of `predictor.outcomes.OFFER` does, such as "Ja"; there may be
-        one other word then, which means none.
+        The outcome that means an offer, where no word of `predictor.ratings.outcomes.OFFER` does, such as "Ja"; there
+        may be one other word then, which means none.
 
     Returns
     -------

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import ConfigError, nearest
-from predictor.ratings import Ratings
-from predictor.signals import SIMULATED, Catalogue, Signal
+from predictor.ratings.catalogue import SIMULATED, Catalogue, Signal
+from predictor.ratings.ratings import Ratings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

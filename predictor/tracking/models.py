@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor.champions import suffix_of
-from predictor.signals import ORIGIN, RATINGS, Catalogue
+from predictor.model.champions import suffix_of
+from predictor.ratings.catalogue import ORIGIN, RATINGS, Catalogue
 from predictor.tracking.served import CONFIG
 from predictor.tracking.store import import_mlflow
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
 
-    from predictor.model import OfferModel
+    from predictor.model.offer_model import OfferModel
 
 REGISTERED = "offer-predictor"
 CATALOGUE = "catalogue"  # a tag of a logged model
@@ -31,6 +31,8 @@ ABOUT = (
     "beyond noise on the same rows. For reflection, practice and interviewer training, **not for selecting people**."
 )
 PACKAGE = Path(__file__).parent.parent
+# The code that travels with a logged model: what predicting needs, and nothing that learns. A test serves from it.
+RUNTIME = ("__init__.py", "errors.py", "atomic.py", "ratings", "model", "tracking/served.py")
 EXAMPLE = "EXAMPLE"
 _VERSIONS = "mlflow.modelVersions"
 # What predicting needs beside the code that travels along; MLflow's full package would bring scikit-learn.
@@ -219,11 +221,12 @@ def _save(model: OfferModel, logged: LoggedModel, folder: Path) -> Path:
     from mlflow.pyfunc import save_model
 
     code = folder / PACKAGE.name
-    (code / "tracking").mkdir(parents=True)
-    for file in PACKAGE.glob("*.py"):  # the package without its rooms, such as learning
-        shutil.copy(file, code)
-    # Without the room's __init__, so that its other files need not come along.
-    shutil.copy(Path(__file__).with_name("served.py"), code / "tracking")
+    (code / "tracking").mkdir(parents=True)  # without its __init__, which imports the rest of tracking
+    for name in RUNTIME:
+        if (PACKAGE / name).is_dir():
+            shutil.copytree(PACKAGE / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(PACKAGE / name, code / name)
     save_model(
         folder / "logged",
         loader_module="predictor.tracking.served",

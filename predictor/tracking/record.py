@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.atomic import write_text
 from predictor.errors import TrackingError
-from predictor.subsets import EVERYTHING, subsets
+from predictor.model.subsets import EVERYTHING, subsets
 
 if TYPE_CHECKING:
-    from predictor.learning.comparison import Entry, Leaderboard
-    from predictor.learning.evaluation import Score
-    from predictor.learning.training import TrainingResult
+    from predictor.evaluation.scores import Score
+    from predictor.training.comparison import Entry, Leaderboard
+    from predictor.training.train import TrainingResult
 
 FILE = "record.json"
 BY_FOLD = ("log_loss", "roc_auc")
@@ -262,7 +262,7 @@ def _by_fold(result: TrainingResult) -> dict[str, list[float | None]]:
         return {}
     import numpy as np
 
-    from predictor.learning.evaluation import METRICS
+    from predictor.evaluation.scores import METRICS
 
     found: dict[str, list[float | None]] = {f"fold/{name}": [] for name in BY_FOLD}
     for p, folds in zip(result.out_of_fold[result.config.model], result.folds, strict=True):

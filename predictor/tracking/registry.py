@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.errors import ConfigError, RatingsError, TrackingError
-from predictor.learning.comparison import OutOfFold, Verdict, judge
-from predictor.model import OfferModel
-from predictor.tables import Floats
+from predictor.model.offer_model import OfferModel
+from predictor.model.tables import Floats
 from predictor.tracking.models import REGISTERED, registered_name, version_number
 from predictor.tracking.record import interval_of
 from predictor.tracking.store import Store, connect, explained, import_mlflow, locked
+from predictor.training.comparison import OutOfFold, Verdict, judge
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -116,7 +116,7 @@ def finish(run: OpenRun, folder: Path, *, registered: bool = False) -> RecordedR
     run
         What `open_run` gave.
     folder
-        What `predictor.trainings.save` wrote; all of it is kept with the run.
+        What `predictor.pipeline.run.save` wrote; all of it is kept with the run.
     registered
         Whether to make its model a version of the registered model.
 
@@ -152,7 +152,7 @@ def track(folder: str | Path, *, registered: bool = False, store: str | None = N
     Parameters
     ----------
     folder
-        What `predictor.trainings.save` wrote.
+        What `predictor.pipeline.run.save` wrote.
     registered, store
         As for `finish` and `open_run`. A training that is recorded already can still be registered.
 
@@ -287,7 +287,7 @@ def _fill(client: MlflowClient, run_id: str, record: Record, folder: Path, regis
         client.log_artifact(run_id, str(path), path.parent.relative_to(folder).as_posix().removeprefix("."))
     version = None
     if (file := folder / MODEL).is_file():
-        from predictor.model import OfferModel
+        from predictor.model.offer_model import OfferModel
 
         uri = log_model(client, run_id, OfferModel.load(file))
         version = register(client, uri) if registered else None

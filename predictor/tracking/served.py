@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from predictor.errors import ConfigError, PredictorError
-from predictor.model import OfferModel
-from predictor.ratings import Ratings
+from predictor.model.offer_model import OfferModel
+from predictor.ratings.ratings import Ratings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from predictor.learning.boosting import _draw, average, fit_fold, joint, tables_of
 from predictor.learning.decomposition import Terms
-from predictor.tables import Grid
+from predictor.model.tables import Grid
 
 NONE = np.zeros(4, dtype=np.int64)
 LARGE = [(0, 1, 3), (1, 2)]  # which terms larger trees may ask about together

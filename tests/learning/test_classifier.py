@@ -19,16 +19,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, read_ratings, simulate_interviews
 from predictor.batch.running import score_files
 from predictor.errors import ConfigError, RatingsError
-from predictor.factors import Completion
 from predictor.learning.classifier import describe
 from predictor.learning.decomposition import evaluate
 from predictor.learning.factors import fit_factors
 from predictor.learning.pool import fit_pool, fit_regressions, fold_numbers
 from predictor.learning.published import published_prior
 from predictor.learning.regression import INTERCEPT_PRECISION
-from predictor.model import Triple
-from predictor.signals import Signal
-from predictor.tables import Grid
+from predictor.model.data import Triple
+from predictor.model.factors import Completion
+from predictor.model.tables import Grid
+from predictor.ratings.catalogue import Signal
 
 
 @parametrize_with_checks([OfferClassifier()])
@@ -64,9 +64,9 @@ def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
     whole = pool.weights[0] * evaluate(pool.regressions.terms, weights, grid)
     if pool.boosters:
         whole += pool.weights[1] * evaluate(pool.boosters.terms, weights, grid)
-    assert model.partial_tables
+    assert model._evaluator.partial_tables
     gaps = model.gaps.start + model.gaps.added(np.isnan(values[:, :-1]).mean(axis=1))
-    kappa = model.partial_tables.kappa(values, pool.completion.estimate(values))
+    kappa = model._evaluator.partial_tables.kappa(values, pool.completion.estimate(values))
     rated = ~np.isnan(values[:, :-1]).all(axis=1)
     gap = (model.log_odds(values) - gaps)[rated] / kappa[rated] - whole[rated]
     np.testing.assert_allclose(gap, gap[0], atol=1e-9)  # what is left is the intercept of calibration

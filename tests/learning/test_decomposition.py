@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from predictor.learning import decomposition
 from predictor.learning.decomposition import evaluate
-from predictor.tables import Grid
+from predictor.model.tables import Grid
 
 
 @settings(deadline=None)

@@ -23,7 +23,7 @@ def test_the_shipped_file_is_what_the_code_builds() -> None:
     assert shipped.trained_on == built.trained_on
     some = simulate_interviews(50, seed=3)
     np.testing.assert_allclose(built.predict_many(some), shipped.predict_many(some), atol=1e-5)
-    assert shipped.pattern == built.pattern
+    assert shipped.typical_range == built.typical_range
 
 
 def test_own_interviews_overrule_it_step_by_step() -> None:

@@ -28,7 +28,7 @@ from starlette.testclient import TestClient
 
 from predictor import OfferModel, TrainingResult
 from predictor.atomic import write_text
-from predictor.model import PUBLISHED
+from predictor.model.offer_model import PUBLISHED
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 
@@ -390,7 +390,7 @@ def test_a_taken_port_is_told(server: Server, tmp_path: Path) -> None:
 def test_predicting_over_http_loads_nothing_heavy() -> None:
     code = (
         "import asyncio, httpx, sys\n"
-        "from predictor.model import PUBLISHED; from predictor.serving.app import make_app\n"
+        "from predictor.model.offer_model import PUBLISHED; from predictor.serving.app import make_app\n"
         "from predictor.serving.settings import Settings\n"
         "async def ask():\n"
         "    client = httpx.AsyncClient(transport=httpx.ASGITransport(make_app(Settings(PUBLISHED))))\n"

@@ -13,12 +13,12 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from predictor.model import PUBLISHED
+from predictor.journal.entry import Entry, new_id
+from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
+from predictor.journal.store import Journal, _insert
+from predictor.model.offer_model import PUBLISHED
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
-from predictor.sources.entry import Entry, new_id
-from predictor.sources.entry_csv import MOST_COLUMNS, MOST_ROWS
-from predictor.sources.journal import Journal, _insert
 
 PERSON = {"accept": "text/html"}
 

@@ -20,14 +20,14 @@ from conftest import ROOT
 from starlette.testclient import TestClient
 
 from predictor import Catalogue, OfferModel, TrainingResult
-from predictor.changes import what_would_change
-from predictor.model import PUBLISHED as PUBLISHED_FILE
+from predictor.journal.entry import Estimate
+from predictor.journal.store import Journal
+from predictor.model.changes import what_would_change
+from predictor.model.offer_model import PUBLISHED as PUBLISHED_FILE
 from predictor.serving.app import make_app
-from predictor.serving.history_pages import bins
-from predictor.serving.record import accuracy_by_role
 from predictor.serving.settings import Settings
-from predictor.sources.entry import Estimate
-from predictor.sources.journal import Journal
+from predictor.serving.web.history_pages import bins
+from predictor.serving.web.record import accuracy_by_role
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from test_connections import served
 
 from predictor.errors import ConfigError
-from predictor.model import PUBLISHED
+from predictor.model.offer_model import PUBLISHED
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 
 from predictor.cli import main
 from predictor.errors import ConfigError
-from predictor.model import PUBLISHED
+from predictor.model.offer_model import PUBLISHED
 from predictor.serving.app import make_app, make_server
 from predictor.serving.observation import JsonLines
 from predictor.serving.security import check_csrf, csrf_token

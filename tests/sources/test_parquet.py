@@ -12,7 +12,7 @@ from predictor import Catalogue, OfferModel, Ratings, read_ratings, simulate_int
 from predictor.batch.running import score_files
 from predictor.batch.scoring import ScoringOptions
 from predictor.errors import RatingsError
-from predictor.sources.drafting import draft_catalogue
+from predictor.sources.drafting.write import draft_catalogue
 
 BIG = 2**60  # from 2^53 on, floats cannot tell whole numbers apart
 INDEXES = [["rater_role"], ["rater_role", "origin"], ["goals_discussed"], ["candidate_id"], ["offer"], []]

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from predictor.errors import ConfigError
-from predictor.ratings import Ratings
+from predictor.ratings.ratings import Ratings
 from predictor.sources.simulation import FAMILIES, ITEMS, simulate_interviews
 
 N = 150_000

@@ -1,0 +1,323 @@
+"""What a careful colleague would look at in the data and point out about a training: facts, and warnings.
+
+Every line that a warning is drawn at has its reason beside it; none of them changes how a model is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeClassifier
+
+from predictor.evaluation.importance import TOP, Importance
+from predictor.evaluation.scores import Resampling, Score, roc_auc
+from predictor.model.tables import Floats
+from predictor.ratings.ratings import Ratings
+from predictor.sources.drafting.protected import is_protected
+
+MINIMUM = 5  # offers, and non-offers, that are needed to learn without a prior, and to measure
+FEW = 50  # offers, or non-offers, under which a reader should be told that scores are shaky
+# Above these an AUC is suspiciously good for ratings made before the outcome was known. A judgement from published
+# anchors: a decision-maker's own ratings reach about .8, ratings by the other side about .65.
+SUSPICIOUS_AUC = {"interviewer": 0.87, "observer": 0.84, "candidate": 0.75}
+# One signal that tells as much as all ratings of a decision-maker together (.78 to .81) has it from elsewhere.
+REVEALING_AUC = 0.81
+LEAVES, LEAF = 8, 5  # of the small tree that reads one signal: enough for a curve, and for a gap that tells
+CROWDED = 3.0  # rows of its group that a usual row is among; above it rows are far more than people
+COPIED_RATINGS, COPIED_SHARE = 10, 0.01  # so many ratings hardly ever agree by chance; fewer copies move no score
+SHARED = 3.0  # of the five strongest; fewer in a fold's five, which learned from mostly the same rows, is no order
+FLAT_RATINGS = 3  # two ratings that are alike say nothing about their rater
+MOST = 3  # signals named in one warning
+
+
+@dataclass(frozen=True)
+class DataQuality:
+    """Facts about the rows that a model learned from; shares are 0 to 1.
+
+    Attributes
+    ----------
+    n
+        Rows with a known outcome.
+    rated
+        Rows in which it was rated, by signal.
+    missing
+        Share of rows in which it was not observed, by signal.
+    not_applicable
+        Rows in which it was not applicable, by signal; only of signals with that answer.
+    floor, ceiling
+        Share of its ratings at the bottom and at the top of the scale, by signal; 0 where it was never rated.
+    duplicates
+        Rows that repeat an earlier one: every rating, the inputs and the outcome.
+    flat
+        Rows of three or more ratings that are all alike.
+    groups, largest_group
+        How many groups (candidates) the rows are of, and rows of the largest.
+    crowd
+        Rows of its own group that a usual row is among: the mean over rows; 1 where every row is of another.
+
+    Examples
+    --------
+    >>> from predictor import Catalogue
+    >>> row = {"goals_discussed": 5, "mutual_rapport": 5, "mutual_respect": 5, "offer": "yes"}
+    >>> facts = data_quality(Ratings.from_records([row, row], Catalogue.shipped()))
+    >>> facts.duplicates, facts.flat, facts.ceiling["goals_discussed"], facts.missing["candidate_enthusiasm"]
+    (1, 2, 1.0, 1.0)
+    """
+
+    n: int
+    rated: Mapping[str, int]
+    missing: Mapping[str, float]
+    not_applicable: Mapping[str, int]
+    floor: Mapping[str, float]
+    ceiling: Mapping[str, float]
+    duplicates: int
+    flat: int
+    groups: int
+    largest_group: int
+    crowd: float
+
+
+def data_quality(ratings: Ratings) -> DataQuality:
+    """Count what is missing, repeated, flat or at the ends of its scale."""
+    values, names, n = ratings.numbers, ratings.catalogue.names, len(ratings)
+    rated, missing = (~np.isnan(values)).sum(axis=0), np.isnan(ratings.values).sum(axis=0)
+    other = dict(zip(names, (n - rated - missing).tolist(), strict=True))
+    ends = [(values == end).sum(axis=0) / np.maximum(rated, 1) for end in map(np.array, ratings.catalogue.ends)]
+    sizes = np.unique(_groups(ratings), return_counts=True)[1]
+    return DataQuality(
+        n=n,
+        rated=dict(zip(names, rated.tolist(), strict=True)),
+        missing=dict(zip(names, (missing / n if n else missing + 1.0).tolist(), strict=True)),
+        not_applicable={
+            signal.name: other[signal.name] for signal in ratings.catalogue.signals if signal.not_applicable
+        },
+        floor=dict(zip(names, ends[0].tolist(), strict=True)),
+        ceiling=dict(zip(names, ends[1].tolist(), strict=True)),
+        duplicates=n - len(np.unique(_hashes(ratings))),
+        flat=int(_flat(values).sum()),
+        groups=len(sizes),
+        largest_group=int(sizes.max(initial=0)),
+        crowd=float((sizes**2).sum() / max(n, 1)),
+    )
+
+
+def revealing_signals(
+    ratings: Ratings, folds: Sequence[tuple[NDArray[Any], NDArray[Any]]], resampling: Resampling
+) -> dict[str, Score]:
+    """Find signals and inputs that give the outcome away, each by itself, in rows not seen.
+
+    Parameters
+    ----------
+    ratings
+        Ratings whose outcomes are known.
+    folds
+        Rows learned from and rows tested, of one cross-validation.
+    resampling
+        Draws for the intervals.
+
+    Returns
+    -------
+    dict
+        The ROC AUC of a small tree on the one column, gaps included, where the lower end of its interval is above
+        .81; the highest first.
+    """
+    y, found = ratings.y, {}
+    for name, column in ratings.features.items():
+        X, p = column.to_numpy()[:, None], np.full(len(y), y.mean())
+        for train, test in folds:
+            if np.isfinite(X[train]).any():
+                tree = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=LEAF, random_state=0)
+                p[test] = tree.fit(X[train], y[train]).predict_proba(X[test])[:, 1]
+        if roc_auc(y, p, np.ones(len(y))) > REVEALING_AUC:  # else no interval is needed, which takes longer
+
+            def figure(_: int, weight: Floats, p: Floats = p) -> Floats:
+                return np.asarray(roc_auc(y, p, weight))
+
+            score = resampling.score(figure, 1, len(y), (0.0, 1.0))
+            if score.low > REVEALING_AUC:
+                found[str(name)] = score
+    return dict(sorted(found.items(), key=lambda item: -item[1].value))
+
+
+def shared_top(importances: Mapping[str, Importance]) -> float | None:
+    """Count how many of the five strongest signals are among the five of a fold's model, on average; None if unknown.
+
+    >>> shared_top({}) is None
+    True
+    """
+    tops = [item.top for item in list(importances.values())[:TOP] if item.top is not None]
+    return sum(tops) if tops else None
+
+
+def find_warnings(
+    ratings: Ratings,
+    data: Mapping[str, Any],
+    quality: DataQuality,
+    *,
+    scores: Mapping[str, Score],
+    scores_by_role: Mapping[str, Mapping[str, Score]],
+    roles: NDArray[Any] | None,
+    importances: Mapping[str, Importance],
+    fits: int,
+    revealing: Mapping[str, Score],
+) -> Iterator[str]:
+    """Tell what to know before the scores are believed, in sentences for a person.
+
+    Parameters
+    ----------
+    ratings
+        What was learned from.
+    data
+        Counts and scores as a model file holds them under `trained_on`, with the prior's share if there is one.
+    quality
+        Facts about the rows.
+    scores, scores_by_role, importances
+        As in `TrainingResult`; empty where nothing could be measured.
+    roles
+        Who rated each row, shape (n,), "" where nobody said; None without such a column.
+    fits
+        How many models the folds gave.
+    revealing
+        What `revealing_signals` found.
+    """
+    yield from _about_the_prior(ratings, data)
+    if ratings.simulated:
+        yield "SIMULATED: these interviews are simulated; the model says nothing about real ones."
+    yield from _about_protected(ratings)
+    yield from _about_time(ratings)
+    yield from _too_good(scores, scores_by_role, roles)
+    yield from _given_away(ratings, revealing)
+    yield from _about_rows(ratings, quality)
+    yield from _unstable(importances, fits)
+    if unknown := data["n_outcome_unknown"]:
+        rows, were = ("row", "was") if unknown == 1 else ("rows", "were")
+        yield f"{unknown:,} {rows} without a known outcome {were} left out."
+    if quality.n and (empty := [name for name, rated in quality.rated.items() if not rated]):
+        yield f"Never rated: {', '.join(empty)}."
+
+
+def _about_the_prior(ratings: Ratings, data: Mapping[str, Any]) -> Iterator[str]:
+    if "prior" in data:
+        share = data["prior"]["share"]
+        yield (
+            f"Prior: {100 * share:.0f} % of what this model knows is published effects, SIMULATED; "
+            f"{100 - 100 * share:.0f} % comes from your {len(ratings):,} interview{'s' * (len(ratings) != 1)}."
+        )
+        if not data["scores"]:
+            yield (
+                f"Too few to measure how well it predicts: that takes {MINIMUM} offers and {MINIMUM} non-offers, of "
+                "several people."
+            )
+
+
+def _about_time(ratings: Ratings) -> Iterator[str]:
+    if {"rated_on", "outcome_on"} <= set(ratings.columns):
+        rated, told = ratings.columns["rated_on"], ratings.columns["outcome_on"]  # ISO dates sort as text
+        if late := int(((rated != "") & (told != "") & (rated > told)).sum()):
+            were = "row was" if late == 1 else "rows were"
+            yield f"{late:,} {were} rated after the outcome was known: such ratings tell the outcome."
+
+
+def _too_good(
+    scores: Mapping[str, Score], by_role: Mapping[str, Mapping[str, Score]], roles: NDArray[Any] | None
+) -> Iterator[str]:
+    """Compare AUC with what is realistic for who rated; where no role stands out, all rows with the roles' mix."""
+    found = {f"by the {role}": (auc["roc_auc"], SUSPICIOUS_AUC.get(role, 1.0)) for role, auc in by_role.items()}
+    suspicious = {who: score for who, (score, line) in found.items() if score.low > line}
+    if scores and not suspicious:
+        highest = SUSPICIOUS_AUC["interviewer"]  # nobody's ratings are known to be better than a decision-maker's
+        line = highest if roles is None else float(np.mean([SUSPICIOUS_AUC.get(role, highest) for role in roles]))
+        if scores["roc_auc"].low > line:
+            suspicious = {"taken together": scores["roc_auc"]}
+    for who, score in suspicious.items():
+        yield (
+            f"Ratings {who} predict suspiciously well (ROC AUC {score}, n = {score.n:,}): were they made after the "
+            "outcome was known?"
+        )
+
+
+def _about_protected(ratings: Ratings) -> Iterator[str]:
+    catalogue = ratings.catalogue
+    columns = [*((name, ()) for name in catalogue.names), *((item.name, item.levels) for item in catalogue.inputs)]
+    if used := [name for name, words in columns if is_protected(name, words)]:
+        are = "is a protected attribute" if len(used) == 1 else "are protected attributes"
+        yield (
+            f"{', '.join(used)} {are}, by name or by values, and the model goes by it: make it context, so that it "
+            "stands beside predictions and not within them."
+        )
+
+
+def _given_away(ratings: Ratings, revealing: Mapping[str, Score]) -> Iterator[str]:
+    labels = {signal.name: signal.label for signal in ratings.catalogue.signals}
+    labels |= {item.name: item.label for item in ratings.catalogue.inputs}
+    for name, score in list(revealing.items())[:MOST]:
+        yield (
+            f"{labels[name]} gives the outcome away: alone it reaches a ROC AUC of {score}, n = {score.n:,}. Was it "
+            "written down after the outcome, or is it the outcome under another name?"
+        )
+    if (more := len(revealing) - MOST) > 0:
+        yield f"So {'do' if more > 1 else 'does'} {more} more signal{'s' * (more > 1)}."
+
+
+def _about_rows(ratings: Ratings, quality: DataQuality) -> Iterator[str]:
+    n, group = quality.n, ratings.catalogue.group
+    few = int(min(ratings.y.sum(), n - ratings.y.sum()))
+    if few < FEW:
+        have = "row has" if few == 1 else "rows have"
+        yield f"Only {few} {have} the rarer outcome: expect the scores to move with more data."
+    if ratings.groups is None and n:
+        yield "No group column: if one person has several rows, the scores are too good; name it in the catalogue."
+    if quality.crowd >= CROWDED:
+        yield (
+            f"The same {group} in many rows: {n:,} rows are of {quality.groups:,}, the largest has "
+            f"{quality.largest_group:,}. Intervals go by {quality.groups:,}, not by rows."
+        )
+    copies = _copies(ratings)
+    if copies > max(1, COPIED_SHARE * n):
+        kept = f"another {group}" if ratings.groups is not None else "no group column"
+        yield (
+            f"{copies:,} of {n:,} rows are the same as another to the last rating, under {kept}: copies on both sides "
+            "of a split make the scores too good. Take them out, or give them one group."
+        )
+
+
+def _unstable(importances: Mapping[str, Importance], fits: int) -> Iterator[str]:
+    shared = shared_top(importances)
+    if shared is not None and shared < SHARED:
+        yield (
+            f"Importances are not stable: of the {TOP} strongest signals a fold's model has {shared:.1f} among its "
+            f"own {TOP}, on average over {fits} models. Read no order into them."
+        )
+
+
+def _copies(ratings: Ratings) -> int:
+    """Count rows that another group has too, with so many ratings, not all alike, that chance would not do it."""
+    suspect = (~np.isnan(ratings.values)).sum(axis=1) >= COPIED_RATINGS
+    suspect &= ~_flat(ratings.numbers)
+    _, row, times = np.unique(_hashes(ratings)[suspect], return_inverse=True, return_counts=True)
+    _, owner = np.unique(_groups(ratings)[suspect], return_inverse=True)
+    owned = np.unique(np.stack([row, owner]), axis=1)[0]
+    return int(times[np.bincount(owned, minlength=len(times)) > 1].sum())
+
+
+def _hashes(ratings: Ratings) -> NDArray[np.uint64]:
+    """Give rows with the same ratings, inputs and outcome the same number."""
+    table = ratings.features.assign(**{ratings.catalogue.outcome: ratings.y})
+    return np.asarray(pd.util.hash_pandas_object(table, index=False), dtype=np.uint64)
+
+
+def _flat(values: Floats) -> NDArray[np.bool_]:
+    rated = ~np.isnan(values)
+    high = np.where(rated, values, -np.inf).max(axis=1)
+    low = np.where(rated, values, np.inf).min(axis=1)
+    alike: NDArray[np.bool_] = (rated.sum(axis=1) >= FLAT_RATINGS) & (high == low)
+    return alike
+
+
+def _groups(ratings: Ratings) -> NDArray[Any]:
+    return np.arange(len(ratings)) if ratings.groups is None else ratings.groups

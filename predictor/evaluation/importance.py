@@ -1,0 +1,187 @@
+"""What a model goes by: feature importances with intervals, by signal, family and side, and their limits.
+
+Two figures, for they answer two questions. *Mean absolute contribution*: how much does the model make of this signal?
+*Permutation importance*: how much worse does it predict interviews that it has not seen when that signal is shuffled
+among them (Breiman 2001)? Both are about the model and its data: associations, not causes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from predictor.evaluation.scores import Resampling, Score
+from predictor.model.offer_model import OfferModel
+from predictor.model.subsets import signal_groups
+from predictor.model.tables import Floats
+from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.ratings import Ratings
+
+TOP = 5  # a signal's stability is how often it is among so many
+PERMUTATIONS = 5  # of every row, over all repeats of the cross-validation
+ALIKE, ENOUGH = 0.7, 30  # a correlation from which two signals are hard to tell apart, and the rows that it needs
+MOST = 5  # pairs that are told
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much a model goes by a signal, or by a group of signals taken together.
+
+    Attributes
+    ----------
+    contribution
+        Mean absolute contribution of the final model, in log-odds; of a group, of its summed contributions. The
+        interval is a delete-a-fold jackknife: every fold's model is fitted, and its importance taken, without that
+        fold; with k folds their variance times k - 1, averaged over repeats, is the variance (Efron & Tibshirani
+        1993, chapter 11), and the quantile is Student's t for k - 1 degrees of freedom. Folds hold whole groups, so
+        rows of one group are not taken as independent.
+    permutation
+        Log-loss that a fold's model loses on its test rows when the signal, or the whole group of signals, is
+        permuted among them. The interval resamples whole groups, as that of every score does.
+    top
+        Share of the fold models in which it is among the five with the largest contribution; None for a group, or
+        where there are no more than five signals.
+    """
+
+    contribution: Score
+    permutation: Score
+    top: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class FoldImportance:
+    """What one fold says, a column a part: `size` of shape (parts,), `lost` log-loss of shape (test rows, parts)."""
+
+    size: Floats
+    lost: Floats
+
+
+def measure(
+    model: OfferModel, learned: Floats, test: Floats, y: Floats, repeats: int, seed: Sequence[int]
+) -> FoldImportance:
+    """Measure what a fold's model goes by.
+
+    Parameters
+    ----------
+    model
+        Fitted on `learned`.
+    learned, test
+        Values of shape (n, terms): the rows it was fitted on, and those it was not.
+    y
+        Outcomes of the test rows.
+    repeats
+        How often the cross-validation is repeated: the permutations are shared out among the repeats.
+    seed
+        Of the permutations.
+    """
+    permutations = -(-PERMUTATIONS // repeats)  # rounded up
+    rng = np.random.default_rng(seed)
+    sign = 1 - 2 * y
+    before = np.logaddexp(0, sign * model.log_odds(test))
+    lost = []
+    for columns in _flat(model.catalogue):
+        shuffled = np.tile(test, (permutations, 1, 1))
+        for copy in shuffled:
+            copy[:, columns] = test[rng.permutation(len(test))][:, columns]
+        after = model.log_odds(shuffled.reshape(-1, test.shape[1])).reshape(permutations, -1)
+        lost.append(np.logaddexp(0, sign * after).mean(axis=0) - before)
+    return FoldImportance(_sizes(model, learned), np.stack(lost, axis=1))
+
+
+def importances(
+    model: OfferModel,
+    values: Floats,
+    folds: Sequence[tuple[int, NDArray[Any], FoldImportance]],
+    resampling: Resampling,
+) -> dict[str, dict[str, Importance]]:
+    """Put the folds together.
+
+    Parameters
+    ----------
+    model
+        The final model, fitted on `values` of shape (n, terms).
+    folds
+        Repeat, test rows and what was measured, for each fold of the cross-validation.
+    resampling
+        Draws for the intervals of permutation importances.
+
+    Returns
+    -------
+    dict
+        By "signal", "family" and "side": an `Importance` by name, the largest contribution first.
+    """
+    kinds, sizes = signal_groups(model.catalogue), _sizes(model, values)
+    repeats = 1 + max(repeat for repeat, _, _ in folds)
+    lost = np.full((repeats, len(values), len(sizes)), np.nan)
+    jackknife = np.zeros(len(sizes))
+    for repeat, test, fold in folds:
+        lost[repeat, test] = fold.lost
+    for repeat in range(repeats):
+        left = np.stack([fold.size for number, _, fold in folds if number == repeat])
+        jackknife += (len(left) - 1) * left.var(axis=0) / repeats
+    half = stdtrit(len(left) - 1, 0.95) * np.sqrt(jackknife)
+    signals = len(kinds["signal"])
+    ranks = np.argsort(np.argsort([-fold.size[:signals] for _, _, fold in folds], axis=1), axis=1)
+    top = (ranks < TOP).mean(axis=0)
+
+    def importance(part: int) -> Importance:
+        size = float(sizes[part])
+
+        def figure(repeat: int, weight: Floats) -> Floats:
+            return np.asarray(weight @ lost[repeat, :, part] / weight.sum(axis=1))
+
+        return Importance(
+            Score(size, max(0.0, size - float(half[part])), size + float(half[part]), len(values)),
+            resampling.score(figure, repeats, len(values), (-np.inf, np.inf)),
+            float(top[part]) if part < signals and signals > TOP else None,
+        )
+
+    made: dict[str, dict[str, Importance]] = {}
+    part = 0
+    for kind, members in kinds.items():
+        found = {name: importance(part + place) for place, name in enumerate(members)}
+        made[kind] = dict(sorted(found.items(), key=lambda item: -item[1].contribution.value))
+        part += len(members)
+    return made
+
+
+def alike(ratings: Ratings) -> tuple[str, ...]:
+    """Name pairs of signals that are rated so much alike (halo) that nobody can say which of the two it is.
+
+    The model shares their weight out by its prior, and permuting one leaves the other to tell the same; so neither
+    figure says which of them matters.
+
+    Returns
+    -------
+    tuple of str
+        The most alike first, a handful at most.
+    """
+    labels = [signal.label for signal in ratings.catalogue.signals]
+    found = pd.DataFrame(ratings.numbers).corr(min_periods=ENOUGH).to_numpy()
+    rated = ~np.isnan(ratings.numbers)
+    pairs = [(j, k) for j, k in np.argwhere(np.triu(np.abs(found) >= ALIKE, 1)).tolist()]
+    pairs.sort(key=lambda pair: -abs(found[pair]))
+    told = [
+        f"{labels[j]} and {labels[k]} are rated almost {'alike' if found[j, k] > 0 else 'as opposites'} "
+        f"(r = {found[j, k]:.2f}, n = {(rated[:, j] & rated[:, k]).sum():,}): read their importances together."
+        for j, k in pairs[:MOST]
+    ]
+    more = len(pairs) - MOST
+    return (*told, f"So are {more} more pair{'s' * (more != 1)} of signals.") if more > 0 else tuple(told)
+
+
+def _sizes(model: OfferModel, values: Floats) -> Floats:
+    """Mean absolute contribution of each part."""
+    added = model.contributions(values)
+    return np.array([np.abs(added[:, columns].sum(axis=1)).mean() for columns in _flat(model.catalogue)])
+
+
+def _flat(catalogue: Catalogue) -> Iterator[list[int]]:
+    for members in signal_groups(catalogue).values():
+        yield from members.values()

@@ -1,0 +1,208 @@
+"""What would change an answer: the smallest better ratings of the candidate's own signals past a chosen line.
+
+An association, not advice: it compares interviews that the model takes as equal in everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.errors import ConfigError
+from predictor.model.log_odds import probability
+from predictor.model.tables import Floats
+from predictor.ratings.catalogue import NOT_APPLICABLE
+
+if TYPE_CHECKING:
+    from predictor.model.offer_model import OfferModel
+    from predictor.model.prediction import Prediction
+
+BUDGET = 50_000  # combinations looked at, so that an answer stays well under a second
+
+
+@dataclass(frozen=True)
+class RatingChange:
+    """One signal of the candidate: how it was rated, and which rating stands instead."""
+
+    signal: str
+    rated: float
+    instead: float
+
+
+@dataclass(frozen=True)
+class WhatWouldChange:
+    """The smallest change of the candidate's own ratings that goes with an estimate past a line.
+
+    Attributes
+    ----------
+    line
+        The probability to get past.
+    reached
+        Whether the estimate is past it already, or with the changes.
+    probability
+        The estimate as rated.
+    probability_after
+        The estimate with the changes; None where the line is not reached.
+    changes
+        In the catalogue's order; empty where none is needed or none was found.
+    steps
+        Steps of the scales that the changes take together; where the line is not reached, the most that were tried.
+    sentence
+        The same in words.
+    """
+
+    line: float
+    reached: bool
+    probability: float
+    probability_after: float | None
+    changes: tuple[RatingChange, ...]
+    steps: int
+    sentence: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data, ready for JSON."""
+        return asdict(self)
+
+
+def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.5) -> WhatWouldChange:
+    """Find the fewest steps in the candidate's own ratings that would have moved an estimate above a line.
+
+    Only signals on the candidate's side that were rated move, and "not applicable" never does; a step leads to the
+    next better rating of the scale, or either way where the catalogue does not say which is better. Every combination
+    of one step is tried, then of two, and so on: the answer is exact. Of equally small changes, the one with the
+    highest estimate is told.
+
+    Parameters
+    ----------
+    model
+        The model that answered.
+    answer
+        What it answered; its base rate is kept.
+    line
+        Probability above 0 and below 1.
+
+    Raises
+    ------
+    ConfigError
+        If `line` is out of range, or the answer is another model's.
+
+    Examples
+    --------
+    >>> from predictor import OfferClassifier, simulate_interviews
+    >>> known = simulate_interviews(200, seed=1).labelled()
+    >>> model = OfferClassifier(known.catalogue).fit(known.features, known.y).model_
+    >>> answer = model.predict({"goals_discussed": 4, "candidate_goal_alignment": 1})
+    >>> found = what_would_change(model, answer, line=answer.offer_probability)  # anything above what it is
+    >>> found.reached, found.changes[0].signal, found.changes[0].rated
+    (True, 'candidate_goal_alignment', 1.0)
+    """
+    if isinstance(line, bool) or not isinstance(line, int | float) or not 0 < line < 1:
+        raise ConfigError(f"line {line!r}: write a probability above 0 and below 1, as in 0.5")
+    if answer.model["fingerprint"] != model.fingerprint:
+        raise ConfigError(f"the answer is of the model {answer.model['name']}, not of {model.name}: predict anew")
+    before = answer.offer_probability
+    kind = (
+        "SIMULATED interviews"
+        if model.simulated
+        else "interviews, in part SIMULATED"
+        if model.prior_share
+        else "interviews"
+    )
+    if before > line:
+        sentence = f"The estimate, {_percent(before)}, is already above {100 * line:g} %."
+        return WhatWouldChange(line, True, before, before, (), 0, sentence)
+
+    row = _values(model, answer)
+    signals = model.catalogue.signals
+    own = [j for j, signal in enumerate(signals) if signal.side == "candidate" and row[j] >= signal.scale.low]
+    if not own:
+        sentence = "No signal of the candidate's own was rated, so there is nothing to compare."
+        return WhatWouldChange(line, False, before, None, (), 0, sentence)
+    options = [_options(signals[j].scale.knots, row[j], signals[j].direction) for j in own]
+    if all(len(option) == 1 for option in options):
+        sentence = "Every signal of the candidate's own that was rated has its best rating already."
+        return WhatWouldChange(line, False, before, None, (), 0, sentence)
+    shift = answer.log_odds - float(model.log_odds(row[None])[0])  # another base rate
+    directed = all(signals[j].direction for j in own)
+    farthest, combinations = sum(option[-1][0] for option in options), []
+    ideal = row.copy()
+    ideal[own] = [option[-1][1] for option in options]
+    if not directed or probability(model.log_odds(ideal[None]) + shift)[0] > line:
+        combinations = _combinations(options)  # else no better ratings can do it, since none of them hurts
+    for steps, ratings in enumerate(combinations[1:], 1):
+        values = np.repeat(row[None], len(ratings), axis=0)
+        values[:, own] = ratings
+        estimates = probability(model.log_odds(values) + shift)
+        best = int(estimates.argmax())
+        if estimates[best] > line:
+            after = float(estimates[best])
+            changes = tuple(
+                RatingChange(signals[j].name, float(row[j]), float(values[best, j]))
+                for j in own
+                if values[best, j] != row[j]
+            )
+            labels = {signal.name: signal.label for signal in signals}
+            told = ", ".join(f"{labels[c.signal]} {c.instead:g} rather than {c.rated:g}" for c in changes)
+            sentence = (
+                f"Among otherwise equal {kind}, these ratings of the candidate's own signals went with an estimate "
+                f"of {_percent(after)}, above {100 * line:g} %: {told}."
+            )
+            return WhatWouldChange(line, True, before, after, changes, steps, sentence)
+    most = len(combinations) - 1 if combinations else farthest
+    limit = "" if most == farthest else f" of up to {most} step{'s' * (most > 1)}"
+    what = "no better ratings" if directed else "no change"
+    sentence = (
+        f"Among otherwise equal {kind}, {what}{limit} in the candidate's own signals went with an estimate above "
+        f"{100 * line:g} %."
+    )
+    return WhatWouldChange(line, False, before, None, (), most, sentence)
+
+
+def _values(model: OfferModel, answer: Prediction) -> Floats:
+    """Give the ratings of an answer, and the codes of its inputs, as the model takes them; shape (terms,)."""
+    codes = {item.name: {word: float(code) for code, word in enumerate(item.levels)} for item in model.catalogue.inputs}
+    codes |= {name: {NOT_APPLICABLE: value} for name, value in zip(model.signals, model.catalogue.outside, strict=True)}
+    return np.array(
+        [
+            np.nan if c.rating is None else codes[c.signal][c.rating] if isinstance(c.rating, str) else c.rating
+            for c in answer.contributions
+        ]
+    )
+
+
+def _options(knots: Sequence[float], rated: float, direction: int) -> list[tuple[int, float]]:
+    """List (steps, rating): the rating as it is, then every better rating by its distance; without a direction, any."""
+    below = [] if direction > 0 else [knot for knot in reversed(knots) if knot < rated]
+    above = [] if direction < 0 else [knot for knot in knots if knot > rated]
+    return [(0, rated), *sorted([*enumerate(below, 1), *enumerate(above, 1)])]
+
+
+def _combinations(options: Sequence[Sequence[tuple[int, float]]]) -> list[Floats]:
+    """Give every combination of the signals' options, shape (combinations, signals), by its total of steps.
+
+    As many totals as fit the budget, one at least.
+    """
+    counts = np.ones(1)
+    for option in options:
+        counts = np.convolve(counts, np.bincount([steps for steps, _ in option]))
+    most = max(1, int(np.searchsorted(counts.cumsum(), BUDGET, side="right")) - 1)
+    found = [np.empty((int(total == 0), 0)) for total in range(most + 1)]
+    for option in options:
+        found = [
+            np.concatenate(
+                [
+                    np.column_stack([found[total - steps], np.full(len(found[total - steps]), rating)])
+                    for steps, rating in option
+                    if steps <= total
+                ]
+            )
+            for total in range(most + 1)
+        ]
+    return found
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,260 @@
+"""Many rows' answers where not everything was rated, column by column: look-ups, and a closed form for each row.
+
+For models whose factor model is a tree (see `tree.py`) and in which no two signals stand in a table together. It gives
+what `PartialTables` gives, for ratings on the knots and half way between them.
+
+What a row needs of its ratings are sums over signals: precision and evidence of each family, log-odds, slopes, and the
+vectors of the interval. A few signals of a family make a block, and a table for each has their sum beforehand, by what
+they were rated. Then the impressions follow; what unrated signals add in expectation is read off between points of a
+table. A row's answer is the same to the last bit whatever stands beside it: it comes from elementwise operations, and
+from matrix products that always have the same shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.model.factors import PER_UNIT, POINTS, REACH
+from predictor.model.fused import Blocks, Codes
+from predictor.model.partial import PartialTables
+from predictor.model.tables import Floats, Ints
+from predictor.model.tree import Impressions, Tree
+
+CELLS = 1024  # of a block at most, unless one signal alone has more
+MOST_CELLS = 8192  # of blocks whose vectors are joined
+MOST_LEVELS = 50  # of the inputs taken together
+ROWS = 8192  # at once: columns stay in the cache, and threads seldom wait for each other between numpy's short calls
+TILE = 2048  # rows of a matrix product, always
+_PIECES = POINTS - 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Some signals of one family, with a number for each combination of their cells.
+
+    Attributes
+    ----------
+    family, signals
+        Which they are.
+    said
+        Evidence, and as imaginary part precision: sums over these signals, shape (cells,).
+    added
+        By level of the inputs: log-odds, and as imaginary part the variance beside the common factors of what was not
+        rated, shape (levels * cells,).
+    slopes
+        By level of the inputs: slope of what was not rated on the family's impression, shape (levels * cells,).
+    """
+
+    family: int
+    signals: list[int]
+    said: NDArray[np.complex128]
+    added: NDArray[np.complex128]
+    slopes: Floats
+
+
+class TreeColumns:
+    """Answers for many rows given by column.
+
+    Parameters
+    ----------
+    tables
+        Of the model; `additive`, with their uncertainty.
+    tree
+        What its factor model is.
+    blocks
+        How ratings are coded.
+    """
+
+    def __init__(self, tables: PartialTables, tree: Tree, blocks: Blocks) -> None:
+        self._tables, self._tree, self._counts, self._p = tables, tree, blocks.counts, tables.p
+        assert tables.uncertainty is not None
+        (lines, means, variances), p = tables.lines, tables.p
+        self._lines = np.pad(lines / PER_UNIT, ((0, 0), (0, 1)))
+        ends, halving = np.cumsum([0, *blocks.counts]), blocks.halving
+        cells = range(int(ends[p]))
+        term = np.repeat(np.arange(p), blocks.counts[:p])
+        unrated = ends[1 : p + 1] - 1
+        loadings, unique = np.array(tree.loadings), np.array(tree.unique)
+        z = np.concatenate([self._units(j) for j in range(p)])
+        rated = ~np.isnan(z)
+        said = np.where(rated, np.nan_to_num(z) + 1j * loadings[term], 0) * (loadings / unique)[term]
+        vectors = halving @ np.column_stack([tables.uncertainty.factors, tables.uncertainty.variances])
+        vectors[unrated] = np.column_stack([means, variances])
+        levels = list(product(*(range(count) for count in blocks.counts[p:])))
+        start = np.append(tables.uncertainty.start, 0.0)
+        of_levels = np.array([start + vectors[ends[p:-1] + np.array(codes, dtype=int)].sum(axis=0) for codes in levels])
+        inputs = [
+            [np.nan if code == count - 1 else code / 2 for code, count in zip(codes, blocks.counts[p:], strict=True)]
+            for codes in levels
+        ]
+        at = [tables.at(np.array([each])) for each in inputs]
+        added = np.array([halving[cells, : len(each.added) - 1] @ each.added[:-1].sum(axis=1) + 0j for each in at])
+        added[:, unrated] = [1j * (each.slopes**2 * unique + each.rest) for each in at]
+        slopes = np.zeros(added.shape)
+        slopes[:, unrated] = [each.slopes * loadings for each in at]
+        self._of_inputs = np.array([tables.intercept + each.inputs.sum() for each in at])
+        expected = np.array([each.expected.sum(axis=3) for each in at]).transpose(1, 0, 3, 2)  # (2, levels, p, points)
+        near, gap = expected[0], expected[1] - expected[0]
+        parts = (near, np.diff(near, append=near[..., -1:]), gap, np.diff(gap, append=gap[..., -1:]))
+        self._pieces = [part.swapaxes(0, 1).reshape(p, -1).copy() for part in parts]  # by signal, then by level
+        of_signals = np.array(tree.family)
+        self._families = [np.flatnonzero(of_signals == number) for number in range(len(tree.overall))]
+        self._scale = loadings * PER_UNIT
+        self._blocks, of_blocks = list[_Block](), [of_levels]
+        for family, members in self._members():
+            counts = [blocks.counts[j] for j in members]
+            inside = np.stack(np.unravel_index(np.arange(math.prod(counts)), counts), axis=1) + ends[members]
+            self._blocks.append(
+                _Block(
+                    family,
+                    members,
+                    said[inside].sum(axis=1),
+                    added[:, inside].sum(axis=2).ravel(),
+                    slopes[:, inside].sum(axis=2).ravel(),
+                )
+            )
+            of_blocks.append(vectors[inside].sum(axis=1))
+        self._vectors = _joined(of_blocks)
+
+    @staticmethod
+    def possible(tables: PartialTables, blocks: Blocks) -> bool:
+        """Whether answers can be given so, as far as inputs and signals go."""
+        return tables.additive and blocks.few and math.prod(blocks.counts[tables.p :]) <= MOST_LEVELS
+
+    def _members(self) -> Iterator[tuple[int, list[int]]]:
+        """Share out each family's signals to blocks: number of the family, and numbers of some signals of it."""
+        for family in range(len(self._tree.overall)):
+            members, cells = list[int](), 1
+            for j in (j for j, other in enumerate(self._tree.family) if other == family):
+                if members and cells * self._counts[j] > CELLS:
+                    yield family, members
+                    members, cells = [], 1
+                members.append(j)
+                cells *= self._counts[j]
+            yield family, members
+
+    def _units(self, j: int) -> Floats:
+        """Ratings of a signal's cells in standard units; NaN where it has none."""
+        grid, factors = self._tables.grid, self._tables.completion.factors
+        position = np.arange(2 * grid.levels[j] - 1) / 2  # in steps between knots
+        return np.append((position - factors.mean[j]) / factors.sd[j], [np.nan] * int(1 + grid.apart[j]))
+
+    def answer(self, codes: Sequence[Codes], interval: bool) -> tuple[Floats, Floats]:
+        """Compute log-odds, and for an interval their standard deviation (else zeros), each of shape (n,)."""
+        log_odds, deviation = np.empty(len(codes[0])), np.zeros(len(codes[0]))
+        for start in range(0, len(log_odds), ROWS):
+            part = slice(start, start + ROWS)
+            log_odds[part], deviation[part] = self._chunk([column[part] for column in codes], interval)
+        return log_odds, deviation
+
+    def _chunk(self, codes: Sequence[Codes], interval: bool) -> tuple[Floats, Floats]:
+        tables, tree, p, n = self._tables, self._tree, self._p, len(codes[0])
+        level = np.zeros(n, dtype=np.int64)
+        for code, count in zip(codes[p:], self._counts[p:], strict=True):
+            level *= count
+            level += code
+        numbers, added = [level], np.zeros(n, dtype=np.complex128)
+        said = [np.zeros(n, dtype=np.complex128) for _ in tree.overall]
+        slopes = [np.zeros(n) for _ in tree.overall]
+        for block in self._blocks:
+            number = codes[block.signals[0]].copy()
+            for j in block.signals[1:]:
+                number *= np.uint16(self._counts[j])
+                number += codes[j]
+            at = number.astype(np.int64)
+            numbers.append(at)
+            said[block.family] += block.said.take(at, mode="clip")
+            at = level * len(block.said) + at
+            added += block.added.take(at, mode="clip")
+            slopes[block.family] += block.slopes.take(at, mode="clip")
+        unrated = [code == count - 1 for code, count in zip(codes[:p], self._counts, strict=False)]
+        share = np.zeros(n)
+        if tables.gaps.slope or tree.left_out:
+            share = np.sum(unrated, axis=0) / p
+        found = tree.impressions([each.imag for each in said], [each.real for each in said], share)
+        kappa = 1 / np.sqrt(1 + np.pi / 8 * (found.variance_of_sum(slopes) + added.imag))
+        expected, in_expectation = self._expected(unrated, level, found)
+        log_odds = kappa * (self._of_inputs.take(level) + added.real + in_expectation)
+        log_odds += tables.gaps.start + tables.gaps.added(share)
+        return log_odds, kappa * self._spread(numbers, expected) if interval else np.zeros(n)
+
+    def _expected(self, unrated: Sequence[NDArray[np.bool_]], level: Ints, found: Impressions) -> tuple[Floats, Floats]:
+        """What is expected of unrated signals, 0 elsewhere, shape (p, rows), and what they add in expectation, (n,).
+
+        In points of the tables, `PER_UNIT` a standard unit; rows fill up whole tiles.
+        """
+        p, n, size = self._p, len(level), _PIECES + 1
+        expected, added = np.zeros((p, -(-n // TILE) * TILE)), np.zeros(n)
+        spreads = [found.variance(family) for family in range(len(found.mean))]
+        first = level * size
+        flat, stride = expected.reshape(-1), expected.shape[1]
+        for members, mean, spread in zip(self._families, found.mean, spreads, strict=True):
+            places = [unrated[j].nonzero()[0] for j in members.tolist()]
+            count = [len(rows) for rows in places]
+            rows = np.concatenate(places)
+            place = mean.take(rows)
+            place *= np.repeat(self._scale[members], count)
+            flat[rows + np.repeat(members * stride, count)] = place
+            place += REACH * PER_UNIT
+            np.maximum(place, 0, out=place)
+            np.minimum(place, POINTS - 1, out=place)
+            lower = place.astype(np.int64)
+            place -= lower
+            lower += first.take(rows)
+            lower += np.repeat(members * self._pieces[0].shape[1], count)
+            near, rise, gap, change = (part.take(lower, mode="clip") for part in self._pieces)
+            change *= place
+            change += gap
+            change *= spread.take(rows)
+            rise *= place
+            rise += near
+            rise += change
+            added += np.bincount(rows, rise, n)
+        return expected, added
+
+    def _spread(self, numbers: list[Ints], expected: Floats) -> Floats:
+        """Standard deviation of the tables' sum, shape (n,), by the number of the level and of each block's cells."""
+        n, columns, joined = len(numbers[0]), len(self._lines.T), list[tuple[Floats, Ints]]()
+        for table, (first, *others), sizes in self._vectors:
+            cells = numbers[first]
+            for place, size in zip(others, sizes, strict=True):
+                cells = cells * size + numbers[place]
+            joined.append((table, cells))
+        variance, vectors, more = np.empty(n), np.empty((TILE, columns)), np.empty((TILE, columns))
+        for first in range(0, n, TILE):
+            rows = slice(first, min(first + TILE, n))
+            np.matmul(expected[:, first : first + TILE].T, self._lines, out=vectors)
+            total, other = vectors[: rows.stop - first], more[: rows.stop - first]
+            for table, cells in joined:
+                table.take(cells[rows], axis=0, out=other, mode="clip")
+                total += other
+            variance[rows] = np.einsum("nr,nr->n", total[:, :-1], total[:, :-1])
+            variance[rows] += total[:, -1]
+        return np.sqrt(variance)
+
+
+def _joined(tables: list[Floats]) -> list[tuple[Floats, list[int], list[int]]]:
+    """Join small tables of vectors, as each look-up takes as long whatever it adds up.
+
+    Returns
+    -------
+    list of tuple
+        A table, by the number of its first part times the size of the second plus that one's number, and so on; the
+        places of its parts among `tables`; and the sizes of all parts but the first.
+    """
+    joined = list[tuple[Floats, list[int], list[int]]]()
+    for place in sorted(range(len(tables)), key=lambda place: len(tables[place])):
+        table = tables[place]
+        if joined and len(joined[-1][0]) * len(table) <= MOST_CELLS:
+            before, places, sizes = joined.pop()
+            both = (before[:, None] + table).reshape(-1, table.shape[1])
+            joined.append((both, [*places, place], [*sizes, len(table)]))
+        else:
+            joined.append((table, [place], []))
+    return joined

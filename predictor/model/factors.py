@@ -1,0 +1,304 @@
+"""What rated signals say of those that were not rated: a factor model of the ratings.
+
+One good impression lifts many ratings (halo), so a few ratings foretell the others in part. Ratings in standard units
+are z = L u + e, with a few common factors u ~ N(0, I) and e ~ N(0, psi) of each signal's own. Given the signals that
+were rated, the others have a normal distribution; its chances of each rating replace what was not rated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.model.tables import Floats, Grid, Ints
+
+REACH, PER_UNIT = 4, 8  # chances are tabulated for estimates from -4 to 4 standard units, eight of them a unit
+POINTS = 2 * REACH * PER_UNIT + 1
+LOGISTIC = (
+    1.702  # a logistic distribution so scaled is nearly normal: its distribution function is off by .0095 at most
+)
+RARE = 1e-6  # least share of a rating, so that its bounds are finite
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """How the share of signals that a row leaves unrated goes with its ratings, where it does.
+
+    People may rate less where an interview went badly. Then what was left out says something of what it would have
+    been rated: the share is one more indicator of the common factors.
+
+    Attributes
+    ----------
+    mean, sd
+        Of the share left out, 0 to 1, among the rows learned from.
+    most
+        Share up to which those rows reach (99 % of them); beyond it nothing more is said.
+    loadings
+        In standard units, on the common factors, shape (k,).
+    unique
+        Variance that it does not share with them, in standard units.
+    """
+
+    mean: float
+    sd: float
+    most: float
+    loadings: Floats
+    unique: float
+
+    def z(self, unrated: NDArray[np.bool_]) -> Floats:
+        """Share left out by each row of shape (n, p), in standard units, shape (n,)."""
+        return self.z_of(unrated.mean(axis=1))
+
+    def z_of(self, share: Floats) -> Floats:
+        """Shares left out, 0 to 1, in standard units."""
+        return np.asarray((np.minimum(share, self.most) - self.mean) / self.sd)
+
+
+@dataclass(frozen=True, eq=False)
+class FactorModel:
+    """A factor model of p signals with k common factors.
+
+    Attributes
+    ----------
+    mean, sd
+        Of the ratings, in steps between the knots of their scale, 0 at the lowest, shape (p,).
+    loadings
+        Of the signals, in standard units, shape (p, k).
+    unique
+        Variance of each signal, in standard units, that it shares with no other, shape (p,).
+    shares
+        For each term of the model, inputs too, the share of each level, shape (levels,): how ratings spread where
+        nothing is known.
+    left_out
+        How leaving signals unrated goes with the ratings; None where it does not, beyond noise.
+    """
+
+    mean: Floats
+    sd: Floats
+    loadings: Floats
+    unique: Floats
+    shares: tuple[Floats, ...]
+    left_out: LeftOut | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What the rated signals of n rows say.
+
+    Attributes
+    ----------
+    rated, unrated
+        Which signals have a rating, and which have none, shape (n, p). "Not applicable" is neither.
+    z
+        Ratings in standard units, 0 where there is none, shape (n, p).
+    expected
+        What is expected of each signal, in standard units, shape (n, p); used where it was not rated.
+    by_gaps
+        The part of `expected` that comes from how much was left unrated, shape (n, p).
+    spread
+        How wide its distribution is: 0 if the common factors are known, 1 if nothing is, shape (n, p).
+    covariance
+        Of the common factors, given the rated signals, shape (n, k, k).
+    """
+
+    rated: NDArray[np.bool_]
+    unrated: NDArray[np.bool_]
+    z: Floats
+    expected: Floats
+    by_gaps: Floats
+    spread: Floats
+    covariance: Floats
+
+
+class Completion:
+    """Fills in what was not rated, as chances of each rating.
+
+    Where a catalogue says that higher (or lower) is better, a better rating never makes another signal look worse:
+    estimates have no negative weights between such signals, and one without a direction does not depend on them.
+
+    Parameters
+    ----------
+    grid
+        Where the tables stand: p signals, then inputs.
+    factors
+        The factor model.
+    directions
+        1, -1 or 0 for each signal: higher is better, lower is better, either.
+
+    Examples
+    --------
+    >>> grid = Grid(np.ones(2), np.ones(2), np.array([5, 5]))
+    >>> even = np.full(5, 0.2)
+    >>> factors = FactorModel(np.full(2, 2.0), np.ones(2), np.full((2, 1), 0.8), np.full(2, 0.36), (even, even))
+    >>> completion = Completion(grid, factors, [1, 1])
+    >>> completion.cells(np.array([[5.0, np.nan]])).round(2)
+    array([[0.  , 0.  , 0.  , 0.  , 1.  , 0.  , 0.01, 0.02, 0.05, 0.16, 0.75,
+            0.  ]])
+    """
+
+    def __init__(self, grid: Grid, factors: FactorModel, directions: Sequence[int]) -> None:
+        self.grid, self.factors = grid, factors
+        p, k = factors.loadings.shape
+        self.signals, self.directions = p, np.asarray(directions, dtype=np.float64)
+        self._low = grid.low[:p]
+        self._weights = factors.loadings / factors.unique[:, None]
+        self._precision = (factors.loadings[:, :, None] * self._weights[:, None, :]).reshape(p, k * k)
+        self._communality = (factors.loadings**2).sum(axis=1)
+        self.term = np.repeat(np.arange(p), np.diff(grid.offsets[: p + 1]))
+        self._at = np.arange(len(self.term))
+        self._inputs = np.zeros(int(grid.offsets[-1]) - len(self.term))
+        for term in range(p, len(grid.levels)):
+            start = int(grid.offsets[term]) - len(self.term)
+            self._inputs[start : start + int(grid.levels[term])] = factors.shares[term]
+
+    @cached_property
+    def bound(self) -> bool:
+        """Whether directions bind; not where they hold by themselves, as with positive loadings on a tree."""
+        directed = self.directions != 0
+        if not directed.any():
+            return False
+        return not (directed.all() and is_tree(self.factors.loadings * self.directions[:, None]))
+
+    @cached_property
+    def chances(self) -> Floats:
+        """Chances of each cell by what is expected of its signal, shape (2, points, cells of the signals).
+
+        The first is for known common factors, the second for unknown ones: an ordered logistic model (McCullagh 1980,
+        Journal of the Royal Statistical Society B 42:109-142), which at "nothing known" gives the observed shares.
+        """
+        points = np.linspace(-REACH, REACH, POINTS)
+        tables = np.zeros((2, POINTS, len(self.term)))
+        for j in range(self.signals):
+            total = self._communality[j] + self.factors.unique[j]
+            below = np.clip(np.cumsum(self.factors.shares[j])[:-1], RARE, 1 - RARE)
+            steps = np.arange(self.grid.levels[j])
+            middle = self.factors.shares[j] @ (steps - self.factors.mean[j]) / self.factors.sd[j]
+            bounds = middle + np.log(below / (1 - below)) / LOGISTIC * math.sqrt(total)
+            start = int(self.grid.offsets[j])
+            for kind, variance in enumerate((self.factors.unique[j], total)):
+                chance = 1 / (1 + np.exp(-LOGISTIC * (bounds - points[:, None]) / math.sqrt(variance)))
+                edges = np.column_stack([np.zeros(POINTS), chance, np.ones(POINTS)])
+                tables[kind, :, start : start + int(self.grid.levels[j])] = np.diff(edges, axis=1)
+        return tables
+
+    def estimate(self, values: Floats) -> Estimate:
+        """Estimate signals that were not rated from those that were; values of shape (n, terms), on the scale."""
+        signals = values[:, : self.signals]
+        unrated = np.isnan(signals)
+        rated = signals >= self._low
+        z = np.where(rated, (self.grid.positions(signals) - self.factors.mean) / self.factors.sd, 0.0)
+        covariance = self._posterior(rated)
+        by_gaps = np.zeros(z.shape)
+        if (left_out := self.factors.left_out) is not None:
+            weights = covariance @ (left_out.loadings / left_out.unique)
+            by_gaps = left_out.z(unrated)[:, None] * (weights @ self.factors.loadings.T)
+        if self.bound:
+            expected = np.einsum("nji,ni->nj", self.weights(rated, covariance), z)
+        else:
+            expected = np.einsum("nab,nb->na", covariance, z @ self._weights) @ self.factors.loadings.T
+        return Estimate(rated, unrated, z, expected + by_gaps, by_gaps, self._spread(covariance), covariance)
+
+    def _posterior(self, rated: NDArray[np.bool_]) -> Floats:
+        k = self.factors.loadings.shape[1]
+        precision = (rated @ self._precision).reshape(-1, k, k) + self._known
+        return np.asarray(np.linalg.inv(precision))
+
+    @cached_property
+    def _known(self) -> Floats:
+        """Precision of the common factors before any signal is looked at, shape (k, k)."""
+        known = np.eye(self.factors.loadings.shape[1])
+        if (left_out := self.factors.left_out) is not None:
+            known += np.outer(left_out.loadings, left_out.loadings) / left_out.unique
+        return known
+
+    def _spread(self, covariance: Floats) -> Floats:
+        loadings = self.factors.loadings
+        explained = ((covariance @ loadings.T).swapaxes(1, 2) * loadings).sum(axis=2)
+        return np.asarray(explained / self._communality)
+
+    def weights(self, rated: NDArray[np.bool_], covariance: Floats) -> Floats:
+        """Weights of the rated signals' z-scores in what is expected of each signal, shape (n, p, p)."""
+        weights = (self.factors.loadings @ covariance @ self._weights.T) * rated[:, None, :]
+        if not self.bound:
+            return np.asarray(weights)
+        free = self.directions == 0
+        if free.any():  # estimated from each other alone
+            others = rated & free
+            own = (self.factors.loadings[free] @ self._posterior(others) @ self._weights.T) * others[:, None, :]
+            weights[:, free] = own
+        sign = np.outer(self.directions, self.directions)
+        return np.where(sign > 0, np.maximum(weights, 0), np.where(sign < 0, np.minimum(weights, 0), weights))
+
+    def share_out(self, ratio: Floats, estimate: Estimate) -> Floats:
+        """Share out what unrated signals add, to the rated signals that they were estimated from.
+
+        Parameters
+        ----------
+        ratio
+            What each unrated signal adds for each standard unit that is expected of it, else 0; shape (n, p).
+        estimate
+            What the rated signals say.
+
+        Returns
+        -------
+        array of shape (n, p)
+            Sum over the unrated signals of ratio times weight times z-score.
+        """
+        if self.bound:
+            weights = self.weights(estimate.rated, estimate.covariance)
+            return np.asarray((ratio[:, None, :] @ weights)[:, 0] * estimate.z)
+        common = np.einsum("nab,nb->na", estimate.covariance, ratio @ self.factors.loadings)
+        return np.asarray(estimate.z * (common @ self._weights.T))
+
+    def cells(self, values: Floats, estimate: Estimate | None = None) -> Floats:
+        """Spread values of shape (n, terms) over cells, what was not rated by its chances: shape (n, cells)."""
+        estimate = estimate or self.estimate(values)
+        return self.fill(self.grid.weights(values), values, estimate, estimate.expected)
+
+    def position(self, expected: Floats) -> tuple[Ints, Floats]:
+        """Find the points of `chances` below what is expected, and how far it is on the way to the next, 0 to 1."""
+        position = np.clip((expected + REACH) * PER_UNIT, 0, POINTS - 1)
+        lower = np.minimum(position.astype(np.int64), POINTS - 2)
+        return lower, position - lower
+
+    def fill(self, cells: Floats, values: Floats, estimate: Estimate, expected: Floats) -> Floats:
+        """Replace "not rated" in cell weights by the chances of the ratings, given what is expected."""
+        lower, fraction = (part[:, self.term] for part in self.position(expected))
+        known, unknown = (
+            table[lower, self._at] + fraction * (table[lower + 1, self._at] - table[lower, self._at])
+            for table in self.chances
+        )
+        spread = estimate.spread[:, self.term]
+        signals = len(self.term)
+        filled = np.where(estimate.unrated[:, self.term], known + spread * (unknown - known), cells[:, :signals])
+        inputs = cells[:, signals:]
+        for term in range(self.signals, len(self.grid.levels)):
+            part = slice(int(self.grid.offsets[term]) - signals, int(self.grid.offsets[term + 1]) - signals)
+            missing = np.isnan(values[:, term])
+            inputs[missing, part] = self._inputs[part]
+        return np.concatenate([filled, inputs], axis=1)
+
+
+def is_tree(loadings: Floats) -> bool:
+    """Whether loadings of shape (p, k) are those of a tree: an overall impression, one of each family, its ratings.
+
+    Then the first factor and one other carry each signal, in the same proportion throughout a family, all without a
+    minus; every estimate is then a weighted mean without negative weights.
+    """
+    if (loadings < 0).any():
+        return False
+    own = loadings[:, 1:] > 0
+    if not own.shape[1]:
+        return True
+    if (own.sum(axis=1) != 1).any():
+        return False
+    for family in own.T:
+        ratio = loadings[family, 0] / loadings[family, 1:].sum(axis=1)
+        if len(ratio) and np.ptp(ratio) > 1e-9 * max(1.0, float(ratio.max())):
+            return False
+    return True

@@ -1,0 +1,297 @@
+"""The model file: readable JSON that runs no code, in formats 1 to 3, checked before it is believed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from predictor.atomic import write_text
+from predictor.errors import CatalogueError, ModelError, control_character
+from predictor.model.data import FORMAT, ModelData, Pair, Triple, TypicalRange
+from predictor.model.factors import FactorModel, LeftOut
+from predictor.model.partial import Gaps
+from predictor.model.prediction import LEVEL
+from predictor.model.subsets import check_scores
+from predictor.model.tables import Floats
+from predictor.ratings.catalogue import Catalogue
+
+LARGEST = 1e12  # of a number in a file: what squares and sums of it can hold
+KIND = "interview outcome predictor: exact tables of log-odds"
+
+
+def to_dict(data: ModelData) -> dict[str, Any]:
+    """Return the model as plain data, as it stands in its file."""
+    terms: dict[str, Any] = {}
+    for name, levels in zip(data.terms, data.grid.levels, strict=True):
+        knots = int(levels)
+        log_odds, rows = data.tables[name].tolist(), data.counts[name].tolist()
+        terms[name] = {"log_odds": log_odds[:knots], "not_observed": log_odds[-1]}
+        terms[name] |= {"rows": rows[:knots], "rows_not_observed": rows[-1]}
+        if len(log_odds) > knots + 1:
+            terms[name] |= {"not_applicable": log_odds[knots], "rows_not_applicable": rows[knots]}
+    return {
+        "format": data.format,
+        "kind": KIND,
+        "simulated": data.simulated,
+        "name": data.name,
+        "created_at": data.created_at,
+        "trained_on": dict(data.trained_on),
+        "versions": dict(data.versions),
+        "base_rate": data.base_rate,
+        "intercept": data.intercept,
+        **_unrated_to_dict(data),
+        "feature_importances": dict(data.feature_importances),
+        **({"group_importances": dict(data.group_importances)} if data.group_importances else {}),
+        "tables": terms,
+        "pairs": [
+            {"first": pair.first, "second": pair.second, "log_odds": pair.log_odds.tolist()} for pair in data.pairs
+        ],
+        "triples": [{"terms": list(item.terms), "log_odds": item.log_odds.tolist()} for item in data.triples],
+        "ordinary": {"mean": list(data.typical_range.mean), "spread": list(data.typical_range.spread)},
+        "interval": {
+            "level": LEVEL,
+            "factors": {name: part.tolist() for name, part in data.factors.items()},
+            "variances": {name: part.tolist() for name, part in data.variances.items()},
+        },
+        "catalogue": data.catalogue.to_dict(),
+    }
+
+
+def save(data: Mapping[str, Any], path: str | Path) -> Path:
+    """Write a model's plain data, as `to_dict` returns it, atomically.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be written.
+    """
+    content = {**data, "fingerprint": fingerprint(data)}
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    # A list of numbers reads better, and makes smaller diffs, on one line. The newline tells it from text.
+    text = re.sub(r"\[\n[\s\d.,e+-]+\]", lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text)
+    try:
+        return write_text(path, text + "\n")
+    except OSError as error:
+        raise ModelError(f"{path}: the model cannot be written: {error.strerror or error}") from None
+
+
+def load(path: str | Path) -> Any:
+    """Read the plain data of a model file; `values` checks them.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, unreadable or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model; train one with: predictor train DATA.csv") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not a model file, or cut short: {error}") from None
+
+
+def values(data: Any) -> dict[str, Any]:
+    """Parse plain data to the arguments of `ModelData`.
+
+    Raises
+    ------
+    ModelError
+        If it is not a model, of a newer format, or not what was once saved.
+    """
+    if not isinstance(data, dict) or data.get("kind") != KIND:
+        raise ModelError("this is not a model of the interview outcome predictor")
+    number = data.get("format")
+    if type(number) is not int or number < 1:
+        raise ModelError(f"damaged: its format is {number!r}, not a number")
+    if number > FORMAT:
+        raise ModelError(f"its format {number} is newer than this version reads ({FORMAT}): update the predictor")
+    if data.get("fingerprint") != fingerprint(data):
+        raise ModelError("its content does not match its fingerprint: damaged or edited; train it or copy it again")
+    try:
+        arguments = _values(data)
+        _check(ModelData(**arguments))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, CatalogueError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise ModelError(f"damaged: {what}") from None
+    return arguments
+
+
+def fingerprint(data: Mapping[str, Any]) -> str:
+    """Compute the first 16 hexadecimal digits of the SHA-256 of all but name, fingerprint and creation time."""
+    content = {key: value for key, value in data.items() if key not in ("name", "created_at", "fingerprint")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _values(data: Mapping[str, Any]) -> dict[str, Any]:
+    tables, counts = {}, {}
+    for name, item in data["tables"].items():
+        other = ([item["not_applicable"]], [item["rows_not_applicable"]]) if "not_applicable" in item else ([], [])
+        tables[name] = np.array([*item["log_odds"], *other[0], item["not_observed"]], dtype=np.float64)
+        counts[name] = np.array([*item["rows"], *other[1], item["rows_not_observed"]], dtype=np.float64)
+    return {
+        "name": data["name"],
+        "catalogue": Catalogue.from_dict(data["catalogue"]),
+        "base_rate": data["base_rate"],
+        "intercept": data["intercept"],
+        "tables": tables,
+        "counts": counts,
+        "pairs": tuple(Pair(item["first"], item["second"], np.array(item["log_odds"])) for item in data["pairs"]),
+        "triples": tuple(
+            Triple(tuple(item["terms"]), np.array(item["log_odds"]))
+            for item in (data["triples"] if data["format"] > 1 else ())
+        ),
+        "variances": {name: np.array(part) for name, part in data["interval"]["variances"].items()},
+        "factor_model": _factor_model(data["unrated"], tuple(tables)) if data["format"] > 2 else None,
+        "gaps": Gaps(**data["unrated"]["gaps"]) if data["format"] > 2 else Gaps(),
+        "coverage": np.array(data["coverage"]) if data["format"] < 3 else None,
+        "factors": {name: np.array(part) for name, part in data["interval"]["factors"].items()},
+        "feature_importances": data["feature_importances"],
+        "group_importances": data.get("group_importances", {}),
+        "typical_range": TypicalRange(tuple(data["ordinary"]["mean"]), tuple(data["ordinary"]["spread"])),
+        "trained_on": data["trained_on"],
+        "versions": data["versions"],
+        "created_at": data["created_at"],
+    }
+
+
+def _check(data: ModelData) -> None:
+    """Refuse what a file may hold and no training makes, so that a look-up neither fails nor answers nonsense."""
+    r = len(data.factors["intercept"])
+    cells = dict(zip(data.terms, data.grid.sizes.tolist(), strict=True))
+    arrays: list[tuple[str, Floats, tuple[int, ...]]] = [
+        ("intercept", data.factors["intercept"], (r,)),
+        *((f"{p.first} with {p.second}", p.log_odds, (cells[p.first], cells[p.second])) for p in data.pairs),
+        *((" with ".join(t.terms), t.log_odds, tuple(cells[name] for name in t.terms)) for t in data.triples),
+        *((name, data.factors[name], (cells[name], r)) for name in data.terms),
+    ]
+    if any(len(set(item.terms)) != 3 for item in data.triples):
+        raise ValueError("a triple has other than three terms")
+    if data.coverage is not None:
+        arrays.append(("coverage", data.coverage, (len(data.signals) + 1,)))
+    arrays += _unrated_arrays(data)
+    for part in (data.tables, data.counts, data.variances):
+        arrays += [(name, part[name], (cells[name],)) for name in data.terms]
+    for name, array, shape in arrays:
+        if array.shape != shape or array.dtype.kind not in "if" or not (np.abs(array) <= LARGEST).all():
+            raise ValueError(f"the numbers of {name} are not finite, beyond {LARGEST:g}, or not of shape {shape}")
+    if any((data.variances[name] < 0).any() for name in data.terms):
+        raise ValueError("a variance is below 0")
+    if data.factor_model and min(data.factor_model.sd.min(), data.factor_model.unique.min()) < 1 / LARGEST:
+        raise ValueError(f"a standard deviation or a unique variance is below {1 / LARGEST:g}")
+    importances = [data.feature_importances[name] for name in data.terms]
+    gaps = (data.gaps.slope, data.gaps.mean, data.gaps.most)
+    for number in (
+        data.intercept,
+        data.base_rate,
+        *gaps,
+        *data.typical_range.mean,
+        *data.typical_range.spread,
+        *importances,
+    ):
+        if type(number) not in (int, float) or not abs(number) <= LARGEST:
+            raise ValueError(f"{number!r:.40} stands where a finite number of at most {LARGEST:g} should")
+    if not 0 < data.base_rate < 1 or len(data.typical_range.mean) != 2 or len(data.typical_range.spread) != 2:
+        raise ValueError("the base rate or the ordinary pattern is out of range")
+    told = data.trained_on
+    for word in (data.name, data.created_at, told["source"], told["digest"]):
+        if not isinstance(word, str) or not word.isprintable():
+            raise ValueError(f"{word!r} stands where text should")
+    if type(told["n"]) is not int or told["simulated"] not in (True, False, None):
+        raise ValueError("how many interviews it was trained on, or whether simulated ones, is not told")
+    check_scores(told.get("partial_scores", {}))
+    scores = told.get("scores") or {}
+    if not isinstance(scores, dict) or not all(_is_score(score) for score in scores.values()):
+        raise ValueError("trained_on.scores are not a value and the ends of its interval by metric")
+    if not isinstance(data.versions, Mapping) or not all(isinstance(word, str) for word in data.versions.values()):
+        raise ValueError("versions are not texts by library")
+    if word := next(filter(control_character, (*_texts(told), *_texts(data.versions))), None):
+        raise ValueError(f"{word!r:.60} has a control character")
+    if "prior" in told and not 0 <= told["prior"]["share"] <= 1:
+        raise ValueError("the prior's share is not between 0 and 1")
+
+
+def _unrated_to_dict(data: ModelData) -> dict[str, Any]:
+    if data.factor_model is None:
+        return {"coverage": [] if data.coverage is None else data.coverage.tolist()}
+    model = data.factor_model
+    return {
+        "unrated": {
+            "signals": {
+                name: {"mean": float(mean), "sd": float(sd), "loadings": loadings.tolist(), "unique": float(unique)}
+                for name, mean, sd, loadings, unique in zip(
+                    data.signals, model.mean, model.sd, model.loadings, model.unique, strict=True
+                )
+            },
+            "shares": {name: share.tolist() for name, share in zip(data.terms, model.shares, strict=True)},
+            "left_out": _left_out_to_dict(data),
+            "gaps": {"slope": data.gaps.slope, "mean": data.gaps.mean, "most": data.gaps.most},
+        }
+    }
+
+
+def _left_out_to_dict(data: ModelData) -> dict[str, Any] | None:
+    left_out = data.factor_model.left_out if data.factor_model else None
+    return None if left_out is None else {**vars(left_out), "loadings": left_out.loadings.tolist()}
+
+
+def _unrated_arrays(data: ModelData) -> list[tuple[str, Floats, tuple[int, ...]]]:
+    """Name, values and right shape of each array of the factor model."""
+    if data.factor_model is None:
+        return []
+    model, p = data.factor_model, len(data.signals)
+    arrays: list[tuple[str, Floats, tuple[int, ...]]] = [
+        (word, getattr(model, word), (p,)) for word in ("mean", "sd", "unique")
+    ]
+    k = model.loadings.shape[-1]
+    arrays.append(("loadings", model.loadings, (p, k)))
+    if model.left_out is not None:
+        about = model.left_out
+        arrays.append(
+            ("left_out", np.append(about.loadings, [about.mean, about.sd, about.most, about.unique]), (k + 4,))
+        )
+        if about.sd <= 0 or about.unique <= 0:
+            raise ValueError("a spread of what was left out is not above 0")
+    levels = zip(data.terms, model.shares, data.grid.levels.tolist(), strict=True)
+    return arrays + [(f"shares of {name}", share, (count,)) for name, share, count in levels]
+
+
+def _factor_model(data: Mapping[str, Any], terms: Sequence[str]) -> FactorModel:
+    signals = list(data["signals"].values())
+    if list(data["signals"]) != list(terms[: len(signals)]) or list(data["shares"]) != list(terms):
+        raise ValueError("the factor model has other signals than the tables")
+    left_out = data["left_out"]
+    return FactorModel(
+        left_out=left_out and LeftOut(**{**left_out, "loadings": np.array(left_out["loadings"])}),
+        mean=np.array([item["mean"] for item in signals]),
+        sd=np.array([item["sd"] for item in signals]),
+        loadings=np.array([item["loadings"] for item in signals]),
+        unique=np.array([item["unique"] for item in signals]),
+        shares=tuple(np.array(share) for share in data["shares"].values()),
+    )
+
+
+def _is_score(score: Any) -> bool:
+    return (
+        isinstance(score, list | tuple)
+        and len(score) == 3
+        and all(type(number) in (int, float) and abs(number) <= LARGEST for number in score)
+    )
+
+
+def _texts(data: Any) -> Iterator[str]:
+    """Give every text of nested data."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        yield from (text for item in data.items() for part in item for text in _texts(part))
+    elif isinstance(data, list | tuple):
+        yield from (text for part in data for text in _texts(part))

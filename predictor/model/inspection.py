@@ -1,0 +1,71 @@
+"""What a model's tables look like: shape functions, and the pairs that matter most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from predictor.model.data import ModelData, Pair
+from predictor.model.prediction import QUANTILE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def shape_functions(data: ModelData) -> pd.DataFrame:
+    """Tell what each level of each term adds to the log-odds.
+
+    Returns
+    -------
+    DataFrame
+        A row a level: `signal` (or input), `rating` (its knot, "not applicable" where that is an answer, the word
+        of an input, None where not observed, which adds 0 from format 3 on), `log_odds` against the usual
+        interview, `low` and `high` (90 % interval of that difference; NaN where not observed, since the model
+        keeps no honest one there), `n` (rows learned from, a 3.5 half at 3 and at 4).
+        Pairs come on top; they are centred along both sides, so that they shift no shape function.
+
+    Examples
+    --------
+    >>> from predictor import OfferClassifier, simulate_interviews
+    >>> known = simulate_interviews(200, seed=1).labelled()
+    >>> shapes = OfferClassifier(known.catalogue).fit(known.features, known.y).model_.shape_functions()
+    >>> goals = shapes[shapes["signal"] == "goals_discussed"]
+    >>> goals["rating"].tolist()
+    [1.0, 2.0, 3.0, 4.0, 5.0, None]
+    >>> bool(goals["log_odds"].iloc[0] < goals["log_odds"].iloc[4])
+    True
+    """
+    import pandas as pd
+
+    parts = []
+    for name in data.terms:
+        # Factors are centred on the rows learned from, as the tables are: their length is the difference's spread.
+        half = QUANTILE * np.sqrt((data.factors[name] ** 2).sum(axis=1) + data.variances[name])
+        half[-1] = np.nan
+        table = data.tables[name]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "signal": name,
+                    "rating": pd.Series([*data.catalogue.answers[name], None], dtype=object),
+                    "log_odds": table,
+                    "low": table - half,
+                    "high": table + half,
+                    "n": data.counts[name],
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def strongest_pairs(data: ModelData, k: int = 10) -> list[tuple[Pair, float]]:
+    """Give the k pairs with the largest root mean square effect, in log-odds, largest first.
+
+    The mean is over the rows learned from, as if the two ratings came up independently: a model keeps how often
+    each level was seen, not how often two of them together.
+    """
+    n = data.trained_on["n"]  # with none, every cell counts alike
+    shares = {name: count / n if n else np.full(len(count), 1 / len(count)) for name, count in data.counts.items()}
+    sizes = [(pair, float(np.sqrt(shares[pair.first] @ pair.log_odds**2 @ shares[pair.second]))) for pair in data.pairs]
+    return sorted(sizes, key=lambda item: -item[1])[:k]

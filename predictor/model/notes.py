@@ -1,0 +1,126 @@
+"""What to bear in mind with an answer, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cached_property
+
+from predictor.model.data import ModelData
+from predictor.model.subsets import ThinInput
+
+
+class Notes:
+    """The notes of a model's answers.
+
+    Parameters
+    ----------
+    data
+        The model's values.
+
+    Examples
+    --------
+    >>> from predictor import OfferModel
+    >>> notes = Notes(OfferModel.published())
+    >>> "Nothing was rated: this is the base rate." in notes.of([float("nan")] * 24, rated=0)
+    True
+    """
+
+    def __init__(self, data: ModelData) -> None:
+        self.data = data
+        self._any_outside = any(signal.not_applicable_value is not None for signal in data.catalogue.signals)
+
+    def of(self, row: list[float], rated: int, left_out: float = 0.0) -> Iterator[str]:
+        """Write the notes of one answer.
+
+        Parameters
+        ----------
+        row
+            Ratings of the signals; NaN where not rated.
+        rated
+            How many were rated.
+        left_out
+            What unrated signals add to the log-odds.
+        """
+        total = len(self.data.signals)
+        yield from self._standing_notes
+        if rated == 0:
+            yield "Nothing was rated: this is the base rate."
+        elif rated < total / 2:
+            yield f"Thin input: {rated} of {total} signals were rated.{self._thin.note(row, rated)}"
+        if abs(left_out) >= 0.005:
+            yield (
+                f"Gaps: in the {self.data.trained_on['n']:,} interviews learned from, leaving signals unrated says "
+                f"something by itself, beyond noise; the {total - rated} left out here add {left_out:+.2f} in log-odds."
+            )
+        if self._any_outside:  # "not applicable" has no place on a scale
+            row = [
+                value if value >= low else math.nan for value, low in zip(row, self.data.catalogue.ends[0], strict=True)
+            ]
+            rated = sum([value == value for value in row])
+        if rated >= max(2, total / 2):  # fewer ratings vary more than the whole rows that the range comes from
+            # as by `mean_and_spread`, which takes longer for one row
+            shares = [
+                (value - low) / (high - low)
+                for value, low, high in zip(row, *self.data.catalogue.ends, strict=True)
+                if value == value
+            ]
+            mean = sum(shares) / rated
+            spread = math.sqrt(sum([(share - mean) ** 2 for share in shares]) / rated)
+            for what, value, (low, high) in (
+                ("mean rating", mean, self.data.typical_range.mean),
+                ("spread of ratings", spread, self.data.typical_range.spread),
+            ):
+                if not low <= value <= high:
+                    word = "lower" if value < low else "higher"
+                    those = (
+                        "that it compares with, SIMULATED ones among them" if self.data.prior_share else "learned from"
+                    )
+                    yield f"Unusual pattern: the {what} is {word} than in 99 % of the interviews {those}."
+
+    def prior(self) -> Iterator[str]:
+        """Say how much of it is prior, if any."""
+        if "prior" in self.data.trained_on:
+            n = self.data.trained_on["n"]
+            own = f"the rest comes from {n:,} interview{'s' * (n != 1)}" if n else "no interview of yours is in it yet"
+            share = f"{100 * self.data.prior_share:.0f} %"
+            yield f"Prior: {share} of what this model knows is published effects, SIMULATED; {own}."
+
+    def old_format(self) -> Iterator[str]:
+        """Say what an older format cannot do, if it is one."""
+        if self.data.factor_model is None:
+            yield "Old model: formats 1 and 2 answer poorly where few signals are rated; train the model anew."
+
+    def gaps(self) -> Iterator[str]:
+        """Say whether leaving signals unrated goes with the ratings or with the outcome by itself, if it does."""
+        rows = f"Gaps: in the {self.data.trained_on['n']:,} interviews learned from, more signals were left unrated"
+        if self.data.factor_model and (left_out := self.data.factor_model.left_out):
+            signs = [direction or 1 for direction in self.data.catalogue.directions]
+            together = float(signs @ self.data.factor_model.loadings @ left_out.loadings)
+            yield (
+                f"{rows} the {'better' if together > 0 else 'worse'} the others were rated, beyond noise; so how many "
+                "are left out counts in what is expected of them."
+            )
+        share = min(0.5, self.data.gaps.most)
+        if abs(added := float(self.data.gaps.added(share))) >= 0.005:
+            yield (
+                f"{rows} where {'more' if added > 0 else 'fewer'} offers came than the ratings say, beyond noise: "
+                f"{added:+.2f} in log-odds for {100 * share:.0f} % left out, against none."
+            )
+
+    @cached_property
+    def gaps_count(self) -> bool:
+        """Whether a signal that was not rated may add something by having been left out."""
+        return bool(self.data.gaps.slope or (self.data.factor_model and self.data.factor_model.left_out))
+
+    @cached_property
+    def _standing_notes(self) -> list[str]:
+        """What to bear in mind with every answer."""
+        notes = [*self.prior(), *self.old_format()]
+        if self.data.simulated:
+            notes.append("SIMULATED: this model learned from simulated interviews, not from real ones.")
+        return notes
+
+    @cached_property
+    def _thin(self) -> ThinInput:
+        return ThinInput(self.data.catalogue, self.data.trained_on.get("partial_scores", {}))

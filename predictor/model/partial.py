@@ -1,0 +1,381 @@
+"""Answers from part of the ratings: the tables, with what was not rated replaced by what is to be expected of it.
+
+    log-odds = kappa * (intercept + sum of the tables, in expectation) + gaps
+
+The expectation of the probability is wanted, not that of the log-odds: `kappa`, below one, draws the log-odds towards
+zero by the variance v of what was not rated (MacKay 1992, Neural Computation 4:720-736): 1 / sqrt(1 + pi v / 8). It
+depends on which signals were rated, never on how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.model.factors import Completion, Estimate
+from predictor.model.tables import Floats, Grid, Ints
+
+CHUNK = 2048  # rows at once: their cell weights stay in the cache
+STILL = 1e-12  # standard units under which nothing moves an estimate
+TILE = 64  # rows that a matrix product takes together, or a multiple of them
+
+Joint = Sequence[tuple[tuple[int, ...], Floats]]
+"""Tables of two or three terms together, by the terms that they stand on."""
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What leaving signals unrated adds to the log-odds, beside what the rated ones say of them.
+
+    Attributes
+    ----------
+    slope
+        Log-odds added by a row that has nothing rated, against one that has everything; 0 unless rows show otherwise
+        beyond noise.
+    mean
+        Mean share left out among the rows learned from: there, nothing is added.
+    most
+        Share up to which the rows learned from reach (99 % of them); beyond it nothing more is added.
+    """
+
+    slope: float = 0.0
+    mean: float = 0.0
+    most: float = 1.0
+
+    @property
+    def start(self) -> float:
+        """What is added where everything was rated."""
+        return -self.slope * self.mean
+
+    def added(self, share: Any) -> Any:
+        """What leaving out a share of the signals, 0 to 1, adds to that."""
+        return self.slope * np.minimum(share, self.most)
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """How log-odds could differ with other data: factors of the intercept, of each cell, and each cell's variance.
+
+    Shapes (r,), (cells, r) and (cells,).
+    """
+
+    start: Floats
+    factors: Floats
+    variances: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Reasons:
+    """What adds up to the log-odds of n rows.
+
+    Attributes
+    ----------
+    baseline
+        Shape (n,).
+    own
+        What each term adds by itself; a signal that was not rated, by having been left out; shape (n, terms).
+    implied
+        What each rated signal says of those that were not rated, in log-odds, shape (n, terms).
+    """
+
+    baseline: Floats
+    own: Floats
+    implied: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class AtInputs:
+    """What the tables of the signals are, given the inputs (who rated).
+
+    Attributes
+    ----------
+    added
+        What each cell of the signals adds: first to the signal, then to each input, shape (cells + 1, 1 + inputs);
+        the last row is 0.
+    expected
+        The same in expectation, by what is expected of a signal: for known and unknown common factors, shape
+        (2, points, p, 1 + inputs).
+    inputs
+        What each input adds by itself, shape (inputs,).
+    slopes, rest
+        Slope of each signal's table on its standard units, and the variance that the slope leaves, shape (p,).
+    """
+
+    added: Floats
+    expected: Floats
+    inputs: Floats
+    slopes: Floats
+    rest: Floats
+
+
+class PartialTables:
+    """Tables of a model, for rows in which not everything was rated.
+
+    Parameters
+    ----------
+    grid
+        Where the tables stand.
+    completion
+        What rated signals say of the others.
+    intercept
+        Log-odds at which the tables are centred.
+    main
+        Main tables over all cells, shape (cells,).
+    joint
+        Tables of pairs and triples.
+    gaps
+        What leaving signals unrated adds by itself.
+    uncertainty
+        For intervals; None where they are not asked for.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        completion: Completion,
+        intercept: float,
+        main: Floats,
+        joint: Joint,
+        gaps: Gaps,
+        uncertainty: Uncertainty | None = None,
+    ) -> None:
+        self.grid, self.completion, self.intercept, self.main, self.gaps = grid, completion, intercept, main, gaps
+        self.uncertainty = uncertainty
+        self.p = completion.signals
+        self._starts = grid.offsets[:-1]
+        pairs = [(terms, table) for terms, table in joint if len(terms) == 2]
+        self._each_pair = pairs
+        self._triples = [(terms, table) for terms, table in joint if len(terms) == 3]
+        self._first, self._second, self._pairs = _matrix(grid, pairs)
+        self._at_inputs: dict[bytes, AtInputs] = {}
+
+    # -- what the tables add ---------------------------------------------------------------------------------------
+
+    def contributions(self, cells: Floats) -> Floats:
+        """Compute what each term adds at cell weights of shape (n, cells), with its part of pairs and triples."""
+        added = cells * self.main
+        if self._pairs.size:
+            first, second = cells[:, self._first], cells[:, self._second]
+            across = first @ self._pairs
+            added[:, self._first] += 0.5 * first * (second @ self._pairs.T)
+            added[:, self._second] += 0.5 * second * across
+        total = np.add.reduceat(added, self._starts, axis=1)
+        for terms, value in self._each_triple(cells):
+            total[:, terms] += value[:, None] / 3
+        return np.asarray(total)
+
+    def total(self, cells: Floats) -> Floats:
+        """Compute the sum of all tables at cell weights of shape (n, cells), shape (n,)."""
+        total = cells @ self.main
+        if self._pairs.size:
+            total += ((cells[:, self._first] @ self._pairs) * cells[:, self._second]).sum(axis=1)
+        for _, value in self._each_triple(cells):
+            total += value
+        return np.asarray(total)
+
+    def _each_triple(self, cells: Floats) -> list[tuple[list[int], Floats]]:
+        offsets, values = self.grid.offsets, []
+        for terms, table in self._triples:
+            a, b, c = (cells[:, offsets[term] : offsets[term + 1]] for term in terms)
+            inner = (b @ table.transpose(1, 0, 2).reshape(b.shape[1], -1)).reshape(len(cells), a.shape[1], -1)
+            values.append((list(terms), np.einsum("na,nac,nc->n", a, inner, c)))
+        return values
+
+    def pairs(self, values: Floats) -> Floats:
+        """Compute what each pair adds to the log-odds of rows of shape (n, terms), shape (n, pairs)."""
+        estimate, offsets = self.completion.estimate(values), self.grid.offsets
+        cells = self.completion.cells(values, estimate)
+        added = np.zeros((len(values), len(self._each_pair)))
+        for place, ((first, second), table) in enumerate(self._each_pair):
+            along, across = (cells[:, offsets[term] : offsets[term + 1]] for term in (first, second))
+            added[:, place] = ((along @ table) * across).sum(axis=1)
+        return self.kappa(values, estimate)[:, None] * added
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    def answer(self, values: Floats, interval: bool = False) -> tuple[Floats, Floats]:
+        """Compute log-odds, and for an interval their standard deviation (else zeros), each of shape (n,).
+
+        Parameters
+        ----------
+        values
+            Ratings and coded inputs on their scales, something rated in each row, shape (n, terms).
+        """
+        log_odds, deviation = np.empty(len(values)), np.zeros(len(values))
+        for start in range(0, len(values), CHUNK):
+            part = slice(start, start + CHUNK)
+            chunk = _filled_up(values[part])
+            estimate = self.completion.estimate(chunk)
+            kappa = self.kappa(chunk, estimate)
+            total = self.total(self.completion.cells(chunk, estimate))
+            gaps = self.gaps.start + self.gaps.added(estimate.unrated.mean(axis=1))
+            rows = len(log_odds[part])
+            log_odds[part] = (kappa * (self.intercept + total) + gaps)[:rows]
+            if interval:
+                deviation[part] = (kappa * self._spread(chunk, estimate))[:rows]
+        return log_odds, deviation
+
+    def reasons(self, values: Floats, estimate: Estimate | None = None) -> Reasons:
+        """Compute what adds up to the log-odds, by what the rated signals say of the others where that is known.
+
+        A rated signal's own part is its table, with its part of pairs, at what is expected of the others. What a
+        signal that was not rated adds is shared out in two steps: what it would add if nothing were rated belongs to
+        the baseline; how far the rated signals move it from there belongs to them, by their weights in its estimate.
+        """
+        p, estimate = self.p, estimate or self.completion.estimate(values)
+        raw = self.grid.weights(values)
+        added = self.contributions(self.completion.fill(raw, values, estimate, estimate.expected))
+        usual = self.contributions(self.completion.fill(raw, values, estimate, np.zeros_like(estimate.expected)))
+        given = ~np.isnan(values)
+        own, implied = np.where(given, added, 0.0), np.zeros_like(added)
+        baseline = self.intercept + np.where(given, 0.0, added).sum(axis=1)
+        moved = np.where(estimate.unrated, added[:, :p] - usual[:, :p], 0.0)
+        still = np.abs(estimate.expected) < STILL
+        ratio = np.where(still, 0.0, moved / np.where(still, 1.0, estimate.expected))
+        implied[:, :p] = self.completion.share_out(ratio, estimate)
+        by_gaps = ratio * estimate.by_gaps
+        baseline -= implied.sum(axis=1) + by_gaps.sum(axis=1)
+        kappa = self.kappa(values, estimate)[:, None]
+        own[:, :p] += by_gaps
+        own *= kappa
+        share = estimate.unrated.mean(axis=1, keepdims=True)
+        own[:, :p] += np.where(estimate.unrated, self.gaps.added(share) / np.maximum(share * p, 1), 0.0)
+        return Reasons(kappa[:, 0] * baseline + self.gaps.start, own, kappa * implied)
+
+    def kappa(self, values: Floats, estimate: Estimate) -> Floats:
+        """Compute by how much log-odds are drawn towards zero for what was not rated, 0 to 1, shape (n,)."""
+        slopes, rest = self._sensitivity(values)
+        slopes = np.where(estimate.unrated, slopes, 0.0)
+        common = slopes @ self.completion.factors.loadings
+        variance = np.einsum("na,nab,nb->n", common, estimate.covariance, common)
+        variance += slopes**2 @ self.completion.factors.unique + np.where(estimate.unrated, rest, 0.0).sum(axis=1)
+        return np.asarray(1 / np.sqrt(1 + np.pi / 8 * variance))
+
+    def _spread(self, values: Floats, estimate: Estimate) -> Floats:
+        """Standard deviation of the tables' sum; what was not rated counts as its table's line in standard units."""
+        if self.uncertainty is None:
+            raise ValueError("these tables were made without their uncertainty")
+        cells = self.grid.weights(values)
+        cells[:, : len(self.completion.term)] *= ~estimate.unrated[:, self.completion.term]
+        line, mean, own = self.lines
+        vector = self.uncertainty.start + cells @ self.uncertainty.factors
+        vector += estimate.unrated @ mean + np.where(estimate.unrated, estimate.expected, 0.0) @ line
+        variance = (vector**2).sum(axis=1) + cells @ self.uncertainty.variances + estimate.unrated @ own
+        return np.asarray(np.sqrt(variance))
+
+    def one(self, values: Floats) -> tuple[float, list[float], list[float], float]:
+        """Compute baseline, own, implied and the standard deviation for one row, shape (1, terms)."""
+        estimate = self.completion.estimate(values)
+        reasons = self.reasons(values, estimate)
+        deviation = self.kappa(values, estimate) * self._spread(values, estimate)
+        return float(reasons.baseline[0]), reasons.own[0].tolist(), reasons.implied[0].tolist(), float(deviation[0])
+
+    # -- what is known beforehand, given the inputs ------------------------------------------------------------------
+
+    @cached_property
+    def additive(self) -> bool:
+        """Whether signals add up, given the inputs: no two of them stand in a table together."""
+        return not self._triples and not (self._of_signals[self._first].any() and self._of_signals[self._second].any())
+
+    def _sensitivity(self, values: Floats) -> tuple[Floats, Floats]:
+        """Slope of each signal's table on its standard units, and the variance that the slope leaves, shape (n, p).
+
+        Pairs with inputs count at the input's level: who rated may make a signal weigh more.
+        """
+        inputs = values[:, self.p :]
+        if len(values) == 1:
+            at = self.at(inputs)
+            return at.slopes[None], at.rest[None]
+        kinds, which = np.unique(np.nan_to_num(inputs, nan=-1.0), axis=0, return_inverse=True)
+        at_each, which = [self.at(np.where(kind < 0, np.nan, kind)[None]) for kind in kinds], which.ravel()
+        return np.array([at.slopes for at in at_each])[which], np.array([at.rest for at in at_each])[which]
+
+    def at(self, inputs: Floats) -> AtInputs:
+        """What the tables are at some inputs, coded, shape (1, inputs)."""
+        key = np.nan_to_num(inputs, nan=-1.0).tobytes()
+        if key not in self._at_inputs:
+            self._at_inputs[key] = self._make(inputs)
+        return self._at_inputs[key]
+
+    def _make(self, inputs: Floats) -> AtInputs:
+        grid, p, signals = self.grid, self.p, len(self.completion.term)
+        values = np.concatenate([np.full((1, p), np.nan), inputs], axis=1)
+        cells = self.completion.cells(values)[0] * ~self._of_signals
+        shared = np.zeros((signals + 1, inputs.shape[1]))  # what a cell of a signal and an input add together
+        for of_input, term in enumerate(range(p, len(grid.levels))):
+            inside = np.zeros_like(cells)
+            span = slice(grid.offsets[term], grid.offsets[term + 1])
+            inside[span] = cells[span]
+            joint = np.zeros(len(cells))
+            joint[self._first] += self._pairs @ inside[self._second]
+            joint[self._second] += inside[self._first] @ self._pairs
+            shared[:signals, of_input] = joint[:signals]
+        spans = grid.offsets[p:-1]
+        of_inputs = np.add.reduceat(cells * self.main, spans) if len(spans) else np.zeros(0)
+        tables = self.main[:signals] + shared[:signals].sum(axis=1)
+        added = np.column_stack([np.append(self.main[:signals], 0.0) + shared.sum(axis=1) / 2, shared / 2])
+        slopes, rest = np.zeros(p), np.zeros(p)
+        for j in range(p):
+            inside, share, z, square = self._line(j)
+            table = tables[inside] - share @ tables[inside]
+            slopes[j] = share @ (table * z) / square
+            rest[j] = max(0.0, float(share @ table**2 - slopes[j] ** 2 * square))
+        weighed = self.completion.chances[..., None] * added[:-1]
+        return AtInputs(added, np.add.reduceat(weighed, self._starts[:p], axis=2), of_inputs, slopes, rest)
+
+    @cached_property
+    def _of_signals(self) -> NDArray[np.bool_]:
+        return np.arange(int(self.grid.offsets[-1])) < len(self.completion.term)
+
+    def _line(self, j: int) -> tuple[slice, Floats, Floats, float]:
+        """Cells of a signal's levels, their shares, their standard units around their mean, and the mean square."""
+        factors, start = self.completion.factors, int(self.grid.offsets[j])
+        share = factors.shares[j]
+        z = (np.arange(self.grid.levels[j]) - factors.mean[j]) / factors.sd[j]
+        z = z - share @ z
+        return slice(start, start + int(self.grid.levels[j])), share, z, float(share @ z**2) or 1.0
+
+    @cached_property
+    def lines(self) -> tuple[Floats, Floats, Floats]:
+        """Lines through the uncertainty's tables: slopes and means, shape (p, r), and mean variances, shape (p,)."""
+        assert self.uncertainty is not None
+        lines, means, own = [], [], []
+        for j in range(self.p):
+            inside, share, z, square = self._line(j)
+            vectors = self.uncertainty.factors[inside]
+            means.append(share @ vectors)
+            lines.append((share * z) @ vectors / square)
+            own.append(float(share @ self.uncertainty.variances[inside]))
+        return np.array(lines), np.array(means), np.array(own)
+
+
+def _filled_up(values: Floats) -> Floats:
+    """Repeat the last row until rows come in whole tiles.
+
+    A matrix product may round the rows of a tile that is not full otherwise, and an answer must not depend on what
+    stands beside it.
+    """
+    short = -len(values) % TILE
+    return np.concatenate([values, np.repeat(values[-1:], short, axis=0)])
+
+
+def _matrix(grid: Grid, pairs: Joint) -> tuple[Ints, Ints, Floats]:
+    """All tables of pairs as one: the cells along its sides, and their log-odds."""
+    firsts, seconds = sorted({terms[0] for terms, _ in pairs}), sorted({terms[1] for terms, _ in pairs})
+
+    def cells(terms: list[int]) -> Ints:
+        parts = [np.arange(grid.offsets[term], grid.offsets[term + 1]) for term in terms]
+        return np.concatenate([np.empty(0, dtype=np.int64), *parts])
+
+    along, across = cells(firsts), cells(seconds)
+    place = {int(cell): row for row, cell in enumerate(along)}, {int(cell): row for row, cell in enumerate(across)}
+    matrix = np.zeros((len(along), len(across)))
+    for (first, second), table in pairs:
+        row, column = place[0][int(grid.offsets[first])], place[1][int(grid.offsets[second])]
+        matrix[row : row + table.shape[0], column : column + table.shape[1]] += table
+    return along, across, matrix

@@ -1,0 +1,272 @@
+"""One row's answer where not everything was rated: a few steps in plain numbers, since numpy's start takes longer.
+
+It gives what `PartialTables` gives for models in which no two signals stand in a table together: given the inputs (who
+rated), each signal then has one table. What depends only on which signals were rated, and on the inputs, is kept: the
+weights of ratings in what is expected of the others, and `kappa`. The same few patterns come again and again, such as
+one side's own signals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from predictor.model.factors import PER_UNIT, POINTS, REACH
+from predictor.model.partial import STILL, AtInputs, PartialTables
+from predictor.model.tables import Floats
+
+KEPT = 1000  # patterns; some kilobytes each
+_MIDDLE, _END = REACH * PER_UNIT, POINTS - 1
+
+Known = tuple[float, float, int]
+"""Of one rating: what it adds by itself, the rating in standard units, and its place among the sums."""
+Piece = tuple[float, float, float, float, list[tuple[int, float, float, float, float]]]
+"""Of a signal's table in expectation, from one point to the next: its value, against that where nothing was rated, how
+it rises, and what unknown factors add to both; then by number of an input what the signal adds to that."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """What is known beforehand at one level of the inputs.
+
+    Attributes
+    ----------
+    own
+        What a signal adds by itself, by place: on the knots, half way between them, and "not applicable".
+    known
+        For each signal what is known by rating, as far as it stands at a place.
+    pieces
+        For each signal its table in expectation.
+    usual, unknown
+        For each signal its table in expectation where nothing was rated: its value, and what unknown factors add.
+    sums
+        What each place adds to vector, variance and inputs, shape (places, columns).
+    start
+        Where these sums start, shape (columns,).
+    """
+
+    own: list[float]
+    known: list[dict[float, Known]]
+    pieces: list[list[Piece]]
+    usual: Floats
+    unknown: Floats
+    sums: Floats
+    start: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Pattern:
+    """What is known beforehand where it is known too which signals were rated.
+
+    Attributes
+    ----------
+    rated
+        Number of each signal with a rating or "not applicable", and what is known by rating.
+    unrated
+        Table in expectation of each of the others, and how wide its distribution is.
+    weights
+        Of the ratings, in standard units, in what is expected of the others, shape (unrated, p).
+    shares
+        The weights times kappa.
+    lines
+        What they add to the sums for each standard unit that is expected of them, shape (unrated, columns).
+    kappa, baseline
+        As in `PartialTables`.
+    by_gaps
+        What is expected of them for having been left out, in standard units, shape (unrated,).
+    gaps
+        For each of them its number, what leaving it out adds by itself, and `by_gaps`; empty where all are 0.
+    """
+
+    rated: list[tuple[int, dict[float, Known]]]
+    unrated: list[tuple[list[Piece], float]]
+    weights: Floats
+    shares: Floats
+    lines: Floats
+    kappa: float
+    baseline: float
+    by_gaps: Floats
+    gaps: list[tuple[int, float, float]]
+
+
+class SingleRow:
+    """Answers for one row at a time.
+
+    Parameters
+    ----------
+    tables
+        Of the model; `additive`, with their uncertainty.
+    """
+
+    def __init__(self, tables: PartialTables) -> None:
+        self._tables, self._p, self._rank = tables, tables.p, len(tables.lines[0].T)
+        grid, factors = tables.grid, tables.completion.factors
+        self._low, self._half_step = grid.low.tolist(), (grid.step / 2).tolist()
+        self._mean, self._sd = factors.mean.tolist(), factors.sd.tolist()
+        self._outside = [(j, value) for j, value in enumerate(grid.outside[: self._p].tolist()) if value == value]
+        self._halves = (2 * grid.levels - 1).tolist()  # knots, and points half way between them
+        self._first = np.cumsum([0, *(2 * grid.levels - 1 + grid.apart)[: self._p]]).tolist()
+        self._levels: dict[tuple[float, ...], _Level] = {}
+        self._patterns: dict[tuple[tuple[float | int, ...], ...], _Pattern] = {}
+
+    def answer(self, row: Sequence[float]) -> tuple[float, list[float], list[float], float]:
+        """Answer for a row of signals and coded inputs, NaN where not observed, some signal of them not rated.
+
+        Returns
+        -------
+        baseline, own, implied, deviation
+            As of `PartialTables.one`.
+        """
+        p = self._p
+        inputs = tuple([value if value == value else -1.0 for value in row[p:]])
+        missing = tuple([j for j, value in enumerate(row[:p]) if value != value])
+        outside = tuple([j for j, value in self._outside if row[j] == value])
+        level = self._levels.get(inputs) or self._make_level(inputs)
+        pattern = self._patterns.get((inputs, missing, outside)) or self._make_pattern(row, inputs, missing, outside)
+        own, units, places, between = [0.0] * len(row), [0.0] * p, list[int](), list[tuple[int, float]]()
+        for j, known in pattern.rated:
+            if rating := known.get(row[j]):
+                own[j], units[j], place = rating
+                places.append(place)
+            else:
+                own[j], units[j], place, beyond = self._place(level, j, row[j])
+                between += [(place, 1 - beyond), (place + 1, beyond)]
+        z = np.array(units)
+        expected = pattern.weights.dot(z) + pattern.by_gaps
+        ratio, of_inputs = list[float](), [0.0] * len(inputs)
+        for (pieces, spread), now in zip(pattern.unrated, expected.tolist(), strict=True):
+            x = now * PER_UNIT + _MIDDLE
+            if 0 <= x < _END:
+                lower = int(x)
+                x -= lower
+            else:
+                lower, x = (0, 0.0) if x < 0 else (_END - 1, 1.0)
+            value, rise, unknown, change, others = pieces[lower]
+            for at, added, rising, beside, changing in others:
+                of_inputs[at] += added + x * rising + spread * (beside + x * changing)
+            moved = value + x * rise + spread * (unknown + x * change)
+            ratio.append(0.0 if -STILL < now < STILL else moved / now)
+        sums = (
+            level.start
+            + np.add.reduce(level.sums.take(np.array(places, dtype=np.intp), 0))
+            + expected.dot(pattern.lines)
+        )
+        for place, weight in between:
+            sums += weight * level.sums[place]
+        vector = sums[: self._rank]
+        variance, *shared = sums[self._rank :].tolist()
+        kappa, baseline = pattern.kappa, pattern.baseline
+        for at, value in enumerate(inputs):
+            added = of_inputs[at] + shared[at]
+            if value < 0:
+                baseline += kappa * added
+            else:
+                own[p + at] = added
+        own = [kappa * value for value in own]
+        for (j, gap, by_gaps), share in zip(pattern.gaps, ratio, strict=False):
+            own[j] = gap + kappa * share * by_gaps
+        implied = (np.array(ratio).dot(pattern.shares) * z).tolist() + [0.0] * len(inputs)
+        return baseline, own, implied, kappa * math.sqrt(vector.dot(vector) + variance)
+
+    # -- what is known beforehand ----------------------------------------------------------------------------------
+
+    def _make_level(self, inputs: tuple[float, ...]) -> _Level:
+        """Put together what is known at some inputs, coded, -1 where not given."""
+        tables, grid, p = self._tables, self._tables.grid, self._p
+        at = tables.at(np.array([[code if code >= 0 else np.nan for code in inputs]]))
+        uncertainty, (_, means, variances) = tables.uncertainty, tables.lines
+        assert uncertainty is not None
+        vectors = np.column_stack([uncertainty.factors, uncertainty.variances])
+        start = np.append(uncertainty.start, 0.0)
+        for term, code in enumerate(inputs, p):
+            start += vectors[int(grid.offsets[term] + (code if code >= 0 else grid.unrated[term]))]
+        # All signals are unrated to start with; a rating then adds by how much its cell differs from that.
+        unrated = np.column_stack([means, variances])
+        start += unrated.sum(axis=0)
+        vectors = vectors[: grid.offsets[p]] - unrated[tables.completion.term]
+        cells = np.column_stack([vectors, at.added[:-1, 1:], at.added[:-1, :1]])
+        places = np.concatenate([self._on_halves(j, cells) for j in range(p)])
+        near, far = at.expected
+        level = _Level(
+            own=places[:, -1].tolist(),
+            known=[{} for _ in range(p)],
+            pieces=_pieces(at),
+            usual=near[_MIDDLE, :, 0],
+            unknown=(far - near)[_MIDDLE, :, 0],
+            sums=np.ascontiguousarray(places[:, :-1]),  # else each look-up copies it
+            start=np.concatenate([start, at.inputs]),
+        )
+        for j, known in enumerate(level.known):
+            knots = grid.knots(j)
+            for value in [*knots.tolist(), *((knots[1:] + knots[:-1]) / 2).tolist()]:
+                own, z, place, beyond = self._place(level, j, value)
+                known[value] = own, z, place + round(beyond)
+        for j, value in self._outside:
+            place = self._first[j + 1] - 1
+            level.known[j][value] = level.own[place], 0.0, place
+        self._levels[inputs] = level
+        return level
+
+    def _make_pattern(
+        self, row: Sequence[float], inputs: tuple[float, ...], missing: tuple[int, ...], outside: tuple[int, ...]
+    ) -> _Pattern:
+        """Put together what is known of all rows in which the same signals were rated, not rated and not applicable."""
+        tables, level, unrated = self._tables, self._levels[inputs], list(missing)
+        values = np.array([row])
+        estimate = tables.completion.estimate(values)
+        weights = tables.completion.weights(estimate.rated, estimate.covariance)[0, unrated]
+        kappa, spread = float(tables.kappa(values, estimate)[0]), estimate.spread[0, unrated]
+        by_gaps = estimate.by_gaps[0, unrated]
+        usual = level.usual[unrated] + spread * level.unknown[unrated]
+        gap = float(tables.gaps.added(len(missing) / self._p)) / len(missing)
+        pattern = _Pattern(
+            rated=[(j, known) for j, known in enumerate(level.known) if j not in missing],
+            unrated=list(zip([level.pieces[j] for j in missing], spread.tolist(), strict=True)),
+            weights=weights,
+            shares=kappa * weights,
+            lines=np.pad(tables.lines[0][unrated], ((0, 0), (0, 1 + len(inputs)))),
+            kappa=kappa,
+            baseline=kappa * (tables.intercept + float(usual.sum())) + tables.gaps.start,
+            by_gaps=by_gaps,
+            gaps=[(j, gap, by) for j, by in zip(missing, by_gaps.tolist(), strict=True)]
+            if gap or by_gaps.any()
+            else [],
+        )
+        if len(self._patterns) >= KEPT:
+            self._patterns.clear()
+        self._patterns[inputs, missing, outside] = pattern
+        return pattern
+
+    def _on_halves(self, j: int, cells: Floats) -> Floats:
+        """Rows of the cells of one signal, those half way between knots among them, then "not applicable"."""
+        first, levels = int(self._tables.grid.offsets[j]), int(self._tables.grid.levels[j])
+        knots = cells[first : first + levels]
+        halves = np.repeat(knots, 2, axis=0)[:-1]
+        halves[1::2] = (knots[1:] + knots[:-1]) / 2
+        return np.concatenate([halves, cells[first + levels : first + int(self._tables.grid.unrated[j])]])
+
+    def _place(self, level: _Level, j: int, value: float) -> tuple[float, float, int, float]:
+        """Find what a rating adds by itself, the rating in standard units, its place, and how far it is to the next."""
+        if j in self._tables.grid.uneven:
+            knots = self._tables.grid.uneven[j]
+            position = 2 * float(np.interp(value, knots, np.arange(len(knots))))
+        else:
+            position = min(max((value - self._low[j]) / self._half_step[j], 0.0), self._halves[j] - 1.0)
+        lower = min(int(position), self._halves[j] - 2)
+        place, beyond = self._first[j] + lower, position - lower
+        own = level.own[place] + beyond * (level.own[place + 1] - level.own[place])
+        return own, (position / 2 - self._mean[j]) / self._sd[j], place, beyond
+
+
+def _pieces(at: AtInputs) -> list[list[Piece]]:
+    """Cut tables in expectation into pieces, for each signal."""
+    near, far = at.expected
+    parts = np.array([near[:-1], np.diff(near, axis=0), (far - near)[:-1], np.diff(far - near, axis=0)])
+    parts[::2, :, :, 0] -= np.array([near, far - near])[:, _MIDDLE, :, 0][:, None]
+    return [
+        [(*own, [(number, *piece) for number, piece in enumerate(others)]) for own, *others in signal]
+        for signal in parts.transpose(2, 1, 3, 0).tolist()
+    ]

@@ -1,0 +1,204 @@
+"""Parts of the signals: one side, one family, a few at random; and what thin input means, as training measured it.
+
+Training scores its folds' models on their test rows with only such a part of the ratings kept. The model file keeps
+those scores, so that an answer from few ratings can say how good such answers are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from predictor.model.tables import Floats
+from predictor.ratings.catalogue import CONTEXT, Catalogue
+
+EVERYTHING = "all"
+FEW, SOME = 3, 10  # signals at random; of a small catalogue, half of them instead of ten
+MOSTLY = 2 / 3  # of a side or a family that must be rated, before its score stands for a row
+OF_SIDE = {
+    "candidate": "the candidate's own signals",
+    "interviewer": "the interviewer's signals",
+    "both": "the signals of both sides",
+}
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Part of the signals of a catalogue.
+
+    Attributes
+    ----------
+    name
+        "all", "side:SIDE", "family:FAMILY" or "random:COUNT".
+    words, label
+        What it is, as in "the candidate's own signals"; and to stand alone, in a table.
+    signals
+        Places of its signals in the catalogue.
+    others
+        Places of the signals that are left out.
+    count
+        How many of the ratings of a row are kept, drawn at random for each row; None where `signals` says which.
+    """
+
+    name: str
+    words: str
+    label: str
+    signals: tuple[int, ...]
+    others: tuple[int, ...] = ()
+    count: int | None = None
+
+    def keep(self, values: Floats, rng: np.random.Generator) -> Floats:
+        """Leave out every other rating; inputs, such as who rated, stay.
+
+        Parameters
+        ----------
+        values
+            Ratings, then coded inputs, shape (n, terms); NaN where not rated.
+        rng
+            For a part at random.
+
+        Returns
+        -------
+        array of shape (n, terms)
+            A copy.
+        """
+        kept = values.copy()
+        kept[:, self.others] = np.nan
+        if self.count is not None:
+            ratings = kept[:, self.signals]
+            order = np.where(np.isnan(ratings), 2.0, rng.random(ratings.shape))  # what was rated comes first
+            rank = order.argsort(axis=1).argsort(axis=1)
+            kept[:, self.signals] = np.where(rank < self.count, ratings, np.nan)
+        return kept
+
+
+def subsets(catalogue: Catalogue) -> tuple[Subset, ...]:
+    """List the parts that are measured: everything, each side, each family, 3 and 10 signals at random.
+
+    A part that has every signal, or the same signals as another, is left out.
+
+    Examples
+    --------
+    >>> [part.name for part in subsets(Catalogue.shipped())][:4]
+    ['all', 'side:interviewer', 'side:candidate', 'side:both']
+    """
+    groups: dict[str, list[int]] = {}
+    for place, signal in enumerate(catalogue.signals):
+        if signal.side:
+            groups.setdefault(f"side:{signal.side}", []).append(place)
+    for place, signal in enumerate(catalogue.signals):
+        groups.setdefault(f"family:{signal.family}", []).append(place)
+    every = tuple(range(len(catalogue.signals)))
+    parts = {every: Subset(EVERYTHING, "everything as it was rated", "Everything as it was rated", every)}
+    for name, members in groups.items():
+        kind, _, which = name.partition(":")
+        words = OF_SIDE[which] if kind == "side" else f"the family '{catalogue.families[which]}'"
+        label = words[:1].upper() + words[1:] if kind == "side" else catalogue.families[which]
+        others = tuple(place for place in every if place not in members)
+        parts.setdefault(tuple(members), Subset(name, words, label, tuple(members), others))
+    p, at_random = len(every), []
+    for count in sorted({FEW, SOME if p > SOME else p // 2}):
+        if 0 < count < p:
+            words = f"{count} signal{'s' * (count != 1)} at random"
+            at_random.append(Subset(f"random:{count}", words, words, every, (), count))
+    return (*parts.values(), *at_random)
+
+
+def signal_groups(catalogue: Catalogue) -> dict[str, dict[str, list[int]]]:
+    """Return the columns of each group: by "signal" (inputs too), by "family" and by "side".
+
+    Examples
+    --------
+    >>> {kind: len(groups) for kind, groups in signal_groups(Catalogue.shipped()).items()}
+    {'signal': 25, 'family': 6, 'side': 3}
+    """
+    groups: dict[str, dict[str, list[int]]] = {"signal": {}, "family": {}, "side": {}}
+    for column, signal in enumerate(catalogue.signals):
+        groups["signal"][signal.name] = [column]
+        groups["family"].setdefault(signal.family, []).append(column)
+        if signal.side:
+            groups["side"].setdefault(signal.side, []).append(column)
+    for column, item in enumerate(catalogue.inputs, len(catalogue.signals)):
+        groups["signal"][item.name] = [column]
+        groups["family"].setdefault(CONTEXT, []).append(column)
+    return groups
+
+
+class ThinInput:
+    """What thin input means for an answer: the score that was measured on the part of the signals most like it.
+
+    Parameters
+    ----------
+    catalogue
+        Of the model.
+    measured
+        By a part's name: its ROC AUC with the ends of its interval under "roc_auc", and its rows under "n"; empty
+        where nothing was measured.
+
+    Examples
+    --------
+    >>> thin = ThinInput(Catalogue.shipped(), {"random:3": {"roc_auc": [0.64, 0.6, 0.68], "n": 500}})
+    >>> thin.note([4.0, 3.0] + [math.nan] * 22, 2)
+    ' With 3 signals at random, ROC AUC out of fold is 0.64 (90 % interval 0.60 to 0.68, n = 500).'
+    """
+
+    def __init__(self, catalogue: Catalogue, measured: Mapping[str, Any]) -> None:
+        known = [part for part in subsets(catalogue) if part.name in measured and part.name != EVERYTHING]
+        told = {part.name: _sentence(part, measured[part.name]) for part in known}
+        groups = sorted((part for part in known if part.count is None), key=lambda part: len(part.signals))
+        self._groups = [
+            (part.signals, math.ceil(MOSTLY * len(part.signals)), len(part.signals), told[part.name]) for part in groups
+        ]
+        counts = {part.count: told[part.name] for part in known if part.count}
+        self._by_count = [
+            counts[min(counts, key=lambda count: abs(math.log(count / rated)))] if counts else ""
+            for rated in range(1, len(catalogue.signals) + 1)
+        ]
+
+    def note(self, row: Sequence[float], rated: int) -> str:
+        """Say how good answers from about these signals are; empty where that was not measured.
+
+        Parameters
+        ----------
+        row
+            Ratings in the catalogue's order, NaN where not rated.
+        rated
+            How many were rated, 1 or more.
+
+        Returns
+        -------
+        str
+            The score of a side or family if all ratings are of it, and most of it was rated; else of that number of
+            signals at random that is nearest to how many were rated.
+        """
+        for signals, least, most, told in self._groups:
+            if least <= rated <= most and sum([row[place] == row[place] for place in signals]) == rated:
+                return told
+        return self._by_count[rated - 1]
+
+
+def _sentence(part: Subset, measured: Mapping[str, Any]) -> str:
+    value, low, high = measured["roc_auc"]
+    interval = f"90 % interval {low:.2f} to {high:.2f}, n = {measured['n']:,}"
+    alone = " alone" if part.count is None else ""
+    return f" With {part.words}{alone}, ROC AUC out of fold is {value:.2f} ({interval})."
+
+
+def check_scores(measured: Any) -> None:
+    """Refuse what a file may hold and no training makes.
+
+    Raises
+    ------
+    ValueError
+        If a part has no three finite figures for ROC AUC, or no number of rows.
+    """
+    for name, scores in measured.items():
+        figures = scores["roc_auc"]
+        if len(figures) != 3 or not all(type(x) in (int, float) and math.isfinite(x) for x in figures):
+            raise ValueError(f"the ROC AUC of '{name}' is not a figure with its interval")
+        if type(scores["n"]) is not int:
+            raise ValueError(f"on how many rows '{name}' was scored is not told")

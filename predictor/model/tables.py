@@ -1,0 +1,358 @@
+"""Ratings on a grid, and look-ups in tables of log-odds that stand on it.
+
+Every term of a model (a signal, or a context input such as the rater's role) has a few knots, then a cell for "not
+applicable" where that is an answer, and a last one for "not rated". A table gives a log-odds for each cell; between two
+knots it is linear. So a table is an exact function of any rating, on the knots or between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.ratings.catalogue import Catalogue
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+FEW_VALUES = 50  # values of a column under which its knots stay evenly spaced
+WASTED = 0.05  # share of the values, in more than half of the gaps between even knots, up to which these are wasted
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where values stand on a grid: cell `lower` and the share `fraction` of the way to the next, both (n, terms)."""
+
+    lower: Ints
+    fraction: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Knots of each term: `low` + `step` * 0, 1, ..., `levels` - 1; then cells outside of their order.
+
+    Cell `levels` is "not applicable" where a term has it; the last, cell `unrated`, is "not rated". In values of
+    ratings, "not applicable" is the number one step below the first knot, and "not rated" is NaN.
+
+    Attributes
+    ----------
+    low, step
+        First knot and distance between knots, shape (terms,).
+    levels
+        Number of knots, 2 or more, shape (terms,).
+    apart
+        1 where a term has a cell for "not applicable", else 0, shape (terms,).
+    uneven
+        Knots of terms whose knots are not evenly spaced, by number of the term, shape (levels,).
+
+    Examples
+    --------
+    >>> grid = Grid(np.array([1.0]), np.array([1.0]), np.array([5]))
+    >>> grid.weights(np.array([[3.5], [np.nan]]))
+    array([[0. , 0. , 0.5, 0.5, 0. , 0. ],
+           [0. , 0. , 0. , 0. , 0. , 1. ]])
+    >>> grid = Grid(np.array([1.0]), np.array([1.0]), np.array([3]), np.array([1]))
+    >>> grid.weights(np.array([[0.0], [np.nan]]))  # not applicable, not rated
+    array([[0., 0., 0., 1., 0.],
+           [0., 0., 0., 0., 1.]])
+    """
+
+    low: Floats
+    step: Floats
+    levels: Ints
+    apart: Ints = field(default_factory=lambda: np.zeros((), dtype=np.int64))
+    uneven: Mapping[int, Floats] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "apart", np.broadcast_to(self.apart, self.levels.shape))
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Grid:
+        """Make the grid of a catalogue's signals, then of its inputs, whose levels are coded 0, 1, ..."""
+        scales = [signal.scale for signal in catalogue.signals]
+        inputs = [len(item.levels) for item in catalogue.inputs]
+        return cls(
+            np.array([scale.low for scale in scales] + [0.0 for _ in inputs]),
+            np.array([scale.step for scale in scales] + [1.0 for _ in inputs]),
+            np.array([len(scale.knots) for scale in scales] + inputs),
+            np.array([int(bool(signal.not_applicable)) for signal in catalogue.signals] + [0 for _ in inputs]),
+            {term: np.array(scale.uneven) for term, scale in enumerate(scales) if scale.uneven},
+        )
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """Number of cells of each term, shape (terms,)."""
+        return self.levels + self.apart + 1
+
+    @cached_property
+    def unrated(self) -> Ints:
+        """Cell of each term for "not rated", its last, shape (terms,)."""
+        return self.levels + self.apart
+
+    @cached_property
+    def outside(self) -> Floats:
+        """The number for "not applicable", shape (terms,); NaN, which equals nothing, where that is no answer."""
+        return np.where(self.apart > 0, self.low - self.step, np.nan)
+
+    @cached_property
+    def offsets(self) -> Ints:
+        """First cell of each term when the cells of all terms stand in a row, shape (terms + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.sizes)])
+
+    def knots(self, term: int) -> Floats:
+        """Knots of one term, shape (levels,)."""
+        if term in self.uneven:
+            return self.uneven[term]
+        return np.asarray(self.low[term] + self.step[term] * np.arange(self.levels[term]))
+
+    def clip(self, values: Floats) -> Floats:
+        """Bring values beyond the ends, of shape (n, terms), to the end; NaN and "not applicable" stay."""
+        return np.where(values == self.outside, values, np.clip(values, self.low, self._high))
+
+    @cached_property
+    def _high(self) -> Floats:
+        return np.array([self.knots(term)[-1] for term in range(len(self.levels))])
+
+    def positions(self, values: Floats) -> Floats:
+        """Count steps between knots: 0 at the first knot, 1 at the second, 1.5 half way to the third.
+
+        Parameters
+        ----------
+        values
+            Of the first m terms, shape (n, m), on their scales; NaN stays.
+        """
+        m = values.shape[1]
+        positions = np.asarray((values - self.low[:m]) / self.step[:m])
+        for term, knots in self.uneven.items():
+            if term < m:
+                positions[:, term] = np.interp(values[:, term], knots, np.arange(len(knots)))
+        return positions
+
+    def at(self, positions: Floats, term: int) -> Floats:
+        """Give the values of one term at positions, counted in steps between knots."""
+        if term in self.uneven:
+            return np.interp(positions, np.arange(len(self.uneven[term])), self.uneven[term])
+        return np.asarray(self.low[term] + positions * self.step[term])
+
+    def place(self, values: Floats) -> Place:
+        """Find the cells of values of shape (n, terms); values beyond the ends stand on the end."""
+        missing, other = np.isnan(values), values == self.outside
+        beside = missing | other
+        position = np.clip(self.positions(values), 0, self.levels - 1)
+        lower = np.minimum(np.where(beside, 0, position).astype(np.int64), self.levels - 2)
+        fraction = np.where(beside, 0.0, position - lower)
+        return Place(np.where(missing, self.unrated, np.where(other, self.levels, lower)), fraction)
+
+    def cells(self, row: Sequence[float]) -> Ints | None:
+        """Find the cells of one row whose values all stand on knots, shape (terms,); None where one does not.
+
+        Examples
+        --------
+        >>> grid = Grid(np.array([1.0, 1.0]), np.array([1.0, 1.0]), np.array([5, 5]))
+        >>> grid.cells([3.0, np.nan]), grid.cells([3.5, np.nan])
+        (array([2, 5]), None)
+        """
+        try:
+            return np.array(
+                [cell[value] if value == value else cell[None] for cell, value in zip(self._cell_of, row, strict=True)]
+            )
+        except KeyError:
+            return None
+
+    @cached_property
+    def _cell_of(self) -> list[dict[float | None, int]]:
+        """For each term the cell of each knot, of "not applicable", and of None."""
+        cells: list[dict[float | None, int]] = []
+        for term, (unrated, outside) in enumerate(zip(self.unrated.tolist(), self.outside.tolist(), strict=True)):
+            cells.append({knot: cell for cell, knot in enumerate(self.knots(term).tolist())})
+            cells[term] |= {outside: unrated - 1, None: unrated} if self.apart[term] else {None: unrated}
+        return cells
+
+    def weights(self, values: Floats) -> Floats:
+        """Spread values of shape (n, terms) over cells: shape (n, cells), rows of a term add up to one."""
+        return self.spread(self.place(values))
+
+    def spread(self, place: Place) -> Floats:
+        """Spread places over cells, as `weights` does values."""
+        cells = np.zeros((len(place.lower), int(self.offsets[-1]) + 1))
+        rows = np.arange(len(cells))[:, None]
+        at = self.offsets[:-1] + place.lower
+        cells[rows, at] = 1 - place.fraction
+        cells[rows, at + 1] += place.fraction
+        return cells[:, :-1]
+
+
+def uneven_knots(values: Floats, low: float, high: float, count: int = 11) -> tuple[float, ...]:
+    """Place knots where values are, if evenly spaced ones would be wasted: if half of the gaps between them hold few.
+
+    Evenly used columns keep even knots, on which tables are smoother.
+
+    Parameters
+    ----------
+    values
+        Of one column, shape (n,), none missing.
+    low, high
+        Ends of its scale.
+    count
+        Number of knots.
+
+    Returns
+    -------
+    tuple of float
+        Quantiles of the values, each once, with both ends; empty where even knots do.
+
+    Examples
+    --------
+    >>> uneven_knots(np.arange(100.0), 0, 99)
+    ()
+    >>> uneven_knots(np.append(np.arange(100.0), 5000.0), 0, 5000, count=5)
+    (0.0, 25.0, 50.0, 75.0, 5000.0)
+    """
+    if len(values) < FEW_VALUES:
+        return ()
+    share = np.histogram(values, bins=count - 1, range=(low, high))[0] / len(values)
+    if np.sort(share)[: (count - 1) // 2 + 1].sum() > WASTED:
+        return ()
+    knots = np.unique(np.concatenate([[low], np.quantile(values, np.linspace(0, 1, count)[1:-1]), [high]]))
+    return tuple(knots.tolist()) if len(knots) > 2 else ()
+
+
+class Tables:
+    """One table a term, laid end to end for look-up.
+
+    Parameters
+    ----------
+    grid
+        Where the tables stand.
+    tables
+        For each term its log-odds by cell: at the knots, where not applicable if it has that, where not rated.
+        A further axis, the same for every table, is carried through.
+
+    Examples
+    --------
+    >>> grid = Grid(np.array([1.0]), np.array([1.0]), np.array([3]))
+    >>> Tables(grid, [np.array([-1.0, 0.0, 2.0, 0.25])]).look_up(grid.place(np.array([[2.5], [np.nan]])))
+    array([[1.  ],
+           [0.25]])
+    """
+
+    def __init__(self, grid: Grid, tables: Sequence[Floats]) -> None:
+        self._first = grid.offsets[:-1]
+        spare = np.zeros((1, *tables[0].shape[1:]))  # a look-up reads the next cell too, with weight 0 at the end
+        self._flat = np.concatenate([*tables, spare])
+
+    def look_up(self, place: Place) -> Floats:
+        """Give each term's log-odds, shape (n, terms)."""
+        return _between(self._flat, self._first + place.lower, place.fraction)
+
+    def at(self, cells: Ints) -> Floats:
+        """Give each term's log-odds at the cells of one row, shape (terms,)."""
+        return np.asarray(self._flat[self._first + cells])
+
+
+class PairTables:
+    """Tables of pairs of terms, bilinear between knots.
+
+    Parameters
+    ----------
+    grid
+        Where the tables stand.
+    pairs
+        For each pair: first term, second term, and its log-odds by the cells of both, first term along rows.
+    """
+
+    def __init__(self, grid: Grid, pairs: Sequence[tuple[int, int, Floats]]) -> None:
+        self.first = np.array([first for first, _, _ in pairs], dtype=np.int64)
+        self.second = np.array([second for _, second, _ in pairs], dtype=np.int64)
+        self._width = grid.sizes[self.second]
+        sizes = grid.sizes[self.first] * self._width
+        self._start = np.cumsum(sizes) - sizes
+        spare = np.zeros(int(self._width.max(initial=0)) + 2)
+        self._flat = np.concatenate([*(table.ravel() for _, _, table in pairs), spare])
+        self._halves = np.zeros((len(pairs), len(grid.levels)))
+        for pair, (first, second, _) in enumerate(pairs):
+            self._halves[pair, [first, second]] = 0.5
+
+    def look_up(self, place: Place) -> Floats:
+        """Give each pair's log-odds, shape (n, pairs)."""
+        at = self._start + place.lower[:, self.first] * self._width + place.lower[:, self.second]
+        along, across = place.fraction[:, self.first], place.fraction[:, self.second]
+        near, far = _between(self._flat, at, across), _between(self._flat, at + self._width, across)
+        return near + along * (far - near)
+
+    def at(self, cells: Ints) -> Floats:
+        """Give each pair's log-odds at the cells of one row, shape (pairs,)."""
+        return np.asarray(self._flat[self._start + cells[self.first] * self._width + cells[self.second]])
+
+    def share_out(self, added: Floats) -> Floats:
+        """Give each term half of the pairs, of shape (n, pairs), that it is in: shape (n, terms)."""
+        return added @ self._halves
+
+
+class TripleTables:
+    """Tables of three terms, linear between knots along each.
+
+    Parameters
+    ----------
+    grid
+        Where the tables stand.
+    triples
+        For each triple its terms, and its log-odds by the cells of the three, with axes in their order.
+    """
+
+    def __init__(self, grid: Grid, triples: Sequence[tuple[Sequence[int], Floats]]) -> None:
+        self.terms = np.array([terms for terms, _ in triples], dtype=np.int64)
+        sizes = grid.sizes[self.terms]
+        self._steps = np.stack([sizes[:, 1] * sizes[:, 2], sizes[:, 2], np.ones(len(sizes), dtype=np.int64)], axis=1)
+        self._start = np.cumsum(sizes.prod(axis=1)) - sizes.prod(axis=1)
+        spare = np.zeros(int(self._steps.sum(axis=1).max()) + 1)  # a look-up reads the next cells too, with weight 0
+        self._flat = np.concatenate([*(table.ravel() for _, table in triples), spare])
+        self._thirds = np.zeros((len(sizes), len(grid.levels)))
+        np.put_along_axis(self._thirds, self.terms, 1 / 3, axis=1)
+
+    def look_up(self, place: Place) -> Floats:
+        """Give each triple's log-odds, shape (n, triples)."""
+        lower, fraction = place.lower[:, self.terms], place.fraction[:, self.terms]
+        if not (fraction % 1).any():  # all on the knots: one cell each
+            return np.asarray(self._flat[self._start + ((lower + (fraction == 1)) * self._steps).sum(axis=2)])
+        at = self._start + (lower * self._steps).sum(axis=2)
+        total = np.zeros(at.shape)
+        for corner in product((0, 1), repeat=3):
+            weight = np.where(corner, fraction, 1 - fraction).prod(axis=2)
+            total += weight * self._flat[at + self._steps @ np.array(corner)]
+        return total
+
+    def share_out(self, log_odds: Floats) -> Floats:
+        """Give each term a third of what its triples add: from shape (n, triples) to (n, terms)."""
+        return log_odds @ self._thirds
+
+    def total(self, place: Place) -> Floats:
+        """Give the sum over all triples, shape (n,): one triple after the other where ratings stand on the knots."""
+        between = np.asarray((place.fraction % 1 > 0).any(axis=1))
+        cells = np.ascontiguousarray(
+            (place.lower + (place.fraction == 1)).T
+        )  # the last knot is the end of the last step
+        total, value = np.zeros(len(between)), np.empty(len(between))
+        for (a, b, c), (far, near, _), start in zip(self.terms, self._steps, self._start, strict=True):
+            at = cells[a] * far
+            at += cells[b] * near
+            at += cells[c]
+            at += start
+            self._flat.take(at, out=value, mode="clip")
+            total += value
+        if between.any():
+            rest = Place(place.lower[between], place.fraction[between])
+            total[between] = self.look_up(rest).sum(axis=1)
+        return total
+
+
+def _between(flat: Floats, at: Ints, fraction: Floats) -> Floats:
+    below = flat[at]
+    fraction = fraction.reshape(fraction.shape + (1,) * (below.ndim - fraction.ndim))
+    return np.asarray(below + fraction * (flat[at + 1] - below))

@@ -1,0 +1,422 @@
+"""The training report: one HTML file that needs no network, for a careful reader."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from predictor.atomic import write_text
+from predictor.evaluation.data_quality import SUSPICIOUS_AUC, shared_top
+from predictor.evaluation.importance import TOP as TOP_IMPORTANCES
+from predictor.model.subsets import subsets
+from predictor.ratings.catalogue import CONTEXT
+from predictor.reports.curves import interval_plot, learning_plot, precision_recall_plot, roc_plot
+from predictor.reports.plots import (
+    BESIDE,
+    HEATMAPS,
+    PANELS,
+    TOP,
+    UNSEEN,
+    _figure,
+    calibration_plot,
+    cell_words,
+    draw_shape,
+    importance_plot,
+    shape_reach,
+)
+from predictor.reports.svg import inline_svg
+from predictor.reports.terminal import SIDES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from predictor.evaluation.importance import Importance
+    from predictor.evaluation.scores import Score
+    from predictor.model.data import Pair
+    from predictor.training.train import TrainingResult
+
+LEVELS = 12  # of a scale, shown in a heatmap
+# MLflow shows the page in a sandbox, in which browsers refuse links within it; without the script they are plain links.
+SCRIPT = """
+for (const link of document.querySelectorAll("nav a"))
+  link.onclick = event => { event.preventDefault(); document.querySelector(link.hash).scrollIntoView(); };
+"""
+MEANINGS = {
+    "log_loss": "Mean surprise at what happened; 0 is best.",
+    "brier": "Mean squared distance of probability and outcome; 0 is best.",
+    "roc_auc": "How often an offer is ranked above a non-offer; 0.5 is chance, 1 is best.",
+    "average_precision": "Mean precision over recall; the share of offers is chance, 1 is best.",
+    "calibration_error": "Mean distance of predicted and observed shares in ten bins; 0 is best.",
+    "calibration_slope": "1 is best; below 1 the predictions are too extreme, above 1 too timid.",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text; the first `words` columns are words, the others figures."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    words: int = 1
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, what to read from it, and its numbers as a table where a reader may want them."""
+
+    svg: Markup
+    caption: str
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """The table of a pair: `cells` holds text, share of the largest effect (0 to 1) and sign, by row and column."""
+
+    first: str
+    second: str
+    size: float
+    rows: Sequence[str]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[tuple[str, float, str]]]
+
+
+def render_report(result: TrainingResult) -> str:
+    """Write the report of a training as HTML: headline and warnings first, then what they rest on.
+
+    Parameters
+    ----------
+    result
+        What `train` returned; where nothing could be measured, the report says so.
+
+    Returns
+    -------
+    str
+        A whole page. It holds its style and its figures, asks for nothing else, and runs no script but the three lines
+        that make its list of sections work where MLflow shows it.
+
+    Examples
+    --------
+    >>> from predictor import TrainingConfig, simulate_interviews, train
+    >>> result = train(simulate_interviews(8, seed=1), TrainingConfig(repeats=1, resamples=20))
+    >>> page = render_report(result)
+    >>> page.startswith("<!doctype html>"), "SIMULATED" in page
+    (True, True)
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "decimal": _decimal, "span": _span}
+    labels, families = _words(result)
+    shapes = result.model.shape_functions()
+    shown = list(result.model.feature_importances)[:PANELS]
+    return environment.get_template("training.html").render(
+        result=result,
+        model=result.model,
+        data=result.data,
+        quality=result.quality,
+        labels=labels,
+        meanings=MEANINGS,
+        script=Markup(SCRIPT),
+        script_digest=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
+        ranking=[
+            Drawing(
+                inline_svg(roc_plot(result), "roc", "ROC curve", _ranked(result)),
+                f"ROC AUC {result.scores['roc_auc']}, n = {result.data['n']:,}.",
+            ),
+            Drawing(
+                inline_svg(precision_recall_plot(result), "recall", "Precision and recall", _precision(result)),
+                f"Average precision {result.scores['average_precision']}, n = {result.data['n']:,}.",
+            ),
+        ]
+        if result.scores
+        else [],
+        calibration=_calibration(result) if result.scores else None,
+        importances=_importances(result, labels, families),
+        groups=[_table_of(title, found, names) for title, found, names in _groups(result, families)],
+        shared=shared_top(result.importances),
+        top=TOP_IMPORTANCES,
+        shapes=[(labels[name], _shape(place, labels[name], shapes, name, shown)) for place, name in enumerate(shown)],
+        shape_table=Table(
+            ("Signal", "Rating", "Log-odds", "90 % interval", "n"),
+            [row for name in shown for row in _shape_rows(labels[name], shapes[shapes["signal"] == name])],
+            words=2,
+        ),
+        heatmaps=[_heatmap(result, pair, size, labels) for pair, size in result.model.strongest_pairs(HEATMAPS)],
+        learning=_learning(result),
+        roles=_roles(result) if result.scores_by_role else None,
+        gains=_gains(result) if result.gains else None,
+        partial=_partial(result) if len(result.partial_scores) > 1 else None,
+        gaps=list(result.model.gaps_note()),
+        rated=sorted(result.quality.missing, key=lambda name: -result.quality.missing[name]),
+    )
+
+
+def save_report(result: TrainingResult, path: str | Path) -> Path:
+    """Write the report of a training to a file, whole or not at all.
+
+    Returns
+    -------
+    Path
+        The path written.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; an older report is then untouched.
+    """
+    return write_text(path, render_report(result))
+
+
+def _words(result: TrainingResult) -> tuple[dict[str, str], dict[str, str]]:
+    """Give labels of signals and inputs by name, and of families by key."""
+    catalogue = result.model.catalogue
+    labels = {signal.name: signal.label for signal in catalogue.signals}
+    labels |= {item.name: item.label for item in catalogue.inputs}
+    return labels, {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
+
+
+def _ranked(result: TrainingResult) -> str:
+    return f"The curve lies above the diagonal of chance as far as the area under it, {result.scores['roc_auc']}, says."
+
+
+def _precision(result: TrainingResult) -> str:
+    return (
+        f"From the likeliest interviews down: average precision {result.scores['average_precision']}, against "
+        f"{_percent(result.y.mean())} offers among all."
+    )
+
+
+def _calibration(result: TrainingResult) -> Drawing:
+    bins = result.calibration
+    inside = sum(item.low <= item.predicted <= item.high for item in bins)
+    return Drawing(
+        inline_svg(
+            calibration_plot(result, titled=False),
+            "calibration",
+            "Reliability diagram",
+            f"{len(bins)} points, predicted against observed share of offers: "
+            + "; ".join(f"{_percent(b.predicted)} against {_percent(b.observed)}, n = {b.n:,}" for b in bins),
+        ),
+        f"On the diagonal, what was predicted came true. It lies within the 90 % interval of {inside} of {len(bins)} "
+        "points; about nine in ten are to be expected. Bars: how many interviews each point holds.",
+        Table(
+            ("Predicted", "Observed", "90 % interval", "n"),
+            [
+                (_percent(b.predicted), _percent(b.observed), f"{_percent(b.low)} to {_percent(b.high)}", f"{b.n:,}")
+                for b in bins
+            ],
+            words=0,
+        ),
+    )
+
+
+def _importances(result: TrainingResult, labels: dict[str, str], families: dict[str, str]) -> Drawing:
+    found = result.model.feature_importances
+    family = {signal.name: families[signal.family] for signal in result.model.catalogue.signals}
+    strongest = ", ".join(f"{labels[name]} {found[name]:.2f}" for name in list(found)[:5])
+    head = ["Signal", "Family", "Size"]
+    rows: list[tuple[str, ...]] = [(labels[n], family.get(n, "Context"), _decimal(v)) for n, v in found.items()]
+    if result.importances:
+        head += ["90 % interval", "Shuffled", "90 % interval", "Top 5"]
+        rows = [(labels[n], family.get(n, "Context"), *_importance(item)) for n, item in result.importances.items()]
+    return Drawing(
+        inline_svg(
+            importance_plot(result if result.importances else result.model, titled=False),
+            "importances",
+            "Feature importances",
+            f"Mean absolute contribution in log-odds, the strongest signals first: {strongest}.",
+        ),
+        f"The {min(TOP, len(found))} strongest of {len(found)}, by mean absolute contribution"
+        + (", with 90 % intervals" if result.importances else "")
+        + f"; n = {result.model.trained_on['n']:,}.",
+        Table(head, rows, words=2),
+    )
+
+
+def _importance(item: Importance) -> tuple[str, ...]:
+    size, lost = item.contribution, item.permutation
+    top = "" if item.top is None else _percent(item.top)
+    return _decimal(size.value), _span(size), _decimal(lost.value), _span(lost), top
+
+
+def _groups(
+    result: TrainingResult, families: dict[str, str]
+) -> Iterator[tuple[str, dict[str, Importance], dict[str, str]]]:
+    for title, found, names in (
+        ("Family", result.importances_by_family, families),
+        ("Whose behaviour", result.importances_by_side, SIDES),
+    ):
+        if len(found) > 1:
+            yield title, dict(found), names
+
+
+def _table_of(title: str, found: dict[str, Importance], names: dict[str, str]) -> Table:
+    head = (title, "Size", "90 % interval", "Shuffled", "90 % interval")
+    return Table(head, [(names[name], *_importance(item)[:-1]) for name, item in found.items()])
+
+
+def _shape(place: int, label: str, shapes: pd.DataFrame, name: str, shown: Sequence[str]) -> Markup:
+    shape, drawn = shapes[shapes["signal"] == name], shapes[shapes["signal"].isin(shown)]
+    figure, word = _figure(2.5, 1.75), isinstance(shape["rating"].iloc[0], str)
+    figure.set_layout_engine("none")  # the same margins in every panel, and quicker
+    margins = {"left": 0.16, "right": 0.99, "top": 0.97, "bottom": 0.2 if word else 0.13}
+    draw_shape(figure.subplots(gridspec_kw=margins), shape, shape_reach(drawn), word=word)
+    rows = [f"{rating} {value}" for _, rating, value, *_ in _shape_rows(label, shape)]
+    return inline_svg(figure, f"shape-{place}", f"Shape function of {label}", f"Log-odds by rating: {'; '.join(rows)}")
+
+
+def _shape_rows(label: str, shape: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    for rating, value, low, high, n in shape[["rating", "log_odds", "low", "high", "n"]].itertuples(index=False):
+        known = f"{low:+.2f} to {high:+.2f}" if low == low else UNSEEN  # NaN where not observed
+        told = "not observed" if rating is None else rating if isinstance(rating, str) else f"{rating:g}"
+        yield label, told, f"{_signed(value)}", known, f"{n:,.0f}"
+
+
+def _heatmap(result: TrainingResult, pair: Pair, size: float, labels: dict[str, str]) -> Heatmap:
+    words = cell_words(result.model.catalogue)
+    rows, columns = (_shown(words[name]) for name in (pair.first, pair.second))
+    reach = max(float(np.abs(other.log_odds).max()) for other, _ in result.model.strongest_pairs(HEATMAPS)) or 1.0
+    cells = [
+        [(_signed(v), abs(v) / reach, "for" if v > 0 else "against") for v in pair.log_odds[row, columns].tolist()]
+        for row in rows
+    ]
+    return Heatmap(
+        labels[pair.first],
+        labels[pair.second],
+        size,
+        [words[pair.first][row] for row in rows],
+        [words[pair.second][column] for column in columns],
+        cells,
+    )
+
+
+def _shown(words: list[str]) -> list[int]:
+    """Choose cells: of a long scale every few, and those beside it."""
+    beside = 2 if BESIDE in words else 1
+    return [
+        *range(0, len(words) - beside, -(-(len(words) - beside) // LEVELS)),
+        *range(len(words) - beside, len(words)),
+    ]
+
+
+def _learning(result: TrainingResult) -> Drawing | None:
+    curve = result.learning_curve
+    if curve is None:
+        return None
+    points = list(zip(curve.rows, curve.log_loss, strict=True))
+    told = "; ".join(f"{rows:,} rows {score}" for rows, score in points)
+    return Drawing(
+        inline_svg(
+            learning_plot(curve, result.challengers.get("base_rate", {}).get("log_loss")),
+            "learning",
+            "Learning curve",
+            f"Log-loss on rows not seen, by rows learned from: {told}.",
+        ),
+        f"Log-loss with 90 % intervals, on the same {curve.last_gain.n:,} rows at every point; lower is better.",
+        Table(("Rows learned from", "Log-loss", "90 % interval", "n"), [(f"{k:,}", *_score(s)) for k, s in points]),
+    )
+
+
+def _roles(result: TrainingResult) -> Drawing:
+    auc = {role: scores["roc_auc"] for role, scores in result.scores_by_role.items()}
+    roles = result.roles
+    offers = {role: _percent(result.y[roles == role].mean()) for role in auc} if roles is not None else {}
+    marks = {role: SUSPICIOUS_AUC[role] for role in auc if role in SUSPICIOUS_AUC}
+    return Drawing(
+        inline_svg(
+            interval_plot(auc, "ROC AUC, 90 % interval", reference=0.5, marks=marks),
+            "roles",
+            "ROC AUC by who rated",
+            "; ".join(f"{role} {score}, n = {score.n:,}" for role, score in auc.items()),
+        ),
+        "Dashed: chance."
+        + (" Upright marks: above them, ask whether ratings were made after the outcome was known." if marks else ""),
+        Table(
+            ("Who rated", "ROC AUC", "90 % interval", "Log-loss", "90 % interval", "Offers", "n"),
+            [
+                (role, *_score(by["roc_auc"])[:2], *_score(by["log_loss"])[:2], offers[role], f"{by['log_loss'].n:,}")
+                for role, by in result.scores_by_role.items()
+            ],
+        ),
+    )
+
+
+def _partial(result: TrainingResult) -> Drawing:
+    parts = [part for part in subsets(result.catalogue) if part.name in result.partial_scores]
+    found = {part.label: result.partial_scores[part.name] for part in parts}
+    auc = {name: by["roc_auc"] for name, by in found.items()}
+    columns = ("roc_auc", "log_loss", "calibration_slope")
+    return Drawing(
+        inline_svg(
+            interval_plot(auc, "ROC AUC, 90 % interval", reference=0.5),
+            "partial",
+            "ROC AUC by what is rated",
+            "; ".join(f"{name} {score}, n = {score.n:,}" for name, score in auc.items()),
+        ),
+        "Dashed: chance.",
+        Table(
+            ("Rated", "ROC AUC", "90 % interval", "Log-loss", "90 % interval", "Slope", "90 % interval", "n"),
+            [
+                (name, *(text for key in columns for text in _score(by[key])[:2]), f"{by['log_loss'].n:,}")
+                for name, by in found.items()
+            ],
+        ),
+    )
+
+
+def _gains(result: TrainingResult) -> Drawing:
+    gains = {name.replace("_", " "): score for name, score in result.gains.items()}
+    rows = [
+        (
+            name.replace("_", " "),
+            *_score(saved)[:2],
+            *(_decimal(by[key].value) for key in ("log_loss", "brier", "roc_auc")),
+            f"{saved.n:,}",
+        )
+        for (name, saved), by in zip(result.gains.items(), result.challengers.values(), strict=True)
+    ]
+    return Drawing(
+        inline_svg(
+            interval_plot(gains, "Log-loss saved by this model, 90 % interval", reference=0.0),
+            "gains",
+            "Log-loss saved against other models",
+            "; ".join(f"{name} {score}" for name, score in gains.items()),
+        ),
+        "Right of the line this model is better, on the same rows and folds.",
+        Table(
+            ("Compared with", "Log-loss saved", "90 % interval", "Its log-loss", "Its Brier", "Its ROC AUC", "n"), rows
+        ),
+    )
+
+
+def _score(score: Score) -> tuple[str, str, str]:
+    return _decimal(score.value), _span(score), f"{score.n:,}"
+
+
+def _span(score: Score) -> str:
+    return f"{_decimal(score.low)} to {_decimal(score.high)}"
+
+
+def _decimal(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}".replace("-", "\u2212")  # adding 0 turns -0 into 0
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\u2212")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}\u00a0%"

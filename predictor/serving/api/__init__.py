@@ -1,0 +1,1 @@
+"""The JSON routes over HTTP, and the document that describes them."""

@@ -1,0 +1,116 @@
+"""Answers in JSON: what was asked for, or why it is refused and what would mend it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from predictor.errors import PredictorError, Problem, RatingsError, shorten
+from predictor.model.offer_model import OfferModel
+from predictor.model.prediction import Prediction
+from predictor.ratings.ratings import NOT_IN
+
+SHOWN = 80  # characters of what was found
+
+
+def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Write data as JSON; numbers that are not finite are no JSON and a fault of ours.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    content = json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
+    return Response(content, status, headers, "application/json")
+
+
+def answers_response(answers: Sequence[Prediction], model: OfferModel, *, one: bool) -> Response:
+    """Write a model's answers as the JSON of their `to_dict`; what is the same in each is not written anew.
+
+    A model's tables are finite, and so is what they add up to.
+    """
+    same = model_parts(model)
+    parts = [_written(answer, same) for answer in answers]
+    return Response(parts[0] if one else b"[" + b",".join(parts) + b"]", media_type="application/json")
+
+
+@lru_cache(maxsize=2)
+def model_parts(model: OfferModel) -> dict[str, bytes]:
+    """Write what is the same in every answer of a model."""
+    about = model.predict({})
+    return {name: to_json(getattr(about, name)) for name in ("feature_importances", "model")}
+
+
+def _written(answer: Prediction, same: Mapping[str, bytes]) -> bytes:
+    own = {**vars(answer), "interval": vars(answer.interval), "contributions": [*map(vars, answer.contributions)]}
+    for name in same:
+        del own[name]
+    return to_json(own)[:-1] + b"".join(b',"%b":%b' % (name.encode(), part) for name, part in same.items()) + b"}"
+
+
+class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
+    """A request that is refused, in words: what was found, where, and the mend.
+
+    Parameters
+    ----------
+    status
+        HTTP status, 400 or above.
+    error
+        One sentence.
+    field
+        The part of the request that is meant, if one is: a signal, a query parameter, a header, or "body".
+    found
+        What stands there.
+    headers
+        Further headers of the answer.
+    problems
+        Every problem, where there are many; else `error` is the only one.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        *,
+        field: str | None = None,
+        found: str = "",
+        headers: Mapping[str, str] | None = None,
+        problems: list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(error)
+        self.status, self.error, self.headers = status, error, headers
+        only = [{"row": None, "field": field, "found": shorten(found, SHOWN), "problem": error}]
+        self.problems = only if problems is None else problems
+
+    @classmethod
+    def of(cls, error: PredictorError) -> Refusal:
+        """Refuse what the user can mend: ratings with every problem that they have, all else with its words."""
+        if not isinstance(error, RatingsError):
+            return cls(422, str(error))
+        problems = [_told(problem) for problem in error.problems]
+        count = len(problems)
+        return cls(422, f"{count:,} problem{'s' * (count != 1)} in the body", problems=problems)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the refusal as plain data: `error`, and `problems` with row, field, found and problem each."""
+        return {"error": self.error, "problems": self.problems}
+
+    def response(self) -> Response:
+        """Answer with the refusal as JSON."""
+        return json_response(self.to_dict(), self.status, self.headers)
+
+
+def _told(problem: Problem) -> dict[str, Any]:
+    unknown = problem.column is None and problem.kind.startswith(NOT_IN)  # then what was found is the name
+    return {
+        "row": problem.row,
+        "field": shorten(problem.found if unknown else problem.column or "body", SHOWN),
+        "found": shorten(problem.found, SHOWN),
+        "problem": problem.kind,
+    }

@@ -1,0 +1,201 @@
+"""The OpenAPI document: what the API takes and answers, exact to each signal's scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from predictor.ratings.catalogue import RATINGS, SIDES, Catalogue, Signal
+from predictor.ratings.outcomes import NO_OFFER, OFFER
+from predictor.serving.settings import Settings
+
+Schema = dict[str, Any]
+
+NUMBER: Schema = {"type": "number"}
+TEXT: Schema = {"type": "string"}
+TRUTH: Schema = {"type": "boolean"}
+COUNT: Schema = {"type": "integer"}
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+SIZES: Schema = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
+BLANK: Schema = {"type": "string", "pattern": r"^\s*$"}
+BASE_RATE: Schema = {
+    "name": "base_rate",
+    "in": "query",
+    "required": False,
+    "description": "Your own share of offers, where it differs from the model's.",
+    "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+}
+WHY = {
+    400: "The request names another host, or ends before its end",
+    401: "The token is missing or wrong",
+    403: "It was sent by a page of another site",
+    413: "The body or the list is too long",
+    415: "The body is not said to be JSON",
+    422: "The ratings or the query cannot be used; every problem is listed",
+    429: "Too many wrong tokens came from this address",
+    431: "The headers are too long",
+    503: "It took too long",
+}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+INTERVIEWS: Schema = {"required": True, "content": {"application/json": {"schema": _ref("Interviews")}}}
+
+
+def documented(answer: str | None, *refusals: int, query: Schema | None = None, body: Schema | None = None) -> Any:
+    """Give FastAPI what it cannot read off a route: what is answered (None: text), why it is refused, what it takes."""
+    kind, schema = ("application/json", _ref(answer)) if answer else ("text/plain", TEXT)
+    responses: dict[int, Schema] = {200: {"description": "The answer", "content": {kind: {"schema": schema}}}}
+    for status in (400, 401, *refusals, 429, 431, 503):
+        responses[status] = {"description": WHY[status], "content": {"application/json": {"schema": _ref("Refusal")}}}
+    extra = {**({"parameters": [query]} if query else {}), **({"requestBody": body} if body else {})}
+    return {"responses": responses, "openapi_extra": extra, "response_model": None}
+
+
+def document(app: FastAPI, catalogue: Catalogue, settings: Settings) -> dict[str, Any]:
+    """Write the document for a model's catalogue.
+
+    Parameters
+    ----------
+    app
+        Whose routes are told.
+    catalogue
+        The signals, inputs and columns that an interview may have.
+    settings
+        Limits, and whether a token is asked for.
+
+    Returns
+    -------
+    dict
+        An OpenAPI 3.1 document.
+    """
+    told: dict[str, Any] = get_openapi(
+        title="Interview outcome predictor",
+        version="1",
+        description="The likelihood of an offer from ratings of an interview, and what drove it. Association, not "
+        "cause: a tool for reflection, practice and interviewer training, not for selecting people.",
+        routes=app.routes,
+    )
+    for path in told["paths"].values():
+        for operation in path.values():
+            content = operation["responses"]["200"].get("content", {})
+            if "text/plain" in content:
+                content.pop("application/json", None)
+    components = told.setdefault("components", {})
+    components["schemas"] = {**_taken(catalogue, settings), **_answered(catalogue)}
+    if settings.root_path:
+        told["servers"] = [{"url": settings.root_path}]
+    if settings.token:
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        told["security"] = [{"token": []}]
+    return told
+
+
+def _object(properties: Schema, **more: Any) -> Schema:
+    return {"type": "object", "properties": properties, "additionalProperties": False, **more}
+
+
+def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
+    signals = {
+        signal.name: {
+            **_answers(signal),
+            "description": " ".join(
+                [signal.question or signal.label, *(f"{k}: {v}." for k, v in signal.anchors.items())]
+            ),
+        }
+        for signal in catalogue.signals
+    }
+    beside: Schema = {
+        item.name: {"description": item.label, "anyOf": [{"enum": [*item.levels, None]}, BLANK]}
+        for item in catalogue.inputs
+    }
+    words = [*sorted(OFFER | NO_OFFER), True, False, 1, 0, None]
+    beside[catalogue.outcome] = {"description": "The outcome; not looked at.", "anyOf": [{"enum": words}, BLANK]}
+    for name in catalogue.columns:
+        if name not in signals and name not in beside:
+            beside[name] = {"type": ["string", "number", "boolean", "null"], "description": "Context; not looked at."}
+    apart = {**beside, RATINGS: _ref("Ratings")}
+    many = {"type": "array", "items": _ref("Interview"), "minItems": 1, "maxItems": settings.max_interviews}
+    return {
+        "Ratings": _object(signals, description="Ratings by signal; null or left out: not observed."),
+        "Interview": {
+            "description": f"Ratings by signal with context beside them, or the ratings apart, under '{RATINGS}'.",
+            "anyOf": [_object({**signals, **beside}), _object(apart, required=[RATINGS])],
+        },
+        "Interviews": {"anyOf": [_ref("Interview"), many]},
+    }
+
+
+def _answers(signal: Signal) -> Schema:
+    """Write what may be answered for a signal: a rating on its scale, a code, or nothing."""
+    rating: Schema = {"type": ["number", "null"], "minimum": signal.scale.low, "maximum": signal.scale.high}
+    codes = [*dict.fromkeys((*signal.not_observed, *signal.not_applicable, *signal.codes))]
+    return {"anyOf": [rating, {"enum": codes}]} if codes else rating
+
+
+def _answered(catalogue: Catalogue) -> Schema:
+    trained_on = {"type": "object", "properties": {"source": TEXT, "digest": TEXT, "n": COUNT}, "required": ["n"]}
+    identity: Schema = {"name": TEXT, "fingerprint": TEXT, "created_at": TEXT, "trained_on": trained_on}
+    contribution = {
+        "signal": TEXT,
+        "family": TEXT,
+        "side": {"enum": [*SIDES, None]},
+        "rating": {"type": ["number", "string", "null"]},
+        "log_odds": {**NUMBER, "description": "What it adds; with all others and the baseline, the log-odds."},
+        "implied": {
+            **NUMBER,
+            "description": "The part of log_odds that is what its rating says of signals that were not rated; 0 where "
+            "all were. The rest is its own.",
+        },
+    }
+    interval = {"level": SHARE, "low": SHARE, "high": SHARE}
+    answer = {
+        "offer_probability": SHARE,
+        "interval": _object(interval, required=[*interval]),
+        "base_rate": SHARE,
+        "log_odds": NUMBER,
+        "baseline": NUMBER,
+        "contributions": {"type": "array", "items": _object(contribution, required=[*contribution])},
+        "families": {"type": "object", "additionalProperties": NUMBER},
+        "feature_importances": SIZES,
+        "not_rated": {"type": "array", "items": {"enum": [*catalogue.names]}},
+        "notes": {"type": "array", "items": TEXT},
+        "model": {"type": "object", "properties": identity, "required": [*identity]},
+    }
+    row, place = {"type": ["integer", "null"]}, {"type": ["string", "null"]}
+    problem = {"row": row, "field": place, "found": TEXT, "problem": TEXT}
+    refusal = {"error": TEXT, "problems": {"type": "array", "items": _object(problem, required=[*problem])}}
+    catalogue_told = {"name": TEXT, "title": TEXT, "columns": {"type": "object"}, "families": {"type": "object"}}
+    catalogue_told |= {"inputs": {"type": "object"}, "signals": {"type": "array", "items": {"type": "object"}}}
+    importances: Schema = dict.fromkeys(("feature_importances", "family_importances", "side_importances"), SIZES)
+    rows: Schema = {"type": "array", "items": {"type": "object"}}
+    told_model: Schema = {**identity, **importances, "simulated": TRUTH, "notes": answer["notes"]}
+    gaps: Schema = {"slope": NUMBER, "mean": SHARE, "most": SHARE}
+    told_model |= {"base_rate": SHARE, "intercept": NUMBER, "versions": {"type": "object"}}
+    told_model |= {"gaps": _object(gaps, required=[*gaps])}
+    told_model |= {"shape_functions": rows, "strongest_pairs": rows, "catalogue": _ref("Catalogue")}
+    shown: Schema = {"name": TEXT, "fingerprint": TEXT, "simulated": TRUTH}
+    figure: Schema = {"value": NUMBER, "low": NUMBER, "high": NUMBER, "n": COUNT}
+    figures: Schema = {"type": "object", "additionalProperties": _object(figure, required=[*figure])}
+    measured: Schema = {"anyOf": [{"type": "object", "additionalProperties": figures}, {"type": "null"}]}
+    listed: Schema = {**shown, **importances, "n": COUNT, "measured": measured}
+    ready: Schema = {
+        "ready": TRUTH,
+        "model": _object(shown, required=[*shown]),
+        "trouble": {"type": ["string", "null"]},
+    }
+    return {
+        "Answer": _object(answer, required=[*answer]),
+        "Answers": {"anyOf": [_ref("Answer"), {"type": "array", "items": _ref("Answer"), "minItems": 1}]},
+        "Refusal": _object(refusal, required=[*refusal]),
+        "Model": _object(told_model, required=[*told_model]),
+        "Importances": _object(listed, required=[*listed]),
+        "Catalogue": _object(catalogue_told, required=[*catalogue_told]),
+        "Health": _object({"status": {"const": "ok"}}, required=["status"]),
+        "Ready": _object(ready, required=[*ready]),
+    }

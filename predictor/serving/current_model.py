@@ -1,0 +1,93 @@
+"""The model that is served, picked up anew when its file changes, without a restart and without a failed request."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from threading import Lock
+
+from predictor.errors import ModelError
+from predictor.model.offer_model import OfferModel
+from predictor.serving.api.answers import model_parts
+
+log = logging.getLogger(__name__)
+
+Stamp = tuple[Path, int, int, int]
+
+
+class CurrentModel:
+    """The model of a file, as the file is now.
+
+    A file that cannot be read keeps the model of before, and `trouble` says why.
+
+    Parameters
+    ----------
+    path
+        The model file.
+    fallback
+        A model file that is served while there is none at `path`.
+
+    Attributes
+    ----------
+    trouble
+        Why the file, as it is now, is not what is served; None where it is.
+    reloads
+        How often another file was picked up.
+
+    Raises
+    ------
+    ModelError
+        If there is no usable model to begin with.
+
+    Examples
+    --------
+    >>> from predictor.model.offer_model import PUBLISHED
+    >>> CurrentModel(PUBLISHED)().name
+    'published-evidence'
+    """
+
+    def __init__(self, path: Path, fallback: Path | None = None) -> None:
+        self.path, self.fallback = path.absolute(), fallback and fallback.absolute()
+        self.trouble: str | None = None
+        self.reloads = 0
+        self._lock = Lock()
+        if self.path.exists() and not self.path.is_file():  # a pipe would be waited for, each time anew
+            raise ModelError(f"{self.path}: is not an ordinary file; name a model file")
+        self._stamp = self._look()
+        self._model = OfferModel.load(self._stamp[0] if self._stamp else self.path)
+        model_parts(self._model)
+
+    def __call__(self) -> OfferModel:
+        """Give the model, after a look at its file, which takes microseconds."""
+        stamp = self._look()
+        if stamp != self._stamp and self._lock.acquire(blocking=False):  # who comes meanwhile gets the old one
+            try:
+                self._take(stamp)
+            finally:
+                self._lock.release()
+        return self._model
+
+    def _look(self) -> Stamp | None:
+        """Give what changes when a file is replaced or written to; None where there is none."""
+        for path in (self.path, self.fallback):
+            try:
+                found = path.stat() if path else None
+            except OSError:
+                continue
+            if path and found:
+                return path, found.st_ino, found.st_mtime_ns, found.st_size
+        return None
+
+    def _take(self, stamp: Stamp | None) -> None:
+        try:
+            if stamp is None:
+                raise ModelError(f"{self.path}: no such model; the one of before is served")
+            model = OfferModel.load(stamp[0])
+            model_parts(model)  # its first answer makes what later ones need
+        except ModelError as error:
+            self.trouble = str(error).replace(str(self.path), self.path.name)  # where it lies is nobody's business
+            log.error("model not picked up", extra={"told": {"trouble": self.trouble, "served": self._model.name}})
+        else:
+            self._model, self.trouble, self.reloads = model, None, self.reloads + 1
+            log.info("model picked up", extra={"told": {"model": model.name, "fingerprint": model.fingerprint}})
+        self._stamp = stamp

@@ -1,0 +1,154 @@
+"""One training on the journal at a time, in a process of its own, so that the server answers meanwhile."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from dataclasses import dataclass, replace
+from datetime import datetime
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from threading import Lock
+
+from predictor.atomic import write_bytes
+from predictor.errors import ConfigError, PredictorError
+from predictor.journal.store import Journal
+from predictor.model.offer_model import OfferModel
+
+MODEL = "model.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """How a training stands.
+
+    Attributes
+    ----------
+    folder
+        Where its model will be; the folder's name is the model's.
+    running
+        Whether it is under way.
+    done, total
+        Fits of the cross-validation; both 0 before the first, and where rows are too few for one.
+    told
+        How the new model stands to the present one, in words; None where it has not ended well.
+    n, offers
+        Interviews learned from, and how many of them ended in an offer.
+    score
+        ROC AUC with its interval, in words; None where rows are too few for one.
+    trouble
+        Why it ended without a model; None where it did not.
+    adopted
+        Whether the new model has become the one that is served.
+    """
+
+    folder: Path
+    running: bool = True
+    done: int = 0
+    total: int = 0
+    told: str | None = None
+    n: int = 0
+    offers: int = 0
+    score: str | None = None
+    trouble: str | None = None
+    adopted: bool = False
+
+
+class Training:
+    """The training that runs, or ran last; nothing is kept of those before."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._state: State | None = None
+        self._process: BaseProcess | None = None
+        self._channel: Connection | None = None
+
+    def start(self, journal: Path, model: Path, models: Path) -> None:
+        """Begin, unless one is running already.
+
+        Parameters
+        ----------
+        journal
+            What to train on.
+        model
+            The model in use, which the new one is held against.
+        models
+            The folder of trainings; the new one gets a folder of its own in it, named by the time.
+        """
+        with self._lock:
+            if self._look() and self._state and self._state.running:
+                return
+            folder = models / f"journal-{datetime.now():%Y-%m-%d-%H%M%S}"
+            context = multiprocessing.get_context("spawn")
+            self._channel, theirs = context.Pipe(duplex=False)
+            self._process = context.Process(target=_train, args=(theirs, journal, model, folder), daemon=True)
+            self._process.start()
+            theirs.close()  # so that the end of the process is seen
+            self._state = State(folder)
+
+    @property
+    def state(self) -> State | None:
+        """How it stands now; None where none was begun."""
+        with self._lock:
+            return self._look()
+
+    def adopt(self, served: Path) -> None:
+        """Make the new model the one that is served.
+
+        Raises
+        ------
+        ConfigError
+            If there is no new model.
+        OSError
+            If the file cannot be written.
+        """
+        with self._lock:
+            state = self._look()
+            if state is None or state.told is None:
+                raise ConfigError("there is no new model; train one first")
+            write_bytes(served, (state.folder / MODEL).read_bytes())
+            self._state = replace(state, adopted=True)
+
+    def _look(self) -> State | None:
+        """Take in what the process has said."""
+        while self._state and self._state.running and self._channel and self._process:
+            try:
+                if not self._channel.poll():
+                    break
+                self._state = replace(self._state, **self._channel.recv())
+            except (EOFError, OSError):
+                self._process.join(5)
+                why = f"The training ended by itself, exit code {self._process.exitcode}; the log may say why"
+                self._state = replace(self._state, running=False, trouble=why)
+            if not self._state.running:
+                self._channel.close()
+        return self._state
+
+
+def _train(channel: Connection, journal: Path, model: Path, folder: Path) -> None:
+    """Train in a process of its own; say how it goes through the channel."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it holds is given back
+    if hasattr(os, "nice"):
+        os.nice(10)  # answers come first
+    from predictor.pipeline.run import train_on_journal
+
+    try:
+        present = OfferModel.load(model)
+        learned = train_on_journal(
+            Journal.existing(journal, present.catalogue),
+            present,
+            folder,
+            progress=lambda done, total: channel.send({"done": done, "total": total}),
+        )
+    except (PredictorError, OSError) as error:
+        channel.send({"running": False, "trouble": str(error).replace(str(journal), journal.name)})
+        return
+    result = learned.kept.result
+    score = str(result.scores["roc_auc"]) if result.scores else None
+    channel.send(
+        {"running": False, "told": learned.told, "n": len(result.y), "offers": int(result.y.sum()), "score": score}
+    )

@@ -1,0 +1,121 @@
+"""What a person filled in: ratings, who rated, the base rate and the line to get past, read from a form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData, UploadFile
+
+from predictor.model.offer_model import OfferModel
+from predictor.ratings.catalogue import NOT_APPLICABLE
+from predictor.serving.api.answers import Refusal
+from predictor.serving.security import check_csrf
+
+RATING, INPUT = "rating.", "input."  # what the fields of signals and inputs begin with
+LINE = 50.0  # per cent
+
+
+async def checked_form(request: Request) -> AsyncIterator[FormData]:
+    """Read a form that was on a page of ours; its files are closed with the answer."""
+    async with request.form() as form:
+        await check_csrf(request)
+        yield form
+
+
+Form = Annotated[FormData, Depends(checked_form)]
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A rating form, filled in.
+
+    Attributes
+    ----------
+    ratings
+        By signal name, or "not applicable"; what was not observed is left out.
+    inputs
+        The words of inputs, such as who rated; what nobody said is left out.
+    base_rate
+        The user's own share of offers, 0 to 1; None: the model's.
+    line
+        Likelihood, 0 to 1, that "what goes with it" looks past.
+    """
+
+    ratings: Mapping[str, float | str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    base_rate: float | None = None
+    line: float = LINE / 100
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What `OfferModel.predict` takes."""
+        return {**self.inputs, "ratings": dict(self.ratings)}
+
+    @classmethod
+    def read(cls, form: FormData, model: OfferModel) -> Rated:
+        """Read it from a form; names that the model does not know stay, so that it refuses them.
+
+        Raises
+        ------
+        Refusal
+            422, if a rating is no number or a share is not between 0 and 100 %.
+        """
+        ratings: dict[str, float | str] = {}
+        inputs = {}
+        for name in form:
+            value = text(form, name)
+            if name.startswith(RATING) and value:
+                try:
+                    ratings[name.removeprefix(RATING)] = value if value == NOT_APPLICABLE else float(value)
+                except ValueError:
+                    raise Refusal(422, "is not a number", field=name, found=value) from None
+            elif name.startswith(INPUT) and value:
+                inputs[name.removeprefix(INPUT)] = value
+        base_rate = _share(form, "base_rate")
+        if base_rate is not None and percent(base_rate) == percent(model.base_rate):  # as shown, so not changed
+            base_rate = None
+        return cls(ratings, inputs, base_rate, _share(form, "line") or LINE / 100)
+
+
+def text(form: FormData, name: str) -> str:
+    """Give a field as text without spaces around it; empty where it is not there."""
+    value = form.get(name, "")
+    return "" if isinstance(value, UploadFile) else value.strip()
+
+
+def day(form: FormData, name: str) -> date | None:
+    """Give a field as a day; None where it is empty.
+
+    Raises
+    ------
+    Refusal
+        422, if it is no day.
+    """
+    value = text(form, name)
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        raise Refusal(422, "is not a day; write it as in 2026-05-31", field=name, found=value) from None
+
+
+def percent(share: float) -> str:
+    """Write a share as per cent with one decimal, without the sign."""
+    return f"{100 * share:.1f}"
+
+
+def _share(form: FormData, name: str) -> float | None:
+    value = text(form, name)
+    if not value:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < 100:
+        raise Refusal(422, "write per cent above 0 and below 100, as in 35", field=name, found=value)
+    return number / 100

@@ -1,0 +1,60 @@
+"""Train on the journal from a page, see how it goes, and take the new model into use."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from predictor.journal.entry import OFFER, TOLD
+from predictor.journal.store import Journal
+from predictor.serving.api.answers import Refusal
+from predictor.serving.settings import Settings
+from predictor.serving.web.forms import Form
+from predictor.serving.web.journal_pages import Kept
+from predictor.serving.web.pages import page
+
+training_pages = APIRouter(prefix="/train", include_in_schema=False)
+
+
+@training_pages.get("")
+def show(request: Request, journal: Kept) -> Response:
+    """Show what there is to learn from, and how the training stands."""
+    return _page(request, "train.html", journal)
+
+
+@training_pages.get("/progress")
+def progress(request: Request, journal: Kept) -> Response:
+    """Give the part of the page that changes."""
+    return _page(request, "progress.html", journal)
+
+
+@training_pages.post("")
+def start(request: Request, form: Form) -> Response:
+    """Begin a training, unless one is running."""
+    settings: Settings = request.app.state.settings
+    assert settings.journal
+    present = settings.model if settings.model.is_file() else settings.fallback or settings.model
+    request.app.state.training.start(settings.journal, present, settings.models)
+    return RedirectResponse("/train", 303)
+
+
+@training_pages.post("/adopt")
+def adopt(request: Request, form: Form) -> Response:
+    """Make the new model the one that is served; the server picks it up as it would any other."""
+    settings: Settings = request.app.state.settings
+    if not _adoptable(settings):
+        raise Refusal(409, "this server was started with a model of its own choice; start it without --model")
+    request.app.state.training.adopt(settings.model)
+    return RedirectResponse("/train", 303)
+
+
+def _page(request: Request, template: str, journal: Journal) -> Response:
+    state, adoptable = request.app.state.training.state, _adoptable(request.app.state.settings)
+    outcomes = journal.outcomes()
+    n, offers = sum(outcomes[outcome] for outcome in TOLD), outcomes[OFFER]
+    return page(request, template, training=state, adoptable=adoptable, n=n, offers=offers)
+
+
+def _adoptable(settings: Settings) -> bool:
+    """Whether the champion is served, which is a copy; a model that somebody named must not be overwritten."""
+    return settings.fallback is not None

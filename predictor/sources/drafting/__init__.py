@@ -1,0 +1,1 @@
+"""A catalogue drafted from somebody's own file."""

@@ -1,0 +1,1 @@
+"""Train on ratings: cross-validate, compare, fit on everything."""

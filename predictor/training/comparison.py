@@ -1,0 +1,362 @@
+"""Which of two models is better, beyond noise: on rows that neither had seen, the same for both.
+
+What a model said of rows while it had not seen them is kept beside it (`OutOfFold`). A later model, perhaps trained on
+more interviews, is then held against it row by row: where both learned from a row, by what they said out of fold;
+where only the later one did, by what the earlier one says now.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from predictor.atomic import write_text
+from predictor.errors import ConfigError, ModelError
+from predictor.evaluation.scores import Metric, Resampling, Score, gain, log_loss, roc_auc
+from predictor.model.tables import Floats
+from predictor.ratings.ratings import Ratings
+
+if TYPE_CHECKING:
+    from predictor.training.train import TrainingResult
+
+Keys = NDArray[np.unsignedinteger[Any]]
+
+POOL, CHAMPION = "pool", "champion"
+FEWEST = 30  # rows of each outcome under which two models are not told apart
+DRAWS = 1000
+# A line of a leaderboard is beyond noise when its difference exceeds so many times the half width of its 90 % interval,
+# about 2 standard deviations: rows and folds are the same for all.
+BEYOND = 1.2
+# For a promotion it takes about 3. Resampling rows does not see the luck of folds, nor that of the one champion: on
+# simulated interviews 2 promoted 8 or 9 equal challengers of 100, and 3 none (`experiments/benchmark/promotion.py`).
+CLEARLY = 1.7
+
+
+def keys(ratings: Ratings) -> tuple[Keys, Keys]:
+    """Name rows and their groups by what they hold, so that they are known again in another file.
+
+    Parameters
+    ----------
+    ratings
+        n rows.
+
+    Returns
+    -------
+    tuple of arrays of shape (n,)
+        A number for each row, from its ratings, inputs, outcome and group, and one for its group (the row itself where
+        there are no groups). Equal rows are numbered through, so that no two rows share a key.
+
+    Examples
+    --------
+    >>> from predictor import simulate_interviews
+    >>> some = simulate_interviews(50, seed=1).labelled()
+    >>> whole, part = keys(some)[0], keys(some.rows([3, 1]))[0]
+    >>> bool((part == whole[[3, 1]]).all())
+    True
+    """
+    frame = pd.DataFrame(ratings.values, columns=list(ratings.catalogue.names)).sort_index(axis=1)
+    frame["outcome"] = ratings.y
+    for item in ratings.catalogue.inputs:
+        frame[item.name] = ratings.codes(item)
+    group = None if ratings.groups is None else pd.Series(ratings.groups.astype(str))
+    frame["group"] = "" if group is None else group
+    plain = pd.util.hash_pandas_object(frame, index=False)
+    frame["copy"] = plain.groupby(plain).cumcount()
+    rows: Any = pd.util.hash_pandas_object(frame, index=False).to_numpy(np.uint64)
+    together: Any = rows if group is None else pd.util.hash_pandas_object(group, index=False).to_numpy(np.uint64)
+    return rows, together
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """What models that had not seen a row said of it.
+
+    Attributes
+    ----------
+    rows, groups
+        Keys, shape (n,); see `keys`.
+    y
+        Outcomes 0 or 1, shape (n,).
+    p
+        Probabilities of an offer, shape (repeats, n); no repeats where the rows were too few to measure anything.
+    folds
+        Number of the fold, from 0 in each repeat, shape (repeats, n).
+    """
+
+    rows: Keys
+    groups: Keys
+    y: Floats
+    p: Floats
+    folds: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, result: TrainingResult) -> OutOfFold:
+        """Take what a training found."""
+        nothing = np.empty((0, len(result.y)))
+        p = result.out_of_fold.get(result.config.model, nothing)
+        return cls(*result.keys, result.y, p, result.folds if len(p) else nothing.astype(np.int64))
+
+    def ordered_as(self, other: OutOfFold) -> OutOfFold | None:
+        """Take the rows in another's order; None where they are not the same rows."""
+        place = pd.Index(self.rows).get_indexer(pd.Index(other.rows))
+        if len(self.rows) != len(other.rows) or not len(place) or (place < 0).any():
+            return None
+        return OutOfFold(other.rows, other.groups, other.y, self.p[:, place], self.folds[:, place])
+
+    @classmethod
+    def none(cls) -> OutOfFold:
+        """Make one of a model that learned from no rows."""
+        empty = np.empty(0, dtype=np.uint64)
+        return cls(empty, empty, np.empty(0), np.empty((0, 0)), np.empty((0, 0), dtype=np.int64))
+
+    @classmethod
+    def read(cls, path: str | Path) -> OutOfFold:
+        """Read what `write` wrote.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing or damaged.
+        """
+        try:
+            table = pd.read_csv(path, dtype={"row": np.uint64, "group": np.uint64})
+            repeats = sum(str(name).startswith("probability_") for name in table)
+            columns = [[f"{kind}_{repeat}" for repeat in range(repeats)] for kind in ("probability", "fold")]
+            p, folds = (table[names].to_numpy().T for names in columns)
+            return cls(
+                table["row"].to_numpy(), table["group"].to_numpy(), table["outcome"].to_numpy(float), p,
+                folds.astype(np.int64),
+            )  # fmt: skip
+        except (OSError, KeyError, ValueError) as error:
+            raise ModelError(f"{path}: no out-of-fold predictions of a training: {error}; train it again") from None
+
+    def write(self, path: str | Path) -> Path:
+        """Write a CSV file, a row an interview: keys, outcome, and probability and fold of each repeat."""
+        table = pd.DataFrame({"row": self.rows, "group": self.groups, "outcome": self.y.astype(int)})
+        for repeat, (p, fold) in enumerate(zip(self.p, self.folds, strict=True)):
+            table[f"probability_{repeat}"], table[f"fold_{repeat}"] = p, fold
+        text = io.StringIO()
+        table.to_csv(text, index=False, lineterminator="\n")
+        return write_text(path, text.getvalue())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a challenger is better than the champion.
+
+    Attributes
+    ----------
+    gain
+        Log-loss that the challenger saves against the champion on the same rows; None where there are too few.
+    n
+        Rows on which both could be judged.
+    left_out
+        Rows that the champion may know something of (another row of the same person), or cannot answer.
+
+    Examples
+    --------
+    >>> print(Verdict(Score(0.024, 0.012, 0.036, 800), 800, 0))
+    Better beyond noise: it saves 0.024 (0.012 to 0.036) of log-loss, n = 800.
+    >>> print(Verdict(Score(0.004, -0.008, 0.016, 800), 800, 0))
+    No better beyond noise: it saves 0.004 (-0.008 to 0.016) of log-loss, n = 800.
+    """
+
+    gain: Score | None
+    n: int
+    left_out: int
+
+    @property
+    def better(self) -> bool:
+        """Whether the gain is beyond noise."""
+        return self.gain is not None and self.gain.value > CLEARLY * (self.gain.high - self.gain.value)
+
+    def __str__(self) -> str:
+        rows = "1 row was" if self.left_out == 1 else f"{self.left_out:,} rows were"
+        out = f" {rows} left out: the champion knows people in them, or cannot answer."
+        told = out if self.left_out else ""
+        if self.gain is None:
+            return f"Cannot be told: {self.n:,} rows are too few, or of one outcome; {FEWEST} of each are needed.{told}"
+        word = "Better" if self.better else "No better"
+        return f"{word} beyond noise: it saves {self.gain} of log-loss, n = {self.n:,}.{told}"
+
+
+def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floats] | None = None) -> Verdict:
+    """Hold a challenger against the champion on the rows that the challenger learned from.
+
+    Groups are resampled as a whole. Where both learned from the same rows with the same folds, the luck of the folds
+    is the same for both.
+
+    Parameters
+    ----------
+    challenger, champion
+        What each said of rows that it had not seen.
+    answers
+        Gives the probabilities, shape (n,), that the champion gives the challenger's rows now, NaN where it cannot;
+        called only if there are rows that the champion did not learn from.
+    """
+    place = pd.Index(champion.rows).get_indexer(pd.Index(challenger.rows))
+    both = place >= 0
+    repeats = min(len(challenger.p), len(champion.p)) or len(challenger.p)
+    theirs = np.full((repeats, len(challenger.rows)), np.nan)
+    if len(champion.p):
+        theirs[:, both] = champion.p[:repeats, place[both]]
+    new = ~both & ~np.isin(challenger.groups, champion.groups)
+    if repeats and new.any() and answers:
+        theirs[:, new] = answers()[new]
+    usable = ~np.isnan(theirs).any(axis=0) & (repeats > 0)
+    y, n = challenger.y[usable], int(usable.sum())
+    left_out = len(usable) - n
+    if min(y.sum(), n - y.sum()) < FEWEST:
+        return Verdict(None, n, left_out)
+    resampling = Resampling(challenger.groups[usable], DRAWS, seed=0)
+    return Verdict(gain(y, challenger.p[:repeats, usable], theirs[:, usable], resampling), n, left_out)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a leaderboard.
+
+    Attributes
+    ----------
+    name
+        Of the experiment, or "champion (version N)".
+    log_loss, roc_auc
+        On rows not seen.
+    difference
+        Log-loss minus that of the reference on the same rows; None for the reference itself.
+    """
+
+    name: str
+    log_loss: Score
+    roc_auc: Score
+    difference: Score | None
+
+    @property
+    def word(self) -> str:
+        """How it stands to the reference, beyond noise or not."""
+        gap = self.difference
+        if gap is None:
+            return "reference"
+        if gap.value == gap.low == gap.high == 0:
+            return "same"  # the same predictions: the experiment that the champion came from
+        beyond = abs(gap.value) > BEYOND * (gap.high - gap.value)
+        return ("worse" if gap.value > 0 else "better") if beyond else "level"
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Trainings on the same rows, ranked by log-loss, each held against one reference.
+
+    Attributes
+    ----------
+    entries
+        The best first.
+    reference
+        The entry that the differences are to; one of `entries`.
+    why
+        Why it is the reference, as a sentence.
+    """
+
+    entries: tuple[Entry, ...]
+    reference: Entry
+    why: str
+
+    @property
+    def best(self) -> Entry:
+        """The experiment with the lowest log-loss; the champion is none of them."""
+        return next(entry for entry in self.entries if not entry.name.startswith(CHAMPION))
+
+    @property
+    def against(self) -> str:
+        """The reference, as it stands in a sentence."""
+        return f"the {self.reference.name}" if self.reference.name.startswith(CHAMPION) else self.reference.name
+
+    @property
+    def headline(self) -> str:
+        """What came of it, in one sentence."""
+        best, other = self.best, self.against
+        told = f"{best.name} has the lowest log-loss of the experiments, {best.log_loss}, n = {best.log_loss.n:,}"
+        verdict = {
+            "reference": "it is what the others are held against",
+            "same": f"its predictions are those of {other}",
+            "level": f"against {other} that is no more than noise: {best.difference}",
+        }.get(best.word, f"{best.word} than {other} beyond noise: {best.difference}")
+        return f"{told}; {verdict}."
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give the entries as flat rows, ready for CSV."""
+        rows = []
+        for rank, entry in enumerate(self.entries, 1):
+            row: dict[str, Any] = {"rank": rank, "experiment": entry.name, "verdict": entry.word}
+            for name, score in (
+                ("difference", entry.difference), ("log_loss", entry.log_loss), ("roc_auc", entry.roc_auc)
+            ):  # fmt: skip
+                for end in ("value", "low", "high"):
+                    row[name if end == "value" else f"{name}_{end}"] = round(getattr(score, end), 5) if score else None
+            rows.append(row | {"n": entry.log_loss.n, "reference": self.reference.name})
+        return rows
+
+
+def leaderboard(results: Mapping[str, TrainingResult], champion: tuple[str, OutOfFold] | None = None) -> Leaderboard:
+    """Rank trainings on the same rows and folds by log-loss, with paired differences to one reference.
+
+    Parameters
+    ----------
+    results
+        By experiment's name.
+    champion
+        Version of the present champion, and what was said of its rows out of fold. It is the reference if it learned
+        from the same rows; its folds may differ, which adds noise but no bias. Else that is the experiment "pool", or
+        the best where there is no "pool".
+
+    Raises
+    ------
+    ConfigError
+        If the trainings did not share their rows and folds.
+    """
+    found = {name: OutOfFold.of(result) for name, result in results.items()}
+    scored = {name: (result.scores["log_loss"], result.scores["roc_auc"]) for name, result in results.items()}
+    first, base = next(iter(found.items()))
+    for name, other in found.items():
+        if not (np.array_equal(other.rows, base.rows) and np.array_equal(other.folds, base.folds)):
+            raise ConfigError(f"'{name}' has other rows or folds than '{first}'; give them the same folds and seed")
+    resampling = Resampling(base.groups, DRAWS, seed=0)
+    reference = POOL if POOL in results else min(scored, key=lambda name: scored[name][0].value)
+    why = f"Held against {reference}, since there is no registered champion."
+    if champion:
+        version, theirs = champion
+        name, same = f"{CHAMPION} (version {version})", theirs.ordered_as(base)
+        why = f"Held against {reference}, since the {name} learned from other rows."
+        if same:
+            reference, why = (
+                name,
+                f"Held against the {name}, by what was said of the same rows while it had not seen them.",
+            )
+            found[name] = same
+            scored[name] = _scored(same, resampling)
+    them = found[reference]
+    entries = []
+    for name, (loss, auc) in scored.items():
+        gap = None if name == reference else _difference(found[name], them, resampling)
+        entries.append(Entry(name, loss, auc, gap))
+    entries.sort(key=lambda entry: entry.log_loss.value)
+    return Leaderboard(tuple(entries), next(entry for entry in entries if entry.difference is None), why)
+
+
+def _difference(one: OutOfFold, reference: OutOfFold, resampling: Resampling) -> Score:
+    repeats = min(len(one.p), len(reference.p))
+    return gain(one.y, reference.p[:repeats], one.p[:repeats], resampling)
+
+
+def _scored(said: OutOfFold, resampling: Resampling) -> tuple[Score, Score]:
+    def score(metric: Metric, highest: float) -> Score:
+        return resampling.score(lambda k, w: metric(said.y, said.p[k], w), len(said.p), len(said.y), (0.0, highest))
+
+    return score(log_loss, np.inf), score(roc_auc, 1.0)

@@ -1,0 +1,140 @@
+"""Data quality: facts are counted right; every warning comes for data made for it, and none for clean data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.model_selection import KFold
+
+from predictor import Catalogue, Ratings, TrainingResult, simulate_interviews
+from predictor.evaluation.data_quality import data_quality, find_warnings, revealing_signals
+from predictor.evaluation.importance import Importance
+from predictor.evaluation.scores import Resampling, Score
+
+
+@pytest.fixture(scope="module")
+def known() -> Ratings:
+    return simulate_interviews(400, seed=8).labelled()
+
+
+def warn(ratings: Ratings, **measured: Any) -> list[str]:
+    """Warnings of ratings, and of figures that stand for a training's; SIMULATED left out."""
+    told = {
+        "scores": {},
+        "scores_by_role": {},
+        "roles": None,
+        "importances": {},
+        "fits": 25,
+        "revealing": {},
+        **measured,
+    }
+    found = find_warnings(ratings, {"n_outcome_unknown": 0, "scores": {}}, data_quality(ratings), **told)
+    return [warning for warning in found if not warning.startswith("SIMULATED")]
+
+
+def with_column(ratings: Ratings, name: str, column: Any) -> Ratings:
+    return replace(ratings, columns={**ratings.columns, name: np.asarray(column, dtype=object)})
+
+
+def test_facts_are_counted_right(catalogue: Catalogue) -> None:
+    first, second, third = catalogue.names[:3]
+    rows = [
+        {"candidate_id": "a", first: 5, second: 5, third: 5, "offer": "yes"},  # flat
+        {"candidate_id": "b", first: 5, second: 5, third: 5, "offer": "yes"},  # flat, and the same again
+        {"candidate_id": "b", first: 5, second: 5, third: 5, "offer": "no"},  # another outcome is another row
+        {"candidate_id": "b", first: 1, second: 1, "offer": "no"},  # two alike say nothing
+    ]
+    facts = data_quality(Ratings.from_records(rows, catalogue))
+    assert (facts.n, facts.duplicates, facts.flat) == (4, 1, 3)
+    assert (facts.groups, facts.largest_group, facts.crowd) == (2, 3, (1 + 3 * 3) / 4)
+    assert (facts.floor[first], facts.ceiling[first], facts.rated[third], facts.missing[third]) == (0.25, 0.75, 3, 0.25)
+    empty = data_quality(Ratings.from_records(rows, catalogue).rows(np.array([], dtype=int)))
+    assert (empty.n, empty.duplicates, empty.missing[first]) == (0, 0, 1)
+
+
+def test_clean_data_give_no_warning(known: Ratings, result: TrainingResult) -> None:
+    assert warn(known) == []
+    kinds = [warning.split(":")[0] for warning in result.warnings]
+    assert kinds == ["SIMULATED", f"{result.data['n_outcome_unknown']} rows without a known outcome were left out."]
+
+
+def test_the_same_candidate_in_many_rows(known: Ratings) -> None:
+    (told,) = warn(with_column(known, "candidate_id", [f"c{row // 8}" for row in range(len(known))]))
+    assert "same candidate_id in many rows" in told
+    assert f"{len(known)} rows are of {-(-len(known) // 8)}" in told
+
+
+def test_copied_rows_need_a_group(known: Ratings) -> None:
+    copied = known.rows(np.concatenate([np.arange(len(known)), np.arange(20)]))
+    assert warn(copied) == []  # under the same candidate they stay on one side of a split
+    (told,) = warn(with_column(copied, "candidate_id", range(len(copied))))
+    assert told.startswith(f"40 of {len(copied)} rows are the same as another")
+    few = known.catalogue.names[:4]  # with four signals rows are alike by chance
+    assert (
+        warn(with_column(copied, "candidate_id", range(len(copied))).without(set(known.catalogue.names) - {*few})) == []
+    )
+    columns = {name: column for name, column in copied.columns.items() if name != "candidate_id"}
+    assert warn(replace(copied, columns=columns))[0].startswith("No group column")
+
+
+def test_late_ratings_few_offers_and_empty_signals(known: Ratings) -> None:
+    late = with_column(known, "rated_on", ["2030-01-01"] * 3 + [""] * (len(known) - 3))
+    assert warn(with_column(late, "outcome_on", ["2029-12-31"] * len(known))) == [
+        "3 rows were rated after the outcome was known: such ratings tell the outcome."
+    ]
+    assert "Only" in warn(known.rows(np.arange(80)))[0]
+    values = known.values.copy()
+    values[:, 3] = np.nan
+    assert warn(replace(known, values=values)) == [f"Never rated: {known.catalogue.names[3]}."]
+
+
+@pytest.mark.parametrize(
+    ("roles", "by_role", "auc", "fires"),
+    [
+        (["interviewer"], {"interviewer": 0.80}, 0.80, False),
+        (["interviewer"], {"interviewer": 0.95}, 0.95, True),
+        (["candidate"], {"candidate": 0.80}, 0.80, True),  # what is usual for a decision-maker is not for a candidate
+        (["interviewer", "candidate"], {}, 0.83, False),
+        (["interviewer", "candidate"], {}, 0.88, True),  # no role has enough rows: the line of the mix
+        (None, {}, 0.88, False),
+        (None, {}, 0.92, True),
+    ],
+)
+def test_auc_too_good_for_its_role(
+    known: Ratings, roles: list[str] | None, by_role: dict[str, float], auc: float, fires: bool
+) -> None:
+    def score(value: float) -> dict[str, Score]:
+        return {"roc_auc": Score(value, value - 0.03, value + 0.03, 400)}
+
+    measured = {"scores": score(auc), "scores_by_role": {role: score(value) for role, value in by_role.items()}}
+    found = warn(known, **measured, roles=None if roles is None else np.array(roles))
+    assert [("suspiciously well" in told and "n = 400" in told) for told in found] == [True] * fires
+
+
+def test_a_signal_that_gives_the_outcome_away(known: Ratings) -> None:
+    folds = list(KFold(5, shuffle=True, random_state=0).split(known.values))
+    resampling = Resampling(np.arange(len(known)), 50, 0)
+    assert revealing_signals(known, folds, resampling) == {}
+    values = known.values.copy()
+    rng = np.random.default_rng(0)
+    values[:, 2] = np.where(rng.random(len(known)) < 0.95, 1 + 4 * known.y, 3)
+    values[known.y == 0, 7] = np.nan  # filled in for those only who had an offer
+    told = replace(known, values=values)
+    found = revealing_signals(told, folds, resampling)
+    assert set(found) == {known.catalogue.names[2], known.catalogue.names[7]}
+    warnings = [warning for warning in warn(told, revealing=found) if "gives the outcome away" in warning]
+    assert len(warnings) == 2
+    assert all(f"n = {len(known)}" in warning for warning in warnings)
+
+
+def test_unstable_importances(known: Ratings) -> None:
+    def importances(top: float) -> dict[str, Importance]:
+        score = Score(0.1, 0.0, 0.2, 400)
+        return {name: Importance(score, score, top) for name in known.catalogue.names}
+
+    assert warn(known, importances=importances(0.6)) == []
+    (told,) = warn(known, importances=importances(0.4))
+    assert "has 2.0 among its own 5, on average over 25 models" in told

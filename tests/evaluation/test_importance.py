@@ -1,0 +1,122 @@
+"""Importances: what was put in is found, what says nothing is near zero, and halo is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+import pytest
+
+from predictor import OfferClassifier, OfferModel, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
+from predictor.evaluation.importance import FoldImportance, alike, importances, measure
+from predictor.evaluation.scores import Resampling
+from predictor.model.subsets import signal_groups
+from predictor.reports.terminal import render_training
+
+QUICK = TrainingConfig(folds=3, repeats=1, resamples=100, challengers=())
+STRONG, WEAK = "next_steps_timeline", "candidate_enthusiasm"
+
+
+@pytest.fixture(scope="module")
+def planted() -> Ratings:
+    """Ratings without any order, and outcomes that follow one signal strongly and another a little."""
+    ratings = simulate_interviews(900, seed=1)
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 6, ratings.values.shape).astype(float)
+    strong, weak = (values[:, ratings.catalogue.names.index(name)] - 3 for name in (STRONG, WEAK))
+    p = 1 / (1 + np.exp(-(1.2 * strong + 0.5 * weak - 0.5)))
+    return replace(ratings, values=values, y=(rng.random(len(p)) < p).astype(float))
+
+
+@pytest.fixture(scope="module")
+def found(planted: Ratings) -> TrainingResult:
+    return train(planted, QUICK)
+
+
+def test_signals_put_in_are_found_and_the_others_say_nothing(found: TrainingResult) -> None:
+    assert list(found.importances)[:2] == [STRONG, WEAK]
+    for name in (STRONG, WEAK):
+        assert found.importances[name].permutation.low > 0
+        assert found.importances[name].top == 1
+    others = [item for name, item in found.importances.items() if name not in (STRONG, WEAK)]
+    assert all(abs(item.permutation.value) < 0.01 for item in others)
+    assert np.mean([item.permutation.low <= 0 <= item.permutation.high for item in others]) > 0.8
+    tops = [item.top for item in found.importances.values()]
+    assert sum(top for top in tops if top is not None) == pytest.approx(5)
+
+
+def test_contributions_are_the_models_own(found: TrainingResult) -> None:
+    model = found.model
+    assert {name: item.contribution.value for name, item in found.importances.items()} == pytest.approx(
+        model.feature_importances
+    )
+    for item in found.importances.values():
+        assert 0 <= item.contribution.low <= item.contribution.value <= item.contribution.high
+
+
+def test_families_and_sides_are_taken_together(found: TrainingResult, planted: Ratings) -> None:
+    added = found.model.contributions(planted.features.to_numpy())
+    kinds = signal_groups(planted.catalogue)
+    for kind, told in (("family", found.importances_by_family), ("side", found.importances_by_side)):
+        assert set(told) == set(kinds[kind])
+        for name, columns in kinds[kind].items():
+            assert told[name].contribution.value == pytest.approx(np.abs(added[:, columns].sum(axis=1)).mean())
+    assert next(iter(found.importances_by_family)) == "follow_up"
+    signals = len(planted.catalogue.names)
+    assert sorted(chain(*kinds["family"].values())) == list(range(signals + 1))
+    assert sorted(chain(*kinds["side"].values())) == list(range(signals))
+
+
+def test_a_group_is_permuted_as_one() -> None:
+    """Two columns that are copies: shuffled one by one each costs little, shuffled together they cost all."""
+    known = simulate_interviews(300, seed=1).labelled()
+    values = np.random.default_rng(0).integers(1, 6, known.values.shape).astype(float)
+    j, k = (known.catalogue.names.index(name) for name in ("next_steps_timeline", "next_steps_stages"))
+    values[:, k] = values[:, j]
+    y = (values[:, j] > 3).astype(float)
+    known = replace(known, values=values, y=y)
+    model = OfferClassifier(known.catalogue).fit(known.features, y).model_
+    X = known.features.to_numpy()
+    lost = measure(model, X, X, y, repeats=1, seed=(0,)).lost.mean(axis=0)
+    names = [name for members in signal_groups(known.catalogue).values() for name in members]
+    apart = lost[names.index("next_steps_timeline")] + lost[names.index("next_steps_stages")]
+    assert lost[names.index("follow_up")] > 1.2 * apart > 0
+
+
+def test_signals_rated_alike_are_named(planted: Ratings) -> None:
+    names, labels = planted.catalogue.names, [signal.label for signal in planted.catalogue.signals]
+    j, k = names.index(STRONG), names.index("mutual_respect")
+    values = planted.values.copy()
+    rng = np.random.default_rng(0)
+    values[:, k] = np.where(rng.random(len(values)) < 0.1, values[:, k], values[:, j])
+    values[rng.random(len(values)) < 0.2, k] = np.nan
+    copied = replace(planted, values=values)
+    both = (~np.isnan(values[:, [j, k]]).any(axis=1)).sum()
+    (told,) = alike(copied)
+    assert told.startswith(f"{labels[min(j, k)]} and {labels[max(j, k)]} are rated almost alike (r = 0.9")
+    assert f"n = {both:,}" in told
+    assert alike(planted) == ()
+    few = copied.rows(np.arange(250))
+    found = train(few, replace(QUICK, folds=2, resamples=20))
+    assert found.halo == alike(few)
+    assert len(found.halo) == 1
+    assert "read their importances together" in " ".join(render_training(found).split())
+    values[:] = values[:, [j]]
+    assert len(alike(replace(planted, values=values))) == 6  # a handful, and how many more
+
+
+def test_intervals_know_of_groups(model: OfferModel, interviews: Ratings) -> None:
+    """Every row four times under one candidate: four times the rows, and no more that is known."""
+    X = np.repeat(interviews.features.to_numpy()[:100], 4, axis=0)
+    count = sum(map(len, signal_groups(model.catalogue).values()))
+    lost = np.repeat(np.random.default_rng(0).normal(size=(100, count)), 4, axis=0)
+    folds = [
+        (0, np.arange(400), FoldImportance(np.zeros(count), lost)),
+        (0, np.arange(0), FoldImportance(np.ones(count), lost[:0])),
+    ]
+    widths = []
+    for groups in (np.repeat(np.arange(100), 4), np.arange(400)):
+        items = importances(model, X, folds, Resampling(groups, 300, 0))["signal"].values()
+        widths.append(np.mean([item.permutation.high - item.permutation.low for item in items]))
+    assert widths[0] == pytest.approx(2 * widths[1], rel=0.05)

@@ -1,0 +1,128 @@
+"""How good a model is with part of the signals: measured out of fold, kept in the model, and said where it matters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from predictor import Catalogue, OfferModel, TrainingConfig, TrainingResult, simulate_interviews, train
+from predictor.evaluation.scores import Score
+from predictor.model.subsets import Subset, subsets
+from predictor.serving.web.forms import Rated
+from predictor.serving.web.views import view
+from predictor.training.train import DirectionCost
+
+SHIPPED = Catalogue.shipped()
+NAMES = {part.name: part for part in subsets(SHIPPED)}
+
+
+def own(catalogue: Catalogue) -> list[str]:
+    return [signal.name for signal in catalogue.signals if signal.side == "candidate"]
+
+
+def test_parts_are_sides_families_and_some_at_random() -> None:
+    sides, families = ({word for s in SHIPPED.signals if (word := getattr(s, key))} for key in ("side", "family"))
+    at_random = {"random:3", "random:10"}
+    assert set(NAMES) == {"all", *at_random, *(f"side:{s}" for s in sides), *(f"family:{f}" for f in families)}
+    few = replace(SHIPPED, signals=SHIPPED.signals[:5])  # one family
+    assert [part.name for part in subsets(few)] == ["all", "side:interviewer", "side:candidate", "random:2", "random:3"]
+    one = replace(SHIPPED, signals=SHIPPED.signals[:1])
+    assert [part.name for part in subsets(one)] == ["all"]
+
+
+@pytest.mark.parametrize("part", NAMES.values(), ids=NAMES)
+def test_a_part_keeps_what_it_names_and_who_rated(part: Subset) -> None:
+    values = simulate_interviews(300, seed=2).labelled().features.to_numpy()
+    kept, p = part.keep(values, np.random.default_rng(0)), len(SHIPPED.signals)
+    assert (kept[:, p:] == values[:, p:]).all()
+    assert not (kept[:, part.others] == values[:, part.others]).any()
+    before, after = (~np.isnan(some[:, :p]) for some in (values, kept))
+    assert (kept[:, :p][after] == values[:, :p][after]).all()
+    count = before[:, part.signals].sum(axis=1)
+    assert (after.sum(axis=1) == np.minimum(count, part.count or p)).all()
+    if part.count:
+        assert (after.mean(axis=0) > 0.5 * part.count / p).all()  # every signal has its turn
+
+
+def test_everything_is_scored_as_the_model_is_and_less_is_worse(result: TrainingResult) -> None:
+    measured = result.partial_scores
+    assert list(measured) == list(NAMES)
+    for metric in ("log_loss", "roc_auc", "calibration_slope"):
+        assert measured["all"][metric].value == pytest.approx(result.scores[metric].value)
+    auc = {name: by["roc_auc"] for name, by in measured.items()}
+    assert auc["all"].value > auc["random:3"].value > 0.5
+    assert all(score.low < score.value < score.high and 0 < score.n <= result.data["n"] for score in auc.values())
+
+
+def test_thin_input_says_how_good_such_answers_are(result: TrainingResult, tmp_path: Path) -> None:
+    model = OfferModel.load(result.model.save(tmp_path / "model.json"))
+    follow_up = [signal.name for signal in SHIPPED.signals if signal.family == "follow_up"]
+    for names, part in (
+        (own(SHIPPED), "side:candidate"),
+        (own(SHIPPED)[:8], "side:candidate"),  # most of them
+        (follow_up, "family:follow_up"),
+        ([SHIPPED.names[0]], "random:3"),
+        (SHIPPED.names[:11], "random:10"),
+    ):
+        notes = model.predict(dict.fromkeys(names, 4)).notes
+        (thin,) = [note for note in notes if note.startswith("Thin input")]
+        auc = result.partial_scores[part]["roc_auc"]
+        assert f"With {NAMES[part].words}" in thin
+        assert f"{auc.value:.2f} (90 % interval {auc.low:.2f} to {auc.high:.2f}, n = {auc.n:,})" in thin
+    assert not [note for note in model.predict(dict.fromkeys(SHIPPED.names, 4)).notes if "Thin" in note]
+    plain = replace(model, trained_on={k: v for k, v in model.trained_on.items() if k != "partial_scores"})
+    assert "Thin input: 1 of 24 signals were rated." in plain.predict({SHIPPED.names[0]: 4}).notes
+
+
+def test_gaps_are_told_where_they_say_something(model: OfferModel) -> None:
+    ratings = dict.fromkeys(own(SHIPPED), 4)
+    assert not [note for note in model.predict(ratings).notes if note.startswith("Gaps")]
+    assert not list(model.gaps_note())
+    telling = replace(model, gaps=replace(model.gaps, slope=-0.6, mean=0.1))
+    answer = telling.predict(ratings)
+    left_out = sum(part.log_odds for part in answer.contributions if part.signal in answer.not_rated)
+    assert left_out == pytest.approx(-0.6 * 14 / 24)
+    (note,) = [note for note in answer.notes if note.startswith("Gaps")]
+    assert f"the 14 left out here add {left_out:+.2f} in log-odds" in note
+    assert "fewer offers" in next(telling.gaps_note())
+    full = telling.predict(dict.fromkeys(SHIPPED.names, 4))
+    assert not [note for note in full.notes if note.startswith("Gaps")]
+    shown = [bar for bar in view(telling, Rated(ratings)).reasons if bar.label == "14 signals left unrated"]
+    assert [bar.log_odds for bar in shown] == [pytest.approx(left_out)]
+
+
+def test_a_page_shows_what_ratings_imply_and_nothing_for_an_empty_form(model: OfferModel) -> None:
+    empty = view(model, Rated({}))
+    assert (empty.reasons, empty.answer.offer_probability) == ((), model.base_rate)
+    seen = view(model, Rated(dict.fromkeys(own(SHIPPED), 5)))
+    assert len(seen.reasons) == len(own(SHIPPED))
+    assert seen.implied
+    whole = view(model, Rated(dict.fromkeys(SHIPPED.names, 5)))
+    assert not whole.implied
+
+
+def test_the_cost_of_directions_is_measured_where_there_are_any(result: TrainingResult) -> None:
+    cost = result.direction_cost
+    assert cost
+    assert cost.cost.low < cost.cost.value < cost.cost.high
+    assert cost.cost.high - cost.cost.low < result.scores["log_loss"].high - result.scores["log_loss"].low  # paired
+    known = simulate_interviews(60, seed=1)
+    signals = tuple(replace(signal, better="either") for signal in SHIPPED.signals)
+    free = replace(known, catalogue=replace(SHIPPED, signals=signals))
+    assert train(free, TrainingConfig(repeats=1, resamples=20, challengers=())).direction_cost is None
+
+
+@pytest.mark.parametrize(
+    ("cost", "says"),
+    [
+        (Score(0.02, 0.01, 0.03, 300), "this costs 0.020"),
+        (Score(0.002, -0.01, 0.014, 300), "no cost beyond noise"),
+        (Score(-0.02, -0.03, -0.01, 300), "log-loss is lower for it by 0.020"),
+    ],
+)
+def test_what_the_cost_of_directions_says(cost: Score, says: str) -> None:
+    assert says in str(DirectionCost(cost))
+    assert "n = 300" in str(DirectionCost(cost))

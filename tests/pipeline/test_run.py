@@ -1,0 +1,158 @@
+"""A training's folder and its champion: one training a name, nothing of another is overwritten, nothing is left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from predictor import OfferModel, TrainingConfig, simulate_interviews
+from predictor.atomic import alone
+from predictor.cli import main
+from predictor.errors import ConfigError, ModelError, TrackingError
+from predictor.model.champions import champion_file, default_model, set_champion
+from predictor.model.offer_model import PUBLISHED
+from predictor.pipeline.run import MODEL, _one_training, _replace, compare_and_keep, train_and_keep
+from predictor.sources.files import write_csv
+from predictor.tracking import track
+
+SOME = simulate_interviews(60, seed=1)
+PRIOR = OfferModel.published()
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command line in a folder of its own, with nothing in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return lambda *words: CliRunner().invoke(main, words, catch_exceptions=False)
+
+
+def test_one_training_a_name(tmp_path: Path) -> None:
+    """Else a version could have the scores of one data set and the model of the other."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    with alone(folder, "ours"):
+        with pytest.raises(
+            ConfigError, match=r"another training writes to .*mine; wait until it is done, or give this"
+        ):
+            train_and_keep(SOME, TrainingConfig(), name="mine", experiment="pool", folder=folder)
+        with pytest.raises(ConfigError, match=r"another training writes to .*mine"):
+            compare_and_keep(SOME, {"pool": TrainingConfig()}, name="mine", folder=folder)
+        with pytest.raises(ConfigError, match=r"a training writes to .*mine; record it once that is done"):
+            track(folder, store=f"sqlite:///{tmp_path}/mlflow.db")
+        with _one_training(tmp_path / "other"):
+            assert {path.name for path in tmp_path.iterdir()} == {"mine", ".mine.lock", ".other.lock"}
+    with _one_training(folder):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"mine"}
+
+
+def test_the_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    inside, most = [0], [0]
+
+    def work() -> None:
+        for _ in range(200):
+            try:
+                with alone(tmp_path / "it", "taken"):
+                    inside[0] += 1
+                    most[0] = max(most[0], inside[0])
+                    inside[0] -= 1
+            except ConfigError:
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+
+
+def _fill(name: str) -> Callable[[Path], None]:
+    return lambda place: replace(PRIOR, name=name).save(place / MODEL) and None
+
+
+@pytest.mark.parametrize("killed", ["while it wrote", "between the names", "before the old one was removed"])
+def test_what_a_killed_training_left_is_put_right(tmp_path: Path, killed: str) -> None:
+    folder, fresh, old = (tmp_path / name for name in ("mine", ".mine.0123abcd", ".mine.0123abcd.old"))
+    _replace(folder, _fill("before"))
+    fresh.mkdir()
+    if killed == "while it wrote":
+        (fresh / MODEL).write_text("{")
+    else:
+        _fill("after")(fresh)
+        folder.rename(old)
+        if killed.startswith("before"):
+            fresh.rename(folder)
+    (tmp_path / ".mine.else.0123abcd").mkdir()  # another's
+    with _one_training(folder):
+        assert OfferModel.load(folder / MODEL).name == ("before" if killed == "while it wrote" else "after")
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", ".mine.else.0123abcd"}
+
+
+def test_a_linked_champion_is_replaced_and_what_it_points_at_is_kept(tmp_path: Path) -> None:
+    champion, mine = tmp_path / "champion.json", _replace(tmp_path / "mine", _fill("mine"))
+    champion.symlink_to("mine/model.json")
+    before = (mine / MODEL).read_bytes()
+    replaced = set_champion(replace(PRIOR, name="other", intercept=-1.0), tmp_path)
+    assert replaced and replaced.name == "mine"
+    assert (mine / MODEL).read_bytes() == before
+    assert not champion.is_symlink()
+    assert OfferModel.load(champion).name == "other"
+    assert {path.name for path in tmp_path.iterdir()} == {"champion.json", "mine"}
+
+
+def test_a_linked_folder_is_replaced_and_what_it_points_at_is_kept(tmp_path: Path) -> None:
+    theirs = _replace(tmp_path / "theirs", _fill("theirs"))
+    (tmp_path / "mine").symlink_to("theirs")
+    _replace(tmp_path / "mine", _fill("mine"))
+    assert OfferModel.load(theirs / MODEL).name == "theirs"
+    assert OfferModel.load(tmp_path / "mine" / MODEL).name == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "theirs"}
+
+
+def test_each_catalogue_has_its_champion(tmp_path: Path) -> None:
+    model = PRIOR
+    mine = replace(model, name="mine", catalogue=replace(model.catalogue, name="My signals / 2"))
+    assert default_model(tmp_path) == PUBLISHED
+    assert set_champion(mine, tmp_path) is None
+    assert default_model(tmp_path) == tmp_path / "champion-My-signals-2.json"
+    assert set_champion(model, tmp_path) is None
+    assert default_model(tmp_path) == tmp_path / "champion.json" == champion_file(tmp_path, model.catalogue.name)
+    (tmp_path / "champion.json").unlink()
+    set_champion(replace(mine, catalogue=replace(mine.catalogue, name="third")), tmp_path)
+    with pytest.raises(ModelError, match="--model champion-My-signals-2 or --model champion-third"):
+        default_model(tmp_path)
+
+
+def test_a_training_that_was_not_to_be_recorded_is_not_recorded_by_promote(run: Callable[..., Result]) -> None:
+    replace(PRIOR, name="other", trained_on={**PRIOR.trained_on, "n": 5}).save("experiments/models/champion.json")
+    write_csv(SOME, "few.csv")
+    Path("quick.toml").write_text('folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\n')
+    done = run("train", "few.csv", "-e", "quick.toml", "--name", "mine", "--no-track")
+    assert done.exit_code == 0
+    assert "predictor track experiments/models/mine --register, then predictor promote mine" in done.output
+    done = run("promote", "mine")
+    assert (done.exit_code, "was trained with --no-track" in done.stderr) == (2, True)
+    assert not Path("experiments/mlflow.db").exists()
+
+
+def test_reading_commands_make_no_store_and_name_the_place_where_they_looked(run: Callable[..., Result]) -> None:
+    assert "No version is registered yet" in run("history").output
+    done = run("pull")
+    assert (done.exit_code, str(Path.cwd() / "experiments/mlflow.db") in done.stderr) == (2, True)
+    assert not Path("experiments/mlflow.db").exists()
+    done = run("train", "few.csv", "-e", "no-such")
+    assert done.exit_code == 2
+    assert f"looked for no-such.toml in {Path.cwd() / 'experiments'}" in done.stderr
+    assert "which has none; work in the project's folder" in done.stderr
+
+
+def test_no_folder_is_not_recorded(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="no such folder"):
+        track(tmp_path / "none")

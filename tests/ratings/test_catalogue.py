@@ -1,0 +1,107 @@
+"""The catalogue: the shipped one is whole, others are read or refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from predictor import Catalogue
+from predictor.errors import CatalogueError
+from predictor.ratings.catalogue import SIDES, Scale
+
+
+def test_the_shipped_catalogue(catalogue: Catalogue) -> None:
+    assert len(catalogue.signals) == 24
+    assert list(catalogue.families) == ["engagement", "clarity", "alignment", "body_language", "follow_up"]
+    for family in catalogue.families:
+        sides = {signal.side for signal in catalogue.signals if signal.family == family}
+        assert "candidate" in sides
+        assert sides & {"interviewer", "both"}
+    for signal in catalogue.signals:
+        assert signal.name == signal.name.lower()
+        assert signal.side in SIDES
+        assert signal.question.endswith("?")
+        assert set(signal.anchors) == {"1", "3", "5"}
+        assert len(signal.label) <= 40
+
+
+def test_plain_data_round_trip(catalogue: Catalogue) -> None:
+    assert Catalogue.from_dict(catalogue.to_dict()) == catalogue
+
+
+def _plain(**changes: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "name": "mine",
+        "columns": {"outcome": "hired", "group": "who", "context": ["who"]},
+        "families": {"all": "All"},
+        "signals": [{"name": "a", "family": "all"}, {"name": "b", "family": "all", "scale": {"low": 0, "high": 10}}],
+    }
+    return {**data, **changes}
+
+
+def test_directions_and_codes() -> None:
+    """What stands at the top is for all signals, what stands at a signal for that one; files keep both."""
+    own = {"name": "b", "family": "all", "better": "lower", "not_observed": [], "not_applicable": ["N/A ", -1]}
+    mine = Catalogue.from_dict(
+        _plain(better="higher", not_observed=[99], signals=[{"name": "a", "family": "all"}, own])
+    )
+    assert mine.directions == (1, -1)
+    assert Catalogue.from_dict(_plain()).directions == (0, 0)
+    assert mine.signals[0].codes.keys() == {99.0}
+    assert mine.signals[1].codes == dict.fromkeys([0.0, "n/a", -1.0, "not applicable"], 0.0)
+    assert Catalogue.from_dict(json.loads(json.dumps(mine.to_dict()))) == mine
+    assert Catalogue.shipped().directions == (1,) * 24
+
+
+def test_a_catalogue_of_ones_own() -> None:
+    mine = Catalogue.from_dict(_plain(scale={"low": 1, "high": 7}))
+    assert [str(signal.scale) for signal in mine.signals] == ["1 to 7", "0 to 10"]
+    assert mine.columns == ("a", "b", "hired", "who")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"signal": []}, "unknown key 'signal'; did you mean 'signals'"),
+        ({"signals": []}, "no signals"),
+        ({"signals": [{"name": "a", "family": "al"}]}, "'al' is not under .families.; did you mean 'all'"),
+        ({"signals": [{"name": "a", "family": "all"}] * 2}, "named 2 times"),
+        ({"signals": [{"name": "a", "family": "all", "side": "them"}]}, "side 'them' is none of"),
+        ({"signals": [{"family": "all"}]}, "signal 1: 'name' is missing"),
+        ({"signals": [{"name": 3, "family": "all"}]}, "'name' is int"),
+        ({"signals": ["a"]}, "signal 1 is str"),
+        ({"better": "hihger"}, "signal 'a': better is 'hihger', .* did you mean 'higher'"),
+        ({"not_observed": [99, 3]}, "signal 'a': not_observed has 3, a rating on its scale, 1 to 5; take it out"),
+        ({"not_applicable": [0]}, "signal 'b': not_applicable has 0, a rating on its scale, 0 to 10"),
+        (
+            {"not_observed": [99], "not_applicable": [99]},
+            "99 is in not_observed and means 'not applicable' as",
+        ),
+        ({"not_observed": ["Not Applicable"], "not_applicable": [99]}, "let it mean one of them"),
+        (
+            {"not_observed": [0], "not_applicable": [99], "signals": [{"name": "a", "family": "all"}]},
+            "empty those cells",
+        ),
+        ({"not_observed": [True]}, "not_observed has True, which is neither a number nor a word"),
+        ({"not_observed": ["99"]}, "not_observed has '99', a number in quotes"),
+        ({"not_observed": [" "]}, "which is blank"),
+        ({"columns": {"outcome": "a"}}, "the column 'a' is named 2 times"),
+        ({"columns": {}}, "'outcome' is missing"),
+        ({"scale": {"low": 5, "high": 1}}, "high must be above low"),
+        ({"scale": {"low": 1, "high": 5, "step": 0}}, "step above 0"),
+        ({"scale": {"low": 1, "high": 5, "step": 3}}, "must divide the scale"),
+        ({"scale": {"low": 0, "high": 1e6}}, "must divide the scale"),
+        ({"inputs": {"role": {"levels": ["x"]}}}, "two or more different words"),
+        ({"inputs": {"role": {"levels": [1, 2]}}}, "words in quotes"),
+    ],
+)
+def test_a_wrong_catalogue_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(CatalogueError, match=says):
+        Catalogue.from_dict(_plain(**changes))
+
+
+def test_knots_reach_both_ends() -> None:
+    assert Scale(0, 1, 0.1).knots[-1] == 1.0
+    assert Scale(-3, 3).knots == (-3, -2, -1, 0, 1, 2, 3)

@@ -1,0 +1,57 @@
+"""Protected attributes under foreign names, and by what they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from predictor import Catalogue, TrainingConfig, read_ratings, train
+from predictor.sources.drafting.protected import is_protected
+from predictor.sources.drafting.write import draft_catalogue
+
+NAMES = [
+    "Geschlecht",
+    "sexe",
+    "edad",
+    "nationalité",
+    "Staatsangehörigkeit",
+    "età",
+    "etat civil",
+    "płeć",
+    "kandidatAlter",
+]
+WORDS = [("M", "F"), ("m", "w", "d"), ("männlich", "weiblich"), ("Homme", "Femme"), ("Mr.", "Ms.")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_by_name(tmp_path: Path, name: str) -> None:
+    assert is_protected(name)
+    rows = "".join(f"{1 + i % 5},{20 + i * 7 % 9},{i % 3 % 2}\n" for i in range(40))
+    (path := tmp_path / "my.csv").write_text(f"calm,{name},hired\n{rows}")
+    assert f'"{name}", # a protected attribute' in draft_catalogue(path, outcome="hired")
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_by_words(tmp_path: Path, words: tuple[str, ...]) -> None:
+    rows = "".join(f"{1 + i % 5},{words[i % len(words)]},{i // 2 % 2}\n" for i in range(40))
+    (path := tmp_path / "my.csv").write_text(f"calm,kind,hired\n{rows}")
+    assert '"kind", # a protected attribute, by its words' in draft_catalogue(path, outcome="hired")
+
+
+def test_no_shipped_signal_is_one() -> None:
+    catalogue = Catalogue.shipped()
+    assert not any(is_protected(name) for name in catalogue.columns)
+    assert not any(is_protected(item.label, item.levels) for item in catalogue.inputs)
+
+
+def test_training_warns_of_such_an_input(tmp_path: Path) -> None:
+    (toml := tmp_path / "my.toml").write_text(
+        'name = "my"\n[columns]\noutcome = "hired"\n[inputs.kind]\nlevels = ["m", "w", "d"]\n'
+        '[families]\nf = "F"\n[[signals]]\nname = "edad"\nfamily = "f"\nscale = {low = 0, high = 9}\n'
+    )
+    rows = "".join(f"{i * 7 % 10},{'mwd'[i % 3]},{i // 2 % 2}\n" for i in range(60))
+    (path := tmp_path / "my.csv").write_text(f"edad,kind,hired\n{rows}")
+    config = TrainingConfig(repeats=1, folds=2, resamples=20, challengers=())
+    result = train(read_ratings(path, Catalogue.load(toml), training=True), config)
+    assert any(line.startswith("edad, kind are protected attributes") for line in result.warnings)
