@@ -72,7 +72,7 @@ def test_challengers_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) 
     clone, base_rate = training.clone, CHALLENGERS["base_rate"]
     monkeypatch.setattr(training, "clone", lambda estimator: Spy("pool", clone(estimator)))
     monkeypatch.setattr(training, "challenger", lambda _, *about: Spy("forest", base_rate(*about)))
-    ratings = simulate_interviews(100, seed=1)
+    ratings = simulate_interviews(200, seed=1)
     found = train(ratings, TrainingConfig(folds=3, repeats=2, resamples=20, challengers=("forest",)))
     assert len(seen["pool"]) == 6
     assert sorted(seen["forest"]) == sorted(seen["pool"]), "in every repeat"
@@ -92,7 +92,7 @@ def test_gains_are_differences_on_the_same_rows(result: TrainingResult) -> None:
 
 
 def test_without_challengers_nothing_is_compared() -> None:
-    found = train(simulate_interviews(60, seed=1), TrainingConfig(folds=2, repeats=1, resamples=20, challengers=()))
+    found = train(simulate_interviews(150, seed=1), TrainingConfig(repeats=1, resamples=20, challengers=()))
     assert not found.gains
     assert not found.challengers
     assert found.transparency is None
@@ -101,7 +101,7 @@ def test_without_challengers_nothing_is_compared() -> None:
 def test_nothing_rated_ends_at_the_base_rate(catalogue: Catalogue) -> None:
     y = np.tile([0.0, 1.0, 0.0], 20)
     empty = Ratings(catalogue, np.full((60, len(catalogue.names)), np.nan), y)
-    found = train(empty, TrainingConfig(folds=2, repeats=1, resamples=20))
+    found = train(empty, TrainingConfig(repeats=1, resamples=20))
     assert {score["roc_auc"].value for score in found.challengers.values()} == {0.5}
 
 

@@ -14,7 +14,7 @@ from predictor.evaluation.scores import Resampling
 from predictor.model.subsets import signal_groups
 from predictor.reports.terminal import render_training
 
-QUICK = TrainingConfig(folds=3, repeats=1, resamples=100, challengers=())
+QUICK = TrainingConfig(repeats=2, resamples=100, challengers=())
 STRONG, WEAK = "next_steps_timeline", "candidate_enthusiasm"
 
 
@@ -70,7 +70,7 @@ def test_families_and_sides_are_taken_together(found: TrainingResult, planted: R
 
 def test_a_group_is_permuted_as_one() -> None:
     """Two columns that are copies: shuffled one by one each costs little, shuffled together they cost all."""
-    known = simulate_interviews(300, seed=1).labelled()
+    known = simulate_interviews(600, seed=1).labelled()
     values = np.random.default_rng(0).integers(1, 6, known.values.shape).astype(float)
     j, k = (known.catalogue.names.index(name) for name in ("next_steps_timeline", "next_steps_stages"))
     values[:, k] = values[:, j]
@@ -98,7 +98,7 @@ def test_signals_rated_alike_are_named(planted: Ratings) -> None:
     assert f"n = {both:,}" in told
     assert alike(planted) == ()
     few = copied.rows(np.arange(250))
-    found = train(few, replace(QUICK, folds=2, resamples=20))
+    found = train(few, replace(QUICK, repeats=1, resamples=20))
     assert found.halo == alike(few)
     assert len(found.halo) == 1
     assert "read their importances together" in " ".join(render_training(found).split())

@@ -16,13 +16,13 @@ from predictor import Catalogue, OfferClassifier, Ratings, TrainingConfig, Train
 from predictor.errors import CatalogueError, ConfigError, RatingsError
 from predictor.evaluation.scores import log_loss
 
-QUICK = TrainingConfig(folds=3, repeats=1, resamples=50, challengers=("base_rate",))
+QUICK = TrainingConfig(repeats=1, resamples=50, challengers=("base_rate",))
 
 
 def test_the_same_data_and_config_give_the_same_file(tmp_path: Path) -> None:
     written = []
     for name in ("a", "b"):
-        model = train(simulate_interviews(100, seed=4), replace(QUICK, folds=2)).model
+        model = train(simulate_interviews(120, seed=4), QUICK).model
         data = json.loads(model.save(tmp_path / f"{name}.json").read_text())
         data.pop("created_at")
         written.append(json.dumps(data))
@@ -108,7 +108,7 @@ def test_ratings_without_groups_train_and_say_what_is_missing() -> None:
 
 
 def test_hindsight_is_noticed(result: TrainingResult) -> None:
-    found = train(simulate_interviews(400, seed=5, mode="hindsight"), QUICK)
+    found = train(simulate_interviews(600, seed=5, mode="hindsight"), QUICK)
     assert any("suspiciously well" in warning for warning in found.warnings)
     assert any("rated after the outcome was known" in warning for warning in found.warnings)
     assert any("gives the outcome away" in warning for warning in found.warnings)
@@ -134,10 +134,8 @@ def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
 
 
 def test_left_out_signals_are_accepted_and_ignored() -> None:
-    ratings = simulate_interviews(150, seed=7)
-    config = TrainingConfig(
-        folds=2, repeats=1, resamples=20, challengers=(), leave_out=("body_language", "mutual_rapport")
-    )
+    ratings = simulate_interviews(300, seed=7)
+    config = TrainingConfig(repeats=1, resamples=20, challengers=(), leave_out=("body_language", "mutual_rapport"))
     model = train(ratings, config).model
     assert not {"candidate_eye_contact", "mutual_rapport"} & set(model.signals)
     with_it = model.predict({"goals_discussed": 4, "mutual_rapport": 5, "candidate_eye_contact": 1})
