@@ -1,6 +1,6 @@
 # Every task of this project; `make` alone lists them. What CI runs is `make check test`.
 
-PYTHON     ?= $(if $(wildcard .venv/installed-*),.venv/bin/python,python3)
+PYTHON     ?= $(if $(wildcard .venv/python-*),.venv/bin/python,python3)
 DATA       ?= data/interviews.csv
 RATINGS    ?= data/ratings.json
 EXPERIMENT ?= pool
@@ -13,15 +13,21 @@ FORCE      ?=
 DATASETS   ?=
 PEERS      ?=
 REPEATS    ?=
+UPGRADE    ?=
 
 BIN     := .venv/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
-STAMP   := .venv/installed-$(VERSION)
+VENV    := .venv/python-$(VERSION)
+TRAIN   := .venv/train-$(VERSION)
+SERVE   := .venv/serve-$(VERSION)
+SPARK   := .venv/spark-$(VERSION)
+DEV     := .venv/dev-$(VERSION)
 BENCH   := experiments/benchmark/bench.py
 HEAVY   := .venv-peers/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install data prior train compare promote predict serve ui test test-lowest check format bench bench-peers clean
+.PHONY: help quickstart install spark pins data prior train compare promote predict serve ui test test-lowest check \
+        format bench bench-peers clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +39,7 @@ help: ## list every target
 	@echo "  make bench DATASETS=folder PEERS=ours,lr REPEATS=2"
 	@echo "  make test PYTHON=python3.13"
 
-quickstart: $(STAMP) data/interviews.csv ## set up, train on the sample, record and register it, predict an interview
+quickstart: $(TRAIN) data/interviews.csv ## set up, train on the sample, record and register it, predict an interview
 	@$(BIN)/predictor train data/interviews.csv --name interviews-pool --register
 	@echo
 	@echo "---- data/ratings.json, one SIMULATED interview:"
@@ -49,49 +55,59 @@ quickstart: $(STAMP) data/interviews.csv ## set up, train on the sample, record 
 	@echo "  predictor signals infer my.csv --outcome COLUMN --group COLUMN > my.toml"
 	@echo "  make train DATA=my.csv SIGNALS=my.toml    train on a file of your own"
 
-install: $(STAMP) ## make .venv with pinned dependencies
+install: $(DEV) ## make .venv with all that any target needs, pinned and checked by hash
 
-# One stamp a Python version: another PYTHON makes .venv anew, the same one installs only what changed.
-$(STAMP): pyproject.toml constraints.txt
+spark: $(SPARK) ## add Spark to .venv: half a gigabyte
+
+# One environment a Python version: another PYTHON makes .venv anew.
+$(VENV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
-	@test -n "$(wildcard .venv/installed-$(VERSION))" || $(PYTHON) -m venv --clear .venv
-	@echo "Installing pinned dependencies into .venv (a minute or two, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,serve,cluster,dev]'
+	@$(PYTHON) -m venv --clear .venv
 	@touch $@
 
-data: $(STAMP) ## write the SIMULATED sample data/interviews.csv anew, the same bytes each time
+# Each target installs what it needs, once, and again where its pins change.
+.venv/%-$(VERSION): pins/%.txt pins/uv.txt pins/install.py pyproject.toml | $(VENV)
+	@echo "Installing the pinned packages of pins/$*.txt into .venv ..."
+	@$(BIN)/python pins/install.py $*
+	@touch $@
+
+data: $(TRAIN) ## write the SIMULATED sample data/interviews.csv anew, the same bytes each time
 	@$(BIN)/predictor simulate data/interviews.csv -n 1200 --seed 2026
 
-data/interviews.csv: | $(STAMP)
+data/interviews.csv: | $(TRAIN)
 	@$(BIN)/predictor simulate $@ -n 1200 --seed 2026
 
-prior: $(STAMP) ## write the SIMULATED prior from published evidence anew, the same numbers each time
+prior: $(TRAIN) ## write the SIMULATED prior from published evidence anew, the same numbers each time
 	@$(BIN)/python -c 'from predictor.learning.published import build_published as build; from predictor.model.offer_model import PUBLISHED; build().save(PUBLISHED)'
 
-train: $(STAMP) ## train on DATA with SIGNALS and EXPERIMENT, record the run
+train: $(TRAIN) ## train on DATA with SIGNALS and EXPERIMENT, record the run
 	@$(BIN)/predictor train "$(DATA)" --experiment "$(EXPERIMENT)" $(if $(SIGNALS),--signals "$(SIGNALS)") $(if $(NAME),--name "$(NAME)")
 
-compare: $(STAMP) ## train every experiment on the same folds of DATA and rank them
+compare: $(TRAIN) ## train every experiment on the same folds of DATA and rank them
 	@$(BIN)/predictor compare "$(DATA)" $(if $(SIGNALS),--signals "$(SIGNALS)") $(if $(NAME),--name "$(NAME)")
 
-promote: $(STAMP) ## make MODEL the champion if it is better beyond noise, or with FORCE="reason"
+promote: $(TRAIN) ## make MODEL the champion if it is better beyond noise, or with FORCE="reason"
 	@test -n "$(MODEL)" || { echo "name a model: make promote MODEL=interviews-pool"; exit 2; }
 	@$(BIN)/predictor promote "$(MODEL)" $(if $(FORCE),--force "$(FORCE)")
 
-predict: $(STAMP) ## predict the interviews of RATINGS by MODEL
+predict: $(TRAIN) ## predict the interviews of RATINGS by MODEL
 	@$(BIN)/predictor predict "$(RATINGS)" $(if $(MODEL),--model "$(MODEL)")
 
-serve: $(STAMP) ## serve the champion over HTTP with a journal, on this machine only
+serve: $(TRAIN) $(SERVE) ## serve the champion over HTTP with a journal, on this machine only
 	@$(BIN)/predictor serve --journal "$(JOURNAL)" --port "$(PORT)" $(if $(MODEL),--model "$(MODEL)")
 
-ui: $(STAMP) ## open MLflow on the recorded runs, on this machine only
+ui: $(TRAIN) ## open MLflow on the recorded runs, on this machine only
 	@$(BIN)/predictor ui
 
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-test: $(STAMP) ## run the tests, a file to a core
-	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile
+# A process more than cores, since tests of servers and clusters wait much of their time. Slow files first, as
+# tests/conftest.py sorts them; otherwise xdist starts with the files of most tests, and ends in one slow file.
+PROCESSES = $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
+
+test: $(DEV) ## run the tests, a file to a process
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # What the extras declare is what is tested: uv takes the lowest version of each, in an environment of its own. Test
 # tools are of today, and what old versions warn of each other is no error. scikit-learn 1.6's check of weights renames the
@@ -105,15 +121,15 @@ test-lowest: ## run the suite's core with the lowest declared versions (Python 3
 	@$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python pytest pytest-xdist hypothesis httpx
 	@$(ONE_THREAD) $(LOWEST)/python -m pytest -W default -n auto --dist loadfile -k 'not check_sample_weight_equivalence' $(CORE)
 
-check: $(STAMP) ## lint, formatting, types
+check: $(DEV) ## lint, formatting, types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-format: $(STAMP) ## format the code
+format: $(DEV) ## format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 RUN = $(BENCH) run "$(DATASETS)" $(if $(PEERS),--peers "$(PEERS)") $(if $(REPEATS),--repeats "$(REPEATS)")
 
-bench: $(STAMP) ## compare with peers on the data sets of DATASETS
+bench: $(TRAIN) ## compare with peers on the data sets of DATASETS
 	@test -n "$(DATASETS)" || { echo "name a folder of data sets: make bench DATASETS=folder"; exit 2; }
 	@$(BIN)/python $(RUN)
 	@test ! -x $(HEAVY) || $(HEAVY) $(RUN)
@@ -127,6 +143,19 @@ bench-peers: .venv-peers/installed ## make .venv-peers with the heavy peers of t
 	@echo "Installing the heavy peers into .venv-peers (some gigabytes, once) ..."
 	@$(HEAVY) -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
+
+# Versions stay as they are where they still fit; UPGRADE=1 takes the newest. dev holds all but Spark, and the others
+# take its versions, so that every combination fits together. hatchling builds the project, see pins/install.py.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command 'make pins' $(if $(UPGRADE),--upgrade)
+LIKE_DEV = -c pins/dev.txt - pyproject.toml
+
+pins: $(VENV) ## make the pins anew from pyproject.toml, for every platform and Python version
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r pins/uv.txt
+	@echo uv | $(COMPILE) - -o pins/uv.txt
+	@echo hatchling | $(COMPILE) - pyproject.toml --extra train --extra batch --extra serve --extra cluster --extra dev -o pins/dev.txt
+	@echo hatchling | $(COMPILE) $(LIKE_DEV) -o pins/predict.txt
+	@for extra in train serve spark; do echo hatchling | $(COMPILE) $(LIKE_DEV) --extra $$extra -o pins/$$extra.txt || exit; done
 
 clean: ## remove what was made: .venv, caches, models and runs
 	@rm -rf .venv .venv-peers .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT, SLOW
 
 import predictor
 from predictor import OfferModel
@@ -104,3 +105,7 @@ def test_public_names() -> None:
     assert predictor.__all__ == sorted(predictor.__all__)
     for name in predictor.__all__:
         assert getattr(predictor, name).__doc__, f"{name} has no docstring"
+
+
+def test_slow_test_files_are_named_as_they_are() -> None:
+    assert {f"test_{name}" for name in SLOW} <= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}

@@ -25,16 +25,18 @@ OWN = {"goals_discussed": "listening", "mutual_rapport": "rapport", "next_steps_
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of the project that is installed already, with a quick experiment, and a file of one's own."""
     place = tmp_path_factory.mktemp("clone")
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, place)
-    shutil.copytree(ROOT / "data", place / "data")
+    for name in ("data", "pins"):
+        shutil.copytree(ROOT / name, place / name)
     (place / "experiments").mkdir()
     (place / "experiments/pool.toml").write_text(QUICK)
     program = place / ".venv/bin/predictor"
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m predictor "$@"\n')
     program.chmod(0o755)
-    (place / ".venv" / f"installed-{sys.version_info[0]}.{sys.version_info[1]}").touch()
+    for stamp in ("python", "train"):
+        (place / ".venv" / f"{stamp}-{sys.version_info[0]}.{sys.version_info[1]}").touch()
     rows = simulate_interviews(160, seed=4)
     table = rows.X[[*OWN]].rename(columns=OWN)
     table.assign(candidate=rows.columns["candidate_id"], hired=["yes" if y else "no" for y in rows.y]).to_csv(
