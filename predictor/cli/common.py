@@ -1,0 +1,122 @@
+"""What several commands share: options, names, and the models, catalogues and experiments that these name."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from predictor.errors import ConfigError, ModelError, Problem, RatingsError, nearest
+
+if TYPE_CHECKING:
+    from predictor.ratings.catalogue import Catalogue
+    from predictor.ratings.ratings import Ratings
+    from predictor.training.train import TrainingConfig
+
+MODELS = Path("experiments/models")
+
+
+CHAMPION = "champion"
+
+
+EXPERIMENTS = Path("experiments")
+
+
+sheet_option = click.option(
+    "--sheet", metavar="NAME", help="Of an Excel workbook.  [default: the first that is visible]"
+)
+
+
+offer_word_option = click.option(
+    "--offer-word", metavar="WORD", help="The outcome that means an offer, such as Ja; one other word may mean none."
+)
+
+
+unknown_words_option = click.option(
+    "--unknown-word", "unknown_words", metavar="WORD", multiple=True,
+    help="An outcome that means neither, such as Maybe: left out as unknown; may be given more than once.",
+)  # fmt: skip
+
+
+def read_standard_input() -> bytes:
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise RatingsError("standard input", [Problem(f"cannot be read: {error.strerror or error}")]) from None
+
+
+def load_catalogue(path: Path | None) -> Catalogue:
+    from predictor.ratings.catalogue import Catalogue
+
+    return Catalogue.load(path) if path else Catalogue.shipped()
+
+
+def read_rows(source: Path, catalogue: Catalogue, *, journal: bool, **how: Any) -> Ratings:
+    """Read rows to train on, from a file or a journal."""
+    from predictor.journal.store import Journal
+    from predictor.sources.files import read_ratings
+
+    if journal:
+        return Journal.existing(source, catalogue).ratings(training=True)
+    return read_ratings(source, catalogue, training=True, **how)
+
+
+def load_experiment(given: str) -> tuple[str, TrainingConfig]:
+    """Read an experiment by name or by path; "pool" needs no file."""
+    from predictor.training.train import TrainingConfig
+
+    path = Path(given) if given.endswith(".toml") else EXPERIMENTS / f"{given}.toml"
+    if path.exists():
+        return path.stem, TrainingConfig.load(path)
+    if given == "pool":
+        return given, TrainingConfig()
+    there = sorted(known.stem for known in path.parent.glob("*.toml"))
+    if there:
+        hint = nearest(path.stem, there) or f"; there are: {', '.join(there)}"
+    else:
+        hint = ", which has none; work in the project's folder, or name the file: --experiment my/folder/NAME.toml"
+    raise ConfigError(f"no experiment '{given}': looked for {path.name} in {path.absolute().parent}{hint}")
+
+
+def plain_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).lstrip(".-")
+
+
+def checked_name(name: str) -> str:
+    taken = name == CHAMPION or name.startswith(f"{CHAMPION}-") or name.isdigit()
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.endswith(".json") or taken:
+        raise ConfigError(
+            f"invalid name {name!r}: give --name of letters, digits, - and _, not a number, and not '{CHAMPION}...'"
+        )
+    return name
+
+
+def make_models_folder() -> None:
+    if not EXPERIMENTS.exists():  # so that nobody looks for it where they stood another time
+        click.echo(f"Made here, for models and runs: {EXPERIMENTS.absolute()}", err=True)
+    MODELS.mkdir(parents=True, exist_ok=True)
+    if not os.access(MODELS, os.W_OK):  # known now rather than after the work
+        raise ModelError(f"{MODELS}: cannot be written; work in a folder that you may write to")
+
+
+def model_path(model: str | None) -> Path:
+    """Find a model by name or by path; where none is named the champion, or the published prior if there is none."""
+    from predictor.model.champions import default_model
+    from predictor.model.offer_model import PUBLISHED, OfferModel
+
+    if model is None:
+        return default_model(MODELS)
+    for path in (MODELS / f"{model}.json", MODELS / model / "model.json"):
+        if path.is_file():
+            return path
+    if model.endswith(".json") or Path(model).is_file():
+        return Path(model)
+    if model in (PUBLISHED.stem, OfferModel.published().name):
+        return PUBLISHED
+    there = sorted({*(p.stem for p in MODELS.glob("*.json")), *(p.parent.name for p in MODELS.glob("*/model.json"))})
+    hint = nearest(model, there) or (f"; there are: {', '.join(there)}" if there else "; none has been trained yet")
+    raise ModelError(f"no model '{model}' in {MODELS}{hint}")

@@ -1,0 +1,109 @@
+"""Commands that make files to work with: `simulate`, and `signals` with its `show`, `form` and `infer`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from predictor.cli.common import load_catalogue, offer_word_option, sheet_option, unknown_words_option
+from predictor.cli.group import Commands
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("-n", "n", type=int, default=1200, show_default=True, help="Ratings of interviews.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same file.")
+@click.option("--base-rate", type=float, default=0.35, show_default=True, help="Share of offers.")
+@click.option(
+    "--mode",
+    type=click.Choice(["default", "null", "hindsight"]),
+    default="default",
+    show_default=True,
+    help="null shuffles the offers; hindsight moves ratings toward the known outcome.",
+)
+def simulate(out: Path, n: int, seed: int, base_rate: float, mode: str) -> None:
+    """Write SIMULATED interviews to a CSV file, to try things out and to test.
+
+    \b
+    Example:
+      predictor simulate my-simulated.csv -n 500 --seed 7 --base-rate 0.2
+    """
+    from predictor.sources.files import write_csv
+    from predictor.sources.simulation import simulate_interviews
+
+    ratings = simulate_interviews(n, seed=seed, base_rate=base_rate, mode=mode)
+    write_csv(ratings, out)
+    click.echo(f"{n:,} SIMULATED ratings of interviews written to {out}")
+
+
+@click.group(cls=Commands)
+def signals() -> None:
+    """Show the signal catalogue, write a form to fill in, or draft a catalogue from a file."""
+
+
+@signals.command()
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def show(signals: Path | None, as_json: bool) -> None:
+    """Print the signals: questions, and what ratings mean.
+
+    \b
+    Examples:
+      predictor signals show
+      predictor signals show --signals my.toml --json
+    """
+    from predictor.reports.terminal import render_catalogue
+
+    catalogue = load_catalogue(signals)
+    click.echo(
+        json.dumps(catalogue.to_dict(), indent=2, ensure_ascii=False) if as_json else render_catalogue(catalogue)
+    )
+
+
+@signals.command()
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
+)
+def form(signals: Path | None) -> None:
+    """Print an empty form as JSON: null means not observed; "not applicable" is for signals that have this answer.
+
+    \b
+    Example:
+      predictor signals form > ratings.json
+    """
+    catalogue = load_catalogue(signals)
+    empty: dict[str, Any] = {item.name: None for item in catalogue.inputs}
+    empty["ratings"] = dict.fromkeys(catalogue.names)
+    click.echo(json.dumps(empty, indent=2, ensure_ascii=False))
+
+
+@signals.command()
+@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
+@click.option("--group", help="Column whose rows belong together, as a candidate's.")
+@offer_word_option
+@unknown_words_option
+@sheet_option
+def infer(
+    data: Path,
+    outcome: str,
+    group: str | None,
+    offer_word: str | None,
+    unknown_words: tuple[str, ...],
+    sheet: str | None,
+) -> None:
+    """Draft a catalogue from a file of ratings, for you to review.
+
+    \b
+    Example:
+      predictor signals infer my.csv --outcome hired --group candidate > my.toml
+    """
+    from predictor.sources.drafting.write import draft_catalogue
+
+    how: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
+    click.echo(draft_catalogue(data, outcome=outcome, group=group, **how), nl=False)

@@ -1,0 +1,98 @@
+"""The group that runs a command: its errors, its warnings, and the streams that it writes to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import click
+
+from predictor.errors import PredictorError, RatingsWarning, printable
+
+SERVERS = ("serve", "ui")  # which answer elsewhere than on standard output
+
+
+class Commands(click.Group):
+    """Commands in the order of the work, whose user errors are one clear message and exit code 2."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        if _closed_streams() and [*(sys.argv[1:] if args is None else args), ""][0] not in SERVERS:
+            print_error("standard output is closed, so the answer would be lost; open it, as in: > answer.txt")
+            sys.exit(2)
+        try:
+            return super().main(args, *more, **options)
+        except OSError as error:  # of --help and --version, which no command prints; else see `invoke`
+            print_error(f"the output cannot be written: {error.strerror or error}")
+            sys.exit(2)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with _printed_warnings():
+                return super().invoke(ctx)
+        except PredictorError as error:
+            message = str(error)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has enough; click ends quietly
+                raise
+            place = error.filename or "the output"
+            message = f"{place}: cannot be written: {error.strerror or error}; name another place"
+        except KeyboardInterrupt:
+            click.echo("\nStopped.", err=True)
+            return ctx.exit(130)
+        print_error(message)
+        return ctx.exit(2)
+
+
+@contextmanager
+def _printed_warnings() -> Iterator[None]:
+    """Print what was decided about a file, each once, as a person reads it."""
+    said, show = set[str](), warnings.showwarning
+
+    def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if not issubclass(category, RatingsWarning):
+            show(message, category, *where, **more)
+        elif str(message) not in said:
+            said.add(str(message))
+            warn(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RatingsWarning)
+        warnings.showwarning = say
+        yield
+
+
+def print_error(message: str) -> None:
+    with suppress(OSError):  # where nobody can hear it, the exit code is left
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(message)}", err=True)
+
+
+def warn(told: str) -> None:
+    click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {printable(told)}", err=True)
+
+
+def _closed_streams() -> bool:
+    """Put the empty device where a standard stream is closed; say whether the output is.
+
+    Else the next file that is opened takes the stream's number, and what is meant for the stream goes into the file.
+    """
+    closed = sys.stdout is None
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None and os.open(os.devnull, os.O_RDWR) == number:
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+    return closed
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end as an exception does: a training's run is marked failed, unfinished files are taken away."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

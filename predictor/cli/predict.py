@@ -1,0 +1,195 @@
+"""Commands that ask a model: `predict`, `batch`, `inspect`."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from predictor.cli.common import MODELS, model_path, read_standard_input, sheet_option
+from predictor.cli.group import end_on_sigterm
+from predictor.cli.progress import Bar
+from predictor.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from predictor.ratings.catalogue import Catalogue
+    from predictor.ratings.ratings import Ratings
+
+
+@click.command()
+@click.argument("ratings", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV file, a row an interview.")
+@click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
+@click.option("--past", type=float, help="Also tell which better ratings went with an estimate above this, as in 0.5.")
+@sheet_option
+def predict(
+    ratings: Path,
+    model: str | None,
+    as_json: bool,
+    out: Path | None,
+    base_rate: float | None,
+    past: float | None,
+    sheet: str | None,
+) -> None:
+    """Predict the likelihood of an offer for the interviews of a file.
+
+    RATINGS is a CSV, Excel, JSON, JSON Lines or Parquet file, or - for JSON from standard input. Of the champions of
+    several catalogues, the one answers whose signals they name.
+
+    \b
+    Examples:
+      predictor predict data/ratings.json
+      predictor predict data/ratings.json --json
+      predictor predict data/ratings.json --past 0.5
+      predictor predict interviews.csv --model experiments/models/my-pool.json --out answers.csv
+      echo '{"goals_discussed": 4}' | predictor predict - --base-rate 0.2
+    """
+    from predictor.model.champions import fitting_model
+    from predictor.model.offer_model import OfferModel
+    from predictor.ratings.ratings import Ratings
+    from predictor.sources.files import parse_json, read_ratings, refuse_sheet
+
+    if out and as_json:
+        raise ConfigError("--out writes a CSV file, --json prints; choose one of them")
+    if out and out.exists() and ratings.exists() and out.samefile(ratings):
+        raise ConfigError(f"--out {out} is the file of ratings itself; name another")
+    if sheet is not None:
+        refuse_sheet(ratings, sheet)
+    given = read_standard_input() if str(ratings) == "-" else None
+
+    def read(catalogue: Catalogue) -> Ratings:
+        if given is None:
+            return read_ratings(ratings, catalogue, sheet=sheet)
+        records, problems = parse_json(given, "standard input")
+        return Ratings.from_records(records, catalogue, source="standard input", problems=problems)
+
+    if model:
+        chosen = OfferModel.load(model_path(model))
+        rows = read(chosen.catalogue)
+    else:
+        chosen, rows = fitting_model(MODELS, read)
+    if past is not None and (out or (not as_json and len(rows) != 1)):
+        raise ConfigError("--past tells about one interview; for many of them use --json")
+    if out:
+        from predictor.atomic import write_text
+
+        table = chosen.predict_many(rows, base_rate=base_rate, contributions=True)
+        table["model"], table["fingerprint"] = chosen.name, chosen.fingerprint
+        table["simulated_model"], table["prior_share"] = chosen.simulated, chosen.prior_share
+        table.index += 1
+        write_text(out, table.to_csv(index_label="row", lineterminator="\n"))
+        kind = "by a model of SIMULATED interviews " if chosen.simulated else ""
+        click.echo(f"{len(rows):,} answer{'s' * (len(rows) != 1)} {kind}written to {out}")
+        return
+    answers = chosen.predict_each(rows, base_rate=base_rate)
+    if past is not None:
+        from predictor.model.changes import what_would_change
+        from predictor.reports.inspection import render_changes
+    if as_json:
+        data = []
+        for answer in answers:
+            data.append(answer.to_dict())
+            if past is not None:
+                data[-1]["what_would_change"] = what_would_change(chosen, answer, line=past).to_dict()
+        click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False))
+        return
+    from predictor.reports.terminal import MOST_ROWS, render_prediction, render_table
+
+    shown = list(islice(answers, MOST_ROWS))
+    told = render_prediction(shown[0], chosen.catalogue) if len(rows) == 1 else render_table(shown, len(rows))
+    click.echo(told)
+    if past is not None:
+        click.echo(render_changes(what_would_change(chosen, shown[0], line=past)))
+
+
+@click.command()
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Take this column over, as an id.")
+@click.option("--unobserved", multiple=True, metavar="SIGNAL", help="The files do not have this signal.")
+@click.option("--interval/--no-interval", default=True, show_default=True, help="Give the ends of the 90 % interval.")
+@click.option("--contributions", is_flag=True, help="Give what each signal added, in log-odds.")
+@click.option("--top", type=click.IntRange(0), default=0, metavar="K", help="Give the K strongest of them, by name.")
+@click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
+@click.option("--bad-rows", type=click.Path(path_type=Path, dir_okay=False), help="Set rows that cannot be used aside.")
+@click.option("--resume", is_flag=True, help="Go on with a folder that was begun before.")
+@click.option("--format", "read_as", type=click.Choice(["csv", "jsonl"]), help="What standard input is.")
+@sheet_option
+@click.option("--to", type=click.Choice(["parquet", "csv", "jsonl"]), help="What parts are.  [default: as IN]")
+@click.option("--threads", type=click.IntRange(1), help="How many work side by side.  [default: one a processor]")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers see the same files.")
+@click.option("--workers", type=click.IntRange(1), help="A Dask cluster of so many processes, on this machine.")
+def batch(source: Path, out: Path, model: str | None, **given: Any) -> None:
+    """Score files of any size: the likelihood of an offer for each row, with its interval.
+
+    IN is a Parquet, CSV, JSON Lines or Excel file, a folder of such files, or - for standard input; CSV and JSON Lines
+    may be compressed. OUT is a file, as answers.parquet or answers.csv.gz, a folder of parts, or - for standard output.
+    Each appears whole or not at all.
+
+    \b
+    Examples:
+      predictor batch ratings.parquet answers.parquet --keep interview_id
+      predictor batch ratings/ answers/ --keep interview_id --top 3 --bad-rows bad.jsonl
+      predictor batch ratings/ answers/ --resume
+      predictor batch ratings/ answers/ --scheduler tcp://10.0.0.5:8786
+      gunzip -c ratings.csv.gz | predictor batch - - --format csv > answers.csv
+    """
+    from predictor.model.offer_model import OfferModel
+
+    try:
+        from predictor.batch.running import score_files
+        from predictor.batch.scoring import ScoringOptions
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "scoring files", "batch") from None
+    end_on_sigterm()
+    started, chosen = time.perf_counter(), OfferModel.load(model_path(model))
+    asked = {name: given.pop(name) for name in ("base_rate", "interval", "contributions", "top", "keep", "unobserved")}
+    with Bar() as bar:
+        total = score_files(
+            source, out, chosen, options=ScoringOptions(**asked), write_as=given.pop("to"), progress=bar.begin, **given
+        )
+    seconds = time.perf_counter() - started
+    kind = "a model of SIMULATED interviews" if chosen.simulated else "the model"
+    told = [f"{total.rows:,} interview{'s' * (total.rows != 1)} scored by {kind}, {chosen.name}, in {seconds:,.1f} s"]
+    if total.bad:
+        told.append(f"{total.bad:,} row{'s' * (total.bad != 1)} set aside: {given['bad_rows']}")
+    unrated = [name for name in chosen.signals if name not in total.observed and name not in asked["unobserved"]]
+    if total.rows and unrated:
+        told.append(f"Rated in no row: {', '.join(unrated)}")
+    click.echo("\n".join(told), err=str(out) == "-")
+
+
+@click.command()
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, every table whole.")
+@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write plots to this folder.")
+def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
+    """Tell what a model goes by: scores, importances, what each rating adds, the strongest pairs.
+
+    \b
+    Examples:
+      predictor inspect
+      predictor inspect --model my-pool --plots my-plots
+      predictor inspect --json > champion.json
+    """
+    from predictor.model.offer_model import OfferModel
+    from predictor.reports.inspection import model_data, render_model
+
+    chosen = OfferModel.load(model_path(model))
+    if as_json:
+        click.echo(json.dumps(model_data(chosen), indent=2, ensure_ascii=False))
+    else:
+        click.echo(render_model(chosen))
+    if plots:
+        from predictor.reports.plots import save_model_plots
+
+        click.echo(f"Plots written: {', '.join(map(str, save_model_plots(chosen, plots)))}", err=as_json)
+        if not chosen.pairs:
+            click.echo("No plot of pairs: the model has none.", err=as_json)

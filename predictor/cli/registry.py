@@ -1,0 +1,206 @@
+"""Commands that decide which model answers: `promote`, `pull`, `history`, `rollback`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from predictor.cli.common import CHAMPION, MODELS, model_path, read_rows
+from predictor.errors import ConfigError, ModelError, RatingsError
+
+if TYPE_CHECKING:
+    from predictor.model.offer_model import OfferModel
+    from predictor.model.tables import Floats
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--data", type=click.Path(path_type=Path, dir_okay=False), help="The file it was trained on, if it moved."
+)
+@click.option("--force", metavar="REASON", help="Promote it even if it is no better; the reason is kept with it.")
+@click.pass_context
+def promote(ctx: click.Context, model: str, data: Path | None, force: str | None) -> None:
+    """Make a trained model the champion, which `predict` uses, if it is better beyond noise.
+
+    MODEL is a name in experiments/models, or the number of a registered version, as in 3, or my/3 for the catalogue
+    my. It is compared with the present champion of its catalogue on the rows that it learned from, by what both said
+    while they had not seen them. Exit code 1 says that it stays as it is.
+
+    \b
+    Examples:
+      predictor promote my-pool
+      predictor promote 3 --force "the old one used signals that we no longer rate"
+    """
+    from predictor.tracking import is_unrecorded, track
+    from predictor.tracking import promote as ask
+
+    version: str | None = model
+    if not model.rpartition("/")[2].isdigit():
+        path = model_path(model)
+        if not (path.parent / "record.json").is_file():
+            raise ModelError(f"{path} is not in the folder of a training; only a training can be recorded and promoted")
+        if is_unrecorded(path.parent):
+            raise ModelError(
+                f"{model} was trained with --no-track, so no registry knows it; to record and register it after all: "
+                f"predictor track {path.parent} --register"
+            )
+        version = track(path.parent, registered=True).version
+        click.echo(f"Registered as version {version}")
+    done = ask(str(version), answers=lambda champion, chosen, y: _answers(champion, chosen, y, data), force=force)
+    if done.before == done.version:
+        click.echo(f"Version {done.version} is the champion already")
+    elif not done.promoted:
+        click.echo(f"Version {done.version} ({done.model.name}) is not promoted: {done.reason}")
+        click.echo("To promote it all the same: --force REASON")
+        ctx.exit(1)
+    else:
+        click.echo(done.reason + (f" Forced: {force}" if done.forced else ""))
+        click.echo(f"Champion: version {done.version}" + (f", instead of {done.before}" if done.before else ""))
+    make_champion(done.model)
+
+
+def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | None) -> Floats:
+    """Predict by the champion the rows that another model was trained on."""
+    import numpy as np
+
+    from predictor.journal.store import Journal
+
+    source = data or Path(str(chosen.trained_on["source"]))
+    if not source.is_file():
+        raise ConfigError(
+            f"some rows are new to the champion, and {source}, which {chosen.name} was trained on, is not here; "
+            "name the file: --data FILE"
+        )
+    try:
+        rows = read_rows(source, champion.catalogue, journal=Journal.recognises(source)).labelled()
+    except RatingsError as error:
+        name, first = chosen.catalogue.name, error.problems[0]
+        raise ConfigError(
+            f"{chosen.name} cannot be compared with the champion, {champion.name}, which rates other signals of the "
+            f"same catalogue '{name}': {len(error.problems):,} problems in {source}, the first: "
+            f"{f'{first.column} ' if first.column else ''}{first.kind}.\n  If this catalogue is about other signals, "
+            "give it another name and train again; else --force REASON"
+        ) from None
+    if not np.array_equal(rows.y, y):
+        raise ConfigError(
+            f"{source} has {len(rows):,} rows with an outcome, but these are not the {len(y):,} that {chosen.name} was "
+            "trained on; name the file as it was then: --data FILE"
+        )
+    found: Floats = champion.predict_many(rows, interval=False)["offer_probability"].to_numpy()
+    return found
+
+
+@click.command()
+@click.argument("version", required=False)
+def pull(version: str | None) -> None:
+    """Bring registered models here as the champions that `predict` uses: the registry's champions, or a VERSION.
+
+    \b
+    Examples:
+      predictor pull
+      predictor pull 3
+      predictor pull my/3
+    """
+    from predictor.model.champions import champion_file
+    from predictor.tracking import history
+    from predictor.tracking import pull as fetch
+
+    champions = [known.number for known in history() if CHAMPION in known.aliases]
+    for wanted in [version] if version or not champions else champions:
+        number, model = fetch(wanted)
+        make_champion(model, told=False)
+        click.echo(
+            f"Version {number} ({model.name}) is in {champion_file(MODELS, model.catalogue.name)}, which `predict` uses"
+        )
+
+
+@click.command()
+def history() -> None:
+    """List the registered versions with their scores, and which is the champion.
+
+    \b
+    Example:
+      predictor history
+    """
+    from predictor.reports.terminal import render_history
+    from predictor.tracking import history as listed
+
+    versions = listed()
+    click.echo(
+        render_history(versions) if versions else "No version is registered yet: predictor train DATA --register"
+    )
+
+
+@click.command()
+@click.argument("catalogue", required=False)
+def rollback(catalogue: str | None) -> None:
+    """Make the champion before the present one the champion again, of the shipped signals or of another CATALOGUE.
+
+    \b
+    Examples:
+      predictor rollback
+      predictor rollback my
+    """
+    from predictor.tracking import roll_back
+
+    done = roll_back(catalogue)
+    click.echo(f"Champion: version {done.version} again, instead of {done.before}")
+    make_champion(done.model)
+
+
+def announce_version(version: str) -> None:
+    """Say which version a model became; where there is no champion it becomes that, too, others have to be better."""
+    from predictor.tracking import history, promote, pull
+
+    versions = history()
+    catalogue = version.rpartition("/")[0]
+    champions = [known.number for known in versions if CHAMPION in known.aliases]
+    rivals = [number for number in champions if number.rpartition("/")[0] == catalogue]
+    if not rivals and (done := promote(version)).promoted:
+        if succeeds(done.model):
+            make_champion(done.model, told=False)
+            click.echo(f"Registered as version {version}, the champion, which `predict` uses")
+        else:  # it comes from elsewhere: another store, or a training that is not recorded
+            click.echo(
+                f"Registered as version {version}, the first and so the champion of this store. Here `predict` goes on "
+                f"with {present_champion(done.model).name}; to use the new one: predictor pull {version}"
+            )
+    elif version in rivals:
+        click.echo(f"Registered as version {version}, which is the champion")
+        _, model = pull(version)
+        if succeeds(model):
+            make_champion(model)
+    else:
+        click.echo(f"Registered as version {version}; to make it the champion: predictor promote {version}")
+
+
+def make_champion(model: OfferModel, *, told: bool = True) -> None:
+    """Make a model the champion here; whom it replaced is said, and for which signals, where that needs saying."""
+    from predictor.model.champions import set_champion, suffix_of
+
+    before = set_champion(model, MODELS)
+    replaced = f", instead of {before.name}" if before else ""
+    ratings = f" for ratings by the catalogue '{model.catalogue.name}'" if suffix_of(model.catalogue.name) else ""
+    if told:
+        click.echo(f"Champion, which `predict` uses{ratings}: {model.name}{replaced}")
+    elif before:
+        click.echo(f"Here `predict` used {before.name} until now{ratings}")
+
+
+def present_champion(model: OfferModel) -> OfferModel:
+    from predictor.model.champions import champion_file
+
+    return type(model).load(champion_file(MODELS, model.catalogue.name))
+
+
+def succeeds(model: OfferModel) -> bool:
+    """Say whether a new model takes the champion's place: there is none, or it is an earlier one of the same kind."""
+    from predictor.model.champions import champion_file
+
+    if not champion_file(MODELS, model.catalogue.name).exists():
+        return True
+    champion = present_champion(model)
+    return champion.trained_on["n"] == 0 or (champion.name == model.name and champion.catalogue == model.catalogue)

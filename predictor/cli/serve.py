@@ -1,0 +1,151 @@
+"""Commands that run a server, `ui` and `serve`, and `journal`, which moves what a server keeps in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from predictor.cli.common import CHAMPION, MODELS, load_catalogue, model_path, sheet_option
+from predictor.cli.group import Commands
+from predictor.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from predictor.journal.store import Journal
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="[default: 5000, or the next that is free]")
+def ui(port: int | None) -> None:
+    """Open MLflow on the recorded training runs, on this machine only; Ctrl-C ends it.
+
+    \b
+    Example:
+      predictor ui --port 5001
+    """
+    from predictor.tracking import serve_ui
+
+    serve_ui(port=port)
+
+
+@click.command()
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine, with a token."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep interviews in this file.")
+@click.option("--token", envvar="PREDICTOR_TOKEN", show_envvar=True, help="What every request must present.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="A name that requests may call the server by.")
+@click.option("--root-path", default="", metavar="PREFIX", help="Prefix that a proxy serves it under, as /interviews.")
+@click.option("--https", is_flag=True, help="Browsers reach it by HTTPS, through a proxy: cookies go over HTTPS only.")
+def serve(
+    model: str | None,
+    host: str,
+    port: int,
+    journal: Path | None,
+    token: str | None,
+    allow_host: tuple[str, ...],
+    root_path: str,
+    https: bool,
+) -> None:
+    """Answer over HTTP, on this machine only unless told otherwise; Ctrl-C ends it.
+
+    A model that is promoted while it runs is picked up. Open the address in a browser to rate an interview, and with
+    --journal to keep it and to learn from it; /docs lists what it answers to programs.
+
+    \b
+    Examples:
+      predictor serve
+      predictor serve --model my-pool --port 8080
+      PREDICTOR_TOKEN=$(openssl rand -hex 32) predictor serve --host 0.0.0.0 --allow-host my-machine
+      predictor serve --allow-host interviews.example --root-path /interviews --https    behind a proxy
+    """
+    from predictor.model.offer_model import PUBLISHED
+
+    try:
+        from predictor.serving.app import serve as run
+        from predictor.serving.settings import Settings
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "serving", "serve") from None
+    # The champion need not be there yet: the first that is trained while the server runs is picked up.
+    path, fallback = model_path(model), None
+    if path == PUBLISHED and not model:
+        path, fallback = MODELS / f"{CHAMPION}.json", PUBLISHED
+    settings = Settings(
+        path, fallback, host=host, port=port, token=token, hosts=allow_host, root_path=root_path, https=https,
+        journal=journal,
+    )  # fmt: skip
+    run(settings, lambda served, address: click.echo(f"Serving {served.name} at {address}; Ctrl-C ends it"))
+
+
+@click.group(cls=Commands)
+def journal() -> None:
+    """Import interviews into a journal, or export them; `predictor serve --journal FILE` keeps one."""
+
+
+_JOURNAL = click.option(
+    "--journal",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("experiments/journal.db"),
+    show_default=True,
+    help="The journal's file.",
+)
+
+
+@journal.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_JOURNAL
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the champion's]"
+)
+@sheet_option
+def import_(file: Path, path: Path, signals: Path | None, sheet: str | None) -> None:
+    """Add the interviews of a file, all of them or none: an export of a journal, CSV or JSON, or a file of ratings.
+
+    What is there already is left out. Unlike on the page, the file may be of any size.
+
+    \b
+    Examples:
+      predictor journal import export.csv
+      predictor journal import ratings.csv --journal my.journal
+    """
+    added = _journal(path, signals).import_file(file, sheet=sheet)
+    click.echo(f"{added:,} interview{'s' * (added != 1)} added to {path}")
+
+
+@journal.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@_JOURNAL
+def export(file: Path, path: Path) -> None:
+    """Write all interviews to a file, CSV or JSON by its name; `import` reads both back. - prints CSV.
+
+    \b
+    Examples:
+      predictor journal export export.csv
+      predictor journal export export.json --journal my.journal
+    """
+    from predictor.journal.store import Journal
+
+    opened = Journal.existing(path)
+    if str(file) == "-":
+        click.echo(opened.export_csv(), nl=False)
+        return
+    write = {".csv": opened.export_csv, ".json": opened.export_json}.get(file.suffix.lower())
+    if write is None:
+        raise ConfigError(f"{file}: its name ends in neither .csv nor .json; name a file of one of these")
+    if file.exists() and file.samefile(path):
+        raise ConfigError(f"{file} is the journal itself; name another file")
+    write(file)
+    total = sum(opened.outcomes().values())
+    click.echo(f"{total:,} interview{'s' * (total != 1)} written to {file}")
+
+
+def _journal(path: Path, signals: Path | None) -> Journal:
+    """Open a journal with the catalogue that a server would use, or another."""
+    from predictor.journal.store import Journal
+    from predictor.model.offer_model import OfferModel
+
+    return Journal(path, load_catalogue(signals) if signals else OfferModel.load(model_path(None)).catalogue)

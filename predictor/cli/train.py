@@ -1,0 +1,274 @@
+"""Commands that train: `train`, `compare`, and `track`, which records a training afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from predictor.cli.common import (
+    EXPERIMENTS,
+    MODELS,
+    checked_name,
+    load_catalogue,
+    load_experiment,
+    make_models_folder,
+    model_path,
+    offer_word_option,
+    plain_name,
+    read_rows,
+    sheet_option,
+    unknown_words_option,
+)
+from predictor.cli.group import end_on_sigterm, warn
+from predictor.cli.progress import progress_bar
+from predictor.cli.registry import announce_version, make_champion, succeeds
+from predictor.errors import CatalogueError, ConfigError, TrackingError
+
+
+def _clustered(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of where its fits run, and run it there."""
+
+    @click.option("--scheduler", metavar="ADDRESS", help="Fit on the Dask cluster of this scheduler, tcp://HOST:PORT.")
+    @click.option("--workers", metavar="N", type=click.IntRange(min=1), help="Fit in N processes of this machine.")
+    @wraps(command)
+    def run(*, scheduler: str | None, workers: int | None, **given: Any) -> None:
+        if scheduler is None and workers is None:
+            return command(**given)
+        from predictor.cluster import cluster
+
+        end_on_sigterm()
+        with cluster(scheduler, workers):
+            return command(**given)
+
+    return run
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option(
+    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="A journal to train on, in place of DATA."
+)
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
+)
+@click.option(
+    "--experiment", "-e", default="pool", show_default=True, help="A file experiments/NAME.toml, or its path."
+)
+@click.option("--name", help="Name of the model.  [default: DATA-EXPERIMENT, or journal-EXPERIMENT]")
+@click.option(
+    "--prior",
+    type=click.Choice(["auto", "published", "none"]),
+    help="Start from published effects (SIMULATED); auto does so with fewer than 50 offers or non-offers.  "
+    "[default: the experiment's, auto]",
+)
+@offer_word_option
+@unknown_words_option
+@sheet_option
+@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
+@click.option("--register", "registered", is_flag=True, help="Register the model; the first becomes the champion.")
+@click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
+@_clustered
+def train(
+    data: Path | None,
+    journal: Path | None,
+    signals: Path | None,
+    experiment: str,
+    name: str | None,
+    prior: str | None,
+    offer_word: str | None,
+    unknown_words: tuple[str, ...],
+    sheet: str | None,
+    plots: Path | None,
+    registered: bool,
+    no_track: bool,
+) -> None:
+    """Train a model on rated interviews with known outcomes, and record the run in MLflow.
+
+    DATA is a CSV, Excel, JSON, JSON Lines or Parquet file with a column a signal and one with the outcome, yes or no.
+    On the shipped signals a handful of interviews is enough: the model then starts from published effects, and says how
+    much of it is prior. A journal, which `predictor serve` keeps, is trained on alike: its interviews with an offer or
+    no offer. The new model is then held against the present one.
+    The folder experiments/models/NAME holds the model, the report and all else; the first model becomes the champion,
+    which `predict` uses.
+
+    \b
+    Examples:
+      predictor train data/interviews.csv
+      predictor train my.csv --signals my.toml --register
+      predictor train data/interviews.csv --experiment no-body-language
+      predictor train my-five-interviews.csv --prior published
+      predictor train --journal my.journal
+      predictor train many.csv --workers 8
+    """
+    from predictor.model.offer_model import OfferModel
+    from predictor.pipeline.run import MODEL, REPORT, Present, train_and_keep
+    from predictor.reports.terminal import render_training
+
+    source = data or journal
+    if source is None or (data and journal):
+        raise ConfigError("name what to train on: either DATA, a file of ratings, or --journal FILE")
+    if registered and no_track:
+        raise ConfigError("--register needs the run in MLflow, --no-track leaves it out; choose one of them")
+    short, config = load_experiment(experiment)
+    if registered and config.model != "pool":
+        raise ConfigError(
+            f"--register: a {config.model} model has no tables to predict with; only a pool is registered"
+        )
+    config = replace(config, prior=prior or config.prior)
+    name = checked_name(name or plain_name(f"{data.stem if data else 'journal'}-{short}"))
+    if (offer_word or unknown_words) and journal:
+        option = "--offer-word" if offer_word else "--unknown-word"
+        raise ConfigError(f"{option} is for files; a journal's outcomes are offers or not")
+    if sheet and journal:
+        raise ConfigError("--sheet is for Excel workbooks; a journal has none")
+    how = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
+    ratings = read_rows(source, load_catalogue(signals), journal=journal is not None, **how)
+    present = Present.of(OfferModel.load(model_path(None)), MODELS) if journal else None
+    make_models_folder()
+    end_on_sigterm()
+    kept = train_and_keep(
+        ratings,
+        config,
+        name=name,
+        experiment=short,
+        folder=MODELS / name,
+        recorded=not no_track,
+        registered=registered,
+        progress=progress_bar("Cross-validating"),
+        warn=warn,
+    )
+    result = kept.result
+    click.echo(render_training(result))
+    if present:
+        click.echo(f"\n{present.told(present.judge(result, ratings))}")
+    if result.tables:
+        click.echo(f"\nModel saved: {kept.folder / MODEL}\nReport: {kept.folder / REPORT}")
+        if kept.run and kept.run.version:
+            pass  # the registry says who is the champion
+        elif succeeds(result.model):
+            make_champion(result.model)
+        else:
+            first = f"predictor track {kept.folder} --register, then " if no_track else ""
+            click.echo(
+                f"To use it: predictor predict FILE --model {name}; to make it the champion: {first}"
+                f"predictor promote {name}"
+            )
+    else:
+        click.echo(
+            f"\nKept in {kept.folder}: measured only, since a {config.model} model has no tables to predict with"
+        )
+    if plots:
+        from predictor.reports.plots import save_plots
+
+        click.echo(f"Plots written: {', '.join(map(str, save_plots(result, plots)))}")
+    if kept.run:
+        click.echo(f"Recorded in MLflow as run '{kept.run.name}' in {kept.run.seconds:.1f} s; {kept.run.hint}")
+    if kept.trouble:
+        raise TrackingError(
+            f"{kept.trouble}\n  The training is finished and kept in {kept.folder}; only its record is missing.\n"
+            f"  When the store is back: predictor track {kept.folder}{' --register' * registered}"
+        )
+    if kept.run and kept.run.version:
+        announce_version(kept.run.version)
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("experiments", nargs=-1)
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
+)
+@offer_word_option
+@unknown_words_option
+@sheet_option
+@click.option("--name", help="Name of the comparison.  [default: compare-DATA]")
+@click.option("--no-track", is_flag=True, help="Do not record the runs in MLflow.")
+@_clustered
+def compare(
+    data: Path,
+    experiments: tuple[str, ...],
+    signals: Path | None,
+    offer_word: str | None,
+    unknown_words: tuple[str, ...],
+    sheet: str | None,
+    name: str | None,
+    no_track: bool,
+) -> None:
+    """Train experiments on the same rows and folds, and rank them.
+
+    EXPERIMENTS are files experiments/NAME.toml; all of them where none is named.
+
+    \b
+    Examples:
+      predictor compare data/interviews.csv
+      predictor compare data/interviews.csv pool no-body-language
+      predictor compare many.csv --scheduler tcp://10.0.0.5:8786
+    """
+    from predictor.pipeline.run import MODEL, compare_and_keep
+    from predictor.reports.terminal import render_leaderboard
+    from predictor.sources.files import read_ratings
+
+    name = checked_name(name or plain_name(f"compare-{data.stem}"))
+    how: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
+    ratings = read_ratings(data, load_catalogue(signals), training=True, **how)
+    named = experiments or tuple(sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))) or ("pool",)
+    configs = {}
+    for short, config in map(load_experiment, named):
+        try:
+            ratings.catalogue.without(config.leave_out)
+        except CatalogueError as error:
+            if experiments:
+                raise
+            click.echo(f"Left out, since it does not fit these signals: {short} ({error})", err=True)
+            continue
+        configs[short] = config
+    make_models_folder()
+    end_on_sigterm()
+    folder = MODELS / name
+    done = compare_and_keep(
+        ratings,
+        configs,
+        name=name,
+        folder=folder,
+        recorded=not no_track,
+        progress=lambda short: progress_bar(f"{list(configs).index(short) + 1}/{len(configs)} {short}"),
+        warn=warn,
+    )
+    if ratings.simulated:
+        click.secho("SIMULATED interviews\n", fg="yellow")
+    click.echo(render_leaderboard(done.board))
+    click.echo(f"\nKept in {folder}: leaderboard.csv, leaderboard.png; each experiment in {folder}-EXPERIMENT")
+    winner = f"{name}-{done.board.best.name}"
+    if done.board.best.word == "better" and (MODELS / winner / MODEL).is_file():
+        click.echo(f"To make {done.board.best.name} the champion: predictor promote {winner}")
+    if done.run:
+        click.echo(f"Recorded in MLflow as run '{done.run.name}', each experiment below it; {done.run.hint}")
+    if done.missing:
+        commands = "".join(f"\n    predictor track {missing}" for missing in done.missing)
+        raise TrackingError(
+            f"{done.trouble}\n  The trainings are finished and kept; only records are missing. When the store is back:"
+            f"{commands}"
+        )
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--register", "registered", is_flag=True, help="Register the model, too.")
+def track(folder: Path, registered: bool) -> None:
+    """Record a finished training that MLflow has not heard of, or not all of.
+
+    \b
+    Example:
+      predictor track experiments/models/interviews-pool
+    """
+    from predictor.tracking import track as record
+
+    run = record(folder, registered=registered)
+    click.echo(f"Recorded in MLflow as run '{run.name}' in {run.seconds:.1f} s; {run.hint}")
+    if run.version:
+        announce_version(run.version)
