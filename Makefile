@@ -27,7 +27,7 @@ HEAVY   := .venv-peers/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart install spark pins data prior train compare promote predict serve ui test test-lowest check \
-        format bench bench-peers clean
+        format bench bench-peers docs clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -156,6 +156,9 @@ pins: $(VENV) ## make the pins anew from pyproject.toml, for every platform and 
 	@echo hatchling | $(COMPILE) - pyproject.toml --extra train --extra batch --extra serve --extra cluster --extra dev -o pins/dev.txt
 	@echo hatchling | $(COMPILE) $(LIKE_DEV) -o pins/predict.txt
 	@for extra in train serve spark; do echo hatchling | $(COMPILE) $(LIKE_DEV) --extra $$extra -o pins/$$extra.txt || exit; done
+
+docs: $(DEV) ## write the blocks of output in the documentation anew, and the API reference
+	@$(BIN)/python experiments/docs.py
 
 clean: ## remove what was made: .venv, caches, models and runs
 	@rm -rf .venv .venv-peers .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

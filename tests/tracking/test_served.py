@@ -188,7 +188,9 @@ def test_spark_answers_in_columns(place: Store, uri: str, model: OfferModel, tmp
     if missing := [name for name, there in needed.items() if not there]:
         pytest.skip(f"{' and '.join(missing)} not installed: pip install -e '.[spark]'; apt-get install default-jre")
     (tmp_path / "data").symlink_to(ROOT / "data")
-    (lines,) = re.findall(r"<!-- spark -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (lines,) = re.findall(
+        r"<!-- spark -->\n```python\n(.*?)```", (ROOT / "experiments/README.md").read_text(), re.DOTALL
+    )
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # as in an activated shell
     environment = {**os.environ, "MLFLOW_TRACKING_URI": place.uri, "PATH": path}
     done = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, env=environment, capture_output=True, text=True)
