@@ -1,7 +1,7 @@
 """Write the blocks of output in the documentation anew, and the API reference: `make docs`.
 
-A block stands after a mark such as `<!-- output: train -->`. It holds what the commands print when a model is trained on
-the sample, as `make quickstart` does. Tests compare its shape, not its digits.
+A block stands after a mark such as `<!-- output: train -->`. It holds what the commands print when a model is trained
+on the sample, as `make quickstart` does. Tests compare its shape, not its digits.
 """
 
 from __future__ import annotations
