@@ -23,7 +23,7 @@ In the last three, `/health` must be answered within half a second all the while
 
 Entries are made up, and so are ratings; models are of SIMULATED interviews. POSIX only. It exits 1 where one fails.
 
-    .venv/bin/python experiments/benchmark/endurance.py kills
+    .venv/bin/python tests/stress/endurance.py kills
 """
 
 from __future__ import annotations
@@ -58,13 +58,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 import psutil
-from load import answers, free_port, request, started, until
 
 from predictor import OfferModel
 from predictor.atomic import write_bytes
 from predictor.errors import JournalError
 from predictor.journal.entry import OUTCOMES, Entry
 from predictor.journal.store import VERSION, Journal
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "experiments/benchmark"))
+from load import answers, free_port, request, started, until
 
 FORK = multiprocessing.get_context("fork")
 PUBLISHED = OfferModel.published()

@@ -1,4 +1,4 @@
-"""A little of `experiments/benchmark/endurance.py`: kills in mid-write, full disks, a swapped model, floods, an end."""
+"""A little of `tests/stress/endurance.py`: kills in mid-write, full disks, a swapped model, floods, an end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conftest import ROOT
 
 @pytest.mark.parametrize("words", ["kills 12", "disk", "swap 400", "flood 8", "uploads 20000", "term 200"])
 def test_it_endures(words: str) -> None:
-    command = [sys.executable, "experiments/benchmark/endurance.py", *words.split()]
+    command = [sys.executable, "tests/stress/endurance.py", *words.split()]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
