@@ -18,7 +18,7 @@ def resolved(path: Path) -> Path:
     Raises
     ------
     OSError
-        If they lead in a circle, which `Path.resolve` says by a RuntimeError before Python 3.13.
+        If they lead in a circle, for which `Path.resolve` raises RuntimeError before Python 3.13.
     """
     try:
         return path.resolve()
@@ -66,7 +66,7 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            error.filename = str(path)  # not the temporary one, which tells a person nothing
+            error.filename = str(path)  # not the temporary one, which means nothing to a person
         raise
     return given
 
@@ -80,7 +80,7 @@ def alone(folder: Path, otherwise: str) -> Iterator[None]:
     folder
         It need not exist; folders on the way are made.
     otherwise
-        What to say where another has it.
+        The message where another has it.
 
     Raises
     ------

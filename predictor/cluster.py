@@ -58,8 +58,8 @@ def cluster(
 ) -> Iterator[Client]:
     """Run what joblib runs side by side on a Dask cluster, while the block lasts.
 
-    Fits become tasks: one whose worker is lost is done anew by another, with the same numbers. All else, such as what
-    MLflow is told, stays in this process.
+    Fits become tasks: one whose worker is lost is done anew by another, with the same numbers. All else, such as
+    recording in MLflow, stays in this process.
 
     Parameters
     ----------
@@ -98,8 +98,10 @@ def cluster(
     ...     result = train(simulate_interviews(600, seed=1))
     """
     if (scheduler is None) == (workers is None) or (workers is not None and workers < 1):
-        given = f"scheduler = {scheduler!r}, workers = {workers}"
-        raise ConfigError(f"{given}: give the address of a scheduler, or a number of workers here from 1 on")
+        raise ConfigError(
+            f"scheduler = {scheduler!r}, workers = {workers}: "
+            "give the address of a scheduler, or a number of workers here from 1 on"
+        )
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
@@ -202,7 +204,7 @@ class _Watch:
             await asyncio.sleep(1)
 
     async def _missing(self) -> str | None:
-        """Say in words what is missing; None where a worker is running, and has given a sign of life since."""
+        """Return in words what is missing; None where a worker is running, and has given a sign of life since."""
         scheduler: Any = self._client.scheduler
         try:
             about = await asyncio.wait_for(scheduler.identity(n_workers=-1), PATIENCE)
@@ -297,8 +299,8 @@ def _reach(scheduler: str) -> None:
     """Knock at an address; a client would wait for ever where something else listens."""
 
     async def knock() -> None:
-        told = Security().get_connection_args("client")
-        comm = await asyncio.wait_for(connect(scheduler, timeout=PATIENCE, **told), PATIENCE)
+        security = Security().get_connection_args("client")
+        comm = await asyncio.wait_for(connect(scheduler, timeout=PATIENCE, **security), PATIENCE)
         await comm.close()
 
     try:
@@ -339,7 +341,7 @@ def _itself(data: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Say what this process computes with: versions, and a digest of this project's own code.
+    """Return what this process computes with: versions, and a digest of this project's own code.
 
     Examples
     --------
@@ -354,9 +356,9 @@ def versions() -> dict[str, str]:
     return {"interview-outcome-predictor": ours, "Python": python, **{name: version(name) for name in PACKAGES}}
 
 
-def _check(scheduler: str, found: Mapping[str, Any]) -> None:
-    """Refuse workers that would compute other numbers; each said what it has, or why it cannot say."""
-    for worker, theirs in found.items():
+def _check(scheduler: str, reported: Mapping[str, Any]) -> None:
+    """Refuse workers that would compute other numbers; each reported its versions, or why it cannot."""
+    for worker, theirs in reported.items():
         if isinstance(theirs, Exception):
             raise ConfigError(
                 f"worker {worker} of {scheduler} cannot run this project: {theirs}; install it there, too"

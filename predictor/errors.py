@@ -1,4 +1,4 @@
-"""The tree of errors. Each message says what was found, where, and the mend.
+"""The tree of errors. Each message says what was found, where, and what to do.
 
 ::
 
@@ -95,7 +95,7 @@ class Problem:
 class RatingsError(PredictorError):
     """Ratings that cannot be used: every problem of the file in one message.
 
-    Problems of one kind in one column are told in one line, so that ten thousand bad rows read as one.
+    Problems of one kind in one column take one line, so that ten thousand bad rows read as one.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class RatingsError(PredictorError):
         for problem in self.problems:
             groups.setdefault((problem.column, problem.kind), []).append(problem)
         count = len(self.problems)
-        lines = [f"{self.source}: {count:,} problem{'s' * (count != 1)}; nothing was written."]
+        lines = [f"{self.source}: {plural(count, 'problem')}; nothing was written."]
         lines += [f"  {self._line(group)}" for group in list(groups.values())[: self.LINES]]
         if len(groups) > self.LINES:
             rest = sum(len(group) for group in list(groups.values())[self.LINES :])
@@ -132,10 +132,10 @@ class RatingsError(PredictorError):
     def _line(self, group: list[Problem]) -> str:
         first = group[0]
         column = shorten(first.column) if first.column else ""
-        found = [shorten(problem.found) for problem in group if problem.found]
+        values = [shorten(problem.found) for problem in group if problem.found]
         if len(group) == 1:
             where = ", ".join(filter(None, [f"row {first.row:,}" if first.row else "", column]))
-            what = " ".join(filter(None, [f"'{found[0]}'" if found else "", first.kind]))
+            what = " ".join(filter(None, [f"'{values[0]}'" if values else "", first.kind]))
             return f"{where}: {what}" if where else what
         rows = ", ".join(
             f"{problem.row:,}" + (f" ('{shorten(problem.found)}')" if problem.found else "")
@@ -144,6 +144,15 @@ class RatingsError(PredictorError):
         )
         more = ", ..." if len(group) > self.ROWS else ""
         return f"{column}{' ' if column else ''}{first.kind} ({len(group):,} times: rows {rows}{more})"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, which takes an s unless the count is 1.
+
+    >>> plural(1, "row"), plural(1200, "row"), plural(0, "row")
+    ('1 row', '1,200 rows', '0 rows')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def shorten(text: str, length: int = 40) -> str:
@@ -166,8 +175,8 @@ def control_character(text: str) -> str | None:
     >>> control_character("\x1b[31mred"), control_character("red\n")
     ('\x1b', None)
     """
-    found = _CONTROL.search(text)
-    return found and found.group()
+    first = _CONTROL.search(text)
+    return first and first.group()
 
 
 def printable(text: str) -> str:
@@ -176,11 +185,11 @@ def printable(text: str) -> str:
     >>> print(printable("\x1b[31mred\rgreen"))
     \x1b[31mred\rgreen
     """
-    return re.sub(f"{_CONTROL.pattern}|\r", lambda found: found.group().encode("unicode_escape").decode(), text)
+    return re.sub(f"{_CONTROL.pattern}|\r", lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Name the known word nearest to an unknown one, as the end of a message.
+    """Return the known word nearest to an unknown one, as the end of a message.
 
     >>> nearest("goal_discussed", ["goals_discussed", "mutual_rapport"])
     "; did you mean 'goals_discussed'?"

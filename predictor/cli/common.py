@@ -17,17 +17,12 @@ if TYPE_CHECKING:
     from predictor.ratings.ratings import Ratings
     from predictor.training.train import TrainingConfig
 
-MODELS = Path("experiments/models")
-
-
+EXPERIMENTS = Path("experiments")
+MODELS = EXPERIMENTS / "models"
 CHAMPION = "champion"
 
-
-EXPERIMENTS = Path("experiments")
-
-
 sheet_option = click.option(
-    "--sheet", metavar="NAME", help="Of an Excel workbook.  [default: the first that is visible]"
+    "--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first visible one]"
 )
 
 
@@ -65,21 +60,21 @@ def read_rows(source: Path, catalogue: Catalogue, *, journal: bool, **how: Any) 
     return read_ratings(source, catalogue, training=True, **how)
 
 
-def load_experiment(given: str) -> tuple[str, TrainingConfig]:
+def load_experiment(experiment: str) -> tuple[str, TrainingConfig]:
     """Read an experiment by name or by path; "pool" needs no file."""
     from predictor.training.train import TrainingConfig
 
-    path = Path(given) if given.endswith(".toml") else EXPERIMENTS / f"{given}.toml"
+    path = Path(experiment) if experiment.endswith(".toml") else EXPERIMENTS / f"{experiment}.toml"
     if path.exists():
         return path.stem, TrainingConfig.load(path)
-    if given == "pool":
-        return given, TrainingConfig()
+    if experiment == "pool":
+        return experiment, TrainingConfig()
     there = sorted(known.stem for known in path.parent.glob("*.toml"))
     if there:
         hint = nearest(path.stem, there) or f"; there are: {', '.join(there)}"
     else:
         hint = ", which has none; work in the project's folder, or name the file: --experiment my/folder/NAME.toml"
-    raise ConfigError(f"no experiment '{given}': looked for {path.name} in {path.absolute().parent}{hint}")
+    raise ConfigError(f"no experiment '{experiment}': looked for {path.name} in {path.absolute().parent}{hint}")
 
 
 def plain_name(name: str) -> str:
@@ -89,15 +84,13 @@ def plain_name(name: str) -> str:
 def checked_name(name: str) -> str:
     taken = name == CHAMPION or name.startswith(f"{CHAMPION}-") or name.isdigit()
     if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.endswith(".json") or taken:
-        raise ConfigError(
-            f"invalid name {name!r}: give --name of letters, digits, - and _, not a number, and not '{CHAMPION}...'"
-        )
+        raise ConfigError(f"invalid name {name!r}: use letters, digits, - and _, not a number, and not '{CHAMPION}...'")
     return name
 
 
 def make_models_folder() -> None:
     if not EXPERIMENTS.exists():  # so that nobody looks for it where they stood another time
-        click.echo(f"Made here, for models and runs: {EXPERIMENTS.absolute()}", err=True)
+        click.echo(f"Folder made for models and runs: {EXPERIMENTS.absolute()}", err=True)
     MODELS.mkdir(parents=True, exist_ok=True)
     if not os.access(MODELS, os.W_OK):  # known now rather than after the work
         raise ModelError(f"{MODELS}: cannot be written; work in a folder that you may write to")

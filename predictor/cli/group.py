@@ -56,18 +56,18 @@ class Commands(click.Group):
 @contextmanager
 def _printed_warnings() -> Iterator[None]:
     """Print what was decided about a file, each once, as a person reads it."""
-    said, show = set[str](), warnings.showwarning
+    printed, show = set[str](), warnings.showwarning
 
-    def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    def show_once(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if not issubclass(category, RatingsWarning):
             show(message, category, *where, **more)
-        elif str(message) not in said:
-            said.add(str(message))
+        elif str(message) not in printed:
+            printed.add(str(message))
             warn(str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", RatingsWarning)
-        warnings.showwarning = say
+        warnings.showwarning = show_once
         yield
 
 
@@ -76,12 +76,12 @@ def print_error(message: str) -> None:
         click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(message)}", err=True)
 
 
-def warn(told: str) -> None:
-    click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {printable(told)}", err=True)
+def warn(message: str) -> None:
+    click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {printable(message)}", err=True)
 
 
 def _closed_streams() -> bool:
-    """Put the empty device where a standard stream is closed; say whether the output is.
+    """Put the empty device where a standard stream is closed; return whether the output is.
 
     Else the next file that is opened takes the stream's number, and what is meant for the stream goes into the file.
     """

@@ -13,7 +13,7 @@ import click
 from predictor.cli.common import MODELS, model_path, read_standard_input, sheet_option
 from predictor.cli.group import end_on_sigterm
 from predictor.cli.progress import Bar
-from predictor.errors import ConfigError, MissingExtraError
+from predictor.errors import ConfigError, MissingExtraError, plural
 
 if TYPE_CHECKING:
     from predictor.ratings.catalogue import Catalogue
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV file, a row an interview.")
 @click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
-@click.option("--past", type=float, help="Also tell which better ratings went with an estimate above this, as in 0.5.")
+@click.option(
+    "--threshold", type=float, help="Also show which better ratings go with an estimate above this, as in 0.5."
+)
+@click.option("--past", type=float, hidden=True)  # the old name of --threshold
 @sheet_option
 def predict(
     ratings: Path,
@@ -34,19 +37,20 @@ def predict(
     as_json: bool,
     out: Path | None,
     base_rate: float | None,
+    threshold: float | None,
     past: float | None,
     sheet: str | None,
 ) -> None:
     """Predict the likelihood of an offer for the interviews of a file.
 
-    RATINGS is a CSV, Excel, JSON, JSON Lines or Parquet file, or - for JSON from standard input. Of the champions of
-    several catalogues, the one answers whose signals they name.
+    RATINGS is a CSV, Excel, JSON, JSON Lines or Parquet file, or - for JSON from standard input. With champions of
+    several catalogues, the one whose signals the file names is used.
 
     \b
     Examples:
       predictor predict data/ratings.json
       predictor predict data/ratings.json --json
-      predictor predict data/ratings.json --past 0.5
+      predictor predict data/ratings.json --threshold 0.5
       predictor predict interviews.csv --model experiments/models/my-pool.json --out answers.csv
       echo '{"goals_discussed": 4}' | predictor predict - --base-rate 0.2
     """
@@ -55,18 +59,19 @@ def predict(
     from predictor.ratings.ratings import Ratings
     from predictor.sources.files import parse_json, read_ratings, refuse_sheet
 
+    threshold = past if threshold is None else threshold
     if out and as_json:
         raise ConfigError("--out writes a CSV file, --json prints; choose one of them")
     if out and out.exists() and ratings.exists() and out.samefile(ratings):
         raise ConfigError(f"--out {out} is the file of ratings itself; name another")
     if sheet is not None:
         refuse_sheet(ratings, sheet)
-    given = read_standard_input() if str(ratings) == "-" else None
+    piped = read_standard_input() if str(ratings) == "-" else None
 
     def read(catalogue: Catalogue) -> Ratings:
-        if given is None:
+        if piped is None:
             return read_ratings(ratings, catalogue, sheet=sheet)
-        records, problems = parse_json(given, "standard input")
+        records, problems = parse_json(piped, "standard input")
         return Ratings.from_records(records, catalogue, source="standard input", problems=problems)
 
     if model:
@@ -74,8 +79,10 @@ def predict(
         rows = read(chosen.catalogue)
     else:
         chosen, rows = fitting_model(MODELS, read)
-    if past is not None and (out or (not as_json and len(rows) != 1)):
-        raise ConfigError("--past tells about one interview; for many of them use --json")
+    if threshold is not None and (out or (not as_json and len(rows) != 1)):
+        raise ConfigError(
+            f"--threshold takes a single interview, found {plural(len(rows), 'row')}; for many of them use --json"
+        )
     if out:
         from predictor.atomic import write_text
 
@@ -85,27 +92,29 @@ def predict(
         table.index += 1
         write_text(out, table.to_csv(index_label="row", lineterminator="\n"))
         kind = "by a model of SIMULATED interviews " if chosen.simulated else ""
-        click.echo(f"{len(rows):,} answer{'s' * (len(rows) != 1)} {kind}written to {out}")
+        click.echo(f"{plural(len(rows), 'answer')} {kind}written to {out}")
         return
     answers = chosen.predict_each(rows, base_rate=base_rate)
-    if past is not None:
+    if threshold is not None:
         from predictor.model.changes import what_would_change
         from predictor.reports.inspection import render_changes
     if as_json:
         data = []
         for answer in answers:
             data.append(answer.to_dict())
-            if past is not None:
-                data[-1]["what_would_change"] = what_would_change(chosen, answer, line=past).to_dict()
+            if threshold is not None:
+                data[-1]["what_would_change"] = what_would_change(chosen, answer, line=threshold).to_dict()
         click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False))
         return
     from predictor.reports.terminal import MOST_ROWS, render_prediction, render_table
 
     shown = list(islice(answers, MOST_ROWS))
-    told = render_prediction(shown[0], chosen.catalogue) if len(rows) == 1 else render_table(shown, len(rows))
-    click.echo(told)
-    if past is not None:
-        click.echo(render_changes(what_would_change(chosen, shown[0], line=past)))
+    if len(rows) == 1:
+        click.echo(render_prediction(shown[0], chosen.catalogue))
+    else:
+        click.echo(render_table(shown, len(rows)))
+    if threshold is not None:
+        click.echo(render_changes(what_would_change(chosen, shown[0], line=threshold)))
 
 
 @click.command()
@@ -114,19 +123,23 @@ def predict(
 @click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Take this column over, as an id.")
 @click.option("--unobserved", multiple=True, metavar="SIGNAL", help="The files do not have this signal.")
-@click.option("--interval/--no-interval", default=True, show_default=True, help="Give the ends of the 90 % interval.")
-@click.option("--contributions", is_flag=True, help="Give what each signal added, in log-odds.")
-@click.option("--top", type=click.IntRange(0), default=0, metavar="K", help="Give the K strongest of them, by name.")
+@click.option("--interval/--no-interval", default=True, show_default=True, help="Add the ends of the 90 % interval.")
+@click.option("--contributions", is_flag=True, help="Add what each signal contributed, in log-odds.")
+@click.option(
+    "--top", type=click.IntRange(0), default=0, metavar="K", help="Add the K strongest contributions, by name."
+)
 @click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
-@click.option("--bad-rows", type=click.Path(path_type=Path, dir_okay=False), help="Set rows that cannot be used aside.")
-@click.option("--resume", is_flag=True, help="Go on with a folder that was begun before.")
-@click.option("--format", "read_as", type=click.Choice(["csv", "jsonl"]), help="What standard input is.")
+@click.option(
+    "--bad-rows", type=click.Path(path_type=Path, dir_okay=False), help="Write rows that cannot be used to this file."
+)
+@click.option("--resume", is_flag=True, help="Continue a folder that was begun before.")
+@click.option("--format", "read_as", type=click.Choice(["csv", "jsonl"]), help="Format of standard input.")
 @sheet_option
-@click.option("--to", type=click.Choice(["parquet", "csv", "jsonl"]), help="What parts are.  [default: as IN]")
-@click.option("--threads", type=click.IntRange(1), help="How many work side by side.  [default: one a processor]")
+@click.option("--to", type=click.Choice(["parquet", "csv", "jsonl"]), help="Format of the parts.  [default: as IN]")
+@click.option("--threads", type=click.IntRange(1), help="How many threads work at once.  [default: one a processor]")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers see the same files.")
-@click.option("--workers", type=click.IntRange(1), help="A Dask cluster of so many processes, on this machine.")
-def batch(source: Path, out: Path, model: str | None, **given: Any) -> None:
+@click.option("--workers", type=click.IntRange(1), help="A Dask cluster of this many processes, on this machine.")
+def batch(source: Path, out: Path, model: str | None, **options: Any) -> None:
     """Score files of any size: the likelihood of an offer for each row, with its interval.
 
     IN is a Parquet, CSV, JSON Lines or Excel file, a folder of such files, or - for standard input; CSV and JSON Lines
@@ -150,20 +163,28 @@ def batch(source: Path, out: Path, model: str | None, **given: Any) -> None:
         raise MissingExtraError(str(error.name), "scoring files", "batch") from None
     end_on_sigterm()
     started, chosen = time.perf_counter(), OfferModel.load(model_path(model))
-    asked = {name: given.pop(name) for name in ("base_rate", "interval", "contributions", "top", "keep", "unobserved")}
+    scoring = {
+        name: options.pop(name) for name in ("base_rate", "interval", "contributions", "top", "keep", "unobserved")
+    }
     with Bar() as bar:
         total = score_files(
-            source, out, chosen, options=ScoringOptions(**asked), write_as=given.pop("to"), progress=bar.begin, **given
+            source,
+            out,
+            chosen,
+            options=ScoringOptions(**scoring),
+            write_as=options.pop("to"),
+            progress=bar.begin,
+            **options,
         )
     seconds = time.perf_counter() - started
     kind = "a model of SIMULATED interviews" if chosen.simulated else "the model"
-    told = [f"{total.rows:,} interview{'s' * (total.rows != 1)} scored by {kind}, {chosen.name}, in {seconds:,.1f} s"]
+    lines = [f"{plural(total.rows, 'interview')} scored by {kind}, {chosen.name}, in {seconds:,.1f} s"]
     if total.bad:
-        told.append(f"{total.bad:,} row{'s' * (total.bad != 1)} set aside: {given['bad_rows']}")
-    unrated = [name for name in chosen.signals if name not in total.observed and name not in asked["unobserved"]]
+        lines.append(f"{plural(total.bad, 'row')} set aside: {options['bad_rows']}")
+    unrated = [name for name in chosen.signals if name not in total.observed and name not in scoring["unobserved"]]
     if total.rows and unrated:
-        told.append(f"Rated in no row: {', '.join(unrated)}")
-    click.echo("\n".join(told), err=str(out) == "-")
+        lines.append(f"Rated in no row: {', '.join(unrated)}")
+    click.echo("\n".join(lines), err=str(out) == "-")
 
 
 @click.command()
@@ -171,7 +192,7 @@ def batch(source: Path, out: Path, model: str | None, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, every table whole.")
 @click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write plots to this folder.")
 def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
-    """Tell what a model goes by: scores, importances, what each rating adds, the strongest pairs.
+    """Show what a model relies on: scores, importances, what each rating adds, the strongest pairs.
 
     \b
     Examples:

@@ -26,8 +26,8 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
     """Make a trained model the champion, which `predict` uses, if it is better beyond noise.
 
     MODEL is a name in experiments/models, or the number of a registered version, as in 3, or my/3 for the catalogue
-    my. It is compared with the present champion of its catalogue on the rows that it learned from, by what both said
-    while they had not seen them. Exit code 1 says that it stays as it is.
+    my. It is compared with the champion of its catalogue on the rows that it was trained on, using out-of-fold
+    predictions of both. Exit code 1: it was not promoted.
 
     \b
     Examples:
@@ -54,7 +54,7 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
         click.echo(f"Version {done.version} is the champion already")
     elif not done.promoted:
         click.echo(f"Version {done.version} ({done.model.name}) is not promoted: {done.reason}")
-        click.echo("To promote it all the same: --force REASON")
+        click.echo("To promote it anyway: --force REASON")
         ctx.exit(1)
     else:
         click.echo(done.reason + (f" Forced: {force}" if done.forced else ""))
@@ -89,8 +89,8 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
             f"{source} has {len(rows):,} rows with an outcome, but these are not the {len(y):,} that {chosen.name} was "
             "trained on; name the file as it was then: --data FILE"
         )
-    found: Floats = champion.predict_many(rows, interval=False)["offer_probability"].to_numpy()
-    return found
+    answers: Floats = champion.predict_many(rows, interval=False)["offer_probability"].to_numpy()
+    return answers
 
 
 @click.command()
@@ -111,7 +111,7 @@ def pull(version: str | None) -> None:
     champions = [known.number for known in history() if CHAMPION in known.aliases]
     for wanted in [version] if version or not champions else champions:
         number, model = fetch(wanted)
-        make_champion(model, told=False)
+        make_champion(model, announce=False)
         click.echo(
             f"Version {number} ({model.name}) is in {champion_file(MODELS, model.catalogue.name)}, which `predict` uses"
         )
@@ -137,7 +137,7 @@ def history() -> None:
 @click.command()
 @click.argument("catalogue", required=False)
 def rollback(catalogue: str | None) -> None:
-    """Make the champion before the present one the champion again, of the shipped signals or of another CATALOGUE.
+    """Make the previous champion the champion again, of the shipped signals or of another CATALOGUE.
 
     \b
     Examples:
@@ -152,7 +152,7 @@ def rollback(catalogue: str | None) -> None:
 
 
 def announce_version(version: str) -> None:
-    """Say which version a model became; where there is no champion it becomes that, too, others have to be better."""
+    """Print which version a model became; where there is no champion yet, it becomes the champion."""
     from predictor.tracking import history, promote, pull
 
     versions = history()
@@ -161,7 +161,7 @@ def announce_version(version: str) -> None:
     rivals = [number for number in champions if number.rpartition("/")[0] == catalogue]
     if not rivals and (done := promote(version)).promoted:
         if succeeds(done.model):
-            make_champion(done.model, told=False)
+            make_champion(done.model, announce=False)
             click.echo(f"Registered as version {version}, the champion, which `predict` uses")
         else:  # it comes from elsewhere: another store, or a training that is not recorded
             click.echo(
@@ -177,14 +177,14 @@ def announce_version(version: str) -> None:
         click.echo(f"Registered as version {version}; to make it the champion: predictor promote {version}")
 
 
-def make_champion(model: OfferModel, *, told: bool = True) -> None:
-    """Make a model the champion here; whom it replaced is said, and for which signals, where that needs saying."""
+def make_champion(model: OfferModel, *, announce: bool = True) -> None:
+    """Make a model the champion here; print which one it replaced, and for which catalogue if not the shipped one."""
     from predictor.model.champions import set_champion, suffix_of
 
     before = set_champion(model, MODELS)
     replaced = f", instead of {before.name}" if before else ""
     ratings = f" for ratings by the catalogue '{model.catalogue.name}'" if suffix_of(model.catalogue.name) else ""
-    if told:
+    if announce:
         click.echo(f"Champion, which `predict` uses{ratings}: {model.name}{replaced}")
     elif before:
         click.echo(f"Here `predict` used {before.name} until now{ratings}")
@@ -197,7 +197,7 @@ def present_champion(model: OfferModel) -> OfferModel:
 
 
 def succeeds(model: OfferModel) -> bool:
-    """Say whether a new model takes the champion's place: there is none, or it is an earlier one of the same kind."""
+    """Return whether a new model takes the champion's place: there is none, or it is an earlier version of this one."""
     from predictor.model.champions import champion_file
 
     if not champion_file(MODELS, model.catalogue.name).exists():

@@ -9,7 +9,7 @@ import click
 
 from predictor.cli.common import CHAMPION, MODELS, load_catalogue, model_path, sheet_option
 from predictor.cli.group import Commands
-from predictor.errors import ConfigError, MissingExtraError
+from predictor.errors import ConfigError, MissingExtraError, plural
 
 if TYPE_CHECKING:
     from predictor.journal.store import Journal
@@ -50,7 +50,7 @@ def serve(
     root_path: str,
     https: bool,
 ) -> None:
-    """Answer over HTTP, on this machine only unless told otherwise; Ctrl-C ends it.
+    """Answer over HTTP, by default on this machine only; Ctrl-C ends it.
 
     A model that is promoted while it runs is picked up. Open the address in a browser to rate an interview, and with
     --journal to keep it and to learn from it; /docs lists what it answers to programs.
@@ -113,7 +113,7 @@ def import_(file: Path, path: Path, signals: Path | None, sheet: str | None) -> 
       predictor journal import ratings.csv --journal my.journal
     """
     added = _journal(path, signals).import_file(file, sheet=sheet)
-    click.echo(f"{added:,} interview{'s' * (added != 1)} added to {path}")
+    click.echo(f"{plural(added, 'interview')} added to {path}")
 
 
 @journal.command()
@@ -135,12 +135,12 @@ def export(file: Path, path: Path) -> None:
         return
     write = {".csv": opened.export_csv, ".json": opened.export_json}.get(file.suffix.lower())
     if write is None:
-        raise ConfigError(f"{file}: its name ends in neither .csv nor .json; name a file of one of these")
+        raise ConfigError(f"{file}: the name must end in .csv or .json")
     if file.exists() and file.samefile(path):
         raise ConfigError(f"{file} is the journal itself; name another file")
     write(file)
     total = sum(opened.outcomes().values())
-    click.echo(f"{total:,} interview{'s' * (total != 1)} written to {file}")
+    click.echo(f"{plural(total, 'interview')} written to {file}")
 
 
 def _journal(path: Path, signals: Path | None) -> Journal:

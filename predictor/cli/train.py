@@ -25,25 +25,25 @@ from predictor.cli.common import (
     unknown_words_option,
 )
 from predictor.cli.group import end_on_sigterm, warn
-from predictor.cli.progress import progress_bar
+from predictor.cli.progress import fit_progress
 from predictor.cli.registry import announce_version, make_champion, succeeds
 from predictor.errors import CatalogueError, ConfigError, TrackingError
 
 
 def _clustered(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of where its fits run, and run it there."""
+    """Add the options of where fits run to a command, and run it there."""
 
     @click.option("--scheduler", metavar="ADDRESS", help="Fit on the Dask cluster of this scheduler, tcp://HOST:PORT.")
     @click.option("--workers", metavar="N", type=click.IntRange(min=1), help="Fit in N processes of this machine.")
     @wraps(command)
-    def run(*, scheduler: str | None, workers: int | None, **given: Any) -> None:
+    def run(*, scheduler: str | None, workers: int | None, **options: Any) -> None:
         if scheduler is None and workers is None:
-            return command(**given)
+            return command(**options)
         from predictor.cluster import cluster
 
         end_on_sigterm()
         with cluster(scheduler, workers):
-            return command(**given)
+            return command(**options)
 
     return run
 
@@ -92,7 +92,8 @@ def train(
     DATA is a CSV, Excel, JSON, JSON Lines or Parquet file with a column a signal and one with the outcome, yes or no.
     On the shipped signals a handful of interviews is enough: the model then starts from published effects, and says how
     much of it is prior. A journal, which `predictor serve` keeps, is trained on alike: its interviews with an offer or
-    no offer. The new model is then held against the present one.
+    no offer. The new model is then compared
+    with the current one.
     The folder experiments/models/NAME holds the model, the report and all else; the first model becomes the champion,
     which `predict` uses.
 
@@ -128,10 +129,10 @@ def train(
         raise ConfigError("--sheet is for Excel workbooks; a journal has none")
     how = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
     ratings = read_rows(source, load_catalogue(signals), journal=journal is not None, **how)
-    present = Present.of(OfferModel.load(model_path(None)), MODELS) if journal else None
+    incumbent = Present.of(OfferModel.load(model_path(None)), MODELS) if journal else None
     make_models_folder()
     end_on_sigterm()
-    kept = train_and_keep(
+    saved = train_and_keep(
         ratings,
         config,
         name=name,
@@ -139,42 +140,42 @@ def train(
         folder=MODELS / name,
         recorded=not no_track,
         registered=registered,
-        progress=progress_bar("Cross-validating"),
+        progress=fit_progress()("Cross-validating"),
         warn=warn,
     )
-    result = kept.result
+    result = saved.result
     click.echo(render_training(result))
-    if present:
-        click.echo(f"\n{present.told(present.judge(result, ratings))}")
+    if incumbent:
+        click.echo(f"\n{incumbent.told(incumbent.judge(result, ratings))}")
     if result.tables:
-        click.echo(f"\nModel saved: {kept.folder / MODEL}\nReport: {kept.folder / REPORT}")
-        if kept.run and kept.run.version:
+        click.echo(f"\nModel saved: {saved.folder / MODEL}\nReport: {saved.folder / REPORT}")
+        if saved.run and saved.run.version:
             pass  # the registry says who is the champion
         elif succeeds(result.model):
             make_champion(result.model)
         else:
-            first = f"predictor track {kept.folder} --register, then " if no_track else ""
+            first = f"predictor track {saved.folder} --register, then " if no_track else ""
             click.echo(
                 f"To use it: predictor predict FILE --model {name}; to make it the champion: {first}"
                 f"predictor promote {name}"
             )
     else:
         click.echo(
-            f"\nKept in {kept.folder}: measured only, since a {config.model} model has no tables to predict with"
+            f"\nKept in {saved.folder}: measured only, since a {config.model} model has no tables to predict with"
         )
     if plots:
         from predictor.reports.plots import save_plots
 
         click.echo(f"Plots written: {', '.join(map(str, save_plots(result, plots)))}")
-    if kept.run:
-        click.echo(f"Recorded in MLflow as run '{kept.run.name}' in {kept.run.seconds:.1f} s; {kept.run.hint}")
-    if kept.trouble:
+    if saved.run:
+        click.echo(f"Recorded in MLflow as run '{saved.run.name}' in {saved.run.seconds:.1f} s; {saved.run.hint}")
+    if saved.trouble:
         raise TrackingError(
-            f"{kept.trouble}\n  The training is finished and kept in {kept.folder}; only its record is missing.\n"
-            f"  When the store is back: predictor track {kept.folder}{' --register' * registered}"
+            f"{saved.trouble}\n  The training is finished and kept in {saved.folder}; only its record is missing.\n"
+            f"  When the store is back: predictor track {saved.folder}{' --register' if registered else ''}"
         )
-    if kept.run and kept.run.version:
-        announce_version(kept.run.version)
+    if saved.run and saved.run.version:
+        announce_version(saved.run.version)
 
 
 @click.command()
@@ -229,14 +230,14 @@ def compare(
         configs[short] = config
     make_models_folder()
     end_on_sigterm()
-    folder = MODELS / name
+    folder, progress = MODELS / name, fit_progress()
     done = compare_and_keep(
         ratings,
         configs,
         name=name,
         folder=folder,
         recorded=not no_track,
-        progress=lambda short: progress_bar(f"{list(configs).index(short) + 1}/{len(configs)} {short}"),
+        progress=lambda short: progress(f"{list(configs).index(short) + 1}/{len(configs)} {short}"),
         warn=warn,
     )
     if ratings.simulated:
@@ -260,7 +261,7 @@ def compare(
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--register", "registered", is_flag=True, help="Register the model, too.")
 def track(folder: Path, registered: bool) -> None:
-    """Record a finished training that MLflow has not heard of, or not all of.
+    """Record in MLflow a finished training whose record is missing or incomplete.
 
     \b
     Example:

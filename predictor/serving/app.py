@@ -245,7 +245,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     return _answer(request, error)
 
 
-async def _told(request: Request, error: Exception) -> Response:
+async def _unusable(request: Request, error: Exception) -> Response:
     assert isinstance(error, PredictorError)
     return _answer(request, Refusal.of(error))
 
@@ -279,7 +279,7 @@ _WORDS = {
 _ANSWERS: dict[type[Exception], Callable[[Request, Exception], object]] = {
     Refusal: _refused,
     JournalError: _journal,
-    PredictorError: _told,
+    PredictorError: _unusable,
     HTTPException: _http,
     RequestValidationError: _form,
 }

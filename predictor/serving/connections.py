@@ -109,7 +109,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._refused = True
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(_HEAD + _REFUSED)
-        elif self.cycle.more_body:  # trailers; whoever answers is told that the request ended
+        elif self.cycle.more_body:  # trailers; whoever answers learns that the request ended
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             if not self.cycle.response_started:
@@ -129,14 +129,15 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         self.server_state.ending = True
         waiting: list[socket.socket] = []
-        listening = [given.dup() for given in sockets or []]  # keeps the kernel's queue when uvicorn closes its own
+        # Copies keep the kernel's queue when uvicorn closes its own.
+        listening = [listener.dup() for listener in sockets or []]
         for server in self.servers:
             server.close()
-        for given in listening:
-            given.setblocking(False)
-            with given, contextlib.suppress(OSError):  # BlockingIOError: there are no more
+        for listener in listening:
+            listener.setblocking(False)
+            with listener, contextlib.suppress(OSError):  # BlockingIOError: there are no more
                 while True:
-                    waiting.append(given.accept()[0])
+                    waiting.append(listener.accept()[0])
         for connection in waiting:
             with contextlib.suppress(OSError):  # its client has gone
                 await loop.connect_accepted_socket(self._protocol, connection)

@@ -58,7 +58,7 @@ class CurrentModel:
         model_parts(self._model)
 
     def __call__(self) -> OfferModel:
-        """Give the model, after a look at its file, which takes microseconds."""
+        """Return the model, after a look at its file, which takes microseconds."""
         stamp = self._look()
         if stamp != self._stamp and self._lock.acquire(blocking=False):  # who comes meanwhile gets the old one
             try:
@@ -68,26 +68,26 @@ class CurrentModel:
         return self._model
 
     def _look(self) -> Stamp | None:
-        """Give what changes when a file is replaced or written to; None where there is none."""
+        """Return what changes when a file is replaced or written to; None where there is none."""
         for path in (self.path, self.fallback):
             try:
-                found = path.stat() if path else None
+                status = path.stat() if path else None
             except OSError:
                 continue
-            if path and found:
-                return path, found.st_ino, found.st_mtime_ns, found.st_size
+            if path and status:
+                return path, status.st_ino, status.st_mtime_ns, status.st_size
         return None
 
     def _take(self, stamp: Stamp | None) -> None:
         try:
             if stamp is None:
-                raise ModelError(f"{self.path}: no such model; the one of before is served")
+                raise ModelError(f"{self.path}: no such model; still serving the previous model")
             model = OfferModel.load(stamp[0])
             model_parts(model)  # its first answer makes what later ones need
         except ModelError as error:
             self.trouble = str(error).replace(str(self.path), self.path.name)  # where it lies is nobody's business
-            log.error("model not picked up", extra={"told": {"trouble": self.trouble, "served": self._model.name}})
+            log.error("model not picked up", extra={"fields": {"trouble": self.trouble, "served": self._model.name}})
         else:
             self._model, self.trouble, self.reloads = model, None, self.reloads + 1
-            log.info("model picked up", extra={"told": {"model": model.name, "fingerprint": model.fingerprint}})
+            log.info("model picked up", extra={"fields": {"model": model.name, "fingerprint": model.fingerprint}})
         self._stamp = stamp

@@ -1,4 +1,4 @@
-"""What a server tells about itself: structured logs and metrics, in neither of which is anything about a person.
+"""What a server reports about itself: structured logs and metrics, in neither of which is anything about a person.
 
 A line is time, method, route template, status and milliseconds. No body, query, name, id or client address is in it.
 """
@@ -35,7 +35,7 @@ class JsonLines(logging.Formatter):
             "time": f"{_second(int(record.created))}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
-            **getattr(record, "told", {}),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1]:
             place = traceback.extract_tb(record.exc_info[2])[-1:]

@@ -21,8 +21,8 @@ def as_asked(scope: Scope, settings: Settings) -> Scope:
         if scope.get("raw_path", b"").startswith(root.encode()):
             scope["raw_path"] = scope["raw_path"][len(root) :] or b"/"
     if (scope.get("client") or ("",))[0] in LOOPBACK_ADDRESSES:
-        told = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        if told and (address := told[-1].decode("latin-1").rpartition(",")[2].strip()):
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        if forwarded and (address := forwarded[-1].decode("latin-1").rpartition(",")[2].strip()):
             scope = {**scope, "client": (address, 0)}
     return scope
 

@@ -135,8 +135,8 @@ class Guard:
             self._same_origin(headers, host)
         if self.settings.token and scope["path"] not in OPEN and not self._logged_in(headers):
             scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-            given = token.strip() if scheme.lower() == "bearer" else ""
-            if not given or not self.attempts.right(given, self.settings.token, address_of(scope)):
+            presented = token.strip() if scheme.lower() == "bearer" else ""
+            if not presented or not self.attempts.right(presented, self.settings.token, address_of(scope)):
                 raise Refusal(
                     401,
                     "the token is missing or wrong; send the header Authorization: Bearer TOKEN",
@@ -151,29 +151,29 @@ class Guard:
         that does not pass the host on asks for the address that it knows.
         """
         origin = headers.get(b"origin")
-        told = None if origin is None else origin.decode("latin-1").partition("://")[2].lower()
-        ours = told is None or told == host.lower() or told in map(str.lower, self.settings.hosts)
+        sender = None if origin is None else origin.decode("latin-1").partition("://")[2].lower()
+        ours = sender is None or sender == host.lower() or sender in map(str.lower, self.settings.hosts)
         if headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none") and ours:
             return
         words = "it was sent by a page of another site; send it from this server's own pages"
-        if told and not ours:
+        if sender and not ours:
             words = (
-                f"it was sent by a page of another site: the page is of {shorten(told)}, this server was asked as "
-                f"{shorten(host)}; send it from this server's own pages. If {shorten(told)} is a proxy before it, let "
-                "the proxy pass the host on, in nginx by: proxy_set_header Host $http_host;"
+                f"it was sent by a page of another site: the page is of {shorten(sender)}, this server was asked "
+                f"as {shorten(host)}; send it from this server's own pages. If {shorten(sender)} is a proxy before it, "
+                "let the proxy pass the host on, in nginx by: proxy_set_header Host $http_host;"
             )
-        raise Refusal(403, words, field="Origin", found=told or "")
+        raise Refusal(403, words, field="Origin", found=sender or "")
 
     def _logged_in(self, headers: Mapping[bytes, bytes]) -> bool:
         cookies = headers.get(b"cookie", b"").decode("latin-1")
         return cookie_parser(cookies).get(LOGIN, "") in self.logins
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, *, file: bool) -> bytes:
-        """Take the whole body, no further than the limit, whatever length it says it has."""
+        """Take the whole body, no further than the limit, whatever length it announces."""
         most = self.settings.max_upload if file else self.settings.max_body
-        told = headers.get(b"content-length", b"0")
+        announced = headers.get(b"content-length", b"0")
         parts, length, more = [], 0, True
-        if told.isdigit() and int(told[:20]) > most:
+        if announced.isdigit() and int(announced[:20]) > most:
             raise _too_long(most, file=file)
         while more:
             message = await receive()
@@ -195,7 +195,7 @@ def _too_long(most: int, *, file: bool) -> Refusal:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Give a body again, a long one in pieces between which others are answered."""
+    """Return a body again, a long one in pieces between which others are answered."""
     if len(body) <= PIECE:
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -223,7 +223,7 @@ def _under(root: str, name: bytes, value: bytes) -> tuple[bytes, bytes]:
 
 
 def csrf_token(request: Request) -> str:
-    """Give the token for a form on the page that answers `request`; `Guard` sets the session's cookie with it.
+    """Return the token for a form on the page that answers `request`; `Guard` sets the session's cookie with it.
 
     The token is a keyed hash (HMAC-SHA-256) of the session that a cookie of the browser names. A page of another site
     can neither read the cookie nor make the hash.
@@ -250,12 +250,12 @@ async def check_csrf(request: Request) -> None:
     Refusal
         403, if the form's field `csrf_token` is not the one that the session was given.
     """
-    given = (await request.form()).get(FIELD)
+    sent = (await request.form()).get(FIELD)
     session = _session(request)
     if (
         not session
-        or not isinstance(given, str)
-        or not hmac.compare_digest(given.encode(), _signed(request, session).encode())
+        or not isinstance(sent, str)
+        or not hmac.compare_digest(sent.encode(), _signed(request, session).encode())
     ):
         raise Refusal(
             403, "the form is too old, or your browser refuses cookies; load the page again, and send it", field=FIELD

@@ -1,4 +1,4 @@
-"""What a server is told when it starts: which model, where it listens, who may ask, and how much."""
+"""The settings of a server: which model, where it listens, who may ask, and how much."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Settings:
 
     @property
     def proxied(self) -> bool:
-        """Whether it was said to be behind a proxy, which then tells whom it asks for."""
+        """Whether it is behind a proxy, whose headers then name the client."""
         return self.https or bool(self.root_path)
 
     @property

@@ -36,8 +36,8 @@ class Attempts:
         self._clock, self._lock = clock, Lock()
         self._empty_at: OrderedDict[str, float] = OrderedDict()  # by address, when its bucket will be empty
 
-    def right(self, given: str, token: str, address: str) -> bool:
-        """Say whether a token is the right one, and count it if it is not.
+    def right(self, presented: str, token: str, address: str) -> bool:
+        """Return whether a token is the right one, and count it if it is not.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Attempts:
                     field="Authorization",
                     headers={"retry-after": str(wait)},
                 )
-            if hmac.compare_digest(given.encode(), token.encode()):
+            if hmac.compare_digest(presented.encode(), token.encode()):
                 return True
             self._empty_at[address] = now + filled + PAUSE
             self._empty_at.move_to_end(address)

@@ -33,8 +33,8 @@ class State:
         Whether it is under way.
     done, total
         Fits of the cross-validation; both 0 before the first, and where rows are too few for one.
-    told
-        How the new model stands to the present one, in words; None where it has not ended well.
+    comparison
+        How the new model compares with the current one, in words; None where it has not ended well.
     n, offers
         Interviews learned from, and how many of them ended in an offer.
     score
@@ -49,7 +49,7 @@ class State:
     running: bool = True
     done: int = 0
     total: int = 0
-    told: str | None = None
+    comparison: str | None = None
     n: int = 0
     offers: int = 0
     score: str | None = None
@@ -74,7 +74,7 @@ class Training:
         journal
             What to train on.
         model
-            The model in use, which the new one is held against.
+            The model in use, which the new one is compared with.
         models
             The folder of trainings; the new one gets a folder of its own in it, named by the time.
         """
@@ -107,13 +107,13 @@ class Training:
         """
         with self._lock:
             state = self._look()
-            if state is None or state.told is None:
+            if state is None or state.comparison is None:
                 raise ConfigError("there is no new model; train one first")
             write_bytes(served, (state.folder / MODEL).read_bytes())
             self._state = replace(state, adopted=True)
 
     def _look(self) -> State | None:
-        """Take in what the process has said."""
+        """Take in what the process has sent."""
         while self._state and self._state.running and self._channel and self._process:
             try:
                 if not self._channel.poll():
@@ -150,5 +150,11 @@ def _train(channel: Connection, journal: Path, model: Path, folder: Path) -> Non
     result = learned.kept.result
     score = str(result.scores["roc_auc"]) if result.scores else None
     channel.send(
-        {"running": False, "told": learned.told, "n": len(result.y), "offers": int(result.y.sum()), "score": score}
+        {
+            "running": False,
+            "comparison": learned.told,
+            "n": len(result.y),
+            "offers": int(result.y.sum()),
+            "score": score,
+        }
     )

@@ -104,7 +104,7 @@ def test_plots_are_drawn(paired: OfferModel, run: Callable[..., Result], workpla
 
 def test_past_adds_what_would_change(run: Callable[..., Result], workplace: Path) -> None:
     Path("my.json").write_text(json.dumps({"candidate_goal_alignment": 1, "goals_discussed": 4}))
-    done = run("predict", "my.json", "--past", "0.3")
+    done = run("predict", "my.json", "--threshold", "0.3")
     assert done.exit_code == 0
     assert "What would change it" in done.output
     assert max(map(len, done.output.splitlines())) <= 80
@@ -113,9 +113,9 @@ def test_past_adds_what_would_change(run: Callable[..., Result], workplace: Path
     assert {change["signal"] for change in found["changes"]} <= {"candidate_goal_alignment"}
     Path("two.json").write_text("[{}, {}]")
     for words, code in (
-        (("my.json", "--past", "1.5"), 2),
+        (("my.json", "--threshold", "1.5"), 2),
         (("my.json", "--past", "0.5", "--out", "x.csv"), 2),
-        (("two.json", "--past", "0.5"), 2),
+        (("two.json", "--threshold", "0.5"), 2),
         (("two.json", "--past", "0.5", "--json"), 0),
     ):
         assert run("predict", *words).exit_code == code

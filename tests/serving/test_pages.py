@@ -381,7 +381,7 @@ def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Pat
     assert re.search(r"Against the present model, published-evidence: Cannot be told: \d+ rows? (is|are) too few", told)
     assert "published-evidence" in page.locator("footer").inner_text()
     page.get_by_role("button", name="Use the new model").click()
-    page.get_by_text("It is the model that is served now.").wait_for()
+    page.get_by_text("It is now being served.").wait_for()
     (folder,) = (work / "experiments/models").glob("journal-*")
     trained = OfferModel.load(folder / "model.json")
     served = page.request.get("/v1/model").json()

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from predictor.errors import PredictorError, Problem, RatingsError, shorten
+from predictor.errors import PredictorError, Problem, RatingsError, plural, shorten
 from predictor.model.offer_model import OfferModel
 from predictor.model.prediction import Prediction
 from predictor.ratings.ratings import NOT_IN
@@ -55,7 +55,7 @@ def _written(answer: Prediction, same: Mapping[str, bytes]) -> bytes:
 
 
 class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
-    """A request that is refused, in words: what was found, where, and the mend.
+    """A request that is refused, in words: what was found, where, and what to do.
 
     Parameters
     ----------
@@ -93,9 +93,8 @@ class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
         """Refuse what the user can mend: ratings with every problem that they have, all else with its words."""
         if not isinstance(error, RatingsError):
             return cls(422, str(error))
-        problems = [_told(problem) for problem in error.problems]
-        count = len(problems)
-        return cls(422, f"{count:,} problem{'s' * (count != 1)} in the body", problems=problems)
+        problems = [_problem_dict(problem) for problem in error.problems]
+        return cls(422, f"{plural(len(problems), 'problem')} in the body", problems=problems)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the refusal as plain data: `error`, and `problems` with row, field, found and problem each."""
@@ -106,7 +105,7 @@ class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
         return json_response(self.to_dict(), self.status, self.headers)
 
 
-def _told(problem: Problem) -> dict[str, Any]:
+def _problem_dict(problem: Problem) -> dict[str, Any]:
     unknown = problem.column is None and problem.kind.startswith(NOT_IN)  # then what was found is the name
     return {
         "row": problem.row,

@@ -35,7 +35,7 @@ WHY = {
     401: "The token is missing or wrong",
     403: "It was sent by a page of another site",
     413: "The body or the list is too long",
-    415: "The body is not said to be JSON",
+    415: "Content-Type must be application/json",
     422: "The ratings or the query cannot be used; every problem is listed",
     429: "Too many wrong tokens came from this address",
     431: "The headers are too long",
@@ -51,7 +51,7 @@ INTERVIEWS: Schema = {"required": True, "content": {"application/json": {"schema
 
 
 def documented(answer: str | None, *refusals: int, query: Schema | None = None, body: Schema | None = None) -> Any:
-    """Give FastAPI what it cannot read off a route: what is answered (None: text), why it is refused, what it takes."""
+    """Return what FastAPI cannot read off a route: the answer (None: text), the refusals, the query and the body."""
     kind, schema = ("application/json", _ref(answer)) if answer else ("text/plain", TEXT)
     responses: dict[int, Schema] = {200: {"description": "The answer", "content": {kind: {"schema": schema}}}}
     for status in (400, 401, *refusals, 429, 431, 503):
@@ -66,7 +66,7 @@ def document(app: FastAPI, catalogue: Catalogue, settings: Settings) -> dict[str
     Parameters
     ----------
     app
-        Whose routes are told.
+        Whose routes are described.
     catalogue
         The signals, inputs and columns that an interview may have.
     settings
@@ -77,26 +77,26 @@ def document(app: FastAPI, catalogue: Catalogue, settings: Settings) -> dict[str
     dict
         An OpenAPI 3.1 document.
     """
-    told: dict[str, Any] = get_openapi(
+    document: dict[str, Any] = get_openapi(
         title="Interview outcome predictor",
         version="1",
         description="The likelihood of an offer from ratings of an interview, and what drove it. Association, not "
         "cause: a tool for reflection, practice and interviewer training, not for selecting people.",
         routes=app.routes,
     )
-    for path in told["paths"].values():
+    for path in document["paths"].values():
         for operation in path.values():
             content = operation["responses"]["200"].get("content", {})
             if "text/plain" in content:
                 content.pop("application/json", None)
-    components = told.setdefault("components", {})
+    components = document.setdefault("components", {})
     components["schemas"] = {**_taken(catalogue, settings), **_answered(catalogue)}
     if settings.root_path:
-        told["servers"] = [{"url": settings.root_path}]
+        document["servers"] = [{"url": settings.root_path}]
     if settings.token:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        told["security"] = [{"token": []}]
-    return told
+        document["security"] = [{"token": []}]
+    return document
 
 
 def _object(properties: Schema, **more: Any) -> Schema:
@@ -119,12 +119,12 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
     }
     words = [*sorted(OFFER | NO_OFFER), True, False, 1, 0, None]
     beside[catalogue.outcome] = {
-        "description": "The outcome; not looked at.",
+        "description": "The outcome; ignored.",
         "anyOf": [{"enum": words}, _ref("NotObserved")],
     }
     for name in catalogue.columns:
         if name not in signals and name not in beside:
-            beside[name] = {"type": ["string", "number", "boolean", "null"], "description": "Context; not looked at."}
+            beside[name] = {"type": ["string", "number", "boolean", "null"], "description": "Context; ignored."}
     apart = {**beside, RATINGS: _ref("Ratings")}
     many = {"type": "array", "items": _ref("Interview"), "minItems": 1, "maxItems": settings.max_interviews}
     return {
@@ -183,8 +183,8 @@ def _answered(catalogue: Catalogue) -> Schema:
     row, place = {"type": ["integer", "null"]}, {"type": ["string", "null"]}
     problem = {"row": row, "field": place, "found": TEXT, "problem": TEXT}
     refusal = {"error": TEXT, "problems": {"type": "array", "items": _object(problem, required=[*problem])}}
-    catalogue_told = {"name": TEXT, "title": TEXT, "columns": {"type": "object"}, "families": {"type": "object"}}
-    catalogue_told |= {"inputs": {"type": "object"}, "signals": {"type": "array", "items": {"type": "object"}}}
+    catalogue_fields = {"name": TEXT, "title": TEXT, "columns": {"type": "object"}, "families": {"type": "object"}}
+    catalogue_fields |= {"inputs": {"type": "object"}, "signals": {"type": "array", "items": {"type": "object"}}}
     importances: Schema = dict.fromkeys(("feature_importances", "family_importances", "side_importances"), SIZES)
     rows: Schema = {"type": "array", "items": {"type": "object"}}
     told_model: Schema = {**identity, **importances, "simulated": TRUTH, "notes": answer["notes"]}
@@ -208,7 +208,7 @@ def _answered(catalogue: Catalogue) -> Schema:
         "Refusal": _object(refusal, required=[*refusal]),
         "Model": _object(told_model, required=[*told_model]),
         "Importances": _object(listed, required=[*listed]),
-        "Catalogue": _object(catalogue_told, required=[*catalogue_told]),
+        "Catalogue": _object(catalogue_fields, required=[*catalogue_fields]),
         "Health": _object({"status": {"const": "ok"}}, required=["status"]),
         "Ready": _object(ready, required=[*ready]),
     }

@@ -62,7 +62,7 @@ def _predict(request: Request, body: bytes, base_rate: float | None) -> Response
 
 @v1.get("/model", **documented("Model", 422))
 def about_model(request: Request) -> Response:
-    """Tell what the model is, what it was trained on, its scores with their intervals, its tables and its catalogue.
+    """Return what the model is, what it was trained on, its scores with their intervals, its tables and its catalogue.
 
     `trained_on` has the scores, and under `partial_scores` those with only part of the signals rated. `gaps`: what
     leaving signals unrated adds to the log-odds by itself, `slope` times the share left out; 0 if it says nothing.
@@ -77,7 +77,7 @@ def about_model(request: Request) -> Response:
 
 @v1.get("/importances", **documented("Importances", 422))
 def importances(request: Request) -> Response:
-    """Tell what the model goes by: mean absolute contribution in log-odds, by signal, by family and by side.
+    """Return what the model relies on: mean absolute contribution in log-odds, by signal, by family and by side.
 
     A family's or a side's is the sum over its signals. `measured` gives each with its 90 % interval and n, a family's
     or a side's there of its signals' summed contributions; it is null where the training of this very model is not kept
@@ -85,8 +85,8 @@ def importances(request: Request) -> Response:
     """
     _known_query(request)
     model: OfferModel = request.app.state.models()
-    found = record.importances(request.app.state.settings.models / model.name, model.fingerprint)
-    measured = {kind: {name: vars(figure) for name, figure in named.items()} for kind, named in found.items()} or None
+    figures = record.importances(request.app.state.settings.models / model.name, model.fingerprint)
+    measured = {kind: {name: vars(figure) for name, figure in named.items()} for kind, named in figures.items()} or None
     data = model_data(model)
     names = ("name", "fingerprint", "feature_importances", "family_importances", "side_importances")
     more = {"n": model.trained_on["n"], "simulated": model.simulated, "measured": measured}
@@ -102,22 +102,22 @@ async def signals(request: Request) -> Response:
 
 @root.get("/health", **documented("Health"))
 async def health() -> Response:
-    """Tell that the server runs."""
+    """Report that the server runs."""
     return json_response({"status": "ok"})
 
 
 @root.get("/ready", **documented("Ready"))
 async def ready(request: Request) -> Response:
-    """Tell which model answers, and what troubles the file that it comes from, if anything does."""
+    """Report which model answers, and what troubles the file that it comes from, if anything does."""
     models = request.app.state.models
     model: OfferModel = models()
-    told = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
-    return json_response({"ready": True, "model": told, "trouble": models.trouble})
+    served = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
+    return json_response({"ready": True, "model": served, "trouble": models.trouble})
 
 
 @root.get("/metrics", **documented(None))
 async def metrics(request: Request) -> Response:
-    """Give counts and times in Prometheus's text format."""
+    """Return counts and times in Prometheus's text format."""
     state = request.app.state
     state.metrics.tell_model(state.models())
     return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -39,7 +39,7 @@ class Rated:
     ratings
         By signal name, or "not applicable"; what was not observed is left out.
     inputs
-        The words of inputs, such as who rated; what nobody said is left out.
+        The words of inputs, such as who rated; what was not answered is left out.
     base_rate
         The user's own share of offers, 0 to 1; None: the model's.
     line
@@ -101,13 +101,13 @@ def _number(value: str) -> float | None:
 
 
 def text(form: FormData, name: str) -> str:
-    """Give a field as text without spaces around it; empty where it is not there."""
+    """Return a field as text without spaces around it; empty where it is not there."""
     value = form.get(name, "")
     return "" if isinstance(value, UploadFile) else value.strip()
 
 
 def day(form: FormData, name: str) -> date | None:
-    """Give a field as a day; None where it is empty.
+    """Return a field as a day; None where it is empty.
 
     Raises
     ------

@@ -71,7 +71,7 @@ def bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
     Examples
     --------
     >>> y, p = np.array([0.0, 1.0] * 12), np.linspace(0.1, 0.9, 24)
-    >>> [(round(found.predicted, 2), found.observed, found.n) for found in bins(y, p)]
+    >>> [(round(point.predicted, 2), point.observed, point.n) for point in bins(y, p)]
     [(0.29, 0.5, 12), (0.71, 0.5, 12)]
     """
     count = min(BINS, len(y) // FEWEST)
@@ -87,7 +87,7 @@ def bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
 
 def means(entries: Sequence[Entry], catalogue: Catalogue) -> list[Means]:
     """Describe the ratings of interviews with an offer and of those with none, the largest difference first."""
-    found = []
+    differences = []
     for signal in catalogue.signals:
         rated: dict[bool, list[float]] = {True: [], False: []}
         for entry in entries:
@@ -96,13 +96,13 @@ def means(entries: Sequence[Entry], catalogue: Catalogue) -> list[Means]:
                 rated[entry.outcome == OFFER].append(rating)
         a, b = rated[True], rated[False]
         if a or b:
-            found.append(
+            differences.append(
                 Means(
                     signal.label,
                     sum(a) / len(a) if a else None, len(a), sum(b) / len(b) if b else None, len(b),
                 )
             )  # fmt: skip
-    return sorted(found, key=_difference, reverse=True)
+    return sorted(differences, key=_difference, reverse=True)
 
 
 def _difference(row: Means) -> float:

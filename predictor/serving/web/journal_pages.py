@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse
 
-from predictor.errors import RatingsError
+from predictor.errors import RatingsError, plural
 from predictor.journal.entry import OUTCOMES, ROLE, TOLD, Entry, Estimate, day_of
 from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
 from predictor.journal.store import Journal
@@ -66,13 +66,13 @@ def keep(request: Request, form: Form, journal: Kept) -> Response:
 
 @journal_pages.get("/export.csv")
 def export_csv(journal: Kept) -> Response:
-    """Give all interviews as CSV."""
+    """Return all interviews as CSV."""
     return _file(journal.export_csv(), "text/csv", "journal.csv")
 
 
 @journal_pages.get("/export.json")
 def export_json(journal: Kept) -> Response:
-    """Give all interviews as JSON."""
+    """Return all interviews as JSON."""
     return _file(journal.export_json(), "application/json", "journal.json")
 
 
@@ -118,7 +118,7 @@ def change(request: Request, id: str, form: Form, journal: Kept) -> Response:  #
 
 @journal_pages.post("/{id}/outcome")
 def add_outcome(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
-    """Say what came of it."""
+    """Record what came of it."""
     journal.set_outcome(id, text(form, "outcome"), at=day(form, "known_on"))
     return _to(f"/journal/{id}?said=outcome")
 
@@ -140,7 +140,7 @@ def _list(request: Request, journal: Journal, status: int = 200, **context: Any)
     added = request.query_params.get("added", "")
     said = SAID.get(request.query_params.get("said", ""))
     if added.isdecimal():
-        said = f"{int(added[:9]):,} interview{'s' * (added != '1')} added."
+        said = f"{plural(int(added[:9]), 'interview')} added."
     asked = request.query_params.get("page", "1")
     if not (asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0):
         raise Refusal(422, "is not the number of a page; write one from 1", field="page", found=asked)
@@ -171,7 +171,7 @@ def _show(request: Request, entry: Entry) -> Response:
     base_rate = entry.estimate.base_rate if entry.estimate else None
     seen = None if foreign else views.view(model, Rated(entry.ratings, inputs, base_rate))
     return page(
-        request, "entry.html", model=model, entry=entry, inputs=inputs, said=said, outcomes=OUTCOMES, told=TOLD,
+        request, "entry.html", model=model, entry=entry, inputs=inputs, said=said, outcomes=OUTCOMES, known=TOLD,
         foreign=foreign, fixed=fixed, day_of=day_of, seen=seen,
         labels={item.name: item.label for item in model.catalogue.signals},
     )  # fmt: skip

@@ -43,7 +43,7 @@ def page(
 
 
 def refusal_page(request: Request, refusal: Refusal, *, bare: bool = False) -> Response:
-    """Say on a small page why a request is refused, and what would mend it; a bare one tells nothing of the server."""
+    """Show on a small page why a request is refused, and what would mend it; a bare one shows nothing of the server."""
     return page(request, "refusal.html", refusal.status, refusal.headers, refusal=refusal, bare=bare)
 
 
@@ -73,7 +73,7 @@ def estimate(request: Request, form: Form) -> Response:
 
 @pages.post("/estimate.json")
 def download(request: Request, form: Form) -> Response:
-    """Give the answer as `POST /v1/predict` does, as a file."""
+    """Return the answer as `POST /v1/predict` does, as a file."""
     model: OfferModel = request.app.state.models()
     rated = Rated.read(form, model)
     answer = model.predict(rated.record, base_rate=rated.base_rate)

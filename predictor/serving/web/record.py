@@ -1,6 +1,6 @@
 """What the training of the model that is served measured beside it: accuracy by who rated, importances with intervals.
 
-It stands in the training's folder, and is told only if the folder is that of the very model.
+It stands in the training's folder, and is shown only if the folder is that of the very model.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def accuracy_by_role(folder: Path, fingerprint: str, roles: tuple[str, ...]) -> 
         if not _is_of(folder, fingerprint):
             return {}
         metrics = json.loads((folder / RECORD).read_bytes())["metrics"]
-        found = {role: [metrics.get(f"rated_by_{role}/{end}") for end in _ENDS] for role in roles}
+        accuracies = {role: [metrics.get(f"rated_by_{role}/{end}") for end in _ENDS] for role in roles}
         return {
             role: Figure(value, low, high, int(n))
-            for role, (value, low, high, n) in found.items()
+            for role, (value, low, high, n) in accuracies.items()
             if None not in (value, low, high, n)
         }
     except UNREADABLE:
@@ -82,16 +82,16 @@ def importances(folder: Path, fingerprint: str) -> dict[str, dict[str, Figure]]:
         By "signal", "family" and "side", then by name; of a family or side, of its signals' summed contributions.
         Empty where there is no such training, it was not cross-validated, or it cannot be read.
     """
-    found: dict[str, dict[str, Figure]] = {}
+    figures: dict[str, dict[str, Figure]] = {}
     try:
         if _is_of(folder, fingerprint):
             with (folder / IMPORTANCES).open(encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file):
                     value, low, high = (float(row[f"contribution{end}"]) for end in ("", "_low", "_high"))
-                    found.setdefault(row["kind"], {})[row["name"]] = Figure(value, low, high, int(row["n"]))
+                    figures.setdefault(row["kind"], {})[row["name"]] = Figure(value, low, high, int(row["n"]))
     except UNREADABLE:
         return {}
-    return found
+    return figures
 
 
 _ENDS = ("roc_auc", "roc_auc_low", "roc_auc_high", "n")

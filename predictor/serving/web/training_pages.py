@@ -24,7 +24,7 @@ def show(request: Request, journal: Kept) -> Response:
 
 @training_pages.get("/progress")
 def progress(request: Request, journal: Kept) -> Response:
-    """Give the part of the page that changes."""
+    """Return the part of the page that changes."""
     return _page(request, "progress.html", journal)
 
 

@@ -51,7 +51,7 @@ class View:
     Attributes
     ----------
     answer
-        What the model said.
+        The model's answer.
     reasons, families
         Bars, the longest first; together with the baseline, each list sums to the log-odds.
     not_rated
@@ -92,21 +92,21 @@ def view(model: OfferModel, rated: Rated) -> View:
     catalogue = model.catalogue
     labels = {signal.name: signal.label for signal in catalogue.signals}
     labels |= {item.name: item.label for item in catalogue.inputs}
-    told, unseen = [], 0.0
+    rated_parts, unseen = [], 0.0
     for part in answer.contributions:
         if part.rating is None:
             unseen += part.log_odds
         else:
             rating = part.rating if isinstance(part.rating, str) else f"{part.rating:g}"
-            told.append((labels[part.signal], rating, part.log_odds, part.implied))
+            rated_parts.append((labels[part.signal], rating, part.log_odds, part.implied))
     if abs(unseen) > NOTHING:  # rows learned from show that leaving signals unrated itself goes with the outcome
         left_out = f"{len(answer.not_rated)} signals left unrated" if answer.not_rated else "Who rated"
-        told.append((left_out, "together" if answer.not_rated else "not said", unseen, 0.0))
+        rated_parts.append((left_out, "together" if answer.not_rated else "not said", unseen, 0.0))
     families = [(catalogue.families.get(name, "Who rated"), "", added, 0.0) for name, added in answer.families.items()]
     own = any(part.side == "candidate" and isinstance(part.rating, int | float) for part in answer.contributions)
     return View(
         answer,
-        _bars(told),
+        _bars(rated_parts),
         _bars(families),
         tuple(labels[name] for name in answer.not_rated),
         what_would_change(model, answer, line=rated.line) if own else None,
@@ -114,9 +114,9 @@ def view(model: OfferModel, rated: Rated) -> View:
 
 
 def limits(model: OfferModel) -> Iterator[str]:
-    """Say in plain words what the model cannot do."""
-    told = model.trained_on
-    n = f"{told['n']:,}"
+    """Return in plain words what the model cannot do."""
+    trained_on = model.trained_on
+    n = f"{trained_on['n']:,}"
     if model.simulated:
         yield "It learned from SIMULATED interviews. What it says of a real one is an illustration, not a finding."
     elif model.prior_share:
@@ -124,7 +124,7 @@ def limits(model: OfferModel) -> Iterator[str]:
             f"{percent_words(model.prior_share)} of what it knows is published effects, by way of SIMULATED "
             f"interviews; interviews of yours (n = {n}) tell the rest."
         )
-    if scores := told.get("scores"):
+    if scores := trained_on.get("scores"):
         value, low, high = scores["roc_auc"]
         yield (
             f"Of two interviews that it had not seen, one with an offer and one without, it ranked the right one "
@@ -158,10 +158,10 @@ def signed(number: float, decimals: int = 2) -> str:
     return text.replace("-", "\N{MINUS SIGN}") if float(text) else text[1:]
 
 
-def _bars(told: Sequence[tuple[str, str, float, float]]) -> tuple[Bar, ...]:
-    longest = max((abs(log_odds) for _, _, log_odds, _ in told), default=0.0) or 1.0
+def _bars(parts: Sequence[tuple[str, str, float, float]]) -> tuple[Bar, ...]:
+    longest = max((abs(log_odds) for _, _, log_odds, _ in parts), default=0.0) or 1.0
     bars = []
-    for label, detail, log_odds, implied in sorted(told, key=lambda item: -abs(item[2])):
+    for label, detail, log_odds, implied in sorted(parts, key=lambda item: -abs(item[2])):
         width = WIDTH / 2 * abs(log_odds) / longest
         x = round(WIDTH / 2 - (width if log_odds < 0 else 0), 2)
         bars.append(Bar(label, detail, log_odds, implied, x, round(width, 2)))

@@ -15,9 +15,9 @@ function put(place, html) {
 async function fragment(address, options) {
   const answer = await fetch(address, { ...options, headers: { "X-Fragment": "1", Accept: "*/*" } });
   if (answer.ok) return answer.text();
-  const told = await answer.json().catch(() => ({ error: `the server answered ${answer.status}`, problems: [] }));
-  const first = told.problems[0] ?? {};
-  throw new Error(first.field ? `${first.field}: ${first.problem}` : told.error);
+  const refusal = await answer.json().catch(() => ({ error: `the server answered ${answer.status}`, problems: [] }));
+  const first = refusal.problems[0] ?? {};
+  throw new Error(first.field ? `${first.field}: ${first.problem}` : refusal.error);
 }
 
 if (form) {
