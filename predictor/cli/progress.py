@@ -24,7 +24,7 @@ class Lines:
         now = time.monotonic()
         if done < total and now - self._last >= PAUSE:
             self._last = now
-            click.echo(f"{label}: {done / total:.0%}{more}", err=True)
+            click.echo(f"{label}: {100 * done / total:.0f} %{more}", err=True)
 
 
 class Bar:

@@ -85,7 +85,7 @@ class CurrentModel:
             model = OfferModel.load(stamp[0])
             model_parts(model)  # its first answer makes what later ones need
         except ModelError as error:
-            self.trouble = str(error).replace(str(self.path), self.path.name)  # where it lies is nobody's business
+            self.trouble = str(error).replace(str(self.path), self.path.name)  # the path is private
             log.error("model not picked up", extra={"fields": {"trouble": self.trouble, "served": self._model.name}})
         else:
             self._model, self.trouble, self.reloads = model, None, self.reloads + 1

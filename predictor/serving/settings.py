@@ -96,12 +96,12 @@ class Settings:
 
     @property
     def proxied(self) -> bool:
-        """Whether it is behind a proxy, whose headers then name the client."""
+        """Return whether it is behind a proxy, whose headers then name the client."""
         return self.https or bool(self.root_path)
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
+        """Return whether only this machine can reach the server."""
         try:
             return ip_address(self.host.strip("[]")).is_loopback
         except ValueError:

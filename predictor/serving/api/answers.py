@@ -1,4 +1,4 @@
-"""Answers in JSON: what was asked for, or why it is refused and what would mend it."""
+"""Answers in JSON: what was asked for, or why it is refused and what to do."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
 
     @classmethod
     def of(cls, error: PredictorError) -> Refusal:
-        """Refuse what the user can mend: ratings with every problem that they have, all else with its words."""
+        """Return the refusal for an error of the user's: every problem of the ratings, or the message."""
         if not isinstance(error, RatingsError):
             return cls(422, str(error))
         problems = [_problem_dict(problem) for problem in error.problems]

@@ -142,7 +142,7 @@ def _records(request: Request, body: bytes) -> tuple[list[Any], list[Problem], b
 
 @lru_cache(maxsize=64)
 def _is_json(kind: str) -> bool:
-    """Whether a header Content-Type says JSON in UTF-8; of its parameters only charset is ours to look at."""
+    """Return whether a header Content-Type says JSON in UTF-8; of its parameters only charset is ours to look at."""
     name, parameters = parse_options_header(kind)
     charset = parameters.get(b"charset", b"utf-8").strip(b"' ").lower()
     return name.strip() == JSON.encode() and charset in (b"utf-8", b"utf8", b"us-ascii", b"ascii", b"")

@@ -53,7 +53,7 @@ class Rated:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What `OfferModel.predict` takes."""
+        """Return what `OfferModel.predict` takes."""
         return {**self.inputs, "ratings": dict(self.ratings)}
 
     @classmethod

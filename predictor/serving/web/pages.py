@@ -43,12 +43,12 @@ def page(
 
 
 def refusal_page(request: Request, refusal: Refusal, *, bare: bool = False) -> Response:
-    """Show on a small page why a request is refused, and what would mend it; a bare one shows nothing of the server."""
+    """Show on a small page why a request is refused, and what to do; a bare one shows nothing of the server."""
     return page(request, "refusal.html", refusal.status, refusal.headers, refusal=refusal, bare=bare)
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser shows the answer to a person, rather than a program or our script."""
+    """Return whether a browser shows the answer to a person, rather than a program or our script."""
     return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/v1")
 
 

@@ -56,5 +56,5 @@ def _page(request: Request, template: str, journal: Journal) -> Response:
 
 
 def _adoptable(settings: Settings) -> bool:
-    """Whether the champion is served, which is a copy; a model that somebody named must not be overwritten."""
+    """Return whether the champion is served, which is a copy; a model that somebody named must not be overwritten."""
     return settings.fallback is not None

@@ -68,7 +68,7 @@ class View:
 
     @property
     def implied(self) -> bool:
-        """Whether a reason says something of signals that were not rated."""
+        """Return whether a reason says something of signals that were not rated."""
         return any(round(bar.implied, 2) for bar in self.reasons)
 
 
