@@ -14,8 +14,9 @@ from predictor.errors import Problem, RatingsError
 from predictor.model.fused import Coded, Codes
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
-from predictor.ratings.catalogue import ContextInput, Scale, Signal
-from predictor.ratings.ratings import Ratings, decoded, parse_levels, parse_ratings, warn_of_learned_ends
+from predictor.ratings.parsing import decoded, parse_levels, parse_ratings, warn_of_learned_ends
+from predictor.ratings.ratings import Ratings
+from predictor.ratings.signals import ContextInput, Scale, Signal
 from predictor.sources.text import with_point
 
 Mask = NDArray[np.bool_]

@@ -37,8 +37,9 @@ from predictor.journal.entry import (
     ratings_of,
 )
 from predictor.journal.exchange import COLUMNS, entries_csv, ordinary, parse_entries, parse_json_entries
-from predictor.ratings.catalogue import NOT_APPLICABLE, Catalogue
+from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
+from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.sources.files import TEXT, read_bytes, read_ratings, refuse_sheet
 
 if TYPE_CHECKING:

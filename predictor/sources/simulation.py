@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import ConfigError, nearest
-from predictor.ratings.catalogue import SIMULATED, Catalogue, Signal
+from predictor.ratings.catalogue import SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
+from predictor.ratings.signals import Signal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

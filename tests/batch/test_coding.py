@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from predictor import OfferModel, Ratings
 from predictor.batch.coding import Coder
 from predictor.errors import RatingsError
-from predictor.ratings.catalogue import Scale
+from predictor.ratings.signals import Scale
 from predictor.sources.text import with_point
 
 SIGNAL, INPUT = "goals_discussed", "rater_role"

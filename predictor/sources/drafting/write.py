@@ -21,9 +21,10 @@ import numpy as np
 
 from predictor.errors import Problem, RatingsError, nearest, shorten
 from predictor.model.tables import uneven_knots
-from predictor.ratings.catalogue import Catalogue, Scale, Signal
+from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.cells import mark_of, says_not_observed, word_key
-from predictor.ratings.ratings import Outcomes
+from predictor.ratings.outcomes import Outcomes
+from predictor.ratings.signals import Scale, Signal
 from predictor.sources.drafting.hints import CODES, OddEnd, Tendency, numbered, obvious_codes, odd_ends, tendency
 from predictor.sources.drafting.protected import is_protected
 from predictor.sources.drafting.rating_words import Levels, direction_of, levels_of, unordered
