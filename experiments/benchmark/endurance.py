@@ -64,7 +64,8 @@ from predictor import OfferModel
 from predictor.atomic import write_bytes
 from predictor.errors import JournalError
 from predictor.journal.entry import OUTCOMES, Entry
-from predictor.journal.store import VERSION, Journal
+from predictor.journal.schema import VERSION
+from predictor.journal.store import Journal
 
 FORK = multiprocessing.get_context("fork")
 PUBLISHED = OfferModel.published()

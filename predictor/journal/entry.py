@@ -7,11 +7,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import JournalError, Problem, RatingsError, nearest
+from predictor.errors import FrozenError, JournalError, Problem, RatingsError, nearest
 from predictor.model.prediction import Prediction
 from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
@@ -225,6 +226,47 @@ def rated(ratings: Mapping[str, Any], rater_role: str, catalogue: Catalogue) -> 
     record = {"ratings": ratings, **({ROLE: rater_role} if rater_role else {})}
     checked = Ratings.from_records([record], catalogue, source="the rating")
     return checked.answers(0), str(checked.columns[ROLE][0]) if rater_role else ""
+
+
+def edited(
+    old: Entry,
+    catalogue: Catalogue,
+    texts: Mapping[str, str | None],
+    *,
+    held_on: date | EllipsisType | None,
+    ratings: Mapping[str, Any] | None,
+    rater_role: str | None,
+    estimate: Estimate | None,
+) -> Entry:
+    """Return an entry with what is given changed; see `Journal.edit`.
+
+    Raises
+    ------
+    FrozenError
+        If the outcome is known and ratings, role or estimate would change.
+    RatingsError, JournalError
+        With every problem.
+    """
+    new_ratings, role = old.ratings, old.rater_role
+    if ratings is not None or rater_role is not None:
+        new_ratings, role = rated(
+            old.ratings if ratings is None else ratings,
+            old.rater_role if rater_role is None else rater_role,
+            catalogue,
+        )
+    changes: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
+    if not isinstance(held_on, EllipsisType):
+        changes["held_on"] = held_on
+    new = replace(old, **changes)
+    rerated = (new_ratings, role) != (old.ratings, old.rater_role)
+    if old.frozen and (rerated or estimate not in (None, old.estimate)):
+        raise FrozenError(
+            f"'{old.title}': the outcome is known since {day_of(old.outcome_at or now())}, so its ratings stay "
+            "as they were made: changed now, they would tell the outcome, and a model would learn hindsight"
+        )
+    if rerated:
+        return replace(new, ratings=new_ratings, rater_role=role, rated_at=now(), estimate=estimate)
+    return replace(new, estimate=estimate) if estimate else new  # of the same ratings, by another model
 
 
 def ratings_of(entries: Sequence[Entry], catalogue: Catalogue, *, source: str, training: bool) -> Ratings:

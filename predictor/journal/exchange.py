@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -244,3 +244,24 @@ _PARSED: tuple[tuple[str, Callable[[str], Any], str], ...] = (
     ("estimate_simulated", _part, _PART),
     ("estimate_base_rate", _share, _SHARE),
 )
+
+
+def new_entries(entries: Sequence[Entry], saved: Iterable[Entry], source: str) -> list[Entry]:
+    """Return the entries that are not in the journal yet; those that are there, and equal, are left out.
+
+    Raises
+    ------
+    RatingsError
+        With every entry whose id another interview has.
+    """
+    known = {entry.id: entry for entry in saved}
+    fresh, problems = dict[str, Entry](), []
+    for row, entry in enumerate(entries, 1):
+        if known.get(entry.id, entry) != entry or entry.id in fresh:
+            kind = "is the id of another interview; leave it empty to add this one beside it"
+            problems.append(Problem(kind, row, "id", entry.id))
+        elif entry.id not in known:
+            fresh[entry.id] = entry
+    if problems:
+        raise RatingsError(source, problems)
+    return list(fresh.values())

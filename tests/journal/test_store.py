@@ -30,7 +30,8 @@ from predictor import Catalogue, OfferModel, TrainingConfig, simulate_interviews
 from predictor.errors import FrozenError, JournalError, NoEntryError, RatingsError
 from predictor.journal import store as module
 from predictor.journal.entry import OUTCOMES, Entry, Estimate, new_id
-from predictor.journal.store import VERSION, Journal
+from predictor.journal.schema import VERSION
+from predictor.journal.store import Journal
 from predictor.pipeline.run import Present, train_on_journal
 from predictor.sources.files import write_csv
 from predictor.training.comparison import FEWEST
@@ -75,7 +76,7 @@ def entries(draw: st.DrawFn) -> Entry:
 
 
 def insert(journal: Journal, *kept: Entry) -> None:
-    with journal._open(write=True) as file:
+    with journal._file.open(write=True) as file:
         for entry in kept:
             module._insert(file, entry)
 
@@ -434,7 +435,7 @@ def test_spoilt_files_are_refused_and_left_as_they_are(tmp_path: Path, spoil: Ca
 def test_for_the_owner_only_and_never_made_twice(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
     journal.add("kept", {})
-    with journal._open(write=True), pytest.raises(JournalError, match="another program has held it"):
+    with journal._file.open(write=True), pytest.raises(JournalError, match="another program has held it"):
         monkeypatch.setattr(module, "WAIT", 0.05)
         journal.add("late", {})
     journal.path.unlink()

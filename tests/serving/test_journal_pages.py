@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 
 from predictor.journal.entry import Entry, new_id
 from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
-from predictor.journal.store import Journal, _insert
+from predictor.journal.schema import insert
+from predictor.journal.store import Journal
 from predictor.model.offer_model import PUBLISHED
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
@@ -44,9 +45,9 @@ def upload(client: TestClient, content: bytes) -> httpx.Response:
 
 def keep(app: FastAPI, count: int) -> None:
     journal: Journal = app.state.journal
-    with journal._open(write=True) as file:
+    with journal._file.open(write=True) as file:
         for number in range(count):
-            _insert(file, Entry(new_id(), f"Number {number}", note="x" * 100))
+            insert(file, Entry(new_id(), f"Number {number}", note="x" * 100))
 
 
 UPLOADS = {
