@@ -16,9 +16,11 @@ from filelock import FileLock, Timeout
 
 from predictor.atomic import resolved
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
+from predictor.batch.json_lines import mixed_columns
 from predictor.batch.ledger import Ledger, Seal, seal
 from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, Form, Part, Source, find
-from predictor.batch.reading import Read, mixed_columns, read
+from predictor.batch.reading import read
+from predictor.batch.rows import Read
 from predictor.batch.scoring import ASIDE, Refused, Scored, Scorer, ScoringOptions, aside_table, write_part
 from predictor.batch.writing import Writer, clear
 from predictor.errors import ConfigError

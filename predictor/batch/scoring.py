@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from predictor.batch.coding import EXPLAINED, Coder
 from predictor.batch.parts import Form, Part, told
-from predictor.batch.reading import Broken, Read, read
+from predictor.batch.reading import read
+from predictor.batch.rows import Broken, Read
 from predictor.batch.writing import Writer
 from predictor.errors import Problem, RatingsError
 from predictor.model.evaluator import CHUNK

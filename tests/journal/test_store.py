@@ -28,6 +28,9 @@ from hypothesis import strategies as st
 
 from predictor import Catalogue, OfferModel, TrainingConfig, simulate_interviews
 from predictor.errors import FrozenError, JournalError, NoEntryError, RatingsError
+from predictor.journal import entry as entry_module
+from predictor.journal import file as file_module
+from predictor.journal import schema
 from predictor.journal import store as module
 from predictor.journal.entry import OUTCOMES, Entry, Estimate, new_id
 from predictor.journal.schema import VERSION
@@ -55,7 +58,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Set the clock of the journal to so many days after the first."""
 
     def turn(days: int) -> None:
-        monkeypatch.setattr(module, "now", lambda: datetime(2026, 5, 1, 12, tzinfo=UTC) + timedelta(days))
+        for part in (module, entry_module):
+            monkeypatch.setattr(part, "now", lambda: datetime(2026, 5, 1, 12, tzinfo=UTC) + timedelta(days))
 
     turn(0)
     return turn
@@ -78,7 +82,7 @@ def entries(draw: st.DrawFn) -> Entry:
 def insert(journal: Journal, *kept: Entry) -> None:
     with journal._file.open(write=True) as file:
         for entry in kept:
-            module._insert(file, entry)
+            schema.insert(file, entry)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -299,7 +303,7 @@ def test_deleted_for_good_also_where_another_tool_has_set_a_write_ahead_log(jour
     with contextlib.closing(sqlite3.connect(journal.path)) as other:
         other.execute("SELECT * FROM entries").fetchone()
         with pytest.MonkeyPatch.context() as patch, pytest.raises(JournalError, match="another program has held it"):
-            patch.setattr(module, "WAIT", 0.05)
+            patch.setattr(file_module, "WAIT", 0.05)
             journal.delete(ids[-1])
     assert journal.get(ids[-1])  # not half deleted
     journal.edit(ids[-1], note="OTHER")
@@ -436,7 +440,7 @@ def test_for_the_owner_only_and_never_made_twice(journal: Journal, monkeypatch: 
     assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
     journal.add("kept", {})
     with journal._file.open(write=True), pytest.raises(JournalError, match="another program has held it"):
-        monkeypatch.setattr(module, "WAIT", 0.05)
+        monkeypatch.setattr(file_module, "WAIT", 0.05)
         journal.add("late", {})
     journal.path.unlink()
     with pytest.raises(JournalError, match="no such file; it was there before"):
