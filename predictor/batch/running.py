@@ -21,9 +21,17 @@ from predictor.batch.ledger import Ledger, Seal, seal
 from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, Form, Part, Source, find
 from predictor.batch.reading import read
 from predictor.batch.rows import Read
-from predictor.batch.scoring import ASIDE, Refused, Scored, Scorer, ScoringOptions, aside_table, write_part
+from predictor.batch.scoring import (
+    ASIDE,
+    Refused,
+    Scored,
+    Scorer,
+    ScoringOptions,
+    set_aside,
+    write_part,
+)
 from predictor.batch.writing import Writer, clear
-from predictor.errors import ConfigError
+from predictor.errors import ConfigError, Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 
 BAD, LOCK = "_bad", ".lock"
@@ -92,7 +100,7 @@ def score_files(
     Raises
     ------
     RatingsError
-        If a file cannot be read, lacks a column, or has rows that cannot be used.
+        If a file cannot be read, lacks a column, or has rows that cannot be used; or if there are no rows at all.
     ConfigError
         If an argument does not fit, or another batch is writing to the same place.
     OSError
@@ -155,6 +163,10 @@ def score_files(
                 total += scored
                 advance(part.weight)
         clear(out)
+        if not total.rows + total.bad:
+            for part in found.parts:
+                _place(out, part, form).unlink(missing_ok=True)
+        _refuse_no_rows(found, total)
         if aside:
             clear(aside)
             with Writer(aside, Form(JSONL), ASIDE) as writer:
@@ -249,13 +261,20 @@ def _to_one(
             writer.write(table)
             if bad_rows:  # what is opened last is whole first
                 bad = bad or stack.enter_context(Writer(bad_rows, Form(JSONL), ASIDE))
-                bad.write(aside_table(part, broken))
+                set_aside(bad, part, broken)
             else:
                 refused.add(scored, broken)
             advance(part.weight * (batch.done - behind[part]))
             behind[part] = batch.done
         refused.check()
+        _refuse_no_rows(found, total)
     return total
+
+
+def _refuse_no_rows(source: Source, total: Scored) -> None:
+    """Refuse a source without any row; one file of several may have none, as parts of a table do."""
+    if not total.rows + total.bad:
+        raise RatingsError(str(source.path), [Problem("has no rows; it needs at least one rated interview")])
 
 
 def _aside(out: Path, part: Part) -> Path:

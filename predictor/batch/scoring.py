@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, groupby, islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from predictor.batch.coding import EXPLAINED, Coder
+from predictor.batch.coding import EXPLAINED, Coder, rows_at
 from predictor.batch.parts import Form, Part, told
 from predictor.batch.reading import read
 from predictor.batch.rows import Broken, Read
@@ -25,7 +27,7 @@ MODEL, SIMULATED = "model", "simulated_model"  # columns that every output has
 ASIDE = pa.schema(
     [("file", pa.string()), ("row", pa.int64()), ("problems", pa.list_(pa.string())), ("data", pa.string())]
 )
-TOLD = 1000  # problems of a part that a message counts in full
+MOST_EXPLAINED = 1000  # rows of a part that are explained where they are refused; the others are counted
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,13 @@ class Scorer:
         reasons = [f"reason_{place}{end}" for place in range(1, self.options.top + 1) for end in ("", "_log_odds")]
         return [*told, *reasons, MODEL, SIMULATED]
 
-    def score(self, found: Read) -> tuple[pa.Table, Scored, list[Broken]]:
+    def score(self, block: Read) -> tuple[pa.Table, Scored, Iterator[Broken]]:
         """Answer for some rows.
+
+        Parameters
+        ----------
+        block
+            Rows as they are read.
 
         Returns
         -------
@@ -119,10 +126,10 @@ class Scorer:
         scored
             How many they are.
         broken
-            The others, with what is wrong with each.
+            The others, with what is wrong with each: explained as they are taken, so that many can only be counted.
         """
-        coder = Coder(self.model, text=found.delimiter is not None, delimiter=found.delimiter or ",")
-        coded, bad, problems = coder.code(found.batch, found.numbers)
+        coder = Coder(self.model, text=block.delimiter is not None, delimiter=block.delimiter or ",")
+        coded, bad, problems = coder.code(block.batch, block.numbers)
         answers = np.empty((len(self._names), len(coded)))
         for start in range(0, len(coded), CHUNK):
             answers[:, start : start + CHUNK] = self.model.answer(
@@ -134,14 +141,15 @@ class Scorer:
         columns = dict(zip(self._names, map(arrow, answers), strict=True)) | self._strongest(answers)
         simulated = "yes" if self.model.simulated else "in part" if self.model.prior_share else "no"
         columns |= {MODEL: constant(self.model.fingerprint, len(coded)), SIMULATED: constant(simulated, len(coded))}
-        kept = {name: found.batch.column(name) for name in self.options.keep}
-        table, broken = pa.table(kept | {name: columns[name] for name in self.columns}), list(found.broken)
-        if problems:
+        kept = {name: block.batch.column(name) for name in self.options.keep}
+        table, broken = pa.table(kept | {name: columns[name] for name in self.columns}), iter(block.broken)
+        if bad.any():
             table = table.filter(pa.array(~bad))
-            broken += _broken(found.batch.filter(pa.array(bad)), problems)
+            broken = chain(broken, _broken(block.batch, np.flatnonzero(bad), problems))
+        count = len(block.broken) + int(np.count_nonzero(bad))
         rated = zip(self.model.signals, coded.codes, self.model.blocks.counts, strict=False)
         observed = frozenset(name for name, codes, count in rated if (codes != count - 1).any())
-        return table.replace_schema_metadata(self._about()), Scored(len(table), len(broken), observed), broken
+        return table.replace_schema_metadata(self._about()), Scored(len(table), count, observed), broken
 
     def _strongest(self, answers: Floats) -> dict[str, pa.Array]:
         found: dict[str, pa.Array] = {}
@@ -193,16 +201,16 @@ def write_part(
     with contextlib.ExitStack() as stack:
         writer: Writer | None = None
         bad: Writer | None = None
-        for found in read(part, scorer.model, scorer.options.keep):
+        for block in read(part, scorer.model, scorer.options.keep):
             if halt():
                 raise InterruptedError
-            table, scored, broken = scorer.score(found)
+            table, scored, broken = scorer.score(block)
             writer = writer or stack.enter_context(Writer(path, form, table.schema))
             writer.write(table)
-            refused.add(scored, [] if aside else broken)
-            if broken and aside:
+            refused.add(scored, () if aside else broken)
+            if scored.bad and aside:
                 bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))  # opened last, whole first
-                bad.write(aside_table(part, broken))
+                set_aside(bad, part, broken)
         if not aside:
             refused.check()
     return refused.total
@@ -213,13 +221,14 @@ class Refused:
 
     def __init__(self, part: Part) -> None:
         self.part, self.problems, self.total = part, list[Problem](), Scored()
+        self.explained = 0
 
-    def add(self, scored: Scored, broken: list[Broken]) -> None:
+    def add(self, scored: Scored, broken: Iterable[Broken]) -> None:
         """Count rows, and keep the first of what is wrong with them."""
         self.total += scored
-        for item in broken:
-            if len(self.problems) < TOLD:
-                self.problems += [replace(problem, row=item.row) for problem in item.problems]
+        for item in islice(broken, MOST_EXPLAINED - self.explained):
+            self.explained += 1
+            self.problems += [replace(problem, row=item.row) for problem in item.problems]
 
     def check(self) -> None:
         """Refuse them, if there are any.
@@ -234,26 +243,26 @@ class Refused:
             raise RatingsError(f"{told(self.part)}: {most}", self.problems)
 
 
-def aside_table(part: Part, broken: list[Broken]) -> pa.Table:
-    """Tell of rows that were set aside: file, row, what is wrong, and the row as it stands."""
-    rows = [
-        {"file": told(part), "row": item.row, "problems": [_told(p) for p in item.problems], "data": item.text}
-        for item in broken
-    ]
-    return pa.Table.from_pylist(rows, ASIDE)
+def set_aside(writer: Writer, part: Part, broken: Iterator[Broken]) -> None:
+    """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row as it stands."""
+    while some := list(islice(broken, EXPLAINED)):
+        rows = [
+            {"file": told(part), "row": item.row, "problems": [_told(p) for p in item.problems], "data": item.text}
+            for item in some
+        ]
+        writer.write(pa.Table.from_pylist(rows, ASIDE))
 
 
 def _told(problem: Problem) -> str:
     return " ".join(filter(None, [problem.column, f"'{problem.found}'" if problem.found else "", problem.kind]))
 
 
-def _broken(batch: pa.RecordBatch, problems: list[Problem]) -> list[Broken]:
-    by_row: dict[int, list[Problem]] = {}
-    for problem in problems:
-        by_row.setdefault(problem.row or 0, []).append(problem)
-    pieces = (batch.slice(start, EXPLAINED).to_pylist() for start in range(0, len(batch), EXPLAINED))
-    data = [json.dumps(row, default=str, ensure_ascii=False) for piece in pieces for row in piece]
-    return [Broken(row, tuple(by_row[row]), text) for row, text in zip(sorted(by_row), data, strict=True)]
+def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Problem]) -> Iterator[Broken]:
+    """Put beside each row that cannot be used, of which `bad` are the places, its problems and how it stands."""
+    pieces = (rows_at(batch, bad[at : at + EXPLAINED]).to_pylist() for at in range(0, len(bad), EXPLAINED))
+    rows = (row for piece in pieces for row in piece)
+    for (number, of_row), row in zip(groupby(problems, key=lambda problem: problem.row), rows, strict=True):
+        yield Broken(number or 0, tuple(of_row), json.dumps(row, default=str, ensure_ascii=False))
 
 
 def arrow(numbers: Floats) -> pa.Array:

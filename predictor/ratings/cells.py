@@ -38,6 +38,7 @@ _UNIT = (
 _PART = re.compile(rf"(\S+)\s*(?:/|out of|of|von|sur|de|su|van)\s*(\d+)(?:\s*(?:{_UNIT}))?", re.ASCII | re.IGNORECASE)
 _SHARE = re.compile(r"(\S+?)\s*(?:%|％|percent|per cent|prozent|pct\.?)", re.IGNORECASE)  # noqa: RUF001
 _COUNT = re.compile(rf"(\S+?)\s*(?:{_UNIT})", re.IGNORECASE)
+_MAY_BE_NUMBER = re.compile(r"[0-9½★⭐🌟✭☆✩]")  # most words are none, and five patterns take a while
 _STARS = re.compile(r"([★⭐🌟✭]*)(½?)([☆✩]*)")
 
 
@@ -89,7 +90,7 @@ def mark_of(text: str) -> Mark | None:
     (None, None)
     """
     text = text.strip()
-    if not text or len(text) > LONGEST:
+    if len(text) > LONGEST or not _MAY_BE_NUMBER.search(text):
         return None
     if (number := _number(text)) is not None:
         return Mark(number)

@@ -47,10 +47,10 @@ def unknown_column(name: str, catalogue: Catalogue, *, hinted: bool = True) -> s
     return f"{NOT_IN} '{catalogue.name}'" + (hint or "; its columns: predictor signals show")
 
 
-def parse_ratings(cells: Cells, signal: Signal, empty: str) -> tuple[Floats, list[Problem]]:
+def parse_ratings(cells: Cells, signal: Signal, empty: str, *, hints: int = HINTS) -> tuple[Floats, list[Problem]]:
     """Turn cells of a signal's column into floats; NaN where not observed, and where a problem says why.
 
-    A number may be out of scale; see `out_of_scale`.
+    A number may be out of scale; see `out_of_scale`. At most `hints` different cells get a hint at what may be meant.
 
     >>> signal = Signal("goals_discussed", "Goals", "all", not_observed=(99,), not_applicable=("n/a",))
     >>> parse_ratings([4, "3,5", "4/5", "★★☆☆☆", "", "-", 99, "N/A", "four"], signal, "empty")[0]
@@ -83,7 +83,7 @@ def parse_ratings(cells: Cells, signal: Signal, empty: str) -> tuple[Floats, lis
             numbers[row] = number
             continue
         found = str(cell)
-        if found not in whys and len(whys) < HINTS:
+        if found not in whys and len(whys) < hints:
             whys[found] = _why_no_rating(cell, signal, empty, hinted=len(found) <= LONGEST)
         why = whys.get(found) or _why_no_rating(cell, signal, empty, hinted=False)
         problems.append(Problem(why, row + 1, signal.name, found))
@@ -165,20 +165,20 @@ def out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Probl
     return problems
 
 
-def parse_levels(cells: Cells, item: ContextInput) -> tuple[NDArray[Any], list[Problem]]:
+def parse_levels(cells: Cells, item: ContextInput, *, hints: int = HINTS) -> tuple[NDArray[Any], list[Problem]]:
     """Turn cells of an input into its levels; "" where not given, and where a problem says why.
 
     >>> parse_levels([1, 2.0, "1.00", "n/a"], ContextInput("round", "Round", ("1", "2")))[0]
     array(['1', '2', '1', ''], dtype=object)
     """
     words, problems = parse_context(cells, item.name)
-    hints = dict[str, str]()
+    hint_of = dict[str, str]()
     for row, word in enumerate(words):
         level = item.level(word)
         if level is None:
-            if word not in hints and len(hints) < HINTS and len(word) <= LONGEST:
-                hints[word] = nearest(word, item.levels)
-            kind = f"is none of {', '.join(item.levels)}{hints.get(word, '')}"
+            if word not in hint_of and len(hint_of) < hints and len(word) <= LONGEST:
+                hint_of[word] = nearest(word, item.levels)
+            kind = f"is none of {', '.join(item.levels)}{hint_of.get(word, '')}"
             problems.append(Problem(kind, row + 1, item.name, word))
         words[row] = level or ""
     return words, problems

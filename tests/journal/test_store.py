@@ -475,7 +475,7 @@ def test_a_deletion_without_room_to_rebuild_the_file_says_what_is_done(journal: 
 
 def test_bad_entries_are_refused_with_every_problem(journal: Journal) -> None:
     with pytest.raises(RatingsError) as told:
-        journal.add("x", {GOALS: 9, RAPPORT: "4", "goal": 1}, rater_role="boss")
+        journal.add("x", {GOALS: 9, RAPPORT: "four", "goal": 1}, rater_role="boss")
     assert len(told.value.problems) == 4
     with pytest.raises(JournalError, match=r"title has 201 characters.*note has a character that UTF-8 cannot hold"):
         journal.add("x" * 201, {}, note="\ud800")
