@@ -95,7 +95,7 @@ class Problem:
 class RatingsError(PredictorError):
     """Ratings that cannot be used: every problem of the file in one message.
 
-    Problems of one kind in one column are told in one line, so that ten thousand bad rows read as one.
+    Problems of one kind in one column stand in one line, so that ten thousand bad rows read as one.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class RatingsError(PredictorError):
         for problem in self.problems:
             groups.setdefault((problem.column, problem.kind), []).append(problem)
         count = len(self.problems)
-        lines = [f"{self.source}: {count:,} problem{'s' * (count != 1)}; nothing was written."]
+        lines = [f"{self.source}: {plural(count, 'problem')}; nothing was written."]
         lines += [f"  {self._line(group)}" for group in list(groups.values())[: self.LINES]]
         if len(groups) > self.LINES:
             rest = sum(len(group) for group in list(groups.values())[self.LINES :])
@@ -144,6 +144,15 @@ class RatingsError(PredictorError):
         )
         more = ", ..." if len(group) > self.ROWS else ""
         return f"{column}{' ' if column else ''}{first.kind} ({len(group):,} times: rows {rows}{more})"
+
+
+def plural(n: int, word: str) -> str:
+    """Write a count with its word.
+
+    >>> plural(1, "row"), plural(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
 
 
 def shorten(text: str, length: int = 40) -> str:

@@ -10,14 +10,14 @@ import pyarrow as pa
 
 from predictor.atomic import resolved
 from predictor.batch.coding import is_text
-from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, Form, Part, Source, told
+from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, Form, Part, Source, name_of
 from predictor.batch.reading import header_of
 from predictor.batch.scoring import Scorer
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 
 
 def check_options(scorer: Scorer) -> None:
-    """Look at the options.
+    """Check the options.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def check_options(scorer: Scorer) -> None:
 
 
 def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str | None) -> None:
-    """Look at where things are to be written, before anything is scored.
+    """Check where things are to be written, before anything is scored.
 
     Raises
     ------
@@ -66,8 +66,8 @@ def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str |
             raise ConfigError(f"{one}: must not be {other} or inside it; name another place")
 
 
-def check_schema(found: pa.Schema, first: pa.Schema, part: Part) -> None:
-    """Look whether answers of a part fit into one file with those of the first.
+def check_schema(schema: pa.Schema, first: pa.Schema, part: Part) -> None:
+    """Check whether answers of a part fit into one file with those of the first.
 
     Raises
     ------
@@ -75,15 +75,16 @@ def check_schema(found: pa.Schema, first: pa.Schema, part: Part) -> None:
         With the columns whose types differ.
     """
     kind = "is {} here and was {} in a file before; for one file it must be the same in all"
-    differing = [(ours, theirs) for ours, theirs in zip(found, first, strict=True) if ours.type != theirs.type]
+    differing = [(ours, theirs) for ours, theirs in zip(schema, first, strict=True) if ours.type != theirs.type]
     if differing:
         raise RatingsError(
-            told(part), [Problem(kind.format(ours.type, theirs.type), column=ours.name) for ours, theirs in differing]
+            name_of(part),
+            [Problem(kind.format(ours.type, theirs.type), column=ours.name) for ours, theirs in differing],
         )
 
 
 def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
-    """Look at every file's columns before anything is scored.
+    """Check every file's columns before anything is scored.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
 
 
 def _folders(source: Source, scorer: Scorer) -> Iterator[Problem]:
-    """Find signals that are named by a folder, as in goals_discussed=4."""
+    """Return signals that are named by a folder, as in goals_discussed=4."""
     for folder in {part.path.parent: part for part in source.parts}.values():
         for name, _ in folder.constants:
             if name in scorer.model.signals:
@@ -134,7 +135,7 @@ def _folders(source: Source, scorer: Scorer) -> Iterator[Problem]:
 
 
 def _names(own: Sequence[str], names: Sequence[str], scorer: Scorer, path: Path) -> Iterator[Problem]:
-    """Find columns of a file that are missing or doubled; `names` are its `own` and those of its folders."""
+    """Return columns of a file that are missing or doubled; `names` are its `own` and those of its folders."""
     model, options = scorer.model, scorer.options
     for name in dict.fromkeys((*model.terms, *options.keep)):
         if (times := own.count(name)) > 1:
@@ -152,7 +153,7 @@ def _names(own: Sequence[str], names: Sequence[str], scorer: Scorer, path: Path)
 
 
 def _types(schema: pa.Schema, scorer: Scorer, path: Path) -> Iterator[Problem]:
-    """Say which columns of a Parquet file are of a type that cannot be read."""
+    """Return the columns of a Parquet file are of a type that cannot be read."""
     model = scorer.model
     levels = {signal.name: signal.levels for signal in model.catalogue.signals}
     for name in (*model.terms, *scorer.options.keep):

@@ -43,7 +43,7 @@ class Column:
     values: Floats | None = None
 
     def spread(self, at: NDArray[np.int64]) -> Column:
-        """Give each row the cell of one of these; the last of them is "not observed"."""
+        """Return for each row the cell of one of these; the last of them is "not observed"."""
 
         def taken(part: NDArray[Any] | None) -> NDArray[Any] | None:
             return None if part is None else part[at]
@@ -182,7 +182,7 @@ class Coder:
         return self._each(Column(codes, bad), words, term)
 
     def _each(self, column: Column, words: pa.DictionaryArray, term: int) -> Column:
-        """Give each row the cell of its word."""
+        """Return for each row the cell of its word."""
 
         def and_nothing(part: NDArray[Any] | None, nothing: Any) -> NDArray[Any] | None:
             return None if part is None else np.append(part, nothing)
@@ -243,7 +243,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def _buffers(cells: pa.Array) -> tuple[NDArray[Any], Mask | None]:
-    """Give whole numbers as they lie, and where nothing is; Arrow's own ways there import pandas first."""
+    """Return whole numbers as they lie, and where nothing is; Arrow's own ways there import pandas first."""
     present, data = cells.buffers()
     part = slice(cells.offset, cells.offset + len(cells))
     values = np.frombuffer(data, dtype=str(cells.type))[part]

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 
-from predictor.batch.parts import JSONL, STANDARD, Part, told
+from predictor.batch.parts import JSONL, STANDARD, Part, name_of
 from predictor.batch.rows import BYTES, Broken, Read, opened
 from predictor.errors import Problem, RatingsError, nearest
 from predictor.model.offer_model import OfferModel
@@ -44,19 +44,19 @@ def read_json_lines(
             blank = blank and not block.strip()
             if lines and not blank:
                 schema = schema or _schema(lines, part, model, keep, as_json)
-                yield replace(_lines(lines, first, schema, model, told(part)), done=done())
+                yield replace(_lines(lines, first, schema, model, name_of(part)), done=done())
             elif len(rest) > LONGEST:
-                raise RatingsError(told(part), [Problem("is longer than 64 MB; write one interview a line", first)])
+                raise RatingsError(name_of(part), [Problem("is longer than 64 MB; write one interview a line", first)])
             first += len(lines)
         lines = rest.splitlines()
         if blank and not rest.strip():
-            raise RatingsError(told(part), [Problem("has no rows, or blank lines only; write one interview a line")])
+            raise RatingsError(name_of(part), [Problem("has no rows, or blank lines only; write one interview a line")])
         schema = schema or _schema(lines, part, model, keep, as_json)
-        yield _lines(lines, first, schema, model, told(part))
+        yield _lines(lines, first, schema, model, name_of(part))
 
 
 def mixed_columns(parts: Iterable[Part], keep: Sequence[str]) -> frozenset[str]:
-    """Find columns of JSON Lines that no one type holds: now a number, now a word, or a number beyond 64 bits.
+    """Return columns of JSON Lines that no one type holds: now a number, now a word, or a number beyond 64 bits.
 
     Files are looked through whole, since an id may become a word in the last line. What looks like such a column inside
     of a text is harmless: a column of JSON holds everything. Standard input is read only once; there the first lines
@@ -100,7 +100,7 @@ def _schema(
         elif pa.types.is_nested(kinds.get(name, pa.null())):
             problems.append(Problem("is a list or a mapping, which cannot be kept", column=name))
     if problems:
-        raise RatingsError(told(part), problems)
+        raise RatingsError(name_of(part), problems)
     signals = [(name, pa.float64()) for name in model.signals]
     words = [(item.name, pa.string()) for item in model.catalogue.inputs]
     kept = [(name, kind) for name, kind in kinds.items() if name not in model.terms]
@@ -116,7 +116,7 @@ def _patterns(keep: Sequence[str]) -> dict[str, re.Pattern[bytes]]:
 
 
 def _kinds(lines: bytes, patterns: Mapping[str, re.Pattern[bytes]]) -> dict[str, set[str]]:
-    """See what kinds of values columns have."""
+    """Return what kinds of values columns have."""
     return {name: {*map(_json_kind, {*pattern.findall(lines)})} - {"null"} for name, pattern in patterns.items()}
 
 
@@ -136,7 +136,7 @@ def _json_kind(token: bytes) -> str:
 
 
 def _kind(cells: Sequence[Any]) -> pa.DataType:
-    """Tell what type cells have; where they have several, the first cell decides."""
+    """Return what type cells have; where they have several, the first cell decides."""
     for some in (cells, next(([cell] for cell in cells if cell is not None), [])):
         with contextlib.suppress(pa.ArrowException, ValueError, OverflowError):
             kind = pa.array(some).type
@@ -237,7 +237,7 @@ def _plain(
 
 
 def _wrong(line: bytes, plain: bytes, schema: pa.Schema, model: OfferModel, source: str) -> tuple[Problem, ...]:
-    """Say what is wrong with one line, if anything is; `plain` is what `_plain` makes of it."""
+    """Return what is wrong with one line, if anything is; `plain` is what `_plain` makes of it."""
     try:
         records, problems = parse_json(line, source)
         if not (len(records) == 1 and isinstance(records[0], dict) and line.lstrip()[:1] == b"{"):

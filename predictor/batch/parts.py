@@ -35,13 +35,13 @@ class Form:
 
     @classmethod
     def of(cls, path: Path) -> Form | None:
-        """Tell it by a file's name, as in ratings.csv.gz; None where it has no known ending."""
+        """Read it from a file's name, as in ratings.csv.gz; None where it has no known ending."""
         name, compression = path.name.lower(), None
         for ending, known in COMPRESSIONS.items():
             if name.endswith(ending):
                 name, compression = name.removesuffix(ending), known
-        found = ENDINGS.get(Path(name).suffix)
-        return cls(found, compression) if found and not (found in (PARQUET, EXCEL) and compression) else None
+        kind = ENDINGS.get(Path(name).suffix)
+        return cls(kind, compression) if kind and not (kind in (PARQUET, EXCEL) and compression) else None
 
     @property
     def ending(self) -> str:
@@ -87,7 +87,7 @@ class Part:
     sheet: str | None = None
 
     def identity(self) -> dict[str, object]:
-        """Tell by what it is seen to be still the same: file, size, time of change, row groups."""
+        """Return what must be the same when a batch is resumed: file, size, time of change, row groups."""
         status = self.path.stat()
         groups = list(self.groups) if self.groups else None
         return {"source": str(self.path), "size": status.st_size, "changed": status.st_mtime_ns, "groups": groups}
@@ -113,7 +113,7 @@ class Source:
 
 
 def find(path: Path, format: str | None = None, sheet: str | None = None) -> Source:  # noqa: A002 - what it is
-    """Find what there is to score.
+    """Return what there is to score.
 
     Parameters
     ----------
@@ -181,8 +181,8 @@ def find(path: Path, format: str | None = None, sheet: str | None = None) -> Sou
     return Source(path, tuple(parts), schemas)
 
 
-def told(part: Part) -> str:
-    """Name the file of a part, as a message does."""
+def name_of(part: Part) -> str:
+    """Return the name of a part's file for messages."""
     return "standard input" if str(part.path) == STANDARD else str(part.path)
 
 
@@ -208,7 +208,7 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         kind = "is neither a file nor a folder; a pipe is read as -" if path.exists() else "no such file or folder"
         raise RatingsError(str(path), [Problem(kind)])
-    found, problems = list[Path](), list[Problem]()
+    files, problems = list[Path](), list[Problem]()
 
     def unread(error: OSError) -> None:
         problems.append(Problem(f"{error.filename}: cannot be read: {error.strerror}"))
@@ -217,12 +217,12 @@ def _files(path: Path) -> list[Path]:
         inner[:] = [name for name in inner if not name.startswith((".", "_"))]
         links = [Path(folder, name) for name in inner if Path(folder, name).is_symlink()]
         problems += [Problem(f"{link}: is a link to a folder; put the folder itself there") for link in links]
-        found += [Path(folder, name) for name in names if not name.startswith((".", "_"))]
-    if not found and not problems:
+        files += [Path(folder, name) for name in names if not name.startswith((".", "_"))]
+    if not files and not problems:
         problems.append(Problem("the folder has no files to score; names that begin with . or _ are passed over"))
     if problems:
         raise RatingsError(str(path), problems)
-    return sorted(found)
+    return sorted(files)
 
 
 def _row_groups(

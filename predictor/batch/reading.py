@@ -15,7 +15,7 @@ import pyarrow.json
 
 from predictor.batch.coding import is_text
 from predictor.batch.json_lines import read_json_lines
-from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, Part, open_parquet, told
+from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, Part, name_of, open_parquet
 from predictor.batch.quoting import QuotedText
 from predictor.batch.rows import BYTES, Broken, Read, no_rows, opened
 from predictor.errors import Problem, RatingsError
@@ -61,14 +61,14 @@ def read(
             batches = read_json_lines(part, model, keep, as_json)
         else:
             batches = {PARQUET: _parquet, CSV: _csv, EXCEL: _excel}[part.form.format](part, model, keep)
-        for found in batches:
-            batch = found.batch
+        for block in batches:
+            batch = block.batch
             for name, word in part.constants:
                 if name in (*model.terms, *keep) and name not in batch.schema.names:
                     words = pa.array([word], pa.string())
                     constant = pa.DictionaryArray.from_arrays(np.zeros(len(batch), dtype=np.int32), words)
                     batch = batch.append_column(name, constant)
-            yield replace(found, batch=batch)
+            yield replace(block, batch=batch)
 
 
 def header_of(part: Part) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def header_of(part: Part) -> tuple[str, ...]:
     if part.form.format == EXCEL:
         return tuple(_sheet(part)[0])
     with _explained(part), opened(part)[0] as stream:
-        return Header.read(Utf8(stream, told(part)), told(part))[0].names
+        return Header.read(Utf8(stream, name_of(part)), name_of(part))[0].names
 
 
 def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
@@ -98,7 +98,7 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Rea
         for batch in file.iter_batches(at_once, row_groups=list(groups), columns=names, use_threads=False):
             numbers = np.arange(part.first + rows + 1, part.first + rows + len(batch) + 1)
             rows += len(batch)
-            refuse_long_words(batch, told(part))
+            refuse_long_words(batch, name_of(part))
             for place, field in enumerate(batch.schema):
                 if pa.types.is_string_view(field.type):  # which Arrow can neither filter nor write as CSV
                     batch = batch.set_column(place, field.name, batch.column(place).cast(pa.string()))
@@ -114,7 +114,7 @@ def _rows_at_once(part: Part, metadata: Any, texts: Sequence[str]) -> int:
         with open_parquet(part.path, metadata=metadata, read_dictionary=texts, buffer_size=BUFFER) as file:
             for group in range(*part.groups) if part.groups else range(file.num_row_groups):
                 for first in islice(file.iter_batches(1, row_groups=[group], columns=texts, use_threads=False), 1):
-                    refuse_long_words(first, told(part))
+                    refuse_long_words(first, name_of(part))
                     longest = max(longest, *map(longest_word, first.columns))
     return max(1, min(ROWS, WORDS // longest))
 
@@ -122,8 +122,8 @@ def _rows_at_once(part: Part, metadata: Any, texts: Sequence[str]) -> int:
 def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
     stream, done = opened(part)
     with stream:
-        decoded = Utf8(stream, told(part))
-        header, rest = Header.read(decoded, told(part))
+        decoded = Utf8(stream, name_of(part))
+        header, rest = Header.read(decoded, name_of(part))
         text = QuotedText(decoded, rest, header.delimiter)
         needed = [name for name in dict.fromkeys((*model.terms, *keep)) if name in header.names]
         broken: list[Broken] = []
@@ -158,9 +158,9 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
                 broken[:] = [item for item in broken if item.row > row]
         except pa.ArrowInvalid as error:
             if str(error) != "Empty CSV file":
-                raise RatingsError(told(part), [_unreadable(str(error), row)]) from None
+                raise RatingsError(name_of(part), [_unreadable(str(error), row)]) from None
         if text.wrong:
-            raise RatingsError(told(part), [Problem(text.wrong, max([row, *(item.row for item in broken)]))])
+            raise RatingsError(name_of(part), [Problem(text.wrong, max([row, *(item.row for item in broken)]))])
         schema = reader.schema if reader else pa.schema([(name, pa.string()) for name in needed])
         yield Read(no_rows(schema, needed), np.empty(0, dtype=np.int64), tuple(broken), 1.0, header.delimiter)
 
@@ -169,13 +169,13 @@ def _excel(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]
     """Read a sheet whole, which is small enough; cells are text, as in CSV."""
     header, rows, problems = _sheet(part)
     if problems:
-        raise RatingsError(told(part), problems)
+        raise RatingsError(name_of(part), problems)
     needed = [name for name in dict.fromkeys((*model.terms, *keep)) if name in header]
     places = [header.index(name) for name in needed]
     schema = pa.schema([(name, pa.string()) for name in needed])
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in places]
     if not needed:  # a batch of no columns has no rows
-        raise RatingsError(told(part), [Problem("has no column of a signal of the model")])
+        raise RatingsError(name_of(part), [Problem("has no column of a signal of the model")])
     yield Read(pa.RecordBatch.from_arrays(columns, schema=schema), np.arange(1, len(rows) + 1), (), 1.0, ",")
 
 
@@ -184,7 +184,7 @@ def _sheet(part: Part) -> tuple[list[str], list[list[str]], list[Problem]]:
 
 
 def _unreadable(why: str, row: int) -> Problem:
-    """Say why rows of CSV after `row` cannot be read."""
+    """Return why rows of CSV after `row` cannot be read."""
     kind = f"cannot be read further: {why}"
     if "straddl" in why:
         kind = f"or one soon after it is longer than {BYTES >> 20} MB; look for a quote that nothing closes"
@@ -194,12 +194,12 @@ def _unreadable(why: str, row: int) -> Problem:
 @contextlib.contextmanager
 def _explained(part: Part) -> Iterator[None]:
     if part.form.format == PARQUET:
-        with explained(told(part)):
+        with explained(name_of(part)):
             yield
         return
     try:
         yield
     except pa.ArrowException as error:
-        raise RatingsError(told(part), [Problem(f"cannot be read further: {str(error).strip()}")]) from None
+        raise RatingsError(name_of(part), [Problem(f"cannot be read further: {str(error).strip()}")]) from None
     except OSError as error:
-        raise RatingsError(told(part), [Problem(f"cannot be read: {error.strerror or error}")]) from None
+        raise RatingsError(name_of(part), [Problem(f"cannot be read: {error.strerror or error}")]) from None

@@ -123,20 +123,20 @@ def score_files(
     """
     source, out, aside = Path(source), Path(out), Path(bad_rows) if bad_rows else None
     threads = threads or _processors()
-    found, scorer = find(source, read_as, sheet), Scorer(model, options or ScoringOptions())
+    files, scorer = find(source, read_as, sheet), Scorer(model, options or ScoringOptions())
     check_places(source, out, aside, write_as)
-    own = found.parts[0].form.format
+    own = files.parts[0].form.format
     write_as = write_as or (CSV if own == EXCEL else own)
     one = Form.of(out) if str(out) != STANDARD else Form(write_as)
     if one and (scheduler or workers or resume):
         raise ConfigError(f"{out}: parts are what a cluster works on and --resume goes on with; name a folder")
     check_options(scorer)
-    check_columns(found, scorer, one_file=one is not None)
-    unit = "rows" if found.parts[0].form.format == PARQUET else "bytes"
-    advance = progress(sum(part.weight for part in found.parts), unit) if progress else lambda _: None
+    check_columns(files, scorer, one_file=one is not None)
+    unit = "rows" if files.parts[0].form.format == PARQUET else "bytes"
+    advance = progress(sum(part.weight for part in files.parts), unit) if progress else lambda _: None
     if one:
         with _alone(out):
-            return _to_one(found, out, one, scorer, aside, threads, advance)
+            return _to_one(files, out, one, scorer, aside, threads, advance)
     form = Form(write_as)
     plan = {
         "model": model.fingerprint,
@@ -147,10 +147,10 @@ def score_files(
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
         ledger = Ledger(out, {"source": str(source.absolute()), **plan}, resume=resume)
-        ledger.check(found.parts)
+        ledger.check(files.parts)
         clear(out)
         total, left = Scored(), []
-        for part in found.parts:
+        for part in files.parts:
             if done := ledger.finished(part, _place(out, part, form), _aside(out, part) if aside else None):
                 total += done
                 advance(part.weight)
@@ -164,9 +164,9 @@ def score_files(
                 advance(part.weight)
         clear(out)
         if not total.rows + total.bad:
-            for part in found.parts:
+            for part in files.parts:
                 _place(out, part, form).unlink(missing_ok=True)
-        _refuse_no_rows(found, total)
+        _refuse_no_rows(files, total)
         if aside:
             clear(aside)
             with Writer(aside, Form(JSONL), ASIDE) as writer:
@@ -220,7 +220,7 @@ def _run(
 def _in_order(
     pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given], ahead: int
 ) -> Iterator[Made]:
-    """Give results in the order of the items, of which no more than `ahead` are taken before theirs is asked for."""
+    """Yield results in the order of the items, of which no more than `ahead` are taken before theirs is asked for."""
     waiting: deque[Future[Made]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
@@ -231,17 +231,17 @@ def _in_order(
 
 
 def _to_one(
-    found: Source, out: Path, form: Form, scorer: Scorer, bad_rows: Path | None, threads: int, advance: Progress
+    files: Source, out: Path, form: Form, scorer: Scorer, bad_rows: Path | None, threads: int, advance: Progress
 ) -> Scored:
     """Score everything into one file, in order."""
 
     def batches() -> Iterator[tuple[Part, Read]]:
         keep = scorer.options.keep
-        as_json = mixed_columns(found.parts, keep)  # of one file, in which all parts have the same columns
-        for part in found.parts:
+        as_json = mixed_columns(files.parts, keep)  # of one file, in which all parts have the same columns
+        for part in files.parts:
             yield from ((part, batch) for batch in read(part, scorer.model, keep, as_json))
 
-    total, refused, behind = Scored(), Refused(found.parts[0]), dict.fromkeys(found.parts, 0.0)
+    total, refused, behind = Scored(), Refused(files.parts[0]), dict.fromkeys(files.parts, 0.0)
     with contextlib.ExitStack() as stack:
         scorer.warm()
         pool = stack.enter_context(ThreadPoolExecutor(threads))
@@ -267,7 +267,7 @@ def _to_one(
             advance(part.weight * (batch.done - behind[part]))
             behind[part] = batch.done
         refused.check()
-        _refuse_no_rows(found, total)
+        _refuse_no_rows(files, total)
     return total
 
 

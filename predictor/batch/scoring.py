@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from predictor.batch.coding import EXPLAINED, Coder, rows_at
-from predictor.batch.parts import Form, Part, told
+from predictor.batch.parts import Form, Part, name_of
 from predictor.batch.reading import read
 from predictor.batch.rows import Broken, Read
 from predictor.batch.writing import Writer
@@ -105,11 +105,11 @@ class Scorer:
     @property
     def columns(self) -> list[str]:
         """Names of the columns that are added to those that are kept."""
-        told = [
+        answers = [
             name for name in self._names if self.options.contributions or not name.startswith(("baseline", "contr"))
         ]
         reasons = [f"reason_{place}{end}" for place in range(1, self.options.top + 1) for end in ("", "_log_odds")]
-        return [*told, *reasons, MODEL, SIMULATED]
+        return [*answers, *reasons, MODEL, SIMULATED]
 
     def score(self, block: Read) -> tuple[pa.Table, Scored, Iterator[Broken]]:
         """Answer for some rows.
@@ -152,26 +152,26 @@ class Scorer:
         return table.replace_schema_metadata(self._about()), Scored(len(table), count, observed), broken
 
     def _strongest(self, answers: Floats) -> dict[str, pa.Array]:
-        found: dict[str, pa.Array] = {}
+        strongest: dict[str, pa.Array] = {}
         if self.options.top:
             added = answers[-len(self.model.terms) :]
             order = np.argsort(-abs(added), axis=0, kind="stable")[: self.options.top]
             for place, terms in enumerate(order, 1):
-                found[f"reason_{place}"] = pa.DictionaryArray.from_arrays(
+                strongest[f"reason_{place}"] = pa.DictionaryArray.from_arrays(
                     terms.astype(np.int32), list(self.model.terms)
                 )
-                found[f"reason_{place}_log_odds"] = arrow(np.take_along_axis(added, terms[None], axis=0)[0])
-        return found
+                strongest[f"reason_{place}_log_odds"] = arrow(np.take_along_axis(added, terms[None], axis=0)[0])
+        return strongest
 
     def _about(self) -> dict[str, str]:
-        """Tell who answered; a Parquet file's metadata."""
+        """Return the model and notes as a Parquet file's metadata."""
         model = self.model
-        told = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
-        told |= {"prior_share": model.prior_share, "trained_on": {"n": model.trained_on["n"]}}
+        about = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
+        about |= {"prior_share": model.prior_share, "trained_on": {"n": model.trained_on["n"]}}
         notes = [*model.prior_note(), "Association, not cause: not for selecting people."]
         if model.simulated:
             notes.append("SIMULATED: the model learned from simulated interviews, not from real ones.")
-        return {"predictor": json.dumps({"model": told, "notes": notes})}
+        return {"predictor": json.dumps({"model": about, "notes": notes})}
 
 
 def write_part(
@@ -240,20 +240,25 @@ class Refused:
         """
         if bad := self.total.bad:
             most = f"{bad:,} of {self.total.rows + bad:,} rows cannot be used (--bad-rows FILE sets them aside)"
-            raise RatingsError(f"{told(self.part)}: {most}", self.problems)
+            raise RatingsError(f"{name_of(self.part)}: {most}", self.problems)
 
 
 def set_aside(writer: Writer, part: Part, broken: Iterator[Broken]) -> None:
     """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row as it stands."""
     while some := list(islice(broken, EXPLAINED)):
         rows = [
-            {"file": told(part), "row": item.row, "problems": [_told(p) for p in item.problems], "data": item.text}
+            {
+                "file": name_of(part),
+                "row": item.row,
+                "problems": [_text_of(p) for p in item.problems],
+                "data": item.text,
+            }
             for item in some
         ]
         writer.write(pa.Table.from_pylist(rows, ASIDE))
 
 
-def _told(problem: Problem) -> str:
+def _text_of(problem: Problem) -> str:
     return " ".join(filter(None, [problem.column, f"'{problem.found}'" if problem.found else "", problem.kind]))
 
 
@@ -266,12 +271,15 @@ def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Pr
 
 
 def arrow(numbers: Floats) -> pa.Array:
-    """Give floats to Arrow as they lie; `pa.array` would import pandas first, which takes as long as a million rows."""
+    """Return floats as an Arrow array that shares their memory.
+
+    `pa.array` would import pandas first, which takes as long as a million rows.
+    """
     return pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def constant(word: str, n: int) -> pa.Array:
-    """Give one word n times."""
+    """Return one word n times."""
     letters = word.encode()
     ends = np.array([0, len(letters)], dtype=np.int32)
     words = pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(letters))

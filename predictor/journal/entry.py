@@ -75,8 +75,8 @@ class Estimate:
     def of(cls, prediction: Prediction, base_rate: float | None = None) -> Estimate:
         """Take what is kept of an answer, and the base rate that it was asked for, if any was."""
         interval, model = prediction.interval, prediction.model
-        told = model["trained_on"]
-        simulated = 1.0 if told["simulated"] else told.get("prior", {}).get("share", 0.0)
+        trained_on = model["trained_on"]
+        simulated = 1.0 if trained_on["simulated"] else trained_on.get("prior", {}).get("share", 0.0)
         p = prediction.offer_probability
         return cls(p, interval.low, interval.high, model["name"], model["fingerprint"], simulated, base_rate)
 
@@ -157,24 +157,24 @@ class Entry:
 
 
 def faults(data: Mapping[str, Any]) -> dict[str, str]:
-    """Say what is wrong with the attributes of an entry, by attribute."""
-    found = {}
+    """Return what is wrong with the attributes of an entry, by attribute."""
+    problems = {}
     for name, longest in LONGEST.items():
         text = data[name]
         if len(text) > longest:
-            found[name] = f"has {len(text):,} characters; write at most {longest:,}"
+            problems[name] = f"has {len(text):,} characters; write at most {longest:,}"
         elif any("\ud800" <= letter <= "\udfff" for letter in text):  # half a character, which no file can hold
-            found[name] = "has a character that UTF-8 cannot hold; take it out"
+            problems[name] = "has a character that UTF-8 cannot hold; take it out"
     if not re.fullmatch("[0-9a-f]{12}", data["id"]):
-        found["id"] = "is not twelve hexadecimal digits; leave it empty for a new interview"
+        problems["id"] = "is not twelve hexadecimal digits; leave it empty for a new interview"
     if (outcome := data["outcome"]) not in OUTCOMES:
         hint = nearest(str(outcome), OUTCOMES) if len(str(outcome)) <= LONGEST["title"] else ""
-        found["outcome"] = f"is none of {', '.join(OUTCOMES)}{hint}"
+        problems["outcome"] = f"is none of {', '.join(OUTCOMES)}{hint}"
     elif outcome in TOLD and not data["frozen"]:
-        found["frozen"] = f"is no, but the outcome is '{outcome}'; write yes"
+        problems["frozen"] = f"is no, but the outcome is '{outcome}'; write yes"
     if data["frozen"] and not data["outcome_at"]:
-        found["outcome_at"] = "is empty, but the rating is frozen; write when the outcome was known"
-    return found
+        problems["outcome_at"] = "is empty, but the rating is frozen; write when the outcome was known"
+    return problems
 
 
 def new_id() -> str:
@@ -284,13 +284,14 @@ def ratings_of(entries: Sequence[Entry], catalogue: Catalogue, *, source: str, t
         known = {name: word for name, word in context.items() if name in catalogue.columns}
         records.append({**known, "ratings": entry.ratings})
     ratings = Ratings.from_records(records, catalogue, source=source, training=training)
-    told = {  # whether or not the catalogue names these columns: warnings about hindsight and simulation rest on them
+    # Whether or not the catalogue names these columns: warnings about hindsight and simulation rest on them.
+    columns = {
         "interview_id": [entry.id for entry in entries],
         "rated_on": [_day(entry.rated_at) for entry in entries],
         "outcome_on": [_day(entry.outcome_at) for entry in entries],
         ORIGIN: [SIMULATED if entry.simulated else "" for entry in entries],
     }
-    return replace(ratings, columns={**ratings.columns, **{k: np.array(v, dtype=object) for k, v in told.items()}})
+    return replace(ratings, columns={**ratings.columns, **{k: np.array(v, dtype=object) for k, v in columns.items()}})
 
 
 def calibration_of(entries: Sequence[Entry]) -> tuple[Floats, Floats]:

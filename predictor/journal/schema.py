@@ -62,7 +62,7 @@ def update(file: sqlite3.Connection, entry: Entry) -> None:
 
 
 def foreign_objects(file: sqlite3.Connection) -> list[str]:
-    """Name what is in the file and not of this tool."""
+    """Return what is in the file and not of this tool."""
     rows = file.execute("SELECT type, name FROM sqlite_schema WHERE name <> 'entries' AND name NOT LIKE 'sqlite_%'")
     return [f"{kind} {shorten(name)}" for kind, name in rows]
 

@@ -139,8 +139,8 @@ class Journal:
         JournalError
             If a text is too long, or the file cannot be written.
         """
-        found, role = rated(ratings, rater_role, self.catalogue)
-        entry = Entry(new_id(), title, note, held_on, role, found, now(), estimate, group=group)
+        observed, role = rated(ratings, rater_role, self.catalogue)
+        entry = Entry(new_id(), title, note, held_on, role, observed, now(), estimate, group=group)
         with self._file.open(write=True) as file:
             insert(file, entry)
         return entry
@@ -184,7 +184,7 @@ class Journal:
         return new
 
     def set_outcome(self, id: str, outcome: str, *, at: date | None = None) -> Entry:  # noqa: A002
-        """Say what came of an interview, or mend a mistake; an offer or no offer freezes the rating for good.
+        """Set the outcome of an interview, or correct it; an offer or no offer freezes the rating for good.
 
         Parameters
         ----------
@@ -244,7 +244,7 @@ class Journal:
     # -- read ------------------------------------------------------------------------------------------------------
 
     def get(self, id: str) -> Entry:  # noqa: A002
-        """Give one interview.
+        """Return one interview.
 
         Raises
         ------
@@ -255,7 +255,7 @@ class Journal:
             return self._get(file, id)
 
     def entries(self) -> list[Entry]:
-        """Give all interviews, the newest first: by the day held, or where that is unknown rated."""
+        """Return all interviews, the newest first: by the day held, or where that is unknown rated."""
         with self._file.open() as file:
             return self._all(file, _NEWEST_FIRST)
 
@@ -284,7 +284,7 @@ class Journal:
         return {**dict.fromkeys(OUTCOMES, 0), **dict(map(tuple, counted))}
 
     def ratings(self, catalogue: Catalogue | None = None, *, training: bool = False) -> Ratings:
-        """Give all interviews as ratings, in the order in which they came.
+        """Return all interviews as ratings, in the order in which they came.
 
         Offer and no offer are outcomes; withdrew and unknown are not. The context columns interview_id, rated_on,
         outcome_on and origin go with them.
@@ -306,7 +306,7 @@ class Journal:
         return ratings_of(entries, catalogue or self.catalogue, source=self._given, training=training)
 
     def calibration(self) -> tuple[Floats, Floats]:
-        """Give what came, and what was estimated before it came.
+        """Return outcomes, and what was estimated before they were known.
 
         Interviews count that have an offer or no offer and an estimate, were not rated in hindsight and not simulated.
 
@@ -428,8 +428,8 @@ class Journal:
         return len(fresh)
 
     def _get(self, file: sqlite3.Connection, id: str) -> Entry:  # noqa: A002
-        if found := self._all(file, "WHERE id = ?", id):
-            return found[0]
+        if entries := self._all(file, "WHERE id = ?", id):
+            return entries[0]
         raise NoEntryError(f"{self.path}: no interview {id!r:.40}; it may have been deleted")
 
     def _all(self, file: sqlite3.Connection, where: str = "", *values: str) -> list[Entry]:

@@ -326,7 +326,7 @@ def _is_score(score: Any) -> bool:
 
 
 def _texts(data: Any) -> Iterator[str]:
-    """Give every text of nested data."""
+    """Return every text of nested data."""
     if isinstance(data, str):
         yield data
     elif isinstance(data, Mapping):

@@ -78,9 +78,9 @@ class Catalogue:
 
     def __post_init__(self) -> None:
         problems = [
-            f"{what}: {text!r:.60} has a control character, {found!a}; take it out"
+            f"{what}: {text!r:.60} has a control character, {character!a}; take it out"
             for what, text in self._texts()
-            if isinstance(text, str) and (found := control_character(text))
+            if isinstance(text, str) and (character := control_character(text))
         ]
         if not self.signals:
             problems.append("it has no signals; add at least one [[signals]] table")
@@ -118,7 +118,7 @@ class Catalogue:
             raise CatalogueError("\n  ".join([f"catalogue '{printable(str(self.name))}':", *problems]))
 
     def _texts(self) -> Iterator[tuple[str, Any]]:
-        """Give every text that a terminal or page shows, and where it stands."""
+        """Return every text that a terminal or page shows, and where it stands."""
         yield from (("name", self.name), ("title", self.title), *(("column", name) for name in self.columns))
         yield from (("[families]", text) for family in self.families.items() for text in family)
         for signal in self.signals:
@@ -263,7 +263,7 @@ class Catalogue:
                 required={"name": str, "family": str},
                 optional={"label": str, "side": str, "question": str, "anchors": dict, "scale": dict, **_MEANING},
             )
-            given = {key: item.get(key, data.get(key, ())) for key in ("not_observed", "not_applicable")}
+            codes_of = {key: item.get(key, data.get(key, ())) for key in ("not_observed", "not_applicable")}
             levels = item.get("levels", () if "scale" in item else data.get("levels", ()))
             scale = _scale(f"{where}, scale", item["scale"]) if "scale" in item else common
             if "scale" not in item and len(levels) > 1:  # a whole step each
@@ -279,7 +279,7 @@ class Catalogue:
                     scale=scale,
                     better=item.get("better", data.get("better", "either")),
                     levels=tuple(levels),
-                    **{key: tuple(codes) for key, codes in given.items()},
+                    **{key: tuple(codes) for key, codes in codes_of.items()},
                 )
             )
         inputs = []

@@ -95,10 +95,10 @@ def mark_of(text: str) -> Mark | None:
     if (number := _number(text)) is not None:
         return Mark(number)
     for pattern, out_of in ((_PART, None), (_SHARE, 100.0), (_COUNT, None)):
-        if (found := pattern.fullmatch(text)) and (number := _number(found[1])) is not None:
-            return Mark(number, float(found[2]) if pattern is _PART else out_of)
-    if found := _STARS.fullmatch(text.replace("\ufe0f", "").replace(" ", "")):
-        filled, half, empty = found.groups()
+        if (match := pattern.fullmatch(text)) and (number := _number(match[1])) is not None:
+            return Mark(number, float(match[2]) if pattern is _PART else out_of)
+    if match := _STARS.fullmatch(text.replace("\ufe0f", "").replace(" ", "")):
+        filled, half, empty = match.groups()
         return Mark(len(filled) + len(half) / 2, float(len(filled + half + empty)) if empty else None)
     return None
 
@@ -107,13 +107,13 @@ def _number(text: str) -> float | None:
     if _PLAIN.fullmatch(text):
         number = float(text)
         return number if abs(number) != float("inf") else None
-    if found := _COMMA.fullmatch(text):
-        whole, decimals = found.groups()
+    if match := _COMMA.fullmatch(text):
+        whole, decimals = match.groups()
         if len(decimals) == 3 and whole.lstrip("+-").strip("0"):  # 1,000 may be a thousand
             return None
         return float(f"{whole}.{decimals}")
-    found = _HALF.fullmatch(text)
-    return float(found[1]) + 0.5 if found else None
+    match = _HALF.fullmatch(text)
+    return float(match[1]) + 0.5 if match else None
 
 
 def _squeezed(text: str) -> str:

@@ -97,27 +97,27 @@ class Outcomes:
     def parse(self, cells: Cells) -> tuple[Floats, list[Problem]]:
         """Turn outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
         y, problems, words = np.full(len(cells), np.nan), [], list[str]()
-        given = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
+        texts = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
         unknown = {plain_word(word) for word in self.unknown_words}
         kind = (
             f"is not an outcome; write yes or no (or 1 or 0), or leave it {self.empty} where unknown; where another "
             "word means an offer, name it: --offer-word WORD; where it means unknown: --unknown-word WORD"
         )
         if self.offer_word is not None:
-            known = [cell for cell in given if plain_word(cell) not in unknown and not says_not_observed(cell)]
+            known = [cell for cell in texts if plain_word(cell) not in unknown and not says_not_observed(cell)]
             words = other_words(known, self.offer_word)
             kind = (
                 f"is not known to mean no offer, and is not the only other outcome than '{self.offer_word}'; write no, "
                 f"leave it {self.empty} where unknown, or name it: --unknown-word WORD"
             )
-        plain = {cell: plain_word(cell) for cell in dict.fromkeys(given)}
+        plain = {cell: plain_word(cell) for cell in dict.fromkeys(texts)}
         for word, meant in ((self.offer_word, "an offer"), *((word, "unknown") for word in self.unknown_words)):
             if word is not None and plain_word(word) not in plain.values():
                 problems.append(Problem(f"is no outcome there, so it cannot mean {meant}", None, self.name, word))
         if self.offer_word is not None and plain_word(self.offer_word) in unknown:
             problems.append(Problem("cannot mean an offer and unknown", None, self.name, self.offer_word))
         offers = {cell: math.nan if word in unknown else self._offer(word, words) for cell, word in plain.items()}
-        for row, cell in enumerate(given):
+        for row, cell in enumerate(texts):
             if (offer := offers[cell]) is None:
                 problems.append(Problem(kind, row + 1, self.name, cell))
             else:

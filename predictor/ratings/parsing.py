@@ -82,20 +82,20 @@ def parse_ratings(cells: Cells, signal: Signal, empty: str, *, hints: int = HINT
         if number is not None:
             numbers[row] = number
             continue
-        found = str(cell)
-        if found not in whys and len(whys) < hints:
-            whys[found] = _why_no_rating(cell, signal, empty, hinted=len(found) <= LONGEST)
-        why = whys.get(found) or _why_no_rating(cell, signal, empty, hinted=False)
-        problems.append(Problem(why, row + 1, signal.name, found))
+        text = str(cell)
+        if text not in whys and len(whys) < hints:
+            whys[text] = _why_no_rating(cell, signal, empty, hinted=len(text) <= LONGEST)
+        why = whys.get(text) or _why_no_rating(cell, signal, empty, hinted=False)
+        problems.append(Problem(why, row + 1, signal.name, text))
     return np.array(numbers), problems
 
 
 def decoded(values: Floats, codes: Mapping[float | str, float]) -> Floats:
-    """Put in place of codes what they mean, in an array that may be changed; words among the codes are passed over."""
-    given = values.copy() if codes else values
+    """Replace codes by what they mean, in an array that may be changed; words among the codes are passed over."""
+    original = values.copy() if codes else values
     for code, meaning in codes.items():
         if not isinstance(code, str):
-            values[given == code] = meaning
+            values[original == code] = meaning
     return values
 
 
@@ -152,7 +152,7 @@ def warn_of_learned_ends(signals: Sequence[Signal]) -> None:
 
 
 def out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Problem]:
-    """Name the ratings of shape (n, p) that are neither on their scale nor "not applicable"."""
+    """Return the ratings of shape (n, p) that are neither on their scale nor "not applicable"."""
     low, high = catalogue.ends
     with np.errstate(invalid="ignore"):
         outside = ((values < low) | (values > high)) & (values != catalogue.outside)

@@ -167,10 +167,10 @@ class Ratings:
         RatingsError
             With every problem of the table, and those passed in.
         """
-        found, known = [*problems, *header_problems(header, catalogue)], frozenset(catalogue.columns)
+        all_problems, known = [*problems, *header_problems(header, catalogue)], frozenset(catalogue.columns)
         columns = {name: [row[place] for row in rows] for place, name in enumerate(header) if name in known}
         how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words))
-        return cls._parse(columns, len(rows), catalogue, source, training, how, found)
+        return cls._parse(columns, len(rows), catalogue, source, training, how, all_problems)
 
     @classmethod
     def from_frame(
@@ -270,11 +270,11 @@ class Ratings:
         return np.where(self.values < self.catalogue.ends[0], np.nan, self.values)
 
     def answers(self, row: int) -> dict[str, float | str]:
-        """Give the ratings of a row by signal, and "not applicable" in words; what was not observed is left out."""
-        found = zip(self.catalogue.signals, self.values[row].tolist(), strict=True)
+        """Return the ratings of a row by signal, and "not applicable" in words; what was not observed is left out."""
+        rated = zip(self.catalogue.signals, self.values[row].tolist(), strict=True)
         return {
             signal.name: NOT_APPLICABLE if value == signal.not_applicable_value else value
-            for signal, value in found
+            for signal, value in rated
             if value == value
         }
 
@@ -355,7 +355,7 @@ def _flat(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any
 def _untrainable(
     columns: Mapping[str, Cells], y: Floats, context: Mapping[str, NDArray[Any]], catalogue: Catalogue
 ) -> list[Problem]:
-    """Say what keeps ratings, otherwise valid, from being learned from."""
+    """Return what keeps ratings, otherwise valid, from being learned from."""
     problems = []
     if not any(name in columns for name in catalogue.names):
         problems.append(Problem(f"has no column of a signal of the catalogue '{catalogue.name}'"))

@@ -27,7 +27,7 @@ _PLAIN = frozenset((int, float, str, bool))  # types of cells as JSON has them
 
 
 def parse_record_fast(record: Any, catalogue: Catalogue) -> list[float] | None:
-    """Take one mapping of plain numbers and words as it stands, which takes a tenth of the time of a full parse.
+    """Read one mapping of plain numbers and words as it stands, which takes a tenth of the time of a full parse.
 
     Returns
     -------
@@ -54,8 +54,8 @@ def parse_record_fast(record: Any, catalogue: Catalogue) -> list[float] | None:
     places, codes, context = catalogue.lookup
     row = [math.nan] * (len(places) + len(codes))
     for name, cell in record.items():
-        if found := places.get(name):
-            place, low, high, signal = found
+        if column := places.get(name):
+            place, low, high, signal = column
             if cell is not None:
                 if type(cell) in (int, float) and low <= cell <= high:  # NaN is in no scale
                     row[place] = cell
@@ -88,16 +88,16 @@ def columns_of(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:
     RatingsError
         With every problem of the frame.
     """
-    found = _quick_look(frame, catalogue)
-    if found is None:
+    columns = _quick_look(frame, catalogue)
+    if columns is None:
         ratings = Ratings.from_frame(frame, catalogue)  # says what is wrong and where, or finds a way to read it
         return [*ratings.values.T, *(ratings.codes(item) for item in catalogue.inputs)]
     unobserved = np.broadcast_to(np.nan, len(frame))
-    return [found.get(name, unobserved) for name in (*catalogue.names, *(item.name for item in catalogue.inputs))]
+    return [columns.get(name, unobserved) for name in (*catalogue.names, *(item.name for item in catalogue.inputs))]
 
 
 def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] | None:
-    """Look at whole columns; None if anything is wrong, or is not plain numbers and words."""
+    """Read whole columns; None if anything is wrong, or is not plain numbers and words."""
     frame = with_index(frame, catalogue)
     names = [str(name) for name in frame.columns]
     if not len(frame) or header_problems(names, catalogue):
@@ -107,7 +107,7 @@ def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] 
         catalogue.outcome: Outcomes(catalogue.outcome, "empty").parse,
         **{item.name: partial(parse_level_codes, item=item) for item in catalogue.inputs},
     }
-    found = {}
+    columns = {}
     for name, (_, series) in zip(names, frame.items(), strict=True):
         if scale := scales.get(name):
             if not isinstance(series.dtype, np.dtype) or series.dtype.kind not in "iuf":
@@ -120,5 +120,5 @@ def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] 
             values, problems = parse_once(parse.get(name) or partial(parse_context, name=name), words_of(series))
             if problems:
                 return None
-        found[name] = values
-    return found
+        columns[name] = values
+    return columns

@@ -200,7 +200,7 @@ class Signal:
         return self.codes.get(cell, cell) if isinstance(cell, int | float) else None
 
     def faults(self) -> Iterator[str]:
-        """Say what is wrong with side, direction, levels and codes."""
+        """Return what is wrong with side, direction, levels and codes."""
         if self.side is not None and self.side not in SIDES:
             yield f"side '{self.side}' is none of {', '.join(SIDES)}"
         if self.better not in DIRECTIONS:
@@ -263,16 +263,16 @@ class ContextInput:
         """
         if not word:
             return ""
-        if (found := self._by_word.get(word)) is not None:
-            return found
+        if (level := self._by_word.get(word)) is not None:
+            return level
         if len(word) > LONGEST:
             return None
         mark = mark_of(word)
         keys: list[str | float] = [word.casefold(), word_key(word)]
         keys += [mark.number] if mark and mark.out_of is None else []
         for key in keys:
-            if (found := self._by_word.get(key)) is not None:
-                return found
+            if (level := self._by_word.get(key)) is not None:
+                return level
         return "" if says_not_observed(word) else None
 
     @cached_property
@@ -294,7 +294,7 @@ def folded(code: float | str) -> float | str:
 
 
 def _wrong_code(code: Any, scale: Scale) -> str:
-    """Say why a code is none; empty where it is one."""
+    """Return why a code cannot be one; empty where it can."""
     if isinstance(code, str):
         if not code.strip():
             return "which is blank; an empty cell means 'not observed' anyway"

@@ -185,7 +185,7 @@ def _check(n: int, seed: int, base_rate: float, mode: str) -> None:
 
 
 def _candidates(n: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Give each row a candidate with one to three interviews, 1.5 on average, and the interview's number."""
+    """Assign each row a candidate with one to three interviews, 1.5 on average, and the interview's number."""
     interviews = rng.choice([1, 2, 3], n, p=[0.6, 0.3, 0.1])
     candidate = np.repeat(np.arange(n), interviews)[:n]
     return candidate, np.arange(n) - (np.cumsum(interviews) - interviews)[candidate]

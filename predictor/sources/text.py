@@ -140,7 +140,7 @@ def is_nameless(name: str) -> bool:
 
 
 def warn_of_labels(source: str) -> None:
-    """Say that the labels of the rows, such as pandas' index, are no column."""
+    """Warn that the labels of the rows, such as pandas' index, are no column."""
     kind = "the first column has no name and numbers the rows, so it was left out"
     warnings.warn(f"{source}: {kind}", RatingsWarning, stacklevel=3)
 

@@ -153,8 +153,8 @@ class Column:
     @cached_property
     def anchors(self) -> dict[int, str]:
         """What ratings mean by the heading, as in "Listening (1 = poor, 5 = good)"; empty where it is silent."""
-        found = {int(number): text.strip() for number, text in _ANCHOR.findall(self.name)}
-        return dict(sorted(found.items())) if len(found) > 1 and not self.levels else {}
+        texts = {int(number): text.strip() for number, text in _ANCHOR.findall(self.name)}
+        return dict(sorted(texts.items())) if len(texts) > 1 and not self.levels else {}
 
     def fits(self, scale: Scale) -> bool:
         """Whether the column can share a scale, though it may not use its ends.
@@ -180,7 +180,7 @@ def _scale_of(numbers: Sequence[float]) -> Scale:
 
 
 def _different(words: Iterable[str]) -> list[str]:
-    """Give each word once, in any case of letters, in order."""
+    """Return each word once, in any case of letters, in order."""
     return list({word.casefold(): word for word in sorted(words, reverse=True)}.values())[::-1]
 
 
@@ -246,22 +246,22 @@ def outcome_of(column: Column, path: Path, offer_word: str | None, unknown_words
     if not words:
         raise RatingsError(str(path), [Problem("is empty in every row; it needs known outcomes", column=column.name)])
     if len({word.casefold() for word in words}) == 1:
-        found = f"is '{shorten(max(words), 20)}' in every row; a draft needs both yes and no"
-        raise RatingsError(str(path), [Problem(found, column=column.name)])
+        kind = f"is '{shorten(max(words), 20)}' in every row; a draft needs both yes and no"
+        raise RatingsError(str(path), [Problem(kind, column=column.name)])
     y, problems = Outcomes(column.name, "empty", offer_word, tuple(unknown_words)).parse(column.texts)
     if not problems:
         return y
     if missing := [problem for problem in problems if problem.row is None]:
         raise RatingsError(str(path), missing)
     if column.values is not None and not column.levels:
-        found = f"holds {len(column.words):,} different numbers from {column.low:g} to {column.high:g}"
+        kind = f"holds {len(column.words):,} different numbers from {column.low:g} to {column.high:g}"
         mend = "decide which of them mean yes, and write yes or no (or 1 or 0)"
     else:
         some = ", ".join(f"'{shorten(word, 20)}'" for word in column.words[:5])
-        found = f"holds {some}{', ...' if len(column.words) > 5 else ''}"
+        kind = f"holds {some}{', ...' if len(column.words) > 5 else ''}"
         mend = "write yes or no (or 1 or 0), or leave it empty where unknown; or name the word that means an offer"
         mend += ": --offer-word WORD; and those that mean neither: --unknown-word WORD"
-    raise RatingsError(str(path), [Problem(f"{found}, which is no outcome; {mend}", column=column.name)])
+    raise RatingsError(str(path), [Problem(f"{kind}, which is no outcome; {mend}", column=column.name)])
 
 
 def tokens_of(name: str) -> list[str]:

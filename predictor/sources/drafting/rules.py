@@ -43,7 +43,7 @@ _GRADES = re.compile(r"(^|_|[a-z])(?<!foot)(?<!key)noten?$")
 
 
 def why_left_out(column: Column, y: Floats, grouped: bool) -> str:
-    """Say why a column is no signal and no input, or nothing if it is one."""
+    """Return why a column is no signal and no input; empty if it is one."""
     words, name, filled, numeric = column.words, column.snake, column.filled.sum(), column.values is not None
     if len(words) < 2:
         return f"'{shorten(words[0])}' in every row" if words else "empty in every row"
@@ -88,7 +88,7 @@ def is_role(column: Column) -> bool:
 
 
 def rated_alike(columns: Sequence[Column]) -> Iterator[tuple[Column, list[str]]]:
-    """Find the columns whose words are those of another, which makes them a scale; each with all of these words."""
+    """Return the columns whose words are those of another, which makes them a scale; each with all of these words."""
     keys = [{word_key(word) for word in column.words} for column in columns]
     for column, own in zip(columns, keys, strict=True):
         alike = [other for other, theirs in zip(columns, keys, strict=True) if own <= theirs or theirs <= own]
@@ -127,13 +127,13 @@ def _auc(x: Floats, y: Floats) -> float:
 
 
 def scales_of(signals: Sequence[Column]) -> tuple[Scale, dict[str, Scale]]:
-    """Give each signal a scale, shared where it can be; the first is that of most signals that are not 0 or 1.
+    """Return a scale for each signal, shared where it can be; the first is that of most signals that are not 0 or 1.
 
     The widest scale wins only if a quarter of those that would share it need its width: one item from 1 to 7 among
     twenty from 1 to 5 must not stretch them all.
     """
     uneven = {column.name: column.scale for column in signals if column.scale.uneven or column.levels}
-    given: dict[str, Scale] = {}
+    shared: dict[str, Scale] = {}
     even = [column for column in signals if column.name not in uneven]
     rest = [column for column in even if not column.binary] or even
     while rest:
@@ -141,14 +141,14 @@ def scales_of(signals: Sequence[Column]) -> tuple[Scale, dict[str, Scale]]:
         sharing = {scale: [column for column in rest if column.fits(scale)] for scale in own}
         fair = [scale for scale in sharing if 4 * own.count(scale) >= len(sharing[scale])] or own
         best = max(fair, key=lambda scale: (len(sharing[scale]), own.count(scale)))
-        given |= {column.name: best for column in sharing[best]}
-        rest = [column for column in rest if column.name not in given]
-    common = next(iter(given.values()), Scale())
-    return common, {column.name: (given | uneven).get(column.name, column.scale) for column in signals}
+        shared |= {column.name: best for column in sharing[best]}
+        rest = [column for column in rest if column.name not in shared]
+    common = next(iter(shared.values()), Scale())
+    return common, {column.name: (shared | uneven).get(column.name, column.scale) for column in signals}
 
 
 def seen_in(column: Column, y: Floats, groups: NDArray[np.int64], columns: int) -> tuple[Tendency | None, list[OddEnd]]:
-    """See which way the ratings of a column go with the outcome, and which end of the scale may be no rating."""
+    """Return which way the ratings of a column go with the outcome, and which end of the scale may be no rating."""
     assert column.values is not None
     known = ~np.isnan(y) & column.filled
     x = column.values[known]
@@ -158,7 +158,7 @@ def seen_in(column: Column, y: Floats, groups: NDArray[np.int64], columns: int) 
 
 
 def better_of(column: Column, direction: Tendency | None) -> str:
-    """Say which ratings are better, where the words of the column or of its heading do."""
+    """Return which ratings are better, where the words of the column or of its heading do."""
     if column.shipped:
         return column.shipped.better
     if column.levels:

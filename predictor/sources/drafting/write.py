@@ -140,7 +140,7 @@ def draft_catalogue(
 
 
 def _in_words(column: Column) -> str:
-    """Say what to do with a column of words that may be ratings or not."""
+    """Write what to do with a column of words that may be ratings or not."""
     levels = ", ".join(map(quoted, column.levels.words if column.levels else column.words))
     return (
         f"words; if they are ratings, write [[signals]] with levels = [{levels}], put in order, worst to best; to let "
