@@ -25,7 +25,7 @@ from predictor.ratings.ratings import Ratings
 from predictor.sources.files import parse_json
 
 LONGEST = 64 << 20  # bytes of a line of JSON
-HEAD = 1000  # lines of JSON that tell the types of what is kept
+HEAD = 1000  # lines of JSON that decide the types of what is kept
 BOM = b"\xef\xbb\xbf"
 
 
@@ -60,7 +60,7 @@ def mixed_columns(parts: Iterable[Part], keep: Sequence[str]) -> frozenset[str]:
 
     Files are looked through whole, since an id may become a word in the last line. What looks like such a column inside
     of a text is harmless: a column of JSON holds everything. Standard input is read only once; there the first lines
-    tell.
+    decide.
     """
     patterns, kinds = _patterns(keep), dict[str, set[str]]()
     for part in parts:
@@ -110,7 +110,7 @@ def _schema(
 
 def _patterns(keep: Sequence[str]) -> dict[str, re.Pattern[bytes]]:
     keys = {name: re.escape(json.dumps(name, ensure_ascii=False).encode()) for name in keep}
-    # Ordinary whole numbers are told by nothing more, so that there are few different finds to look at.
+    # Ordinary whole numbers have no further mark, so that few different matches are left.
     cell = rb"(?:\d{1,18}(?=[\s,}\]])|([\"tfn{\[]|[^\s,}\]]+))"
     return {name: re.compile(rb"%s\s*:\s*" % key + cell) for name, key in keys.items()}
 

@@ -21,7 +21,7 @@ PARQUET, CSV, JSONL = FORMATS = ("parquet", "csv", "jsonl")
 EXCEL = "xlsx"  # which is read only
 ENDINGS = {".parquet": PARQUET, ".csv": CSV, ".jsonl": JSONL, ".ndjson": JSONL, ".xlsx": EXCEL, ".xlsm": EXCEL}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
-EMPTY = "__HIVE_DEFAULT_PARTITION__"  # what a folder's name tells where there is nothing to tell
+EMPTY = "__HIVE_DEFAULT_PARTITION__"  # a folder's name where the value is missing
 STANDARD = "-"  # standard input or output
 ROWS = 524_288  # of a part, where a Parquet file has more: a quarter of a second of work
 
@@ -67,11 +67,11 @@ class Part:
     first
         Rows of the file before this part.
     rows
-        How many there are; None where only reading tells.
+        How many there are; None where only reading shows it.
     weight
         How much work it is: rows, or bytes where those are not known.
     constants
-        Columns that folders' names tell, as in year=2026.
+        Columns from the names of folders, as in year=2026.
     sheet
         Of a workbook, by name; the first that is visible where None.
     """
@@ -138,7 +138,7 @@ def find(path: Path, format: str | None = None, sheet: str | None = None) -> Sou
             raise ConfigError("standard input needs --format csv or --format jsonl; Parquet is read from files only")
         return Source(path, (Part(path, Form(format), "standard-input"),))
     if format:
-        raise ConfigError(f"{path}: --format is for standard input; what a file is, its ending tells")
+        raise ConfigError(f"{path}: --format is for standard input; the ending of a file says what it is")
     if sheet is not None and path.is_file():
         refuse_sheet(path, sheet)
     files = _files(path)

@@ -58,7 +58,7 @@ def no_rows(schema: pa.Schema, names: Sequence[str]) -> pa.RecordBatch:
 
 
 def opened(part: Part) -> tuple[Any, Callable[[], float]]:
-    """Open a file of text, decompressed; tell how far it has been read, too."""
+    """Open a file of text, decompressed, with a function that returns the share that has been read."""
     if str(part.path) == STANDARD:
         return sys.stdin.buffer, lambda: 0.0
     raw = pa.OSFile(str(part.path))

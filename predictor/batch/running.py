@@ -64,7 +64,7 @@ def score_files(
     source
         A Parquet, CSV, JSON Lines or Excel file, a folder of such files, or "-"; see `predictor.batch.parts.find`.
         Every signal of the model must be a column of every file, but those of `options.unobserved`; other columns are
-        not looked at.
+        ignored.
     out
         A file, named by its ending as in answers.parquet or answers.csv.gz: whole or not at all. Or a folder of parts,
         one or more for each file of the source, each whole or not at all. Or "-" for standard output.

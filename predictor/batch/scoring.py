@@ -186,14 +186,14 @@ def write_part(
     aside
         Where rows that cannot be used are set aside, written whole before `path`; None: they are refused.
     halt
-        Asked between batches; where it says so, the part is given up.
+        Called between batches; where it returns true, the part is given up.
 
     Raises
     ------
     RatingsError
         With the rows that cannot be used, where they are refused.
     InterruptedError
-        If it was told to halt.
+        If `halt` returned true.
     """
     refused = Refused(part)
     if aside:
@@ -217,7 +217,7 @@ def write_part(
 
 
 class Refused:
-    """Rows of a part that cannot be used, to be told of when all are counted."""
+    """Rows of a part that cannot be used, reported when all are counted."""
 
     def __init__(self, part: Part) -> None:
         self.part, self.problems, self.total = part, list[Problem](), Scored()

@@ -262,7 +262,7 @@ def edited(
     if old.frozen and (rerated or estimate not in (None, old.estimate)):
         raise FrozenError(
             f"'{old.title}': the outcome is known since {day_of(old.outcome_at or now())}, so its ratings stay "
-            "as they were made: changed now, they would tell the outcome, and a model would learn hindsight"
+            "as they were made: changed now, they would give the outcome away, and a model would learn from hindsight"
         )
     if rerated:
         return replace(new, ratings=new_ratings, rater_role=role, rated_at=now(), estimate=estimate)

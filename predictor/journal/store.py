@@ -77,7 +77,7 @@ class Journal:
     """
 
     def __init__(self, path: str | Path, catalogue: Catalogue | None = None) -> None:
-        self.path, self._given = Path(path).absolute(), str(path)  # a model tells its source as it was given
+        self.path, self._given = Path(path).absolute(), str(path)  # a model names its source as the user did
         self.catalogue = _without_clash(catalogue or Catalogue.shipped())
         self._file = JournalFile(self.path)
 
@@ -90,7 +90,7 @@ class Journal:
             return False
 
     def under(self, catalogue: Catalogue) -> Journal:
-        """Return the same journal with another catalogue; the file is not looked at again."""
+        """Return the same journal with another catalogue; the file is not checked again."""
         other = copy(self)
         other.catalogue = _without_clash(catalogue)
         return other
@@ -192,7 +192,7 @@ class Journal:
             "unknown", "offer", "no offer" or "withdrew".
         at
             Day, in the time zone of this machine, or time at which it was known. Where None: now, or for a mended
-            outcome as it was before. An interview rated on a later day is told of by the warnings of a training, and
+            outcome as it was before. An interview rated on a later day is named in the warnings of a training, and
             is no part of `calibration`.
 
         Raises

@@ -21,7 +21,7 @@ SHIPPED = Path(__file__).with_name("signals.toml")
 ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated rows
 SIMULATED = "SIMULATED"
 RATINGS = "ratings"  # the JSON key that may hold the signals, apart from context
-CONTEXT = "context"  # the family that inputs such as the rater's role are told under
+CONTEXT = "context"  # the family of inputs such as the rater's role
 _MEANING: Mapping[str, Any] = {"better": str, "levels": list, "not_observed": list, "not_applicable": list}
 
 

@@ -1,6 +1,6 @@
 """What a cell of a file means: words for "not observed", numbers however they are written, words of ordered levels.
 
-Every door reads cells by this: CSV, JSON, Parquet, HTTP, forms, batches, drafts.
+All input is read by this: CSV, JSON, Parquet, HTTP, forms, batches, drafts.
 """
 
 from __future__ import annotations

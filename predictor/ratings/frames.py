@@ -32,7 +32,7 @@ class RepeatedWords(list[Any]):
 
 
 def cells_of(series: pd.Series[Any]) -> list[Any]:
-    narrow = series.dtype in (np.float16, np.float32)  # a series gives them as wider floats, which tell more apart
+    narrow = series.dtype in (np.float16, np.float32)  # a series gives them as wider floats, which distinguish more
     cells: Iterable[Any] = series.to_numpy() if narrow else series
     return [None if empty else cell for cell, empty in zip(cells, series.isna(), strict=True)]
 

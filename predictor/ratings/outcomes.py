@@ -1,4 +1,4 @@
-"""Which words mean an offer: outcomes as people write them, told apart by what they mean and never by the alphabet."""
+"""Which words mean an offer: outcomes as people write them, distinguished by what they mean, never by the alphabet."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def level_codes(words: NDArray[Any], item: ContextInput) -> Floats:
 def parse_context(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDArray[Any], list[Problem]]:
     """Turn context cells into text; an id read as 7.0 is the id 7.
 
-    Where ids must be `exact`, floats too large to tell neighbours apart are problems.
+    Where ids must be `exact`, floats too large to distinguish neighbours are problems.
     """
     words, problems = np.full(len(cells), "", dtype=object), []
     for row, cell in enumerate(cells):
@@ -207,7 +207,7 @@ def parse_context(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDAr
         if isinstance(cell, Mapping | list | tuple | set):
             problems.append(Problem("must be text or a number", row + 1, name, repr(cell)))
         elif exact and real and abs(cell) >= 2 ** (np.finfo(type(cell)).nmant + 1):  # where n and n + 1 are one
-            kind = "is a decimal number too large to tell ids apart; write ids as whole numbers or as text"
+            kind = "is a decimal number too large to distinguish ids; write ids as whole numbers or as text"
             problems.append(Problem(kind, row + 1, name, str(cell)))
         else:
             words[row] = (str(int(cell)) if real and cell.is_integer() else str(cell)).strip()

@@ -332,7 +332,7 @@ def too_many_columns(count: int, most: int) -> Problem:
 
 
 def too_many_rows(most: int) -> Problem:
-    """Return the problem that there are more rows than a page imports, the only door that counts them."""
+    """Return the problem that there are more rows than a page imports, the only input with a limit of rows."""
     return Problem(f"has more than {most:,} rows; a larger file is imported by: predictor journal import FILE")
 
 

@@ -1,4 +1,4 @@
-"""Parquet files that may be damaged, or made to take all memory: refused in words, in one place for every door."""
+"""Parquet files that may be damaged, or made to take all memory: refused with a message, in one place for all input."""
 
 from __future__ import annotations
 

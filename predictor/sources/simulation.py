@@ -86,7 +86,7 @@ CUTS = np.array([-1.95, -1.15, -0.25, 0.85]) * 1.05  # lenient: few 1s, most rat
 VERDICT = (0.0262, 1.1620, 0.111, 0.044)
 ORGANISATION, CHANCE = 0.35, 0.75  # what else decides: how the organisation hires; rivals, head-count and money
 
-HIDDEN = 0.10  # of outcomes; non-offers twice as often, for rejected people are told less (assumption, no source)
+HIDDEN = 0.10  # of outcomes; non-offers twice as often, since rejected people hear less (assumption, no source)
 LATE = 0.5  # of ratings move in mode "hindsight"
 DAYS = np.arange("2024-01-01", "2026-07-01", dtype="datetime64[D]").astype(str).astype(object)
 

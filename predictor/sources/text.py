@@ -1,6 +1,6 @@
 """Tables of text, as CSV files and worksheets hold them: a header, and rows of cells.
 
-Every door reads them here, so that a file means the same to training, prediction, drafting and the journal; a batch,
+All input is read here, so that a file means the same to training, prediction, drafting and the journal; a batch,
 which reads CSV as a stream, takes encoding, delimiter and header from `dialect` as this does.
 """
 

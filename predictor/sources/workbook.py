@@ -82,7 +82,7 @@ def read_rows(
 
 
 def _check(content: bytes, source: str) -> None:
-    """Refuse what is no workbook of now, or would be too large unpacked."""
+    """Refuse what is not a current workbook, or would be too large unpacked."""
     if content.startswith(_OLE):
         locked = _ENCRYPTED in content
         kind = "is protected by a password; save it without one"

@@ -112,9 +112,9 @@ def _disguise(column: Column, y: Floats) -> str:
         return ""
     auc = _auc(x, y[both])
     if auc in (0.0, 1.0) and len(x) >= (5 if len(column.words) == 2 else MANY):
-        return "it tells the outcomes apart without fail"
+        return "it separates the outcomes without error"
     if OUTCOME_NAME.search(column.snake) and len(x) >= 10 and max(auc, 1 - auc) >= 0.95:
-        return "by its name, and it nearly tells the outcomes apart"
+        return "by its name, and it nearly separates the outcomes"
     return ""
 
 
