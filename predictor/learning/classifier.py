@@ -353,8 +353,12 @@ def describe(
     *,
     prior: Prior | None = None,
     weights: Weights = None,
+    importances: bool = True,
 ) -> OfferModel:
-    """Turn a fitted pool into a model: purified tables, and what is to be known of the rows learned from."""
+    """Turn a fitted pool into a model: purified tables, and what is to be known of the rows learned from.
+
+    Without importances, which take longer than all else, for a model that is only asked for predictions.
+    """
     grid, completion = Grid.of(catalogue), pool.completion
     names = (*catalogue.names, *(item.name for item in catalogue.inputs))
     spans = [slice(*grid.offsets[j : j + 2]) for j in range(len(names))]
@@ -396,6 +400,8 @@ def describe(
         typical_range=TypicalRange(_ordinary(typical, rated_weights), _ordinary(spread, rated_weights)),
         trained_on=told,
     )
+    if not importances:
+        return draft
     added = draft.contributions(values if len(values) else known)
     added_weights = weights if len(values) else known_weights
     sizes = {

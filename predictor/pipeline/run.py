@@ -125,12 +125,13 @@ def train_and_keep(
     parent: str | None = None,
     progress: Progress | None = None,
     warn: Callable[[str], None] = lambda told: None,
+    curve: bool = True,
 ) -> Kept:
     """Train, write the folder, and record it in MLflow; whatever MLflow does, the training is finished and kept.
 
     Parameters
     ----------
-    ratings, config, name, progress
+    ratings, config, name, progress, curve
         As for `train`.
     experiment, folder
         As for `save`.
@@ -149,7 +150,9 @@ def train_and_keep(
         If MLflow is not installed, and the training is to be recorded.
     """
     with _one_training(folder):
-        return _train_and_keep(ratings, config, name, experiment, folder, recorded, registered, parent, progress, warn)
+        return _train_and_keep(
+            ratings, config, name, experiment, folder, recorded, registered, parent, progress, warn, curve
+        )
 
 
 def _train_and_keep(
@@ -163,12 +166,13 @@ def _train_and_keep(
     parent: str | None,
     progress: Progress | None,
     warn: Callable[[str], None],
+    curve: bool,
 ) -> Kept:
     from predictor.tracking.runs import finish, note_begun, note_unrecorded, open_run, record_folder
     from predictor.training.train import train
 
     def work() -> tuple[TrainingResult, Path]:
-        result = train(ratings, config, name=name, progress=progress)
+        result = train(ratings, config, name=name, progress=progress, curve=curve)
         return result, _save(result, folder, experiment)
 
     if not recorded:
@@ -449,6 +453,7 @@ def compare_and_keep(
                 parent=run.run_id if run else None,
                 progress=progress(experiment) if progress else None,
                 warn=warn,
+                curve=False,  # it says whether more interviews would help, which is no question of experiments
             )
             trouble = trouble or kept.trouble
             missing += [kept.folder] if recorded and not kept.run else []

@@ -254,7 +254,7 @@ class TrainingResult:
     keys
         Of rows and of their groups, to know them again in another file; see `predictor.training.comparison.keys`.
     learning_curve
-        Whether more interviews would help; None where they are too few to say.
+        Whether more interviews would help; None where they are too few to say, or it was not asked for.
     data
         Source, digest, counts and base rate of what it learned from.
     quality
@@ -322,6 +322,7 @@ def train(
     *,
     name: str = "offer-model",
     progress: Progress | None = None,
+    curve: bool = True,
 ) -> TrainingResult:
     """Evaluate by repeated, stratified, group-aware cross-validation, then fit on every labelled row.
 
@@ -335,6 +336,8 @@ def train(
         Name of the model.
     progress
         Wraps the iteration over fits, given their number, to show progress.
+    curve
+        Whether to measure a learning curve, which takes a tenth of the time.
 
     Returns
     -------
@@ -387,7 +390,7 @@ def train(
         measured |= _measure(runs, tables, ratings, groups, config)
         first = [(fold.train, fold.test) for fold in folds if fold.repeat == 0]
         resampling = Resampling(groups, config.resamples, config.seed)
-        if tables:
+        if tables and curve:
             measured["learning_curve"] = learning_curve(
                 ratings,
                 groups,
