@@ -17,7 +17,7 @@ from conftest import ROOT
 from nbclient import NotebookClient
 
 from predictor import Catalogue, OfferClassifier, OfferModel, TrainingResult
-from predictor.ratings.catalogue import Signal
+from predictor.ratings.signals import Signal
 from predictor.tracking.models import RUNTIME
 
 FIRST_LOOK = ROOT / "experiments/first-look.ipynb"

@@ -14,7 +14,7 @@ import numpy as np
 from protocol import load, splits
 
 from predictor import Catalogue, simulate_interviews
-from predictor.ratings.catalogue import Scale, Signal
+from predictor.ratings.signals import Scale, Signal
 
 SIZES = {  # training rows of each set; another set of the folder gets 1,000, or what it has
     "speed_dating": [200, 1000],

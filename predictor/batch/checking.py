@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 
@@ -10,14 +10,14 @@ import pyarrow as pa
 
 from predictor.atomic import resolved
 from predictor.batch.coding import is_text
-from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, Form, Part, Source, told
+from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, Form, Part, Source, name_of
 from predictor.batch.reading import header_of
 from predictor.batch.scoring import Scorer
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 
 
 def check_options(scorer: Scorer) -> None:
-    """Look at the options.
+    """Check the options.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def check_options(scorer: Scorer) -> None:
 
 
 def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str | None) -> None:
-    """Look at where things are to be written, before anything is scored.
+    """Check where things are to be written, before anything is scored.
 
     Raises
     ------
@@ -63,11 +63,11 @@ def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str |
     places = [(path, resolved(path)) for path in (source, out, bad_rows) if path and str(path) != STANDARD]
     for (one, inside), (other, around) in permutations(places, 2):
         if one is not source and (inside == around or around in inside.parents):
-            raise ConfigError(f"{one}: is or lies in {other}, which it must not mix with; name another place")
+            raise ConfigError(f"{one}: must not be {other} or inside it; name another place")
 
 
-def check_schema(found: pa.Schema, first: pa.Schema, part: Part) -> None:
-    """Look whether answers of a part fit into one file with those of the first.
+def check_schema(schema: pa.Schema, first: pa.Schema, part: Part) -> None:
+    """Check whether answers of a part fit into one file with those of the first.
 
     Raises
     ------
@@ -75,15 +75,16 @@ def check_schema(found: pa.Schema, first: pa.Schema, part: Part) -> None:
         With the columns whose types differ.
     """
     kind = "is {} here and was {} in a file before; for one file it must be the same in all"
-    differing = [(ours, theirs) for ours, theirs in zip(found, first, strict=True) if ours.type != theirs.type]
+    differing = [(ours, theirs) for ours, theirs in zip(schema, first, strict=True) if ours.type != theirs.type]
     if differing:
         raise RatingsError(
-            told(part), [Problem(kind.format(ours.type, theirs.type), column=ours.name) for ours, theirs in differing]
+            name_of(part),
+            [Problem(kind.format(ours.type, theirs.type), column=ours.name) for ours, theirs in differing],
         )
 
 
 def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
-    """Look at every file's columns before anything is scored.
+    """Check every file's columns before anything is scored.
 
     Parameters
     ----------
@@ -95,54 +96,64 @@ def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
     RatingsError
         With every column that is missing, doubled, or of a type that cannot be read, by file.
     """
-    problems: list[Problem] = []
     model, options = scorer.model, scorer.options
-    kinds: dict[str, dict[str, str]] = {}
-    inputs: dict[str, list[str]] = {item.name: [] for item in model.catalogue.inputs}
-    for folder in {part.path.parent: part for part in source.parts}.values():
-        for name, _ in folder.constants:
-            if name in model.signals:
-                problems.append(Problem(f"is told by the name of a folder, {folder.path.parent}; give it a column"))
+    problems = list(_folders(source, scorer))
+    types: dict[str, dict[str, str]] = {}
     files = {part.path: part for part in source.parts if part.form.format != JSONL and str(part.path) != STANDARD}
+    having: dict[str, list[str]] = {item.name: [] for item in model.catalogue.inputs}
     for path, part in files.items():
         schema = source.schemas.get(path)
         own = list(schema.names if schema is not None else header_of(part))
         names = [*own, *(key for key, _ in part.constants if key not in own)]
-        doubled = [name for name in dict.fromkeys((*model.terms, *options.keep)) if own.count(name) > 1]
-        problems += [Problem(f"stands {own.count(name)} times in {path}; keep one", column=name) for name in doubled]
-        spare = [name for name in names if name not in model.terms]
-        for name in model.signals:
-            if name in names and name in options.unobserved:
-                problems.append(Problem(f"is in {path}, so it is not unobserved; leave the option out", column=name))
-            elif name not in names and name not in options.unobserved:
-                mend = nearest(name, spare) or f"; if it was never rated: --unobserved {name}"
-                problems.append(Problem(f"is missing in {path}{mend}", column=name))
-        problems += [
-            Problem(f"is to be kept, and missing in {path}{nearest(name, names)}", column=name)
-            for name in options.keep
-            if name not in names
-        ]
-        for name, having in inputs.items():
-            having += [str(path)] * (name in names)
+        problems += _names(own, names, scorer, path)
+        for name, paths in having.items():
+            if name in names:
+                paths.append(str(path))
         if schema is not None:
             problems += _types(schema, scorer, path)
             for name in options.keep:
                 if own.count(name) == 1:
-                    kinds.setdefault(name, {}).setdefault(str(schema.field(name).type), str(path))
-    for name, having in inputs.items():
-        if having and len(having) < len(files):
-            lacking = next(str(path) for path in files if str(path) not in having)
-            problems.append(Problem(f"is missing in {lacking}, though {having[0]} has it", column=name))
-    for name, found in kinds.items():
-        if one_file and len(found) > 1:
-            told = " and ".join(f"{kind} in {path}" for kind, path in found.items())
-            problems.append(Problem(f"is {told}; for one file it must be the same in all", column=name))
+                    types.setdefault(name, {}).setdefault(str(schema.field(name).type), str(path))
+    for name, paths in having.items():
+        if paths and len(paths) < len(files):
+            lacking = next(str(path) for path in files if str(path) not in paths)
+            problems.append(Problem(f"is missing in {lacking}, though {paths[0]} has it", column=name))
+    for name, path_of_type in types.items():
+        if one_file and len(path_of_type) > 1:
+            differing = " and ".join(f"{kind} in {path}" for kind, path in path_of_type.items())
+            problems.append(Problem(f"is {differing}; for one file it must be the same in all", column=name))
     if problems:
         raise RatingsError(str(source.path), problems)
 
 
+def _folders(source: Source, scorer: Scorer) -> Iterator[Problem]:
+    """Return signals that are named by a folder, as in goals_discussed=4."""
+    for folder in {part.path.parent: part for part in source.parts}.values():
+        for name, _ in folder.constants:
+            if name in scorer.model.signals:
+                yield Problem(f"is in the name of a folder, {folder.path.parent}; give it a column", column=name)
+
+
+def _names(own: Sequence[str], names: Sequence[str], scorer: Scorer, path: Path) -> Iterator[Problem]:
+    """Return columns of a file that are missing or doubled; `names` are its `own` and those of its folders."""
+    model, options = scorer.model, scorer.options
+    for name in dict.fromkeys((*model.terms, *options.keep)):
+        if (times := own.count(name)) > 1:
+            yield Problem(f"stands {times} times in {path}; keep one", column=name)
+    spare = [name for name in names if name not in model.terms]
+    for name in model.signals:
+        if name in names and name in options.unobserved:
+            yield Problem(f"is in {path}, so it is not unobserved; leave the option out", column=name)
+        elif name not in names and name not in options.unobserved:
+            mend = nearest(name, spare) or f"; if it was never rated: --unobserved {name}"
+            yield Problem(f"is missing in {path}{mend}", column=name)
+    for name in options.keep:
+        if name not in names:
+            yield Problem(f"is to be kept, and missing in {path}{nearest(name, names)}", column=name)
+
+
 def _types(schema: pa.Schema, scorer: Scorer, path: Path) -> Iterator[Problem]:
-    """Say which columns of a Parquet file are of a type that cannot be read."""
+    """Return the columns of a Parquet file are of a type that cannot be read."""
     model = scorer.model
     levels = {signal.name: signal.levels for signal in model.catalogue.signals}
     for name in (*model.terms, *scorer.options.keep):

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from predictor.errors import Problem, RatingsError
+from predictor.errors import Problem
 from predictor.model.fused import Coded, Codes
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
-from predictor.ratings.catalogue import ContextInput, Scale, Signal
-from predictor.ratings.ratings import Ratings, decoded, parse_levels, parse_ratings, warn_of_learned_ends
+from predictor.ratings.parsing import HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_learned_ends
+from predictor.ratings.signals import ContextInput, Scale, Signal
 from predictor.sources.text import with_point
 
 Mask = NDArray[np.bool_]
-EXPLAINED = 4096  # bad rows at once, which stand as Python objects meanwhile
+EXPLAINED = 1024  # bad rows at once, which stand as Python objects meanwhile
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Column:
     values: Floats | None = None
 
     def spread(self, at: NDArray[np.int64]) -> Column:
-        """Give each row the cell of one of these; the last of them is "not observed"."""
+        """Return for each row the cell of one of these; the last of them is "not observed"."""
 
         def taken(part: NDArray[Any] | None) -> NDArray[Any] | None:
             return None if part is None else part[at]
@@ -67,8 +68,8 @@ class Coder:
     >>> coder = Coder(OfferModel.published())
     >>> batch = pa.record_batch({"goals_discussed": pa.array([4, None, 9], pa.int8())})
     >>> coded, bad, problems = coder.code(batch, np.array([1, 2, 3]))
-    >>> bad, problems[0].row, problems[0].found
-    (array([False, False,  True]), 3, '9')
+    >>> [(problem.row, problem.found) for problem in problems]
+    [(3, '9')]
     """
 
     def __init__(self, model: OfferModel, *, text: bool = False, delimiter: str = ",") -> None:
@@ -76,7 +77,7 @@ class Coder:
         self._outside = model.catalogue.outside
         self._last = [np.uint16(count - 1) for count in model.blocks.counts]
 
-    def code(self, batch: pa.RecordBatch, numbers: NDArray[np.int64]) -> tuple[Coded, Mask, list[Problem]]:
+    def code(self, batch: pa.RecordBatch, numbers: NDArray[np.int64]) -> tuple[Coded, Mask, Iterator[Problem]]:
         """Code a batch.
 
         Parameters
@@ -93,7 +94,8 @@ class Coder:
         bad
             Which rows cannot be used, shape (n,).
         problems
-            Of those rows, every one.
+            Every problem of those rows, row by row; looked for as they are taken, since a row takes a tenth of a
+            millisecond.
         """
         n, blocks = len(batch), self.model.blocks
         columns = [self._column(batch, term) for term in range(len(self.model.terms))]
@@ -108,7 +110,7 @@ class Coder:
         for term, column in enumerate(columns):
             if column.values is not None:
                 values[:, term] = column.values[rows]
-        problems = self._problems(batch, bad, numbers) if bad.any() else []
+        problems = self._problems(batch, np.flatnonzero(bad), numbers)
         return Coded([column.codes for column in columns], beside, values), bad, problems
 
     def _column(self, batch: pa.RecordBatch, term: int) -> Column:
@@ -124,10 +126,11 @@ class Coder:
             return self._each(self._ratings(cells.dictionary, term, signal), cells, term)
         if is_text(cells.type) or pa.types.is_boolean(cells.type):
             words = cells.cast(pa.string()).dictionary_encode()
-            numbers, problems = parse_ratings(self._text(words.dictionary), signal, "")
+            meanings = [signal.meaning(word) for word in self._text(words.dictionary)]
+            unknown = np.array([meaning is None for meaning in meanings], dtype=bool)
+            numbers = np.array([math.nan if meaning is None else meaning for meaning in meanings])
             column = self._floats(numbers, term, signal)
-            wrong = np.zeros(len(numbers), dtype=bool) if column.bad is None else column.bad
-            wrong[[problem.row - 1 for problem in problems if problem.row]] = True
+            wrong = unknown if column.bad is None else column.bad | unknown
             return self._each(Column(column.codes, wrong, column.beside, column.values), words, term)
         whole = self._integers(cells, term, signal.scale) if pa.types.is_integer(cells.type) else None
         return whole or self._floats(_numpy(cells.cast(pa.float64(), safe=False).fill_null(math.nan)), term, signal)
@@ -171,7 +174,7 @@ class Coder:
 
     def _words(self, cells: pa.Array, term: int, item: ContextInput) -> Column:
         words = cells if pa.types.is_dictionary(cells.type) else cells.cast(pa.string()).dictionary_encode()
-        known, problems = parse_levels(words.dictionary.to_pylist(), item)
+        known, problems = parse_levels(words.dictionary.to_pylist(), item, hints=0)
         bad = np.zeros(len(known), dtype=bool)
         bad[[problem.row - 1 for problem in problems if problem.row]] = True
         code = {level: 2 * place for place, level in enumerate(item.levels)}
@@ -179,7 +182,7 @@ class Coder:
         return self._each(Column(codes, bad), words, term)
 
     def _each(self, column: Column, words: pa.DictionaryArray, term: int) -> Column:
-        """Give each row the cell of its word."""
+        """Return for each row the cell of its word."""
 
         def and_nothing(part: NDArray[Any] | None, nothing: Any) -> NDArray[Any] | None:
             return None if part is None else np.append(part, nothing)
@@ -194,22 +197,44 @@ class Coder:
         words = ["" if word is None else str(word) for word in cells.to_pylist()]
         return [with_point(word, self.delimiter) for word in words]
 
-    def _problems(self, batch: pa.RecordBatch, bad: Mask, numbers: NDArray[np.int64]) -> list[Problem]:
-        """Let the ordinary door say what is wrong with the bad rows."""
-        names, found, every = [name for name in self.model.terms if name in batch.schema.names], [], np.flatnonzero(bad)
-        for at in np.split(every, range(EXPLAINED, len(every), EXPLAINED)):
-            taken, rows, told = batch.select(names).take(pa.array(at)), numbers[at].tolist(), list[Problem]()
-            try:
-                if self.text:
-                    cells = zip(*map(self._text, taken.columns), strict=True)
-                    Ratings.from_text(names, list(cells), self.model.catalogue)
-                else:
-                    Ratings.from_records(taken.to_pylist(), self.model.catalogue)
-            except RatingsError as error:
-                told = [replace(problem, row=rows[problem.row - 1]) for problem in error.problems if problem.row]
-            unknown = {*rows} - {problem.row for problem in told}
-            found += told + [Problem("is not rated as the model's signals are", row) for row in sorted(unknown)]
-        return found
+    def _problems(self, batch: pa.RecordBatch, bad: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[Problem]:
+        """Explain bad rows by the parsers that every file goes through; only the first get hints, which take long."""
+        for start in range(0, len(bad), EXPLAINED):
+            at = bad[start : start + EXPLAINED]
+            problems = self._explain(rows_at(batch, at), HINTS if start == 0 else 0)
+            unexplained = {*range(1, len(at) + 1)} - {item.row for item in problems}
+            problems += [Problem("is not rated as the model's signals are", row) for row in unexplained]
+            rows = numbers[at].tolist()
+            for item in sorted(problems, key=lambda item: item.row or 0):
+                yield Problem(item.kind, rows[(item.row or 1) - 1], item.column, item.found)
+
+    def _explain(self, batch: pa.RecordBatch, hints: int) -> list[Problem]:
+        """Return every problem of some rows, counted from 1."""
+        catalogue, empty = self.model.catalogue, "empty" if self.text else "null"
+        columns = {
+            name: self._text(batch.column(name)) if self.text else batch.column(name).to_pylist()
+            for name in self.model.terms
+            if name in batch.schema.names
+        }
+        problems: list[Problem] = []
+        values = np.full((len(batch), len(catalogue.signals)), np.nan)
+        for place, signal in enumerate(catalogue.signals):
+            if signal.name in columns:
+                values[:, place], wrong = parse_ratings(columns[signal.name], signal, empty, hints=hints)
+                problems += wrong
+        if not catalogue.learned_ends:  # beyond which a rating counts as the end
+            problems += out_of_scale(values, catalogue, empty)
+        for item in catalogue.inputs:
+            if item.name in columns:
+                problems += parse_levels(columns[item.name], item, hints=hints)[1]
+        return problems
+
+
+def rows_at(batch: pa.RecordBatch, at: NDArray[np.int64]) -> pa.RecordBatch:
+    """Return some rows, their words as they stand: of a dictionary each would be looked up by itself, which is slow."""
+    some = batch.take(pa.array(at))
+    columns = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in some.columns]
+    return pa.RecordBatch.from_arrays(columns, some.schema.names)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -218,7 +243,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def _buffers(cells: pa.Array) -> tuple[NDArray[Any], Mask | None]:
-    """Give whole numbers as they lie, and where nothing is; Arrow's own ways there import pandas first."""
+    """Return whole numbers as they lie, and where nothing is; Arrow's own ways there import pandas first."""
     present, data = cells.buffers()
     part = slice(cells.offset, cells.offset + len(cells))
     values = np.frombuffer(data, dtype=str(cells.type))[part]

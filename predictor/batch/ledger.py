@@ -123,10 +123,10 @@ class Ledger:
 
     def add(self, part: Part, scored: Scored, written: Seal | None, set_aside: Seal | None) -> None:
         """Note that a part is finished, with the seals of its answers and of the rows set aside."""
-        told = {"part": part.name, **part.identity(), "rows": scored.rows, "bad": scored.bad}
-        told |= {"written": written, "set_aside": set_aside}
+        line = {"part": part.name, **part.identity(), "rows": scored.rows, "bad": scored.bad}
+        line |= {"written": written, "set_aside": set_aside}
         with (self.folder / PARTS).open("a") as file:
-            file.write("\n" + json.dumps({**told, "observed": sorted(scored.observed)}))
+            file.write("\n" + json.dumps({**line, "observed": sorted(scored.observed)}))
             file.flush()
 
     def complete(self, total: Scored) -> None:

@@ -21,7 +21,7 @@ PARQUET, CSV, JSONL = FORMATS = ("parquet", "csv", "jsonl")
 EXCEL = "xlsx"  # which is read only
 ENDINGS = {".parquet": PARQUET, ".csv": CSV, ".jsonl": JSONL, ".ndjson": JSONL, ".xlsx": EXCEL, ".xlsm": EXCEL}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
-EMPTY = "__HIVE_DEFAULT_PARTITION__"  # what a folder's name tells where there is nothing to tell
+EMPTY = "__HIVE_DEFAULT_PARTITION__"  # a folder's name where the value is missing
 STANDARD = "-"  # standard input or output
 ROWS = 524_288  # of a part, where a Parquet file has more: a quarter of a second of work
 
@@ -35,13 +35,13 @@ class Form:
 
     @classmethod
     def of(cls, path: Path) -> Form | None:
-        """Tell it by a file's name, as in ratings.csv.gz; None where it has no known ending."""
+        """Read it from a file's name, as in ratings.csv.gz; None where it has no known ending."""
         name, compression = path.name.lower(), None
         for ending, known in COMPRESSIONS.items():
             if name.endswith(ending):
                 name, compression = name.removesuffix(ending), known
-        found = ENDINGS.get(Path(name).suffix)
-        return cls(found, compression) if found and not (found in (PARQUET, EXCEL) and compression) else None
+        kind = ENDINGS.get(Path(name).suffix)
+        return cls(kind, compression) if kind and not (kind in (PARQUET, EXCEL) and compression) else None
 
     @property
     def ending(self) -> str:
@@ -67,11 +67,11 @@ class Part:
     first
         Rows of the file before this part.
     rows
-        How many there are; None where only reading tells.
+        How many there are; None where only reading shows it.
     weight
         How much work it is: rows, or bytes where those are not known.
     constants
-        Columns that folders' names tell, as in year=2026.
+        Columns from the names of folders, as in year=2026.
     sheet
         Of a workbook, by name; the first that is visible where None.
     """
@@ -87,7 +87,7 @@ class Part:
     sheet: str | None = None
 
     def identity(self) -> dict[str, object]:
-        """Tell by what it is seen to be still the same: file, size, time of change, row groups."""
+        """Return what must be the same when a batch is resumed: file, size, time of change, row groups."""
         status = self.path.stat()
         groups = list(self.groups) if self.groups else None
         return {"source": str(self.path), "size": status.st_size, "changed": status.st_mtime_ns, "groups": groups}
@@ -113,7 +113,7 @@ class Source:
 
 
 def find(path: Path, format: str | None = None, sheet: str | None = None) -> Source:  # noqa: A002 - what it is
-    """Find what there is to score.
+    """Return what there is to score.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def find(path: Path, format: str | None = None, sheet: str | None = None) -> Sou
             raise ConfigError("standard input needs --format csv or --format jsonl; Parquet is read from files only")
         return Source(path, (Part(path, Form(format), "standard-input"),))
     if format:
-        raise ConfigError(f"{path}: --format is for standard input; what a file is, its ending tells")
+        raise ConfigError(f"{path}: --format is for standard input; the ending of a file says what it is")
     if sheet is not None and path.is_file():
         refuse_sheet(path, sheet)
     files = _files(path)
@@ -181,8 +181,8 @@ def find(path: Path, format: str | None = None, sheet: str | None = None) -> Sou
     return Source(path, tuple(parts), schemas)
 
 
-def told(part: Part) -> str:
-    """Name the file of a part, as a message does."""
+def name_of(part: Part) -> str:
+    """Return the name of a part's file for messages."""
     return "standard input" if str(part.path) == STANDARD else str(part.path)
 
 
@@ -208,7 +208,7 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         kind = "is neither a file nor a folder; a pipe is read as -" if path.exists() else "no such file or folder"
         raise RatingsError(str(path), [Problem(kind)])
-    found, problems = list[Path](), list[Problem]()
+    files, problems = list[Path](), list[Problem]()
 
     def unread(error: OSError) -> None:
         problems.append(Problem(f"{error.filename}: cannot be read: {error.strerror}"))
@@ -217,12 +217,12 @@ def _files(path: Path) -> list[Path]:
         inner[:] = [name for name in inner if not name.startswith((".", "_"))]
         links = [Path(folder, name) for name in inner if Path(folder, name).is_symlink()]
         problems += [Problem(f"{link}: is a link to a folder; put the folder itself there") for link in links]
-        found += [Path(folder, name) for name in names if not name.startswith((".", "_"))]
-    if not found and not problems:
+        files += [Path(folder, name) for name in names if not name.startswith((".", "_"))]
+    if not files and not problems:
         problems.append(Problem("the folder has no files to score; names that begin with . or _ are passed over"))
     if problems:
         raise RatingsError(str(path), problems)
-    return sorted(found)
+    return sorted(files)
 
 
 def _row_groups(

@@ -52,7 +52,7 @@ class QuotedText:
         self._held, self._last, self._inside, self._begun = b"", ord("\n"), False, False
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def read(self, size: int) -> bytes:
@@ -86,7 +86,7 @@ class QuotedText:
         return b""
 
     def _checked(self, text: bytes, *, final: bool = False) -> bytes:
-        """Give the text up to the first that is wrong."""
+        """Return the text up to the first that is wrong."""
         try:
             whole = utf_8_decode(text, "strict", final)[1]
         except UnicodeDecodeError as error:

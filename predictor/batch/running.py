@@ -16,12 +16,22 @@ from filelock import FileLock, Timeout
 
 from predictor.atomic import resolved
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
+from predictor.batch.json_lines import mixed_columns
 from predictor.batch.ledger import Ledger, Seal, seal
 from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, Form, Part, Source, find
-from predictor.batch.reading import Read, mixed_columns, read
-from predictor.batch.scoring import ASIDE, Refused, Scored, Scorer, ScoringOptions, aside_table, write_part
+from predictor.batch.reading import read
+from predictor.batch.rows import Read
+from predictor.batch.scoring import (
+    ASIDE,
+    Refused,
+    Scored,
+    Scorer,
+    ScoringOptions,
+    set_aside,
+    write_part,
+)
 from predictor.batch.writing import Writer, clear
-from predictor.errors import ConfigError
+from predictor.errors import ConfigError, Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 
 BAD, LOCK = "_bad", ".lock"
@@ -54,7 +64,7 @@ def score_files(
     source
         A Parquet, CSV, JSON Lines or Excel file, a folder of such files, or "-"; see `predictor.batch.parts.find`.
         Every signal of the model must be a column of every file, but those of `options.unobserved`; other columns are
-        not looked at.
+        ignored.
     out
         A file, named by its ending as in answers.parquet or answers.csv.gz: whole or not at all. Or a folder of parts,
         one or more for each file of the source, each whole or not at all. Or "-" for standard output.
@@ -90,7 +100,7 @@ def score_files(
     Raises
     ------
     RatingsError
-        If a file cannot be read, lacks a column, or has rows that cannot be used.
+        If a file cannot be read, lacks a column, or has rows that cannot be used; or if there are no rows at all.
     ConfigError
         If an argument does not fit, or another batch is writing to the same place.
     OSError
@@ -113,20 +123,20 @@ def score_files(
     """
     source, out, aside = Path(source), Path(out), Path(bad_rows) if bad_rows else None
     threads = threads or _processors()
-    found, scorer = find(source, read_as, sheet), Scorer(model, options or ScoringOptions())
+    files, scorer = find(source, read_as, sheet), Scorer(model, options or ScoringOptions())
     check_places(source, out, aside, write_as)
-    own = found.parts[0].form.format
+    own = files.parts[0].form.format
     write_as = write_as or (CSV if own == EXCEL else own)
     one = Form.of(out) if str(out) != STANDARD else Form(write_as)
     if one and (scheduler or workers or resume):
         raise ConfigError(f"{out}: parts are what a cluster works on and --resume goes on with; name a folder")
     check_options(scorer)
-    check_columns(found, scorer, one_file=one is not None)
-    unit = "rows" if found.parts[0].form.format == PARQUET else "bytes"
-    advance = progress(sum(part.weight for part in found.parts), unit) if progress else lambda _: None
+    check_columns(files, scorer, one_file=one is not None)
+    unit = "rows" if files.parts[0].form.format == PARQUET else "bytes"
+    advance = progress(sum(part.weight for part in files.parts), unit) if progress else lambda _: None
     if one:
         with _alone(out):
-            return _to_one(found, out, one, scorer, aside, threads, advance)
+            return _to_one(files, out, one, scorer, aside, threads, advance)
     form = Form(write_as)
     plan = {
         "model": model.fingerprint,
@@ -137,10 +147,10 @@ def score_files(
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
         ledger = Ledger(out, {"source": str(source.absolute()), **plan}, resume=resume)
-        ledger.check(found.parts)
+        ledger.check(files.parts)
         clear(out)
         total, left = Scored(), []
-        for part in found.parts:
+        for part in files.parts:
             if done := ledger.finished(part, _place(out, part, form), _aside(out, part) if aside else None):
                 total += done
                 advance(part.weight)
@@ -153,6 +163,10 @@ def score_files(
                 total += scored
                 advance(part.weight)
         clear(out)
+        if not total.rows + total.bad:
+            for part in files.parts:
+                _place(out, part, form).unlink(missing_ok=True)
+        _refuse_no_rows(files, total)
         if aside:
             clear(aside)
             with Writer(aside, Form(JSONL), ASIDE) as writer:
@@ -206,7 +220,7 @@ def _run(
 def _in_order(
     pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given], ahead: int
 ) -> Iterator[Made]:
-    """Give results in the order of the items, of which no more than `ahead` are taken before theirs is asked for."""
+    """Yield results in the order of the items, of which no more than `ahead` are taken before theirs is asked for."""
     waiting: deque[Future[Made]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
@@ -217,17 +231,17 @@ def _in_order(
 
 
 def _to_one(
-    found: Source, out: Path, form: Form, scorer: Scorer, bad_rows: Path | None, threads: int, advance: Progress
+    files: Source, out: Path, form: Form, scorer: Scorer, bad_rows: Path | None, threads: int, advance: Progress
 ) -> Scored:
     """Score everything into one file, in order."""
 
     def batches() -> Iterator[tuple[Part, Read]]:
         keep = scorer.options.keep
-        as_json = mixed_columns(found.parts, keep)  # of one file, in which all parts have the same columns
-        for part in found.parts:
+        as_json = mixed_columns(files.parts, keep)  # of one file, in which all parts have the same columns
+        for part in files.parts:
             yield from ((part, batch) for batch in read(part, scorer.model, keep, as_json))
 
-    total, refused, behind = Scored(), Refused(found.parts[0]), dict.fromkeys(found.parts, 0.0)
+    total, refused, behind = Scored(), Refused(files.parts[0]), dict.fromkeys(files.parts, 0.0)
     with contextlib.ExitStack() as stack:
         scorer.warm()
         pool = stack.enter_context(ThreadPoolExecutor(threads))
@@ -247,13 +261,20 @@ def _to_one(
             writer.write(table)
             if bad_rows:  # what is opened last is whole first
                 bad = bad or stack.enter_context(Writer(bad_rows, Form(JSONL), ASIDE))
-                bad.write(aside_table(part, broken))
+                set_aside(bad, part, broken)
             else:
                 refused.add(scored, broken)
             advance(part.weight * (batch.done - behind[part]))
             behind[part] = batch.done
         refused.check()
+        _refuse_no_rows(files, total)
     return total
+
+
+def _refuse_no_rows(source: Source, total: Scored) -> None:
+    """Refuse a source without any row; one file of several may have none, as parts of a table do."""
+    if not total.rows + total.bad:
+        raise RatingsError(str(source.path), [Problem("has no rows; it needs at least one rated interview")])
 
 
 def _aside(out: Path, part: Part) -> Path:

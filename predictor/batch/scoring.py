@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, groupby, islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from predictor.batch.coding import EXPLAINED, Coder
-from predictor.batch.parts import Form, Part, told
-from predictor.batch.reading import Broken, Read, read
+from predictor.batch.coding import EXPLAINED, Coder, rows_at
+from predictor.batch.parts import Form, Part, name_of
+from predictor.batch.reading import read
+from predictor.batch.rows import Broken, Read
 from predictor.batch.writing import Writer
 from predictor.errors import Problem, RatingsError
 from predictor.model.evaluator import CHUNK
@@ -24,7 +27,7 @@ MODEL, SIMULATED = "model", "simulated_model"  # columns that every output has
 ASIDE = pa.schema(
     [("file", pa.string()), ("row", pa.int64()), ("problems", pa.list_(pa.string())), ("data", pa.string())]
 )
-TOLD = 1000  # problems of a part that a message counts in full
+MOST_EXPLAINED = 1000  # rows of a part that are explained where they are refused; the others are counted
 
 
 @dataclass(frozen=True)
@@ -102,14 +105,19 @@ class Scorer:
     @property
     def columns(self) -> list[str]:
         """Names of the columns that are added to those that are kept."""
-        told = [
+        answers = [
             name for name in self._names if self.options.contributions or not name.startswith(("baseline", "contr"))
         ]
         reasons = [f"reason_{place}{end}" for place in range(1, self.options.top + 1) for end in ("", "_log_odds")]
-        return [*told, *reasons, MODEL, SIMULATED]
+        return [*answers, *reasons, MODEL, SIMULATED]
 
-    def score(self, found: Read) -> tuple[pa.Table, Scored, list[Broken]]:
+    def score(self, block: Read) -> tuple[pa.Table, Scored, Iterator[Broken]]:
         """Answer for some rows.
+
+        Parameters
+        ----------
+        block
+            Rows as they are read.
 
         Returns
         -------
@@ -118,10 +126,10 @@ class Scorer:
         scored
             How many they are.
         broken
-            The others, with what is wrong with each.
+            The others, with what is wrong with each: explained as they are taken, so that many can only be counted.
         """
-        coder = Coder(self.model, text=found.delimiter is not None, delimiter=found.delimiter or ",")
-        coded, bad, problems = coder.code(found.batch, found.numbers)
+        coder = Coder(self.model, text=block.delimiter is not None, delimiter=block.delimiter or ",")
+        coded, bad, problems = coder.code(block.batch, block.numbers)
         answers = np.empty((len(self._names), len(coded)))
         for start in range(0, len(coded), CHUNK):
             answers[:, start : start + CHUNK] = self.model.answer(
@@ -133,36 +141,37 @@ class Scorer:
         columns = dict(zip(self._names, map(arrow, answers), strict=True)) | self._strongest(answers)
         simulated = "yes" if self.model.simulated else "in part" if self.model.prior_share else "no"
         columns |= {MODEL: constant(self.model.fingerprint, len(coded)), SIMULATED: constant(simulated, len(coded))}
-        kept = {name: found.batch.column(name) for name in self.options.keep}
-        table, broken = pa.table(kept | {name: columns[name] for name in self.columns}), list(found.broken)
-        if problems:
+        kept = {name: block.batch.column(name) for name in self.options.keep}
+        table, broken = pa.table(kept | {name: columns[name] for name in self.columns}), iter(block.broken)
+        if bad.any():
             table = table.filter(pa.array(~bad))
-            broken += _broken(found.batch.filter(pa.array(bad)), problems)
+            broken = chain(broken, _broken(block.batch, np.flatnonzero(bad), problems))
+        count = len(block.broken) + int(np.count_nonzero(bad))
         rated = zip(self.model.signals, coded.codes, self.model.blocks.counts, strict=False)
         observed = frozenset(name for name, codes, count in rated if (codes != count - 1).any())
-        return table.replace_schema_metadata(self._about()), Scored(len(table), len(broken), observed), broken
+        return table.replace_schema_metadata(self._about()), Scored(len(table), count, observed), broken
 
     def _strongest(self, answers: Floats) -> dict[str, pa.Array]:
-        found: dict[str, pa.Array] = {}
+        strongest: dict[str, pa.Array] = {}
         if self.options.top:
             added = answers[-len(self.model.terms) :]
             order = np.argsort(-abs(added), axis=0, kind="stable")[: self.options.top]
             for place, terms in enumerate(order, 1):
-                found[f"reason_{place}"] = pa.DictionaryArray.from_arrays(
+                strongest[f"reason_{place}"] = pa.DictionaryArray.from_arrays(
                     terms.astype(np.int32), list(self.model.terms)
                 )
-                found[f"reason_{place}_log_odds"] = arrow(np.take_along_axis(added, terms[None], axis=0)[0])
-        return found
+                strongest[f"reason_{place}_log_odds"] = arrow(np.take_along_axis(added, terms[None], axis=0)[0])
+        return strongest
 
     def _about(self) -> dict[str, str]:
-        """Tell who answered; a Parquet file's metadata."""
+        """Return the model and notes as a Parquet file's metadata."""
         model = self.model
-        told = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
-        told |= {"prior_share": model.prior_share, "trained_on": {"n": model.trained_on["n"]}}
+        about = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
+        about |= {"prior_share": model.prior_share, "trained_on": {"n": model.trained_on["n"]}}
         notes = [*model.prior_note(), "Association, not cause: not for selecting people."]
         if model.simulated:
             notes.append("SIMULATED: the model learned from simulated interviews, not from real ones.")
-        return {"predictor": json.dumps({"model": told, "notes": notes})}
+        return {"predictor": json.dumps({"model": about, "notes": notes})}
 
 
 def write_part(
@@ -177,14 +186,14 @@ def write_part(
     aside
         Where rows that cannot be used are set aside, written whole before `path`; None: they are refused.
     halt
-        Asked between batches; where it says so, the part is given up.
+        Called between batches; where it returns true, the part is given up.
 
     Raises
     ------
     RatingsError
         With the rows that cannot be used, where they are refused.
     InterruptedError
-        If it was told to halt.
+        If `halt` returned true.
     """
     refused = Refused(part)
     if aside:
@@ -192,33 +201,34 @@ def write_part(
     with contextlib.ExitStack() as stack:
         writer: Writer | None = None
         bad: Writer | None = None
-        for found in read(part, scorer.model, scorer.options.keep):
+        for block in read(part, scorer.model, scorer.options.keep):
             if halt():
                 raise InterruptedError
-            table, scored, broken = scorer.score(found)
+            table, scored, broken = scorer.score(block)
             writer = writer or stack.enter_context(Writer(path, form, table.schema))
             writer.write(table)
-            refused.add(scored, [] if aside else broken)
-            if broken and aside:
+            refused.add(scored, () if aside else broken)
+            if scored.bad and aside:
                 bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))  # opened last, whole first
-                bad.write(aside_table(part, broken))
+                set_aside(bad, part, broken)
         if not aside:
             refused.check()
     return refused.total
 
 
 class Refused:
-    """Rows of a part that cannot be used, to be told of when all are counted."""
+    """Rows of a part that cannot be used, reported when all are counted."""
 
     def __init__(self, part: Part) -> None:
         self.part, self.problems, self.total = part, list[Problem](), Scored()
+        self.explained = 0
 
-    def add(self, scored: Scored, broken: list[Broken]) -> None:
+    def add(self, scored: Scored, broken: Iterable[Broken]) -> None:
         """Count rows, and keep the first of what is wrong with them."""
         self.total += scored
-        for item in broken:
-            if len(self.problems) < TOLD:
-                self.problems += [replace(problem, row=item.row) for problem in item.problems]
+        for item in islice(broken, MOST_EXPLAINED - self.explained):
+            self.explained += 1
+            self.problems += [replace(problem, row=item.row) for problem in item.problems]
 
     def check(self) -> None:
         """Refuse them, if there are any.
@@ -230,38 +240,46 @@ class Refused:
         """
         if bad := self.total.bad:
             most = f"{bad:,} of {self.total.rows + bad:,} rows cannot be used (--bad-rows FILE sets them aside)"
-            raise RatingsError(f"{told(self.part)}: {most}", self.problems)
+            raise RatingsError(f"{name_of(self.part)}: {most}", self.problems)
 
 
-def aside_table(part: Part, broken: list[Broken]) -> pa.Table:
-    """Tell of rows that were set aside: file, row, what is wrong, and the row as it stands."""
-    rows = [
-        {"file": told(part), "row": item.row, "problems": [_told(p) for p in item.problems], "data": item.text}
-        for item in broken
-    ]
-    return pa.Table.from_pylist(rows, ASIDE)
+def set_aside(writer: Writer, part: Part, broken: Iterator[Broken]) -> None:
+    """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row as it stands."""
+    while some := list(islice(broken, EXPLAINED)):
+        rows = [
+            {
+                "file": name_of(part),
+                "row": item.row,
+                "problems": [_text_of(p) for p in item.problems],
+                "data": item.text,
+            }
+            for item in some
+        ]
+        writer.write(pa.Table.from_pylist(rows, ASIDE))
 
 
-def _told(problem: Problem) -> str:
+def _text_of(problem: Problem) -> str:
     return " ".join(filter(None, [problem.column, f"'{problem.found}'" if problem.found else "", problem.kind]))
 
 
-def _broken(batch: pa.RecordBatch, problems: list[Problem]) -> list[Broken]:
-    by_row: dict[int, list[Problem]] = {}
-    for problem in problems:
-        by_row.setdefault(problem.row or 0, []).append(problem)
-    pieces = (batch.slice(start, EXPLAINED).to_pylist() for start in range(0, len(batch), EXPLAINED))
-    data = [json.dumps(row, default=str, ensure_ascii=False) for piece in pieces for row in piece]
-    return [Broken(row, tuple(by_row[row]), text) for row, text in zip(sorted(by_row), data, strict=True)]
+def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Problem]) -> Iterator[Broken]:
+    """Put beside each row that cannot be used, of which `bad` are the places, its problems and how it stands."""
+    pieces = (rows_at(batch, bad[at : at + EXPLAINED]).to_pylist() for at in range(0, len(bad), EXPLAINED))
+    rows = (row for piece in pieces for row in piece)
+    for (number, of_row), row in zip(groupby(problems, key=lambda problem: problem.row), rows, strict=True):
+        yield Broken(number or 0, tuple(of_row), json.dumps(row, default=str, ensure_ascii=False))
 
 
 def arrow(numbers: Floats) -> pa.Array:
-    """Give floats to Arrow as they lie; `pa.array` would import pandas first, which takes as long as a million rows."""
+    """Return floats as an Arrow array that shares their memory.
+
+    `pa.array` would import pandas first, which takes as long as a million rows.
+    """
     return pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def constant(word: str, n: int) -> pa.Array:
-    """Give one word n times."""
+    """Return one word n times."""
     letters = word.encode()
     ends = np.array([0, len(letters)], dtype=np.int32)
     words = pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(letters))

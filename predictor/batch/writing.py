@@ -121,7 +121,7 @@ class Writer:
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
-        """Let an error tell of the file, not of the temporary one, which tells a person nothing."""
+        """Raise an error with the name of the file, not of the temporary one."""
         try:
             yield
         except pa.ArrowInvalid as error:

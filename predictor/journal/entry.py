@@ -7,11 +7,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import JournalError, Problem, RatingsError, nearest
+from predictor.errors import FrozenError, JournalError, Problem, RatingsError, nearest
 from predictor.model.prediction import Prediction
 from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
@@ -74,8 +75,8 @@ class Estimate:
     def of(cls, prediction: Prediction, base_rate: float | None = None) -> Estimate:
         """Take what is kept of an answer, and the base rate that it was asked for, if any was."""
         interval, model = prediction.interval, prediction.model
-        told = model["trained_on"]
-        simulated = 1.0 if told["simulated"] else told.get("prior", {}).get("share", 0.0)
+        trained_on = model["trained_on"]
+        simulated = 1.0 if trained_on["simulated"] else trained_on.get("prior", {}).get("share", 0.0)
         p = prediction.offer_probability
         return cls(p, interval.low, interval.high, model["name"], model["fingerprint"], simulated, base_rate)
 
@@ -156,24 +157,24 @@ class Entry:
 
 
 def faults(data: Mapping[str, Any]) -> dict[str, str]:
-    """Say what is wrong with the attributes of an entry, by attribute."""
-    found = {}
+    """Return what is wrong with the attributes of an entry, by attribute."""
+    problems = {}
     for name, longest in LONGEST.items():
         text = data[name]
         if len(text) > longest:
-            found[name] = f"has {len(text):,} characters; write at most {longest:,}"
+            problems[name] = f"has {len(text):,} characters; write at most {longest:,}"
         elif any("\ud800" <= letter <= "\udfff" for letter in text):  # half a character, which no file can hold
-            found[name] = "has a character that UTF-8 cannot hold; take it out"
+            problems[name] = "has a character that UTF-8 cannot hold; take it out"
     if not re.fullmatch("[0-9a-f]{12}", data["id"]):
-        found["id"] = "is not twelve hexadecimal digits; leave it empty for a new interview"
+        problems["id"] = "is not twelve hexadecimal digits; leave it empty for a new interview"
     if (outcome := data["outcome"]) not in OUTCOMES:
         hint = nearest(str(outcome), OUTCOMES) if len(str(outcome)) <= LONGEST["title"] else ""
-        found["outcome"] = f"is none of {', '.join(OUTCOMES)}{hint}"
+        problems["outcome"] = f"is none of {', '.join(OUTCOMES)}{hint}"
     elif outcome in TOLD and not data["frozen"]:
-        found["frozen"] = f"is no, but the outcome is '{outcome}'; write yes"
+        problems["frozen"] = f"is no, but the outcome is '{outcome}'; write yes"
     if data["frozen"] and not data["outcome_at"]:
-        found["outcome_at"] = "is empty, but the rating is frozen; write when the outcome was known"
-    return found
+        problems["outcome_at"] = "is empty, but the rating is frozen; write when the outcome was known"
+    return problems
 
 
 def new_id() -> str:
@@ -227,6 +228,47 @@ def rated(ratings: Mapping[str, Any], rater_role: str, catalogue: Catalogue) -> 
     return checked.answers(0), str(checked.columns[ROLE][0]) if rater_role else ""
 
 
+def edited(
+    old: Entry,
+    catalogue: Catalogue,
+    texts: Mapping[str, str | None],
+    *,
+    held_on: date | EllipsisType | None,
+    ratings: Mapping[str, Any] | None,
+    rater_role: str | None,
+    estimate: Estimate | None,
+) -> Entry:
+    """Return an entry with what is given changed; see `Journal.edit`.
+
+    Raises
+    ------
+    FrozenError
+        If the outcome is known and ratings, role or estimate would change.
+    RatingsError, JournalError
+        With every problem.
+    """
+    new_ratings, role = old.ratings, old.rater_role
+    if ratings is not None or rater_role is not None:
+        new_ratings, role = rated(
+            old.ratings if ratings is None else ratings,
+            old.rater_role if rater_role is None else rater_role,
+            catalogue,
+        )
+    changes: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
+    if not isinstance(held_on, EllipsisType):
+        changes["held_on"] = held_on
+    new = replace(old, **changes)
+    rerated = (new_ratings, role) != (old.ratings, old.rater_role)
+    if old.frozen and (rerated or estimate not in (None, old.estimate)):
+        raise FrozenError(
+            f"'{old.title}': the outcome is known since {day_of(old.outcome_at or now())}, so its ratings stay "
+            "as they were made: changed now, they would give the outcome away, and a model would learn from hindsight"
+        )
+    if rerated:
+        return replace(new, ratings=new_ratings, rater_role=role, rated_at=now(), estimate=estimate)
+    return replace(new, estimate=estimate) if estimate else new  # of the same ratings, by another model
+
+
 def ratings_of(entries: Sequence[Entry], catalogue: Catalogue, *, source: str, training: bool) -> Ratings:
     """Turn entries into `Ratings`; see `Journal.ratings`."""
     if training and not any(entry.outcome in TOLD for entry in entries):
@@ -242,13 +284,14 @@ def ratings_of(entries: Sequence[Entry], catalogue: Catalogue, *, source: str, t
         known = {name: word for name, word in context.items() if name in catalogue.columns}
         records.append({**known, "ratings": entry.ratings})
     ratings = Ratings.from_records(records, catalogue, source=source, training=training)
-    told = {  # whether or not the catalogue names these columns: warnings about hindsight and simulation rest on them
+    # Whether or not the catalogue names these columns: warnings about hindsight and simulation rest on them.
+    columns = {
         "interview_id": [entry.id for entry in entries],
         "rated_on": [_day(entry.rated_at) for entry in entries],
         "outcome_on": [_day(entry.outcome_at) for entry in entries],
         ORIGIN: [SIMULATED if entry.simulated else "" for entry in entries],
     }
-    return replace(ratings, columns={**ratings.columns, **{k: np.array(v, dtype=object) for k, v in told.items()}})
+    return replace(ratings, columns={**ratings.columns, **{k: np.array(v, dtype=object) for k, v in columns.items()}})
 
 
 def calibration_of(entries: Sequence[Entry]) -> tuple[Floats, Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -167,10 +167,10 @@ def ordinary(ratings: Ratings, name: str) -> list[Entry]:
     catalogue, entries, problems, latest = ratings.catalogue, [], [], now() + _AHEAD
     days = {"rated_on": "", "outcome_on": ""}
     for row in range(len(ratings)):
-        told = {column: str(cells[row]) for column, cells in ratings.columns.items() if str(cells[row])}
+        context = {column: str(cells[row]) for column, cells in ratings.columns.items() if str(cells[row])}
         at: dict[str, datetime | None] = dict.fromkeys(days)
         for column in days:
-            if day := told.pop(column, ""):
+            if day := context.pop(column, ""):
                 try:
                     at[column] = parsed = moment(date.fromisoformat(day))
                 except ValueError:
@@ -182,16 +182,16 @@ def ordinary(ratings: Ratings, name: str) -> list[Entry]:
             at["outcome_on"] = at["outcome_on"] or now()
         data: dict[str, Any] = {
             "id": new_id(),
-            "title": told.pop("interview_id", f"{name}, row {row + 1}"),
-            "group": told.pop(catalogue.group or "", ""),
-            "rater_role": told.pop(ROLE, ""),
-            "simulated": told.pop(ORIGIN, "") == SIMULATED,
+            "title": context.pop("interview_id", f"{name}, row {row + 1}"),
+            "group": context.pop(catalogue.group or "", ""),
+            "rater_role": context.pop(ROLE, ""),
+            "simulated": context.pop(ORIGIN, "") == SIMULATED,
             "rated_at": at["rated_on"],
             "outcome": outcome,
             "outcome_at": at["outcome_on"],
             "frozen": outcome != UNKNOWN,
         }
-        data["note"] = "; ".join(f"{column}: {word}" for column, word in told.items())
+        data["note"] = "; ".join(f"{column}: {word}" for column, word in context.items())
         problems += [Problem(why, row + 1, column) for column, why in faults(data).items()]
         if not problems:
             entries.append(Entry(**data, ratings=ratings.answers(row)))
@@ -244,3 +244,24 @@ _PARSED: tuple[tuple[str, Callable[[str], Any], str], ...] = (
     ("estimate_simulated", _part, _PART),
     ("estimate_base_rate", _share, _SHARE),
 )
+
+
+def new_entries(entries: Sequence[Entry], saved: Iterable[Entry], source: str) -> list[Entry]:
+    """Return the entries that are not in the journal yet; those that are there, and equal, are left out.
+
+    Raises
+    ------
+    RatingsError
+        With every entry whose id another interview has.
+    """
+    known = {entry.id: entry for entry in saved}
+    fresh, problems = dict[str, Entry](), []
+    for row, entry in enumerate(entries, 1):
+        if known.get(entry.id, entry) != entry or entry.id in fresh:
+            kind = "is the id of another interview; leave it empty to add this one beside it"
+            problems.append(Problem(kind, row, "id", entry.id))
+        elif entry.id not in known:
+            fresh[entry.id] = entry
+    if problems:
+        raise RatingsError(source, problems)
+    return list(fresh.values())

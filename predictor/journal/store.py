@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
-import math
-import os
 import sqlite3
-import stat
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from datetime import date, datetime
@@ -18,10 +12,8 @@ from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from predictor.atomic import resolved, write_text
-from predictor.errors import FrozenError, JournalError, NoEntryError, Problem, RatingsError, shorten
+from predictor.atomic import write_text
+from predictor.errors import JournalError, NoEntryError, Problem, RatingsError
 from predictor.journal.entry import (
     OUTCOMES,
     TOLD,
@@ -30,35 +22,23 @@ from predictor.journal.entry import (
     Estimate,
     calibration_of,
     day_of,
+    edited,
     moment,
     new_id,
     now,
     rated,
     ratings_of,
 )
-from predictor.journal.exchange import COLUMNS, entries_csv, ordinary, parse_entries, parse_json_entries
-from predictor.ratings.catalogue import NOT_APPLICABLE, Catalogue
+from predictor.journal.exchange import COLUMNS, entries_csv, new_entries, ordinary, parse_entries, parse_json_entries
+from predictor.journal.file import JournalFile, application_of
+from predictor.journal.schema import APPLICATION, NAMES, entry_of, few, foreign_objects, insert, update
+from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.sources.files import TEXT, read_bytes, read_ratings, refuse_sheet
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from predictor.model.tables import Floats
 
-    Floats = NDArray[np.float64]
-
-APPLICATION, VERSION = 0x494F504A, 3  # "IOPJ" in the file's header, and the layout of the table and its JSON
-WAIT = 10.0  # seconds that one process waits for another
-FIELDS = tuple(Entry.__dataclass_fields__)
-_first_look, _known = threading.RLock(), set[tuple[int, int]]()
-_TABLE = """
-CREATE TABLE entries (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, note TEXT NOT NULL, held_on TEXT,
-    rater_role TEXT NOT NULL, ratings TEXT NOT NULL, rated_at TEXT, estimate TEXT, outcome TEXT NOT NULL,
-    outcome_at TEXT, frozen INTEGER NOT NULL, "group" TEXT NOT NULL, simulated INTEGER NOT NULL
-) STRICT
-"""
-_NAMES = ", ".join(f'"{name}"' for name in FIELDS)
-_PLACES = ", ".join(f":{name}" for name in FIELDS)
 _NEWEST_FIRST = "ORDER BY coalesce(held_on, substr(rated_at, 1, 10), '') DESC, number DESC"
 
 
@@ -97,22 +77,20 @@ class Journal:
     """
 
     def __init__(self, path: str | Path, catalogue: Catalogue | None = None) -> None:
-        self.path, self._given = Path(path).absolute(), str(path)  # a model tells its source as it was given
+        self.path, self._given = Path(path).absolute(), str(path)  # a model names its source as the user did
         self.catalogue = _without_clash(catalogue or Catalogue.shipped())
-        with self._explained(), _first_look:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            self._take_back()
-            if self.path.is_file() and not self.path.stat().st_size:
-                self._make()
-        with self._open() as file:
-            self._check_table(file)
-            if (found := file.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise JournalError(f"{self.path}: damaged: {found}; put back a copy of it")
+        self._file = JournalFile(self.path)
+
+    @staticmethod
+    def recognises(path: str | Path) -> bool:
+        """Whether a file is a journal, of whatever version, by its first bytes."""
+        try:
+            return application_of(Path(path)) == APPLICATION
+        except OSError:
+            return False
 
     def under(self, catalogue: Catalogue) -> Journal:
-        """Return the same journal with another catalogue; the file is not looked at again."""
+        """Return the same journal with another catalogue; the file is not checked again."""
         other = copy(self)
         other.catalogue = _without_clash(catalogue)
         return other
@@ -161,10 +139,10 @@ class Journal:
         JournalError
             If a text is too long, or the file cannot be written.
         """
-        found, role = rated(ratings, rater_role, self.catalogue)
-        entry = Entry(new_id(), title, note, held_on, role, found, now(), estimate, group=group)
-        with self._open(write=True) as file:
-            _insert(file, entry)
+        observed, role = rated(ratings, rater_role, self.catalogue)
+        entry = Entry(new_id(), title, note, held_on, role, observed, now(), estimate, group=group)
+        with self._file.open(write=True) as file:
+            insert(file, entry)
         return entry
 
     def edit(
@@ -192,37 +170,21 @@ class Journal:
         RatingsError, JournalError
             As `add` does.
         """
-        with self._open(write=True) as file:
-            old = self._get(file, id)
-            found, role = old.ratings, old.rater_role
-            if ratings is not None or rater_role is not None:
-                found, role = rated(
-                    old.ratings if ratings is None else ratings,
-                    old.rater_role if rater_role is None else rater_role,
-                    self.catalogue,
-                )
-            new = replace(
-                old,
-                title=old.title if title is None else title,
-                note=old.note if note is None else note,
-                held_on=old.held_on if isinstance(held_on, EllipsisType) else held_on,
-                group=old.group if group is None else group,
+        with self._file.open(write=True) as file:
+            new = edited(
+                self._get(file, id),
+                self.catalogue,
+                {"title": title, "note": note, "group": group},
+                held_on=held_on,
+                ratings=ratings,
+                rater_role=rater_role,
+                estimate=estimate,
             )
-            rerated = (found, role) != (old.ratings, old.rater_role)
-            if old.frozen and (rerated or estimate not in (None, old.estimate)):
-                raise FrozenError(
-                    f"'{old.title}': the outcome is known since {day_of(old.outcome_at or now())}, so its ratings stay "
-                    "as they were made: changed now, they would tell the outcome, and a model would learn hindsight"
-                )
-            if rerated:
-                new = replace(new, ratings=found, rater_role=role, rated_at=now(), estimate=estimate)
-            elif estimate:  # of the same ratings, by another model
-                new = replace(new, estimate=estimate)
-            _update(file, new)
+            update(file, new)
         return new
 
     def set_outcome(self, id: str, outcome: str, *, at: date | None = None) -> Entry:  # noqa: A002
-        """Say what came of an interview, or mend a mistake; an offer or no offer freezes the rating for good.
+        """Set the outcome of an interview, or correct it; an offer or no offer freezes the rating for good.
 
         Parameters
         ----------
@@ -230,7 +192,7 @@ class Journal:
             "unknown", "offer", "no offer" or "withdrew".
         at
             Day, in the time zone of this machine, or time at which it was known. Where None: now, or for a mended
-            outcome as it was before. An interview rated on a later day is told of by the warnings of a training, and
+            outcome as it was before. An interview rated on a later day is named in the warnings of a training, and
             is no part of `calibration`.
 
         Raises
@@ -242,14 +204,12 @@ class Journal:
         """
         if at and (moment(at) > now() if isinstance(at, datetime) else at > day_of(now())):
             raise JournalError(f"{at}: an outcome cannot be known before it has come; write today, or a day before")
-        with self._open(write=True) as file:
+        with self._file.open(write=True) as file:
             old = self._get(file, id)
-            known = moment(at) if at else (old.outcome_at or now())
             frozen = old.frozen or outcome in TOLD
-            new = replace(
-                old, outcome=outcome, outcome_at=known if frozen or outcome != UNKNOWN else None, frozen=frozen
-            )
-            _update(file, new)
+            known = (moment(at) if at else old.outcome_at or now()) if frozen or outcome != UNKNOWN else None
+            new = replace(old, outcome=outcome, outcome_at=known, frozen=frozen)
+            update(file, new)
         return new
 
     def delete(self, id: str) -> None:  # noqa: A002
@@ -264,12 +224,12 @@ class Journal:
         JournalError
             If the file cannot be written; or, as it then says, the interview is deleted, but the file not rebuilt.
         """
-        with self._open(write=True) as file:
+        with self._file.open(write=True) as file:
             self._get(file, id)
             file.execute("DELETE FROM entries WHERE id = ?", (id,))
-            foreign = _foreign(file)
+            foreign = foreign_objects(file)
         try:
-            with self._open() as file:
+            with self._file.open() as file:
                 file.execute("VACUUM")  # needs as much room again as the file takes
         except JournalError as error:
             raise JournalError(
@@ -277,26 +237,26 @@ class Journal:
             ) from None
         if foreign:
             raise JournalError(
-                f"the interview is deleted, but the file also holds what another tool has put there ({_few(foreign)}), "
+                f"the interview is deleted, but the file also holds what another tool has put there ({few(foreign)}), "
                 "in which copies may be left; look there"
             )
 
     # -- read ------------------------------------------------------------------------------------------------------
 
     def get(self, id: str) -> Entry:  # noqa: A002
-        """Give one interview.
+        """Return one interview.
 
         Raises
         ------
         NoEntryError
             If there is no such interview.
         """
-        with self._open() as file:
+        with self._file.open() as file:
             return self._get(file, id)
 
     def entries(self) -> list[Entry]:
-        """Give all interviews, the newest first: by the day held, or where that is unknown rated."""
-        with self._open() as file:
+        """Return all interviews, the newest first: by the day held, or where that is unknown rated."""
+        with self._file.open() as file:
             return self._all(file, _NEWEST_FIRST)
 
     def page(self, number: int, size: int) -> tuple[list[Entry], int]:
@@ -309,7 +269,7 @@ class Journal:
         size
             Interviews on a page.
         """
-        with self._open() as file:
+        with self._file.open() as file:
             file.execute("BEGIN")  # so that both are of the same moment
             total = file.execute("SELECT count(*) FROM entries").fetchone()[0]
             some = (
@@ -319,12 +279,12 @@ class Journal:
 
     def outcomes(self) -> dict[str, int]:
         """Count the interviews by outcome."""
-        with self._open() as file:
+        with self._file.open() as file:
             counted = file.execute("SELECT outcome, count(*) FROM entries GROUP BY outcome").fetchall()
         return {**dict.fromkeys(OUTCOMES, 0), **dict(map(tuple, counted))}
 
     def ratings(self, catalogue: Catalogue | None = None, *, training: bool = False) -> Ratings:
-        """Give all interviews as ratings, in the order in which they came.
+        """Return all interviews as ratings, in the order in which they came.
 
         Offer and no offer are outcomes; withdrew and unknown are not. The context columns interview_id, rated_on,
         outcome_on and origin go with them.
@@ -341,12 +301,12 @@ class Journal:
         RatingsError
             With every rating that does not fit the catalogue; or if there are no interviews, or no outcome to train on.
         """
-        with self._open() as file:
+        with self._file.open() as file:
             entries = self._all(file, "ORDER BY number")
         return ratings_of(entries, catalogue or self.catalogue, source=self._given, training=training)
 
     def calibration(self) -> tuple[Floats, Floats]:
-        """Give what came, and what was estimated before it came.
+        """Return outcomes, and what was estimated before they were known.
 
         Interviews count that have an offer or no offer and an estimate, were not rated in hindsight and not simulated.
 
@@ -461,123 +421,21 @@ class Journal:
     def _add(self, entries: list[Entry], problems: list[Problem], name: str) -> int:
         if problems:
             raise RatingsError(name, problems)
-        with self._open(write=True) as file:
-            there = {entry.id: entry for entry in self._all(file)}
-            fresh = {}
-            for row, entry in enumerate(entries, 1):
-                if there.get(entry.id, entry) != entry or entry.id in fresh:
-                    kind = "is the id of another interview; leave it empty to add this one beside it"
-                    problems.append(Problem(kind, row, "id", entry.id))
-                elif entry.id not in there:
-                    fresh[entry.id] = entry
-            if problems:
-                raise RatingsError(name, problems)
-            for entry in reversed(fresh.values()):  # an export has the newest first
-                _insert(file, entry)
+        with self._file.open(write=True) as file:
+            fresh = new_entries(entries, self._all(file), name)
+            for entry in reversed(fresh):  # an export has the newest first
+                insert(file, entry)
         return len(fresh)
 
-    # -- the file --------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def recognises(path: str | Path) -> bool:
-        """Say whether a file is a journal, of whatever version, by its first bytes."""
-        try:
-            return _application(Path(path)) == APPLICATION
-        except OSError:
-            return False
-
-    def _take_back(self) -> None:
-        """Let SQLite take back what another process was killed at; where that was the making, an empty file stays."""
-        there = resolved(self.path)
-        beside = there.with_name(f"{there.name}-journal")
-        if beside.exists() and _application(self.path):
-            with contextlib.closing(self._connect()) as file:
-                file.execute("PRAGMA user_version").fetchone()
-
-    def _make(self) -> None:
-        with contextlib.closing(self._connect()) as file:
-            file.execute("BEGIN IMMEDIATE")
-            if not file.execute("PRAGMA user_version").fetchone()[0]:  # another process may have been faster
-                file.execute(_TABLE)
-                file.execute(f"PRAGMA application_id = {APPLICATION}")
-                file.execute(f"PRAGMA user_version = {VERSION}")
-            file.execute("COMMIT")
-
-    def _connect(self) -> sqlite3.Connection:
-        # mode=rw: a file that has gone is an error, not a new and empty one
-        file = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=WAIT, isolation_level=None)
-        file.row_factory = sqlite3.Row
-        return file
-
-    @contextlib.contextmanager
-    def _open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """Open the file for one call; what is written is written whole or not at all."""
-        with self._explained():
-            self._check(_application(self.path))  # before SQLite opens it, which might change it
-            with contextlib.closing(self._connect()) as file:
-                self._check(*(file.execute(f"PRAGMA {x}").fetchone()[0] for x in ("application_id", "user_version")))
-                file.execute("PRAGMA secure_delete = ON")  # what is deleted or changed is overwritten with zeros
-                file.execute("PRAGMA temp_store = MEMORY")
-                if write:
-                    _leave_wal(file)
-                    file.execute("BEGIN IMMEDIATE")
-                    file.execute(f"PRAGMA user_version = {VERSION}")  # older code cannot read what is written
-                yield file  # closing without a commit rolls back
-                if write:
-                    file.execute("COMMIT")
-
-    def _check_table(self, file: sqlite3.Connection) -> None:
-        """Refuse a table of another shape: SQLite reads the name of a column that is not there as a text."""
-        columns = file.execute("PRAGMA table_info(entries)").fetchall()
-        names = {column["name"] for column in columns}
-        if missing := [name for name in ("number", *FIELDS) if name not in names]:
-            raise JournalError(f"{self.path}: damaged: its table has no {', '.join(missing)}; put back a copy of it")
-        needed = [x["name"] for x in columns if x["notnull"] and x["dflt_value"] is None]
-        if more := [shorten(name) for name in needed if name not in ("number", *FIELDS)]:
-            raise JournalError(
-                f"{self.path}: another tool has added the column {_few(more)}, without which nothing can be added; "
-                "take it out, or give it a default"
-            )
-
-    def _check(self, application: int, version: int = VERSION) -> None:
-        if application != APPLICATION:
-            raise JournalError(f"{self.path}: is not a journal of this tool; it is left as it is. Name another file")
-        if version > VERSION:
-            raise JournalError(
-                f"{self.path}: its layout {version} is newer than this version reads ({VERSION}): update the predictor"
-            )
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            raise JournalError(f"{self.path}: no such file; it was there before") from None
-        except OSError as error:
-            raise JournalError(f"{self.path}: cannot be used as a journal: {error.strerror or error}") from None
-        except sqlite3.Error as error:
-            match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-                case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                    why = f"another program has held it for {WAIT:g} s; try again"
-                case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
-                    why = f"damaged: {error}; put back a copy of it"
-                case sqlite3.SQLITE_FULL:
-                    why = "the disk is full; make room first"
-                case sqlite3.SQLITE_READONLY:
-                    why = "cannot be written to; look whether the file, its folder or the whole disk is read-only"
-                case _:
-                    why = f"cannot be read or written: {error}"
-            raise JournalError(f"{self.path}: {why}") from None
-
     def _get(self, file: sqlite3.Connection, id: str) -> Entry:  # noqa: A002
-        if found := self._all(file, "WHERE id = ?", id):
-            return found[0]
+        if entries := self._all(file, "WHERE id = ?", id):
+            return entries[0]
         raise NoEntryError(f"{self.path}: no interview {id!r:.40}; it may have been deleted")
 
     def _all(self, file: sqlite3.Connection, where: str = "", *values: str) -> list[Entry]:
-        rows = file.execute(f"SELECT {_NAMES} FROM entries {where}", values).fetchall()
+        rows = file.execute(f"SELECT {NAMES} FROM entries {where}", values).fetchall()
         try:
-            return [_entry(row) for row in rows]
+            return [entry_of(row) for row in rows]
         except (ValueError, TypeError, AttributeError, RecursionError, JournalError) as error:
             raise JournalError(f"{self.path}: damaged: {error}; put back a copy of it") from None
 
@@ -586,70 +444,3 @@ def _without_clash(catalogue: Catalogue) -> Catalogue:
     if clash := sorted(set(catalogue.names) & set(COLUMNS)):
         raise JournalError(f"the catalogue has signals named as columns of the journal: {', '.join(clash)}")
     return catalogue
-
-
-def _application(path: Path) -> int:
-    """Read which application a file says it belongs to; 0 where it is not ours.
-
-    A file is looked at once: to close it while SQLite has it open in this process would release SQLite's locks (POSIX
-    locks belong to the process and the file), and two would write at once. See sqlite.org/howtocorrupt.html, 2.2.
-    """
-    with _first_look:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # a pipe would be waited for
-            raise OSError(errno.EINVAL, "it is not an ordinary file; name another")
-        identity = status.st_dev, status.st_ino
-        if identity not in _known:
-            with path.open("rb") as file:
-                head = file.read(72)
-            if not head.startswith(b"SQLite format 3\0") or head[68:] != APPLICATION.to_bytes(4, "big"):
-                return 0
-            _known.add(identity)
-        return APPLICATION
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _leave_wal(file: sqlite3.Connection) -> None:
-    """Go back to a rollback journal where another tool has set a write-ahead log: deleted text would stay in that."""
-    if file.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-        file.execute("PRAGMA journal_mode = DELETE")  # needs the file for itself
-
-
-def _foreign(file: sqlite3.Connection) -> list[str]:
-    """Name what is in the file and not of this tool."""
-    rows = file.execute("SELECT type, name FROM sqlite_schema WHERE name <> 'entries' AND name NOT LIKE 'sqlite_%'")
-    return [f"{kind} {shorten(name)}" for kind, name in rows]
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    data = dict(row)
-    data["ratings"] = json.loads(data["ratings"])
-    if not isinstance(data["ratings"], dict) or not all(
-        rating == NOT_APPLICABLE or (type(rating) in (int, float) and math.isfinite(rating))
-        for rating in data["ratings"].values()
-    ):
-        raise ValueError("ratings are no numbers by signal")
-    data["estimate"] = Estimate(**json.loads(data["estimate"])) if data["estimate"] else None
-    data["held_on"] = date.fromisoformat(data["held_on"]) if data["held_on"] else None
-    for name in ("rated_at", "outcome_at"):
-        data[name] = datetime.fromisoformat(data[name]) if data[name] else None
-    return Entry(**data | {name: bool(data[name]) for name in ("frozen", "simulated")})
-
-
-def _row(entry: Entry) -> dict[str, Any]:
-    data = entry.to_dict()
-    return data | {
-        "ratings": json.dumps(data["ratings"]),
-        "estimate": json.dumps(data["estimate"]) if entry.estimate else None,
-    }
-
-
-def _insert(file: sqlite3.Connection, entry: Entry) -> None:
-    file.execute(f"INSERT INTO entries ({_NAMES}) VALUES ({_PLACES})", _row(entry))
-
-
-def _update(file: sqlite3.Connection, entry: Entry) -> None:
-    file.execute(f"UPDATE entries SET ({_NAMES}) = ({_PLACES}) WHERE id = :id", _row(entry))

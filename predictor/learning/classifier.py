@@ -30,9 +30,10 @@ from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import signal_groups
 from predictor.model.tables import Floats, Grid, quantile, uneven_knots
-from predictor.ratings.catalogue import Catalogue, Scale, Signal
+from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.outcomes import is_offer, plain_word
-from predictor.ratings.ratings import out_of_scale, within_learned_ends
+from predictor.ratings.parsing import out_of_scale, within_learned_ends
+from predictor.ratings.signals import Scale, Signal
 
 DECIMALS = 15  # of the tables in the file: rounding never makes a better rating hurt by more than 1e-12
 MASKED_DECIMALS = 5  # of masked tables, which are many, where no rating is better than another

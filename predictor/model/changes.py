@@ -14,7 +14,7 @@ import numpy as np
 from predictor.errors import ConfigError
 from predictor.model.log_odds import probability
 from predictor.model.tables import Floats
-from predictor.ratings.catalogue import NOT_APPLICABLE
+from predictor.ratings.signals import NOT_APPLICABLE
 
 if TYPE_CHECKING:
     from predictor.model.offer_model import OfferModel

@@ -185,6 +185,12 @@ def _check(data: ModelData) -> None:
         raise ValueError("a variance is below 0")
     if data.factor_model and min(data.factor_model.sd.min(), data.factor_model.unique.min()) < 1 / LARGEST:
         raise ValueError(f"a standard deviation or a unique variance is below {1 / LARGEST:g}")
+    _check_numbers(data)
+    _check_about(data)
+
+
+def _check_numbers(data: ModelData) -> None:
+    """Refuse single numbers that are not finite, or beyond their range."""
     importances = [data.feature_importances[name] for name in data.terms]
     gaps = [data.gaps.slope, data.gaps.mean, data.gaps.most]
     gaps += [data.masked.intercept, data.masked.share] if data.masked else []
@@ -200,21 +206,25 @@ def _check(data: ModelData) -> None:
             raise ValueError(f"{number!r:.40} stands where a finite number of at most {LARGEST:g} should")
     if not 0 < data.base_rate < 1 or len(data.typical_range.mean) != 2 or len(data.typical_range.spread) != 2:
         raise ValueError("the base rate or the ordinary pattern is out of range")
-    told = data.trained_on
-    for word in (data.name, data.created_at, told["source"], told["digest"]):
+
+
+def _check_about(data: ModelData) -> None:
+    """Refuse what is no description of a training: texts, counts, scores and versions."""
+    trained_on = data.trained_on
+    for word in (data.name, data.created_at, trained_on["source"], trained_on["digest"]):
         if not isinstance(word, str) or not word.isprintable():
             raise ValueError(f"{word!r} stands where text should")
-    if type(told["n"]) is not int or told["simulated"] not in (True, False, None):
-        raise ValueError("how many interviews it was trained on, or whether simulated ones, is not told")
-    check_scores(told.get("partial_scores", {}))
-    scores = told.get("scores") or {}
+    if type(trained_on["n"]) is not int or trained_on["simulated"] not in (True, False, None):
+        raise ValueError("how many interviews it was trained on, or whether simulated ones, is missing")
+    check_scores(trained_on.get("partial_scores", {}))
+    scores = trained_on.get("scores") or {}
     if not isinstance(scores, dict) or not all(_is_score(score) for score in scores.values()):
         raise ValueError("trained_on.scores are not a value and the ends of its interval by metric")
     if not isinstance(data.versions, Mapping) or not all(isinstance(word, str) for word in data.versions.values()):
         raise ValueError("versions are not texts by library")
-    if word := next(filter(control_character, (*_texts(told), *_texts(data.versions))), None):
+    if word := next(filter(control_character, (*_texts(trained_on), *_texts(data.versions))), None):
         raise ValueError(f"{word!r:.60} has a control character")
-    if "prior" in told and not 0 <= told["prior"]["share"] <= 1:
+    if "prior" in trained_on and not 0 <= trained_on["prior"]["share"] <= 1:
         raise ValueError("the prior's share is not between 0 and 1")
 
 
@@ -316,7 +326,7 @@ def _is_score(score: Any) -> bool:
 
 
 def _texts(data: Any) -> Iterator[str]:
-    """Give every text of nested data."""
+    """Return every text of nested data."""
     if isinstance(data, str):
         yield data
     elif isinstance(data, Mapping):

@@ -24,8 +24,10 @@ from predictor.model.log_odds import logit, one_probability, probability
 from predictor.model.notes import Notes
 from predictor.model.prediction import LEVEL, QUANTILE, Contribution, Interval, Prediction
 from predictor.model.tables import Floats
-from predictor.ratings.catalogue import CONTEXT, NOT_APPLICABLE
-from predictor.ratings.ratings import Ratings, columns_of, quick_row
+from predictor.ratings.catalogue import CONTEXT
+from predictor.ratings.ratings import Ratings
+from predictor.ratings.records import columns_of, parse_record_fast
+from predictor.ratings.signals import NOT_APPLICABLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +83,7 @@ class OfferModel(ModelData):
         ConfigError
             If `base_rate` is not between 0 and 1.
         """
-        row = quick_row(ratings, self.catalogue)
+        row = parse_record_fast(ratings, self.catalogue)
         if row is None:
             return next(self.predict_each(Ratings.from_records([ratings], self.catalogue), base_rate=base_rate))
         p = len(self.signals)

@@ -7,295 +7,22 @@ A trained model carries the catalogue that it was trained with.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from predictor.errors import CatalogueError, control_character, nearest, printable
-from predictor.ratings.cells import LONGEST, mark_of, says_not_observed, word_key
+from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Scale, Signal
 
 SHIPPED = Path(__file__).with_name("signals.toml")
-SIDES = ("interviewer", "candidate", "both")
 ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated rows
 SIMULATED = "SIMULATED"
 RATINGS = "ratings"  # the JSON key that may hold the signals, apart from context
-CONTEXT = "context"  # the family that inputs such as the rater's role are told under
-NOT_APPLICABLE = "not applicable"  # the word for it, in answers and in files that we write
-DIRECTIONS = {"higher": 1, "lower": -1, "either": 0}  # which way is better
-MAX_KNOTS = 64
-_LOOKS_LIKE_A_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)")
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A rating scale; any number from `low` to `high` is a valid rating.
-
-    Attributes
-    ----------
-    low, high
-        Ends of the scale, both allowed as ratings.
-    step
-        Distance between the knots at which a model's tables are given; between them they are linear.
-    uneven
-        The knots, where they are not evenly spaced: for numbers most of which lie close together. They then say what
-        `low`, `high` and `step` (the distance of the first two) are.
-
-    Raises
-    ------
-    CatalogueError
-        If the scale has no extent, its knots are not between 2 and 64, or do not rise.
-
-    Examples
-    --------
-    >>> Scale(1, 5).knots
-    (1.0, 2.0, 3.0, 4.0, 5.0)
-    >>> str(Scale(0, 1, 0.5))
-    '0 to 1'
-    >>> str(Scale(uneven=(0, 10, 20, 1000)))
-    '0 to 1000'
-    """
-
-    low: float = 1.0
-    high: float = 5.0
-    step: float = 1.0
-    uneven: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.uneven:
-            self._take_knots()
-            return
-        for name in ("low", "high", "step"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise CatalogueError(f"scale.{name} is {value!r}; write a number")
-            object.__setattr__(self, name, float(value))
-        if self.step <= 0 or self.high <= self.low:
-            raise CatalogueError(f"scale {self} with step {self.step:g}: high must be above low, step above 0")
-        count = (self.high - self.low) / self.step
-        if abs(count - round(count)) > 1e-9 or not 1 <= round(count) < MAX_KNOTS:
-            raise CatalogueError(
-                f"scale {self} with step {self.step:g}: the step must divide the scale into 1 to {MAX_KNOTS - 1} parts"
-            )
-
-    def _take_knots(self) -> None:
-        for value in self.uneven:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise CatalogueError(f"scale.knots has {value!r}; write numbers")
-        knots = tuple(map(float, self.uneven))
-        if not 2 <= len(knots) <= MAX_KNOTS or any(b <= a for a, b in pairwise(knots)):
-            raise CatalogueError(f"scale.knots are {len(knots)} numbers; write 2 to {MAX_KNOTS}, each above the last")
-        for name, number in (("low", knots[0]), ("high", knots[-1]), ("step", knots[1] - knots[0])):
-            object.__setattr__(self, name, number)
-        object.__setattr__(self, "uneven", knots)
-
-    def __str__(self) -> str:
-        return f"{self.low:g} to {self.high:g}"
-
-    @cached_property
-    def knots(self) -> tuple[float, ...]:
-        """The ratings at which tables are given, from `low` to `high`."""
-        if self.uneven:
-            return self.uneven
-        count = round((self.high - self.low) / self.step)
-        return (*(round(self.low + i * self.step, 12) for i in range(count)), self.high)
-
-
-@dataclass(frozen=True)
-class Signal:
-    """One thing that a rater judges.
-
-    Attributes
-    ----------
-    name
-        The column or JSON key, in snake_case where we name it.
-    label, question
-        How pages and forms call it, and what they ask.
-    family
-        Key of one of the catalogue's families.
-    side
-        Whose behaviour it is: "interviewer", "candidate", "both", or None where nobody said.
-    anchors
-        What ratings mean, by rating ("1", "3", "5"), so that two raters mean the same.
-    scale
-        The scale it is rated on.
-    better
-        Which ratings are better: "higher", "lower" or "either". Where it is higher or lower, a better rating never
-        lowers the likelihood.
-    levels
-        Words of the ratings, worst to best, one for each knot of the scale, such as "Strong No" to "Strong Yes"; empty
-        where ratings are numbers only. A number on the scale is taken beside them.
-    not_observed
-        Codes, numbers or words, by which files say "not observed", such as 99; beside the words that always do,
-        `predictor.ratings.cells.NOT_OBSERVED`.
-    not_applicable
-        Codes that say "not applicable": an answer of its own, outside of the order of the ratings. Where there is one,
-        the words "not applicable" are taken, too, and `not_applicable_value`, the number as which arrays hold it.
-
-    Examples
-    --------
-    >>> signal = Signal("calm", "Calm", "body", not_observed=(99,), not_applicable=("n/a",))
-    >>> signal.codes[99], signal.codes["n/a"], signal.codes["not applicable"]
-    (nan, 0.0, 0.0)
-    >>> verdict = Signal("verdict", "Verdict", "all", scale=Scale(1, 3), levels=("No", "Mixed", "Yes"))
-    >>> verdict.meaning("YES"), verdict.meaning("2"), verdict.meaning("3/3"), verdict.meaning("-")
-    (3.0, 2.0, 3.0, nan)
-    """
-
-    name: str
-    label: str
-    family: str
-    side: str | None = None
-    question: str = ""
-    anchors: Mapping[str, str] = field(default_factory=dict)
-    scale: Scale = Scale()
-    better: str = "either"
-    levels: tuple[str, ...] = ()
-    not_observed: tuple[float | str, ...] = ()
-    not_applicable: tuple[float | str, ...] = ()
-
-    @property
-    def direction(self) -> int:
-        """1 where higher ratings are better, -1 where lower ones are, 0 where nobody said."""
-        return DIRECTIONS[self.better]
-
-    @cached_property
-    def not_applicable_value(self) -> float | None:
-        """How arrays of ratings hold "not applicable": one step below the scale; None where it is no answer."""
-        return self.scale.low - self.scale.step if self.not_applicable else None
-
-    @cached_property
-    def codes(self) -> dict[float | str, float]:
-        """What each code means, words folded: NaN (not observed) or `not_applicable_value`."""
-        codes: dict[float | str, float] = {}
-        if (value := self.not_applicable_value) is not None:
-            codes = dict.fromkeys(map(folded, (value, *self.not_applicable, NOT_APPLICABLE)), value)
-        return codes | {folded(code): math.nan for code in self.not_observed}
-
-    @cached_property
-    def ratings_by_word(self) -> dict[str, float]:
-        """The rating of each level, by `word_key`."""
-        return dict(zip(map(word_key, self.levels), self.scale.knots, strict=False))
-
-    @property
-    def meanings(self) -> dict[str, str]:
-        """What ratings mean, by rating: the anchors, and the levels where there is no anchor."""
-        levels = {f"{knot:g}": level for knot, level in zip(self.scale.knots, self.levels, strict=False)}
-        return {**levels, **self.anchors}
-
-    def meaning(self, text: str) -> float | None:
-        """Return the rating that a cell of text means: NaN where not observed, None where it means nothing.
-
-        Codes and levels of the signal come first, then words for "not observed" and numbers however they are written
-        (`predictor.ratings.cells`). A number may be out of scale.
-        """
-        if self.codes and (code := folded(text)) in self.codes:
-            return self.codes[code]
-        if self.levels and len(text) <= LONGEST and (level := self.ratings_by_word.get(word_key(text))) is not None:
-            return level
-        if (mark := mark_of(text)) and (number := mark.on(self.scale.high)) is not None:
-            return self.codes.get(number, number)
-        return math.nan if says_not_observed(text) else None
-
-    def reading(self, cell: Any) -> float | None:
-        """Return the rating that a number, word or truth value means; NaN where not observed, None where nothing."""
-        if isinstance(cell, str):
-            return self.meaning(cell)
-        if isinstance(cell, bool):
-            return self.ratings_by_word.get(str(cell).casefold())
-        return self.codes.get(cell, cell) if isinstance(cell, int | float) else None
-
-    def faults(self) -> Iterator[str]:
-        """Say what is wrong with side, direction, levels and codes."""
-        if self.side is not None and self.side not in SIDES:
-            yield f"side '{self.side}' is none of {', '.join(SIDES)}"
-        if self.better not in DIRECTIONS:
-            hint = nearest(str(self.better), DIRECTIONS)
-            yield f"better is {self.better!r}, which is none of {', '.join(DIRECTIONS)}{hint}"
-        yield from self._faults_of_levels()
-        lists = {"not_observed": self.not_observed, "not_applicable": self.not_applicable}
-        usable = True
-        for name, codes in lists.items():
-            for code in codes:
-                if wrong := _wrong_code(code, self.scale):
-                    usable = False
-                    yield f"{name} has {code!r}, {wrong}"
-        if usable and (value := self.not_applicable_value) is not None:
-            meant = {*map(folded, (*self.not_applicable, NOT_APPLICABLE))}
-            for code in self.not_observed:
-                if folded(code) in meant:
-                    yield f"{code!r} is in not_observed and means 'not applicable' as well; let it mean one of them"
-                elif folded(code) == value:
-                    yield (
-                        f"not_observed has {code!r}, the number as which arrays hold 'not applicable' (one step below "
-                        "the scale); empty those cells instead"
-                    )
-
-    def _faults_of_levels(self) -> Iterator[str]:
-        if not self.levels:
-            return
-        seen: dict[str, str] = {}
-        for level in self.levels:
-            if not isinstance(level, str) or not level.strip() or len(level) > LONGEST:
-                yield f"levels have {level!r:.60}; write words of at most {LONGEST} characters in quotes, worst to best"
-            elif (other := seen.setdefault(word_key(level), level)) is not level:
-                yield f"levels have {level!r} and {other!r}, which read alike; keep one"
-            elif folded(level) in self.codes:
-                yield f"{level!r} is a level and a code; let it mean one of them"
-        if all(isinstance(level, str) and _LOOKS_LIKE_A_NUMBER.fullmatch(level.strip()) for level in self.levels):
-            yield "levels are numbers in quotes; leave them out, and let the scale say what numbers there are"
-        if len(self.levels) != len(self.scale.knots):
-            yield (
-                f"it has {len(self.levels)} levels and a scale with {len(self.scale.knots)} steps ({self.scale}); "
-                "write a level for each step, worst to best, or leave the scale out"
-            )
-
-
-@dataclass(frozen=True)
-class ContextInput:
-    """A context column that the model may use, such as who rated; one of a few words."""
-
-    name: str
-    label: str
-    levels: tuple[str, ...]
-
-    def level(self, word: str) -> str | None:
-        """Return the level that a word means: "" where it says that none is given, None where it is no level.
-
-        Examples
-        --------
-        >>> [ContextInput("round", "Round", ("1", "2")).level(word) for word in ("1.0", "2", "", "-", "3")]
-        ['1', '2', '', '', None]
-        """
-        if not word:
-            return ""
-        if (found := self._by_word.get(word)) is not None:
-            return found
-        if len(word) > LONGEST:
-            return None
-        mark = mark_of(word)
-        keys: list[str | float] = [word.casefold(), word_key(word)]
-        keys += [mark.number] if mark and mark.out_of is None else []
-        for key in keys:
-            if (found := self._by_word.get(key)) is not None:
-                return found
-        return "" if says_not_observed(word) else None
-
-    @cached_property
-    def _by_word(self) -> dict[str | float, str]:
-        """Levels by themselves, then by the forms in which they are compared, as far as those are theirs alone."""
-        known: dict[str | float, str] = {level: level for level in self.levels}
-        keys = [(level, (level.casefold(), word_key(level))) for level in self.levels]
-        for place in (0, 1):
-            count = Counter(forms[place] for _, forms in keys)
-            known |= {f[place]: level for level, f in keys if count[f[place]] == 1 and f[place] not in known}
-        marks = [(mark.number, level) for level in self.levels if (mark := mark_of(level)) and mark.out_of is None]
-        count_of_numbers = Counter(number for number, _ in marks)
-        return known | {number: level for number, level in marks if count_of_numbers[number] == 1}
+CONTEXT = "context"  # the family of inputs such as the rater's role
+_MEANING: Mapping[str, Any] = {"better": str, "levels": list, "not_observed": list, "not_applicable": list}
 
 
 @dataclass(frozen=True)
@@ -351,9 +78,9 @@ class Catalogue:
 
     def __post_init__(self) -> None:
         problems = [
-            f"{what}: {text!r:.60} has a control character, {found!a}; take it out"
+            f"{what}: {text!r:.60} has a control character, {character!a}; take it out"
             for what, text in self._texts()
-            if isinstance(text, str) and (found := control_character(text))
+            if isinstance(text, str) and (character := control_character(text))
         ]
         if not self.signals:
             problems.append("it has no signals; add at least one [[signals]] table")
@@ -391,7 +118,7 @@ class Catalogue:
             raise CatalogueError("\n  ".join([f"catalogue '{printable(str(self.name))}':", *problems]))
 
     def _texts(self) -> Iterator[tuple[str, Any]]:
-        """Give every text that a terminal or page shows, and where it stands."""
+        """Return every text that a terminal or page shows, and where it stands."""
         yield from (("name", self.name), ("title", self.title), *(("column", name) for name in self.columns))
         yield from (("[families]", text) for family in self.families.items() for text in family)
         for signal in self.signals:
@@ -536,7 +263,7 @@ class Catalogue:
                 required={"name": str, "family": str},
                 optional={"label": str, "side": str, "question": str, "anchors": dict, "scale": dict, **_MEANING},
             )
-            given = {key: item.get(key, data.get(key, ())) for key in ("not_observed", "not_applicable")}
+            codes_of = {key: item.get(key, data.get(key, ())) for key in ("not_observed", "not_applicable")}
             levels = item.get("levels", () if "scale" in item else data.get("levels", ()))
             scale = _scale(f"{where}, scale", item["scale"]) if "scale" in item else common
             if "scale" not in item and len(levels) > 1:  # a whole step each
@@ -552,7 +279,7 @@ class Catalogue:
                     scale=scale,
                     better=item.get("better", data.get("better", "either")),
                     levels=tuple(levels),
-                    **{key: tuple(codes) for key, codes in given.items()},
+                    **{key: tuple(codes) for key, codes in codes_of.items()},
                 )
             )
         inputs = []
@@ -599,28 +326,6 @@ class Catalogue:
             "signals": signals,
             **({"learned_ends": True} if self.learned_ends else {}),
         }
-
-
-_MEANING: Mapping[str, Any] = {"better": str, "levels": list, "not_observed": list, "not_applicable": list}
-
-
-def folded(code: float | str) -> float | str:
-    """Bring a code to the form in which it is compared: words without case and surrounding blanks."""
-    return code.strip().casefold() if isinstance(code, str) else float(code)
-
-
-def _wrong_code(code: Any, scale: Scale) -> str:
-    """Say why a code is none; empty where it is one."""
-    if isinstance(code, str):
-        if not code.strip():
-            return "which is blank; an empty cell means 'not observed' anyway"
-        number = _LOOKS_LIKE_A_NUMBER.fullmatch(code.strip())
-        return "a number in quotes; write it without" if number else ""
-    if isinstance(code, bool) or not isinstance(code, int | float) or not math.isfinite(code):
-        return "which is neither a number nor a word in quotes"
-    if scale.low <= code <= scale.high:
-        return f"a rating on its scale, {scale}; take it out, or give this signal a list of its own"
-    return ""
 
 
 def _scale(where: str, item: Any) -> Scale:

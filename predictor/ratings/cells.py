@@ -1,6 +1,6 @@
 """What a cell of a file means: words for "not observed", numbers however they are written, words of ordered levels.
 
-Every door reads cells by this: CSV, JSON, Parquet, HTTP, forms, batches, drafts.
+All input is read by this: CSV, JSON, Parquet, HTTP, forms, batches, drafts.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _UNIT = (
 _PART = re.compile(rf"(\S+)\s*(?:/|out of|of|von|sur|de|su|van)\s*(\d+)(?:\s*(?:{_UNIT}))?", re.ASCII | re.IGNORECASE)
 _SHARE = re.compile(r"(\S+?)\s*(?:%|％|percent|per cent|prozent|pct\.?)", re.IGNORECASE)  # noqa: RUF001
 _COUNT = re.compile(rf"(\S+?)\s*(?:{_UNIT})", re.IGNORECASE)
+_MAY_BE_NUMBER = re.compile(r"[0-9½★⭐🌟✭☆✩]")  # most words are none, and five patterns take a while
 _STARS = re.compile(r"([★⭐🌟✭]*)(½?)([☆✩]*)")
 
 
@@ -89,15 +90,15 @@ def mark_of(text: str) -> Mark | None:
     (None, None)
     """
     text = text.strip()
-    if not text or len(text) > LONGEST:
+    if len(text) > LONGEST or not _MAY_BE_NUMBER.search(text):
         return None
     if (number := _number(text)) is not None:
         return Mark(number)
     for pattern, out_of in ((_PART, None), (_SHARE, 100.0), (_COUNT, None)):
-        if (found := pattern.fullmatch(text)) and (number := _number(found[1])) is not None:
-            return Mark(number, float(found[2]) if pattern is _PART else out_of)
-    if found := _STARS.fullmatch(text.replace("\ufe0f", "").replace(" ", "")):
-        filled, half, empty = found.groups()
+        if (match := pattern.fullmatch(text)) and (number := _number(match[1])) is not None:
+            return Mark(number, float(match[2]) if pattern is _PART else out_of)
+    if match := _STARS.fullmatch(text.replace("\ufe0f", "").replace(" ", "")):
+        filled, half, empty = match.groups()
         return Mark(len(filled) + len(half) / 2, float(len(filled + half + empty)) if empty else None)
     return None
 
@@ -106,13 +107,13 @@ def _number(text: str) -> float | None:
     if _PLAIN.fullmatch(text):
         number = float(text)
         return number if abs(number) != float("inf") else None
-    if found := _COMMA.fullmatch(text):
-        whole, decimals = found.groups()
+    if match := _COMMA.fullmatch(text):
+        whole, decimals = match.groups()
         if len(decimals) == 3 and whole.lstrip("+-").strip("0"):  # 1,000 may be a thousand
             return None
         return float(f"{whole}.{decimals}")
-    found = _HALF.fullmatch(text)
-    return float(found[1]) + 0.5 if found else None
+    match = _HALF.fullmatch(text)
+    return float(match[1]) + 0.5 if match else None
 
 
 def _squeezed(text: str) -> str:

@@ -1,10 +1,23 @@
-"""Which words mean an offer: outcomes as people write them, told apart by what they mean and never by the alphabet."""
+"""Which words mean an offer: outcomes as people write them, distinguished by what they mean, never by the alphabet."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.errors import Problem
+from predictor.ratings.cells import says_not_observed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Cells = Sequence[Any] | NDArray[Any]
 
 # What spreadsheets write for true and false in other languages is with them; "ja" and "nein" are words of one's own.
 YES = {
@@ -58,3 +71,66 @@ def other_words(cells: Iterable[Any], offer_word: str) -> list[str]:
     """
     words = [word for word in dict.fromkeys(map(plain_word, cells)) if word and word != plain_word(offer_word)]
     return [word for word in words if word not in NO_OFFER] if len(words) > 1 else []
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """How outcomes are read.
+
+    Attributes
+    ----------
+    name
+        The column.
+    empty
+        How its format says that nothing is there, for messages.
+    offer_word
+        The outcome that means an offer, where it is an unusual word.
+    unknown_words
+        Outcomes that count as unknown.
+    """
+
+    name: str
+    empty: str
+    offer_word: str | None = None
+    unknown_words: tuple[str, ...] = ()
+
+    def parse(self, cells: Cells) -> tuple[Floats, list[Problem]]:
+        """Turn outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
+        y, problems, words = np.full(len(cells), np.nan), [], list[str]()
+        texts = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
+        unknown = {plain_word(word) for word in self.unknown_words}
+        kind = (
+            f"is not an outcome; write yes or no (or 1 or 0), or leave it {self.empty} where unknown; where another "
+            "word means an offer, name it: --offer-word WORD; where it means unknown: --unknown-word WORD"
+        )
+        if self.offer_word is not None:
+            known = [cell for cell in texts if plain_word(cell) not in unknown and not says_not_observed(cell)]
+            words = other_words(known, self.offer_word)
+            kind = (
+                f"is not known to mean no offer, and is not the only other outcome than '{self.offer_word}'; write no, "
+                f"leave it {self.empty} where unknown, or name it: --unknown-word WORD"
+            )
+        plain = {cell: plain_word(cell) for cell in dict.fromkeys(texts)}
+        for word, meant in ((self.offer_word, "an offer"), *((word, "unknown") for word in self.unknown_words)):
+            if word is not None and plain_word(word) not in plain.values():
+                problems.append(Problem(f"is no outcome there, so it cannot mean {meant}", None, self.name, word))
+        if self.offer_word is not None and plain_word(self.offer_word) in unknown:
+            problems.append(Problem("cannot mean an offer and unknown", None, self.name, self.offer_word))
+        offers = {cell: math.nan if word in unknown else self._offer(word, words) for cell, word in plain.items()}
+        for row, cell in enumerate(texts):
+            if (offer := offers[cell]) is None:
+                problems.append(Problem(kind, row + 1, self.name, cell))
+            else:
+                y[row] = offer
+        return y, problems
+
+    def _offer(self, word: str, unclear: Sequence[str]) -> float | None:
+        """Return 1 or 0; NaN where the word means unknown, None where nobody knows what it means."""
+        if self.offer_word is None:
+            offer = is_offer(word)
+            return math.nan if offer is None and says_not_observed(word) else offer
+        if word == plain_word(self.offer_word):
+            return True
+        if word in unclear:
+            return None
+        return math.nan if says_not_observed(word) else False

@@ -7,30 +7,30 @@ It exists only if it is valid, so nothing later checks again.
 from __future__ import annotations
 
 import hashlib
-import math
-import warnings
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from functools import cached_property, partial
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import Problem, RatingsError, RatingsWarning, nearest, shorten
-from predictor.ratings.catalogue import (
-    NOT_APPLICABLE,
-    ORIGIN,
-    RATINGS,
-    SIMULATED,
-    Catalogue,
-    ContextInput,
-    Signal,
+from predictor.errors import Problem, RatingsError, shorten
+from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
+from predictor.ratings.frames import cells_of, parse_once, with_index, words_of
+from predictor.ratings.outcomes import Outcomes
+from predictor.ratings.parsing import (
+    HINTS,
+    NOT_IN,
+    header_problems,
+    level_codes,
+    out_of_scale,
+    parse_context,
+    parse_levels,
+    parse_ratings,
+    unknown_column,
+    within_learned_ends,
 )
-from predictor.ratings.cells import mark_of, says_not_observed
-from predictor.ratings.outcomes import is_offer, other_words, plain_word
+from predictor.ratings.signals import NOT_APPLICABLE, ContextInput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,12 +38,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Cells = Sequence[Any] | NDArray[Any]
-
-HINTS, LONGEST = 100, 100  # a hint takes a millisecond: for so many unknown names at most, and of so many characters
-NOT_IN = "is not in the catalogue"
-_NOT_A_NUMBER = "is not a number; write one{other}, or leave it {empty} where it was not observed"
-_PLAIN = frozenset((int, float, str, bool))  # types of cells as JSON has them
-_OTHER = f" or '{NOT_APPLICABLE}'"
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +139,7 @@ class Ratings:
             for name in map(str, row):
                 if name not in known:
                     kind = unknown.get(name) or unknown.setdefault(
-                        name, _unknown(name, catalogue, hinted=len(unknown) < HINTS)
+                        name, unknown_column(name, catalogue, hinted=len(unknown) < HINTS)
                     )
                     problems.append(Problem(kind, number, found=name))
         present = dict.fromkeys(name for row in rows for name in row if name in known)
@@ -173,10 +167,10 @@ class Ratings:
         RatingsError
             With every problem of the table, and those passed in.
         """
-        found, known = [*problems, *_header(header, catalogue)], frozenset(catalogue.columns)
+        all_problems, known = [*problems, *header_problems(header, catalogue)], frozenset(catalogue.columns)
         columns = {name: [row[place] for row in rows] for place, name in enumerate(header) if name in known}
         how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words))
-        return cls._parse(columns, len(rows), catalogue, source, training, how, found)
+        return cls._parse(columns, len(rows), catalogue, source, training, how, all_problems)
 
     @classmethod
     def from_frame(
@@ -198,9 +192,9 @@ class Ratings:
         RatingsError
             With every problem of the frame.
         """
-        frame = _with_index(frame, catalogue)
+        frame = with_index(frame, catalogue)
         names = [str(name) for name in frame.columns]
-        problems = _header(names, catalogue)
+        problems = header_problems(names, catalogue)
         columns: dict[str, Cells] = {}
         for place, name in enumerate(names):
             series = frame.iloc[:, place]
@@ -208,7 +202,7 @@ class Ratings:
                 if series.dtype.kind in "iuf" and name in catalogue.names:  # an id may be too long for a float
                     columns[name] = series.to_numpy(np.float64, na_value=np.nan)
                 else:
-                    columns[name] = _each(series) if name in catalogue.names else _words(series)
+                    columns[name] = cells_of(series) if name in catalogue.names else words_of(series)
         how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words))
         return cls._parse(columns, len(frame), catalogue, source, training, how, problems)
 
@@ -233,17 +227,17 @@ class Ratings:
         problems += out_of_scale(values, catalogue, empty)
         y = np.full(n, np.nan)
         if catalogue.outcome in columns:
-            y, bad = _once(outcomes.parse, columns[catalogue.outcome])
+            y, bad = parse_once(outcomes.parse, columns[catalogue.outcome])
             problems += bad
         context: dict[str, NDArray[Any]] = {}
         for item in catalogue.inputs:
             if item.name in columns:
-                context[item.name], bad = _once(partial(parse_levels, item=item), columns[item.name])
+                context[item.name], bad = parse_once(partial(parse_levels, item=item), columns[item.name])
                 problems += bad
         for name in dict.fromkeys([*([catalogue.group] if catalogue.group else []), *catalogue.context]):
             if name in columns:
                 exact = training and name == catalogue.group
-                context[name], bad = _once(partial(_plain, name=name, exact=exact), columns[name])
+                context[name], bad = parse_once(partial(parse_context, name=name, exact=exact), columns[name])
                 problems += bad
         unknown = {problem.column or problem.found for problem in problems if problem.kind.startswith(NOT_IN)}
         if len(unknown) > max(3, 3 * len(columns)):  # not a slip in a name or two: another file altogether
@@ -276,11 +270,11 @@ class Ratings:
         return np.where(self.values < self.catalogue.ends[0], np.nan, self.values)
 
     def answers(self, row: int) -> dict[str, float | str]:
-        """Give the ratings of a row by signal, and "not applicable" in words; what was not observed is left out."""
-        found = zip(self.catalogue.signals, self.values[row].tolist(), strict=True)
+        """Return the ratings of a row by signal, and "not applicable" in words; what was not observed is left out."""
+        rated = zip(self.catalogue.signals, self.values[row].tolist(), strict=True)
         return {
             signal.name: NOT_APPLICABLE if value == signal.not_applicable_value else value
-            for signal, value in found
+            for signal, value in rated
             if value == value
         }
 
@@ -300,7 +294,7 @@ class Ratings:
         """Code a context input by the place of its word among the levels, NaN where it is not given."""
         if item.name not in self.columns:
             return np.full(len(self), np.nan)
-        return _coded(self.columns[item.name], item)
+        return level_codes(self.columns[item.name], item)
 
     @property
     def groups(self) -> NDArray[Any] | None:
@@ -340,143 +334,6 @@ class Ratings:
         return replace(self, values=self.values[chosen], y=self.y[chosen], columns=columns)
 
 
-def quick_row(record: Any, catalogue: Catalogue) -> list[float] | None:
-    """Take one mapping of plain numbers and words as it stands, which takes a tenth of the time of a full parse.
-
-    Returns
-    -------
-    list of float or None
-        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN where not observed. None
-        where anything is wrong or unusual: `Ratings.from_records` then says what, or finds a way to read it.
-
-    Examples
-    --------
-    >>> catalogue = Catalogue.shipped()
-    >>> quick_row({"goals_discussed": 4}, catalogue)[catalogue.names.index("goals_discussed")]
-    4
-    >>> quick_row({"goals_discussed": 9}, catalogue) is None
-    True
-    """
-    if not isinstance(record, dict):
-        return None
-    if RATINGS in record:
-        inner = record[RATINGS]
-        if not isinstance(inner, dict) or not record.keys().isdisjoint(inner):
-            return None
-        record = {**record, **inner}
-        del record[RATINGS]
-    places, codes, context = catalogue.lookup
-    row = [math.nan] * (len(places) + len(codes))
-    for name, cell in record.items():
-        if found := places.get(name):
-            place, low, high, signal = found
-            if cell is not None:
-                if type(cell) in (int, float) and low <= cell <= high:  # NaN is in no scale
-                    row[place] = cell
-                else:
-                    value = signal.reading(cell) if type(cell) in _PLAIN else None
-                    if value is None or value > high or (value < low and value != signal.not_applicable_value):
-                        return None
-                    row[place] = value
-        elif name in codes:
-            if cell is not None:
-                at = codes[name].get(cell) if type(cell) is str else None
-                if at is None:
-                    return None
-                row[at[0]] = at[1]
-        elif name not in context or not (cell is None or type(cell) is str):
-            return None
-    return row
-
-
-def columns_of(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:
-    """Check a frame as `Ratings.from_frame` does, but take its columns as they stand, without a copy.
-
-    Returns
-    -------
-    list of arrays of shape (n,)
-        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN where not observed.
-
-    Raises
-    ------
-    RatingsError
-        With every problem of the frame.
-    """
-    found = _quick_look(frame, catalogue)
-    if found is None:
-        ratings = Ratings.from_frame(frame, catalogue)  # says what is wrong and where, or finds a way to read it
-        return [*ratings.values.T, *(ratings.codes(item) for item in catalogue.inputs)]
-    unobserved = np.broadcast_to(np.nan, len(frame))
-    return [found.get(name, unobserved) for name in (*catalogue.names, *(item.name for item in catalogue.inputs))]
-
-
-def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] | None:
-    """Look at whole columns; None if anything is wrong, or is not plain numbers and words."""
-    frame = _with_index(frame, catalogue)
-    names = [str(name) for name in frame.columns]
-    if not len(frame) or _header(names, catalogue):
-        return None
-    scales = {signal.name: signal.scale for signal in catalogue.signals}
-    parse: dict[str, Callable[[Cells], tuple[NDArray[Any], list[Problem]]]] = {
-        catalogue.outcome: Outcomes(catalogue.outcome, "empty").parse,
-        **{item.name: partial(_codes, item=item) for item in catalogue.inputs},
-    }
-    found = {}
-    for name, (_, series) in zip(names, frame.items(), strict=True):
-        if scale := scales.get(name):
-            if not isinstance(series.dtype, np.dtype) or series.dtype.kind not in "iuf":
-                return None
-            values = series.to_numpy(np.float64)
-            # both are NaN, and neither below nor above anything, where the whole column is
-            if np.fmin.reduce(values) < scale.low or np.fmax.reduce(values) > scale.high:
-                return None
-        else:
-            values, problems = _once(parse.get(name) or partial(_plain, name=name), _words(series))
-            if problems:
-                return None
-        found[name] = values
-    return found
-
-
-def _with_index(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
-    """Turn named levels of the index that are columns of the catalogue into columns, as after `set_index`."""
-    levels = [name for name in frame.index.names if name in catalogue.columns and name not in frame.columns]
-    return frame.reset_index(level=levels) if levels else frame
-
-
-class _Repeated(list[Any]):
-    """A column of words, most of them many times: `self[at]` in each row, where the last of them is None."""
-
-    def __init__(self, words: Iterable[Any], at: NDArray[Any]) -> None:
-        super().__init__([*words, None])
-        self.at = at
-
-
-def _each(series: pd.Series[Any]) -> list[Any]:
-    narrow = series.dtype in (np.float16, np.float32)  # a series gives them as wider floats, which tell more apart
-    cells: Iterable[Any] = series.to_numpy() if narrow else series
-    return [None if empty else cell for cell, empty in zip(cells, series.isna(), strict=True)]
-
-
-def _words(series: pd.Series[Any]) -> list[Any]:
-    import pandas as pd
-
-    if isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype):
-        at, words = series.factorize()  # -1, the last, where there is none
-        return _Repeated(words, at)
-    return _each(series)
-
-
-def _once(
-    parse: Callable[[Cells], tuple[NDArray[Any], list[Problem]]], cells: Cells
-) -> tuple[NDArray[Any], list[Problem]]:
-    """Parse each word once; every row only where there is a problem, to name the row."""
-    if not isinstance(cells, _Repeated):
-        return parse(cells)
-    parsed, problems = parse(cells)
-    return parse([cells[at] for at in cells.at]) if problems else (parsed[cells.at], [])
-
-
 def _flat(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any]:
     if not isinstance(record, Mapping):
         problems.append(Problem("is not a mapping of signals to ratings", number, found=repr(record)))
@@ -495,258 +352,10 @@ def _flat(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any
     return {**outer, **inner}
 
 
-def _unknown(name: str, catalogue: Catalogue, *, hinted: bool = True) -> str:
-    hint = nearest(name, catalogue.columns) if hinted and len(name) <= LONGEST else ""
-    return f"{NOT_IN} '{catalogue.name}'" + (hint or "; its columns: predictor signals show")
-
-
-def _header(header: Sequence[str], catalogue: Catalogue) -> list[Problem]:
-    problems, known, unknown = [], frozenset(catalogue.columns), 0
-    for name, times in Counter(header).items():
-        if times > 1:
-            problems.append(Problem(f"stands {times:,} times in the header; keep one column", column=name))
-        if not name.strip():
-            problems.append(Problem("a column of the header has no name; name it or take it out"))
-        elif name not in known:
-            problems.append(Problem(_unknown(name, catalogue, hinted=unknown < HINTS), column=name))
-            unknown += 1
-    return problems
-
-
-def parse_ratings(cells: Cells, signal: Signal, empty: str) -> tuple[Floats, list[Problem]]:
-    """Turn cells of a signal's column into floats; NaN where not observed, and where a problem says why.
-
-    A number may be out of scale; see `out_of_scale`.
-
-    >>> signal = Signal("goals_discussed", "Goals", "all", not_observed=(99,), not_applicable=("n/a",))
-    >>> parse_ratings([4, "3,5", "4/5", "★★☆☆☆", "", "-", 99, "N/A", "four"], signal, "empty")[0]
-    array([4. , 3.5, 4. , 2. , nan, nan, nan, 0. , nan])
-    """
-    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
-        values = cells.astype(np.float64)
-        infinite = np.flatnonzero(np.isinf(values))
-        values[infinite] = np.nan
-        problems = [
-            Problem(_why_no_rating(cells[row], signal, empty), int(row) + 1, signal.name, str(cells[row]))
-            for row in infinite
-        ]
-        return decoded(values, signal.codes), problems
-    numbers, problems = [math.nan] * len(cells), list[Problem]()
-    known: dict[str, float | None] = {}  # files have few different words
-    whys: dict[str, str] = {}
-    for row, cell in enumerate(cells):
-        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-            continue
-        if isinstance(cell, str):
-            if cell not in known:
-                known[cell] = signal.meaning(cell)
-            number = known[cell]
-        elif isinstance(cell, bool | np.bool_):
-            number = signal.reading(bool(cell))
-        elif (number := _finite(cell)) is not None:
-            number = signal.codes.get(number, number)
-        if number is not None:
-            numbers[row] = number
-            continue
-        found = str(cell)
-        if found not in whys and len(whys) < HINTS:
-            whys[found] = _why_no_rating(cell, signal, empty, hinted=len(found) <= LONGEST)
-        why = whys.get(found) or _why_no_rating(cell, signal, empty, hinted=False)
-        problems.append(Problem(why, row + 1, signal.name, found))
-    return np.array(numbers), problems
-
-
-def decoded(values: Floats, codes: Mapping[float | str, float]) -> Floats:
-    """Put in place of codes what they mean, in an array that may be changed; words among the codes are passed over."""
-    given = values.copy() if codes else values
-    for code, meaning in codes.items():
-        if not isinstance(code, str):
-            values[given == code] = meaning
-    return values
-
-
-def _finite(cell: Any) -> float | None:
-    """Turn a number, other than true and false, into a finite float; None where it is none."""
-    if type(cell) not in (int, float) and (not isinstance(cell, Real | Decimal) or isinstance(cell, bool)):
-        return None
-    try:
-        number = float(cell)
-    except (OverflowError, ValueError):  # an integer too large for a float, or a decimal's signalling NaN
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _why_no_rating(cell: Any, signal: Signal, empty: str, *, hinted: bool = True) -> str:
-    other = _OTHER if signal.not_applicable else ""
-    if signal.levels:
-        hint = nearest(cell, signal.levels) if hinted and isinstance(cell, str) else ""
-        words = ", ".join(f"'{level}'" for level in signal.levels)
-        kind = f"is none of the levels; write {words}, or a number on {signal.scale}{other}"
-        return f"{kind}; leave it {empty} where it was not observed{hint}"
-    if isinstance(cell, bool | np.bool_):
-        return "is true or false, not a rating; write a number on the scale"
-    if isinstance(cell, str) and (mark := mark_of(cell)):
-        return f"is out of {mark.out_of:g}, and the scale is {signal.scale}; write a number on the scale"
-    if isinstance(cell, str) and mark_of(cell.replace(",", ".", 1)):
-        return "has a comma that may be one of thousands; write a point, as in 3.5"
-    return _NOT_A_NUMBER.format(other=other, empty=empty)
-
-
-def within_learned_ends(values: Floats, catalogue: Catalogue) -> Floats:
-    """Let ratings of shape (n, p) beyond ends that were only learned count as the end, and warn of it."""
-    if not catalogue.learned_ends:
-        return values
-    low, high = catalogue.ends
-    with np.errstate(invalid="ignore"):
-        outside = (values < low) | (values > high)
-    if not outside.any():
-        return values
-    warn_of_learned_ends([catalogue.signals[j] for j in np.flatnonzero(outside.any(axis=0)).tolist()])
-    return np.clip(values, low, high)
-
-
-def warn_of_learned_ends(signals: Sequence[Signal]) -> None:
-    """Warn that ratings of these signals are beyond what a model learned from."""
-    names = ", ".join(f"{shorten(signal.name)} ({signal.scale})" for signal in signals[:5])
-    more = f" and {len(signals) - 5:,} more" if len(signals) > 5 else ""
-    warnings.warn(
-        f"ratings beyond those learned from count as the nearest of them: {names}{more}; a catalogue says what the "
-        "scales are",
-        RatingsWarning,
-        stacklevel=3,
-    )
-
-
-def out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Problem]:
-    """Name the ratings of shape (n, p) that are neither on their scale nor "not applicable"."""
-    low, high = catalogue.ends
-    with np.errstate(invalid="ignore"):
-        outside = ((values < low) | (values > high)) & (values != catalogue.outside)
-    problems = []
-    for j, row in np.argwhere(outside.T).tolist() if outside.any() else ():
-        signal = catalogue.signals[j]
-        other = _OTHER if signal.not_applicable else ""
-        kind = f"is out of scale; write {signal.scale}{other}, or leave it {empty} where it was not observed"
-        problems.append(Problem(kind, row + 1, signal.name, f"{values[row, j]:.12g}"))
-    return problems
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """How outcomes are read.
-
-    Attributes
-    ----------
-    name
-        The column.
-    empty
-        How its format says that nothing is there, for messages.
-    offer_word
-        The outcome that means an offer, where it is an unusual word.
-    unknown_words
-        Outcomes that count as unknown.
-    """
-
-    name: str
-    empty: str
-    offer_word: str | None = None
-    unknown_words: tuple[str, ...] = ()
-
-    def parse(self, cells: Cells) -> tuple[Floats, list[Problem]]:
-        """Turn outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
-        y, problems, words = np.full(len(cells), np.nan), [], list[str]()
-        given = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
-        unknown = {plain_word(word) for word in self.unknown_words}
-        kind = (
-            f"is not an outcome; write yes or no (or 1 or 0), or leave it {self.empty} where unknown; where another "
-            "word means an offer, name it: --offer-word WORD; where it means unknown: --unknown-word WORD"
-        )
-        if self.offer_word is not None:
-            known = [cell for cell in given if plain_word(cell) not in unknown and not says_not_observed(cell)]
-            words = other_words(known, self.offer_word)
-            kind = (
-                f"is not known to mean no offer, and is not the only other outcome than '{self.offer_word}'; write no, "
-                f"leave it {self.empty} where unknown, or name it: --unknown-word WORD"
-            )
-        plain = {cell: plain_word(cell) for cell in dict.fromkeys(given)}
-        for word, meant in ((self.offer_word, "an offer"), *((word, "unknown") for word in self.unknown_words)):
-            if word is not None and plain_word(word) not in plain.values():
-                problems.append(Problem(f"is no outcome there, so it cannot mean {meant}", None, self.name, word))
-        if self.offer_word is not None and plain_word(self.offer_word) in unknown:
-            problems.append(Problem("cannot mean an offer and unknown", None, self.name, self.offer_word))
-        offers = {cell: math.nan if word in unknown else self._offer(word, words) for cell, word in plain.items()}
-        for row, cell in enumerate(given):
-            if (offer := offers[cell]) is None:
-                problems.append(Problem(kind, row + 1, self.name, cell))
-            else:
-                y[row] = offer
-        return y, problems
-
-    def _offer(self, word: str, unclear: Sequence[str]) -> float | None:
-        """Return 1 or 0; NaN where the word means unknown, None where nobody knows what it means."""
-        if self.offer_word is None:
-            offer = is_offer(word)
-            return math.nan if offer is None and says_not_observed(word) else offer
-        if word == plain_word(self.offer_word):
-            return True
-        if word in unclear:
-            return None
-        return math.nan if says_not_observed(word) else False
-
-
-def parse_levels(cells: Cells, item: ContextInput) -> tuple[NDArray[Any], list[Problem]]:
-    """Turn cells of an input into its levels; "" where not given, and where a problem says why.
-
-    >>> parse_levels([1, 2.0, "1.00", "n/a"], ContextInput("round", "Round", ("1", "2")))[0]
-    array(['1', '2', '1', ''], dtype=object)
-    """
-    words, problems = _plain(cells, item.name)
-    hints = dict[str, str]()
-    for row, word in enumerate(words):
-        level = item.level(word)
-        if level is None:
-            if word not in hints and len(hints) < HINTS and len(word) <= LONGEST:
-                hints[word] = nearest(word, item.levels)
-            kind = f"is none of {', '.join(item.levels)}{hints.get(word, '')}"
-            problems.append(Problem(kind, row + 1, item.name, word))
-        words[row] = level or ""
-    return words, problems
-
-
-def _codes(cells: Cells, item: ContextInput) -> tuple[Floats, list[Problem]]:
-    words, problems = parse_levels(cells, item)
-    return _coded(words, item), problems
-
-
-def _coded(words: NDArray[Any], item: ContextInput) -> Floats:
-    code = {level: float(place) for place, level in enumerate(item.levels)}
-    return np.array([code.get(word, np.nan) for word in words])
-
-
-def _plain(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDArray[Any], list[Problem]]:
-    """Turn context cells into text; an id read as 7.0 is the id 7.
-
-    Where ids must be `exact`, floats too large to tell neighbours apart are problems.
-    """
-    words, problems = np.full(len(cells), "", dtype=object), []
-    for row, cell in enumerate(cells):
-        real = isinstance(cell, float | np.floating)
-        if cell is None or (real and math.isnan(cell)):
-            continue
-        if isinstance(cell, Mapping | list | tuple | set):
-            problems.append(Problem("must be text or a number", row + 1, name, repr(cell)))
-        elif exact and real and abs(cell) >= 2 ** (np.finfo(type(cell)).nmant + 1):  # where n and n + 1 are one
-            kind = "is a decimal number too large to tell ids apart; write ids as whole numbers or as text"
-            problems.append(Problem(kind, row + 1, name, str(cell)))
-        else:
-            words[row] = (str(int(cell)) if real and cell.is_integer() else str(cell)).strip()
-    return words, problems
-
-
 def _untrainable(
     columns: Mapping[str, Cells], y: Floats, context: Mapping[str, NDArray[Any]], catalogue: Catalogue
 ) -> list[Problem]:
-    """Say what keeps ratings, otherwise valid, from being learned from."""
+    """Return what keeps ratings, otherwise valid, from being learned from."""
     problems = []
     if not any(name in columns for name in catalogue.names):
         problems.append(Problem(f"has no column of a signal of the catalogue '{catalogue.name}'"))

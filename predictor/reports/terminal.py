@@ -11,7 +11,8 @@ import click
 from predictor.errors import printable
 from predictor.model.prediction import Contribution, Prediction
 from predictor.model.subsets import subsets
-from predictor.ratings.catalogue import CONTEXT, NOT_APPLICABLE, Catalogue
+from predictor.ratings.catalogue import CONTEXT, Catalogue
+from predictor.ratings.signals import NOT_APPLICABLE
 
 if TYPE_CHECKING:
     from predictor.evaluation.importance import Importance

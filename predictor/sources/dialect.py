@@ -36,7 +36,7 @@ _TOO_LONG = (
 
 
 def encoding_of(content: bytes, *, whole: bool = True) -> str | None:
-    """Tell the encoding of text by its beginning; None where it is ASCII as far as it goes.
+    """Return the encoding of text by its beginning; None where it is ASCII as far as it goes.
 
     What is not marked as UTF-8 or UTF-16 is decided by its first letter beyond ASCII: UTF-8 where that is one, else
     Windows-1252, which spreadsheets write in Western Europe.
@@ -270,7 +270,7 @@ def header_of(text: str, source: str, most: int = MOST_COLUMNS) -> Header:
 
 
 def delimiter_of(head: str, *, whole: bool = True) -> str:
-    r"""Tell what parts the cells of a CSV file, by how it begins: comma, semicolon, tab or bar.
+    r"""Return what separates the cells of a CSV file, by how it begins: comma, semicolon, tab or bar.
 
     >>> delimiter_of('"Listening (1 = poor, 3 = mixed, 5 = good)";hired\r\n4;yes\r\n')
     ';'
@@ -327,17 +327,17 @@ def counts_rows(cells: Sequence[str]) -> bool:
 
 
 def too_many_columns(count: int, most: int) -> Problem:
-    """Say that there are more columns than are read."""
+    """Return the problem that there are more columns than are read."""
     return Problem(f"has {count:,} columns, of which at most {most:,} are read; is it a table of ratings?")
 
 
 def too_many_rows(most: int) -> Problem:
-    """Say that there are more rows than a page imports, the only door that counts them."""
+    """Return the problem that there are more rows than a page imports, the only input with a limit of rows."""
     return Problem(f"has more than {most:,} rows; a larger file is imported by: predictor journal import FILE")
 
 
 def in_words(error: csv.Error) -> str:
-    """Say what Python's csv module found."""
+    """Return what Python's csv module reports."""
     if "field limit" in str(error):
         return f"a cell has more than {LONGEST_CELL:,} characters; look for a quote that nothing closes"
     return str(error)

@@ -90,7 +90,7 @@ def read_ratings(
 
 
 def unknown_format(path: Path) -> RatingsError:
-    """Say which files are read."""
+    """Return the problem that a format is unknown, with those that are read."""
     if path.suffix.lower() in (".xls", ".xlsb", ".ods", ".numbers"):
         kind = "is a spreadsheet that is not read; save it as .xlsx or as CSV"
     else:
@@ -216,12 +216,12 @@ def parse_lines(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
         raise RatingsError(source, [Problem(_NOTHING)])
     for number, line in enumerate(lines, 1):
         try:
-            (record,), found = parse_json(line.encode(), source)
+            (record,), of_line = parse_json(line.encode(), source)
         except (RatingsError, ValueError):
             problems.append(Problem("is not one mapping in JSON; write one interview a line", number, found=line))
-            record, found = {}, []
+            record, of_line = {}, []
         records.append(record)
-        problems += [replace(problem, row=number) for problem in found]
+        problems += [replace(problem, row=number) for problem in of_line]
     return records, problems
 
 

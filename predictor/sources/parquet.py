@@ -1,4 +1,4 @@
-"""Parquet files that may be damaged, or made to take all memory: refused in words, in one place for every door."""
+"""Parquet files that may be damaged, or made to take all memory: refused with a message, in one place for all input."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def explained(source: str) -> Iterator[None]:
 
 
 def worded(schema: pa.Schema) -> list[str]:
-    """Name the columns of text."""
+    """Return the columns of text."""
     return [field.name for field in schema if is_text(field.type)]
 
 
@@ -65,8 +65,8 @@ def refuse_size(metadata: Any, source: str) -> None:
         If it has more than 500 million cells or 128 MB of words.
     """
     if metadata.num_rows * max(metadata.num_columns, 1) > MOST_CELLS:
-        found = f"{metadata.num_rows:,} rows of {metadata.num_columns:,} columns"
-        kind = f"has {found}, more than {MOST_CELLS:,} cells, which is the most that is read at once"
+        size = f"{metadata.num_rows:,} rows of {metadata.num_columns:,} columns"
+        kind = f"has {size}, more than {MOST_CELLS:,} cells, which is the most that is read at once"
         raise RatingsError(source, [Problem(f"{kind}; take a part of them, or score them with: predictor batch")])
     words = 0
     for group in map(metadata.row_group, range(metadata.num_row_groups)):

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import ConfigError, nearest
-from predictor.ratings.catalogue import SIMULATED, Catalogue, Signal
+from predictor.ratings.catalogue import SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
+from predictor.ratings.signals import Signal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,7 @@ CUTS = np.array([-1.95, -1.15, -0.25, 0.85]) * 1.05  # lenient: few 1s, most rat
 VERDICT = (0.0262, 1.1620, 0.111, 0.044)
 ORGANISATION, CHANCE = 0.35, 0.75  # what else decides: how the organisation hires; rivals, head-count and money
 
-HIDDEN = 0.10  # of outcomes; non-offers twice as often, for rejected people are told less (assumption, no source)
+HIDDEN = 0.10  # of outcomes; non-offers twice as often, since rejected people hear less (assumption, no source)
 LATE = 0.5  # of ratings move in mode "hindsight"
 DAYS = np.arange("2024-01-01", "2026-07-01", dtype="datetime64[D]").astype(str).astype(object)
 
@@ -184,7 +185,7 @@ def _check(n: int, seed: int, base_rate: float, mode: str) -> None:
 
 
 def _candidates(n: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Give each row a candidate with one to three interviews, 1.5 on average, and the interview's number."""
+    """Assign each row a candidate with one to three interviews, 1.5 on average, and the interview's number."""
     interviews = rng.choice([1, 2, 3], n, p=[0.6, 0.3, 0.1])
     candidate = np.repeat(np.arange(n), interviews)[:n]
     return candidate, np.arange(n) - (np.cumsum(interviews) - interviews)[candidate]

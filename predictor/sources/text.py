@@ -1,6 +1,6 @@
 """Tables of text, as CSV files and worksheets hold them: a header, and rows of cells.
 
-Every door reads them here, so that a file means the same to training, prediction, drafting and the journal; a batch,
+All input is read here, so that a file means the same to training, prediction, drafting and the journal; a batch,
 which reads CSV as a stream, takes encoding, delimiter and header from `dialect` as this does.
 """
 
@@ -140,7 +140,7 @@ def is_nameless(name: str) -> bool:
 
 
 def warn_of_labels(source: str) -> None:
-    """Say that the labels of the rows, such as pandas' index, are no column."""
+    """Warn that the labels of the rows, such as pandas' index, are no column."""
     kind = "the first column has no name and numbers the rows, so it was left out"
     warnings.warn(f"{source}: {kind}", RatingsWarning, stacklevel=3)
 

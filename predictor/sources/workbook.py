@@ -82,7 +82,7 @@ def read_rows(
 
 
 def _check(content: bytes, source: str) -> None:
-    """Refuse what is no workbook of now, or would be too large unpacked."""
+    """Refuse what is not a current workbook, or would be too large unpacked."""
     if content.startswith(_OLE):
         locked = _ENCRYPTED in content
         kind = "is protected by a password; save it without one"
@@ -100,8 +100,8 @@ def _check(content: bytes, source: str) -> None:
         kind = "is not an Excel workbook (.xlsx); save it as one from your spreadsheet program"
         raise RatingsError(source, [Problem(kind)])
     if size > MOST_BYTES:
-        found = f"has {size >> 20:,} MB unpacked, of which at most {MOST_BYTES >> 20:,} are read; save the sheet as CSV"
-        raise RatingsError(source, [Problem(found)])
+        kind = f"has {size >> 20:,} MB unpacked, of which at most {MOST_BYTES >> 20:,} are read; save the sheet as CSV"
+        raise RatingsError(source, [Problem(kind)])
 
 
 def _opened(content: bytes, source: str, sheet: str | None) -> tuple[Any, Any, list[str]]:

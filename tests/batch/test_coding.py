@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from predictor import OfferModel, Ratings
 from predictor.batch.coding import Coder
 from predictor.errors import RatingsError
-from predictor.ratings.catalogue import Scale
+from predictor.ratings.signals import Scale
 from predictor.sources.text import with_point
 
 SIGNAL, INPUT = "goals_discussed", "rater_role"
@@ -70,7 +70,8 @@ def door(model: OfferModel, rows: Sequence[Any]) -> list[tuple[float, float] | s
 def coded(model: OfferModel, batch: pa.RecordBatch, **how: bool) -> list[tuple[float, float] | str]:
     """What the coder makes of each row."""
     numbers = np.arange(len(batch)) * 2 + 7
-    codes, bad, problems = Coder(model, **how).code(batch, numbers)
+    codes, bad, explained = Coder(model, **how).code(batch, numbers)
+    problems = list(explained)
     values = model.blocks.all_values(codes)[:, [model.terms.index(SIGNAL), model.terms.index(INPUT)]]
     told = {number: sorted(f"{p.column} {p.found} {p.kind}" for p in problems if p.row == number) for number in numbers}
     return ["; ".join(told[number]) if wrong else tuple(row) for number, wrong, row in zip(numbers, bad, values.tolist(), strict=True)]  # type: ignore[misc]  # fmt: skip

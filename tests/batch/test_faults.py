@@ -214,6 +214,6 @@ def test_what_is_read_is_never_written_over(out: str, source: Path, tmp_path: Pa
     (tmp_path / "link").symlink_to(tmp_path / "in")
     before = digests(tmp_path / "in")
     for given in ("in", "link", "in/0.parquet") if out == "in/0.parquet" else ("in", "link"):
-        with pytest.raises(ConfigError, match="which it must not mix with; name another place"):
+        with pytest.raises(ConfigError, match="or inside it; name another place"):
             score_files(tmp_path / given, tmp_path / out, OfferModel.published())
     assert digests(tmp_path / "in") == before

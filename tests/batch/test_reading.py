@@ -13,7 +13,7 @@ import pytest
 from predictor import OfferModel
 from predictor.batch.running import score_files
 from predictor.batch.scoring import ScoringOptions
-from predictor.errors import PredictorError
+from predictor.errors import PredictorError, RatingsError
 
 MODEL = OfferModel.published()
 NAMES = ("goals_discussed", "mutual_rapport")
@@ -43,6 +43,19 @@ def parquet(**columns: object) -> bytes:
     return bytes(sink.getvalue())
 
 
+def parquet_of(words: list[str]) -> bytes:
+    sink = pa.BufferOutputStream()
+    ids = [str(number) for number in range(1, len(words) + 1)]
+    pq.write_table(pa.table({"id": ids, "goals_discussed": [4] * len(words), "mutual_rapport": words}), sink)
+    return bytes(sink.getvalue())
+
+
+def no_rows() -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pq.read_table(pa.py_buffer(parquet())).slice(0, 0), sink)
+    return bytes(sink.getvalue())
+
+
 REFUSED = {
     "nothing in it": ("a.csv", "", r"a\.csv: 1 problem.*the file is empty; it needs a header"),
     "too many cells": ("a.csv", HEADER + "a,1,2\nb,1,2,3\n", r"a\.csv: 1 of 2 rows cannot be used.*row 2: '4 cells' does not have the header's 3"),
@@ -51,6 +64,8 @@ REFUSED = {
     "not UTF-8": ("a.csv", (HEADER + "ä,1,2\nb,1,2\n").encode() + "ä,1,2\n".encode("cp1252"), r"a\.csv.*row 3: is not UTF-8"),
     "no text": ("a.csv", HEADER.encode("utf-16") + b"\x00\xd8,1,2\n", r"a\.csv.*is not UTF-8"),
     "a workbook by its bytes": ("a.csv", b"PK\x03\x04 and so on", r"a\.csv.*is an Excel workbook.*name it \.xlsx"),
+    "a header only": ("a.csv", HEADER, r"has no rows"),
+    "no rows of Parquet": ("a.parquet", no_rows(), r"has no rows"),
     "blank lines": ("a.jsonl", "\n \n\n", r"a\.jsonl.*has no rows"),
     "out of scale": ("a.csv", HEADER + "a,1,2\nb,0,2\n", r"a\.csv.*row 2, goals_discussed: '0' is out of scale; write 1 to 5"),
     "misspelled": ("a.csv", HEADER.replace("mutual", "mutal"), r"mutual_rapport: is missing in .*a\.csv; did you mean 'mutal_rapport'"),
@@ -71,7 +86,7 @@ REFUSED = {
     "unknown word": ("a.parquet", parquet(rater_role=["observer", "boss"]), r"a\.parquet.*row 2, rater_role: 'boss' is none of interviewer"),
     "unknown ending": ("a.xls", b"PK", r"a\.xls: has none of the endings"),
     "no workbook": ("a.xlsx", b"PK", r"a\.xlsx.*is not an Excel workbook"),
-    "a folder that rates": ("mutual_rapport=4/a.csv", HEADER, r"is told by the name of a folder"),
+    "a folder that rates": ("mutual_rapport=4/a.csv", HEADER, r"is in the name of a folder"),
 }  # fmt: skip
 
 
@@ -95,6 +110,36 @@ def test_one_file_of_many_is_named(tmp_path: Path) -> None:
     assert f"rater_role: is missing in {tmp_path / 'in' / 'a.csv'}, though" in str(refused.value)
 
 
+@pytest.mark.parametrize("out", ["out.csv", "out"])
+def test_a_file_of_several_may_have_no_rows_but_not_all(out: str, tmp_path: Path) -> None:
+    write(write(tmp_path, "a.csv", HEADER + "a,1,2\n"), "b.csv", HEADER)
+    assert score_files(tmp_path / "in", tmp_path / out, MODEL, options=OPTIONS).rows == 1
+    write(tmp_path, "a.csv", HEADER)
+    with pytest.raises(PredictorError, match="has no rows"):
+        score_files(tmp_path / "in", tmp_path / f"no-{out}", MODEL, options=OPTIONS)
+    assert not [path for path in tmp_path.rglob("no-out*/*") if path.suffix == ".csv"]
+    assert not (tmp_path / "no-out.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_many_bad_rows_are_counted_and_each_is_explained_only_where_set_aside(name: str, tmp_path: Path) -> None:
+    words = [f"neither {number:05} nor a rating" for number in range(3000)]
+    words[7] = "4"
+    rows = [f"{number},4,{word}\n" for number, word in enumerate(words, 1)]
+    content = parquet_of(words) if name.endswith("parquet") else HEADER + "".join(rows)
+    write(tmp_path, name, content)
+    with pytest.raises(RatingsError, match="2,999 of 3,000 rows cannot be used") as refused:
+        score(tmp_path)
+    assert [problem.row for problem in refused.value.problems] == [row for row in range(1, 1002) if row != 8]
+    assert score(tmp_path, bad_rows=tmp_path / "bad.jsonl") == ["8"]
+    aside = [json.loads(line) for line in (tmp_path / "bad.jsonl").read_text().splitlines()]
+    assert [row["row"] for row in aside] == [row for row in range(1, 3001) if row != 8]
+    for row in aside:
+        (problem,), word = row["problems"], words[row["row"] - 1]
+        assert problem.startswith(f"mutual_rapport '{word}' is not a number")
+        assert json.loads(row["data"])["mutual_rapport"] == word
+
+
 def test_files_that_would_become_one_are_refused(tmp_path: Path) -> None:
     write(write(tmp_path, "a.jsonl", "{}\n"), "a.ndjson", "{}\n")
     with pytest.raises(PredictorError, match=r"a\.jsonl and .*a\.ndjson would become one file, a; rename one"):
@@ -114,7 +159,6 @@ def test_links_to_folders_are_not_passed_over(tmp_path: Path) -> None:
         (HEADER + "a,1,2\n\nc,1,2", ["a", "", "c"]),  # a blank row between others is one, as everywhere
         (HEADER + 'a,1,2\n5" disk,1,2\n', ["a", '5"" disk']),
         ('"id","note",goals_discussed,mutual_rapport,\na,"one\ntwo ""x""",1,2,\nb,,1,2,\n', ["a", "b"]),
-        (HEADER, []),
     ],
 )
 def test_spreadsheets(content: str, ids: list[str], tmp_path: Path) -> None:

@@ -28,9 +28,13 @@ from hypothesis import strategies as st
 
 from predictor import Catalogue, OfferModel, TrainingConfig, simulate_interviews
 from predictor.errors import FrozenError, JournalError, NoEntryError, RatingsError
+from predictor.journal import entry as entry_module
+from predictor.journal import file as file_module
+from predictor.journal import schema
 from predictor.journal import store as module
 from predictor.journal.entry import OUTCOMES, Entry, Estimate, new_id
-from predictor.journal.store import VERSION, Journal
+from predictor.journal.schema import VERSION
+from predictor.journal.store import Journal
 from predictor.pipeline.run import Present, train_on_journal
 from predictor.sources.files import write_csv
 from predictor.training.comparison import FEWEST
@@ -54,7 +58,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Set the clock of the journal to so many days after the first."""
 
     def turn(days: int) -> None:
-        monkeypatch.setattr(module, "now", lambda: datetime(2026, 5, 1, 12, tzinfo=UTC) + timedelta(days))
+        for part in (module, entry_module):
+            monkeypatch.setattr(part, "now", lambda: datetime(2026, 5, 1, 12, tzinfo=UTC) + timedelta(days))
 
     turn(0)
     return turn
@@ -75,9 +80,9 @@ def entries(draw: st.DrawFn) -> Entry:
 
 
 def insert(journal: Journal, *kept: Entry) -> None:
-    with journal._open(write=True) as file:
+    with journal._file.open(write=True) as file:
         for entry in kept:
-            module._insert(file, entry)
+            schema.insert(file, entry)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -298,7 +303,7 @@ def test_deleted_for_good_also_where_another_tool_has_set_a_write_ahead_log(jour
     with contextlib.closing(sqlite3.connect(journal.path)) as other:
         other.execute("SELECT * FROM entries").fetchone()
         with pytest.MonkeyPatch.context() as patch, pytest.raises(JournalError, match="another program has held it"):
-            patch.setattr(module, "WAIT", 0.05)
+            patch.setattr(file_module, "WAIT", 0.05)
             journal.delete(ids[-1])
     assert journal.get(ids[-1])  # not half deleted
     journal.edit(ids[-1], note="OTHER")
@@ -434,8 +439,8 @@ def test_spoilt_files_are_refused_and_left_as_they_are(tmp_path: Path, spoil: Ca
 def test_for_the_owner_only_and_never_made_twice(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
     journal.add("kept", {})
-    with journal._open(write=True), pytest.raises(JournalError, match="another program has held it"):
-        monkeypatch.setattr(module, "WAIT", 0.05)
+    with journal._file.open(write=True), pytest.raises(JournalError, match="another program has held it"):
+        monkeypatch.setattr(file_module, "WAIT", 0.05)
         journal.add("late", {})
     journal.path.unlink()
     with pytest.raises(JournalError, match="no such file; it was there before"):
@@ -470,7 +475,7 @@ def test_a_deletion_without_room_to_rebuild_the_file_says_what_is_done(journal: 
 
 def test_bad_entries_are_refused_with_every_problem(journal: Journal) -> None:
     with pytest.raises(RatingsError) as told:
-        journal.add("x", {GOALS: 9, RAPPORT: "4", "goal": 1}, rater_role="boss")
+        journal.add("x", {GOALS: 9, RAPPORT: "four", "goal": 1}, rater_role="boss")
     assert len(told.value.problems) == 4
     with pytest.raises(JournalError, match=r"title has 201 characters.*note has a character that UTF-8 cannot hold"):
         journal.add("x" * 201, {}, note="\ud800")

@@ -28,7 +28,7 @@ from predictor.learning.regression import INTERCEPT_PRECISION
 from predictor.model.data import Triple
 from predictor.model.factors import Completion
 from predictor.model.tables import Grid
-from predictor.ratings.catalogue import Signal
+from predictor.ratings.signals import Signal
 
 
 @parametrize_with_checks([OfferClassifier()])

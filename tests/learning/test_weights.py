@@ -12,7 +12,7 @@ import pytest
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, simulate_interviews
 from predictor.learning.published import published_prior
 from predictor.model.tables import quantile, uneven_knots
-from predictor.ratings.catalogue import Signal
+from predictor.ratings.signals import Signal
 
 
 def _rows(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from predictor import Catalogue, OfferModel, Prediction, Ratings, what_would_cha
 from predictor.errors import ConfigError
 from predictor.model.data import Pair, TypicalRange
 from predictor.model.partial import Gaps
-from predictor.ratings.catalogue import ContextInput, Scale, Signal
+from predictor.ratings.signals import ContextInput, Scale, Signal
 
 OWN = ("a", "b", "c")
 SMALL = Catalogue(

@@ -15,7 +15,7 @@ from predictor import Catalogue, OfferClassifier
 from predictor.errors import CatalogueError
 from predictor.model.fused import Blocks
 from predictor.model.tables import Grid, PairTables, Tables
-from predictor.ratings.catalogue import Scale
+from predictor.ratings.signals import Scale
 
 GRID = Grid(
     low=np.array([1.0, 0.0, -3.0]),

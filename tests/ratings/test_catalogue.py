@@ -9,7 +9,7 @@ import pytest
 
 from predictor import Catalogue
 from predictor.errors import CatalogueError
-from predictor.ratings.catalogue import SIDES, Scale
+from predictor.ratings.signals import SIDES, Scale
 
 
 def test_the_shipped_catalogue(catalogue: Catalogue) -> None:

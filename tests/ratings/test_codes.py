@@ -28,8 +28,9 @@ from predictor.evaluation.data_quality import data_quality
 from predictor.journal.store import Journal
 from predictor.model.changes import what_would_change
 from predictor.model.data import mean_and_spread
-from predictor.ratings.catalogue import NOT_APPLICABLE
-from predictor.ratings.ratings import columns_of, parse_ratings, quick_row
+from predictor.ratings.parsing import parse_ratings
+from predictor.ratings.records import columns_of, parse_record_fast
+from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.sources.files import read_ratings, write_csv
@@ -98,7 +99,7 @@ def test_every_door_gives_the_same_values(cells: list[tuple[Any, ...]]) -> None:
     expected, names = meant(cells), CATALOGUE.names
     records = [dict(zip(names, row, strict=True)) for row in cells]
     equal(Ratings.from_records(records, CATALOGUE).values, expected)
-    equal([quick_row(record, CATALOGUE)[:5] for record in records], expected)  # type: ignore[index]
+    equal([parse_record_fast(record, CATALOGUE)[:5] for record in records], expected)  # type: ignore[index]
     text = [["" if cell is None else f"{cell}" for cell in row] for row in cells]
     equal(Ratings.from_text(names, text, CATALOGUE).values, expected)
     frame = pd.DataFrame(dict(zip(names, zip(*cells, strict=True), strict=True)), dtype=object)
@@ -132,7 +133,7 @@ def test_ratings_survive_files_and_frames(cells: list[tuple[Any, ...]], tmp_path
     ],
 )
 def test_what_is_no_code_is_refused(column: str, cell: Any, says: str) -> None:
-    assert quick_row({column: cell}, CATALOGUE) is None
+    assert parse_record_fast({column: cell}, CATALOGUE) is None
     with pytest.raises(RatingsError, match=says) as error:
         Ratings.from_records([{column: cell}], CATALOGUE)
     assert error.value.problems[0].column == column

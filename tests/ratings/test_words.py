@@ -24,7 +24,7 @@ from predictor.batch.coding import Coder
 from predictor.errors import CatalogueError, RatingsError
 from predictor.journal.store import Journal
 from predictor.ratings.cells import NOT_OBSERVED
-from predictor.ratings.ratings import columns_of, quick_row
+from predictor.ratings.records import columns_of, parse_record_fast
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.sources.drafting.write import draft_catalogue
@@ -97,7 +97,7 @@ def test_every_door_reads_the_same() -> None:
     frame = pd.DataFrame(rows(), dtype=object)
     for found in (
         Ratings.from_records(rows(), CATALOGUE).values,
-        [quick_row(row, CATALOGUE)[: len(names)] for row in rows()],  # type: ignore[index]
+        [parse_record_fast(row, CATALOGUE)[: len(names)] for row in rows()],  # type: ignore[index]
         Ratings.from_text(names, text, CATALOGUE).values,
         Ratings.from_frame(frame, CATALOGUE).values,
         np.column_stack(columns_of(frame, CATALOGUE))[:, : len(names)],
@@ -119,7 +119,7 @@ def test_words_for_not_observed(word: str) -> None:
 @pytest.mark.parametrize("name", BAD)
 def test_unknown_words_are_refused_with_the_levels(name: str) -> None:
     word, says = BAD[name]
-    assert quick_row({name: word}, CATALOGUE) is None
+    assert parse_record_fast({name: word}, CATALOGUE) is None
     for refuse in (
         lambda: Ratings.from_records([{}, {name: word}], CATALOGUE),
         lambda: Ratings.from_text([name], [[""], [word]], CATALOGUE),
@@ -204,7 +204,7 @@ def test_levels_of_an_input_in_columns_of_numbers(model: OfferModel, cells: pa.A
 
 
 def test_truth_values_are_levels_where_the_catalogue_says_so(model: OfferModel) -> None:
-    assert quick_row({"degree": True}, CATALOGUE)[7] == 2  # type: ignore[index]
+    assert parse_record_fast({"degree": True}, CATALOGUE)[7] == 2  # type: ignore[index]
     coded, bad, _ = Coder(model).code(pa.record_batch({"degree": pa.array([True, False, None])}), np.arange(3))
     np.testing.assert_array_equal(model.blocks.all_values(coded)[:, 7], [2, 1, np.nan])
     assert not bad.any()

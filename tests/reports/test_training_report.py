@@ -12,7 +12,7 @@ import pytest
 
 from predictor import Catalogue, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.model.data import Pair
-from predictor.ratings.catalogue import Scale, Signal
+from predictor.ratings.signals import Scale, Signal
 from predictor.reports.training_report import SCRIPT, render_report, save_report
 
 if TYPE_CHECKING:

@@ -15,7 +15,9 @@ from starlette.testclient import TestClient
 
 from predictor.journal.entry import Entry, new_id
 from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
-from predictor.journal.store import Journal, _insert
+from predictor.journal.file import JournalFile
+from predictor.journal.schema import insert
+from predictor.journal.store import Journal
 from predictor.model.offer_model import PUBLISHED
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
@@ -44,9 +46,9 @@ def upload(client: TestClient, content: bytes) -> httpx.Response:
 
 def keep(app: FastAPI, count: int) -> None:
     journal: Journal = app.state.journal
-    with journal._open(write=True) as file:
+    with journal._file.open(write=True) as file:
         for number in range(count):
-            _insert(file, Entry(new_id(), f"Number {number}", note="x" * 100))
+            insert(file, Entry(new_id(), f"Number {number}", note="x" * 100))
 
 
 UPLOADS = {
@@ -128,14 +130,14 @@ def test_the_file_is_read_whole_when_the_server_starts_and_not_for_each_request(
 ) -> None:
     keep(app, 60)
     asked: list[str] = []
-    connect = Journal._connect
+    connect = JournalFile._connect
 
-    def traced(journal: Journal) -> sqlite3.Connection:
-        connection = connect(journal)
+    def traced(file: JournalFile) -> sqlite3.Connection:
+        connection = connect(file)
         connection.set_trace_callback(asked.append)
         return connection
 
-    monkeypatch.setattr(Journal, "_connect", traced)
+    monkeypatch.setattr(JournalFile, "_connect", traced)
     for path in ("/journal", "/calibration", "/train", "/train/progress", "/journal/export.csv"):
         before = len(asked)
         assert client.get(path).status_code == 200

@@ -81,7 +81,7 @@ def test_ids_that_became_floats(dtype: str) -> None:
     limit = 2 ** (24 if "32" in dtype else 53)
     for ids in ([7 * BIG, 8 * BIG], [limit, limit + 1]):
         frame["candidate_id"] = pd.Series(ids).astype(dtype)
-        with pytest.raises(RatingsError, match="too large to tell ids apart"):
+        with pytest.raises(RatingsError, match="too large to distinguish ids"):
             Ratings.from_frame(frame, Catalogue.shipped(), training=True)
     frame["candidate_id"] = pd.Series([limit - 1, limit - 2]).astype(dtype)
     known = Ratings.from_frame(frame, Catalogue.shipped(), training=True)

@@ -63,7 +63,8 @@ from predictor import OfferModel
 from predictor.atomic import write_bytes
 from predictor.errors import JournalError
 from predictor.journal.entry import OUTCOMES, Entry
-from predictor.journal.store import VERSION, Journal
+from predictor.journal.schema import VERSION
+from predictor.journal.store import Journal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "experiments/benchmark"))
 from load import answers, free_port, request, started, until

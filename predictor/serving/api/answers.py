@@ -13,7 +13,7 @@ from starlette.responses import Response
 from predictor.errors import PredictorError, Problem, RatingsError, plural, shorten
 from predictor.model.offer_model import OfferModel
 from predictor.model.prediction import Prediction
-from predictor.ratings.ratings import NOT_IN
+from predictor.ratings.parsing import NOT_IN
 
 SHOWN = 80  # characters of what was found
 

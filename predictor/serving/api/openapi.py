@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from predictor.ratings.catalogue import RATINGS, SIDES, Catalogue, Signal
+from predictor.ratings.catalogue import RATINGS, Catalogue
 from predictor.ratings.cells import NOT_OBSERVED
 from predictor.ratings.outcomes import NO_OFFER, OFFER
+from predictor.ratings.signals import SIDES, Signal
 from predictor.serving.settings import Settings
 
 Schema = dict[str, Any]

@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 
 from predictor.model.offer_model import OfferModel
-from predictor.ratings.catalogue import NOT_APPLICABLE
+from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
 from predictor.serving.security import check_csrf
 

@@ -13,7 +13,7 @@ from predictor.journal.entry import OUTCOMES, ROLE, TOLD, Entry, Estimate, day_o
 from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
-from predictor.ratings.catalogue import NOT_APPLICABLE
+from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web import views
 from predictor.serving.web.forms import Form, Rated, day, text

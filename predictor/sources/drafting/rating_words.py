@@ -91,8 +91,8 @@ def levels_of(words: Sequence[str]) -> Levels | None:
     no, yes = ([by_key[key] for key in by_key if key in {*map(word_key, known)}] for known in (_NO, _YES))
     if len(words) == 2 and len(no) == len(yes) == 1:
         return Levels((*no, *yes), (1.0, 2.0), "either", "no, then yes")
-    if found := _known(words):
-        scale, known = found
+    if order := _known(words):
+        scale, known = order
         way = ("higher", "worst to best") if scale.directed else ("either", "low to high")
         return Levels(known, tuple(map(float, range(1, len(known) + 1))), *way, sure=scale.sure)
     return None
@@ -114,9 +114,9 @@ def direction_of(words: Sequence[str]) -> int:
     keys = [word_key(word) for word in words]
     for scale, places in zip(SCALES, _PLACES, strict=True):
         if scale.directed and len(keys) > 1 and all(key in places for key in keys):
-            found = [places[key] for key in keys]
-            if found in (sorted({*found}), sorted({*found}, reverse=True)):
-                return 1 if found[0] < found[-1] else -1
+            order = [places[key] for key in keys]
+            if order in (sorted({*order}), sorted({*order}, reverse=True)):
+                return 1 if order[0] < order[-1] else -1
     return 0
 
 

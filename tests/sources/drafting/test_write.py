@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from predictor.errors import CatalogueError, RatingsError
-from predictor.ratings.catalogue import Catalogue, Scale
+from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
+from predictor.ratings.signals import Scale
 from predictor.sources.drafting.write import draft_catalogue
 from predictor.sources.files import read_ratings, write_csv
 

@@ -1,0 +1,256 @@
+"""JSON Lines as record batches: at once where all lines are plain, line by line where they are not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.json
+
+from predictor.batch.parts import JSONL, STANDARD, Part, name_of
+from predictor.batch.rows import BYTES, Broken, Read, opened
+from predictor.errors import Problem, RatingsError, nearest
+from predictor.model.offer_model import OfferModel
+from predictor.ratings.catalogue import RATINGS
+from predictor.ratings.ratings import Ratings
+from predictor.sources.files import parse_json
+
+LONGEST = 64 << 20  # bytes of a line of JSON
+HEAD = 1000  # lines of JSON that decide the types of what is kept
+BOM = b"\xef\xbb\xbf"
+
+
+def read_json_lines(
+    part: Part, model: OfferModel, keep: Sequence[str], as_json: Collection[str] | None
+) -> Iterator[Read]:
+    """Read JSON Lines, each flat or with its ratings under "ratings"."""
+    if as_json is None:
+        as_json = mixed_columns([part], keep)
+    stream, done = opened(part)
+    with stream:
+        rest, first, schema, blank = stream.read(len(BOM)).removeprefix(BOM), 1, None, True
+        while more := stream.read(BYTES):
+            block, newline, rest = (rest + more).rpartition(b"\n")
+            lines = block.splitlines() if newline else []
+            blank = blank and not block.strip()
+            if lines and not blank:
+                schema = schema or _schema(lines, part, model, keep, as_json)
+                yield replace(_lines(lines, first, schema, model, name_of(part)), done=done())
+            elif len(rest) > LONGEST:
+                raise RatingsError(name_of(part), [Problem("is longer than 64 MB; write one interview a line", first)])
+            first += len(lines)
+        lines = rest.splitlines()
+        if blank and not rest.strip():
+            raise RatingsError(name_of(part), [Problem("has no rows, or blank lines only; write one interview a line")])
+        schema = schema or _schema(lines, part, model, keep, as_json)
+        yield _lines(lines, first, schema, model, name_of(part))
+
+
+def mixed_columns(parts: Iterable[Part], keep: Sequence[str]) -> frozenset[str]:
+    """Return columns of JSON Lines that no one type holds: now a number, now a word, or a number beyond 64 bits.
+
+    Files are looked through whole, since an id may become a word in the last line. What looks like such a column inside
+    of a text is harmless: a column of JSON holds everything. Standard input is read only once; there the first lines
+    decide.
+    """
+    patterns, kinds = _patterns(keep), dict[str, set[str]]()
+    for part in parts:
+        if not keep or part.form.format != JSONL or str(part.path) == STANDARD:
+            continue
+        stream, _ = opened(part)
+        rest = b""
+        with stream:
+            while len(rest) <= LONGEST and (more := stream.read(BYTES)):  # reading says what is too long
+                block, _, rest = (rest + more).rpartition(b"\n")
+                for name, seen in _kinds(block, patterns).items():
+                    kinds.setdefault(name, set()).update(seen)
+        for name, seen in _kinds(rest, patterns).items():
+            kinds.setdefault(name, set()).update(seen)
+    return _mixed(kinds)
+
+
+def _schema(
+    lines: Sequence[bytes], part: Part, model: OfferModel, keep: Sequence[str], as_json: Collection[str]
+) -> pa.Schema:
+    """Choose types: of ratings floats, of inputs text, and of what is kept what the first lines have."""
+    head: list[dict[str, Any]] = []
+    for line in lines[:HEAD]:
+        with contextlib.suppress(ValueError, RecursionError):
+            head += [row] if isinstance(row := json.loads(line), dict) else []
+    there = {key for row in head for key in (*row, *(row[RATINGS] if isinstance(row.get(RATINGS), dict) else ()))}
+    constants = {name for name, _ in part.constants} - there
+    kinds = {name: _kind([row.get(name) for row in head]) for name in keep}
+    if str(part.path) == STANDARD:
+        as_json = _mixed(_kinds(b"\n".join(lines), _patterns(keep)))
+    kinds |= {name: pa.json_() for name in as_json}
+    problems = []
+    for name in dict.fromkeys((*model.terms, *keep)) if head else ():
+        hint = nearest(name, there.difference(model.terms, keep))
+        if name not in there | constants and (hint or name in keep):
+            problems.append(Problem(f"is in none of the first {len(head):,} lines{hint}", column=name))
+        elif pa.types.is_nested(kinds.get(name, pa.null())):
+            problems.append(Problem("is a list or a mapping, which cannot be kept", column=name))
+    if problems:
+        raise RatingsError(name_of(part), problems)
+    signals = [(name, pa.float64()) for name in model.signals]
+    words = [(item.name, pa.string()) for item in model.catalogue.inputs]
+    kept = [(name, kind) for name, kind in kinds.items() if name not in model.terms]
+    flat = [(name, kind) for name, kind in (*signals, *words, *kept) if name not in constants]
+    return pa.schema([*flat, (RATINGS, pa.struct([*signals, *words]))])
+
+
+def _patterns(keep: Sequence[str]) -> dict[str, re.Pattern[bytes]]:
+    keys = {name: re.escape(json.dumps(name, ensure_ascii=False).encode()) for name in keep}
+    # Ordinary whole numbers have no further mark, so that few different matches are left.
+    cell = rb"(?:\d{1,18}(?=[\s,}\]])|([\"tfn{\[]|[^\s,}\]]+))"
+    return {name: re.compile(rb"%s\s*:\s*" % key + cell) for name, key in keys.items()}
+
+
+def _kinds(lines: bytes, patterns: Mapping[str, re.Pattern[bytes]]) -> dict[str, set[str]]:
+    """Return what kinds of values columns have."""
+    return {name: {*map(_json_kind, {*pattern.findall(lines)})} - {"null"} for name, pattern in patterns.items()}
+
+
+def _mixed(kinds: Mapping[str, set[str]]) -> frozenset[str]:
+    apart = {name: seen for name, seen in kinds.items() if "nested" not in seen}  # which cannot be kept
+    return frozenset(name for name, seen in apart.items() if len(seen) > 1 or "large" in seen)
+
+
+def _json_kind(token: bytes) -> str:
+    if not token:
+        return "whole"
+    if token in b'"tfn[{':
+        return {b'"': "text", b"t": "truth", b"f": "truth", b"n": "null"}.get(token, "nested")
+    if not re.fullmatch(rb"-?\d+", token):
+        return "decimal"
+    return "whole" if -(2**63) <= int(token[:40]) < 2**63 else "large"
+
+
+def _kind(cells: Sequence[Any]) -> pa.DataType:
+    """Return what type cells have; where they have several, the first cell decides."""
+    for some in (cells, next(([cell] for cell in cells if cell is not None), [])):
+        with contextlib.suppress(pa.ArrowException, ValueError, OverflowError):
+            kind = pa.array(some).type
+            return pa.string() if pa.types.is_null(kind) else kind
+    return pa.string()
+
+
+def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferModel, source: str) -> Read:
+    """Read lines at once; where that fails, look at each by itself, and set aside those that cannot be used."""
+    rows, broken = [number for number, line in enumerate(lines) if line.strip()], list[Broken]()
+    try:
+        if any(isinstance(kind, pa.JsonType) for kind in schema.types):
+            raise pa.ArrowInvalid("a column of JSON")
+        batch = _parse([lines[row] for row in rows], schema, model)
+    except pa.ArrowInvalid:
+        known: dict[tuple[str, str | bool], float | None] = {}
+        plain = [_plain(line, schema, model, known) for line in lines]
+        try:
+            batch = _parse([plain[row] for row in rows], schema, model)
+        except pa.ArrowInvalid:
+            for row in rows:
+                if problems := _wrong(lines[row], plain[row], schema, model, source):
+                    problems = tuple(replace(problem, row=first + row) for problem in problems)
+                    broken.append(Broken(first + row, problems, lines[row].decode(errors="replace")))
+            wrong = {item.row for item in broken}
+            rows = [row for row in rows if first + row not in wrong]
+            batch = _parse([plain[row] for row in rows], schema, model)
+    return Read(batch, np.array(rows, dtype=np.int64) + first, tuple(broken), 1.0)
+
+
+def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.RecordBatch:
+    """Parse lines, one interview each, as strictly as one interview alone is parsed."""
+    if not lines:
+        return pa.RecordBatch.from_pylist([], schema).drop_columns([RATINGS])
+    content = b"\n".join(lines) + b"\n"
+    if any(line.lstrip()[:1] != b"{" for line in lines):
+        raise pa.ArrowInvalid("a line is not a mapping")
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        raise pa.ArrowInvalid("is not UTF-8 text") from None
+    texts = [field.with_type(pa.string()) if isinstance(field.type, pa.JsonType) else field for field in schema]
+    table = pa.json.read_json(
+        pa.BufferReader(content),
+        pa.json.ReadOptions(use_threads=False, block_size=len(content) + 1),
+        pa.json.ParseOptions(explicit_schema=pa.schema(texts), unexpected_field_behavior="ignore"),
+    )
+    if len(table) != len(lines):
+        raise pa.ArrowInvalid("a line is not one mapping")
+    batch = table.combine_chunks().to_batches()[0]
+    apart = batch.column(RATINGS)
+    for name in model.terms:
+        inside = apart.field(name) if apart.null_count < len(apart) else None
+        if inside is not None and name in batch.schema.names:
+            flat = batch.column(name)
+            if pc.any(pc.and_(flat.is_valid(), inside.is_valid())).as_py():
+                raise pa.ArrowInvalid("a rating is given twice")
+            batch = batch.set_column(batch.schema.get_field_index(name), name, pc.coalesce(flat, inside))
+    for field in schema:
+        if isinstance(field.type, pa.JsonType):
+            made = pa.ExtensionArray.from_storage(field.type, batch.column(field.name))
+            batch = batch.set_column(batch.schema.get_field_index(field.name), field.name, made)
+    return batch.drop_columns([RATINGS])
+
+
+def _plain(
+    line: bytes, schema: pa.Schema, model: OfferModel, known: dict[tuple[str, str | bool], float | None]
+) -> bytes:
+    """Write ratings as numbers, inputs as their levels and columns of JSON as its text, as far as they mean something.
+
+    Arrow reads a column of JSON Lines as one type. `known` collects what cells of signals mean, by name and cell.
+    """
+    try:
+        (record,), problems = parse_json(line, "")
+    except (RatingsError, ValueError):
+        return line
+    if problems or not isinstance(record, dict):
+        return line
+    for part in (record, record.get(RATINGS)):
+        if not isinstance(part, dict):
+            continue
+        for signal in model.catalogue.signals:
+            cell = part.get(signal.name)
+            if not isinstance(cell, str | bool):
+                continue
+            if (key := (signal.name, cell)) not in known:
+                known[key] = signal.reading(cell)
+            if (rating := known[key]) is not None:
+                part[signal.name] = None if math.isnan(rating) else rating
+        for item in model.catalogue.inputs:
+            cell = part.get(item.name)
+            if isinstance(cell, str | bool | int | float) and (level := item.level(str(cell))) is not None:
+                part[item.name] = level
+    for field in schema:
+        if isinstance(field.type, pa.JsonType) and record.get(field.name) is not None:
+            record[field.name] = json.dumps(record[field.name])
+    return json.dumps(record).encode()
+
+
+def _wrong(line: bytes, plain: bytes, schema: pa.Schema, model: OfferModel, source: str) -> tuple[Problem, ...]:
+    """Return what is wrong with one line, if anything is; `plain` is what `_plain` makes of it."""
+    try:
+        records, problems = parse_json(line, source)
+        if not (len(records) == 1 and isinstance(records[0], dict) and line.lstrip()[:1] == b"{"):
+            return (Problem("is not a mapping; write one interview a line"),)
+        record = records[0]
+        inner = record.get(RATINGS)
+        known = {name: record[name] for name in model.terms if name in record}
+        if RATINGS in record:
+            known[RATINGS] = {k: v for k, v in inner.items() if k in model.terms} if isinstance(inner, dict) else inner
+        Ratings.from_records([known], model.catalogue, problems=problems)
+        _parse([plain], schema, model)
+    except RatingsError as error:
+        return error.problems
+    except pa.ArrowInvalid as error:  # such as an id that is a number where the first lines have text
+        return (Problem(f"cannot be read as the first lines are: {str(error).removesuffix(' in row 0')}"),)
+    return ()

@@ -1,0 +1,67 @@
+"""Rows of a part as they are read, and those that are no rows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+from numpy.typing import NDArray
+
+from predictor.batch.parts import STANDARD, Part
+from predictor.errors import Problem
+
+BYTES = 8 << 20  # of a batch of text
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A row that is no row, such as one with a cell too many: what is wrong, and how it stands in the file."""
+
+    row: int
+    problems: tuple[Problem, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Read:
+    """Some rows of a part.
+
+    Attributes
+    ----------
+    batch
+        The columns that are needed, as far as the file has them.
+    numbers
+        Row numbers in the file, counted from 1, shape (n,).
+    broken
+        Rows that are no rows.
+    done
+        Share of the part that is read now, 0 to 1.
+    delimiter
+        What parts cells where all of them are text, as in CSV; None where they have types.
+    """
+
+    batch: pa.RecordBatch
+    numbers: NDArray[np.int64]
+    broken: tuple[Broken, ...] = ()
+    done: float = 0.0
+    delimiter: str | None = None
+
+
+def no_rows(schema: pa.Schema, names: Sequence[str]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], pa.schema([schema.field(name) for name in names]))
+
+
+def opened(part: Part) -> tuple[Any, Callable[[], float]]:
+    """Open a file of text, decompressed, with a function that returns the share that has been read."""
+    if str(part.path) == STANDARD:
+        return sys.stdin.buffer, lambda: 0.0
+    raw = pa.OSFile(str(part.path))
+    size = max(raw.size(), 1)
+    stream = pa.CompressedInputStream(raw, part.form.compression) if part.form.compression else raw
+    return stream, lambda: raw.tell() / size

@@ -1,0 +1,157 @@
+"""The journal's SQLite file: who may open it, what it must look like, and what its errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from predictor.atomic import resolved
+from predictor.errors import JournalError, shorten
+from predictor.journal.schema import APPLICATION, FIELDS, TABLE, VERSION, few
+
+WAIT = 10.0  # seconds that one process waits for another
+_first_look, _known = threading.RLock(), set[tuple[int, int]]()
+
+
+class JournalFile:
+    """A journal's SQLite file: made where there is none, checked once, and opened for each call.
+
+    Parameters
+    ----------
+    path
+        The file, absolute.
+
+    Raises
+    ------
+    JournalError
+        If the file is not a journal, is damaged, is newer than this code, or cannot be read; it is left untouched.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._explained(), _first_look:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self._take_back()
+            if self.path.is_file() and not self.path.stat().st_size:
+                self._make()
+        with self.open() as file:
+            self._check_table(file)
+            if (damage := file.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise JournalError(f"{self.path}: damaged: {damage}; put back a copy of it")
+
+    def _take_back(self) -> None:
+        """Let SQLite take back what another process was killed at; where that was the making, an empty file stays."""
+        there = resolved(self.path)
+        beside = there.with_name(f"{there.name}-journal")
+        if beside.exists() and application_of(self.path):
+            with contextlib.closing(self._connect()) as file:
+                file.execute("PRAGMA user_version").fetchone()
+
+    def _make(self) -> None:
+        with contextlib.closing(self._connect()) as file:
+            file.execute("BEGIN IMMEDIATE")
+            if not file.execute("PRAGMA user_version").fetchone()[0]:  # another process may have been faster
+                file.execute(TABLE)
+                file.execute(f"PRAGMA application_id = {APPLICATION}")
+                file.execute(f"PRAGMA user_version = {VERSION}")
+            file.execute("COMMIT")
+
+    def _connect(self) -> sqlite3.Connection:
+        # mode=rw: a file that has gone is an error, not a new and empty one
+        file = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=WAIT, isolation_level=None)
+        file.row_factory = sqlite3.Row
+        return file
+
+    @contextlib.contextmanager
+    def open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
+        """Open the file for one call; what is written is written whole or not at all."""
+        with self._explained():
+            self._check(application_of(self.path))  # before SQLite opens it, which might change it
+            with contextlib.closing(self._connect()) as file:
+                self._check(*(file.execute(f"PRAGMA {x}").fetchone()[0] for x in ("application_id", "user_version")))
+                file.execute("PRAGMA secure_delete = ON")  # what is deleted or changed is overwritten with zeros
+                file.execute("PRAGMA temp_store = MEMORY")
+                if write:
+                    _leave_wal(file)
+                    file.execute("BEGIN IMMEDIATE")
+                    file.execute(f"PRAGMA user_version = {VERSION}")  # older code cannot read what is written
+                yield file  # closing without a commit rolls back
+                if write:
+                    file.execute("COMMIT")
+
+    def _check_table(self, file: sqlite3.Connection) -> None:
+        """Refuse a table of another shape: SQLite reads the name of a column that is not there as a text."""
+        columns = file.execute("PRAGMA table_info(entries)").fetchall()
+        names = {column["name"] for column in columns}
+        if missing := [name for name in ("number", *FIELDS) if name not in names]:
+            raise JournalError(f"{self.path}: damaged: its table has no {', '.join(missing)}; put back a copy of it")
+        needed = [x["name"] for x in columns if x["notnull"] and x["dflt_value"] is None]
+        if more := [shorten(name) for name in needed if name not in ("number", *FIELDS)]:
+            raise JournalError(
+                f"{self.path}: another tool has added the column {few(more)}, without which nothing can be added; "
+                "take it out, or give it a default"
+            )
+
+    def _check(self, application: int, version: int = VERSION) -> None:
+        if application != APPLICATION:
+            raise JournalError(f"{self.path}: is not a journal of this tool; it is left as it is. Name another file")
+        if version > VERSION:
+            raise JournalError(
+                f"{self.path}: its layout {version} is newer than this version reads ({VERSION}): update the predictor"
+            )
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise JournalError(f"{self.path}: no such file; it was there before") from None
+        except OSError as error:
+            raise JournalError(f"{self.path}: cannot be used as a journal: {error.strerror or error}") from None
+        except sqlite3.Error as error:
+            match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+                case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                    why = f"another program has held it for {WAIT:g} s; try again"
+                case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
+                    why = f"damaged: {error}; put back a copy of it"
+                case sqlite3.SQLITE_FULL:
+                    why = "the disk is full; make room first"
+                case sqlite3.SQLITE_READONLY:
+                    why = "cannot be written to; look whether the file, its folder or the whole disk is read-only"
+                case _:
+                    why = f"cannot be read or written: {error}"
+            raise JournalError(f"{self.path}: {why}") from None
+
+
+def application_of(path: Path) -> int:
+    """Read which application a file says it belongs to; 0 where it is not ours.
+
+    A file is looked at once: to close it while SQLite has it open in this process would release SQLite's locks (POSIX
+    locks belong to the process and the file), and two would write at once. See sqlite.org/howtocorrupt.html, 2.2.
+    """
+    with _first_look:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # a pipe would be waited for
+            raise OSError(errno.EINVAL, "it is not an ordinary file; name another")
+        identity = status.st_dev, status.st_ino
+        if identity not in _known:
+            with path.open("rb") as file:
+                head = file.read(72)
+            if not head.startswith(b"SQLite format 3\0") or head[68:] != APPLICATION.to_bytes(4, "big"):
+                return 0
+            _known.add(identity)
+        return APPLICATION
+
+
+def _leave_wal(file: sqlite3.Connection) -> None:
+    """Go back to a rollback journal where another tool has set a write-ahead log: deleted text would stay in that."""
+    if file.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        file.execute("PRAGMA journal_mode = DELETE")  # needs the file for itself

@@ -1,0 +1,56 @@
+"""Columns of a DataFrame as cells; words that repeat are parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.errors import Problem
+from predictor.ratings.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Cells = Sequence[Any] | NDArray[Any]
+
+
+def with_index(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
+    """Turn named levels of the index that are columns of the catalogue into columns, as after `set_index`."""
+    levels = [name for name in frame.index.names if name in catalogue.columns and name not in frame.columns]
+    return frame.reset_index(level=levels) if levels else frame
+
+
+class RepeatedWords(list[Any]):
+    """A column of words, most of them many times: `self[at]` in each row, where the last of them is None."""
+
+    def __init__(self, words: Iterable[Any], at: NDArray[Any]) -> None:
+        super().__init__([*words, None])
+        self.at = at
+
+
+def cells_of(series: pd.Series[Any]) -> list[Any]:
+    narrow = series.dtype in (np.float16, np.float32)  # a series gives them as wider floats, which distinguish more
+    cells: Iterable[Any] = series.to_numpy() if narrow else series
+    return [None if empty else cell for cell, empty in zip(cells, series.isna(), strict=True)]
+
+
+def words_of(series: pd.Series[Any]) -> list[Any]:
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype):
+        at, words = series.factorize()  # -1, the last, where there is none
+        return RepeatedWords(words, at)
+    return cells_of(series)
+
+
+def parse_once(
+    parse: Callable[[Cells], tuple[NDArray[Any], list[Problem]]], cells: Cells
+) -> tuple[NDArray[Any], list[Problem]]:
+    """Parse each word once; every row only where there is a problem, to name the row."""
+    if not isinstance(cells, RepeatedWords):
+        return parse(cells)
+    parsed, problems = parse(cells)
+    return parse([cells[at] for at in cells.at]) if problems else (parsed[cells.at], [])

@@ -1,0 +1,214 @@
+"""What the header and the cells of columns mean, and every problem with them, by row and column."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.errors import Problem, RatingsWarning, nearest, shorten
+from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.cells import mark_of
+from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Signal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Cells = Sequence[Any] | NDArray[Any]
+
+HINTS, LONGEST = 100, 100  # a hint takes a millisecond: for so many unknown names at most, and of so many characters
+NOT_IN = "is not in the catalogue"
+_NOT_A_NUMBER = "is not a number; write one{other}, or leave it {empty} where it was not observed"
+_OTHER = f" or '{NOT_APPLICABLE}'"
+
+
+def header_problems(header: Sequence[str], catalogue: Catalogue) -> list[Problem]:
+    problems, known, unknown = [], frozenset(catalogue.columns), 0
+    for name, times in Counter(header).items():
+        if times > 1:
+            problems.append(Problem(f"stands {times:,} times in the header; keep one column", column=name))
+        if not name.strip():
+            problems.append(Problem("a column of the header has no name; name it or take it out"))
+        elif name not in known:
+            problems.append(Problem(unknown_column(name, catalogue, hinted=unknown < HINTS), column=name))
+            unknown += 1
+    return problems
+
+
+def unknown_column(name: str, catalogue: Catalogue, *, hinted: bool = True) -> str:
+    hint = nearest(name, catalogue.columns) if hinted and len(name) <= LONGEST else ""
+    return f"{NOT_IN} '{catalogue.name}'" + (hint or "; its columns: predictor signals show")
+
+
+def parse_ratings(cells: Cells, signal: Signal, empty: str, *, hints: int = HINTS) -> tuple[Floats, list[Problem]]:
+    """Turn cells of a signal's column into floats; NaN where not observed, and where a problem says why.
+
+    A number may be out of scale; see `out_of_scale`. At most `hints` different cells get a hint at what may be meant.
+
+    >>> signal = Signal("goals_discussed", "Goals", "all", not_observed=(99,), not_applicable=("n/a",))
+    >>> parse_ratings([4, "3,5", "4/5", "★★☆☆☆", "", "-", 99, "N/A", "four"], signal, "empty")[0]
+    array([4. , 3.5, 4. , 2. , nan, nan, nan, 0. , nan])
+    """
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
+        values = cells.astype(np.float64)
+        infinite = np.flatnonzero(np.isinf(values))
+        values[infinite] = np.nan
+        problems = [
+            Problem(_why_no_rating(cells[row], signal, empty), int(row) + 1, signal.name, str(cells[row]))
+            for row in infinite
+        ]
+        return decoded(values, signal.codes), problems
+    numbers, problems = [math.nan] * len(cells), list[Problem]()
+    known: dict[str, float | None] = {}  # files have few different words
+    whys: dict[str, str] = {}
+    for row, cell in enumerate(cells):
+        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            continue
+        if isinstance(cell, str):
+            if cell not in known:
+                known[cell] = signal.meaning(cell)
+            number = known[cell]
+        elif isinstance(cell, bool | np.bool_):
+            number = signal.reading(bool(cell))
+        elif (number := _finite(cell)) is not None:
+            number = signal.codes.get(number, number)
+        if number is not None:
+            numbers[row] = number
+            continue
+        text = str(cell)
+        if text not in whys and len(whys) < hints:
+            whys[text] = _why_no_rating(cell, signal, empty, hinted=len(text) <= LONGEST)
+        why = whys.get(text) or _why_no_rating(cell, signal, empty, hinted=False)
+        problems.append(Problem(why, row + 1, signal.name, text))
+    return np.array(numbers), problems
+
+
+def decoded(values: Floats, codes: Mapping[float | str, float]) -> Floats:
+    """Replace codes by what they mean, in an array that may be changed; words among the codes are passed over."""
+    original = values.copy() if codes else values
+    for code, meaning in codes.items():
+        if not isinstance(code, str):
+            values[original == code] = meaning
+    return values
+
+
+def _finite(cell: Any) -> float | None:
+    """Turn a number, other than true and false, into a finite float; None where it is none."""
+    if type(cell) not in (int, float) and (not isinstance(cell, Real | Decimal) or isinstance(cell, bool)):
+        return None
+    try:
+        number = float(cell)
+    except (OverflowError, ValueError):  # an integer too large for a float, or a decimal's signalling NaN
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _why_no_rating(cell: Any, signal: Signal, empty: str, *, hinted: bool = True) -> str:
+    other = _OTHER if signal.not_applicable else ""
+    if signal.levels:
+        hint = nearest(cell, signal.levels) if hinted and isinstance(cell, str) else ""
+        words = ", ".join(f"'{level}'" for level in signal.levels)
+        kind = f"is none of the levels; write {words}, or a number on {signal.scale}{other}"
+        return f"{kind}; leave it {empty} where it was not observed{hint}"
+    if isinstance(cell, bool | np.bool_):
+        return "is true or false, not a rating; write a number on the scale"
+    if isinstance(cell, str) and (mark := mark_of(cell)):
+        return f"is out of {mark.out_of:g}, and the scale is {signal.scale}; write a number on the scale"
+    if isinstance(cell, str) and mark_of(cell.replace(",", ".", 1)):
+        return "has a comma that may be one of thousands; write a point, as in 3.5"
+    return _NOT_A_NUMBER.format(other=other, empty=empty)
+
+
+def within_learned_ends(values: Floats, catalogue: Catalogue) -> Floats:
+    """Let ratings of shape (n, p) beyond ends that were only learned count as the end, and warn of it."""
+    if not catalogue.learned_ends:
+        return values
+    low, high = catalogue.ends
+    with np.errstate(invalid="ignore"):
+        outside = (values < low) | (values > high)
+    if not outside.any():
+        return values
+    warn_of_learned_ends([catalogue.signals[j] for j in np.flatnonzero(outside.any(axis=0)).tolist()])
+    return np.clip(values, low, high)
+
+
+def warn_of_learned_ends(signals: Sequence[Signal]) -> None:
+    """Warn that ratings of these signals are beyond what a model learned from."""
+    names = ", ".join(f"{shorten(signal.name)} ({signal.scale})" for signal in signals[:5])
+    more = f" and {len(signals) - 5:,} more" if len(signals) > 5 else ""
+    warnings.warn(
+        f"ratings beyond those learned from count as the nearest of them: {names}{more}; a catalogue says what the "
+        "scales are",
+        RatingsWarning,
+        stacklevel=3,
+    )
+
+
+def out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Problem]:
+    """Return the ratings of shape (n, p) that are neither on their scale nor "not applicable"."""
+    low, high = catalogue.ends
+    with np.errstate(invalid="ignore"):
+        outside = ((values < low) | (values > high)) & (values != catalogue.outside)
+    problems = []
+    for j, row in np.argwhere(outside.T).tolist() if outside.any() else ():
+        signal = catalogue.signals[j]
+        other = _OTHER if signal.not_applicable else ""
+        kind = f"is out of scale; write {signal.scale}{other}, or leave it {empty} where it was not observed"
+        problems.append(Problem(kind, row + 1, signal.name, f"{values[row, j]:.12g}"))
+    return problems
+
+
+def parse_levels(cells: Cells, item: ContextInput, *, hints: int = HINTS) -> tuple[NDArray[Any], list[Problem]]:
+    """Turn cells of an input into its levels; "" where not given, and where a problem says why.
+
+    >>> parse_levels([1, 2.0, "1.00", "n/a"], ContextInput("round", "Round", ("1", "2")))[0]
+    array(['1', '2', '1', ''], dtype=object)
+    """
+    words, problems = parse_context(cells, item.name)
+    hint_of = dict[str, str]()
+    for row, word in enumerate(words):
+        level = item.level(word)
+        if level is None:
+            if word not in hint_of and len(hint_of) < hints and len(word) <= LONGEST:
+                hint_of[word] = nearest(word, item.levels)
+            kind = f"is none of {', '.join(item.levels)}{hint_of.get(word, '')}"
+            problems.append(Problem(kind, row + 1, item.name, word))
+        words[row] = level or ""
+    return words, problems
+
+
+def parse_level_codes(cells: Cells, item: ContextInput) -> tuple[Floats, list[Problem]]:
+    words, problems = parse_levels(cells, item)
+    return level_codes(words, item), problems
+
+
+def level_codes(words: NDArray[Any], item: ContextInput) -> Floats:
+    code = {level: float(place) for place, level in enumerate(item.levels)}
+    return np.array([code.get(word, np.nan) for word in words])
+
+
+def parse_context(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDArray[Any], list[Problem]]:
+    """Turn context cells into text; an id read as 7.0 is the id 7.
+
+    Where ids must be `exact`, floats too large to distinguish neighbours are problems.
+    """
+    words, problems = np.full(len(cells), "", dtype=object), []
+    for row, cell in enumerate(cells):
+        real = isinstance(cell, float | np.floating)
+        if cell is None or (real and math.isnan(cell)):
+            continue
+        if isinstance(cell, Mapping | list | tuple | set):
+            problems.append(Problem("must be text or a number", row + 1, name, repr(cell)))
+        elif exact and real and abs(cell) >= 2 ** (np.finfo(type(cell)).nmant + 1):  # where n and n + 1 are one
+            kind = "is a decimal number too large to distinguish ids; write ids as whole numbers or as text"
+            problems.append(Problem(kind, row + 1, name, str(cell)))
+        else:
+            words[row] = (str(int(cell)) if real and cell.is_integer() else str(cell)).strip()
+    return words, problems

@@ -1,0 +1,124 @@
+"""The one door for what is predicted: a fast look, then a full parse where that finds anything unusual."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.errors import Problem
+from predictor.ratings.catalogue import RATINGS, Catalogue
+from predictor.ratings.frames import parse_once, with_index, words_of
+from predictor.ratings.outcomes import Outcomes
+from predictor.ratings.parsing import header_problems, parse_context, parse_level_codes
+from predictor.ratings.ratings import Ratings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Cells = Sequence[Any] | NDArray[Any]
+
+_PLAIN = frozenset((int, float, str, bool))  # types of cells as JSON has them
+
+
+def parse_record_fast(record: Any, catalogue: Catalogue) -> list[float] | None:
+    """Read one mapping of plain numbers and words as it stands, which takes a tenth of the time of a full parse.
+
+    Returns
+    -------
+    list of float or None
+        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN where not observed. None
+        where anything is wrong or unusual: `Ratings.from_records` then says what, or finds a way to read it.
+
+    Examples
+    --------
+    >>> catalogue = Catalogue.shipped()
+    >>> parse_record_fast({"goals_discussed": 4}, catalogue)[catalogue.names.index("goals_discussed")]
+    4
+    >>> parse_record_fast({"goals_discussed": 9}, catalogue) is None
+    True
+    """
+    if not isinstance(record, dict):
+        return None
+    if RATINGS in record:
+        inner = record[RATINGS]
+        if not isinstance(inner, dict) or not record.keys().isdisjoint(inner):
+            return None
+        record = {**record, **inner}
+        del record[RATINGS]
+    places, codes, context = catalogue.lookup
+    row = [math.nan] * (len(places) + len(codes))
+    for name, cell in record.items():
+        if column := places.get(name):
+            place, low, high, signal = column
+            if cell is not None:
+                if type(cell) in (int, float) and low <= cell <= high:  # NaN is in no scale
+                    row[place] = cell
+                else:
+                    value = signal.reading(cell) if type(cell) in _PLAIN else None
+                    if value is None or value > high or (value < low and value != signal.not_applicable_value):
+                        return None
+                    row[place] = value
+        elif name in codes:
+            if cell is not None:
+                at = codes[name].get(cell) if type(cell) is str else None
+                if at is None:
+                    return None
+                row[at[0]] = at[1]
+        elif name not in context or not (cell is None or type(cell) is str):
+            return None
+    return row
+
+
+def columns_of(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:
+    """Check a frame as `Ratings.from_frame` does, but take its columns as they stand, without a copy.
+
+    Returns
+    -------
+    list of arrays of shape (n,)
+        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN where not observed.
+
+    Raises
+    ------
+    RatingsError
+        With every problem of the frame.
+    """
+    columns = _quick_look(frame, catalogue)
+    if columns is None:
+        ratings = Ratings.from_frame(frame, catalogue)  # says what is wrong and where, or finds a way to read it
+        return [*ratings.values.T, *(ratings.codes(item) for item in catalogue.inputs)]
+    unobserved = np.broadcast_to(np.nan, len(frame))
+    return [columns.get(name, unobserved) for name in (*catalogue.names, *(item.name for item in catalogue.inputs))]
+
+
+def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] | None:
+    """Read whole columns; None if anything is wrong, or is not plain numbers and words."""
+    frame = with_index(frame, catalogue)
+    names = [str(name) for name in frame.columns]
+    if not len(frame) or header_problems(names, catalogue):
+        return None
+    scales = {signal.name: signal.scale for signal in catalogue.signals}
+    parse: dict[str, Callable[[Cells], tuple[NDArray[Any], list[Problem]]]] = {
+        catalogue.outcome: Outcomes(catalogue.outcome, "empty").parse,
+        **{item.name: partial(parse_level_codes, item=item) for item in catalogue.inputs},
+    }
+    columns = {}
+    for name, (_, series) in zip(names, frame.items(), strict=True):
+        if scale := scales.get(name):
+            if not isinstance(series.dtype, np.dtype) or series.dtype.kind not in "iuf":
+                return None
+            values = series.to_numpy(np.float64)
+            # both are NaN, and neither below nor above anything, where the whole column is
+            if np.fmin.reduce(values) < scale.low or np.fmax.reduce(values) > scale.high:
+                return None
+        else:
+            values, problems = parse_once(parse.get(name) or partial(parse_context, name=name), words_of(series))
+            if problems:
+                return None
+        columns[name] = values
+    return columns
