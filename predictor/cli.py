@@ -33,6 +33,7 @@ from predictor.errors import (
     nearest,
     printable,
 )
+from predictor.training_folder import MODEL, RECORD, REPORT
 
 if TYPE_CHECKING:
     from predictor.journal.store import Journal
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from predictor.model.tables import Floats
     from predictor.ratings.catalogue import Catalogue
     from predictor.ratings.ratings import Ratings
-    from predictor.training.train import TrainingConfig
+    from predictor.training.config import TrainingConfig
 
 MODELS = Path("experiments/models")
 CHAMPION = "champion"
@@ -388,7 +389,8 @@ def train(
       predictor train many.csv --workers 8
     """
     from predictor.model.offer_model import OfferModel
-    from predictor.pipeline.run import MODEL, REPORT, Present, train_and_keep
+    from predictor.pipeline.journal_training import Present
+    from predictor.pipeline.run import train_and_keep
     from predictor.reports.terminal import render_training
 
     source = data or journal
@@ -518,7 +520,7 @@ def compare(
       predictor compare many.csv --scheduler tcp://10.0.0.5:8786
     """
     from predictor.errors import CatalogueError
-    from predictor.pipeline.run import MODEL, compare_and_keep
+    from predictor.pipeline.comparison_run import compare_and_keep
     from predictor.reports.terminal import render_leaderboard
     from predictor.sources.files import read_ratings
 
@@ -608,7 +610,7 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
     version: str | None = model
     if not model.rpartition("/")[2].isdigit():
         path = _model_path(model)
-        if not (path.parent / "record.json").is_file():
+        if not (path.parent / RECORD).is_file():
             raise ModelError(f"{path} is not in the folder of a training; only a training can be recorded and promoted")
         if is_unrecorded(path.parent):
             raise ModelError(
@@ -1048,7 +1050,7 @@ def _rows(source: Path, catalogue: Catalogue, *, journal: bool, **how: Any) -> R
 
 def _experiment(given: str) -> tuple[str, TrainingConfig]:
     """Read an experiment by name or by path; "pool" needs no file."""
-    from predictor.training.train import TrainingConfig
+    from predictor.training.config import TrainingConfig
 
     path = Path(given) if given.endswith(".toml") else EXPERIMENTS / f"{given}.toml"
     if path.exists():
@@ -1104,14 +1106,14 @@ def _model_path(model: str | None) -> Path:
 
     if model is None:
         return default_model(MODELS)
-    for path in (MODELS / f"{model}.json", MODELS / model / "model.json"):
+    for path in (MODELS / f"{model}.json", MODELS / model / MODEL):
         if path.is_file():
             return path
     if model.endswith(".json") or Path(model).is_file():
         return Path(model)
     if model in (PUBLISHED.stem, OfferModel.published().name):
         return PUBLISHED
-    there = sorted({*(p.stem for p in MODELS.glob("*.json")), *(p.parent.name for p in MODELS.glob("*/model.json"))})
+    there = sorted({*(p.stem for p in MODELS.glob("*.json")), *(p.parent.name for p in MODELS.glob(f"*/{MODEL}"))})
     hint = nearest(model, there) or (f"; there are: {', '.join(there)}" if there else "; none has been trained yet")
     raise ModelError(f"no model '{model}' in {MODELS}{hint}")
 

@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from predictor.reports.plots import BLUE, FAINT, INK, PAPER, SOFT, _figure, _percent, _quiet, _short
+from predictor.training.config import POOL
 from predictor.training.learning_curve import LearningCurve
-from predictor.training.train import POOL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from predictor.evaluation.scores import Score
     from predictor.model.tables import Floats
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 _GRID = np.linspace(0, 1, 201)  # where curves of several repeats are averaged
 

@@ -19,6 +19,7 @@ import numpy as np
 from predictor.atomic import write_bytes
 from predictor.errors import MissingExtraError
 from predictor.model.offer_model import OfferModel
+from predictor.training_folder import CALIBRATION_PLOT, IMPORTANCES_PLOT, LEADERBOARD_PLOT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from predictor.ratings.catalogue import Catalogue
     from predictor.training.comparison import Leaderboard
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour vision.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -174,9 +175,9 @@ def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
     OSError
         If the folder cannot be written.
     """
-    figures = {"calibration.png": calibration_plot(result)} if result.scores else {}
+    figures = {CALIBRATION_PLOT: calibration_plot(result)} if result.scores else {}
     if result.tables:
-        figures["importances.png"] = importance_plot(result)
+        figures[IMPORTANCES_PLOT] = importance_plot(result)
     return _save(figures, folder)
 
 
@@ -242,7 +243,7 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
 
 def save_leaderboard(board: Leaderboard, title: str, folder: str | Path, *, simulated: bool) -> list[Path]:
     """Write `leaderboard.png`; see `leaderboard_plot`."""
-    return _save({"leaderboard.png": leaderboard_plot(board, title, simulated=simulated)}, folder)
+    return _save({LEADERBOARD_PLOT: leaderboard_plot(board, title, simulated=simulated)}, folder)
 
 
 def shape_plot(model: OfferModel) -> Figure:

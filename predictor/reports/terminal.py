@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from predictor.evaluation.scores import Score
     from predictor.tracking.registry import Version
     from predictor.training.comparison import Leaderboard
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 WIDTH = 80
 BAR, BAR_BESIDE = 16, 8  # columns of the longest bar, and where the implied part stands beside the figure

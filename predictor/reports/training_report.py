@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from predictor.evaluation.importance import Importance
     from predictor.evaluation.scores import Score
     from predictor.model.data import Pair
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 LEVELS = 12  # of a scale, shown in a heatmap
 # MLflow shows the page in a sandbox, in which browsers refuse links within it; without the script they are plain links.

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from predictor.atomic import write_text
 from predictor.errors import TrackingError
 from predictor.model.subsets import EVERYTHING, subsets
+from predictor.training_folder import RECORD
 
 if TYPE_CHECKING:
     from predictor.evaluation.scores import Score
     from predictor.training.comparison import Entry, Leaderboard
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
-FILE = "record.json"
 BY_FOLD = ("log_loss", "roc_auc")
 NO_TABLES = "it has no tables, and so no report, no importances, and nothing to predict with."
 LOW, HIGH = "_low", "_high"  # how the names of an interval's ends end
@@ -62,7 +62,7 @@ class Record:
 
     def save(self, folder: Path) -> Path:
         """Write it to a folder."""
-        return write_text(folder / FILE, json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n")
+        return write_text(folder / RECORD, json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Record:
@@ -74,7 +74,7 @@ class Record:
             If it is missing or damaged.
         """
         try:
-            return cls(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+            return cls(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise TrackingError(
                 f"{folder}: no record of a training ({error}); name a folder that `predictor train` made, as in "

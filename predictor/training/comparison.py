@@ -24,7 +24,7 @@ from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
 
 if TYPE_CHECKING:
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 Keys = NDArray[np.unsignedinteger[Any]]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from predictor.model.notebook import FOR, lines, page, percent, svg, table
 
 if TYPE_CHECKING:
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 
 def result_html(result: TrainingResult) -> str:

@@ -16,7 +16,7 @@ from predictor.errors import ConfigError
 from predictor.evaluation.baselines import CHALLENGERS, UNRESTRICTED, challenger
 from predictor.evaluation.scores import Score
 from predictor.training import train as training
-from predictor.training.train import Transparency
+from predictor.training.result import Transparency
 
 
 @pytest.mark.filterwarnings("error")

@@ -13,7 +13,7 @@ from predictor.evaluation.scores import Score
 from predictor.model.subsets import Subset, subsets
 from predictor.serving.web.forms import Rated
 from predictor.serving.web.views import view
-from predictor.training.train import DirectionCost
+from predictor.training.result import DirectionCost
 
 SHIPPED = Catalogue.shipped()
 NAMES = {part.name: part for part in subsets(SHIPPED)}

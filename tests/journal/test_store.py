@@ -31,7 +31,7 @@ from predictor.errors import FrozenError, JournalError, NoEntryError, RatingsErr
 from predictor.journal import store as module
 from predictor.journal.entry import OUTCOMES, Entry, Estimate, new_id
 from predictor.journal.store import VERSION, Journal
-from predictor.pipeline.run import Present, train_on_journal
+from predictor.pipeline.journal_training import Present, train_on_journal
 from predictor.sources.files import write_csv
 from predictor.training.comparison import FEWEST
 

@@ -22,7 +22,7 @@ import pytest
 from conftest import ROOT
 
 from predictor import Ratings, TrainingConfig, TrainingResult
-from predictor.pipeline.run import compare_and_keep
+from predictor.pipeline.comparison_run import compare_and_keep
 from predictor.tracking import RecordedRun, promote, track
 
 if TYPE_CHECKING:
