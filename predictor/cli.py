@@ -324,7 +324,7 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
     else:
         click.echo(render_model(chosen))
     if plots:
-        from predictor.reports.plots import save_model_plots
+        from predictor.reports.figures.tables import save_model_plots
 
         click.echo(f"Plots written: {', '.join(map(str, save_model_plots(chosen, plots)))}", err=as_json)
         if not chosen.pairs:
@@ -447,7 +447,7 @@ def train(
             f"\nKept in {kept.folder}: measured only, since a {config.model} model has no tables to predict with"
         )
     if plots:
-        from predictor.reports.plots import save_plots
+        from predictor.reports.figures.training import save_plots
 
         click.echo(f"Plots written: {', '.join(map(str, save_plots(result, plots)))}")
     if kept.run:

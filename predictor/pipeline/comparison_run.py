@@ -140,7 +140,7 @@ def _save_comparison(
 ) -> None:
     import pandas as pd
 
-    from predictor.reports.plots import save_leaderboard
+    from predictor.reports.figures.leaderboard import save_leaderboard
     from predictor.tracking.record import comparison_record
 
     record = comparison_record(name, board, results, began)

@@ -73,7 +73,7 @@ def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -
 
 
 def _save(result: TrainingResult, folder: Path, experiment: str) -> Path:
-    from predictor.reports.plots import save_plots
+    from predictor.reports.figures.training import save_plots
     from predictor.reports.training_report import save_report
     from predictor.tracking.record import importances_csv, record_of, scores_csv
     from predictor.training.comparison import OutOfFold

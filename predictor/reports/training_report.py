@@ -18,20 +18,10 @@ from predictor.evaluation.data_quality import SUSPICIOUS_AUC, shared_top
 from predictor.evaluation.importance import TOP as TOP_IMPORTANCES
 from predictor.model.subsets import subsets
 from predictor.ratings.catalogue import CONTEXT
-from predictor.reports.curves import interval_plot, learning_plot, precision_recall_plot, roc_plot
-from predictor.reports.plots import (
-    BESIDE,
-    HEATMAPS,
-    PANELS,
-    TOP,
-    UNSEEN,
-    _figure,
-    calibration_plot,
-    cell_words,
-    draw_shape,
-    importance_plot,
-    shape_reach,
-)
+from predictor.reports.figures.curves import interval_plot, learning_plot, precision_recall_plot, roc_plot
+from predictor.reports.figures.style import empty_figure
+from predictor.reports.figures.tables import BESIDE, HEATMAPS, PANELS, UNSEEN, cell_words, draw_shape, shape_reach
+from predictor.reports.figures.training import TOP, calibration_plot, importance_plot
 from predictor.reports.svg import inline_svg
 from predictor.reports.terminal import SIDES
 
@@ -215,7 +205,12 @@ def _calibration(result: TrainingResult) -> Drawing:
         Table(
             ("Predicted", "Observed", "90 % interval", "n"),
             [
-                (_percent(b.predicted), _percent(b.observed), f"{_percent(b.low)} to {_percent(b.high)}", f"{b.n:,}")
+                (
+                    _percent(b.predicted),
+                    _percent(b.observed),
+                    f"{_percent(b.low)} to {_percent(b.high)}",
+                    f"{b.n:,}",
+                )
                 for b in bins
             ],
             words=0,
@@ -270,7 +265,7 @@ def _table_of(title: str, found: dict[str, Importance], names: dict[str, str]) -
 
 def _shape(place: int, label: str, shapes: pd.DataFrame, name: str, shown: Sequence[str]) -> Markup:
     shape, drawn = shapes[shapes["signal"] == name], shapes[shapes["signal"].isin(shown)]
-    figure, word = _figure(2.5, 1.75), isinstance(shape["rating"].iloc[0], str)
+    figure, word = empty_figure(2.5, 1.75), isinstance(shape["rating"].iloc[0], str)
     figure.set_layout_engine("none")  # the same margins in every panel, and quicker
     margins = {"left": 0.16, "right": 0.99, "top": 0.97, "bottom": 0.2 if word else 0.13}
     draw_shape(figure.subplots(gridspec_kw=margins), shape, shape_reach(drawn), word=word)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from predictor.evaluation.data_quality import MINIMUM
 from predictor.evaluation.scores import Resampling, Score, gain, log_loss
-from predictor.learning.classifier import describe
+from predictor.learning.assembly import assemble
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.threads import one_thread
@@ -146,5 +146,5 @@ def _fold(
     """Fit on a part of the rows, and predict the test rows."""
     with parallel_config(backend="sequential"), one_thread():  # the others run beside it, maybe elsewhere
         pool = fit_pool(values[part], y[part], catalogue, groups[part], prior=prior, boosted=boosted, seed=seed)
-        model = describe(pool, values[part], y[part], catalogue, prior=prior)
+        model = assemble(pool, values[part], y[part], catalogue, prior=prior)
     return np.asarray(probability(model.log_odds(values[test])))
