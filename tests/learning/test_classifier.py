@@ -22,7 +22,8 @@ from predictor.errors import ConfigError, RatingsError
 from predictor.learning.assembly import assemble
 from predictor.learning.decomposition import evaluate
 from predictor.learning.factors import fit_factors
-from predictor.learning.pool import fit_pool, fit_regressions, fold_numbers
+from predictor.learning.pool import fit_pool, fold_numbers
+from predictor.learning.prior_mixture import fit_regressions
 from predictor.learning.published import published_prior
 from predictor.learning.regression import INTERCEPT_PRECISION
 from predictor.model.data import Triple
