@@ -389,8 +389,8 @@ def train(
       predictor train many.csv --workers 8
     """
     from predictor.model.offer_model import OfferModel
-    from predictor.pipeline.journal_training import Present
-    from predictor.pipeline.run import train_and_keep
+    from predictor.pipeline.journal_training import IncumbentModel
+    from predictor.pipeline.run import train_and_save
     from predictor.reports.terminal import render_training
 
     source = data or journal
@@ -412,10 +412,10 @@ def train(
         raise ConfigError("--sheet is for Excel workbooks; a journal has none")
     how = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
     ratings = _rows(source, _catalogue(signals), journal=journal is not None, **how)
-    present = Present.of(OfferModel.load(_model_path(None)), MODELS) if journal else None
+    present = IncumbentModel.of(OfferModel.load(_model_path(None)), MODELS) if journal else None
     _writable()
     _end_on_sigterm()
-    kept = train_and_keep(
+    kept = train_and_save(
         ratings,
         config,
         name=name,
@@ -429,7 +429,7 @@ def train(
     result = kept.result
     click.echo(render_training(result))
     if present:
-        click.echo(f"\n{present.told(present.judge(result, ratings))}")
+        click.echo(f"\n{present.summary(present.judge(result, ratings))}")
     if result.tables:
         click.echo(f"\nModel saved: {kept.folder / MODEL}\nReport: {kept.folder / REPORT}")
         if kept.run and kept.run.version:
@@ -520,7 +520,7 @@ def compare(
       predictor compare many.csv --scheduler tcp://10.0.0.5:8786
     """
     from predictor.errors import CatalogueError
-    from predictor.pipeline.comparison_run import compare_and_keep
+    from predictor.pipeline.comparison_run import compare_and_save
     from predictor.reports.terminal import render_leaderboard
     from predictor.sources.files import read_ratings
 
@@ -541,7 +541,7 @@ def compare(
     _writable()
     _end_on_sigterm()
     folder = MODELS / name
-    done = compare_and_keep(
+    done = compare_and_save(
         ratings,
         configs,
         name=name,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from predictor.atomic import write_text
 from predictor.errors import ConfigError, TrackingError
-from predictor.pipeline.run import train_and_keep
+from predictor.pipeline.run import train_and_save
 from predictor.training_folder import LEADERBOARD, one_training, replace_folder
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Compared:
     trouble: TrackingError | None
 
 
-def compare_and_keep(
+def compare_and_save(
     ratings: Ratings,
     configs: Mapping[str, TrainingConfig],
     *,
@@ -53,11 +53,11 @@ def compare_and_keep(
     folder: Path,
     recorded: bool = True,
     progress: Callable[[str], Progress] | None = None,
-    warn: Callable[[str], None] = lambda told: None,
+    warn: Callable[[str], None] = lambda message: None,
 ) -> Compared:
     """Train experiments on the same rows and folds, and rank them beside the registered champion.
 
-    Whatever MLflow does, all of it is kept.
+    Whatever MLflow does, all of it is saved.
 
     Each is a run of its own below the comparison's, and a folder of its own, NAME-EXPERIMENT beside `folder`.
 
@@ -66,15 +66,15 @@ def compare_and_keep(
     ratings
         With outcomes.
     configs
-        By experiment's name. Challengers are experiments here, so each is only held against the base rate.
+        By experiment's name. Other models are experiments here, so each is compared with the base rate only.
     name, folder
         Of the comparison; leaderboard.csv and leaderboard.png are written to the folder.
     recorded
         Whether to record it in MLflow. If not, the champion is not asked for either.
     progress
-        Given an experiment's name, what `train` takes as progress.
+        Called with an experiment's name; returns what `train` takes as progress.
     warn
-        As for `train_and_keep`.
+        As for `train_and_save`.
 
     Raises
     ------
@@ -100,11 +100,11 @@ def compare_and_keep(
                 run = stack.enter_context(open_run(name, "comparison"))
             except TrackingError as error:
                 trouble = error
-                warn(f"{trouble}\n  The trainings go on, and are kept in {folder}-EXPERIMENT.")
+                warn(f"{trouble}\n  The trainings go on, and are saved in {folder}-EXPERIMENT.")
         for experiment, config in configs.items():
-            kept = train_and_keep(
+            saved = train_and_save(
                 ratings,
-                replace(config, challengers=("base_rate",)),
+                replace(config, baselines=("base_rate",)),
                 name=f"{name}-{experiment}",
                 experiment=experiment,
                 folder=folder.with_name(f"{folder.name}-{experiment}"),
@@ -113,9 +113,9 @@ def compare_and_keep(
                 progress=progress(experiment) if progress else None,
                 warn=warn,
             )
-            trouble = trouble or kept.trouble
-            missing += [kept.folder] if recorded and not kept.run else []
-            results[experiment] = kept.result
+            trouble = trouble or saved.trouble
+            missing += [saved.folder] if recorded and not saved.run else []
+            results[experiment] = saved.result
         champion = None
         if recorded and not trouble:
             try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from predictor.errors import ConfigError
-from predictor.pipeline.run import Kept, train_and_keep
+from predictor.pipeline.run import SavedRun, train_and_save
 from predictor.training_folder import MODEL, OUT_OF_FOLD
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Present:
-    """The model in use, with what it said of rows while it had not seen them, so that a later one can be held to it.
+class IncumbentModel:
+    """The model in use, with its out-of-fold predictions, so that a later one can be compared with it.
 
     Taken before the later training, which may replace its folder.
 
@@ -32,14 +32,14 @@ class Present:
     model
         The model.
     out_of_fold
-        None where it learned from rows, but what it said of them out of fold is not kept.
+        None where it learned from rows, but its out-of-fold predictions were not saved.
     """
 
     model: OfferModel
     out_of_fold: OutOfFold | None
 
     @classmethod
-    def of(cls, model: OfferModel, models: Path) -> Present:
+    def of(cls, model: OfferModel, models: Path) -> IncumbentModel:
         """Look for its training in a folder of trainings; a model that learned from no rows needs none.
 
         Raises
@@ -56,7 +56,7 @@ class Present:
         return cls(model, OutOfFold.read(folder / OUT_OF_FOLD) if kept else None)
 
     def judge(self, result: TrainingResult, ratings: Ratings) -> Verdict | None:
-        """Hold a later training against it, on rows that neither had seen; None where that cannot be done honestly.
+        """Compare a later training with it, on rows that neither had seen; None where the two cannot be compared.
 
         Parameters
         ----------
@@ -79,41 +79,41 @@ class Present:
         except ConfigError:  # it asks for signals that these ratings do not have
             return None
 
-    def told(self, verdict: Verdict | None) -> str:
-        """Say how a later model stands to it, in a sentence or two.
+    def summary(self, verdict: Verdict | None) -> str:
+        """Describe how a later model compares with it, in a sentence or two.
 
         Examples
         --------
         >>> from predictor import OfferModel
         >>> from predictor.training.comparison import Verdict
-        >>> print(Present.of(OfferModel.published(), Path("models")).told(Verdict(None, 4, 0)))
-        Against the present model, published-evidence: Cannot be told: 4 rows are too few, or of one outcome; 30 of
-        each are needed.
+        >>> print(IncumbentModel.of(OfferModel.published(), Path("models")).summary(Verdict(None, 4, 0)))
+        Compared with the current model, published-evidence: Not enough data: needs 30 offers and 30 non-offers, found
+        4 rows.
         """
         why = (
-            f"Cannot be told: what it said of interviews that it had not seen is not kept in a folder {self.model.name}"
-            ", or it asks for other signals."
+            f"Cannot be compared: no out-of-fold predictions were saved in a folder {self.model.name}, or it asks for "
+            "other signals."
         )
-        return f"Against the present model, {self.model.name}: {verdict or why}"
+        return f"Compared with the current model, {self.model.name}: {verdict or why}"
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class JournalTraining:
     """What was learned from a journal.
 
     Attributes
     ----------
-    kept
-        The training, as `train_and_keep` gives it.
+    saved
+        The training, as `train_and_save` returns it.
     verdict
-        Whether the new model is better than the present one beyond noise; None where that cannot be told honestly.
-    told
+        Whether the new model is better than the current one beyond noise; None where the data do not allow it.
+    summary
         The same in words.
     """
 
-    kept: Kept
+    saved: SavedRun
     verdict: Verdict | None
-    told: str
+    summary: str
 
 
 def train_on_journal(
@@ -124,8 +124,8 @@ def train_on_journal(
     config: TrainingConfig | None = None,
     recorded: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Learned:
-    """Train on a journal's interviews with an outcome, and hold the new model against the present one.
+) -> JournalTraining:
+    """Train on a journal's interviews with an outcome, and compare the new model with the current one.
 
     Parameters
     ----------
@@ -134,22 +134,22 @@ def train_on_journal(
     present
         The model in use. It stays so: whoever calls this decides.
     folder
-        Of the new training, as in "experiments/models/journal-pool"; its name is the model's. The present model's
+        Of the new training, as in "experiments/models/journal-pool"; its name is the model's. The current model's
         training is looked for beside it.
     config
         How; defaults where None.
     recorded
         Whether to record it in MLflow.
     progress
-        Told how many fits of the cross-validation are done, and how many there are; never where rows are too few for
-        one. What it raises ends the training, and nothing is kept.
+        Called with how many fits of the cross-validation are done, and how many there are; not called where rows are
+        too few for one. What it raises ends the training, and nothing is saved.
 
     Raises
     ------
     RatingsError
         If no interview has an outcome yet, or `train` refuses them.
     ModelError
-        If the present model's training is damaged.
+        If the current model's training is damaged.
 
     Examples
     --------
@@ -161,9 +161,9 @@ def train_on_journal(
     ...     entry = journal.add("Acme", {"goals_discussed": 4})
     ...     entry = journal.set_outcome(entry.id, "offer")
     ...     learned = train_on_journal(journal, OfferModel.published(), Path(there, "models", "journal-pool"))
-    >>> print(learned.told)
-    Against the present model, published-evidence: Cannot be told: 1 rows are too few, or of one outcome; 30 of each
-    are needed.
+    >>> print(learned.summary)
+    Compared with the current model, published-evidence: Not enough data: needs 30 offers and 30 non-offers, found 1
+    row.
     """
     from predictor.training.config import TrainingConfig
 
@@ -174,8 +174,8 @@ def train_on_journal(
             yield item
 
     ratings = journal.ratings(training=True)
-    before = Present.of(present, folder.parent)
-    kept = train_and_keep(
+    before = IncumbentModel.of(present, folder.parent)
+    saved = train_and_save(
         ratings,
         config or TrainingConfig(),
         name=folder.name,
@@ -184,5 +184,5 @@ def train_on_journal(
         recorded=recorded,
         progress=counted,
     )
-    verdict = before.judge(kept.result, ratings)
-    return Learned(kept, verdict, before.told(verdict))
+    verdict = before.judge(saved.result, ratings)
+    return JournalTraining(saved, verdict, before.summary(verdict))

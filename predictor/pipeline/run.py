@@ -1,4 +1,4 @@
-"""A finished training as a folder: the model, the report, and all that MLflow is told of it.
+"""A finished training as a folder: the model, the report, and all that MLflow keeps of it.
 
 The folder is whole before MLflow hears of it, so a server that is down costs nothing but a later `predictor track`.
 """
@@ -45,8 +45,8 @@ def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -
     Returns
     -------
     Path
-        The folder: model.json and report.html (not where a challenger was trained), plots, importances.csv and
-        scores.csv with intervals, out_of_fold.csv (what models said of rows they had not seen; rows are numbers, not
+        The folder: model.json and report.html (not where a baseline was trained), plots, importances.csv and
+        scores.csv with intervals, out_of_fold.csv (predictions for rows not seen in training; rows are numbers, not
         ratings), and record.json.
 
     Raises
@@ -93,7 +93,7 @@ def _save(result: TrainingResult, folder: Path, experiment: str) -> Path:
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class SavedRun:
     """A training that is on disk, and what became of its record.
 
     Attributes
@@ -112,7 +112,7 @@ class Kept:
     trouble: TrackingError | None = None
 
 
-def train_and_keep(
+def train_and_save(
     ratings: Ratings,
     config: TrainingConfig,
     *,
@@ -123,9 +123,9 @@ def train_and_keep(
     registered: bool = False,
     parent: str | None = None,
     progress: Progress | None = None,
-    warn: Callable[[str], None] = lambda told: None,
-) -> Kept:
-    """Train, write the folder, and record it in MLflow; whatever MLflow does, the training is finished and kept.
+    warn: Callable[[str], None] = lambda message: None,
+) -> SavedRun:
+    """Train, write the folder, and record it in MLflow; whatever MLflow does, the training is finished and saved.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def train_and_keep(
     parent
         Id of the run that this one belongs to.
     warn
-        Told at once, in words, when MLflow cannot be reached before the training begins.
+        Called at once with a message when MLflow cannot be reached before the training begins.
 
     Raises
     ------
@@ -148,10 +148,10 @@ def train_and_keep(
         If MLflow is not installed, and the training is to be recorded.
     """
     with one_training(folder):
-        return _train_and_keep(ratings, config, name, experiment, folder, recorded, registered, parent, progress, warn)
+        return _train_and_save(ratings, config, name, experiment, folder, recorded, registered, parent, progress, warn)
 
 
-def _train_and_keep(
+def _train_and_save(
     ratings: Ratings,
     config: TrainingConfig,
     name: str,
@@ -162,7 +162,7 @@ def _train_and_keep(
     parent: str | None,
     progress: Progress | None,
     warn: Callable[[str], None],
-) -> Kept:
+) -> SavedRun:
     from predictor.tracking.runs import finish, note_begun, note_unrecorded, open_run, record_folder
     from predictor.training.train import train
 
@@ -171,22 +171,22 @@ def _train_and_keep(
         return result, _save(result, folder, experiment)
 
     if not recorded:
-        kept = Kept(*work(), None)
+        saved = SavedRun(*work(), None)
         note_unrecorded(folder)
-        return kept
+        return saved
     done: tuple[TrainingResult, Path] | None = None
     try:
         with open_run(name, experiment, parent=parent) as run:
             done = work()
             note_begun(run, folder)
-            return Kept(*done, finish(run, folder, registered=registered))
+            return SavedRun(*done, finish(run, folder, registered=registered))
     except TrackingError as error:
         trouble = error
     if done is None:
-        warn(f"{trouble}\n  The training goes on, and is kept in {folder}.")
+        warn(f"{trouble}\n  The training goes on, and is saved in {folder}.")
         done = work()
         try:  # it may be back
-            return Kept(*done, record_folder(folder, registered=registered))
+            return SavedRun(*done, record_folder(folder, registered=registered))
         except TrackingError as error:
             trouble = error
-    return Kept(*done, None, trouble)
+    return SavedRun(*done, None, trouble)

@@ -315,7 +315,7 @@ def _learning(result: TrainingResult) -> Drawing | None:
     told = "; ".join(f"{rows:,} rows {score}" for rows, score in points)
     return Drawing(
         inline_svg(
-            learning_plot(curve, result.challengers.get("base_rate", {}).get("log_loss")),
+            learning_plot(curve, result.baselines.get("base_rate", {}).get("log_loss")),
             "learning",
             "Learning curve",
             f"Log-loss on rows not seen, by rows learned from: {told}.",
@@ -381,18 +381,19 @@ def _gains(result: TrainingResult) -> Drawing:
             *(_decimal(by[key].value) for key in ("log_loss", "brier", "roc_auc")),
             f"{saved.n:,}",
         )
-        for (name, saved), by in zip(result.gains.items(), result.challengers.values(), strict=True)
+        for (name, saved), by in zip(result.gains.items(), result.baselines.values(), strict=True)
     ]
     return Drawing(
         inline_svg(
-            interval_plot(gains, "Log-loss saved by this model, 90 % interval", reference=0.0),
+            interval_plot(gains, "Log-loss improvement by this model, 90 % interval", reference=0.0),
             "gains",
-            "Log-loss saved against other models",
+            "Log-loss improvement over other models",
             "; ".join(f"{name} {score}" for name, score in gains.items()),
         ),
         "Right of the line this model is better, on the same rows and folds.",
         Table(
-            ("Compared with", "Log-loss saved", "90 % interval", "Its log-loss", "Its Brier", "Its ROC AUC", "n"), rows
+            ("Compared with", "Improvement", "90 % interval", "Its log-loss", "Its Brier", "Its ROC AUC", "n"),
+            rows,
         ),
     )
 

@@ -146,8 +146,8 @@ def _train(channel: Connection, journal: Path, model: Path, folder: Path) -> Non
     except (PredictorError, OSError) as error:
         channel.send({"running": False, "trouble": str(error).replace(str(journal), journal.name)})
         return
-    result = learned.kept.result
+    result = learned.saved.result
     score = str(result.scores["roc_auc"]) if result.scores else None
     channel.send(
-        {"running": False, "told": learned.told, "n": len(result.y), "offers": int(result.y.sum()), "score": score}
+        {"running": False, "told": learned.summary, "n": len(result.y), "offers": int(result.y.sum()), "score": score}
     )

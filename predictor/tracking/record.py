@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from predictor.training.result import TrainingResult
 
 BY_FOLD = ("log_loss", "roc_auc")
+_OLD_KEYS = {"baselines": "challengers"}  # as runs recorded before have them, so that they can be compared
 NO_TABLES = "it has no tables, and so no report, no importances, and nothing to predict with."
 LOW, HIGH = "_low", "_high"  # how the names of an interval's ends end
 INTERVAL = "interval."  # how the tag of a score's interval begins
@@ -98,7 +99,7 @@ def record_of(result: TrainingResult, experiment: str = "pool") -> Record:
         began=time.time() - result.seconds,
         seconds=result.seconds,
         params={"experiment": experiment}
-        | {name: _text(value) for name, value in dataclasses.asdict(result.config).items()},
+        | {_OLD_KEYS.get(name, name): _text(value) for name, value in dataclasses.asdict(result.config).items()},
         metrics=_metrics(result),
         tags=environment() | _tags(result),
         steps=_by_fold(result),
@@ -219,7 +220,7 @@ def _dataset(result: TrainingResult) -> dict[str, Any]:
 def _metrics(result: TrainingResult) -> dict[str, float]:
     """Every score by name, with the ends of its interval, which `without_interval_ends` keeps from MLflow.
 
-    MLflow's pages make a section of each word before a slash, so that what comes for each role or challenger does not
+    MLflow's pages make a section of each word before a slash, so that what comes for each role or baseline does not
     stand between the scores that are looked for first. They draw the first of all where runs are compared, and the
     sections by alphabet: those of the folds, which are lines and not single bars, come first.
     """
@@ -237,9 +238,9 @@ def _metrics(result: TrainingResult) -> dict[str, float]:
 def _named_scores(result: TrainingResult) -> dict[str, Score]:
     """Every score by MLflow's name."""
     found = dict(result.scores)
-    for challenger, score in result.gains.items():
-        found[f"gain_over_{challenger}"] = score
-        found[f"other_models/log_loss_{challenger}"] = result.challengers[challenger]["log_loss"]
+    for baseline, score in result.gains.items():
+        found[f"gain_over_{baseline}"] = score
+        found[f"other_models/log_loss_{baseline}"] = result.baselines[baseline]["log_loss"]
     if result.transparency:
         found["transparency_cost"] = result.transparency.cost
     if result.direction_cost:
@@ -315,7 +316,7 @@ def _description(result: TrainingResult) -> str:
             else [f"\nA *{result.config.model.replace('_', ' ')}* model, to be compared with: {NO_TABLES}\n"]
         ),
         *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
-        *(line(name.replace("_", " "), scores) for name, scores in result.challengers.items()),
+        *(line(name.replace("_", " "), scores) for name, scores in result.baselines.items()),
         *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
         *(
             line(f"when only {part.words} are rated", result.partial_scores[part.name])

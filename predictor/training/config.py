@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import InitVar, dataclass, fields
 from pathlib import Path
 
 from predictor.errors import ConfigError, nearest
-from predictor.evaluation.baselines import CHALLENGERS
+from predictor.evaluation.baselines import BASELINES
 
-POOL = "pool"  # the model itself, beside its challengers
+POOL = "pool"  # the model itself, beside its baselines
 PRIORS = ("auto", "published", "none")
 
 
@@ -19,7 +20,7 @@ class TrainingConfig:
     Attributes
     ----------
     model
-        "pool", or one of `challengers` to train that instead: it is measured in the same way, but has no tables, so it
+        "pool", or one of `baselines` to train that instead: it is measured in the same way, but has no tables, so it
         cannot be served and never becomes the champion.
     folds
         Parts of a cross-validation, 2 to 20; fewer are used where groups are few.
@@ -31,8 +32,10 @@ class TrainingConfig:
         Of folds and draws.
     leave_out
         Signals, families, sides ("side:interviewer") or inputs that the model must not use.
-    challengers
+    baselines
         What the model is compared with in the same folds; see `predictor.evaluation.baselines`.
+    challengers
+        Former name of `baselines`, still accepted.
     prior
         "published" starts from the effects published about interviews, by way of the simulator, and lets the data
         overrule them; "none" learns from the data alone. "auto" takes "published" for data on the shipped catalogue
@@ -55,27 +58,30 @@ class TrainingConfig:
     resamples: int = 200
     seed: int = 0
     leave_out: tuple[str, ...] = ()
-    challengers: tuple[str, ...] = tuple(CHALLENGERS)
+    baselines: tuple[str, ...] = tuple(BASELINES)
     prior: str = "auto"
+    challengers: InitVar[Sequence[str] | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, challengers: Sequence[str] | None) -> None:
+        if challengers is not None:
+            object.__setattr__(self, "baselines", challengers)
         ranges = {"folds": (2, 20), "repeats": (1, 50), "resamples": (20, 10_000), "seed": (0, 2**32 - 1)}
         problems = []
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 problems.append(f"{name} = {value!r}: write a whole number from {low} to {high}")
-        for name in ("leave_out", "challengers"):
+        for name in ("leave_out", "baselines"):
             value = getattr(self, name)
             if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
                 problems.append(f"{name} = {value!r}: write a list of names in quotes")
                 continue
             object.__setattr__(self, name, tuple(dict.fromkeys(value)))  # a list where it comes from TOML
-            if name == "challengers":
-                unknown = [word for word in value if word not in CHALLENGERS]
-                known = f"; there are: {', '.join(CHALLENGERS)}"
-                problems += [f"challengers: no '{word}'{nearest(word, CHALLENGERS) or known}" for word in unknown]
-        for name, there in (("prior", PRIORS), ("model", (POOL, *CHALLENGERS))):
+            if name == "baselines":
+                unknown = [word for word in value if word not in BASELINES]
+                known = f"; there are: {', '.join(BASELINES)}"
+                problems += [f"baselines: no '{word}'{nearest(word, BASELINES) or known}" for word in unknown]
+        for name, there in (("prior", PRIORS), ("model", (POOL, *BASELINES))):
             if (value := getattr(self, name)) not in there:
                 hint = nearest(str(value), there) or f"; there are: {', '.join(there)}"
                 problems.append(f"{name} = {value!r}: no such {name}{hint}")
@@ -100,7 +106,10 @@ class TrainingConfig:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
         known = [item.name for item in fields(cls)]
-        if unknown := [f"unknown key '{key}'{nearest(key, known)}" for key in data if key not in known]:
+        accepted = (*known, "challengers")
+        if {"baselines", "challengers"} <= data.keys():
+            raise ConfigError(f"{path}: challengers is the former name of baselines; write baselines only")
+        if unknown := [f"unknown key '{key}'{nearest(key, known)}" for key in data if key not in accepted]:
             raise ConfigError(f"{path}: " + "\n  ".join([*unknown, f"known keys: {', '.join(known)}"]))
         try:
             return cls(**data)

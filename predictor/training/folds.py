@@ -27,7 +27,7 @@ class Fold:
 
 
 def groups_of(ratings: Ratings) -> NDArray[Any]:
-    """What stays on one side of a split, and is drawn as one: a group, or without groups the copies of a row."""
+    """Return what stays on one side of a split, and is drawn as one: groups, or without them the copies of a row."""
     return copies(ratings) if ratings.groups is None else ratings.groups
 
 

@@ -22,32 +22,32 @@ from predictor.training.learning_curve import LearningCurve
 
 @dataclass(frozen=True)
 class Transparency:
-    """What it costs that the model is tables.
+    """The cost of interpretability: what the model loses by being tables.
 
     Attributes
     ----------
-    challenger
-        The best of the unrestricted challengers, by log-loss in the same folds. That it was chosen after the fact
-        favours it a little.
+    baseline
+        The best of the baselines that need not be tables, by log-loss in the same folds. That it was chosen after
+        the fact favours it a little.
     cost
-        Log-loss of the model minus that of the challenger, on the same rows and folds; below 0 the model is better.
+        Log-loss of the model minus that of the baseline, on the same rows and folds; below 0 the model is better.
 
     Examples
     --------
     >>> print(Transparency("forest", Score(0.02, 0.01, 0.03, 500)))
-    Transparency costs 0.020 (0.010 to 0.030) of log-loss against the best unrestricted challenger, forest.
+    Cost of interpretability: 0.020 (0.010 to 0.030) of log-loss against the best unrestricted baseline, forest.
     """
 
-    challenger: str
+    baseline: str
     cost: Score
 
     def __str__(self) -> str:
-        best = f"the best unrestricted challenger, {self.challenger}"
+        best = f"the best unrestricted baseline, {self.baseline}"
         if self.cost.low > 0:
-            return f"Transparency costs {self.cost} of log-loss against {best}."
+            return f"Cost of interpretability: {self.cost} of log-loss against {best}."
         if self.cost.high < 0:
-            return f"Transparency costs nothing here: log-loss is lower by {minus(self.cost)} than that of {best}."
-        return f"Transparency: no difference beyond noise to {best}; log-loss {self.cost}."
+            return f"Cost of interpretability: none; log-loss is lower by {minus(self.cost)} than that of {best}."
+        return f"Cost of interpretability: none detectable against {best}; log-loss {self.cost}."
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class TrainingResult:
     name
         Name of the model.
     tables
-        The model, fitted on every row whose outcome is known; None where the experiment trained a challenger.
+        The model, fitted on every row whose outcome is known; None where the experiment trained a baseline.
     config
         How it was trained.
     catalogue
@@ -96,13 +96,13 @@ class TrainingResult:
         model be trained on rows too few to measure it.
     scores_by_role
         The same by who rated, where the catalogue says so.
-    challengers
-        Scores of each challenger in the same folds: "base_rate" (always the share of offers), "mean_rating" (a
+    baselines
+        Scores of each baseline in the same folds: "base_rate" (always the share of offers), "mean_rating" (a
         logistic regression on the plain mean of the ratings), "logistic", "boosting" and "forest".
     gains
-        Log-loss saved against each challenger, on the same rows and folds.
+        Log-loss improvement over each baseline, on the same rows and folds.
     transparency
-        What it costs to be tables; None without an unrestricted challenger.
+        What it costs to be tables; None without an unrestricted baseline.
     direction_cost
         What it costs that a better rating never hurts; None where the catalogue gives no signal a direction.
     partial_scores
@@ -113,7 +113,7 @@ class TrainingResult:
     importances, importances_by_family, importances_by_side
         What the model goes by, the largest first: signals and inputs, and groups of them taken together.
     halo
-        Which signals cannot be told apart, in plain statements.
+        Which signals are rated so much alike that their effects cannot be separated, in plain statements.
     y
         Outcomes of the rows learned from, shape (n,).
     roles
@@ -122,7 +122,7 @@ class TrainingResult:
         Number of the fold, from 0 in each repeat, in which a row was not seen, shape (repeats, n).
     out_of_fold
         Probability of an offer by models that had not seen the row, shape (repeats, n): by name, the model itself
-        under `config.model`. Slow challengers take part in the first two repeats only.
+        under `config.model`. Slow baselines take part in the first two repeats only.
     keys
         Of rows and of their groups, to know them again in another file; see `predictor.training.comparison.keys`.
     learning_curve
@@ -143,7 +143,7 @@ class TrainingResult:
     catalogue: Catalogue
     scores: Mapping[str, Score]
     scores_by_role: Mapping[str, Mapping[str, Score]]
-    challengers: Mapping[str, Mapping[str, Score]]
+    baselines: Mapping[str, Mapping[str, Score]]
     gains: Mapping[str, Score]
     transparency: Transparency | None
     direction_cost: DirectionCost | None
@@ -180,7 +180,7 @@ class TrainingResult:
         Raises
         ------
         ConfigError
-            If the experiment trained a challenger, which has none.
+            If the experiment trained a baseline, which has none.
         """
         if self.tables is None:
             raise ConfigError(f"'{self.name}' was trained as {self.config.model}, which has no tables; train the pool")

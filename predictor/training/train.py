@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from predictor.errors import ConfigError
-from predictor.evaluation.baselines import UNRESTRICTED, challenger
+from predictor.evaluation.baselines import UNRESTRICTED, baseline
 from predictor.evaluation.data_quality import (
     FEW,
     data_quality,
     find_warnings,
     revealing_signals,
 )
-from predictor.evaluation.importance import FoldImportance, alike, importances, measure
+from predictor.evaluation.importance import FoldImportance, correlated_signals, importances, measure
 from predictor.evaluation.partial_scores import partial_scores, predict_parts
-from predictor.evaluation.scores import Resampling, Score, calibration, gain, scores
+from predictor.evaluation.scores import GroupBootstrap, Score, calibration, gain, scores
 from predictor.learning.autologging import without_inner_runs
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.prior import Prior
@@ -42,9 +42,9 @@ from predictor.training.learning_curve import learning_curve
 from predictor.training.result import DirectionCost, TrainingResult, Transparency, minus
 
 DIGITS = 4  # of scores of parts of the signals in a model's file, far below their noise
-# Repeats in which slow challengers take part: their folds' luck is then half of what their interval shows of rows'.
+# Repeats in which slow baselines take part: their folds' luck is then half of what their interval shows of rows'.
 UNRESTRICTED_REPEATS = 2
-ROLE = "rater_role"  # scores are told by this input, since who rated decides how well ratings predict
+ROLE = "rater_role"  # scores are given by this input, since who rated decides how well ratings predict
 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 
@@ -120,7 +120,7 @@ def train(
     if runs:
         measured |= _measure(runs, tables, ratings, groups, config)
         first = [(fold.train, fold.test) for fold in folds if fold.repeat == 0]
-        resampling = Resampling(groups, config.resamples, config.seed)
+        resampling = GroupBootstrap(groups, config.resamples, config.seed)
         if tables:
             measured["learning_curve"] = learning_curve(
                 ratings,
@@ -134,8 +134,8 @@ def train(
             )
         revealing = revealing_signals(ratings, first, resampling)
     quality, roles = data_quality(ratings), _role_of_rows(ratings)
-    told = _figures(measured["scores"])
-    about = {**data, "scores": told, "partial_scores": _plain(measured["partial_scores"])}
+    figures = _figures(measured["scores"])
+    about = {**data, "scores": figures, "partial_scores": _plain(measured["partial_scores"])}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if prior and tables:
         about["prior"] = tables.trained_on["prior"]
@@ -147,7 +147,7 @@ def train(
         config=config,
         catalogue=ratings.catalogue,
         **measured,
-        halo=alike(ratings),
+        halo=correlated_signals(ratings),
         y=y,
         roles=roles,
         keys=keys(everything.labelled()),
@@ -177,7 +177,7 @@ def _fit(classifier: OfferClassifier, ratings: Ratings, groups: NDArray[Any]) ->
 
 
 def _prior(ratings: Ratings, config: TrainingConfig) -> Prior | None:
-    """Find the model to start from, by what the config says."""
+    """Return the model to start from, by what the config asks for."""
     few = min(ratings.y.sum(), len(ratings) - ratings.y.sum()) < FEW
     if config.prior == "none" or (config.prior == "auto" and not few):
         return None
@@ -193,7 +193,7 @@ def _prior(ratings: Ratings, config: TrainingConfig) -> Prior | None:
 _UNMEASURED: dict[str, Any] = {
     "scores": {},
     "scores_by_role": {},
-    "challengers": {},
+    "baselines": {},
     "gains": {},
     "transparency": None,
     "direction_cost": None,
@@ -211,8 +211,8 @@ _UNMEASURED: dict[str, Any] = {
 def _measure(
     runs: Sequence[_Run], model: OfferModel | None, ratings: Ratings, groups: NDArray[Any], config: TrainingConfig
 ) -> dict[str, Any]:
-    """Score the model and its challengers on the rows that each fold had not seen."""
-    y, resampling = ratings.y, Resampling(groups, config.resamples, config.seed)
+    """Score the model and its baselines on the rows that each fold had not seen."""
+    y, resampling = ratings.y, GroupBootstrap(groups, config.resamples, config.seed)
     out_of_fold = _out_of_fold(runs, len(y))
     first = [run for run in runs if run.fold.repeat == 0]
     predictions = {key: found for key, found in out_of_fold.items() if key != config.model}
@@ -221,21 +221,21 @@ def _measure(
     for run in runs:
         tested[run.fold.repeat, run.fold.test] = run.fold.number % (len(runs) // len(pool))
     gains = {key: gain(y, pool[: len(other)], other, resampling) for key, other in predictions.items()}
-    found = [(run.fold.repeat, run.fold.test, run.importance) for run in runs if run.importance]
-    goes_by = importances(model, len(y), found, resampling) if model else {}
+    measured = [(run.fold.repeat, run.fold.test, run.importance) for run in runs if run.importance]
+    by_kind = importances(model, len(y), measured, resampling) if model else {}
     roles = {role: rows for role, rows in _roles(ratings) if 0 < y[rows].sum() < rows.sum()}
     return {
         "scores": scores(y, pool, resampling),
         "scores_by_role": {role: scores(y, pool, resampling, rows) for role, rows in roles.items()},
-        "challengers": {key: scores(y, other, resampling) for key, other in predictions.items()},
+        "baselines": {key: scores(y, other, resampling) for key, other in predictions.items()},
         "gains": gains,
         "transparency": _transparency(gains) if model else None,
         "direction_cost": _direction_cost(first, pool[:1], y, resampling),
         "partial_scores": partial_scores(y, [(run.fold.test, run.parts) for run in first], resampling),
         "calibration": calibration(y, pool.mean(axis=0)),
-        "importances": goes_by.get("signal", {}),
-        "importances_by_family": goes_by.get("family", {}),
-        "importances_by_side": goes_by.get("side", {}),
+        "importances": by_kind.get("signal", {}),
+        "importances_by_family": by_kind.get("family", {}),
+        "importances_by_side": by_kind.get("side", {}),
         "folds": tested,
         "out_of_fold": out_of_fold,
     }
@@ -250,9 +250,9 @@ class _Run:
     fold
         Which it is.
     predictions
-        For its test rows, shape (test rows,), of the model and of its challengers.
+        For its test rows, shape (test rows,), of the model and of its baselines.
     importance
-        What its model goes by; None for a challenger.
+        What its model goes by; None for a baseline.
     parts
         Predictions from part of the signals, by part; in the first repeat only, as it takes time.
     undirected
@@ -275,46 +275,46 @@ def _run(
     catalogue: Catalogue,
     config: TrainingConfig,
 ) -> _Run:
-    """Fit the pool and its challengers on a fold's training rows, and predict its test rows."""
+    """Fit the pool and its baselines on a fold's training rows, and predict its test rows."""
     learned, test = X.iloc[fold.train], X.iloc[fold.test]
-    predictions, goes_by, parts, undirected = {}, None, {}, None
+    predictions, importance, parts, undirected = {}, None, {}, None
     with parallel_config(backend="sequential"), one_thread():  # the others run beside it, maybe elsewhere
         if config.model == POOL:
             pool = clone(classifier).fit(learned, y[fold.train], groups=groups[fold.train])
             predictions[POOL] = pool.predict_proba(test)[:, 1]
             seed = (config.seed, fold.number)
-            goes_by = measure(pool.model_, test.to_numpy(), y[fold.test], repeats=config.repeats, seed=seed)
+            importance = measure(pool.model_, test.to_numpy(), y[fold.test], repeats=config.repeats, seed=seed)
             if fold.repeat == 0:
                 parts = predict_parts(pool.model_, test.to_numpy(), seed)
                 if any(catalogue.directions):
                     free = clone(classifier).set_params(catalogue=_undirected(catalogue))
                     free.fit(learned, y[fold.train], groups=groups[fold.train])
                     undirected = free.predict_proba(test)[:, 1]
-        for name in _challengers(config, fold.repeat):
-            fitted = _challenger(name, learned, y[fold.train], catalogue, config)
+        for name in _baselines(config, fold.repeat):
+            fitted = _baseline(name, learned, y[fold.train], catalogue, config)
             predictions[name] = fitted.predict_proba(test)[:, 1]
-    return _Run(fold, predictions, goes_by, parts, undirected)
+    return _Run(fold, predictions, importance, parts, undirected)
 
 
-def _challengers(config: TrainingConfig, repeat: int) -> list[str]:
-    some = [name for name in config.challengers if name not in UNRESTRICTED or repeat < UNRESTRICTED_REPEATS]
+def _baselines(config: TrainingConfig, repeat: int) -> list[str]:
+    some = [name for name in config.baselines if name not in UNRESTRICTED or repeat < UNRESTRICTED_REPEATS]
     return list(dict.fromkeys([*some, *([config.model] if config.model != POOL else [])]))
 
 
-def _challenger(name: str, X: pd.DataFrame, y: Floats, catalogue: Catalogue, config: TrainingConfig) -> Any:
+def _baseline(name: str, X: pd.DataFrame, y: Floats, catalogue: Catalogue, config: TrainingConfig) -> Any:
     # where nothing at all was rated, every one of them can only give the base rate
-    model = challenger(name if X.notna().any(axis=None) else "base_rate", catalogue, config.seed)
+    model = baseline(name if X.notna().any(axis=None) else "base_rate", catalogue, config.seed)
     return model.fit(X, y)
 
 
 def _out_of_fold(runs: Sequence[_Run], n: int) -> dict[str, Floats]:
     """Put the folds' predictions together: by name, shape (repeats that it took part in, n)."""
     repeats = {name: 1 + run.fold.repeat for run in runs for name in run.predictions}
-    found = {name: np.full((count, n), np.nan) for name, count in repeats.items()}
+    predictions = {name: np.full((count, n), np.nan) for name, count in repeats.items()}
     for run in runs:
-        for name, predictions in run.predictions.items():
-            found[name][run.fold.repeat, run.fold.test] = predictions
-    return found
+        for name, values in run.predictions.items():
+            predictions[name][run.fold.repeat, run.fold.test] = values
+    return predictions
 
 
 def _transparency(gains: Mapping[str, Score]) -> Transparency | None:
@@ -325,7 +325,9 @@ def _transparency(gains: Mapping[str, Score]) -> Transparency | None:
     return Transparency(best, minus(gains[best]))
 
 
-def _direction_cost(runs: Sequence[_Run], directed: Floats, y: Floats, resampling: Resampling) -> DirectionCost | None:
+def _direction_cost(
+    runs: Sequence[_Run], directed: Floats, y: Floats, resampling: GroupBootstrap
+) -> DirectionCost | None:
     undirected = np.empty((1, len(y)))
     for run in runs:
         if run.undirected is None:

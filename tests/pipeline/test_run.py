@@ -16,8 +16,8 @@ from predictor.cli import main
 from predictor.errors import ConfigError, ModelError, TrackingError
 from predictor.model.champions import champion_file, default_model, set_champion
 from predictor.model.offer_model import PUBLISHED
-from predictor.pipeline.comparison_run import compare_and_keep
-from predictor.pipeline.run import train_and_keep
+from predictor.pipeline.comparison_run import compare_and_save
+from predictor.pipeline.run import train_and_save
 from predictor.sources.files import write_csv
 from predictor.tracking import track
 from predictor.training_folder import MODEL, one_training, replace_folder
@@ -42,9 +42,9 @@ def test_one_training_a_name(tmp_path: Path) -> None:
         with pytest.raises(
             ConfigError, match=r"another training writes to .*mine; wait until it is done, or give this"
         ):
-            train_and_keep(SOME, TrainingConfig(), name="mine", experiment="pool", folder=folder)
+            train_and_save(SOME, TrainingConfig(), name="mine", experiment="pool", folder=folder)
         with pytest.raises(ConfigError, match=r"another training writes to .*mine"):
-            compare_and_keep(SOME, {"pool": TrainingConfig()}, name="mine", folder=folder)
+            compare_and_save(SOME, {"pool": TrainingConfig()}, name="mine", folder=folder)
         with pytest.raises(ConfigError, match=r"a training writes to .*mine; record it once that is done"):
             track(folder, store=f"sqlite:///{tmp_path}/mlflow.db")
         with one_training(tmp_path / "other"):

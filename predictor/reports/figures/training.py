@@ -172,7 +172,7 @@ def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
     Returns
     -------
     list of Path
-        The files; no calibration where it could not be measured, no importances of a challenger.
+        The files; no calibration where it could not be measured, no importances of a baseline.
 
     Raises
     ------
