@@ -14,6 +14,7 @@ DATASETS   ?=
 PEERS      ?=
 REPEATS    ?=
 UPGRADE    ?=
+FLOOR      := 90
 
 BIN     := .venv/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
@@ -26,8 +27,8 @@ BENCH   := experiments/benchmark/bench.py
 HEAVY   := .venv-peers/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install spark pins data prior train compare promote predict serve ui test test-lowest check \
-        format bench bench-peers clean
+.PHONY: help quickstart install spark pins data prior train compare promote predict serve ui test coverage test-lowest check \
+        format bench bench-peers docs clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +110,11 @@ PROCESSES = $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
 test: $(DEV) ## run the tests, a file to a process
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
+# Of lines and of branches; what runs in other processes (servers, workers) is not counted.
+coverage: $(DEV) ## run the tests and measure what they cover; below the floor it fails
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder \
+	  --cov=predictor --cov-branch --cov-report=term:skip-covered --cov-fail-under=$(FLOOR)
+
 # What the extras declare is what is tested: uv takes the lowest version of each, in an environment of its own. Test
 # tools are of today, and what old versions warn of each other is no error. scikit-learn 1.6's check of weights renames the
 # classes of one of the two samples that it compares; tests/learning/test_weights.py makes the same comparison.
@@ -156,6 +162,9 @@ pins: $(VENV) ## make the pins anew from pyproject.toml, for every platform and 
 	@echo hatchling | $(COMPILE) - pyproject.toml --extra train --extra batch --extra serve --extra cluster --extra dev -o pins/dev.txt
 	@echo hatchling | $(COMPILE) $(LIKE_DEV) -o pins/predict.txt
 	@for extra in train serve spark; do echo hatchling | $(COMPILE) $(LIKE_DEV) --extra $$extra -o pins/$$extra.txt || exit; done
+
+docs: $(DEV) ## write the blocks of output in the documentation anew, and the API reference
+	@$(BIN)/python experiments/docs.py
 
 clean: ## remove what was made: .venv, caches, models and runs
 	@rm -rf .venv .venv-peers .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

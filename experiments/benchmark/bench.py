@@ -129,7 +129,7 @@ def report(arguments: argparse.Namespace) -> None:
     own = first.resolve() == RESULTS
     page = HERE / "README.md" if own else first.with_suffix(".md")
     picture = HERE.parent / "pictures" / "benchmark.png" if own else first.with_suffix(".png")
-    write(records, page, picture, HERE.parents[1] / "README.md" if own else None)
+    write(records, page, picture)
     print(f"Wrote {page} and {picture}")
 
 

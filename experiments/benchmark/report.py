@@ -104,20 +104,13 @@ def tables(records: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write(records: list[dict[str, Any]], page: Path, picture: Path, readme: Path | None = None) -> None:
-    """Put the tables between the marks of a page, which is made where there is none, and the plot beside it.
-
-    A `readme` gets the summary of the cells in which most peers took part.
-    """
+def write(records: list[dict[str, Any]], page: Path, picture: Path) -> None:
+    """Put the tables between the marks of a page, which is made where there is none, and the plot beside it."""
     if not page.exists():
         page.write_text(f"# Benchmark\n\n{START}\n{END}\n", encoding="utf-8")
     place = Path(os.path.relpath(picture.resolve(), page.resolve().parent)).as_posix()
     shown = f"![Log-loss and seconds against training rows, a column a data set]({place})\n\n{tables(records)}"
     _between(page, shown)
-    if readme:
-        found = places(records)
-        most = max(len(place.found) for place in found)
-        _between(readme, "\n".join(summary([place for place in found if 2 * len(place.found) > most])))
     picture.parent.mkdir(parents=True, exist_ok=True)
     draw(records, picture)
 

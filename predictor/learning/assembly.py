@@ -32,6 +32,7 @@ def assemble(
     *,
     prior: Prior | None = None,
     weights: Weights = None,
+    importances: bool = True,
 ) -> OfferModel:
     """Turn a fitted pool into a model.
 
@@ -47,6 +48,8 @@ def assemble(
         The model that it started from. Tables are centred on its rows, too.
     weights
         How often each row counts, shape (n,).
+    importances
+        Whether to compute them: they take longer than all else, and predictions need none.
 
     Returns
     -------
@@ -94,6 +97,8 @@ def assemble(
         typical_range=TypicalRange(_middle_range(typical, rated_weights), _middle_range(spread, rated_weights)),
         trained_on=trained_on,
     )
+    if not importances:
+        return draft
     added = draft.contributions(values if len(values) else known)
     added_weights = weights if len(values) else known_weights
     sizes = {

@@ -328,7 +328,7 @@ class PartialTables:
     def _make(self, inputs: Floats) -> AtInputs:
         grid, p, signals = self.grid, self.p, len(self.completion.term)
         values = np.concatenate([np.full((1, p), np.nan), inputs], axis=1)
-        cells = self.completion.cells(values)[0] * ~self._of_signals
+        cells = self.completion.cells(values, self._nothing_rated)[0] * ~self._of_signals
         shared = np.zeros((signals + 1, inputs.shape[1]))  # what a cell of a signal and an input add together
         for of_input, term in enumerate(range(p, len(grid.levels))):
             inside = np.zeros_like(cells)
@@ -344,7 +344,7 @@ class PartialTables:
         added = np.column_stack([np.append(self.main[:signals], 0.0) + shared.sum(axis=1) / 2, shared / 2])
         slopes, rest = np.zeros(p), np.zeros(p)
         for j in range(p):
-            inside, share, z, square = self._line(j)
+            inside, share, z, square = self._each_line[j]
             table = tables[inside] - share @ tables[inside]
             slopes[j] = share @ (table * z) / square
             rest[j] = max(0.0, float(share @ table**2 - slopes[j] ** 2 * square))
@@ -354,6 +354,15 @@ class PartialTables:
     @cached_property
     def _of_signals(self) -> NDArray[np.bool_]:
         return np.arange(int(self.grid.offsets[-1])) < len(self.completion.term)
+
+    @cached_property
+    def _nothing_rated(self) -> Estimate:
+        """What is expected where no signal was rated: the same whatever the inputs."""
+        return self.completion.estimate(np.full((1, len(self.grid.levels)), np.nan))
+
+    @cached_property
+    def _each_line(self) -> list[tuple[slice, Floats, Floats, float]]:
+        return [self._line(j) for j in range(self.p)]
 
     def _line(self, j: int) -> tuple[slice, Floats, Floats, float]:
         """Cells of a signal's levels, their shares, their standard units around their mean, and the mean square."""
@@ -369,7 +378,7 @@ class PartialTables:
         assert self.uncertainty is not None
         lines, means, own = [], [], []
         for j in range(self.p):
-            inside, share, z, square = self._line(j)
+            inside, share, z, square = self._each_line[j]
             vectors = self.uncertainty.factors[inside]
             means.append(share @ vectors)
             lines.append((share * z) @ vectors / square)

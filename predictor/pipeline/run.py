@@ -124,12 +124,13 @@ def train_and_save(
     parent: str | None = None,
     progress: Progress | None = None,
     warn: Callable[[str], None] = lambda message: None,
+    curve: bool = True,
 ) -> SavedRun:
     """Train, write the folder, and record it in MLflow; whatever MLflow does, the training is finished and saved.
 
     Parameters
     ----------
-    ratings, config, name, progress
+    ratings, config, name, progress, curve
         As for `train`.
     experiment, folder
         As for `save`.
@@ -148,7 +149,9 @@ def train_and_save(
         If MLflow is not installed, and the training is to be recorded.
     """
     with one_training(folder):
-        return _train_and_save(ratings, config, name, experiment, folder, recorded, registered, parent, progress, warn)
+        return _train_and_save(
+            ratings, config, name, experiment, folder, recorded, registered, parent, progress, warn, curve
+        )
 
 
 def _train_and_save(
@@ -162,12 +165,13 @@ def _train_and_save(
     parent: str | None,
     progress: Progress | None,
     warn: Callable[[str], None],
+    curve: bool,
 ) -> SavedRun:
     from predictor.tracking.runs import finish, note_begun, note_unrecorded, open_run, record_folder
     from predictor.training.train import train
 
     def work() -> tuple[TrainingResult, Path]:
-        result = train(ratings, config, name=name, progress=progress)
+        result = train(ratings, config, name=name, progress=progress, curve=curve)
         return result, _save(result, folder, experiment)
 
     if not recorded:

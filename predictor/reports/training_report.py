@@ -19,9 +19,9 @@ from predictor.evaluation.importance import TOP as TOP_IMPORTANCES
 from predictor.model.subsets import subsets
 from predictor.ratings.catalogue import CONTEXT
 from predictor.reports.figures.curves import interval_plot, learning_plot, precision_recall_plot, roc_plot
-from predictor.reports.figures.style import empty_figure
-from predictor.reports.figures.tables import BESIDE, HEATMAPS, PANELS, UNSEEN, cell_words, draw_shape, shape_reach
+from predictor.reports.figures.tables import BESIDE, HEATMAPS, PANELS, UNSEEN, cell_words, shape_reach
 from predictor.reports.figures.training import TOP, calibration_plot, importance_plot
+from predictor.reports.shape_svg import shape_svg
 from predictor.reports.svg import inline_svg
 from predictor.reports.terminal import SIDES
 
@@ -265,12 +265,9 @@ def _table_of(title: str, found: dict[str, Importance], names: dict[str, str]) -
 
 def _shape(place: int, label: str, shapes: pd.DataFrame, name: str, shown: Sequence[str]) -> Markup:
     shape, drawn = shapes[shapes["signal"] == name], shapes[shapes["signal"].isin(shown)]
-    figure, word = empty_figure(2.5, 1.75), isinstance(shape["rating"].iloc[0], str)
-    figure.set_layout_engine("none")  # the same margins in every panel, and quicker
-    margins = {"left": 0.16, "right": 0.99, "top": 0.97, "bottom": 0.2 if word else 0.13}
-    draw_shape(figure.subplots(gridspec_kw=margins), shape, shape_reach(drawn), word=word)
-    rows = [f"{rating} {value}" for _, rating, value, *_ in _shape_rows(label, shape)]
-    return inline_svg(figure, f"shape-{place}", f"Shape function of {label}", f"Log-odds by rating: {'; '.join(rows)}")
+    rows = "; ".join(f"{rating} {value}" for _, rating, value, *_ in _shape_rows(label, shape))
+    words = f"Log-odds by rating: {rows}"
+    return shape_svg(shape, shape_reach(drawn), f"shape-{place}", f"Shape function of {label}", words)
 
 
 def _shape_rows(label: str, shape: pd.DataFrame) -> Iterator[tuple[str, ...]]:

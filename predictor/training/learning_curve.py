@@ -146,5 +146,5 @@ def _fold(
     """Fit on a part of the rows, and predict the test rows."""
     with parallel_config(backend="sequential"), one_thread():  # the others run beside it, maybe elsewhere
         pool = fit_pool(values[part], y[part], catalogue, groups[part], prior=prior, boosted=boosted, seed=seed)
-        model = assemble(pool, values[part], y[part], catalogue, prior=prior)
+        model = assemble(pool, values[part], y[part], catalogue, prior=prior, importances=False)
     return np.asarray(probability(model.log_odds(values[test])))

@@ -126,7 +126,7 @@ class TrainingResult:
     keys
         Of rows and of their groups, to know them again in another file; see `predictor.training.comparison.keys`.
     learning_curve
-        Whether more interviews would help; None where they are too few to say.
+        Whether more interviews would help; None where they are too few to say, or it was not asked for.
     data
         Source, digest, counts and base rate of what it learned from.
     quality

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,3 +141,14 @@ def test_an_unknown_baseline_is_refused() -> None:
         TrainingConfig(baselines=("forrest",))
     with pytest.raises(ConfigError, match="baselines = 'forest': write a list of names"):
         TrainingConfig(baselines="forest")
+
+
+def test_the_former_key_of_baselines_is_accepted(tmp_path: Path) -> None:
+    former, both = tmp_path / "former.toml", tmp_path / "both.toml"
+    former.write_text('challengers = ["forest"]\n')
+    both.write_text('challengers = ["forest"]\nbaselines = ["forest"]\n')
+    assert (
+        TrainingConfig.load(former) == TrainingConfig(baselines=("forest",)) == TrainingConfig(challengers=["forest"])
+    )
+    with pytest.raises(ConfigError, match="former name of baselines"):
+        TrainingConfig.load(both)

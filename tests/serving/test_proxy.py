@@ -32,7 +32,9 @@ PERSON = {"accept": "text/html", "sec-fetch-site": "same-origin"}
 
 
 def snippet() -> str:
-    found = re.search(r"<!-- nginx -->\n```nginx\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    found = re.search(
+        r"<!-- nginx -->\n```nginx\n(.*?)```", (ROOT / "predictor/serving/README.md").read_text(), re.DOTALL
+    )
     assert found
     return found[1]
 

@@ -188,12 +188,6 @@ def test_words_of_a_catalogue_become_names_that_mlflow_takes(
     assert metrics["rated_by__the_boss_CEO_50_/log_loss"] == round(result.scores["log_loss"].value, 4)
 
 
-def test_recording_is_quick_on_a_warm_store(
-    record: Record, recorded: RecordedRun, result: TrainingResult, store: str
-) -> None:
-    assert min(record(result, store=store).seconds for _ in range(3)) < 1.5
-
-
 # --- which store
 
 

@@ -188,7 +188,9 @@ def test_spark_answers_in_columns(place: Store, uri: str, model: OfferModel, tmp
     if missing := [name for name, there in needed.items() if not there]:
         pytest.skip(f"{' and '.join(missing)} not installed: pip install -e '.[spark]'; apt-get install default-jre")
     (tmp_path / "data").symlink_to(ROOT / "data")
-    (lines,) = re.findall(r"<!-- spark -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (lines,) = re.findall(
+        r"<!-- spark -->\n```python\n(.*?)```", (ROOT / "experiments/README.md").read_text(), re.DOTALL
+    )
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # as in an activated shell
     environment = {**os.environ, "MLFLOW_TRACKING_URI": place.uri, "PATH": path}
     done = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, env=environment, capture_output=True, text=True)
@@ -245,17 +247,13 @@ def test_the_run_leads_to_the_model_and_the_model_to_its_version(client: MlflowC
     assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": REGISTERED, "version": str(version.version)}]
 
 
-def test_logging_is_quick_and_unheard_and_leaves_nothing_behind(
+def test_logging_again_is_unheard_and_leaves_nothing_behind(
     client: MlflowClient, run_id: str, uri: str, model: OfferModel, capfd: pytest.CaptureFixture[str]
 ) -> None:
     import mlflow
 
-    before, path, seconds = mlflow.get_tracking_uri(), list(sys.path), []
-    for _ in range(3):
-        start = time.perf_counter()
-        register(client, log_model(client, run_id, model))
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 1
+    before, path = mlflow.get_tracking_uri(), list(sys.path)
+    register(client, log_model(client, run_id, model))
     assert capfd.readouterr() == ("", "")
     assert (mlflow.get_tracking_uri(), list(sys.path)) == (before, path)
     assert mlflow.active_run() is None

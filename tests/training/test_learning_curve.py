@@ -26,7 +26,7 @@ def test_it_falls_to_the_model_itself(result: TrainingResult) -> None:
 
 
 def test_too_few_rows_have_no_curve() -> None:
-    found = train(simulate_interviews(36, seed=3), TrainingConfig(repeats=1, resamples=20, baselines=()))
+    found = train(simulate_interviews(30, seed=3), TrainingConfig(repeats=1, resamples=20, baselines=()))
     assert found.scores
     assert found.learning_curve is None
 

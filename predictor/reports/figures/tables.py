@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from predictor.model.tables import Floats
     from predictor.ratings.catalogue import Catalogue
 
 PANELS = 30  # shape functions drawn at most
@@ -56,7 +58,6 @@ def shape_plot(model: OfferModel) -> Figure:
     names = sorted(importances, key=lambda name: (-importances[name], name))[:PANELS]
     labels = {signal.name: signal.label for signal in catalogue.signals}
     labels |= {item.name: item.label for item in catalogue.inputs}
-    words = {item.name for item in catalogue.inputs}
     columns = min(5, len(names))
     rows = -(-len(names) // columns)
     figure = empty_figure(max(7.4, 2.45 * columns), max(4.4, 1.5 + 1.75 * rows))
@@ -74,7 +75,7 @@ def shape_plot(model: OfferModel) -> Figure:
     reach = shape_reach(shapes)
     for axes, name in zip(panels, names, strict=False):
         shape = shapes[shapes["signal"] == name]
-        draw_shape(axes, shape, reach, word=name in words)
+        draw_shape(axes, shape, reach)
         axes.set_title(shortened(labels[name], 34), loc="left", fontsize=8.8, color=INK, parse_math=False)
     for axes in panels[len(names) :]:
         axes.set_visible(False)
@@ -82,7 +83,60 @@ def shape_plot(model: OfferModel) -> Figure:
     return figure
 
 
-def draw_shape(axes: Axes, shape: pd.DataFrame, reach: float, *, word: bool) -> None:
+@dataclass(frozen=True, eq=False)
+class ShapeAxis:
+    """Where the levels of a shape function stand, in steps between ratings.
+
+    Attributes
+    ----------
+    word
+        Whether levels are words of an input, which have no order.
+    count
+        Levels of the scale, or words, from 0 on; "not applicable" and "not observed" stand beside them.
+    places
+        Of every level, shape (levels,).
+    shares
+        Height of each level's grey bar, as a share of the panel's, shape (levels,).
+    limits
+        Ends of the axis.
+    ticks, labels
+        What is written, and where; a label that begins with a new line stands one line lower.
+    """
+
+    word: bool
+    count: int
+    places: Floats
+    shares: Floats
+    limits: tuple[float, float]
+    ticks: Floats
+    labels: list[str]
+
+
+def shape_axis(shape: pd.DataFrame) -> ShapeAxis:
+    """Place the levels of one signal or input, given its rows of `OfferModel.shape_functions`."""
+    *levels, _ = shape["rating"]
+    word = isinstance(levels[0], str)
+    other = len(levels) > 1 and not word and isinstance(levels[-1], str)  # "not applicable" is no step of the scale
+    count = len(levels) - other
+    at, gap = np.arange(count), len(levels) * 0.06 + 0.2
+    beside = [count + gap + i * (1 + gap) for i in range(1 + other)]  # not applicable, not observed
+    n = shape["n"].to_numpy()
+    shown = at[:: -(-count // 7)]
+    labels = [  # every second word a line lower, so that they do not run into each other
+        "\n" * (i % 2) + shortened(levels[i], 12) if word else f"{levels[i]:g}" for i in shown.tolist()
+    ]
+    return ShapeAxis(
+        word,
+        count,
+        np.array([*at, *beside]),
+        n / (3.6 * max(n.sum() / 2, n.max(), 1)),  # below the grid
+        (-0.6, beside[-1] + 0.6 + 0.03 * len(levels)),
+        np.array([*shown, *beside]),
+        [*labels, *([BESIDE] if other else []), UNSEEN],
+    )
+
+
+def draw_shape(axes: Axes, shape: pd.DataFrame, reach: float) -> None:
     """Draw one shape function, with its interval, and the rows learned from in grey behind it.
 
     Parameters
@@ -93,34 +147,23 @@ def draw_shape(axes: Axes, shape: pd.DataFrame, reach: float, *, word: bool) -> 
         The rows of one signal or input, of `OfferModel.shape_functions`.
     reach
         Half the height of the axis of log-odds, which should be the same for all that are compared.
-    word
-        Whether levels are words of an input, which have no order.
     """
-    *levels, _ = shape["rating"]
-    other = len(levels) > 1 and not word and isinstance(levels[-1], str)  # "not applicable" is no step of the scale
-    count = len(levels) - other
-    at = np.arange(count)
-    gap = len(levels) * 0.06 + 0.2
-    beside = [count + gap + i * (1 + gap) for i in range(1 + other)]  # not applicable, not observed
-    places = np.array([*at, *beside])
+    axis = shape_axis(shape)
+    word, count, places = axis.word, axis.count, axis.places
+    at = places[:count]
     log_odds, low, high = (shape[name].to_numpy() for name in ("log_odds", "low", "high"))
-    share = shape["n"] / (3.6 * max(shape["n"].sum() / 2, shape["n"].max(), 1))  # of the height, below the grid
-    axes.bar(places, share, width=0.8, color=GRID, zorder=0.4, transform=axes.get_xaxis_transform())
-    axes.set(ylim=(-reach, reach), xlim=(-0.6, beside[-1] + 0.6 + 0.03 * len(levels)))
+    axes.bar(places, axis.shares, width=0.8, color=GRID, zorder=0.4, transform=axes.get_xaxis_transform())
+    axes.set(ylim=(-reach, reach), xlim=axis.limits)
     axes.axhline(0, color=FAINT, linewidth=0.8)
-    points = slice(0 if word else count, len(levels))  # no order, hence no line
+    points = slice(0 if word else count, len(places) - 1)  # no order, hence no line
     if points.start < points.stop:
         seen, bars = log_odds[points], [(log_odds - low)[points], (high - log_odds)[points]]
         axes.errorbar(places[points], seen, yerr=bars, color=BLUE, fmt="o", markersize=4.5, capsize=2.5)
     if not word:
         axes.fill_between(at, low[:count], high[:count], color=BLUE, alpha=0.2, linewidth=0)
         axes.plot(at, log_odds[:count], color=BLUE, linewidth=1.8, marker="o", markersize=3.5 if count < 12 else 0)
-    axes.plot([beside[-1]], [log_odds[-1]], color=BLUE, marker="o", markersize=4.5, markerfacecolor=PAPER)
-    shown = at[:: -(-count // 7)]
-    ticks = [  # every second word a line lower, so that they do not run into each other
-        "\n" * (i % 2) + shortened(levels[i], 12) if word else f"{levels[i]:g}" for i in shown.tolist()
-    ]
-    axes.set_xticks([*shown, *beside], [*ticks, *([BESIDE] if other else []), UNSEEN], parse_math=False)
+    axes.plot([places[-1]], [log_odds[-1]], color=BLUE, marker="o", markersize=4.5, markerfacecolor=PAPER)
+    axes.set_xticks(axis.ticks, axis.labels, parse_math=False)
     remove_clutter(axes, "x")
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y", color=GRID, linewidth=0.8)
