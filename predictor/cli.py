@@ -375,7 +375,7 @@ def train(
     DATA is a CSV, Excel, JSON, JSON Lines or Parquet file with a column a signal and one with the outcome, yes or no.
     On the shipped signals a handful of interviews is enough: the model then starts from published effects, and says how
     much of it is prior. A journal, which `predictor serve` keeps, is trained on alike: its interviews with an offer or
-    no offer. The new model is then held against the present one.
+    no offer. The new model is then compared with the current one.
     The folder experiments/models/NAME holds the model, the report and all else; the first model becomes the champion,
     which `predict` uses.
 
