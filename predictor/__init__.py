@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from predictor.ratings.ratings import Ratings
     from predictor.sources.files import read_ratings
     from predictor.sources.simulation import simulate_interviews
-    from predictor.training.train import TrainingConfig, TrainingResult, train
+    from predictor.training.config import TrainingConfig
+    from predictor.training.result import TrainingResult
+    from predictor.training.train import train
 
 # Each name is loaded when it is first used, so that predicting never waits for what training needs.
 _HOME = {
@@ -32,8 +34,8 @@ _HOME = {
     "PredictorError": "predictor.errors",
     "Ratings": "predictor.ratings.ratings",
     "ScoringOptions": "predictor.batch.scoring",
-    "TrainingConfig": "predictor.training.train",
-    "TrainingResult": "predictor.training.train",
+    "TrainingConfig": "predictor.training.config",
+    "TrainingResult": "predictor.training.result",
     "published_prior": "predictor.learning.published",
     "read_ratings": "predictor.sources.files",
     "score_files": "predictor.batch.running",

@@ -105,7 +105,7 @@ def _kill_one_that_fits(client: Client) -> int:
 def test_workers_fit_and_only_the_driver_knows_mlflow(client: Client, some: Ratings) -> None:
     import mlflow  # noqa: F401  # as it is after a training was recorded
 
-    train(some.rows(np.arange(60)), TrainingConfig(repeats=1, resamples=20, challengers=("base_rate",)))
+    train(some.rows(np.arange(60)), TrainingConfig(repeats=1, resamples=20, baselines=("base_rate",)))
     loaded = client.run(lambda: {name for name in ("sklearn", "mlflow") if name in __import__("sys").modules})
     assert set().union(*loaded.values()) == {"sklearn"}
 

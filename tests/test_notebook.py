@@ -84,13 +84,13 @@ def test_a_model_shows_its_shape_functions(model: OfferModel) -> None:
 def test_a_training_shows_scores_with_intervals_beside_baselines(result: TrainingResult) -> None:
     page = Page(result._repr_html_())
     assert page.safe()
-    for by in (result.scores, *result.challengers.values()):
+    for by in (result.scores, *result.baselines.values()):
         assert str(by["log_loss"]) in page.text
         assert str(by["roc_auc"]) in page.text
     for gained in result.gains.values():
         assert str(gained) in page.text
     assert page.text.count("SIMULATED") >= 2
-    nothing = replace(result, scores={}, challengers={}, gains={}, transparency=None, direction_cost=None)
+    nothing = replace(result, scores={}, baselines={}, gains={}, transparency=None, direction_cost=None)
     assert Page(nothing._repr_html_()).safe()
     assert len(repr(result)) < 120
 

@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 from predictor import OfferModel, simulate_interviews
-from predictor.pipeline.run import MODEL
+from predictor.training_folder import MODEL
 
 QUICK = "repeats = 1\nresamples = 20\n"
 OWN = {"goals_discussed": "listening", "mutual_rapport": "rapport", "next_steps_timeline": "next_steps"}

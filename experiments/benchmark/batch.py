@@ -11,7 +11,7 @@ rows in which the process gets its memory, are told apart. CPU is the processor'
 with Python and its libraries. Data are made by the simulator, a million rows a file, and taken away again.
 
 `peers` compares, on a million rows in memory: the pool's members as plain scikit-learn (ten boosters and a regression),
-and MLflow's Python function on logged challengers. Ours reads and writes files meanwhile, and they do not.
+and MLflow's Python function on logged baselines. Ours reads and writes files meanwhile, and they do not.
 
     .venv/bin/python experiments/benchmark/batch.py                        1, 10 and 100 million rows: an hour
     .venv/bin/python experiments/benchmark/batch.py --millions 1,10 --rounds 3
@@ -170,7 +170,7 @@ def peers(folder: Path, model: Path) -> None:
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # it warns of pickles, which these are, for a minute
     from predictor import Catalogue, Ratings, simulate_interviews
-    from predictor.evaluation.baselines import challenger
+    from predictor.evaluation.baselines import baseline
 
     ours = statistics.median(
         MILLION / measure("all pairs", folder, model, folder.parent / "out")["seconds"] for _ in "123"
@@ -182,7 +182,7 @@ def peers(folder: Path, model: Path) -> None:
     predict_proba, values = members(), features.to_numpy()
     asked = {"the pool's members, predict_proba": lambda rows: predict_proba(values[:rows])}
     for name in ("logistic", "boosting", "forest"):
-        fitted = challenger(name, known.catalogue).fit(known.features, known.y)
+        fitted = baseline(name, known.catalogue).fit(known.features, known.y)
         place = folder.parent / name
         mlflow.sklearn.save_model(fitted, place, pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle")
         loaded = mlflow.pyfunc.load_model(str(place))

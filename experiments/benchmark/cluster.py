@@ -1,7 +1,7 @@
 """Time a training on one thread, on this machine's threads, and on a local cluster of two processes; SIMULATED rows.
 
 All three give the same model; the script says so or fails. A training is one repeat of five folds, the learning curve
-and the final fit, without challengers but the base rate. "Clock" is seconds with the start and the end of the cluster,
+and the final fit, without baselines but the base rate. "Clock" is seconds with the start and the end of the cluster,
 and grows with what else runs on the machine ("load"). CPU seconds hardly do: "here" are those of this process, all its
 threads together, "worker" those of the busiest worker since it was started. While the workers work this process mostly
 waits, so here + worker is about what the clock says on a quiet machine; on one thread it is "here".
@@ -23,7 +23,7 @@ from joblib import parallel_config
 from predictor import TrainingConfig, simulate_interviews, train
 from predictor.cluster import cluster
 
-CONFIG = TrainingConfig(repeats=1, challengers=("base_rate",))
+CONFIG = TrainingConfig(repeats=1, baselines=("base_rate",))
 
 
 @click.command()

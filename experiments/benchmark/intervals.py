@@ -18,7 +18,7 @@ import click
 import numpy as np
 
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, simulate_interviews
-from predictor.learning.classifier import describe
+from predictor.learning.assembly import assemble
 from predictor.learning.pool import fit_pool
 
 TRUTH, FRESH = 300_000, 3_000
@@ -43,7 +43,7 @@ def near_truth(many: Ratings, rated: Sequence[str]) -> OfferModel:
     """Fit a model on just the rated signals."""
     some = many.without([name for name in many.catalogue.names if name not in rated])
     values = some.features.to_numpy()
-    return describe(fit_pool(values, some.y, some.catalogue, boosted=False), values, some.y, some.catalogue)
+    return assemble(fit_pool(values, some.y, some.catalogue, boosted=False), values, some.y, some.catalogue)
 
 
 def main() -> None:

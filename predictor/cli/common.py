@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.errors import ConfigError, ModelError, Problem, RatingsError, nearest
+from predictor.training_folder import MODEL
 
 if TYPE_CHECKING:
     from predictor.ratings.catalogue import Catalogue
     from predictor.ratings.ratings import Ratings
-    from predictor.training.train import TrainingConfig
+    from predictor.training.config import TrainingConfig
 
 EXPERIMENTS = Path("experiments")
 MODELS = EXPERIMENTS / "models"
@@ -62,7 +63,7 @@ def read_rows(source: Path, catalogue: Catalogue, *, journal: bool, **how: Any) 
 
 def load_experiment(experiment: str) -> tuple[str, TrainingConfig]:
     """Read an experiment by name or by path; "pool" needs no file."""
-    from predictor.training.train import TrainingConfig
+    from predictor.training.config import TrainingConfig
 
     path = Path(experiment) if experiment.endswith(".toml") else EXPERIMENTS / f"{experiment}.toml"
     if path.exists():
@@ -103,13 +104,13 @@ def model_path(model: str | None) -> Path:
 
     if model is None:
         return default_model(MODELS)
-    for path in (MODELS / f"{model}.json", MODELS / model / "model.json"):
+    for path in (MODELS / f"{model}.json", MODELS / model / MODEL):
         if path.is_file():
             return path
     if model.endswith(".json") or Path(model).is_file():
         return Path(model)
     if model in (PUBLISHED.stem, OfferModel.published().name):
         return PUBLISHED
-    there = sorted({*(p.stem for p in MODELS.glob("*.json")), *(p.parent.name for p in MODELS.glob("*/model.json"))})
+    there = sorted({*(p.stem for p in MODELS.glob("*.json")), *(p.parent.name for p in MODELS.glob(f"*/{MODEL}"))})
     hint = nearest(model, there) or (f"; there are: {', '.join(there)}" if there else "; none has been trained yet")
     raise ModelError(f"no model '{model}' in {MODELS}{hint}")

@@ -209,7 +209,7 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
     else:
         click.echo(render_model(chosen))
     if plots:
-        from predictor.reports.plots import save_model_plots
+        from predictor.reports.figures.tables import save_model_plots
 
         click.echo(f"Plots written: {', '.join(map(str, save_model_plots(chosen, plots)))}", err=as_json)
         if not chosen.pairs:

@@ -9,6 +9,7 @@ import click
 
 from predictor.cli.common import CHAMPION, MODELS, model_path, read_rows
 from predictor.errors import ConfigError, ModelError, RatingsError
+from predictor.training_folder import RECORD
 
 if TYPE_CHECKING:
     from predictor.model.offer_model import OfferModel
@@ -40,7 +41,7 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
     version: str | None = model
     if not model.rpartition("/")[2].isdigit():
         path = model_path(model)
-        if not (path.parent / "record.json").is_file():
+        if not (path.parent / RECORD).is_file():
             raise ModelError(f"{path} is not in the folder of a training; only a training can be recorded and promoted")
         if is_unrecorded(path.parent):
             raise ModelError(

@@ -28,6 +28,7 @@ from predictor.cli.group import end_on_sigterm, warn
 from predictor.cli.progress import fit_progress
 from predictor.cli.registry import announce_version, make_champion, succeeds
 from predictor.errors import CatalogueError, ConfigError, TrackingError
+from predictor.training_folder import MODEL, REPORT
 
 
 def _clustered(command: Callable[..., None]) -> Callable[..., None]:
@@ -107,7 +108,8 @@ def train(
       predictor train many.csv --workers 8
     """
     from predictor.model.offer_model import OfferModel
-    from predictor.pipeline.run import MODEL, REPORT, Present, train_and_keep
+    from predictor.pipeline.journal_training import IncumbentModel
+    from predictor.pipeline.run import train_and_save
     from predictor.reports.terminal import render_training
 
     source = data or journal
@@ -129,10 +131,10 @@ def train(
         raise ConfigError("--sheet is for Excel workbooks; a journal has none")
     how = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
     ratings = read_rows(source, load_catalogue(signals), journal=journal is not None, **how)
-    incumbent = Present.of(OfferModel.load(model_path(None)), MODELS) if journal else None
+    incumbent = IncumbentModel.of(OfferModel.load(model_path(None)), MODELS) if journal else None
     make_models_folder()
     end_on_sigterm()
-    saved = train_and_keep(
+    saved = train_and_save(
         ratings,
         config,
         name=name,
@@ -146,7 +148,7 @@ def train(
     result = saved.result
     click.echo(render_training(result))
     if incumbent:
-        click.echo(f"\n{incumbent.told(incumbent.judge(result, ratings))}")
+        click.echo(f"\n{incumbent.summary(incumbent.judge(result, ratings))}")
     if result.tables:
         click.echo(f"\nModel saved: {saved.folder / MODEL}\nReport: {saved.folder / REPORT}")
         if saved.run and saved.run.version:
@@ -164,7 +166,7 @@ def train(
             f"\nKept in {saved.folder}: measured only, since a {config.model} model has no tables to predict with"
         )
     if plots:
-        from predictor.reports.plots import save_plots
+        from predictor.reports.figures.training import save_plots
 
         click.echo(f"Plots written: {', '.join(map(str, save_plots(result, plots)))}")
     if saved.run:
@@ -210,7 +212,7 @@ def compare(
       predictor compare data/interviews.csv pool no-body-language
       predictor compare many.csv --scheduler tcp://10.0.0.5:8786
     """
-    from predictor.pipeline.run import MODEL, compare_and_keep
+    from predictor.pipeline.comparison_run import compare_and_save
     from predictor.reports.terminal import render_leaderboard
     from predictor.sources.files import read_ratings
 
@@ -231,7 +233,7 @@ def compare(
     make_models_folder()
     end_on_sigterm()
     folder, progress = MODELS / name, fit_progress()
-    done = compare_and_keep(
+    done = compare_and_save(
         ratings,
         configs,
         name=name,

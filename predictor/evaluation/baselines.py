@@ -1,4 +1,4 @@
-"""Challengers: ordinary scikit-learn classifiers that stand beside the pool in the same folds.
+"""Baselines: ordinary scikit-learn classifiers that stand beside the pool in the same folds.
 
 Three say what is gained at all (the base rate, the plain mean of the ratings, an ordinary logistic regression); two
 are no tables and say what transparency costs.
@@ -27,13 +27,13 @@ SPARED = 10  # rows of the rarer outcome from which boosting is stopped by some 
 UNRESTRICTED = ("boosting", "forest")  # a logistic regression is additive, and so could be tables too
 
 
-def challenger(name: str, catalogue: Catalogue, seed: int = 0) -> Any:
-    """Make a challenger: a scikit-learn classifier of `Ratings.features`.
+def baseline(name: str, catalogue: Catalogue, seed: int = 0) -> Any:
+    """Make a baseline: a scikit-learn classifier of `Ratings.features`.
 
     Parameters
     ----------
     name
-        One of `CHALLENGERS`.
+        One of `BASELINES`.
     catalogue
         Signals and inputs, the columns of X.
     seed
@@ -48,11 +48,11 @@ def challenger(name: str, catalogue: Catalogue, seed: int = 0) -> Any:
     --------
     >>> from predictor import simulate_interviews
     >>> known = simulate_interviews(300, seed=1).labelled()
-    >>> forest = challenger("forest", known.catalogue).fit(known.features, known.y)
+    >>> forest = baseline("forest", known.catalogue).fit(known.features, known.y)
     >>> forest.predict_proba(known.features).shape == (len(known), 2)
     True
     """
-    return CHALLENGERS[name](catalogue, seed)
+    return BASELINES[name](catalogue, seed)
 
 
 def _base_rate(catalogue: Catalogue, seed: int) -> Any:
@@ -77,7 +77,7 @@ def _forest(catalogue: Catalogue, seed: int) -> Pipeline:
     return make_pipeline(_columns(catalogue), SimpleImputer(), trees)
 
 
-CHALLENGERS: Mapping[str, Callable[[Catalogue, int], Any]] = {
+BASELINES: Mapping[str, Callable[[Catalogue, int], Any]] = {
     "base_rate": _base_rate,
     "mean_rating": _mean_rating,
     "logistic": _logistic,

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
 from predictor.evaluation.importance import TOP, Importance
-from predictor.evaluation.scores import Resampling, Score, roc_auc
+from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
 from predictor.sources.drafting.protected import is_protected
 
 MINIMUM = 5  # offers, and non-offers, that are needed to learn without a prior, and to measure
-FEW = 50  # offers, or non-offers, under which a reader should be told that scores are shaky
+FEW = 50  # offers, or non-offers, under which a reader is warned that scores are shaky
 # Above these an AUC is suspiciously good for ratings made before the outcome was known. A judgement from published
 # anchors: a decision-maker's own ratings reach about .8, ratings by the other side about .65.
 SUSPICIOUS_AUC = {"interviewer": 0.87, "observer": 0.84, "candidate": 0.75}
@@ -109,7 +109,7 @@ def data_quality(ratings: Ratings) -> DataQuality:
 
 
 def revealing_signals(
-    ratings: Ratings, folds: Sequence[tuple[NDArray[Any], NDArray[Any]]], resampling: Resampling
+    ratings: Ratings, folds: Sequence[tuple[NDArray[Any], NDArray[Any]]], resampling: GroupBootstrap
 ) -> dict[str, Score]:
     """Find signals and inputs that give the outcome away, each by itself, in rows not seen.
 
@@ -220,8 +220,8 @@ def _about_the_prior(ratings: Ratings, data: Mapping[str, Any]) -> Iterator[str]
 
 def _about_time(ratings: Ratings) -> Iterator[str]:
     if {"rated_on", "outcome_on"} <= set(ratings.columns):
-        rated, told = ratings.columns["rated_on"], ratings.columns["outcome_on"]  # ISO dates sort as text
-        if late := int(((rated != "") & (told != "") & (rated > told)).sum()):
+        rated, known = ratings.columns["rated_on"], ratings.columns["outcome_on"]  # ISO dates sort as text
+        if late := int(((rated != "") & (known != "") & (rated > known)).sum()):
             were = "row was" if late == 1 else "rows were"
             yield f"{late:,} {were} rated after the outcome was known: such ratings tell the outcome."
 
@@ -343,8 +343,8 @@ def _flat(values: Floats) -> NDArray[np.bool_]:
     rated = ~np.isnan(values)
     high = np.where(rated, values, -np.inf).max(axis=1)
     low = np.where(rated, values, np.inf).min(axis=1)
-    alike: NDArray[np.bool_] = (rated.sum(axis=1) >= FLAT_RATINGS) & (high == low)
-    return alike
+    flat: NDArray[np.bool_] = (rated.sum(axis=1) >= FLAT_RATINGS) & (high == low)
+    return flat
 
 
 def _groups(ratings: Ratings) -> NDArray[Any]:

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from predictor.evaluation.scores import Resampling, Score
+from predictor.evaluation.scores import GroupBootstrap, Score
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import signal_groups
 from predictor.model.tables import Floats
@@ -25,7 +25,7 @@ from predictor.ratings.ratings import Ratings
 TOP = 5  # a signal's stability is how often it is among so many
 PERMUTATIONS = 5  # of every row, over all repeats of the cross-validation
 ALIKE, ENOUGH = 0.7, 30  # a correlation from which two signals are hard to tell apart, and the rows that it needs
-MOST = 5  # pairs that are told
+MOST = 5  # pairs that are named
 TOGETHER = 2**16  # permuted rows predicted at once, about: many small calls take several times as long
 
 
@@ -100,7 +100,7 @@ def importances(
     model: OfferModel,
     n: int,
     folds: Sequence[tuple[int, NDArray[Any], FoldImportance]],
-    resampling: Resampling,
+    resampling: GroupBootstrap,
 ) -> dict[str, dict[str, Importance]]:
     """Put the folds together.
 
@@ -155,7 +155,7 @@ def importances(
     return made
 
 
-def alike(ratings: Ratings) -> tuple[str, ...]:
+def correlated_signals(ratings: Ratings) -> tuple[str, ...]:
     """Name pairs of signals that are rated so much alike (halo) that nobody can say which of the two it is.
 
     The model shares their weight out by its prior, and permuting one leaves the other to tell the same; so neither
@@ -171,13 +171,13 @@ def alike(ratings: Ratings) -> tuple[str, ...]:
     rated = ~np.isnan(ratings.numbers)
     pairs = [(j, k) for j, k in np.argwhere(np.triu(np.abs(found) >= ALIKE, 1)).tolist()]
     pairs.sort(key=lambda pair: -abs(found[pair]))
-    told = [
+    statements = [
         f"{labels[j]} and {labels[k]} are rated almost {'alike' if found[j, k] > 0 else 'as opposites'} "
         f"(r = {found[j, k]:.2f}, n = {(rated[:, j] & rated[:, k]).sum():,}): read their importances together."
         for j, k in pairs[:MOST]
     ]
     more = len(pairs) - MOST
-    return (*told, f"So are {more} more pair{'s' * (more != 1)} of signals.") if more > 0 else tuple(told)
+    return (*statements, f"So are {more} more pair{'s' * (more != 1)} of signals.") if more > 0 else tuple(statements)
 
 
 def _sizes(model: OfferModel) -> Floats:

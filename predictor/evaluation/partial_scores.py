@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.evaluation.data_quality import MINIMUM
-from predictor.evaluation.scores import Resampling, Score, scores
+from predictor.evaluation.scores import GroupBootstrap, Score, scores
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import subsets
@@ -47,7 +47,7 @@ def predict_parts(model: OfferModel, test: Floats, seed: Sequence[int]) -> dict[
 
 
 def partial_scores(
-    y: Floats, folds: Sequence[tuple[NDArray[Any], Mapping[str, Floats]]], resampling: Resampling
+    y: Floats, folds: Sequence[tuple[NDArray[Any], Mapping[str, Floats]]], resampling: GroupBootstrap
 ) -> dict[str, dict[str, Score]]:
     """Score what the folds' models predicted from part of the signals.
 

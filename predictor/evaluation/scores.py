@@ -127,7 +127,7 @@ METRICS: Mapping[str, Metric] = {
 UNBOUNDED = {"log_loss": (0.0, np.inf), "calibration_slope": (-np.inf, np.inf)}  # the others are shares
 
 
-class Resampling:
+class GroupBootstrap:
     """Weights of whole groups drawn with replacement, the same for everything that is compared.
 
     Parameters
@@ -174,7 +174,7 @@ class Resampling:
 def scores(
     y: Floats,
     predictions: Floats,
-    resampling: Resampling,
+    resampling: GroupBootstrap,
     rows: NDArray[np.bool_] | None = None,
     metrics: Sequence[str] = tuple(METRICS),
 ) -> dict[str, Score]:
@@ -210,7 +210,7 @@ def scores(
     return made
 
 
-def gain(y: Floats, predictions: Floats, reference: Floats, resampling: Resampling) -> Score:
+def gain(y: Floats, predictions: Floats, reference: Floats, resampling: GroupBootstrap) -> Score:
     """Compute the log-loss that predictions save against a reference on the same rows; above 0 is better."""
 
     def figure(repeat: int, weight: Floats) -> Floats:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import numbers
 import warnings
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,27 +15,20 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
 
 from predictor.errors import ConfigError, Problem, RatingsError
+from predictor.learning.assembly import assemble
 from predictor.learning.autologging import one_run
-from predictor.learning.decomposition import Terms, purify
-from predictor.learning.pool import MaskedPool, Pool, fit_pool
+from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
-from predictor.learning.regression import PRIOR_ROWS
 from predictor.learning.threads import one_thread
-from predictor.learning.weights import Weights, after, count, mean, some, weighted
-from predictor.model.data import Masked, Pair, Triple, TypicalRange, mean_and_spread
-from predictor.model.factors import Completion
+from predictor.learning.weights import Weights, some
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
-from predictor.model.subsets import signal_groups
-from predictor.model.tables import Floats, Grid, quantile, uneven_knots
+from predictor.model.tables import Floats, uneven_knots
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.outcomes import is_offer, plain_word
 from predictor.ratings.parsing import out_of_scale, within_learned_ends
 from predictor.ratings.signals import Scale, Signal
 
-DECIMALS = 15  # of the tables in the file: rounding never makes a better rating hurt by more than 1e-12
-MASKED_DECIMALS = 5  # of masked tables, which are many, where no rating is better than another
-FACTOR_DECIMALS = 5  # of the interval's factors, which are estimates of estimates
 ORDINALS = ("zero", "one", "two", "three")  # words for numbers, which count as those
 KNOTS = 11  # of a column that no catalogue describes
 
@@ -206,7 +197,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 n_jobs=self.n_jobs,
                 weights=weights,
             )
-            self.model_ = describe(self.pool_, values, outcomes, catalogue, prior=self.prior, weights=weights)
+            self.model_ = assemble(self.pool_, values, outcomes, catalogue, prior=self.prior, weights=weights)
         return self
 
     @property
@@ -343,120 +334,3 @@ def _catalogue_of(X: Floats, names: NDArray[Any] | None, weights: Weights) -> Ca
     return Catalogue(
         "columns", "Columns of X", tuple(signals), {"signals": "Signals"}, outcome=outcome, learned_ends=True
     )
-
-
-def describe(
-    pool: Pool,
-    values: Floats,
-    y: Floats,
-    catalogue: Catalogue,
-    *,
-    prior: Prior | None = None,
-    weights: Weights = None,
-    importances: bool = True,
-) -> OfferModel:
-    """Turn a fitted pool into a model: purified tables, and what is to be known of the rows learned from.
-
-    Without importances, which take longer than all else, for a model that is only asked for predictions.
-    """
-    grid, completion = Grid.of(catalogue), pool.completion
-    names = (*catalogue.names, *(item.name for item in catalogue.inputs))
-    spans = [slice(*grid.offsets[j : j + 2]) for j in range(len(names))]
-    own, known = weighted(grid.weights(values), weights), values
-    known_weights = weights
-    if prior is not None:
-        known, known_weights = np.concatenate([prior.rows, values]), after(len(prior.rows), weights)
-    shares = _shares(weighted(grid.weights(known), known_weights), grid, completion)
-    terms = purify(pool.terms, shares)
-    _clear_not_rated(terms)
-    middle = [share @ part for share, part in zip(shares, pool.factors[1:], strict=True)]
-    factors = [np.sum([pool.factors[0], *middle], axis=0)]
-    factors += [part - centre for part, centre in zip(pool.factors[1:], middle, strict=True)]
-    signals = known[:, : len(catalogue.signals)]
-    rated = (signals >= np.array(catalogue.ends[0])).any(axis=1)
-    typical, spread = mean_and_spread(signals[rated], catalogue)
-    rated_weights = some(known_weights, rated)
-    base_rate, weight = (prior.model.base_rate, PRIOR_ROWS) if prior else (0.0, 0.0)
-    told = {"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None}
-    if prior:
-        told["prior"] = {"name": prior.model.name, "share": round(pool.regressions.prior_share, 3)}
-    draft = OfferModel(
-        name="offer-model",
-        catalogue=catalogue,
-        base_rate=float((weighted(y, weights).sum() + weight * base_rate) / (count(y, weights) + weight)),
-        intercept=round(float(terms[()]), DECIMALS),
-        tables={name: np.round(terms[(j,)], DECIMALS) for j, name in enumerate(names)},
-        pairs=_pairs(terms, names, DECIMALS),
-        triples=_triples(terms, names, DECIMALS),
-        factor_model=completion.factors,
-        gaps=pool.gaps,
-        masked=_masked(pool.masked, shares, grid, catalogue) if pool.masked else None,
-        factors={
-            name: np.round(part, FACTOR_DECIMALS) for name, part in zip(("intercept", *names), factors, strict=True)
-        },
-        variances={name: np.round(part, FACTOR_DECIMALS) for name, part in zip(names, pool.variances, strict=True)},
-        counts={name: np.round(own[:, span].sum(axis=0), 6) for name, span in zip(names, spans, strict=True)},
-        feature_importances={},
-        typical_range=TypicalRange(_ordinary(typical, rated_weights), _ordinary(spread, rated_weights)),
-        trained_on=told,
-    )
-    if not importances:
-        return draft
-    added = draft.contributions(values if len(values) else known)
-    added_weights = weights if len(values) else known_weights
-    sizes = {
-        kind: {
-            name: float(mean(np.abs(added[:, columns].sum(axis=1)), added_weights)) for name, columns in members.items()
-        }
-        for kind, members in signal_groups(catalogue).items()
-    }
-    sizes = {kind: dict(sorted(size.items(), key=lambda item: -item[1])) for kind, size in sizes.items()}
-    return replace(draft, feature_importances=sizes.pop("signal"), group_importances=sizes)
-
-
-def _pairs(terms: Terms, names: Sequence[str], decimals: int) -> tuple[Pair, ...]:
-    pairs = ((at, table) for at, table in terms.items() if len(at) == 2)
-    return tuple(Pair(names[at[0]], names[at[1]], np.round(table, decimals)) for at, table in pairs)
-
-
-def _triples(terms: Terms, names: Sequence[str], decimals: int) -> tuple[Triple, ...]:
-    triples = ((at, table) for at, table in terms.items() if len(at) == 3)
-    return tuple(Triple((names[at[0]], names[at[1]], names[at[2]]), np.round(table, decimals)) for at, table in triples)
-
-
-def _masked(pool: MaskedPool, shares: Sequence[Floats], grid: Grid, catalogue: Catalogue) -> Masked:
-    """Purify masked tables; there, "not rated" keeps its cell."""
-    names = (*catalogue.names, *(item.name for item in catalogue.inputs))
-    terms = purify(pool.terms, shares)
-    # Rounding may lower a likelihood by its size, which only matters where ratings have a direction.
-    decimals = DECIMALS if any(catalogue.directions) else MASKED_DECIMALS
-    main = {
-        name: np.round(terms.get((j,), np.zeros(size)), decimals)
-        for j, (name, size) in enumerate(zip(names, grid.sizes.tolist(), strict=True))
-    }
-    pairs, triples = _pairs(terms, names, decimals), _triples(terms, names, decimals)
-    return Masked(round(pool.share, decimals), round(float(terms[()]), decimals), main, pairs, triples)
-
-
-def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
-    """Share of each cell of each term among the rows that have an answer there: what tables are centred on."""
-    shares = []
-    for term, size in enumerate(grid.sizes.tolist()):
-        rows = cells[:, grid.offsets[term] : grid.offsets[term] + size].sum(axis=0)
-        rows[-1] = 0.0
-        if term >= completion.signals or not rows.any():
-            rows[: grid.levels[term]] = completion.factors.shares[term]
-        shares.append(rows / rows.sum())
-    return shares
-
-
-def _clear_not_rated(terms: Terms) -> None:
-    """Let the cells of "not rated" and "not given" add nothing, which is the mean of the others."""
-    for table in terms.values():
-        for axis in range(table.ndim):
-            np.moveaxis(table, axis, 0)[-1] = 0.0
-
-
-def _ordinary(values: Floats, weights: Weights) -> tuple[float, float]:
-    low, high = quantile(values, [0.005, 0.995], weights) if len(values) else (0.0, 1.0)
-    return round(float(low), 4), round(float(high), 4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from predictor.learning.basis import Basis, choose_basis
 from predictor.learning.boosting import Boosters, Fit, average, enlarge, fit_folds, too_large
 from predictor.learning.decomposition import Terms, add, evaluate
 from predictor.learning.factors import fit_factors
 from predictor.learning.gaps import fit_gaps
 from predictor.learning.masked import fit_masked
 from predictor.learning.prior import Prior
-from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression, project
+from predictor.learning.prior_mixture import Regressions, fit_regressions
 from predictor.learning.threads import one_thread
 from predictor.learning.weights import Weights, after, count, some, weighted
 from predictor.model.factors import Completion
@@ -29,35 +28,11 @@ from predictor.ratings.catalogue import Catalogue
 
 FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
 RARER = 30  # rows of the rarer outcome under which the regression stands alone
-TRUST_ODDS = 3.0  # a prior model is trusted, before any row is seen, with odds of e^3
 TRIAL = 3  # folds on which boosters must show a gain before the others are fitted
 LEAST = 0.15  # weight of boosters under which they are left out: they would make the model larger for nothing
-# What weights cost, in units of log-likelihood: a share w of the boosters TOLL w + PULL w^2, so that it is none at all
-# without a clear gain; a slope s and an intercept i of calibration CALIBRATION ((s - 1)^2 + i^2).
-TOLL, PULL, CALIBRATION = 2.5, 3.0, 30.0
-
-
-@dataclass(frozen=True, eq=False)
-class Regressions:
-    """The fitted regression, or two of them mixed: one that starts from a prior model, one that does not.
-
-    Attributes
-    ----------
-    terms
-        Tables.
-    leading
-        The one with the larger weight; intervals are its.
-    prior_share
-        Share of what is known that comes from the prior model, 0 to 1; 0 without one.
-    alone, started
-        The fit without a prior model, and the one that starts from it; None where there is no such fit.
-    """
-
-    terms: Terms
-    leading: Regression
-    prior_share: float
-    alone: Regression | None = None
-    started: Regression | None = None
+# What weights cost, in units of log-likelihood: a share w of the boosters L1 w + L2 w^2, so that it is none at all
+# without a clear gain; a slope s and an intercept i of calibration CALIBRATION_PENALTY ((s - 1)^2 + i^2).
+WEIGHT_PENALTY_L1, WEIGHT_PENALTY_L2, CALIBRATION_PENALTY = 2.5, 3.0, 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +121,8 @@ def fit_pool(
     completion = Completion(grid, factor_model, directions)
     cells = completion.cells(values)
     known_cells = np.concatenate([completion.cells(prior.rows), cells]) if prior else cells
-    regressions = fit_regressions(cells, y, known_cells, grid, catalogue, prior, weights=weights)
+    rows = _Rows(cells, y, known_cells, weights, grid, catalogue, prior)
+    regressions = rows.fit()
     leading = regressions.leading
     boosters: Boosters | None = None
     masked: MaskedPool | None = None
@@ -155,10 +131,11 @@ def fit_pool(
     left_out = np.isnan(values[:, : completion.signals]).mean(axis=1)
     if fold is not None and (boosted or left_out.any()):
         kappa = _kappa(values, regressions.terms, completion)
-        first = _OutOfFold(cells, y, known_cells, grid, catalogue, prior, fold, regressions, kappa, n_jobs, weights)
+        first = _OutOfFold(rows, fold, regressions, kappa, n_jobs)
         of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
+        options: dict[str, Any] = {"directions": of_terms, "seed": seed, "n_jobs": n_jobs, "weights": weights}
         if boosted:
-            boosters = _boost(cells, y, grid, fold, first, kappa, of_terms, seed, n_jobs, weights)
+            boosters = _boost(rows, fold, first, kappa, **options)
         if boosters:
             second = kappa * boosters.out_of_fold
             intercept, *both = weigh(first.log_odds(), second, y, weights)
@@ -173,7 +150,7 @@ def fit_pool(
                 k: add([(1.0, {(): np.array(intercept)}), (shares[0], regressions.terms), (shares[1], terms)])
                 for k, terms in boosters.by_fold.items()
             }
-            masked = _mask(values, y, fold, expit(mixed), completion, both_terms, gaps, of_terms, seed, n_jobs, weights)
+            masked = _mask(values, y, fold, expit(mixed), completion, both_terms, gaps, **options)
     terms = regressions.terms
     start, factors, variances = leading.uncertainty(known_cells, known_weights)
     scale = shares[0]
@@ -217,144 +194,33 @@ def _mask(
     completion: Completion,
     by_fold: Mapping[int, Terms],
     gaps: Gaps,
-    directions: Ints,
-    seed: int,
-    n_jobs: int | None,
-    weights: Weights,
+    **options: Any,
 ) -> MaskedPool | None:
     """Fit boosters on masked rows, and weigh them against the members in expectation; None where they add little.
 
     The members stand in `by_fold`, for each fold the tables of those that had not seen it.
     """
     grid, order = completion.grid, max(len(place) for terms in by_fold.values() for place in terms)
-    options: dict[str, Any] = {
-        "order": order,
-        "directions": directions,
-        "seed": seed,
-        "n_jobs": n_jobs,
-        "weights": weights,
-    }
-    found = fit_masked(values, y, grid, completion.signals, fold, probability, **options)
-    expected = np.empty(len(found.rows))
+    fitted = fit_masked(values, y, grid, completion.signals, fold, probability, order=order, **options)
+    expected = np.empty(len(fitted.rows))
     for k, terms in by_fold.items():
-        rows = fold[found.rows] == k
+        rows = fold[fitted.rows] == k
         if rows.any():
-            expected[rows], _ = _tables(terms, completion, gaps).answer(found.masked[rows])
-    intercept, share, weight = weigh(expected, found.log_odds, y[found.rows], some(weights, found.rows))
+            expected[rows], _ = _tables(terms, completion, gaps).answer(fitted.masked[rows])
+    intercept, share, weight = weigh(expected, fitted.log_odds, y[fitted.rows], some(options["weights"], fitted.rows))
     if weight < LEAST:
         return None
-    return MaskedPool(add([(1.0, {(): np.array(intercept)}), (weight, found.terms)]), share)
+    return MaskedPool(add([(1.0, {(): np.array(intercept)}), (weight, fitted.terms)]), share)
 
 
-def fit_regressions(
-    cells: Floats,
-    y: Floats,
-    known: Floats,
-    grid: Grid,
-    catalogue: Catalogue,
-    prior: Prior | None = None,
-    start: Regressions | None = None,
-    weights: Weights = None,
-) -> Regressions:
-    """Fit the regression; with a prior model, from it and without it, mixed in log-odds by their evidence.
-
-    Parameters
-    ----------
-    cells
-        Cell weights of the rows to learn from, shape (n, cells).
-    y
-        Their outcomes.
-    known
-        Cell weights that columns are scaled by: with a prior model, those of its rows as well.
-    grid
-        Where the tables stand.
-    catalogue
-        Of the ratings.
-    prior
-        A model to start from.
-    start
-        Fits on nearly the same rows, to start from.
-    weights
-        How often each of the rows to learn from counts, shape (n,).
-    """
-    directions = catalogue.directions
-    known_weights = after(len(known) - len(cells), weights)
-    if prior is None:
-        if start and start.alone:
-            basis = start.alone.basis
-        else:
-            basis = choose_basis(cells, grid, catalogue, SPREADS, weights=weights)
-        alone = _fit(cells, y, cells, basis, directions, start=start.alone if start else None, weights=weights)
-        return Regressions(alone.terms(), alone, 0.0, alone)
-    model = prior.model
-    if start and start.started:
-        basis = start.started.basis
-    else:
-        basis = choose_basis(known, grid, catalogue, SPREADS, prior.terms, known_weights)
-    precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in so many rows
-    from_prior = (model.intercept, precision)
-    before = start.started if start else None
-    started = _fit(cells, y, known, basis, directions, from_prior, start=before, weights=weights)
-    if not len(y):
-        return Regressions(started.terms(), started, 1.0, None, started)
-    alone = fit_regressions(cells, y, cells, grid, catalogue, start=start, weights=weights).leading
-    trust = float(expit(TRUST_ODDS + started.evidence - alone.evidence))
-    terms = add([(trust, started.terms()), (1 - trust, alone.terms())])
-    share = trust * started.left(known[: len(prior.rows)])
-    return Regressions(terms, started if trust > 0.5 else alone, share, alone, started)
-
-
-def _fit(
-    cells: Floats,
-    y: Floats,
-    known: Floats,
-    basis: Basis,
-    directions: Sequence[int],
-    prior: tuple[float, float] | None = None,
-    start: Regression | None = None,
-    weights: Weights = None,
-) -> Regression:
-    """Fit a regression; where signals have directions, with tables that never fall against them, whoever rated.
-
-    There an input's levels scale all tables together: a level that makes every signal weigh less then makes none
-    weigh less than nothing.
-    """
-    if start is not None:
-        return fit_regression(cells, y, basis, prior, steps=start.steps, start=start, weights=weights)
-    if not any(directions):
-        return fit_regression(cells, y, basis, prior, weights=weights)
-    free = None
-    if basis.pairs:
-        free = fit_regression(cells, y, basis, prior, weights=weights)
-        m = basis.main.shape[1]
-        main = replace(basis, pairs=(), prior={})
-        coefficients = project(free.coefficients[:m], free.covariance[1 : m + 1, 1 : m + 1], main.steps(directions))
-        table = basis.main @ coefficients
-        table[int(basis.grid.offsets[len(directions)]) :] = 0.0
-        basis = basis.scaled_by_inputs(table, known, after(len(known) - len(cells), weights))
-    return fit_regression(cells, y, basis, prior, steps=basis.steps(directions), start=free, weights=weights)
-
-
-def _boost(
-    cells: Floats,
-    y: Floats,
-    grid: Grid,
-    fold: Ints,
-    first: _OutOfFold,
-    kappa: Floats,
-    directions: Ints,
-    seed: int,
-    n_jobs: int | None,
-    weights: Weights,
-) -> Boosters | None:
+def _boost(rows: _Rows, fold: Ints, first: _OutOfFold, kappa: Floats, **options: Any) -> Boosters | None:
     """Fit boosters of pairs, or of triples where these are better; None where they add little to the regression.
 
     A few folds are tried first; the others, the regression's as well, are fitted where boosters pass. What was not
     rated draws log-odds towards zero by `kappa`.
     """
-    folds = int(fold.max()) + 1
-    tried = fold < TRIAL
-    options: dict[str, Any] = {"directions": directions, "seed": seed, "n_jobs": n_jobs, "weights": weights}
+    cells, y, grid, weights = rows.cells, rows.y, rows.grid, rows.weights
+    folds, tried = int(fold.max()) + 1, fold < TRIAL
     best: tuple[float, int, list[Fit]] | None = None
     for order in (2, 3):
         if too_large(grid, order, count(y, weights)):
@@ -377,32 +243,58 @@ def _boost(
     return whole if weigh(first.log_odds(), kappa * whole.out_of_fold, y, weights)[2] >= LEAST else None
 
 
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows to learn from, and all that a fit of the regression takes beside them.
+
+    Attributes
+    ----------
+    cells, y
+        Cell weights, shape (n, cells), and outcomes, shape (n,).
+    known
+        Cell weights that columns are scaled by: rows of a prior model, then `cells`.
+    weights
+        How often each row counts, shape (n,).
+    grid, catalogue, prior
+        See `fit_regressions`.
+    """
+
+    cells: Floats
+    y: Floats
+    known: Floats
+    weights: Weights
+    grid: Grid
+    catalogue: Catalogue
+    prior: Prior | None
+
+    def __sizeof__(self) -> int:  # by it joblib sends these rows to a cluster once, and not with every fit
+        return int(self.cells.nbytes + self.y.nbytes + self.known.nbytes)
+
+    def fit(self, start: Regressions | None = None) -> Regressions:
+        """Fit the regression."""
+        return fit_regressions(
+            self.cells, self.y, self.known, self.grid, self.catalogue, self.prior, start, self.weights
+        )
+
+    def without(self, outside: NDArray[np.bool_]) -> _Rows:
+        """Leave out some of the rows, but none of a prior model."""
+        inside = np.concatenate([np.ones(len(self.known) - len(self.cells), dtype=bool), ~outside])
+        rows = {"cells": self.cells[~outside], "y": self.y[~outside], "known": self.known[inside]}
+        return replace(self, **rows, weights=some(self.weights, ~outside))
+
+
 class _OutOfFold:
     """Log-odds by the regression of rows that it was not fitted on, fold by fold, as far as they are asked for."""
 
-    def __init__(
-        self,
-        cells: Floats,
-        y: Floats,
-        known: Floats,
-        grid: Grid,
-        catalogue: Catalogue,
-        prior: Prior | None,
-        fold: Ints,
-        start: Regressions,
-        kappa: Floats,
-        n_jobs: int | None,
-        weights: Weights,
-    ) -> None:
-        self._rows, self._about = (cells, y, known, weights), (grid, catalogue, prior, start)
-        self._fold, self._kappa, self._n_jobs = fold, kappa, n_jobs
-        self._log_odds = np.full(len(y), np.nan)
+    def __init__(self, rows: _Rows, fold: Ints, start: Regressions, kappa: Floats, n_jobs: int | None) -> None:
+        self._rows, self._fold, self._start, self._kappa, self._n_jobs = rows, fold, start, kappa, n_jobs
+        self._log_odds = np.full(len(fold), np.nan)
 
     def log_odds(self, folds: int | None = None) -> Floats:
         """Fit the first folds, or all, as far as they are not yet; NaN in the rows of the others, shape (n,)."""
         count = int(self._fold.max()) + 1
         missing = [k for k in range(min(folds or count, count)) if np.isnan(self._log_odds[self._fold == k]).any()]
-        jobs = (delayed(_fit_without)(*self._rows, *self._about, self._fold == k) for k in missing)
+        jobs = (delayed(_fit_without)(self._rows, self._start, self._fold == k) for k in missing)
         parts = Parallel(n_jobs=self._n_jobs, prefer="threads")(jobs)
         for k, part in zip(missing, parts, strict=True):
             outside = self._fold == k
@@ -410,23 +302,10 @@ class _OutOfFold:
         return self._log_odds
 
 
-def _fit_without(
-    cells: Floats,
-    y: Floats,
-    known: Floats,
-    weights: Weights,
-    grid: Grid,
-    catalogue: Catalogue,
-    prior: Prior | None,
-    start: Regressions,
-    outside: NDArray[np.bool_],
-) -> Floats:
-    """Fit on all rows but those `outside`, and give the log-odds of these."""
-    inside = np.concatenate([np.ones(len(known) - len(cells), dtype=bool), ~outside])
+def _fit_without(rows: _Rows, start: Regressions, outside: NDArray[np.bool_]) -> Floats:
+    """Fit on all rows but those `outside`, and return the log-odds of these."""
     with one_thread("blas"):  # in this process, too, which may be another
-        rows = cells[~outside], y[~outside], known[inside]
-        fitted = fit_regressions(*rows, grid, catalogue, prior, start, some(weights, ~outside))
-        return evaluate(fitted.terms, cells[outside], grid)
+        return evaluate(rows.without(outside).fit(start).terms, rows.cells[outside], rows.grid)
 
 
 def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Weights = None) -> Ints | None:
@@ -462,13 +341,17 @@ def weigh(first: Floats, second: Floats, y: Floats, weights: Weights = None) -> 
         mix = first + w * gap
         eta = intercept + slope * mix
         rest = weighted(expit(eta) - y, weights)
-        value = np.sum(weighted(np.logaddexp(0, eta) - y * eta, weights)) + TOLL * w + PULL * w * w
-        value += CALIBRATION * ((slope - 1) ** 2 + intercept**2)
+        value = (
+            np.sum(weighted(np.logaddexp(0, eta) - y * eta, weights))
+            + WEIGHT_PENALTY_L1 * w
+            + WEIGHT_PENALTY_L2 * w * w
+        )
+        value += CALIBRATION_PENALTY * ((slope - 1) ** 2 + intercept**2)
         return float(value), np.array(
             [
-                rest.sum() + 2 * CALIBRATION * intercept,
-                rest @ mix + 2 * CALIBRATION * (slope - 1),
-                slope * (rest @ gap) + TOLL + 2 * PULL * w,
+                rest.sum() + 2 * CALIBRATION_PENALTY * intercept,
+                rest @ mix + 2 * CALIBRATION_PENALTY * (slope - 1),
+                slope * (rest @ gap) + WEIGHT_PENALTY_L1 + 2 * WEIGHT_PENALTY_L2 * w,
             ]
         )
 

@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from predictor.learning.classifier import describe
+from predictor.learning.assembly import assemble
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
 from predictor.model.offer_model import OfferModel
@@ -48,10 +48,10 @@ def build_published(rows: int = ROWS) -> OfferModel:
     ratings = simulate_interviews(rows, seed=SEED).labelled()
     values, none = ratings.features.to_numpy(), np.empty(0)
     pool = fit_pool(values, ratings.y, ratings.catalogue, boosted=False)
-    effects = describe(pool, values, ratings.y, ratings.catalogue)
+    effects = assemble(pool, values, ratings.y, ratings.catalogue)
     prior = Prior(effects, _reference())
     pool = fit_pool(values[:0], none, ratings.catalogue, prior=prior)
-    model = describe(pool, values[:0], none, ratings.catalogue, prior=prior)
+    model = assemble(pool, values[:0], none, ratings.catalogue, prior=prior)
     told = {
         "source": f"published effects, by way of {rows:,} SIMULATED interviews",
         "digest": ratings.digest,

@@ -1,6 +1,6 @@
 """A shape function as SVG, written directly: a page has dozens, and matplotlib takes a tenth of a second for each.
 
-It looks as `predictor.reports.plots.draw_shape` draws it, in points of the same panel.
+It looks as `predictor.reports.figures.tables.draw_shape` draws it, in points of the same panel.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup, escape
 
-from predictor.reports.plots import shape_axis
+from predictor.reports.figures.tables import shape_axis
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from predictor.reports.plots import FAINT, GRID, INK, OTHER, PALETTE, PAPER, SOFT
+from predictor.reports.figures.style import FAINT, GRID, INK, OTHER, PALETTE, PAPER, SOFT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,8 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> Marku
     Parameters
     ----------
     figure
-        A matplotlib figure. Its colours from `predictor.reports.plots` become CSS variables, its ground transparent.
+        A matplotlib figure. Its colours (`predictor.reports.figures.style`) become CSS variables, its ground
+        transparent.
     name
         Letters, digits and hyphens, another for each figure of a page, so that ids are the page's only ones.
     title, description

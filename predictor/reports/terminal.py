@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from predictor.evaluation.scores import Score
     from predictor.tracking.registry import Version
     from predictor.training.comparison import Leaderboard
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 WIDTH = 80
 BAR, BAR_BESIDE = 16, 8  # columns of the longest bar, and where the implied part stands beside the figure
@@ -93,7 +93,7 @@ def render_table(predictions: Sequence[Prediction], total: int) -> str:
 
 
 def render_training(result: TrainingResult) -> str:
-    """Tell a training run in at most 80 columns: scores, challengers, roles, importances, warnings."""
+    """Tell a training run in at most 80 columns: scores, baselines, roles, importances, warnings."""
     data = result.data
     made = "trained on" if result.tables else f"a {result.config.model.replace('_', ' ')} model, measured on"
     lines = [
@@ -107,11 +107,11 @@ def render_training(result: TrainingResult) -> str:
     for metric, score in result.scores.items():
         lines.append(f"  {metric.replace('_', ' '):<28}{score.value:>7.3f}   {_span(score)}")
     if result.gains:
-        head = f"{'Log-loss saved against':<30}{'value':>7}   {'90 % interval':<17}{'its own':>10}{'ROC AUC':>9}"
+        head = f"{'Log-loss improvement over':<30}{'value':>7}   {'90 % interval':<17}{'its own':>10}{'ROC AUC':>9}"
         lines += ["", click.style(head, bold=True)]
     for name, saved in result.gains.items():
         told = f"  {name.replace('_', ' '):<28}{_figure(saved.value):>7}   {_span(saved):<17}"
-        other = result.challengers[name]
+        other = result.baselines[name]
         lines.append(f"{told}{other['log_loss'].value:>10.3f}{other['roc_auc'].value:>9.3f}")
     for cost in (result.transparency, result.direction_cost):
         lines += _wrap(str(cost)) if cost else []

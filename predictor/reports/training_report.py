@@ -18,18 +18,9 @@ from predictor.evaluation.data_quality import SUSPICIOUS_AUC, shared_top
 from predictor.evaluation.importance import TOP as TOP_IMPORTANCES
 from predictor.model.subsets import subsets
 from predictor.ratings.catalogue import CONTEXT
-from predictor.reports.curves import interval_plot, learning_plot, precision_recall_plot, roc_plot
-from predictor.reports.plots import (
-    BESIDE,
-    HEATMAPS,
-    PANELS,
-    TOP,
-    UNSEEN,
-    calibration_plot,
-    cell_words,
-    importance_plot,
-    shape_reach,
-)
+from predictor.reports.figures.curves import interval_plot, learning_plot, precision_recall_plot, roc_plot
+from predictor.reports.figures.tables import BESIDE, HEATMAPS, PANELS, UNSEEN, cell_words, shape_reach
+from predictor.reports.figures.training import TOP, calibration_plot, importance_plot
 from predictor.reports.shape_svg import shape_svg
 from predictor.reports.svg import inline_svg
 from predictor.reports.terminal import SIDES
@@ -40,7 +31,7 @@ if TYPE_CHECKING:
     from predictor.evaluation.importance import Importance
     from predictor.evaluation.scores import Score
     from predictor.model.data import Pair
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 LEVELS = 12  # of a scale, shown in a heatmap
 # MLflow shows the page in a sandbox, in which browsers refuse links within it; without the script they are plain links.
@@ -214,7 +205,12 @@ def _calibration(result: TrainingResult) -> Drawing:
         Table(
             ("Predicted", "Observed", "90 % interval", "n"),
             [
-                (_percent(b.predicted), _percent(b.observed), f"{_percent(b.low)} to {_percent(b.high)}", f"{b.n:,}")
+                (
+                    _percent(b.predicted),
+                    _percent(b.observed),
+                    f"{_percent(b.low)} to {_percent(b.high)}",
+                    f"{b.n:,}",
+                )
                 for b in bins
             ],
             words=0,
@@ -316,7 +312,7 @@ def _learning(result: TrainingResult) -> Drawing | None:
     told = "; ".join(f"{rows:,} rows {score}" for rows, score in points)
     return Drawing(
         inline_svg(
-            learning_plot(curve, result.challengers.get("base_rate", {}).get("log_loss")),
+            learning_plot(curve, result.baselines.get("base_rate", {}).get("log_loss")),
             "learning",
             "Learning curve",
             f"Log-loss on rows not seen, by rows learned from: {told}.",
@@ -382,18 +378,19 @@ def _gains(result: TrainingResult) -> Drawing:
             *(_decimal(by[key].value) for key in ("log_loss", "brier", "roc_auc")),
             f"{saved.n:,}",
         )
-        for (name, saved), by in zip(result.gains.items(), result.challengers.values(), strict=True)
+        for (name, saved), by in zip(result.gains.items(), result.baselines.values(), strict=True)
     ]
     return Drawing(
         inline_svg(
-            interval_plot(gains, "Log-loss saved by this model, 90 % interval", reference=0.0),
+            interval_plot(gains, "Log-loss improvement by this model, 90 % interval", reference=0.0),
             "gains",
-            "Log-loss saved against other models",
+            "Log-loss improvement over other models",
             "; ".join(f"{name} {score}" for name, score in gains.items()),
         ),
         "Right of the line this model is better, on the same rows and folds.",
         Table(
-            ("Compared with", "Log-loss saved", "90 % interval", "Its log-loss", "Its Brier", "Its ROC AUC", "n"), rows
+            ("Compared with", "Improvement", "90 % interval", "Its log-loss", "Its Brier", "Its ROC AUC", "n"),
+            rows,
         ),
     )
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from predictor.errors import ConfigError
+from predictor.training_folder import MODEL
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
@@ -92,7 +93,7 @@ class Settings:
     def models(self) -> Path:
         """The folder of trainings: where the champion is, or the training whose model is served."""
         folder = self.model.parent
-        return folder.parent if self.model.name == "model.json" else folder
+        return folder.parent if self.model.name == MODEL else folder
 
     @property
     def proxied(self) -> bool:

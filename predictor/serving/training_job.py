@@ -17,8 +17,7 @@ from predictor.atomic import write_bytes
 from predictor.errors import ConfigError, PredictorError
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
-
-MODEL = "model.json"
+from predictor.training_folder import MODEL
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _train(channel: Connection, journal: Path, model: Path, folder: Path) -> Non
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it holds is given back
     if hasattr(os, "nice"):
         os.nice(10)  # answers come first
-    from predictor.pipeline.run import train_on_journal
+    from predictor.pipeline.journal_training import train_on_journal
 
     try:
         present = OfferModel.load(model)
@@ -147,12 +146,12 @@ def _train(channel: Connection, journal: Path, model: Path, folder: Path) -> Non
     except (PredictorError, OSError) as error:
         channel.send({"running": False, "trouble": str(error).replace(str(journal), journal.name)})
         return
-    result = learned.kept.result
+    result = learned.saved.result
     score = str(result.scores["roc_auc"]) if result.scores else None
     channel.send(
         {
             "running": False,
-            "comparison": learned.told,
+            "comparison": learned.summary,
             "n": len(result.y),
             "offers": int(result.y.sum()),
             "score": score,

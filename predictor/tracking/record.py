@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 from predictor.atomic import write_text
 from predictor.errors import TrackingError
 from predictor.model.subsets import EVERYTHING, subsets
+from predictor.training_folder import RECORD
 
 if TYPE_CHECKING:
     from predictor.evaluation.scores import Score
     from predictor.training.comparison import Entry, Leaderboard
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
-FILE = "record.json"
 BY_FOLD = ("log_loss", "roc_auc")
+_OLD_KEYS = {"baselines": "challengers"}  # as runs recorded before have them, so that they can be compared
 NO_TABLES = "it has no tables, and so no report, no importances, and nothing to predict with."
 LOW, HIGH = "_low", "_high"  # how the names of an interval's ends end
 INTERVAL = "interval."  # how the tag of a score's interval begins
@@ -62,7 +63,7 @@ class Record:
 
     def save(self, folder: Path) -> Path:
         """Write it to a folder."""
-        return write_text(folder / FILE, json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n")
+        return write_text(folder / RECORD, json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Record:
@@ -74,7 +75,7 @@ class Record:
             If it is missing or damaged.
         """
         try:
-            return cls(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+            return cls(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise TrackingError(
                 f"{folder}: no record of a training ({error}); name a folder that `predictor train` made, as in "
@@ -98,7 +99,7 @@ def record_of(result: TrainingResult, experiment: str = "pool") -> Record:
         began=time.time() - result.seconds,
         seconds=result.seconds,
         params={"experiment": experiment}
-        | {name: _text(value) for name, value in dataclasses.asdict(result.config).items()},
+        | {_OLD_KEYS.get(name, name): _text(value) for name, value in dataclasses.asdict(result.config).items()},
         metrics=_metrics(result),
         tags=environment() | _tags(result),
         steps=_by_fold(result),
@@ -219,7 +220,7 @@ def _dataset(result: TrainingResult) -> dict[str, Any]:
 def _metrics(result: TrainingResult) -> dict[str, float]:
     """Every score by name, with the ends of its interval, which `without_interval_ends` keeps from MLflow.
 
-    MLflow's pages make a section of each word before a slash, so that what comes for each role or challenger does not
+    MLflow's pages make a section of each word before a slash, so that what comes for each role or baseline does not
     stand between the scores that are looked for first. They draw the first of all where runs are compared, and the
     sections by alphabet: those of the folds, which are lines and not single bars, come first.
     """
@@ -237,9 +238,9 @@ def _metrics(result: TrainingResult) -> dict[str, float]:
 def _named_scores(result: TrainingResult) -> dict[str, Score]:
     """Every score by MLflow's name."""
     found = dict(result.scores)
-    for challenger, score in result.gains.items():
-        found[f"gain_over_{challenger}"] = score
-        found[f"other_models/log_loss_{challenger}"] = result.challengers[challenger]["log_loss"]
+    for baseline, score in result.gains.items():
+        found[f"gain_over_{baseline}"] = score
+        found[f"other_models/log_loss_{baseline}"] = result.baselines[baseline]["log_loss"]
     if result.transparency:
         found["transparency_cost"] = result.transparency.cost
     if result.direction_cost:
@@ -315,7 +316,7 @@ def _description(result: TrainingResult) -> str:
             else [f"\nA *{result.config.model.replace('_', ' ')}* model, to be compared with: {NO_TABLES}\n"]
         ),
         *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
-        *(line(name.replace("_", " "), scores) for name, scores in result.challengers.items()),
+        *(line(name.replace("_", " "), scores) for name, scores in result.baselines.items()),
         *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),
         *(
             line(f"when only {part.words} are rated", result.partial_scores[part.name])

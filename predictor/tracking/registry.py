@@ -20,6 +20,7 @@ from predictor.tracking.models import REGISTERED, registered_name, version_numbe
 from predictor.tracking.record import interval_of
 from predictor.tracking.store import Store, connect, explained, import_mlflow, locked
 from predictor.training.comparison import OutOfFold, Verdict, judge
+from predictor.training_folder import MODEL, OUT_OF_FOLD
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 FORCED, BEFORE, GAIN, PROMOTED = "forced", "champion_before", "gain", "promoted_at"
-OUT_OF_FOLD = "out_of_fold.csv"
 
 
 @dataclass(frozen=True)
@@ -307,7 +307,7 @@ def _champion(client: MlflowClient, name: str) -> ModelVersion | None:
 
 def _model(client: MlflowClient, version: ModelVersion) -> OfferModel:
     with tempfile.TemporaryDirectory() as folder:
-        return OfferModel.load(client.download_artifacts(str(version.run_id), "model.json", folder))
+        return OfferModel.load(client.download_artifacts(str(version.run_id), MODEL, folder))
 
 
 def _out_of_fold(client: MlflowClient, version: ModelVersion) -> OutOfFold:

@@ -21,18 +21,17 @@ from predictor.errors import PredictorError, TrackingError
 from predictor.tracking.models import log_model, register
 from predictor.tracking.record import Record, without_interval_ends
 from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, connect, explained, import_mlflow, locked
+from predictor.training_folder import MODEL, RECORDED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-MODEL = "model.json"
 # Few, so that they fit beside one another; widths in pixels.
 COLUMNS = {
     "0": 73, "attributes.`Run Name`": 240, "metrics.`log_loss`": 110, "metrics.`gain_over_base_rate`": 175,
     "metrics.`roc_auc`": 100, "metrics.`n`": 70, "tags.`simulated`": 95, "runDateAndNestInfo": 140, "duration": 80,
 }  # fmt: skip
-WHERE = "recorded.json"  # in a training's folder: which run it became
 HOST, PROCESS, FAILURE = "host", "process", "failure"
 PARENT = "mlflow.parentRunId"
 SAME_START = 2.0  # seconds by which two tellings of a process's start may differ
@@ -195,18 +194,18 @@ def record_folder(folder: Path, *, registered: bool = False, store: str | None =
 
 def note_begun(run: OpenRun, folder: Path) -> None:
     """Keep in a training's folder which run was opened for it, so that `track` can complete that one."""
-    write_text(folder / WHERE, json.dumps({"store": run.place.uri, "run_id": run.run_id}, indent=1) + "\n")
+    write_text(folder / RECORDED, json.dumps({"store": run.place.uri, "run_id": run.run_id}, indent=1) + "\n")
 
 
 def note_unrecorded(folder: Path) -> None:
     """Keep in a training's folder that it is not to be recorded, so that nothing but `track` does it later."""
-    write_text(folder / WHERE, json.dumps({"store": None, "run_id": None}, indent=1) + "\n")
+    write_text(folder / RECORDED, json.dumps({"store": None, "run_id": None}, indent=1) + "\n")
 
 
 def is_unrecorded(folder: Path) -> bool:
     """Whether a training was not to be recorded."""
     try:
-        return json.loads((folder / WHERE).read_text(encoding="utf-8"))["store"] is None
+        return json.loads((folder / RECORDED).read_text(encoding="utf-8"))["store"] is None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
@@ -283,7 +282,7 @@ def _fill(client: MlflowClient, run_id: str, record: Record, folder: Path, regis
             profile=json.dumps(profile),
         )
         client.log_inputs(run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != WHERE):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORDED):
         client.log_artifact(run_id, str(path), path.parent.relative_to(folder).as_posix().removeprefix("."))
     version = None
     if (file := folder / MODEL).is_file():
@@ -303,7 +302,7 @@ def _run_of(client: MlflowClient, folder: Path, place: Store) -> Run | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        known = json.loads((folder / WHERE).read_text(encoding="utf-8"))
+        known = json.loads((folder / RECORDED).read_text(encoding="utf-8"))
         if known["store"] != place.uri:
             return None
         run = client.get_run(known["run_id"])

@@ -1,3 +1,3 @@
 """Train on ratings: cross-validate, compare, fit on everything."""
 
-import predictor.learning  # noqa: F401  # says what to install, where a library to train with is missing
+import predictor.learning  # noqa: F401  # which names the extra that is missing, before a traceback does

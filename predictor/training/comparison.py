@@ -1,8 +1,8 @@
 """Which of two models is better, beyond noise: on rows that neither had seen, the same for both.
 
-What a model said of rows while it had not seen them is kept beside it (`OutOfFold`). A later model, perhaps trained on
-more interviews, is then held against it row by row: where both learned from a row, by what they said out of fold;
-where only the later one did, by what the earlier one says now.
+A model's out-of-fold predictions are saved beside it (`OutOfFold`). A later model, perhaps trained on more interviews,
+is then compared with it row by row: where both learned from a row, by the out-of-fold predictions of both; where only
+the later one did, by what the earlier one predicts now.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from numpy.typing import NDArray
 
 from predictor.atomic import write_text
 from predictor.errors import ConfigError, ModelError
-from predictor.evaluation.scores import Metric, Resampling, Score, gain, log_loss, roc_auc
+from predictor.evaluation.scores import GroupBootstrap, Metric, Score, gain, log_loss, roc_auc
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
+from predictor.training.config import POOL
 
 if TYPE_CHECKING:
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 Keys = NDArray[np.unsignedinteger[Any]]
 
-POOL, CHAMPION = "pool", "champion"
-FEWEST = 30  # rows of each outcome under which two models are not told apart
+CHAMPION = "champion"
+FEWEST = 30  # rows of each outcome under which two models are not compared
 DRAWS = 1000
 # A line of a leaderboard is beyond noise when its difference exceeds so many times the half width of its 90 % interval,
 # about 2 standard deviations: rows and folds are the same for all.
 BEYOND = 1.2
-# For a promotion it takes about 3. Resampling rows does not see the luck of folds, nor that of the one champion: on
+# For a promotion it takes about 3. GroupBootstrap rows does not see the luck of folds, nor that of the one champion: on
 # simulated interviews 2 promoted 8 or 9 equal challengers of 100, and 3 none (`experiments/benchmark/promotion.py`).
 CLEARLY = 1.7
 
@@ -76,7 +77,7 @@ def keys(ratings: Ratings) -> tuple[Keys, Keys]:
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """What models that had not seen a row said of it.
+    """Out-of-fold predictions: of each row, by models that had not seen it.
 
     Attributes
     ----------
@@ -98,7 +99,7 @@ class OutOfFold:
 
     @classmethod
     def of(cls, result: TrainingResult) -> OutOfFold:
-        """Take what a training found."""
+        """Return the predictions of a training."""
         nothing = np.empty((0, len(result.y)))
         p = result.out_of_fold.get(result.config.model, nothing)
         return cls(*result.keys, result.y, p, result.folds if len(p) else nothing.astype(np.int64))
@@ -154,7 +155,7 @@ class Verdict:
     Attributes
     ----------
     gain
-        Log-loss that the challenger saves against the champion on the same rows; None where there are too few.
+        Log-loss improvement of the challenger over the champion on the same rows; None where there are too few.
     n
         Rows on which both could be judged.
     left_out
@@ -163,9 +164,9 @@ class Verdict:
     Examples
     --------
     >>> print(Verdict(Score(0.024, 0.012, 0.036, 800), 800, 0))
-    Better beyond noise: it saves 0.024 (0.012 to 0.036) of log-loss, n = 800.
+    Better beyond noise: log-loss improvement 0.024 (0.012 to 0.036), n = 800.
     >>> print(Verdict(Score(0.004, -0.008, 0.016, 800), 800, 0))
-    No better beyond noise: it saves 0.004 (-0.008 to 0.016) of log-loss, n = 800.
+    No better beyond noise: log-loss improvement 0.004 (-0.008 to 0.016), n = 800.
     """
 
     gain: Score | None
@@ -180,15 +181,16 @@ class Verdict:
     def __str__(self) -> str:
         rows = "1 row was" if self.left_out == 1 else f"{self.left_out:,} rows were"
         out = f" {rows} left out: the champion knows people in them, or cannot answer."
-        told = out if self.left_out else ""
+        note = out if self.left_out else ""
         if self.gain is None:
-            return f"Cannot be told: {self.n:,} rows are too few, or of one outcome; {FEWEST} of each are needed.{told}"
+            found = "1 row" if self.n == 1 else f"{self.n:,} rows"
+            return f"Not enough data: needs {FEWEST} offers and {FEWEST} non-offers, found {found}.{note}"
         word = "Better" if self.better else "No better"
-        return f"{word} beyond noise: it saves {self.gain} of log-loss, n = {self.n:,}.{told}"
+        return f"{word} beyond noise: log-loss improvement {self.gain}, n = {self.n:,}.{note}"
 
 
 def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floats] | None = None) -> Verdict:
-    """Hold a challenger against the champion on the rows that the challenger learned from.
+    """Compare a challenger with the champion on the rows that the challenger learned from.
 
     Groups are resampled as a whole. Where both learned from the same rows with the same folds, the luck of the folds
     is the same for both.
@@ -196,9 +198,9 @@ def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floa
     Parameters
     ----------
     challenger, champion
-        What each said of rows that it had not seen.
+        Out-of-fold predictions of each.
     answers
-        Gives the probabilities, shape (n,), that the champion gives the challenger's rows now, NaN where it cannot;
+        Returns the champion's current probabilities for the challenger's rows, shape (n,), NaN where it has none;
         called only if there are rows that the champion did not learn from.
     """
     place = pd.Index(champion.rows).get_indexer(pd.Index(challenger.rows))
@@ -215,7 +217,7 @@ def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floa
     left_out = len(usable) - n
     if min(y.sum(), n - y.sum()) < FEWEST:
         return Verdict(None, n, left_out)
-    resampling = Resampling(challenger.groups[usable], DRAWS, seed=0)
+    resampling = GroupBootstrap(challenger.groups[usable], DRAWS, seed=0)
     return Verdict(gain(y, challenger.p[:repeats, usable], theirs[:, usable], resampling), n, left_out)
 
 
@@ -252,7 +254,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Trainings on the same rows, ranked by log-loss, each held against one reference.
+    """Trainings on the same rows, ranked by log-loss, each compared with one reference.
 
     Attributes
     ----------
@@ -282,16 +284,16 @@ class Leaderboard:
     def headline(self) -> str:
         """What came of it, in one sentence."""
         best, other = self.best, self.against
-        told = f"{best.name} has the lowest log-loss of the experiments, {best.log_loss}, n = {best.log_loss.n:,}"
+        first = f"{best.name} has the lowest log-loss of the experiments, {best.log_loss}, n = {best.log_loss.n:,}"
         verdict = {
-            "reference": "it is what the others are held against",
+            "reference": "it is the reference",
             "same": f"its predictions are those of {other}",
             "level": f"against {other} that is no more than noise: {best.difference}",
         }.get(best.word, f"{best.word} than {other} beyond noise: {best.difference}")
-        return f"{told}; {verdict}."
+        return f"{first}; {verdict}."
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give the entries as flat rows, ready for CSV."""
+        """Return the entries as flat rows, ready for CSV."""
         rows = []
         for rank, entry in enumerate(self.entries, 1):
             row: dict[str, Any] = {"rank": rank, "experiment": entry.name, "verdict": entry.word}
@@ -312,7 +314,7 @@ def leaderboard(results: Mapping[str, TrainingResult], champion: tuple[str, OutO
     results
         By experiment's name.
     champion
-        Version of the present champion, and what was said of its rows out of fold. It is the reference if it learned
+        Version of the current champion, and its out-of-fold predictions. It is the reference if it learned
         from the same rows; its folds may differ, which adds noise but no bias. Else that is the experiment "pool", or
         the best where there is no "pool".
 
@@ -321,42 +323,42 @@ def leaderboard(results: Mapping[str, TrainingResult], champion: tuple[str, OutO
     ConfigError
         If the trainings did not share their rows and folds.
     """
-    found = {name: OutOfFold.of(result) for name, result in results.items()}
+    predictions = {name: OutOfFold.of(result) for name, result in results.items()}
     scored = {name: (result.scores["log_loss"], result.scores["roc_auc"]) for name, result in results.items()}
-    first, base = next(iter(found.items()))
-    for name, other in found.items():
+    first, base = next(iter(predictions.items()))
+    for name, other in predictions.items():
         if not (np.array_equal(other.rows, base.rows) and np.array_equal(other.folds, base.folds)):
             raise ConfigError(f"'{name}' has other rows or folds than '{first}'; give them the same folds and seed")
-    resampling = Resampling(base.groups, DRAWS, seed=0)
+    resampling = GroupBootstrap(base.groups, DRAWS, seed=0)
     reference = POOL if POOL in results else min(scored, key=lambda name: scored[name][0].value)
-    why = f"Held against {reference}, since there is no registered champion."
+    why = f"Compared with {reference}, since there is no registered champion."
     if champion:
         version, theirs = champion
         name, same = f"{CHAMPION} (version {version})", theirs.ordered_as(base)
-        why = f"Held against {reference}, since the {name} learned from other rows."
+        why = f"Compared with {reference}, since the {name} learned from other rows."
         if same:
             reference, why = (
                 name,
-                f"Held against the {name}, by what was said of the same rows while it had not seen them.",
+                f"Compared with the {name} on the same rows, using out-of-fold predictions.",
             )
-            found[name] = same
+            predictions[name] = same
             scored[name] = _scored(same, resampling)
-    them = found[reference]
+    them = predictions[reference]
     entries = []
     for name, (loss, auc) in scored.items():
-        gap = None if name == reference else _difference(found[name], them, resampling)
+        gap = None if name == reference else _difference(predictions[name], them, resampling)
         entries.append(Entry(name, loss, auc, gap))
     entries.sort(key=lambda entry: entry.log_loss.value)
     return Leaderboard(tuple(entries), next(entry for entry in entries if entry.difference is None), why)
 
 
-def _difference(one: OutOfFold, reference: OutOfFold, resampling: Resampling) -> Score:
+def _difference(one: OutOfFold, reference: OutOfFold, resampling: GroupBootstrap) -> Score:
     repeats = min(len(one.p), len(reference.p))
     return gain(one.y, reference.p[:repeats], one.p[:repeats], resampling)
 
 
-def _scored(said: OutOfFold, resampling: Resampling) -> tuple[Score, Score]:
+def _scored(model: OutOfFold, resampling: GroupBootstrap) -> tuple[Score, Score]:
     def score(metric: Metric, highest: float) -> Score:
-        return resampling.score(lambda k, w: metric(said.y, said.p[k], w), len(said.p), len(said.y), (0.0, highest))
+        return resampling.score(lambda k, w: metric(model.y, model.p[k], w), len(model.p), len(model.y), (0.0, highest))
 
     return score(log_loss, np.inf), score(roc_auc, 1.0)

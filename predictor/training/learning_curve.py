@@ -11,8 +11,8 @@ from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 
 from predictor.evaluation.data_quality import MINIMUM
-from predictor.evaluation.scores import Resampling, Score, gain, log_loss
-from predictor.learning.classifier import describe
+from predictor.evaluation.scores import GroupBootstrap, Score, gain, log_loss
+from predictor.learning.assembly import assemble
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.threads import one_thread
@@ -37,7 +37,7 @@ class LearningCurve:
         On the rows that the folds had not seen, the same at every point. Intervals resample the rows tested, not those
         learned from.
     last_gain
-        Log-loss saved by the last doubling, on the same rows.
+        Log-loss improvement by the last doubling, on the same rows.
 
     Examples
     --------
@@ -54,12 +54,12 @@ class LearningCurve:
     def __str__(self) -> str:
         last = self.last_gain
         fewer, rows = self.rows[-2:]
-        told = f"learning from {rows:,} instead of {fewer:,} saved {last} of log-loss, n = {last.n:,}."
+        change = f"learning from {rows:,} instead of {fewer:,} saved {last} of log-loss, n = {last.n:,}."
         if last.high < LITTLE:
-            return f"More interviews of this kind would change little: {told}"
+            return f"More interviews of this kind would change little: {change}"
         if last.low > 0:
-            return f"More interviews would probably help: {told}"
-        return f"Whether more interviews would help cannot be told yet: {told}"
+            return f"More interviews would probably help: {change}"
+        return f"Not clear yet whether more interviews would help: {change}"
 
 
 def learning_curve(
@@ -67,7 +67,7 @@ def learning_curve(
     groups: NDArray[Any],
     folds: Sequence[tuple[NDArray[Any], NDArray[Any]]],
     full: Floats,
-    resampling: Resampling,
+    resampling: GroupBootstrap,
     *,
     prior: Prior | None = None,
     boosted: bool = True,
@@ -146,5 +146,5 @@ def _fold(
     """Fit on a part of the rows, and predict the test rows."""
     with parallel_config(backend="sequential"), one_thread():  # the others run beside it, maybe elsewhere
         pool = fit_pool(values[part], y[part], catalogue, groups[part], prior=prior, boosted=boosted, seed=seed)
-        model = describe(pool, values[part], y[part], catalogue, prior=prior, importances=False)
+        model = assemble(pool, values[part], y[part], catalogue, prior=prior, importances=False)
     return np.asarray(probability(model.log_odds(values[test])))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from predictor.model.notebook import FOR, lines, page, percent, svg, table
 
 if TYPE_CHECKING:
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 
 def result_html(result: TrainingResult) -> str:
@@ -25,7 +25,7 @@ def result_html(result: TrainingResult) -> str:
         HTML as of `predictor.model.notebook.prediction_html`.
     """
     data = result.data
-    named: dict[str, Mapping[str, Any]] = {result.name: result.scores, **result.challengers} if result.scores else {}
+    named: dict[str, Mapping[str, Any]] = {result.name: result.scores, **result.baselines} if result.scores else {}
     losses = [by["log_loss"] for by in named.values()]
     low, high = (min(s.low for s in losses), max(s.high for s in losses)) if losses else (0.0, 1.0)
     rows = []
@@ -42,17 +42,17 @@ def result_html(result: TrainingResult) -> str:
         if metric not in ("log_loss", "roc_auc")
     ]  # fmt: skip
     costs = [str(cost) for cost in (result.transparency, result.direction_cost) if cost]
-    told = []
+    notes = []
     if rows:
-        told.append("On rows not seen in training; in brackets 90 % intervals; improvement is in log-loss.")
-        told.append(f"Also: {'; '.join(others)}.")
+        notes.append("On rows not seen in training; in brackets 90 % intervals; improvement is in log-loss.")
+        notes.append(f"Also: {'; '.join(others)}.")
     return page(
         bool(data["simulated"]),
         f"Training {result.name}",
         f"{data['n']:,} interviews from {data['source']}; base rate {percent(data['base_rate'])}."
         if data["n"] else "No interviews: a prior alone.",
         table(head, rows) if rows else "",
-        lines([*told, *costs, *result.warnings]),
+        lines([*notes, *costs, *result.warnings]),
     )  # fmt: skip
 
 

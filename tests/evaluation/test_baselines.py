@@ -1,8 +1,9 @@
-"""Challengers: the same rows and the same folds as the pool, whatever the data look like."""
+"""Baselines: the same rows and the same folds as the pool, whatever the data look like."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,20 +14,20 @@ from threadpoolctl import threadpool_limits
 
 from predictor import Catalogue, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.errors import ConfigError
-from predictor.evaluation.baselines import CHALLENGERS, UNRESTRICTED, challenger
+from predictor.evaluation.baselines import BASELINES, UNRESTRICTED, baseline
 from predictor.evaluation.scores import Score
 from predictor.training import train as training
-from predictor.training.train import Transparency
+from predictor.training.result import Transparency
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", CHALLENGERS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_columns_without_a_rating_and_roles_never_seen_are_no_obstacle(name: str) -> None:
     known = simulate_interviews(200, seed=1).labelled()
     X = known.features
     learned = X.assign(goals_discussed=np.nan, rater_role=X["rater_role"].where(X["rater_role"] != 2))
     with threadpool_limits(1):
-        p, again = (challenger(name, known.catalogue).fit(learned, known.y).predict_proba(X)[:, 1] for _ in range(2))
+        p, again = (baseline(name, known.catalogue).fit(learned, known.y).predict_proba(X)[:, 1] for _ in range(2))
     assert ((p > 0) & (p < 1)).all()
     np.testing.assert_array_equal(p, again)
 
@@ -36,16 +37,16 @@ def test_boosting_is_no_straw_man() -> None:
     known, new = (simulate_interviews(300, seed=seed).labelled() for seed in (1, 2))
     losses = {}
     for name in ("boosting", "base_rate"):
-        p = challenger(name, known.catalogue).fit(known.features, known.y).predict_proba(new.features)
+        p = baseline(name, known.catalogue).fit(known.features, known.y).predict_proba(new.features)
         losses[name] = log_loss(new.y, p)
     assert losses["boosting"] < losses["base_rate"]
     few = simulate_interviews(12, seed=1).labelled()
-    p = challenger("boosting", few.catalogue).fit(few.features, few.y).predict_proba(few.features)[:, 1]
+    p = baseline("boosting", few.catalogue).fit(few.features, few.y).predict_proba(few.features)[:, 1]
     assert ((p > 0) & (p < 1)).all()
 
 
-def test_challengers_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A spy in a challenger's place: each pair of training and test rows is one that the pool had."""
+def test_baselines_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spy in a baseline's place: each pair of training and test rows is one that the pool had."""
     seen: dict[str, list[tuple[Any, Any]]] = {"pool": [], "forest": [], "undirected": []}
 
     class Spy:
@@ -69,11 +70,11 @@ def test_challengers_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) 
         def __getattr__(self, name: str) -> Any:
             return getattr(self.inner, name)
 
-    clone, base_rate = training.clone, CHALLENGERS["base_rate"]
+    clone, base_rate = training.clone, BASELINES["base_rate"]
     monkeypatch.setattr(training, "clone", lambda estimator: Spy("pool", clone(estimator)))
-    monkeypatch.setattr(training, "challenger", lambda _, *about: Spy("forest", base_rate(*about)))
+    monkeypatch.setattr(training, "baseline", lambda _, *about: Spy("forest", base_rate(*about)))
     ratings = simulate_interviews(200, seed=1)
-    found = train(ratings, TrainingConfig(folds=3, repeats=2, resamples=20, challengers=("forest",)))
+    found = train(ratings, TrainingConfig(folds=3, repeats=2, resamples=20, baselines=("forest",)))
     assert len(seen["pool"]) == 6
     assert sorted(seen["forest"]) == sorted(seen["pool"]), "in every repeat"
     assert len(seen["undirected"]) == 3 and set(seen["undirected"]) <= set(seen["pool"]), "in the first repeat"
@@ -81,20 +82,20 @@ def test_challengers_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) 
     assert groups is not None
     for learned, tested in seen["forest"]:
         assert not set(groups[list(learned)]) & set(groups[list(tested)])
-    assert found.challengers["forest"]["log_loss"].n == found.data["n"]
+    assert found.baselines["forest"]["log_loss"].n == found.data["n"]
 
 
 def test_gains_are_differences_on_the_same_rows(result: TrainingResult) -> None:
-    assert set(result.challengers) == set(result.gains) == set(CHALLENGERS)
+    assert set(result.baselines) == set(result.gains) == set(BASELINES)
     for name, saved in result.gains.items():  # one repeat, so that all stand on the same folds
-        other = result.challengers[name]["log_loss"].value
+        other = result.baselines[name]["log_loss"].value
         assert saved.value == pytest.approx(other - result.scores["log_loss"].value)
 
 
-def test_without_challengers_nothing_is_compared() -> None:
-    found = train(simulate_interviews(150, seed=1), TrainingConfig(repeats=1, resamples=20, challengers=()))
+def test_without_baselines_nothing_is_compared() -> None:
+    found = train(simulate_interviews(150, seed=1), TrainingConfig(repeats=1, resamples=20, baselines=()))
     assert not found.gains
-    assert not found.challengers
+    assert not found.baselines
     assert found.transparency is None
 
 
@@ -102,18 +103,18 @@ def test_nothing_rated_ends_at_the_base_rate(catalogue: Catalogue) -> None:
     y = np.tile([0.0, 1.0, 0.0], 20)
     empty = Ratings(catalogue, np.full((60, len(catalogue.names)), np.nan), y)
     found = train(empty, TrainingConfig(repeats=1, resamples=20))
-    assert {score["roc_auc"].value for score in found.challengers.values()} == {0.5}
+    assert {score["roc_auc"].value for score in found.baselines.values()} == {0.5}
 
 
 def test_what_transparency_costs_is_said_plainly(result: TrainingResult) -> None:
     told = result.transparency
     assert told
     assert told.cost.value == pytest.approx(-min(result.gains[name].value for name in UNRESTRICTED))
-    assert told.cost.value == -result.gains[told.challenger].value
+    assert told.cost.value == -result.gains[told.baseline].value
     for low, high, says in (
-        (0.005, 0.02, "Transparency costs 0.012 (0.005 to 0.020) of log-loss against"),
-        (-0.02, -0.005, "Transparency costs nothing here: log-loss is lower by 0.013 (0.005 to 0.020) than"),
-        (-0.01, 0.01, "no difference beyond noise"),
+        (0.005, 0.02, "Cost of interpretability: 0.012 (0.005 to 0.020) of log-loss against"),
+        (-0.02, -0.005, "Cost of interpretability: none; log-loss is lower by 0.013 (0.005 to 0.020) than"),
+        (-0.01, 0.01, "Cost of interpretability: none detectable against"),
     ):
         said = str(Transparency("forest", Score((low + high) / 2 - 1e-4, low, high, 100)))
         assert says in said
@@ -128,15 +129,26 @@ def test_a_rule_that_tables_cannot_hold_is_seen_as_the_cost_of_transparency() ->
     odd = (values[:, :4] > 3).sum(axis=1) % 2 == 1
     made = replace(ratings, values=values, y=(odd ^ (rng.random(len(odd)) < 0.05)).astype(float))
     made = made.without([*made.catalogue.names[4:], "rater_role"])
-    found = train(made, TrainingConfig(repeats=1, resamples=50, challengers=("logistic", "boosting")))
+    found = train(made, TrainingConfig(repeats=1, resamples=50, baselines=("logistic", "boosting")))
     assert found.transparency
-    assert found.transparency.challenger == "boosting"
+    assert found.transparency.baseline == "boosting"
     assert found.transparency.cost.low > 0.2
-    assert "Transparency costs 0." in str(found.transparency)
+    assert "Cost of interpretability: 0." in str(found.transparency)
 
 
-def test_an_unknown_challenger_is_refused() -> None:
+def test_an_unknown_baseline_is_refused() -> None:
     with pytest.raises(ConfigError, match="no 'forrest'; did you mean 'forest'"):
-        TrainingConfig(challengers=("forrest",))
-    with pytest.raises(ConfigError, match="challengers = 'forest': write a list of names"):
-        TrainingConfig(challengers="forest")
+        TrainingConfig(baselines=("forrest",))
+    with pytest.raises(ConfigError, match="baselines = 'forest': write a list of names"):
+        TrainingConfig(baselines="forest")
+
+
+def test_the_former_key_of_baselines_is_accepted(tmp_path: Path) -> None:
+    former, both = tmp_path / "former.toml", tmp_path / "both.toml"
+    former.write_text('challengers = ["forest"]\n')
+    both.write_text('challengers = ["forest"]\nbaselines = ["forest"]\n')
+    assert (
+        TrainingConfig.load(former) == TrainingConfig(baselines=("forest",)) == TrainingConfig(challengers=["forest"])
+    )
+    with pytest.raises(ConfigError, match="former name of baselines"):
+        TrainingConfig.load(both)

@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold
 from predictor import Catalogue, Ratings, TrainingResult, simulate_interviews
 from predictor.evaluation.data_quality import copies, data_quality, find_warnings, revealing_signals
 from predictor.evaluation.importance import Importance
-from predictor.evaluation.scores import Resampling, Score
+from predictor.evaluation.scores import GroupBootstrap, Score
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_auc_too_good_for_its_role(
 
 def test_a_signal_that_gives_the_outcome_away(known: Ratings) -> None:
     folds = list(KFold(5, shuffle=True, random_state=0).split(known.values))
-    resampling = Resampling(np.arange(len(known)), 50, 0)
+    resampling = GroupBootstrap(np.arange(len(known)), 50, 0)
     assert revealing_signals(known, folds, resampling) == {}
     values = known.values.copy()
     rng = np.random.default_rng(0)

@@ -10,11 +10,11 @@ import pytest
 
 from predictor import OfferClassifier, OfferModel, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.evaluation.importance import FoldImportance, alike, importances, measure
-from predictor.evaluation.scores import Resampling
+from predictor.evaluation.scores import GroupBootstrap
 from predictor.model.subsets import signal_groups
 from predictor.reports.terminal import render_training
 
-QUICK = TrainingConfig(repeats=2, resamples=100, challengers=())
+QUICK = TrainingConfig(repeats=2, resamples=100, baselines=())
 STRONG, WEAK = "next_steps_timeline", "candidate_enthusiasm"
 
 
@@ -116,6 +116,6 @@ def test_intervals_know_of_groups(model: OfferModel, interviews: Ratings) -> Non
     ]
     widths = []
     for groups in (np.repeat(np.arange(100), 4), np.arange(400)):
-        items = importances(model, 400, folds, Resampling(groups, 300, 0))["signal"].values()
+        items = importances(model, 400, folds, GroupBootstrap(groups, 300, 0))["signal"].values()
         widths.append(np.mean([item.permutation.high - item.permutation.low for item in items]))
     assert widths[0] == pytest.approx(2 * widths[1], rel=0.05)

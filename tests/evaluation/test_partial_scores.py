@@ -13,7 +13,7 @@ from predictor.evaluation.scores import Score
 from predictor.model.subsets import Subset, subsets
 from predictor.serving.web.forms import Rated
 from predictor.serving.web.views import view
-from predictor.training.train import DirectionCost
+from predictor.training.result import DirectionCost
 
 SHIPPED = Catalogue.shipped()
 NAMES = {part.name: part for part in subsets(SHIPPED)}
@@ -112,7 +112,7 @@ def test_the_cost_of_directions_is_measured_where_there_are_any(result: Training
     known = simulate_interviews(60, seed=1)
     signals = tuple(replace(signal, better="either") for signal in SHIPPED.signals)
     free = replace(known, catalogue=replace(SHIPPED, signals=signals))
-    assert train(free, TrainingConfig(repeats=1, resamples=20, challengers=())).direction_cost is None
+    assert train(free, TrainingConfig(repeats=1, resamples=20, baselines=())).direction_cost is None
 
 
 @pytest.mark.parametrize(

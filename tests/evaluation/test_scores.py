@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
-from predictor.evaluation.scores import METRICS, Resampling, calibration, gain, scores
+from predictor.evaluation.scores import METRICS, GroupBootstrap, calibration, gain, scores
 
 
 @settings(deadline=None)  # a busy machine is no failure
@@ -43,7 +43,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     inside = []
     for seed in range(200):
         y, p, group = _world(rng, 150)
-        score = scores(y, p[None], Resampling(group, 100, seed))["log_loss"]
+        score = scores(y, p[None], GroupBootstrap(group, 100, seed))["log_loss"]
         inside.append(score.low <= truth <= score.high)
     assert 0.84 <= np.mean(inside) <= 0.96  # 90 % +- 3 standard errors; rows taken as independent give about 65 %
 
@@ -52,9 +52,9 @@ def test_gain_is_paired() -> None:
     rng = np.random.default_rng(1)
     y, p, group = _world(rng, 300)
     worse = np.clip(p + 0.05, 0, 1)
-    saved = gain(y, p[None], worse[None], Resampling(group, 200, 0))
-    alone = scores(y, p[None], Resampling(group, 200, 0))["log_loss"]
-    assert saved.value == pytest.approx(-gain(y, worse[None], p[None], Resampling(group, 200, 0)).value)
+    saved = gain(y, p[None], worse[None], GroupBootstrap(group, 200, 0))
+    alone = scores(y, p[None], GroupBootstrap(group, 200, 0))["log_loss"]
+    assert saved.value == pytest.approx(-gain(y, worse[None], p[None], GroupBootstrap(group, 200, 0)).value)
     assert saved.high - saved.low < (alone.high - alone.low) / 2
 
 

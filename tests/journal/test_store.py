@@ -35,7 +35,7 @@ from predictor.journal import store as module
 from predictor.journal.entry import OUTCOMES, Entry, Estimate, new_id
 from predictor.journal.schema import VERSION
 from predictor.journal.store import Journal
-from predictor.pipeline.run import Present, train_on_journal
+from predictor.pipeline.journal_training import IncumbentModel, train_on_journal
 from predictor.sources.files import write_csv
 from predictor.training.comparison import FEWEST
 
@@ -236,24 +236,24 @@ def test_the_new_model_is_held_against_the_present_one(journal: Journal, tmp_pat
         journal,
         OfferModel.published(),
         folder,
-        config=TrainingConfig(folds=2, repeats=1, resamples=20, challengers=("base_rate",)),
+        config=TrainingConfig(folds=2, repeats=1, resamples=20, baselines=("base_rate",)),
         progress=lambda *at: seen.append(at),
     )
     assert seen == [(1, 2), (2, 2)]
-    result, ratings, verdict = learned.kept.result, journal.ratings(), learned.verdict
+    result, ratings, verdict = learned.saved.result, journal.ratings(), learned.verdict
     assert ratings.simulated
     assert result.model.simulated
     assert verdict
     assert verdict.gain
     assert verdict.n == result.model.trained_on["n"] >= 2 * FEWEST
-    itself = Present.of(OfferModel.load(folder / "model.json"), folder.parent)
+    itself = IncumbentModel.of(OfferModel.load(folder / "model.json"), folder.parent)
     again = itself.judge(result, ratings)
     assert again
     assert again.gain
     assert (again.gain.value, again.n, again.better) == (0, verdict.n, False)
-    unkept = Present.of(replace(result.model, name="other"), folder.parent)
+    unkept = IncumbentModel.of(replace(result.model, name="other"), folder.parent)
     assert unkept.judge(result, ratings) is None
-    assert "Cannot be told: what it said of interviews" in unkept.told(None)
+    assert "Cannot be compared: no out-of-fold predictions" in unkept.summary(None)
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -582,7 +582,10 @@ def test_train_on_a_journal_by_command(run: Callable[..., Result], workplace: Pa
     journal.set_outcome(entry.id, "offer", at=date(2026, 5, 1))
     done = run("train", "--journal", "my.journal", "--no-track")
     assert done.exit_code == 0
-    for words in ("Against the present model, tested: Cannot be told", "1 row was rated after the outcome was known"):
+    for words in (
+        "Compared with the current model, tested: Not enough data",
+        "1 row was rated after the outcome was known",
+    ):
         assert words in done.output
     model = OfferModel.load("experiments/models/journal-pool/model.json")
     assert (model.trained_on["n"], model.trained_on["source"]) == (1, "my.journal")

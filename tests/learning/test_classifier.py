@@ -19,10 +19,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, read_ratings, simulate_interviews
 from predictor.batch.running import score_files
 from predictor.errors import ConfigError, RatingsError
-from predictor.learning.classifier import describe
+from predictor.learning.assembly import assemble
 from predictor.learning.decomposition import evaluate
 from predictor.learning.factors import fit_factors
-from predictor.learning.pool import fit_pool, fit_regressions, fold_numbers
+from predictor.learning.pool import fit_pool, fold_numbers
+from predictor.learning.prior_mixture import fit_regressions
 from predictor.learning.published import published_prior
 from predictor.learning.regression import INTERCEPT_PRECISION
 from predictor.model.data import Triple
@@ -106,7 +107,7 @@ def test_intervals_narrow_with_data_and_hold_the_near_truth() -> None:
     """The near truth is a model of 30,000 simulated interviews; the catalogue's interval is a 90 % one."""
     X, y = _simulated(30_000, 99)
     pool = fit_pool(X.to_numpy(), y, Catalogue.shipped(), boosted=False)
-    truth = describe(pool, X.to_numpy(), y, Catalogue.shipped())
+    truth = assemble(pool, X.to_numpy(), y, Catalogue.shipped())
     sample = simulate_interviews(1000, seed=123)
     near = truth.predict_many(sample)["offer_probability"]
     widths = {}

@@ -16,9 +16,11 @@ from predictor.cli import main
 from predictor.errors import ConfigError, ModelError, TrackingError
 from predictor.model.champions import champion_file, default_model, set_champion
 from predictor.model.offer_model import PUBLISHED
-from predictor.pipeline.run import MODEL, _one_training, _replace, compare_and_keep, train_and_keep
+from predictor.pipeline.comparison_run import compare_and_save
+from predictor.pipeline.run import train_and_save
 from predictor.sources.files import write_csv
 from predictor.tracking import track
+from predictor.training_folder import MODEL, one_training, replace_folder
 
 SOME = simulate_interviews(60, seed=1)
 PRIOR = OfferModel.published()
@@ -40,14 +42,14 @@ def test_one_training_a_name(tmp_path: Path) -> None:
         with pytest.raises(
             ConfigError, match=r"another training writes to .*mine; wait until it is done, or give this"
         ):
-            train_and_keep(SOME, TrainingConfig(), name="mine", experiment="pool", folder=folder)
+            train_and_save(SOME, TrainingConfig(), name="mine", experiment="pool", folder=folder)
         with pytest.raises(ConfigError, match=r"another training writes to .*mine"):
-            compare_and_keep(SOME, {"pool": TrainingConfig()}, name="mine", folder=folder)
+            compare_and_save(SOME, {"pool": TrainingConfig()}, name="mine", folder=folder)
         with pytest.raises(ConfigError, match=r"a training writes to .*mine; record it once that is done"):
             track(folder, store=f"sqlite:///{tmp_path}/mlflow.db")
-        with _one_training(tmp_path / "other"):
+        with one_training(tmp_path / "other"):
             assert {path.name for path in tmp_path.iterdir()} == {"mine", ".mine.lock", ".other.lock"}
-    with _one_training(folder):
+    with one_training(folder):
         pass
     assert {path.name for path in tmp_path.iterdir()} == {"mine"}
 
@@ -80,7 +82,7 @@ def _fill(name: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize("killed", ["while it wrote", "between the names", "before the old one was removed"])
 def test_what_a_killed_training_left_is_put_right(tmp_path: Path, killed: str) -> None:
     folder, fresh, old = (tmp_path / name for name in ("mine", ".mine.0123abcd", ".mine.0123abcd.old"))
-    _replace(folder, _fill("before"))
+    replace_folder(folder, _fill("before"))
     fresh.mkdir()
     if killed == "while it wrote":
         (fresh / MODEL).write_text("{")
@@ -90,13 +92,13 @@ def test_what_a_killed_training_left_is_put_right(tmp_path: Path, killed: str) -
         if killed.startswith("before"):
             fresh.rename(folder)
     (tmp_path / ".mine.else.0123abcd").mkdir()  # another's
-    with _one_training(folder):
+    with one_training(folder):
         assert OfferModel.load(folder / MODEL).name == ("before" if killed == "while it wrote" else "after")
     assert {path.name for path in tmp_path.iterdir()} == {"mine", ".mine.else.0123abcd"}
 
 
 def test_a_linked_champion_is_replaced_and_what_it_points_at_is_kept(tmp_path: Path) -> None:
-    champion, mine = tmp_path / "champion.json", _replace(tmp_path / "mine", _fill("mine"))
+    champion, mine = tmp_path / "champion.json", replace_folder(tmp_path / "mine", _fill("mine"))
     champion.symlink_to("mine/model.json")
     before = (mine / MODEL).read_bytes()
     replaced = set_champion(replace(PRIOR, name="other", intercept=-1.0), tmp_path)
@@ -108,9 +110,9 @@ def test_a_linked_champion_is_replaced_and_what_it_points_at_is_kept(tmp_path: P
 
 
 def test_a_linked_folder_is_replaced_and_what_it_points_at_is_kept(tmp_path: Path) -> None:
-    theirs = _replace(tmp_path / "theirs", _fill("theirs"))
+    theirs = replace_folder(tmp_path / "theirs", _fill("theirs"))
     (tmp_path / "mine").symlink_to("theirs")
-    _replace(tmp_path / "mine", _fill("mine"))
+    replace_folder(tmp_path / "mine", _fill("mine"))
     assert OfferModel.load(theirs / MODEL).name == "theirs"
     assert OfferModel.load(tmp_path / "mine" / MODEL).name == "mine"
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "theirs"}

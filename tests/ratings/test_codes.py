@@ -23,7 +23,7 @@ from predictor.batch.coding import Coder
 from predictor.batch.running import score_files
 from predictor.batch.scoring import ScoringOptions
 from predictor.errors import RatingsError
-from predictor.evaluation.baselines import challenger
+from predictor.evaluation.baselines import baseline
 from predictor.evaluation.data_quality import data_quality
 from predictor.journal.store import Journal
 from predictor.model.changes import what_would_change
@@ -220,7 +220,7 @@ def test_it_leaks_into_no_mean(known: Ratings, model: OfferModel) -> None:
     assert facts.not_applicable == dict(zip(CATALOGUE.names[:3], other[:3].tolist(), strict=True))
     assert facts.rated["calm"] + facts.not_applicable["calm"] + np.isnan(known.values[:, 0]).sum() == N
     for name in ("mean_rating", "logistic", "forest"):
-        fitted = challenger(name, CATALOGUE).fit(known.features, known.y)
+        fitted = baseline(name, CATALOGUE).fit(known.features, known.y)
         inside = fitted[0].transform(known.features)
         assert np.nanmin(inside[:, :1] if name == "mean_rating" else inside[:, [0, 1, 3, 4]]) >= (
             0 if name == "mean_rating" else 1

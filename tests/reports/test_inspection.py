@@ -19,8 +19,8 @@ from strategies import interview
 
 from predictor import OfferModel, TrainingResult, simulate_interviews
 from predictor.model.data import Pair
+from predictor.reports.figures.tables import pair_plot, save_model_plots
 from predictor.reports.inspection import model_data, render_model
-from predictor.reports.plots import pair_plot, save_model_plots
 
 PAIRED = ("interviewer_energy", "mutual_respect")
 

@@ -77,7 +77,7 @@ def awkward() -> TrainingResult:
     values = np.round(low + (high - low) * rng.random((80, 54)))
     values[rng.random(values.shape) < 0.2] = np.nan
     y = (values[:, 0] + rng.normal(size=80) > 3).astype(float)
-    config = TrainingConfig(folds=2, repeats=1, resamples=20, challengers=())
+    config = TrainingConfig(folds=2, repeats=1, resamples=20, baselines=())
     found = train(Ratings(catalogue, values, y, source="<my>.csv"), config, name="<awkward> $a$")
     odds = rng.normal(size=(6, 52))
     return replace(found, tables=replace(found.model, pairs=(Pair("s0", "s3", odds),)))

@@ -152,7 +152,7 @@ def test_a_refusal_names_row_field_what_was_found_and_the_mend(
 
 def test_every_problem_is_listed(client: TestClient) -> None:
     answer = client.post(
-        "/v1/predict", json=[{"goals_discussed": 0, "mutual_rapport": "x"}, {"clarity": 1, "offer": "?"}]
+        "/v1/predict", json=[{"goals_discussed": 0, "mutual_rapport": "x"}, {"clarity": 1, "offer": "perhaps"}]
     )
     assert answer.json()["error"] == "4 problems in the body"
     fields = [(item["row"], item["field"]) for item in answer.json()["problems"]]

@@ -378,7 +378,7 @@ def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Pat
     # how many depends on how soon the process came to read the journal, to which the tests above add
     assert re.search(r"\d+ interviews? with an outcome, \d+ with an offer", told)
     assert re.search(r"\d+ interviews? (is|are) very few: the figures above may be chance", told)
-    assert re.search(r"Against the present model, published-evidence: Cannot be told: \d+ rows? (is|are) too few", told)
+    assert re.search(r"Compared with the current model, published-evidence: Not enough data: .* found \d+ rows?", told)
     assert "published-evidence" in page.locator("footer").inner_text()
     page.get_by_role("button", name="Use the new model").click()
     page.get_by_text("It is now being served.").wait_for()

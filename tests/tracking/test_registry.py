@@ -74,7 +74,7 @@ def test_too_few_rows_are_not_judged() -> None:
     verdict = judge(said(range(70), 3.0), said(range(70), 0.0))  # 28 of one outcome
     assert verdict.gain is None
     assert not verdict.better
-    assert str(verdict).startswith("Cannot be told: 70 rows are too few")
+    assert str(verdict).startswith("Not enough data: needs 30 offers and 30 non-offers, found 70 rows")
 
 
 def test_what_an_unmeasured_champion_has_learned_from_is_not_held_against_it() -> None:
@@ -168,15 +168,18 @@ def test_the_first_is_the_champion_a_better_one_is_promoted_and_an_equal_one_ref
     assert "Version 1 is the champion already" in call("promote", "1").stdout
 
     told = call("promote", "large", "--data", "many.csv").stdout
-    assert re.search(r"Better beyond noise: it saves 0\.\d+ \(0.* to 0.*\) of log-loss, n = \d+", told)
+    assert re.search(r"Better beyond noise: log-loss improvement 0\.\d+ \(0.* to 0.*\), n = \d+", told)
     assert "Champion: version 2, instead of 1\nChampion, which `predict` uses: tested, instead of small\n" in told
     assert champion() == "tested"
 
     told = call("promote", "equal", code=1).stdout
-    assert "Version 3 (tested) is not promoted: No better beyond noise: it saves 0.000 (0.000 to 0.000)" in told
+    assert (
+        "Version 3 (tested) is not promoted: No better beyond noise: log-loss improvement 0.000 (0.000 to 0.000)"
+        in told
+    )
     assert "--force REASON" in told
     told = call("promote", "small", code=1).stdout  # simulated people have the same names in both files
-    assert re.search(r"Cannot be told: \d rows are too few.* \d+ rows were left out: the champion knows people", told)
+    assert re.search(r"Not enough data: .* found \d rows?\. \d+ rows were left out: the champion knows people", told)
 
     assert "version 1 again, instead of 2" in call("rollback").stdout
     assert champion() == "small"

@@ -98,7 +98,7 @@ def test_metrics_come_with_their_intervals(run: Run, result: TrainingResult, kep
     for name in ("base_rate", "mean_rating", "logistic", "boosting", "forest"):
         assert run.data.metrics[f"gain_over_{name}"] == round(result.gains[name].value, 4)
         assert table[f"gain_over_{name}"]["low"] == result.gains[name].low
-        value = result.challengers[name]["log_loss"].value
+        value = result.baselines[name]["log_loss"].value
         assert run.data.metrics[f"other_models/log_loss_{name}"] == round(value, 4)
     assert result.transparency
     assert table["transparency_cost"]["high"] == result.transparency.cost.high

@@ -179,7 +179,10 @@ def test_everything_works_as_with_a_file(
     files = {file.path for file in server.client.list_artifacts(runs["first"].info.run_id)}
     assert {"model.json", "report.html", "out_of_fold.csv"} <= files
 
-    assert "No better beyond noise: it saves 0.000 (0.000 to 0.000)" in call("promote", "both-quick", code=1).stdout
+    assert (
+        "No better beyond noise: log-loss improvement 0.000 (0.000 to 0.000)"
+        in call("promote", "both-quick", code=1).stdout
+    )
     assert "instead of 1" in call("promote", "2", "--force", "a new name").stdout
     told = call("history").stdout
     assert "@champion, gain 0.000 (0.000 to 0.000), forced: a new name" in told

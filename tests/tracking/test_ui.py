@@ -22,7 +22,7 @@ import pytest
 from conftest import ROOT
 
 from predictor import Ratings, TrainingConfig, TrainingResult
-from predictor.pipeline.run import compare_and_keep
+from predictor.pipeline.comparison_run import compare_and_save
 from predictor.tracking import RecordedRun, promote, track
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def compared(recorded: RecordedRun, interviews: Ratings, work: Path, store: str)
     configs = {name: replace(settings, model=name.replace("-", "_")) for name in ("logistic", "base-rate")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", store)
-        run = compare_and_keep(interviews, configs, name="compared", folder=work / "compared").run
+        run = compare_and_save(interviews, configs, name="compared", folder=work / "compared").run
     assert run
     return run
 

@@ -15,7 +15,7 @@ from predictor.training.comparison import Leaderboard, OutOfFold, leaderboard
 def results(result: TrainingResult) -> dict[str, TrainingResult]:
     """The model, and what always says the base rate."""
     flat = np.full_like(result.out_of_fold["pool"], result.y.mean())
-    other = replace(result, out_of_fold={"pool": flat}, scores=result.challengers["base_rate"])
+    other = replace(result, out_of_fold={"pool": flat}, scores=result.baselines["base_rate"])
     return {"base-rate": other, "pool": result}
 
 

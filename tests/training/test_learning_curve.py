@@ -26,7 +26,7 @@ def test_it_falls_to_the_model_itself(result: TrainingResult) -> None:
 
 
 def test_too_few_rows_have_no_curve() -> None:
-    found = train(simulate_interviews(30, seed=3), TrainingConfig(repeats=1, resamples=20, challengers=()))
+    found = train(simulate_interviews(30, seed=3), TrainingConfig(repeats=1, resamples=20, baselines=()))
     assert found.scores
     assert found.learning_curve is None
 
@@ -35,7 +35,7 @@ def test_too_few_rows_have_no_curve() -> None:
     ("gain", "says"),
     [
         (Score(0.02, 0.01, 0.03, 300), "would probably help"),
-        (Score(0.02, -0.01, 0.05, 300), "cannot be told yet"),
+        (Score(0.02, -0.01, 0.05, 300), "Not clear yet"),
         (Score(0.002, 0.001, 0.003, 300), "would change little"),  # certain, and too small to matter
         (Score(-0.01, -0.02, 0.0, 300), "would change little"),
     ],

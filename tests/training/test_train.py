@@ -16,7 +16,7 @@ from predictor import Catalogue, OfferClassifier, Ratings, TrainingConfig, Train
 from predictor.errors import CatalogueError, ConfigError, RatingsError
 from predictor.evaluation.scores import log_loss
 
-QUICK = TrainingConfig(repeats=1, resamples=50, challengers=("base_rate",))
+QUICK = TrainingConfig(repeats=1, resamples=50, baselines=("base_rate",))
 
 
 def test_the_same_data_and_config_give_the_same_file(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
     y = np.array([float(data.draw(st.booleans())) for _ in range(n)])
     small = replace(ratings, y=y, columns={**ratings.columns, "candidate_id": groups})
     prior = data.draw(st.sampled_from(["auto", "none"]))
-    config = TrainingConfig(repeats=1, resamples=20, challengers=("logistic", "boosting"), prior=prior)
+    config = TrainingConfig(repeats=1, resamples=20, baselines=("logistic", "boosting"), prior=prior)
     try:
         result = train(small, config)
         assert result.scores["log_loss"].n == n if result.scores else "prior" in result.model.trained_on
@@ -135,7 +135,7 @@ def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
 
 def test_left_out_signals_are_accepted_and_ignored() -> None:
     ratings = simulate_interviews(300, seed=7)
-    config = TrainingConfig(repeats=1, resamples=20, challengers=(), leave_out=("body_language", "mutual_rapport"))
+    config = TrainingConfig(repeats=1, resamples=20, baselines=(), leave_out=("body_language", "mutual_rapport"))
     model = train(ratings, config).model
     assert not {"candidate_eye_contact", "mutual_rapport"} & set(model.signals)
     with_it = model.predict({"goals_discussed": 4, "mutual_rapport": 5, "candidate_eye_contact": 1})

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-MODEL, RECORD, IMPORTANCES = "model.json", "record.json", "importances.csv"  # of a training's folder
+from predictor.training_folder import IMPORTANCES, MODEL, RECORD
+
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, csv.Error)
 
 

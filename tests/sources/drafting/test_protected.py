@@ -81,6 +81,6 @@ def test_training_warns_of_such_an_input(tmp_path: Path) -> None:
     )
     rows = "".join(f"{i * 7 % 10},{'mwd'[i % 3]},{i // 2 % 2}\n" for i in range(60))
     (path := tmp_path / "my.csv").write_text(f"edad,kind,hired\n{rows}")
-    config = TrainingConfig(repeats=1, folds=2, resamples=20, challengers=())
+    config = TrainingConfig(repeats=1, folds=2, resamples=20, baselines=())
     result = train(read_ratings(path, Catalogue.load(toml), training=True), config)
     assert any(line.startswith("edad, kind are protected attributes") for line in result.warnings)

@@ -1,6 +1,6 @@
 """Curves of a training: ranking (ROC, precision and recall), learning, and scores side by side with their intervals.
 
-In the manner of `predictor.reports.plots`, without titles: they stand on a page that has its own.
+In the manner of `predictor.reports.figures.style`, without titles: they stand on a page that has its own.
 """
 
 from __future__ import annotations
@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from predictor.reports.plots import BLUE, FAINT, INK, PAPER, SOFT, _figure, _percent, _quiet, _short
+from predictor.reports.figures.style import (
+    BLUE,
+    FAINT,
+    INK,
+    PAPER,
+    SOFT,
+    empty_figure,
+    percent_tick,
+    remove_clutter,
+    shortened,
+)
+from predictor.training.config import POOL
 from predictor.training.learning_curve import LearningCurve
-from predictor.training.train import POOL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
 
     from predictor.evaluation.scores import Score
     from predictor.model.tables import Floats
-    from predictor.training.train import TrainingResult
+    from predictor.training.result import TrainingResult
 
 _GRID = np.linspace(0, 1, 201)  # where curves of several repeats are averaged
 
@@ -107,7 +117,7 @@ def learning_plot(curve: LearningCurve, base_rate: Score | None = None) -> Figur
     MissingExtraError
         If matplotlib is not installed.
     """
-    figure = _figure(5.0, 3.3)
+    figure = empty_figure(5.0, 3.3)
     axes = figure.subplots()
     if base_rate:
         axes.axhline(base_rate.value, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
@@ -130,7 +140,7 @@ def learning_plot(curve: LearningCurve, base_rate: Score | None = None) -> Figur
         xlabel="Rows learned from", ylabel="Log-loss on rows not seen", xlim=(curve.rows[0] / 1.2, curve.rows[-1] * 1.5)
     )
     axes.margins(y=0.15)
-    _quiet(axes, "both")
+    remove_clutter(axes, "both")
     return figure
 
 
@@ -160,7 +170,7 @@ def interval_plot(
     MissingExtraError
         If matplotlib is not installed.
     """
-    figure = _figure(5.0, 0.75 + 0.38 * max(len(found), 2))
+    figure = empty_figure(5.0, 0.75 + 0.38 * max(len(found), 2))
     axes = figure.subplots()
     values, at = [score.value for score in found.values()], range(len(found))
     sides = [[s.value - s.low for s in found.values()], [s.high - s.value for s in found.values()]]
@@ -181,21 +191,21 @@ def interval_plot(
         )
         if marks and name in marks:
             axes.plot([marks[name]] * 2, [place - 0.3, place + 0.3], color=SOFT, linewidth=2)
-    axes.set_yticks(at, [_short(name, 32) for name in found], parse_math=False)
+    axes.set_yticks(at, [shortened(name, 32) for name in found], parse_math=False)
     axes.set(ylim=(len(found) - 0.4, -0.75), xlabel=label)
     axes.margins(x=0.08)
-    _quiet(axes, "x")
+    remove_clutter(axes, "x")
     axes.tick_params(axis="y", length=0)
     return figure
 
 
 def _square(x: str, y: str) -> tuple[Figure, Any]:
-    figure = _figure(4.4, 4.1)
+    figure = empty_figure(4.4, 4.1)
     axes = figure.subplots()
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=x, ylabel=y)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(_percent)
-    _quiet(axes, "both")
+        axis.set_major_formatter(percent_tick)
+    remove_clutter(axes, "both")
     return figure, axes
 
 

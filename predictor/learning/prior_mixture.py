@@ -1,0 +1,130 @@
+"""The regression as the pool takes it: from a prior model and without it, mixed by their evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from scipy.special import expit
+
+from predictor.learning.basis import Basis, choose_basis
+from predictor.learning.decomposition import Terms, add
+from predictor.learning.prior import Prior
+from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression, project
+from predictor.learning.weights import Weights, after
+from predictor.model.tables import Floats, Grid
+from predictor.ratings.catalogue import Catalogue
+
+TRUST_ODDS = 3.0  # a prior model is trusted, before any row is seen, with odds of e^3
+
+
+@dataclass(frozen=True, eq=False)
+class Regressions:
+    """The fitted regression, or two of them mixed: one that starts from a prior model, one that does not.
+
+    Attributes
+    ----------
+    terms
+        Tables.
+    leading
+        The one with the larger weight; intervals are its.
+    prior_share
+        Share of what is known that comes from the prior model, 0 to 1; 0 without one.
+    alone, started
+        The fit without a prior model, and the one that starts from it; None where there is no such fit.
+    """
+
+    terms: Terms
+    leading: Regression
+    prior_share: float
+    alone: Regression | None = None
+    started: Regression | None = None
+
+
+def fit_regressions(
+    cells: Floats,
+    y: Floats,
+    known: Floats,
+    grid: Grid,
+    catalogue: Catalogue,
+    prior: Prior | None = None,
+    start: Regressions | None = None,
+    weights: Weights = None,
+) -> Regressions:
+    """Fit the regression; with a prior model, from it and without it, mixed in log-odds by their evidence.
+
+    Parameters
+    ----------
+    cells
+        Cell weights of the rows to learn from, shape (n, cells).
+    y
+        Their outcomes.
+    known
+        Cell weights that columns are scaled by: with a prior model, those of its rows as well.
+    grid
+        Where the tables stand.
+    catalogue
+        Of the ratings.
+    prior
+        A model to start from.
+    start
+        Fits on nearly the same rows, to start from.
+    weights
+        How often each of the rows to learn from counts, shape (n,).
+    """
+    directions = catalogue.directions
+    known_weights = after(len(known) - len(cells), weights)
+    if prior is None:
+        if start and start.alone:
+            basis = start.alone.basis
+        else:
+            basis = choose_basis(cells, grid, catalogue, SPREADS, weights=weights)
+        alone = _fit(cells, y, cells, basis, directions, start=start.alone if start else None, weights=weights)
+        return Regressions(alone.terms(), alone, 0.0, alone)
+    model = prior.model
+    if start and start.started:
+        basis = start.started.basis
+    else:
+        basis = choose_basis(known, grid, catalogue, SPREADS, prior.terms, known_weights)
+    precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in so many rows
+    from_prior = (model.intercept, precision)
+    before = start.started if start else None
+    started = _fit(cells, y, known, basis, directions, from_prior, start=before, weights=weights)
+    if not len(y):
+        return Regressions(started.terms(), started, 1.0, None, started)
+    alone = fit_regressions(cells, y, cells, grid, catalogue, start=start, weights=weights).leading
+    trust = float(expit(TRUST_ODDS + started.evidence - alone.evidence))
+    terms = add([(trust, started.terms()), (1 - trust, alone.terms())])
+    share = trust * started.left(known[: len(prior.rows)])
+    return Regressions(terms, started if trust > 0.5 else alone, share, alone, started)
+
+
+def _fit(
+    cells: Floats,
+    y: Floats,
+    known: Floats,
+    basis: Basis,
+    directions: Sequence[int],
+    prior: tuple[float, float] | None = None,
+    start: Regression | None = None,
+    weights: Weights = None,
+) -> Regression:
+    """Fit a regression; where signals have directions, with tables that never fall against them, whoever rated.
+
+    There an input's levels scale all tables together: a level that makes every signal weigh less then makes none
+    weigh less than nothing.
+    """
+    if start is not None:
+        return fit_regression(cells, y, basis, prior, steps=start.steps, start=start, weights=weights)
+    if not any(directions):
+        return fit_regression(cells, y, basis, prior, weights=weights)
+    free = None
+    if basis.pairs:
+        free = fit_regression(cells, y, basis, prior, weights=weights)
+        m = basis.main.shape[1]
+        main = replace(basis, pairs=(), prior={})
+        coefficients = project(free.coefficients[:m], free.covariance[1 : m + 1, 1 : m + 1], main.steps(directions))
+        table = basis.main @ coefficients
+        table[int(basis.grid.offsets[len(directions)]) :] = 0.0
+        basis = basis.scaled_by_inputs(table, known, after(len(known) - len(cells), weights))
+    return fit_regression(cells, y, basis, prior, steps=basis.steps(directions), start=free, weights=weights)

@@ -1,0 +1,188 @@
+"""Train on a journal, and compare the new model with the one in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from predictor.errors import ConfigError
+from predictor.pipeline.run import SavedRun, train_and_save
+from predictor.training_folder import MODEL, OUT_OF_FOLD
+
+if TYPE_CHECKING:
+    from predictor.journal.store import Journal
+    from predictor.model.offer_model import OfferModel
+    from predictor.model.tables import Floats
+    from predictor.ratings.ratings import Ratings
+    from predictor.training.comparison import OutOfFold, Verdict
+    from predictor.training.config import TrainingConfig
+    from predictor.training.result import TrainingResult
+
+
+@dataclass(frozen=True, eq=False)
+class IncumbentModel:
+    """The model in use, with its out-of-fold predictions, so that a later one can be compared with it.
+
+    Taken before the later training, which may replace its folder.
+
+    Attributes
+    ----------
+    model
+        The model.
+    out_of_fold
+        None where it learned from rows, but its out-of-fold predictions were not saved.
+    """
+
+    model: OfferModel
+    out_of_fold: OutOfFold | None
+
+    @classmethod
+    def of(cls, model: OfferModel, models: Path) -> IncumbentModel:
+        """Look for its training in a folder of trainings; a model that learned from no rows needs none.
+
+        Raises
+        ------
+        ModelError
+            If its training is there, but damaged.
+        """
+        from predictor.training.comparison import OutOfFold
+
+        folder = models / model.name
+        if model.trained_on["n"] == 0:
+            return cls(model, OutOfFold.none())
+        kept = (folder / MODEL).is_file() and type(model).load(folder / MODEL).fingerprint == model.fingerprint
+        return cls(model, OutOfFold.read(folder / OUT_OF_FOLD) if kept else None)
+
+    def judge(self, result: TrainingResult, ratings: Ratings) -> Verdict | None:
+        """Compare a later training with it, on rows that neither had seen; None where the two cannot be compared.
+
+        Parameters
+        ----------
+        result, ratings
+            The later training, and what it was trained on.
+        """
+        from predictor.training.comparison import OutOfFold, Verdict, judge
+
+        if not result.scores:
+            return Verdict(None, len(result.y), 0)
+        if self.out_of_fold is None:
+            return None
+        rows = ratings.labelled()
+
+        def answers() -> Floats:
+            return self.model.predict_many(rows, interval=False)["offer_probability"].to_numpy()
+
+        try:
+            return judge(OutOfFold.of(result), self.out_of_fold, answers)
+        except ConfigError:  # it asks for signals that these ratings do not have
+            return None
+
+    def summary(self, verdict: Verdict | None) -> str:
+        """Describe how a later model compares with it, in a sentence or two.
+
+        Examples
+        --------
+        >>> from predictor import OfferModel
+        >>> from predictor.training.comparison import Verdict
+        >>> print(IncumbentModel.of(OfferModel.published(), Path("models")).summary(Verdict(None, 4, 0)))
+        Compared with the current model, published-evidence: Not enough data: needs 30 offers and 30 non-offers, found
+        4 rows.
+        """
+        why = (
+            f"Cannot be compared: no out-of-fold predictions were saved in a folder {self.model.name}, or it asks for "
+            "other signals."
+        )
+        return f"Compared with the current model, {self.model.name}: {verdict or why}"
+
+
+@dataclass(frozen=True, eq=False)
+class JournalTraining:
+    """What was learned from a journal.
+
+    Attributes
+    ----------
+    saved
+        The training, as `train_and_save` returns it.
+    verdict
+        Whether the new model is better than the current one beyond noise; None where the data do not allow it.
+    summary
+        The same in words.
+    """
+
+    saved: SavedRun
+    verdict: Verdict | None
+    summary: str
+
+
+def train_on_journal(
+    journal: Journal,
+    present: OfferModel,
+    folder: Path,
+    *,
+    config: TrainingConfig | None = None,
+    recorded: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> JournalTraining:
+    """Train on a journal's interviews with an outcome, and compare the new model with the current one.
+
+    Parameters
+    ----------
+    journal
+        Its rows; with few of them the model starts from published evidence, as `train` decides.
+    present
+        The model in use. It stays so: whoever calls this decides.
+    folder
+        Of the new training, as in "experiments/models/journal-pool"; its name is the model's. The current model's
+        training is looked for beside it.
+    config
+        How; defaults where None.
+    recorded
+        Whether to record it in MLflow.
+    progress
+        Called with how many fits of the cross-validation are done, and how many there are; not called where rows are
+        too few for one. What it raises ends the training, and nothing is saved.
+
+    Raises
+    ------
+    RatingsError
+        If no interview has an outcome yet, or `train` refuses them.
+    ModelError
+        If the current model's training is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from predictor import OfferModel
+    >>> from predictor.journal.store import Journal
+    >>> with tempfile.TemporaryDirectory() as there:
+    ...     journal = Journal(Path(there, "my.journal"))
+    ...     entry = journal.add("Acme", {"goals_discussed": 4})
+    ...     entry = journal.set_outcome(entry.id, "offer")
+    ...     learned = train_on_journal(journal, OfferModel.published(), Path(there, "models", "journal-pool"))
+    >>> print(learned.summary)
+    Compared with the current model, published-evidence: Not enough data: needs 30 offers and 30 non-offers, found 1
+    row.
+    """
+    from predictor.training.config import TrainingConfig
+
+    def counted(items: Iterator[Any], length: int) -> Iterator[Any]:
+        for number, item in enumerate(items, 1):
+            if progress:
+                progress(number, length)
+            yield item
+
+    ratings = journal.ratings(training=True)
+    before = IncumbentModel.of(present, folder.parent)
+    saved = train_and_save(
+        ratings,
+        config or TrainingConfig(),
+        name=folder.name,
+        experiment="pool",
+        folder=folder,
+        recorded=recorded,
+        progress=counted,
+    )
+    verdict = before.judge(saved.result, ratings)
+    return JournalTraining(saved, verdict, before.summary(verdict))

@@ -1,0 +1,76 @@
+"""The folder of a training: the one place that names its files, and that writes it whole or not at all.
+
+It is written by one process at a time, under another name, and takes its place when all of it is there.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from predictor.atomic import alone
+
+MODEL, REPORT, OUT_OF_FOLD = "model.json", "report.html", "out_of_fold.csv"
+IMPORTANCES, SCORES = "importances.csv", "scores.csv"
+RECORD = "record.json"  # what MLflow is to hold of it
+RECORDED = "recorded.json"  # which run it became
+LEADERBOARD = "leaderboard.csv"
+CALIBRATION_PLOT, IMPORTANCES_PLOT, LEADERBOARD_PLOT = "calibration.png", "importances.png", "leaderboard.png"
+
+
+@contextmanager
+def one_training(folder: Path) -> Iterator[None]:
+    """Keep other trainings from a folder, from before this one begins until it is recorded.
+
+    Else a record could name the data of one and the model of the other. What a killed one left is put right.
+    """
+    with alone(folder, f"another training writes to {folder}; wait until it is done, or give this one another --name"):
+        _mend(folder)
+        yield
+
+
+def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    try:
+        fresh.mkdir()
+        fill(fresh)
+        if folder.exists() or folder.is_symlink():
+            old = fresh.with_name(f"{fresh.name}.old")
+            folder.rename(old)
+            fresh.rename(folder)
+            _remove(old)
+        else:
+            fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder
+
+
+def _mend(folder: Path) -> None:
+    """Put right what a training left that was killed while it replaced a folder.
+
+    Before the old one is set aside the new one is whole, so of a folder that is missing the new one takes the place.
+    """
+    if not folder.parent.is_dir():
+        return
+    name = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{8}}(\.old)?")
+    left = [path for path in folder.parent.iterdir() if name.fullmatch(path.name)]
+    if not folder.exists():
+        for old in (path for path in left if path.suffix == ".old"):
+            fresh = old.with_suffix("")
+            (fresh if fresh.exists() else old).rename(folder)
+            break
+    for path in left:
+        _remove(path)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
