@@ -14,28 +14,7 @@ if TYPE_CHECKING:
 
 
 def shape_functions(data: ModelData) -> pd.DataFrame:
-    """Tell what each level of each term adds to the log-odds.
-
-    Returns
-    -------
-    DataFrame
-        A row a level: `signal` (or input), `rating` (its knot, "not applicable" where that is an answer, the word
-        of an input, None where not observed, which adds 0 from format 3 on), `log_odds` against the usual
-        interview, `low` and `high` (90 % interval of that difference; NaN where not observed, since the model
-        keeps no honest one there), `n` (rows learned from, a 3.5 half at 3 and at 4).
-        Pairs come on top; they are centred along both sides, so that they shift no shape function.
-
-    Examples
-    --------
-    >>> from predictor import OfferClassifier, simulate_interviews
-    >>> known = simulate_interviews(200, seed=1).labelled()
-    >>> shapes = OfferClassifier(known.catalogue).fit(known.features, known.y).model_.shape_functions()
-    >>> goals = shapes[shapes["signal"] == "goals_discussed"]
-    >>> goals["rating"].tolist()
-    [1.0, 2.0, 3.0, 4.0, 5.0, None]
-    >>> bool(goals["log_odds"].iloc[0] < goals["log_odds"].iloc[4])
-    True
-    """
+    """Return what each level of each term adds to the log-odds; see `OfferModel.shape_functions`."""
     import pandas as pd
 
     parts = []
