@@ -68,7 +68,7 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
             if value:
                 lines.append(f"  {textwrap.shorten(families[key], 54, placeholder='...'):<56}{_signed(value)}")
         lines.append(f"  {'Baseline: a usual interview':<56}{_signed(prediction.baseline)}")
-        total = f"Together, which is {_percent(prediction.offer_probability)}"
+        total = f"Total ({_percent(prediction.offer_probability)})"
         lines.append(f"  {total:<56}{_signed(prediction.log_odds)}")
         lines.append("")
     if prediction.not_rated:
