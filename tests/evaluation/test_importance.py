@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from predictor import OfferClassifier, OfferModel, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
-from predictor.evaluation.importance import FoldImportance, alike, importances, measure
+from predictor.evaluation.importance import FoldImportance, correlated_signals, importances, measure
 from predictor.evaluation.scores import GroupBootstrap
 from predictor.model.subsets import signal_groups
 from predictor.reports.terminal import render_training
@@ -84,7 +84,7 @@ def test_a_group_is_permuted_as_one() -> None:
     assert lost[names.index("follow_up")] > 1.2 * apart > 0
 
 
-def test_signals_rated_alike_are_named(planted: Ratings) -> None:
+def test_signals_rated_correlated_signals_are_named(planted: Ratings) -> None:
     names, labels = planted.catalogue.names, [signal.label for signal in planted.catalogue.signals]
     j, k = names.index(STRONG), names.index("mutual_respect")
     values = planted.values.copy()
@@ -93,17 +93,17 @@ def test_signals_rated_alike_are_named(planted: Ratings) -> None:
     values[rng.random(len(values)) < 0.2, k] = np.nan
     copied = replace(planted, values=values)
     both = (~np.isnan(values[:, [j, k]]).any(axis=1)).sum()
-    (told,) = alike(copied)
-    assert told.startswith(f"{labels[min(j, k)]} and {labels[max(j, k)]} are rated almost alike (r = 0.9")
+    (told,) = correlated_signals(copied)
+    assert told.startswith(f"{labels[min(j, k)]} and {labels[max(j, k)]} are rated almost correlated_signals (r = 0.9")
     assert f"n = {both:,}" in told
-    assert alike(planted) == ()
+    assert correlated_signals(planted) == ()
     few = copied.rows(np.arange(250))
     found = train(few, replace(QUICK, repeats=1, resamples=20))
-    assert found.halo == alike(few)
+    assert found.halo == correlated_signals(few)
     assert len(found.halo) == 1
     assert "read their importances together" in " ".join(render_training(found).split())
     values[:] = values[:, [j]]
-    assert len(alike(replace(planted, values=values))) == 6  # a handful, and how many more
+    assert len(correlated_signals(replace(planted, values=values))) == 6  # a handful, and how many more
 
 
 def test_intervals_know_of_groups(model: OfferModel, interviews: Ratings) -> None:

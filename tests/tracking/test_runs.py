@@ -109,7 +109,7 @@ def test_metrics_come_with_their_intervals(run: Run, result: TrainingResult, kep
 
 def test_params_are_the_config(run: Run) -> None:
     assert run.data.params == {
-        "experiment": "pool", "model": "pool", "folds": "5", "repeats": "5", "resamples": "200", "seed": "0",
+        "experiment": "pool", "model": "pool", "folds": "5", "repeats": "3", "resamples": "200", "seed": "0",
         "leave_out": "clarity, rater_role", "challengers": "base_rate, mean_rating, logistic, boosting, forest",
         "prior": "auto",
     }  # fmt: skip
