@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -337,18 +336,26 @@ def test_workers_that_cannot_start_are_refused(tmp_path: Path, monkeypatch: pyte
 
 
 class Elsewhere:
-    """A Dask scheduler with a worker, as processes of their own; `address` is the scheduler's."""
+    """A Dask scheduler with a worker, as processes of their own; `address` is the scheduler's.
+
+    The scheduler takes a free port by itself and writes it to a file: one chosen here may be taken a moment later.
+    """
 
     def __init__(self, folder: Path, *worker: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{port}"
+        self.file = folder / "scheduler.json"
         there = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         dask = [sys.executable, "-m", "dask"]
-        options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.file)]
         self.scheduler = subprocess.Popen([*dask, "scheduler", *options], **there)  # type: ignore[call-overload]
-        options = [self.address, "--nthreads", "2", "--no-dashboard", "--no-nanny", *worker]
+        options = ["--scheduler-file", str(self.file), "--nthreads", "2", "--no-dashboard", "--no-nanny", *worker]
         self.worker = subprocess.Popen([*dask, "worker", *options], **there)  # type: ignore[call-overload]
+
+    @property
+    def address(self) -> str:
+        while not self.file.exists():
+            assert self.scheduler.poll() is None, "the scheduler did not start"
+            time.sleep(0.05)
+        return str(json.loads(self.file.read_text())["address"])
 
     def wait(self) -> None:
         from distributed import Client

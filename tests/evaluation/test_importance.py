@@ -84,7 +84,7 @@ def test_a_group_is_permuted_as_one() -> None:
     assert lost[names.index("follow_up")] > 1.2 * apart > 0
 
 
-def test_signals_rated_correlated_signals_are_named(planted: Ratings) -> None:
+def test_signals_rated_alike_are_named(planted: Ratings) -> None:
     names, labels = planted.catalogue.names, [signal.label for signal in planted.catalogue.signals]
     j, k = names.index(STRONG), names.index("mutual_respect")
     values = planted.values.copy()
@@ -94,7 +94,7 @@ def test_signals_rated_correlated_signals_are_named(planted: Ratings) -> None:
     copied = replace(planted, values=values)
     both = (~np.isnan(values[:, [j, k]]).any(axis=1)).sum()
     (told,) = correlated_signals(copied)
-    assert told.startswith(f"{labels[min(j, k)]} and {labels[max(j, k)]} are rated almost correlated_signals (r = 0.9")
+    assert told.startswith(f"{labels[min(j, k)]} and {labels[max(j, k)]} are rated almost alike (r = 0.9")
     assert f"n = {both:,}" in told
     assert correlated_signals(planted) == ()
     few = copied.rows(np.arange(250))

@@ -14,6 +14,7 @@ from predictor.model.subsets import Subset, subsets
 from predictor.serving.web.forms import Rated
 from predictor.serving.web.views import view
 from predictor.training.result import DirectionCost
+from predictor.training.train import DIGITS
 
 SHIPPED = Catalogue.shipped()
 NAMES = {part.name: part for part in subsets(SHIPPED)}
@@ -70,8 +71,11 @@ def test_thin_input_says_how_good_such_answers_are(result: TrainingResult, tmp_p
         notes = model.predict(dict.fromkeys(names, 4)).notes
         (thin,) = [note for note in notes if note.startswith("Thin input")]
         auc = result.partial_scores[part]["roc_auc"]
+        value, low, high = (
+            round(figure, DIGITS) for figure in (auc.value, auc.low, auc.high)
+        )  # as the model keeps them
         assert f"With {NAMES[part].words}" in thin
-        assert f"{auc.value:.2f} (90 % interval {auc.low:.2f} to {auc.high:.2f}, n = {auc.n:,})" in thin
+        assert f"{value:.2f} (90 % interval {low:.2f} to {high:.2f}, n = {auc.n:,})" in thin
     assert not [note for note in model.predict(dict.fromkeys(SHIPPED.names, 4)).notes if "Thin" in note]
     plain = replace(model, trained_on={k: v for k, v in model.trained_on.items() if k != "partial_scores"})
     assert "Thin input: 1 of 24 signals were rated." in plain.predict({SHIPPED.names[0]: 4}).notes
