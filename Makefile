@@ -14,7 +14,6 @@ DATASETS   ?=
 PEERS      ?=
 REPEATS    ?=
 UPGRADE    ?=
-FLOOR      := 90
 
 BIN     := .venv/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
@@ -117,9 +116,9 @@ test: $(DEV) ## run the tests, a file to a process
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Of lines and of branches; what runs in other processes (servers, workers) is not counted.
-coverage: $(DEV) ## run the tests and measure what they cover; below the floor it fails
+coverage: $(DEV) ## run the tests and measure what they cover
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder \
-	  --cov=predictor --cov-branch --cov-report=term:skip-covered --cov-fail-under=$(FLOOR)
+	  --cov=predictor --cov-branch --cov-report=term:skip-covered
 
 # What the extras declare is what is tested: uv takes the lowest version of each, in an environment of its own. Test
 # tools are of today, and what old versions warn of each other is no error. scikit-learn 1.6's check of weights renames the
