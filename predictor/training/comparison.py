@@ -22,7 +22,7 @@ from predictor.errors import ConfigError, ModelError
 from predictor.evaluation.scores import GroupBootstrap, Metric, Score, gain, log_loss, roc_auc
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
-from predictor.training.config import POOL
+from predictor.training import POOL
 
 if TYPE_CHECKING:
     from predictor.training.result import TrainingResult

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from predictor.errors import ConfigError, nearest
 from predictor.evaluation.baselines import BASELINES
+from predictor.training import POOL
 
-POOL = "pool"  # the model itself, beside its baselines
 PRIORS = ("auto", "published", "none")
 
 

@@ -35,8 +35,9 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
+from predictor.training import POOL
 from predictor.training.comparison import keys
-from predictor.training.config import POOL, TrainingConfig
+from predictor.training.config import TrainingConfig
 from predictor.training.folds import Fold, groups_of, split_into_folds
 from predictor.training.learning_curve import learning_curve
 from predictor.training.result import DirectionCost, TrainingResult, Transparency, minus

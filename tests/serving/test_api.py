@@ -238,7 +238,7 @@ def test_a_body_of_nonsense_is_refused_quickly(client: TestClient) -> None:
     for body in (many, doubled):
         answer = client.post("/v1/predict", content=body, headers=JSON)
         assert answer.status_code == 422
-        assert answer.elapsed.total_seconds() < 15  # minutes, where every name was compared with every other
+        assert answer.elapsed.total_seconds() < 3
 
 
 @pytest.mark.parametrize("one", ["{}", "[]", "1", '{"goals_discussed":4}'])

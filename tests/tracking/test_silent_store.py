@@ -100,7 +100,7 @@ def test_a_silent_server_is_told_at_once(
     start = time.perf_counter()
     done = run(*words.split())
     assert (done.exit_code, "no answer in 0.5 s" in done.stderr) == (2, True), done.output
-    assert time.perf_counter() - start < 30  # without the limit it would never end
+    assert time.perf_counter() - start < 5
 
 
 def test_a_server_that_trickles_is_silent_too(silent: Silent) -> None:

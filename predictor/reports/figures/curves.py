@@ -22,7 +22,7 @@ from predictor.reports.figures.style import (
     remove_clutter,
     shortened,
 )
-from predictor.training.config import POOL
+from predictor.training import POOL
 from predictor.training.learning_curve import LearningCurve
 
 if TYPE_CHECKING:
