@@ -20,6 +20,7 @@ LAYERS = {
     "errors": 0,
     "atomic": 1,
     "cluster": 1,
+    "threads": 1,
     "training_folder": 2,
     "ratings": 1,
     "model": 2,

@@ -33,6 +33,7 @@ from predictor.batch.scoring import (
 from predictor.batch.writing import Writer, clear
 from predictor.errors import ConfigError, Problem, RatingsError
 from predictor.model.offer_model import OfferModel
+from predictor.threads import one_thread
 
 BAD, LOCK = "_bad", ".lock"
 Progress = Callable[[float], None]
@@ -135,7 +136,7 @@ def score_files(
     unit = "rows" if files.parts[0].form.format == PARQUET else "bytes"
     advance = progress(sum(part.weight for part in files.parts), unit) if progress else lambda _: None
     if one:
-        with _alone(out):
+        with _alone(out), one_thread("blas"):
             return _to_one(files, out, one, scorer, aside, threads, advance)
     form = Form(write_as)
     plan = {
@@ -145,7 +146,7 @@ def score_files(
         "bad rows": aside is not None,
     }
     out.mkdir(parents=True, exist_ok=True)
-    with _alone(out):
+    with _alone(out), one_thread("blas"):  # parts go side by side: threads inside each would wait for each other
         ledger = Ledger(out, {"source": str(source.absolute()), **plan}, resume=resume)
         ledger.check(files.parts)
         clear(out)

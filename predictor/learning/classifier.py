@@ -19,7 +19,7 @@ from predictor.learning.assembly import assemble
 from predictor.learning.autologging import one_run
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
-from predictor.learning.threads import one_thread
+from predictor.threads import one_thread
 from predictor.learning.weights import Weights, some
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel

@@ -19,7 +19,7 @@ from predictor.learning.gaps import fit_gaps
 from predictor.learning.masked import fit_masked
 from predictor.learning.prior import Prior
 from predictor.learning.prior_mixture import Regressions, fit_regressions
-from predictor.learning.threads import one_thread
+from predictor.threads import one_thread
 from predictor.learning.weights import Weights, after, count, some, weighted
 from predictor.model.factors import Completion
 from predictor.model.partial import Gaps, PartialTables

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from predictor.model.factors import PER_UNIT, POINTS, REACH
 from predictor.model.fused import Blocks, Codes
-from predictor.model.partial import PartialTables
+from predictor.model.partial import TILE, PartialTables
 from predictor.model.tables import Floats, Ints
 from predictor.model.tree import Impressions, Tree
 
@@ -30,7 +30,6 @@ CELLS = 1024  # of a block at most, unless one signal alone has more
 MOST_CELLS = 8192  # of blocks whose vectors are joined
 MOST_LEVELS = 50  # of the inputs taken together
 ROWS = 8192  # at once: columns stay in the cache, and threads seldom wait for each other between numpy's short calls
-TILE = 2048  # rows of a matrix product, always
 _PIECES = POINTS - 1
 
 

@@ -29,7 +29,7 @@ from predictor.model.factors import Completion
 from predictor.model.fused import Blocks, Coded, Codes, FusedSumAndVariance, FusedTables
 from predictor.model.log_odds import logit
 from predictor.model.masked import MaskedTables
-from predictor.model.partial import PartialTables, Reasons, Uncertainty
+from predictor.model.partial import PartialTables, Reasons, Uncertainty, tiles
 from predictor.model.single import SingleRow
 from predictor.model.tables import Floats, PairTables, Place, Tables, TripleTables
 from predictor.model.tree import Tree
@@ -113,8 +113,11 @@ class Evaluator:
             own[part] = self._contributions(self.data.grid.place(values[part]))
             baseline[part] = self._baseline(rated[part])
         if self.partial_tables is not None and partial.any():
-            reasons = self.partial_tables.reasons(values[partial])
-            baseline[partial], own[partial], implied[partial] = reasons.baseline, reasons.own, reasons.implied
+            places = np.flatnonzero(partial)
+            for part, tile in tiles(values[partial]):
+                rows, reasons = places[part], self.partial_tables.reasons(tile)
+                baseline[rows], own[rows] = reasons.baseline[: len(rows)], reasons.own[: len(rows)]
+                implied[rows] = reasons.implied[: len(rows)]
             nothing = rated == 0
             baseline[nothing], own[nothing] = logit(self.data.base_rate), 0.0
         return Reasons(baseline, own, implied)

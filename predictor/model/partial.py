@@ -11,7 +11,7 @@ depends on which signals were rated, never on how.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,9 +23,8 @@ from predictor.model.factors import Completion, Estimate
 from predictor.model.masked import MaskedTables
 from predictor.model.tables import Floats, Grid, Ints
 
-CHUNK = 2048  # rows at once: their cell weights stay in the cache
 STILL = 1e-12  # standard units under which nothing moves an estimate
-TILE = 64  # rows that a matrix product takes together, or a multiple of them
+TILE = 256  # rows of a matrix product, always; few enough for BLAS to stay in one thread, where others stand by
 
 Joint = Sequence[tuple[tuple[int, ...], Floats]]
 """Tables of two or three terms together, by the terms that they stand on."""
@@ -214,20 +213,18 @@ class PartialTables:
             Ratings and coded inputs on their scales, something rated in each row, shape (n, terms).
         """
         log_odds, deviation = np.empty(len(values)), np.zeros(len(values))
-        for start in range(0, len(values), CHUNK):
-            part = slice(start, start + CHUNK)
-            chunk = _filled_up(values[part])
-            estimate = self.completion.estimate(chunk)
-            kappa = self.kappa(chunk, estimate)
-            added = np.zeros(len(chunk))
+        for part, tile in tiles(values):
+            n, estimate = part.stop - part.start, self.completion.estimate(tile)
+            kappa = self.kappa(tile, estimate)
+            added = np.zeros(TILE)
             if not self.masked or self.masked.share:  # else it counts nothing, and takes most of the time
                 gaps = self.gaps.start + self.gaps.added(estimate.unrated.mean(axis=1))
-                added = kappa * (self.intercept + self.total(self.completion.cells(chunk, estimate))) + gaps
+                added = kappa * (self.intercept + self.total(self.completion.cells(tile, estimate))) + gaps
             if self.masked:
-                added = self.masked.share * added + self.masked.total(chunk)
-            log_odds[part] = added[: len(log_odds[part])]
+                added = self.masked.share * added + self.masked.total(tile)
+            log_odds[part] = added[:n]
             if interval:
-                deviation[part] = (kappa * self._spread(chunk, estimate))[: len(log_odds[part])]
+                deviation[part] = (kappa * self._spread(tile, estimate))[:n]
         return log_odds, deviation
 
     def reasons(self, values: Floats, estimate: Estimate | None = None) -> Reasons:
@@ -386,14 +383,31 @@ class PartialTables:
         return np.array(lines), np.array(means), np.array(own)
 
 
-def _filled_up(values: Floats) -> Floats:
-    """Repeat the last row until rows come in whole tiles.
+def tiles(values: Floats) -> Iterator[tuple[slice, Floats]]:
+    """Share out rows to tiles of one size; the last is filled up with its last row.
 
-    A matrix product may round the rows of a tile that is not full otherwise, and an answer must not depend on what
-    stands beside it.
+    A matrix product may round rows otherwise where there are more or fewer of them, and an answer must not depend on
+    what stands beside it.
+
+    Parameters
+    ----------
+    values
+        Shape (n, terms).
+
+    Yields
+    ------
+    slice, array of shape (TILE, terms)
+        Which rows, and their values.
+
+    Examples
+    --------
+    >>> [(part.start, part.stop, tile.shape) for part, tile in tiles(np.zeros((300, 2)))]
+    [(0, 256, (256, 2)), (256, 300, (256, 2))]
     """
-    short = -len(values) % TILE
-    return np.concatenate([values, np.repeat(values[-1:], short, axis=0)])
+    for start in range(0, len(values), TILE):
+        tile = values[start : start + TILE]
+        short = TILE - len(tile)
+        yield slice(start, start + len(tile)), np.concatenate([tile, np.repeat(tile[-1:], short, axis=0)])
 
 
 def _matrix(grid: Grid, pairs: Joint) -> tuple[Ints, Ints, Floats]:

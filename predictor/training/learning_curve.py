@@ -15,7 +15,7 @@ from predictor.evaluation.scores import GroupBootstrap, Score, gain, log_loss
 from predictor.learning.assembly import assemble
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
-from predictor.learning.threads import one_thread
+from predictor.threads import one_thread
 from predictor.model.log_odds import probability
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
