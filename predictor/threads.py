@@ -1,4 +1,4 @@
-"""One thread for BLAS and OpenMP: fits and parts run side by side, and threads inside each would only get in the way."""
+"""One thread for BLAS and OpenMP where work runs side by side: threads inside each would only get in the way."""
 
 from __future__ import annotations
 

@@ -19,7 +19,6 @@ from predictor.learning.assembly import assemble
 from predictor.learning.autologging import one_run
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
-from predictor.threads import one_thread
 from predictor.learning.weights import Weights, some
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
@@ -28,6 +27,7 @@ from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.outcomes import is_offer, plain_word
 from predictor.ratings.parsing import out_of_scale, within_learned_ends
 from predictor.ratings.signals import Scale, Signal
+from predictor.threads import one_thread
 
 ORDINALS = ("zero", "one", "two", "three")  # words for numbers, which count as those
 KNOTS = 11  # of a column that no catalogue describes

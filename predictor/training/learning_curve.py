@@ -15,11 +15,11 @@ from predictor.evaluation.scores import GroupBootstrap, Score, gain, log_loss
 from predictor.learning.assembly import assemble
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
-from predictor.threads import one_thread
 from predictor.model.log_odds import probability
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
+from predictor.threads import one_thread
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the groups learned from; each step doubles them, and so does the one to all
 LITTLE = 0.01  # log-loss: doubling the rows is hardly worth the work for a gain that is certainly below this

@@ -30,11 +30,11 @@ from predictor.learning.autologging import without_inner_runs
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.prior import Prior
 from predictor.learning.published import published_prior
-from predictor.threads import one_thread
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
+from predictor.threads import one_thread
 from predictor.training import POOL
 from predictor.training.comparison import keys
 from predictor.training.config import TrainingConfig
