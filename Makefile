@@ -26,6 +26,9 @@ QUICK   := experiments/models/interviews-pool/record.json
 BENCH   := experiments/benchmark/bench.py
 HEAVY   := .venv-peers/bin/python
 
+# .venv is ours, so its compiled modules are kept; else each command would compile its libraries again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help quickstart install spark pins data prior train compare promote predict serve ui test coverage test-lowest check \
         format bench bench-peers docs clean

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from click.testing import CliRunner, Result
+from filelock import FileLock
 
 from predictor import Catalogue, OfferModel, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.cli import main
@@ -19,6 +21,10 @@ from predictor.pipeline.run import save
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# Tests start many processes. Where Python may keep no compiled modules, each of them compiles its libraries for seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 ROOT = Path(__file__).parent.parent
 # Files that take longest, which start first: a core is not left with one of them when the other has none.
@@ -60,14 +66,29 @@ def interviews() -> Ratings:
 
 
 @pytest.fixture(scope="session")
-def result(interviews: Ratings) -> TrainingResult:
-    return train(interviews, TrainingConfig(repeats=1, resamples=50), name="tested")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of the tests, the same for all its workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def kept(result: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the training."""
-    return save(result, tmp_path_factory.mktemp("models") / result.name)
+def result(interviews: Ratings, shared: Path) -> TrainingResult:
+    """A training, by the worker that is the first to need one; the others read it."""
+    path = shared / "tested.pickle"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            trained = train(interviews, TrainingConfig(repeats=1, resamples=50), name="tested")
+            path.write_bytes(pickle.dumps(trained))
+        return cast(TrainingResult, pickle.loads(path.read_bytes()))
+
+
+@pytest.fixture(scope="session")
+def kept(result: TrainingResult, shared: Path) -> Path:
+    """The folder of the training; who changes it, copies it first."""
+    folder = shared / "models" / result.name
+    with FileLock(f"{shared}/models.lock"):
+        return folder if folder.exists() else save(result, folder)
 
 
 @pytest.fixture(scope="session")
