@@ -37,10 +37,10 @@ def block(mark: str, text: str) -> str:
     return match[1]
 
 
-def blocks(folder: Path) -> dict[str, str]:
-    """Compute every block, by its mark, from a model trained in an empty folder."""
+def blocks(folder: Path, *options: str) -> dict[str, str]:
+    """Compute every block, by its mark, from a model trained in an empty folder, with more options where given."""
     (folder / "data").symlink_to(ROOT / "data")
-    training = _run(folder, TRAIN).partition("\nModel saved")[0]
+    training = _run(folder, (*TRAIN, *options)).partition("\nModel saved")[0]
     prediction = _run(folder, PREDICT)
     model = OfferModel.load(folder / "experiments/models/interviews-pool/model.json")
     asked = json.loads(block("json: in", (ROOT / "README.md").read_text()))

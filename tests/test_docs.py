@@ -38,8 +38,10 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The blocks as `make docs` writes them."""
-    return docs.blocks(tmp_path_factory.mktemp("docs"))
+    """The blocks as `make docs` writes them, of a quicker training."""
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "quick.toml").write_text("repeats = 1\nresamples = 20\n")
+    return docs.blocks(folder, "--experiment", "quick.toml")
 
 
 def _shape(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from conftest import ROOT
 from predictor import OfferModel, simulate_interviews
 from predictor.training_folder import MODEL
 
-QUICK = "repeats = 1\nresamples = 20\n"
+QUICK = 'folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\n'
 OWN = {"goals_discussed": "listening", "mutual_rapport": "rapport", "next_steps_timeline": "next_steps"}
 
 

@@ -33,6 +33,7 @@ def _commands(group: click.Group, *above: str) -> Iterator[tuple[list[str], clic
             yield from _commands(command, *above, name)
 
 
+QUICK = 'folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\n'
 PAGES = ("README.md", "data/README.md", "experiments/README.md", "predictor/README.md", "predictor/serving/README.md")
 
 
@@ -103,7 +104,7 @@ def test_output_goes_where_it_may_or_nowhere(run: Callable[..., Result], workpla
 
 def test_two_trainings_at_once_on_a_fresh_folder(tmp_path: Path) -> None:
     write_csv(simulate_interviews(120, seed=1), tmp_path / "my.csv")
-    (tmp_path / "quick.toml").write_text("repeats = 1\nresamples = 20\n")
+    (tmp_path / "quick.toml").write_text(QUICK)
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     command = [sys.executable, "-m", "predictor", "train", "my.csv", "--experiment", "quick.toml", "--name"]
     started = [
@@ -121,7 +122,7 @@ def test_train_and_promote(run: Callable[..., Result], workplace: Path) -> None:
     Path("experiments/models/champion.json").unlink()
     write_csv(simulate_interviews(150, seed=1), "first.csv")
     write_csv(simulate_interviews(150, seed=2), "second.csv")
-    Path("experiments/quick.toml").write_text("repeats = 1\nresamples = 20\n")
+    Path("experiments/quick.toml").write_text(QUICK)
     done = run("train", "first.csv", "--experiment", "quick", "--no-track")
     assert done.exit_code == 0, done.output
     assert "Champion, which `predict` uses: first-quick" in done.output

@@ -56,10 +56,11 @@ print(json.dumps({what: list(runs.values()) for what, runs in told.items()}))
 """
 
 
-@pytest.mark.parametrize("switch", ["mlflow.sklearn.autolog(silent=True)", "mlflow.autolog(silent=True)"])
+# MLflow's own copies of the models are not looked at: to list what each needs, it starts a process that loads it all.
+@pytest.mark.parametrize("switch", ["mlflow.sklearn.autolog", "mlflow.autolog"])
 def test_one_run_a_fit(tmp_path: Path, switch: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-c", CODE, str(tmp_path), switch]
+    command = [sys.executable, "-c", CODE, str(tmp_path), f"{switch}(silent=True, log_models=False)"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
