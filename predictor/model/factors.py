@@ -22,6 +22,7 @@ POINTS = 2 * REACH * PER_UNIT + 1
 LOGISTIC = (
     1.702  # a logistic distribution so scaled is nearly normal: its distribution function is off by .0095 at most
 )
+STILL = 1e-12  # standard units under which nothing is expected: what is left of evidence that cancels out
 RARE = 1e-6  # least share of a rating, so that its bounds are finite
 
 
@@ -269,9 +270,7 @@ class Completion:
         """Replace "not rated" in cell weights by the chances of the ratings, given what is expected."""
         signals = len(self.term)
         filled, inputs = cells[:, :signals].copy(), cells[:, signals:]
-        at = np.flatnonzero(estimate.unrated[:, self.term])  # mostly few
-        row, cell = np.divmod(at, signals)
-        of = row * self.signals + self.term[cell]
+        at, of, cell = self._unrated_cells(estimate)
         lower, fraction = (part.take(of) for part in self.position(expected))
         lower = lower * signals + cell
         tables = self.chances.reshape(2, -1)
@@ -283,6 +282,41 @@ class Completion:
             missing = np.isnan(values[:, term])
             inputs[missing, part] = self._inputs[part]
         return np.concatenate([filled, inputs], axis=1)
+
+    def rises(self, estimate: Estimate) -> Floats:
+        """Compute how chances of unrated signals rise from where nothing is expected, for each standard unit expected.
+
+        Chances are straight lines from one point of their table to the next, and 0 is a point. So up to the next point
+        it is the slope: the quotient of two small differences, which it equals, would lose a digit for each by which
+        what is expected is below one. Where nothing is expected, it is the mean of the slopes on both sides.
+
+        Returns
+        -------
+        array of shape (n, cells)
+            0 where a signal was rated, and for inputs.
+        """
+        signals, middle = len(self.term), REACH * PER_UNIT
+        at, of, cell = self._unrated_cells(estimate)
+        expected, tables = estimate.expected.take(of), self.chances.reshape(2, -1)
+        lower, fraction = self.position(expected)
+        near, far, start = (tables.take(point * signals + cell, axis=1) for point in (lower, lower + 1, middle))
+        before = tables.take((middle - 1) * signals + cell, axis=1)
+        after = tables.take((middle + 1) * signals + cell, axis=1)
+        still, beyond = np.abs(expected) < STILL, (lower < middle - 1) | (lower > middle)
+        slope = PER_UNIT * np.where(still, (after - before) / 2, far - near)
+        whole = (near - start + fraction * (far - near)) / np.where(beyond, expected, 1.0)
+        known, unknown = np.where(beyond, whole, slope)
+        rises = np.zeros((len(estimate.unrated), int(self.grid.offsets[-1])))
+        row, place = np.divmod(at, signals)
+        rises[row, place] = known + estimate.spread.take(of) * (unknown - known)
+        return rises
+
+    def _unrated_cells(self, estimate: Estimate) -> tuple[Ints, Ints, Ints]:
+        """Find the cells of unrated signals: place among rows and cells, place among rows and signals, and the cell."""
+        signals = len(self.term)
+        at = np.flatnonzero(estimate.unrated[:, self.term])  # mostly few
+        row, cell = np.divmod(at, signals)
+        return at, row * self.signals + self.term[cell], cell
 
 
 def is_tree(loadings: Floats) -> bool:

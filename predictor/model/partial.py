@@ -23,7 +23,6 @@ from predictor.model.factors import Completion, Estimate
 from predictor.model.masked import MaskedTables
 from predictor.model.tables import Floats, Grid, Ints
 
-STILL = 1e-12  # standard units under which nothing moves an estimate
 TILE = 256  # rows of a matrix product, always; few enough for BLAS to stay in one thread, where others stand by
 
 Joint = Sequence[tuple[tuple[int, ...], Floats]]
@@ -187,8 +186,7 @@ class PartialTables:
         offsets, values = self.grid.offsets, []
         for terms, table in self._triples:
             a, b, c = (cells[:, offsets[term] : offsets[term + 1]] for term in terms)
-            inner = (b @ table.transpose(1, 0, 2).reshape(b.shape[1], -1)).reshape(len(cells), a.shape[1], -1)
-            values.append((list(terms), np.einsum("na,nac,nc->n", a, inner, c)))
+            values.append((list(terms), _product(table, a, b, c)))
         return values
 
     def pairs(self, values: Floats) -> Floats:
@@ -235,15 +233,12 @@ class PartialTables:
         the baseline; how far the rated signals move it from there belongs to them, by their weights in its estimate.
         """
         p, estimate = self.p, estimate or self.completion.estimate(values)
-        raw = self.grid.weights(values)
-        added = self.contributions(self.completion.fill(raw, values, estimate, estimate.expected))
-        usual = self.contributions(self.completion.fill(raw, values, estimate, np.zeros_like(estimate.expected)))
+        cells = self.completion.cells(values, estimate)
+        added = self.contributions(cells)
         given = ~np.isnan(values)
         own, implied = np.where(given, added, 0.0), np.zeros_like(added)
         baseline = self.intercept + np.where(given, 0.0, added).sum(axis=1)
-        moved = np.where(estimate.unrated, added[:, :p] - usual[:, :p], 0.0)
-        still = np.abs(estimate.expected) < STILL
-        ratio = np.where(still, 0.0, moved / np.where(still, 1.0, estimate.expected))
+        ratio = self._rises(cells, estimate)
         implied[:, :p] = self.completion.share_out(ratio, estimate)
         by_gaps = ratio * estimate.by_gaps
         baseline -= implied.sum(axis=1) + by_gaps.sum(axis=1)
@@ -254,6 +249,36 @@ class PartialTables:
         own[:, :p] += np.where(estimate.unrated, self.gaps.added(share) / np.maximum(share * p, 1), 0.0)
         reasons = Reasons(kappa[:, 0] * baseline + self.gaps.start, own, kappa * implied)
         return self._with_masked(reasons, values, self.masked) if self.masked else reasons
+
+    def _rises(self, cells: Floats, estimate: Estimate) -> Floats:
+        """Compute what unrated signals add for each standard unit expected of them, from where none is, shape (n, p).
+
+        Signals of one table that move together share what it adds by the mean along the straight way from there (Aumann
+        and Shapley 1974, Values of Non-Atomic Games): of a product, the change of the one times the mean of the other.
+        So what a signal adds goes to 0 with what is expected of it, and the ratio stays finite.
+        """
+        rises, offsets, signals = self.completion.rises(estimate), self.grid.offsets, len(self.completion.term)
+        unrated, moved = estimate.unrated, rises.copy()
+        moved[:, :signals] *= estimate.expected[:, self.completion.term]
+        mean, added = cells - moved / 2, rises * self.main
+        if self._pairs.size:
+            halves = 0.5 * mean  # what is rated keeps its half
+            halves[:, :signals] *= 1 + unrated[:, self.completion.term]
+            added[:, self._first] += rises[:, self._first] * (halves[:, self._second] @ self._pairs.T)
+            added[:, self._second] += rises[:, self._second] * (halves[:, self._first] @ self._pairs)
+        total = np.add.reduceat(added, self._starts, axis=1)[:, : self.p]
+        for terms, table in self._triples:
+            parts = [slice(offsets[term], offsets[term + 1]) for term in terms]
+            moving = np.sum([unrated[:, term] for term in terms if term < self.p], axis=0) / 3
+            for place, term in enumerate(terms):
+                if term < self.p:
+                    others = [part for part in parts if part is not parts[place]]
+                    turned = np.moveaxis(table, place, 0)
+                    means, moves = ([part[:, other] for other in others] for part in (mean, moved))
+                    along = _product(turned, rises[:, parts[place]], *means)
+                    along += _product(turned, rises[:, parts[place]], *moves) / 12
+                    total[:, term] += moving * along
+        return np.asarray(total)
 
     def _with_masked(self, reasons: Reasons, values: Floats, masked: MaskedTables) -> Reasons:
         """Add what masked tables add; what a signal says of others is then all that its own table does not say."""
@@ -381,6 +406,12 @@ class PartialTables:
             lines.append((share * z) @ vectors / square)
             own.append(float(share @ self.uncertainty.variances[inside]))
         return np.array(lines), np.array(means), np.array(own)
+
+
+def _product(table: Floats, a: Floats, b: Floats, c: Floats) -> Floats:
+    """Look up a table of three terms at cell weights of shape (n, cells of each), shape (n,)."""
+    inner = (b @ table.transpose(1, 0, 2).reshape(b.shape[1], -1)).reshape(len(a), a.shape[1], -1)
+    return np.asarray(np.einsum("na,nac,nc->n", a, inner, c))
 
 
 def tiles(values: Floats) -> Iterator[tuple[slice, Floats]]:

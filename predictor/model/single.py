@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predictor.model.factors import PER_UNIT, POINTS, REACH
-from predictor.model.partial import STILL, AtInputs, PartialTables
+from predictor.model.factors import PER_UNIT, POINTS, REACH, STILL
+from predictor.model.partial import AtInputs, PartialTables
 from predictor.model.tables import Floats
 
 KEPT = 1000  # patterns; some kilobytes each
-_MIDDLE, _END = REACH * PER_UNIT, POINTS - 1
+_MIDDLE, _END, _UNIT = REACH * PER_UNIT, POINTS - 1, 1 / PER_UNIT
 
 Known = tuple[float, float, int]
 """Of one rating: what it adds by itself, the rating in standard units, and its place among the sums."""
@@ -147,8 +147,13 @@ class SingleRow:
             value, rise, unknown, change, others = pieces[lower]
             for at, added, rising, beside, changing in others:
                 of_inputs[at] += added + x * rising + spread * (beside + x * changing)
-            moved = value + x * rise + spread * (unknown + x * change)
-            ratio.append(0.0 if -STILL < now < STILL else moved / now)
+            if not -_UNIT < now < _UNIT:
+                ratio.append((value + x * rise + spread * (unknown + x * change)) / now)
+            elif not -STILL < now < STILL:  # the quotient's value, without its loss of digits: see Completion.rises
+                ratio.append(PER_UNIT * (rise + spread * change))
+            else:
+                (_, below, _, falls, _), (_, above, _, climbs, _) = pieces[_MIDDLE - 1 : _MIDDLE + 1]
+                ratio.append(PER_UNIT / 2 * (below + above + spread * (falls + climbs)))
         sums = (
             level.start
             + np.add.reduce(level.sums.take(np.array(places, dtype=np.intp), 0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -162,3 +164,47 @@ def test_a_partial_row_is_answered_the_same_whatever_stands_beside_it(name: str)
         again = model._evaluator.many(model.blocks.code(list(values[some].T)), interval=True)
         np.testing.assert_array_equal(again[0], log_odds[some])
         np.testing.assert_array_equal(again[1], deviation[some])
+
+
+def cancelling(model: OfferModel, rated: dict[int, float], free: int, unrated: int, expected: float) -> Floats:
+    """Return a row in which so much is expected of a signal, in standard units, by choice of another's rating."""
+    row = np.full((1, len(model.terms)), np.nan)
+    row[0, list(rated)] = list(rated.values())
+    completion, at = model._evaluator.partial_tables.completion, []
+    for value in (1.0, 2.0):
+        row[0, free] = value
+        at.append(float(completion.estimate(row).expected[0, unrated]))
+    row[0, free] = 1 + (expected - at[0]) / (at[1] - at[0])
+    assert abs(completion.estimate(row).expected[0, unrated] - expected) < 1e-14
+    return row
+
+
+def test_what_a_rating_implies_keeps_its_digits_where_ratings_nearly_cancel() -> None:
+    """As a quotient of two small differences it would lose a digit for each by which what is expected is below one."""
+    model = MODELS["one family"]
+    tables = model._evaluator.partial_tables
+    implied = []
+    for expected in (1e-2, 1e-9):
+        row = cancelling(model, {0: 4.0}, free=1, unrated=2, expected=expected)
+        implied += [tables.reasons(row).implied[0, 0], model._evaluator._single.answer(row[0].tolist())[2][0]]
+    assert abs(implied[0]) > 1e-3
+    np.testing.assert_allclose(implied, implied[0], rtol=1e-12)
+
+
+def test_what_a_rating_implies_stays_finite_where_unrated_signals_act_together() -> None:
+    """What a table of two unrated signals adds may be there though nothing is expected of one of them."""
+    rng = np.random.default_rng(4)
+    pair = Pair(
+        "s0", "s3", rng.normal(0, 0.5, (len(MODELS["no input"].tables["s0"]), len(MODELS["no input"].tables["s3"])))
+    )
+    model = replace(MODELS["no input"], pairs=(pair,))
+    tables = model._evaluator.partial_tables
+    implied = []
+    for expected in (1e-3, 1e-9):
+        row = cancelling(model, {2: 5.0}, free=1, unrated=0, expected=expected)
+        assert abs(tables.completion.estimate(row).expected[0, 3]) > 0.1
+        reasons = tables.reasons(row)
+        whole = reasons.baseline + reasons.own.sum(axis=1) + reasons.implied.sum(axis=1)
+        np.testing.assert_allclose(whole, tables.answer(row)[0], rtol=0, atol=1e-12)
+        implied.append(reasons.implied[0])
+    np.testing.assert_allclose(implied[1], implied[0], rtol=0, atol=1e-2)
