@@ -3,7 +3,7 @@
 A booster sees the numbers of cells instead of ratings, so between knots its tables are interpolated like any other.
 Small trees come first: as deep as terms may stand in one table, they are fast, and show whether boosters are worth
 their time and which terms act together. Larger trees then ask about those only; every fold finds its own, since terms
-that were found with the help of its held-out rows would make the booster look better than it is.
+that were chosen with the help of its held-out rows would make the booster look better than it is.
 
 The boosters of the folds are averaged rather than fitted again on everything: each is judged by the fold that it has
 not seen, and their mean is steadier than any of them.

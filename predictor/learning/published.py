@@ -52,15 +52,15 @@ def build_published(rows: int = ROWS) -> OfferModel:
     prior = Prior(effects, _reference())
     pool = fit_pool(values[:0], none, ratings.catalogue, prior=prior)
     model = assemble(pool, values[:0], none, ratings.catalogue, prior=prior)
-    told = {
+    trained_on = {
         "source": f"published effects, by way of {rows:,} SIMULATED interviews",
         "digest": ratings.digest,
         "n": 0,
         "simulated": True,
         "prior": {"name": NAME, "share": 1.0},
     }
-    found = {"interview-outcome-predictor": version("interview-outcome-predictor")}
-    return replace(model, name=NAME, trained_on=told, versions=found, created_at="2026-11-24T00:00:00+00:00")
+    versions = {"interview-outcome-predictor": version("interview-outcome-predictor")}
+    return replace(model, name=NAME, trained_on=trained_on, versions=versions, created_at="2026-11-24T00:00:00+00:00")
 
 
 def _reference() -> Floats:

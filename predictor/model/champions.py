@@ -54,13 +54,13 @@ def default_model(models: Path) -> Path:
     ModelError
         If there are champions of several catalogues, and none of them is of the shipped signals.
     """
-    found = champion_files(models)
-    if len(found) > 1 and found[0].stem != CHAMPION:
+    champions = champion_files(models)
+    if len(champions) > 1 and champions[0].stem != CHAMPION:
         raise ModelError(
             f"{models} has a champion for each of several catalogues; name one: "
-            + " or ".join(f"--model {path.stem}" for path in found)
+            + " or ".join(f"--model {path.stem}" for path in champions)
         )
-    return found[0] if found else PUBLISHED
+    return champions[0] if champions else PUBLISHED
 
 
 def fitting_model(models: Path, read: Callable[[Catalogue], Ratings]) -> tuple[OfferModel, Ratings]:

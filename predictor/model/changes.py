@@ -47,7 +47,7 @@ class WhatWouldChange:
     probability_after
         The estimate with the changes; None where the line is not reached.
     changes
-        In the catalogue's order; empty where none is needed or none was found.
+        In the catalogue's order; empty where none is needed or there is none.
     steps
         Steps of the scales that the changes take together; where the line is not reached, the most that were tried.
     sentence
@@ -73,7 +73,7 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
     Only signals on the candidate's side that were rated move, and "not applicable" never does; a step leads to the
     next better rating of the scale, or either way where the catalogue does not say which is better. Every combination
     of one step is tried, then of two, and so on: the answer is exact. Of equally small changes, the one with the
-    highest estimate is told.
+    highest estimate is returned.
 
     Parameters
     ----------
@@ -95,8 +95,8 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
     >>> known = simulate_interviews(200, seed=1).labelled()
     >>> model = OfferClassifier(known.catalogue).fit(known.features, known.y).model_
     >>> answer = model.predict({"goals_discussed": 4, "candidate_goal_alignment": 1})
-    >>> found = what_would_change(model, answer, line=answer.offer_probability)  # anything above what it is
-    >>> found.reached, found.changes[0].signal, found.changes[0].rated
+    >>> better = what_would_change(model, answer, line=answer.offer_probability)  # anything above what it is
+    >>> better.reached, better.changes[0].signal, better.changes[0].rated
     (True, 'candidate_goal_alignment', 1.0)
     """
     if isinstance(line, bool) or not isinstance(line, int | float) or not 0 < line < 1:
@@ -145,10 +145,10 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
                 if values[best, j] != row[j]
             )
             labels = {signal.name: signal.label for signal in signals}
-            told = ", ".join(f"{labels[c.signal]} {c.instead:g} rather than {c.rated:g}" for c in changes)
+            listed = ", ".join(f"{labels[c.signal]} {c.instead:g} rather than {c.rated:g}" for c in changes)
             sentence = (
                 f"Among otherwise equal {kind}, these ratings of the candidate's own signals went with an estimate "
-                f"of {_percent(after)}, above {100 * line:g} %: {told}."
+                f"of {_percent(after)}, above {100 * line:g} %: {listed}."
             )
             return WhatWouldChange(line, True, before, after, changes, steps, sentence)
     most = len(combinations) - 1 if combinations else farthest
@@ -189,19 +189,19 @@ def _combinations(options: Sequence[Sequence[tuple[int, float]]]) -> list[Floats
     for option in options:
         counts = np.convolve(counts, np.bincount([steps for steps, _ in option]))
     most = max(1, int(np.searchsorted(counts.cumsum(), BUDGET, side="right")) - 1)
-    found = [np.empty((int(total == 0), 0)) for total in range(most + 1)]
+    ways = [np.empty((int(total == 0), 0)) for total in range(most + 1)]
     for option in options:
-        found = [
+        ways = [
             np.concatenate(
                 [
-                    np.column_stack([found[total - steps], np.full(len(found[total - steps]), rating)])
+                    np.column_stack([ways[total - steps], np.full(len(ways[total - steps]), rating)])
                     for steps, rating in option
                     if steps <= total
                 ]
             )
             for total in range(most + 1)
         ]
-    return found
+    return ways
 
 
 def _percent(share: float) -> str:

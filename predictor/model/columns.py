@@ -41,7 +41,7 @@ class _Block:
     ----------
     family, signals
         Which they are.
-    said
+    evidence
         Evidence, and as imaginary part precision: sums over these signals, shape (cells,).
     added
         By level of the inputs: log-odds, and as imaginary part the variance beside the common factors of what was not
@@ -52,7 +52,7 @@ class _Block:
 
     family: int
     signals: list[int]
-    said: NDArray[np.complex128]
+    evidence: NDArray[np.complex128]
     added: NDArray[np.complex128]
     slopes: Floats
 
@@ -82,7 +82,7 @@ class TreeColumns:
         loadings, unique = np.array(tree.loadings), np.array(tree.unique)
         z = np.concatenate([self._units(j) for j in range(p)])
         rated = ~np.isnan(z)
-        said = np.where(rated, np.nan_to_num(z) + 1j * loadings[term], 0) * (loadings / unique)[term]
+        evidence = np.where(rated, np.nan_to_num(z) + 1j * loadings[term], 0) * (loadings / unique)[term]
         vectors = halving @ np.column_stack([tables.uncertainty.factors, tables.uncertainty.variances])
         vectors[unrated] = np.column_stack([means, variances])
         levels = list(product(*(range(count) for count in blocks.counts[p:])))
@@ -113,7 +113,7 @@ class TreeColumns:
                 _Block(
                     family,
                     members,
-                    said[inside].sum(axis=1),
+                    evidence[inside].sum(axis=1),
                     added[:, inside].sum(axis=2).ravel(),
                     slopes[:, inside].sum(axis=2).ravel(),
                 )
@@ -159,7 +159,7 @@ class TreeColumns:
             level *= count
             level += code
         numbers, added = [level], np.zeros(n, dtype=np.complex128)
-        said = [np.zeros(n, dtype=np.complex128) for _ in tree.overall]
+        evidence = [np.zeros(n, dtype=np.complex128) for _ in tree.overall]
         slopes = [np.zeros(n) for _ in tree.overall]
         for block in self._blocks:
             number = codes[block.signals[0]].copy()
@@ -168,32 +168,34 @@ class TreeColumns:
                 number += codes[j]
             at = number.astype(np.int64)
             numbers.append(at)
-            said[block.family] += block.said.take(at, mode="clip")
-            at = level * len(block.said) + at
+            evidence[block.family] += block.evidence.take(at, mode="clip")
+            at = level * len(block.evidence) + at
             added += block.added.take(at, mode="clip")
             slopes[block.family] += block.slopes.take(at, mode="clip")
         unrated = [code == count - 1 for code, count in zip(codes[:p], self._counts, strict=False)]
         share = np.zeros(n)
         if tables.gaps.slope or tree.left_out:
             share = np.sum(unrated, axis=0) / p
-        found = tree.impressions([each.imag for each in said], [each.real for each in said], share)
-        kappa = 1 / np.sqrt(1 + np.pi / 8 * (found.variance_of_sum(slopes) + added.imag))
-        expected, in_expectation = self._expected(unrated, level, found)
+        impressions = tree.impressions([each.imag for each in evidence], [each.real for each in evidence], share)
+        kappa = 1 / np.sqrt(1 + np.pi / 8 * (impressions.variance_of_sum(slopes) + added.imag))
+        expected, in_expectation = self._expected(unrated, level, impressions)
         log_odds = kappa * (self._of_inputs.take(level) + added.real + in_expectation)
         log_odds += tables.gaps.start + tables.gaps.added(share)
         return log_odds, kappa * self._spread(numbers, expected) if interval else np.zeros(n)
 
-    def _expected(self, unrated: Sequence[NDArray[np.bool_]], level: Ints, found: Impressions) -> tuple[Floats, Floats]:
+    def _expected(
+        self, unrated: Sequence[NDArray[np.bool_]], level: Ints, impressions: Impressions
+    ) -> tuple[Floats, Floats]:
         """What is expected of unrated signals, 0 elsewhere, shape (p, rows), and what they add in expectation, (n,).
 
         In points of the tables, `PER_UNIT` a standard unit; rows fill up whole tiles.
         """
         p, n, size = self._p, len(level), _PIECES + 1
         expected, added = np.zeros((p, -(-n // TILE) * TILE)), np.zeros(n)
-        spreads = [found.variance(family) for family in range(len(found.mean))]
+        spreads = [impressions.variance(family) for family in range(len(impressions.mean))]
         first = level * size
         flat, stride = expected.reshape(-1), expected.shape[1]
-        for members, mean, spread in zip(self._families, found.mean, spreads, strict=True):
+        for members, mean, spread in zip(self._families, impressions.mean, spreads, strict=True):
             places = [unrated[j].nonzero()[0] for j in members.tolist()]
             count = [len(rows) for rows in places]
             rows = np.concatenate(places)

@@ -38,7 +38,7 @@ class LeftOut:
     mean, sd
         Of the share left out, 0 to 1, among the rows learned from.
     most
-        Share up to which those rows reach (99 % of them); beyond it nothing more is said.
+        Share up to which those rows reach (99 % of them); beyond it the share says nothing more.
     loadings
         In standard units, on the common factors, shape (k,).
     unique
@@ -271,7 +271,7 @@ class Completion:
         signals = len(self.term)
         filled, inputs = cells[:, :signals].copy(), cells[:, signals:]
         at, of, cell = self._unrated_cells(estimate)
-        lower, fraction = (part.take(of) for part in self.position(expected))
+        lower, fraction = self.position(expected.take(of))
         lower = lower * signals + cell
         tables = self.chances.reshape(2, -1)
         near, far = tables.take(lower, axis=1), tables.take(lower + signals, axis=1)

@@ -106,12 +106,12 @@ class Blocks:
     @cached_property
     def cells(self) -> list[Ints]:
         """For each cell of a block the cell of each of its terms, counted over all terms: shape (cells, terms)."""
-        found = []
+        cells = []
         for block in self._blocks:
             counts = self.counts[block.start : block.stop]
             inside = np.stack(np.unravel_index(np.arange(math.prod(counts)), counts), axis=1)
-            found.append(self._ends[block.start : block.stop] + inside)
-        return found
+            cells.append(self._ends[block.start : block.stop] + inside)
+        return cells
 
     def table(self, pairs: NDArray[Any], first: int, second: int) -> NDArray[Any]:
         """Sum what the pairs of two blocks' terms add: shape (cells of the first, cells of the second)."""
@@ -161,18 +161,18 @@ class Blocks:
 
     def values(self, codes: Sequence[Codes]) -> Floats:
         """Give the values of cells, shape (n, terms); NaN where not observed."""
-        found = np.empty((len(codes[0]), len(codes)))
+        values = np.empty((len(codes[0]), len(codes)))
         for term, (code, count) in enumerate(zip(codes, self.counts, strict=True)):
             beside = [self._outside[term], np.nan] if self._grid.apart[term] else [np.nan]
             rated = self._grid.at(np.arange(count - len(beside)) / 2, term)
-            found[:, term] = np.append(rated, beside)[code]
-        return found
+            values[:, term] = np.append(rated, beside)[code]
+        return values
 
     def all_values(self, coded: Coded) -> Floats:
         """Give back the values that were coded, shape (n, terms); NaN where not observed."""
-        found = self.values(coded.codes)
-        found[coded.beside] = coded.values
-        return found
+        values = self.values(coded.codes)
+        values[coded.beside] = coded.values
+        return values
 
     def without_inputs(self, coded: Coded, where: NDArray[np.bool_], first: int) -> Coded:
         """Take terms from `first` on as not observed in some rows."""

@@ -37,8 +37,10 @@ def prediction_html(prediction: Prediction) -> str:
     interval, base_rate = prediction.interval, prediction.base_rate
     head = f"Likelihood of an offer: {percent(prediction.offer_probability)}"
     span = f"{percent(interval.level)} interval {percent(interval.low)} to {percent(interval.high)}"
-    told = prediction.model["trained_on"]
-    about = f"base rate {percent(base_rate)}. Model {prediction.model['name']}, trained on {told['n']:,} interviews."
+    trained_on = prediction.model["trained_on"]
+    about = (
+        f"base rate {percent(base_rate)}. Model {prediction.model['name']}, trained on {trained_on['n']:,} interviews."
+    )
     reasons = sorted((item for item in prediction.contributions if item.log_odds), key=lambda item: -abs(item.log_odds))
     shown, rest = reasons[:MOST_REASONS], reasons[MOST_REASONS:]
     largest = max((abs(item.log_odds) for item in shown), default=1.0)
@@ -51,7 +53,7 @@ def prediction_html(prediction: Prediction) -> str:
         rows.append((f"and {len(rest)} smaller", "", _signed(sum(item.log_odds for item in rest)), ""))
     notes = [*prediction.notes, CAVEAT]
     return page(
-        bool(told["simulated"]),
+        bool(trained_on["simulated"]),
         head,
         f"{span}; {about}",
         _interval_bar(prediction.offer_probability, interval.low, interval.high, base_rate, f"{head}, {span}"),
@@ -87,14 +89,14 @@ def model_html(model: OfferModel) -> str:
         f"{_shape(shapes[shapes['signal'] == name].to_dict('records'), reach, labels[name])}</figure>"
         for name in names
     )
-    told = model.trained_on
+    trained_on = model.trained_on
     left = len(model.feature_importances) - len(names)
     smaller = f" The {left} that it goes by less are in model.shape_functions()." if left > 0 else ""
     return page(
         model.simulated,
         f"Model {model.name}",
-        f"{len(model.signals)} signals of the catalogue {catalogue.name}; trained on {told['n']:,} interviews from "
-        f"{told['source']}; base rate {percent(model.base_rate)}.",
+        f"{len(model.signals)} signals of the catalogue {catalogue.name}; trained on "
+        f"{trained_on['n']:,} interviews from {trained_on['source']}; base rate {percent(model.base_rate)}.",
         f'<div style="display:flex;flex-wrap:wrap;gap:.8em 1.2em;margin:.6em 0">{panels}</div>',
         lines(
             [
@@ -136,26 +138,26 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     styles = [first, *(others for _ in head[1:])]
 
     def line(cells: Sequence[str], tag: str) -> str:
-        told = (
+        columns = (
             f'<{tag} style="{style}">{cell if isinstance(cell, Drawn) else escape(cell)}</{tag}>'
             for cell, style in zip(cells, styles, strict=True)
         )
-        return f'<tr style="background:none">{"".join(told)}</tr>'
+        return f'<tr style="background:none">{"".join(columns)}</tr>'
 
     body = "".join(line(cells, "td") for cells in rows)
     return f'<table style="{_TABLE}"><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table>'
 
 
-def svg(width: float, height: float, said: str, inside: str) -> Drawn:
-    """Make a picture of elements that are SVG already; `said` is what those hear who cannot see it."""
+def svg(width: float, height: float, title: str, inside: str) -> Drawn:
+    """Make a picture of elements that are SVG already; `title` is what those hear who cannot see it."""
     return Drawn(
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width:g}" height="{height:g}" '
         f'viewBox="0 0 {width:g} {height:g}" style="max-width:100%;display:inline-block;vertical-align:middle">'
-        f"<title>{escape(said)}</title>{inside}</svg>"
+        f"<title>{escape(title)}</title>{inside}</svg>"
     )
 
 
-def _interval_bar(value: float, low: float, high: float, base_rate: float, said: str) -> str:
+def _interval_bar(value: float, low: float, high: float, base_rate: float, title: str) -> str:
     """Draw 0 to 100 % with the interval, the likelihood on it and a tick at the base rate."""
 
     def x(share: float) -> str:
@@ -171,7 +173,7 @@ def _interval_bar(value: float, low: float, high: float, base_rate: float, said:
         f'<line x1="{x(base_rate)}" x2="{x(base_rate)}" y1="8" y2="32" stroke="currentColor" stroke-width="2"/>'
         f'<circle cx="{x(value)}" cy="20" r="8" fill="{FOR}" stroke="#fff" stroke-width="2"/>{ticks}'
     )
-    return f'<div style="margin:.5em 0">{svg(480, 52, f"{said}; the tick is the base rate", inside)}</div>'
+    return f'<div style="margin:.5em 0">{svg(480, 52, f"{title}; the tick is the base rate", inside)}</div>'
 
 
 def _bar(value: float, largest: float) -> str:
@@ -217,8 +219,8 @@ def _shape(levels: Sequence[Mapping[Any, Any]], reach: float, label: str) -> str
         text = escape(_short(_rating(item["rating"]), 11))
         at = f'x="{x(item):.1f}" y="92" font-size="9" text-anchor="middle" fill="currentColor"'
         parts.append(f"<text {at}>{text}</text>")
-    said = ", ".join(f"{_rating(item['rating'])}: {_signed(item['log_odds'])}" for item in levels)
-    return svg(176, 96, f"{label}; {said}", "".join(parts))
+    title = ", ".join(f"{_rating(item['rating'])}: {_signed(item['log_odds'])}" for item in levels)
+    return svg(176, 96, f"{label}; {title}", "".join(parts))
 
 
 def _words(name: str) -> str:

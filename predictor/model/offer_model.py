@@ -269,8 +269,8 @@ class OfferModel(ModelData):
     @cached_property
     def _outside(self) -> list[tuple[int, float]]:
         """Which signals have "not applicable" as an answer, and the number that means it."""
-        found = ((place, signal.not_applicable_value) for place, signal in enumerate(self.catalogue.signals))
-        return [(place, value) for place, value in found if value is not None]
+        codes = ((place, signal.not_applicable_value) for place, signal in enumerate(self.catalogue.signals))
+        return [(place, value) for place, value in codes if value is not None]
 
     @cached_property
     def _about(self) -> tuple[list[str], list[str], list[str | None]]:
@@ -281,12 +281,12 @@ class OfferModel(ModelData):
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        told = ("source", "digest", "n", "simulated", *(["prior"] if "prior" in self.trained_on else []))
+        public = ("source", "digest", "n", "simulated", *(["prior"] if "prior" in self.trained_on else []))
         return {
             "name": self.name,
             "fingerprint": self.fingerprint,
             "created_at": self.created_at,
-            "trained_on": {key: self.trained_on[key] for key in told},
+            "trained_on": {key: self.trained_on[key] for key in public},
         }
 
     @cached_property

@@ -148,12 +148,13 @@ class ThinInput:
 
     def __init__(self, catalogue: Catalogue, measured: Mapping[str, Any]) -> None:
         known = [part for part in subsets(catalogue) if part.name in measured and part.name != EVERYTHING]
-        told = {part.name: _sentence(part, measured[part.name]) for part in known}
+        sentences = {part.name: _sentence(part, measured[part.name]) for part in known}
         groups = sorted((part for part in known if part.count is None), key=lambda part: len(part.signals))
         self._groups = [
-            (part.signals, math.ceil(MOSTLY * len(part.signals)), len(part.signals), told[part.name]) for part in groups
+            (part.signals, math.ceil(MOSTLY * len(part.signals)), len(part.signals), sentences[part.name])
+            for part in groups
         ]
-        counts = {part.count: told[part.name] for part in known if part.count}
+        counts = {part.count: sentences[part.name] for part in known if part.count}
         self._by_count = [
             counts[min(counts, key=lambda count: abs(math.log(count / rated)))] if counts else ""
             for rated in range(1, len(catalogue.signals) + 1)
@@ -175,9 +176,9 @@ class ThinInput:
             The score of a side or family if all ratings are of it, and most of it was rated; else of that number of
             signals at random that is nearest to how many were rated.
         """
-        for signals, least, most, told in self._groups:
+        for signals, least, most, sentence in self._groups:
             if least <= rated <= most and sum([row[place] == row[place] for place in signals]) == rated:
-                return told
+                return sentence
         return self._by_count[rated - 1]
 
 
@@ -201,4 +202,4 @@ def check_scores(measured: Any) -> None:
         if len(figures) != 3 or not all(type(x) in (int, float) and math.isfinite(x) for x in figures):
             raise ValueError(f"the ROC AUC of '{name}' is not a figure with its interval")
         if type(scores["n"]) is not int:
-            raise ValueError(f"on how many rows '{name}' was scored is not told")
+            raise ValueError(f"on how many rows '{name}' was scored is missing")

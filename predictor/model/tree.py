@@ -140,14 +140,14 @@ class Tree:
             root += weight * float(self.left_out.loadings[0])
             up += weight * self.left_out.z_of(share)
         alone, weights = [], []
-        for a, seen, said in zip(self.overall, precision, evidence, strict=True):
-            d = 1 / (1 + (1 - a * a) * seen)
+        for a, q, r in zip(self.overall, precision, evidence, strict=True):
+            d = 1 / (1 + (1 - a * a) * q)
             w = a * d
-            root += a * (w * seen)
-            up += w * said
+            root += a * (w * q)
+            up += w * r
             alone.append((1 - a * a) * d)
             weights.append(w)
         together = 1 / root
         up *= together
-        mean = [w * up + own * said for w, own, said in zip(weights, alone, evidence, strict=True)]
+        mean = [w * up + own * r for w, own, r in zip(weights, alone, evidence, strict=True)]
         return Impressions(mean, alone, weights, together)

@@ -162,7 +162,7 @@ class Catalogue:
 
     @cached_property
     def directions(self) -> tuple[int, ...]:
-        """For each signal 1 where higher ratings are better, -1 where lower ones are, 0 where nobody said."""
+        """For each signal 1 where higher ratings are better, -1 where lower ones are, 0 where unknown."""
         return tuple(signal.direction for signal in self.signals)
 
     @cached_property

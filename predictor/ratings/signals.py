@@ -108,7 +108,7 @@ class Signal:
     family
         Key of one of the catalogue's families.
     side
-        Whose behaviour it is: "interviewer", "candidate", "both", or None where nobody said.
+        Whose behaviour it is: "interviewer", "candidate", "both", or None where unknown.
     anchors
         What ratings mean, by rating ("1", "3", "5"), so that two raters mean the same.
     scale
@@ -150,7 +150,7 @@ class Signal:
 
     @property
     def direction(self) -> int:
-        """1 where higher ratings are better, -1 where lower ones are, 0 where nobody said."""
+        """1 where higher ratings are better, -1 where lower ones are, 0 where unknown."""
         return DIRECTIONS[self.better]
 
     @cached_property

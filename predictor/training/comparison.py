@@ -183,8 +183,8 @@ class Verdict:
         out = f" {rows} left out: the champion knows people in them, or cannot answer."
         note = out if self.left_out else ""
         if self.gain is None:
-            found = "1 row" if self.n == 1 else f"{self.n:,} rows"
-            return f"Not enough data: needs {FEWEST} offers and {FEWEST} non-offers, found {found}.{note}"
+            rows = "1 row" if self.n == 1 else f"{self.n:,} rows"
+            return f"Not enough data: needs {FEWEST} offers and {FEWEST} non-offers, found {rows}.{note}"
         word = "Better" if self.better else "No better"
         return f"{word} beyond noise: log-loss improvement {self.gain}, n = {self.n:,}.{note}"
 

@@ -110,20 +110,22 @@ def learning_curve(
     )
     with one_thread():  # here, too: the first thread to end would set BLAS free for the others
         answers = iter(Parallel(n_jobs=-1, prefer="threads", batch_size=1)(jobs))
-    rows, found = [], []
+    rows, predictions = [], []
     for parts in points:
         p = np.empty(len(y))
         for _, test in folds:
             p[test] = next(answers)
         rows.append(round(sum(map(len, parts)) / len(folds)))
-        found.append(p)
+        predictions.append(p)
     rows.append(round(sum(len(train) for train, _ in folds) / len(folds)))
-    found.append(full)
+    predictions.append(full)
 
     def score(p: Floats) -> Score:
         return resampling.score(lambda _, weight: log_loss(y, p, weight), 1, len(y), (0.0, np.inf))
 
-    return LearningCurve(tuple(rows), tuple(score(p) for p in found), gain(y, full[None], found[-2][None], resampling))
+    return LearningCurve(
+        tuple(rows), tuple(score(p) for p in predictions), gain(y, full[None], predictions[-2][None], resampling)
+    )
 
 
 def _part(groups: NDArray[Any], train: NDArray[Any], share: float, seed: tuple[int, int]) -> NDArray[Any]:

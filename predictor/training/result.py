@@ -117,7 +117,7 @@ class TrainingResult:
     y
         Outcomes of the rows learned from, shape (n,).
     roles
-        Who rated them, shape (n,), "" where nobody said; None where the catalogue has no such input.
+        Who rated them, shape (n,), "" where unknown; None where the catalogue has no such input.
     folds
         Number of the fold, from 0 in each repeat, in which a row was not seen, shape (repeats, n).
     out_of_fold

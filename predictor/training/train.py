@@ -219,7 +219,7 @@ def _measure(
     y, resampling = ratings.y, GroupBootstrap(groups, config.resamples, config.seed)
     out_of_fold = _out_of_fold(runs, len(y))
     first = [run for run in runs if run.fold.repeat == 0]
-    predictions = {key: found for key, found in out_of_fold.items() if key != config.model}
+    predictions = {key: p for key, p in out_of_fold.items() if key != config.model}
     pool = out_of_fold[config.model]
     tested = np.empty((len(pool), len(y)), dtype=np.int64)
     for run in runs:
