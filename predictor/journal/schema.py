@@ -1,28 +1,43 @@
-"""The table of the journal's SQLite file, and interviews as its rows."""
+"""The tables of the journal's SQLite file, and interviews as rows."""
 
 from __future__ import annotations
 
 import json
 import math
 import sqlite3
+import zlib
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from predictor.errors import shorten
-from predictor.journal.entry import Entry, Estimate
+from predictor.journal.entry import DAYS, Entry
+from predictor.journal.estimate import Estimate
+from predictor.journal.query import DAY
 from predictor.ratings.signals import NOT_APPLICABLE
 
-APPLICATION, VERSION = 0x494F504A, 3  # "IOPJ" in the file's header, and the layout of the table and its JSON
+APPLICATION, VERSION = 0x494F504A, 4  # "IOPJ" in the file's header, and the layout of the tables and their JSON
 FIELDS = tuple(Entry.__dataclass_fields__)
 TABLE = """
 CREATE TABLE entries (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, note TEXT NOT NULL, held_on TEXT,
-    rater_role TEXT NOT NULL, ratings TEXT NOT NULL, rated_at TEXT, estimate TEXT, outcome TEXT NOT NULL,
-    outcome_at TEXT, frozen INTEGER NOT NULL, "group" TEXT NOT NULL, simulated INTEGER NOT NULL
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, who TEXT NOT NULL, round TEXT NOT NULL,
+    held_on TEXT, rater_role TEXT NOT NULL, rated_on TEXT, guess INTEGER, due_on TEXT, outcome TEXT NOT NULL,
+    outcome_on TEXT, frozen INTEGER NOT NULL, interview TEXT NOT NULL, simulated INTEGER NOT NULL, estimate TEXT,
+    ratings TEXT NOT NULL, not_come_up TEXT NOT NULL, went_well TEXT NOT NULL, differently TEXT NOT NULL,
+    try_next TEXT NOT NULL, note TEXT NOT NULL, private_note TEXT NOT NULL, answer BLOB
 ) STRICT
 """
-NAMES = ", ".join(f'"{name}"' for name in FIELDS)
+# How many interviews were deleted on a day, and how many of them a model may have learned from: no more is remembered.
+DELETIONS = "CREATE TABLE deletions (day TEXT NOT NULL, n INTEGER NOT NULL, labelled INTEGER NOT NULL) STRICT"
+INDEXES = {
+    "entries_day": f"entries ({DAY}, number)",
+    "entries_who": f"entries (who, {DAY}, number)",
+    "entries_outcome": "entries (outcome, due_on)",
+    "entries_round": "entries (round)",
+    "entries_interview": "entries (interview) WHERE interview <> ''",
+}
+MAKE = (TABLE, DELETIONS, *(f"CREATE INDEX {name} ON {place}" for name, place in INDEXES.items()))
+NAMES = ", ".join(FIELDS)
 _PLACES = ", ".join(f":{name}" for name in FIELDS)
 
 
@@ -35,10 +50,11 @@ def entry_of(row: sqlite3.Row) -> Entry:
         for rating in data["ratings"].values()
     ):
         raise ValueError("ratings are no numbers by signal")
+    data["not_come_up"] = tuple(map(str, json.loads(data["not_come_up"])))
     data["estimate"] = Estimate(**json.loads(data["estimate"])) if data["estimate"] else None
-    data["held_on"] = date.fromisoformat(data["held_on"]) if data["held_on"] else None
-    for name in ("rated_at", "outcome_at"):
-        data[name] = datetime.fromisoformat(data[name]) if data[name] else None
+    data["answer"] = json.loads(zlib.decompress(data["answer"])) if data["answer"] else None
+    for name in DAYS:
+        data[name] = date.fromisoformat(data[name]) if data[name] else None
     return Entry(**data | {name: bool(data[name]) for name in ("frozen", "simulated")})
 
 
@@ -46,8 +62,11 @@ def row_of(entry: Entry) -> dict[str, Any]:
     """Return an interview as values of the table's columns."""
     data = entry.to_dict()
     return data | {
+        "private_note": entry.private_note,
         "ratings": json.dumps(data["ratings"]),
-        "estimate": json.dumps(data["estimate"]) if entry.estimate else None,
+        "not_come_up": json.dumps(data["not_come_up"]),
+        "estimate": json.dumps(data["estimate"]) if data["estimate"] else None,
+        "answer": zlib.compress(json.dumps(data["answer"]).encode()) if data["answer"] else None,  # to a fifth
     }
 
 
@@ -63,8 +82,9 @@ def update(file: sqlite3.Connection, entry: Entry) -> None:
 
 def foreign_objects(file: sqlite3.Connection) -> list[str]:
     """Return what is in the file and not of this tool."""
-    rows = file.execute("SELECT type, name FROM sqlite_schema WHERE name <> 'entries' AND name NOT LIKE 'sqlite_%'")
-    return [f"{kind} {shorten(name)}" for kind, name in rows]
+    ours = {"entries", "deletions", *INDEXES}
+    rows = file.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")
+    return [f"{kind} {shorten(name)}" for kind, name in rows if name not in ours]
 
 
 def few(names: Sequence[str]) -> str:
