@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import zlib
 from collections.abc import Sequence
@@ -226,6 +227,18 @@ class Reading:
         with self._file.open() as file:
             rows = file.execute(f"SELECT {TRACKED} FROM entries ORDER BY number").fetchall()
         return track_record(rows, day or today())
+
+    def rated_outcomes(self) -> list[tuple[bool, dict[str, float | str]]]:
+        """Return whether an interview ended in an offer, and its ratings, of those that count in one's own history.
+
+        They have an offer or no offer, and were neither rated in hindsight nor simulated.
+        """
+        counted = """
+            SELECT outcome = 'offer', ratings FROM entries WHERE outcome IN ('offer', 'no offer') AND NOT simulated
+                AND (rated_on IS NULL OR outcome_on IS NULL OR rated_on <= outcome_on) ORDER BY number
+        """
+        with self._file.open() as file:
+            return [(bool(offer), json.loads(ratings)) for offer, ratings in file.execute(counted)]
 
     def calibration(self, day: date | None = None) -> tuple[Floats, Floats]:
         """Return outcomes, and what was estimated before they were known.

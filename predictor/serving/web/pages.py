@@ -8,11 +8,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from predictor.journal.entry import ROLE
+from predictor.journal.people import person_id
 from predictor.model.offer_model import OfferModel
+from predictor.model.wording import of_100
 from predictor.serving.api.answers import Refusal, json_response
 from predictor.serving.security import csrf_token
 from predictor.serving.web import views
 from predictor.serving.web.forms import Form, Rated, percent, text
+from predictor.serving.web.journal_form import keep_fields, typed_fields
 from predictor.serving.web.record import accuracy_by_role
 
 pages = APIRouter(include_in_schema=False)
@@ -36,6 +39,8 @@ def page(
         "percent": percent,
         "words": views.percent_words,
         "signed": views.signed,
+        "share": of_100,
+        "person_id": person_id,
     }
     return state.templates.TemplateResponse(  # type: ignore[no-any-return]
         request, template, {**shared, **context}, status_code=status, headers=headers
@@ -55,13 +60,13 @@ def wants_page(request: Request) -> bool:
 @pages.get("/")
 def rate(request: Request) -> Response:
     """Show the empty rating form, with the base rate as the estimate."""
-    return _rate(request, Rated())
+    return rate_page(request, Rated())
 
 
 @pages.post("/")
 def rate_again(request: Request, form: Form) -> Response:
     """Estimate without JavaScript: the whole page, with the ratings kept."""
-    return _rate(request, Rated.read(form, request.app.state.models()), form)
+    return rate_page(request, Rated.read(form, request.app.state.models()), form)
 
 
 @pages.post("/estimate")
@@ -82,12 +87,15 @@ def download(request: Request, form: Form) -> Response:
     )
 
 
-def _rate(request: Request, rated: Rated, form: Any = None) -> Response:
+def rate_page(
+    request: Request, rated: Rated, form: Any = None, *, problems: Mapping[str, str] | None = None, status: int = 200
+) -> Response:
+    """Show the rating form with all that was filled in, and what is wrong with that, by field."""
     model: OfferModel = request.app.state.models()
-    typed = {name: text(form, name) for name in ("title", "note", "held_on")} if form else {}
     roles = {item.name: item.levels for item in model.catalogue.inputs}.get(ROLE, ())
     accuracy = accuracy_by_role(request.app.state.settings.models / model.name, model.fingerprint, roles)
-    return page(request, "rate.html", model=model, typed=typed, accuracy=accuracy, **_seen(model, rated))
+    keep = keep_fields(request, typed_fields(form) if form else None, problems)
+    return page(request, "rate.html", status, model=model, keep=keep, accuracy=accuracy, **_seen(model, rated))
 
 
 def _seen(model: OfferModel, rated: Rated) -> dict[str, Any]:
