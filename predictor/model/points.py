@@ -8,8 +8,9 @@ by the same mean slope, so a reason of c log-odds is worth
     slope = (sigma(L) - sigma(L0)) / d = sinh(d / 2) / (d / 2) / (4 cosh(L / 2) cosh(L0 / 2))
 
 These are the Aumann-Shapley values of the reasons along that way (Aumann and Shapley, Values of Non-Atomic Games,
-1974). They add up exactly, keep sign and order of the log-odds, and do not depend on the order of the reasons. Where reasons
-cancel and d is 0, the slope is that of the curve itself, p (1 - p): the formula on the right needs no case for it.
+1974). They add up exactly, keep sign and order of the log-odds, and do not depend on the order of the reasons. Where
+reasons cancel and d is 0, the slope is that of the curve itself, p (1 - p): the formula on the right needs no case
+for it.
 
 Beside the signals there is one more reason, the start: an interview with average ratings does not lie exactly at the
 base rate, since a mean of probabilities is not the probability at the mean.

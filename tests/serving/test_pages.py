@@ -19,11 +19,14 @@ import pytest
 from conftest import ROOT
 from starlette.testclient import TestClient
 
-from predictor import Catalogue, OfferModel, TrainingResult
+from predictor import Catalogue, OfferModel, Prediction, TrainingResult
 from predictor.journal.entry import Estimate
 from predictor.journal.store import Journal
 from predictor.model.changes import what_would_change
+from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import PUBLISHED as PUBLISHED_FILE
+from predictor.model.points import points_of
+from predictor.model.wording import headline
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.serving.web.history_pages import bins
@@ -102,26 +105,55 @@ def whole(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def test_ratings_change_the_estimate_and_its_reasons_at_once(open_page: Open) -> None:
+def rate_eight(page: Page) -> None:
+    """Answer the first questions by one tap each."""
+    for number, signal in enumerate(first_questions(PUBLISHED)):
+        rate(page, signal, 1 + number % 5)
+
+
+def see(page: Page) -> None:
+    """Ask for the answer, and wait for it."""
+    page.locator("#submit").click()
+    page.locator(".headline").wait_for()
+
+
+def headline_of(answer: Prediction) -> str:
+    interval = answer.interval
+    return headline(
+        answer.offer_probability, interval.low, interval.high, simulated=1, rated=24 - len(answer.not_rated)
+    )
+
+
+def test_the_answer_comes_after_a_guess_and_then_follows_the_ratings(open_page: Open) -> None:
     page = open_page()
-    assert page.locator('.signal:not(.input) input[value=""]:checked').count() == len(PUBLISHED.signals)
-    assert page.locator(".big strong").inner_text() == whole(PUBLISHED.base_rate)
+    assert not page.locator("input[name^='rating.']:checked").count()
+    assert not page.locator("#answer").is_visible()
     page.locator('label:has([value="interviewer"])').click()
     rate(page, "interviewer_highlights_fit", 5)
+    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    page.locator('#guess label:has([value="45"])').click()
+    see(page)
+    ratings: dict[str, Any] = {"rater_role": "interviewer", "interviewer_highlights_fit": 5}
+    assert page.locator(".headline").inner_text() == headline_of(PUBLISHED.predict(ratings))
+    assert "Your guess before: 45 of 100." in page.locator(".guess").last.inner_text()
+    assert page.locator("#guess").is_disabled()  # frozen
+    page.locator("#more > summary").click()
     rate(page, "candidate_enthusiasm", 1)
-    answer = PUBLISHED.predict(
-        {"rater_role": "interviewer", "interviewer_highlights_fit": 5, "candidate_enthusiasm": 1}
-    )
-    page.locator(".big strong", has_text=whole(answer.offer_probability)).wait_for()
-    assert f"Estimate {whole(answer.offer_probability)}" in page.locator("#spoken").text_content()
-    added = {part.signal: part.log_odds for part in answer.contributions}
+    answer = PUBLISHED.predict({**ratings, "candidate_enthusiasm": 1})
+    page.locator(".headline", has_text=headline_of(answer)).wait_for()
+    assert page.locator("#spoken").text_content().startswith("Estimate")
+    assert page.locator('[name="guess"][type="hidden"]').input_value() == "45"
+    points = points_of(answer.to_dict())
+    place = [part.signal for part in answer.contributions].index("interviewer_highlights_fit")
     shown = page.locator(".bars li", has_text="Interviewer points out fit").inner_text()
-    assert f"{added['interviewer_highlights_fit']:+.2f}" in shown
+    assert f"{points.whole_parts[place]:+d}" in shown
     assert page.get_by_text("SIMULATED").first.is_visible()
+    page.locator("#goes-with summary").click()
+    page.locator("#settings summary").click()
     page.select_option("#line", "90")
     page.get_by_text(what_would_change(PUBLISHED, answer, line=0.9).sentence).wait_for()
     page.fill("#base_rate", "10")
-    page.locator(".big strong", has_not_text=whole(answer.offer_probability)).wait_for()
+    page.get_by_text("Without any rating it is 10 of 100, your own base rate.").wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as JSON").click()
     saved = json.loads(download.value.path().read_text())
@@ -135,7 +167,10 @@ def _rated(answer: dict[str, Any]) -> dict[str, Any]:
 
 def test_an_interview_is_kept_and_frozen_by_its_outcome(open_page: Open, journal: Journal) -> None:
     page = open_page()
+    page.locator("#more > summary").click()
+    page.locator("#more details", has_text="Alignment").locator("summary").click()
     rate(page, "goals_discussed", 4)
+    see(page)
     page.fill("#title", TITLE)
     page.fill("#note", "</textarea><b>note</b>")
     page.fill("#held_on", "2026-05-31")
@@ -225,14 +260,18 @@ def test_a_form_of_another_page_is_refused(open_page: Open, journal: Journal) ->
 def test_without_javascript(open_page: Open, journal: Journal) -> None:
     page = open_page(java_script_enabled=False)
     rate(page, "interviewer_highlights_fit", 5)
-    page.fill("#title", "Kept while the estimate changes")
+    page.locator('.signal:has([name="rating.mutual_rapport"]) label:has([value="did not come up"])').click()
     page.locator("#submit").click()
     expected = PUBLISHED.predict({"interviewer_highlights_fit": 5})
-    assert page.locator(".big strong").inner_text() == whole(expected.offer_probability)
+    assert page.locator(".headline").inner_text() == headline_of(expected)
+    assert "1 of 24 rated, 1 did not come up." in page.locator(".guess").inner_text()
     assert page.locator('[name="rating.interviewer_highlights_fit"][value="5.0"]').is_checked()
-    assert page.locator("#title").input_value() == "Kept while the estimate changes"
-    page.locator("#base_rate").press("Enter")  # estimates, and does not keep
-    assert page.locator(".big strong").inner_text() == whole(expected.offer_probability)
+    assert page.locator('[name="rating.mutual_rapport"][value="did not come up"]').is_checked()
+    page.fill("#title", "Kept while the answer changes")
+    page.locator("#settings summary").click()
+    page.locator("#base_rate").press("Enter")  # answers, and does not keep
+    assert page.locator(".headline").inner_text() == headline_of(expected)
+    assert page.locator("#title").input_value() == "Kept while the answer changes"
     page.get_by_role("button", name="Keep in journal").click()
     assert page.get_by_text("Kept.").is_visible()
     page.get_by_role("link", name="Delete").click()
@@ -246,20 +285,25 @@ def test_by_keyboard_alone(open_page: Open) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate(f"{focused}.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
-    first = f"rating.{PUBLISHED.signals[0]}"
+    asked = [f"rating.{name}" for name in first_questions(PUBLISHED)]
     for _ in range(12):
         page.keyboard.press("Tab")
-        if page.evaluate(f"{focused}.name") == first:
+        if page.evaluate(f"{focused}.name") == asked[0]:
             break
-    assert page.evaluate(f"{focused}.name") == first
+    assert page.evaluate(f"{focused}.name") == asked[0]
     outline = f"getComputedStyle({focused}.nextElementSibling).outlineStyle"
     assert page.evaluate(outline) == "solid"  # where the focus is can be seen
-    for _ in range(5):
+    page.keyboard.press("Space")
+    for _ in range(4):
         page.keyboard.press("ArrowRight")
-    expected = PUBLISHED.predict({PUBLISHED.signals[0]: 5})
-    page.locator(".big strong", has_text=whole(expected.offer_probability)).wait_for()
     page.keyboard.press("Tab")  # one stop a signal
-    assert page.evaluate(f"{focused}.name") == f"rating.{PUBLISHED.signals[1]}"
+    assert page.evaluate(f"{focused}.name") == asked[1]
+    while page.evaluate(f"{focused}.id") != "submit":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expected = PUBLISHED.predict({asked[0].removeprefix("rating."): 5})
+    page.locator(".headline", has_text=headline_of(expected)).wait_for()
+    assert page.evaluate(f"{focused}.id") == "answer-title"  # so that it is read
 
 
 def test_accuracy_by_role_is_that_of_the_very_model(kept: Path, result: TrainingResult) -> None:
@@ -355,6 +399,12 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
         page.goto(path)
         if page.locator("#ratings summary").count():
             page.locator("#ratings summary").click()
+        if path == "/":
+            rate_eight(page)
+            see(page)
+            for details in page.locator("details:not([open]) > summary").all():
+                if details.is_visible():
+                    details.click()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
             "rgb(246, 245, 241)" if scheme == "light" else "rgb(20, 23, 27)"
@@ -388,10 +438,15 @@ def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Pat
     assert (served["name"], served["fingerprint"]) == (folder.name, trained.fingerprint)
     page.goto("/")
     assert "In part SIMULATED" in page.locator(".strip").inner_text()
+    for summary in page.locator("#more > summary, #settings > summary").all():
+        summary.click()
+    page.locator("#more details", has_text="Alignment").locator("summary").click()
     rate(page, "goals_discussed", 5)
     expected = trained.predict({"goals_discussed": 5}, base_rate=0.1)
     page.fill("#base_rate", "10")
-    page.locator(".big strong", has_text=whole(expected.offer_probability)).wait_for()
+    see(page)
+    page.get_by_text("10 of 100, your own base rate").wait_for()
+    assert "simulated" not in page.locator(".headline").inner_text()
     page.fill("#title", "Kept at another base rate")
     page.get_by_role("button", name="Keep in journal").click()
     told = page.locator("section", has_text="What was estimated").inner_text().replace("\xa0", " ")

@@ -79,7 +79,7 @@ def freeze(model: OfferModel, rated: Rated, by_role: Mapping[str, Figure] | None
         guess=rated.guess,
         not_come_up=rated.not_come_up,
         own_base_rate=rated.base_rate is not None,
-        remaining=left and {"low": left.low, "high": left.high, "signals": [*left.explained][:NARROWING]},
+        remaining={"low": left.low, "high": left.high, "signals": [*left.explained][:NARROWING]} if left else None,
         quality=_quality(model, rated, len(model.signals) - len(prediction.not_rated), by_role or {}),
         scores=model.trained_on.get("scores", {}),
     )
@@ -207,10 +207,10 @@ def _dots(p: float, low: float, high: float, base: float) -> dict[str, Any]:
     if is_wide(low, high):
         sure, most = round(100 * low), round(100 * high)
         kinds = ["both"] * sure + ["maybe"] * (most - sure) + ["none"] * (100 - most)
-        key = [("both", f"the lowest it could be, {of_100(low)}"), ("maybe", f"up to the highest, {of_100(high)}")]
+        key = [("both", f"low end, {of_100(low)}"), ("maybe", f"up to the high end, {of_100(high)}")]
         if whole_base:
             kinds[whole_base - 1] += " base"
-            key.append(("base", f"the base rate, {of_100(base)}"))
+            key.append(("base", f"base rate, {of_100(base)}"))
         alt = (
             f"A hundred dots: {of_100(low)} are filled, up to {of_100(high)} half filled. "
             f"The base rate is {of_100(base)}."
