@@ -107,8 +107,8 @@ def whole(share: float) -> str:
 
 def rate_eight(page: Page) -> None:
     """Answer the first questions by one tap each."""
-    for number, signal in enumerate(first_questions(PUBLISHED)):
-        rate(page, signal, 1 + number % 5)
+    for number, name in enumerate(first_questions(PUBLISHED)):
+        rate(page, name, 1 + number % 5)
 
 
 def see(page: Page) -> None:
