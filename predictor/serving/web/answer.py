@@ -85,7 +85,9 @@ def freeze(model: OfferModel, rated: Rated, by_role: Mapping[str, Figure] | None
     )
 
 
-def kept_answer(request: Request, form: FormData, model: OfferModel) -> tuple[Rated, dict[str, Any]]:
+def kept_answer(
+    request: Request, form: FormData, model: OfferModel, by_role: Mapping[str, Figure] | None = None
+) -> tuple[Rated, dict[str, Any]]:
     """Return what a form rates, and the answer that was seen with it.
 
     The page hands the answer out sealed, in the field `answer`. It is taken if it comes back as it was and is of the
@@ -104,7 +106,7 @@ def kept_answer(request: Request, form: FormData, model: OfferModel) -> tuple[Ra
         base_rate = prediction["base_rate"] if seen["own_base_rate"] else None
         if parts == {**rated.inputs, **rated.ratings} and base_rate == rated.base_rate:
             return rated, seen
-    return rated, freeze(model, rated)
+    return rated, freeze(model, rated, by_role)
 
 
 def answer_view(kept: Mapping[str, Any], *, marked: bool = True, id: str = "answer") -> dict[str, Any]:  # noqa: A002 - HTML's own word for it

@@ -22,7 +22,7 @@ from predictor.serving.api.answers import Refusal, json_response
 from predictor.serving.security import csrf_token, seal
 from predictor.serving.settings import Settings
 from predictor.serving.web import views
-from predictor.serving.web.answer import answer_view, freeze
+from predictor.serving.web.answer import answer_view, kept_answer
 from predictor.serving.web.forms import Form, Rated, percent
 from predictor.serving.web.journal_form import keep_fields, typed_fields
 from predictor.serving.web.record import accuracy_by_role
@@ -85,10 +85,8 @@ def rate_again(request: Request, form: Form) -> Response:
 def estimate(request: Request, form: Form) -> Response:
     """Answer with JavaScript: the part of the page that changes."""
     model: OfferModel = request.app.state.models()
-    rated = Rated.read(form, model)
-    return page(
-        request, "estimate.html", headers=_remember(request, rated), model=model, **_seen(request, model, rated)
-    )
+    seen = _seen(request, model, form)
+    return page(request, "estimate.html", headers=_remember(request, seen["rated"]), model=model, **seen)
 
 
 @pages.post("/estimate.json")
@@ -127,20 +125,20 @@ def rate_page(
     first = _first(model)
     beside = f", {len(rated.not_come_up)} did not come up" if rated.not_come_up else ""
     return page(
-        request, "rate.html", status, _remember(request, rated) if form else None, model=model, rated=rated,
-        first=first, more_rated=not set(first) >= {*rated.ratings, *rated.not_come_up}, seen=form is not None,
+        request, "rate.html", status, _remember(request, rated) if form else None, model=model, first=first,
+        more_rated=not set(first) >= {*rated.ratings, *rated.not_come_up}, seen=form is not None,
         keep=keep_fields(request, typed_fields(form) if form else None, problems),
         base_rate=model.base_rate if rated.base_rate is None else rated.base_rate,
         counted=f"{len(rated.ratings)} of {len(model.signals)} rated{beside}",
         page_file=any(getattr(route, "path", "") == "/rate.html" for route in request.app.routes),
-        **({} if form is None else _seen(request, model, rated)),
+        **({"rated": rated} if form is None else _seen(request, model, form)),
     )  # fmt: skip
 
 
-def _seen(request: Request, model: OfferModel, rated: Rated) -> dict[str, Any]:
+def _seen(request: Request, model: OfferModel, form: FormData) -> dict[str, Any]:
     """Return what stands on the page once the answer does, with the answer sealed for whoever keeps it."""
     by_role = accuracy_by_role(request.app.state.settings.models / model.name, model.fingerprint, _roles(model))
-    frozen = freeze(model, rated, by_role)
+    rated, frozen = kept_answer(request, form, model, by_role)
     sealed = json.dumps(frozen, separators=(",", ":"))
     own = any(signal.side == CANDIDATE and signal.name in rated.ratings for signal in model.catalogue.signals)
     answer = model.predict(rated.record, base_rate=rated.base_rate)
