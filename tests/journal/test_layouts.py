@@ -106,8 +106,14 @@ def test_an_export_of_before_is_imported(tmp_path: Path) -> None:
     assert journal.entries() == [known]
     record = {**{name: cell or None for name, cell in row.items() if name not in (GOALS, "title")}, "id": new_id()}
     record = {name: cell for name, cell in record.items() if not name.startswith("estimate_")}
-    record |= {"title": "=1", "frozen": False, "simulated": False, "ratings": {GOALS: 4}, "estimate": ESTIMATES[3], "rated_at": None}
+    record |= {
+        "title": "=1",
+        "frozen": False,
+        "simulated": False,
+        "ratings": {GOALS: 4},
+        "estimate": ESTIMATES[3],
+        "rated_at": None,
+    }
     assert journal.import_json(json.dumps([record]).encode()) == 1
     entry = journal.get(record["id"])
     assert (entry.who, entry.rated_on, entry.estimate, entry.title) == ("AB", None, Estimate(**ESTIMATES[3]), "=1")
-

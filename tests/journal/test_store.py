@@ -45,16 +45,27 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 def test_the_outcome_freezes_the_rating_for_good(journal: Journal, clock: Callable[[int], None]) -> None:
-    entry = journal.add("Acme", {GOALS: 3, RAPPORT: None}, rater_role="candidate", guess=60, estimate=SAID, answer=ANSWER)
+    entry = journal.add(
+        "Acme", {GOALS: 3, RAPPORT: None}, rater_role="candidate", guess=60, estimate=SAID, answer=ANSWER
+    )
     assert entry.ratings == {GOALS: 3}
     clock(1)
     entry = journal.edit(entry.id, ratings={GOALS: 4})
-    assert (entry.rated_on, entry.estimate, entry.answer) == (date(2026, 5, 2), None, None)  # they were of other ratings
+    assert (entry.rated_on, entry.estimate, entry.answer) == (
+        date(2026, 5, 2),
+        None,
+        None,
+    )  # they were of other ratings
     entry = journal.edit(entry.id, estimate=SAID, answer=ANSWER)
     clock(2)
     assert journal.edit(entry.id, title="Acme, first round", ratings={GOALS: 4}).rated_on == entry.rated_on
     entry = journal.set_outcome(entry.id, "offer", at=date(2026, 5, 3))
-    for change in ({"ratings": {GOALS: 5}}, {"rater_role": "observer"}, {"not_come_up": [RAPPORT]}, {"estimate": replace(SAID, probability=0.6)}):
+    for change in (
+        {"ratings": {GOALS: 5}},
+        {"rater_role": "observer"},
+        {"not_come_up": [RAPPORT]},
+        {"estimate": replace(SAID, probability=0.6)},
+    ):
         with pytest.raises(FrozenError, match=r"known since 2026-05-03.*hindsight"):
             journal.edit(entry.id, title="lost", **change)  # type: ignore[arg-type]
     assert journal.get(entry.id) == entry
@@ -202,7 +213,9 @@ def test_a_query_narrows_and_sorts(journal: Journal, clock: Callable[[int], None
 def test_people_come_by_what_is_due_and_never_by_likelihood(journal: Journal, clock: Callable[[int], None]) -> None:
     for who, due, p in (("late", 9, 0.9), ("soon", 2, 0.1), ("none", None, 0.5), ("done", 1, 0.3), ("soon", 5, 0.99)):
         due_on = FIRST + timedelta(due) if due else None
-        entry = journal.add(who, {GOALS: 4}, who=who, due_on=due_on, estimate=replace(SAID, probability=p, low=0, high=1))
+        entry = journal.add(
+            who, {GOALS: 4}, who=who, due_on=due_on, estimate=replace(SAID, probability=p, low=0, high=1)
+        )
         if who == "done":
             journal.set_outcome(entry.id, "no offer")
     journal.edit(entry.id, try_next="Ask first.")

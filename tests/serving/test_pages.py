@@ -5,39 +5,31 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
-from conftest import ROOT
+from browsing import PUBLISHED, Open, headline_of, opened, rate, rate_eight, see, served
 from starlette.testclient import TestClient
 
-from predictor import Catalogue, OfferModel, Prediction, TrainingResult
+from predictor import Catalogue, OfferModel, TrainingResult
 from predictor.journal.entry import Estimate
 from predictor.journal.store import Journal
 from predictor.model.changes import what_would_change
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import PUBLISHED as PUBLISHED_FILE
 from predictor.model.points import points_of
-from predictor.model.wording import headline
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.serving.web.history_pages import bins
 from predictor.serving.web.record import accuracy_by_role
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, Page
 
-Open = Callable[..., "Page"]
 TITLE = "=1+1 <img src=x onerror=alert(1)>"  # a formula to a spreadsheet, and a script to a careless page
-PUBLISHED = OfferModel.published()
 
 
 @pytest.fixture(scope="module")
@@ -47,49 +39,12 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(work: Path) -> Iterator[str]:
-    """One server for all, with a journal and no champion yet."""
-    command = [sys.executable, "-m", "predictor", "serve", "--port", "0", "--journal", "my.journal"]
-    log = (work / "log").open("w")
-    process = subprocess.Popen(
-        command, cwd=work, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE, stderr=log
-    )
-    try:
-        assert process.stdout
-        found = re.search(r"http://127\.0\.0\.1:\d+", said := process.stdout.readline())
-        assert found, said + (work / "log").read_text()
-        yield found.group()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.communicate()
-        log.close()
-    lines = [json.loads(line) for line in (work / "log").read_text().splitlines()]
-    assert not [line for line in lines if line["level"] == "error"]
+    yield from served(work)
 
 
 @pytest.fixture
 def open_page(browser: Browser, address: str) -> Iterator[Open]:
-    """Open a page of the server; at the end nothing has gone wrong in it, and nobody else was asked for anything."""
-    contexts: list[BrowserContext] = []
-    wrong: list[str] = []
-    asked: set[str] = set()
-
-    def opened(path: str = "/", **options: Any) -> Page:
-        contexts.append(context := browser.new_context(base_url=address, **options))
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-        page.goto(path)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not wrong
-    assert asked == {urlsplit(address).netloc}
+    yield from opened(browser, address)
 
 
 @pytest.fixture(scope="module")
@@ -97,31 +52,8 @@ def journal(work: Path, address: str) -> Journal:
     return Journal(work / "my.journal")
 
 
-def rate(page: Page, signal: str, rating: int) -> None:
-    page.locator(f'label:has([name="rating.{signal}"][value="{rating}.0"])').click()
-
-
 def whole(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def rate_eight(page: Page) -> None:
-    """Answer the first questions by one tap each."""
-    for number, name in enumerate(first_questions(PUBLISHED)):
-        rate(page, name, 1 + number % 5)
-
-
-def see(page: Page) -> None:
-    """Ask for the answer, and wait for it."""
-    page.locator("#submit").click()
-    page.locator(".headline").wait_for()
-
-
-def headline_of(answer: Prediction) -> str:
-    interval = answer.interval
-    return headline(
-        answer.offer_probability, interval.low, interval.high, simulated=1, rated=24 - len(answer.not_rated)
-    )
 
 
 def test_the_answer_comes_after_a_guess_and_then_follows_the_ratings(open_page: Open) -> None:
