@@ -23,6 +23,7 @@ from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
 
 FIRST = 8  # questions of a first answer
+NEGLIGIBLE = 1e-12  # variance of log-odds
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def remaining(model: OfferModel, ratings: Mapping[str, Any], *, base_rate: float
     Returns
     -------
     Remaining or None
-        None where nothing or everything is rated, and for models of formats 1 and 2, which do not know.
+        None where nothing or everything is rated or the rest counts nothing, and for models of formats 1 and 2, which do
+        not know.
 
     Raises
     ------
@@ -122,10 +124,12 @@ def remaining(model: OfferModel, ratings: Mapping[str, Any], *, base_rate: float
     covariance = factors.loadings @ estimate.covariance[0] @ factors.loadings.T + np.diag(factors.unique)
     slopes, rest = np.where(unrated, at.slopes, 0.0), np.where(unrated, at.rest, 0.0)
     variance = float(slopes @ covariance @ slopes + rest.sum())
+    if variance < NEGLIGIBLE:  # the rest counts nothing for this rater
+        return None
     # The answer is drawn towards zero for this variance; with everything rated it would not be.
     middle = model.predict(ratings, base_rate=base_rate).log_odds / float(tables.kappa(values, estimate)[0])
     half = QUANTILE * math.sqrt(variance)
-    gain = _gain(covariance, slopes, rest) / (variance or 1.0)
+    gain = _gain(covariance, slopes, rest) / variance
     order = sorted(np.flatnonzero(unrated).tolist(), key=lambda place: -gain[place])
     explained = {model.signals[place]: min(1.0, float(gain[place])) for place in order}
     return Remaining(one_probability(middle - half), one_probability(middle + half), explained)

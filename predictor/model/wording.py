@@ -26,7 +26,7 @@ TEXTS: Mapping[str, str] = {
     "no_guess": "You made no guess before.",
     "same": "{count} of your {total} ratings are {rating}.",
     "remaining": "Were the other {count} rated too, it would mostly come out from {low} to {high} of 100.",
-    "start": "An interview with average ratings",
+    "start": "Start: average ratings",
     "quality": (
         "{subject}: of two interviews that it had not seen, one with an offer and one without, it put the right one "
         "first in {value} of 100 cases ({low} to {high}, n = {n}). A coin would in 50."

@@ -13,6 +13,7 @@ from browsing import PUBLISHED, Open, eight, headline_of, opened, rate, rate_eig
 from predictor.journal.store import Journal
 from predictor.model.first_questions import first_questions
 from predictor.model.points import points_of
+from predictor.serving.web.views import signed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -137,7 +138,7 @@ def test_the_answer_adds_up_as_it_is_shown(open_page: Open) -> None:
     assert "log-odds" not in text
     assert "roc auc" not in text
     page.locator("#answer-technical summary").click()
-    assert f"{answer.log_odds:+.3f}" in page.locator("#answer-technical").inner_text()
+    assert signed(answer.log_odds, 3) in page.locator("#answer-technical").inner_text()
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     assert page.locator(".strip").evaluate("e => e.getBoundingClientRect().top") == 0  # SIMULATED is still in view
 

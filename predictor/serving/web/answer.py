@@ -153,6 +153,8 @@ def answer_view(kept: Mapping[str, Any], *, marked: bool = True, id: str = "answ
         "mark": kept["mark"] if marked else "",
         "technical": {
             "prediction": prediction,
+            "total": signed(prediction["log_odds"], 3),
+            "baseline": signed(prediction["baseline"], 3),
             "rows": _log_odds(prediction, labels),
             "scores": {name: kept["scores"][name] for name in ("roc_auc", "brier") if name in kept["scores"]},
         },

@@ -189,7 +189,8 @@ let at = 0;
 function go(number) {
   at = number;
   steps.forEach((step, place) => step.classList.toggle("current", place === number));
-  byId("where").textContent = `${number + 1} of ${steps.length}`;
+  const role = rateForm.querySelector("[name='input.rater_role']:checked")?.value;
+  byId("where").textContent = `${role && number ? `as ${role}, ` : ""}${number + 1} of ${steps.length}`;
   byId("back").disabled = number === 0;
   byId("next").disabled = number === steps.length - 1;
 }
