@@ -68,9 +68,17 @@ def change(request: Request, id: str, form: Form, journal: Kept) -> Response:  #
         now = dict(rated.ratings), rated.role, rated.not_come_up
         if now != (dict(entry.ratings), entry.rater_role, entry.not_come_up):
             base_rate = entry.estimate.base_rate if entry.estimate else None
-            answer = freeze(model, Rated(rated.ratings, rated.inputs, base_rate, not_come_up=rated.not_come_up, guess=entry.guess))
+            answer = freeze(
+                model, Rated(rated.ratings, rated.inputs, base_rate, not_come_up=rated.not_come_up, guess=entry.guess)
+            )
             estimate = Estimate.of_answer(answer, base_rate)
-            rerated = {"ratings": now[0], "rater_role": now[1], "not_come_up": now[2], "estimate": estimate, "answer": answer}
+            rerated = {
+                "ratings": now[0],
+                "rater_role": now[1],
+                "not_come_up": now[2],
+                "estimate": estimate,
+                "answer": answer,
+            }
     journal.edit(id, day=browser_day(form), **rerated, **changes)
     return to(f"/journal/{id}?said=changed")
 
@@ -162,7 +170,9 @@ def beside(one: Entry, two: Entry, catalogue: Catalogue) -> list[tuple[str, list
     names = labels(catalogue)
     family = {signal.name: catalogue.families[signal.family] for signal in catalogue.signals}
     rows: dict[str, list[tuple[str, str, str]]] = {}
-    for name in dict.fromkeys([*(n for n in catalogue.names if n in one.ratings or n in two.ratings), *one.ratings, *two.ratings]):
+    for name in dict.fromkeys(
+        [*(n for n in catalogue.names if n in one.ratings or n in two.ratings), *one.ratings, *two.ratings]
+    ):
         row = (names.get(name, name), *(_shown(entry, name) for entry in (one, two)))
         rows.setdefault(family.get(name, "Not asked for any more"), []).append(row)  # type: ignore[arg-type]  # three
     return list(rows.items())
@@ -187,4 +197,3 @@ def differences(one: Entry, two: Entry) -> list[str]:
     if one.estimate and two.estimate and one.estimate.fingerprint != two.estimate.fingerprint:
         differ.append(f"the model that answered ({one.estimate.model}, {two.estimate.model})")
     return differ
-

@@ -84,7 +84,9 @@ def look(request: Request, form: Form, journal: Kept) -> Response:  # not async:
     """Show what files would add, or every problem by its row; nothing is kept yet."""
     uploads = [item for item in form.getlist("file") if isinstance(item, UploadFile) and item.filename]
     if not uploads:
-        return _page(request, 422, problems=[Problem("choose one file at least", column="Files")], source="Nothing chosen")
+        return _page(
+            request, 422, problems=[Problem("choose one file at least", column="Files")], source="Nothing chosen"
+        )
     with request.app.state.importing:  # one at a time, since each takes memory
         try:
             parsed = [_parsed(journal, upload) for upload in uploads[:MOST_FILES]]

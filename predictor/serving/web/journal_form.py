@@ -21,7 +21,14 @@ from predictor.serving.web.forms import Rated, day, text
 MOST_NAMES = 1_000  # that are offered; beyond them a person is typed
 _TEXTS = ("title", "who", "round", "note")
 _DAYS = {"date": "held_on", "due": "due_on"}  # as the form and the entry call them
-LABELS = {"title": "Title", "who": "Who", "date": "Date", "round": "Round", "due": "When will you hear?", "note": "Note"}
+LABELS = {
+    "title": "Title",
+    "who": "Who",
+    "date": "Date",
+    "round": "Round",
+    "due": "When will you hear?",
+    "note": "Note",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,13 @@ def keep_fields(
     elif sides:
         first = sides[0]
         held = first.held_on.isoformat() if first.held_on else ""
-        values |= {"interview": first.interview, "title": first.title, "who": first.who, "round": first.round, "date": held}
+        values |= {
+            "interview": first.interview,
+            "title": first.title,
+            "who": first.who,
+            "round": first.round,
+            "date": held,
+        }
     else:
         values["who"] = next((who for who in people if person_id(who) == asked.get("person")), "")
         values |= {name: asked.get(name, "")[: LONGEST[name]] for name in ("title", "round")}

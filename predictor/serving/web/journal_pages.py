@@ -38,7 +38,13 @@ NOTICES = {
     "deleted": "Deleted for good. Exports and copies that you made are still where you put them.",
     "forgotten": "Everything about this person is deleted for good. Exports and copies that you made are still where you put them.",
 }
-SORTS = {"newest": "Newest first", "oldest": "Oldest first", "due": "By what is due", "who": "By person", "title": "By title"}
+SORTS = {
+    "newest": "Newest first",
+    "oldest": "Oldest first",
+    "due": "By what is due",
+    "who": "By person",
+    "title": "By title",
+}
 
 
 @journal_pages.get("")
@@ -99,7 +105,11 @@ def notice(request: Request) -> str | None:
     asked = request.query_params
     if (added := asked.get("added", "")).isdecimal():
         here = asked.get("here", "")
-        also = f" {plural(int(here[:9]), 'interview')} of the file stood here already." if here.isdecimal() and int(here[:9]) else ""
+        also = (
+            f" {plural(int(here[:9]), 'interview')} of the file stood here already."
+            if here.isdecimal() and int(here[:9])
+            else ""
+        )
         return f"{plural(int(added[:9]), 'interview')} added.{also}"
     return NOTICES.get(asked.get("said", ""))
 

@@ -89,4 +89,3 @@ def forget(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
     """Delete all of a person's interviews for good."""
     journal.forget(journal.person(id))
     return to("/people?said=forgotten")
-
