@@ -68,7 +68,7 @@ def test_the_answer_comes_after_a_guess_and_then_follows_the_ratings(open_page: 
     ratings: dict[str, Any] = {"rater_role": "interviewer", "interviewer_highlights_fit": 5}
     assert page.locator(".headline").inner_text() == headline_of(PUBLISHED.predict(ratings))
     assert "Your guess before: 45 of 100." in page.locator(".guess").last.inner_text()
-    assert page.locator("#guess").is_disabled()  # frozen
+    assert page.locator("#guess input").first.is_disabled()  # frozen
     page.locator("#more > summary").click()
     rate(page, "candidate_enthusiasm", 1)
     answer = PUBLISHED.predict({**ratings, "candidate_enthusiasm": 1})

@@ -46,8 +46,10 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
     yield from opened(browser, address)
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_taps_and_words_to_an_answer_and_to_a_kept_interview(open_page: Open, work: Path, width: int) -> None:
+@pytest.mark.parametrize(("width", "role"), [(390, "candidate"), (1280, "candidate"), (390, "observer")])
+def test_taps_and_words_to_an_answer_and_to_a_kept_interview(
+    open_page: Open, work: Path, width: int, role: str
+) -> None:
     page, taps = open_page(viewport={"width": width, "height": 844}), 0
 
     def tap(selector: str) -> None:
@@ -58,7 +60,7 @@ def test_taps_and_words_to_an_answer_and_to_a_kept_interview(open_page: Open, wo
         page.evaluate(WORDS)
 
     page.evaluate(WORDS)
-    tap('label:has([value="candidate"])')
+    tap(f'label:has([value="{role}"])')
     if width > 640:  # all stands on one page, and is asked in other words from here on
         page.evaluate("seenTexts.clear()")
     for name, rating in eight().items():
@@ -66,9 +68,9 @@ def test_taps_and_words_to_an_answer_and_to_a_kept_interview(open_page: Open, wo
     tap('#guess label:has([value="45"])')
     words = page.evaluate(WORDS)
     tap("#submit")
-    answer = PUBLISHED.predict({"rater_role": "candidate", **eight()})
+    answer = PUBLISHED.predict({"rater_role": role, **eight()})
     page.locator(".headline", has_text=headline_of(answer)).wait_for()
-    print(f"{width} px: {taps} taps, {words} words to the first answer")
+    print(f"{width} px, {role}: {taps} taps, {words} words to the first answer")
     assert taps <= MOST_TAPS
     assert words <= MOST_WORDS
     tap('.top-line a[href="#keep"]')
@@ -80,24 +82,22 @@ def test_taps_and_words_to_an_answer_and_to_a_kept_interview(open_page: Open, wo
     assert taps <= MOST_TAPS_KEPT
     assert page.evaluate(DRAFT) is None  # it is in the journal now
     entry = Journal(work / "my.journal").entries()[0]
-    assert (entry.rater_role, entry.guess, dict(entry.ratings)) == ("candidate", 45, eight())
+    assert (entry.rater_role, entry.guess, dict(entry.ratings)) == (role, 45, eight())
     assert entry.answer
     assert entry.answer["prediction"]["offer_probability"] == answer.offer_probability
     page.goto("/")  # who rated is remembered, and the rest is not
-    assert page.locator('[value="candidate"]').is_checked()
+    assert page.locator(f'[value="{role}"]').is_checked()
     assert not page.locator("input[name^='rating.']:checked").count()
 
 
 def test_a_candidate_is_asked_in_the_first_person_also_without_javascript(open_page: Open) -> None:
     for scripts in (True, False):
         page = open_page(java_script_enabled=scripts, viewport={"width": 1280, "height": 844})
-        signal = next(signal for signal in PUBLISHED.catalogue.signals if signal.name == first_questions(PUBLISHED)[0])
-        legend = page.locator(f"#signal-{signal.name} legend")
-        assert legend.inner_text() == signal.question
+        signal = next(signal for signal in PUBLISHED.catalogue.signals if signal.name == "interviewer_energy")
+        legend, five = page.locator(f"#signal-{signal.name} legend"), page.locator(f"#means-{signal.name}-5")
+        assert (legend.inner_text(), five.inner_text()) == (signal.question, signal.anchors["5"])
         page.locator('label:has([value="candidate"])').click()
-        assert legend.inner_text() == signal.own.question
-        five = page.locator(f"#means-{signal.name}-5")
-        assert five.inner_text() == signal.own.anchors["5"]
+        assert (legend.inner_text(), five.inner_text()) == (signal.own.question, signal.own.anchors["5"])
         page.locator('label:has([value="observer"])').click()
         assert (legend.inner_text(), five.inner_text()) == (signal.question, signal.anchors["5"])
 
