@@ -13,11 +13,11 @@ from predictor.model.factors import Completion, FactorModel
 from predictor.model.prediction import QUANTILE
 from predictor.model.tables import Floats
 
-DECIMALS = 12  # of log-odds: some hundred of them are added up, so that an answer keeps nine
+DECIMALS = 11  # of log-odds: some hundred of them are added up, so that an answer keeps nine
 
 
 def compact(model: ModelData) -> dict[str, Any]:
-    """Return the tables of a model as plain data for `evaluator.js`, log-odds rounded to twelve decimals.
+    """Return the tables of a model as plain data for `evaluator.js`, log-odds rounded to eleven decimals.
 
     Parameters
     ----------

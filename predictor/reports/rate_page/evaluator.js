@@ -186,8 +186,8 @@ function evaluator(model) {
     });
   }
 
-  function kappaOf(values, { unrated, covariance }) {
-    const each = slopesAt(values), slopes = each.map(({ slope }, j) => (unrated[j] ? slope : 0));
+  function kappaOf(each, { unrated, covariance }) {
+    const slopes = each.map(({ slope }, j) => (unrated[j] ? slope : 0));
     const common = range(f.loadings[0].length).map((a) => sum(signals.map((j) => slopes[j] * f.loadings[j][a])));
     let variance = dot(common, times(covariance, common));
     for (const j of signals) if (unrated[j]) variance += slopes[j] ** 2 * f.unique[j] + each[j].rest;
@@ -237,14 +237,26 @@ function evaluator(model) {
       baseline -= ratio * byGaps[j];
     }
     baseline -= sum(implied);
-    const kappa = kappaOf(values, said), share = gapsOf(unrated), each = gapsAdded(share) / Math.max(share * p, 1);
+    const each = slopesAt(values), kappa = kappaOf(each, said), share = gapsOf(unrated), left = gapsAdded(share) / Math.max(share * p, 1);
     let reasons = {
       baseline: kappa * baseline + gapsStart,
-      own: own.map((x, t) => kappa * x + (t < p && unrated[t] ? each : 0)),
+      own: own.map((x, t) => kappa * x + (t < p && unrated[t] ? left : 0)),
       implied: implied.map((x) => kappa * x),
     };
     if (masked) reasons = withMasked(reasons, values);
-    return { ...reasons, deviation: kappa * deviation(raw, said) };
+    return { ...reasons, deviation: kappa * deviation(raw, said), kappa, each, said };
+  }
+
+  // What the signals that are not rated could still change: `remaining` in predictor/model/first_questions.py.
+  function remaining(logOdds, { kappa, each, said: { unrated, covariance } }) {
+    const slopes = each.map(({ slope }, j) => (unrated[j] ? slope : 0)), rest = each.map((line, j) => (unrated[j] ? line.rest : 0));
+    const common = times(covariance, range(f.loadings[0].length).map((a) => sum(signals.map((j) => slopes[j] * f.loadings[j][a]))));
+    const moved = f.loadings.map((row, j) => dot(row, common) + f.unique[j] * slopes[j]);
+    const own = f.loadings.map((row, j) => dot(row, times(covariance, row)) + f.unique[j]);
+    const variance = dot(slopes, moved) + sum(rest), half = model.quantile * Math.sqrt(variance), middle = logOdds / kappa;
+    const gain = moved.map((x, j) => (x * x / (own[j] > 0 ? own[j] : 1) + rest[j]) / (variance || 1));
+    const order = signals.filter((j) => unrated[j]).sort((a, b) => gain[b] - gain[a]);
+    return { low: probability(middle - half), high: probability(middle + half), explained: order.map((j) => [j, Math.min(1, gain[j])]) };
   }
 
   function whole(values, rated) {
@@ -258,12 +270,13 @@ function evaluator(model) {
     let parts = known && rated < p ? partial(values) : whole(values, rated);
     if (known && !rated) parts = { ...parts, baseline: logit(model.base_rate), own: zeros(terms.length), implied: zeros(terms.length) };
     const baseline = parts.baseline + logit(baseRate) - logit(model.base_rate), added = parts.own.map((x, t) => x + parts.implied[t]);
-    const logOdds = added.reduce((so_far, x) => so_far + x, baseline), half = model.quantile * parts.deviation;
+    const logOdds = added.reduce((soFar, x) => soFar + x, baseline), half = model.quantile * parts.deviation;
     return {
       rated, baseline, added, implied: parts.implied, logOdds, baseRate,
       probability: rated ? probability(logOdds) : baseRate,
       low: probability(logOdds - half),
       high: probability(logOdds + half),
+      left: parts.kappa && rated ? remaining(logOdds, parts) : null,
     };
   };
 }

@@ -1,0 +1,2 @@
+"""stub"""
+FORMAT, KIND = 1, "interview outcome predictor: answers"
