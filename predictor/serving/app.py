@@ -160,6 +160,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     app.include_router(api.root)
     app.include_router(pages)
     app.include_router(docs_pages)
+    app.include_router(export_pages)
     if settings.token:
         app.include_router(login_pages)
     if settings.journal:

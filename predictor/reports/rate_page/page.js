@@ -171,9 +171,9 @@ function reasonsOf(answer, ratings) {
   };
   const shown = seen.slice(0, page.shown).filter(({ count }) => count), smaller = seen.filter((row) => !shown.includes(row));
   const numbered = (entries) => entries.map((row) => ({ ...row, number: unit(row.count) }));
-  const between = points.start ? [{ label: words.start, number: unit(points.start) }] : [];
-  if (smaller.some(({ count }) => count)) between.push({ label: plural(smaller.length, "smaller reason"), number: unit(sum(smaller.map(({ count }) => count))) });
-  const all = list([{ label: "Base rate", number: `${points.base} of 100` }, ...numbered(shown), ...between, { label: "The answer", number: `${points.answer} of 100`, className: "total" }]);
+  const start = points.start ? [{ label: words.start, number: unit(points.start) }] : [], others = sum(smaller.map(({ count }) => count));
+  const rest = smaller.some(({ count }) => count) ? [{ label: plural(smaller.length, "smaller reason"), number: unit(others) }] : [];
+  const all = list([{ label: "Base rate", number: `${points.base} of 100` }, ...start, ...numbered(shown), ...rest, { label: "The answer", number: `${points.answer} of 100`, className: "total" }]);
   if (!smaller.length) return [all];
   const details = make("details", "", "smaller");
   details.append(make("summary", plural(smaller.length, "smaller reason")), list(numbered(smaller)));
@@ -280,7 +280,7 @@ function textOf(entry) {
   if (entry.answer) {
     add(entry.guess === null ? words.no_guess : say("guess", entry));
     for (const part of byId("answer-parts").querySelectorAll(":scope > p.plain")) add(part.textContent);
-    for (const item of byId("answer-parts").querySelectorAll(".reasons li")) add(`- ${[...item.children].map((child) => child.textContent).join(": ")}`);
+    for (const item of byId("answer-parts").querySelectorAll(":scope > .reasons li")) add(`- ${[...item.children].map((child) => child.textContent).join(": ")}`);
     lines.push("");
   }
   add(entry.note && `Note: ${entry.note}\n`);

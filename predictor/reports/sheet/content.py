@@ -1,0 +1,263 @@
+"""What stands on a sheet: the last interviews, the own signals and what is left to gain in them, and what was agreed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from predictor.evaluation.practice import SIDE, OwnSignal, Practice, practice
+from predictor.journal.entry import STILL_OPEN, Entry
+from predictor.journal.learning import ratings_of
+from predictor.model.offer_model import OfferModel
+from predictor.model.wording import mark_of_share, of_100
+from predictor.ratings.signals import NOT_APPLICABLE
+
+MOST_ROWS = 6  # interviews in view, the newest
+MOST_SIGNALS = 10
+MOST_RATINGS = 10  # of a signal, the newest
+MOST_LOOKED_AT = 3
+MOST_DUE, MOST_PEOPLE = 6, 36
+MOST_OPEN = 3
+LONGEST, LONGEST_WORDS = 44, 180  # letters of a title, and of a text
+
+
+@dataclass(frozen=True)
+class Row:
+    """One interview: everything as text, empty where it is not known."""
+
+    day: str
+    title: str
+    rater: str
+    rated: str
+    guess: str
+    estimate: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One own signal: its ratings by who rated, in the order of time, and what the model says of them."""
+
+    label: str
+    ratings: tuple[tuple[str, str], ...]
+    own: OwnSignal | None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A person's sheet.
+
+    Attributes
+    ----------
+    who, day
+        Whom it is about, and of which day it is.
+    mark
+        "SIMULATED", "in part SIMULATED" or nothing.
+    model
+        Which model its estimates are of.
+    n, rows
+        Interviews, and the newest of them.
+    estimated_now
+        Whether an estimate was made for the sheet, since the file has none.
+    due, more_due
+        What is still open, the first to be expected first, and how many more are.
+    lines
+        Own signals.
+    practice
+        What is left to gain.
+    said
+        What was written last when looking back: heading and text.
+    """
+
+    who: str
+    day: date
+    mark: str
+    model: str
+    n: int
+    rows: tuple[Row, ...]
+    estimated_now: bool
+    due: tuple[str, ...]
+    more_due: int
+    lines: tuple[Line, ...]
+    practice: Practice
+    said: tuple[tuple[str, str], ...]
+
+    @property
+    def looked_at(self) -> tuple[OwnSignal, ...]:
+        """The signals with most left to gain."""
+        return _looked_at(self.practice)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The sheet of all people together; see `Sheet`.
+
+    Attributes
+    ----------
+    outcomes
+        How many interviews have each outcome.
+    people
+        Name, interviews and next day: by what is due, never by likelihood.
+    more_people, more_due
+        How many more there are.
+    """
+
+    day: date
+    mark: str
+    model: str
+    n: int
+    n_people: int
+    outcomes: tuple[tuple[str, int], ...]
+    due: tuple[str, ...]
+    more_due: int
+    people: tuple[tuple[str, int, str], ...]
+    more_people: int
+    practice: Practice
+
+    @property
+    def looked_at(self) -> tuple[OwnSignal, ...]:
+        """The signals with most left to gain."""
+        return _looked_at(self.practice)
+
+
+def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -> Sheet:
+    """Put a person's sheet together; a coach's private note is never read.
+
+    Parameters
+    ----------
+    model
+        Compares ratings, and estimates interviews that have no estimate of their own.
+    who
+        The person.
+    entries
+        The person's interviews, in any order.
+    day
+        Of the sheet.
+    """
+    ordered = sorted(entries, key=_when)
+    shown = ordered[::-1][:MOST_ROWS]
+    said = next((entry for entry in ordered[::-1] if entry.went_well or entry.differently or entry.try_next), None)
+    texts = (("Went well", "went_well"), ("Would do differently", "differently"), ("One thing to try next", "try_next"))
+    return Sheet(
+        who,
+        day,
+        _mark(model, entries),
+        _model(model),
+        len(entries),
+        tuple(_row(model, entry) for entry in shown),
+        any(entry.estimate is None for entry in shown),
+        tuple(map(_due, _open(entries)[:MOST_OPEN])),
+        max(0, len(_open(entries)) - MOST_OPEN),
+        _lines(model, ordered, seen := _practice(model, entries)),
+        seen,
+        tuple((heading, _short(getattr(said, name) if said else "", LONGEST_WORDS)) for heading, name in texts),
+    )
+
+
+def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date) -> Cohort:
+    """Put the sheet of a cohort together; interviews that name nobody count, but stand under no name."""
+    people = dict[str, list[Entry]]()
+    for entry in entries:
+        if entry.who:
+            people.setdefault(entry.who, []).append(entry)
+    waiting = _open(entries)
+    next_due = {who: min((entry.due for entry in _open(some) if entry.due), default=None) for who, some in people.items()}
+    order = sorted(people, key=lambda who: (next_due[who] or date.max, who.casefold()))
+    counts = {entry.outcome: 0 for entry in entries}
+    for entry in entries:
+        counts[entry.outcome] += 1
+    return Cohort(
+        day,
+        _mark(model, entries),
+        _model(model),
+        len(entries),
+        len(people),
+        tuple(sorted(counts.items(), key=lambda item: -item[1])),
+        tuple(f"{_short(entry.who, 20) or 'nobody named'}: {_due(entry)}" for entry in waiting[:MOST_DUE]),
+        max(0, len(waiting) - MOST_DUE),
+        tuple(
+            (_short(who, 24), len(people[who]), str(next_due[who] or ""))
+            for who in order[:MOST_PEOPLE]
+        ),
+        max(0, len(order) - MOST_PEOPLE),
+        _practice(model, entries),
+    )
+
+
+def _practice(model: OfferModel, entries: Sequence[Entry]) -> Practice:
+    return practice(model, ratings_of(entries, model.catalogue, source="the journal", training=False))
+
+
+def _looked_at(seen: Practice) -> tuple[OwnSignal, ...]:
+    return tuple(own for own in seen.signals if round(own.gain) > 0)[:MOST_LOOKED_AT]
+
+
+def _when(entry: Entry) -> tuple[date, str]:
+    return entry.day or date.min, entry.id
+
+
+def _open(entries: Sequence[Entry]) -> list[Entry]:
+    waiting = [entry for entry in entries if entry.outcome == STILL_OPEN]
+    return sorted(waiting, key=lambda entry: (entry.due or date.max, entry.id))
+
+
+def _due(entry: Entry) -> str:
+    when = f"expected by {entry.due}" if entry.due else "no day"
+    return f"{_short(entry.title, LONGEST)}, {when}"
+
+
+def _row(model: OfferModel, entry: Entry) -> Row:
+    if (estimate := entry.estimate) is None:
+        answer = model.predict({**({"rater_role": entry.rater_role} if _has_role(model, entry) else {}), "ratings": dict(entry.ratings)})
+        p, low, high = answer.offer_probability, answer.interval.low, answer.interval.high
+    else:
+        p, low, high = estimate.probability, estimate.low, estimate.high
+    title = entry.title if not entry.round or entry.round in entry.title else f"{entry.title}, {entry.round}"
+    return Row(
+        entry.day.isoformat() if entry.day else "",
+        _short(title, LONGEST),
+        entry.rater_role,
+        f"{len(entry.ratings)} of {len(model.signals)}",
+        "" if entry.guess is None else str(entry.guess),
+        f"{of_100(p)} ({of_100(low)} to {of_100(high)}){'*' if estimate is None else ''}",
+        entry.outcome,
+    )
+
+
+def _has_role(model: OfferModel, entry: Entry) -> bool:
+    return bool(entry.rater_role) and any(item.name == "rater_role" for item in model.catalogue.inputs)
+
+
+def _lines(model: OfferModel, ordered: Sequence[Entry], seen: Practice) -> tuple[Line, ...]:
+    known = {own.signal: own for own in seen.signals}
+    place = {own.signal: number for number, own in enumerate(seen.signals)}
+    lines = []
+    for signal in model.catalogue.signals:
+        if signal.side != SIDE:
+            continue
+        by_rater = dict[str, list[str]]()  # raters are never mixed
+        for entry in ordered:
+            rating = entry.ratings.get(signal.name)
+            if rating is not None and rating != NOT_APPLICABLE:
+                by_rater.setdefault(entry.rater_role or "not said", []).append(f"{rating:g}")
+        ratings = tuple((rater, " ".join(values[-MOST_RATINGS:])) for rater, values in by_rater.items())
+        lines.append((place.get(signal.name, len(place)), Line(signal.label, ratings, known.get(signal.name))))
+    lines.sort(key=lambda item: item[0])
+    return tuple(line for _, line in lines)[:MOST_SIGNALS]
+
+
+def _mark(model: OfferModel, entries: Sequence[Entry]) -> str:
+    if any(entry.simulated for entry in entries):
+        return "SIMULATED"
+    return mark_of_share(1.0 if model.simulated else model.prior_share)
+
+
+def _model(model: OfferModel) -> str:
+    return f"{model.name}, n = {model.trained_on['n']:,} interviews, fingerprint {model.fingerprint}"
+
+
+def _short(text: str, longest: int) -> str:
+    """Cut a text where paper ends, and show that it was cut."""
+    text = " ".join(text.split())
+    return text if len(text) <= longest else f"{text[: longest - 2].rstrip()} …"
