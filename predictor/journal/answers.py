@@ -39,7 +39,8 @@ def is_answers(content: bytes) -> bool:
 
     Examples
     --------
-    >>> is_answers(b'{"format": 1, "kind": "interview outcome predictor: answers"}'), is_answers(b'{"goals_discussed": 4}')
+    >>> answers = b'{"format": 1, "kind": "interview outcome predictor: answers"}'
+    >>> is_answers(answers), is_answers(b'{"goals_discussed": 4}')
     (True, False)
     """
     if content.lstrip()[:1] != b"{" or KIND.encode() not in content:
@@ -118,7 +119,8 @@ def _answered(item: Mapping[str, Any], model: Any, data: Mapping[str, Any], cata
         raise ValueError("sentences are no text")
     if remaining is not None:
         low, high = _numbers(remaining["low"], remaining["high"])
-        remaining = {"low": low, "high": high, "signals": [_known(name, catalogue.names) for name in remaining["signals"]]}
+        signals = [_known(name, catalogue.names) for name in remaining["signals"]]
+        remaining = {"low": low, "high": high, "signals": signals}
     kept = frozen(
         _prediction(answer, model, data["ratings"], catalogue),
         catalogue,
@@ -164,7 +166,7 @@ def _prediction(
         "baseline": baseline,
         "contributions": contributions,
         "families": families,
-        "not_rated": [part["signal"] for part in contributions if part["signal"] in catalogue.names and part["rating"] is None],
+        "not_rated": [name for name in catalogue.names if name not in ratings],
         "notes": answer["notes"],
         "model": {name: model[name] for name in ("name", "fingerprint", "created_at", "trained_on")},
     }

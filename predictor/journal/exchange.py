@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictor.errors import Problem, RatingsError
+from predictor.journal.answers import is_answers, parse_answers
 from predictor.journal.cells import ESTIMATE, TYPED, cells_of, read_cells, safe, take_estimate
 from predictor.journal.entry import PRIVATE, ROLE, STILL_OPEN, Entry, faults, new_id
 from predictor.journal.ordinary import from_records, from_table
@@ -63,7 +64,9 @@ def parse_entries(
 
 
 def parse_json_entries(content: bytes, source: str, catalogue: Catalogue) -> tuple[list[Entry], list[Problem]]:
-    """Parse JSON, either an export or ordinary ratings, into entries and the problems found; see `parse_entries`."""
+    """Parse JSON, an export, answers of the exported page or ratings, to entries and problems; see `parse_entries`."""
+    if is_answers(content):
+        return parse_answers(content, source, catalogue)
     records, problems = parse_json(content, source)
     if not records or not all(isinstance(record, dict) and _is_export(record) for record in records):
         return from_records(records, problems, source, catalogue)
@@ -110,9 +113,7 @@ def _exported(
     header = [*shown]
     missing = set(COLUMNS) - _LATER - set(header)
     old = {new: name for name, new in _OLD.items()} if "rated_at" in shown.values() else {}
-    problems += [
-        Problem("is missing; export the journal anew", column=old.get(x, x)) for x in COLUMNS if x in missing
-    ]
+    problems += [Problem("is missing; export the journal anew", column=old.get(x, x)) for x in COLUMNS if x in missing]
     signals = [place for place, name in enumerate(header) if name not in COLUMNS or name == ROLE]
     read, found = _read(header, rows, shown)
     try:
@@ -145,9 +146,6 @@ def _read(
         data |= {name: bool(data[name]) for name in ("frozen", "simulated")}
         take_estimate(data, wrong)
         wrong = faults(data) | wrong
-        problems += [
-            Problem(why, number, shown[name], cells[name]) for name, why in wrong.items() if name in shown
-        ]
+        problems += [Problem(why, number, shown[name], cells[name]) for name, why in wrong.items() if name in shown]
         read.append(data)
     return read, problems
-

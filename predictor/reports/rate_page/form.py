@@ -25,7 +25,8 @@ def question(signal: Signal) -> str:
             for knot in knots
         ]
         answers += [
-            f'<label class="apart"><input type="radio" name="{escape(name)}" value="{value}"><span>{words}</span></label>'
+            f'<label class="apart"><input type="radio" name="{escape(name)}" value="{value}"><span>{words}</span>'
+            "</label>"
             for value, words in apart
         ]
         scale = f'<div class="scale">{"".join(answers)}</div>'
@@ -67,6 +68,8 @@ def by_family(catalogue: Catalogue, names: Iterable[str]) -> str:
     chosen = {*names}
     sections = []
     for key, label in catalogue.families.items():
-        if asked := [question(signal) for signal in catalogue.signals if signal.family == key and signal.name in chosen]:
-            sections.append("\n".join([f"<section><h2>{escape(label)}</h2>", *asked, "</section>"]))
+        asked = [signal for signal in catalogue.signals if signal.family == key and signal.name in chosen]
+        if asked:
+            parts = [f"<section><h2>{escape(label)}</h2>", *map(question, asked), "</section>"]
+            sections.append("\n".join(parts))
     return "\n".join(sections)

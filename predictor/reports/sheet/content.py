@@ -1,4 +1,4 @@
-"""What stands on a sheet: the last interviews, the own signals and what is left to gain in them, and what was agreed."""
+"""What stands on a sheet: the last interviews, the own signals, what is left to gain in them, and what was agreed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from predictor.evaluation.practice import SIDE, OwnSignal, Practice, practice
-from predictor.journal.entry import STILL_OPEN, Entry
+from predictor.journal.entry import ROLE, STILL_OPEN, Entry
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import mark_of_share, of_100
@@ -162,7 +162,7 @@ def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date) -> Cohort:
         if entry.who:
             people.setdefault(entry.who, []).append(entry)
     waiting = _open(entries)
-    next_due = {who: min((entry.due for entry in _open(some) if entry.due), default=None) for who, some in people.items()}
+    next_due = {who: next((entry.due for entry in _open(some)), None) for who, some in people.items()}
     order = sorted(people, key=lambda who: (next_due[who] or date.max, who.casefold()))
     counts = {entry.outcome: 0 for entry in entries}
     for entry in entries:
@@ -176,10 +176,7 @@ def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date) -> Cohort:
         tuple(sorted(counts.items(), key=lambda item: -item[1])),
         tuple(f"{_short(entry.who, 20) or 'nobody named'}: {_due(entry)}" for entry in waiting[:MOST_DUE]),
         max(0, len(waiting) - MOST_DUE),
-        tuple(
-            (_short(who, 24), len(people[who]), str(next_due[who] or ""))
-            for who in order[:MOST_PEOPLE]
-        ),
+        tuple((_short(who, 24), len(people[who]), str(next_due[who] or "")) for who in order[:MOST_PEOPLE]),
         max(0, len(order) - MOST_PEOPLE),
         _practice(model, entries),
     )
@@ -209,7 +206,8 @@ def _due(entry: Entry) -> str:
 
 def _row(model: OfferModel, entry: Entry) -> Row:
     if (estimate := entry.estimate) is None:
-        answer = model.predict({**({"rater_role": entry.rater_role} if _has_role(model, entry) else {}), "ratings": dict(entry.ratings)})
+        role = {ROLE: entry.rater_role} if _has_role(model, entry) else {}
+        answer = model.predict({**role, "ratings": dict(entry.ratings)})
         p, low, high = answer.offer_probability, answer.interval.low, answer.interval.high
     else:
         p, low, high = estimate.probability, estimate.low, estimate.high
@@ -226,7 +224,7 @@ def _row(model: OfferModel, entry: Entry) -> Row:
 
 
 def _has_role(model: OfferModel, entry: Entry) -> bool:
-    return bool(entry.rater_role) and any(item.name == "rater_role" for item in model.catalogue.inputs)
+    return bool(entry.rater_role) and any(item.name == ROLE for item in model.catalogue.inputs)
 
 
 def _lines(model: OfferModel, ordered: Sequence[Entry], seen: Practice) -> tuple[Line, ...]:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def person_html(model: OfferModel, who: str, entries: Sequence[Entry], *, day: date | None = None, link: str = "") -> str:
+def person_html(
+    model: OfferModel, who: str, entries: Sequence[Entry], *, day: date | None = None, link: str = ""
+) -> str:
     """Return a person's sheet.
 
     Parameters
