@@ -154,6 +154,9 @@ def _prediction(
         families[family] += added
         part = {"signal": name, "family": family, "side": side, "rating": rating, "log_odds": added, "implied": implied}
         contributions.append(part)
+    names = [part["signal"] for part in contributions]
+    if len({*names}) < len(names) or not {*ratings} <= {*names}:
+        raise ValueError("a part is there twice, or that of a rating is missing")
     if abs(baseline + sum(part["log_odds"] for part in contributions) - log_odds) > AGREES or not 0 < base_rate < 1:
         raise ValueError("the parts do not add up")
     if abs(one_probability(log_odds) - p) > AGREES:

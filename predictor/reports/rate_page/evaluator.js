@@ -254,6 +254,7 @@ function evaluator(model) {
     const moved = f.loadings.map((row, j) => dot(row, common) + f.unique[j] * slopes[j]);
     const own = f.loadings.map((row, j) => dot(row, times(covariance, row)) + f.unique[j]);
     const variance = dot(slopes, moved) + sum(rest), half = model.quantile * Math.sqrt(variance), middle = logOdds / kappa;
+    if (variance < STILL) return null; // nothing that is not rated counts, as with some of who rated
     const gain = moved.map((x, j) => (x * x / (own[j] > 0 ? own[j] : 1) + rest[j]) / (variance || 1));
     const order = signals.filter((j) => unrated[j]).sort((a, b) => gain[b] - gain[a]);
     return { low: probability(middle - half), high: probability(middle + half), explained: order.map((j) => [j, Math.min(1, gain[j])]) };

@@ -53,7 +53,7 @@ def rate_page(model: OfferModel) -> str:
         style=style,
         script=script,
         data=_data(model),
-        strip=f'<div class="strip" role="note"><strong>{mark}</strong>: {_mark_words(model)}</div>' if mark else "",
+        strip=f'<aside class="strip" aria-label="Mark"><strong>{mark}</strong>: {_mark_words(model)}</aside>' if mark else "",
         inputs="\n".join(map(context_input, catalogue.inputs)),
         first_title=f"{len(asked)} questions first" if rest else f"{len(asked)} questions",
         first="\n".join(map(question, asked)),

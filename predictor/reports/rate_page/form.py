@@ -46,7 +46,7 @@ def question(signal: Signal) -> str:
     return (
         f'<fieldset data-signal="{escape(signal.name)}"><legend><span class="label">{escape(signal.label)}</span> '
         f'<span class="question">{escape(signal.question)}</span></legend>\n{scale}\n'
-        f'{f"""<dl class="anchors">{anchors}</dl>""" if anchors else ""}</fieldset>'
+        f'{f"""<dl class="anchors" aria-hidden="true">{anchors}</dl>""" if anchors else ""}</fieldset>'
     )
 
 

@@ -401,6 +401,7 @@ addEventListener("storage", (event) => {
   byId("restored").hidden = false;
 });
 
+byId("no-script").hidden = true;
 for (const element of document.querySelectorAll(".run")) element.hidden = false;
 byId("guessing").hidden = false;
 restoreDraft();
