@@ -19,7 +19,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.wording import SAME_RATINGS, TEXTS, WIDE, kind_of, mark_of_share
 from predictor.ratings.signals import CANDIDATE, ContextInput, Signal
 from predictor.reports.rate_page.compact import compact
-from predictor.reports.rate_page.form import by_family, context_input, question
+from predictor.reports.rate_page.form import by_family, context_input, option
 from predictor.reports.rate_page.quality import quality
 
 GUESSES = range(0, 101, 5)
@@ -46,18 +46,20 @@ def rate_page(model: OfferModel) -> str:
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
-    asked = [signal for signal in catalogue.signals if signal.name in first]
     mark = mark_of_share(_simulated(model))
     return Template(_part("page.html")).substitute(
         policy=policy,
         style=style,
         script=script,
         data=_data(model),
-        strip=f'<aside class="strip" aria-label="Mark"><strong>{mark}</strong>: {_mark_words(model)}</aside>' if mark else "",
+        strip=f'<aside class="strip" aria-label="Mark"><strong>{mark}</strong>: {_mark_words(model)}</aside>'
+        if mark
+        else "",
         inputs="\n".join(map(context_input, catalogue.inputs)),
-        first_title=f"{len(asked)} questions first" if rest else f"{len(asked)} questions",
-        first="\n".join(map(question, asked)),
-        guesses="".join(f"<option>{guess}</option>" for guess in GUESSES),
+        first=by_family(catalogue, first),
+        guesses="".join(
+            [*(option("guess", guess, guess) for guess in GUESSES), option("guess", "", "skip", kind="apart")]
+        ),
         more_open="" if rest else " hidden",
         more_title=f"{len(rest)} more questions",
         more=by_family(catalogue, rest),

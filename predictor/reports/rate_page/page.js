@@ -35,8 +35,8 @@ function pointsOf(answer) {
 // The usual words stand in the form, those of the candidate's own in the data.
 const asked = page.terms.slice(0, model.p).map((term) => {
   const fieldset = form.querySelector(`[data-signal="${CSS.escape(term.name)}"]`);
-  const anchors = Object.fromEntries([...fieldset.querySelectorAll("dd")].map((anchor) => [anchor.dataset.rating, anchor.textContent]));
-  Object.assign(term, { question: fieldset.querySelector(".question").textContent, anchors });
+  term.anchors = Object.fromEntries([...fieldset.querySelectorAll("dd")].map((anchor) => [anchor.dataset.rating, anchor.textContent]));
+  term.question = fieldset.querySelector("legend").textContent;
   return fieldset;
 });
 
@@ -120,10 +120,10 @@ function dots(answer, wide) {
   let kinds, key, alt;
   if (wide) {
     kinds = [...many(low, "both"), ...many(high - low, "maybe"), ...many(100 - high, "none")];
-    key = [["both", `the lowest it could be, ${of100(answer.low)}`], ["maybe", `up to the highest, ${of100(answer.high)}`]];
+    key = [["both", `low end, ${of100(answer.low)}`], ["maybe", `up to the high end, ${of100(answer.high)}`]];
     if (base) {
       kinds[base - 1] += " base";
-      key.push(["base", `the base rate, ${fields.base}`]);
+      key.push(["base", `base rate, ${fields.base}`]);
     }
     alt = `A hundred dots: ${of100(answer.low)} are filled, up to ${of100(answer.high)} half filled; the base rate is ${fields.base}.`;
   } else {
@@ -154,30 +154,30 @@ function sameRatings(ratings) {
 
 const ratingOf = (t, ratings) => (t < model.p ? ratings[page.terms[t].name] : field(`input.${page.terms[t].name}`) || undefined);
 
-function reasonsOf(answer, ratings) {
-  const points = pointsOf(answer), unit = (count) => `${signed(count)} point${Math.abs(count) === 1 ? "" : "s"}`;
+// Reasons in points, the strongest first, and those that are smaller or round to nothing.
+function reasonsOf(answer, ratings, points) {
   const rows = page.terms.map((term, t) => ({ label: wordingOf(term).label, detail: ratingOf(t, ratings), count: points.parts[t], size: Math.abs(answer.added[t]) }));
-  const seen = rows.filter(({ detail }) => detail !== undefined), unrated = sum(rows.filter(({ detail }) => detail === undefined).map(({ count }) => count));
-  if (unrated) seen.push({ label: `${plural(model.p - answer.rated, "signal")} left unrated`, count: unrated, size: 0 });
-  seen.sort((a, b) => Math.abs(b.count) - Math.abs(a.count) || b.size - a.size);
+  const all = rows.filter(({ detail }) => detail !== undefined), unrated = sum(rows.filter(({ detail }) => detail === undefined).map(({ count }) => count));
+  if (unrated) all.push({ label: `${model.p - answer.rated} signals left unrated`, count: unrated, size: 0 });
+  all.sort((a, b) => Math.abs(b.count) - Math.abs(a.count) || b.size - a.size);
+  const shown = [{ label: words.start, count: points.start }, ...all.slice(0, page.shown)].filter(({ count }) => count), smaller = all.filter((row) => !shown.includes(row));
+  const longest = Math.max(1, ...all.map(({ count }) => Math.abs(count)), Math.abs(points.start));
   const list = (entries) => {
     const element = make("ul", "", "reasons");
-    for (const { label, detail, number, className } of entries) {
-      const item = element.appendChild(make("li", "", className)), what = item.appendChild(make("span", label));
+    for (const { label, detail, count } of entries) {
+      const item = element.appendChild(make("li")), what = item.appendChild(make("span", label)), width = 50 * Math.abs(count) / longest;
       if (detail !== undefined) what.append(" ", make("span", `\u00b7 ${detail}`, "detail"));
-      item.append(make("span", number, "number"));
+      const bar = item.appendChild(drawing("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }));
+      if (width) bar.append(drawing("rect", { class: count > 0 ? "up" : "down", x: count > 0 ? 50 : 50 - width, y: 1, width, height: 8 }));
+      bar.append(drawing("line", { x1: 50, x2: 50, y1: 0, y2: 10 }));
+      item.append(make("span", signed(count), "number"));
     }
     return element;
   };
-  const shown = seen.slice(0, page.shown).filter(({ count }) => count), smaller = seen.filter((row) => !shown.includes(row));
-  const numbered = (entries) => entries.map((row) => ({ ...row, number: unit(row.count) }));
-  const start = points.start ? [{ label: words.start, number: unit(points.start) }] : [], others = sum(smaller.map(({ count }) => count));
-  const rest = smaller.some(({ count }) => count) ? [{ label: plural(smaller.length, "smaller reason"), number: unit(others) }] : [];
-  const all = list([{ label: "Base rate", number: `${points.base} of 100` }, ...start, ...numbered(shown), ...rest, { label: "The answer", number: `${points.answer} of 100`, className: "total" }]);
-  if (!smaller.length) return [all];
+  if (!smaller.length) return [list(shown)];
   const details = make("details", "", "smaller");
-  details.append(make("summary", plural(smaller.length, "smaller reason")), list(numbered(smaller)));
-  return [all, details];
+  details.append(make("summary", plural(smaller.length, "smaller reason")), list(smaller));
+  return [list(shown), details];
 }
 
 function statistics(answer, ratings) {
@@ -214,21 +214,21 @@ function show() {
   const open = [...parts.querySelectorAll("details[open]")].map(({ className }) => className), wide = whole(100 * (answer.high - answer.low)) >= whole(100 * page.wide);
   const fields = { count: of100(answer.probability), low: of100(answer.low), high: of100(answer.high), base: of100(answer.baseRate), kind: page.kind };
   const headline = say(!answer.rated ? "headline_nothing" : wide ? "headline_wide" : "headline", fields);
-  parts.replaceChildren(make("p", headline[0].toUpperCase() + headline.slice(1), `plain ${wide ? "big quiet" : "big"}`));
+  const base = answer.rated ? say(answer.baseRate === model.base_rate ? "base" : "own_base", fields) : "";
+  parts.replaceChildren(make("p", headline[0].toUpperCase() + headline.slice(1), `plain ${wide ? "big quiet" : "big"}`), ...dots(answer, wide));
+  parts.append(make("p", `${say(wide ? "interval_wide" : "interval", fields)} ${base}`.trim(), "plain"));
+  const guess = parts.appendChild(make("p", session.guess === "" ? words.no_guess : say("guess", { guess: session.guess }), "plain"));
+  guess.append(" ", make("span", `${answer.rated} of ${model.p} rated${notComeUp.length ? `, ${notComeUp.length} did not come up` : ""}.`, "note"));
+  for (const note of [sameRatings(ratings), ...unusual(values)]) if (note) parts.append(make("p", note, "note"));
   if (answer.rated) {
-    parts.append(make("p", say(wide ? "interval_wide" : "interval", fields), "plain"), ...dots(answer, wide));
-    parts.append(make("p", say(answer.baseRate === model.base_rate ? "base" : "own_base", fields)));
-    parts.append(make("p", session.guess === "" ? words.no_guess : say("guess", { guess: session.guess })));
-    const same = sameRatings(ratings);
-    if (same) parts.append(make("p", same));
-    for (const note of unusual(values)) parts.append(make("p", note, "note"));
-    parts.append(make("h3", "What it rests on"), ...reasonsOf(answer, ratings));
-    parts.append(make("h3", "What is not rated"), make("p", `${answer.rated} of ${model.p} rated${notComeUp.length ? `, ${notComeUp.length} did not come up` : ""}.`));
+    const points = pointsOf(answer);
+    parts.append(make("h3", "What moved it"), make("p", `In points of 100, from the base rate, ${points.base}, to ${points.answer}. Together they add up.`, "note"), ...reasonsOf(answer, ratings, points));
     if (answer.left) {
-      parts.append(make("p", say("remaining", { count: answer.left.explained.length, low: of100(answer.left.low), high: of100(answer.left.high) })));
-      parts.append(make("p", `What would say most: ${narrowing(answer).map((j) => wordingOf(page.terms[j]).label).join("; ")}.`));
+      const sentence = say("remaining", { count: answer.left.explained.length, low: of100(answer.left.low), high: of100(answer.left.high) }), list = make("ul");
+      for (const j of narrowing(answer)) list.append(make("li", wordingOf(page.terms[j]).label));
+      parts.append(make("h3", "What would narrow it most"), make("p", `${sentence} These say most about the rest:`), list);
     }
-    parts.append(make("h3", "How good such answers are"), make("p", qualityOf(values)));
+    parts.append(make("h3", "How good is such an answer?"), make("p", qualityOf(values)));
   }
   parts.append(statistics(answer, ratings));
   for (const details of parts.querySelectorAll("details")) details.open = open.includes(details.className);
@@ -251,14 +251,13 @@ function restoreDraft() {
   try {
     const draft = JSON.parse(localStorage.getItem(DRAFT));
     if (!draft) return;
-    for (const [name, value] of draft.fields) {
+    for (const [name, value] of draft.fields.filter(([name]) => form.elements[name])) {
       const element = form.elements[name];
       if (element instanceof RadioNodeList || element?.type === "radio") {
         for (const radio of element.length ? element : [element]) radio.checked = radio.value === value;
       } else if (element) element.value = value;
     }
     session = { ...session, ...draft.session };
-    if (session.seen) byId("guess").value = session.guess; // which is no field any more
     byId("restored").textContent = `A draft of ${session.day} was found in this browser and is filled in below. "Start a new interview", at the end, clears it.`;
     byId("restored").hidden = false;
   } catch { /* as above */ }
@@ -278,9 +277,8 @@ function textOf(entry) {
   }
   lines.push("");
   if (entry.answer) {
-    add(entry.guess === null ? words.no_guess : say("guess", entry));
     for (const part of byId("answer-parts").querySelectorAll(":scope > p.plain")) add(part.textContent);
-    for (const item of byId("answer-parts").querySelectorAll(":scope > .reasons li")) add(`- ${[...item.children].map((child) => child.textContent).join(": ")}`);
+    for (const item of byId("answer-parts").querySelectorAll(":scope > .reasons li")) add(`- ${[...item.children].map((child) => child.textContent).filter(Boolean).join(": ")}`);
     lines.push("");
   }
   add(entry.note && `Note: ${entry.note}\n`);
@@ -309,10 +307,8 @@ function update() {
 function askAs() { // in the first person where the candidate rates
   for (const [t, fieldset] of asked.entries()) {
     const { label, question, anchors } = wordingOf(page.terms[t]);
-    fieldset.querySelector(".label").textContent = label;
-    fieldset.querySelector(".question").textContent = question;
+    fieldset.querySelector("legend").textContent = question || label;
     for (const anchor of fieldset.querySelectorAll("dd")) anchor.textContent = anchors[anchor.dataset.rating] ?? "";
-    for (const meaning of fieldset.querySelectorAll("[data-meaning]")) meaning.textContent = anchors[meaning.dataset.meaning] ? `: ${anchors[meaning.dataset.meaning]}` : "";
   }
 }
 
@@ -353,7 +349,7 @@ form.addEventListener("keydown", (event) => {
 function reveal() {
   byId("answer").hidden = !session.seen;
   byId("see").hidden = session.seen;
-  byId("guess").disabled = session.seen;
+  byId("guessing").hidden = session.seen;
   form.classList.toggle("answered", session.seen);
   if (session.seen) show();
 }
@@ -403,7 +399,6 @@ addEventListener("storage", (event) => {
 
 byId("no-script").hidden = true;
 for (const element of document.querySelectorAll(".run")) element.hidden = false;
-byId("guessing").hidden = false;
 restoreDraft();
 askAs();
 reveal();
