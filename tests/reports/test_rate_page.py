@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from firefox import FIREFOX, Firefox
 
 from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interviews
 from predictor.journal.answers import is_answers, parse_answers
@@ -298,6 +299,38 @@ def test_everyone_can_use_it(open_file: Open, width: int, scheme: Any) -> None:
         )
         assert not small
     assert words <= 350
+
+
+@pytest.mark.skipif(not FIREFOX, reason="firefox not installed: apt-get install firefox-esr")
+def test_firefox_opens_it_from_disk_and_gives_the_same_numbers(tmp_path: Path) -> None:
+    save_rate_page(PUBLISHED, tmp_path / "rate.html")
+    (profile := tmp_path / "profile").mkdir()
+    firefox = Firefox(profile)
+    try:
+        firefox("WebDriver:Navigate", url=(tmp_path / "rate.html").as_uri())
+        firefox.run(
+            """document.querySelector('[value="observer"]').click();
+            document.querySelectorAll('#first fieldset').forEach((f, i) => f.querySelectorAll('input')[i % 5].click());
+            document.getElementById('see').click();
+            document.getElementById('save').click();"""
+        )
+        shown = firefox.run("return document.querySelector('#answer-parts > p').innerText")
+        for _ in range(100):
+            if files := [*profile.glob("interview-answers-*.json")]:
+                break
+            firefox.run("return new Promise(done => setTimeout(done, 100))")
+        (entry,), problems = parse_answers(files[0].read_bytes(), "saved", SHIPPED)
+        messages = firefox.messages()
+    finally:
+        firefox.close()
+    record = dict(zip(first_questions(PUBLISHED), [1, 2, 3, 4, 5, 1, 2, 3], strict=True))
+    said = PUBLISHED.predict({"rater_role": "observer", **record})
+    shares = said.offer_probability, said.interval.low, said.interval.high
+    assert (entry.ratings, problems) == (record, [])
+    assert entry.estimate
+    assert (entry.estimate.probability, entry.estimate.low, entry.estimate.high) == pytest.approx(shares, abs=1e-9)
+    assert shown == headline(*shares, simulated=1, rated=8)
+    assert not [message for message in messages if "rate.html" in message or "Content-Security-Policy" in message]
 
 
 def test_it_is_small_and_lets_nothing_in() -> None:
