@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
-NOWHERE = {"type": 1, "http": "127.0.0.1", "http_port": 9, "ssl": "127.0.0.1", "ssl_port": 9}  # so that no page is fetched
+NOWHERE = {
+    "type": 1,
+    "http": "127.0.0.1",
+    "http_port": 9,
+    "ssl": "127.0.0.1",
+    "ssl_port": 9,
+}  # so that no page is fetched
 
 
 class Firefox:

@@ -227,16 +227,25 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     assert not journal.entries()
     assert (journal.import_files(files), journal.import_files(files)) == (2, 0)
     entry = next(entry for entry in journal.entries() if entry.who)
-    assert (entry.title, entry.guess, str(entry.due_on), len(entry.not_come_up)) == ("=1+1 <b>Acme</b>", 55, "2030-05-31", 1)
+    assert (entry.title, entry.guess, str(entry.due_on), len(entry.not_come_up)) == (
+        "=1+1 <b>Acme</b>",
+        55,
+        "2030-05-31",
+        1,
+    )
     assert {"rater_role": entry.rater_role, **entry.ratings} == record
     assert entry.estimate and entry.answer
     assert (entry.estimate.model, entry.estimate.fingerprint) == (PUBLISHED.name, PUBLISHED.fingerprint)
     assert (entry.estimate.simulated, entry.simulated) == (1, False)
     assert entry.estimate.probability == pytest.approx(said.offer_probability, abs=1e-9)
     kept, wanted = entry.answer["prediction"], said.to_dict()
-    assert [part["log_odds"] for part in kept["contributions"]] == pytest.approx([c["log_odds"] for c in wanted["contributions"]], abs=1e-9)
+    assert [part["log_odds"] for part in kept["contributions"]] == pytest.approx(
+        [c["log_odds"] for c in wanted["contributions"]], abs=1e-9
+    )
     assert kept["families"] == pytest.approx(wanted["families"], abs=1e-9)
-    assert {key: kept[key] for key in ("not_rated", "model")} == json.loads(json.dumps({key: wanted[key] for key in ("not_rated", "model")}))
+    assert {key: kept[key] for key in ("not_rated", "model")} == json.loads(
+        json.dumps({key: wanted[key] for key in ("not_rated", "model")})
+    )
     assert journal.entries()[0].answer is None or journal.entries()[1].answer is None  # no answer was asked for
 
 
@@ -341,7 +350,10 @@ def test_it_is_small_and_lets_nothing_in() -> None:
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy
     assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", page)
-    hostile = replace(PUBLISHED, catalogue=replace(SHIPPED, signals=tuple(replace(s, label="</script><img src=x>") for s in SHIPPED.signals)))
+    hostile = replace(
+        PUBLISHED,
+        catalogue=replace(SHIPPED, signals=tuple(replace(s, label="</script><img src=x>") for s in SHIPPED.signals)),
+    )
     assert "</script><img" not in rate_page(hostile)
 
 

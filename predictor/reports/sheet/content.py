@@ -11,15 +11,14 @@ from predictor.journal.entry import ROLE, STILL_OPEN, Entry
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import mark_of_share, of_100
-from predictor.ratings.signals import NOT_APPLICABLE
 
 MOST_ROWS = 6  # interviews in view, the newest
 MOST_SIGNALS = 10
-MOST_RATINGS = 10  # of a signal, the newest
+MOST_RATINGS = 9  # of a signal, the newest
 MOST_LOOKED_AT = 3
-MOST_DUE, MOST_PEOPLE = 6, 36
-MOST_OPEN = 3
-LONGEST, LONGEST_WORDS = 44, 180  # letters of a title, and of a text
+MOST_DUE, MOST_PEOPLE = 6, 30
+MOST_OPEN = 2
+LONGEST, LONGEST_NAME, LONGEST_WORDS = 40, 16, 120  # letters of a title, and of a text
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -
     said = next((entry for entry in ordered[::-1] if entry.went_well or entry.differently or entry.try_next), None)
     texts = (("Went well", "went_well"), ("Would do differently", "differently"), ("One thing to try next", "try_next"))
     return Sheet(
-        who,
+        _short(who, 2 * LONGEST_NAME),
         day,
         _mark(model, entries),
         _model(model),
@@ -174,9 +173,9 @@ def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date) -> Cohort:
         len(entries),
         len(people),
         tuple(sorted(counts.items(), key=lambda item: -item[1])),
-        tuple(f"{_short(entry.who, 20) or 'nobody named'}: {_due(entry)}" for entry in waiting[:MOST_DUE]),
+        tuple(f"{_short(entry.who, LONGEST_NAME) or 'nobody named'}: {_due(entry)}" for entry in waiting[:MOST_DUE]),
         max(0, len(waiting) - MOST_DUE),
-        tuple((_short(who, 24), len(people[who]), str(next_due[who] or "")) for who in order[:MOST_PEOPLE]),
+        tuple((_short(who, LONGEST_NAME), len(people[who]), str(next_due[who] or "")) for who in order[:MOST_PEOPLE]),
         max(0, len(order) - MOST_PEOPLE),
         _practice(model, entries),
     )
@@ -235,11 +234,10 @@ def _lines(model: OfferModel, ordered: Sequence[Entry], seen: Practice) -> tuple
         if signal.side != SIDE:
             continue
         by_rater = dict[str, list[str]]()  # raters are never mixed
-        for entry in ordered:
-            rating = entry.ratings.get(signal.name)
-            if rating is not None and rating != NOT_APPLICABLE:
-                by_rater.setdefault(entry.rater_role or "not said", []).append(f"{rating:g}")
-        ratings = tuple((rater, " ".join(values[-MOST_RATINGS:])) for rater, values in by_rater.items())
+        given = [(entry.rater_role or "not said", entry.ratings.get(signal.name)) for entry in ordered]
+        for rater, rating in [pair for pair in given if isinstance(pair[1], int | float)][-MOST_RATINGS:]:
+            by_rater.setdefault(rater, []).append(f"{rating:g}")
+        ratings = tuple((rater, " ".join(values)) for rater, values in by_rater.items())
         lines.append((place.get(signal.name, len(place)), Line(signal.label, ratings, known.get(signal.name))))
     lines.sort(key=lambda item: item[0])
     return tuple(line for _, line in lines)[:MOST_SIGNALS]
