@@ -82,14 +82,6 @@ def test_what_is_kept_comes_back_also_by_csv_and_json(tmp_path: Path, kept: list
         assert not row["note"].startswith(tuple("=+-@\t\r\n"))
 
 
-def test_bad_entries_are_refused_with_every_problem(journal: Journal) -> None:
-    with pytest.raises(RatingsError) as refused:
-        journal.add("x", {GOALS: 9, RAPPORT: "four", "goal": 1}, rater_role="boss")
-    assert len(refused.value.problems) == 4
-    with pytest.raises(JournalError, match=r"title has 201 characters.*note has a character that UTF-8 cannot hold"):
-        journal.add("x" * 201, {GOALS: 4}, note="\ud800")
-    assert journal.entries() == []
-
 
 def test_import_is_all_or_nothing_and_says_what_is_wrong_where(journal: Journal) -> None:
     journal.set_outcome(journal.add("one", {GOALS: 4}, estimate=SAID).id, "offer")
@@ -122,9 +114,7 @@ def test_import_is_all_or_nothing_and_says_what_is_wrong_where(journal: Journal)
 
 def test_ordinary_ratings_are_imported_with_what_they_say(journal: Journal, tmp_path: Path) -> None:
     header = f"interview_id,candidate_id,stage,rater_role,rated_on,outcome_on,origin,{GOALS},offer\n"
-    (tmp_path / "mine.csv").write_text(
-        header + ",,,,,,,,\nI-1,C-1,first,Observer,2026-05-01,2026-05-08,,4,yes\n,,,,,,,2,\n"
-    )
+    (tmp_path / "mine.csv").write_text(header + ",,,,,,,,\nI-1,C-1,first,Observer,2026-05-01,2026-05-08,,4,yes\n,,,,,,,2,\n")
     assert journal.import_csv(tmp_path / "mine.csv") == 2  # a blank row is none
     one, two = journal.entries()
     assert (one.title, one.who, one.note, one.rater_role) == ("I-1", "C-1", "stage: first", "observer")

@@ -14,10 +14,10 @@ from predictor.errors import plural
 from predictor.journal.entry import Entry
 from predictor.ratings.catalogue import Catalogue
 
-SHOWN = 24  # interviews in a panel, the latest; the others are a page away
+SHOWN = 18  # interviews in a panel, the latest; the others are a page away
 MEDIANS, TREND = 5, 12  # points either side before medians are shown; points before a word of trend
-STEP, HEIGHT, LEFT, TOP = 14.0, 84.0, 26.0, 8.0  # of a panel's drawing
-GAP = 3.2  # between dots of one interview and one rating
+STEP, HEIGHT, LEFT, TOP = 19.0, 110.0, 22.0, 8.0  # of a panel's drawing
+GAP = 4.6  # between dots of one interview and one rating
 SHAPES = ("circle", "square", "triangle", "diamond")  # one a rater, so that colour is not needed
 
 
@@ -87,7 +87,9 @@ def panels(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> l
             values = sorted(_numbers(entry, names))
             for value in values:
                 aside = seen[value] = seen.get(value, -1) + 1
-                x = _across(place) + GAP * (aside - (values.count(value) - 1) / 2)
+                count = values.count(value)
+                gap = min(GAP, (STEP - 3) / max(1, count - 1))  # so that an interview stays in its column
+                x = _across(place) + gap * (aside - (count - 1) / 2)
                 dots.append(Dot(round(x, 1), _up(value, low, high), shapes[entry.rater_role]))
         ticks = tuple((_up(value, low, high), f"{value:g}") for value in (low, (low + high) / 2, high))
         total = sum(len(values) for _, values in counted)
@@ -176,4 +178,4 @@ def _up(value: float, low: float, high: float) -> float:
 
 
 def _width(count: int) -> float:
-    return LEFT + STEP * max(count, 12) + 4
+    return LEFT + STEP * max(count, 10) + 4
