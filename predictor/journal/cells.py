@@ -1,4 +1,4 @@
-"""Cells of a journal in a file: what a person typed is no formula to a spreadsheet, and what each kind of cell means."""
+"""Cells of a journal in a file: what each kind of cell means; what a person typed is no formula to a spreadsheet."""
 
 from __future__ import annotations
 
@@ -168,4 +168,3 @@ def cells_of(entry: Entry) -> dict[str, Any]:
     cells["not_come_up"] = "; ".join(entry.not_come_up)
     cells["answer"] = json.dumps(entry.answer) if entry.answer else ""
     return {name: {True: "yes", False: "no"}[cell] if isinstance(cell, bool) else cell for name, cell in cells.items()}
-

@@ -172,7 +172,9 @@ def together(parsed: Sequence[tuple[str, Parsed]]) -> tuple[list[Entry], list[Pr
     """Join what was parsed from files; where there are several, each problem names its file."""
     entries = [entry for _, (some, _) in parsed for entry in some]
     problems = [
-        Problem(f"{problem.kind} ({name})" if len(parsed) > 1 else problem.kind, problem.row, problem.column, problem.found)
+        Problem(
+            f"{problem.kind} ({name})" if len(parsed) > 1 else problem.kind, problem.row, problem.column, problem.found
+        )
         for name, (_, some) in parsed
         for problem in some
     ]

@@ -1,4 +1,4 @@
-"""Files of ordinary ratings as entries of a journal, with the columns that the page itself has: title, who, date, round."""
+"""Files of ordinary ratings as entries of a journal, with the columns that the page has: title, who, date, round."""
 
 from __future__ import annotations
 
@@ -179,7 +179,10 @@ def _entry(
     """Make the entry of a row: what is not known of it otherwise is taken from the file's context columns."""
     context = {column: str(cells[row]) for column, cells in ratings.columns.items() if str(cells[row])}
     days, wrong = read_cells({name: context.pop(name, "") for name in ("rated_on", "outcome_on")})
-    data = {**{name: day for name, day in days.items() if day}, **{k: v for k, v in data.items() if v not in (None, "")}}
+    data = {
+        **{name: day for name, day in days.items() if day},
+        **{k: v for k, v in data.items() if v not in (None, "")},
+    }
     data["title"] = data.get("title") or context.pop("interview_id", title)
     if catalogue.group and not data.get("who"):
         data["who"] = context.pop(catalogue.group, "")

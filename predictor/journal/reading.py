@@ -131,7 +131,10 @@ class Reading:
         entries, total
             The interviews, and how many there are in all.
         """
-        where, limit = "WHERE outcome = 'still open' AND due_on IS NOT NULL", f"LIMIT {int(-1 if most is None else most)}"
+        where, limit = (
+            "WHERE outcome = 'still open' AND due_on IS NOT NULL",
+            f"LIMIT {int(-1 if most is None else most)}",
+        )
         with self._file.open() as file:
             file.execute("BEGIN")
             total = file.execute(f"SELECT count(*) FROM entries {where}").fetchone()[0]
@@ -165,11 +168,15 @@ class Reading:
             FROM entries WHERE who <> '' GROUP BY who
             ORDER BY due IS NULL, due, n_open = 0, who COLLATE NOCASE, who
         """
-        tries = f"SELECT who, try_next, max({DAY} || number) FROM entries WHERE who <> '' AND try_next <> '' GROUP BY who"
+        tries = (
+            f"SELECT who, try_next, max({DAY} || number) FROM entries WHERE who <> '' AND try_next <> '' GROUP BY who"
+        )
         with self._file.open() as file:
             latest = {row[0]: row[1] for row in file.execute(tries)}
             return [
-                Person(row["who"], row["n"], row["n_open"], _day(row["last"]), _day(row["due"]), latest.get(row["who"], ""))
+                Person(
+                    row["who"], row["n"], row["n_open"], _day(row["last"]), _day(row["due"]), latest.get(row["who"], "")
+                )
                 for row in file.execute(counted)
             ]
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from predictor import Catalogue, OfferModel
 from predictor.errors import RatingsError
 from predictor.journal import schema
-from predictor.journal.days import today
 from predictor.journal.entry import FREEZING, OUTCOMES, Entry, new_id
 from predictor.journal.estimate import Estimate
 from predictor.journal.ordinary import template_csv
@@ -82,7 +81,6 @@ def test_what_is_kept_comes_back_also_by_csv_and_json(tmp_path: Path, kept: list
         assert not row["note"].startswith(tuple("=+-@\t\r\n"))
 
 
-
 def test_import_is_all_or_nothing_and_says_what_is_wrong_where(journal: Journal) -> None:
     journal.set_outcome(journal.add("one", {GOALS: 4}, estimate=SAID).id, "offer")
     rows = list(csv.DictReader(io.StringIO(journal.export_csv())))
@@ -114,7 +112,9 @@ def test_import_is_all_or_nothing_and_says_what_is_wrong_where(journal: Journal)
 
 def test_ordinary_ratings_are_imported_with_what_they_say(journal: Journal, tmp_path: Path) -> None:
     header = f"interview_id,candidate_id,stage,rater_role,rated_on,outcome_on,origin,{GOALS},offer\n"
-    (tmp_path / "mine.csv").write_text(header + ",,,,,,,,\nI-1,C-1,first,Observer,2026-05-01,2026-05-08,,4,yes\n,,,,,,,2,\n")
+    (tmp_path / "mine.csv").write_text(
+        header + ",,,,,,,,\nI-1,C-1,first,Observer,2026-05-01,2026-05-08,,4,yes\n,,,,,,,2,\n"
+    )
     assert journal.import_csv(tmp_path / "mine.csv") == 2  # a blank row is none
     one, two = journal.entries()
     assert (one.title, one.who, one.note, one.rater_role) == ("I-1", "C-1", "stage: first", "observer")

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,15 @@ from browsing import PUBLISHED, Open, headline_of, opened, rate, rate_eight, see
 from starlette.testclient import TestClient
 
 from predictor import Catalogue, OfferModel, TrainingResult
-from predictor.journal.entry import Estimate
+from predictor.journal.days import today
+from predictor.journal.estimate import Estimate
+from predictor.journal.people import person_id
 from predictor.journal.store import Journal
 from predictor.model.changes import what_would_change
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import PUBLISHED as PUBLISHED_FILE
 from predictor.model.points import points_of
+from predictor.model.wording import of_100
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.serving.web.history_pages import bins
@@ -105,7 +109,8 @@ def test_an_interview_is_kept_and_frozen_by_its_outcome(open_page: Open, journal
     see(page)
     page.fill("#title", TITLE)
     page.fill("#note", "</textarea><b>note</b>")
-    page.fill("#held_on", "2026-05-31")
+    page.fill("#date", "2026-05-31")
+    page.fill("#who", "AB")
     page.get_by_role("button", name="Keep in journal").click()
     page.get_by_text("Kept.").wait_for()
     assert page.locator("h1").inner_text() == TITLE
@@ -113,10 +118,11 @@ def test_an_interview_is_kept_and_frozen_by_its_outcome(open_page: Open, journal
     entry = journal.entries()[0]
     said = PUBLISHED.predict({"goals_discussed": 4})
     assert entry.estimate and entry.estimate.probability == said.offer_probability
-    assert entry.ratings == {"goals_discussed": 4.0}
+    assert (entry.ratings, entry.who, entry.held_on) == ({"goals_discussed": 4.0}, "AB", date(2026, 5, 31))
+    assert page.locator("#then .headline").inner_text() == headline_of(said)
     page.locator("#ratings summary").click()
     rate(page, "goals_discussed", 5)
-    page.fill("#held_on", "")
+    page.fill("#date", "")
     page.get_by_role("button", name="Save the ratings").click()
     page.get_by_text("Changed.").wait_for()
     assert journal.get(entry.id).held_on is None
@@ -151,26 +157,30 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     exported = journal.export_csv()
     assert next(csv.DictReader(io.StringIO(exported)))["title"].startswith("'=")
     before = len(journal.entries())
+    page.get_by_role("link", name="Import").click()
     (tmp_path / "bad.csv").write_text("interview_id,goals_discussed\nAcme,4\nGlobex,9\nInitech,x\n")
-    answer = page.request.post(
-        "/journal/import",
-        multipart={
-            "csrf_token": page.locator("[name=csrf_token]").first.input_value(),
-            "file": {"name": "bad.csv", "mimeType": "text/csv", "buffer": (tmp_path / "bad.csv").read_bytes()},
-        },
-    )
-    assert answer.status == 422
-    assert re.findall(r"Row (\d), <strong>goals_discussed", answer.text()) == ["2", "3"]
+    page.set_input_files("#file", tmp_path / "bad.csv")
+    page.get_by_role("button", name="Look at them").click()
+    page.get_by_text("bad.csv: 2 problems; nothing was added").wait_for()
+    assert re.findall(r"Row (\d), goals_discussed", page.locator("#problems").inner_text()) == ["2", "3"]
+    assert page.evaluate("document.activeElement.id") == "problems"
     assert len(journal.entries()) == before
     (tmp_path / "good.csv").write_text("interview_id,goals_discussed,offer\nAcme,4,\nGlobex,2,\n")
-    page.set_input_files("#file", tmp_path / "good.csv")
-    page.get_by_role("button", name="Import").click()
-    page.get_by_text("2 interviews added.").wait_for()
+    for added in (2, 0):
+        page.set_input_files("#file", tmp_path / "good.csv")
+        page.get_by_role("button", name="Look at them").click()
+        page.get_by_text(f"good.csv: {added} new interviews").wait_for()
+        if added:
+            assert len(journal.entries()) == before  # nothing is kept before somebody agrees
+            page.get_by_role("button", name="Add all 2").click()
+            page.get_by_text("2 interviews added.").wait_for()
+            page.goto("/journal/import")
+    assert page.get_by_text("There is nothing to add.").is_visible()
     assert {"Acme", "Globex"} <= {entry.title for entry in journal.entries()}
 
 
 def test_deleting_asks_once_more(open_page: Open, journal: Journal) -> None:
-    page, entry = open_page(), journal.add("To go", {})
+    page, entry = open_page(), journal.add("To go", {"goals_discussed": 4})
     page.goto(f"/journal/{entry.id}")
     page.get_by_role("link", name="Delete").click()
     assert entry in journal.entries()
@@ -304,7 +314,7 @@ def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, jou
     for number in range(12):
         ratings = {"goals_discussed": 1 + number % 5, "candidate_enthusiasm": 5}
         estimate = Estimate.of(PUBLISHED.predict(ratings))
-        entry = journal.add(f"Number {number}", ratings, estimate=estimate)
+        entry = journal.add(f"Number {number}", ratings, estimate=estimate, due_on=today())
         journal.set_outcome(entry.id, "offer" if number % 3 else "no offer")
     page.reload()
     y, p = journal.calibration()
@@ -312,7 +322,7 @@ def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, jou
     assert f"is {((p - y) ** 2).mean():.3f} (n = {len(y)})" in told
     (found,) = bins(y, p)
     row = page.locator("table").first.locator("td").all_inner_texts()
-    assert row == [whole(found.predicted), whole(found.observed), f"{whole(found.low)} to {whole(found.high)}", "13"]
+    assert row == [whole(found.predicted), whole(found.observed), f"{whole(found.low)} to {whole(found.high)}", "12"]
     offers = [entry.ratings["goals_discussed"] for entry in journal.entries() if entry.outcome == "offer"]
     cell = page.locator("tr", has_text="Goals discussed").locator("td").first.inner_text()
     assert cell == f"{sum(offers) / len(offers):.1f} (n = {len(offers)})"
@@ -326,11 +336,12 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
     frozen = next(entry.id for entry in journal.entries() if entry.frozen)
     free = next(entry.id for entry in journal.entries() if not entry.frozen)
     paths = ["/", "/journal", f"/journal/{frozen}", f"/journal/{free}", "/calibration", "/train"]
-    paths += [f"/journal/{free}/delete", "/docs"]
+    paths += [f"/journal/{free}/delete", "/docs", "/people", "/journal/import", f"/journal/compare?a={frozen}&b={free}"]
+    paths += [f"/people/{person_id('AB')}", f"/people/{person_id('AB')}/delete"]
     for path in paths:
         page.goto(path)
         if page.locator("#ratings summary").count():
-            page.locator("#ratings summary").click()
+            page.locator("#ratings summary").first.click()
         if path == "/":
             rate_eight(page)
             see(page)
@@ -381,15 +392,16 @@ def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Pat
     assert "simulated" not in page.locator(".headline").inner_text()
     page.fill("#title", "Kept at another base rate")
     page.get_by_role("button", name="Keep in journal").click()
-    told = page.locator("section", has_text="What was estimated").inner_text().replace("\xa0", " ")
-    assert "in part SIMULATED" in told
-    assert "at your base rate of 10.0 %" in told
+    shown = page.locator("#then").inner_text()
+    assert "in part SIMULATED" in shown
+    assert "10 of 100, your own base rate" in shown
     kept = next(entry for entry in journal.entries() if entry.title == "Kept at another base rate")
     assert kept.estimate == Estimate.of(expected, 0.1)
     assert kept.estimate.simulated == trained.prior_share < 1
     (work / "experiments/models/champion.json").write_bytes(PUBLISHED_FILE.read_bytes())  # a later model
     page.reload()
     later = PUBLISHED.predict({"goals_discussed": 5}, base_rate=0.1)
-    told = page.locator("section", has_text="What was estimated").inner_text().replace("\xa0", " ")
-    assert f"says {whole(later.offer_probability)} " in told
-    assert "at the same base rate of 10.0 %" in told
+    shown = page.locator("#then").inner_text()
+    assert f"answers {of_100(later.offer_probability)} of 100" in shown
+    assert "at the same base rate of 10 of 100" in shown
+    assert "10 of 100, your own base rate" in shown  # what was seen then stands as it was

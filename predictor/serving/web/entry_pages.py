@@ -14,6 +14,7 @@ from predictor.journal.estimate import Estimate
 from predictor.journal.query import Query
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
+from predictor.model.prediction import Prediction
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
@@ -35,7 +36,7 @@ def compare(request: Request, journal: Kept, a: str, b: str) -> Response:
     return page(
         request, "compare.html", model=model, pair=pair, sealed=journal.sealed(pair), differ=differences(one, two),
         rows=beside(one, two, model.catalogue),
-        answers=[answer_view(entry.answer, id=f"a{place}") if entry.answer else None for place, entry in enumerate(pair)],
+        answers=[entry.answer and answer_view(entry.answer, id=f"a{place}") for place, entry in enumerate(pair)],
     )  # fmt: skip
 
 
@@ -142,6 +143,7 @@ def _show(request: Request, journal: Journal, entry: Entry) -> Response:
         # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
         fixed=entry.frozen or bool(foreign), sealed=entry.id in journal.sealed([entry]), sides=sides,
         rows=beside(entry, sides[0], model.catalogue) if sides else [], answer=_answer(entry), longest=LONGEST,
+        later=None if foreign else _later(entry, model),
         other_sides=[other for other in others if _may_be_other_side(entry, other)],
         others=[other for other in others if other.id != entry.id], people=journal.people(1_000),
         rounds=journal.rounds(), labels=labels(model.catalogue),
@@ -150,6 +152,14 @@ def _show(request: Request, journal: Journal, entry: Entry) -> Response:
 
 def _answer(entry: Entry) -> dict[str, Any] | None:
     return answer_view(entry.answer) if entry.answer else None
+
+
+def _later(entry: Entry, model: OfferModel) -> Prediction | None:
+    """Return what the present model answers, where another answered then."""
+    if entry.estimate is None or entry.estimate.fingerprint == model.fingerprint:
+        return None
+    record = {"ratings": dict(entry.ratings), **({ROLE: entry.rater_role} if entry.rater_role else {})}
+    return model.predict(record, base_rate=entry.estimate.base_rate)
 
 
 def _may_be_other_side(entry: Entry, other: Entry) -> bool:
@@ -181,7 +191,7 @@ def beside(one: Entry, two: Entry, catalogue: Catalogue) -> list[tuple[str, list
 def _shown(entry: Entry, name: str) -> str:
     rating = entry.ratings.get(name)
     if rating is None:
-        return "did not come up" if name in entry.not_come_up else "–"
+        return "did not come up" if name in entry.not_come_up else "\N{EN DASH}"
     return rating if isinstance(rating, str) else f"{rating:g}"
 
 

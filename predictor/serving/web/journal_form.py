@@ -64,7 +64,7 @@ def keep_fields(
         return None
     journal, asked = the_journal(request), request.query_params
     people = journal.people(MOST_NAMES)
-    values = {name: "" for name in (*_TEXTS, *_DAYS, "interview", "both")}
+    values = dict.fromkeys((*_TEXTS, *_DAYS, "interview", "both"), "")
     sides = journal.sides(asked.get("interview", ""))
     if typed:
         values |= {name: typed[name] for name in values if name in typed}

@@ -36,7 +36,7 @@ NOTICES = {
     "paired": "Both ratings now belong to one interview.",
     "opened": "It no longer waits for the other side.",
     "deleted": "Deleted for good. Exports and copies that you made are still where you put them.",
-    "forgotten": "Everything about this person is deleted for good. Exports and copies that you made are still where you put them.",
+    "forgotten": "All about this person is deleted for good. Exports and copies are still where you put them.",
 }
 SORTS = {
     "newest": "Newest first",
@@ -69,7 +69,7 @@ def list_entries(request: Request, journal: Kept) -> Response:
 
 @journal_pages.post("")
 def keep(request: Request, form: Form, journal: Kept) -> Response:
-    """Keep what stands in the rating form, with the answer that was seen; else show the form again, with what is wrong."""
+    """Keep what stands in the rating form, with the answer that was seen; or show the form again and what is wrong."""
     model: OfferModel = request.app.state.models()
     rated, answer = kept_answer(request, form, model)
     kept, problems = read_keep(form, rated)

@@ -143,7 +143,7 @@ def _words(counted: Sequence[tuple[Entry, list[float]]]) -> tuple[str, ...]:
     >>> _words(said[:9]), _words(said[:10])
     ((), ('observer: median 3 in the earlier 5 interviews, 4 in the later 5 (n = 10 ratings).',))
     >>> _words(said)
-    ('observer: median 3 in the earlier 6 interviews, 4 in the later 6 (n = 12 ratings). Later ones were rated higher.',)
+    ('observer: median 3 in the earlier 6 interviews, 4 in the later 6 (n = 12 ratings). The later are higher.',)
     """
     series: dict[tuple[str, str], list[list[float]]] = {}
     for entry, values in counted:
@@ -157,10 +157,11 @@ def _words(counted: Sequence[tuple[Entry, list[float]]]) -> tuple[str, ...]:
         one, two = median(early), median(late)
         name = ", ".join(filter(None, [role or "rater not known", round_]))
         n = plural(len(early) + len(late), "rating")
-        sentence = f"{name}: median {one:g} in the earlier {half} interviews, {two:g} in the later {len(some) - half} (n = {n})."
+        later = len(some) - half
+        sentence = f"{name}: median {one:g} in the earlier {half} interviews, {two:g} in the later {later} (n = {n})."
         if len(some) >= TREND:
             trend = "higher" if two > one else "lower" if two < one else "alike"
-            sentence += f" Later ones were rated {trend}."
+            sentence += f" The later are {trend}."
         made.append(sentence)
     return tuple(made)
 
