@@ -66,7 +66,7 @@ def main(count: int = 20_000, people: int = 300) -> None:
         client = TestClient(make_app(Settings(PUBLISHED, journal=path)), base_url="http://localhost")
         some, who = journal.page(1, 1)[0][0], "Person 7"
         paths = (
-            "/", f"/?person={person_id(who)}", "/journal", f"/journal?page={count // 50}", "/journal?search=interview+77",
+            "/", f"/?person={person_id(who)}", "/journal", f"/journal?page={count // 50}", "/journal?search=view+77",
             "/journal?search=nothing+like+it", "/journal?who=Person+7&sort=due", "/journal?outcome=offer&round=final",
             "/journal?sort=due", "/journal?sort=who", "/journal?sort=title", f"/journal/{some.id}",
             f"/journal/compare?a={some.id}&b={journal.page(2, 1)[0][0].id}", "/people", "/people?search=person+29",

@@ -61,7 +61,7 @@ def merge(file: sqlite3.Connection, entries: Sequence[Entry]) -> Merge:
 
 
 def _by_id(file: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Entry]:
-    known = {}
+    known: dict[str, Entry] = {}
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
         marks = ", ".join("?" * len(some))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import re
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -258,9 +258,8 @@ def test_a_person_is_exported_and_deleted(client: TestClient, journal: Journal) 
 
 
 def test_a_model_trained_on_the_journal_says_what_was_deleted_since(tmp_path: Path) -> None:
-    trained = copy.copy(MODEL)
-    trained.trained_on = {**MODEL.trained_on, "source": "my.journal"}  # as a training on it writes it
-    trained.save(tmp_path / "model.json")
+    trained_on = {**MODEL.trained_on, "source": "my.journal"}  # as a training on it writes it
+    replace(MODEL, trained_on=trained_on).save(tmp_path / "model.json")
     app = make_app(Settings(tmp_path / "model.json", journal=tmp_path / "my.journal"))
     client, journal = TestClient(app, base_url="http://localhost", headers=PERSON), app.state.journal
     journal.set_outcome(journal.add("Acme", {GOALS: 4}, who="AB").id, "offer")

@@ -94,9 +94,10 @@ def add_outcome(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
 @entry_pages.post("/{id}/look-back")
 def look_back(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
     """Keep what went well, what to do differently, the one thing to try next, and the private note."""
-    names = ("went_well", "differently", "try_next", "private_note")
-    changes: Changes = {name: text(form, name) for name in names}  # type: ignore[misc]  # keys that it has
-    journal.edit(id, **changes)
+    journal.edit(
+        id, went_well=text(form, "went_well"), differently=text(form, "differently"), try_next=text(form, "try_next"),
+        private_note=text(form, "private_note"),
+    )  # fmt: skip
     return to(f"/journal/{id}?said=looked-back")
 
 

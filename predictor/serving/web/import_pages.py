@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import UploadFile
@@ -119,6 +120,6 @@ def _parsed(journal: Journal, upload: UploadFile) -> tuple[str, tuple[list[Entry
     return name, journal.parse_upload(upload.file.read(), name)
 
 
-def _page(request: Request, status: int = 200, *, plan: Merge | None = None, **context: object) -> Response:
+def _page(request: Request, status: int = 200, *, plan: Merge | None = None, **context: Any) -> Response:
     most = {"rows": MOST_ROWS, "columns": MOST_COLUMNS, "MB": request.app.state.settings.max_upload // 1_000_000}
     return page(request, "import.html", status, most=most, plan=plan, limit=SHOWN, **context)
