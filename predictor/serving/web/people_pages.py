@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Request, Response
 
+from predictor.errors import RatingsError
+from predictor.evaluation.practice import Practice, practice
 from predictor.journal.days import today
-from predictor.journal.entry import LABELS, STILL_OPEN
+from predictor.journal.entry import LABELS, STILL_OPEN, Entry
+from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.forms import Form
@@ -18,6 +23,7 @@ people_pages = APIRouter(prefix="/people", include_in_schema=False)
 SIZE = 50  # people on a page
 LISTED = 50  # interviews of one person; the journal's filter has them all
 NOTES = 20  # of the private notes
+PRACTISED = 100  # of the latest interviews, from which is reckoned what is left to gain
 
 
 @people_pages.get("")
@@ -60,7 +66,18 @@ def show(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002 - 
         last=entries[-1], last_try=next((e for e in reversed(entries) if e.try_next), None), today=today(),
         private=[entry for entry in reversed(entries) if entry.private_note][:NOTES],
         listed=entries[::-1][:LISTED], notice=notice(request), box=(LEFT, TOP, HEIGHT),
+        practice=_practice(open_[-PRACTISED:], model),
     )  # fmt: skip
+
+
+def _practice(entries: Sequence[Entry], model: OfferModel) -> Practice | None:
+    """Return what is left to gain in a person's own signals; None where the ratings are not those of the model."""
+    if not entries:
+        return None
+    try:
+        return practice(model, ratings_of(entries, model.catalogue, source="the journal", training=False))
+    except RatingsError:
+        return None
 
 
 @people_pages.get("/{id}/export.csv")
