@@ -21,7 +21,7 @@ from predictor.serving.web.person_view import HEIGHT, LEFT, SHOWN, TOP, estimate
 people_pages = APIRouter(prefix="/people", include_in_schema=False)
 
 SIZE = 50  # people on a page
-LISTED = 50  # interviews of one person; the journal's filter has them all
+LISTED = 10  # interviews of one person; the journal's filter has them all
 NOTES = 20  # of the private notes
 PRACTISED = 100  # of the latest interviews, from which is reckoned what is left to gain
 

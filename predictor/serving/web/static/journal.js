@@ -1,4 +1,4 @@
-// Everything works without this file; it gives the day as the browser sees it, and moves the focus to what is wrong.
+// Everything works without this file; it gives the day as the browser sees it.
 "use strict";
 
 {
@@ -8,5 +8,4 @@
   for (const field of document.querySelectorAll("input[name=today]")) field.value = today;
   for (const field of document.querySelectorAll("input[data-today]")) if (field.value === field.dataset.today) field.value = today;
   for (const field of document.querySelectorAll("input[data-latest]")) field.max = today;
-  document.querySelector("[autofocus]")?.focus();
 }
