@@ -226,7 +226,7 @@ def _dots(p: float, low: float, high: float, base: float) -> dict[str, Any]:
         kinds = ["both"] * both + [beyond] * apart + ["none"] * (100 - both - apart)
         key = [("both", TEXTS["dots_both"].format(count=both))]
         words = TEXTS[f"dots_{beyond}" if apart else "dots_same"].format(count=apart, base=of_100(base))
-        key.append((beyond if apart else "none", words))
+        key += [(beyond, words)] if apart else []
         alt = f"A hundred dots: {of_100(p)} are offers, {words}."
     dots = []
     for number, kind in enumerate(kinds):

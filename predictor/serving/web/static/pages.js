@@ -16,7 +16,7 @@ async function fragment(address, options) {
   if (answer.ok) return answer.text();
   const refusal = await answer.json().catch(() => ({ error: `the server answered ${answer.status}`, problems: [] }));
   const first = refusal.problems[0] ?? {};
-  throw new Error(first.field ? `${first.field}: ${first.problem}` : refusal.error);
+  throw new Error(first.field && first.field !== "csrf_token" ? `${first.field}: ${first.problem}` : refusal.error);
 }
 
 if (new URLSearchParams(location.search).get("said") === "kept") {
