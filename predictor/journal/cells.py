@@ -80,6 +80,8 @@ def take_estimate(data: dict[str, Any], wrong: dict[str, str]) -> None:
     """Put the columns of an estimate together, as `estimate`; what is wrong with them is added."""
     values = {name: data.pop(column, None) for column, name in ESTIMATE.items()}
     data["estimate"] = None
+    if wrong:  # by which an estimate may be meant, so its answer cannot be compared with it
+        data["answer"] = None
     if wrong or all(value in (None, "") for value in values.values()):
         return
     try:

@@ -77,7 +77,7 @@ def from_table(
     numbered = [(number, row) for number, row in enumerate(rows, 1) if any(map(str.strip, row))]
     cells = [{places[place][1]: row[place] for place in taken} for _, row in numbered]
     names = [places[place][1] for place in rest]
-    shown = {places[place][1]: header[place] for place in taken}
+    shown = {name: header[place] for place, (_, name) in enumerate(places)}
     table = [[row[place] for place in rest] for _, row in numbered]
 
     def parsed() -> Ratings:
@@ -155,22 +155,22 @@ def _joined(
     try:
         ratings = parsed()
     except RatingsError as error:
-        return [], [_numbered(problem, numbers) for problem in error.problems] + problems
+        return [], [_as_in_file(problem, numbers, shown) for problem in error.problems] + problems
     entries = []
     for place, data in enumerate(read):
         entry, wrong = _entry(data, ratings, place, f"{Path(source).stem}, row {numbers[place]}", catalogue)
-        columns = {"outcome": catalogue.outcome, **shown}
+        columns = {"outcome": catalogue.outcome, **shown}  # as the file calls them
         problems += [Problem(why, numbers[place], columns.get(name, name)) for name, why in wrong.items()]
         if entry and not problems:
             entries.append(entry)
     return ([], problems) if problems else (entries, [])
 
 
-def _numbered(problem: Problem, numbers: Sequence[int]) -> Problem:
-    row = problem.row
-    if row is None or row > len(numbers):
-        return problem
-    return Problem(problem.kind, numbers[row - 1], problem.column, problem.found)
+def _as_in_file(problem: Problem, numbers: Sequence[int], shown: Mapping[str, str]) -> Problem:
+    """Return a problem with the row and the column that it has in the file."""
+    row = numbers[problem.row - 1] if problem.row and problem.row <= len(numbers) else problem.row
+    column = shown.get(problem.column, problem.column) if problem.column else None
+    return Problem(problem.kind, row, column, problem.found)
 
 
 def _entry(

@@ -161,6 +161,7 @@ FOREIGN = {
     f"own guess,{GOALS}\n101,4\n": "own guess: '101' is not a whole number from 0 to 100",
     "title,note\nAcme,good\n": "has no column of a signal, so nothing was rated; the template has them all",
     f"titel,{GOALS}\nAcme,4\n": "titel: is not in the catalogue",
+    "Goals discussed\n\n9\n": "row 2, Goals discussed: '9' is out of scale",
 }
 
 
