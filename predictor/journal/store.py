@@ -234,6 +234,9 @@ class Journal(Moving):
         counted = f"SELECT count(*), coalesce(sum(outcome IN ('offer', 'no offer')), 0) FROM entries WHERE {column} = ?"
         n, labelled = file.execute(counted, (value,)).fetchone()
         if n:
+            shared = f"SELECT interview FROM entries WHERE {column} = ? AND interview <> ''"
+            lonely = f"UPDATE entries SET interview = '' WHERE interview IN ({shared})"  # else it waited for ever
+            file.execute(lonely, (value,))
             file.execute("INSERT INTO deletions VALUES (?, ?, ?)", (today().isoformat(), n, labelled))
             file.execute(f"DELETE FROM entries WHERE {column} = ?", (value,))
         return int(n)

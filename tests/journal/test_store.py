@@ -246,6 +246,8 @@ def test_both_sides_of_an_interview_are_sealed_until_both_are_in(journal: Journa
     other = journal.add("Globex", {GOALS: 5}, who="AB", rater_role="interviewer")
     journal.pair(alone.id, other.id)
     assert [entry.id for entry in journal.sides(journal.get(alone.id).interview)] == [alone.id, other.id]
+    journal.delete(other.id)
+    assert journal.get(alone.id).interview == ""  # it waits for nobody
 
 
 def test_ratings_to_train_on(journal: Journal, clock: Callable[[int], None]) -> None:
