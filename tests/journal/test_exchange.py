@@ -218,6 +218,7 @@ def test_import_and_export_by_command(run: Callable[..., Result], workplace: Pat
         (["import", "my.txt"], "none of the endings"), (["export", "my.xlsx", "--journal", "my.journal"], "must end in .csv or .json"),
         (["export", "x.csv", "--journal", "none"], "no such journal"), (["import", "none.csv"], "no such file"),
         (["export", "linked.csv", "--journal", "my.journal"], "is the journal itself"),
+        (["export", "-", "--journal", "my.journal", "--who", "AB"], "no interview of my.journal is about 'AB'"),
     ):  # fmt: skip
         refused = run("journal", *words)
         assert (refused.exit_code, says in refused.output) == (2, True), refused.output
