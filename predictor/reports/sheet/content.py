@@ -94,8 +94,10 @@ class Cohort:
 
     Attributes
     ----------
+    n, total
+        Interviews on the sheet, the newest, and how many there are.
     outcomes
-        How many interviews have each outcome.
+        How many of them have each outcome.
     people
         Name, interviews and next day: by what is due, never by likelihood.
     more_people, more_due
@@ -106,6 +108,7 @@ class Cohort:
     mark: str
     model: str
     n: int
+    total: int
     n_people: int
     outcomes: tuple[tuple[str, int], ...]
     due: tuple[str, ...]
@@ -154,8 +157,18 @@ def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -
     )
 
 
-def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date) -> Cohort:
-    """Put the sheet of a cohort together; interviews that name nobody count, but stand under no name."""
+def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date, total: int | None = None) -> Cohort:
+    """Put the sheet of a cohort together; interviews that name nobody count, but stand under no name.
+
+    Parameters
+    ----------
+    model, day
+        As for `sheet_of`.
+    entries
+        Interviews, in any order.
+    total
+        How many there are, where `entries` are only the newest of them; None: these are all.
+    """
     people = dict[str, list[Entry]]()
     for entry in entries:
         if entry.who:
@@ -171,6 +184,7 @@ def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date) -> Cohort:
         _mark(model, entries),
         _model(model),
         len(entries),
+        len(entries) if total is None else total,
         len(people),
         tuple(sorted(counts.items(), key=lambda item: -item[1])),
         tuple(f"{_short(entry.who, LONGEST_NAME) or 'nobody named'}: {_due(entry)}" for entry in waiting[:MOST_DUE]),

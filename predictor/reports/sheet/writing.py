@@ -47,9 +47,11 @@ def person_html(
     return _environment().get_template("person.html").render(sheet=sheet, link=link)
 
 
-def cohort_html(model: OfferModel, entries: Sequence[Entry], *, day: date | None = None, link: str = "") -> str:
-    """Return the sheet of a cohort; see `person_html`."""
-    sheet = cohort_of(model, entries, day or today())
+def cohort_html(
+    model: OfferModel, entries: Sequence[Entry], *, total: int | None = None, day: date | None = None, link: str = ""
+) -> str:
+    """Return the sheet of a cohort; see `person_html` and, for `total`, `cohort_of`."""
+    sheet = cohort_of(model, entries, day or today(), total)
     return _environment().get_template("cohort.html").render(sheet=sheet, link=link)
 
 

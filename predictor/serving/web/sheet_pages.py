@@ -14,6 +14,7 @@ from predictor.reports.sheet.writing import cohort_html, person_html, style
 
 sheet_pages = APIRouter(include_in_schema=False)
 STYLE = "/sheet.css"
+NEWEST = 2000  # interviews that a cohort's sheet is made of, so that it comes at once
 
 
 @sheet_pages.get("/people/{id}/sheet")
@@ -28,7 +29,8 @@ def of_person(request: Request, id: str) -> Response:  # noqa: A002 - as the pat
 def of_cohort(request: Request) -> Response:
     """Show the sheet of everybody."""
     model, journal = _served(request)
-    return HTMLResponse(cohort_html(model, _open(journal, journal.entries()), link=_link(request)))
+    newest, total = journal.page(1, NEWEST)
+    return HTMLResponse(cohort_html(model, _open(journal, newest), total=total, link=_link(request)))
 
 
 @sheet_pages.get(STYLE)
