@@ -263,14 +263,20 @@ function restoreDraft() {
   } catch { /* as above */ }
 }
 
+function aboutOf(entry) {
+  return [
+    `Interview: ${entry.title || "without title"}${entry.round ? `, round ${entry.round}` : ""}`,
+    entry.who && `Who: ${entry.who}`,
+    entry.held_on && `Held on ${entry.held_on}`,
+    entry.due_on && `Answer expected on ${entry.due_on}`,
+    `Rated on ${entry.rated_on}${entry.rater_role ? ` by: ${entry.rater_role}` : ""}`,
+    entry.note && `Note: ${entry.note}`,
+  ].filter(Boolean);
+}
+
 function textOf(entry) {
   const lines = page.mark ? [`${page.mark}: ${page.mark_words}`, ""] : [], add = (text) => { if (text) lines.push(text); };
-  add(`Interview: ${entry.title || "without title"}${entry.round ? `, round ${entry.round}` : ""}`);
-  add(entry.who && `Who: ${entry.who}`);
-  add(entry.held_on && `Held on ${entry.held_on}`);
-  add(entry.due_on && `Answer expected on ${entry.due_on}`);
-  add(`Rated on ${entry.rated_on}${entry.rater_role ? ` by: ${entry.rater_role}` : ""}`);
-  lines.push("");
+  lines.push(...aboutOf(entry), "");
   for (const { name, label } of page.terms.slice(0, model.p)) {
     if (entry.ratings[name] !== undefined) add(`${label}: ${entry.ratings[name]}`);
     else if (entry.not_come_up.includes(name)) add(`${label}: ${NOT_COME_UP}`);
@@ -281,7 +287,6 @@ function textOf(entry) {
     for (const item of byId("answer-parts").querySelectorAll(":scope > .reasons li")) add(`- ${[...item.children].map((child) => child.textContent).filter(Boolean).join(": ")}`);
     lines.push("");
   }
-  add(entry.note && `Note: ${entry.note}\n`);
   add(`Model ${page.name}, fingerprint ${page.fingerprint}`);
   add("For reflection, practice and interviewer training, not for selecting people. Associations, not causes.");
   return lines.join("\n");
@@ -292,6 +297,7 @@ function update() {
   const entry = content(), text = JSON.stringify(entry), count = Object.keys(entry.ratings).length;
   byId("count").textContent = `${count} of ${model.p} rated`;
   byId("text").textContent = textOf(entry);
+  byId("paper").textContent = aboutOf(entry).join(". ");
   const [mark, state] = isEmpty(entry) ? ["", "Nothing is rated yet."]
     : session.saved === text ? ["In your file", `You confirmed that ${session.file} is there. Nothing has changed since.`]
     : session.handed === text ? ["Is the file there?", `The browser was asked to save ${session.file}. Look for it among your downloads, then confirm: this page cannot see whether it is there.`]

@@ -18,6 +18,7 @@ MOST_RATINGS = 9  # of a signal, the newest
 MOST_LOOKED_AT = 3
 MOST_DUE, MOST_PEOPLE = 6, 30
 MOST_OPEN = 2
+HALF = 0.5  # points: less is shown as none
 LONGEST, LONGEST_NAME, LONGEST_WORDS = 40, 16, 120  # letters of a title, and of a text
 
 
@@ -200,7 +201,7 @@ def _practice(model: OfferModel, entries: Sequence[Entry]) -> Practice:
 
 
 def _looked_at(seen: Practice) -> tuple[OwnSignal, ...]:
-    return tuple(own for own in seen.signals if round(own.gain) > 0)[:MOST_LOOKED_AT]
+    return tuple(own for own in seen.signals if own.gain >= HALF)[:MOST_LOOKED_AT]
 
 
 def _when(entry: Entry) -> tuple[date, str]:

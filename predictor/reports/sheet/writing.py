@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def person_html(
-    model: OfferModel, who: str, entries: Sequence[Entry], *, day: date | None = None, link: str = ""
+    model: OfferModel, who: str, entries: Sequence[Entry], *, day: date | None = None, root: str | None = None
 ) -> str:
     """Return a person's sheet.
 
@@ -33,8 +33,8 @@ def person_html(
         As for `sheet_of`.
     day
         Of the sheet; today where None.
-    link
-        Address of the style sheet, where a server has it; empty: the style is inside.
+    root
+        Prefix of the server that has style sheet and icon; None: for a file, with the style inside.
 
     Examples
     --------
@@ -44,15 +44,20 @@ def person_html(
     (True, True, False)
     """
     sheet = sheet_of(model, who, entries, day or today())
-    return _environment().get_template("person.html").render(sheet=sheet, link=link)
+    return _environment().get_template("person.html").render(sheet=sheet, root=root)
 
 
 def cohort_html(
-    model: OfferModel, entries: Sequence[Entry], *, total: int | None = None, day: date | None = None, link: str = ""
+    model: OfferModel,
+    entries: Sequence[Entry],
+    *,
+    total: int | None = None,
+    day: date | None = None,
+    root: str | None = None,
 ) -> str:
     """Return the sheet of a cohort; see `person_html` and, for `total`, `cohort_of`."""
     sheet = cohort_of(model, entries, day or today(), total)
-    return _environment().get_template("cohort.html").render(sheet=sheet, link=link)
+    return _environment().get_template("cohort.html").render(sheet=sheet, root=root)
 
 
 def style() -> str:

@@ -13,7 +13,6 @@ from predictor.model.offer_model import OfferModel
 from predictor.reports.sheet.writing import cohort_html, person_html, style
 
 sheet_pages = APIRouter(include_in_schema=False)
-STYLE = "/sheet.css"
 NEWEST = 2000  # interviews that a cohort's sheet is made of, so that it comes at once
 
 
@@ -22,7 +21,7 @@ def of_person(request: Request, id: str) -> Response:  # noqa: A002 - as the pat
     """Show one person's sheet."""
     model, journal = _served(request)
     who = journal.person(id)
-    return HTMLResponse(person_html(model, who, _open(journal, journal.of_person(who)), link=_link(request)))
+    return HTMLResponse(person_html(model, who, _open(journal, journal.of_person(who)), root=_root(request)))
 
 
 @sheet_pages.get("/cohort/sheet")
@@ -30,10 +29,10 @@ def of_cohort(request: Request) -> Response:
     """Show the sheet of everybody."""
     model, journal = _served(request)
     newest, total = journal.page(1, NEWEST)
-    return HTMLResponse(cohort_html(model, _open(journal, newest), total=total, link=_link(request)))
+    return HTMLResponse(cohort_html(model, _open(journal, newest), total=total, root=_root(request)))
 
 
-@sheet_pages.get(STYLE)
+@sheet_pages.get("/sheet.css")
 def sheet_style() -> Response:
     """Return how sheets look; the strict policy takes no style from inside of a page."""
     return Response(style(), media_type="text/css")
@@ -51,5 +50,5 @@ def _open(journal: Journal, entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.id not in sealed]
 
 
-def _link(request: Request) -> str:
-    return f"{request.app.state.settings.root_path}{STYLE}"
+def _root(request: Request) -> str:
+    return str(request.app.state.settings.root_path)
