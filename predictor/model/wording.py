@@ -25,7 +25,8 @@ TEXTS: Mapping[str, str] = {
     "guess": "Your guess before: {guess} of 100.",
     "no_guess": "You made no guess before.",
     "same": "{count} of your {total} ratings are {rating}.",
-    "remaining": "Were the other {count} rated too, it would mostly come out from {low} to {high} of 100.",
+    "remaining": "With the other {count} rated too, the figure would mostly come out from {low} to {high} of 100.",
+    "remaining_wide": "The wide range above would stay: only more interviews to learn from narrow it.",
     "start": "Start: average ratings",
     "quality": (
         "{subject}: of two interviews that it had not seen, one with an offer and one without, it put the right one "
