@@ -226,7 +226,7 @@ function show() {
     if (answer.left) {
       const sentence = say("remaining", { count: answer.left.explained.length, low: of100(answer.left.low), high: of100(answer.left.high) }), list = make("ul");
       for (const j of narrowing(answer)) list.append(make("li", wordingOf(page.terms[j]).label));
-      parts.append(make("h3", "What would narrow it most"), make("p", `${sentence} These say most about the rest:`), list);
+      parts.append(make("h3", "What the rest could change"), make("p", `${sentence} ${wide ? `${words.remaining_wide} ` : ""}These would settle most of it:`), list);
     }
     parts.append(make("h3", "How good is such an answer?"), make("p", qualityOf(values)));
   }
