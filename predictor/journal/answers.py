@@ -21,7 +21,7 @@ from typing import Any
 from predictor.errors import JournalError, Problem, RatingsError
 from predictor.journal.cells import read_cells, safe
 from predictor.journal.edits import rated
-from predictor.journal.entry import AGREES, Entry, faults
+from predictor.journal.entry import AGREES, Entry, faults, new_id
 from predictor.journal.estimate import Estimate
 from predictor.model.frozen import frozen
 from predictor.model.log_odds import one_probability
@@ -51,6 +51,40 @@ def is_answers(content: bytes) -> bool:
         return False
 
 
+def superseded(contents: Sequence[bytes]) -> set[int]:
+    """Return the places of files that hold older answers than another of them: the same interview was saved again.
+
+    Parameters
+    ----------
+    contents
+        Of files of any kind; those that are no answers, or damaged ones, supersede nothing.
+
+    Examples
+    --------
+    >>> file = '{"kind": "interview outcome predictor: answers", "saved_at": "%s", "answers": [{"id": "0123456789ab"}]}'
+    >>> superseded([(file % time).encode() for time in ("2026-05-31T10:00:00Z", "2026-05-31T10:05:00Z")])
+    {0}
+    """
+    newest: dict[str, tuple[str, int]] = {}
+    older = set[int]()
+    for place, content in enumerate(contents):
+        if not is_answers(content):
+            continue
+        data = json.loads(content)
+        try:
+            (item,) = data["answers"]
+            name, saved = str(item["id"]), str(data["saved_at"])
+        except (KeyError, TypeError, ValueError):
+            continue
+        known = newest.get(name)
+        if known and saved < known[0]:
+            older.add(place)
+        else:
+            older |= {known[1]} if known else set()
+            newest[name] = saved, place
+    return older
+
+
 def parse_answers(content: bytes, source: str, catalogue: Catalogue) -> tuple[list[Entry], list[Problem]]:
     """Parse a file of answers into entries, and the problems found.
 
@@ -66,7 +100,8 @@ def parse_answers(content: bytes, source: str, catalogue: Catalogue) -> tuple[li
     Returns
     -------
     entries, problems
-        One of them is empty. An entry has the id that the page drew, so that the same file twice adds nothing.
+        One of them is empty. An entry has the id that the page drew, so that the same file twice adds nothing; where
+        somebody has emptied it, a new one.
     """
     data = json.loads(content)
     if type(number := data.get("format")) is not int or not 1 <= number <= FORMAT:
@@ -90,7 +125,7 @@ def _entry(item: Any, model: Any, row: int, catalogue: Catalogue) -> tuple[Entry
     cells |= {name: safe(cells[name]) for name in _TEXTS}
     data, wrong = read_cells(cells)
     data["title"] = data["title"] or f"Rated on {cells['rated_on']}"
-    data |= {"id": str(item.get("id", "")), "outcome": "still open", "frozen": False, "outcome_on": None}
+    data |= {"id": str(item.get("id") or new_id()), "outcome": "still open", "frozen": False, "outcome_on": None}
     not_come_up = item.get("not_come_up") or []
     if not isinstance(not_come_up, list) or not all(name in catalogue.names for name in not_come_up):
         wrong["not_come_up"] = _DAMAGED

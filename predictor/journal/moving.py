@@ -8,6 +8,7 @@ from pathlib import Path
 
 from predictor.atomic import write_text
 from predictor.errors import Problem, RatingsError
+from predictor.journal.answers import superseded
 from predictor.journal.entry import Entry
 from predictor.journal.exchange import entries_csv, parse_entries, parse_json_entries
 from predictor.journal.merging import Merge, merge
@@ -73,7 +74,8 @@ class Moving(Reading):
         Returns
         -------
         int
-            How many were added; what is there already is left as it is.
+            How many were added; what is there already is left as it is. Of answers that were saved several times, the
+            last file counts.
 
         Raises
         ------
@@ -82,7 +84,9 @@ class Moving(Reading):
         ConfigError
             If a sheet is named, and a file is no workbook.
         """
-        parsed = [(str(path), self._parse_file(Path(path), sheet)) for path in paths]
+        older = superseded([read_bytes(Path(path)) if is_json(path) else b"" for path in paths])
+        kept = [path for place, path in enumerate(paths) if place not in older]
+        parsed = [(str(path), self._parse_file(Path(path), sheet)) for path in kept]
         return self.add_entries(*together(parsed))
 
     def import_csv(self, source: str | Path | bytes, name: str = "the uploaded file", *, limited: bool = False) -> int:
@@ -160,12 +164,17 @@ class Moving(Reading):
         refuse_sheet(path, sheet)
         if path.suffix.lower() in TEXT:
             return parse_entries(read_bytes(path), str(path), self.catalogue, sheet=sheet)
-        if path.suffix.lower() == ".json":
+        if is_json(path):
             return parse_json_entries(read_bytes(path), str(path), self.catalogue)
         return from_ratings(read_ratings(path, self.catalogue), str(path))
 
     def _to_export(self, who: str | None) -> list[Entry]:
         return self.entries() if who is None else self.of_person(who)[::-1]
+
+
+def is_json(path: str | Path) -> bool:
+    """Return whether a file is JSON by its name."""
+    return Path(path).suffix.lower() == ".json"
 
 
 def together(parsed: Sequence[tuple[str, Parsed]]) -> tuple[list[Entry], list[Problem], str]:

@@ -212,6 +212,11 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     assert page.locator("#mark").inner_text() == "Is the file there?"  # never "saved" before somebody has seen it
     page.get_by_role("button", name="The file is there").click()
     assert page.locator("#mark").inner_text() == "In your file"
+    page.fill("#note", "Written afterwards")
+    assert page.locator("#mark").inner_text() == "Changed since the file"
+    (tmp_path / "again").mkdir()
+    again = save(page, tmp_path / "again")
+    page.get_by_role("button", name="The file is there").click()
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     page.get_by_role("button", name="Start a new interview").click()
     rate(page, [1])
@@ -225,8 +230,10 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="no_signal"):
         journal.import_files([*files, tmp_path / "bad.json"])
     assert not journal.entries()
+    files.append(again)
     assert (journal.import_files(files), journal.import_files(files)) == (2, 0)
     entry = next(entry for entry in journal.entries() if entry.who)
+    assert entry.note == "Written afterwards"  # of the file that was saved last
     assert (entry.title, entry.guess, str(entry.due_on), len(entry.not_come_up)) == (
         "=1+1 <b>Acme</b>",
         55,

@@ -55,17 +55,16 @@ function grid(terms) {
   return { offsets, position, isOutside, weights, span: (numbers, t) => numbers.slice(offsets[t], offsets[t + 1]) };
 }
 
-// Sum of each table of two or three terms at some cells: [terms, log-odds].
-function joint(tables, cells, span) {
-  return tables.map(([terms, table]) => {
-    let values = table;
-    for (const t of [...terms].reverse()) {
-      const along = span(cells, t), rows = values.length / along.length;
-      values = range(rows).map((i) => dot(values.slice(i * along.length, (i + 1) * along.length), along));
-    }
-    return [terms, values[0]];
-  });
+// A table of two or three terms at cell weights of each.
+function product(table, parts) {
+  let values = table;
+  for (const along of [...parts].reverse()) {
+    const rows = values.length / along.length;
+    values = range(rows).map((i) => dot(values.slice(i * along.length, (i + 1) * along.length), along));
+  }
+  return values[0];
 }
+const joint = (tables, cells, span) => tables.map(([members, table]) => [members, product(table, members.map((t) => span(cells, t)))]);
 
 function evaluator(model) {
   const { terms, p, factors: f, gaps, masked } = model, at = grid(terms), signals = range(p), known = Boolean(f);
@@ -141,6 +140,33 @@ function evaluator(model) {
     const place = Math.min(Math.max((expected + REACH) * PER_UNIT, 0), POINTS - 1), lower = Math.min(Math.floor(place), POINTS - 2);
     const [near, far] = chances[j].map((points) => points[lower].map((x, level) => x + (place - lower) * (points[lower + 1][level] - x)));
     return near.map((x, level) => x + spread * (far[level] - x));
+  }
+
+  // How chances rise from where nothing is expected, for each standard unit: up to the next point it is the slope.
+  function risesOf(j, expected, spread) {
+    const middle = REACH * PER_UNIT, place = Math.min(Math.max((expected + REACH) * PER_UNIT, 0), POINTS - 1), lower = Math.min(Math.floor(place), POINTS - 2);
+    const [known, unknown] = chances[j].map((points) => points[lower].map((near, level) => {
+      const step = points[lower + 1][level] - near;
+      if (lower < middle - 1 || lower > middle) return (near - points[middle][level] + (place - lower) * step) / expected;
+      return PER_UNIT * (Math.abs(expected) < STILL ? (points[middle + 1][level] - points[middle - 1][level]) / 2 : step);
+    }));
+    return known.map((x, level) => x + spread * (unknown[level] - x));
+  }
+
+  // What unrated signals add for each standard unit expected of them; those of one table share it by the mean on the way.
+  function ratios(cells, { unrated, expected, spread }) {
+    const rises = zeros(total), moved = zeros(total);
+    for (const j of signals) if (unrated[j]) risesOf(j, expected[j], spread[j]).forEach((x, level) => { rises[at.offsets[j] + level] = x; moved[at.offsets[j] + level] = x * expected[j]; });
+    const mean = cells.map((x, cell) => x - moved[cell] / 2), added = signals.map((j) => dot(at.span(model.main, j), at.span(rises, j)));
+    for (const [members, table] of model.joint) {
+      const moving = members.filter((t) => t < p && unrated[t]).length;
+      for (const t of members) {
+        if (t >= p || !unrated[t]) continue;
+        const along = (others) => product(table, members.map((member) => at.span(member === t ? rises : others, member)));
+        added[t] += members.length === 2 ? (moving / 2) * along(mean) : (moving / 3) * (along(mean) + along(moved) / 12);
+      }
+    }
+    return added;
   }
 
   function fill(raw, values, { unrated, spread }, expected) {
@@ -226,15 +252,14 @@ function evaluator(model) {
 
   function partial(values) {
     const said = estimate(values), { unrated, expected, byGaps, weights, z } = said, raw = at.weights(values);
-    const added = contributions(fill(raw, values, said, expected)), usual = contributions(fill(raw, values, said, zeros(p)));
+    const cells = fill(raw, values, said, expected), added = contributions(cells), ratio = ratios(cells, said);
     const own = added.map((x, t) => (values[t] === null ? 0 : x)), implied = zeros(terms.length);
     let baseline = model.intercept + sum(added.filter((_, t) => values[t] === null));
     for (const j of signals) {
-      const still = Math.abs(expected[j]) < STILL, ratio = unrated[j] && !still ? (added[j] - usual[j]) / expected[j] : 0;
-      if (!ratio) continue;
-      weights[j].forEach((weight, i) => { implied[i] += ratio * weight * z[i]; });
-      own[j] += ratio * byGaps[j];
-      baseline -= ratio * byGaps[j];
+      if (!ratio[j]) continue;
+      weights[j].forEach((weight, i) => { implied[i] += ratio[j] * weight * z[i]; });
+      own[j] += ratio[j] * byGaps[j];
+      baseline -= ratio[j] * byGaps[j];
     }
     baseline -= sum(implied);
     const each = slopesAt(values), kappa = kappaOf(each, said), share = gapsOf(unrated), left = gapsAdded(share) / Math.max(share * p, 1);

@@ -320,7 +320,7 @@ function askAs() { // in the first person where the candidate rates
 
 function save() {
   const entry = content(), file = `interview-answers-${entry.rated_on}-${entry.id}.json`;
-  const answers = { format: page.format, kind: page.file_kind, simulated: page.simulated === 1, saved_at: new Date().toISOString().replace(/\.\d+Z/, "Z"), model: page.identity, text: textOf(entry).split("\n"), answers: [entry] };
+  const answers = { format: page.format, kind: page.file_kind, simulated: page.simulated === 1, saved_at: new Date().toISOString(), model: page.identity, text: textOf(entry).split("\n"), answers: [entry] };
   const link = make("a");
   link.href = URL.createObjectURL(new Blob([`${JSON.stringify(answers, null, 1)}\n`], { type: "application/json" }));
   link.download = file;
@@ -394,7 +394,10 @@ byId("anew").addEventListener("click", () => {
 });
 addEventListener("beforeunload", (event) => {
   const entry = content();
-  if (!isEmpty(entry) && session.saved !== JSON.stringify(entry)) event.preventDefault();
+  if (!isEmpty(entry) && session.saved !== JSON.stringify(entry)) {
+    event.preventDefault();
+    event.returnValue = ""; // what older browsers look at
+  }
 });
 addEventListener("storage", (event) => {
   if (event.key !== DRAFT || !alone) return;

@@ -13,12 +13,12 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import UploadFile
 
 from predictor.errors import Problem, RatingsError
+from predictor.journal.answers import superseded
 from predictor.journal.entry import Entry
 from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
 from predictor.journal.merging import Merge
 from predictor.journal.moving import together
 from predictor.journal.ordinary import template_csv
-from predictor.journal.store import Journal
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.forms import Form, text
 from predictor.serving.web.journal_pages import Kept, attachment, to
@@ -90,7 +90,10 @@ def look(request: Request, form: Form, journal: Kept) -> Response:  # not async:
         )
     with request.app.state.importing:  # one at a time, since each takes memory
         try:
-            parsed = [_parsed(journal, upload) for upload in uploads[:MOST_FILES]]
+            files = [((upload.filename or "")[:100], upload.file.read()) for upload in uploads[:MOST_FILES]]
+            older = superseded([content for _, content in files])
+            kept = [file for place, file in enumerate(files) if place not in older]
+            parsed = [(name, journal.parse_upload(content, name)) for name, content in kept]
             entries, problems, name = together(parsed)
             plan = journal.plan(entries)
         except RatingsError as error:
@@ -113,11 +116,6 @@ def add(request: Request, form: Form, journal: Kept) -> Response:
         added = journal.add_entries(entries, [], name)
     here = text(form, "here")
     return to(f"/journal?added={added}&here={here if here.isdecimal() else 0}")
-
-
-def _parsed(journal: Journal, upload: UploadFile) -> tuple[str, tuple[list[Entry], list[Problem]]]:
-    name = (upload.filename or "")[:100]
-    return name, journal.parse_upload(upload.file.read(), name)
 
 
 def _page(request: Request, status: int = 200, *, plan: Merge | None = None, **context: Any) -> Response:
