@@ -14,14 +14,14 @@ MOST_BUTTONS = 9  # knots of a scale beside each other; beyond them a list
 ASKED = {ROLE: "In this interview you were the"}  # as on the server's page
 
 
-def question(signal: Signal) -> str:
-    """Return the form's part for one signal: what is asked, its scale, and the anchors under it."""
+def question(signal: Signal, number: int) -> str:
+    """Return the form's part for one signal, numbered for short ids: what is asked, its scale, the anchors under it."""
     knots, meanings = [f"{knot:g}" for knot in signal.scale.knots], signal.meanings
     apart = [(NOT_APPLICABLE, "did not apply"), (NOT_COME_UP, "not observed")] if signal.not_applicable else []
     apart = apart or [(NOT_COME_UP, NOT_COME_UP)]
     name, key = escape(f"rating.{signal.name}"), escape(signal.name)
     if len(knots) <= MOST_BUTTONS:
-        options = [option(name, knot, knot, means=f"means-{key}-{knot}" if knot in meanings else "") for knot in knots]
+        options = [option(name, knot, knot, means=f"m{number}-{knot}" if knot in meanings else "") for knot in knots]
         options += [option(name, value, words, kind="apart") for value, words in apart]
         scale = f'<div class="scale">{"".join(options)}</div>'
     else:
@@ -30,7 +30,7 @@ def question(signal: Signal) -> str:
         scale = f'<select name="{name}" aria-label="{escape(signal.label)}"><option value="">not answered</option>'
         scale += f"{''.join(options)}</select>"
     anchors = "".join(
-        f'<div><dt>{escape(rating)}</dt><dd id="means-{key}-{escape(rating)}" data-rating="{escape(rating)}">'
+        f'<div><dt>{escape(rating)}</dt><dd id="m{number}-{escape(rating)}" data-rating="{escape(rating)}">'
         f"{escape(words)}</dd></div>"
         for rating, words in meanings.items()
     )
@@ -51,9 +51,13 @@ def by_family(catalogue: Catalogue, names: Collection[str]) -> str:
     """Return the questions of some signals, a section a family."""
     sections = []
     for key, label in catalogue.families.items():
-        asked = [signal for signal in catalogue.signals if signal.family == key and signal.name in names]
+        asked = [
+            question(signal, number)
+            for number, signal in enumerate(catalogue.signals)
+            if signal.family == key and signal.name in names
+        ]
         if asked:
-            sections.append("\n".join([f"<section><h2>{escape(label)}</h2>", *map(question, asked), "</section>"]))
+            sections.append("\n".join([f"<section><h2>{escape(label)}</h2>", *asked, "</section>"]))
     return "\n".join(sections)
 
 

@@ -341,9 +341,10 @@ form.addEventListener("input", (event) => {
 let pressed = null; // a second tap on a chosen answer takes it back
 form.addEventListener("pointerdown", (event) => { const radio = event.target.closest("label")?.querySelector("input[type=radio]"); pressed = radio?.checked ? radio : null; });
 form.addEventListener("click", (event) => {
-  if (event.target !== pressed) return;
-  pressed.checked = false;
+  const radio = pressed;
   pressed = null;
+  if (!radio || event.target !== radio) return;
+  radio.checked = false;
   form.dispatchEvent(new Event("input"));
 });
 form.addEventListener("keydown", (event) => {
