@@ -173,6 +173,9 @@ def test_a_draft_survives_leaving_the_page_and_an_ended_session(open_page: Open)
     page.locator(".headline", has_text=headline_of(PUBLISHED.predict({"rater_role": "observer", **eight()}))).wait_for()
     assert page.locator("#count").inner_text() == "8 of 24 rated"
     assert page.locator('[name="guess"][type="hidden"]').input_value() == "30"
+    after = open_page(storage_state=page.context.storage_state())  # as when the browser was closed
+    after.get_by_text("is back.").wait_for()
+    assert after.locator("#count").inner_text() == "8 of 24 rated"
     page.locator("#restored a").click()  # start over
     page.wait_for_load_state()
     assert page.evaluate(DRAFT) is None
