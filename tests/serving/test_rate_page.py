@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from browsing import PUBLISHED, Open, eight, headline_of, opened, rate, rate_eight, see, served
+from conftest import ROOT
+from starlette.testclient import TestClient
 
 from predictor.journal.store import Journal
 from predictor.model.first_questions import first_questions
+from predictor.model.offer_model import PUBLISHED as PUBLISHED_FILE
 from predictor.model.points import points_of
+from predictor.serving.app import make_app
+from predictor.serving.settings import Settings
 from predictor.serving.web.views import signed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 MOST_TAPS, MOST_WORDS, MOST_TAPS_KEPT = 12, 350, 18
+OLD = ROOT / "tests/data/model-format-2.json"
 DRAFT = "localStorage.getItem('predictor.draft')"
 # Words with a letter in every element that is seen on the way, each once; what only a screen reader has is left out.
 WORDS = """() => {
@@ -216,6 +223,16 @@ def test_an_answer_that_was_tampered_with_is_not_kept(open_page: Open, work: Pat
     entry = next(entry for entry in Journal(work / "my.journal").entries() if entry.title == "Tampered with")
     assert entry.estimate
     assert entry.estimate.probability == PUBLISHED.predict(eight()).offer_probability
+
+
+def test_what_no_form_of_ours_sends_is_refused() -> None:
+    browser = TestClient(make_app(Settings(PUBLISHED_FILE)), base_url="http://localhost")
+    csrf = re.findall('name="csrf_token" value="(.*?)"', browser.get("/").text)[0]
+    for name, value in (("guess", "41"), ("guess", "00451"), ("guess", "-5"), ("rating.other", "did not come up")):
+        answer = browser.post("/estimate", data={"csrf_token": csrf, name: value})
+        assert (answer.status_code, answer.json()["problems"][0]["field"]) == (422, name)
+    few = TestClient(make_app(Settings(OLD)), base_url="http://localhost").get("/").text
+    assert 'id="more"' not in few  # four signals are asked at once
 
 
 @pytest.mark.parametrize(

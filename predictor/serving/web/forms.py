@@ -77,15 +77,17 @@ class Rated:
         Raises
         ------
         Refusal
-            422, if a rating is no number and no word for one, a share is not between 0 and 100 %, or a guess is not in
-            fives.
+            422, if a rating is no number and no word for one, what did not come up is no signal, a share is not between
+            0 and 100 %, or a guess is not in fives.
         """
         ratings: dict[str, float | str] = {}
         inputs, not_come_up = {}, []
         for name in form:
             value = text(form, name)
             if name.startswith(RATING) and value == DID_NOT_COME_UP:
-                not_come_up.append(name.removeprefix(RATING))
+                if (signal := name.removeprefix(RATING)) not in model.signals:
+                    raise Refusal(422, "is no signal of this model; load the page again", field=name)
+                not_come_up.append(signal)
             elif name.startswith(RATING) and value:
                 if (rating := _rating(name, value, model)) is not None:
                     ratings[name.removeprefix(RATING)] = rating
@@ -148,7 +150,7 @@ def _guess(form: FormData) -> int | None:
     value = text(form, "guess")
     if not value:
         return None
-    if not (value.isascii() and value.isdecimal() and int(value[:4]) in range(0, 101, GUESS_STEP)):
+    if not (len(value) <= 3 and value.isascii() and value.isdecimal() and int(value) in range(0, 101, GUESS_STEP)):
         raise Refusal(422, "write a whole number from 0 to 100, in fives, or nothing", field="guess", found=value)
     return int(value)
 

@@ -177,7 +177,7 @@ function count() {
 function pace() {
   const { all } = answered();
   const minutes = (((performance.now() - began) / all) * (total - all)) / 60_000;
-  if (began && all > 4 && total > all) byId("pace").textContent = `(at your pace ${minutes < 1 ? "under a minute" : `${Math.round(minutes)} min`})`;
+  if (byId("pace") && began && all > 4 && total > all) byId("pace").textContent = `(at your pace ${minutes < 1 ? "under a minute" : `${Math.round(minutes)} min`})`;
 }
 
 // ---- one family at a time on a phone ---------------------------------------------------------------------------------
