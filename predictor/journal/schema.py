@@ -17,27 +17,32 @@ from predictor.journal.query import DAY
 from predictor.ratings.signals import NOT_APPLICABLE
 
 APPLICATION, VERSION = 0x494F504A, 4  # "IOPJ" in the file's header, and the layout of the tables and their JSON
-FIELDS = tuple(Entry.__dataclass_fields__)
+FIELDS = tuple(name for name in Entry.__dataclass_fields__ if name != "answer")
 TABLE = """
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, who TEXT NOT NULL, round TEXT NOT NULL,
     held_on TEXT, rater_role TEXT NOT NULL, rated_on TEXT, guess INTEGER, due_on TEXT, outcome TEXT NOT NULL,
     outcome_on TEXT, frozen INTEGER NOT NULL, interview TEXT NOT NULL, simulated INTEGER NOT NULL, estimate TEXT,
     ratings TEXT NOT NULL, not_come_up TEXT NOT NULL, went_well TEXT NOT NULL, differently TEXT NOT NULL,
-    try_next TEXT NOT NULL, note TEXT NOT NULL, private_note TEXT NOT NULL, answer BLOB
+    try_next TEXT NOT NULL, note TEXT NOT NULL, private_note TEXT NOT NULL
 ) STRICT
 """
+# Apart, since an answer is longer than all else, and whatever looks at every interview does not need it.
+ANSWERS = "CREATE TABLE answers (number INTEGER PRIMARY KEY, answer BLOB NOT NULL) STRICT"
 # How many interviews were deleted on a day, and how many of them a model may have learned from: no more is remembered.
 DELETIONS = "CREATE TABLE deletions (day TEXT NOT NULL, n INTEGER NOT NULL, labelled INTEGER NOT NULL) STRICT"
 INDEXES = {
     "entries_day": f"entries ({DAY}, number)",
-    "entries_who": f"entries (who, {DAY}, number)",
+    "entries_who": f"entries (who, {DAY}, outcome, due_on)",
+    "entries_try": f"entries (who, {DAY}) WHERE try_next <> ''",
     "entries_outcome": "entries (outcome, due_on)",
+    "entries_title": "entries (title COLLATE NOCASE)",
     "entries_round": "entries (round)",
     "entries_interview": "entries (interview) WHERE interview <> ''",
 }
-MAKE = (TABLE, DELETIONS, *(f"CREATE INDEX {name} ON {place}" for name, place in INDEXES.items()))
+MAKE = (TABLE, ANSWERS, DELETIONS, *(f"CREATE INDEX {name} ON {place}" for name, place in INDEXES.items()))
 NAMES = ", ".join(FIELDS)
+SELECT = f"SELECT {NAMES}, answer FROM entries LEFT JOIN answers USING (number)"
 _PLACES = ", ".join(f":{name}" for name in FIELDS)
 
 
@@ -66,23 +71,37 @@ def row_of(entry: Entry) -> dict[str, Any]:
         "ratings": json.dumps(data["ratings"]),
         "not_come_up": json.dumps(data["not_come_up"]),
         "estimate": json.dumps(data["estimate"]) if data["estimate"] else None,
-        "answer": zlib.compress(json.dumps(data["answer"]).encode()) if data["answer"] else None,  # to a fifth
     }
 
 
 def insert(file: sqlite3.Connection, entry: Entry) -> None:
     """Add an interview."""
     file.execute(f"INSERT INTO entries ({NAMES}) VALUES ({_PLACES})", row_of(entry))
+    _insert_answer(file, entry)
 
 
 def update(file: sqlite3.Connection, entry: Entry) -> None:
     """Write an interview over the one of the same id."""
     file.execute(f"UPDATE entries SET ({NAMES}) = ({_PLACES}) WHERE id = :id", row_of(entry))
+    file.execute("DELETE FROM answers WHERE number = (SELECT number FROM entries WHERE id = ?)", (entry.id,))
+    _insert_answer(file, entry)
+
+
+def delete(file: sqlite3.Connection, column: str, value: str) -> None:
+    """Delete the interviews that have a value in a column."""
+    file.execute(f"DELETE FROM answers WHERE number IN (SELECT number FROM entries WHERE {column} = ?)", (value,))
+    file.execute(f"DELETE FROM entries WHERE {column} = ?", (value,))
+
+
+def _insert_answer(file: sqlite3.Connection, entry: Entry) -> None:
+    if entry.answer:
+        packed = zlib.compress(json.dumps(entry.answer).encode())  # to a fifth
+        file.execute("INSERT INTO answers SELECT number, ? FROM entries WHERE id = ?", (packed, entry.id))
 
 
 def foreign_objects(file: sqlite3.Connection) -> list[str]:
     """Return what is in the file and not of this tool."""
-    ours = {"entries", "deletions", *INDEXES}
+    ours = {"entries", "answers", "deletions", *INDEXES}
     rows = file.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")
     return [f"{kind} {shorten(name)}" for kind, name in rows if name not in ours]
 

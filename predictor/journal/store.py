@@ -14,7 +14,7 @@ from predictor.journal.edits import Changes, edited, rated
 from predictor.journal.entry import FREEZING, STILL_OPEN, Entry, new_id
 from predictor.journal.estimate import Estimate
 from predictor.journal.moving import Moving
-from predictor.journal.schema import few, foreign_objects, insert, update
+from predictor.journal.schema import delete, few, foreign_objects, insert, update
 
 
 class Journal(Moving):
@@ -238,7 +238,7 @@ class Journal(Moving):
             lonely = f"UPDATE entries SET interview = '' WHERE interview IN ({shared})"  # else it waited for ever
             file.execute(lonely, (value,))
             file.execute("INSERT INTO deletions VALUES (?, ?, ?)", (today().isoformat(), n, labelled))
-            file.execute(f"DELETE FROM entries WHERE {column} = ?", (value,))
+            delete(file, column, value)
         return int(n)
 
     def _rebuild(self, what: str) -> None:

@@ -9,14 +9,14 @@ import sqlite3
 from datetime import datetime
 
 from predictor.journal.days import day_of
-from predictor.journal.schema import DELETIONS, INDEXES, VERSION
+from predictor.journal.schema import ANSWERS, DELETIONS, INDEXES, VERSION
 
 _RENAMED = {"group": "who", "rated_at": "rated_on", "outcome_at": "outcome_on"}
 _ADDED = {
     "round": "TEXT NOT NULL DEFAULT ''", "guess": "INTEGER", "due_on": "TEXT", "interview": "TEXT NOT NULL DEFAULT ''",
     "not_come_up": "TEXT NOT NULL DEFAULT '[]'", "went_well": "TEXT NOT NULL DEFAULT ''",
     "differently": "TEXT NOT NULL DEFAULT ''", "try_next": "TEXT NOT NULL DEFAULT ''",
-    "private_note": "TEXT NOT NULL DEFAULT ''", "answer": "BLOB",
+    "private_note": "TEXT NOT NULL DEFAULT ''",
 }  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def upgrade(file: sqlite3.Connection) -> None:
         file.execute(f"ALTER TABLE entries ADD COLUMN {name} {kind}")
     file.execute("UPDATE entries SET rated_on = local_day(rated_on), outcome_on = local_day(outcome_on)")
     file.execute("UPDATE entries SET outcome = 'still open' WHERE outcome = 'unknown'")
+    file.execute(ANSWERS)
     file.execute(DELETIONS)
     for name, place in INDEXES.items():
         file.execute(f"CREATE INDEX {name} ON {place}")

@@ -105,7 +105,8 @@ def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path, call: Callab
         (["UPDATE entries SET ratings = '{\"goals_discussed\": 1e999}'"], "damaged: ratings are no numbers by signal"),
         ([f"UPDATE entries SET ratings = '{'[' * 100_000}'"], "damaged"),
         (["UPDATE entries SET estimate = '{\"more\": 1}'"], "damaged"),
-        (["UPDATE entries SET answer = x'00'"], "damaged"),
+        (["INSERT INTO answers SELECT number, x'00' FROM entries"], "damaged"),
+        (["DROP TABLE answers"], "damaged: no such table: answers"),
     ],
 )  # fmt: skip
 def test_a_table_that_another_tool_has_changed_is_used_or_refused_in_words(

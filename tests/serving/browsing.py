@@ -20,7 +20,7 @@ from predictor.model.first_questions import first_questions
 from predictor.model.wording import headline
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 Open = Callable[..., "Page"]
 PUBLISHED = OfferModel.published()
@@ -54,15 +54,20 @@ def opened(browser: Browser, address: str) -> Iterator[Open]:
     wrong: list[str] = []
     asked: set[str] = set()
 
-    def open_page(path: str = "/", *, beside: Page | None = None, **options: Any) -> Page:
-        """Open a page, in a browser of its own or as one more tab beside another."""
+    def open_page(path: str = "/", *, beside: Page | None = None, refused: bool = False, **options: Any) -> Page:
+        """Open a page, in a browser of its own or as one more tab beside another; `refused`: it will be sent a 422."""
         if beside is None:
             contexts.append(context := browser.new_context(base_url=address, **options))
         else:
             context = beside.context
         page = context.new_page()
         page.set_default_timeout(20_000)
-        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+
+        def hear(line: ConsoleMessage) -> None:
+            if line.type in ("error", "warning") and not (refused and "status of 422" in line.text):
+                wrong.append(line.text)
+
+        page.on("console", hear)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
         page.goto(path)

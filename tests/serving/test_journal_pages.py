@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from predictor.journal.entry import Entry, new_id
 from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
 from predictor.journal.file import JournalFile
-from predictor.journal.schema import NAMES, insert
+from predictor.journal.schema import SELECT, insert
 from predictor.journal.store import Journal
 from predictor.model.offer_model import PUBLISHED
 from predictor.serving.app import make_app
@@ -150,7 +150,7 @@ def test_the_file_is_read_whole_when_the_server_starts_and_not_for_each_request(
     for path in ("/journal", "/calibration", "/train", "/train/progress", "/journal/export.csv"):
         before = len(asked)
         assert client.get(path).status_code == 200
-        whole = [statement for statement in asked[before:] if NAMES in statement and "WHERE" not in statement]
+        whole = [statement for statement in asked[before:] if SELECT in statement and "WHERE" not in statement]
         assert len(whole) == (path == "/journal/export.csv"), path  # no page reads the whole journal
     assert not [statement for statement in asked if "quick_check" in statement]
     app.state.journal.path.unlink()
