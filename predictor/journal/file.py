@@ -13,7 +13,7 @@ from pathlib import Path
 
 from predictor.atomic import resolved
 from predictor.errors import JournalError, shorten
-from predictor.journal.schema import APPLICATION, FIELDS, MAKE, VERSION, few
+from predictor.journal.schema import APPLICATION, COLUMNS, MAKE, VERSION, few
 from predictor.journal.upgrade import local_day, upgrade
 
 _MARKS = ("application_id", "user_version")
@@ -113,10 +113,10 @@ class JournalFile:
         """Refuse a table of another shape: SQLite reads the name of a column that is not there as a text."""
         columns = file.execute("PRAGMA table_info(entries)").fetchall()
         names = {column["name"] for column in columns}
-        if missing := [name for name in ("number", *FIELDS) if name not in names]:
+        if missing := [name for name in ("number", *COLUMNS) if name not in names]:
             raise JournalError(f"{self.path}: damaged: its table has no {', '.join(missing)}; put back a copy of it")
         needed = [x["name"] for x in columns if x["notnull"] and x["dflt_value"] is None]
-        if more := [shorten(name) for name in needed if name not in ("number", *FIELDS)]:
+        if more := [shorten(name) for name in needed if name not in ("number", *COLUMNS)]:
             raise JournalError(
                 f"{self.path}: another tool has added the column {few(more)}, without which nothing can be added; "
                 "take it out, or give it a default"

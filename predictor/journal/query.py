@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-DAY = "coalesce(held_on, rated_on, '')"  # as the index on it has it
-NEWEST_FIRST = f"ORDER BY {DAY} DESC, number DESC"
+NEWEST_FIRST = "ORDER BY day DESC, number DESC"
 ORDERS = {
     "newest": NEWEST_FIRST,
-    "oldest": f"ORDER BY {DAY}, number",
+    "oldest": "ORDER BY day, number",
     "due": "ORDER BY outcome <> 'still open', coalesce(due_on, '9999-12-31'), number",
-    "who": f"ORDER BY who = '', who COLLATE NOCASE, {DAY} DESC, number DESC",
-    "title": f"ORDER BY title COLLATE NOCASE, {DAY} DESC, number DESC",
+    "who": "ORDER BY who = '', who COLLATE NOCASE, day DESC, number DESC",
+    "title": "ORDER BY title COLLATE NOCASE, day DESC, number DESC",
 }
 SEARCHED = ("title", "who", "round", "note", "private_note", "went_well", "differently", "try_next")
 _TEXT = " || char(10) || ".join(SEARCHED)
@@ -62,7 +61,7 @@ class Query:
                 values.append(value)
         for sign, day in ((">=", self.since), ("<=", self.until)):
             if day:
-                parts.append(f"{DAY} {sign} ?")
+                parts.append(f"day {sign} ?")
                 values.append(day.isoformat())
         if self.search.strip():
             parts.append(f"instr(folded({_TEXT}), ?)")

@@ -18,7 +18,7 @@ from predictor.journal.exchange import COLUMNS
 from predictor.journal.file import JournalFile, application_of
 from predictor.journal.learning import ratings_of
 from predictor.journal.people import Person, person_id
-from predictor.journal.query import DAY, NEWEST_FIRST, Query
+from predictor.journal.query import NEWEST_FIRST, Query
 from predictor.journal.schema import APPLICATION, SELECT, entry_of
 from predictor.journal.track_record import COLUMNS as TRACKED
 from predictor.journal.track_record import TrackRecord, track_record
@@ -98,16 +98,12 @@ class Reading:
         """
         query = query or Query()
         where, values = query.where
-        start = int(size) * (int(number) - 1)
+        start = size * (number - 1)
         with self._file.open() as file:
             file.execute("BEGIN")  # so that all is of the same moment
-            some = (
-                f"SELECT number, count(*) OVER () FROM entries {where} {query.order} LIMIT {int(size)} OFFSET {start}"
-            )
-            if not (chosen := file.execute(some, values).fetchall()):
-                return [], file.execute(f"SELECT count(*) FROM entries {where}", values).fetchone()[0] if start else 0
-            numbers = ", ".join(str(number) for number, _ in chosen)
-            return self._all(file, f"WHERE number IN ({numbers}) {query.order}"), chosen[0][1]
+            numbers = [row[0] for row in file.execute(f"SELECT number FROM entries {where} {query.order}", values)]
+            some = ", ".join(map(str, numbers[start : start + size]))
+            return self._all(file, f"WHERE number IN ({some}) {query.order}"), len(numbers)
 
     def sides(self, interview: str) -> list[Entry]:
         """Return the ratings of one interview by its sides, the first kept first; none where it is empty."""
@@ -164,24 +160,36 @@ class Reading:
         with self._file.open() as file:
             return [row[0] for row in file.execute(named, (-1 if most is None else most,))]
 
-    def clients(self) -> list[Person]:
-        """Return what a list shows of each person, those of whom something is due first, then by name."""
-        counted = f"""
-            SELECT who, count(*) AS n, sum(outcome = 'still open') AS n_open, max({DAY}) AS last,
+    def clients(self, search: str = "", start: int = 0, most: int | None = None) -> tuple[list[Person], int]:
+        """Return what a list shows of people, those of whom something is due first, then by name.
+
+        Parameters
+        ----------
+        search
+            Part of a name; case does not matter.
+        start, most
+            Where the list begins, and how many are returned at most.
+
+        Returns
+        -------
+        people, total
+            The people, and how many there are in all.
+        """
+        counted = """
+            SELECT who, count(*) AS n, sum(outcome = 'still open') AS n_open, max(day) AS last,
                 min(CASE WHEN outcome = 'still open' THEN due_on END) AS due
             FROM entries WHERE who <> '' GROUP BY who
             ORDER BY due IS NULL, due, n_open = 0, who COLLATE NOCASE, who
         """
-        latest_try = f"SELECT max({DAY}), number FROM entries WHERE who <> '' AND try_next <> '' GROUP BY who"
-        tries = f"SELECT who, try_next FROM entries WHERE number IN (SELECT number FROM ({latest_try}))"
+        latest = "SELECT try_next FROM entries WHERE who = ? AND try_next <> '' ORDER BY day DESC, number DESC LIMIT 1"
         with self._file.open() as file:
-            latest = {row[0]: row[1] for row in file.execute(tries)}
-            return [
-                Person(
-                    row["who"], row["n"], row["n_open"], _day(row["last"]), _day(row["due"]), latest.get(row["who"], "")
-                )
-                for row in file.execute(counted)
-            ]
+            rows = [row for row in file.execute(counted) if search.casefold() in row["who"].casefold()]
+            people = []
+            for row in rows[start:][:most]:
+                try_next = (file.execute(latest, (row["who"],)).fetchone() or [""])[0]
+                days = (_day(row["last"]), _day(row["due"]))
+                people.append(Person(row["who"], row["n"], row["n_open"], *days, try_next))
+        return people, len(rows)
 
     def person(self, id: str) -> str:  # noqa: A002
         """Return the name of a person by the id of `person_id`.
@@ -199,7 +207,7 @@ class Reading:
     def of_person(self, who: str) -> list[Entry]:
         """Return the interviews of a person, the oldest first."""
         with self._file.open() as file:
-            return self._all(file, f"WHERE who = ? ORDER BY {DAY}, number", who)
+            return self._all(file, "WHERE who = ? ORDER BY day, number", who)
 
     def last_try(self, who: str = "") -> Entry | None:
         """Return the interview after which "one thing to try next" was written last: of a person, or of anybody."""
@@ -235,7 +243,8 @@ class Reading:
     def track_record(self, day: date | None = None) -> TrackRecord:
         """Count how often estimates came true, of interviews whose outcome was to come by a day; today where None."""
         with self._file.open() as file:
-            rows = file.execute(f"SELECT {TRACKED} FROM entries ORDER BY number").fetchall()
+            # The plus keeps SQLite from walking the interviews in their order, so that it reads the index alone.
+            rows = file.execute(f"SELECT {TRACKED} FROM entries ORDER BY +number").fetchall()
         return track_record(rows, day or today())
 
     def rated_outcomes(self) -> list[tuple[bool, dict[str, float | str]]]:

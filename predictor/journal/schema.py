@@ -13,18 +13,20 @@ from typing import Any
 from predictor.errors import shorten
 from predictor.journal.entry import DAYS, Entry
 from predictor.journal.estimate import Estimate
-from predictor.journal.query import DAY
+from predictor.journal.track_record import COLUMNS as TRACKED
 from predictor.ratings.signals import NOT_APPLICABLE
 
 APPLICATION, VERSION = 0x494F504A, 4  # "IOPJ" in the file's header, and the layout of the tables and their JSON
 FIELDS = tuple(name for name in Entry.__dataclass_fields__ if name != "answer")
+COLUMNS = (*FIELDS, "day", "likelihood")  # the last two for indexes, so that lists need not look at the interviews
 TABLE = """
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, who TEXT NOT NULL, round TEXT NOT NULL,
     held_on TEXT, rater_role TEXT NOT NULL, rated_on TEXT, guess INTEGER, due_on TEXT, outcome TEXT NOT NULL,
     outcome_on TEXT, frozen INTEGER NOT NULL, interview TEXT NOT NULL, simulated INTEGER NOT NULL, estimate TEXT,
     ratings TEXT NOT NULL, not_come_up TEXT NOT NULL, went_well TEXT NOT NULL, differently TEXT NOT NULL,
-    try_next TEXT NOT NULL, note TEXT NOT NULL, private_note TEXT NOT NULL
+    try_next TEXT NOT NULL, note TEXT NOT NULL, private_note TEXT NOT NULL,
+    day TEXT NOT NULL DEFAULT '', likelihood REAL
 ) STRICT
 """
 # Apart, since an answer is longer than all else, and whatever looks at every interview does not need it.
@@ -32,18 +34,18 @@ ANSWERS = "CREATE TABLE answers (number INTEGER PRIMARY KEY, answer BLOB NOT NUL
 # How many interviews were deleted on a day, and how many of them a model may have learned from: no more is remembered.
 DELETIONS = "CREATE TABLE deletions (day TEXT NOT NULL, n INTEGER NOT NULL, labelled INTEGER NOT NULL) STRICT"
 INDEXES = {
-    "entries_day": f"entries ({DAY}, number)",
-    "entries_who": f"entries (who, {DAY}, outcome, due_on)",
-    "entries_try": f"entries (who, {DAY}) WHERE try_next <> ''",
+    "entries_day": "entries (day)",
+    "entries_who": "entries (who, day, outcome, due_on)",
     "entries_outcome": "entries (outcome, due_on)",
-    "entries_title": "entries (title COLLATE NOCASE)",
-    "entries_round": "entries (round)",
+    "entries_round": "entries (round, outcome, day)",
+    "entries_track": f"entries ({TRACKED})",
     "entries_interview": "entries (interview) WHERE interview <> ''",
 }
 MAKE = (TABLE, ANSWERS, DELETIONS, *(f"CREATE INDEX {name} ON {place}" for name, place in INDEXES.items()))
 NAMES = ", ".join(FIELDS)
 SELECT = f"SELECT {NAMES}, answer FROM entries LEFT JOIN answers USING (number)"
-_PLACES = ", ".join(f":{name}" for name in FIELDS)
+_WRITTEN = ", ".join(COLUMNS)
+_PLACES = ", ".join(f":{name}" for name in COLUMNS)
 
 
 def entry_of(row: sqlite3.Row) -> Entry:
@@ -71,18 +73,20 @@ def row_of(entry: Entry) -> dict[str, Any]:
         "ratings": json.dumps(data["ratings"]),
         "not_come_up": json.dumps(data["not_come_up"]),
         "estimate": json.dumps(data["estimate"]) if data["estimate"] else None,
+        "day": entry.day.isoformat() if entry.day else "",
+        "likelihood": entry.estimate.probability if entry.estimate else None,
     }
 
 
 def insert(file: sqlite3.Connection, entry: Entry) -> None:
     """Add an interview."""
-    file.execute(f"INSERT INTO entries ({NAMES}) VALUES ({_PLACES})", row_of(entry))
+    file.execute(f"INSERT INTO entries ({_WRITTEN}) VALUES ({_PLACES})", row_of(entry))
     _insert_answer(file, entry)
 
 
 def update(file: sqlite3.Connection, entry: Entry) -> None:
     """Write an interview over the one of the same id."""
-    file.execute(f"UPDATE entries SET ({NAMES}) = ({_PLACES}) WHERE id = :id", row_of(entry))
+    file.execute(f"UPDATE entries SET ({_WRITTEN}) = ({_PLACES}) WHERE id = :id", row_of(entry))
     file.execute("DELETE FROM answers WHERE number = (SELECT number FROM entries WHERE id = ?)", (entry.id,))
     _insert_answer(file, entry)
 

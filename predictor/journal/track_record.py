@@ -18,11 +18,7 @@ from predictor.journal.entry import DUE_AFTER, LABELS, NO_ANSWER, STILL_OPEN
 if TYPE_CHECKING:
     from predictor.model.tables import Floats
 
-# What is read of each interview; `day` is that of the interview, else of the rating.
-COLUMNS = (
-    "outcome, json_extract(estimate, '$.probability') AS p, guess, due_on, coalesce(held_on, rated_on) AS day, "
-    "rated_on, outcome_on, simulated"
-)
+COLUMNS = "outcome, likelihood, guess, due_on, day, rated_on, outcome_on, simulated"  # that are read of each interview
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,18 +68,18 @@ def track_record(rows: Iterable[Any], day: date) -> TrackRecord:
     latest, assumed = day.isoformat(), (day - DUE_AFTER).isoformat()
     for row in rows:
         outcome = row["outcome"]
-        past = row["due_on"] <= latest if row["due_on"] else (row["day"] or "") <= assumed
+        past = row["due_on"] <= latest if row["due_on"] else row["day"] <= assumed
         hindsight = bool(row["rated_on"] and row["outcome_on"] and row["rated_on"] > row["outcome_on"])
-        usable = row["p"] is not None and not row["simulated"] and not hindsight
+        usable = row["likelihood"] is not None and not row["simulated"] and not hindsight
         if outcome in LABELS and not usable:
             left_out += 1
         elif outcome in LABELS and not past:
             early += 1
         elif outcome in LABELS:
             guess = np.nan if row["guess"] is None else row["guess"] / 100
-            counted.append((LABELS[outcome], row["p"], guess))
+            counted.append((LABELS[outcome], row["likelihood"], guess))
         elif outcome == NO_ANSWER and usable and past:
-            silent.append(row["p"])
+            silent.append(row["likelihood"])
         elif outcome == STILL_OPEN and usable and past:
             still_open += 1
     y, p, guess = np.array(counted, dtype=np.float64).reshape(-1, 3).T

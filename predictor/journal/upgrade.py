@@ -16,7 +16,7 @@ _ADDED = {
     "round": "TEXT NOT NULL DEFAULT ''", "guess": "INTEGER", "due_on": "TEXT", "interview": "TEXT NOT NULL DEFAULT ''",
     "not_come_up": "TEXT NOT NULL DEFAULT '[]'", "went_well": "TEXT NOT NULL DEFAULT ''",
     "differently": "TEXT NOT NULL DEFAULT ''", "try_next": "TEXT NOT NULL DEFAULT ''",
-    "private_note": "TEXT NOT NULL DEFAULT ''",
+    "private_note": "TEXT NOT NULL DEFAULT ''", "day": "TEXT NOT NULL DEFAULT ''", "likelihood": "REAL",
 }  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def upgrade(file: sqlite3.Connection) -> None:
         file.execute(f"ALTER TABLE entries ADD COLUMN {name} {kind}")
     file.execute("UPDATE entries SET rated_on = local_day(rated_on), outcome_on = local_day(outcome_on)")
     file.execute("UPDATE entries SET outcome = 'still open' WHERE outcome = 'unknown'")
+    file.execute("UPDATE entries SET day = coalesce(held_on, rated_on, ''), likelihood = estimate ->> 'probability'")
     file.execute(ANSWERS)
     file.execute(DELETIONS)
     for name, place in INDEXES.items():

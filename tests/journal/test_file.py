@@ -19,10 +19,12 @@ import pytest
 
 from predictor.errors import JournalError, NoEntryError
 from predictor.journal import file as file_module
-from predictor.journal.schema import NAMES, VERSION
+from predictor.journal.schema import COLUMNS as NAMES
+from predictor.journal.schema import VERSION
 from predictor.journal.store import Journal
 
 GOALS = "goals_discussed"
+COLUMNS = ", ".join(NAMES)
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def journal(tmp_path: Path) -> Journal:
 
 
 def test_deleted_for_good(journal: Journal) -> None:
-    secrets = [f"SECRET-{number}-" + "x" * 3000 for number in range(40)]  # over many pages of the file
+    secrets = [f"SECRET-{number}-" + "x" * 3000 for number in range(80)]  # over many pages of the file
     ids = [journal.add(f"TITLE-{number}", {GOALS: 4}, note=note).id for number, note in enumerate(secrets)]
     journal.edit(ids[0], note="OTHER")
     assert b"SECRET-0" not in journal.path.read_bytes()
@@ -95,8 +97,8 @@ def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path, call: Callab
     [
         (["ALTER TABLE entries ADD COLUMN more TEXT"], None),
         (["ALTER TABLE entries ADD COLUMN more TEXT NOT NULL DEFAULT 'x'", "CREATE INDEX i ON entries (more)"], None),
-        ([f"CREATE TABLE t AS SELECT number, {NAMES}, 1 AS a FROM entries", "DROP TABLE entries", f"CREATE TABLE entries (number INTEGER PRIMARY KEY, {NAMES}, a INT NOT NULL)", "INSERT INTO entries SELECT * FROM t", "DROP TABLE t"], "has added the column a, without which"),
-        (["ALTER TABLE entries DROP COLUMN outcome_on"], "its table has no outcome_on"),
+        ([f"CREATE TABLE t AS SELECT number, {COLUMNS}, 1 AS a FROM entries", "DROP TABLE entries", f"CREATE TABLE entries (number INTEGER PRIMARY KEY, {COLUMNS}, a INT NOT NULL)", "INSERT INTO entries SELECT * FROM t", "DROP TABLE t"], "has added the column a, without which"),
+        (["ALTER TABLE entries DROP COLUMN differently"], "its table has no differently"),
         (["ALTER TABLE entries RENAME COLUMN who TO whom"], "its table has no who"),
         (["ALTER TABLE entries RENAME TO others"], "its table has no number, id"),
         (["UPDATE entries SET ratings = '[1]'"], "damaged: ratings are no numbers by signal"),

@@ -219,8 +219,9 @@ def test_people_come_by_what_is_due_and_never_by_likelihood(journal: Journal, cl
         if who == "done":
             journal.set_outcome(entry.id, "no offer")
     journal.edit(entry.id, try_next="Ask first.")
-    clients = journal.clients()
-    assert [person.who for person in clients] == ["soon", "late", "none", "done"]
+    clients, total = journal.clients()
+    assert ([person.who for person in clients], total) == (["soon", "late", "none", "done"], 4)
+    assert [person.who for person in journal.clients("ON", 1, 1)[0]] == ["none"]
     assert (clients[0].n, clients[0].n_open, clients[0].due) == (2, 2, FIRST + timedelta(2))
     assert (clients[0].try_next, clients[1].try_next) == ("Ask first.", "")
     assert journal.person(person_id("late")) == "late"

@@ -30,15 +30,14 @@ PRACTISED = 100  # of the latest interviews, from which is reckoned what is left
 def list_people(request: Request, journal: Kept) -> Response:
     """List people by what is due."""
     search = request.query_params.get("search", "").strip()[:200]
-    clients = [person for person in journal.clients() if search.casefold() in person.who.casefold()]
     asked = request.query_params.get("page", "1")
     number = int(asked[:6]) if asked.isascii() and asked.isdecimal() else 0
-    pages = max(1, -(-len(clients) // SIZE))
+    some, total = journal.clients(search, SIZE * max(0, number - 1), SIZE)
+    pages = max(1, -(-total // SIZE))
     if not 1 <= number <= pages:
         raise Refusal(404, f"there is no page {asked[:9]!r} of the people; the last is {pages}", field="page")
-    some = clients[SIZE * (number - 1) : SIZE * number]
     return page(
-        request, "people.html", people=some, total=len(clients), number=number, pages=pages, search=search,
+        request, "people.html", people=some, total=total, number=number, pages=pages, search=search,
         today=today(), notice=notice(request), first=SIZE * (number - 1),
     )  # fmt: skip
 
