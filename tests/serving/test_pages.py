@@ -343,6 +343,7 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
         if page.locator("#ratings summary").count():
             page.locator("#ratings summary").first.click()
         if path == "/":
+            assert page.evaluate("document.getElementById('first').offsetWidth >= Math.min(600, innerWidth - 40)")
             page.locator('label:has([value="observer"])').click()
             rate_eight(page)
             see(page)

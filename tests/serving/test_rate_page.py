@@ -183,6 +183,9 @@ def test_a_draft_survives_leaving_the_page_and_an_ended_session(open_page: Open)
     after = open_page(storage_state=page.context.storage_state())  # as when the browser was closed
     after.get_by_text("is back.").wait_for()
     assert after.locator("#count").inner_text() == "8 of 24 rated"
+    page.goto("/?person=0")  # another's interview has a draft of its own
+    page.locator("#count", has_text="0 of 24 rated").wait_for()
+    page.goto("/")
     page.locator("#restored a").click()  # start over
     page.wait_for_load_state()
     assert page.evaluate(DRAFT) is None

@@ -21,9 +21,10 @@ async function fragment(address, options) {
 
 if (new URLSearchParams(location.search).get("said") === "kept") {
   // the rate page's draft is in the journal now
-  const key = `predictor.draft${root}`;
   try {
-    if (JSON.parse(localStorage.getItem(key))?.sent) localStorage.removeItem(key);
+    for (const key of Object.keys(localStorage)) {
+      if (key.startsWith(`predictor.draft${root}`) && JSON.parse(localStorage.getItem(key))?.sent) localStorage.removeItem(key);
+    }
   } catch {
     // no drafts in this browser
   }

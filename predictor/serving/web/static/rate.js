@@ -3,7 +3,7 @@
 "use strict";
 
 const rateForm = byId("rate");
-const DRAFT = `predictor.draft${root}`;
+const DRAFT = `predictor.draft${root}${location.search}`; // a draft each for whom and for which interview the address names
 const tab = crypto.randomUUID();
 const aside = byId("answer");
 const isSeen = () => rateForm.classList.contains("seen");
@@ -141,6 +141,7 @@ addEventListener("storage", (event) => {
   if (stored && stored.tab !== tab) conflict(stored);
 });
 byId("clear").addEventListener("click", () => localStorage.removeItem(DRAFT));
+if (rateForm.dataset.posted === undefined) byId("clear").href = location.pathname + location.search;
 
 function restore() {
   const draft = read();
