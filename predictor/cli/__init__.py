@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from predictor.cli import data, predict, registry, serve, train
+from predictor.cli import data, paper, predict, registry, serve, train
 from predictor.cli.group import Commands
 
 __all__ = ["main"]
@@ -43,6 +43,6 @@ for _command in (
     predict.predict, predict.batch, predict.inspect,
     train.train, train.compare, train.track,
     registry.promote, registry.pull, registry.history, registry.rollback,
-    data.simulate, data.signals, serve.ui, serve.serve, serve.journal,
+    data.simulate, data.signals, serve.ui, serve.serve, serve.journal, paper.export, paper.sheet,
 ):  # fmt: skip
     main.add_command(_command)

@@ -96,50 +96,56 @@ _JOURNAL = click.option(
 
 
 @journal.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 @_JOURNAL
 @click.option(
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the champion's]"
 )
 @sheet_option
-def import_(file: Path, path: Path, signals: Path | None, sheet: str | None) -> None:
-    """Add the interviews of a file, all of them or none: an export of a journal, CSV or JSON, or a file of ratings.
+def import_(files: tuple[Path, ...], path: Path, signals: Path | None, sheet: str | None) -> None:
+    """Add the interviews of FILES, all of them or none: exports of a journal, answers of the page, or ratings.
 
-    What is there already is left out. Unlike on the page, the file may be of any size.
+    What is there already is left as it is, so the same file twice adds nothing. Unlike on the page, files may be of any
+    size. Files of ratings may have the page's own columns, such as Title, Who, Date and Outcome.
 
     \b
     Examples:
       predictor journal import export.csv
-      predictor journal import ratings.csv --journal my.journal
+      predictor journal import answers-*.json --journal my.journal
     """
-    added = _journal(path, signals).import_file(file, sheet=sheet)
+    added = _journal(path, signals).import_files(files, sheet=sheet)
     click.echo(f"{plural(added, 'interview')} added to {path}")
 
 
 @journal.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @_JOURNAL
-def export(file: Path, path: Path) -> None:
-    """Write all interviews to a file, CSV or JSON by its name; `import` reads both back. - prints CSV.
+@click.option("--who", metavar="NAME", help="Of this person only.")
+def export(file: Path, path: Path, who: str | None) -> None:
+    """Write interviews to a file, CSV or JSON by its name; `import` reads both back. - prints CSV.
+
+    Private notes are left out; a copy of the journal's file itself has them.
 
     \b
     Examples:
       predictor journal export export.csv
-      predictor journal export export.json --journal my.journal
+      predictor journal export ab.json --who AB --journal my.journal
     """
     from predictor.journal.store import Journal
 
     opened = Journal.existing(path)
+    if who is not None and who not in opened.people():
+        raise ConfigError(f"no interview of {path} is about {who!r}; names are as they were written on the page")
     if str(file) == "-":
-        click.echo(opened.export_csv(), nl=False)
+        click.echo(opened.export_csv(who=who), nl=False)
         return
     write = {".csv": opened.export_csv, ".json": opened.export_json}.get(file.suffix.lower())
     if write is None:
         raise ConfigError(f"{file}: the name must end in .csv or .json")
     if file.exists() and file.samefile(path):
         raise ConfigError(f"{file} is the journal itself; name another file")
-    write(file)
-    total = sum(opened.outcomes().values())
+    write(file, who=who)
+    total = sum(opened.outcomes().values()) if who is None else len(opened.of_person(who))
     click.echo(f"{plural(total, 'interview')} written to {file}")
 
 

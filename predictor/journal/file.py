@@ -13,8 +13,10 @@ from pathlib import Path
 
 from predictor.atomic import resolved
 from predictor.errors import JournalError, shorten
-from predictor.journal.schema import APPLICATION, FIELDS, TABLE, VERSION, few
+from predictor.journal.schema import APPLICATION, COLUMNS, MAKE, VERSION, few
+from predictor.journal.upgrade import local_day, upgrade
 
+_MARKS = ("application_id", "user_version")
 WAIT = 10.0  # seconds that one process waits for another
 _first_look, _known = threading.RLock(), set[tuple[int, int]]()
 
@@ -59,7 +61,8 @@ class JournalFile:
         with contextlib.closing(self._connect()) as file:
             file.execute("BEGIN IMMEDIATE")
             if not file.execute("PRAGMA user_version").fetchone()[0]:  # another process may have been faster
-                file.execute(TABLE)
+                for statement in MAKE:
+                    file.execute(statement)
                 file.execute(f"PRAGMA application_id = {APPLICATION}")
                 file.execute(f"PRAGMA user_version = {VERSION}")
             file.execute("COMMIT")
@@ -68,6 +71,8 @@ class JournalFile:
         # mode=rw: a file that has gone is an error, not a new and empty one
         file = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=WAIT, isolation_level=None)
         file.row_factory = sqlite3.Row
+        file.create_function("folded", 1, str.casefold, deterministic=True)
+        file.create_function("local_day", 1, local_day)
         return file
 
     @contextlib.contextmanager
@@ -76,25 +81,42 @@ class JournalFile:
         with self._explained():
             self._check(application_of(self.path))  # before SQLite opens it, which might change it
             with contextlib.closing(self._connect()) as file:
-                self._check(*(file.execute(f"PRAGMA {x}").fetchone()[0] for x in ("application_id", "user_version")))
+                application, version = (file.execute(f"PRAGMA {x}").fetchone()[0] for x in _MARKS)
+                self._check(application, version)
+                if version < VERSION:
+                    self._upgrade(file)
                 file.execute("PRAGMA secure_delete = ON")  # what is deleted or changed is overwritten with zeros
                 file.execute("PRAGMA temp_store = MEMORY")
                 if write:
                     _leave_wal(file)
                     file.execute("BEGIN IMMEDIATE")
-                    file.execute(f"PRAGMA user_version = {VERSION}")  # older code cannot read what is written
                 yield file  # closing without a commit rolls back
                 if write:
                     file.execute("COMMIT")
+
+    def _upgrade(self, file: sqlite3.Connection) -> None:
+        """Bring an older layout to the present one, whole or not at all."""
+        try:
+            _leave_wal(file)
+            file.execute("BEGIN IMMEDIATE")
+            upgrade(file)
+            file.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                raise
+            raise JournalError(
+                f"{self.path}: it is of an older layout, which is brought up to date when it is first opened, and "
+                "cannot be written to; copy it to where you may write"
+            ) from None
 
     def _check_table(self, file: sqlite3.Connection) -> None:
         """Refuse a table of another shape: SQLite reads the name of a column that is not there as a text."""
         columns = file.execute("PRAGMA table_info(entries)").fetchall()
         names = {column["name"] for column in columns}
-        if missing := [name for name in ("number", *FIELDS) if name not in names]:
+        if missing := [name for name in ("number", *COLUMNS) if name not in names]:
             raise JournalError(f"{self.path}: damaged: its table has no {', '.join(missing)}; put back a copy of it")
         needed = [x["name"] for x in columns if x["notnull"] and x["dflt_value"] is None]
-        if more := [shorten(name) for name in needed if name not in ("number", *FIELDS)]:
+        if more := [shorten(name) for name in needed if name not in ("number", *COLUMNS)]:
             raise JournalError(
                 f"{self.path}: another tool has added the column {few(more)}, without which nothing can be added; "
                 "take it out, or give it a default"

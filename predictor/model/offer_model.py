@@ -22,6 +22,7 @@ from predictor.model.evaluator import CHUNK, Evaluator
 from predictor.model.fused import Blocks, Coded
 from predictor.model.log_odds import logit, one_probability, probability
 from predictor.model.notes import Notes
+from predictor.model.partial import PartialTables
 from predictor.model.prediction import LEVEL, QUANTILE, Contribution, Interval, Prediction
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import CONTEXT
@@ -94,7 +95,7 @@ class OfferModel(ModelData):
     def predict_each(self, ratings: Ratings, *, base_rate: float | None = None) -> Iterator[Prediction]:
         """Answer for each interview of `ratings`, with reasons."""
         shift = self._shift(base_rate)
-        for row in self._values(ratings).tolist():
+        for row in self.values_of(ratings).tolist():
             yield self._explain(row, shift, self.base_rate if base_rate is None else base_rate)
 
     def predict_many(
@@ -135,7 +136,7 @@ class OfferModel(ModelData):
         if isinstance(ratings, pd.DataFrame):
             index, columns = ratings.index, columns_of(ratings, self.catalogue)
         elif isinstance(ratings, Ratings):
-            columns = list(np.ascontiguousarray(self._values(ratings).T))
+            columns = list(np.ascontiguousarray(self.values_of(ratings).T))
         else:
             raise ConfigError(f"predict_many takes Ratings or a DataFrame, not {type(ratings).__name__}")
         names = self.answer_names(interval=interval, contributions=contributions)
@@ -200,7 +201,7 @@ class OfferModel(ModelData):
         reasons = self._evaluator.reasons(values)
         return reasons.own + reasons.implied
 
-    def _values(self, ratings: Ratings) -> Floats:
+    def values_of(self, ratings: Ratings) -> Floats:
         """Take the model's signals and coded inputs, shape (n, terms), from ratings that may have more signals."""
         signals = ratings.values
         if ratings.catalogue is not self.catalogue:
@@ -298,6 +299,11 @@ class OfferModel(ModelData):
         """How ratings are coded for `answer`."""
         return self._evaluator.blocks
 
+    @property
+    def partial_tables(self) -> PartialTables | None:
+        """The tables for rows in which not everything was rated; None in formats 1 and 2."""
+        return self._evaluator.partial_tables
+
     # -- notes -----------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -371,7 +377,7 @@ class OfferModel(ModelData):
         >>> pair.first in model.terms, pair.second in model.terms
         (True, True)
         """
-        values = self._values(Ratings.from_records([ratings], self.catalogue))
+        values = self.values_of(Ratings.from_records([ratings], self.catalogue))
         added = self._evaluator.pairs(values)[0].tolist()
         return sorted(zip(self.pairs, added, strict=True), key=lambda item: -abs(item[1]))
 

@@ -148,20 +148,19 @@ class ThinInput:
 
     def __init__(self, catalogue: Catalogue, measured: Mapping[str, Any]) -> None:
         known = [part for part in subsets(catalogue) if part.name in measured and part.name != EVERYTHING]
-        sentences = {part.name: _sentence(part, measured[part.name]) for part in known}
+        self._sentences = {part.name: _sentence(part, measured[part.name]) for part in known}
         groups = sorted((part for part in known if part.count is None), key=lambda part: len(part.signals))
         self._groups = [
-            (part.signals, math.ceil(MOSTLY * len(part.signals)), len(part.signals), sentences[part.name])
-            for part in groups
+            (part.signals, math.ceil(MOSTLY * len(part.signals)), len(part.signals), part) for part in groups
         ]
-        counts = {part.count: sentences[part.name] for part in known if part.count}
+        counts = {part.count: part for part in known if part.count}
         self._by_count = [
-            counts[min(counts, key=lambda count: abs(math.log(count / rated)))] if counts else ""
+            counts[min(counts, key=lambda count: abs(math.log(count / rated)))] if counts else None
             for rated in range(1, len(catalogue.signals) + 1)
         ]
 
-    def note(self, row: Sequence[float], rated: int) -> str:
-        """Say how good answers from about these signals are; empty where that was not measured.
+    def nearest(self, row: Sequence[float], rated: int) -> Subset | None:
+        """Return the measured part that is most like what was rated; None where none was measured.
 
         Parameters
         ----------
@@ -172,14 +171,19 @@ class ThinInput:
 
         Returns
         -------
-        str
-            The score of a side or family if all ratings are of it, and most of it was rated; else of that number of
-            signals at random that is nearest to how many were rated.
+        Subset or None
+            A side or family if all ratings are of it, and most of it was rated; else that number of signals at random
+            that is nearest to how many were rated.
         """
-        for signals, least, most, sentence in self._groups:
+        for signals, least, most, part in self._groups:
             if least <= rated <= most and sum([row[place] == row[place] for place in signals]) == rated:
-                return sentence
+                return part
         return self._by_count[rated - 1]
+
+    def note(self, row: Sequence[float], rated: int) -> str:
+        """Write how good answers from about these signals are, see `nearest`; empty where that was not measured."""
+        part = self.nearest(row, rated)
+        return self._sentences[part.name] if part else ""
 
 
 def _sentence(part: Subset, measured: Mapping[str, Any]) -> str:

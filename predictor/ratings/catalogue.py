@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import CatalogueError, control_character, nearest, printable
-from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Scale, Signal
+from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Scale, Signal, Wording
 
 SHIPPED = Path(__file__).with_name("signals.toml")
 ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated rows
@@ -98,6 +98,7 @@ class Catalogue:
         for what, words in (
             ("family label", self.families),
             *((s.name + ", anchors", s.anchors) for s in self.signals),
+            *((s.name + ", own.anchors", s.own.anchors) for s in self.signals),
         ):
             problems += [
                 f"{what} {key}: {word!r} is not text" for key, word in words.items() if not isinstance(word, str)
@@ -129,6 +130,7 @@ class Catalogue:
                 signal.question,
                 *signal.anchors,
                 *signal.anchors.values(),
+                *(signal.own.label, signal.own.question, *signal.own.anchors, *signal.own.anchors.values()),
             )
             codes = (*signal.levels, *signal.not_observed, *signal.not_applicable)
             yield from ((f"signal '{signal.name}'", text) for text in (*texts, *codes))
@@ -261,8 +263,18 @@ class Catalogue:
                 where,
                 item,
                 required={"name": str, "family": str},
-                optional={"label": str, "side": str, "question": str, "anchors": dict, "scale": dict, **_MEANING},
+                optional={
+                    "label": str,
+                    "side": str,
+                    "question": str,
+                    "anchors": dict,
+                    "scale": dict,
+                    "own": dict,
+                    **_MEANING,
+                },
             )
+            own = item.get("own", {})
+            _check_keys(f"{where}, own", own, required={}, optional={"label": str, "question": str, "anchors": dict})
             codes_of = {key: item.get(key, data.get(key, ())) for key in ("not_observed", "not_applicable")}
             levels = item.get("levels", () if "scale" in item else data.get("levels", ()))
             scale = _scale(f"{where}, scale", item["scale"]) if "scale" in item else common
@@ -280,6 +292,7 @@ class Catalogue:
                     better=item.get("better", data.get("better", "either")),
                     levels=tuple(levels),
                     **{key: tuple(codes) for key, codes in codes_of.items()},
+                    own=Wording(**own),
                 )
             )
         inputs = []
@@ -316,6 +329,8 @@ class Catalogue:
             scale = signal.scale
             even = {"low": scale.low, "high": scale.high, "step": scale.step}
             item["scale"] = {"knots": list(scale.uneven)} if scale.uneven else even
+            if own := {key: text for key, text in vars(signal.own).items() if text}:
+                item["own"] = own | ({"anchors": dict(signal.own.anchors)} if signal.own.anchors else {})
             signals.append(item)
         return {
             "name": self.name,

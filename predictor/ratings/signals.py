@@ -14,7 +14,8 @@ from typing import Any
 from predictor.errors import CatalogueError, nearest
 from predictor.ratings.cells import LONGEST, mark_of, says_not_observed, word_key
 
-SIDES = ("interviewer", "candidate", "both")
+CANDIDATE = "candidate"  # a side, and who rates where the candidate does
+SIDES = ("interviewer", CANDIDATE, "both")
 NOT_APPLICABLE = "not applicable"  # the word for it, in answers and in files that we write
 DIRECTIONS = {"higher": 1, "lower": -1, "either": 0}  # which way is better
 MAX_KNOTS = 64
@@ -96,6 +97,23 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class Wording:
+    """How a signal is asked.
+
+    Attributes
+    ----------
+    label, question
+        How pages and forms call it, and what they ask; empty where there is no own text.
+    anchors
+        What ratings look like, by rating.
+    """
+
+    label: str = ""
+    question: str = ""
+    anchors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Signal:
     """One thing that a rater judges.
 
@@ -125,6 +143,8 @@ class Signal:
     not_applicable
         Codes that say "not applicable": an answer of its own, outside of the order of the ratings. Where there is one,
         the words "not applicable" are taken, too, and `not_applicable_value`, the number as which arrays hold it.
+    own
+        The same in the candidate's own words, as in "Did you thank them?"; what it leaves empty is asked as for others.
 
     Examples
     --------
@@ -147,6 +167,7 @@ class Signal:
     levels: tuple[str, ...] = ()
     not_observed: tuple[float | str, ...] = ()
     not_applicable: tuple[float | str, ...] = ()
+    own: Wording = Wording()
 
     @property
     def direction(self) -> int:
@@ -176,6 +197,26 @@ class Signal:
         """What ratings mean, by rating: the anchors, and the levels where there is no anchor."""
         levels = {f"{knot:g}": level for knot, level in zip(self.scale.knots, self.levels, strict=False)}
         return {**levels, **self.anchors}
+
+    def worded(self, role: str = "") -> Wording:
+        """Return how it is asked of whoever rates: a candidate in the first person, where there are words for that.
+
+        Parameters
+        ----------
+        role
+            Who rates, as in "candidate"; empty where nobody said.
+
+        Examples
+        --------
+        >>> thanks = Signal("thanks", "Candidate thanks", "end", question="Did the candidate thank the interviewer?",
+        ...                 own=Wording(question="Did you thank them?"))
+        >>> thanks.worded("candidate").question, thanks.worded("observer").question
+        ('Did you thank them?', 'Did the candidate thank the interviewer?')
+        """
+        if role != CANDIDATE:
+            return Wording(self.label, self.question, self.meanings)
+        anchors = {**self.meanings, **self.own.anchors}
+        return Wording(self.own.label or self.label, self.own.question or self.question, anchors)
 
     def meaning(self, text: str) -> float | None:
         """Return the rating that a cell of text means: NaN where not observed, None where it means nothing.

@@ -38,10 +38,15 @@ from predictor.serving.settings import Settings
 from predictor.serving.tokens import Attempts, Logins
 from predictor.serving.training_job import Training
 from predictor.serving.web.docs_pages import docs_pages
+from predictor.serving.web.entry_pages import entry_pages
+from predictor.serving.web.export_pages import export_pages
 from predictor.serving.web.history_pages import history_pages
+from predictor.serving.web.import_pages import Previews, import_pages
 from predictor.serving.web.journal_pages import journal_pages
 from predictor.serving.web.login_pages import login_pages
 from predictor.serving.web.pages import pages, refusal_page, wants_page
+from predictor.serving.web.people_pages import people_pages
+from predictor.serving.web.sheet_pages import sheet_pages
 from predictor.serving.web.training_pages import training_pages
 
 WEB = Path(__file__).parent / "web"
@@ -157,12 +162,15 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     app.include_router(api.root)
     app.include_router(pages)
     app.include_router(docs_pages)
+    app.include_router(export_pages)
     if settings.token:
         app.include_router(login_pages)
     if settings.journal:
         state.journal = Journal(settings.journal, state.models().catalogue)  # checked once, since that reads it whole
-        state.importing = Lock()
-        for router in (journal_pages, history_pages, training_pages):
+        state.importing, state.previews = Lock(), Previews()
+        # An entry's address is whatever is left of /journal, so those with names come first.
+        routers = (journal_pages, import_pages, entry_pages, people_pages, sheet_pages, history_pages, training_pages)
+        for router in routers:
             app.include_router(router)
         state.training = Training()
     app.mount("/static", StaticFiles(directory=WEB / "static"))

@@ -262,6 +262,16 @@ async def check_csrf(request: Request) -> None:
         )
 
 
+def seal(request: Request, text: str) -> str:
+    """Return the keyed hash of what a page of ours hands out and wants back unchanged, 64 hexadecimal digits."""
+    return _signed(request, f"sealed {text}")
+
+
+def is_sealed(request: Request, text: str, mark: str) -> bool:
+    """Whether a text comes back as this server handed it out."""
+    return hmac.compare_digest(mark.encode(), seal(request, text).encode())
+
+
 def _session(request: Request) -> str | None:
     return request.cookies.get(SESSION)
 

@@ -10,9 +10,12 @@ import pytest
 
 from predictor import Catalogue, OfferModel, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.evaluation.scores import Score
+from predictor.model.points import points_of
 from predictor.model.subsets import Subset, subsets
+from predictor.model.wording import TEXTS
+from predictor.serving.web.answer import answer_view, freeze
 from predictor.serving.web.forms import Rated
-from predictor.serving.web.views import view
+from predictor.serving.web.views import signed
 from predictor.training.result import DirectionCost
 from predictor.training.train import DIGITS
 
@@ -94,18 +97,24 @@ def test_gaps_are_told_where_they_say_something(model: OfferModel) -> None:
     assert "fewer offers" in next(telling.gaps_note())
     full = telling.predict(dict.fromkeys(SHIPPED.names, 4))
     assert not [note for note in full.notes if note.startswith("Gaps")]
-    shown = [bar for bar in view(telling, Rated(ratings)).reasons if bar.label == "14 signals left unrated"]
-    assert [bar.log_odds for bar in shown] == [pytest.approx(left_out)]
+    seen = answer_view(freeze(telling, Rated(ratings)))
+    points = points_of(answer.to_dict())
+    parts = zip(answer.contributions, points.whole_parts, strict=True)
+    left = sum(whole for part, whole in parts if part.rating is None)
+    assert left < 0
+    rows = [row["points"] for row in seen["reasons"] + seen["small"] if row["label"] == "14 signals left unrated"]
+    assert rows == [signed(left, 0)]
 
 
 def test_a_page_shows_what_ratings_imply_and_nothing_for_an_empty_form(model: OfferModel) -> None:
-    empty = view(model, Rated({}))
-    assert (empty.reasons, empty.answer.offer_probability) == ((), model.base_rate)
-    seen = view(model, Rated(dict.fromkeys(own(SHIPPED), 5)))
-    assert len(seen.reasons) == len(own(SHIPPED))
-    assert seen.implied
-    whole = view(model, Rated(dict.fromkeys(SHIPPED.names, 5)))
-    assert not whole.implied
+    empty = answer_view(freeze(model, Rated({})))
+    assert (empty["reasons"], empty["small"], empty["points"].answer) == ([], [], round(100 * model.base_rate))
+    seen = answer_view(freeze(model, Rated(dict.fromkeys(own(SHIPPED), 5))))
+    start = {row["label"] for row in seen["reasons"] + seen["small"]} & {TEXTS["start"]}
+    assert len(seen["reasons"] + seen["small"]) == len(own(SHIPPED)) + len(start)
+    assert any(float(row["implied"].replace("\N{MINUS SIGN}", "-")) for row in seen["technical"]["rows"])
+    whole = answer_view(freeze(model, Rated(dict.fromkeys(SHIPPED.names, 5))))
+    assert {row["implied"] for row in whole["technical"]["rows"]} == {"0.000"}
 
 
 def test_the_cost_of_directions_is_measured_where_there_are_any(result: TrainingResult) -> None:

@@ -27,6 +27,34 @@ def test_the_shipped_catalogue(catalogue: Catalogue) -> None:
         assert len(signal.label) <= 40
 
 
+def test_a_candidate_who_rates_is_addressed(catalogue: Catalogue) -> None:
+    for signal in catalogue.signals:
+        asked = signal.worded("candidate")
+        texts = (asked.label, asked.question, *asked.anchors.values())
+        assert not [text for text in texts if "candidate" in text.lower() or "interviewer" in text.lower()]
+        assert asked.question.endswith("?")
+        assert set(asked.anchors) == {"1", "3", "5"}
+        assert len(asked.label) <= 40
+        assert signal.worded("observer").question == signal.worded().question == signal.question
+    plain = Catalogue.from_dict(_plain()).signals[0]  # a catalogue without such words
+    assert plain.worded("candidate") == plain.worded("observer")
+    own = {
+        "name": "a",
+        "family": "all",
+        "question": "Did they?",
+        "own": {"question": "Did you?", "anchors": {"1": "No."}},
+    }
+    mine = Catalogue.from_dict(_plain(signals=[own]))
+    assert Catalogue.from_dict(json.loads(json.dumps(mine.to_dict()))) == mine
+    assert (mine.signals[0].worded("candidate").question, mine.signals[0].worded().anchors) == ("Did you?", {})
+    for wrong, says in (
+        ({"quesion": "x"}, "unknown key 'quesion'"),
+        ({"anchors": {"1": 2}}, "own.anchors 1: 2 is not text"),
+    ):
+        with pytest.raises(CatalogueError, match=says):
+            Catalogue.from_dict(_plain(signals=[{"name": "a", "family": "all", "own": wrong}]))
+
+
 def test_plain_data_round_trip(catalogue: Catalogue) -> None:
     assert Catalogue.from_dict(catalogue.to_dict()) == catalogue
 

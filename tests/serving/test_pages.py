@@ -5,36 +5,35 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
-from conftest import ROOT
+from browsing import PUBLISHED, Open, headline_of, opened, rate, rate_eight, see, served
 from starlette.testclient import TestClient
 
 from predictor import Catalogue, OfferModel, TrainingResult
-from predictor.journal.entry import Estimate
+from predictor.journal.days import today
+from predictor.journal.estimate import Estimate
+from predictor.journal.people import person_id
 from predictor.journal.store import Journal
 from predictor.model.changes import what_would_change
+from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import PUBLISHED as PUBLISHED_FILE
+from predictor.model.points import points_of
+from predictor.model.wording import of_100
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.serving.web.history_pages import bins
 from predictor.serving.web.record import accuracy_by_role
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, Page
 
-Open = Callable[..., "Page"]
 TITLE = "=1+1 <img src=x onerror=alert(1)>"  # a formula to a spreadsheet, and a script to a careless page
-PUBLISHED = OfferModel.published()
 
 
 @pytest.fixture(scope="module")
@@ -44,49 +43,12 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(work: Path) -> Iterator[str]:
-    """One server for all, with a journal and no champion yet."""
-    command = [sys.executable, "-m", "predictor", "serve", "--port", "0", "--journal", "my.journal"]
-    log = (work / "log").open("w")
-    process = subprocess.Popen(
-        command, cwd=work, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE, stderr=log
-    )
-    try:
-        assert process.stdout
-        found = re.search(r"http://127\.0\.0\.1:\d+", said := process.stdout.readline())
-        assert found, said + (work / "log").read_text()
-        yield found.group()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.communicate()
-        log.close()
-    lines = [json.loads(line) for line in (work / "log").read_text().splitlines()]
-    assert not [line for line in lines if line["level"] == "error"]
+    yield from served(work)
 
 
 @pytest.fixture
 def open_page(browser: Browser, address: str) -> Iterator[Open]:
-    """Open a page of the server; at the end nothing has gone wrong in it, and nobody else was asked for anything."""
-    contexts: list[BrowserContext] = []
-    wrong: list[str] = []
-    asked: set[str] = set()
-
-    def opened(path: str = "/", **options: Any) -> Page:
-        contexts.append(context := browser.new_context(base_url=address, **options))
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-        page.goto(path)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not wrong
-    assert asked == {urlsplit(address).netloc}
+    yield from opened(browser, address)
 
 
 @pytest.fixture(scope="module")
@@ -94,34 +56,40 @@ def journal(work: Path, address: str) -> Journal:
     return Journal(work / "my.journal")
 
 
-def rate(page: Page, signal: str, rating: int) -> None:
-    page.locator(f'label:has([name="rating.{signal}"][value="{rating}.0"])').click()
-
-
 def whole(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def test_ratings_change_the_estimate_and_its_reasons_at_once(open_page: Open) -> None:
+def test_the_answer_comes_after_a_guess_and_then_follows_the_ratings(open_page: Open) -> None:
     page = open_page()
-    assert page.locator('.signal:not(.input) input[value=""]:checked').count() == len(PUBLISHED.signals)
-    assert page.locator(".big strong").inner_text() == whole(PUBLISHED.base_rate)
+    assert not page.locator("input[name^='rating.']:checked").count()
+    assert not page.locator("#answer").is_visible()
     page.locator('label:has([value="interviewer"])').click()
     rate(page, "interviewer_highlights_fit", 5)
+    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    page.locator('#guess label:has([value="45"])').click()
+    see(page)
+    ratings: dict[str, Any] = {"rater_role": "interviewer", "interviewer_highlights_fit": 5}
+    assert page.locator(".headline").inner_text() == headline_of(PUBLISHED.predict(ratings))
+    assert "Your guess before: 45 of 100." in page.locator(".guess").last.inner_text()
+    assert page.locator("#guess input").first.is_disabled()  # frozen
+    page.locator("#more > summary").click()
     rate(page, "candidate_enthusiasm", 1)
-    answer = PUBLISHED.predict(
-        {"rater_role": "interviewer", "interviewer_highlights_fit": 5, "candidate_enthusiasm": 1}
-    )
-    page.locator(".big strong", has_text=whole(answer.offer_probability)).wait_for()
-    assert f"Estimate {whole(answer.offer_probability)}" in page.locator("#spoken").text_content()
-    added = {part.signal: part.log_odds for part in answer.contributions}
+    answer = PUBLISHED.predict({**ratings, "candidate_enthusiasm": 1})
+    page.locator(".headline", has_text=headline_of(answer)).wait_for()
+    assert page.locator("#spoken").text_content().startswith("Estimate")
+    assert page.locator('[name="guess"][type="hidden"]').input_value() == "45"
+    points = points_of(answer.to_dict())
+    place = [part.signal for part in answer.contributions].index("interviewer_highlights_fit")
     shown = page.locator(".bars li", has_text="Interviewer points out fit").inner_text()
-    assert f"{added['interviewer_highlights_fit']:+.2f}" in shown
+    assert f"{points.whole_parts[place]:+d}" in shown
     assert page.get_by_text("SIMULATED").first.is_visible()
+    page.locator("#goes-with summary").click()
+    page.locator("#settings summary").click()
     page.select_option("#line", "90")
     page.get_by_text(what_would_change(PUBLISHED, answer, line=0.9).sentence).wait_for()
     page.fill("#base_rate", "10")
-    page.locator(".big strong", has_not_text=whole(answer.offer_probability)).wait_for()
+    page.get_by_text("Without any rating it is 10 of 100, your own base rate.").wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as JSON").click()
     saved = json.loads(download.value.path().read_text())
@@ -135,10 +103,14 @@ def _rated(answer: dict[str, Any]) -> dict[str, Any]:
 
 def test_an_interview_is_kept_and_frozen_by_its_outcome(open_page: Open, journal: Journal) -> None:
     page = open_page()
+    page.locator("#more > summary").click()
+    page.locator("#more details", has_text="Alignment").locator("summary").click()
     rate(page, "goals_discussed", 4)
+    see(page)
     page.fill("#title", TITLE)
     page.fill("#note", "</textarea><b>note</b>")
-    page.fill("#held_on", "2026-05-31")
+    page.fill("#date", "2026-05-31")
+    page.fill("#who", "AB")
     page.get_by_role("button", name="Keep in journal").click()
     page.get_by_text("Kept.").wait_for()
     assert page.locator("h1").inner_text() == TITLE
@@ -146,10 +118,11 @@ def test_an_interview_is_kept_and_frozen_by_its_outcome(open_page: Open, journal
     entry = journal.entries()[0]
     said = PUBLISHED.predict({"goals_discussed": 4})
     assert entry.estimate and entry.estimate.probability == said.offer_probability
-    assert entry.ratings == {"goals_discussed": 4.0}
+    assert (entry.ratings, entry.who, entry.held_on) == ({"goals_discussed": 4.0}, "AB", date(2026, 5, 31))
+    assert page.locator("#then .headline").inner_text() == headline_of(said)
     page.locator("#ratings summary").click()
     rate(page, "goals_discussed", 5)
-    page.fill("#held_on", "")
+    page.fill("#date", "")
     page.get_by_role("button", name="Save the ratings").click()
     page.get_by_text("Changed.").wait_for()
     assert journal.get(entry.id).held_on is None
@@ -175,7 +148,7 @@ def _form(page: Page) -> dict[str, str]:
 
 
 def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) -> None:
-    page = open_page("/journal")
+    page = open_page("/journal", refused=True)
     for name in ("CSV", "JSON"):
         with page.expect_download() as download:
             page.get_by_role("link", name=f"Export {name}").click()
@@ -184,26 +157,30 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     exported = journal.export_csv()
     assert next(csv.DictReader(io.StringIO(exported)))["title"].startswith("'=")
     before = len(journal.entries())
+    page.get_by_role("link", name="Import").click()
     (tmp_path / "bad.csv").write_text("interview_id,goals_discussed\nAcme,4\nGlobex,9\nInitech,x\n")
-    answer = page.request.post(
-        "/journal/import",
-        multipart={
-            "csrf_token": page.locator("[name=csrf_token]").first.input_value(),
-            "file": {"name": "bad.csv", "mimeType": "text/csv", "buffer": (tmp_path / "bad.csv").read_bytes()},
-        },
-    )
-    assert answer.status == 422
-    assert re.findall(r"Row (\d), <strong>goals_discussed", answer.text()) == ["2", "3"]
+    page.set_input_files("#file", tmp_path / "bad.csv")
+    page.get_by_role("button", name="Look at them").click()
+    page.get_by_text("bad.csv: 2 problems; nothing was added").wait_for()
+    assert re.findall(r"Row (\d), goals_discussed", page.locator("#problems").inner_text()) == ["2", "3"]
+    assert page.evaluate("document.activeElement.id") == "problems"
     assert len(journal.entries()) == before
     (tmp_path / "good.csv").write_text("interview_id,goals_discussed,offer\nAcme,4,\nGlobex,2,\n")
-    page.set_input_files("#file", tmp_path / "good.csv")
-    page.get_by_role("button", name="Import").click()
-    page.get_by_text("2 interviews added.").wait_for()
+    for added in (2, 0):
+        page.set_input_files("#file", tmp_path / "good.csv")
+        page.get_by_role("button", name="Look at them").click()
+        page.get_by_text(f"good.csv: {added} new interviews").wait_for()
+        if added:
+            assert len(journal.entries()) == before  # nothing is kept before somebody agrees
+            page.get_by_role("button", name="Add all 2").click()
+            page.get_by_text("2 interviews added.").wait_for()
+            page.goto("/journal/import")
+    assert page.get_by_text("There is nothing to add.").is_visible()
     assert {"Acme", "Globex"} <= {entry.title for entry in journal.entries()}
 
 
 def test_deleting_asks_once_more(open_page: Open, journal: Journal) -> None:
-    page, entry = open_page(), journal.add("To go", {})
+    page, entry = open_page(), journal.add("To go", {"goals_discussed": 4})
     page.goto(f"/journal/{entry.id}")
     page.get_by_role("link", name="Delete").click()
     assert entry in journal.entries()
@@ -225,14 +202,18 @@ def test_a_form_of_another_page_is_refused(open_page: Open, journal: Journal) ->
 def test_without_javascript(open_page: Open, journal: Journal) -> None:
     page = open_page(java_script_enabled=False)
     rate(page, "interviewer_highlights_fit", 5)
-    page.fill("#title", "Kept while the estimate changes")
+    page.locator('.signal:has([name="rating.mutual_rapport"]) label:has([value="did not come up"])').click()
     page.locator("#submit").click()
     expected = PUBLISHED.predict({"interviewer_highlights_fit": 5})
-    assert page.locator(".big strong").inner_text() == whole(expected.offer_probability)
+    assert page.locator(".headline").inner_text() == headline_of(expected)
+    assert "1 of 24 rated, 1 did not come up." in page.locator(".guess").inner_text()
     assert page.locator('[name="rating.interviewer_highlights_fit"][value="5.0"]').is_checked()
-    assert page.locator("#title").input_value() == "Kept while the estimate changes"
-    page.locator("#base_rate").press("Enter")  # estimates, and does not keep
-    assert page.locator(".big strong").inner_text() == whole(expected.offer_probability)
+    assert page.locator('[name="rating.mutual_rapport"][value="did not come up"]').is_checked()
+    page.fill("#title", "Kept while the answer changes")
+    page.locator("#settings summary").click()
+    page.locator("#base_rate").press("Enter")  # answers, and does not keep
+    assert page.locator(".headline").inner_text() == headline_of(expected)
+    assert page.locator("#title").input_value() == "Kept while the answer changes"
     page.get_by_role("button", name="Keep in journal").click()
     assert page.get_by_text("Kept.").is_visible()
     page.get_by_role("link", name="Delete").click()
@@ -246,20 +227,25 @@ def test_by_keyboard_alone(open_page: Open) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate(f"{focused}.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
-    first = f"rating.{PUBLISHED.signals[0]}"
+    asked = [f"rating.{name}" for name in first_questions(PUBLISHED)]
     for _ in range(12):
         page.keyboard.press("Tab")
-        if page.evaluate(f"{focused}.name") == first:
+        if page.evaluate(f"{focused}.name") == asked[0]:
             break
-    assert page.evaluate(f"{focused}.name") == first
+    assert page.evaluate(f"{focused}.name") == asked[0]
     outline = f"getComputedStyle({focused}.nextElementSibling).outlineStyle"
     assert page.evaluate(outline) == "solid"  # where the focus is can be seen
-    for _ in range(5):
+    page.keyboard.press("Space")
+    for _ in range(4):
         page.keyboard.press("ArrowRight")
-    expected = PUBLISHED.predict({PUBLISHED.signals[0]: 5})
-    page.locator(".big strong", has_text=whole(expected.offer_probability)).wait_for()
     page.keyboard.press("Tab")  # one stop a signal
-    assert page.evaluate(f"{focused}.name") == f"rating.{PUBLISHED.signals[1]}"
+    assert page.evaluate(f"{focused}.name") == asked[1]
+    while page.evaluate(f"{focused}.id") != "submit":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expected = PUBLISHED.predict({asked[0].removeprefix("rating."): 5})
+    page.locator(".headline", has_text=headline_of(expected)).wait_for()
+    assert page.evaluate(f"{focused}.id") == "answer-title"  # so that it is read
 
 
 def test_accuracy_by_role_is_that_of_the_very_model(kept: Path, result: TrainingResult) -> None:
@@ -328,7 +314,7 @@ def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, jou
     for number in range(12):
         ratings = {"goals_discussed": 1 + number % 5, "candidate_enthusiasm": 5}
         estimate = Estimate.of(PUBLISHED.predict(ratings))
-        entry = journal.add(f"Number {number}", ratings, estimate=estimate)
+        entry = journal.add(f"Number {number}", ratings, estimate=estimate, due_on=today())
         journal.set_outcome(entry.id, "offer" if number % 3 else "no offer")
     page.reload()
     y, p = journal.calibration()
@@ -336,7 +322,7 @@ def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, jou
     assert f"is {((p - y) ** 2).mean():.3f} (n = {len(y)})" in told
     (found,) = bins(y, p)
     row = page.locator("table").first.locator("td").all_inner_texts()
-    assert row == [whole(found.predicted), whole(found.observed), f"{whole(found.low)} to {whole(found.high)}", "13"]
+    assert row == [whole(found.predicted), whole(found.observed), f"{whole(found.low)} to {whole(found.high)}", "12"]
     offers = [entry.ratings["goals_discussed"] for entry in journal.entries() if entry.outcome == "offer"]
     cell = page.locator("tr", has_text="Goals discussed").locator("td").first.inner_text()
     assert cell == f"{sum(offers) / len(offers):.1f} (n = {len(offers)})"
@@ -350,11 +336,20 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
     frozen = next(entry.id for entry in journal.entries() if entry.frozen)
     free = next(entry.id for entry in journal.entries() if not entry.frozen)
     paths = ["/", "/journal", f"/journal/{frozen}", f"/journal/{free}", "/calibration", "/train"]
-    paths += [f"/journal/{free}/delete", "/docs"]
+    paths += [f"/journal/{free}/delete", "/docs", "/people", "/journal/import", f"/journal/compare?a={frozen}&b={free}"]
+    paths += [f"/people/{person_id('AB')}", f"/people/{person_id('AB')}/delete"]
     for path in paths:
         page.goto(path)
         if page.locator("#ratings summary").count():
-            page.locator("#ratings summary").click()
+            page.locator("#ratings summary").first.click()
+        if path == "/":
+            assert page.evaluate("document.getElementById('first').offsetWidth >= Math.min(600, innerWidth - 40)")
+            page.locator('label:has([value="observer"])').click()
+            rate_eight(page)
+            see(page)
+            for details in page.locator("details:not([open]) > summary").all():
+                if details.is_visible():
+                    details.click()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
             "rgb(246, 245, 241)" if scheme == "light" else "rgb(20, 23, 27)"
@@ -388,21 +383,27 @@ def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Pat
     assert (served["name"], served["fingerprint"]) == (folder.name, trained.fingerprint)
     page.goto("/")
     assert "In part SIMULATED" in page.locator(".strip").inner_text()
+    for summary in page.locator("#more > summary, #settings > summary").all():
+        summary.click()
+    page.locator("#more details", has_text="Alignment").locator("summary").click()
     rate(page, "goals_discussed", 5)
     expected = trained.predict({"goals_discussed": 5}, base_rate=0.1)
     page.fill("#base_rate", "10")
-    page.locator(".big strong", has_text=whole(expected.offer_probability)).wait_for()
+    see(page)
+    page.get_by_text("10 of 100, your own base rate").wait_for()
+    assert "simulated" not in page.locator(".headline").inner_text()
     page.fill("#title", "Kept at another base rate")
     page.get_by_role("button", name="Keep in journal").click()
-    told = page.locator("section", has_text="What was estimated").inner_text().replace("\xa0", " ")
-    assert "in part SIMULATED" in told
-    assert "at your base rate of 10.0 %" in told
+    shown = page.locator("#then").inner_text()
+    assert "in part simulated" in shown.lower()  # its style writes it in capitals
+    assert "10 of 100, your own base rate" in shown
     kept = next(entry for entry in journal.entries() if entry.title == "Kept at another base rate")
     assert kept.estimate == Estimate.of(expected, 0.1)
     assert kept.estimate.simulated == trained.prior_share < 1
     (work / "experiments/models/champion.json").write_bytes(PUBLISHED_FILE.read_bytes())  # a later model
     page.reload()
     later = PUBLISHED.predict({"goals_discussed": 5}, base_rate=0.1)
-    told = page.locator("section", has_text="What was estimated").inner_text().replace("\xa0", " ")
-    assert f"says {whole(later.offer_probability)} " in told
-    assert "at the same base rate of 10.0 %" in told
+    shown = page.locator("#then").inner_text()
+    assert f"answers {of_100(later.offer_probability)} of 100" in shown
+    assert "at the same base rate of 10 of 100" in shown
+    assert "10 of 100, your own base rate" in shown  # what was seen then stands as it was

@@ -62,7 +62,7 @@ import psutil
 from predictor import OfferModel
 from predictor.atomic import write_bytes
 from predictor.errors import JournalError
-from predictor.journal.entry import OUTCOMES, Entry
+from predictor.journal.entry import OUTCOMES, STILL_OPEN, Entry
 from predictor.journal.schema import VERSION
 from predictor.journal.store import Journal
 
@@ -141,7 +141,7 @@ def kills(rounds: int) -> Faults:
                 seen["makings cut off"] += 1
                 seen["of these with pages in the file"] += made[-1].exists() and made[-1].stat().st_size > 0
             for path in set(made):
-                Journal(path).add("the first", {})
+                Journal(path).add("the first", _ratings(rng))
                 seen["journals made, and usable"] += 1
     _table(f"{rounds} kills of a writer, {rounds // 4} of a maker of journals", seen)
     if not seen["kills in mid-write"]:
@@ -177,7 +177,7 @@ def _write(channel: Connection, path: Path, seed: int) -> None:
         kind = rng.choice(("add", "add", "edit", "outcome", "delete"))
         call: Callable[[], Entry | None]
         if old is None or (kind == "add" and len(there) < 40):
-            title, wanted = f"{seed}-{number}", (note, ratings, "unknown")
+            title, wanted = f"{seed}-{number}", (note, ratings, STILL_OPEN)
             call = partial(journal.add, title, ratings, note=note)
         elif kind == "edit":
             ratings = dict(old.ratings) if old.frozen else ratings
@@ -246,7 +246,7 @@ def _add(path: Path, number: int, rows: int) -> float:
 def disk() -> Faults:
     """Do everything with a journal while its disk is full, or cannot be written to, and when that is mended."""
     rng, outcomes, faults = random.Random(1), cycle(("offer", "no offer")), Faults()
-    rows = f"{PUBLISHED.signals[0]},stage,offer\n".encode() + b"4,%b,yes\n" % (b"x" * 5_000) * 100
+    rows = f"{PUBLISHED.signals[0]},stage,who,offer\n", f"4,{'x' * 5_000},%s,yes\n" * 100
     with tempfile.TemporaryDirectory() as there, _disk(Path(there)) as turn:
         journal = Journal(Path(there, "one.journal"))
         for note in ("x" * 5_000, ""):
@@ -271,7 +271,7 @@ def disk() -> Faults:
                 "add": partial(journal.add, "made up", _ratings(rng), note="x" * 20_000),
                 "edit": partial(journal.edit, new, note=f"{state} " * 1_500),
                 "outcome": partial(journal.set_outcome, new, next(outcomes)),
-                "import": partial(journal.import_csv, rows),
+                "import": partial(journal.import_csv, "".join(rows).replace("%s", state).encode()),  # others each time
                 "delete": partial(journal.delete, old),
             }
             for name, call in {**reads, **writes}.items():
@@ -492,7 +492,7 @@ def uploads(columns: int) -> Faults:
         "long": (f"{PUBLISHED.signals[0]}\n" + "4\n" * 4 * columns, 422),
         "of bytes, lines": (f"{PUBLISHED.signals[0]}\n" + "\n" * 9_900_000, 422),
         "of bytes, one line": ("," * 9_900_000, 422),
-        "as long as may be": (f"{PUBLISHED.signals[0]}\n" + "4\n" * 19_999, 303),
+        "as long as may be": (f"{PUBLISHED.signals[0]}\n" + "4\n" * 19_999, 200),
     }
     lists = {f"330,000 of {one}": "[" + ",".join([one] * 330_000) + "]" for one in ("{}", "[]", "1")}
     faults, seen = Faults(), dict[str, int]()

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 
+from predictor.journal.entry import ROLE
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
@@ -18,6 +19,8 @@ from predictor.serving.security import check_csrf
 
 RATING, INPUT = "rating.", "input."  # what the fields of signals and inputs begin with
 LINE = 50.0  # per cent
+DID_NOT_COME_UP = "did not come up"  # an answer; to the model the same as none
+GUESS_STEP = 5
 
 
 async def checked_form(request: Request) -> AsyncIterator[FormData]:
@@ -44,12 +47,23 @@ class Rated:
         The user's own share of offers, 0 to 1; None: the model's.
     line
         Likelihood, 0 to 1, that "what goes with it" looks past.
+    not_come_up
+        Signals of which the rater says that they did not come up, in the form's order.
+    guess
+        The rater's own guess before the answer, of a hundred, in fives; None: skipped.
     """
 
     ratings: Mapping[str, float | str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     base_rate: float | None = None
     line: float = LINE / 100
+    not_come_up: tuple[str, ...] = ()
+    guess: int | None = None
+
+    @property
+    def role(self) -> str:
+        """Who rated; empty where nobody said."""
+        return self.inputs.get(ROLE, "")
 
     @property
     def record(self) -> dict[str, Any]:
@@ -63,13 +77,18 @@ class Rated:
         Raises
         ------
         Refusal
-            422, if a rating is no number and no word for one, or a share is not between 0 and 100 %.
+            422, if a rating is no number and no word for one, what did not come up is no signal, a share is not between
+            0 and 100 %, or a guess is not in fives.
         """
         ratings: dict[str, float | str] = {}
-        inputs = {}
+        inputs, not_come_up = {}, []
         for name in form:
             value = text(form, name)
-            if name.startswith(RATING) and value:
+            if name.startswith(RATING) and value == DID_NOT_COME_UP:
+                if (signal := name.removeprefix(RATING)) not in model.signals:
+                    raise Refusal(422, "is no signal of this model; load the page again", field=name)
+                not_come_up.append(signal)
+            elif name.startswith(RATING) and value:
                 if (rating := _rating(name, value, model)) is not None:
                     ratings[name.removeprefix(RATING)] = rating
             elif name.startswith(INPUT) and value:
@@ -77,7 +96,8 @@ class Rated:
         base_rate = _share(form, "base_rate")
         if base_rate is not None and percent(base_rate) == percent(model.base_rate):  # as shown, so not changed
             base_rate = None
-        return cls(ratings, inputs, base_rate, _share(form, "line") or LINE / 100)
+        line = _share(form, "line") or LINE / 100
+        return cls(ratings, inputs, base_rate, line, tuple(not_come_up), _guess(form))
 
 
 def _rating(name: str, value: str, model: OfferModel) -> float | str | None:
@@ -124,6 +144,15 @@ def day(form: FormData, name: str) -> date | None:
 def percent(share: float) -> str:
     """Write a share as per cent with one decimal, without the sign."""
     return f"{100 * share:.1f}"
+
+
+def _guess(form: FormData) -> int | None:
+    value = text(form, "guess")
+    if not value:
+        return None
+    if not (len(value) <= 3 and value.isascii() and value.isdecimal() and int(value) in range(0, 101, GUESS_STEP)):
+        raise Refusal(422, "write a whole number from 0 to 100, in fives, or nothing", field="guess", found=value)
+    return int(value)
 
 
 def _share(form: FormData, name: str) -> float | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from predictor.journal.entry import OFFER, TOLD, Entry, calibration_of
+from predictor.journal.days import today
+from predictor.journal.entry import DUE_AFTER
+from predictor.journal.track_record import TrackRecord
 from predictor.ratings.catalogue import Catalogue
 from predictor.serving.web.journal_pages import Kept
 from predictor.serving.web.pages import page
@@ -37,17 +39,35 @@ class Means:
 
 @history_pages.get("/calibration")
 def calibration(request: Request, journal: Kept) -> Response:
-    """Show how often the estimate came true."""
-    kept = journal.entries()
-    y, p = calibration_of(kept)
+    """Show how often the estimate came true, of interviews whose outcome was to come by now."""
+    record = journal.track_record(today())
+    silence = len(record.silent) > 0 and request.query_params.get("silence") == "no-offer"
+    y, p = record.with_no_answer() if silence else (record.y, record.p)
     brier = float(((p - y) ** 2).mean()) if len(y) else None
     base = float(y.mean() * (1 - y.mean())) if len(y) else None
-    entries = [entry for entry in kept if not entry.in_hindsight and not entry.simulated]
     return page(
         request, "calibration.html", n=len(y), offers=int(y.sum()), brier=brier, base=base, fewest=FEWEST,
-        bins=bins(y, p), means=means(entries, journal.catalogue),
-        left_out=sum(entry.outcome in TOLD for entry in kept) - len(y),
+        bins=bins(y, p), record=record, n_silent=len(record.silent), silence=silence, guessed=guessed(record),
+        due_after=DUE_AFTER.days, means=means(journal.rated_outcomes(), journal.catalogue),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Guessed:
+    """Mean squared distance of own guesses, and of the estimates of the same interviews, from what came."""
+
+    n: int
+    own: float
+    estimate: float
+
+
+def guessed(record: TrackRecord) -> Guessed | None:
+    """Compare own guesses with the estimates of the same interviews; None where there are too few."""
+    made = np.isfinite(record.guess)
+    if (n := int(made.sum())) < FEWEST:
+        return None
+    y, p, guess = record.y[made], record.p[made], record.guess[made]
+    return Guessed(n, float(((guess - y) ** 2).mean()), float(((p - y) ** 2).mean()))
 
 
 def bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
@@ -85,24 +105,32 @@ def bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
     return calibration(y, grouped)
 
 
-def means(entries: Sequence[Entry], catalogue: Catalogue) -> list[Means]:
-    """Describe the ratings of interviews with an offer and of those with none, the largest difference first."""
-    differences = []
+def means(rated: Sequence[tuple[bool, Mapping[str, float | str]]], catalogue: Catalogue) -> list[Means]:
+    """Describe the ratings of interviews with an offer and of those with none, the largest difference first.
+
+    Parameters
+    ----------
+    rated
+        Whether each ended in an offer, and its ratings.
+    """
+    sums = {name: [[0.0, 0], [0.0, 0]] for name in catalogue.names}  # of no offer and of offer: sum, n
+    for offer, ratings in rated:
+        for name, rating in ratings.items():
+            if name in sums and isinstance(rating, int | float):  # "not applicable" has no mean
+                cell = sums[name][offer]
+                cell[0] += rating
+                cell[1] += 1
+    made = []
     for signal in catalogue.signals:
-        rated: dict[bool, list[float]] = {True: [], False: []}
-        for entry in entries:
-            rating = entry.ratings.get(signal.name)
-            if entry.outcome in TOLD and isinstance(rating, int | float):  # "not applicable" has no mean
-                rated[entry.outcome == OFFER].append(rating)
-        a, b = rated[True], rated[False]
-        if a or b:
-            differences.append(
+        (none, n_none), (some, n_some) = sums[signal.name]
+        if n_none or n_some:
+            made.append(
                 Means(
-                    signal.label,
-                    sum(a) / len(a) if a else None, len(a), sum(b) / len(b) if b else None, len(b),
+                    signal.label, some / n_some if n_some else None, int(n_some), none / n_none if n_none else None,
+                    int(n_none),
                 )
             )  # fmt: skip
-    return sorted(differences, key=_difference, reverse=True)
+    return sorted(made, key=_difference, reverse=True)
 
 
 def _difference(row: Means) -> float:

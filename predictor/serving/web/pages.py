@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Request, Response
+from starlette.datastructures import FormData
 
 from predictor.journal.entry import ROLE
+from predictor.journal.people import person_id
+from predictor.model.changes import what_would_change
+from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import OfferModel
+from predictor.model.wording import of_100
+from predictor.ratings.signals import CANDIDATE
 from predictor.serving.api.answers import Refusal, json_response
-from predictor.serving.security import csrf_token
+from predictor.serving.security import csrf_token, seal
+from predictor.serving.settings import Settings
 from predictor.serving.web import views
-from predictor.serving.web.forms import Form, Rated, percent, text
+from predictor.serving.web.answer import answer_view, kept_answer
+from predictor.serving.web.forms import Form, Rated, percent
+from predictor.serving.web.journal_form import keep_fields, typed_fields
 from predictor.serving.web.record import accuracy_by_role
 
 pages = APIRouter(include_in_schema=False)
 
+REMEMBERED = "predictor_role"  # the cookie that says who rated last
 FRAGMENT = "x-fragment"  # the header by which our script asks for the part of a page that changes
 
 
@@ -36,6 +49,8 @@ def page(
         "percent": percent,
         "words": views.percent_words,
         "signed": views.signed,
+        "share": of_100,
+        "person_id": person_id,
     }
     return state.templates.TemplateResponse(  # type: ignore[no-any-return]
         request, template, {**shared, **context}, status_code=status, headers=headers
@@ -54,21 +69,24 @@ def wants_page(request: Request) -> bool:
 
 @pages.get("/")
 def rate(request: Request) -> Response:
-    """Show the empty rating form, with the base rate as the estimate."""
-    return _rate(request, Rated())
+    """Show the empty rating form; who rated last time is remembered."""
+    role = unquote(request.cookies.get(REMEMBERED, ""))
+    inputs = {ROLE: role} if role in _roles(request.app.state.models()) else {}
+    return rate_page(request, Rated(inputs=inputs))
 
 
 @pages.post("/")
 def rate_again(request: Request, form: Form) -> Response:
-    """Estimate without JavaScript: the whole page, with the ratings kept."""
-    return _rate(request, Rated.read(form, request.app.state.models()), form)
+    """Answer without JavaScript: the whole page, with the ratings kept."""
+    return rate_page(request, Rated.read(form, request.app.state.models()), form)
 
 
 @pages.post("/estimate")
 def estimate(request: Request, form: Form) -> Response:
-    """Estimate with JavaScript: the part of the page that changes."""
+    """Answer with JavaScript: the part of the page that changes."""
     model: OfferModel = request.app.state.models()
-    return page(request, "estimate.html", model=model, **_seen(model, Rated.read(form, model)))
+    seen = _seen(request, model, form)
+    return page(request, "estimate.html", headers=_remember(request, seen["rated"]), model=model, **seen)
 
 
 @pages.post("/estimate.json")
@@ -82,19 +100,71 @@ def download(request: Request, form: Form) -> Response:
     )
 
 
-def _rate(request: Request, rated: Rated, form: Any = None) -> Response:
+def rate_page(
+    request: Request,
+    rated: Rated,
+    form: FormData | None = None,
+    *,
+    problems: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    """Show the rating form; with a form that was sent also the answer, all that stood in it, and what is wrong with it.
+
+    Parameters
+    ----------
+    rated
+        What was filled in.
+    form
+        The form that was sent; None where the page is opened.
+    problems
+        What is wrong, by field.
+    status
+        Of the answer.
+    """
     model: OfferModel = request.app.state.models()
-    typed = {name: text(form, name) for name in ("title", "note", "held_on")} if form else {}
-    roles = {item.name: item.levels for item in model.catalogue.inputs}.get(ROLE, ())
-    accuracy = accuracy_by_role(request.app.state.settings.models / model.name, model.fingerprint, roles)
-    return page(request, "rate.html", model=model, typed=typed, accuracy=accuracy, **_seen(model, rated))
+    first = _first(model)
+    beside = f", {len(rated.not_come_up)} did not come up" if rated.not_come_up else ""
+    return page(
+        request, "rate.html", status, _remember(request, rated) if form else None, model=model, first=first,
+        more_rated=not set(first) >= {*rated.ratings, *rated.not_come_up}, seen=form is not None,
+        keep=keep_fields(request, typed_fields(form) if form else None, problems),
+        base_rate=model.base_rate if rated.base_rate is None else rated.base_rate,
+        counted=f"{len(rated.ratings)} of {len(model.signals)} rated{beside}",
+        page_file=any(getattr(route, "path", "") == "/rate.html" for route in request.app.routes),
+        **({"rated": rated} if form is None else _seen(request, model, form)),
+    )  # fmt: skip
 
 
-def _seen(model: OfferModel, rated: Rated) -> dict[str, Any]:
+def _seen(request: Request, model: OfferModel, form: FormData) -> dict[str, Any]:
+    """Return what stands on the page once the answer does, with the answer sealed for whoever keeps it."""
+    by_role = accuracy_by_role(request.app.state.settings.models / model.name, model.fingerprint, _roles(model))
+    rated, frozen = kept_answer(request, form, model, by_role)
+    sealed = json.dumps(frozen, separators=(",", ":"))
+    own = any(signal.side == CANDIDATE and signal.name in rated.ratings for signal in model.catalogue.signals)
+    answer = model.predict(rated.record, base_rate=rated.base_rate)
     return {
         "rated": rated,
-        "seen": views.view(model, rated),
-        "shown": views.SHOWN,
+        "answer": answer_view(frozen, marked=False) | {"live": True},  # the strip above has the mark always in view
+        "sealed": sealed,
+        "answer_seal": seal(request, sealed),
+        "change": what_would_change(model, answer, line=rated.line) if own else None,
         "limits": [*views.limits(model)],
-        "base_rate": model.base_rate if rated.base_rate is None else rated.base_rate,
     }
+
+
+def _roles(model: OfferModel) -> tuple[str, ...]:
+    return {item.name: item.levels for item in model.catalogue.inputs}.get(ROLE, ())
+
+
+def _remember(request: Request, rated: Rated) -> dict[str, str] | None:
+    """Return the header that lets a browser remember who rated, for a year."""
+    if not rated.role:
+        return None
+    settings: Settings = request.app.state.settings
+    where = f"Path={settings.root_path or '/'}{'; Secure' * settings.https}"
+    return {"set-cookie": f"{REMEMBERED}={quote(rated.role)}; {where}; Max-Age=31536000; HttpOnly; SameSite=Strict"}
+
+
+@lru_cache(maxsize=2)
+def _first(model: OfferModel) -> tuple[str, ...]:
+    return first_questions(model)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from predictor.journal.entry import OFFER, TOLD
+from predictor.journal.days import day_written
+from predictor.journal.entry import LABELS, OFFER
 from predictor.journal.store import Journal
+from predictor.model.offer_model import OfferModel
 from predictor.serving.api.answers import Refusal
 from predictor.serving.settings import Settings
 from predictor.serving.web.forms import Form
@@ -51,8 +55,19 @@ def adopt(request: Request, form: Form) -> Response:
 def _page(request: Request, template: str, journal: Journal) -> Response:
     state, adoptable = request.app.state.training.state, _adoptable(request.app.state.settings)
     outcomes = journal.outcomes()
-    n, offers = sum(outcomes[outcome] for outcome in TOLD), outcomes[OFFER]
-    return page(request, template, training=state, adoptable=adoptable, n=n, offers=offers)
+    n, offers = sum(outcomes[outcome] for outcome in LABELS), outcomes[OFFER]
+    deleted = _deleted_since(request.app.state.models(), journal)
+    return page(request, template, training=state, adoptable=adoptable, n=n, offers=offers, deleted=deleted)
+
+
+def _deleted_since(model: OfferModel, journal: Journal) -> int:
+    """Count the interviews that were deleted since the model learned from this journal; 0 where it did not."""
+    if Path(str(model.trained_on.get("source", ""))).name != journal.path.name:
+        return 0
+    try:
+        return journal.deleted_since(day_written(model.created_at))
+    except ValueError:
+        return 0
 
 
 def _adoptable(settings: Settings) -> bool:

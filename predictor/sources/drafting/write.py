@@ -267,7 +267,10 @@ def _codes_apart(column: Column) -> list[str]:
 
 def _naming(column: Column) -> list[str]:
     """Write label, family, side, question and anchors, as the shipped catalogue or the heading has them."""
+    own: dict[str, str] = {}
     if column.reused:
+        words = column.reused.own
+        own = {name: text for name, text in (("label", words.label), ("question", words.question)) if text}
         lines = [f"label = {quoted(column.reused.label)}", f"family = {quoted(column.reused.family)}"]
         lines += [f"side = {quoted(column.reused.side or '')}", f"question = {quoted(column.reused.question)}"]
     else:
@@ -276,7 +279,10 @@ def _naming(column: Column) -> list[str]:
         side = _SIDES.get(column.snake.split("_")[0])
         lines += [f"side = {quoted(side)}"] if side else []
     anchors = column.shipped.anchors if column.shipped else column.anchors
-    return lines + [f"anchors.{rating} = {quoted(text)}" for rating, text in anchors.items()]
+    if column.shipped:
+        own |= {f"anchors.{rating}": text for rating, text in column.shipped.own.anchors.items()}
+    lines += [f"anchors.{rating} = {quoted(text)}" for rating, text in anchors.items()]
+    return lines + [f"own.{name} = {quoted(text)}" for name, text in own.items()]
 
 
 def _better(column: Column, outcome: str, direction: Tendency | None) -> str:

@@ -1,0 +1,75 @@
+"""Commands that make pages to hand out: `export page`, one file that anyone opens, and `sheet`, paper for a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from predictor.cli.common import load_catalogue, model_path, sheet_option
+from predictor.cli.group import Commands
+from predictor.errors import plural
+
+LARGE = 300  # kB: more open slowly on a phone
+
+
+@click.group(cls=Commands)
+def export() -> None:
+    """Write a page that rates and answers by itself, to hand out."""
+
+
+@export.command()
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The HTML file to write.")
+def page(model: str | None, out: Path) -> None:
+    """Write one HTML file that anyone opens: it rates, answers with reasons, prints and saves answers to a file.
+
+    The model is inside, no network is asked for anything, and it opens from disk, on a phone too. Mail programs often
+    strip such files: hand it out by a link, a drive or a phone's own sharing. `predictor journal import` reads the
+    answers that it saves, many files at once.
+
+    \b
+    Examples:
+      predictor export page --out rate.html
+      predictor export page --model my-pool --out rate.html
+      predictor journal import interview-answers-*.json
+    """
+    from predictor.model.offer_model import OfferModel
+    from predictor.reports.rate_page.export import save_rate_page
+
+    chosen = OfferModel.load(model_path(model))
+    size = save_rate_page(chosen, out) / 1000
+    kind = ", which learned from SIMULATED interviews," if chosen.simulated else ""
+    click.echo(f"{out}: {size:,.0f} kB, with the model {chosen.name}{kind} inside")
+    if size > LARGE:
+        click.echo(f"It is larger than {LARGE} kB, so it may open slowly on a phone.", err=True)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--who", metavar="COLUMN", help="Column that names the person.  [default: who, client, person or candidate]"
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder to write to.")
+@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@click.option("--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the model's]")
+@sheet_option
+def sheet(file: Path, who: str | None, out: Path, model: str | None, signals: Path | None, sheet: str | None) -> None:
+    """Write a one-page sheet for a session with each person of a file, and one for all of them together.
+
+    FILE is a table of ratings, CSV or Excel, an export of a journal, or a journal itself. Each sheet is an HTML file
+    that prints on one page, A4 or Letter, in black and white. Private notes are not on it.
+
+    \b
+    Examples:
+      predictor sheet clients.csv --who client --out sheets/
+      predictor sheet experiments/journal.db --out sheets/
+    """
+    from predictor.model.offer_model import OfferModel
+    from predictor.reports.sheet.reading import read_entries
+    from predictor.reports.sheet.writing import save_sheets
+
+    chosen = OfferModel.load(model_path(model))
+    entries = read_entries(file, load_catalogue(signals) if signals else chosen.catalogue, who=who, sheet=sheet)
+    people = save_sheets(chosen, entries, out)
+    click.echo(f"{plural(people, 'sheet')} and cohort.html written to {out}")

@@ -1,0 +1,222 @@
+"""The file that the exported page saves: what was rated in it, and what it answered, as entries of a journal.
+
+It is JSON of this form, an interview in `answers` for each that was rated:
+
+    {"format": 1, "kind": KIND, "simulated": false, "saved_at": UTC time, "model": name, fingerprint, created_at,
+     "trained_on", as a prediction has them, "text": the same for readers, as lines, "answers": [{
+        "id": 12 hexadecimal digits, "rated_on": day, "title", "who", "round", "note", "held_on", "due_on": day or null,
+        "rater_role", "ratings": {signal: number or "not applicable"}, "not_come_up": [signal], "guess": 0-100 or null,
+        "answer": null where none was seen, else {"probability", "low", "high", "base_rate", "own_base_rate",
+           "log_odds", "baseline", "parts": [[signal or input, rating or null, log-odds, implied part of it]],
+           "remaining": {"low", "high", "signals"} or null, "quality": [sentence], "notes": [sentence]}}]}
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from predictor.errors import JournalError, Problem, RatingsError
+from predictor.journal.cells import read_cells, safe
+from predictor.journal.edits import rated
+from predictor.journal.entry import AGREES, Entry, faults, new_id
+from predictor.journal.estimate import Estimate
+from predictor.model.frozen import frozen
+from predictor.model.log_odds import one_probability
+from predictor.model.prediction import LEVEL
+from predictor.ratings.catalogue import CONTEXT, Catalogue
+
+FORMAT, KIND = 1, "interview outcome predictor: answers"
+_TEXTS = ("title", "who", "round", "note")
+_CELLS = (*_TEXTS, "held_on", "due_on", "rated_on", "guess")
+_DAMAGED = "is not as the page writes it; save the answers anew, from the page"
+
+
+def is_answers(content: bytes) -> bool:
+    """Return whether a file is one that the exported page saved, of whatever format.
+
+    Examples
+    --------
+    >>> answers = b'{"format": 1, "kind": "interview outcome predictor: answers"}'
+    >>> is_answers(answers), is_answers(b'{"goals_discussed": 4}')
+    (True, False)
+    """
+    if content.lstrip()[:1] != b"{" or KIND.encode() not in content:
+        return False
+    try:
+        return bool(json.loads(content)["kind"] == KIND)
+    except (ValueError, KeyError, RecursionError):
+        return False
+
+
+def superseded(contents: Sequence[bytes]) -> set[int]:
+    """Return the places of files that hold older answers than another of them: the same interview was saved again.
+
+    Parameters
+    ----------
+    contents
+        Of files of any kind; those that are no answers, or damaged ones, supersede nothing.
+
+    Examples
+    --------
+    >>> file = '{"kind": "interview outcome predictor: answers", "saved_at": "%s", "answers": [{"id": "0123456789ab"}]}'
+    >>> superseded([(file % time).encode() for time in ("2026-05-31T10:00:00Z", "2026-05-31T10:05:00Z")])
+    {0}
+    """
+    newest: dict[str, tuple[str, int]] = {}
+    older = set[int]()
+    for place, content in enumerate(contents):
+        if not is_answers(content):
+            continue
+        data = json.loads(content)
+        try:
+            (item,) = data["answers"]
+            name, saved = str(item["id"]), str(data["saved_at"])
+        except (KeyError, TypeError, ValueError):
+            continue
+        known = newest.get(name)
+        if known and saved < known[0]:
+            older.add(place)
+        else:
+            older |= {known[1]} if known else set()
+            newest[name] = saved, place
+    return older
+
+
+def parse_answers(content: bytes, source: str, catalogue: Catalogue) -> tuple[list[Entry], list[Problem]]:
+    """Parse a file of answers into entries, and the problems found.
+
+    Parameters
+    ----------
+    content
+        Of a file for which `is_answers` is true.
+    source
+        How messages call it.
+    catalogue
+        What the ratings are checked against.
+
+    Returns
+    -------
+    entries, problems
+        One of them is empty. An entry has the id that the page drew, so that the same file twice adds nothing; where
+        somebody has emptied it, a new one.
+    """
+    data = json.loads(content)
+    if type(number := data.get("format")) is not int or not 1 <= number <= FORMAT:
+        kind = f"is {number!r}; this version reads {FORMAT}: update the predictor, or save the answers anew"
+        return [], [Problem(kind, column="format")]
+    entries, problems = list[Entry](), list[Problem]()
+    answers = data.get("answers")
+    if not isinstance(answers, list) or not answers:
+        return [], [Problem("has no answers; save them anew, from the page", column="answers")]
+    for row, item in enumerate(answers, 1):
+        entry, wrong = _entry(item, data.get("model"), row, catalogue)
+        problems += wrong
+        entries += [entry] if entry else []
+    return ([], problems) if problems else (entries, [])
+
+
+def _entry(item: Any, model: Any, row: int, catalogue: Catalogue) -> tuple[Entry | None, list[Problem]]:
+    if not isinstance(item, Mapping) or not isinstance(item.get("ratings"), Mapping):
+        return None, [Problem(_DAMAGED, row, "answers", repr(item)[:60])]
+    cells = {name: "" if item.get(name) is None else str(item[name]) for name in _CELLS}
+    cells |= {name: safe(cells[name]) for name in _TEXTS}
+    data, wrong = read_cells(cells)
+    data["title"] = data["title"] or f"Rated on {cells['rated_on']}"
+    data |= {"id": str(item.get("id") or new_id()), "outcome": "still open", "frozen": False, "outcome_on": None}
+    not_come_up = item.get("not_come_up") or []
+    if not isinstance(not_come_up, list) or not all(name in catalogue.names for name in not_come_up):
+        wrong["not_come_up"] = _DAMAGED
+    problems = [Problem(kind, row, name, cells.get(name, "")) for name, kind in (faults(data) | wrong).items()]
+    try:
+        ratings, role = rated(item["ratings"], str(item.get("rater_role") or ""), catalogue)
+    except RatingsError as error:
+        return None, problems + [Problem(p.kind, row, p.column, p.found) for p in error.problems]
+    except JournalError as error:
+        return None, [*problems, Problem(str(error), row, "ratings")]
+    if problems:
+        return None, problems
+    data |= {"ratings": ratings, "rater_role": role, "not_come_up": tuple(not_come_up)}
+    try:
+        return Entry(**data, **_answered(item, model, data, catalogue)), []
+    except (KeyError, TypeError, ValueError, AttributeError, JournalError):
+        return None, [Problem(_DAMAGED, row, "answer")]
+
+
+def _answered(item: Mapping[str, Any], model: Any, data: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
+    """Return the answer that was seen, as the server's pages keep theirs; nothing where none was seen."""
+    if (answer := item.get("answer")) is None:
+        return {}
+    remaining, sentences = answer["remaining"], [*answer["quality"], *answer["notes"]]
+    if not all(isinstance(word, str) for word in sentences):
+        raise ValueError("sentences are no text")
+    if remaining is not None:
+        low, high = _numbers(remaining["low"], remaining["high"])
+        signals = [_known(name, catalogue.names) for name in remaining["signals"]]
+        remaining = {"low": low, "high": high, "signals": signals}
+    kept = frozen(
+        _prediction(answer, model, data["ratings"], catalogue),
+        catalogue,
+        rated_by=data["rater_role"],
+        guess=data["guess"],
+        not_come_up=data["not_come_up"],
+        own_base_rate=answer["own_base_rate"] is True,
+        remaining=remaining,
+        quality=answer["quality"],
+    )
+    base_rate = answer["base_rate"] if kept["own_base_rate"] else None
+    return {"estimate": Estimate.of_answer(kept, base_rate), "answer": kept}
+
+
+def _prediction(
+    answer: Mapping[str, Any], model: Mapping[str, Any], ratings: Mapping[str, Any], catalogue: Catalogue
+) -> dict[str, Any]:
+    """Return a prediction as plain data, like `Prediction.to_dict`; its parts must add up, and be of these ratings."""
+    known = {signal.name: (signal.family, signal.side) for signal in catalogue.signals}
+    known |= {item.name: (CONTEXT, None) for item in catalogue.inputs}
+    p, low, high, log_odds, baseline = _numbers(
+        answer["probability"], answer["low"], answer["high"], answer["log_odds"], answer["baseline"]
+    )
+    (base_rate,) = _numbers(answer["base_rate"])
+    contributions, families = [], dict.fromkeys([*catalogue.families, CONTEXT], 0.0)
+    for name, rating, *numbers in answer["parts"]:
+        added, implied = _numbers(*numbers)
+        family, side = known[name]
+        if name in catalogue.names and rating != ratings.get(name):
+            raise ValueError(f"{name} is of another rating")
+        families[family] += added
+        part = {"signal": name, "family": family, "side": side, "rating": rating, "log_odds": added, "implied": implied}
+        contributions.append(part)
+    names = [part["signal"] for part in contributions]
+    if len({*names}) < len(names) or not {*ratings} <= {*names}:
+        raise ValueError("a part is there twice, or that of a rating is missing")
+    if abs(baseline + sum(part["log_odds"] for part in contributions) - log_odds) > AGREES or not 0 < base_rate < 1:
+        raise ValueError("the parts do not add up")
+    if abs(one_probability(log_odds) - p) > AGREES:
+        raise ValueError("the likelihood is not that of the log-odds")
+    return {
+        "offer_probability": p,
+        "interval": {"level": LEVEL, "low": low, "high": high},
+        "base_rate": base_rate,
+        "log_odds": log_odds,
+        "baseline": baseline,
+        "contributions": contributions,
+        "families": families,
+        "not_rated": [name for name in catalogue.names if name not in ratings],
+        "notes": answer["notes"],
+        "model": {name: model[name] for name in ("name", "fingerprint", "created_at", "trained_on")},
+    }
+
+
+def _numbers(*numbers: Any) -> tuple[float, ...]:
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+        raise ValueError("a number is none")
+    return tuple(map(float, numbers))
+
+
+def _known(name: Any, names: Sequence[str]) -> str:
+    if name not in names:
+        raise ValueError(f"{name!r} is no signal")
+    return str(name)

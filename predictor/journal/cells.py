@@ -1,0 +1,172 @@
+"""Cells of a journal in a file: what each kind of cell means; what a person typed is no formula to a spreadsheet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from predictor.errors import JournalError
+from predictor.journal.days import day_written, now
+from predictor.journal.entry import ROLE, STILL_OPEN, TEXTS, WITHDREW, Entry
+from predictor.journal.estimate import Estimate
+from predictor.ratings.cells import says_not_observed, word_key
+from predictor.ratings.outcomes import NO, YES, is_offer
+
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - a spreadsheet takes the wide ones, too
+TYPED = (*TEXTS, ROLE, "estimate_model", "estimate_fingerprint")
+ESTIMATE = {f"estimate_{name}": name for name in Estimate.__dataclass_fields__}
+
+_DAY = "is not a day; write it as in 2026-05-31"
+_SWITCH = "is neither yes nor no"
+_SHARE = "is not a number from 0 to 1"
+_PART = "is neither a number from 0 to 1 nor yes or no"
+_GUESS = "is not a whole number from 0 to 100"
+_JSON = "is not what an export has there; export the journal anew"
+TO_COME = "is yet to come; write when it was"
+
+
+def safe(text: str) -> str:
+    """Keep a text from being a formula by an apostrophe, as OWASP advises; `typed` takes it away.
+
+    Examples
+    --------
+    >>> safe("=1+1"), typed(safe("=1+1")), safe("Acme")
+    ("'=1+1", '=1+1', 'Acme')
+    """
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
+
+
+def typed(text: str) -> str:
+    """Return a text as it was before `safe`."""
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
+
+
+def read_cells(cells: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read the cells of one interview, but for its ratings.
+
+    Parameters
+    ----------
+    cells
+        By column; those that are not there are left out of what is returned.
+
+    Returns
+    -------
+    data, wrong
+        Attributes of `Entry` with the columns of `ESTIMATE` still apart, and what is wrong, by column.
+    """
+    data: dict[str, Any] = {}
+    wrong = {}
+    latest = now().date() + timedelta(days=1)  # by which a file's time zone may be ahead
+    for name, cell in cells.items():
+        if name in TYPED:
+            data[name] = typed(cell)
+        elif name in _PARSED:
+            parse, kind = _PARSED[name]
+            data[name] = None
+            if cell.strip():
+                try:
+                    data[name] = parse(cell.strip())
+                except (ValueError, KeyError, TypeError):
+                    wrong[name] = kind
+        elif name != ROLE:
+            data[name] = cell.strip()
+    wrong |= {name: TO_COME for name in ("rated_on", "outcome_on") if data.get(name) and data[name] > latest}
+    return data, wrong
+
+
+def take_estimate(data: dict[str, Any], wrong: dict[str, str]) -> None:
+    """Put the columns of an estimate together, as `estimate`; what is wrong with them is added."""
+    values = {name: data.pop(column, None) for column, name in ESTIMATE.items()}
+    data["estimate"] = None
+    if wrong:  # by which an estimate may be meant, so its answer cannot be compared with it
+        data["answer"] = None
+    if wrong or all(value in (None, "") for value in values.values()):
+        return
+    try:
+        data["estimate"] = Estimate(**values)
+    except (JournalError, TypeError):
+        wrong["estimate_probability"] = "is no estimate inside its interval, or not all of it is there"
+
+
+def outcome_of(cell: str) -> str | None:
+    """Return the outcome that a cell means, among those of the journal; None where nobody knows what it means.
+
+    Examples
+    --------
+    >>> outcome_of("Hired"), outcome_of("No answer"), outcome_of(""), outcome_of("perhaps")
+    ('offer', 'no answer', 'still open', None)
+    """
+    word = word_key(cell)
+    if word in _OUTCOMES:
+        return _OUTCOMES[word]
+    offer = is_offer(cell)
+    if offer is not None:
+        return "offer" if offer else "no offer"
+    return STILL_OPEN if says_not_observed(cell) else None
+
+
+_OUTCOMES = {
+    **dict.fromkeys(("", "still open", "open", "unknown", "waiting", "pending"), STILL_OPEN),
+    **dict.fromkeys(("next round", "next stage"), "next round"),
+    **dict.fromkeys(("no answer", "ghosted", "no response"), "no answer"),
+    **dict.fromkeys(("withdrew", "withdrawn", "i withdrew"), WITHDREW),
+    "offer": "offer",
+    "no offer": "no offer",
+}
+
+
+def _switch(cell: str) -> bool:
+    if (word := cell.lower()) not in YES | NO:
+        raise ValueError(cell)
+    return word in YES
+
+
+def _part(cell: str) -> float:
+    return float(_switch(cell)) if cell.lower() in YES | NO else _share(cell)
+
+
+def _share(cell: str) -> float:
+    if not 0 <= (number := float(cell)) <= 1:
+        raise ValueError(cell)
+    return number
+
+
+def _percent(cell: str) -> int:
+    number = float(cell.removesuffix("%"))
+    if not 0 <= number <= 100 or number != int(number):
+        raise ValueError(cell)
+    return int(number)
+
+
+def _names(cell: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in cell.split(";") if name.strip())
+
+
+def _answer(cell: str) -> dict[str, Any]:
+    if not isinstance(answer := json.loads(cell), dict):
+        raise TypeError(cell)
+    return answer
+
+
+_PARSED: dict[str, tuple[Callable[[str], Any], str]] = {
+    **dict.fromkeys(("held_on", "rated_on", "due_on", "outcome_on"), (day_written, _DAY)),
+    **dict.fromkeys(("frozen", "simulated"), (_switch, _SWITCH)),
+    **{f"estimate_{name}": (_share, _SHARE) for name in ("probability", "low", "high", "base_rate")},
+    "estimate_simulated": (_part, _PART),
+    "answer": (_answer, _JSON),
+    "guess": (_percent, _GUESS),
+    "not_come_up": (_names, _JSON),
+}
+
+
+def cells_of(entry: Entry) -> dict[str, Any]:
+    """Return an interview as the cells of a row of an export, but for its ratings."""
+    data = entry.to_dict()
+    estimate = data.pop("estimate") or {}
+    cells = {**data, **{column: estimate.get(name) for column, name in ESTIMATE.items()}}
+    cells |= {name: safe(cells[name] or "") for name in TYPED if name in cells}
+    cells["not_come_up"] = "; ".join(entry.not_come_up)
+    cells["answer"] = json.dumps(entry.answer) if entry.answer else ""
+    return {name: {True: "yes", False: "no"}[cell] if isinstance(cell, bool) else cell for name, cell in cells.items()}

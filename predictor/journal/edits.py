@@ -1,0 +1,94 @@
+"""What may be changed of an interview, and what its outcome has frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any, TypedDict
+
+from predictor.errors import FrozenError, Problem, RatingsError
+from predictor.journal.days import today
+from predictor.journal.entry import ROLE, Entry
+from predictor.journal.estimate import Estimate
+from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.ratings import Ratings
+
+NO_RATING = "no signal is rated; rate one at least, since there is nothing to learn from an interview without ratings"
+
+
+class Changes(TypedDict, total=False):
+    """What may be changed at any time, by the attributes of `Entry`; what is not given stays."""
+
+    title: str
+    who: str
+    round: str
+    held_on: date | None
+    due_on: date | None
+    note: str
+    private_note: str
+    went_well: str
+    differently: str
+    try_next: str
+    interview: str
+
+
+def rated(ratings: Mapping[str, Any], rater_role: str, catalogue: Catalogue) -> tuple[dict[str, float | str], str]:
+    """Check ratings and role against a catalogue; those that were observed, and the role in the catalogue's words.
+
+    Raises
+    ------
+    RatingsError
+        With every problem, also if nothing is rated.
+    """
+    record = {"ratings": ratings, **({ROLE: rater_role} if rater_role else {})}
+    checked = Ratings.from_records([record], catalogue, source="the rating")
+    answers = checked.answers(0)
+    if not answers:
+        raise RatingsError("the rating", [Problem(NO_RATING)])
+    return answers, str(checked.columns[ROLE][0]) if rater_role else ""
+
+
+def edited(
+    old: Entry,
+    catalogue: Catalogue,
+    changes: Changes,
+    *,
+    ratings: Mapping[str, Any] | None,
+    rater_role: str | None,
+    not_come_up: Collection[str] | None,
+    estimate: Estimate | None,
+    answer: Mapping[str, Any] | None,
+    day: date | None,
+) -> Entry:
+    """Return an entry with what is given changed; see `Journal.edit`.
+
+    Raises
+    ------
+    FrozenError
+        If the outcome is known and ratings, role or estimate would change.
+    RatingsError, JournalError
+        With every problem.
+    """
+    new_ratings, role = old.ratings, old.rater_role
+    if ratings is not None or rater_role is not None:
+        new_ratings, role = rated(
+            old.ratings if ratings is None else ratings,
+            old.rater_role if rater_role is None else rater_role,
+            catalogue,
+        )
+    beside = old.not_come_up if not_come_up is None else tuple(not_come_up)
+    new = replace(old, **changes)
+    rerated = (new_ratings, role, beside) != (old.ratings, old.rater_role, old.not_come_up)
+    if old.frozen and (rerated or estimate not in (None, old.estimate)):
+        raise FrozenError(
+            f"'{old.title}': the outcome is known since {old.outcome_on}, so its ratings stay "
+            "as they were made: changed now, they would give the outcome away, and a model would learn from hindsight"
+        )
+    if rerated:
+        return replace(
+            new, ratings=new_ratings, rater_role=role, not_come_up=beside, rated_on=today(day), estimate=estimate,
+            answer=answer,
+        )  # fmt: skip
+    # of the same ratings, by another model
+    return replace(new, estimate=estimate, answer=answer) if estimate and not old.frozen else new

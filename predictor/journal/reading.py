@@ -1,0 +1,305 @@
+"""What is read of a journal: one interview, a page of them, people, what is waited for, what there is to learn from."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Sequence
+from copy import copy
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from predictor.errors import JournalError, NoEntryError
+from predictor.journal.days import today
+from predictor.journal.entry import OUTCOMES, Entry
+from predictor.journal.exchange import COLUMNS
+from predictor.journal.file import JournalFile, application_of
+from predictor.journal.learning import ratings_of
+from predictor.journal.people import Person, person_id
+from predictor.journal.query import NEWEST_FIRST, Query
+from predictor.journal.schema import APPLICATION, SELECT, entry_of
+from predictor.journal.track_record import COLUMNS as TRACKED
+from predictor.journal.track_record import TrackRecord, track_record
+from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.ratings import Ratings
+
+if TYPE_CHECKING:
+    from predictor.model.tables import Floats
+
+_DAMAGED = (ValueError, TypeError, AttributeError, KeyError, RecursionError, zlib.error, JournalError)
+
+
+class Reading:
+    """A journal that is read; see `predictor.journal.store.Journal`."""
+
+    def __init__(self, path: str | Path, catalogue: Catalogue | None = None) -> None:
+        self.path, self._given = Path(path).absolute(), str(path)  # a model names its source as the user did
+        self.catalogue = _without_clash(catalogue or Catalogue.shipped())
+        self._file = JournalFile(self.path)
+
+    @staticmethod
+    def recognises(path: str | Path) -> bool:
+        """Whether a file is a journal, of whatever version, by its first bytes."""
+        try:
+            return application_of(Path(path)) == APPLICATION
+        except OSError:
+            return False
+
+    def under(self, catalogue: Catalogue) -> Self:
+        """Return the same journal with another catalogue; the file is not checked again."""
+        other = copy(self)
+        other.catalogue = _without_clash(catalogue)
+        return other
+
+    @classmethod
+    def existing(cls, path: str | Path, catalogue: Catalogue | None = None) -> Self:
+        """Open a journal that is there already.
+
+        Raises
+        ------
+        JournalError
+            If there is none, or as for any journal.
+        """
+        if not Path(path).exists():
+            raise JournalError(f"{path}: no such journal; look at the path, or keep an interview first")
+        return cls(path, catalogue)
+
+    # -- interviews ------------------------------------------------------------------------------------------------
+
+    def get(self, id: str) -> Entry:  # noqa: A002 - what it is
+        """Return one interview.
+
+        Raises
+        ------
+        NoEntryError
+            If there is no such interview.
+        """
+        with self._file.open() as file:
+            return self._get(file, id)
+
+    def entries(self) -> list[Entry]:
+        """Return all interviews, the newest first: by the day held, or where that is unknown rated."""
+        with self._file.open() as file:
+            return self._all(file, NEWEST_FIRST)
+
+    def page(self, number: int, size: int, query: Query | None = None) -> tuple[list[Entry], int]:
+        """Return some of the interviews, and how many there are in all.
+
+        Parameters
+        ----------
+        number
+            Of the page, 1 or more; beyond the last, none are given.
+        size
+            Interviews on a page.
+        query
+            Which, and in which order; all, the newest first, where None.
+        """
+        query = query or Query()
+        where, values = query.where
+        start = size * (number - 1)
+        with self._file.open() as file:
+            file.execute("BEGIN")  # so that all is of the same moment
+            numbers = [row[0] for row in file.execute(f"SELECT number FROM entries {where} {query.order}", values)]
+            some = ", ".join(map(str, numbers[start : start + size]))
+            return self._all(file, f"WHERE number IN ({some}) {query.order}"), len(numbers)
+
+    def sides(self, interview: str) -> list[Entry]:
+        """Return the ratings of one interview by its sides, the first kept first; none where it is empty."""
+        if not interview:
+            return []
+        with self._file.open() as file:
+            return self._all(file, "WHERE interview = ? AND interview <> '' ORDER BY number", interview)
+
+    def sealed(self, entries: Sequence[Entry]) -> set[str]:
+        """Return the ids of those whose other side has not rated yet, and which are not shown until it has."""
+        shared = {entry.interview for entry in entries if entry.interview}
+        sides = {interview: {entry.rater_role for entry in self.sides(interview)} for interview in shared}
+        return {entry.id for entry in entries if entry.interview and len(sides[entry.interview]) < 2}
+
+    def waiting(self, most: int | None = None) -> tuple[list[Entry], int]:
+        """Return the interviews that are still open and have a day by which to hear, the first day first.
+
+        Parameters
+        ----------
+        most
+            How many are returned at most; all where None.
+
+        Returns
+        -------
+        entries, total
+            The interviews, and how many there are in all.
+        """
+        where, limit = (
+            "WHERE outcome = 'still open' AND due_on IS NOT NULL",
+            f"LIMIT {int(-1 if most is None else most)}",
+        )
+        with self._file.open() as file:
+            file.execute("BEGIN")
+            total = file.execute(f"SELECT count(*) FROM entries {where}").fetchone()[0]
+            return self._all(file, f"{where} ORDER BY due_on, number {limit}"), total
+
+    def outcomes(self) -> dict[str, int]:
+        """Count the interviews by outcome."""
+        with self._file.open() as file:
+            counted = file.execute("SELECT outcome, count(*) FROM entries GROUP BY outcome").fetchall()
+        return {**dict.fromkeys(OUTCOMES, 0), **dict(map(tuple, counted))}
+
+    def rounds(self, most: int = 50) -> list[str]:
+        """Return the rounds that were written, the commonest first."""
+        counted = "SELECT round FROM entries WHERE round <> '' GROUP BY round ORDER BY count(*) DESC, round LIMIT ?"
+        with self._file.open() as file:
+            return [row[0] for row in file.execute(counted, (most,))]
+
+    # -- people ----------------------------------------------------------------------------------------------------
+
+    def people(self, most: int | None = None) -> list[str]:
+        """Return whom interviews are about, in alphabetical order."""
+        named = "SELECT DISTINCT who FROM entries WHERE who <> '' ORDER BY who COLLATE NOCASE, who LIMIT ?"
+        with self._file.open() as file:
+            return [row[0] for row in file.execute(named, (-1 if most is None else most,))]
+
+    def clients(self, search: str = "", start: int = 0, most: int | None = None) -> tuple[list[Person], int]:
+        """Return what a list shows of people, those of whom something is due first, then by name.
+
+        Parameters
+        ----------
+        search
+            Part of a name; case does not matter.
+        start, most
+            Where the list begins, and how many are returned at most.
+
+        Returns
+        -------
+        people, total
+            The people, and how many there are in all.
+        """
+        counted = """
+            SELECT who, count(*) AS n, sum(outcome = 'still open') AS n_open, max(day) AS last,
+                min(CASE WHEN outcome = 'still open' THEN due_on END) AS due
+            FROM entries WHERE who <> '' GROUP BY who
+            ORDER BY due IS NULL, due, n_open = 0, who COLLATE NOCASE, who
+        """
+        latest = "SELECT try_next FROM entries WHERE who = ? AND try_next <> '' ORDER BY day DESC, number DESC LIMIT 1"
+        with self._file.open() as file:
+            rows = [row for row in file.execute(counted) if search.casefold() in row["who"].casefold()]
+            people = []
+            for row in rows[start:][:most]:
+                try_next = (file.execute(latest, (row["who"],)).fetchone() or [""])[0]
+                days = (_day(row["last"]), _day(row["due"]))
+                people.append(Person(row["who"], row["n"], row["n_open"], *days, try_next))
+        return people, len(rows)
+
+    def person(self, id: str) -> str:  # noqa: A002
+        """Return the name of a person by the id of `person_id`.
+
+        Raises
+        ------
+        NoEntryError
+            If no interview is about such a person.
+        """
+        for who in self.people():
+            if person_id(who) == id:
+                return who
+        raise NoEntryError(f"{self.path}: nobody goes by {id!r:.40} here; all their interviews may have been deleted")
+
+    def of_person(self, who: str) -> list[Entry]:
+        """Return the interviews of a person, the oldest first."""
+        with self._file.open() as file:
+            return self._all(file, "WHERE who = ? ORDER BY day, number", who)
+
+    def last_try(self, who: str = "") -> Entry | None:
+        """Return the interview after which "one thing to try next" was written last: of a person, or of anybody."""
+        whom, values = ("AND who = ?", (who,)) if who else ("", ())
+        with self._file.open() as file:
+            rows = self._all(file, f"WHERE try_next <> '' {whom} {NEWEST_FIRST} LIMIT 1", *values)
+        return rows[0] if rows else None
+
+    # -- to learn from ---------------------------------------------------------------------------------------------
+
+    def ratings(self, catalogue: Catalogue | None = None, *, training: bool = False) -> Ratings:
+        """Return all interviews as ratings, in the order in which they came.
+
+        Offer and no offer are outcomes; the others are not. The context columns interview_id, rated_on, outcome_on and
+        origin go with them, and the group is whom an interview is about.
+
+        Parameters
+        ----------
+        catalogue
+            What they are for; the journal's own where None.
+        training
+            Whether there must be an outcome.
+
+        Raises
+        ------
+        RatingsError
+            With every rating that does not fit the catalogue; or if there are no interviews, or no outcome to train on.
+        """
+        with self._file.open() as file:
+            entries = self._all(file, "ORDER BY number")
+        return ratings_of(entries, catalogue or self.catalogue, source=self._given, training=training)
+
+    def track_record(self, day: date | None = None) -> TrackRecord:
+        """Count how often estimates came true, of interviews whose outcome was to come by a day; today where None."""
+        with self._file.open() as file:
+            # The plus keeps SQLite from walking the interviews in their order, so that it reads the index alone.
+            rows = file.execute(f"SELECT {TRACKED} FROM entries ORDER BY +number").fetchall()
+        return track_record(rows, day or today())
+
+    def rated_outcomes(self) -> list[tuple[bool, dict[str, float | str]]]:
+        """Return whether an interview ended in an offer, and its ratings, of those that count in one's own history.
+
+        They have an offer or no offer, and were neither rated in hindsight nor simulated.
+        """
+        counted = """
+            SELECT outcome = 'offer', ratings FROM entries WHERE outcome IN ('offer', 'no offer') AND NOT simulated
+                AND (rated_on IS NULL OR outcome_on IS NULL OR rated_on <= outcome_on) ORDER BY number
+        """
+        with self._file.open() as file:
+            return [(bool(offer), json.loads(ratings)) for offer, ratings in file.execute(counted)]
+
+    def calibration(self, day: date | None = None) -> tuple[Floats, Floats]:
+        """Return outcomes, and what was estimated before they were known.
+
+        Interviews count that have an offer or no offer and an estimate, are past the day by which the outcome was to
+        come, were not rated in hindsight and not simulated; see `track_record`.
+
+        Returns
+        -------
+        tuple of arrays of shape (n,)
+            Outcomes y, 1 or 0, and probabilities p, as `predictor.evaluation.scores.calibration` takes them.
+        """
+        record = self.track_record(day)
+        return record.y, record.p
+
+    def deleted_since(self, day: date) -> int:
+        """Count the interviews with an offer or no offer that were deleted on a day or later.
+
+        A model that was trained before may have learned from them.
+        """
+        with self._file.open() as file:
+            rows = file.execute("SELECT coalesce(sum(labelled), 0) FROM deletions WHERE day >= ?", (day.isoformat(),))
+            return int(rows.fetchone()[0])
+
+    def _get(self, file: sqlite3.Connection, id: str) -> Entry:  # noqa: A002
+        if entries := self._all(file, "WHERE id = ?", id):
+            return entries[0]
+        raise NoEntryError(f"{self.path}: no interview {id!r:.40}; it may have been deleted")
+
+    def _all(self, file: sqlite3.Connection, where: str = "", *values: Any) -> list[Entry]:
+        rows = file.execute(f"{SELECT} {where}", values).fetchall()
+        try:
+            return [entry_of(row) for row in rows]
+        except _DAMAGED as error:
+            raise JournalError(f"{self.path}: damaged: {error}; put back a copy of it") from None
+
+
+def _without_clash(catalogue: Catalogue) -> Catalogue:
+    if clash := sorted(set(catalogue.names) & set(COLUMNS)):
+        raise JournalError(f"the catalogue has signals named as columns of the journal: {', '.join(clash)}")
+    return catalogue
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

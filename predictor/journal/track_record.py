@@ -1,0 +1,86 @@
+"""How often estimates and own guesses came true, counted so that early offers and late rejections do not fake a bias.
+
+An offer is often known before a rejection is, and a rejection before silence. An interview counts from the day on which
+its outcome was to come, whatever is known before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.journal.entry import DUE_AFTER, LABELS, NO_ANSWER, STILL_OPEN
+
+if TYPE_CHECKING:
+    from predictor.model.tables import Floats
+
+COLUMNS = "outcome, likelihood, guess, due_on, day, rated_on, outcome_on, simulated"  # that are read of each interview
+
+
+@dataclass(frozen=True, eq=False)
+class TrackRecord:
+    """Estimates of interviews whose outcome was to come by now, and what came.
+
+    Attributes
+    ----------
+    y, p
+        Outcomes, 1 (offer) or 0, and estimates, 0 to 1, shape (n,), in the order in which they were kept.
+    guess
+        Own guesses, 0 to 1, shape (n,); NaN where none was made.
+    silent
+        Estimates of interviews that were never answered, shape (n_silent,).
+    still_open
+        How many are past their day and still open.
+    early
+        How many have an offer or no offer, but are not past their day.
+    left_out
+        How many have an offer or no offer, but no estimate, were rated in hindsight, or are SIMULATED.
+    """
+
+    y: Floats
+    p: Floats
+    guess: Floats
+    silent: Floats
+    still_open: int
+    early: int
+    left_out: int
+
+    def with_no_answer(self) -> tuple[Floats, Floats]:
+        """Return outcomes and estimates with silence counted as no offer."""
+        return np.concatenate([self.y, np.zeros(len(self.silent))]), np.concatenate([self.p, self.silent])
+
+
+def track_record(rows: Iterable[Any], day: date) -> TrackRecord:
+    """Count what was to come by a day.
+
+    Parameters
+    ----------
+    rows
+        Mappings with the names of `COLUMNS`, days as text, in the order in which they were kept.
+    day
+        The day that it is.
+    """
+    counted, silent, still_open, early, left_out = list[tuple[float, float, float]](), list[float](), 0, 0, 0
+    latest, assumed = day.isoformat(), (day - DUE_AFTER).isoformat()
+    for row in rows:
+        outcome = row["outcome"]
+        past = row["due_on"] <= latest if row["due_on"] else row["day"] <= assumed
+        hindsight = bool(row["rated_on"] and row["outcome_on"] and row["rated_on"] > row["outcome_on"])
+        usable = row["likelihood"] is not None and not row["simulated"] and not hindsight
+        if outcome in LABELS and not usable:
+            left_out += 1
+        elif outcome in LABELS and not past:
+            early += 1
+        elif outcome in LABELS:
+            guess = np.nan if row["guess"] is None else row["guess"] / 100
+            counted.append((LABELS[outcome], row["likelihood"], guess))
+        elif outcome == NO_ANSWER and usable and past:
+            silent.append(row["likelihood"])
+        elif outcome == STILL_OPEN and usable and past:
+            still_open += 1
+    y, p, guess = np.array(counted, dtype=np.float64).reshape(-1, 3).T
+    return TrackRecord(y, p, guess, np.array(silent, dtype=np.float64), still_open, early, left_out)

@@ -1,0 +1,46 @@
+"""Older layouts of the journal's file, brought to the present one in a single transaction.
+
+Layouts 1 to 3 had one table: a group in place of who, times in UTC in place of days, and no more than an estimate.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from predictor.journal.days import day_of
+from predictor.journal.schema import ANSWERS, DELETIONS, INDEXES, VERSION
+
+_RENAMED = {"group": "who", "rated_at": "rated_on", "outcome_at": "outcome_on"}
+_ADDED = {
+    "round": "TEXT NOT NULL DEFAULT ''", "guess": "INTEGER", "due_on": "TEXT", "interview": "TEXT NOT NULL DEFAULT ''",
+    "not_come_up": "TEXT NOT NULL DEFAULT '[]'", "went_well": "TEXT NOT NULL DEFAULT ''",
+    "differently": "TEXT NOT NULL DEFAULT ''", "try_next": "TEXT NOT NULL DEFAULT ''",
+    "private_note": "TEXT NOT NULL DEFAULT ''", "day": "TEXT NOT NULL DEFAULT ''", "likelihood": "REAL",
+}  # fmt: skip
+
+
+def upgrade(file: sqlite3.Connection) -> None:
+    """Bring an older layout to the present one, inside the caller's transaction; a present one is left as it is."""
+    if file.execute("PRAGMA user_version").fetchone()[0] >= VERSION:
+        return
+    for old, new in _RENAMED.items():
+        file.execute(f'ALTER TABLE entries RENAME COLUMN "{old}" TO {new}')
+    for name, kind in _ADDED.items():
+        file.execute(f"ALTER TABLE entries ADD COLUMN {name} {kind}")
+    file.execute("UPDATE entries SET rated_on = local_day(rated_on), outcome_on = local_day(outcome_on)")
+    file.execute("UPDATE entries SET outcome = 'still open' WHERE outcome = 'unknown'")
+    file.execute("UPDATE entries SET day = coalesce(held_on, rated_on, ''), likelihood = estimate ->> 'probability'")
+    file.execute(ANSWERS)
+    file.execute(DELETIONS)
+    for name, place in INDEXES.items():
+        file.execute(f"CREATE INDEX {name} ON {place}")
+    file.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def local_day(at: str | None) -> str | None:
+    """Return the day of a time as an older layout has it; what is no time stays, and is refused when it is read."""
+    try:
+        return at and day_of(datetime.fromisoformat(at)).isoformat()
+    except (TypeError, ValueError):
+        return at

@@ -1,0 +1,1 @@
+"""One file that anyone opens: a page that rates and answers by itself, with the model inside."""

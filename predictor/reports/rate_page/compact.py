@@ -1,0 +1,104 @@
+"""A model as the exported page needs it: what `evaluator.js` reads, and no more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from predictor.model.data import ModelData, Pair, Triple
+from predictor.model.factors import Completion, FactorModel
+from predictor.model.prediction import QUANTILE
+from predictor.model.tables import Floats
+
+DECIMALS = 11  # of log-odds: some hundred of them are added up, so that an answer keeps nine
+
+
+def compact(model: ModelData) -> dict[str, Any]:
+    """Return the tables of a model as plain data for `evaluator.js`, log-odds rounded to eleven decimals.
+
+    Parameters
+    ----------
+    model
+        Of any format.
+
+    Returns
+    -------
+    dict
+        Ready for JSON. Cells of all terms stand in a row, as in `Grid.offsets`; a table of two or three terms is its
+        terms' places and its log-odds, the last axis first; vectors are those of the cells, one after the other.
+
+    Examples
+    --------
+    >>> from predictor import OfferModel
+    >>> data = compact(OfferModel.published())
+    >>> data["p"], len(data["terms"]), len(data["main"]), data["masked"]
+    (24, 25, 148, None)
+    """
+    place = {name: number for number, name in enumerate(model.terms)}
+    masked = model.masked
+    return {
+        "p": len(model.signals),
+        "terms": _terms(model),
+        "base_rate": model.base_rate,
+        "quantile": QUANTILE,
+        "intercept": model.intercept,
+        "gaps": {"slope": model.gaps.slope, "mean": model.gaps.mean, "most": model.gaps.most},
+        "coverage": None if model.coverage is None else _short(model.coverage),
+        "main": _short(np.concatenate([model.tables[name] for name in model.terms])),
+        "joint": _joint(model.pairs, model.triples, place),
+        "factors": _factor_model(model, model.factor_model) if model.factor_model else None,
+        "masked": {
+            "share": masked.share,
+            "intercept": masked.intercept,
+            "main": _short(np.concatenate([masked.tables[name] for name in model.terms])),
+            "joint": _joint(masked.pairs, masked.triples, place),
+        }
+        if masked
+        else None,
+        "start": _short(model.factors["intercept"]),
+        "vectors": _short(np.concatenate([model.factors[name] for name in model.terms])),
+        "variances": _short(np.concatenate([model.variances[name] for name in model.terms])),
+    }
+
+
+def _terms(model: ModelData) -> list[dict[str, Any]]:
+    grid = model.grid
+    return [
+        {
+            "low": float(grid.low[term]),
+            "step": float(grid.step[term]),
+            "levels": int(grid.levels[term]),
+            "apart": int(grid.apart[term]),
+            **({"uneven": grid.uneven[term].tolist()} if term in grid.uneven else {}),
+        }
+        for term in range(len(model.terms))
+    ]
+
+
+def _joint(pairs: Sequence[Pair], triples: Sequence[Triple], place: dict[str, int]) -> list[list[Any]]:
+    each: list[tuple[Iterable[str], Floats]] = [((pair.first, pair.second), pair.log_odds) for pair in pairs]
+    each += [(item.terms, item.log_odds) for item in triples]
+    return [[[place[name] for name in terms], _short(table)] for terms, table in each]
+
+
+def _factor_model(model: ModelData, factors: FactorModel) -> dict[str, Any]:
+    left_out = factors.left_out
+    return {
+        "mean": factors.mean.tolist(),
+        "sd": factors.sd.tolist(),
+        "unique": factors.unique.tolist(),
+        "loadings": factors.loadings.tolist(),
+        "shares": [share.tolist() for share in factors.shares],
+        "directions": list(model.catalogue.directions),
+        "bound": Completion(model.grid, factors, model.catalogue.directions).bound,
+        "left_out": {**vars(left_out), "loadings": left_out.loadings.tolist()} if left_out else None,
+    }
+
+
+def _short(numbers: Floats) -> list[float | int]:
+    """Return numbers in a row, rounded, as few letters as they need."""
+    rounded = np.round(numbers, DECIMALS).ravel().tolist()
+    return [int(number) if number == math.trunc(number) else number for number in rounded]

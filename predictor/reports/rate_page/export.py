@@ -1,0 +1,147 @@
+"""Build the page that rates and answers by itself: one HTML file with the model inside, which asks no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from predictor.atomic import write_text
+from predictor.journal.answers import FORMAT, KIND
+from predictor.journal.entry import ROLE
+from predictor.model.first_questions import first_questions
+from predictor.model.offer_model import OfferModel
+from predictor.model.wording import SAME_RATINGS, TEXTS, WIDE, kind_of, mark_of_share
+from predictor.ratings.signals import CANDIDATE, ContextInput, Signal
+from predictor.reports.rate_page.compact import compact
+from predictor.reports.rate_page.form import by_family, context_input, option
+from predictor.reports.rate_page.quality import quality
+
+GUESSES = range(0, 101, 5)
+SHOWN, NARROWING = 7, 3  # reasons in view, and signals that would say most: as on the server's page
+
+
+def rate_page(model: OfferModel) -> str:
+    """Return the page as HTML: self-contained, with a policy that lets nothing else in.
+
+    Parameters
+    ----------
+    model
+        Whose answers it gives, within 1e-9 of those of `OfferModel.predict`.
+
+    Examples
+    --------
+    >>> page = rate_page(OfferModel.published())
+    >>> len(page.encode()) < 150_000, "default-src 'none'" in page, "SIMULATED" in page
+    (True, True, True)
+    """
+    first, catalogue = first_questions(model), model.catalogue
+    rest = [name for name in model.signals if name not in first]
+    script, style = _part("evaluator.js") + _part("page.js"), _part("page.css")
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    )
+    mark = mark_of_share(_simulated(model))
+    return Template(_part("page.html")).substitute(
+        policy=policy,
+        style=style,
+        script=script,
+        data=_data(model),
+        strip=f'<aside class="strip" aria-label="Mark"><strong>{mark}</strong>: {_mark_words(model)}</aside>'
+        if mark
+        else "",
+        inputs="\n".join(map(context_input, catalogue.inputs)),
+        first=by_family(catalogue, first),
+        guesses="".join(
+            [*(option("guess", guess, guess) for guess in GUESSES), option("guess", "", "skip", kind="apart")]
+        ),
+        more_open="" if rest else " hidden",
+        more_title=f"{len(rest)} more questions",
+        more=by_family(catalogue, rest),
+        base_rate=f"{100 * model.base_rate:.1f}",
+        about=escape(f"Model {model.name}, n = {model.trained_on['n']:,} interviews, fingerprint {model.fingerprint}."),
+    )
+
+
+def save_rate_page(model: OfferModel, path: str | Path) -> int:
+    """Write the page to a file, whole or not at all.
+
+    Returns
+    -------
+    int
+        Its size in bytes.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    text = rate_page(model)
+    write_text(path, text)
+    return len(text.encode())
+
+
+def _part(name: str) -> str:
+    return (files("predictor.reports.rate_page") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _simulated(model: OfferModel) -> float:
+    """Share, 0 to 1, of what the model knows that is SIMULATED."""
+    return 1.0 if model.simulated else model.prior_share
+
+
+def _mark_words(model: OfferModel) -> str:
+    if model.simulated:
+        return "this model learned from simulated interviews, not from real ones."
+    return f"{100 * model.prior_share:.0f} of 100 parts of what this model knows are published effects, not interviews."
+
+
+def _data(model: OfferModel) -> str:
+    """What the script needs, as JSON that no browser takes for an end of the script."""
+    roles = [place for place, name in enumerate(model.terms) if name == ROLE]
+    share, catalogue = _simulated(model), model.catalogue
+    page = {
+        "identity": model.predict({}).model,
+        "name": model.name,
+        "fingerprint": model.fingerprint,
+        "simulated": share,
+        "mark": mark_of_share(share),
+        "mark_words": _mark_words(model),
+        "kind": kind_of(share),
+        "terms": [*map(_asked, catalogue.signals), *map(_asked_input, catalogue.inputs)],
+        "highs": catalogue.ends[1],
+        "role": roles[0] if roles else None,
+        "candidate": CANDIDATE,
+        "wide": WIDE,
+        "same": SAME_RATINGS,
+        "shown": SHOWN,
+        "narrowing": NARROWING,
+        "typical": {"mean": model.typical_range.mean, "spread": model.typical_range.spread},
+        "those": "that it compares with, SIMULATED ones among them" if model.prior_share else "learned from",
+        "notes": [note for note in model.predict({}).notes if not note.startswith("Nothing")],
+        "quality": quality(model),
+        "format": FORMAT,
+        "file_kind": KIND,
+    }
+    data = {"model": compact(model), "words": dict(TEXTS), "page": page}
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _asked(signal: Signal) -> dict[str, Any]:
+    """A signal's name and label, and the words for a candidate who rates; the usual ones stand in the form."""
+    usual, own = signal.worded(), signal.worded(CANDIDATE)
+    words: dict[str, Any] = {"name": signal.name, "label": usual.label}
+    return words if own == usual else {**words, "own": {**vars(own), "anchors": dict(own.anchors)}}
+
+
+def _asked_input(item: ContextInput) -> dict[str, Any]:
+    return {"name": item.name, "label": item.label, "levels": list(item.levels)}

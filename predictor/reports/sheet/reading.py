@@ -1,0 +1,83 @@
+"""Read the interviews that sheets are made of, from a table of ratings, an export of a journal or a journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from predictor.errors import ConfigError, Problem, RatingsError, nearest
+from predictor.journal.entry import Entry
+from predictor.journal.exchange import COLUMNS, parse_entries, parse_json_entries
+from predictor.journal.ordinary import from_ratings, from_table
+from predictor.journal.store import Journal
+from predictor.ratings.catalogue import Catalogue
+from predictor.sources.files import TEXT, read_bytes, read_ratings, refuse_sheet
+from predictor.sources.text import parse_table
+
+WHO = "who"
+
+
+def read_entries(
+    file: str | Path, catalogue: Catalogue, *, who: str | None = None, sheet: str | None = None
+) -> list[Entry]:
+    """Read interviews, each with whom it is about.
+
+    Ratings of one side of an interview, while the other side's are not in yet, are left out, as on the pages.
+
+    Parameters
+    ----------
+    file
+        A table of ratings, an export of a journal, or a journal.
+    catalogue
+        What the ratings are checked against.
+    who
+        Column of a table that names the person, where it is not called who, client, person or candidate.
+    sheet
+        Of a workbook; the first that is visible where None.
+
+    Raises
+    ------
+    RatingsError
+        With every problem of the file.
+    ConfigError
+        If a column is named that is not there, or no interview says whom it is about.
+    JournalError
+        If the journal cannot be read.
+    """
+    path = Path(file)
+    refuse_sheet(path, sheet)
+    if Journal.recognises(path):
+        if who:
+            raise ConfigError(f"{path} is a journal, which knows whom its interviews are about; leave --who out")
+        journal = Journal.existing(path, catalogue)
+        entries = journal.entries()
+        sealed = journal.sealed(entries)
+        entries = [entry for entry in entries if entry.id not in sealed]
+    else:
+        entries = _of_file(path, catalogue, who, sheet)
+    if not any(entry.who for entry in entries):
+        raise ConfigError(f"{path}: no interview says whom it is about; name the column: --who COLUMN")
+    return entries
+
+
+def _of_file(path: Path, catalogue: Catalogue, who: str | None, sheet: str | None) -> list[Entry]:
+    if path.suffix.lower() in TEXT and who:
+        header, rows, problems = parse_table(read_bytes(path), str(path), sheet=sheet)
+        if who not in header:
+            raise ConfigError(f"{path}: no column '{who}'{nearest(who, header)}; there are: {', '.join(header[:30])}")
+        if not set(COLUMNS) <= set(header):
+            header = [WHO if name == who else name for name in header]
+            entries, problems = from_table(header, rows, problems, str(path), catalogue)
+            return _checked(entries, problems, path)
+    if path.suffix.lower() in TEXT:
+        return _checked(*parse_entries(read_bytes(path), str(path), catalogue, sheet=sheet), path)
+    if who:
+        raise ConfigError(f"{path}: --who names a column of CSV or Excel; give such a file, or leave it out")
+    if path.suffix.lower() == ".json":
+        return _checked(*parse_json_entries(read_bytes(path), str(path), catalogue), path)
+    return _checked(*from_ratings(read_ratings(path, catalogue), str(path)), path)
+
+
+def _checked(entries: list[Entry], problems: list[Problem], path: Path) -> list[Entry]:
+    if problems:
+        raise RatingsError(str(path), problems)
+    return entries

@@ -1,0 +1,288 @@
+"""An answer for people: frozen once, as it was seen, and turned into what the template shows, whenever that is.
+
+A frozen answer is plain data. It holds the model's answer and all the words that depend on the model and on who rated,
+so that it can be shown later, by a server with another model.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import FormData
+
+from predictor.model.first_questions import remaining
+from predictor.model.frozen import frozen
+from predictor.model.offer_model import OfferModel
+from predictor.model.points import points_of
+from predictor.model.subsets import EVERYTHING, MOSTLY, Subset, ThinInput, subsets
+from predictor.model.wording import (
+    SAME_RATINGS,
+    TEXTS,
+    headline,
+    interval_sentence,
+    is_wide,
+    of_100,
+)
+from predictor.serving.security import is_sealed
+from predictor.serving.web.forms import Rated, text
+from predictor.serving.web.record import Figure
+from predictor.serving.web.views import signed
+
+SHOWN = 7  # reasons; the others are one tap away
+NARROWING = 3  # signals that would say most
+COLUMNS, ROWS, STEP, GAP = 20, 5, 10, 6  # of the hundred dots, in the drawing's units; a gap after each ten
+NOTHING = 1e-9  # log-odds that are shown as none
+
+
+def freeze(model: OfferModel, rated: Rated, by_role: Mapping[str, Figure] | None = None) -> dict[str, Any]:
+    """Let a model answer, and keep all that is to be shown of it.
+
+    Parameters
+    ----------
+    model
+        The model.
+    rated
+        What was filled in.
+    by_role
+        How well the model ranks interviews by who rated, as ROC AUC, where that was measured.
+
+    Returns
+    -------
+    dict
+        Plain data: JSON keeps it as it is.
+
+    Raises
+    ------
+    RatingsError
+        With every problem of the ratings.
+
+    Examples
+    --------
+    >>> kept = freeze(OfferModel.published(), Rated({"goals_discussed": 4}, guess=40))
+    >>> kept["guess"], kept["mark"], kept["total"]
+    (40, 'SIMULATED', 24)
+    >>> answer_view(kept)["guess"]
+    'Your guess before: 40 of 100.'
+    """
+    prediction = model.predict(rated.record, base_rate=rated.base_rate)
+    left = remaining(model, rated.record, base_rate=rated.base_rate)
+    return frozen(
+        prediction.to_dict(),
+        model.catalogue,
+        rated_by=rated.role,
+        guess=rated.guess,
+        not_come_up=rated.not_come_up,
+        own_base_rate=rated.base_rate is not None,
+        remaining={"low": left.low, "high": left.high, "signals": [*left.explained][:NARROWING]} if left else None,
+        quality=_quality(model, rated, len(model.signals) - len(prediction.not_rated), by_role or {}),
+        scores=model.trained_on.get("scores", {}),
+    )
+
+
+def kept_answer(
+    request: Request, form: FormData, model: OfferModel, by_role: Mapping[str, Figure] | None = None
+) -> tuple[Rated, dict[str, Any]]:
+    """Return what a form rates, and the answer that was seen with it.
+
+    The page hands the answer out sealed, in the field `answer`. It is taken if it comes back as it was and is of the
+    very ratings of the form; else, as where nothing was shown yet, the model answers now.
+
+    Raises
+    ------
+    Refusal, RatingsError
+        If the form cannot be read.
+    """
+    rated, sealed = Rated.read(form, model), text(form, "answer")
+    if sealed and is_sealed(request, sealed, text(form, "answer_seal")):
+        seen: dict[str, Any] = json.loads(sealed)
+        prediction = seen["prediction"]
+        parts = {part["signal"]: part["rating"] for part in prediction["contributions"] if part["rating"] is not None}
+        base_rate = prediction["base_rate"] if seen["own_base_rate"] else None
+        if parts == {**rated.inputs, **rated.ratings} and base_rate == rated.base_rate:
+            return rated, seen
+    return rated, freeze(model, rated, by_role)
+
+
+def answer_view(kept: Mapping[str, Any], *, marked: bool = True, id: str = "answer") -> dict[str, Any]:  # noqa: A002 - HTML's own word for it
+    """Turn a frozen answer into what `_answer.html` shows.
+
+    Parameters
+    ----------
+    kept
+        As `freeze` made it, now or long ago.
+    marked
+        Whether the mark SIMULATED is shown in it; not where the page around it has it always in view.
+    id
+        What ids of the template begin with; each answer on a page needs its own.
+    """
+    prediction, labels = kept["prediction"], kept["labels"]
+    p, low, high = prediction["offer_probability"], prediction["interval"]["low"], prediction["interval"]["high"]
+    rated = kept["total"] - len(prediction["not_rated"])
+    points = points_of(prediction)
+    reasons, small = _reasons(prediction, labels, points.whole_start, points.whole_parts)
+    left, own = kept["remaining"], "own_base" if kept["own_base_rate"] else "base"
+    return {
+        "id": id,
+        "headline": headline(p, low, high, simulated=kept["simulated"], rated=rated),
+        "quiet": is_wide(low, high),
+        "short": f"{of_100(low)} to {of_100(high)}" if is_wide(low, high) else of_100(p),
+        "interval": interval_sentence(p, low, high),
+        "base": TEXTS[own].format(base=of_100(prediction["base_rate"])) if rated else "",
+        "dots": _dots(p, low, high, prediction["base_rate"]),
+        "guess": TEXTS["guess" if kept["guess"] is not None else "no_guess"].format(guess=kept["guess"]),
+        "same": _same(prediction),
+        "points": points,
+        "reasons": reasons,
+        "small": small,
+        "remaining": left
+        and {
+            "wide": TEXTS["remaining_wide"] if is_wide(low, high) else "",
+            "sentence": TEXTS["remaining"].format(
+                count=len(prediction["not_rated"]), low=of_100(left["low"]), high=of_100(left["high"])
+            ),
+            "signals": [{"name": name, "label": labels[name]} for name in left["signals"]],
+        },
+        "quality": kept["quality"] or [TEXTS["quality_unknown"]],
+        "unusual": [note for note in prediction["notes"] if note.startswith("Unusual")],
+        "counted": _counted(kept, rated),
+        "mark": kept["mark"] if marked else "",
+        "technical": {
+            "prediction": prediction,
+            "total": signed(prediction["log_odds"], 3),
+            "baseline": signed(prediction["baseline"], 3),
+            "rows": _log_odds(prediction, labels),
+            "scores": {name: kept["scores"][name] for name in ("roc_auc", "brier") if name in kept["scores"]},
+        },
+    }
+
+
+def _reasons(
+    prediction: Mapping[str, Any], labels: Mapping[str, str], start: int, whole: tuple[int, ...]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the reasons in points, the strongest first, and those that are smaller or round to nothing."""
+    rows, unrated = [], 0
+    for part, points in zip(prediction["contributions"], whole, strict=True):
+        if part["rating"] is None:
+            unrated += points
+        else:
+            rating = part["rating"] if isinstance(part["rating"], str) else f"{part['rating']:g}"
+            rows.append((labels[part["signal"]], rating, points, abs(part["log_odds"])))
+    if unrated:
+        left_out = len(prediction["not_rated"])
+        rows.append((f"{left_out} signals left unrated" if left_out else "Who rated, not said", "", unrated, 0.0))
+    rows.sort(key=lambda row: (-abs(row[2]), -row[3]))
+    rows.insert(0, (TEXTS["start"], "", start, 0.0))
+    longest = max((abs(row[2]) for row in rows), default=0) or 1
+    made = [
+        {
+            "label": label,
+            "detail": detail,
+            "points": signed(points, 0),
+            "up": points >= 0,
+            "width": round(50 * abs(points) / longest, 2),
+            "zero": not points,
+        }
+        for label, detail, points, _ in rows
+    ]
+    shown = [row for row in made[:1] if not row["zero"]] + [row for row in made[1 : SHOWN + 1] if not row["zero"]]
+    return shown, [row for row in made[1:] if row not in shown]
+
+
+def _log_odds(prediction: Mapping[str, Any], labels: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the contributions in log-odds, for statisticians; they add up with the baseline."""
+    return [
+        {
+            "label": labels[part["signal"]],
+            "log_odds": signed(part["log_odds"], 3),
+            "implied": signed(part["implied"], 3),
+        }
+        for part in sorted(prediction["contributions"], key=lambda part: -abs(part["log_odds"]))
+        if abs(part["log_odds"]) > NOTHING
+    ]
+
+
+def _dots(p: float, low: float, high: float, base: float) -> dict[str, Any]:
+    """Return a hundred dots: how many of them are offers, at the base rate and with these ratings."""
+    whole, whole_base = round(100 * p), round(100 * base)
+    if is_wide(low, high):
+        sure, most = round(100 * low), round(100 * high)
+        kinds = ["both"] * sure + ["maybe"] * (most - sure) + ["none"] * (100 - most)
+        key = [("both", f"low end, {of_100(low)}"), ("maybe", f"up to the high end, {of_100(high)}")]
+        if whole_base:
+            kinds[whole_base - 1] += " base"
+            key.append(("base", f"base rate, {of_100(base)}"))
+        alt = (
+            f"A hundred dots: {of_100(low)} are filled, up to {of_100(high)} half filled. "
+            f"The base rate is {of_100(base)}."
+        )
+    else:
+        both, apart = min(whole, whole_base), abs(whole - whole_base)
+        beyond = "more" if whole > whole_base else "fewer"
+        kinds = ["both"] * both + [beyond] * apart + ["none"] * (100 - both - apart)
+        key = [("both", TEXTS["dots_both"].format(count=both))]
+        words = TEXTS[f"dots_{beyond}" if apart else "dots_same"].format(count=apart, base=of_100(base))
+        key += [(beyond, words)] if apart else []
+        alt = f"A hundred dots: {of_100(p)} are offers, {words}."
+    dots = []
+    for number, kind in enumerate(kinds):
+        row, column = divmod(number, COLUMNS)
+        dots.append(
+            {"x": STEP / 2 + STEP * column + GAP * (column >= COLUMNS // 2), "y": STEP / 2 + STEP * row, "kind": kind}
+        )
+    return {"dots": dots, "key": key, "alt": alt, "width": STEP * COLUMNS + GAP, "height": STEP * ROWS}
+
+
+def _same(prediction: Mapping[str, Any]) -> str:
+    """Return a sentence where all numbers but one at most are equal; else nothing."""
+    numbers = Counter(part["rating"] for part in prediction["contributions"] if isinstance(part["rating"], int | float))
+    if (total := numbers.total()) < SAME_RATINGS:
+        return ""
+    ((rating, count),) = numbers.most_common(1)
+    return TEXTS["same"].format(count=count, total=total, rating=f"{rating:g}") if count >= total - 1 else ""
+
+
+def _counted(kept: Mapping[str, Any], rated: int) -> str:
+    """Return how many were rated, and how many did not come up."""
+    beside = f", {len(kept['not_come_up'])} did not come up" if kept["not_come_up"] else ""
+    return f"{rated} of {kept['total']} rated{beside}"
+
+
+def _quality(model: OfferModel, rated: Rated, count: int, by_role: Mapping[str, Figure]) -> list[str]:
+    """Return how good such answers are, by how much was rated and by who rated, as far as training measured it."""
+    measured = model.trained_on.get("partial_scores", {})
+    sentences = []
+    row = [0.0 if name in rated.ratings else math.nan for name in model.signals]
+    part: Subset | None = None
+    if count and count < MOSTLY * len(row):
+        part = _thin(model).nearest(row, count)
+    elif count and EVERYTHING in measured:
+        part = subsets(model.catalogue)[0]
+    if part:
+        value, low, high = measured[part.name]["roc_auc"]
+        alone = " alone" if part.count is None and part.name != EVERYTHING else ""
+        words = "everything rated" if part.name == EVERYTHING else f"{part.words}{alone}"
+        sentences.append(_of_two(f"With {words}", value, low, high, measured[part.name]["n"]))
+    elif scores := model.trained_on.get("scores"):
+        value, low, high = scores["roc_auc"]
+        sentences.append(_of_two("With everything rated", value, low, high, model.trained_on["n"]))
+    if figure := by_role.get(rated.role):
+        subject = f"Where the {rated.role} rated"
+        sentences.append(_of_two(subject, figure.value, figure.low, figure.high, figure.n, brief=bool(sentences)))
+    return sentences
+
+
+def _of_two(subject: str, value: float, low: float, high: float, n: int, *, brief: bool = False) -> str:
+    name = "quality_brief" if brief else "quality"
+    figures = {"value": of_100(value), "low": of_100(low), "high": of_100(high), "n": f"{n:,}"}
+    return TEXTS[name].format(subject=subject, **figures)
+
+
+@lru_cache(maxsize=2)
+def _thin(model: OfferModel) -> ThinInput:
+    return ThinInput(model.catalogue, model.trained_on.get("partial_scores", {}))

@@ -1,0 +1,210 @@
+"""One interview: the answer as it was, what came of it, looking back, both sides, comparing, changing, deleting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from predictor.journal.calendar import calendar
+from predictor.journal.days import today
+from predictor.journal.edits import Changes
+from predictor.journal.entry import LABELS, LONGEST, OUTCOMES, ROLE, STILL_OPEN, Entry
+from predictor.journal.estimate import Estimate
+from predictor.journal.query import Query
+from predictor.journal.store import Journal
+from predictor.model.offer_model import OfferModel
+from predictor.model.prediction import Prediction
+from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.signals import NOT_APPLICABLE
+from predictor.serving.api.answers import Refusal
+from predictor.serving.web.answer import answer_view, freeze
+from predictor.serving.web.forms import Form, Rated, day, text
+from predictor.serving.web.journal_form import browser_day
+from predictor.serving.web.journal_pages import SIZE, Kept, attachment, notice, to
+from predictor.serving.web.pages import page
+
+entry_pages = APIRouter(prefix="/journal", include_in_schema=False)
+
+
+@entry_pages.get("/compare")
+def compare(request: Request, journal: Kept, a: str, b: str) -> Response:
+    """Show two interviews beside each other; what differs besides the ratings comes first."""
+    one, two = journal.get(a), journal.get(b)
+    model: OfferModel = request.app.state.models()
+    pair = (one, two)
+    return page(
+        request, "compare.html", model=model, pair=pair, sealed=journal.sealed(pair), differ=differences(one, two),
+        rows=beside(one, two, model.catalogue),
+        answers=[entry.answer and answer_view(entry.answer, id=f"a{place}") for place, entry in enumerate(pair)],
+    )  # fmt: skip
+
+
+@entry_pages.get("/{id}")
+def show(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002 - what it is
+    """Show one interview."""
+    return _show(request, journal, journal.get(id))
+
+
+@entry_pages.get("/{id}/hear.ics")
+def hear(id: str, journal: Kept) -> Response:  # noqa: A002
+    """Return the day by which to hear, for a calendar."""
+    return attachment(calendar([journal.get(id)]), "text/calendar", "hear-back.ics")
+
+
+@entry_pages.post("/{id}")
+def change(request: Request, id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+    """Change what is known of it, and, while no outcome is, the ratings; changed ones are answered anew."""
+    entry = journal.get(id)
+    if not (title := text(form, "title")):
+        raise Refusal(422, "is empty; go back and write a title", field="title")
+    changes: Changes = {
+        "title": title, "who": text(form, "who"), "round": text(form, "round"), "note": text(form, "note"),
+        "held_on": day(form, "date"), "due_on": day(form, "due"),
+    }  # fmt: skip
+    rerated: dict[str, Any] = {}
+    if text(form, "with_ratings"):  # an entry that was frozen meanwhile refuses them
+        model: OfferModel = request.app.state.models()
+        rated = Rated.read(form, model)
+        now = dict(rated.ratings), rated.role, rated.not_come_up
+        if now != (dict(entry.ratings), entry.rater_role, entry.not_come_up):
+            base_rate = entry.estimate.base_rate if entry.estimate else None
+            answer = freeze(
+                model, Rated(rated.ratings, rated.inputs, base_rate, not_come_up=rated.not_come_up, guess=entry.guess)
+            )
+            estimate = Estimate.of_answer(answer, base_rate)
+            rerated = {
+                "ratings": now[0],
+                "rater_role": now[1],
+                "not_come_up": now[2],
+                "estimate": estimate,
+                "answer": answer,
+            }
+    journal.edit(id, day=browser_day(form), **rerated, **changes)
+    return to(f"/journal/{id}?said=changed")
+
+
+@entry_pages.post("/{id}/outcome")
+def add_outcome(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+    """Record what came of it."""
+    journal.set_outcome(id, text(form, "outcome"), at=day(form, "known_on"), day=browser_day(form))
+    return to(f"/journal/{id}?said=outcome")
+
+
+@entry_pages.post("/{id}/look-back")
+def look_back(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+    """Keep what went well, what to do differently, the one thing to try next, and the private note."""
+    journal.edit(
+        id, went_well=text(form, "went_well"), differently=text(form, "differently"), try_next=text(form, "try_next"),
+        private_note=text(form, "private_note"),
+    )  # fmt: skip
+    return to(f"/journal/{id}?said=looked-back")
+
+
+@entry_pages.post("/{id}/pair")
+def pair(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+    """Say that another rating is of the same interview, by the other side."""
+    journal.pair(id, text(form, "other"))
+    return to(f"/journal/{id}?said=paired")
+
+
+@entry_pages.post("/{id}/open")
+def open_now(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+    """Wait no longer for the other side."""
+    journal.edit(id, interview="")
+    return to(f"/journal/{id}?said=opened")
+
+
+@entry_pages.get("/{id}/delete")
+def ask_to_delete(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002
+    """Ask once more."""
+    return page(request, "delete.html", entry=journal.get(id), learned=LABELS)
+
+
+@entry_pages.post("/{id}/delete")
+def delete(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+    """Delete it for good."""
+    journal.delete(id)
+    return to("/journal?said=deleted")
+
+
+def _show(request: Request, journal: Journal, entry: Entry) -> Response:
+    model: OfferModel = request.app.state.models()
+    sides = [other for other in journal.sides(entry.interview) if other.id != entry.id]
+    taken = {signal.name: bool(signal.not_applicable) for signal in model.catalogue.signals}
+    foreign = sorted(
+        name
+        for name, rating in entry.ratings.items()
+        if not taken.get(name, False) and (name not in taken or rating == NOT_APPLICABLE)
+    )
+    others, _ = journal.page(1, SIZE, Query(who=entry.who)) if entry.who else journal.page(1, SIZE)
+    return page(
+        request, "entry.html", model=model, entry=entry, inputs={ROLE: entry.rater_role} if entry.rater_role else {},
+        notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN, foreign=foreign, today=today(),
+        # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
+        fixed=entry.frozen or bool(foreign), sealed=entry.id in journal.sealed([entry]), sides=sides,
+        rows=beside(entry, sides[0], model.catalogue) if sides else [], answer=_answer(entry), longest=LONGEST,
+        later=None if foreign else _later(entry, model),
+        other_sides=[other for other in others if _may_be_other_side(entry, other)],
+        others=[other for other in others if other.id != entry.id], people=journal.people(1_000),
+        rounds=journal.rounds(), labels=labels(model.catalogue),
+    )  # fmt: skip
+
+
+def _answer(entry: Entry) -> dict[str, Any] | None:
+    return answer_view(entry.answer) if entry.answer else None
+
+
+def _later(entry: Entry, model: OfferModel) -> Prediction | None:
+    """Return what the present model answers, where another answered then."""
+    if entry.estimate is None or entry.estimate.fingerprint == model.fingerprint:
+        return None
+    record = {"ratings": dict(entry.ratings), **({ROLE: entry.rater_role} if entry.rater_role else {})}
+    return model.predict(record, base_rate=entry.estimate.base_rate)
+
+
+def _may_be_other_side(entry: Entry, other: Entry) -> bool:
+    """Return whether another rating may be of the same interview: of that person and day, by another side."""
+    return bool(
+        entry.who and other.id != entry.id and other.day == entry.day and not (entry.interview and other.interview)
+        and entry.rater_role and other.rater_role and entry.rater_role != other.rater_role
+    )  # fmt: skip
+
+
+def labels(catalogue: Catalogue) -> dict[str, str]:
+    """Return what signals are called, by name."""
+    return {signal.name: signal.label for signal in catalogue.signals}
+
+
+def beside(one: Entry, two: Entry, catalogue: Catalogue) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """Return the ratings of two interviews beside each other: by family, a row a signal that either has."""
+    names = labels(catalogue)
+    family = {signal.name: catalogue.families[signal.family] for signal in catalogue.signals}
+    rows: dict[str, list[tuple[str, str, str]]] = {}
+    for name in dict.fromkeys(
+        [*(n for n in catalogue.names if n in one.ratings or n in two.ratings), *one.ratings, *two.ratings]
+    ):
+        row = (names.get(name, name), *(_shown(entry, name) for entry in (one, two)))
+        rows.setdefault(family.get(name, "Not asked for any more"), []).append(row)  # type: ignore[arg-type]  # three
+    return list(rows.items())
+
+
+def _shown(entry: Entry, name: str) -> str:
+    rating = entry.ratings.get(name)
+    if rating is None:
+        return "did not come up" if name in entry.not_come_up else "\N{EN DASH}"
+    return rating if isinstance(rating, str) else f"{rating:g}"
+
+
+def differences(one: Entry, two: Entry) -> list[str]:
+    """Return in words what may make two interviews incomparable, besides what was rated."""
+    differ = []
+    if one.rater_role != two.rater_role:
+        differ.append(f"who rated ({one.rater_role or 'not known'}, {two.rater_role or 'not known'})")
+    if one.round != two.round:
+        differ.append(f"the round ({one.round or 'not known'}, {two.round or 'not known'})")
+    if one.who != two.who:
+        differ.append("whom they are about")
+    if one.estimate and two.estimate and one.estimate.fingerprint != two.estimate.fingerprint:
+        differ.append(f"the model that answered ({one.estimate.model}, {two.estimate.model})")
+    return differ

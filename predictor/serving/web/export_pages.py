@@ -1,0 +1,18 @@
+"""The page that rates and answers by itself, as a download: for whoever has no server."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from predictor.model.offer_model import OfferModel
+from predictor.reports.rate_page.export import rate_page
+
+export_pages = APIRouter(include_in_schema=False)
+
+
+@export_pages.get("/rate.html")
+def download(request: Request) -> Response:
+    """Return the page with the current model inside, as a file."""
+    model: OfferModel = request.app.state.models()
+    headers = {"content-disposition": 'attachment; filename="rate.html"'}
+    return Response(rate_page(model), media_type="text/html", headers=headers)

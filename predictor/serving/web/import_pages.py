@@ -1,0 +1,123 @@
+"""Files into the journal: a template to fill in, a look at what a file would add, and then all of it or nothing."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.datastructures import UploadFile
+
+from predictor.errors import Problem, RatingsError
+from predictor.journal.answers import superseded
+from predictor.journal.entry import Entry
+from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
+from predictor.journal.merging import Merge
+from predictor.journal.moving import together
+from predictor.journal.ordinary import template_csv
+from predictor.serving.api.answers import Refusal
+from predictor.serving.web.forms import Form, text
+from predictor.serving.web.journal_pages import Kept, attachment, to
+from predictor.serving.web.pages import page
+
+import_pages = APIRouter(prefix="/journal", include_in_schema=False)
+
+SHOWN = 50  # interviews, and problems
+MOST_FILES = 100
+MOST_WAITING, WAIT = 4, 1800.0  # files that were looked at and wait for a yes, and for how many seconds
+
+
+@dataclass
+class Previews:
+    """Interviews of files that somebody looked at and has not added yet, in memory only, for half an hour."""
+
+    _waiting: dict[str, tuple[float, Sequence[Entry], str]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def put(self, entries: Sequence[Entry], name: str) -> str:
+        """Keep them, and return by what they are asked for again."""
+        key = secrets.token_urlsafe(24)
+        with self._lock:
+            self._drop_old()
+            while len(self._waiting) >= MOST_WAITING:
+                self._waiting.pop(next(iter(self._waiting)))
+            self._waiting[key] = time.monotonic(), entries, name
+        return key
+
+    def take(self, key: str) -> tuple[Sequence[Entry], str]:
+        """Return what was kept, once.
+
+        Raises
+        ------
+        Refusal
+            409, if it is not there any more.
+        """
+        with self._lock:
+            self._drop_old()
+            if key not in self._waiting:
+                raise Refusal(409, "the file is not waiting any more, so nothing was added; choose it once more")
+            _, entries, name = self._waiting.pop(key)
+        return entries, name
+
+    def _drop_old(self) -> None:
+        latest = time.monotonic() - WAIT
+        self._waiting = {key: item for key, item in self._waiting.items() if item[0] > latest}
+
+
+@import_pages.get("/import")
+def choose(request: Request, journal: Kept) -> Response:
+    """Ask for files."""
+    return _page(request)
+
+
+@import_pages.get("/template.csv")
+def template(journal: Kept) -> Response:
+    """Return an empty table with the page's own labels."""
+    return attachment(template_csv(journal.catalogue), "text/csv", "interviews-template.csv")
+
+
+@import_pages.post("/import")
+def look(request: Request, form: Form, journal: Kept) -> Response:  # not async: others are answered meanwhile
+    """Show what files would add, or every problem by its row; nothing is kept yet."""
+    uploads = [item for item in form.getlist("file") if isinstance(item, UploadFile) and item.filename]
+    if not uploads:
+        return _page(
+            request, 422, problems=[Problem("choose one file at least", column="Files")], source="Nothing chosen"
+        )
+    with request.app.state.importing:  # one at a time, since each takes memory
+        try:
+            files = [((upload.filename or "")[:100], upload.file.read()) for upload in uploads[:MOST_FILES]]
+            older = superseded([content for _, content in files])
+            kept = [file for place, file in enumerate(files) if place not in older]
+            parsed = [(name, journal.parse_upload(content, name)) for name, content in kept]
+            entries, problems, name = together(parsed)
+            plan = journal.plan(entries)
+        except RatingsError as error:
+            entries, problems, name, plan = [], list(error.problems), error.source, None
+    if plan and not problems:
+        problems = list(plan.problems)
+    if problems or plan is None:
+        return _page(request, 422, problems=sorted(problems, key=lambda problem: problem.row or 0), source=name)
+    if not plan.fresh:
+        return _page(request, plan=plan, source=name)
+    key = request.app.state.previews.put(plan.fresh, name)
+    return _page(request, plan=plan, source=name, key=key, shown=plan.fresh[:SHOWN])
+
+
+@import_pages.post("/import/add")
+def add(request: Request, form: Form, journal: Kept) -> Response:
+    """Add what was looked at, all of it or nothing."""
+    entries, name = request.app.state.previews.take(text(form, "key"))
+    with request.app.state.importing:
+        added = journal.add_entries(entries, [], name)
+    here = text(form, "here")
+    return to(f"/journal?added={added}&here={here if here.isdecimal() else 0}")
+
+
+def _page(request: Request, status: int = 200, *, plan: Merge | None = None, **context: Any) -> Response:
+    most = {"rows": MOST_ROWS, "columns": MOST_COLUMNS, "MB": request.app.state.settings.max_upload // 1_000_000}
+    return page(request, "import.html", status, most=most, plan=plan, limit=SHOWN, **context)

@@ -1,0 +1,135 @@
+"""The form that keeps an interview: what it offers, what was typed, and what is wrong with that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import FormData
+
+from predictor.journal.days import today
+from predictor.journal.edits import NO_RATING
+from predictor.journal.entry import LONGEST, Entry, new_id
+from predictor.journal.people import person_id
+from predictor.journal.store import Journal
+from predictor.serving.api.answers import Refusal
+from predictor.serving.web.forms import Rated, day, text
+
+MOST_NAMES = 1_000  # that are offered; beyond them a person is typed
+_TEXTS = ("title", "who", "round", "note")
+_DAYS = {"date": "held_on", "due": "due_on"}  # as the form and the entry call them
+LABELS = {
+    "title": "Title",
+    "who": "Who",
+    "date": "Date",
+    "round": "Round",
+    "due": "When will you hear?",
+    "note": "Note",
+}
+
+
+@dataclass(frozen=True)
+class TryNext:
+    """The one thing to try next that was written last, and after which interview."""
+
+    text: str
+    day: date | None
+    title: str
+    who: str
+
+
+def the_journal(request: Request) -> Journal:
+    """Return the journal of the server, with the catalogue of the model that is served."""
+    journal: Journal = request.app.state.journal
+    return journal.under(request.app.state.models().catalogue)
+
+
+def keep_fields(
+    request: Request, typed: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
+) -> dict[str, Any] | None:
+    """Return what `_keep.html` shows; None where no journal is kept.
+
+    Parameters
+    ----------
+    typed
+        What stands in the fields already, by their names; else the address may give `person`, `title`, `round` or
+        `interview`, the one that the other side has rated.
+    problems
+        What is wrong, by field.
+    """
+    if request.app.state.settings.journal is None:
+        return None
+    journal, asked = the_journal(request), request.query_params
+    people = journal.people(MOST_NAMES)
+    values = dict.fromkeys((*_TEXTS, *_DAYS, "interview", "both"), "")
+    sides = journal.sides(asked.get("interview", ""))
+    if typed:
+        values |= {name: typed[name] for name in values if name in typed}
+    elif sides:
+        first = sides[0]
+        held = first.held_on.isoformat() if first.held_on else ""
+        values |= {
+            "interview": first.interview,
+            "title": first.title,
+            "who": first.who,
+            "round": first.round,
+            "date": held,
+        }
+    else:
+        values["who"] = next((who for who in people if person_id(who) == asked.get("person")), "")
+        values |= {name: asked.get(name, "")[: LONGEST[name]] for name in ("title", "round")}
+    return {
+        "values": values,
+        "problems": {LABELS.get(name, name): why for name, why in (problems or {}).items()},
+        "wrong": problems or {},
+        "people": people,
+        "rounds": journal.rounds(),
+        "today": today().isoformat(),
+        "try_next": _try_next(journal, values["who"], people),
+        "rated_by_other": [entry.rater_role for entry in sides if entry.rater_role],
+        "longest": LONGEST,
+        "shared": request.app.state.settings.token is not None,
+    }
+
+
+def read_keep(form: FormData, rated: Rated) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read the fields beside the rating as what `Journal.add` takes, and what is wrong, by field."""
+    kept: dict[str, Any] = {name: text(form, name) for name in _TEXTS}
+    problems = {}
+    if not rated.ratings:
+        problems["ratings"] = NO_RATING
+    if not kept["title"]:
+        problems["title"] = "is empty; write what you will know it by, as in Acme, second round"
+    for name in _TEXTS:
+        if len(kept[name]) > LONGEST[name]:
+            problems[name] = f"has {len(kept[name]):,} characters; write at most {LONGEST[name]:,}"
+    for name, attribute in _DAYS.items():
+        try:
+            kept[attribute] = day(form, name)
+        except Refusal as refusal:
+            problems[name] = refusal.error
+    kept["interview"] = text(form, "interview") or (new_id() if text(form, "both") else "")
+    kept["day"] = browser_day(form)
+    return kept, problems
+
+
+def browser_day(form: FormData) -> date | None:
+    """Return the day that the browser gave; None without JavaScript, or where it is no day."""
+    try:
+        return date.fromisoformat(text(form, "today"))
+    except ValueError:
+        return None
+
+
+def typed_fields(form: FormData) -> dict[str, str]:
+    """Return what stands in the fields, to be shown again."""
+    return {name: text(form, name) for name in (*_TEXTS, *_DAYS, "interview", "both")}
+
+
+def _try_next(journal: Journal, who: str, people: list[str]) -> TryNext | None:
+    """Return it of the person; of anybody only where the journal is about one person, so that nothing is mixed up."""
+    last: Entry | None = journal.last_try(who) if who or len(people) < 2 else None
+    return TryNext(last.try_next, last.day, last.title, last.who) if last else None

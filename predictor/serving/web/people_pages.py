@@ -1,0 +1,107 @@
+"""People: whose interviews they are, by what is due; one person over time; and all of one person out, or away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request, Response
+
+from predictor.errors import RatingsError
+from predictor.evaluation.practice import Practice, practice
+from predictor.journal.days import today
+from predictor.journal.entry import LABELS, STILL_OPEN, Entry
+from predictor.journal.learning import ratings_of
+from predictor.model.offer_model import OfferModel
+from predictor.serving.api.answers import Refusal
+from predictor.serving.web.forms import Form
+from predictor.serving.web.journal_pages import Kept, attachment, notice, to
+from predictor.serving.web.pages import page
+from predictor.serving.web.person_view import HEIGHT, LEFT, SHOWN, TOP, estimate_panels, panels, shape_of, window
+
+people_pages = APIRouter(prefix="/people", include_in_schema=False)
+
+SIZE = 50  # people on a page
+LISTED = 10  # interviews of one person; the journal's filter has them all
+NOTES = 20  # of the private notes
+PRACTISED = 100  # of the latest interviews, from which is reckoned what is left to gain
+
+
+@people_pages.get("")
+def list_people(request: Request, journal: Kept) -> Response:
+    """List people by what is due."""
+    search = request.query_params.get("search", "").strip()[:200]
+    asked = request.query_params.get("page", "1")
+    number = int(asked[:6]) if asked.isascii() and asked.isdecimal() else 0
+    some, total = journal.clients(search, SIZE * max(0, number - 1), SIZE)
+    pages = max(1, -(-total // SIZE))
+    if not 1 <= number <= pages:
+        raise Refusal(404, f"there is no page {asked[:9]!r} of the people; the last is {pages}", field="page")
+    return page(
+        request, "people.html", people=some, total=total, number=number, pages=pages, search=search,
+        today=today(), notice=notice(request), first=SIZE * (number - 1),
+    )  # fmt: skip
+
+
+@people_pages.get("/{id}")
+def show(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002 - what it is
+    """Show one person's interviews over time, and what to prepare the next with."""
+    who = journal.person(id)
+    entries = journal.of_person(who)
+    model: OfferModel = request.app.state.models()
+    sealed = journal.sealed([entry for entry in entries if entry.interview])
+    open_ = [entry for entry in entries if entry.id not in sealed]
+    asked = request.query_params.get("page", "1")
+    number = int(asked[:6]) if asked.isascii() and asked.isdecimal() else 0
+    pages = max(1, -(-len(open_) // SHOWN))
+    if not 1 <= number <= pages:
+        raise Refusal(404, f"there is no page {asked[:9]!r} of this person; the last is {pages}", field="page")
+    drawn = window(open_, number)
+    both = {entry.interview: entry for entry in entries if entry.interview and entry.id not in sealed}
+    return page(
+        request, "person.html", model=model, who=who, id=id, n=len(entries), sealed=sealed,
+        panels=panels(open_, model.catalogue, number), estimates=estimate_panels(open_, number)[:3],
+        drawn=drawn, shapes=shape_of(open_), number=number, pages=pages, both=list(both.values()),
+        waiting=sorted((e for e in entries if e.outcome == STILL_OPEN and e.due_on), key=lambda e: (e.due_on, e.id)),
+        last=entries[-1], last_try=next((e for e in reversed(entries) if e.try_next), None), today=today(),
+        private=[entry for entry in reversed(entries) if entry.private_note][:NOTES],
+        listed=entries[::-1][:LISTED], notice=notice(request), box=(LEFT, TOP, HEIGHT),
+        practice=_practice(open_[-PRACTISED:], model),
+    )  # fmt: skip
+
+
+def _practice(entries: Sequence[Entry], model: OfferModel) -> Practice | None:
+    """Return what is left to gain in a person's own signals; None where the ratings are not those of the model."""
+    if not entries:
+        return None
+    try:
+        return practice(model, ratings_of(entries, model.catalogue, source="the journal", training=False))
+    except RatingsError:
+        return None
+
+
+@people_pages.get("/{id}/export.csv")
+def export_csv(id: str, journal: Kept) -> Response:  # noqa: A002
+    """Return the interviews of a person as CSV."""
+    return attachment(journal.export_csv(who=journal.person(id)), "text/csv", f"person-{id}.csv")
+
+
+@people_pages.get("/{id}/export.json")
+def export_json(id: str, journal: Kept) -> Response:  # noqa: A002
+    """Return the interviews of a person as JSON."""
+    return attachment(journal.export_json(who=journal.person(id)), "application/json", f"person-{id}.json")
+
+
+@people_pages.get("/{id}/delete")
+def ask_to_forget(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002
+    """Ask once more, with what it means for models."""
+    who = journal.person(id)
+    entries = journal.of_person(who)
+    labelled = sum(entry.outcome in LABELS for entry in entries)
+    return page(request, "forget.html", who=who, id=id, n=len(entries), labelled=labelled)
+
+
+@people_pages.post("/{id}/delete")
+def forget(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+    """Delete all of a person's interviews for good."""
+    journal.forget(journal.person(id))
+    return to("/people?said=forgotten")

@@ -1,0 +1,256 @@
+// The rate page works without this file. It shows the answer without loading the page again, leads through the families
+// one at a time on a phone, and keeps a draft in this browser.
+"use strict";
+
+const rateForm = byId("rate");
+const DRAFT = `predictor.draft${root}${location.search}`; // a draft each for whom and for which interview the address names
+const tab = crypto.randomUUID();
+const aside = byId("answer");
+const isSeen = () => rateForm.classList.contains("seen");
+
+// ---- the answer ------------------------------------------------------------------------------------------------------
+
+const ASKED = /^(rating\.|input\.|base_rate$|line$|guess$|seen$|csrf_token$)/; // no more is sent than is needed
+let latest = 0;
+
+async function estimate(reveal) {
+  const mine = ++latest;
+  const trouble = byId("trouble");
+  try {
+    const data = new URLSearchParams([...new FormData(rateForm)].filter(([name]) => ASKED.test(name)));
+    const html = await fragment(`${root}/estimate`, { method: "POST", body: data });
+    if (mine !== latest) return; // a later one is under way
+    put(byId("fragment"), html);
+    aside.hidden = false;
+    rateForm.classList.add("seen");
+    const guess = byId("guess");
+    if (guess) guess.disabled = true; // made before the answer, and kept with it
+    byId("submit").hidden = true;
+    const short = byId("seen-answer").dataset.short;
+    byId("dock").firstElementChild.textContent = short;
+    byId("dock").href = "#answer";
+    byId("dock").classList.toggle("quiet", Boolean(document.querySelector(".outcome.quiet")));
+    byId("spoken").textContent = `Estimate ${short}`;
+    trouble.hidden = true;
+    if (reveal) {
+      byId("answer-title").focus({ preventScroll: true });
+      aside.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
+    }
+    save();
+  } catch (error) {
+    trouble.textContent = `Not updated: ${error.message}. Your ratings are still in this browser.`;
+    trouble.hidden = false;
+    trouble.scrollIntoView({ block: "nearest" });
+  }
+}
+
+const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+let waiting;
+function soon() {
+  clearTimeout(waiting);
+  waiting = setTimeout(estimate, 120);
+}
+
+rateForm.addEventListener("submit", (event) => {
+  const where = event.submitter?.getAttribute("formaction") ?? "";
+  if (where.endsWith("/journal")) save({ sent: true });
+  if (where) return;
+  event.preventDefault();
+  pace();
+  estimate(true);
+});
+
+// ---- the draft: in this browser only ---------------------------------------------------------------------------------
+
+let known = read()?.at ?? 0; // when the draft that this tab goes by was saved
+let blocked = false; // until somebody chooses between two tabs
+
+function read() {
+  try {
+    return JSON.parse(localStorage.getItem(DRAFT));
+  } catch {
+    return null;
+  }
+}
+
+const fields = () => [...rateForm.elements].filter((e) => e.name && e.type !== "hidden" && e.type !== "submit" && e.type !== "button");
+
+function values() {
+  const all = {};
+  for (const e of fields()) {
+    if (e.type === "radio" || e.type === "checkbox") {
+      if (e.checked && e.value) all[e.name] = e.value;
+    } else if (e.value !== startOf(e)) all[e.name] = e.value;
+  }
+  return all;
+}
+
+const startOf = (e) => (e.tagName === "SELECT" ? ([...e.options].find((o) => o.defaultSelected) ?? e.options[0]).value : e.defaultValue);
+
+function fill(draft) {
+  for (const e of fields()) {
+    const value = draft.values[e.name];
+    if (e.type === "radio" || e.type === "checkbox") e.checked = value === undefined ? e.value === "" || (e.name.startsWith("input.") && e.defaultChecked) : e.value === value;
+    else e.value = value ?? startOf(e);
+  }
+  known = draft.at;
+  count();
+  follow();
+  if (draft.seen) estimate();
+}
+
+function save(more) {
+  const stored = read();
+  if (stored && stored.tab !== tab && stored.at > known) return conflict(stored);
+  if (blocked) return;
+  const draft = { tab, at: Date.now(), seen: isSeen(), values: values(), ...more };
+  try {
+    localStorage.setItem(DRAFT, JSON.stringify(draft));
+    known = draft.at;
+    byId("draft").hidden = false;
+  } catch {
+    byId("draft").textContent = "This browser keeps no drafts: what you rate is lost when you leave the page.";
+    byId("draft").hidden = false;
+  }
+}
+
+function conflict(stored) {
+  if (JSON.stringify(stored.values) === JSON.stringify(values())) known = stored.at;
+  else {
+    blocked = true;
+    byId("conflict").hidden = false;
+  }
+}
+
+function choose(theirs) {
+  const stored = read();
+  blocked = false;
+  byId("conflict").hidden = true;
+  if (theirs && stored) fill(stored);
+  else {
+    known = Date.now();
+    save();
+  }
+}
+
+byId("theirs").addEventListener("click", () => choose(true));
+byId("ours").addEventListener("click", () => choose(false));
+addEventListener("storage", (event) => {
+  if (event.key !== DRAFT) return;
+  const stored = read();
+  if (stored && stored.tab !== tab) conflict(stored);
+});
+byId("clear").addEventListener("click", () => localStorage.removeItem(DRAFT));
+if (rateForm.dataset.posted === undefined) byId("clear").href = location.pathname + location.search;
+
+function restore() {
+  const draft = read();
+  if (!draft || !Object.keys(draft.values).length) return;
+  fill(draft);
+  const at = new Date(draft.at);
+  const day = at.toDateString() === new Date().toDateString() ? "today" : at.toLocaleDateString();
+  byId("restored").textContent = `Your draft of ${day}, ${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}, is back. `;
+  const again = byId("clear").cloneNode(true);
+  again.removeAttribute("id");
+  again.textContent = "Start over";
+  again.addEventListener("click", () => localStorage.removeItem(DRAFT));
+  byId("restored").append(again);
+  byId("restored").hidden = false;
+  byId("draft").hidden = false;
+}
+
+// ---- how far it is ---------------------------------------------------------------------------------------------------
+
+let began = 0;
+const total = new Set([...rateForm.querySelectorAll("[name^='rating.']")].map((e) => e.name)).size;
+
+function answered() {
+  const all = Object.entries(values()).filter(([name]) => name.startsWith("rating."));
+  return { all: all.length, beside: all.filter(([, value]) => value === "did not come up").length };
+}
+
+function count() {
+  const { all, beside } = answered();
+  const words = `${all - beside} of ${total} rated${beside ? `, ${beside} did not come up` : ""}`;
+  for (const place of rateForm.querySelectorAll(".count")) place.textContent = words;
+}
+
+function pace() {
+  const { all } = answered();
+  const minutes = (((performance.now() - began) / all) * (total - all)) / 60_000;
+  if (byId("pace") && began && all > 4 && total > all) byId("pace").textContent = `(at your pace ${minutes < 1 ? "under a minute" : `${Math.round(minutes)} min`})`;
+}
+
+// ---- one family at a time on a phone ---------------------------------------------------------------------------------
+
+const first = byId("first");
+const steps = [...first.querySelectorAll(".step")];
+let at = 0;
+
+function go(number) {
+  at = number;
+  steps.forEach((step, place) => step.classList.toggle("current", place === number));
+  const role = rateForm.querySelector("[name='input.rater_role']:checked")?.value;
+  byId("where").textContent = `${role && number ? `as ${role}, ` : ""}${number + 1} of ${steps.length}`;
+  byId("back").disabled = number === 0;
+  byId("next").disabled = number === steps.length - 1;
+}
+
+const open = (step) => [...step.querySelectorAll("fieldset:not(.guess)")].find((set) => !set.querySelector(":checked") && !set.querySelector("select"));
+
+function follow() {
+  const place = steps.findIndex(open);
+  go(place < 0 ? steps.length - 1 : place);
+}
+
+byId("back").addEventListener("click", () => turnTo(at - 1));
+byId("next").addEventListener("click", () => turnTo(at + 1));
+
+function turnTo(place) {
+  go(place);
+  const target = steps[place].querySelector("h2") ?? steps[place].querySelector("legend");
+  target.tabIndex = -1;
+  target.focus({ preventScroll: true });
+  if (first.getBoundingClientRect().top < 0) first.scrollIntoView({ block: "start" });
+}
+
+first.addEventListener("click", (event) => {
+  // by tap or mouse only: arrow keys change a choice on their way to the next one
+  if (event.target.type !== "radio" || !event.detail || event.target.name === "guess") return;
+  const step = event.target.closest(".step");
+  const place = steps.indexOf(step);
+  if (!step.classList.contains("current") || getComputedStyle(byId("steps")).display === "none") return;
+  const next = open(step);
+  if (next) next.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+  else if (place + 1 < steps.length && !isSeen()) setTimeout(() => turnTo(place + 1), 180);
+});
+
+// ---- all together ----------------------------------------------------------------------------------------------------
+
+for (const slider of rateForm.querySelectorAll("input[type=range][data-for]")) {
+  const number = byId(slider.dataset.for);
+  slider.hidden = false;
+  slider.addEventListener("input", () => (number.value = slider.value));
+  number.addEventListener("input", () => (slider.value = number.value));
+}
+rateForm.addEventListener("input", (event) => {
+  began ||= performance.now();
+  count();
+  if (ASKED.test(event.target.name) && event.target.name !== "guess" && isSeen()) soon();
+  save();
+});
+first.classList.add("stepped");
+byId("print").hidden = false;
+byId("print").addEventListener("click", () => print());
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='#signal-']");
+  if (!link) return;
+  const target = byId(link.hash.slice(1));
+  for (let e = target; e; e = e.parentElement) if (e.tagName === "DETAILS") e.open = true;
+  const step = target.closest(".step");
+  if (step) go(steps.indexOf(step));
+});
+if (rateForm.dataset.posted === undefined) restore();
+else if (isSeen()) byId("submit").hidden = true;
+follow();
+count();

@@ -1,0 +1,54 @@
+"""What is left to gain in own signals: an association, from enough ratings on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
+from predictor.errors import ConfigError
+from predictor.evaluation.practice import NEEDED, practice
+
+MODEL = OfferModel.published()
+
+
+def test_the_gain_is_the_mean_difference_to_the_best_rating() -> None:
+    rows = simulate_interviews(40, seed=6)
+    seen = practice(MODEL, rows)
+    assert {own.signal for own in seen.signals} | {label for label, _ in seen.thin} == {
+        signal.name for signal in MODEL.catalogue.signals if signal.side == "candidate"
+    }
+    assert seen.people == len({*rows.columns["candidate_id"]})
+    for own in seen.signals[:3]:
+        place = MODEL.signals.index(own.signal)
+        gains = []
+        for row in range(len(rows)):
+            record = {"rater_role": str(rows.columns["rater_role"][row]), **rows.answers(row)}
+            if not np.isnan(rows.values[row, place]):
+                best = MODEL.predict({**record, own.signal: 5}).offer_probability
+                gains.append(best - MODEL.predict(record).offer_probability)
+        assert own.n == len(gains) == sum(count for _, count in own.counts)
+        assert own.gain == pytest.approx(100 * np.mean(gains), abs=1e-9)
+        assert own.best[0] == "5"
+
+
+def test_too_few_ratings_say_nothing() -> None:
+    rows = [{"candidate_enthusiasm": 1}] * (NEEDED - 1)
+    seen = practice(MODEL, Ratings.from_records(rows, MODEL.catalogue))
+    assert not seen.signals
+    assert ("Candidate shows enthusiasm", NEEDED - 1) in seen.thin
+
+
+def test_where_lower_is_better_the_lowest_is_the_best() -> None:
+    signals = tuple(replace(signal, better="lower") for signal in MODEL.catalogue.signals)
+    model = replace(MODEL, catalogue=replace(MODEL.catalogue, signals=signals))
+    rows = Ratings.from_records([{"candidate_enthusiasm": 4}] * NEEDED, model.catalogue)
+    assert practice(model, rows).signals[0].best[0] == "1"
+
+
+def test_ratings_of_another_catalogue_are_refused() -> None:
+    other = replace(Catalogue.shipped(), signals=Catalogue.shipped().signals[:3])
+    with pytest.raises(ConfigError, match="follow the catalogue"):
+        practice(MODEL, Ratings.from_records([{other.names[0]: 3}], other))

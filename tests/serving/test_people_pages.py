@@ -1,0 +1,314 @@
+"""Keeping, waiting, looking back, people and both sides on the pages, as a browser without JavaScript asks for them."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from predictor import Catalogue, OfferModel
+from predictor.journal.days import today
+from predictor.journal.entry import Entry, new_id
+from predictor.journal.estimate import Estimate
+from predictor.journal.people import person_id
+from predictor.journal.schema import insert
+from predictor.journal.store import Journal
+from predictor.model.offer_model import PUBLISHED
+from predictor.serving.app import make_app
+from predictor.serving.settings import Settings
+from predictor.serving.web.answer import freeze
+from predictor.serving.web.forms import Rated
+from predictor.serving.web.import_pages import MOST_WAITING
+from predictor.serving.web.person_view import SHOWN, estimate_panels, panels
+
+PERSON = {"accept": "text/html"}
+MODEL = OfferModel.published()
+GOALS = "goals_discussed"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> FastAPI:
+    return make_app(Settings(PUBLISHED, journal=tmp_path / "my.journal"))
+
+
+@pytest.fixture
+def journal(app: FastAPI) -> Journal:
+    journal: Journal = app.state.journal
+    return journal
+
+
+@pytest.fixture
+def client(app: FastAPI) -> TestClient:
+    return TestClient(app, base_url="http://localhost", follow_redirects=False, headers=PERSON)
+
+
+def post(client: TestClient, path: str, **fields: Any) -> httpx.Response:
+    token = re.findall('name="csrf_token" value="(.*?)"', client.get("/journal/import").text)[0]
+    return client.post(path, data={"csrf_token": token, **fields})
+
+
+def text(answer: httpx.Response) -> str:
+    """Return what a person reads."""
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", answer.text.partition("<main")[2]))
+
+
+def test_what_is_kept_is_what_was_seen(client: TestClient, journal: Journal) -> None:
+    rated = {f"rating.{GOALS}": "4", "rating.mutual_rapport": "did not come up", "input.rater_role": "candidate"}
+    kept = {"title": "Acme", "who": "AB", "date": "2026-05-31", "round": "phone", "due": "2026-06-14", "note": "n"}
+    answer = post(client, "/journal", **rated, **kept, guess="60", base_rate="20")
+    entry = journal.entries()[0]
+    assert answer.headers["location"] == f"/journal/{entry.id}?said=kept"
+    assert (entry.title, entry.who, entry.round, entry.note, entry.guess) == ("Acme", "AB", "phone", "n", 60)
+    assert (entry.held_on, entry.due_on) == (date(2026, 5, 31), date(2026, 6, 14))
+    assert (entry.ratings, entry.not_come_up, entry.rater_role) == ({GOALS: 4}, ("mutual_rapport",), "candidate")
+    expected = MODEL.predict({GOALS: 4, "rater_role": "candidate"}, base_rate=0.2)
+    assert entry.estimate == Estimate.of(expected, 0.2)
+    assert entry.answer
+    assert entry.answer["prediction"]["log_odds"] == expected.log_odds
+    shown = text(client.get(f"/journal/{entry.id}"))
+    assert "Your guess before: 60 of 100." in shown
+    assert "1 of 24 rated, 1 did not come up." in shown
+
+
+REFUSED = {
+    "nothing rated": ({"title": "Acme"}, "no signal is rated; rate one at least"),
+    "no title": ({f"rating.{GOALS}": "4"}, "Title is empty; write what you will know it by"),
+    "no day": ({f"rating.{GOALS}": "4", "title": "A", "due": "soon"}, "When will you hear? is not a day"),
+    "too long": ({f"rating.{GOALS}": "4", "title": "A", "note": "x" * 20_001}, "Note has 20,001 characters"),
+}
+
+
+@pytest.mark.parametrize(("fields", "says"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_kept_comes_back_with_all_that_was_typed(
+    client: TestClient, journal: Journal, fields: dict[str, str], says: str
+) -> None:
+    answer = post(client, "/journal", who="<AB>", guess="60", **fields)
+    assert answer.status_code == 422
+    assert says in text(answer).replace("&#39;", "'")
+    assert re.search(r'role="alert" tabindex="-1" autofocus', answer.text)
+    assert 'name="who" list="people" maxlength="200" autocomplete="off" value="&lt;AB&gt;"' in answer.text
+    assert journal.entries() == []
+
+
+def test_the_day_of_the_browser_counts_and_outcomes_do_not_come_before(client: TestClient, journal: Journal) -> None:
+    tomorrow = today() + timedelta(1)  # as it is already in Auckland
+    post(client, "/journal", title="Acme", today=tomorrow.isoformat(), **{f"rating.{GOALS}": "4"})
+    (entry,) = journal.entries()
+    if tomorrow - date.fromisoformat(entry.rated_on.isoformat() if entry.rated_on else "") == timedelta(0):
+        address = f"/journal/{entry.id}/outcome"
+        assert (
+            post(
+                client, address, outcome="offer", known_on=tomorrow.isoformat(), today=tomorrow.isoformat()
+            ).status_code
+            == 303
+        )
+    late = post(client, f"/journal/{entry.id}/outcome", outcome="offer", known_on="2999-01-01")
+    assert (late.status_code, "cannot be known before it has come" in late.text) == (422, True)
+
+
+def test_waiting_comes_first_and_as_a_calendar(client: TestClient, journal: Journal) -> None:
+    assert "Waiting" not in text(client.get("/journal"))
+    for number, due in enumerate((3, -2, 1, 0)):
+        journal.add(f"Number {number}; ä" + "ö" * 40, {GOALS: 4}, due_on=today() + timedelta(due))
+    shown = text(client.get("/journal"))
+    assert [int(n) for n in re.findall(r"Number (\d)", shown.partition("Interviews")[0])] == [1, 3, 2, 0]
+    assert re.findall(r"\d, (2 days ago|today|tomorrow|in 3 days)", shown) == [
+        "2 days ago",
+        "today",
+        "tomorrow",
+        "in 3 days",
+    ]
+    answer = client.get("/journal/waiting.ics")
+    assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
+    content = answer.content
+    assert (content.count(b"BEGIN:VEVENT"), content.count(b"\r\n"), content.count(b"\n")) == (
+        4,
+        content.count(b"\n"),
+        content.count(b"\r\n"),
+    )
+    assert max(map(len, content.split(b"\r\n"))) <= 75
+    unfolded = content.decode().replace("\r\n ", "")
+    assert f"SUMMARY:Hear back: Number 0\\; ä{'ö' * 40}\r\n" in unfolded
+    one = client.get(f"/journal/{journal.waiting()[0][0].id}/hear.ics").text
+    day = today() - timedelta(2)
+    assert f"DTSTART;VALUE=DATE:{day:%Y%m%d}\r\nDTEND;VALUE=DATE:{day + timedelta(1):%Y%m%d}\r\n" in one
+    journal.set_outcome(journal.waiting()[0][0].id, "no answer")
+    assert len(journal.waiting()[0]) == 3
+
+
+def test_when_the_outcome_comes_all_stands_side_by_side(client: TestClient, journal: Journal) -> None:
+    answer = freeze(MODEL, Rated({GOALS: 4.0}, guess=60))
+    entry = journal.add("Acme", {GOALS: 4}, who="AB", guess=60, estimate=Estimate.of_answer(answer), answer=answer)
+    assert "What was expected" not in text(client.get(f"/journal/{entry.id}"))
+    assert (
+        post(client, f"/journal/{entry.id}/outcome", outcome="next round").headers["location"].endswith("?said=outcome")
+    )
+    shown = text(client.get(f"/journal/{entry.id}"))
+    table = shown.partition("What was expected, and what came")[2].partition("One interview shows nothing")[0]
+    p = MODEL.predict({GOALS: 4})
+    for words in (
+        "next round",
+        f"{round(100 * p.offer_probability)} of 100",
+        "60 of 100",
+        f"{round(100 * p.base_rate)} of 100",
+    ):
+        assert words in table
+    fields = {"went_well": "a", "differently": "b", "try_next": "Ask first.", "private_note": "SECRET"}
+    post(client, f"/journal/{entry.id}/look-back", **fields)
+    back = journal.get(entry.id)
+    assert {name: getattr(back, name) for name in fields} == fields
+    for path, there in ((f"/?person={person_id('AB')}", True), ("/", True), (f"/people/{person_id('AB')}", True)):
+        assert ("Ask first." in client.get(path).text) == there
+    journal.add("Globex", {GOALS: 4}, who="CD")
+    assert "Ask first." not in client.get(f"/?person={person_id('CD')}").text
+    assert "Ask first." not in client.get("/").text  # of one client of several, so it is shown to nobody by chance
+    assert "SECRET" not in client.get("/journal/export.json").text + client.get("/journal/export.csv").text
+
+
+def test_each_side_is_hidden_until_both_are_in(client: TestClient, journal: Journal) -> None:
+    rated = {f"rating.{GOALS}": "1", "input.rater_role": "interviewer"}
+    post(client, "/journal", title="Acme", who="AB", both="yes", guess="15", **rated)
+    (entry,) = journal.entries()
+    for path in (f"/journal/{entry.id}", f"/people/{person_id('AB')}", f"/journal/compare?a={entry.id}&b={entry.id}"):
+        shown = client.get(path).text
+        assert "ended in an offer" not in shown
+        assert "15 of 100" not in shown
+    assert "hidden until both sides are in" in text(client.get("/journal"))
+    form = client.get(f"/?interview={entry.interview}").text
+    assert 'value="Acme"' in form
+    assert f'name="interview" value="{entry.interview}"' in form
+    other = {f"rating.{GOALS}": "5", "input.rater_role": "candidate"}
+    post(client, "/journal", title="Acme", who="AB", interview=entry.interview, **other)
+    shown = text(client.get(f"/journal/{entry.id}"))
+    assert re.search(r"Goals discussed 1 5", shown)
+    assert "ended in an offer" in shown
+    alone = journal.add("Globex", {GOALS: 2}, who="AB", rater_role="interviewer", interview="0" * 12)
+    assert post(client, f"/journal/{alone.id}/open").status_code == 303
+    assert not journal.sealed([journal.get(alone.id)])
+
+
+def test_two_interviews_are_compared_with_what_makes_them_incomparable(client: TestClient, journal: Journal) -> None:
+    one = journal.add("Acme", {GOALS: 4, "mutual_rapport": 2}, who="AB", rater_role="observer", round="phone")
+    two = journal.add(
+        "Globex", {GOALS: 2}, who="AB", rater_role="candidate", round="second", not_come_up=["mutual_rapport"]
+    )
+    shown = text(client.get(f"/journal/compare?a={one.id}&b={two.id}"))
+    assert "They also differ in who rated (observer, candidate) and in the round (phone, second)." in shown
+    assert re.search(r"Goals discussed 4 2 ", shown)
+    assert re.search(r"Rapport on both sides 2 did not come up", shown)
+    assert client.get(f"/journal/compare?a={one.id}&b=none").status_code == 404
+
+
+def entries(count: int, role: str = "observer", **fixed: Any) -> list[Entry]:
+    return [
+        Entry(id=new_id(), title="", rater_role=role, held_on=date(2026, 1, 1) + timedelta(n), ratings={GOALS: 2.0 + (n >= count // 2)}, **fixed)
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def test_a_person_over_time_is_dots_and_few_words() -> None:
+    catalogue = Catalogue.shipped()
+    for count, words in (
+        (9, ""),
+        (10, "median 2 in the earlier 5 interviews, 3 in the later 5"),
+        (12, "The later are higher."),
+    ):
+        (panel,) = panels(entries(count), catalogue)
+        assert (panel.label, panel.n, panel.ratings, len(panel.dots)) == (
+            "Alignment of values and goals",
+            count,
+            count,
+            count,
+        )
+        assert words in " ".join(panel.words)
+        assert bool(panel.words) == bool(words)
+        assert ("The later are" in " ".join(panel.words)) == (count >= 12)
+    mixed = [*entries(9), *entries(9, "candidate"), *entries(4, round="phone")]
+    (panel,) = panels(mixed, catalogue)
+    assert not panel.words  # raters and rounds are never joined
+    assert len(panel.dots) == SHOWN < len(mixed) == panel.n
+    assert len({dot.shape for dot in panel.dots}) == 2
+    said = Estimate(0.4, 0.2, 0.7, "mine", "0" * 16, simulated=1)
+    others = [*entries(2, estimate=said), *entries(3, estimate=Estimate(0.4, 0.2, 0.7, "other", "1" * 16, simulated=0))]
+    assert [(panel.label, panel.n) for panel in estimate_panels(others)] == [
+        ("Estimates of other, of 100", 3), ("Estimates of mine, of 100, SIMULATED", 2),
+    ]  # fmt: skip
+
+
+def test_a_person_is_exported_and_deleted(client: TestClient, journal: Journal) -> None:
+    for number in range(3):
+        entry = journal.add(f"Number {number}", {GOALS: 4}, who="A & B" if number else "CD")
+    journal.set_outcome(entry.id, "offer")
+    id_ = person_id("A & B")
+    assert client.get(f"/people/{id_}/export.json").text == journal.export_json(who="A & B")
+    assert "A &amp; B" in client.get("/people").text
+    asked = text(client.get(f"/people/{id_}/delete"))
+    assert "1 of them has an offer or no offer: a model that was trained on this journal before today" in asked
+    assert post(client, f"/people/{id_}/delete").headers["location"] == "/people?said=forgotten"
+    assert [entry.who for entry in journal.entries()] == ["CD"]
+    assert client.get(f"/people/{id_}").status_code == 404
+
+
+def test_a_model_trained_on_the_journal_says_what_was_deleted_since(tmp_path: Path) -> None:
+    trained_on = {**MODEL.trained_on, "source": "my.journal"}  # as a training on it writes it
+    replace(MODEL, trained_on=trained_on).save(tmp_path / "model.json")
+    app = make_app(Settings(tmp_path / "model.json", journal=tmp_path / "my.journal"))
+    client, journal = TestClient(app, base_url="http://localhost", headers=PERSON), app.state.journal
+    journal.set_outcome(journal.add("Acme", {GOALS: 4}, who="AB").id, "offer")
+    assert "was deleted" not in text(client.get("/train"))
+    journal.forget("AB")
+    assert "1 interview with an offer or no offer was deleted from the journal since the current model" in text(
+        client.get("/train")
+    )
+
+
+def test_files_that_were_looked_at_wait_for_a_while_and_once(client: TestClient, journal: Journal) -> None:
+    keys = []
+    for number in range(MOST_WAITING + 1):
+        token = re.findall('name="csrf_token" value="(.*?)"', client.get("/journal/import").text)[0]
+        files = [("file", (f"{n}.csv", f"title,{GOALS}\nAcme {number}.{n},4\n".encode(), "text/csv")) for n in range(2)]
+        looked = client.post("/journal/import", data={"csrf_token": token}, files=files)
+        assert "2 files: 2 new interviews" in text(looked)
+        keys += re.findall('name="key" value="(.*?)"', looked.text)
+    assert post(client, "/journal/import/add", key=keys[0]).status_code == 409  # the oldest made room
+    assert post(client, "/journal/import/add", key=keys[-1]).status_code == 303
+    assert post(client, "/journal/import/add", key=keys[-1]).status_code == 409
+    assert len(journal.entries()) == 2
+    assert client.get("/journal/template.csv").text.startswith("Title,Who,Date,Round,")
+
+
+def test_a_long_journal_stays_quick_and_its_pages_short(client: TestClient, journal: Journal) -> None:
+    answer = freeze(MODEL, Rated({GOALS: 4.0}))
+    said = Estimate.of_answer(answer)
+    with journal._file.open(write=True) as file:
+        for number in range(2_000):
+            day = date(2025, 1, 1) + timedelta(number % 300)
+            outcome = ("offer", "no offer", "still open")[number % 3]
+            insert(file, Entry(
+                id=new_id(), title=f"Number {number}", who=f"P{number % 30}", held_on=day, rated_on=day, estimate=said, answer=answer,
+                ratings=dict.fromkeys(MODEL.signals, 4.0), outcome=outcome, frozen=outcome != "still open",
+                outcome_on=day if outcome != "still open" else None, due_on=day + timedelta(9), note="x" * 500,
+            ))  # fmt: skip
+    first = journal.entries()[0].id
+    paths = ("/", "/journal", "/journal?page=40", "/journal?search=number+1999", "/journal?who=P3&sort=due", "/people")
+    for path in (
+        *paths,
+        f"/journal/{first}",
+        f"/people/{person_id('P3')}",
+        "/calibration",
+        "/train",
+        "/journal/import",
+    ):
+        client.get(path)  # what is made once, such as templates, is no part of it
+        before = time.process_time()
+        answered = client.get(path)
+        seconds = time.process_time() - before
+        assert (answered.status_code, len(answered.content) < 300_000, seconds < 0.25) == (200, True, True), path
