@@ -325,7 +325,18 @@ def _given_others(model: OfferModel, levels: Sequence[_Level]) -> Iterator[Look]
         yield Look("level given others", model.signals[level.term], "z", value, NONE, NONE, NONE, NONE, *rows, p)
 
 
-def _psi_look(kind: str, name: str, a: Floats, b: Floats, before: float, now: float) -> Iterator[Look]:
+def psi_look(kind: str, name: str, a: Floats, b: Floats, before: float, now: float) -> Iterator[Look]:
+    """Compare counts by cell; no look where they are too few to say anything.
+
+    Parameters
+    ----------
+    kind, name
+        Of the look.
+    a, b
+        Counts of the rows learned from, and of current ones.
+    before, now
+        By how much the variance of each is raised by rows of one person.
+    """
     n, m = float(a.sum()), float(b.sum())
     if n < EXPECTED or m < EXPECTED:
         return
@@ -344,7 +355,7 @@ def _shapes(comparison: _Comparison) -> Iterator[Look]:
     """Compare how the ratings of each signal spread over its scale, "not applicable" among them."""
     for j, name in enumerate(comparison.model.signals):
         a, b = (part[:-1] for part in _counts(comparison, j))
-        yield from _psi_look("shape", name, a, b, *comparison.effects("ratings"))
+        yield from psi_look("shape", name, a, b, *comparison.effects("ratings"))
 
 
 def _missing(comparison: _Comparison) -> Iterator[Look]:
@@ -361,9 +372,8 @@ def _share(kind: str, name: str, a: float, n: float, b: float, m: float, compari
     before, now = comparison.effects("missing")
     table = np.rint([[a / before, (n - a) / before], [b / now, (m - b) / now]]).astype(int)
     low, high = wilson(b / now, m / now)
-    yield Look(
-        kind, name, "share", b / m - a / n, low, high, math.nan, a / n, b / m, n, m, float(fisher_exact(table)[1])
-    )
+    p = float(fisher_exact(table)[1])
+    yield Look(kind, name, "share", b / m - a / n, low, high, a / n, b / m, n, m, p)
 
 
 def _rated(comparison: _Comparison) -> Iterator[Look]:
@@ -388,7 +398,7 @@ def _inputs(comparison: _Comparison) -> Iterator[Look]:
     """Compare who rated, and other inputs; not given is a level of its own."""
     for place, item in enumerate(comparison.model.catalogue.inputs, len(comparison.model.signals)):
         a, b = _counts(comparison, place)
-        yield from _psi_look("input", item.name, a, b, *comparison.effects("inputs"))
+        yield from psi_look("input", item.name, a, b, *comparison.effects("inputs"))
 
 
 def _likelihoods(comparison: _Comparison) -> Iterator[Look]:

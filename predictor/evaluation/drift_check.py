@@ -11,7 +11,7 @@ import numpy as np
 
 from predictor.errors import ConfigError, plural
 from predictor.evaluation.audited import plain
-from predictor.evaluation.drift import FEWEST, NONE, Look, corrected, crowd_of, looks
+from predictor.evaluation.drift import FEWEST, LEVELS, NONE, Look, corrected, crowd_of, looks
 from predictor.evaluation.late_outcomes import LateOutcomes, late_outcomes
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.ratings import Ratings
@@ -54,6 +54,16 @@ class DriftCheck:
     def moved(self) -> list[Look]:
         """What moved beyond noise, the clearest first."""
         return sorted((look for look in self.looks if look.moved), key=lambda look: look.p)
+
+    @property
+    def findings(self) -> list[Look]:
+        """What moved, one look a signal: of those at its ratings the plainest to read; the clearest first."""
+        plainest: dict[tuple[str, str], Look] = {}
+        for look in self.moved:
+            what = ("ratings" if look.kind in LEVELS else look.kind), look.name
+            if what not in plainest or LEVELS.index(look.kind) < LEVELS.index(plainest[what].kind):
+                plainest[what] = look
+        return list(plainest.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON."""

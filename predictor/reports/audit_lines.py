@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
+from predictor.evaluation.audit import AxisAudit, Category
 from predictor.evaluation.audited import WORDS, AuditedModel
 from predictor.reports.audit_report import SHOWN_FROM, TITLES, answered, verdict
-from predictor.reports.format import number, span
+from predictor.reports.format import number, percent, span
+
+WIDTH = 80
+NAME = 27  # columns of a category's name
 
 
 def audit_lines(audited: AuditedModel) -> Iterator[str]:
     """Write an audit for the terminal."""
     found = audited.audit
     kind = "SIMULATED rows" if audited.simulated else "rows"
-    yield f"{audited.model.name}: {found.n:,} {kind} of {found.people:,} people; {answered(audited)}"
+    rows = f"{audited.model.name}: {found.n:,} {kind} of {found.people:,} people; {answered(audited)}"
+    yield from textwrap.wrap(rows, WIDTH)
     for axis in found.axes:
         yield ""
-        yield f"{'By ' + axis.name:<30}{'n':>6}{'scoring':>9}{'ratio':>7}  {'90 % interval':<14}four fifths"
-        for item in axis.categories:
-            figure = item.figures[SHOWN_FROM]
-            ratio = f"{figure.ratio.value:.2f}" if figure.ratio else ("1" if figure.comparator else "")
-            interval = span(figure.ratio.low, figure.ratio.high) if figure.ratio else ""
-            name = item.name if len(item.name) <= 28 else f"{item.name[:25]}..."
-            rate = f"{100 * figure.rate.value:.0f} %" if figure.rate else ""
-            words = "under 2 %" if item.small_share else verdict(figure)
-            yield f"  {name:<28}{item.n:>6,}{rate:>9}{ratio:>7}  {interval:<14}{words}".rstrip()
-        yield f"  {'not known':<28}{axis.unknown:>6,}"
-        for name in ("selected", "offers"):
-            lowest, best = axis.lowest(name), axis.comparator(name)
-            if lowest and best and (judged := lowest.figures[name].ratio):
-                ratio = f"{number(judged.value)} ({span(judged.low, judged.high)})"
-                yield f"  {TITLES[name]}: lowest ratio {ratio}, {lowest.name}"
-                yield f"    against {best.name}: {verdict(lowest.figures[name])}"
+        head = f"{_short(f'By {axis.name}', NAME + 2):<{NAME + 2}}{'n':>6}{'scoring':>8}{'ratio':>7}"
+        yield f"{head}  90 % interval  four fifths"
+        yield from (_category(item) for item in axis.categories)
+        yield f"  {'not known':<{NAME}}{axis.unknown:>6,}"
+        yield from _others(axis, found.threshold)
     if told := [item for item in audited.proxies if item.auc and item.auc.low > 0.5]:
         yield ""
-        yield "Signals foretell, better than chance:"
+        yield "Signals foretell, better than chance, on people not seen:"
         for proxy in told:
-            yield f"  {proxy.axis}: {proxy.category}, ROC AUC {proxy.auc}"
+            yield from textwrap.wrap(
+                f"{proxy.axis}: {proxy.category}, ROC AUC {proxy.auc}",
+                WIDTH,
+                initial_indent="  ",
+                subsequent_indent="    ",
+            )
     yield ""
-    yield WORDS.partition("; ")[0] + ";"
-    yield WORDS.partition("; ")[2]
+    yield from textwrap.wrap(WORDS, WIDTH)
+
+
+def _category(item: Category) -> str:
+    figure = item.figures[SHOWN_FROM]
+    ratio = number(figure.ratio.value) if figure.ratio else ("1" if figure.comparator else "")
+    interval = span(figure.ratio.low, figure.ratio.high) if figure.ratio else ""
+    rate = percent(figure.rate.value) if figure.rate else ""
+    words = "under 2 %" if item.small_share else verdict(figure)
+    return f"  {_short(item.name, NAME):<{NAME}}{item.n:>6,}{rate:>8}{ratio:>7}  {interval:<15}{words}".rstrip()
+
+
+def _others(axis: AxisAudit, threshold: float) -> Iterator[str]:
+    for name in ("selected", "offers"):
+        lowest, best = axis.lowest(name), axis.comparator(name)
+        if lowest and best and (judged := lowest.figures[name].ratio):
+            at = f" at {percent(threshold)}" if name == "selected" else ""
+            ratio = f"{number(judged.value)} ({span(judged.low, judged.high)})"
+            text = f"{TITLES[name]}{at}: lowest ratio {ratio}, {lowest.name} against {best.name}"
+            yield from textwrap.wrap(
+                f"{text}: {verdict(lowest.figures[name])}", WIDTH, initial_indent="  ", subsequent_indent="    "
+            )
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."

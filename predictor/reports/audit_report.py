@@ -9,7 +9,7 @@ from predictor.evaluation.audited import WORDS, AuditedModel
 from predictor.evaluation.left_out import LeftOut
 from predictor.evaluation.scores import Score
 from predictor.reports.figures.curves import interval_plot
-from predictor.reports.format import number, percent, percents, signed, span
+from predictor.reports.format import number, p_value, percent, percents, signed, span
 from predictor.reports.page import Drawing, Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.svg import inline_svg
 
@@ -90,9 +90,8 @@ def _tile(axis: AxisAudit) -> Tile | None:
     lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
     if not lowest or not best or not (ratio := lowest.figures[SHOWN_FROM].ratio):
         return None
-    words = (
-        f"{lowest.name} against {best.name}, n = {lowest.n:,} and {best.n:,}; {verdict(lowest.figures[SHOWN_FROM])}."
-    )
+    against = f"{lowest.name} against {best.name}, n = {lowest.n:,} and {best.n:,}"
+    words = f"{against}; {verdict(lowest.figures[SHOWN_FROM])} four fifths."
     return Tile(f"Scoring rates by {axis.name}", number(ratio.value), span(ratio.low, ratio.high), words)
 
 
@@ -151,19 +150,19 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
                 percents(rate.low, rate.high) if rate else "",
                 number(ratio.value) if ratio else ("1" if figure.comparator else ""),
                 span(ratio.low, ratio.high) if ratio else "",
-                f"{ratio.p:.3f}" if ratio else "",
+                p_value(ratio.p) if ratio else "",
                 "under 2 %" if item.small_share else verdict(figure),
                 f"{rate.n if rate else 0:,}",
             )
         )
     at = f" (likelihood of {percent(threshold)} or more)" if name == "selected" else ""
-    return Table(head, rows, caption=f"{TITLES[name]}{at} by {axis.name}. {MEANINGS[name]}")
+    return Table(head, rows, caption=f"{TITLES[name]}{at}, by {axis.name}. {MEANINGS[name]}")
 
 
 def verdict(figure: Figure) -> str:
     """Say in words how a category stands to four fifths of the highest rate."""
     if figure.comparator:
-        return "the highest" + (", too few to judge" if figure.few else "")
+        return "highest, too few" if figure.few else "the highest"
     if figure.few:
         return "too few to judge"
     if figure.ratio is None:
@@ -251,7 +250,7 @@ def _proxies(audited: AuditedModel) -> Section:
 def _proxy_words(auc: Score | None) -> str:
     if auc is None:
         return ""
-    return "better than chance" if auc.low > 0.5 else "no better than chance, beyond noise"
+    return "better than chance" if auc.low > 0.5 else "not told from chance"
 
 
 def _left_out(audited: AuditedModel) -> Section:
@@ -284,31 +283,28 @@ def _left_out(audited: AuditedModel) -> Section:
 
 
 def _left_out_table(found: Sequence[LeftOut], labels: Mapping[tuple[str, str], str], caption: str) -> Table:
-    head = ["Left out", "Cost", "90 % interval"]
+    head = ["Left out", "Cost (90 % interval)"]
     for item in found[0].ratios:
-        head += [f"Ratio by {item.axis}", "Change", "90 % interval"]
+        head += [f"Ratio by {item.axis}", "Change (90 % interval)"]
     rows = []
+    if found[0].ratios:
+        before = [cell for item in found[0].ratios for cell in (number(item.before), "")]
+        rows.append(["nothing", "", *before])
     for one in found:
-        row = [
-            labels[one.kind, one.name],
-            number(one.cost.value, 4),
-            span(one.cost.low, one.cost.high, 4),
-        ]
+        cost = f"{number(one.cost.value, 3)} ({span(one.cost.low, one.cost.high, 3)})"
+        row = [labels[one.kind, one.name], cost]
         for item in one.ratios:
             change = item.change
-            row += [number(item.after), signed(change.value), f"{signed(change.low)} to {signed(change.high)}"]
+            row += [number(item.after), f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})"]
         rows.append(row)
-    if found[0].ratios:
-        row = ["nothing", "0", ""]
-        for item in found[0].ratios:
-            row += [number(item.before), "", ""]
-        rows.insert(0, row)
     return Table(head, rows, caption=caption)
 
 
 def _made(audited: AuditedModel) -> Section:
     found, model = audited.audit, audited.model
-    ties = f"{percent(found.tied)} of the rows are equal to it" if found.tied else "no row is equal to it"
+    ties = "no row is equal to it"
+    if found.tied:
+        ties = f"{100 * found.tied:.1f} % of the rows are equal to it, and so not above it"
     return Section(
         "How it was made",
         [
@@ -320,7 +316,7 @@ def _made(audited: AuditedModel) -> Section:
                     ),
                     ("Answered", answered(audited)),
                     ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
-                    ("Median", f"likelihood {found.median:.6f}, unrounded; {ties}, which is not above"),
+                    ("Median", f"likelihood {found.median:.6f}, unrounded; {ties}"),
                     ("Selected", f"at a likelihood of {percent(found.threshold)} or more"),
                     ("Interval of a rate", "90 %, Wilson"),
                     ("Interval of a ratio", "90 %, score interval of Miettinen and Nurminen (1985)"),
@@ -329,7 +325,6 @@ def _made(audited: AuditedModel) -> Section:
                     ("Made", audited.made),
                 ]
             ),
-            WORDS,
         ],
     )
 

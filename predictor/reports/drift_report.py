@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from predictor.evaluation.drift import ALPHA, LEVELS, Look
 from predictor.evaluation.drift_check import DriftCheck
 from predictor.evaluation.late_outcomes import LateOutcomes
-from predictor.reports.format import number, percent, percents, signed, span
+from predictor.reports.format import number, p_value, percent, percents, signed, span
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
 
 TITLES = {
@@ -20,6 +21,7 @@ TITLES = {
     "likelihood": "Likelihoods",
     "calibration": "Calibration",
 }
+WIDTH = 80
 HOLM = (
     f"Under no drift one check in twenty at most raises an alarm, all looks taken together (Holm): a look moved beyond "
     f"noise where its p, so corrected, is under {ALPHA:g}. The usual limits of a PSI, .1 and .25, do not depend on the "
@@ -45,7 +47,7 @@ def drift_page(check: DriftCheck) -> Page:
             Tile("Learned from", f"{check.model.trained_on['n']:,}", "rows", f"Trained {check.model.created_at[:10]}."),
             _outcome_tile(check.outcomes),
         ],
-        warnings=[sentence(look, labels) for look in moved],
+        warnings=[sentence(look, labels) for look in check.findings],
         quiet="Nothing moved beyond noise.",
         sections=[
             _signals(check, labels),
@@ -68,7 +70,7 @@ def headline(check: DriftCheck) -> str:
     if not check.moved:
         return f"Nothing moved beyond noise in {len(check.looks)} looks: {rows}."
     names = _labels(check)
-    what = list(dict.fromkeys(names.get(look.name, "") or TITLES[look.kind].lower() for look in check.moved))
+    what = list(dict.fromkeys(names.get(look.name, "") or TITLES[look.kind].lower() for look in check.findings))
     some = ", ".join(what[:4]) + (f" and {len(what) - 4} more" if len(what) > 4 else "")
     return f"Moved beyond noise: {some}. {rows[0].upper()}{rows[1:]}."
 
@@ -81,13 +83,13 @@ def drift_lines(check: DriftCheck) -> Iterator[str]:
     yield ""
     if check.moved:
         yield "Moved beyond noise:"
-        for look in check.moved:
-            yield f"  {sentence(look, labels)}"
+        for look in check.findings:
+            yield from textwrap.wrap(sentence(look, labels), WIDTH, initial_indent="  ", subsequent_indent="    ")
     else:
         yield "Nothing moved beyond noise."
     yield ""
-    yield from outcome_lines(check.outcomes)
-    yield from check.not_looked_at
+    for text in (*outcome_lines(check.outcomes), *check.not_looked_at):
+        yield from textwrap.wrap(text, WIDTH)
 
 
 def outcome_lines(found: LateOutcomes) -> Iterator[str]:
@@ -95,16 +97,17 @@ def outcome_lines(found: LateOutcomes) -> Iterator[str]:
     yield f"Outcomes: {found.n:,} known ({found.offers:,} offers), {found.open:,} open."
     if found.in_the_large and found.slope and found.corp:
         large, slope = found.in_the_large, found.slope
+        interval = f"{signed(large.low)} to {signed(large.high)}"
         yield (
-            f"In the large {signed(large.value)} ({signed(large.low)} to {signed(large.high)}) in log-odds, 0 is right, "
-            f"slope {number(slope.value)} ({span(slope.low, slope.high)}), 1 is right."
+            f"Calibration in the large {signed(large.value)} ({interval}) in log-odds; 0 is right. "
+            f"Slope {number(slope.value)} ({span(slope.low, slope.high)}); 1 is right."
         )
 
 
 def sentence(look: Look, labels: dict[str, str]) -> str:
     """Say what a look saw, in a sentence."""
     name = labels.get(look.name, look.name)
-    p = f"p {_p(look.adjusted)}"
+    p = f"p {p_value(look.adjusted)}"
     way = "higher" if look.value > 0 else "lower"
     if look.kind == "level":
         moved = f"{signed(look.value)} standard deviations, {signed(look.low)} to {signed(look.high)}"
@@ -133,10 +136,6 @@ def _labels(check: DriftCheck) -> dict[str, str]:
     return check.model.catalogue.labels
 
 
-def _p(value: float) -> str:
-    return "under .001" if value < 0.001 else number(value, 3)
-
-
 def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
     by_name: dict[str, dict[str, Look]] = {}
     for look in check.looks:
@@ -154,7 +153,7 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
                 f"{signed(level.low)} to {signed(level.high)}" if level else "",
                 signed(given.value, 1) if given else "",
                 number(shape.value) if shape else "",
-                _p(min(look.adjusted for look in looks.values())),
+                p_value(min(look.adjusted for look in looks.values())),
                 f"{level.m:,.0f}" if level else "",
             )
         )
@@ -181,7 +180,7 @@ def _missing(check: DriftCheck, labels: dict[str, str]) -> Section:
             percent(x.reference),
             percent(x.current),
             percents(x.low, x.high),
-            _p(x.adjusted),
+            p_value(x.adjusted),
             f"{x.m:,.0f}",
         )
         for x in looks
@@ -202,7 +201,7 @@ def _others(check: DriftCheck, labels: dict[str, str]) -> Section:
             f"PSI {number(look.value)}"
             if look.figure == "psi"
             else f"{number(look.value)} ({span(look.low, look.high)})",
-            _p(look.adjusted),
+            p_value(look.adjusted),
             f"{look.m:,.0f}",
         )
         for look in looks

@@ -34,6 +34,15 @@ def span(low: float, high: float, digits: int = 2) -> str:
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
+def p_value(p: float) -> str:
+    """Write a p-value; a small one is only bounded.
+
+    >>> p_value(0.0004), p_value(0.0412)
+    ('under .001', '0.041')
+    """
+    return "under .001" if p < 0.001 else number(p, 3)
+
+
 def percent(share: float) -> str:
     """Write a share in whole percent.
 

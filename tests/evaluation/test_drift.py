@@ -10,7 +10,16 @@ from scipy.stats import chi2_contingency, mannwhitneyu
 
 from predictor import OfferClassifier, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError
-from predictor.evaluation.drift import corrected, looks, mann_whitney, merged, psi, psi_threshold, reference_of
+from predictor.evaluation.drift import (
+    corrected,
+    looks,
+    mann_whitney,
+    merged,
+    psi,
+    psi_look,
+    psi_threshold,
+    reference_of,
+)
 from predictor.evaluation.drift_check import check_drift
 from predictor.evaluation.late_outcomes import late_outcomes
 from predictor.model.log_odds import probability
@@ -48,12 +57,13 @@ def test_published_values() -> None:
 
 
 def test_the_threshold_of_a_psi_is_right_for_its_rows() -> None:
-    """The chi-square quantile, and rows that are drawn: both near the measured .165, .065 and .033."""
+    """Near the .165, .065 and .033 that were measured; and of rows that are drawn one in twenty is beyond noise."""
     rng, share = np.random.default_rng(0), REFERENCE / REFERENCE.sum()
     for n, m, measured in ((500, 60, 0.165), (500, 200, 0.065), (1000, 400, 0.033)):
-        drawn = [psi(rng.multinomial(n, share), rng.multinomial(m, share)) for _ in range(3000)]
-        assert np.quantile(drawn, 0.95) == pytest.approx(measured, rel=0.13)
+        drawn = [(rng.multinomial(n, share), rng.multinomial(m, share)) for _ in range(700)]
         assert psi_threshold(5, n, m) == pytest.approx(measured, rel=0.08)
+        alarms = [look.p < 0.05 for a, b in drawn for look in psi_look("shape", "", a * 1.0, b * 1.0, 1.0, 1.0)]
+        assert 0.025 < np.mean(alarms) < 0.075
     assert round(psi_threshold(5, 1000, 400), 3) == 0.033
 
 
@@ -112,13 +122,13 @@ def test_no_alarm_where_nothing_moved_and_one_where_signals_did(learned: OfferMo
     """A small version of experiments/benchmark/drift.py: 60 current rows, 24 signals, half a standard deviation in three."""
     alarms = {"same": 0, "moved": 0}
     rng = np.random.default_rng(3)
-    for seed in range(25):
+    for seed in range(20):
         current = simulate_interviews(60, seed=1000 + seed)
         signals = rng.choice(learned.signals, 3, replace=False).tolist()
         for name, rows in (("same", current), ("moved", drift(current, signals, by=-0.5, seed=seed))):
             alarms[name] += any(look.moved for look in corrected(looks(learned, rows)))
     assert alarms["same"] <= 3
-    assert alarms["moved"] >= 19
+    assert alarms["moved"] >= 15
 
 
 def test_what_moved_is_named(learned: OfferModel) -> None:

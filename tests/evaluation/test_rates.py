@@ -74,13 +74,13 @@ def test_the_highest_of_several_widens_the_upper_end_only() -> None:
 
 def test_four_fifths_is_exact_for_every_small_pair_of_groups() -> None:
     wrong = 0
-    for n in range(1, 25):
-        for m in range(1, 25):
+    for n in range(1, 19):
+        for m in range(1, 19):
             for a in range(n + 1):
                 for b in range(1, m + 1):
                     assert below_four_fifths(a, n, b, m) == (Fraction(a, n) < Fraction(4, 5) * Fraction(b, m))
                     wrong += ((a / n) / (b / m) < 0.8) != below_four_fifths(a, n, b, m)
-    assert wrong > 20  # floats get many of them wrong, such as 3/5 against 6/8
+    assert wrong > 9  # floats get many of them wrong, such as 3/5 against 6/8
 
 
 def test_wilson_holds_the_truth() -> None:
