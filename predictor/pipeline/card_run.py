@@ -13,7 +13,7 @@ from predictor.errors import ModelError
 from predictor.pipeline.trained_model import TrainedModel
 from predictor.reports.model_card import Beside, card_page
 from predictor.reports.page import render_html, render_markdown
-from predictor.training_folder import AUDIT, CARD, CARD_PAGE, DRIFT, SCORES
+from predictor.training_folder import AUDIT, CARD, CARD_PAGE, DRIFT, IMPORTANCES, SCORES
 
 
 def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
@@ -53,6 +53,7 @@ def beside(trained: TrainedModel, folder: Path, checks: Path) -> Beside:
     drifts = [content for path in checks.glob(f"*/{DRIFT}") if (content := _of(path, fingerprint))]
     return Beside(
         scores=_scores(trained.folder / SCORES) if trained.folder else {},
+        importances=_importances(trained.folder / IMPORTANCES) if trained.folder else {},
         audit=audits[0] if audits else {},
         drift=max(drifts, key=lambda content: str(content["made"]), default={}),
     )
@@ -70,13 +71,28 @@ def _of(path: Path, fingerprint: str) -> Mapping[str, Any]:
 
 
 def _scores(path: Path) -> dict[str, tuple[float, float, float, int]]:
+    return {row["name"]: _figures(row, "value", "low", "high") for row in _rows(path, "name", "value", "n")}
+
+
+def _importances(path: Path) -> dict[tuple[str, str], tuple[float, float, float, int]]:
+    ends = ("contribution", "contribution_low", "contribution_high")
+    return {(row["kind"], row["name"]): _figures(row, *ends) for row in _rows(path, "kind", "name", *ends, "n")}
+
+
+def _figures(row: Mapping[str, str], *names: str) -> tuple[float, float, float, int]:
+    value, low, high = (float(row[name]) for name in names)
+    return value, low, high, int(row["n"])
+
+
+def _rows(path: Path, *needed: str) -> list[dict[str, str]]:
+    """Read a table that a training wrote; no rows where there is none."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return {
-                row["name"]: (float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]))
-                for row in csv.DictReader(file)
-            }
+            rows = list(csv.DictReader(file))
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return []
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path}: damaged ({error}); train the model again") from None
+    if any(row.get(name) in (None, "") for row in rows for name in needed):
+        raise ModelError(f"{path}: damaged (a cell is missing); train the model again")
+    return rows

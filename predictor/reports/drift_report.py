@@ -42,13 +42,14 @@ def drift_page(check: DriftCheck) -> Page:
         else "",
         lede=headline(check),
         tiles=[
-            Tile("Moved", f"{len(moved)}", f"of {len(check.looks)} looks", "Beyond noise, all looks together."),
+            Tile("Moved", f"{len(check.findings)}", "beyond noise", f"{len(moved)} of {len(check.looks)} looks."),
             Tile("Current", f"{check.n:,}", kind, f"Of {check.people:,} people, from {check.source}."),
             Tile("Learned from", f"{check.model.trained_on['n']:,}", "rows", f"Trained {check.model.created_at[:10]}."),
             _outcome_tile(check.outcomes),
         ],
         warnings=[sentence(look, labels) for look in check.findings],
         quiet="Nothing moved beyond noise.",
+        heading="What moved",
         sections=[
             _signals(check, labels),
             _missing(check, labels),
@@ -239,9 +240,9 @@ def _outcomes(found: LateOutcomes) -> Section:
         ),
         ("Calibration slope", number(slope.value), span(slope.low, slope.high), "1"),
         ("Brier score", number(corp.brier, 3), "", "0"),
-        ("  of it miscalibration", number(corp.miscalibration, 3), "", "0"),
-        ("  less discrimination", number(corp.discrimination, 3), "", "large"),
-        ("  uncertainty", number(corp.uncertainty, 3), "", "given"),
+        ("Brier score: miscalibration", number(corp.miscalibration, 3), "", "0"),
+        ("Brier score: discrimination", number(corp.discrimination, 3), "", "large"),
+        ("Brier score: uncertainty", number(corp.uncertainty, 3), "", "given"),
         ("Log-loss", number(found.log_loss or 0.0, 3), "", "0"),
         ("Spiegelhalter's z", signed(found.spiegelhalter or 0.0), "", "within 2 of 0"),
     ]
@@ -271,4 +272,4 @@ def _made(check: DriftCheck) -> Section:
         ("Rows of one person", "counted for what they say together"),
         ("Made", check.made),
     ]
-    return Section("How it was made", [Facts(facts), HOLM])
+    return Section("How it was made", [HOLM, Facts(facts)])

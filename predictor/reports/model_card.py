@@ -13,6 +13,7 @@ from predictor.ratings.catalogue import CONTEXT
 from predictor.reports.format import number, percent, percents, span
 from predictor.reports.page import Facts, Folded, Note, Page, Part, Section, Table, Tile
 
+NONE = float("nan")
 MEANINGS = {
     "log_loss": "0 is best",
     "brier": "0 is best",
@@ -31,11 +32,14 @@ class Beside:
     ----------
     scores
         Scores by name as (value, low, high, n), those by who rated among them.
+    importances
+        By kind ("signal", "family") and name: mean absolute contribution as (value, low, high, n).
     audit, drift
         The content of audit.json and of the latest drift.json.
     """
 
     scores: Mapping[str, tuple[float, float, float, int]] = field(default_factory=dict)
+    importances: Mapping[tuple[str, str], tuple[float, float, float, int]] = field(default_factory=dict)
     audit: Mapping[str, Any] = field(default_factory=dict)
     drift: Mapping[str, Any] = field(default_factory=dict)
 
@@ -75,7 +79,7 @@ def card_page(model: OfferModel, beside: Beside) -> Page:
             _use(model),
             _data(model),
             _scores(model, beside),
-            _goes_by(model),
+            _goes_by(model, beside),
             _audit(model, beside.audit),
             _drift(model, beside.drift),
             _retention(model),
@@ -184,20 +188,24 @@ def _score(score: Sequence[float]) -> tuple[str, str]:
     return number(score[0], 3), span(score[1], score[2], 3)
 
 
-def _goes_by(model: OfferModel) -> Section:
+def _goes_by(model: OfferModel, beside: Beside) -> Section:
     catalogue = model.catalogue
-    labels = catalogue.labels
     families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     parts: list[Part] = [
         "Mean absolute contribution in log-odds over the rows learned from. Signs, not causes: a signal that goes with "
         "offers need not bring them about.",
     ]
-    if by_family := model.group_importances.get("family"):
-        rows = [(families.get(name, name), number(size)) for name, size in by_family.items()]
-        parts.append(Table(("Family", "Size"), rows, caption=f"By family, n = {model.trained_on['n']:,}"))
-    rows = [(labels.get(name, name), number(size)) for name, size in model.feature_importances.items()]
-    if rows:
-        parts.append(Table(("Signal", "Size"), rows, caption=f"By signal, n = {model.trained_on['n']:,}"))
+    for kind, title, labels, sizes in (
+        ("family", "Family", families, model.group_importances.get("family", {})),
+        ("signal", "Signal", catalogue.labels, model.feature_importances),
+    ):
+        rows = []
+        for name, size in sizes.items():
+            _, low, high, _ = beside.importances.get((kind, name), (size, NONE, NONE, 0))
+            rows.append((labels.get(name, name), number(size), span(low, high) if low == low else ""))
+        if rows:
+            caption = f"By {kind}, n = {model.trained_on['n']:,}"
+            parts.append(Table((title, "Size", "90 % interval"), rows, caption=caption))
     parts += [Note(note) for note in model.gaps_note()]
     return Section("What it goes by", parts)
 
@@ -279,7 +287,7 @@ def _retention(model: OfferModel) -> Section:
         ("Deleting a person", "predictor forget PERSON --table FILE --journal FILE; models then say so"),
     ]
     told = list(model.deleted_note()) or ["No row that it learned from is recorded as deleted since."]
-    return Section("Retention", [Facts(held), *told])
+    return Section("Retention", [*told, Facts(held)])
 
 
 def _made(model: OfferModel) -> Section:

@@ -108,6 +108,8 @@ class Page:
         What follows, in this order.
     quiet
         What stands in place of warnings where there are none.
+    heading
+        Of the warnings.
     footer
         The last lines.
     """
@@ -121,6 +123,7 @@ class Page:
     tiles: Sequence[Tile] = ()
     warnings: Sequence[str] = ()
     quiet: str = ""
+    heading: str = "What to know first"
     footer: str = field(default=LIMITS)
 
 
