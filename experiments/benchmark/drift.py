@@ -71,7 +71,8 @@ def main() -> None:
             if name == "moved":
                 recognised.append(len({look.name for look in moved} & set(signals)))
     print(
-        f"SIMULATED: {options.teams} teams, {options.learned} rows learned from, {options.current} current, {number} looks"
+        f"SIMULATED: {options.teams} teams, {options.learned} rows learned from, {options.current} current, "
+        f"{number} looks"
     )
     for name, count in alarms.items():
         low, high = wilson(count, options.teams)

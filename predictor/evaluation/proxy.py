@@ -16,9 +16,9 @@ from predictor.evaluation.audit import FEW
 from predictor.evaluation.baselines import baseline
 from predictor.evaluation.groups import Axis
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
-from predictor.learning.threads import one_thread
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
+from predictor.threads import one_thread
 
 FOLDS = 5
 

@@ -29,11 +29,11 @@ from predictor.evaluation.left_out import LeftOut, answers_without, left_out
 from predictor.evaluation.proxy import proxies
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.published import published_prior
-from predictor.learning.threads import one_thread
 from predictor.model.tables import Floats
 from predictor.pipeline.group_columns import read_groups
 from predictor.pipeline.trained_model import TrainedModel
 from predictor.ratings.ratings import Ratings
+from predictor.threads import one_thread
 from predictor.tracking.record import Record
 from predictor.training.comparison import OutOfFold, keys
 from predictor.training.folds import groups_of

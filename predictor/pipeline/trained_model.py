@@ -16,15 +16,17 @@ class TrainedModel:
 
     Attributes
     ----------
-    model, path
-        The model, and its file.
+    model
+        The model.
     folder
         Of its training; None where that is not here.
+    models
+        The folder of trainings.
     """
 
     model: OfferModel
-    path: Path
     folder: Path | None
+    models: Path
 
     @classmethod
     def load(cls, path: Path, models: Path) -> TrainedModel:
@@ -47,16 +49,13 @@ class TrainedModel:
             if (folder / RECORD).is_file() and (folder / MODEL).is_file():
                 try:
                     if OfferModel.load(folder / MODEL).fingerprint == model.fingerprint:
-                        return cls(model, path, folder)
+                        return cls(model, folder, models)
                 except ModelError:
                     continue
-        return cls(model, path, None)
+        return cls(model, None, models)
 
-    def place(self, out: Path | None) -> Path:
-        """Return the folder that reports go to: the one asked for, the training's, or the one of the model's file.
-
-        Beside a model's file of another name than a training's, reports have a folder of their own.
-        """
+    def place(self, out: Path | None = None) -> Path:
+        """Return the folder of reports: the one asked for, the training's, or where that is not here a new one."""
         if out is not None:
             return out
-        return self.folder or Path(self.path.stem if self.path.parent.name == "model" else self.path.with_suffix(""))
+        return self.folder or self.models / f"{self.model.name}-{self.model.fingerprint[:8]}"

@@ -131,12 +131,10 @@ def _clipped(ratio: ImpactRatio, n: int) -> Score:
 def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
     head = (
         axis.name.capitalize(),
-        "Rate",
-        "90 % interval",
-        "Impact ratio",
-        "90 % interval",
-        "Exact p",
+        "Impact ratio (90 % interval)",
         "Four fifths",
+        "Rate (90 % interval)",
+        "Exact p",
         "n",
     )
     rows = []
@@ -146,12 +144,10 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
         rows.append(
             (
                 item.name,
-                percent(rate.value) if rate else "",
-                percents(rate.low, rate.high) if rate else "",
-                number(ratio.value) if ratio else ("1" if figure.comparator else ""),
-                span(ratio.low, ratio.high) if ratio else "",
-                p_value(ratio.p) if ratio else "",
+                f"{number(ratio.value)} ({span(ratio.low, ratio.high)})" if ratio else "1" if figure.comparator else "",
                 "under 2 %" if item.small_share else verdict(figure),
+                f"{percent(rate.value)} ({percents(rate.low, rate.high)})" if rate else "",
+                p_value(ratio.p) if ratio else "",
                 f"{rate.n if rate else 0:,}",
             )
         )

@@ -6,13 +6,18 @@ their own spread.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import ConfigError
+from predictor.atomic import write_text
+from predictor.errors import ConfigError, nearest
+from predictor.ratings.catalogue import SIMULATED
 from predictor.ratings.ratings import Ratings
 
 if TYPE_CHECKING:
@@ -79,6 +84,25 @@ def simulate_groups(ratings: Ratings, *, seed: int = 0, disparity: float = 0.0) 
     return columns
 
 
+def write_groups(ratings: Ratings, path: Path, *, seed: int = 0, disparity: float = 0.0) -> int:
+    """Write the groups of simulated interviews to a CSV file, a row a person; see `simulate_groups`.
+
+    Returns
+    -------
+    int
+        Number of people.
+    """
+    columns = simulate_groups(ratings, seed=seed, disparity=disparity)
+    assert ratings.groups is not None and ratings.catalogue.group
+    people = dict(zip(ratings.groups, zip(*columns.values(), strict=True), strict=True))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([ratings.catalogue.group, *columns, "origin"])
+    writer.writerows([person, *words, SIMULATED] for person, words in people.items())
+    write_text(path, out.getvalue())
+    return len(people)
+
+
 def drift(ratings: Ratings, signals: Sequence[str], *, by: float = -0.5, seed: int = 0) -> Ratings:
     """Move the ratings of some signals down or up, whole steps of the scale, by a known share of their spread.
 
@@ -114,6 +138,8 @@ def drift(ratings: Ratings, signals: Sequence[str], *, by: float = -0.5, seed: i
     """
     rng, values = np.random.default_rng(seed), ratings.values.copy()
     low, high = map(np.array, ratings.catalogue.ends)
+    if unknown := [name for name in signals if name not in ratings.catalogue.names]:
+        raise ConfigError(f"drift: no signal '{unknown[0]}'{nearest(unknown[0], ratings.catalogue.names)}")
     for name in signals:
         place = ratings.catalogue.names.index(name)
         column, step = values[:, place], ratings.catalogue.signals[place].scale.step
