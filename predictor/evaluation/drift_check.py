@@ -111,7 +111,10 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
             "take a longer time together"
         )
     if not any(counts.sum() for counts in model.counts.values()):
-        raise ConfigError(f"{model.name} has learned from no interview of its own, so nothing can have drifted from it")
+        raise ConfigError(
+            f"{model.name} has learned from no interview of its own, so nothing can drift from it; name another: "
+            "--model NAME"
+        )
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups
     crowd = crowd_of(people)
     p = model.predict_many(ratings, interval=False)["offer_probability"].to_numpy()

@@ -119,7 +119,8 @@ def _data(model: OfferModel) -> Section:
     if "n_outcome_unknown" in told:
         facts.append(("Left out", f"{told['n_outcome_unknown']:,} rows whose outcome was not known"))
     if "n_groups" in told:
-        whose = f"of {told['n_groups']:,} {model.catalogue.group}" if model.catalogue.group else "no group column"
+        group = model.catalogue.group
+        whose = f"{told['n_groups']:,}, by the column {group}" if group else "not known: no group column"
         facts.append(("People", whose))
     if told.get("base_rate") is not None:
         facts.append(("Offers", percent(told["base_rate"])))
@@ -157,7 +158,7 @@ def _scores(model: OfferModel, beside: Beside) -> Section:
         for name, (value, low, high) in told["scores"].items()
     ]
     parts: list[Part] = [
-        "On rows that the models of its folds had not seen, nobody on both sides; 90\u00a0% intervals.",
+        "On rows that the models of its folds had not seen, no person on both sides of a split; 90\u00a0% intervals.",
         Table(("Score", "Value", "90 % interval", "n", "Meaning"), rows, caption="Scores"),
     ]
     roles = [
@@ -201,8 +202,8 @@ def _goes_by(model: OfferModel, beside: Beside) -> Section:
     ):
         rows = []
         for name, size in sizes.items():
-            _, low, high, _ = beside.importances.get((kind, name), (size, NONE, NONE, 0))
-            rows.append((labels.get(name, name), number(size), span(low, high) if low == low else ""))
+            value, low, high, _ = beside.importances.get((kind, name), (size, NONE, NONE, 0))
+            rows.append((labels.get(name, name), number(value), span(low, high) if low == low else ""))
         if rows:
             caption = f"By {kind}, n = {model.trained_on['n']:,}"
             parts.append(Table((title, "Size", "90 % interval"), rows, caption=caption))
