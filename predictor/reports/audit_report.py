@@ -237,7 +237,11 @@ def _proxies(audited: AuditedModel) -> Section:
             "Groups stand beside the predictions and never enter. But if the signals foretell a group, a model may go "
             "by it all the same. ROC AUC of a plain logistic regression of the group on all that the model goes by, on "
             "people not seen; .5 is chance.",
-            Table(("Group", "ROC AUC", "90 % interval", "", "n"), rows, caption="How well signals foretell a group"),
+            Table(
+                ("Group", "ROC AUC", "90 % interval", "Against chance", "n"),
+                rows,
+                caption="How well signals foretell a group",
+            ),
             Note("It sees no effects that act only together: a figure near .5 is no proof that nothing can be read."),
         ],
     )

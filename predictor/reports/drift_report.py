@@ -207,7 +207,7 @@ def _others(check: DriftCheck, labels: dict[str, str]) -> Section:
         )
         for look in looks
     ]
-    parts: list[str | Table | Note] = [Table(("", "Figure", "p, corrected", "n now"), rows)] if rows else []
+    parts: list[str | Table | Note] = [Table(("What", "Figure", "p, corrected", "n now"), rows)] if rows else []
     parts.append(
         Note(
             "Of likelihoods the figure is the chance that a current row's is higher than that of a row learned from, "
