@@ -50,8 +50,8 @@ def main() -> None:
         for seed in range(options.teams):
             team = simulate_interviews(options.rows, seed=seed)
             axes = axes_of(simulate_groups(team, seed=seed, disparity=disparity))
-            found = audit(likelihoods(model, team)[None], team.y, team.groups, axes, threshold=THRESHOLD, resamples=3)
-            for axis in found.axes:
+            result = audit(likelihoods(model, team)[None], team.y, team.groups, axes, threshold=THRESHOLD, resamples=3)
+            for axis in result.axes:
                 for name in FIGURES:
                     best = axis.comparator(name)
                     assert best and not best.small_share

@@ -63,9 +63,9 @@ def main() -> None:
         model, later = team(seed, options.learned, options.current)
         signals = np.random.default_rng(seed).choice(model.signals, options.moved, replace=False).tolist()
         for name, rows in (("nothing moved", later), ("moved", drift(later, signals, by=options.by, seed=seed))):
-            found = corrected(looks(model, rows))
-            number = len(found)
-            moved = [look for look in found if look.moved]
+            result = corrected(looks(model, rows))
+            number = len(result)
+            moved = [look for look in result if look.moved]
             alarms[name] += bool(moved)
             kinds[name].update({look.kind for look in moved})
             if name == "moved":

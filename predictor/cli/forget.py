@@ -41,7 +41,7 @@ def forget(
     """Delete a person from journals and tables; models that learned from them say so from then on.
 
     PERSON is what stands in the tables' column, as a candidate's id or pseudonym, and in a journal under "who". Every
-    file is read first: where one cannot be, nothing is deleted. Models in experiments/models are told by their
+    file is read first: where one cannot be, nothing is deleted. Models in experiments/models are known by their
     out-of-fold predictions, from which the person is taken as well. Copies and exports elsewhere are out of reach.
 
     \b

@@ -231,8 +231,8 @@ def audit(
     --------
     >>> from predictor.evaluation.groups import axis_of
     >>> sex = axis_of("sex", np.array(["Female"] * 50 + ["Male"] * 50))
-    >>> found = audit(np.linspace(0, 1, 100)[None], np.full(100, np.nan), np.arange(100), [sex])
-    >>> female, male = found.axes[0].categories
+    >>> result = audit(np.linspace(0, 1, 100)[None], np.full(100, np.nan), np.arange(100), [sex])
+    >>> female, male = result.axes[0].categories
     >>> male.figures["above_median"].comparator, female.figures["above_median"].ratio.value
     (True, 0.0)
     """
@@ -278,7 +278,7 @@ def _axis(
             n=int(counts[number]),
             share=counts[number] / known,
             small_share=bool(small[number]),
-            figures={name: found[number] for name, found in figures.items()},
+            figures={name: result[number] for name, result in figures.items()},
             quality=_quality(axis.place == number, p, y, people, threshold, resampling) if resampling else None,
         )
         for number, category in enumerate(axis.categories)

@@ -182,7 +182,7 @@ def reference_of(ratings: Ratings, p: Floats | None, people: NDArray[Any]) -> Re
 
 def _likeness(columns: Floats, member: NDArray[np.int64]) -> float:
     """Compute the mean correlation of two rows of one person, over columns; 0 where nobody has two rows."""
-    found = []
+    result = []
     for column in columns.T:
         there = ~np.isnan(column)
         if there.sum() < 2 or not (spread := column[there].var()):
@@ -190,8 +190,8 @@ def _likeness(columns: Floats, member: NDArray[np.int64]) -> float:
         apart, who = column[there] - column[there].mean(), member[there]
         sums, squares, sizes = (np.bincount(who, weights=w) for w in (apart, apart**2, np.ones(len(who))))
         if pairs := float((sizes * (sizes - 1)).sum()):
-            found.append(float((sums**2 - squares).sum()) / pairs / spread)
-    return float(np.clip(np.mean(found), 0, 1)) if found else 0.0
+            result.append(float((sums**2 - squares).sum()) / pairs / spread)
+    return float(np.clip(np.mean(result), 0, 1)) if result else 0.0
 
 
 def crowd_of(people: NDArray[Any]) -> float:
@@ -248,7 +248,7 @@ def looks(model: OfferModel, ratings: Ratings) -> list[Look]:
     ]
 
 
-def corrected(found: Sequence[Look]) -> list[Look]:
+def corrected(result: Sequence[Look]) -> list[Look]:
     """Take all looks together: Holm's adjusted p-values, and the PSI that is beyond noise at the first step.
 
     Examples
@@ -257,12 +257,12 @@ def corrected(found: Sequence[Look]) -> list[Look]:
     >>> [round(look.adjusted, 3) for look in corrected([nothing, replace(nothing, p=0.03)])]
     [0.04, 0.04]
     """
-    order = sorted(range(len(found)), key=lambda place: found[place].p)
-    adjusted, highest = [1.0] * len(found), 0.0
+    order = sorted(range(len(result)), key=lambda place: result[place].p)
+    adjusted, highest = [1.0] * len(result), 0.0
     for step, place in enumerate(order):
-        highest = max(highest, min(1.0, found[place].p * (len(found) - step)))
+        highest = max(highest, min(1.0, result[place].p * (len(result) - step)))
         adjusted[place] = highest
-    return [replace(look, adjusted=value) for look, value in zip(found, adjusted, strict=True)]
+    return [replace(look, adjusted=value) for look, value in zip(result, adjusted, strict=True)]
 
 
 def _counts(comparison: _Comparison, term: int) -> tuple[Floats, Floats]:

@@ -120,9 +120,9 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
     p = model.predict_many(ratings, interval=False)["offer_probability"].to_numpy()
     effect = model.reference.effect("likelihood", crowd) if model.reference else 1.0
     outcomes = late_outcomes(ratings.y, p, effect)
-    found, left = looks(model, ratings), []
+    result, left = looks(model, ratings), []
     if outcomes.judged and outcomes.p is not None:
-        found.append(Look("calibration", "", "z", NONE, NONE, NONE, NONE, NONE, NONE, float(outcomes.n), outcomes.p))
+        result.append(Look("calibration", "", "z", NONE, NONE, NONE, NONE, NONE, NONE, float(outcomes.n), outcomes.p))
     elif outcomes.open:
         total = outcomes.n + outcomes.open
         left.append(
@@ -137,7 +137,7 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
         )
     elif not len(model.reference.edges):
         left.append("Likelihoods: the training was too small to predict rows that it had not seen.")
-    compared = {look.name for look in found if look.kind == "level"}
+    compared = {look.name for look in result if look.kind == "level"}
     if thin := [name for name in model.signals if name not in compared]:
         left.append(f"Rated in fewer than five rows, now or in training, so only what is missing: {', '.join(thin)}.")
     return DriftCheck(
@@ -148,7 +148,7 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
         people=len(np.unique(people)),
         simulated=ratings.simulated or model.simulated,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        looks=corrected(found),
+        looks=corrected(result),
         outcomes=outcomes,
         not_looked_at=left,
     )

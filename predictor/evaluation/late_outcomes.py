@@ -91,8 +91,8 @@ def late_outcomes(y: Floats, p: Floats, effect: float = 1.0) -> LateOutcomes:
 
     Examples
     --------
-    >>> found = late_outcomes(np.array([0, 1, np.nan]), np.array([0.2, 0.7, 0.5]))
-    >>> found.n, found.open, found.slope is None
+    >>> result = late_outcomes(np.array([0, 1, np.nan]), np.array([0.2, 0.7, 0.5]))
+    >>> result.n, result.open, result.slope is None
     (2, 1, True)
     """
     known = ~np.isnan(y)

@@ -94,7 +94,7 @@ def left_out(
     y: Floats,
     people: NDArray[np.generic],
     axes: Sequence[Axis],
-    found: Audit,
+    result: Audit,
     *,
     resamples: int = 200,
     seed: int = 0,
@@ -111,14 +111,14 @@ def left_out(
         Whose row it is, shape (n,).
     axes
         How these rows are grouped.
-    found
+    result
         The audit of all rows: the categories that are compared are those that it has.
     resamples, seed
         Of the intervals.
     """
     resampling, full = GroupBootstrap(people, resamples, seed), answers["all", ""]
     compared = []
-    for axis, audited in zip(axes, found.axes, strict=True):
+    for axis, audited in zip(axes, result.axes, strict=True):
         lowest, best = audited.lowest(ABOVE), audited.comparator(ABOVE)
         if lowest and best and not axis.crossed:
             inside = [axis.place == axis.categories.index(item.name) for item in (lowest, best)]

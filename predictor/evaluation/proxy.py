@@ -56,7 +56,7 @@ def proxies(
     resamples, seed
         Of the intervals.
     """
-    X, found = ratings.features, []
+    X, result = ratings.features, []
     _, member = np.unique(people, return_inverse=True)
     fold = (np.random.default_rng(seed).permutation(int(member.max()) + 1) % FOLDS)[member]
     for axis in (axis for axis in axes if not axis.crossed):
@@ -75,8 +75,8 @@ def proxies(
                             model = baseline("logistic", ratings.catalogue, seed).fit(X[known][~test], inside[~test])
                         p[test] = model.predict_proba(X[known][test])[:, 1] if test.any() else p[test]
                 auc = _auc(inside.astype(float), p, people[known], resamples, seed)
-            found.append(Proxy(axis.name, category, auc))
-    return found
+            result.append(Proxy(axis.name, category, auc))
+    return result
 
 
 def _auc(y: Floats, p: Floats, people: NDArray[np.generic], resamples: int, seed: int) -> Score:

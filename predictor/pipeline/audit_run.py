@@ -76,14 +76,14 @@ def audit_model(
     axes = axes_of(words)
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups.astype(str)
     unseen = _unseen(trained, ratings)
-    found = audit(unseen.p, ratings.y, people, axes, threshold=threshold, resamples=resamples)
-    without, by, n = _left_out(trained, ratings, unseen, people, axes, found, resamples)
+    result = audit(unseen.p, ratings.y, people, axes, threshold=threshold, resamples=resamples)
+    without, by, n = _left_out(trained, ratings, unseen, people, axes, result, resamples)
     return AuditedModel(
         model=trained.model,
         source=str(data),
         simulated=ratings.simulated or trained.model.simulated,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        audit=found,
+        audit=result,
         n_out_of_fold=int(unseen.known.sum()),
         n_new=int((~unseen.known).sum()),
         proxies=proxies(ratings, axes, people, resamples=resamples),
@@ -147,7 +147,7 @@ def _left_out(
     unseen: _Unseen,
     people: NDArray[Any],
     axes: Sequence[Axis],
-    found: Audit,
+    result: Audit,
     resamples: int,
 ) -> tuple[list[LeftOut], str, int]:
     """Compare answers with and without families and signals, by models that had not seen the rows."""
@@ -169,7 +169,7 @@ def _left_out(
     if min(y.sum(), len(y) - y.sum()) < MINIMUM:
         return [], f"Not measured: it takes {MINIMUM} offers and {MINIMUM} non-offers.", len(rows)
     some = [dataclasses.replace(axis, place=axis.place[rows]) for axis in axes]
-    return left_out(answers, y, people[rows], some, found, resamples=resamples), by, len(rows)
+    return left_out(answers, y, people[rows], some, result, resamples=resamples), by, len(rows)
 
 
 def _by_folds(trained: TrainedModel, ratings: Ratings, folds: NDArray[Any]) -> dict[tuple[str, str], Floats]:

@@ -94,7 +94,7 @@ class Plan:
             yield f"Left as it is: {name} learned from a '{self.person}' of {source}; name that file if it is the same"
 
     def carry_out(self) -> int:
-        """Delete; models are told last, so that none says so of rows that are still there.
+        """Delete; models are marked last, so that none speaks of rows that are still there.
 
         Returns
         -------
@@ -111,13 +111,13 @@ class Plan:
             self._tell(model)
         return sum(len(ids) for _, ids in self.journals) + sum(item.removed for item in self.cuts)
 
-    def _tell(self, found: ModelOfPerson) -> None:
-        deletion = {"rows": found.rows, "on": datetime.now(UTC).date().isoformat()}
-        for path in (found.folder / MODEL, *self.champions):
+    def _tell(self, result: ModelOfPerson) -> None:
+        deletion = {"rows": result.rows, "on": datetime.now(UTC).date().isoformat()}
+        for path in (result.folder / MODEL, *self.champions):
             model = OfferModel.load(path)
-            if model.fingerprint == found.fingerprint:
+            if model.fingerprint == result.fingerprint:
                 replace(model, deletions=(*model.deletions, deletion)).save(path)
-        found.kept.write(found.folder / OUT_OF_FOLD)
+        result.kept.write(result.folder / OUT_OF_FOLD)
 
     def forget_in_runs(self) -> None:
         """Put the shortened out-of-fold predictions, and the models that say so, in place of what MLflow keeps.
@@ -159,7 +159,7 @@ def plan(person: str, journals: Sequence[Path], tables: Sequence[Path], models: 
     known = [model.catalogue.group for _, model in trained if model.catalogue.group]
     columns = [column] if column else list(dict.fromkeys([PERSON, *known, "candidate_id"]))
     opened = [Journal.existing(path) for path in dict.fromkeys(journals)]
-    found, others = list[ModelOfPerson](), list[tuple[str, str]]()
+    result, others = list[ModelOfPerson](), list[tuple[str, str]]()
     sources = [path.resolve() for path in (*journals, *tables)]
     for folder, model in trained:
         kept = OutOfFold.read(folder / OUT_OF_FOLD)
@@ -167,28 +167,28 @@ def plan(person: str, journals: Sequence[Path], tables: Sequence[Path], models: 
         if rows := int(theirs.sum()):
             source = Path(str(model.trained_on["source"]))
             if source.resolve() in sources or source.name in {path.name for path in sources}:
-                found.append(ModelOfPerson(model.name, folder, model.fingerprint, rows, _without(kept, ~theirs)))
+                result.append(ModelOfPerson(model.name, folder, model.fingerprint, rows, _without(kept, ~theirs)))
             else:
                 others.append((model.name, str(source)))
     return Plan(
         person=person,
         journals=[(journal, [entry.id for entry in journal.entries() if entry.group == person]) for journal in opened],
         cuts=[cut(path, person, columns) for path in dict.fromkeys(tables)],
-        models=found,
+        models=result,
         others=others,
         champions=_readable(champion_files(models)),
     )
 
 
 def _readable(paths: Sequence[Path]) -> list[Path]:
-    found = []
+    result = []
     for path in paths:
         try:
             OfferModel.load(path)
         except ModelError:
             continue
-        found.append(path)
-    return found
+        result.append(path)
+    return result
 
 
 def _key(person: str) -> np.uint64:

@@ -132,14 +132,14 @@ def _key(ratings: Ratings, data: Path, table: pd.DataFrame, beside: Path, groups
 
 def _contradictions(table: pd.DataFrame, key: str, groups: set[str]) -> list[str]:
     """Keys whose rows do not agree on a group that they know."""
-    found = []
+    result = []
     for column in groups:
         known = table[(table[key] != "") & ~table[column].str.strip().str.lower().isin(UNKNOWN)]
         pairs = Counter(
             key for key, _ in {(str(k), str(v).strip()) for k, v in zip(known[key], known[column], strict=True)}
         )
-        found += [name for name, times in pairs.items() if times > 1]
-    return sorted(set(found))
+        result += [name for name, times in pairs.items() if times > 1]
+    return sorted(set(result))
 
 
 def _joined(
@@ -152,8 +152,8 @@ def _joined(
             for k, word in zip(table[key], table[column], strict=True)
             if str(word).strip().lower() not in UNKNOWN
         }
-        said = {str(k): str(word) for k, word in zip(table[key], table[column], strict=True)} | known
-        joined[name] = np.array([said.get(str(k), "") for k in keys], dtype=object)
+        given = {str(k): str(word) for k, word in zip(table[key], table[column], strict=True)} | known
+        joined[name] = np.array([given.get(str(k), "") for k in keys], dtype=object)
     if not {str(k) for k in keys} & set(table[key].map(str)):
         raise ConfigError(f"{beside}: none of its {plural(len(table), 'row')} has a {key!r} of the rows to audit")
     return joined

@@ -16,21 +16,21 @@ NAME = 27  # columns of a category's name
 
 def audit_lines(audited: AuditedModel) -> Iterator[str]:
     """Write an audit for the terminal."""
-    found = audited.audit
+    result = audited.audit
     kind = "SIMULATED rows" if audited.simulated else "rows"
-    rows = f"{audited.model.name}: {found.n:,} {kind} of {found.people:,} people; {answered(audited)}"
+    rows = f"{audited.model.name}: {result.n:,} {kind} of {result.people:,} people; {answered(audited)}"
     yield from textwrap.wrap(rows, WIDTH)
-    for axis in found.axes:
+    for axis in result.axes:
         yield ""
         head = f"{_short(f'By {axis.name}', NAME + 2):<{NAME + 2}}{'n':>6}{'scoring':>8}{'ratio':>7}"
         yield f"{head}  90 % interval  four fifths"
         yield from (_category(item) for item in axis.categories)
         yield f"  {'not known':<{NAME}}{axis.unknown:>6,}"
-        yield from _others(axis, found.threshold)
-    if told := [item for item in audited.proxies if item.auc and item.auc.low > 0.5]:
+        yield from _others(axis, result.threshold)
+    if foretold := [item for item in audited.proxies if item.auc and item.auc.low > 0.5]:
         yield ""
         yield "Signals foretell, better than chance, on people not seen:"
-        for proxy in told:
+        for proxy in foretold:
             yield from textwrap.wrap(
                 f"{proxy.axis}: {proxy.category}, ROC AUC {proxy.auc}",
                 WIDTH,

@@ -32,9 +32,9 @@ def audit_page(audited: AuditedModel) -> Page:
     audited
         What `predictor.pipeline.audit_run.audit_model` returned.
     """
-    found = audited.audit
+    result = audited.audit
     sections = [
-        *(_axis(axis, found.threshold) for axis in found.axes),
+        *(_axis(axis, result.threshold) for axis in result.axes),
         _quality(audited),
         _proxies(audited),
         _left_out(audited),
@@ -50,8 +50,8 @@ def audit_page(audited: AuditedModel) -> Page:
         else "",
         lede=f"{_headline(audited)} {WORDS}",
         tiles=[
-            *filter(None, (_tile(axis) for axis in found.axes)),
-            Tile("Audited", f"{found.n:,}", f"{kind}, of {found.people:,} people", answered(audited)),
+            *filter(None, (_tile(axis) for axis in result.axes)),
+            Tile("Audited", f"{result.n:,}", f"{kind}, of {result.people:,} people", answered(audited)),
         ],
         warnings=audited.warnings,
         quiet="Nothing about these rows has to be known first.",
@@ -75,15 +75,15 @@ def answered(audited: AuditedModel) -> str:
 
 
 def _headline(audited: AuditedModel) -> str:
-    told = []
+    lowest_ratios = []
     for axis in audited.audit.axes:
         lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
         if lowest and best and (ratio := lowest.figures[SHOWN_FROM].ratio):
             interval = f"{number(ratio.value)} ({span(ratio.low, ratio.high)})"
-            told.append(f"by {axis.name} {interval}: {lowest.name} against {best.name}")
-    if not told:
+            lowest_ratios.append(f"by {axis.name} {interval}: {lowest.name} against {best.name}")
+    if not lowest_ratios:
         return "No impact ratio can be judged: it takes two categories of 30 rows or more."
-    return f"The lowest impact ratio of scoring rates is {'; '.join(told)}."
+    return f"The lowest impact ratio of scoring rates is {'; '.join(lowest_ratios)}."
 
 
 def _tile(axis: AxisAudit) -> Tile | None:
@@ -167,20 +167,20 @@ def verdict(figure: Figure) -> str:
 
 
 def _quality(audited: AuditedModel) -> Section:
-    found = audited.audit
-    if not found.outcomes:
+    result = audited.audit
+    if not result.outcomes:
         return Section("Calibration and errors", ["No outcome of these rows is known, so none can be measured."])
     parts: list[str | Note | Table] = [
-        f"On the {found.outcomes:,} rows whose outcome is known. A model that is right on the whole may give one group "
+        f"On the {result.outcomes:,} rows with a known outcome. A model that is right on the whole may give one group "
         "too much and another too little."
     ]
-    for axis in found.axes:
+    for axis in result.axes:
         head = (axis.name.capitalize(), *CALIBRATION)
         rows = [_calibration_row(item) for item in axis.categories]
         parts.append(Table(head, rows, caption=f"Calibration by {axis.name}"))
-    for axis in found.axes:
+    for axis in result.axes:
         head, errors = (axis.name.capitalize(), *ERRORS), [_error_row(item) for item in axis.categories]
-        at = f"at a likelihood of {percent(found.threshold)}"
+        at = f"at a likelihood of {percent(result.threshold)}"
         parts.append(Table(head, errors, caption=f"Errors by {axis.name}, {at}"))
     parts.append(
         Note(
@@ -250,7 +250,7 @@ def _proxies(audited: AuditedModel) -> Section:
 def _proxy_words(auc: Score | None) -> str:
     if auc is None:
         return ""
-    return "better than chance" if auc.low > 0.5 else "not told from chance"
+    return "better than chance" if auc.low > 0.5 else "not beyond chance"
 
 
 def _left_out(audited: AuditedModel) -> Section:
@@ -282,15 +282,15 @@ def _left_out(audited: AuditedModel) -> Section:
     return Section("What leaving something out would change", parts)
 
 
-def _left_out_table(found: Sequence[LeftOut], labels: Mapping[tuple[str, str], str], caption: str) -> Table:
+def _left_out_table(result: Sequence[LeftOut], labels: Mapping[tuple[str, str], str], caption: str) -> Table:
     head = ["Left out", "Cost (90 % interval)"]
-    for item in found[0].ratios:
+    for item in result[0].ratios:
         head += [f"Ratio by {item.axis}", "Change (90 % interval)"]
     rows = []
-    if found[0].ratios:
-        before = [cell for item in found[0].ratios for cell in (number(item.before), "")]
+    if result[0].ratios:
+        before = [cell for item in result[0].ratios for cell in (number(item.before), "")]
         rows.append(["nothing", "", *before])
-    for one in found:
+    for one in result:
         cost = f"{number(one.cost.value, 3)} ({span(one.cost.low, one.cost.high, 3)})"
         row = [labels[one.kind, one.name], cost]
         for item in one.ratios:
@@ -301,10 +301,10 @@ def _left_out_table(found: Sequence[LeftOut], labels: Mapping[tuple[str, str], s
 
 
 def _made(audited: AuditedModel) -> Section:
-    found, model = audited.audit, audited.model
+    result, model = audited.audit, audited.model
     ties = "no row is equal to it"
-    if found.tied:
-        ties = f"{100 * found.tied:.1f} % of the rows are equal to it, and so not above it"
+    if result.tied:
+        ties = f"{100 * result.tied:.1f} % of the rows are equal to it, and so not above it"
     return Section(
         "How it was made",
         [
@@ -312,12 +312,12 @@ def _made(audited: AuditedModel) -> Section:
                 [
                     (
                         "Rows",
-                        f"{found.n:,} from {audited.source}, of {found.people:,} people; {found.outcomes:,} outcomes",
+                        f"{result.n:,} from {audited.source}, of {result.people:,} people; outcomes: {result.outcomes:,}",
                     ),
                     ("Answered", answered(audited)),
                     ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
-                    ("Median", f"likelihood {found.median:.6f}, unrounded; {ties}"),
-                    ("Selected", f"at a likelihood of {percent(found.threshold)} or more"),
+                    ("Median", f"likelihood {result.median:.6f}, unrounded; {ties}"),
+                    ("Selected", f"at a likelihood of {percent(result.threshold)} or more"),
                     ("Interval of a rate", "90 %, Wilson"),
                     ("Interval of a ratio", "90 %, score interval of Miettinen and Nurminen (1985)"),
                     ("Test", "Fisher's exact test against the highest rate, two-sided; each p by itself"),

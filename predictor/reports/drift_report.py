@@ -93,11 +93,11 @@ def drift_lines(check: DriftCheck) -> Iterator[str]:
         yield from textwrap.wrap(text, WIDTH)
 
 
-def outcome_lines(found: LateOutcomes) -> Iterator[str]:
+def outcome_lines(result: LateOutcomes) -> Iterator[str]:
     """Say how likelihoods and outcomes agree."""
-    yield f"Outcomes: {found.n:,} known ({found.offers:,} offers), {found.open:,} open."
-    if found.in_the_large and found.slope and found.corp:
-        large, slope = found.in_the_large, found.slope
+    yield f"Outcomes: {result.n:,} known ({result.offers:,} offers), {result.open:,} open."
+    if result.in_the_large and result.slope and result.corp:
+        large, slope = result.in_the_large, result.slope
         interval = f"{signed(large.low)} to {signed(large.high)}"
         yield (
             f"Calibration in the large {signed(large.value)} ({interval}) in log-odds; 0 is right. "
@@ -188,9 +188,9 @@ def _missing(check: DriftCheck, labels: dict[str, str]) -> Section:
     ]
     head = ("Signal", "Was", "Now", "90 % interval", "p, corrected", "n now")
     table = Table(head, rows, caption="Share of rows in which a signal was not rated")
-    told = [sentence(look, labels) for look in check.looks if look.kind == "rated"]
+    rated = [sentence(look, labels) for look in check.looks if look.kind == "rated"]
     return Section(
-        "What is missing", [*told, Folded("Each signal", table) if rows else Note("No signal is ever missing.")]
+        "What is missing", [*rated, Folded("Each signal", table) if rows else Note("No signal is ever missing.")]
     )
 
 
@@ -217,20 +217,20 @@ def _others(check: DriftCheck, labels: dict[str, str]) -> Section:
     return Section("Who rated, and likelihoods", [*parts, *(Note(text) for text in check.not_looked_at)])
 
 
-def _outcome_tile(found: LateOutcomes) -> Tile:
-    if not found.slope:
-        return Tile("Outcomes", f"{found.n:,}", f"{found.open:,} open", "Too few for calibration.")
-    words = f"1 is right; {found.n:,} outcomes, {found.open:,} still open."
-    return Tile("Calibration slope", number(found.slope.value), span(found.slope.low, found.slope.high), words)
+def _outcome_tile(result: LateOutcomes) -> Tile:
+    if not result.slope:
+        return Tile("Outcomes", f"{result.n:,}", f"{result.open:,} open", "Too few for calibration.")
+    words = f"1 is right; {result.n:,} outcomes, {result.open:,} still open."
+    return Tile("Calibration slope", number(result.slope.value), span(result.slope.low, result.slope.high), words)
 
 
-def _outcomes(found: LateOutcomes) -> Section:
-    known = f"{found.n:,} outcomes have come, {found.offers:,} of them offers; {found.open:,} are still open."
-    if not (found.in_the_large and found.slope and found.corp):
+def _outcomes(result: LateOutcomes) -> Section:
+    known = f"{result.n:,} outcomes have come, {result.offers:,} of them offers; {result.open:,} are still open."
+    if not (result.in_the_large and result.slope and result.corp):
         return Section(
             "Did the likelihoods come true?", [known, "Too few to measure: it takes five offers and five others."]
         )
-    large, slope, corp = found.in_the_large, found.slope, found.corp
+    large, slope, corp = result.in_the_large, result.slope, result.corp
     rows = [
         (
             "Calibration in the large, log-odds",
@@ -243,17 +243,17 @@ def _outcomes(found: LateOutcomes) -> Section:
         ("Brier score: miscalibration", number(corp.miscalibration, 3), "", "0"),
         ("Brier score: discrimination", number(corp.discrimination, 3), "", "large"),
         ("Brier score: uncertainty", number(corp.uncertainty, 3), "", "given"),
-        ("Log-loss", number(found.log_loss or 0.0, 3), "", "0"),
-        ("Spiegelhalter's z", signed(found.spiegelhalter or 0.0), "", "within 2 of 0"),
+        ("Log-loss", number(result.log_loss or 0.0, 3), "", "0"),
+        ("Spiegelhalter's z", signed(result.spiegelhalter or 0.0), "", "within 2 of 0"),
     ]
     return Section(
         "Did the likelihoods come true?",
         [
-            f"{known} Mean likelihood {percent(found.predicted)}, offers {percent(found.offers / found.n)}.",
+            f"{known} Mean likelihood {percent(result.predicted)}, offers {percent(result.offers / result.n)}.",
             Table(
                 ("Figure", "Value", "90 % interval", "Right"),
                 rows,
-                caption=f"Likelihoods and outcomes, n = {found.n:,}",
+                caption=f"Likelihoods and outcomes, n = {result.n:,}",
             ),
             Note(
                 "Brier score = miscalibration - discrimination + uncertainty, by isotonic regression (CORP; Dimitriadis"

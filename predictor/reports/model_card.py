@@ -54,11 +54,11 @@ def card_page(model: OfferModel, beside: Beside) -> Page:
     >>> "SIMULATED" in text, "No audit of this model is at hand" in text
     (True, True)
     """
-    told, kind = model.trained_on, "SIMULATED interviews" if model.simulated else "interviews"
-    auc = told.get("scores", {}).get("roc_auc")
+    trained_on, kind = model.trained_on, "SIMULATED interviews" if model.simulated else "interviews"
+    auc = trained_on.get("scores", {}).get("roc_auc")
     lede = (
         f"Estimates the likelihood of an offer from ratings of an interview: {len(model.signals)} signals, learned "
-        f"from {told['n']:,} {kind}."
+        f"from {trained_on['n']:,} {kind}."
     )
     if auc:
         lede += (
@@ -114,21 +114,21 @@ def _use(model: OfferModel) -> Section:
 
 
 def _data(model: OfferModel) -> Section:
-    told, quality = model.trained_on, []
-    facts = [("Rows", f"{told['n']:,}, whose outcome was known")]
-    if "n_outcome_unknown" in told:
-        facts.append(("Left out", f"{told['n_outcome_unknown']:,} rows whose outcome was not known"))
-    if "n_groups" in told:
+    trained_on, quality = model.trained_on, []
+    facts = [("Rows", f"{trained_on['n']:,}, whose outcome was known")]
+    if "n_outcome_unknown" in trained_on:
+        facts.append(("Left out", f"{trained_on['n_outcome_unknown']:,} rows whose outcome was not known"))
+    if "n_groups" in trained_on:
         group = model.catalogue.group
-        whose = f"{told['n_groups']:,}, by the column {group}" if group else "not known: no group column"
+        whose = f"{trained_on['n_groups']:,}, by the column {group}" if group else "not known: no group column"
         facts.append(("People", whose))
-    if told.get("base_rate") is not None:
-        facts.append(("Offers", percent(told["base_rate"])))
-    if "rated_on" in told:
-        facts.append(("Rated", " to ".join(told["rated_on"])))
+    if trained_on.get("base_rate") is not None:
+        facts.append(("Offers", percent(trained_on["base_rate"])))
+    if "rated_on" in trained_on:
+        facts.append(("Rated", " to ".join(trained_on["rated_on"])))
     facts += [
-        ("Source", str(told["source"])),
-        ("SHA-256", f"{str(told['digest'])[:16]}..." if told["digest"] else "not kept"),
+        ("Source", str(trained_on["source"])),
+        ("SHA-256", f"{str(trained_on['digest'])[:16]}..." if trained_on["digest"] else "not kept"),
     ]
     facts.append(("Simulated", "yes" if model.simulated else "no"))
     if model.prior_share:
@@ -147,15 +147,15 @@ def _data(model: OfferModel) -> Section:
 
 
 def _scores(model: OfferModel, beside: Beside) -> Section:
-    told = model.trained_on
-    if not told.get("scores"):
+    trained_on = model.trained_on
+    if not trained_on.get("scores"):
         return Section(
             "How good it is, for whom", ["Not measured: the training had too few rows to predict unseen ones."]
         )
-    n = told["n"]
+    n = trained_on["n"]
     rows = [
         (name.replace("_", " "), number(value, 3), span(low, high, 3), f"{n:,}", MEANINGS.get(name, ""))
-        for name, (value, low, high) in told["scores"].items()
+        for name, (value, low, high) in trained_on["scores"].items()
     ]
     parts: list[Part] = [
         "On rows that the models of its folds had not seen, no person on both sides of a split; 90\u00a0% intervals.",
@@ -169,7 +169,7 @@ def _scores(model: OfferModel, beside: Beside) -> Section:
     if roles:
         by_role = [(role, number(auc[0], 3), span(auc[1], auc[2], 3), f"{auc[3]:,}") for role, auc in roles]
         parts.append(Table(("Who rated", "ROC AUC", "90 % interval", "n"), by_role, caption="By who rated"))
-    measured = told.get("partial_scores", {})
+    measured = trained_on.get("partial_scores", {})
     partial = [
         (
             part.label,
@@ -220,14 +220,14 @@ def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
     parts: list[Part] = [f"Audited {audit['made'][:10]} on {audit['audit']['n']:,} rows.{simulated} {WORDS}"]
     head = ("Group", "Scoring rate", "90 % interval", "Impact ratio", "90 % interval", "Four fifths", "n")
     parts.append(Table(head, rows, caption="Scoring rates: share strictly above the median likelihood of all rows"))
-    told = [
+    proxies = [
         (f"{item['axis']}: {item['category']}", *_score_of(item["auc"]), f"{item['auc']['n']:,}")
         for item in audit["proxies"]
         if item["auc"]
     ]
-    if told:
+    if proxies:
         caption = "How well the signals foretell a group; .5 is chance"
-        parts.append(Table(("Group", "ROC AUC", "90 % interval", "n"), told, caption=caption))
+        parts.append(Table(("Group", "ROC AUC", "90 % interval", "n"), proxies, caption=caption))
     return Section(title, parts)
 
 
@@ -268,14 +268,14 @@ def _drift(model: OfferModel, drift: Mapping[str, Any]) -> Section:
     names = dict.fromkeys(labels.get(look["name"], look["kind"]) for look in drift["moved"])
     moved = f"Moved beyond noise: {', '.join(names)}." if names else "Nothing moved beyond noise."
     simulated = " SIMULATED rows." if drift["simulated"] else ""
-    found = drift["outcomes"]
+    result = drift["outcomes"]
     parts: list[Part] = [
         f"Checked {drift['made'][:10]} on {drift['n']:,} rows from {drift['source']}, {len(drift['looks'])} looks."
         f"{simulated} {moved}",
-        f"{found['n']:,} outcomes had come, {found['open']:,} were open.",
+        f"{result['n']:,} outcomes had come, {result['open']:,} were open.",
     ]
-    if found["slope"]:
-        slope = found["slope"]
+    if result["slope"]:
+        slope = result["slope"]
         parts.append(f"Calibration slope {number(slope['value'])} ({span(slope['low'], slope['high'])}); 1 is right.")
     return Section(title, parts)
 
@@ -287,8 +287,8 @@ def _retention(model: OfferModel) -> Section:
         ("The rows themselves", f"where they were, {model.trained_on['source']}; the training makes no copy"),
         ("Deleting a person", "predictor forget PERSON --table FILE --journal FILE; models then say so"),
     ]
-    told = list(model.deleted_note()) or ["No row that it learned from is recorded as deleted since."]
-    return Section("Retention", [*told, Facts(held)])
+    deleted = list(model.deleted_note()) or ["No row that it learned from is recorded as deleted since."]
+    return Section("Retention", [*deleted, Facts(held)])
 
 
 def _made(model: OfferModel) -> Section:

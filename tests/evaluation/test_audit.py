@@ -44,8 +44,8 @@ def simulated() -> tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]:
 @pytest.mark.parametrize("axis", ["sex", "race"])
 def test_the_example_of_the_rule(axis: str) -> None:
     words, p = counted(LL144[axis])
-    found = audit(p[None], np.full(len(p), np.nan), np.arange(len(p)), [axis_of(axis, words)])
-    for item in found.axes[0].categories:
+    result = audit(p[None], np.full(len(p), np.nan), np.arange(len(p)), [axis_of(axis, words)])
+    for item in result.axes[0].categories:
         figure = item.figures["selected"]
         if item.name in RATIOS:
             assert figure.ratio is not None
@@ -57,8 +57,8 @@ def test_the_example_of_the_rule(axis: str) -> None:
 def test_the_example_of_the_uniform_guidelines() -> None:
     rates = {"White": (60, 100), "American Indian": (45, 100), "Hispanic": (48, 100), "Black": (51, 100)}
     words, p = counted(rates)
-    found = audit(p[None], np.full(400, np.nan), np.arange(400), [axis_of("race", words)]).axes[0]
-    ratios = {item.name: item.figures["selected"].ratio for item in found.categories}
+    result = audit(p[None], np.full(400, np.nan), np.arange(400), [axis_of("race", words)]).axes[0]
+    ratios = {item.name: item.figures["selected"].ratio for item in result.categories}
     values = {name: round(ratio.value, 2) for name, ratio in ratios.items() if ratio}
     assert values == {"American Indian": 0.75, "Hispanic": 0.8, "Black": 0.85}
     below = {name for name, ratio in ratios.items() if ratio and ratio.below_four_fifths}
@@ -66,10 +66,10 @@ def test_the_example_of_the_uniform_guidelines() -> None:
 
 
 def test_fairlearn_agrees(simulated: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]) -> None:
-    found, p, y, groups = simulated
+    result, p, y, groups = simulated
     known = ~np.isnan(y)
     metrics = {"selection": selection_rate, "positive": false_positive_rate, "negative": false_negative_rate}
-    for axis in found.axes[:2]:
+    for axis in result.axes[:2]:
         words = pd.Series(groups[axis.name])
         hits = {"selected": p >= 0.4, "above_median": p > np.median(p)}
         for name, hit in hits.items():
@@ -108,18 +108,18 @@ def test_a_category_under_two_percent_is_shown_and_never_the_comparator() -> Non
 def test_unknowns_are_counted_for_each_axis_and_for_the_crossing() -> None:
     sex = np.array(["F", "M", "", "Decline To Self Identify", "F", "M"] * 20, dtype=object)
     race = np.array(["A", "", "B", "B", "B", "prefer not to say"] * 20, dtype=object)
-    found = audit(
+    result = audit(
         np.linspace(0, 1, 120)[None], np.full(120, np.nan), np.arange(120), axes_of({"sex": sex, "race": race})
     )
-    assert [(axis.name, axis.unknown) for axis in found.axes] == [("sex", 40), ("race", 40), ("sex and race", 80)]
-    assert found.axes[0].unknown_words == (("", 20), ("Decline To Self Identify", 20))
+    assert [(axis.name, axis.unknown) for axis in result.axes] == [("sex", 40), ("race", 40), ("sex and race", 80)]
+    assert result.axes[0].unknown_words == (("", 20), ("Decline To Self Identify", 20))
 
 
 def test_ties_at_the_median_are_not_above_it() -> None:
     p = np.array([0.1, 0.5, 0.5, 0.5, 0.9, 0.95])
-    found = audit(p[None], np.full(6, np.nan), np.arange(6), [axis_of("x", np.array(list("aabbcc")))])
-    assert found.tied == 0.5
-    rates = {item.name: item.figures["above_median"].rate for item in found.axes[0].categories}
+    result = audit(p[None], np.full(6, np.nan), np.arange(6), [axis_of("x", np.array(list("aabbcc")))])
+    assert result.tied == 0.5
+    rates = {item.name: item.figures["above_median"].rate for item in result.axes[0].categories}
     assert {name: rate and rate.count for name, rate in rates.items()} == {"a": 0, "b": 0, "c": 2}
 
 
@@ -137,8 +137,8 @@ def test_intervals_hold_a_known_disparity() -> None:
     for _ in range(60):
         words = np.array(["F"] * 150 + ["M"] * 150, dtype=object)
         p = (rng.random(300) < np.repeat([0.3, 0.5], 150)) * 0.8 + 0.1
-        found = audit(p[None], np.full(300, np.nan), np.arange(300), [axis_of("sex", words)])
-        ratio = found.axes[0].categories[0].figures["selected"].ratio
+        result = audit(p[None], np.full(300, np.nan), np.arange(300), [axis_of("sex", words)])
+        ratio = result.axes[0].categories[0].figures["selected"].ratio
         assert ratio
         held.append(ratio.low <= 0.6 <= ratio.high)
     assert 0.8 <= np.mean(held) <= 0.98  # 90 % within what 60 teams can show
@@ -157,8 +157,8 @@ def test_calibration_by_group_sees_who_gets_too_little() -> None:
     p = rng.uniform(0.1, 0.7, 800)
     words = np.array(["A", "B"] * 400, dtype=object)
     y = (rng.random(800) < np.where(words == "A", p, p + 0.2)).astype(float)
-    found = audit(p[None], y, np.arange(800), [axis_of("x", words)], resamples=100)
-    a, b = (item.quality for item in found.axes[0].categories)
+    result = audit(p[None], y, np.arange(800), [axis_of("x", words)], resamples=100)
+    a, b = (item.quality for item in result.axes[0].categories)
     assert a and b and a.slope and b.auc
     assert a.beyond.low < 0 < a.beyond.high
     assert b.beyond.low > 0.1
@@ -170,9 +170,9 @@ def test_the_proxy_check_sees_what_signals_say_and_nothing_else() -> None:
     assert ratings.groups is not None
     own = np.where(np.nan_to_num(ratings.X["goals_discussed"], nan=3) >= 4, "high", "low").astype(object)
     coin = np.where(np.random.default_rng(0).random(400) < 0.5, "a", "b").astype(object)
-    told, chance = proxies(ratings, axes_of({"own": own, "coin": coin}), ratings.groups, resamples=50)
-    assert told.auc and chance.auc
-    assert told.auc.low > 0.9
+    noted, chance = proxies(ratings, axes_of({"own": own, "coin": coin}), ratings.groups, resamples=50)
+    assert noted.auc and chance.auc
+    assert noted.auc.low > 0.9
     assert chance.auc.low < 0.5 < chance.auc.high + 0.03
 
 
@@ -194,9 +194,10 @@ def test_leaving_out_the_signal_that_differs_mends_the_ratio() -> None:
     answers = answers_without(model, ratings.features.to_numpy())
     p = answers["all", ""]
     assert p == pytest.approx(model.predict_many(ratings, interval=False)["offer_probability"].to_numpy(), abs=1e-12)
-    found = audit(p[None], ratings.y, ratings.groups, axes, resamples=3)
+    result = audit(p[None], ratings.y, ratings.groups, axes, resamples=3)
     parts = {
-        (item.kind, item.name): item for item in left_out(answers, ratings.y, ratings.groups, axes, found, resamples=40)
+        (item.kind, item.name): item
+        for item in left_out(answers, ratings.y, ratings.groups, axes, result, resamples=40)
     }
     assert len(parts) == 24 + 5
     mended = parts["signal", "interviewer_interest_in_continuing"].ratios[0]

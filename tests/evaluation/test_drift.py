@@ -92,16 +92,16 @@ def test_small_cells_are_taken_together() -> None:
 
 
 def test_outcomes_that_came_late() -> None:
-    found = late_outcomes(np.append(Y, [np.nan] * 3), np.append(P, [0.5] * 3))
-    assert found.in_the_large and found.slope and found.corp and found.spiegelhalter and found.log_loss
-    half = found.in_the_large.high - found.in_the_large.value
-    assert (round(found.in_the_large.value, 6), round(half / 1.6448536, 6)) == (0.655128, 0.663918)
-    assert round(found.slope.value, 6) == 1.333439
-    assert round(found.spiegelhalter, 6) == -0.062622
-    parts = found.corp.brier, found.corp.miscalibration, found.corp.discrimination, found.corp.uncertainty
+    result = late_outcomes(np.append(Y, [np.nan] * 3), np.append(P, [0.5] * 3))
+    assert result.in_the_large and result.slope and result.corp and result.spiegelhalter and result.log_loss
+    half = result.in_the_large.high - result.in_the_large.value
+    assert (round(result.in_the_large.value, 6), round(half / 1.6448536, 6)) == (0.655128, 0.663918)
+    assert round(result.slope.value, 6) == 1.333439
+    assert round(result.spiegelhalter, 6) == -0.062622
+    parts = result.corp.brier, result.corp.miscalibration, result.corp.discrimination, result.corp.uncertainty
     assert [round(value, 6) for value in parts] == [0.185833, 0.044167, 0.101389, 0.243056]
-    assert round(found.log_loss, 5) == 0.54931
-    assert (found.n, found.open, found.judged) == (12, 3, True)
+    assert round(result.log_loss, 5) == 0.54931
+    assert (result.n, result.open, result.judged) == (12, 3, True)
     assert not late_outcomes(np.append(Y, [np.nan] * 4), np.append(P, [0.5] * 4)).judged  # more than a fifth is open
 
 
@@ -114,8 +114,8 @@ def test_intercept_of_the_calibration_model() -> None:
 
 
 def test_outcomes_in_the_wrong_order_end_all_the_same() -> None:
-    found = late_outcomes(np.array([0.0] * 6 + [1.0] * 6), np.linspace(0.1, 0.9, 12))  # parted without a fault
-    assert found.slope and np.isfinite(found.slope.high)
+    result = late_outcomes(np.array([0.0] * 6 + [1.0] * 6), np.linspace(0.1, 0.9, 12))  # parted without a fault
+    assert result.slope and np.isfinite(result.slope.high)
 
 
 def test_no_alarm_where_nothing_moved_and_one_where_signals_did(learned: OfferModel) -> None:

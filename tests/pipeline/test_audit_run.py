@@ -47,18 +47,18 @@ def test_an_audit_by_the_champion_finds_its_training(team: Path, run: Callable[.
     assert done.exit_code == 0, done.output
     assert all(len(line) <= 80 for line in done.stdout.splitlines() if not line.startswith("Report:"))
     folder = team / "experiments/models/tested"
-    found, page = json.loads((folder / "audit.json").read_text()), (folder / "audit.html").read_text()
+    result, page = json.loads((folder / "audit.json").read_text()), (folder / "audit.html").read_text()
     kept = OutOfFold.read(folder / "out_of_fold.csv")
-    assert found["n_out_of_fold"] == len(kept.rows)
-    assert found["n_out_of_fold"] + found["n_new"] == 600
-    assert found["simulated"] and "SIMULATED" in page and "SIMULATED" in done.output
+    assert result["n_out_of_fold"] == len(kept.rows)
+    assert result["n_out_of_fold"] + result["n_new"] == 600
+    assert result["simulated"] and "SIMULATED" in page and "SIMULATED" in done.output
     words = "selection rate, scoring rate and impact ratio as defined in 6 rcny 5-300; not an independent bias audit"
-    for text in (page.lower(), done.output.lower().replace("\n", " "), json.dumps(found).lower()):
+    for text in (page.lower(), done.output.lower().replace("\n", " "), json.dumps(result).lower()):
         assert words in " ".join(text.split())
         assert not any(word in text for word in FORBIDDEN)
-    assert len(found["left_out"]) == 29
-    assert "models of 5 folds" in found["left_out_by"]
-    losses = {item["name"]: item["cost"]["value"] for item in found["left_out"] if item["kind"] == "family"}
+    assert len(result["left_out"]) == 29
+    assert "models of 5 folds" in result["left_out_by"]
+    losses = {item["name"]: item["cost"]["value"] for item in result["left_out"] if item["kind"] == "family"}
     assert max(losses.values()) > 0  # something is lost without the family that says most
 
 

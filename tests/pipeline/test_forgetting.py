@@ -124,8 +124,8 @@ def test_json_and_parquet(tmp_path: Path) -> None:
 
     rows = [{"candidate_id": 17, "s": 1.5}, {"candidate_id": 18, "s": None}]
     (tmp_path / "a.json").write_text(json.dumps(rows))
-    found = cut(tmp_path / "a.json", "17", COLUMNS)
-    assert (found.removed, json.loads(found.content)) == (1, rows[1:])
+    result = cut(tmp_path / "a.json", "17", COLUMNS)
+    assert (result.removed, json.loads(result.content)) == (1, rows[1:])
     pd.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
     shorter = cut(tmp_path / "a.parquet", "17", COLUMNS)
     (tmp_path / "b.parquet").write_bytes(shorter.content)

@@ -47,15 +47,15 @@ def pages() -> dict[str, str]:
     groups = simulate_groups(rows, seed=4, disparity=0.5)
     groups["race"] = np.where(groups["race"] == "Asian", "<script>alert(1)</script>", groups["race"])
     axes, known = axes_of(groups), ~np.isnan(rows.y)
-    found = audit(p[None], rows.y, rows.groups, axes, resamples=5)
+    result = audit(p[None], rows.y, rows.groups, axes, resamples=5)
     some = [replace(axis, place=axis.place[known]) for axis in axes]
     answers = answers_without(model, rows.rows(known).features.to_numpy())
-    without = left_out(answers, rows.y[known], rows.groups[known], some, found, resamples=5)
+    without = left_out(answers, rows.y[known], rows.groups[known], some, result, resamples=5)
     about = (
         "my|file.csv",
         True,
         "2026-11-30T00:00:00+00:00",
-        found,
+        result,
         0,
         300,
         [],
