@@ -312,7 +312,7 @@ def _made(audited: AuditedModel) -> Section:
                 [
                     (
                         "Rows",
-                        f"{result.n:,} from {audited.source}, of {result.people:,} people; outcomes: {result.outcomes:,}",
+                        f"{result.n:,} from {audited.source}, {result.people:,} people; outcomes: {result.outcomes:,}",
                     ),
                     ("Answered", answered(audited)),
                     ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
