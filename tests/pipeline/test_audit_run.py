@@ -181,14 +181,14 @@ def test_reports_are_kept_with_the_run(team: Path, run: Callable[..., Result]) -
     from predictor.tracking import track
 
     recorded = track("experiments/models/tested")
-    done = run(*ASK[:-1])
+    done = run("card")
     assert f"Kept with the MLflow run {recorded.run_id}" in done.output
     write_csv(simulate_interviews(80, seed=98), "later.csv")
     assert "Recorded in MLflow" in run("drift", "later.csv").output
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{team}/experiments/mlflow.db")
-    assert {"audit.html", "audit.json", "model.json"} <= {item.path for item in client.list_artifacts(recorded.run_id)}
+    assert {"card.html", "card.md", "model.json"} <= {item.path for item in client.list_artifacts(recorded.run_id)}
     runs = client.search_runs([client.get_run(recorded.run_id).info.experiment_id], "tags.kind = 'drift'")
     assert [one.data.tags["moved"] for one in runs] == ["false"]
     assert runs[0].info.status == "FINISHED"
