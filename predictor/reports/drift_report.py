@@ -123,6 +123,8 @@ def sentence(look: Look, labels: dict[str, str]) -> str:
     if look.kind == "rated":
         more = "more" if look.value > 0.5 else "fewer"
         means = f"{number(look.current, 1)} on average, was {number(look.reference, 1)}"
+        if not look.moved:
+            return f"Signals rated: {means}; no difference beyond noise."
         return f"{more.capitalize()} signals rated: {means} ({p})."
     if look.kind == "input":
         return f"{name}: another mix (PSI {number(look.value)}; {p})."
