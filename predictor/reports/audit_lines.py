@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from predictor.evaluation.audit import AxisAudit, Category
 from predictor.evaluation.audited import WORDS, AuditedModel
-from predictor.reports.audit_report import SHOWN_FROM, TITLES, answered, verdict
+from predictor.reports.audit_report import SHOWN_FROM, TITLES, answered, verdict, whose
 from predictor.reports.format import number, percent, span
 
 WIDTH = 80
@@ -18,7 +18,7 @@ def audit_lines(audited: AuditedModel) -> Iterator[str]:
     """Write an audit for the terminal."""
     result = audited.audit
     kind = "SIMULATED rows" if audited.simulated else "rows"
-    rows = f"{audited.model.name}: {result.n:,} {kind} of {result.people:,} people; {answered(audited)}"
+    rows = f"{audited.model.name}: {result.n:,} {kind}{whose(audited)}; {answered(audited)}"
     yield from textwrap.wrap(rows, WIDTH)
     for axis in result.axes:
         yield ""

@@ -9,7 +9,7 @@ from predictor.evaluation.audited import WORDS, AuditedModel
 from predictor.evaluation.left_out import LeftOut
 from predictor.evaluation.scores import Score
 from predictor.reports.figures.curves import interval_plot
-from predictor.reports.format import number, p_value, percent, percents, signed, span
+from predictor.reports.format import number, of_people, p_value, percent, percents, signed, span
 from predictor.reports.page import Drawing, Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.svg import inline_svg
 
@@ -51,7 +51,7 @@ def audit_page(audited: AuditedModel) -> Page:
         lede=f"{_headline(audited)} {WORDS}",
         tiles=[
             *filter(None, (_tile(axis) for axis in result.axes)),
-            Tile("Audited", f"{result.n:,}", f"{kind}, of {result.people:,} people", answered(audited)),
+            Tile("Audited", f"{result.n:,}", f"{kind}{whose(audited)}", answered(audited)),
         ],
         warnings=audited.warnings,
         quiet="Nothing about these rows has to be known first.",
@@ -72,6 +72,11 @@ def answered(audited: AuditedModel) -> str:
     if audited.n_new:
         parts.append(f"{audited.n_new:,} by the model itself")
     return "; ".join(parts) + "."
+
+
+def whose(audited: AuditedModel) -> str:
+    """Say of how many people the rows are, where that is known."""
+    return of_people(audited.audit.people, audited.model.catalogue.group is not None)
 
 
 def _headline(audited: AuditedModel) -> str:
@@ -312,7 +317,7 @@ def _made(audited: AuditedModel) -> Section:
                 [
                     (
                         "Rows",
-                        f"{result.n:,} from {audited.source}, {result.people:,} people; outcomes: {result.outcomes:,}",
+                        f"{result.n:,}{whose(audited)} from {audited.source}; outcomes: {result.outcomes:,}",
                     ),
                     ("Answered", answered(audited)),
                     ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),

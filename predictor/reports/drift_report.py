@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from predictor.evaluation.drift import ALPHA, LEVELS, Look
 from predictor.evaluation.drift_check import DriftCheck
 from predictor.evaluation.late_outcomes import LateOutcomes
-from predictor.reports.format import number, p_value, percent, percents, signed, span
+from predictor.reports.format import number, of_people, p_value, percent, percents, signed, span
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
 
 TITLES = {
@@ -43,7 +43,7 @@ def drift_page(check: DriftCheck) -> Page:
         lede=headline(check),
         tiles=[
             Tile("Moved", f"{len(check.findings)}", "beyond noise", f"{len(moved)} of {len(check.looks)} looks."),
-            Tile("Current", f"{check.n:,}", kind, f"Of {check.people:,} people, from {check.source}."),
+            Tile("Current", f"{check.n:,}", kind, f"Rows{_whose(check)}, from {check.source}."),
             Tile("Learned from", f"{check.model.trained_on['n']:,}", "rows", f"Trained {check.model.created_at[:10]}."),
             _outcome_tile(check.outcomes),
         ],
@@ -80,7 +80,7 @@ def drift_lines(check: DriftCheck) -> Iterator[str]:
     """Write a check for drift for the terminal."""
     labels = _labels(check)
     kind = "SIMULATED rows" if check.simulated else "rows"
-    yield f"{check.model.name}: {check.n:,} current {kind} of {check.people:,} people, {len(check.looks)} looks"
+    yield f"{check.model.name}: {check.n:,} current {kind}{_whose(check)}, {len(check.looks)} looks"
     yield ""
     if check.moved:
         yield "Moved beyond noise:"
@@ -133,6 +133,10 @@ def sentence(look: Look, labels: dict[str, str]) -> str:
         about = f"about {percent(look.current)} on average, was {percent(look.reference)}"
         return f"{side} likelihoods: {about} ({p})."
     return f"Calibration: likelihoods and outcomes do not agree ({p})."
+
+
+def _whose(check: DriftCheck) -> str:
+    return of_people(check.people, check.model.catalogue.group is not None)
 
 
 def _labels(check: DriftCheck) -> dict[str, str]:

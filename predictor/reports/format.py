@@ -43,6 +43,15 @@ def p_value(p: float) -> str:
     return "under .001" if p < 0.001 else number(p, 3)
 
 
+def of_people(people: int, known: bool) -> str:
+    """Say of how many people rows are, where a column says whose they are.
+
+    >>> of_people(1200, True), of_people(1200, False)
+    (' of 1,200 people', '')
+    """
+    return f" of {people:,} people" if known else ""
+
+
 def percent(share: float) -> str:
     """Write a share in whole percent.
 
