@@ -176,5 +176,5 @@ docs: $(DEV) ## write the blocks of output in the documentation anew, and the AP
 
 clean: ## remove what was made: .venv, caches, models and runs
 	@rm -rf .venv .venv-peers .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	@rm -rf experiments/models experiments/artifacts experiments/mlflow.db*
+	@rm -rf experiments/models experiments/drift experiments/artifacts experiments/mlflow.db*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

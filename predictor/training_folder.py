@@ -18,6 +18,9 @@ MODEL, REPORT, OUT_OF_FOLD = "model.json", "report.html", "out_of_fold.csv"
 IMPORTANCES, SCORES = "importances.csv", "scores.csv"
 RECORD = "record.json"  # what MLflow is to hold of it
 RECORDED = "recorded.json"  # which run it became
+AUDIT, AUDIT_REPORT = "audit.json", "audit.html"  # what later commands say of the model
+DRIFT, DRIFT_REPORT = "drift.json", "drift.html"
+CARD, CARD_PAGE = "card.md", "card.html"
 LEADERBOARD = "leaderboard.csv"
 CALIBRATION_PLOT, IMPORTANCES_PLOT, LEADERBOARD_PLOT = "calibration.png", "importances.png", "leaderboard.png"
 

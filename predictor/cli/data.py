@@ -10,6 +10,7 @@ import click
 
 from predictor.cli.common import load_catalogue, offer_word_option, sheet_option, unknown_words_option
 from predictor.cli.group import Commands
+from predictor.errors import ConfigError
 
 
 @click.command()
@@ -24,19 +25,49 @@ from predictor.cli.group import Commands
     show_default=True,
     help="null shuffles the offers; hindsight moves ratings toward the known outcome.",
 )
-def simulate(out: Path, n: int, seed: int, base_rate: float, mode: str) -> None:
+@click.option(
+    "--groups", type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write sex and race of the candidates to this file.",
+)  # fmt: skip
+@click.option(
+    "--disparity", type=float, default=0.0, show_default=True,
+    help="Standard deviations by which some groups are judged lower, about.",
+)  # fmt: skip
+@click.option("--drift", "drifted", metavar="SIGNAL", multiple=True, help="Move the ratings of this signal.")
+@click.option("--by", type=float, default=-0.5, show_default=True, help="By so many standard deviations, with --drift.")
+def simulate(
+    out: Path,
+    n: int,
+    seed: int,
+    base_rate: float,
+    mode: str,
+    groups: Path | None,
+    disparity: float,
+    drifted: tuple[str, ...],
+    by: float,
+) -> None:
     """Write SIMULATED interviews to a CSV file, to try things out and to test.
 
     \b
-    Example:
+    Examples:
       predictor simulate my-simulated.csv -n 500 --seed 7 --base-rate 0.2
+      predictor simulate team.csv --groups groups.csv --disparity 0.8
+      predictor simulate later.csv -n 80 --seed 8 --drift goals_discussed --drift mutual_rapport
     """
     from predictor.sources.files import write_csv
     from predictor.sources.simulation import simulate_interviews
+    from predictor.sources.simulation_truths import drift, write_groups
 
     ratings = simulate_interviews(n, seed=seed, base_rate=base_rate, mode=mode)
+    if disparity and not groups:
+        raise ConfigError("--disparity is of groups: name the file that they are written to, --groups FILE")
+    if drifted:
+        ratings = drift(ratings, drifted, by=by, seed=seed)
     write_csv(ratings, out)
     click.echo(f"{n:,} SIMULATED ratings of interviews written to {out}")
+    if groups:
+        people = write_groups(ratings, groups, seed=seed, disparity=disparity)
+        click.echo(f"SIMULATED sex and race of {people:,} candidates written to {groups}")
 
 
 @click.group(cls=Commands)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.errors import ModelError
 from predictor.model.offer_model import PUBLISHED, OfferModel
 from predictor.ratings.catalogue import Catalogue
+from predictor.training_folder import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +106,18 @@ def fitting_model(models: Path, read: Callable[[Catalogue], Ratings]) -> tuple[O
     return best
 
 
+def _as_known_here(model: OfferModel, models: Path) -> OfferModel:
+    """Let a model say how many of its rows were deleted here since: a copy from a registry does not know."""
+    for path in (models / model.name / MODEL, champion_file(models, model.catalogue.name)):
+        try:
+            known = OfferModel.load(path)
+        except ModelError:
+            continue
+        if known.fingerprint == model.fingerprint and known.rows_deleted > model.rows_deleted:
+            model = replace(model, deletions=known.deletions)
+    return model
+
+
 def set_champion(model: OfferModel, models: Path) -> OfferModel | None:
     """Make a model its catalogue's champion on this machine.
 
@@ -120,6 +134,7 @@ def set_champion(model: OfferModel, models: Path) -> OfferModel | None:
         If the file cannot be written.
     """
     path = champion_file(models, model.catalogue.name)
+    model = _as_known_here(model, models)
     try:
         before = OfferModel.load(path)
     except ModelError:  # there is none, or it is damaged

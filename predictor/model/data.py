@@ -12,6 +12,7 @@ import numpy as np
 
 from predictor.model.factors import FactorModel
 from predictor.model.partial import Gaps
+from predictor.model.reference import Reference
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import Catalogue
 
@@ -112,6 +113,10 @@ class ModelData:
         By "family" and "side", then by name: mean absolute value of the summed contributions of its signals, in
         log-odds, largest first. Contributions of opposite signs cancel, so it is no sum of `feature_importances`.
         Empty in older models.
+    reference
+        What the rows learned from looked like besides, to see drift by; None in older models.
+    deletions
+        Rows that it learned from and that have been deleted since: of each deletion "rows" and the day, "on".
     """
 
     name: str
@@ -134,6 +139,8 @@ class ModelData:
     coverage: Floats | None = None
     masked: Masked | None = None
     group_importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    reference: Reference | None = None
+    deletions: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -159,6 +166,11 @@ class ModelData:
     def prior_share(self) -> float:
         """Share, 0 to 1, of what it knows that comes from a prior model; that is SIMULATED."""
         return float(self.trained_on["prior"]["share"]) if "prior" in self.trained_on else 0.0
+
+    @property
+    def rows_deleted(self) -> int:
+        """Rows that it learned from and that have been deleted since."""
+        return sum(int(item["rows"]) for item in self.deletions)
 
     @property
     def format(self) -> int:

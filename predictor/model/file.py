@@ -17,11 +17,13 @@ from predictor.model.data import FORMAT, Masked, ModelData, Pair, Triple, Typica
 from predictor.model.factors import FactorModel, LeftOut
 from predictor.model.partial import Gaps
 from predictor.model.prediction import LEVEL
+from predictor.model.reference import Reference
 from predictor.model.subsets import check_scores
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
 
 LARGEST = 1e12  # of a number in a file: what squares and sums of it can hold
+BESIDE = ("name", "created_at", "fingerprint", "deletions")  # what a file says of a model, and is no part of it
 KIND = "interview outcome predictor: exact tables of log-odds"
 
 
@@ -48,6 +50,8 @@ def to_dict(data: ModelData) -> dict[str, Any]:
         **_unrated_to_dict(data),
         "feature_importances": dict(data.feature_importances),
         **({"group_importances": dict(data.group_importances)} if data.group_importances else {}),
+        **({"reference": data.reference.to_dict()} if data.reference else {}),
+        **({"deletions": [dict(item) for item in data.deletions]} if data.deletions else {}),
         "tables": terms,
         **_joint_to_dict(data),
         "ordinary": {"mean": list(data.typical_range.mean), "spread": list(data.typical_range.spread)},
@@ -123,8 +127,8 @@ def values(data: Any) -> dict[str, Any]:
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:
-    """Compute the first 16 hexadecimal digits of the SHA-256 of all but name, fingerprint and creation time."""
-    content = {key: value for key, value in data.items() if key not in ("name", "created_at", "fingerprint")}
+    """Compute the first 16 hexadecimal digits of the SHA-256 of what the model is, which a deletion does not change."""
+    content = {key: value for key, value in data.items() if key not in BESIDE}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -151,6 +155,8 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
         "factors": {name: np.array(part) for name, part in data["interval"]["factors"].items()},
         "feature_importances": data["feature_importances"],
         "group_importances": data.get("group_importances", {}),
+        "reference": Reference.from_dict(data["reference"]) if "reference" in data else None,
+        "deletions": tuple({"rows": int(item["rows"]), "on": str(item["on"])} for item in data.get("deletions", ())),
         "typical_range": TypicalRange(tuple(data["ordinary"]["mean"]), tuple(data["ordinary"]["spread"])),
         "trained_on": data["trained_on"],
         "versions": data["versions"],

@@ -86,6 +86,16 @@ class Notes:
             share = f"{100 * self.data.prior_share:.0f} %"
             yield f"Prior: {share} of what this model knows is published effects, SIMULATED; {own}."
 
+    def deletions(self) -> Iterator[str]:
+        """Say how many of the rows learned from have been deleted since, if any."""
+        if rows := self.data.rows_deleted:
+            days = sorted(str(item["on"]) for item in self.data.deletions)
+            when = f"on {days[0]}" if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+            yield (
+                f"Trained with rows since deleted: {rows:,} of {self.data.trained_on['n']:,}, {when}. What they taught "
+                "is still in its tables; train it again without them."
+            )
+
     def old_format(self) -> Iterator[str]:
         """Say what an older format cannot do, if it is one."""
         if self.data.factor_model is None:
@@ -116,7 +126,7 @@ class Notes:
     @cached_property
     def _standing_notes(self) -> list[str]:
         """What to bear in mind with every answer."""
-        notes = [*self.prior(), *self.old_format()]
+        notes = [*self.prior(), *self.old_format(), *self.deletions()]
         if self.data.simulated:
             notes.append("SIMULATED: this model learned from simulated interviews, not from real ones.")
         return notes

@@ -314,6 +314,10 @@ class OfferModel(ModelData):
         """Say how much of it is prior, if any."""
         return self._notes.prior()
 
+    def deleted_note(self) -> Iterator[str]:
+        """Say how many of the rows that it learned from have been deleted since, if any."""
+        return self._notes.deletions()
+
     def old_note(self) -> Iterator[str]:
         """Say what an older format cannot do, if it is one."""
         return self._notes.old_format()

@@ -143,6 +143,11 @@ class Catalogue:
         return tuple(signal.name for signal in self.signals)
 
     @cached_property
+    def labels(self) -> dict[str, str]:
+        """How pages call signals and inputs, by name."""
+        return {s.name: s.label for s in self.signals} | {item.name: item.label for item in self.inputs}
+
+    @cached_property
     def ends(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Lowest and highest rating of each signal, in order."""
         scales = [signal.scale for signal in self.signals]

@@ -32,6 +32,7 @@ def model_data(model: OfferModel) -> dict[str, Any]:
         "created_at": model.created_at,
         "trained_on": dict(model.trained_on),
         "versions": dict(model.versions),
+        "deletions": [dict(item) for item in model.deletions],
         "base_rate": model.base_rate,
         "intercept": model.intercept,
         "gaps": asdict(model.gaps),
@@ -59,7 +60,7 @@ def render_model(model: OfferModel) -> str:
             f"Trained on {told['n']:,} {kind} from {told['source']}, base rate {100 * model.base_rate:.0f} %, "
             f"on {model.created_at[:10]}; catalogue '{catalogue.name}', fingerprint {model.fingerprint}."
         ),
-        *(line for note in (*model.prior_note(), *model.old_note()) for line in _wrap(note)),
+        *(line for note in (*model.prior_note(), *model.old_note(), *model.deleted_note()) for line in _wrap(note)),
         "",
     ]
     if scores := told.get("scores"):

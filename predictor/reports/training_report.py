@@ -21,6 +21,7 @@ from predictor.ratings.catalogue import CONTEXT
 from predictor.reports.figures.curves import interval_plot, learning_plot, precision_recall_plot, roc_plot
 from predictor.reports.figures.tables import BESIDE, HEATMAPS, PANELS, UNSEEN, cell_words, shape_reach
 from predictor.reports.figures.training import TOP, calibration_plot, importance_plot
+from predictor.reports.page import SCRIPT, Drawing, Table
 from predictor.reports.shape_svg import shape_svg
 from predictor.reports.svg import inline_svg
 from predictor.reports.terminal import SIDES
@@ -34,11 +35,6 @@ if TYPE_CHECKING:
     from predictor.training.result import TrainingResult
 
 LEVELS = 12  # of a scale, shown in a heatmap
-# MLflow shows the page in a sandbox, in which browsers refuse links within it; without the script they are plain links.
-SCRIPT = """
-for (const link of document.querySelectorAll("nav a"))
-  link.onclick = event => { event.preventDefault(); document.querySelector(link.hash).scrollIntoView(); };
-"""
 MEANINGS = {
     "log_loss": "Mean surprise at what happened; 0 is best.",
     "brier": "Mean squared distance of probability and outcome; 0 is best.",
@@ -47,24 +43,6 @@ MEANINGS = {
     "calibration_error": "Mean distance of predicted and observed shares in ten bins; 0 is best.",
     "calibration_slope": "1 is best; below 1 the predictions are too extreme, above 1 too timid.",
 }
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text; the first `words` columns are words, the others figures."""
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    words: int = 1
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure, what to read from it, and its numbers as a table where a reader may want them."""
-
-    svg: Markup
-    caption: str
-    table: Table | None = None
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ def record_folder(folder: Path, *, registered: bool = False, store: str | None =
         raise TrackingError(f"{folder} has no {MODEL}, so there is nothing to register; only a pool can be registered")
     import_mlflow()
     with explained(place, f"record '{record.name}'"), locked(place):
-        begun = _run_of(connect(place), folder, place)
+        begun = run_of(connect(place), folder, place)
     if begun is None:
         with open_run(record.name, record.experiment, began=record.began, store=store) as run:
             note_begun(run, folder)
@@ -297,7 +297,7 @@ def _fill(client: MlflowClient, run_id: str, record: Record, folder: Path, regis
     return version
 
 
-def _run_of(client: MlflowClient, folder: Path, place: Store) -> Run | None:
+def run_of(client: MlflowClient, folder: Path, place: Store) -> Run | None:
     """Find the run that was opened for a folder; None if there is none, or it is gone."""
     from mlflow.exceptions import MlflowException
 

@@ -23,6 +23,7 @@ from predictor.evaluation.data_quality import (
     find_warnings,
     revealing_signals,
 )
+from predictor.evaluation.drift import reference_of
 from predictor.evaluation.importance import FoldImportance, correlated_signals, importances, measure
 from predictor.evaluation.partial_scores import partial_scores, predict_parts
 from predictor.evaluation.scores import GroupBootstrap, Score, calibration, gain, scores
@@ -119,6 +120,7 @@ def train(
         "base_rate": float(y.mean()) if len(y) else None,
         "simulated": ratings.simulated if len(y) else True,
         "catalogue": ratings.catalogue.name,
+        **_period(ratings),
     }
     measured, revealing = dict(_UNMEASURED), {}
     if runs:
@@ -144,7 +146,9 @@ def train(
     if prior and tables:
         about["prior"] = tables.trained_on["prior"]
     if tables:
-        tables = replace(tables, name=name, trained_on=about, versions=_versions(), created_at=now)
+        unseen = measured["out_of_fold"].get(config.model)
+        reference = reference_of(ratings, None if unseen is None else unseen[0], groups) if len(ratings) else None
+        tables = replace(tables, name=name, trained_on=about, versions=_versions(), created_at=now, reference=reference)
     return TrainingResult(
         name=name,
         tables=tables,
@@ -356,6 +360,12 @@ def _plain(parts: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str, Any]
         | {"n": by["log_loss"].n}
         for name, by in parts.items()
     }
+
+
+def _period(ratings: Ratings) -> dict[str, list[str]]:
+    """First and last day on which the rows were rated, where the file says so; ISO dates sort as text."""
+    days = sorted(str(day)[:10] for day in ratings.columns.get("rated_on", ()) if day)
+    return {"rated_on": [days[0], days[-1]]} if days else {}
 
 
 def _role_of_rows(ratings: Ratings) -> NDArray[Any] | None:

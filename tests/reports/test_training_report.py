@@ -13,7 +13,8 @@ import pytest
 from predictor import Catalogue, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.model.data import Pair
 from predictor.ratings.signals import Scale, Signal
-from predictor.reports.training_report import SCRIPT, render_report, save_report
+from predictor.reports.page import SCRIPT
+from predictor.reports.training_report import render_report, save_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

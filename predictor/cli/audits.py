@@ -1,0 +1,172 @@
+"""Commands that look after a model in use: `audit`, `drift`, `card`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from predictor.cli.common import EXPERIMENTS, MODELS, model_path, sheet_option
+from predictor.cli.group import warn
+from predictor.errors import TrackingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from predictor.pipeline.trained_model import TrainedModel
+
+_model_option = click.option(
+    "--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]"
+)
+_out_option = click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the report.  [default: the training's]"
+)
+_track_option = click.option("--no-track", is_flag=True, help="Do not record it in MLflow.")
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@_model_option
+@click.option(
+    "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
+    help="A column of groups and how to call it, as sex=Gender; once for each. Two of them are crossed as well.",
+)  # fmt: skip
+@click.option(
+    "--groups", "beside", type=click.Path(path_type=Path, dir_okay=False),
+    help="A table with the groups, where they are not in DATA.",
+)  # fmt: skip
+@click.option("--on", metavar="COLUMN", help="What joins both tables.  [default: the first column that both have]")
+@click.option("--threshold", type=float, default=0.5, show_default=True, help="Likelihood that counts as selected.")
+@_out_option
+@_track_option
+def audit(
+    data: Path,
+    model: str | None,
+    groups: tuple[str, ...],
+    beside: Path | None,
+    on: str | None,
+    threshold: float,
+    out: Path | None,
+    no_track: bool,
+) -> None:
+    """Compare a model's likelihoods between groups: rates, impact ratios, calibration, errors.
+
+    DATA is a table that the model reads, with outcomes where they are known. Rows that the model learned from are
+    answered by models of its folds that had not seen them, other rows by the model itself. Groups stand beside the
+    predictions and never enter. Selection rate, scoring rate and impact ratio are those of 6 RCNY 5-300; this is not an
+    independent bias audit. Writes audit.html and audit.json, and keeps them with the run of the training.
+
+    \b
+    Examples:
+      predictor audit interviews.csv --group sex=sex --group race=race_ethnicity
+      predictor audit interviews.csv --groups groups.csv --group sex --group race --model my-pool
+    """
+    from predictor.pipeline.audit_run import audit_model, save_audit
+    from predictor.pipeline.group_columns import parse_groups
+    from predictor.pipeline.trained_model import TrainedModel
+    from predictor.reports.audit_lines import audit_lines
+
+    columns = parse_groups(groups)
+    trained = TrainedModel.load(model_path(model), MODELS)
+    audited = audit_model(trained, data, columns, groups=beside, on=on, threshold=threshold)
+    if audited.simulated:
+        click.secho("SIMULATED: nothing here is about real people.\n", fg="yellow")
+    for warning in audited.warnings:
+        warn(warning)
+    click.echo("\n".join(audit_lines(audited)))
+    files = save_audit(audited, trained.place(out))
+    click.echo(f"\nReport: {files[0]}")
+    if not no_track:
+        _attach(trained, files, {"audited": audited.made})
+
+
+@click.command()
+@click.argument("current", type=click.Path(path_type=Path, dir_okay=False))
+@_model_option
+@sheet_option
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the page.  [default: a new one in experiments/drift]",
+)  # fmt: skip
+@_track_option
+@click.pass_context
+def drift(
+    ctx: click.Context, current: Path, model: str | None, sheet: str | None, out: Path | None, no_track: bool
+) -> None:
+    """Compare current interviews with those that a model learned from; exit code 1 if something moved beyond noise.
+
+    CURRENT is a table that the model reads; rows without an outcome are still open. What is compared stands in the
+    model's file as counts, so the rows of the training are not needed. Thresholds are right for the number of rows and
+    of looks: where nothing has moved, one check in twenty at most raises an alarm. Writes a page, and one MLflow run.
+
+    \b
+    Examples:
+      predictor drift last-month.csv
+      predictor drift last-month.csv --model my-pool || echo "look at it"
+    """
+    from predictor.evaluation.drift_check import check_drift
+    from predictor.model.offer_model import OfferModel
+    from predictor.pipeline.drift_run import drift_folder, save_drift
+    from predictor.reports.drift_report import drift_lines
+    from predictor.sources.files import read_ratings
+
+    started = time.perf_counter()
+    chosen = OfferModel.load(model_path(model))
+    check = check_drift(chosen, read_ratings(current, chosen.catalogue, sheet=sheet))
+    if check.simulated:
+        click.secho("SIMULATED interviews\n", fg="yellow")
+    click.echo("\n".join(drift_lines(check)))
+    folder = save_drift(check, out or drift_folder(check, EXPERIMENTS / "drift"), time.perf_counter() - started)
+    click.echo(f"\nPage: {folder / 'drift.html'}")
+    if not no_track:
+        from predictor.tracking import track
+
+        try:
+            click.echo(f"Recorded in MLflow: {track(folder).hint}")
+        except TrackingError as error:
+            warn(f"{error}\n  The page is written; to record it later: predictor track {folder}")
+    if check.moved:
+        ctx.exit(1)
+
+
+@click.command()
+@_model_option
+@_out_option
+@_track_option
+def card(model: str | None, out: Path | None, no_track: bool) -> None:
+    """Write the card of a model: what it is, from what, how good for whom, what it goes by, its limits.
+
+    Nothing stands in it that is not measured or counted. An audit and a check for drift are in it where they were made.
+    Writes card.md and card.html, and keeps them with the run of the training.
+
+    \b
+    Example:
+      predictor card --model my-pool
+    """
+    from predictor.pipeline.card_run import save_card
+    from predictor.pipeline.trained_model import TrainedModel
+
+    trained = TrainedModel.load(model_path(model), MODELS)
+    files = save_card(trained, trained.place(out), EXPERIMENTS / "drift")
+    click.echo(f"Card written: {', '.join(map(str, files))}")
+    if not no_track:
+        _attach(trained, files, {})
+
+
+def _attach(trained: TrainedModel, files: Sequence[Path], tags: dict[str, str]) -> None:
+    """Keep reports with the run of a training; a store that is away is a warning, since the files are written."""
+    from predictor.tracking.attached import attach
+
+    if trained.folder is None:
+        click.echo("Not kept in MLflow: the training of this model is not here.")
+        return
+    try:
+        run = attach(trained.folder, files, tags)
+    except TrackingError as error:
+        warn(f"{error}\n  The files are written.")
+        return
+    click.echo(
+        f"Kept with the MLflow run {run}" if run else "Not kept in MLflow: the training has no run in this store."
+    )

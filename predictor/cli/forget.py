@@ -1,0 +1,72 @@
+"""The command that deletes a person from what is kept: `forget`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from predictor.cli.common import MODELS
+from predictor.cli.group import warn
+from predictor.errors import ConfigError, TrackingError, plural
+
+
+@click.command()
+@click.argument("person")
+@click.option(
+    "--journal", "journals", type=click.Path(path_type=Path, dir_okay=False), multiple=True,
+    help="A journal; may be given more than once, as each of these.",
+)  # fmt: skip
+@click.option(
+    "--table", "tables", type=click.Path(path_type=Path, dir_okay=False), multiple=True,
+    help="A table of interviews: CSV, JSON Lines or Parquet.",
+)  # fmt: skip
+@click.option(
+    "--cards", type=click.Path(path_type=Path, dir_okay=False), multiple=True, help="A table of imported scorecards."
+)  # fmt: skip
+@click.option(
+    "--column", help="Column that says whose row it is.  [default: person, or what the models' catalogues say]"
+)
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@click.option("--no-track", is_flag=True, help="Leave MLflow's copies of out-of-fold predictions as they are.")
+def forget(
+    person: str,
+    journals: tuple[Path, ...],
+    tables: tuple[Path, ...],
+    cards: tuple[Path, ...],
+    column: str | None,
+    yes: bool,
+    no_track: bool,
+) -> None:
+    """Delete a person from journals and tables; models that learned from them say so from then on.
+
+    PERSON is what stands in the tables' column, as a candidate's id or pseudonym, and in a journal under "who". Every
+    file is read first: where one cannot be, nothing is deleted. Models in experiments/models are known by their
+    out-of-fold predictions, from which the person is taken as well. Copies and exports elsewhere are out of reach.
+
+    \b
+    Examples:
+      predictor forget CAN-000017 --table interviews.csv --column candidate_id
+      predictor forget 4711 --table interviews.csv --cards interviews-cards.csv --journal my.journal --yes
+    """
+    from predictor.pipeline.forgetting import plan
+
+    if not person.strip():
+        raise ConfigError('name a person: what stands in the tables\' column, or in a journal under "who"')
+    planned = plan(person, journals, [*tables, *cards], MODELS, column)
+    for line in planned.lines():
+        click.echo(line)
+    if not planned.total:
+        raise ConfigError(f"nothing of '{person}' is there; is it written as in the files, to the letter?")
+    if not yes:
+        click.confirm("Delete all of this for good?", abort=True)
+    deleted = planned.carry_out()
+    click.echo(f"Deleted: {plural(deleted, 'row')} of '{person}'")
+    for model in planned.models:
+        click.echo(f"{model.name} says from now on: trained with {plural(model.rows, 'row')} since deleted")
+    if planned.models and not no_track:
+        try:
+            planned.forget_in_runs()
+        except TrackingError as error:
+            warn(f"{error}\n  MLflow may still hold out-of-fold predictions of the person: numbers, and no ratings.")
+    click.echo("Out of reach: copies, exports, backups, registered versions, and what models have learned.")

@@ -1,0 +1,414 @@
+"""Whether later rows look like those that a model learned from: each signal, what is missing, who rated, likelihoods.
+
+Everything is compared with counts in the model's file. Thresholds are right for the number of rows and for the number
+of looks: with none of them moved, one check in twenty raises an alarm (Holm's procedure over all looks together).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2, chi2_contingency, fisher_exact, norm
+
+from predictor.evaluation.rates import wilson
+from predictor.model.log_odds import probability
+from predictor.model.offer_model import OfferModel
+from predictor.model.reference import Reference
+from predictor.model.tables import Floats
+from predictor.ratings.ratings import Ratings
+
+ALPHA = 0.05  # chance that a check of rows that did not move raises an alarm
+EXPECTED = 5.0  # rows that a cell must be expected to have; neighbours with fewer are taken together
+BINS = 10  # of likelihood, of equal size among the rows learned from
+FEWEST = 20  # current rows under which nothing is compared
+LEVELS = ("level", "level given others", "shape")
+LEAST_OWN = 0.02  # variance of a signal, in standard units, that no other shares, at least
+DIGITS = 6
+NONE = math.nan
+QUANTILE = float(norm.ppf(0.95))  # for intervals of 90 %
+
+
+@dataclass(frozen=True)
+class Look:
+    """One comparison of current rows with those learned from.
+
+    Attributes
+    ----------
+    kind
+        "level" (of a signal), "level given others", "shape", "missing", "rated", "input", "likelihood", "calibration".
+    name
+        Of the signal or input, or "".
+    figure
+        What was measured: "shift" in standard deviations, "psi", "share" (a difference), "auc" or "z".
+    value, low, high
+        The figure, and its 90 % interval; NaN where it has none. Of a share the interval is that of `current`.
+    reference, current
+        Mean or share in the rows learned from, and now; NaN for others.
+    n, m
+        Rows learned from, and current ones.
+    p
+        By itself.
+    adjusted
+        With all looks together (Holm 1979); under .05 it moved beyond noise.
+    """
+
+    kind: str
+    name: str
+    figure: str
+    value: float
+    low: float
+    high: float
+    reference: float
+    current: float
+    n: float
+    m: float
+    p: float
+    adjusted: float = 1.0
+
+    @property
+    def moved(self) -> bool:
+        """Whether it moved beyond noise."""
+        return self.adjusted < ALPHA
+
+
+def psi(reference: Floats, current: Floats) -> float:
+    """Compute the population stability index of counts by cell; half a row is added to each where one is empty.
+
+    Examples
+    --------
+    >>> round(psi(np.array([100, 200, 400, 200, 100]), np.array([50, 150, 350, 250, 200])), 5)
+    0.13619
+    """
+    both = np.array([reference, current], dtype=np.float64)
+    if (both == 0).any():
+        both += 0.5
+    p, q = both / both.sum(axis=1, keepdims=True)
+    return float(((q - p) * np.log(q / p)).sum())
+
+
+def psi_threshold(cells: int, n: float, m: float, level: float = 0.95) -> float:
+    """Compute the quantile of the PSI of rows that did not move: chi-square of cells - 1 degrees times 1/n + 1/m.
+
+    Examples
+    --------
+    >>> round(psi_threshold(5, 1000, 400), 3)
+    0.033
+    """
+    return float(chi2.ppf(level, cells - 1)) * (1 / n + 1 / m)
+
+
+def merged(reference: Floats, current: Floats) -> tuple[Floats, Floats]:
+    """Take neighbouring cells together until each is expected to have five current rows, and of those learned from.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in merged(np.array([1.0, 40, 59]), np.array([0.0, 21, 29]))]
+    [[41.0, 59.0], [21.0, 29.0]]
+    """
+    n, m = reference.sum(), current.sum()
+    smaller = min(n, m) / (n + m)
+    cells = [[a, b] for a, b in zip(reference.tolist(), current.tolist(), strict=True) if a + b]
+    while len(cells) > 1:
+        expected = [smaller * (a + b) for a, b in cells]
+        least = int(np.argmin(expected))
+        if expected[least] >= EXPECTED:
+            break
+        beside = [place for place in (least - 1, least + 1) if 0 <= place < len(cells)]
+        into = min(beside, key=lambda place: expected[place])
+        cells[into] = [cells[into][0] + cells[least][0], cells[into][1] + cells[least][1]]
+        del cells[least]
+    parts = np.array(cells, dtype=np.float64).reshape(-1, 2)
+    return parts[:, 0], parts[:, 1]
+
+
+def mann_whitney(reference: Floats, current: Floats) -> tuple[float, float]:
+    """Compare ordered counts: the chance that a current row is higher, ties counting half, and its standard error.
+
+    The error is that under no difference, with ties (Mann & Whitney 1947).
+
+    Examples
+    --------
+    >>> auc, _ = mann_whitney(np.array([100.0, 200, 400, 200, 100]), np.array([50.0, 150, 350, 250, 200]))
+    >>> round(auc, 4)
+    0.5975
+    """
+    n, m = reference.sum(), current.sum()
+    auc = float((current * (np.cumsum(reference) - reference / 2)).sum() / (n * m))
+    ties = reference + current
+    total = n + m
+    variance = (total + 1 - ((ties**3 - ties).sum()) / (total * (total - 1))) / (12 * n * m)
+    return auc, math.sqrt(max(variance, 0.0))
+
+
+def reference_of(ratings: Ratings, p: Floats | None, people: NDArray[Any]) -> Reference:
+    """Count what later rows are compared with, beside the ratings.
+
+    Parameters
+    ----------
+    ratings
+        The rows learned from.
+    p
+        Their likelihoods by models that had not seen them, shape (n,); None where there are none.
+    people
+        Whose row each is, shape (n,).
+    """
+    missing = np.isnan(ratings.values)
+    rated = (~missing).sum(axis=1)
+    member = np.unique(people, return_inverse=True)[1]
+    codes = [ratings.codes(item)[:, None] for item in ratings.catalogue.inputs]
+    likeness = {
+        "ratings": _likeness(ratings.numbers, member),
+        "missing": _likeness(missing.astype(float), member),
+        "rated": _likeness(rated[:, None].astype(float), member),
+        "inputs": _likeness(np.hstack(codes), member) if codes else 0.0,
+        "likelihood": _likeness(p[:, None], member) if p is not None else 0.0,
+    }
+    edges = np.empty(0) if p is None else np.quantile(p, np.linspace(0, 1, BINS + 1)[1:-1])
+    edges = np.unique(np.round(edges, DIGITS))
+    binned = np.empty(0) if p is None else np.searchsorted(edges, p, side="right")
+    return Reference(
+        rated=np.bincount(rated, minlength=missing.shape[1] + 1).astype(float),
+        edges=edges,
+        likelihood=np.bincount(binned.astype(np.int64), minlength=len(edges) + 1).astype(float),
+        crowd=round(crowd_of(people), DIGITS),
+        likeness={name: round(value, DIGITS) for name, value in likeness.items()},
+    )
+
+
+def _likeness(columns: Floats, member: NDArray[np.int64]) -> float:
+    """Compute the mean correlation of two rows of one person, over columns; 0 where nobody has two rows."""
+    result = []
+    for column in columns.T:
+        there = ~np.isnan(column)
+        if there.sum() < 2 or not (spread := column[there].var()):
+            continue
+        apart, who = column[there] - column[there].mean(), member[there]
+        sums, squares, sizes = (np.bincount(who, weights=w) for w in (apart, apart**2, np.ones(len(who))))
+        if pairs := float((sizes * (sizes - 1)).sum()):
+            result.append(float((sums**2 - squares).sum()) / pairs / spread)
+    return float(np.clip(np.mean(result), 0, 1)) if result else 0.0
+
+
+def crowd_of(people: NDArray[Any]) -> float:
+    """Compute rows of its own person that a usual row is among; 1 where every row is of another.
+
+    >>> crowd_of(np.array(["a", "a", "b"])) == 5 / 3
+    True
+    """
+    sizes = np.unique(people, return_counts=True)[1]
+    return float((sizes**2).sum() / max(sizes.sum(), 1)) if len(sizes) else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """What every look needs: the model's counts, the current rows, and how much rows of one person count for."""
+
+    model: OfferModel
+    reference: Reference | None
+    values: Floats  # of signals and coded inputs, shape (m, terms)
+    crowd: float
+
+    def effects(self, kind: str) -> tuple[float, float]:
+        """By how much the variance of a mean is raised, among the rows learned from and now."""
+        if self.reference is None:
+            return 1.0, 1.0
+        return self.reference.effect(kind, self.reference.crowd), self.reference.effect(kind, self.crowd)
+
+
+def looks(model: OfferModel, ratings: Ratings) -> list[Look]:
+    """Compare current rows with the rows that a model learned from.
+
+    Parameters
+    ----------
+    model
+        Models of older versions have no counts of likelihoods, and of how much was rated: those are not looked at.
+    ratings
+        Current rows, by the model's catalogue.
+
+    Returns
+    -------
+    list of Look
+        p-values by themselves; `corrected` takes them together.
+    """
+    signals = np.column_stack([ratings.values, *(ratings.codes(item) for item in model.catalogue.inputs)])
+    people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups
+    comparison = _Comparison(model, model.reference, signals, crowd_of(people))
+    return [
+        *_levels(comparison),
+        *_shapes(comparison),
+        *_missing(comparison),
+        *_rated(comparison),
+        *_inputs(comparison),
+        *_likelihoods(comparison),
+    ]
+
+
+def corrected(result: Sequence[Look]) -> list[Look]:
+    """Take all looks together: Holm's adjusted p-values, and the PSI that is beyond noise at the first step.
+
+    Examples
+    --------
+    >>> nothing = Look("level", "a", "shift", 0, 0, 0, 0, 0, 9, 9, p=0.02)
+    >>> [round(look.adjusted, 3) for look in corrected([nothing, replace(nothing, p=0.03)])]
+    [0.04, 0.04]
+    """
+    order = sorted(range(len(result)), key=lambda place: result[place].p)
+    adjusted, highest = [1.0] * len(result), 0.0
+    for step, place in enumerate(order):
+        highest = max(highest, min(1.0, result[place].p * (len(result) - step)))
+        adjusted[place] = highest
+    return [replace(look, adjusted=value) for look, value in zip(result, adjusted, strict=True)]
+
+
+def _counts(comparison: _Comparison, term: int) -> tuple[Floats, Floats]:
+    """Rows by cell of a term, among those learned from and now; a 3.5 counts half at 3 and at 4."""
+    grid, model = comparison.model.grid, comparison.model
+    weights = grid.weights(comparison.values)
+    span = slice(int(grid.offsets[term]), int(grid.offsets[term + 1]))
+    return model.counts[model.terms[term]], weights[:, span].sum(axis=0)
+
+
+@dataclass(frozen=True)
+class _Level:
+    """How far the level of a signal has moved, in standard deviations, and how many independent rows that rests on."""
+
+    term: int
+    shift: float
+    n: float
+    m: float
+
+
+def _levels(comparison: _Comparison) -> Iterator[Look]:
+    """Compare the level of each signal, by itself and given those of the others."""
+    model, (before, now) = comparison.model, comparison.effects("ratings")
+    levels = []
+    for term, name in enumerate(model.signals):
+        a, b = (part[: model.grid.levels[term]] for part in _counts(comparison, term))
+        rows = float(a.sum()), float(b.sum())
+        if min(rows) < EXPECTED:
+            continue
+        n, m = rows[0] / before, rows[1] / now
+        knots = np.arange(len(a), dtype=float)
+        means = [float((part * knots).sum() / part.sum()) for part in (a, b)]
+        sd = math.sqrt(max(float((a * (knots - means[0]) ** 2).sum() / a.sum()), 1e-12))
+        shift, half = (means[1] - means[0]) / sd, QUANTILE * math.sqrt(1 / n + 1 / m)
+        auc, error = mann_whitney(a / before, b / now)
+        p = float(2 * norm.sf(abs(auc - 0.5) / error)) if error else 1.0
+        first, second = (float(np.interp(mean, knots, model.grid.knots(term))) for mean in means)
+        levels.append(_Level(term, shift, n, m))
+        yield Look("level", name, "shift", shift, shift - half, shift + half, first, second, *rows, p)
+    if model.factor_model is not None and len(levels) > 1:
+        yield from _given_others(model, levels)
+
+
+def _given_others(model: OfferModel, levels: Sequence[_Level]) -> Iterator[Look]:
+    """Compare the level of each signal with what those of the others lead to expect.
+
+    Halo lifts and lowers all ratings together, from one sample to the next. What is left once the others are known
+    varies far less, so a few signals that have moved stand out.
+    """
+    places = [level.term for level in levels]
+    assert model.factor_model is not None
+    alike = model.factor_model.loadings[places] @ model.factor_model.loadings[places].T
+    alike[np.diag_indices(len(places))] = np.maximum(1.0, np.diag(alike) + LEAST_OWN)
+    z = np.array([level.shift / math.sqrt(1 / level.n + 1 / level.m) for level in levels])
+    precision = np.linalg.inv(alike)
+    conditional = (precision @ z) / np.sqrt(np.diag(precision))
+    for level, value in zip(levels, conditional.tolist(), strict=True):
+        p = float(2 * norm.sf(abs(value)))
+        rows = float(model.counts[model.signals[level.term]].sum()), level.m
+        yield Look("level given others", model.signals[level.term], "z", value, NONE, NONE, NONE, NONE, *rows, p)
+
+
+def psi_look(kind: str, name: str, a: Floats, b: Floats, before: float, now: float) -> Iterator[Look]:
+    """Compare counts by cell; no look where they are too few to say anything.
+
+    Parameters
+    ----------
+    kind, name
+        Of the look.
+    a, b
+        Counts of the rows learned from, and of current ones.
+    before, now
+        By how much the variance of each is raised by rows of one person.
+    """
+    n, m = float(a.sum()), float(b.sum())
+    if n < EXPECTED or m < EXPECTED:
+        return
+    few, some = merged(a, b)
+    if len(few) < 2:
+        return
+    scale = before / n + now / m
+    value = psi(few, some)
+    statistic = float(chi2_contingency([few * (1 / before), some * (1 / now)], correction=False)[0])
+    # the same law, but nearer to it far out in the tail, where looks taken together are judged
+    p = float(chi2.sf(min(value / scale, statistic), len(few) - 1))
+    yield Look(kind, name, "psi", value, NONE, NONE, NONE, NONE, n, m, p)
+
+
+def _shapes(comparison: _Comparison) -> Iterator[Look]:
+    """Compare how the ratings of each signal spread over its scale, "not applicable" among them."""
+    for j, name in enumerate(comparison.model.signals):
+        a, b = (part[:-1] for part in _counts(comparison, j))
+        yield from psi_look("shape", name, a, b, *comparison.effects("ratings"))
+
+
+def _missing(comparison: _Comparison) -> Iterator[Look]:
+    """Compare how often each signal was not rated."""
+    for j, name in enumerate(comparison.model.signals):
+        a, b = _counts(comparison, j)
+        yield from _share("missing", name, float(a[-1]), float(a.sum()), float(b[-1]), float(b.sum()), comparison)
+
+
+def _share(kind: str, name: str, a: float, n: float, b: float, m: float, comparison: _Comparison) -> Iterator[Look]:
+    """Compare a share by Fisher's exact test, on counts drawn together by how alike rows of a person are."""
+    if not n or not m or a + b == 0 or a + b == n + m:
+        return
+    before, now = comparison.effects("missing")
+    table = np.rint([[a / before, (n - a) / before], [b / now, (m - b) / now]]).astype(int)
+    low, high = wilson(b / now, m / now)
+    p = float(fisher_exact(table)[1])
+    yield Look(kind, name, "share", b / m - a / n, low, high, a / n, b / m, n, m, p)
+
+
+def _rated(comparison: _Comparison) -> Iterator[Look]:
+    """Compare how many signals were rated."""
+    if comparison.reference is None:
+        return
+    p = len(comparison.model.signals)
+    now = np.bincount((~np.isnan(comparison.values[:, :p])).sum(axis=1), minlength=p + 1).astype(float)
+    yield from _ordered("rated", comparison.reference.rated, now, np.arange(p + 1.0), *comparison.effects("rated"))
+
+
+def _ordered(kind: str, a: Floats, b: Floats, knots: Floats, before: float, now: float) -> Iterator[Look]:
+    n, m = a.sum(), b.sum()
+    auc, error = mann_whitney(a / before, b / now)
+    p = float(2 * norm.sf(abs(auc - 0.5) / error)) if error else 1.0
+    half = QUANTILE * error
+    means = [float((part * knots).sum() / part.sum()) for part in (a, b)]
+    yield Look(kind, "", "auc", auc, auc - half, auc + half, means[0], means[1], float(n), float(m), p)
+
+
+def _inputs(comparison: _Comparison) -> Iterator[Look]:
+    """Compare who rated, and other inputs; not given is a level of its own."""
+    for place, item in enumerate(comparison.model.catalogue.inputs, len(comparison.model.signals)):
+        a, b = _counts(comparison, place)
+        yield from psi_look("input", item.name, a, b, *comparison.effects("inputs"))
+
+
+def _likelihoods(comparison: _Comparison) -> Iterator[Look]:
+    """Compare the likelihoods now with those, out of fold, of the rows learned from."""
+    reference, model = comparison.reference, comparison.model
+    if reference is None or not len(reference.edges):
+        return
+    p = probability(model.log_odds(comparison.values))
+    now = np.bincount(np.searchsorted(reference.edges, p, side="right"), minlength=len(reference.likelihood))
+    middles = np.convolve([0.0, *reference.edges, 1.0], [0.5, 0.5], "valid")
+    yield from _ordered(
+        "likelihood", reference.likelihood, now.astype(float), middles, *comparison.effects("likelihood")
+    )

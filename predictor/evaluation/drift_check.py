@@ -1,0 +1,154 @@
+"""A check for drift as one value: every look taken together, and the outcomes that have come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from predictor.errors import ConfigError, plural
+from predictor.evaluation.audited import plain
+from predictor.evaluation.drift import FEWEST, LEVELS, NONE, Look, corrected, crowd_of, looks
+from predictor.evaluation.late_outcomes import LateOutcomes, late_outcomes
+from predictor.model.offer_model import OfferModel
+from predictor.ratings.ratings import Ratings
+
+
+@dataclass(frozen=True, eq=False)
+class DriftCheck:
+    """Whether current rows look like those that a model learned from.
+
+    Attributes
+    ----------
+    model
+        Which.
+    source, digest, n, people
+        Of the current rows.
+    simulated
+        Whether the rows, or what the model learned from, are simulated.
+    made
+        When, UTC, ISO 8601.
+    looks
+        Every comparison; adjusted p-values take all of them together.
+    outcomes
+        How likelihoods and outcomes agree, where outcomes have come.
+    not_looked_at
+        What could not be compared, and why.
+    """
+
+    model: OfferModel
+    source: str
+    digest: str
+    n: int
+    people: int
+    simulated: bool
+    made: str
+    looks: Sequence[Look]
+    outcomes: LateOutcomes
+    not_looked_at: Sequence[str]
+
+    @property
+    def moved(self) -> list[Look]:
+        """What moved beyond noise, the clearest first."""
+        return sorted((look for look in self.looks if look.moved), key=lambda look: look.p)
+
+    @property
+    def findings(self) -> list[Look]:
+        """What moved, one look a signal: of those at its ratings the plainest to read; the clearest first."""
+        plainest: dict[tuple[str, str], Look] = {}
+        for look in self.moved:
+            what = ("ratings" if look.kind in LEVELS else look.kind), look.name
+            if what not in plainest or LEVELS.index(look.kind) < LEVELS.index(plainest[what].kind):
+                plainest[what] = look
+        return list(plainest.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data, ready for JSON."""
+        return {
+            "made": self.made,
+            "model": {"name": self.model.name, "fingerprint": self.model.fingerprint},
+            "source": self.source,
+            "digest": self.digest,
+            "n": self.n,
+            "people": self.people,
+            "simulated": self.simulated,
+            "moved": [plain(look) for look in self.moved],
+            "looks": [plain(look) for look in self.looks],
+            "outcomes": plain(self.outcomes),
+            "not_looked_at": list(self.not_looked_at),
+        }
+
+
+def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
+    """Compare current rows with those that a model learned from, and its likelihoods with outcomes that have come.
+
+    Parameters
+    ----------
+    model
+        The model.
+    ratings
+        Current rows, by its catalogue; rows without an outcome are still open.
+
+    Raises
+    ------
+    ConfigError
+        If there are under 20 rows, or the model has learned from none that could be compared.
+
+    Examples
+    --------
+    >>> from predictor import OfferClassifier, simulate_interviews
+    >>> known = simulate_interviews(200, seed=1).labelled()
+    >>> model = OfferClassifier(known.catalogue).fit(known.features, known.y).model_
+    >>> len(check_drift(model, simulate_interviews(60, seed=2)).moved)
+    0
+    """
+    if len(ratings) < FEWEST:
+        raise ConfigError(
+            f"{ratings.source}: {plural(len(ratings), 'row')}; drift is looked for in {FEWEST} rows or more: wait, or "
+            "take a longer time together"
+        )
+    if not any(counts.sum() for counts in model.counts.values()):
+        raise ConfigError(
+            f"{model.name} has learned from no interview of its own, so nothing can drift from it; name another: "
+            "--model NAME"
+        )
+    people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups
+    crowd = crowd_of(people)
+    p = model.predict_many(ratings, interval=False)["offer_probability"].to_numpy()
+    effect = model.reference.effect("likelihood", crowd) if model.reference else 1.0
+    outcomes = late_outcomes(ratings.y, p, effect)
+    result, left = looks(model, ratings), []
+    if outcomes.judged and outcomes.p is not None:
+        result.append(Look("calibration", "", "z", NONE, NONE, NONE, NONE, NONE, NONE, float(outcomes.n), outcomes.p))
+    elif outcomes.open:
+        total = outcomes.n + outcomes.open
+        left.append(
+            f"Calibration raises no alarm: {outcomes.open:,} of {total:,} outcomes are open, and those that come early "
+            "need not be like those that come late."
+        )
+    elif outcomes.p is None:
+        left.append("Calibration: it takes five offers and five others.")
+    if model.reference is None:
+        left.append(
+            "Likelihoods, and how much was rated: this model's file is older and has no counts of them; train it again."
+        )
+    elif not len(model.reference.edges):
+        left.append("Likelihoods: the training was too small to predict rows that it had not seen.")
+    compared = {look.name for look in result if look.kind == "level"}
+    if thin := [name for name in model.signals if name not in compared]:
+        left.append(f"Rated in fewer than five rows, now or in training, so only what is missing: {', '.join(thin)}.")
+    return DriftCheck(
+        model=model,
+        source=ratings.source,
+        digest=ratings.digest,
+        n=len(ratings),
+        people=len(np.unique(people)),
+        simulated=ratings.simulated or model.simulated,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        looks=corrected(result),
+        outcomes=outcomes,
+        not_looked_at=left,
+    )

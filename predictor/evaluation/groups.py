@@ -1,0 +1,138 @@
+"""Groups of people that stand beside predictions: which category each row is in, and who is in none that is known.
+
+Nothing here reaches a model: groups are compared with what a model answered without them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.errors import ConfigError
+
+MOST = 40  # categories of an axis; more are a number or an id rather than groups
+CROSSED = " and "
+# Words of forms and of application systems for a group that is not known, in lower case.
+UNKNOWN = frozenset(
+    [
+        "", "-", "?", "n/a", "na", "nan", "none", "null", "unknown", "not known", "not given", "not disclosed",
+        "undisclosed", "declined", "decline to answer", "decline to self identify", "decline to self-identify",
+        "declined to answer", "declined to self identify", "declined to self-identify", "prefer not to say",
+        "prefer not to answer", "i prefer not to say", "i prefer not to answer", "i don't wish to answer",
+        "i do not wish to answer", "i don't want to answer", "i do not want to answer", "not specified", "not stated",
+        "no answer", "no response", "missing", "choose not to disclose", "i choose not to disclose",
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """One way to group rows, such as sex, or sex crossed with race/ethnicity.
+
+    Attributes
+    ----------
+    name
+        As reports call it.
+    categories
+        Names, the most rows first.
+    place
+        Number of each row's category, shape (n,); -1 where it is not known.
+    crossed
+        Whether it is made of two others.
+    unknown_words
+        What stood there where a category is not known, with the number of rows; "" is an empty cell.
+    """
+
+    name: str
+    categories: tuple[str, ...]
+    place: NDArray[np.int64]
+    crossed: bool = False
+    unknown_words: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Rows whose category is known, shape (n,)."""
+        return self.place >= 0
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Rows by category, shape (categories,)."""
+        return np.bincount(self.place[self.known], minlength=len(self.categories))
+
+
+def axis_of(name: str, words: NDArray[Any]) -> Axis:
+    """Group rows by the words of a column.
+
+    Parameters
+    ----------
+    name
+        As reports call it.
+    words
+        One a row, shape (n,).
+
+    Raises
+    ------
+    ConfigError
+        If there are more than 40 categories, or no known one.
+
+    Examples
+    --------
+    >>> sex = axis_of("sex", np.array(["Female", "Male ", "Female", "", "Decline To Self Identify"]))
+    >>> sex.categories, sex.place.tolist()
+    (('Female', 'Male'), [0, 1, 0, -1, -1])
+    """
+    text = [str(word).strip() for word in words]
+    known = Counter(word for word in text if word.lower() not in UNKNOWN)
+    unknown = Counter(word for word in text if word.lower() in UNKNOWN)
+    if not known:
+        raise ConfigError(f"--group {name}: the column has no known category in any of {len(text):,} rows")
+    if len(known) > MOST:
+        raise ConfigError(
+            f"--group {name}: the column has {len(known):,} different values, such as '{min(known)[:40]}'; name a "
+            f"column of at most {MOST} groups, for numbers one of classes such as '40 or older'"
+        )
+    categories = tuple(sorted(known, key=lambda word: (-known[word], word)))
+    number = {word: place for place, word in enumerate(categories)}
+    place = np.array([number.get(word, -1) for word in text], dtype=np.int64)
+    return Axis(name, categories, place, unknown_words=tuple(unknown.most_common()))
+
+
+def cross(first: Axis, second: Axis) -> Axis:
+    """Cross two ways to group rows; a row that is unknown in one of them is unknown.
+
+    Examples
+    --------
+    >>> sex, race = axis_of("sex", np.array(["F", "M", ""])), axis_of("race", np.array(["A", "A", "B"]))
+    >>> both = cross(sex, race)
+    >>> both.name, both.categories, both.place.tolist()
+    ('sex and race', ('F and A', 'M and A'), [0, 1, -1])
+    """
+    known = first.known & second.known
+    number = first.place * len(second.categories) + second.place
+    counts = Counter(number[known].tolist())
+    order = sorted(counts, key=lambda pair: (-counts[pair], pair))
+    names = [
+        f"{first.categories[pair // len(second.categories)]}{CROSSED}{second.categories[pair % len(second.categories)]}"
+        for pair in order
+    ]
+    again = {pair: place for place, pair in enumerate(order)}
+    place = np.array([again[pair] if there else -1 for pair, there in zip(number.tolist(), known, strict=True)])
+    return Axis(f"{first.name}{CROSSED}{second.name}", tuple(names), place.astype(np.int64), crossed=True)
+
+
+def axes_of(columns: Mapping[str, NDArray[Any]]) -> list[Axis]:
+    """Group rows by each of several columns, and by each two of them crossed.
+
+    Raises
+    ------
+    ConfigError
+        If a column is no column of groups; see `axis_of`.
+    """
+    single: Sequence[Axis] = [axis_of(name, words) for name, words in columns.items()]
+    return [*single, *(cross(first, second) for first, second in combinations(single, 2))]

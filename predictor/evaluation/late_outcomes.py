@@ -1,0 +1,160 @@
+"""Whether likelihoods came true, once outcomes have come: calibration in the large, slope, the Brier score in parts.
+
+Outcomes that come late need not be like those that come early, so how many are still open is always part of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from scipy.special import expit
+from scipy.stats import chi2
+
+from predictor.evaluation.scores import Score
+from predictor.model.tables import Floats
+
+FEWEST = 5  # offers, and others, under which slopes are not measured
+MOST_OPEN = 0.2  # share of rows without an outcome above which calibration raises no alarm
+_QUANTILE = NormalDist().inv_cdf(0.95)
+
+
+@dataclass(frozen=True)
+class Corp:
+    """The Brier score in three parts: miscalibration - discrimination + uncertainty.
+
+    By isotonic regression (Dimitriadis, Gneiting & Jordan, PNAS 118:e2016191118, 2021): miscalibration is what
+    recalibration would save, discrimination what calibrated likelihoods save against always giving the base rate.
+    """
+
+    brier: float
+    miscalibration: float
+    discrimination: float
+    uncertainty: float
+
+
+@dataclass(frozen=True)
+class LateOutcomes:
+    """How likelihoods and outcomes agree.
+
+    Attributes
+    ----------
+    n, offers, open
+        Rows with an outcome, offers among them, and rows whose outcome is not known yet.
+    predicted
+        Mean likelihood of the rows with an outcome; NaN without any.
+    in_the_large
+        Log-odds that the likelihoods are too low by, on the whole; 0 is right. None with fewer than five offers or
+        five others, like what follows.
+    slope
+        Calibration slope; 1 is right, below 1 likelihoods are too extreme.
+    corp
+        The Brier score in parts.
+    spiegelhalter
+        z of Spiegelhalter's test that likelihoods are right (Statistics in Medicine 5:421-433, 1986).
+    log_loss
+        Mean log-loss.
+    p
+        Of the likelihood-ratio test that intercept is 0 and slope 1.
+    """
+
+    n: int
+    offers: int
+    open: int
+    predicted: float
+    in_the_large: Score | None
+    slope: Score | None
+    corp: Corp | None
+    spiegelhalter: float | None
+    log_loss: float | None
+    p: float | None
+
+    @property
+    def judged(self) -> bool:
+        """Whether calibration may raise an alarm: not while more than a fifth of the outcomes are open."""
+        return self.p is not None and self.open <= MOST_OPEN * (self.n + self.open)
+
+
+def late_outcomes(y: Floats, p: Floats, effect: float = 1.0) -> LateOutcomes:
+    """Compare likelihoods with the outcomes that have come.
+
+    Parameters
+    ----------
+    y
+        Outcomes 1, 0 or NaN, shape (n,).
+    p
+        Likelihoods that were given without the outcome being known, shape (n,).
+    effect
+        By how much rows of one person, being alike, raise the variance of a mean.
+
+    Examples
+    --------
+    >>> result = late_outcomes(np.array([0, 1, np.nan]), np.array([0.2, 0.7, 0.5]))
+    >>> result.n, result.open, result.slope is None
+    (2, 1, True)
+    """
+    known = ~np.isnan(y)
+    n, offers, y, p = int(known.sum()), int((y == 1).sum()), y[known], np.clip(p[known], 1e-9, 1 - 1e-9)
+    about = n, offers, int((~known).sum()), float(p.mean()) if n else math.nan
+    if min(offers, n - offers) < FEWEST:
+        return LateOutcomes(*about, None, None, None, None, None, None)
+    log_odds = np.log(p) - np.log1p(-p)
+    one = np.ones((n, 1))
+    (shift,), (shift_error,), _ = logistic(one, y, log_odds)
+    (_, slope), (_, slope_error), best = logistic(np.column_stack([one, log_odds]), y, np.zeros(n))
+    likelihood = float((y * np.log(p) + (1 - y) * np.log1p(-p)).sum())
+    spread = float(((1 - 2 * p) ** 2 * p * (1 - p)).sum())
+    half = _QUANTILE * math.sqrt(effect)
+    return LateOutcomes(
+        *about,
+        in_the_large=Score(shift, shift - half * shift_error, shift + half * shift_error, n),
+        slope=Score(slope, slope - half * slope_error, slope + half * slope_error, n),
+        corp=corp(y, p),
+        spiegelhalter=float(((y - p) * (1 - 2 * p)).sum()) / math.sqrt(spread) if spread else 0.0,
+        log_loss=-likelihood / n,
+        p=float(chi2.sf(max(0.0, 2 * (best - likelihood)) / effect, 2)),
+    )
+
+
+def logistic(X: Floats, y: Floats, offset: Floats) -> tuple[list[float], list[float], float]:
+    """Fit a logistic regression with an offset; return coefficients, their standard errors, and the log-likelihood.
+
+    Where likelihoods part the outcomes without a fault there is no largest value; it ends after thirty steps.
+
+    Examples
+    --------
+    >>> (shift,), (error,), _ = logistic(np.ones((4, 1)), np.array([0, 0, 1, 1]), np.zeros(4))
+    >>> round(shift, 6), round(error, 6)
+    (0.0, 1.0)
+    """
+    weights = np.zeros(X.shape[1])
+    for _ in range(30):
+        fitted = expit(X @ weights + offset)
+        curved = (X.T * (fitted * (1 - fitted))) @ X + 1e-9 * np.eye(X.shape[1])
+        step = np.linalg.solve(curved, X.T @ (y - fitted))
+        weights = weights + np.clip(step, -2.0, 2.0)
+        if np.abs(step).max() < 1e-10:
+            break
+    fitted = np.clip(expit(X @ weights + offset), 1e-12, 1 - 1e-12)
+    curved = (X.T * (fitted * (1 - fitted))) @ X + 1e-9 * np.eye(X.shape[1])
+    likelihood = float((y * np.log(fitted) + (1 - y) * np.log1p(-fitted)).sum())
+    return weights.tolist(), np.sqrt(np.diag(np.linalg.inv(curved))).tolist(), likelihood
+
+
+def corp(y: Floats, p: Floats) -> Corp:
+    """Compute the Brier score in its three parts.
+
+    Examples
+    --------
+    >>> parts = corp(np.array([0.0, 0, 1, 1]), np.array([0.2, 0.2, 0.8, 0.8]))
+    >>> round(parts.miscalibration - parts.discrimination + parts.uncertainty - parts.brier, 12) + 0.0
+    0.0
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    calibrated = IsotonicRegression(y_min=0, y_max=1).fit_transform(p, y)
+    brier, recalibrated = float(((p - y) ** 2).mean()), float(((calibrated - y) ** 2).mean())
+    uncertainty = float(y.mean() * (1 - y.mean()))
+    return Corp(brier, brier - recalibrated, uncertainty - recalibrated, uncertainty)

@@ -1,0 +1,89 @@
+"""What the rows that a model learned from looked like, in counts: what later rows are compared with, to see drift.
+
+How often each rating was given is in the model's `counts`. No row can be read from any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from predictor.model.tables import Floats
+
+KINDS = ("ratings", "missing", "rated", "inputs", "likelihood")
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Counts of the rows learned from, beside those of their ratings.
+
+    Attributes
+    ----------
+    rated
+        Rows by how many signals were rated, shape (signals + 1,).
+    edges
+        Likelihoods that part ten bins of about equal size, rising; none where likelihoods could not be measured.
+    likelihood
+        Rows by bin of their likelihood by models that had not seen them, shape (edges + 1,).
+    crowd
+        Rows of its own person that a usual row is among: the sum of squares of rows a person, over rows.
+    likeness
+        By kind of figure (`KINDS`): correlation of rows of one person, 0 to 1, the mean over signals.
+
+    Examples
+    --------
+    >>> some = Reference(np.array([1.0, 9.0]), np.array([0.3]), np.array([4.0, 6.0]), 1.5, {"ratings": 0.25})
+    >>> Reference.from_dict(some.to_dict()).effect("ratings", 2.0)
+    1.25
+    """
+
+    rated: Floats
+    edges: Floats
+    likelihood: Floats
+    crowd: float = 1.0
+    likeness: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        counts = np.concatenate([self.rated, self.likelihood])
+        ends = np.array([0.0, *self.edges, 1.0])
+        if not np.isfinite(counts).all() or (counts < 0).any() or len(self.likelihood) != len(self.edges) + 1:
+            raise ValueError("its counts for drift are not counts")
+        if not (np.diff(ends) >= 0).all() or not 1 <= self.crowd < 1e12:
+            raise ValueError("its bins of likelihood, or its rows a person, are none")
+        if any(name not in KINDS or not 0 <= value <= 1 for name, value in self.likeness.items()):
+            raise ValueError("the likeness of rows of one person is none")
+
+    def effect(self, kind: str, crowd: float) -> float:
+        """Compute by how much rows of one person, being alike, raise the variance of a mean; 1 where none repeat."""
+        return 1.0 + (crowd - 1.0) * self.likeness.get(kind, 0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data, as it stands in a model's file."""
+        return {
+            "rated": self.rated.tolist(),
+            "edges": self.edges.tolist(),
+            "likelihood": self.likelihood.tolist(),
+            "crowd": self.crowd,
+            "likeness": dict(self.likeness),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Reference:
+        """Read what `to_dict` gave.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it is not that.
+        """
+        rated, edges, likelihood = (np.array(data[key], dtype=np.float64) for key in ("rated", "edges", "likelihood"))
+        return cls(
+            rated,
+            edges,
+            likelihood,
+            float(data["crowd"]),
+            {name: float(value) for name, value in data["likeness"].items()},
+        )

@@ -1,0 +1,98 @@
+"""The card of a model, from its file and from what later commands have written beside it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from predictor.atomic import write_text
+from predictor.errors import ModelError
+from predictor.pipeline.trained_model import TrainedModel
+from predictor.reports.model_card import Beside, card_page
+from predictor.reports.page import render_html, render_markdown
+from predictor.training_folder import AUDIT, CARD, CARD_PAGE, DRIFT, IMPORTANCES, SCORES
+
+
+def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
+    """Write the card of a model to a folder, as Markdown and as HTML.
+
+    Parameters
+    ----------
+    trained
+        The model, with the folder of its training if that is at hand.
+    folder
+        Where to; an audit is looked for there, too.
+    checks
+        The folder of checks for drift: the latest of this model is in the card.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ModelError
+        If an audit or a check for drift is there and damaged.
+    """
+    page = card_page(trained.model, beside(trained, folder, checks))
+    return [
+        write_text(folder / CARD, render_markdown(page)),
+        write_text(folder / CARD_PAGE, render_html(page)),
+    ]
+
+
+def beside(trained: TrainedModel, folder: Path, checks: Path) -> Beside:
+    """Read what later commands have written on a model; what they wrote on another is left out."""
+    fingerprint = trained.model.fingerprint
+    places = [path / AUDIT for path in dict.fromkeys([folder, trained.folder or folder])]
+    audits = [content for path in places if (content := _of(path, fingerprint))]
+    drifts = [content for path in checks.glob(f"*/{DRIFT}") if (content := _of(path, fingerprint))]
+    return Beside(
+        scores=_scores(trained.folder / SCORES) if trained.folder else {},
+        importances=_importances(trained.folder / IMPORTANCES) if trained.folder else {},
+        audit=audits[0] if audits else {},
+        drift=max(drifts, key=lambda content: str(content["made"]), default={}),
+    )
+
+
+def _of(path: Path, fingerprint: str) -> Mapping[str, Any]:
+    """Read a report's figures; nothing where there are none, or they are of another model."""
+    try:
+        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content if content["model"]["fingerprint"] == fingerprint else {}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path}: damaged ({error}); make it again, or take it away") from None
+
+
+def _scores(path: Path) -> dict[str, tuple[float, float, float, int]]:
+    return {row["name"]: _figures(row, "value", "low", "high") for row in _rows(path, "name", "value", "n")}
+
+
+def _importances(path: Path) -> dict[tuple[str, str], tuple[float, float, float, int]]:
+    ends = ("contribution", "contribution_low", "contribution_high")
+    return {(row["kind"], row["name"]): _figures(row, *ends) for row in _rows(path, "kind", "name", *ends, "n")}
+
+
+def _figures(row: Mapping[str, str], *names: str) -> tuple[float, float, float, int]:
+    value, low, high = (float(row[name]) for name in names)
+    return value, low, high, int(row["n"])
+
+
+def _rows(path: Path, *needed: str) -> list[dict[str, str]]:
+    """Read a table that a training wrote; no rows where there is none."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: damaged ({error}); train the model again") from None
+    if any(row.get(name) in (None, "") for row in rows for name in needed):
+        raise ModelError(f"{path}: damaged (a cell is missing); train the model again")
+    return rows

@@ -1,0 +1,184 @@
+"""Read the groups of rows that are to be audited: columns of the same table, or of a table beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from predictor.errors import ConfigError, Problem, RatingsError, nearest, plural
+from predictor.evaluation.groups import UNKNOWN
+from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.ratings import Ratings
+from predictor.sources.files import LINES, TEXT, read_json, read_parquet, read_ratings, read_text, unknown_format
+
+
+def read_groups(
+    data: Path, catalogue: Catalogue, columns: Mapping[str, str], beside: Path | None = None, on: str | None = None
+) -> tuple[Ratings, dict[str, NDArray[Any]]]:
+    """Read rows to audit, and their groups.
+
+    Parameters
+    ----------
+    data
+        Ratings, as the model's catalogue reads them.
+    catalogue
+        Of the model.
+    columns
+        Columns of groups by what reports call them, as in {"sex": "Gender"}.
+    beside
+        A table with those columns, one row a person or an application; None where they are in `data`.
+    on
+        Column that both tables have; the first that they share, and that names no row of `beside` twice, where None.
+
+    Returns
+    -------
+    tuple
+        The rows, and a column of groups for each name, shape (n,), "" where not known.
+
+    Raises
+    ------
+    ConfigError
+        If a column of groups is what the model goes by, or is not there, or the tables cannot be joined.
+    RatingsError
+        With every problem of the rows.
+    """
+    used = {*catalogue.names, *(item.name for item in catalogue.inputs), catalogue.outcome}
+    if within := sorted(column for column in columns.values() if column in used):
+        raise ConfigError(
+            f"{', '.join(within)}: the model goes by this column, or it is the outcome; groups must stand beside the "
+            "predictions. Train without it, or name another column"
+        )
+    if beside is None:
+        if on:
+            raise ConfigError(
+                f"--on {on} names the column that a second table is joined by: name it with --groups FILE"
+            )
+        ratings = read_ratings(data, _with(catalogue, columns.values()))
+        if missing := [column for column in columns.values() if column not in ratings.columns]:
+            raise ConfigError(
+                f"{data}: has no column {missing[0]!r}{nearest(missing[0], ratings.columns)}; where groups are in "
+                "another table: --groups FILE"
+            )
+        return ratings, {name: ratings.columns[column] for name, column in columns.items()}
+    table = read_table(beside)
+    if missing := [column for column in columns.values() if column not in table]:
+        raise ConfigError(f"{beside}: has no column {missing[0]!r}{nearest(missing[0], map(str, table))}")
+    ratings = read_ratings(data, _with(catalogue, [on] if on else []))
+    key = _key(ratings, data, table, beside, set(columns.values()), on)
+    return ratings, _joined(ratings.columns[key], table, key, columns, beside)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table of words: CSV, workbook, JSON, JSON Lines or Parquet; empty cells are "".
+
+    Raises
+    ------
+    RatingsError
+        If it cannot be read, or has a problem in its form.
+    """
+    ending = path.suffix.lower()
+    if ending in TEXT:
+        header, rows, problems = read_text(path)
+        if problems:
+            raise RatingsError(str(path), problems)
+        return pd.DataFrame([list(row) for row in rows], columns=list(header), dtype=object)
+    if ending == ".parquet":
+        return read_parquet(path).astype(object).fillna("").map(str)
+    if ending not in (".json", *LINES):
+        raise unknown_format(path)
+    records, problems = read_json(path)
+    problems += [
+        Problem("is not a mapping", number) for number, row in enumerate(records, 1) if not isinstance(row, dict)
+    ]
+    if problems:
+        raise RatingsError(str(path), problems)
+    return pd.DataFrame(records).astype(object).fillna("").map(str)
+
+
+def _with(catalogue: Catalogue, columns: Any) -> Catalogue:
+    """Let files have further columns, which a model never sees."""
+    more = tuple(dict.fromkeys(column for column in columns if column not in catalogue.columns))
+    return replace(catalogue, context=(*catalogue.context, *more))
+
+
+def _key(ratings: Ratings, data: Path, table: pd.DataFrame, beside: Path, groups: set[str], on: str | None) -> str:
+    shared = [str(name) for name in table if name in ratings.columns and name not in groups]
+    if on:
+        if on not in table or on not in ratings.columns:
+            raise ConfigError(f"--on {on}: {beside if on not in table else data} has no such column")
+        shared = [on]
+    if not shared:
+        raise ConfigError(
+            f"{beside} and {data} have no column in common that names a person or an application; give them one, as "
+            f"{ratings.catalogue.group or 'person'}"
+        )
+    for name in shared:
+        keys = table[name][table[name] != ""]
+        if not keys.duplicated().any() or not _contradictions(table, name, groups):
+            return name
+    twice = _contradictions(table, shared[0], groups)
+    raise ConfigError(
+        f"{beside}: {plural(len(twice), 'value')} of {shared[0]!r} have rows that differ in their groups, as "
+        f"'{twice[0]}'; keep one row each, or name another column with --on"
+    )
+
+
+def _contradictions(table: pd.DataFrame, key: str, groups: set[str]) -> list[str]:
+    """Keys whose rows do not agree on a group that they know."""
+    result = []
+    for column in groups:
+        known = table[(table[key] != "") & ~table[column].str.strip().str.lower().isin(UNKNOWN)]
+        pairs = Counter(
+            key for key, _ in {(str(k), str(v).strip()) for k, v in zip(known[key], known[column], strict=True)}
+        )
+        result += [name for name, times in pairs.items() if times > 1]
+    return sorted(set(result))
+
+
+def _joined(
+    keys: NDArray[Any], table: pd.DataFrame, key: str, columns: Mapping[str, str], beside: Path
+) -> dict[str, NDArray[Any]]:
+    joined: dict[str, NDArray[Any]] = {}
+    for name, column in columns.items():
+        known = {
+            str(k): str(word)
+            for k, word in zip(table[key], table[column], strict=True)
+            if str(word).strip().lower() not in UNKNOWN
+        }
+        given = {str(k): str(word) for k, word in zip(table[key], table[column], strict=True)} | known
+        joined[name] = np.array([given.get(str(k), "") for k in keys], dtype=object)
+    if not {str(k) for k in keys} & set(table[key].map(str)):
+        raise ConfigError(f"{beside}: none of its {plural(len(table), 'row')} has a {key!r} of the rows to audit")
+    return joined
+
+
+def parse_groups(options: Sequence[str]) -> dict[str, str]:
+    """Read options such as "sex=Gender", or "sex" where the column has that name.
+
+    Raises
+    ------
+    ConfigError
+        If one is empty, or a name comes twice.
+
+    Examples
+    --------
+    >>> parse_groups(["sex=Gender", "race"])
+    {'sex': 'Gender', 'race': 'race'}
+    """
+    groups: dict[str, str] = {}
+    for option in options:
+        name, _, column = option.partition("=")
+        name, column = name.strip(), (column or name).strip()
+        if not name or not column:
+            raise ConfigError(f"--group {option!r}: write what it is and its column, as in --group sex=Gender")
+        if name in groups or column in groups.values():
+            raise ConfigError(f"--group {option}: {name if name in groups else column} is named twice; name it once")
+        groups[name] = column
+    return groups

@@ -1,0 +1,66 @@
+"""An audit in the terminal, in at most 80 columns: scoring rates by group, and the lowest of the other ratios."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from predictor.evaluation.audit import AxisAudit, Category
+from predictor.evaluation.audited import WORDS, AuditedModel
+from predictor.reports.audit_report import SHOWN_FROM, TITLES, answered, verdict, whose
+from predictor.reports.format import number, percent, span
+
+WIDTH = 80
+NAME = 27  # columns of a category's name
+
+
+def audit_lines(audited: AuditedModel) -> Iterator[str]:
+    """Write an audit for the terminal."""
+    result = audited.audit
+    kind = "SIMULATED rows" if audited.simulated else "rows"
+    rows = f"{audited.model.name}: {result.n:,} {kind}{whose(audited)}; {answered(audited)}"
+    yield from textwrap.wrap(rows, WIDTH)
+    for axis in result.axes:
+        yield ""
+        head = f"{_short(f'By {axis.name}', NAME + 2):<{NAME + 2}}{'n':>6}{'scoring':>8}{'ratio':>7}"
+        yield f"{head}  90 % interval  four fifths"
+        yield from (_category(item) for item in axis.categories)
+        yield f"  {'not known':<{NAME}}{axis.unknown:>6,}"
+        yield from _others(axis, result.threshold)
+    if foretold := [item for item in audited.proxies if item.auc and item.auc.low > 0.5]:
+        yield ""
+        yield "Signals foretell, better than chance, on people not seen:"
+        for proxy in foretold:
+            yield from textwrap.wrap(
+                f"{proxy.axis}: {proxy.category}, ROC AUC {proxy.auc}",
+                WIDTH,
+                initial_indent="  ",
+                subsequent_indent="    ",
+            )
+    yield ""
+    yield from textwrap.wrap(WORDS, WIDTH)
+
+
+def _category(item: Category) -> str:
+    figure = item.figures[SHOWN_FROM]
+    ratio = number(figure.ratio.value) if figure.ratio else ("1" if figure.comparator else "")
+    interval = span(figure.ratio.low, figure.ratio.high) if figure.ratio else ""
+    rate = percent(figure.rate.value) if figure.rate else ""
+    words = "under 2 %" if item.small_share else verdict(figure)
+    return f"  {_short(item.name, NAME):<{NAME}}{item.n:>6,}{rate:>8}{ratio:>7}  {interval:<15}{words}".rstrip()
+
+
+def _others(axis: AxisAudit, threshold: float) -> Iterator[str]:
+    for name in ("selected", "offers"):
+        lowest, best = axis.lowest(name), axis.comparator(name)
+        if lowest and best and (judged := lowest.figures[name].ratio):
+            at = f" at {percent(threshold)}" if name == "selected" else ""
+            ratio = f"{number(judged.value)} ({span(judged.low, judged.high)})"
+            text = f"{TITLES[name]}{at}: lowest ratio {ratio}, {lowest.name} against {best.name}"
+            yield from textwrap.wrap(
+                f"{text}: {verdict(lowest.figures[name])}", WIDTH, initial_indent="  ", subsequent_indent="    "
+            )
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."

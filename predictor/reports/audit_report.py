@@ -1,0 +1,337 @@
+"""The report of an audit: rates and impact ratios by group, calibration, errors, what leaving signals out changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from predictor.evaluation.audit import FIGURES, MEANINGS, AxisAudit, Category, Figure, ImpactRatio
+from predictor.evaluation.audited import WORDS, AuditedModel
+from predictor.evaluation.left_out import LeftOut
+from predictor.evaluation.scores import Score
+from predictor.reports.figures.curves import interval_plot
+from predictor.reports.format import number, of_people, p_value, percent, percents, signed, span
+from predictor.reports.page import Drawing, Facts, Folded, Note, Page, Section, Table, Tile, render_html
+from predictor.reports.svg import inline_svg
+
+SHOWN_FROM = "above_median"  # the figure that headlines go by: this is a tool that scores
+WIDEST = 2.0  # of a ratio in a figure; ends beyond it are cut there
+TITLES = {"above_median": "Scoring rate", "selected": "Selection rate", "offers": "Offers, as people decided"}
+CALIBRATION = ("Predicted", "Offers", "Beyond predicted", "90 % interval", "Slope", "90 % interval", "n")
+ERRORS = ("ROC AUC", "90 % interval", "False positive", "90 % interval", "False negative", "90 % interval", "n")
+FOUR_FIFTHS = (
+    "The four-fifths rule of thumb is compared in whole numbers. It says nothing of noise: read it with the interval, "
+    "which allows for the category that others are compared with being the highest of several by luck."
+)
+
+
+def audit_page(audited: AuditedModel) -> Page:
+    """Make the report of an audit.
+
+    Parameters
+    ----------
+    audited
+        What `predictor.pipeline.audit_run.audit_model` returned.
+    """
+    result = audited.audit
+    sections = [
+        *(_axis(axis, result.threshold) for axis in result.axes),
+        _quality(audited),
+        _proxies(audited),
+        _left_out(audited),
+        _made(audited),
+    ]
+    kind = "SIMULATED rows" if audited.simulated else "rows"
+    return Page(
+        kind="Audit by group",
+        day=audited.made[:10],
+        name=audited.model.name,
+        simulated="SIMULATED: these figures are of simulated interviews and say nothing about real people."
+        if audited.simulated
+        else "",
+        lede=f"{_headline(audited)} {WORDS}",
+        tiles=[
+            *filter(None, (_tile(axis) for axis in result.axes)),
+            Tile("Audited", f"{result.n:,}", f"{kind}{whose(audited)}", answered(audited)),
+        ],
+        warnings=audited.warnings,
+        quiet="Nothing about these rows has to be known first.",
+        sections=sections,
+    )
+
+
+def render_audit_page(audited: AuditedModel) -> str:
+    """Render the report of an audit as HTML; see `audit_page`."""
+    return render_html(audit_page(audited))
+
+
+def answered(audited: AuditedModel) -> str:
+    """Say which models answered for the rows."""
+    parts = []
+    if audited.n_out_of_fold:
+        parts.append(f"{audited.n_out_of_fold:,} answered by models of folds that had not seen them")
+    if audited.n_new:
+        parts.append(f"{audited.n_new:,} by the model itself")
+    return "; ".join(parts) + "."
+
+
+def whose(audited: AuditedModel) -> str:
+    """Say of how many people the rows are, where that is known."""
+    return of_people(audited.audit.people, audited.model.catalogue.group is not None)
+
+
+def _headline(audited: AuditedModel) -> str:
+    lowest_ratios = []
+    for axis in audited.audit.axes:
+        lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
+        if lowest and best and (ratio := lowest.figures[SHOWN_FROM].ratio):
+            interval = f"{number(ratio.value)} ({span(ratio.low, ratio.high)})"
+            lowest_ratios.append(f"by {axis.name} {interval}: {lowest.name} against {best.name}")
+    if not lowest_ratios:
+        return "No impact ratio can be judged: it takes two categories of 30 rows or more."
+    return f"The lowest impact ratio of scoring rates is {'; '.join(lowest_ratios)}."
+
+
+def _tile(axis: AxisAudit) -> Tile | None:
+    lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
+    if not lowest or not best or not (ratio := lowest.figures[SHOWN_FROM].ratio):
+        return None
+    against = f"{lowest.name} against {best.name}, n = {lowest.n:,} and {best.n:,}"
+    words = f"{against}; {verdict(lowest.figures[SHOWN_FROM])} four fifths."
+    return Tile(f"Scoring rates by {axis.name}", number(ratio.value), span(ratio.low, ratio.high), words)
+
+
+def _axis(axis: AxisAudit, threshold: float) -> Section:
+    unknown = f"{axis.unknown:,} rows are of no known category and stand in no table below"
+    if axis.unknown_words and axis.unknown:
+        words = ", ".join(f"{word or 'empty'} {count:,}" for word, count in axis.unknown_words[:6])
+        unknown += f" ({words})"
+    parts: list[str | Note | Table | Drawing] = [f"{axis.known:,} rows; {unknown}."]
+    if small := [item for item in axis.categories if item.small_share]:
+        names = ", ".join(f"{item.name} ({item.n:,})" for item in small)
+        parts.append(f"Under 2 % of the rows, so without a ratio and never what others are compared with: {names}.")
+    drawn = {
+        item.name: _clipped(ratio, item.n)
+        for item in axis.categories
+        if (ratio := item.figures[SHOWN_FROM].ratio) and not item.figures[SHOWN_FROM].few
+    }
+    if drawn:
+        label = "Impact ratio of scoring rates, 90 % interval"
+        svg = inline_svg(
+            interval_plot(drawn, label, reference=0.8),
+            "-".join(["ratios", *axis.name.split()]),
+            f"Impact ratios by {axis.name}",
+            "; ".join(f"{name} {score}" for name, score in drawn.items()),
+        )
+        best = axis.comparator(SHOWN_FROM)
+        parts.append(Drawing(svg, f"Dashed: four fifths of the scoring rate of {best.name if best else 'none'}."))
+    parts += [_rates(axis, name, threshold) for name in TITLES]
+    parts.append(Note(FOUR_FIFTHS))
+    return Section(f"By {axis.name}", parts)
+
+
+def _clipped(ratio: ImpactRatio, n: int) -> Score:
+    return Score(min(ratio.value, WIDEST), min(ratio.low, WIDEST), min(ratio.high, WIDEST), n)
+
+
+def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
+    head = (
+        axis.name.capitalize(),
+        "Impact ratio (90 % interval)",
+        "Four fifths",
+        "Rate (90 % interval)",
+        "Exact p",
+        "n",
+    )
+    rows = []
+    for item in axis.categories:
+        figure = item.figures[name]
+        rate, ratio = figure.rate, figure.ratio
+        rows.append(
+            (
+                item.name,
+                f"{number(ratio.value)} ({span(ratio.low, ratio.high)})" if ratio else "1" if figure.comparator else "",
+                "under 2 %" if item.small_share else verdict(figure),
+                f"{percent(rate.value)} ({percents(rate.low, rate.high)})" if rate else "",
+                p_value(ratio.p) if ratio else "",
+                f"{rate.n if rate else 0:,}",
+            )
+        )
+    at = f" (likelihood of {percent(threshold)} or more)" if name == "selected" else ""
+    return Table(head, rows, caption=f"{TITLES[name]}{at}, by {axis.name}. {MEANINGS[name]}")
+
+
+def verdict(figure: Figure) -> str:
+    """Say in words how a category stands to four fifths of the highest rate."""
+    if figure.comparator:
+        return "highest, too few" if figure.few else "the highest"
+    if figure.few:
+        return "too few to judge"
+    if figure.ratio is None:
+        return "no ratio"
+    return "below" if figure.ratio.below_four_fifths else "not below"
+
+
+def _quality(audited: AuditedModel) -> Section:
+    result = audited.audit
+    if not result.outcomes:
+        return Section("Calibration and errors", ["No outcome of these rows is known, so none can be measured."])
+    parts: list[str | Note | Table] = [
+        f"On the {result.outcomes:,} rows with a known outcome. A model that is right on the whole may give one group "
+        "too much and another too little."
+    ]
+    for axis in result.axes:
+        head = (axis.name.capitalize(), *CALIBRATION)
+        rows = [_calibration_row(item) for item in axis.categories]
+        parts.append(Table(head, rows, caption=f"Calibration by {axis.name}"))
+    for axis in result.axes:
+        head, errors = (axis.name.capitalize(), *ERRORS), [_error_row(item) for item in axis.categories]
+        at = f"at a likelihood of {percent(result.threshold)}"
+        parts.append(Table(head, errors, caption=f"Errors by {axis.name}, {at}"))
+    parts.append(
+        Note(
+            "Beyond predicted: share of offers minus mean likelihood, in points; above 0 the likelihoods are too low. "
+            "False positive: of those without an offer, the share at the threshold or above it; false negative: of "
+            "those with one, the share below it. Slope and AUC take five offers and five others. "
+            "Under 30 rows are too few to judge."
+        )
+    )
+    return Section("Calibration and errors", parts)
+
+
+def _calibration_row(item: Category) -> tuple[str, ...]:
+    q = item.quality
+    if q is None:
+        return (item.name, *[""] * 6, "0")
+    beyond = f"{signed(100 * q.beyond.low, 0)} to {signed(100 * q.beyond.high, 0)}"
+    return (
+        item.name,
+        percent(q.predicted),
+        percent(q.offers / q.n),
+        signed(100 * q.beyond.value, 0),
+        beyond,
+        number(q.slope.value) if q.slope else "",
+        span(q.slope.low, q.slope.high) if q.slope else "",
+        f"{q.n:,}" + (" (few)" if q.n < 30 else ""),
+    )
+
+
+def _error_row(item: Category) -> tuple[str, ...]:
+    q = item.quality
+    if q is None:
+        return (item.name, *[""] * 6, "0")
+    cells: list[str] = [number(q.auc.value), span(q.auc.low, q.auc.high)] if q.auc else ["", ""]
+    for rate in (q.false_positive, q.false_negative):
+        cells += [f"{percent(rate.value)} of {rate.n:,}", percents(rate.low, rate.high)] if rate else ["", ""]
+    return (item.name, *cells, f"{q.n:,}")
+
+
+def _proxies(audited: AuditedModel) -> Section:
+    rows = [
+        (
+            f"{item.axis}: {item.category}",
+            number(item.auc.value) if item.auc else "too few to judge",
+            span(item.auc.low, item.auc.high) if item.auc else "",
+            _proxy_words(item.auc),
+            f"{item.auc.n:,}" if item.auc else "",
+        )
+        for item in audited.proxies
+    ]
+    return Section(
+        "Can the signals tell the groups apart?",
+        [
+            "Groups stand beside the predictions and never enter. But if the signals foretell a group, a model may go "
+            "by it all the same. ROC AUC of a plain logistic regression of the group on all that the model goes by, on "
+            "people not seen; .5 is chance.",
+            Table(
+                ("Group", "ROC AUC", "90 % interval", "Against chance", "n"),
+                rows,
+                caption="How well signals foretell a group",
+            ),
+            Note("It sees no effects that act only together: a figure near .5 is no proof that nothing can be read."),
+        ],
+    )
+
+
+def _proxy_words(auc: Score | None) -> str:
+    if auc is None:
+        return ""
+    return "better than chance" if auc.low > 0.5 else "not beyond chance"
+
+
+def _left_out(audited: AuditedModel) -> Section:
+    if not audited.left_out:
+        return Section("What leaving something out would change", [audited.left_out_by])
+    catalogue = audited.model.catalogue
+    labels = {("family", key): label for key, label in catalogue.families.items()}
+    labels |= {("signal", item.name): item.label for item in catalogue.signals}
+    ratios = audited.left_out[0].ratios
+    named = "; ".join(f"by {item.axis} {item.category} against {item.comparator}" for item in ratios)
+    parts: list[str | Note | Table | Folded] = [
+        f"Answers without a family or a signal, {audited.left_out_by}, n = {audited.left_out_n:,}. Cost: log-loss "
+        "beyond that with all signals on the same rows; above 0 the answers are worse without it. "
+        + (f"Beside it the impact ratio of scoring rates, {named}." if named else "No impact ratio can be judged.")
+    ]
+    families = [item for item in audited.left_out if item.kind == "family"]
+    signals = sorted((item for item in audited.left_out if item.kind == "signal"), key=lambda item: -item.cost.value)
+    if families:
+        parts.append(_left_out_table(families, labels, "Left out: a family"))
+    if signals:
+        table = _left_out_table(signals, labels, "Left out: a signal")
+        parts.append(Folded("Each signal by itself", table) if families else table)
+    parts.append(
+        Note(
+            "The same models answer with fewer ratings, as they do for every part of their signals; a model trained "
+            "without them may do a little better."
+        )
+    )
+    return Section("What leaving something out would change", parts)
+
+
+def _left_out_table(result: Sequence[LeftOut], labels: Mapping[tuple[str, str], str], caption: str) -> Table:
+    head = ["Left out", "Cost (90 % interval)"]
+    for item in result[0].ratios:
+        head += [f"Ratio by {item.axis}", "Change (90 % interval)"]
+    rows = []
+    if result[0].ratios:
+        before = [cell for item in result[0].ratios for cell in (number(item.before), "")]
+        rows.append(["nothing", "", *before])
+    for one in result:
+        cost = f"{number(one.cost.value, 3)} ({span(one.cost.low, one.cost.high, 3)})"
+        row = [labels[one.kind, one.name], cost]
+        for item in one.ratios:
+            change = item.change
+            row += [number(item.after), f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})"]
+        rows.append(row)
+    return Table(head, rows, caption=caption)
+
+
+def _made(audited: AuditedModel) -> Section:
+    result, model = audited.audit, audited.model
+    ties = "no row is equal to it"
+    if result.tied:
+        ties = f"{100 * result.tied:.1f} % of the rows are equal to it, and so not above it"
+    return Section(
+        "How it was made",
+        [
+            Facts(
+                [
+                    (
+                        "Rows",
+                        f"{result.n:,}{whose(audited)} from {audited.source}; outcomes: {result.outcomes:,}",
+                    ),
+                    ("Answered", answered(audited)),
+                    ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
+                    ("Median", f"likelihood {result.median:.6f}, unrounded; {ties}"),
+                    ("Selected", f"at a likelihood of {percent(result.threshold)} or more"),
+                    ("Interval of a rate", "90 %, Wilson"),
+                    ("Interval of a ratio", "90 %, score interval of Miettinen and Nurminen (1985)"),
+                    ("Test", "Fisher's exact test against the highest rate, two-sided; each p by itself"),
+                    ("Rows of one person", "counted for what they say together (design effect, Rao and Scott 1992)"),
+                    ("Made", audited.made),
+                ]
+            ),
+        ],
+    )
+
+
+assert set(TITLES) == set(FIGURES)

@@ -1,0 +1,281 @@
+"""The report of a check for drift, as a page and in the terminal: what moved beyond noise, and every look."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from predictor.evaluation.drift import ALPHA, LEVELS, Look
+from predictor.evaluation.drift_check import DriftCheck
+from predictor.evaluation.late_outcomes import LateOutcomes
+from predictor.reports.format import number, of_people, p_value, percent, percents, signed, span
+from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
+
+TITLES = {
+    "level": "Level",
+    "level given others": "Level, given the other signals",
+    "shape": "Spread over the scale",
+    "missing": "Not rated",
+    "rated": "How much was rated",
+    "input": "Inputs",
+    "likelihood": "Likelihoods",
+    "calibration": "Calibration",
+}
+WIDTH = 80
+HOLM = (
+    f"Under no drift one check in twenty at most raises an alarm, all looks taken together (Holm): a look moved beyond "
+    f"noise where its p, so corrected, is under {ALPHA:g}. The usual limits of a PSI, .1 and .25, do not depend on the "
+    "number of rows, and are not used."
+)
+
+
+def drift_page(check: DriftCheck) -> Page:
+    """Make the page of a check for drift."""
+    labels = _labels(check)
+    moved, kind = check.moved, "SIMULATED rows" if check.simulated else "rows"
+    return Page(
+        kind="Drift",
+        day=check.made[:10],
+        name=check.model.name,
+        simulated="SIMULATED: these figures are of simulated interviews and say nothing about real ones."
+        if check.simulated
+        else "",
+        lede=headline(check),
+        tiles=[
+            Tile("Moved", f"{len(check.findings)}", "beyond noise", f"{len(moved)} of {len(check.looks)} looks."),
+            Tile("Current", f"{check.n:,}", kind, f"Rows{_whose(check)}, from {check.source}."),
+            Tile("Learned from", f"{check.model.trained_on['n']:,}", "rows", f"Trained {check.model.created_at[:10]}."),
+            _outcome_tile(check.outcomes),
+        ],
+        warnings=[sentence(look, labels) for look in check.findings],
+        quiet="Nothing moved beyond noise.",
+        heading="What moved",
+        sections=[
+            _signals(check, labels),
+            _missing(check, labels),
+            _others(check, labels),
+            _outcomes(check.outcomes),
+            _made(check),
+        ],
+    )
+
+
+def render_drift_page(check: DriftCheck) -> str:
+    """Render the page of a check for drift as HTML; see `drift_page`."""
+    return render_html(drift_page(check))
+
+
+def headline(check: DriftCheck) -> str:
+    """Say in one sentence whether anything moved."""
+    rows = f"{check.n:,} current rows against the {check.model.trained_on['n']:,} that the model learned from"
+    if not check.moved:
+        return f"Nothing moved beyond noise in {len(check.looks)} looks: {rows}."
+    names = _labels(check)
+    what = list(dict.fromkeys(names.get(look.name, "") or TITLES[look.kind].lower() for look in check.findings))
+    some = ", ".join(what[:4]) + (f" and {len(what) - 4} more" if len(what) > 4 else "")
+    return f"Moved beyond noise: {some}. {rows[0].upper()}{rows[1:]}."
+
+
+def drift_lines(check: DriftCheck) -> Iterator[str]:
+    """Write a check for drift for the terminal."""
+    labels = _labels(check)
+    kind = "SIMULATED rows" if check.simulated else "rows"
+    yield f"{check.model.name}: {check.n:,} current {kind}{_whose(check)}, {len(check.looks)} looks"
+    yield ""
+    if check.moved:
+        yield "Moved beyond noise:"
+        for look in check.findings:
+            yield from textwrap.wrap(sentence(look, labels), WIDTH, initial_indent="  ", subsequent_indent="    ")
+    else:
+        yield "Nothing moved beyond noise."
+    yield ""
+    for text in (*outcome_lines(check.outcomes), *check.not_looked_at):
+        yield from textwrap.wrap(text, WIDTH)
+
+
+def outcome_lines(result: LateOutcomes) -> Iterator[str]:
+    """Say how likelihoods and outcomes agree."""
+    yield f"Outcomes: {result.n:,} known ({result.offers:,} offers), {result.open:,} open."
+    if result.in_the_large and result.slope and result.corp:
+        large, slope = result.in_the_large, result.slope
+        interval = f"{signed(large.low)} to {signed(large.high)}"
+        yield (
+            f"Calibration in the large {signed(large.value)} ({interval}) in log-odds; 0 is right. "
+            f"Slope {number(slope.value)} ({span(slope.low, slope.high)}); 1 is right."
+        )
+
+
+def sentence(look: Look, labels: dict[str, str]) -> str:
+    """Say what a look saw, in a sentence."""
+    name = labels.get(look.name, look.name)
+    p = f"p {p_value(look.adjusted)}"
+    way = "higher" if look.value > 0 else "lower"
+    if look.kind == "level":
+        moved = f"{signed(look.value)} standard deviations, {signed(look.low)} to {signed(look.high)}"
+        return f"{name}: rated {way}, {number(look.current)} on average, was {number(look.reference)} ({moved}; {p})."
+    if look.kind == "level given others":
+        return f"{name}: rated {way} than the other signals lead to expect (z {signed(look.value, 1)}; {p})."
+    if look.kind == "shape":
+        return f"{name}: ratings spread differently over the scale (PSI {number(look.value)}; {p})."
+    if look.kind == "missing":
+        share = f"{percent(look.current)} of rows ({percents(look.low, look.high)}), was {percent(look.reference)}"
+        return f"{name}: not rated in {share} ({p})."
+    if look.kind == "rated":
+        more = "more" if look.value > 0.5 else "fewer"
+        means = f"{number(look.current, 1)} on average, was {number(look.reference, 1)}"
+        if not look.moved:
+            return f"Signals rated: {means}; no difference beyond noise."
+        return f"{more.capitalize()} signals rated: {means} ({p})."
+    if look.kind == "input":
+        return f"{name}: another mix (PSI {number(look.value)}; {p})."
+    if look.kind == "likelihood":
+        side = "Higher" if look.value > 0.5 else "Lower"
+        about = f"about {percent(look.current)} on average, was {percent(look.reference)}"
+        return f"{side} likelihoods: {about} ({p})."
+    return f"Calibration: likelihoods and outcomes do not agree ({p})."
+
+
+def _whose(check: DriftCheck) -> str:
+    return of_people(check.people, check.model.catalogue.group is not None)
+
+
+def _labels(check: DriftCheck) -> dict[str, str]:
+    return check.model.catalogue.labels
+
+
+def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
+    by_name: dict[str, dict[str, Look]] = {}
+    for look in check.looks:
+        if look.kind in LEVELS:
+            by_name.setdefault(look.name, {})[look.kind] = look
+    rows = []
+    for name, looks in sorted(by_name.items(), key=lambda item: min(look.p for look in item[1].values())):
+        level, given, shape = (looks.get(kind) for kind in LEVELS)
+        rows.append(
+            (
+                labels[name],
+                number(level.reference) if level else "",
+                number(level.current) if level else "",
+                signed(level.value) if level else "",
+                f"{signed(level.low)} to {signed(level.high)}" if level else "",
+                signed(given.value, 1) if given else "",
+                number(shape.value) if shape else "",
+                p_value(min(look.adjusted for look in looks.values())),
+                f"{level.m:,.0f}" if level else "",
+            )
+        )
+    head = ("Signal", "Was", "Now", "Shift", "90 % interval", "z given others", "PSI", "p, corrected", "n now")
+    return Section(
+        "Signals",
+        [
+            "Each signal is looked at three ways: its level (Mann and Whitney), its level given those of the other "
+            "signals, and how its ratings spread over the scale (PSI). The clearest first.",
+            Table(head, rows, caption="Ratings now, and of the rows learned from"),
+            Note(
+                "Shift: in standard deviations of the rows learned from. Given the others: halo lifts and lowers all "
+                "ratings together; what the model knows of that is taken out, so that a few signals stand out."
+            ),
+        ],
+    )
+
+
+def _missing(check: DriftCheck, labels: dict[str, str]) -> Section:
+    looks = sorted((look for look in check.looks if look.kind == "missing"), key=lambda look: look.p)
+    rows = [
+        (
+            labels[x.name],
+            percent(x.reference),
+            percent(x.current),
+            percents(x.low, x.high),
+            p_value(x.adjusted),
+            f"{x.m:,.0f}",
+        )
+        for x in looks
+    ]
+    head = ("Signal", "Was", "Now", "90 % interval", "p, corrected", "n now")
+    table = Table(head, rows, caption="Share of rows in which a signal was not rated")
+    rated = [sentence(look, labels) for look in check.looks if look.kind == "rated"]
+    return Section(
+        "What is missing", [*rated, Folded("Each signal", table) if rows else Note("No signal is ever missing.")]
+    )
+
+
+def _others(check: DriftCheck, labels: dict[str, str]) -> Section:
+    looks = [look for look in check.looks if look.kind in ("input", "likelihood")]
+    rows = [
+        (
+            labels.get(look.name) or TITLES[look.kind],
+            f"PSI {number(look.value)}"
+            if look.figure == "psi"
+            else f"{number(look.value)} ({span(look.low, look.high)})",
+            p_value(look.adjusted),
+            f"{look.m:,.0f}",
+        )
+        for look in looks
+    ]
+    parts: list[str | Table | Note] = [Table(("What", "Figure", "p, corrected", "n now"), rows)] if rows else []
+    parts.append(
+        Note(
+            "Of likelihoods the figure is the chance that a current row's is higher than that of a row learned from, "
+            "out of fold; .5 is no difference."
+        )
+    )
+    return Section("Who rated, and likelihoods", [*parts, *(Note(text) for text in check.not_looked_at)])
+
+
+def _outcome_tile(result: LateOutcomes) -> Tile:
+    if not result.slope:
+        return Tile("Outcomes", f"{result.n:,}", f"{result.open:,} open", "Too few for calibration.")
+    words = f"1 is right; {result.n:,} outcomes, {result.open:,} still open."
+    return Tile("Calibration slope", number(result.slope.value), span(result.slope.low, result.slope.high), words)
+
+
+def _outcomes(result: LateOutcomes) -> Section:
+    known = f"{result.n:,} outcomes have come, {result.offers:,} of them offers; {result.open:,} are still open."
+    if not (result.in_the_large and result.slope and result.corp):
+        return Section(
+            "Did the likelihoods come true?", [known, "Too few to measure: it takes five offers and five others."]
+        )
+    large, slope, corp = result.in_the_large, result.slope, result.corp
+    rows = [
+        (
+            "Calibration in the large, log-odds",
+            signed(large.value),
+            f"{signed(large.low)} to {signed(large.high)}",
+            "0",
+        ),
+        ("Calibration slope", number(slope.value), span(slope.low, slope.high), "1"),
+        ("Brier score", number(corp.brier, 3), "", "0"),
+        ("Brier score: miscalibration", number(corp.miscalibration, 3), "", "0"),
+        ("Brier score: discrimination", number(corp.discrimination, 3), "", "large"),
+        ("Brier score: uncertainty", number(corp.uncertainty, 3), "", "given"),
+        ("Log-loss", number(result.log_loss or 0.0, 3), "", "0"),
+        ("Spiegelhalter's z", signed(result.spiegelhalter or 0.0), "", "within 2 of 0"),
+    ]
+    return Section(
+        "Did the likelihoods come true?",
+        [
+            f"{known} Mean likelihood {percent(result.predicted)}, offers {percent(result.offers / result.n)}.",
+            Table(
+                ("Figure", "Value", "90 % interval", "Right"),
+                rows,
+                caption=f"Likelihoods and outcomes, n = {result.n:,}",
+            ),
+            Note(
+                "Brier score = miscalibration - discrimination + uncertainty, by isotonic regression (CORP; Dimitriadis"
+                ", Gneiting and Jordan 2021). With few outcomes it calls noise miscalibration."
+            ),
+        ],
+    )
+
+
+def _made(check: DriftCheck) -> Section:
+    model = check.model
+    facts: Sequence[tuple[str, str]] = [
+        ("Current rows", f"{check.n:,} from {check.source}; SHA-256 {check.digest[:16]}..."),
+        ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
+        ("Compared with", "counts in the model's file; no row of the training is needed"),
+        ("Rows of one person", "counted for what they say together"),
+        ("Made", check.made),
+    ]
+    return Section("How it was made", [HOLM, Facts(facts)])

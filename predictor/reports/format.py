@@ -1,0 +1,70 @@
+"""Numbers as reports write them: few digits, a true minus sign, percent after a space that does not break."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Write a ratio, a slope or a score.
+
+    >>> number(-0.004), number(1.005, 1), number(float("inf"))
+    ('0.00', '1.0', 'no end')
+    """
+    if math.isinf(value):
+        return "no end"
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\u2212")  # adding 0 turns -0 into 0
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a difference.
+
+    >>> signed(0.031), signed(12.3, 0)
+    ('+0.03', '+12')
+    """
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\u2212")
+
+
+def span(low: float, high: float, digits: int = 2) -> str:
+    """Write the ends of an interval.
+
+    >>> span(0.6, 0.854)
+    '0.60 to 0.85'
+    """
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def p_value(p: float) -> str:
+    """Write a p-value; a small one is only bounded.
+
+    >>> p_value(0.0004), p_value(0.0412)
+    ('under .001', '0.041')
+    """
+    return "under .001" if p < 0.001 else number(p, 3)
+
+
+def of_people(people: int, known: bool) -> str:
+    """Say of how many people rows are, where a column says whose they are.
+
+    >>> of_people(1200, True), of_people(1200, False)
+    (' of 1,200 people', '')
+    """
+    return f" of {people:,} people" if known else ""
+
+
+def percent(share: float) -> str:
+    """Write a share in whole percent.
+
+    >>> percent(0.351).replace(chr(160), " ")
+    '35 %'
+    """
+    return f"{100 * share:.0f}\u00a0%"
+
+
+def percents(low: float, high: float) -> str:
+    """Write the ends of the interval of a share, in whole percent.
+
+    >>> percents(0.351, 0.47).replace(chr(160), " ")
+    '35 to 47 %'
+    """
+    return f"{100 * low:.0f} to {percent(high)}"

@@ -1,0 +1,303 @@
+"""The card of a model: what it is, from what, how good for whom, what it goes by, its limits; all of it measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from predictor.evaluation.audited import WORDS
+from predictor.model.offer_model import OfferModel
+from predictor.model.subsets import subsets
+from predictor.ratings.catalogue import CONTEXT
+from predictor.reports.format import number, percent, percents, span
+from predictor.reports.page import Facts, Folded, Note, Page, Part, Section, Table, Tile
+
+NONE = float("nan")
+MEANINGS = {
+    "log_loss": "0 is best",
+    "brier": "0 is best",
+    "roc_auc": "0.5 is chance, 1 is best",
+    "average_precision": "the share of offers is chance, 1 is best",
+    "calibration_error": "0 is best",
+    "calibration_slope": "1 is best; below it too extreme, above it too timid",
+}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What later commands have written on a model; each empty where it was not done.
+
+    Attributes
+    ----------
+    scores
+        Scores by name as (value, low, high, n), those by who rated among them.
+    importances
+        By kind ("signal", "family") and name: mean absolute contribution as (value, low, high, n).
+    audit, drift
+        The content of audit.json and of the latest drift.json.
+    """
+
+    scores: Mapping[str, tuple[float, float, float, int]] = field(default_factory=dict)
+    importances: Mapping[tuple[str, str], tuple[float, float, float, int]] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
+    drift: Mapping[str, Any] = field(default_factory=dict)
+
+
+def card_page(model: OfferModel, beside: Beside) -> Page:
+    """Make the card of a model.
+
+    Examples
+    --------
+    >>> from predictor.reports.page import render_markdown
+    >>> text = render_markdown(card_page(OfferModel.published(), Beside()))
+    >>> "SIMULATED" in text, "No audit of this model is at hand" in text
+    (True, True)
+    """
+    trained_on, kind = model.trained_on, "SIMULATED interviews" if model.simulated else "interviews"
+    auc = trained_on.get("scores", {}).get("roc_auc")
+    lede = (
+        f"Estimates the likelihood of an offer from ratings of an interview: {len(model.signals)} signals, learned "
+        f"from {trained_on['n']:,} {kind}."
+    )
+    if auc:
+        lede += (
+            f" Shown one interview that ended in an offer and one that did not, neither seen in training, it ranks the "
+            f"right one higher in {percent(auc[0])} of cases ({percents(auc[1], auc[2])}; a coin toss has 50\u00a0%)."
+        )
+    return Page(
+        kind="Model card",
+        day=model.created_at[:10],
+        name=model.name,
+        simulated="SIMULATED: this model learned from simulated interviews and says nothing about real ones."
+        if model.simulated
+        else "",
+        lede=lede,
+        tiles=list(_tiles(model)),
+        warnings=[*model.deleted_note(), *model.prior_note(), *model.old_note()],
+        sections=[
+            _use(model),
+            _data(model),
+            _scores(model, beside),
+            _goes_by(model, beside),
+            _audit(model, beside.audit),
+            _drift(model, beside.drift),
+            _retention(model),
+            _made(model),
+        ],
+    )
+
+
+def _tiles(model: OfferModel) -> Iterator[Tile]:
+    n = model.trained_on["n"]
+    for name, title in (("roc_auc", "Ranking: ROC AUC"), ("calibration_slope", "Calibration slope")):
+        if score := model.trained_on.get("scores", {}).get(name):
+            words = f"{MEANINGS[name].capitalize()}; n = {n:,}."
+            yield Tile(title, number(score[0], 3), span(score[1], score[2], 3), words)
+    base = model.trained_on.get("base_rate")
+    offers = f"{percent(base)} ended in an offer." if base is not None else ""
+    yield Tile("Learned from", f"{n:,}", "interviews", offers or "How many ended in an offer is not kept.")
+
+
+def _use(model: OfferModel) -> Section:
+    parts: list[Part] = [
+        "Meant for reflection, practice and interviewer training: to see which ratings go with an offer, and how sure "
+        "that is.",
+        "Not meant for deciding about people. Recruitment is among the uses that Annex III(4) of the EU AI Act names, "
+        "and laws on automated employment decisions may apply.",
+        "Its reasons are associations, not causes. It goes by what raters wrote down: ratings made after the outcome "
+        "was known tell the outcome. Its interval says what more data would reveal, not what will happen.",
+    ]
+    if used := [item.label for item in model.catalogue.inputs]:
+        parts.append(f"It also goes by: {', '.join(used)}.")
+    return Section("Intended use and limits", parts)
+
+
+def _data(model: OfferModel) -> Section:
+    trained_on, quality = model.trained_on, []
+    facts = [("Rows", f"{trained_on['n']:,}, whose outcome was known")]
+    if "n_outcome_unknown" in trained_on:
+        facts.append(("Left out", f"{trained_on['n_outcome_unknown']:,} rows whose outcome was not known"))
+    if "n_groups" in trained_on:
+        group = model.catalogue.group
+        whose = f"{trained_on['n_groups']:,}, by the column {group}" if group else "not known: no group column"
+        facts.append(("People", whose))
+    if trained_on.get("base_rate") is not None:
+        facts.append(("Offers", percent(trained_on["base_rate"])))
+    if "rated_on" in trained_on:
+        facts.append(("Rated", " to ".join(trained_on["rated_on"])))
+    facts += [
+        ("Source", str(trained_on["source"])),
+        ("SHA-256", f"{str(trained_on['digest'])[:16]}..." if trained_on["digest"] else "not kept"),
+    ]
+    facts.append(("Simulated", "yes" if model.simulated else "no"))
+    if model.prior_share:
+        facts.append(("Prior", f"published effects, SIMULATED: {percent(model.prior_share)} of what it knows"))
+    if model.reference is not None and (rows := model.reference.rated.sum()):
+        mean = float((model.reference.rated * range(len(model.reference.rated))).sum() / rows)
+        facts.append(("How much was rated", f"{number(mean, 1)} of {len(model.signals)} signals on average"))
+    for signal in model.catalogue.signals:
+        counts = model.counts[signal.name]
+        if total := float(counts.sum()):
+            quality.append((signal.label, percent(float(counts[-1]) / total), f"{total - float(counts[-1]):,.0f}"))
+    parts: list[Part] = [Facts(facts)]
+    if quality:
+        parts.append(Folded("How often each signal was rated", Table(("Signal", "Not rated", "n rated"), quality)))
+    return Section("What it learned from", parts)
+
+
+def _scores(model: OfferModel, beside: Beside) -> Section:
+    trained_on = model.trained_on
+    if not trained_on.get("scores"):
+        return Section(
+            "How good it is, for whom", ["Not measured: the training had too few rows to predict unseen ones."]
+        )
+    n = trained_on["n"]
+    rows = [
+        (name.replace("_", " "), number(value, 3), span(low, high, 3), f"{n:,}", MEANINGS.get(name, ""))
+        for name, (value, low, high) in trained_on["scores"].items()
+    ]
+    parts: list[Part] = [
+        "On rows that the models of its folds had not seen, no person on both sides of a split; 90\u00a0% intervals.",
+        Table(("Score", "Value", "90 % interval", "n", "Meaning"), rows, caption="Scores"),
+    ]
+    roles = [
+        (name.partition("/")[0].removeprefix("rated_by_"), score)
+        for name, score in beside.scores.items()
+        if name.startswith("rated_by_") and name.endswith("/roc_auc")
+    ]
+    if roles:
+        by_role = [(role, number(auc[0], 3), span(auc[1], auc[2], 3), f"{auc[3]:,}") for role, auc in roles]
+        parts.append(Table(("Who rated", "ROC AUC", "90 % interval", "n"), by_role, caption="By who rated"))
+    measured = trained_on.get("partial_scores", {})
+    partial = [
+        (
+            part.label,
+            *(text for key in ("roc_auc", "calibration_slope") for text in _score(measured[part.name][key])),
+            f"{measured[part.name]['n']:,}",
+        )
+        for part in subsets(model.catalogue)
+        if part.name in measured
+    ]
+    if partial:
+        head = ("Only these are rated", "ROC AUC", "90 % interval", "Slope", "90 % interval", "n")
+        parts.append(Table(head, partial, caption="By how much was rated"))
+    return Section("How good it is, for whom", parts)
+
+
+def _score(score: Sequence[float]) -> tuple[str, str]:
+    return number(score[0], 3), span(score[1], score[2], 3)
+
+
+def _goes_by(model: OfferModel, beside: Beside) -> Section:
+    catalogue = model.catalogue
+    families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
+    parts: list[Part] = [
+        "Mean absolute contribution in log-odds over the rows learned from. Signs, not causes: a signal that goes with "
+        "offers need not bring them about.",
+    ]
+    for kind, title, labels, sizes in (
+        ("family", "Family", families, model.group_importances.get("family", {})),
+        ("signal", "Signal", catalogue.labels, model.feature_importances),
+    ):
+        rows = []
+        for name, size in sizes.items():
+            value, low, high, _ = beside.importances.get((kind, name), (size, NONE, NONE, 0))
+            rows.append((labels.get(name, name), number(value), span(low, high) if low == low else ""))
+        if rows:
+            caption = f"By {kind}, n = {model.trained_on['n']:,}"
+            parts.append(Table((title, "Size", "90 % interval"), rows, caption=caption))
+    parts += [Note(note) for note in model.gaps_note()]
+    return Section("What it goes by", parts)
+
+
+def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
+    title = "Groups"
+    if not audit:
+        return Section(title, ["No audit of this model is at hand: predictor audit DATA --group sex=COLUMN makes one."])
+    rows = [row for axis in audit["audit"]["axes"] for row in _audit_rows(axis)]
+    simulated = " SIMULATED rows." if audit["simulated"] else ""
+    parts: list[Part] = [f"Audited {audit['made'][:10]} on {audit['audit']['n']:,} rows.{simulated} {WORDS}"]
+    head = ("Group", "Scoring rate", "90 % interval", "Impact ratio", "90 % interval", "Four fifths", "n")
+    parts.append(Table(head, rows, caption="Scoring rates: share strictly above the median likelihood of all rows"))
+    proxies = [
+        (f"{item['axis']}: {item['category']}", *_score_of(item["auc"]), f"{item['auc']['n']:,}")
+        for item in audit["proxies"]
+        if item["auc"]
+    ]
+    if proxies:
+        caption = "How well the signals foretell a group; .5 is chance"
+        parts.append(Table(("Group", "ROC AUC", "90 % interval", "n"), proxies, caption=caption))
+    return Section(title, parts)
+
+
+def _score_of(score: Mapping[str, Any]) -> tuple[str, str]:
+    return number(score["value"]), span(score["low"], score["high"])
+
+
+def _audit_rows(axis: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for item in axis["categories"]:
+        figure = item["figures"]["above_median"]
+        rate, ratio = figure["rate"], figure["ratio"]
+        if item["small_share"]:
+            words = "under 2 %"
+        elif figure["comparator"]:
+            words = "the highest"
+        elif figure["few"]:
+            words = "too few to judge"
+        else:
+            words = "" if not ratio else "below" if ratio["below_four_fifths"] else "not below"
+        high = ratio["high"] if ratio and ratio["high"] is not None else float("inf")
+        yield (
+            f"{axis['name']}: {item['name']}",
+            percent(rate["value"]) if rate else "",
+            percents(rate["low"], rate["high"]) if rate else "",
+            number(ratio["value"]) if ratio else ("1" if figure["comparator"] else ""),
+            span(ratio["low"], high) if ratio else "",
+            words,
+            f"{item['n']:,}",
+        )
+    yield f"{axis['name']}: not known", "", "", "", "", "", f"{axis['unknown']:,}"
+
+
+def _drift(model: OfferModel, drift: Mapping[str, Any]) -> Section:
+    title = "Drift"
+    if not drift:
+        return Section(title, ["No check for drift of this model is at hand: predictor drift CURRENT makes one."])
+    labels = model.catalogue.labels
+    names = dict.fromkeys(labels.get(look["name"], look["kind"]) for look in drift["moved"])
+    moved = f"Moved beyond noise: {', '.join(names)}." if names else "Nothing moved beyond noise."
+    simulated = " SIMULATED rows." if drift["simulated"] else ""
+    result = drift["outcomes"]
+    parts: list[Part] = [
+        f"Checked {drift['made'][:10]} on {drift['n']:,} rows from {drift['source']}, {len(drift['looks'])} looks."
+        f"{simulated} {moved}",
+        f"{result['n']:,} outcomes had come, {result['open']:,} were open.",
+    ]
+    if result["slope"]:
+        slope = result["slope"]
+        parts.append(f"Calibration slope {number(slope['value'])} ({span(slope['low'], slope['high'])}); 1 is right.")
+    return Section(title, parts)
+
+
+def _retention(model: OfferModel) -> Section:
+    held = [
+        ("The model's file", "tables and counts; no row, no name, no text of a rater"),
+        ("Beside it", "out_of_fold.csv: a number, the outcome and likelihoods of each row learned from; no ratings"),
+        ("The rows themselves", f"where they were, {model.trained_on['source']}; the training makes no copy"),
+        ("Deleting a person", "predictor forget PERSON --table FILE --journal FILE; models then say so"),
+    ]
+    deleted = list(model.deleted_note()) or ["No row that it learned from is recorded as deleted since."]
+    return Section("Retention", [*deleted, Facts(held)])
+
+
+def _made(model: OfferModel) -> Section:
+    catalogue = model.catalogue
+    versions = ", ".join(f"{name} {number}" for name, number in model.versions.items())
+    facts = [
+        ("Form", f"exact tables of log-odds, {len(model.pairs)} of them for two terms; format {model.format}"),
+        ("Catalogue", f"{catalogue.title} ({catalogue.name}): {len(catalogue.signals)} signals"),
+        ("Fingerprint", model.fingerprint),
+        ("Made", f"{model.created_at}; {versions}" if versions else model.created_at),
+    ]
+    return Section("How it was made", [Facts(facts)])

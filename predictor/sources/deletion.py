@@ -1,0 +1,141 @@
+"""Take a person's rows out of a table, and leave every other byte of it as it is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from predictor.errors import ConfigError, shorten
+from predictor.sources.dialect import decode, encoding_of, header_of
+from predictor.sources.files import LINES, read_bytes, read_json
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A table without a person's rows.
+
+    Attributes
+    ----------
+    path
+        Of the table.
+    column
+        That says whose row it is.
+    removed, left
+        Rows of the person, and of others.
+    content
+        What the file is to hold.
+    """
+
+    path: Path
+    column: str
+    removed: int
+    left: int
+    content: bytes
+
+
+def cut(path: Path, person: str, columns: Sequence[str]) -> Cut:
+    """Read a table and take a person's rows out; nothing is written.
+
+    Parameters
+    ----------
+    path
+        CSV, JSON Lines, JSON or Parquet.
+    person
+        As it stands in the table.
+    columns
+        Which column says whose row it is: the first of them that the table has.
+
+    Raises
+    ------
+    ConfigError
+        If it has none of them, or is of another format.
+    RatingsError
+        If it cannot be read.
+    """
+    ending = path.suffix.lower()
+    if ending == ".csv":
+        return _csv(path, person, columns)
+    if ending in (".json", *LINES):
+        return _json(path, person, columns)
+    if ending == ".parquet":
+        return _parquet(path, person, columns)
+    raise ConfigError(f"{path}: rows can be deleted from CSV, JSON, JSON Lines and Parquet; delete them there by hand")
+
+
+def _column(path: Path, there: Sequence[str], columns: Sequence[str]) -> str:
+    for name in columns:
+        if name in there:
+            return name
+    listed = ", ".join(shorten(name) for name in there[:8]) + (", ..." if len(there) > 8 else "")
+    raise ConfigError(
+        f"{path}: has no column {' or '.join(repr(name) for name in columns)} that says whose row it is; name it with "
+        f"--column. It has: {listed}"
+    )
+
+
+def _csv(path: Path, person: str, columns: Sequence[str]) -> Cut:
+    content = read_bytes(path)
+    text, encoding = decode(content, str(path)), encoding_of(content) or "utf-8"
+    head = header_of(text, str(path))
+    names = [name.strip() for name in head.names]
+    column = _column(path, names, columns)
+    place, kept, removed = names.index(column), [text[: head.length]], 0
+    left = 0
+    for raw, cells in _records(text[head.length :], head.delimiter):
+        if len(cells) > place and cells[place].strip() == person:
+            removed += 1
+        else:
+            kept.append(raw)
+            left += bool(cells)
+    return Cut(path, column, removed, left, "".join(kept).encode(encoding))
+
+
+def _records(body: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+    """Each record as it stands, line breaks within quotes and at its end included, and its cells."""
+    taken: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in io.StringIO(body, newline=""):
+            taken.append(line)
+            yield line
+
+    for cells in csv.reader(lines(), delimiter=delimiter):
+        yield "".join(taken), cells
+        taken.clear()
+
+
+def _json(path: Path, person: str, columns: Sequence[str]) -> Cut:
+    records, _ = read_json(path)
+    rows = [record if isinstance(record, dict) else {} for record in records]
+    column = _column(path, [str(name) for name in dict.fromkeys(key for row in rows for key in row)], columns)
+    others = [place for place, row in enumerate(rows) if str(row.get(column, "")).strip() != person]
+    if path.suffix.lower() in LINES:
+        lines = [line for line in read_bytes(path).splitlines(keepends=True) if line.strip()]
+        content = b"".join(lines[place] for place in others)
+    else:
+        content = (json.dumps([records[place] for place in others], indent=2, ensure_ascii=False) + "\n").encode()
+    return Cut(path, column, len(rows) - len(others), len(others), content)
+
+
+def _parquet(path: Path, person: str, columns: Sequence[str]) -> Cut:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from predictor.sources.parquet import explained
+
+    with explained(str(path)):
+        table = pq.read_table(path)
+    column = _column(path, table.schema.names, columns)
+    words = pc.cast(table[column], pa.string()) if not pa.types.is_dictionary(table[column].type) else table[column]
+    if pa.types.is_dictionary(words.type):
+        words = pc.cast(words, pa.string())
+    theirs = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(words), person), False)
+    rest = table.filter(pc.invert(theirs))
+    out = io.BytesIO()
+    pq.write_table(rest, out)
+    return Cut(path, column, table.num_rows - rest.num_rows, rest.num_rows, out.getvalue())

@@ -1,0 +1,49 @@
+"""Reports on a trained model, such as an audit, kept with the run of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from predictor.tracking.runs import run_of
+from predictor.tracking.store import Store, connect, explained, import_mlflow, locked
+
+
+def attach(
+    folder: Path, files: Sequence[Path], tags: Mapping[str, str] | None = None, *, store: str | None = None
+) -> str | None:
+    """Keep files with the run of a training, in place of older ones of the same name.
+
+    Parameters
+    ----------
+    folder
+        Of the training.
+    files
+        What to keep.
+    tags
+        What to note on the run.
+    store
+        As for `predictor.tracking.track`.
+
+    Returns
+    -------
+    str or None
+        Id of the run; None where the training has none in this store.
+
+    Raises
+    ------
+    TrackingError
+        If the store cannot be reached or written.
+    """
+    place = Store.named(store)
+    import_mlflow()
+    with explained(place, f"keep {', '.join(path.name for path in files)}"), locked(place):
+        client = connect(place)
+        run = run_of(client, folder, place)
+        if run is None:
+            return None
+        for path in files:
+            client.log_artifact(run.info.run_id, str(path))
+        for name, value in (tags or {}).items():
+            client.set_tag(run.info.run_id, name, value)
+        return str(run.info.run_id)

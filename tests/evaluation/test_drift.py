@@ -1,0 +1,215 @@
+"""Drift: published values, thresholds that are right for the number of rows and looks, what is recognised, small cells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import chi2_contingency, mannwhitneyu
+
+from predictor import OfferClassifier, OfferModel, Ratings, simulate_interviews
+from predictor.errors import ConfigError
+from predictor.evaluation.drift import (
+    corrected,
+    looks,
+    mann_whitney,
+    merged,
+    psi,
+    psi_look,
+    psi_threshold,
+    reference_of,
+)
+from predictor.evaluation.drift_check import check_drift
+from predictor.evaluation.late_outcomes import late_outcomes
+from predictor.model.log_odds import probability
+from predictor.model.reference import Reference
+from predictor.sources.simulation_truths import drift
+
+REFERENCE, CURRENT = np.array([100.0, 200, 400, 200, 100]), np.array([50.0, 150, 350, 250, 200])
+# Twelve likelihoods and outcomes with independently computed figures.
+P = np.array([0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9])
+Y = np.array([0.0, 0, 1, 0, 1, 0, 0, 1, 1, 1, 1, 1])
+
+
+@pytest.fixture(scope="module")
+def learned() -> OfferModel:
+    """A model of 420 rows, with counts of what they looked like; two folds give likelihoods that are out of fold."""
+    known = simulate_interviews(470, seed=21).labelled()
+    assert known.groups is not None
+    people, p = known.groups, np.empty(len(known))
+    half = np.isin(people, np.unique(people)[::2])
+    for test in (half, ~half):
+        fitted = OfferClassifier(known.catalogue).fit(known.features[~test], known.y[~test], groups=people[~test])
+        p[test] = fitted.predict_proba(known.features[test])[:, 1]
+    model = OfferClassifier(known.catalogue).fit(known.features, known.y, groups=people).model_
+    return replace(model, name="learned", reference=reference_of(known, p, people))
+
+
+def test_published_values() -> None:
+    assert round(psi(REFERENCE, CURRENT), 5) == 0.13619
+    assert round(chi2_contingency([REFERENCE, CURRENT])[0], 4) == 66.0317
+    assert mann_whitney(REFERENCE, CURRENT)[0] == 0.5975
+    share = [part / part.sum() for part in (REFERENCE, CURRENT)]
+    middle = sum(share) / 2
+    jensen_shannon = sum((part * np.log(part / middle)).sum() for part in share) / 2
+    assert round(float(np.sqrt(jensen_shannon)), 5) == 0.12946
+
+
+def test_the_threshold_of_a_psi_is_right_for_its_rows() -> None:
+    """Near the .165, .065 and .033 that were measured; and of rows that are drawn one in twenty is beyond noise."""
+    rng, share = np.random.default_rng(0), REFERENCE / REFERENCE.sum()
+    for n, m, measured in ((500, 60, 0.165), (500, 200, 0.065), (1000, 400, 0.033)):
+        drawn = [(rng.multinomial(n, share), rng.multinomial(m, share)) for _ in range(700)]
+        assert psi_threshold(5, n, m) == pytest.approx(measured, rel=0.08)
+        alarms = [look.p < 0.05 for a, b in drawn for look in psi_look("shape", "", a * 1.0, b * 1.0, 1.0, 1.0)]
+        assert 0.025 < np.mean(alarms) < 0.075
+    assert round(psi_threshold(5, 1000, 400), 3) == 0.033
+
+
+def test_mann_whitney_is_that_of_scipy() -> None:
+    a, b = (np.repeat(np.arange(5), part.astype(int)) for part in (REFERENCE, CURRENT))
+    theirs = mannwhitneyu(b, a, use_continuity=False, method="asymptotic")
+    auc, error = mann_whitney(REFERENCE, CURRENT)
+    assert auc == pytest.approx(theirs.statistic / (len(a) * len(b)))
+    assert (auc - 0.5) / error == pytest.approx(np.sqrt(chi2_of(theirs.pvalue)), rel=1e-6)
+
+
+def chi2_of(p: float) -> float:
+    from scipy.stats import chi2
+
+    return float(chi2.isf(p, 1))
+
+
+def test_small_cells_are_taken_together() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        reference = rng.multinomial(500, rng.dirichlet(np.full(9, 0.4))).astype(float)
+        current = rng.multinomial(60, rng.dirichlet(np.full(9, 0.4))).astype(float)
+        a, b = merged(reference, current)
+        assert (a.sum(), b.sum()) == (500, 60)
+        assert len(a) == 1 or ((a + b) * 60 / 560).min() >= 5
+
+
+def test_outcomes_that_came_late() -> None:
+    result = late_outcomes(np.append(Y, [np.nan] * 3), np.append(P, [0.5] * 3))
+    assert result.in_the_large and result.slope and result.corp and result.spiegelhalter and result.log_loss
+    half = result.in_the_large.high - result.in_the_large.value
+    assert (round(result.in_the_large.value, 6), round(half / 1.6448536, 6)) == (0.655128, 0.663918)
+    assert round(result.slope.value, 6) == 1.333439
+    assert round(result.spiegelhalter, 6) == -0.062622
+    parts = result.corp.brier, result.corp.miscalibration, result.corp.discrimination, result.corp.uncertainty
+    assert [round(value, 6) for value in parts] == [0.185833, 0.044167, 0.101389, 0.243056]
+    assert round(result.log_loss, 5) == 0.54931
+    assert (result.n, result.open, result.judged) == (12, 3, True)
+    assert not late_outcomes(np.append(Y, [np.nan] * 4), np.append(P, [0.5] * 4)).judged  # more than a fifth is open
+
+
+def test_intercept_of_the_calibration_model() -> None:
+    from predictor.evaluation.late_outcomes import logistic
+
+    log_odds = np.log(P / (1 - P))
+    weights, _, _ = logistic(np.column_stack([np.ones(12), log_odds]), Y, np.zeros(12))
+    assert [round(value, 6) for value in weights] == [0.808732, 1.333439]
+
+
+def test_outcomes_in_the_wrong_order_end_all_the_same() -> None:
+    result = late_outcomes(np.array([0.0] * 6 + [1.0] * 6), np.linspace(0.1, 0.9, 12))  # parted without a fault
+    assert result.slope and np.isfinite(result.slope.high)
+
+
+def test_no_alarm_where_nothing_moved_and_one_where_signals_did(learned: OfferModel) -> None:
+    """A small version of experiments/benchmark/drift.py: 60 current rows, 24 signals, half a standard deviation in three."""
+    alarms = {"same": 0, "moved": 0}
+    rng = np.random.default_rng(3)
+    for seed in range(20):
+        current = simulate_interviews(60, seed=1000 + seed)
+        signals = rng.choice(learned.signals, 3, replace=False).tolist()
+        for name, rows in (("same", current), ("moved", drift(current, signals, by=-0.5, seed=seed))):
+            alarms[name] += any(look.moved for look in corrected(looks(learned, rows)))
+    assert alarms["same"] <= 3
+    assert alarms["moved"] >= 15
+
+
+def test_what_moved_is_named(learned: OfferModel) -> None:
+    current = simulate_interviews(200, seed=77)
+    moved = drift(current, ["mutual_rapport"], by=-0.6, seed=1)
+    values = moved.values.copy()
+    values[:80, learned.signals.index("next_steps_timeline")] = np.nan
+    roles = moved.columns["rater_role"].copy()
+    roles[:] = "candidate"
+    moved = replace(moved, values=values, columns={**moved.columns, "rater_role": roles})
+    named = {(look.kind, look.name) for look in check_drift(learned, moved).moved}
+    assert {
+        ("level given others", "mutual_rapport"),
+        ("missing", "next_steps_timeline"),
+        ("input", "rater_role"),
+    } <= named
+
+
+def test_likelihoods_are_looked_at_out_of_fold(learned: OfferModel) -> None:
+    good = simulate_interviews(600, seed=5)
+    p = probability(learned.log_odds(good.features.to_numpy()))
+    best = good.rows(np.argsort(p)[-100:])
+    moved = {look.kind for look in check_drift(learned, best).moved}
+    assert "likelihood" in moved
+    (look,) = (look for look in looks(learned, best) if look.kind == "likelihood")
+    assert look.value > 0.75
+    assert look.current > look.reference + 0.1
+
+
+def test_calibration_raises_an_alarm_only_when_outcomes_have_come(learned: OfferModel) -> None:
+    current = simulate_interviews(200, seed=6).labelled()
+    wrong = replace(current, y=1 - current.y)
+    assert "calibration" in {look.kind for look in check_drift(learned, wrong).moved}
+    y = np.where(np.arange(len(wrong)) % 2, wrong.y, np.nan)
+    check = check_drift(learned, replace(wrong, y=y))
+    assert "calibration" not in {look.kind for look in check.looks}
+    assert any("are open" in reason for reason in check.not_looked_at)
+
+
+def test_rows_of_one_person_count_as_what_they_say_together(learned: OfferModel) -> None:
+    """Sixty rows of three people are hardly more than three rows."""
+    one = simulate_interviews(60, seed=9)
+    few = replace(one, columns={**one.columns, "candidate_id": np.repeat(["a", "b", "c"], 20).astype(object)})
+    alone, together = ([look for look in looks(learned, rows) if look.kind == "level"] for rows in (one, few))
+    assert all(b.p >= a.p for a, b in zip(alone, together, strict=True))
+    assert sum(b.high - b.low for b in together) > 1.5 * sum(a.high - a.low for a in alone)
+
+
+def test_a_model_without_counts_of_likelihoods_is_compared_by_what_it_has(learned: OfferModel) -> None:
+    check = check_drift(replace(learned, reference=None), simulate_interviews(60, seed=4))
+    assert {"rated", "likelihood"}.isdisjoint(look.kind for look in check.looks)
+    assert "older" in " ".join(check.not_looked_at)
+
+
+def test_nothing_to_compare_is_refused(learned: OfferModel) -> None:
+    with pytest.raises(ConfigError, match="19 rows; drift is looked for in 20"):
+        check_drift(learned, simulate_interviews(19, seed=1))
+    with pytest.raises(ConfigError, match="no interview of its own"):
+        check_drift(OfferModel.published(), simulate_interviews(60, seed=1))
+
+
+def test_signals_that_nobody_rated_are_named(learned: OfferModel) -> None:
+    rows: Ratings = simulate_interviews(60, seed=2)
+    values = rows.values.copy()
+    values[:, :2] = np.nan
+    check = check_drift(learned, replace(rows, values=values))
+    assert ", ".join(learned.signals[:2]) in " ".join(check.not_looked_at)
+    assert {look.name for look in check.moved if look.kind == "missing"} == set(learned.signals[:2])
+
+
+def test_counts_survive_the_file_and_nonsense_is_refused(learned: OfferModel) -> None:
+    again = OfferModel.from_dict(learned.to_dict() | {"fingerprint": learned.fingerprint})
+    assert again.reference and learned.reference
+    assert again.reference.to_dict() == learned.reference.to_dict()
+    good = learned.reference.to_dict()
+    for wrong in (
+        {"edges": [0.5, 0.4]},
+        {"likelihood": [1.0]},
+        {"crowd": 0.5},
+        {"likeness": {"other": 0.1}},
+        {"rated": [-1.0]},
+    ):
+        with pytest.raises(ValueError, match=r"its|the likeness"):
+            Reference.from_dict(good | wrong)

@@ -1,0 +1,194 @@
+"""Audit, drift and card from the command line: files, exit codes, out-of-fold rows, joins, MLflow, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from predictor import OfferModel, Ratings, simulate_interviews
+from predictor.errors import ConfigError
+from predictor.pipeline.audit_run import audit_model
+from predictor.pipeline.group_columns import parse_groups, read_groups
+from predictor.pipeline.trained_model import TrainedModel
+from predictor.sources.files import write_csv
+from predictor.sources.simulation_truths import drift, simulate_groups
+from predictor.training.comparison import OutOfFold
+
+FORBIDDEN = ("compliant", "certified", "bias-free", "audit passed", "not high-risk")
+
+
+@pytest.fixture
+def team(workplace: Path, kept: Path, interviews: Ratings) -> Path:
+    """A working folder with a training, the file that it learned from, and a table of groups; the champion is its copy."""
+    shutil.copytree(kept, "experiments/models/tested")
+    write_csv(interviews, "team.csv")
+    groups = simulate_groups(interviews, seed=1, disparity=0.8)
+    assert interviews.groups is not None
+    people = dict(zip(interviews.groups, zip(groups["sex"], groups["race"], strict=True), strict=True))
+    with Path("groups.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["candidate_id", "sex", "race_ethnicity"])
+        writer.writerows([person, *words] for person, words in people.items())
+    return workplace
+
+
+ASK = ("audit", "team.csv", "--groups", "groups.csv", "--group", "sex", "--group", "race=race_ethnicity", "--no-track")
+
+
+def test_an_audit_by_the_champion_finds_its_training(team: Path, run: Callable[..., Result]) -> None:
+    done = run(*ASK)
+    assert done.exit_code == 0, done.output
+    assert all(len(line) <= 80 for line in done.stdout.splitlines() if not line.startswith("Report:"))
+    folder = team / "experiments/models/tested"
+    result, page = json.loads((folder / "audit.json").read_text()), (folder / "audit.html").read_text()
+    kept = OutOfFold.read(folder / "out_of_fold.csv")
+    assert result["n_out_of_fold"] == len(kept.rows)
+    assert result["n_out_of_fold"] + result["n_new"] == 600
+    assert result["simulated"] and "SIMULATED" in page and "SIMULATED" in done.output
+    words = "selection rate, scoring rate and impact ratio as defined in 6 rcny 5-300; not an independent bias audit"
+    for text in (page.lower(), done.output.lower().replace("\n", " "), json.dumps(result).lower()):
+        assert words in " ".join(text.split())
+        assert not any(word in text for word in FORBIDDEN)
+    assert len(result["left_out"]) == 29
+    assert "models of 5 folds" in result["left_out_by"]
+    losses = {item["name"]: item["cost"]["value"] for item in result["left_out"] if item["kind"] == "family"}
+    assert max(losses.values()) > 0  # something is lost without the family that says most
+
+
+def test_rows_of_the_training_are_answered_by_models_that_had_not_seen_them(
+    team: Path, interviews: Ratings, model: OfferModel
+) -> None:
+    trained = TrainedModel.load(Path("experiments/models/champion.json"), Path("experiments/models"))
+    columns = {"sex": "sex"}
+    audited = audit_model(trained, Path("team.csv"), columns, groups=Path("groups.csv"), resamples=5)
+    kept = OutOfFold.read(team / "experiments/models/tested/out_of_fold.csv")
+    unknown = int(np.isnan(interviews.y).sum())
+    assert audited.n_new == unknown
+    new = model.predict_many(interviews.rows(np.isnan(interviews.y)), interval=False)["offer_probability"]
+    assert audited.audit.median == pytest.approx(np.median([*kept.p.mean(axis=0), *new]))
+    # a file in another order gives the same figures; without the training's folder the model itself answers, and says so
+    shuffled = interviews.rows(np.random.default_rng(0).permutation(600))
+    write_csv(shuffled, "shuffled.csv")
+    again = audit_model(trained, Path("shuffled.csv"), columns, groups=Path("groups.csv"), resamples=5)
+    assert again.audit.median == audited.audit.median
+    assert [a.figures for a in again.audit.axes[0].categories] == [a.figures for a in audited.audit.axes[0].categories]
+    shutil.rmtree("experiments/models/tested")
+    alone = TrainedModel.load(Path("experiments/models/champion.json"), Path("experiments/models"))
+    seen = audit_model(alone, Path("team.csv"), columns, groups=Path("groups.csv"), resamples=5)
+    assert seen.n_out_of_fold == 0
+    assert any("better than they are" in warning for warning in seen.warnings)
+
+
+def test_groups_in_the_same_table_or_beside_it(team: Path, interviews: Ratings) -> None:
+    with Path("team.csv").open() as file:
+        rows = list(csv.reader(file))
+    with Path("groups.csv").open() as file:
+        known = {row[0]: row[1] for row in csv.reader(file)}
+    place = rows[0].index("candidate_id")
+    with Path("one.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [[*row, known.get(row[place], "")] if n else [*row, "sex"] for n, row in enumerate(rows)]
+        )
+    catalogue = interviews.catalogue
+    ratings, inside = read_groups(Path("one.csv"), catalogue, {"sex": "sex"})
+    _, beside = read_groups(Path("team.csv"), catalogue, {"sex": "sex"}, Path("groups.csv"))
+    assert inside["sex"].tolist() == beside["sex"].tolist()
+    assert ratings.values.shape == (600, 24)  # no group among the signals
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--group", "sex=gender"), "has no column 'gender'"),
+        (("--group", "x=goals_discussed"), "the model goes by this column"),
+        (("--group", "role=rater_role"), "the model goes by this column"),
+        (("--group", "sex", "--group", "sex=race_ethnicity"), "named twice"),
+        (("--group", "sex", "--threshold", "1"), "above 0 and below 1"),
+        (("--group", "sex", "--on", "other"), "no such column"),
+        (("--group", "sex", "--model", "nobody"), "no model 'nobody'"),
+    ],
+)
+def test_what_cannot_be_audited_is_refused(
+    team: Path, run: Callable[..., Result], arguments: tuple[str, ...], message: str
+) -> None:
+    done = run("audit", "team.csv", "--groups", "groups.csv", *arguments, "--no-track")
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not list(team.rglob("audit.*"))
+
+
+def test_a_table_of_groups_that_contradicts_itself_is_refused(team: Path, interviews: Ratings) -> None:
+    text = Path("groups.csv").read_text().splitlines()
+    person = text[1].split(",")[0]
+    Path("twice.csv").write_text("\n".join([text[0], f"{person},Female,Asian", f"{person},Male,Asian", *text[2:]]))
+    with pytest.raises(ConfigError, match=f"as '{person}'"):
+        read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("twice.csv"))
+    Path("alien.csv").write_text("candidate_id,sex\nnobody,Female\n")
+    with pytest.raises(ConfigError, match="none of its 1 row has a 'candidate_id'"):
+        read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("alien.csv"))
+    assert parse_groups(["sex=Gender", "race"]) == {"sex": "Gender", "race": "race"}
+
+
+def test_drift_ends_with_one_where_something_moved(team: Path, run: Callable[..., Result]) -> None:
+    current = simulate_interviews(80, seed=99)
+    write_csv(current, "same.csv")
+    write_csv(drift(current, ["goals_discussed", "mutual_rapport"], by=-0.7), "moved.csv")
+    same, moved = run("drift", "same.csv", "--no-track"), run("drift", "moved.csv", "--no-track")
+    assert (same.exit_code, moved.exit_code) == (0, 1), same.output + moved.output
+    assert "Nothing moved beyond noise" in same.output
+    assert "Goals discussed: rated lower" in moved.output
+    pages = sorted(team.glob("experiments/drift/*/drift.html"))
+    assert len(pages) == 2
+    assert all("SIMULATED" in page.read_text() for page in pages)
+    missing = run("drift", "nowhere.csv")
+    assert missing.exit_code == 2
+    assert "no such file" in missing.stderr
+
+
+def test_the_card_holds_audit_and_drift_where_they_were_made(
+    team: Path, run: Callable[..., Result], model: OfferModel
+) -> None:
+    folder = team / "experiments/models/tested"
+    assert run("card", "--no-track").exit_code == 0
+    before = (folder / "card.md").read_text()
+    assert "No audit of this model is at hand" in before
+    assert "No check for drift of this model is at hand" in before
+    run(*ASK)
+    write_csv(simulate_interviews(80, seed=98), "later.csv")
+    run("drift", "later.csv", "--no-track")
+    assert run("card", "--no-track").exit_code == 0
+    card = (folder / "card.md").read_text()
+    page = (folder / "card.html").read_text()
+    assert "sex: Female" in card and "Checked 20" in card
+    auc = model.trained_on["scores"]["roc_auc"]
+    for figure in (f"{auc[0]:.3f}", f"{auc[1]:.3f} to {auc[2]:.3f}", model.fingerprint, f"{model.trained_on['n']:,}"):
+        assert figure in card and figure in page
+    assert not any(word in card.lower() for word in FORBIDDEN)
+    (folder / "audit.json").write_text("{")
+    broken = run("card", "--no-track")
+    assert broken.exit_code == 2
+    assert "damaged" in broken.stderr
+
+
+def test_reports_are_kept_with_the_run(team: Path, run: Callable[..., Result]) -> None:
+    from predictor.tracking import track
+
+    recorded = track("experiments/models/tested")
+    done = run("card")
+    assert f"Kept with the MLflow run {recorded.run_id}" in done.output
+    write_csv(simulate_interviews(80, seed=98), "later.csv")
+    assert "Recorded in MLflow" in run("drift", "later.csv").output
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{team}/experiments/mlflow.db")
+    assert {"card.html", "card.md", "model.json"} <= {item.path for item in client.list_artifacts(recorded.run_id)}
+    runs = client.search_runs([client.get_run(recorded.run_id).info.experiment_id], "tags.kind = 'drift'")
+    assert [one.data.tags["moved"] for one in runs] == ["false"]
+    assert runs[0].info.status == "FINISHED"

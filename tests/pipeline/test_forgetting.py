@@ -1,0 +1,134 @@
+"""Deleting a person: only their rows go, all files or none, and models that learned from them say so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from predictor import OfferModel, Ratings
+from predictor.errors import ConfigError
+from predictor.journal.store import Journal
+from predictor.sources.deletion import cut
+from predictor.sources.files import read_ratings, write_csv
+from predictor.training.comparison import OutOfFold
+
+COLUMNS = ("person", "candidate_id")
+
+
+@pytest.fixture
+def team(workplace: Path, kept: Path, interviews: Ratings) -> Path:
+    """A training whose model names team.csv as its source, that file, and the champion, which is a copy."""
+    shutil.copytree(kept, "experiments/models/tested")
+    write_csv(interviews, "team.csv")
+    path = workplace / "experiments/models/tested/model.json"
+    model = OfferModel.load(path)
+    from dataclasses import replace
+
+    model = replace(model, trained_on={**model.trained_on, "source": "team.csv"})
+    model.save(path)
+    model.save("experiments/models/champion.json")
+    return workplace
+
+
+def test_a_person_goes_from_everything_and_models_say_so(
+    team: Path, run: Callable[..., Result], interviews: Ratings
+) -> None:
+    known = interviews.labelled()
+    assert known.groups is not None and interviews.groups is not None
+    person = max(set(known.groups), key=list(known.groups).count)
+    rows, all_rows = int((known.groups == person).sum()), int((interviews.groups == person).sum())
+    before = OfferModel.load("experiments/models/champion.json")
+    others = [line for line in Path("team.csv").read_bytes().splitlines(True) if person.encode() not in line]
+    done = run("forget", person, "--table", "team.csv", "--yes", "--no-track")
+    assert done.exit_code == 0, done.output
+    assert f"{all_rows} row" in done.output
+    assert Path("team.csv").read_bytes() == b"".join(others)  # no other byte has changed
+    assert person not in read_ratings("team.csv").groups
+    folder = Path("experiments/models/tested")
+    kept = OutOfFold.read(folder / "out_of_fold.csv")
+    assert len(kept.rows) == len(known) - rows
+    for path in (folder / "model.json", Path("experiments/models/champion.json")):
+        model = OfferModel.load(path)
+        assert model.rows_deleted == rows
+        assert model.fingerprint == before.fingerprint
+        note = f"Trained with rows since deleted: {rows} of {len(known):,}"
+        assert any(text.startswith(note) for text in model.predict({"goals_discussed": 4}).notes)
+    for command in (("inspect",), ("predict", "-", "--json"), ("card", "--no-track")):
+        answer = run(*command, stdin='{"goals_discussed": 4}')
+        text = answer.output + (folder / "card.md").read_text() if command[0] == "card" else answer.output
+        assert "rows since deleted" in " ".join(text.split())
+    again = run("forget", person, "--table", "team.csv", "--yes", "--no-track")
+    assert again.exit_code == 2
+    assert "nothing of" in again.stderr
+
+
+def test_nothing_goes_where_one_file_cannot_be_read_or_nobody_agrees(
+    team: Path, run: Callable[..., Result], interviews: Ratings
+) -> None:
+    assert interviews.groups is not None
+    person, before = str(interviews.groups[0]), Path("team.csv").read_bytes()
+    Path("cards.csv").write_text("who,level\nx,1\n")
+    broken = run("forget", person, "--table", "team.csv", "--cards", "cards.csv", "--yes")
+    assert broken.exit_code == 2
+    assert "It has: who, level" in broken.stderr
+    refused = run("forget", person, "--table", "team.csv", stdin="n\n")
+    assert refused.exit_code == 1
+    assert Path("team.csv").read_bytes() == before
+    assert OfferModel.load("experiments/models/champion.json").rows_deleted == 0
+
+
+def test_the_same_id_in_another_file_is_left_alone(team: Path, run: Callable[..., Result], interviews: Ratings) -> None:
+    known = interviews.labelled()
+    assert known.groups is not None
+    person = str(known.groups[0])
+    Path("other.csv").write_text(f"person,level\n{person},1\nsomebody,2\n")
+    done = run("forget", person, "--table", "other.csv", "--yes", "--no-track")
+    assert done.exit_code == 0
+    assert f"Left as it is: tested learned from a '{person}' of team.csv" in done.output
+    assert OfferModel.load("experiments/models/champion.json").rows_deleted == 0
+
+
+def test_a_journal_forgets(workplace: Path, run: Callable[..., Result]) -> None:
+    journal = Journal(workplace / "my.journal")
+    for title, who in (("one", "A. B."), ("two", "A. B."), ("three", "C. D.")):
+        journal.add(title, {"goals_discussed": 4}, who=who)
+    done = run("forget", "A. B.", "--journal", "my.journal", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "2 interviews" in done.output
+    assert [entry.title for entry in journal.entries()] == ["three"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "left"),
+    [
+        ("a.csv", b'person;note\r\nx;"two\r\nlines; x"\r\ny;"x"\r\nx;\r\n', b'person;note\r\ny;"x"\r\n'),
+        ("b.csv", "\ufeffperson,s\nx,\u00e9\n y ,\u00e8\n".encode(), "\ufeffperson,s\n y ,\u00e8\n".encode()),
+        ("c.csv", "person\ts\nx\t1\ny\t2\n".encode("utf-16"), "person\ts\ny\t2\n".encode("utf-16")),
+        ("d.jsonl", b'{"person": "x"}\n{"person": 7, "a": 1}\n', b'{"person": 7, "a": 1}\n'),
+        ("e.csv", b"person,s\nxx,1\nX,2", b"person,s\nxx,1\nX,2"),  # to the letter
+    ],
+)
+def test_only_their_records_go(tmp_path: Path, name: str, content: bytes, left: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert cut(path, "x", COLUMNS).content == left
+
+
+def test_json_and_parquet(tmp_path: Path) -> None:
+    import pandas as pd
+
+    rows = [{"candidate_id": 17, "s": 1.5}, {"candidate_id": 18, "s": None}]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    result = cut(tmp_path / "a.json", "17", COLUMNS)
+    assert (result.removed, json.loads(result.content)) == (1, rows[1:])
+    pd.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
+    shorter = cut(tmp_path / "a.parquet", "17", COLUMNS)
+    (tmp_path / "b.parquet").write_bytes(shorter.content)
+    assert pd.read_parquet(tmp_path / "b.parquet")["candidate_id"].tolist() == [18]
+    with pytest.raises(ConfigError, match="by hand"):
+        cut(tmp_path / "a.xlsx", "17", COLUMNS)
