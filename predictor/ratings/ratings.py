@@ -57,6 +57,8 @@ class Ratings:
         Context columns by name, each of shape (n,); rater role, ids, group, dates.
     source
         Where the ratings came from, for messages and the model file.
+    read_with
+        What was said about reading that source, so that it can be read again: offer_word, unknown_words, sheet.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Ratings:
     y: Floats
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     source: str = "ratings"
+    read_with: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.y), len(self.catalogue.signals))
@@ -253,7 +256,7 @@ class Ratings:
             problems.append(Problem("there are no rows; add at least one rated interview"))
         if problems:
             raise RatingsError(source, problems)
-        return cls(catalogue, values, y, context, source)
+        return cls(catalogue, values, y, context, source, outcomes.given)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
