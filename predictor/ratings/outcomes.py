@@ -87,6 +87,8 @@ class Outcomes:
         The outcome that means an offer, where it is an unusual word.
     unknown_words
         Outcomes that count as unknown.
+    ignored
+        Whether all are unknown, whatever stands there: a prediction needs none.
 
     Raises
     ------
@@ -98,6 +100,7 @@ class Outcomes:
     empty: str
     offer_word: str | None = None
     unknown_words: tuple[str, ...] = ()
+    ignored: bool = False
 
     def __post_init__(self) -> None:
         for word, option in (
@@ -115,7 +118,9 @@ class Outcomes:
 
     def parse(self, cells: Cells) -> tuple[Floats, list[Problem]]:
         """Turn outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
-        y, problems, words = np.full(len(cells), np.nan), [], list[str]()
+        y, problems, words = np.full(len(cells), np.nan), list[Problem](), list[str]()
+        if self.ignored:
+            return y, problems
         texts = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
         unknown = {plain_word(word) for word in self.unknown_words}
         kind = (

@@ -112,6 +112,7 @@ class Ratings:
         training: bool = False,
         offer_word: str | None = None,
         unknown_words: Collection[str] = (),
+        ignore_outcomes: bool = False,
         problems: Iterable[Problem] = (),
     ) -> Ratings:
         """Parse mappings, each flat or with its ratings under the key "ratings".
@@ -128,6 +129,8 @@ class Ratings:
             there may be one other word then, which means none.
         unknown_words
             Outcomes that mean neither an offer nor none, such as "Maybe": unknown, as an empty cell is.
+        ignore_outcomes
+            Whether outcomes are unknown whatever their words, as for a prediction.
 
         Raises
         ------
@@ -147,7 +150,7 @@ class Ratings:
                     problems.append(Problem(kind, number, found=name))
         present = dict.fromkeys(name for row in rows for name in row if name in known)
         columns = {name: [row.get(name) for row in rows] for name in present}
-        how = Outcomes(catalogue.outcome, "null", offer_word, tuple(unknown_words))
+        how = Outcomes(catalogue.outcome, "null", offer_word, tuple(unknown_words), ignore_outcomes)
         return cls._parse(columns, len(rows), catalogue, source, training, how, problems)
 
     @classmethod
@@ -161,6 +164,7 @@ class Ratings:
         training: bool = False,
         offer_word: str | None = None,
         unknown_words: Collection[str] = (),
+        ignore_outcomes: bool = False,
         problems: Iterable[Problem] = (),
     ) -> Ratings:
         """Parse a table of text, as a CSV file holds it; see `from_records`.
@@ -172,7 +176,7 @@ class Ratings:
         """
         all_problems, known = [*problems, *header_problems(header, catalogue)], frozenset(catalogue.columns)
         columns = {name: [row[place] for row in rows] for place, name in enumerate(header) if name in known}
-        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words))
+        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words), ignore_outcomes)
         return cls._parse(columns, len(rows), catalogue, source, training, how, all_problems)
 
     @classmethod
@@ -185,6 +189,7 @@ class Ratings:
         training: bool = False,
         offer_word: str | None = None,
         unknown_words: Collection[str] = (),
+        ignore_outcomes: bool = False,
     ) -> Ratings:
         """Parse a DataFrame; NaN, None and NA mean not observed, and text what it means in a file.
 
@@ -206,7 +211,7 @@ class Ratings:
                     columns[name] = series.to_numpy(np.float64, na_value=np.nan)
                 else:
                     columns[name] = cells_of(series) if name in catalogue.names else words_of(series)
-        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words))
+        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words), ignore_outcomes)
         return cls._parse(columns, len(frame), catalogue, source, training, how, problems)
 
     @classmethod

@@ -41,6 +41,7 @@ def read_ratings(
     training: bool = False,
     offer_word: str | None = None,
     unknown_words: Collection[str] = (),
+    ignore_outcomes: bool = False,
     sheet: str | None = None,
 ) -> Ratings:
     """Read ratings from a file.
@@ -60,6 +61,8 @@ def read_ratings(
         may be one other word then, which means none.
     unknown_words
         Outcomes that mean unknown, as an empty cell does, such as "Maybe".
+    ignore_outcomes
+        Whether outcomes are unknown whatever their words, as for a prediction.
     sheet
         Of a workbook, by name; the first that is visible where None.
 
@@ -77,7 +80,7 @@ def read_ratings(
     """
     path, source, catalogue = Path(path), str(path), catalogue or Catalogue.shipped()
     how: dict[str, Any] = {"source": source, "training": training, "offer_word": offer_word}
-    how["unknown_words"] = tuple(unknown_words)
+    how |= {"unknown_words": tuple(unknown_words), "ignore_outcomes": ignore_outcomes}
     ending = ending_of(path)
     refuse_sheet(path, sheet)
     if ending == ".parquet":
