@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 PARQUET, CSV, JSONL = FORMATS = ("parquet", "csv", "jsonl")
 EXCEL = "xlsx"  # which is read only
-ENDINGS = {".parquet": PARQUET, ".csv": CSV, ".jsonl": JSONL, ".ndjson": JSONL, ".xlsx": EXCEL, ".xlsm": EXCEL}
+TABS = (".tsv", ".txt")  # which are read only, as CSV
+ENDINGS = {
+    ".parquet": PARQUET,
+    ".csv": CSV,
+    **dict.fromkeys(TABS, CSV),
+    ".jsonl": JSONL,
+    ".ndjson": JSONL,
+    ".xlsx": EXCEL,
+    ".xlsm": EXCEL,
+}
 EMPTY = "__HIVE_DEFAULT_PARTITION__"  # a folder's name where the value is missing
 STANDARD = "-"  # standard input or output
 ROWS = 524_288  # of a part, where a Parquet file has more: a quarter of a second of work

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 _ROW_LABEL = re.compile(r"__index_level_\d+__")  # the column in which pandas keeps an index without a name
 _WHOLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
-TEXT, LINES = (".csv", *WORKBOOKS), (".jsonl", ".ndjson")
-FORMATS = (".csv", ".xlsx", ".json", ".jsonl", ".parquet")
+CSV, LINES = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson")  # whatever parts the cells
+TEXT = (*CSV, *WORKBOOKS)
+FORMATS = (".csv", ".tsv", ".txt", ".xlsx", ".json", ".jsonl", ".parquet")
 
 
 def read_ratings(
@@ -49,9 +50,9 @@ def read_ratings(
     Parameters
     ----------
     path
-        A .csv file (with a header; comma, semicolon, tab or bar; UTF-8, UTF-16 or Windows-1252), an .xlsx workbook, a
-        .json file (one mapping or a list of them), .jsonl (a mapping a line), or .parquet. CSV and JSON may be packed,
-        as in ratings.csv.gz (.gz, .bz2, .zst, .lz4).
+        A .csv, .tsv or .txt file (with a header; comma, semicolon, tab or bar; UTF-8, UTF-16 or Windows-1252), an
+        .xlsx workbook, a .json file (one mapping or a list of them), .jsonl (a mapping a line), or .parquet. CSV and
+        JSON may be packed, as in ratings.csv.gz (.gz, .bz2, .zst, .lz4).
     catalogue
         The catalogue that the file follows; the shipped one where None.
     training
@@ -103,7 +104,7 @@ def ending_of(path: Path) -> str:
     """
     inside = unpacked(path)
     ending = inside.suffix.lower()
-    return ending if inside == path or ending in (".csv", ".json", *LINES) else ""
+    return ending if inside == path or ending in (*CSV, ".json", *LINES) else ""
 
 
 def unknown_format(path: Path) -> RatingsError:
