@@ -58,7 +58,7 @@ def test_a_draft_sees_an_index(tmp_path: Path) -> None:
 
 
 def test_days_of_a_column_of_moments_are_days() -> None:
-    days = pd.to_datetime(["2026-03-02", "2026-03-02 16:30"])
+    days = pd.to_datetime(["2026-03-02 00:00", "2026-03-02 16:30"])
     frame = pd.DataFrame({"rated_on": days, "goals_discussed": [4, 5]})
     assert Ratings.from_frame(frame, Catalogue.shipped()).columns["rated_on"].tolist() == [
         "2026-03-02",
