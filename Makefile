@@ -124,16 +124,17 @@ coverage: $(DEV) ## run the tests and measure what they cover
 	  --cov=predictor --cov-branch --cov-report=term:skip-covered
 
 # What the extras declare is what is tested: uv takes the lowest version of each, in an environment of its own. Test
-# tools are of today, and what old versions warn of each other is no error. scikit-learn 1.6's check of weights renames the
+# tools are of today, and what old versions warn of each other is no error, nor is a busy machine. scikit-learn 1.6's check of weights renames the
 # classes of one of the two samples that it compares; tests/learning/test_weights.py makes the same comparison.
 LOWEST := .venv-lowest/bin
-CORE   := tests/learning/test_classifier.py tests/learning/test_weights.py tests/model tests/ratings
+CORE   := tests/learning/test_classifier.py tests/learning/test_weights.py tests/model tests/ratings tests/sources \
+	  tests/batch/test_reading.py tests/batch/test_coding.py tests/pipeline/test_run.py
 
 test-lowest: ## run the suite's core with the lowest declared versions (Python 3.11 or 3.12)
 	@test -x $(LOWEST)/uv || { $(PYTHON) -m venv .venv-lowest && $(LOWEST)/python -m pip install --quiet uv; }
 	@$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python --resolution lowest-direct -e '.[train,batch,serve,cluster]'
 	@$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python pytest pytest-xdist hypothesis httpx
-	@$(ONE_THREAD) $(LOWEST)/python -m pytest -W default -n auto --dist loadfile -k 'not check_sample_weight_equivalence' $(CORE)
+	@$(ONE_THREAD) $(LOWEST)/python -m pytest -W default --hypothesis-profile ci -n auto --dist loadfile -k 'not check_sample_weight_equivalence' $(CORE)
 
 check: $(DEV) ## lint, formatting, types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

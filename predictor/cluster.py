@@ -20,6 +20,7 @@ from predictor.errors import ConfigError, MissingExtraError
 
 try:
     import dask
+    import psutil
     from distributed import Client, KilledWorker, LocalCluster, Security, WorkerPlugin, as_completed, get_worker
     from distributed.client import FutureCancelledError
     from distributed.comm.core import connect
@@ -123,7 +124,7 @@ def cluster(
         if scheduler:
             _check(scheduler, client.run(versions, on_error="return"))
         backend = _Backend(client=client, wait_for_workers_timeout=2 * LOST)
-        watch = _Watch(client, backend, warn)
+        watch = _Watch(client, backend, warn, None if scheduler else place)
         stack.callback(watch.end)
         stack.enter_context(parallel_config(backend=backend))
         try:
@@ -171,9 +172,11 @@ class _Watch:
     slept has not lost its cluster.
     """
 
-    def __init__(self, client: _Client, backend: _Backend, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, client: _Client, backend: _Backend, warn: Callable[[str], None], local: LocalCluster | None = None
+    ) -> None:
         self.verdict: str | None = None
-        self._client, self._backend, self._warn = client, backend, warn
+        self._client, self._backend, self._warn, self._local = client, backend, warn, local
         self._signs: set[tuple[str, float]] = set()
         self._ended = False
         loop: Any = client.loop
@@ -216,8 +219,19 @@ class _Watch:
         running = {(name, seen) for name, (status, seen) in states.items() if status == "running"}
         if not running:
             return f"no worker is running ({', '.join(sorted({status for status, _ in states.values()}))})"
-        news, self._signs = running - self._signs, running
+        signs = running | self._seconds()
+        news, self._signs = signs - self._signs, signs
         return None if news else _FROZEN
+
+    def _seconds(self) -> set[tuple[str, float]]:
+        """Seconds that each worker of this machine has computed: on a busy one no word may come for minutes."""
+        seconds = set[tuple[str, float]]()
+        for nanny in list(self._local.workers.values()) if self._local else ():
+            with suppress(psutil.Error):
+                if nanny.pid:
+                    used = psutil.Process(nanny.pid).cpu_times()
+                    seconds.add((f"process {nanny.pid}", used.user + used.system))
+        return seconds
 
 
 _FROZEN = "no worker gives a sign of life"

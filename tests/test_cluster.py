@@ -354,7 +354,7 @@ class Elsewhere:
 
     @property
     def address(self) -> str:
-        while not self.file.exists():
+        while not self.file.exists() or not self.file.read_text().endswith("}"):  # it may be at writing it
             assert self.scheduler.poll() is None, "the scheduler did not start"
             time.sleep(0.05)
         return str(json.loads(self.file.read_text())["address"])

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from predictor.atomic import resolved
 from predictor.batch.coding import is_text
-from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, Form, Part, Source, name_of
+from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, TABS, Form, Part, Source, name_of
 from predictor.batch.reading import header_of
 from predictor.batch.scoring import Scorer
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
+from predictor.sources.compression import unpacked
 
 
 def check_options(scorer: Scorer) -> None:
@@ -52,7 +53,7 @@ def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str |
         raise ConfigError(
             f"{out}: has none of the endings {', '.join(ENDINGS)}; if it is to be a folder, make it first"
         )
-    if form and form.format == EXCEL:
+    if form and (form.format == EXCEL or unpacked(out).suffix.lower() in TABS):
         raise ConfigError(f"{out}: answers are written as Parquet, CSV or JSON Lines; name a file of one of these")
     if form and write_as and write_as != form.format:
         raise ConfigError(f"{out}: its ending says {form.format}, --to says {write_as}; leave --to out")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,11 +24,11 @@ from predictor.errors import Problem, RatingsError, nearest
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.catalogue import RATINGS
 from predictor.ratings.ratings import Ratings
-from predictor.sources.files import parse_json
+from predictor.sources.files import parse_line
 
 LONGEST = 64 << 20  # bytes of a line of JSON
 HEAD = 1000  # lines of JSON that decide the types of what is kept
-BOM = b"\xef\xbb\xbf"
+BOM, UTF_16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_json_lines(
@@ -35,24 +37,37 @@ def read_json_lines(
     """Read JSON Lines, each flat or with its ratings under "ratings"."""
     if as_json is None:
         as_json = mixed_columns([part], keep)
+    first, schema = 1, None  # rows are counted without blank lines, as everywhere
+    for lines, done in _blocks(part):
+        schema = schema or _schema(lines, part, model, keep, as_json)
+        yield replace(_lines(lines, first, schema, model, name_of(part)), done=done)
+        first += len(lines)
+    if schema is None:
+        raise RatingsError(name_of(part), [Problem("has no rows, or blank lines only; write one interview a line")])
+
+
+def _blocks(part: Part) -> Iterator[tuple[list[bytes], float]]:
+    """Read lines, some at a time, without blank ones, as UTF-8; and the share that has been read."""
     stream, done = opened(part)
     with stream:
-        rest, first, schema, blank = stream.read(len(BOM)).removeprefix(BOM), 1, None, True
-        while more := stream.read(BYTES):
-            block, newline, rest = (rest + more).rpartition(b"\n")
-            lines = block.splitlines() if newline else []
-            blank = blank and not block.strip()
-            if lines and not blank:
-                schema = schema or _schema(lines, part, model, keep, as_json)
-                yield replace(_lines(lines, first, schema, model, name_of(part)), done=done())
+        rest = stream.read(len(BOM)).removeprefix(BOM)
+        decoder = codecs.getincrementaldecoder("utf-16")() if rest.startswith(UTF_16) else None  # as PowerShell writes
+        rest, count, ended = decoder.decode(rest).encode() if decoder else rest, 0, False
+        while not ended:
+            more = stream.read(BYTES)
+            ended = not more
+            try:
+                more = decoder.decode(more, ended).encode() if decoder else more
+            except UnicodeDecodeError:
+                raise RatingsError(name_of(part), [Problem("is not UTF-16 text, as its first bytes say")]) from None
+            block, _, rest = (b"", b"", rest + more) if ended else (rest + more).rpartition(b"\n")
+            lines = [line for line in (rest if ended else block).split(b"\n") if line.strip()]
+            if lines:
+                yield lines, 1.0 if ended else done()
             elif len(rest) > LONGEST:
-                raise RatingsError(name_of(part), [Problem("is longer than 64 MB; write one interview a line", first)])
-            first += len(lines)
-        lines = rest.splitlines()
-        if blank and not rest.strip():
-            raise RatingsError(name_of(part), [Problem("has no rows, or blank lines only; write one interview a line")])
-        schema = schema or _schema(lines, part, model, keep, as_json)
-        yield _lines(lines, first, schema, model, name_of(part))
+                kind = "is longer than 64 MB; write one interview a line"
+                raise RatingsError(name_of(part), [Problem(kind, count + 1)])
+            count += len(lines)
 
 
 def mixed_columns(parts: Iterable[Part], keep: Sequence[str]) -> frozenset[str]:
@@ -66,15 +81,9 @@ def mixed_columns(parts: Iterable[Part], keep: Sequence[str]) -> frozenset[str]:
     for part in parts:
         if not keep or part.form.format != JSONL or str(part.path) == STANDARD:
             continue
-        stream, _ = opened(part)
-        rest = b""
-        with stream:
-            while len(rest) <= LONGEST and (more := stream.read(BYTES)):  # reading says what is too long
-                block, _, rest = (rest + more).rpartition(b"\n")
-                for name, seen in _kinds(block, patterns).items():
-                    kinds.setdefault(name, set()).update(seen)
-        for name, seen in _kinds(rest, patterns).items():
-            kinds.setdefault(name, set()).update(seen)
+        for lines, _ in _blocks(part):
+            for name, seen in _kinds(b"\n".join(lines), patterns).items():
+                kinds.setdefault(name, set()).update(seen)
     return _mixed(kinds)
 
 
@@ -146,24 +155,25 @@ def _kind(cells: Sequence[Any]) -> pa.DataType:
 
 def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferModel, source: str) -> Read:
     """Read lines at once; where that fails, look at each by itself, and set aside those that cannot be used."""
-    rows, broken = [number for number, line in enumerate(lines) if line.strip()], list[Broken]()
+    rows, broken = list(range(len(lines))), list[Broken]()
     try:
         if any(isinstance(kind, pa.JsonType) for kind in schema.types):
             raise pa.ArrowInvalid("a column of JSON")
-        batch = _parse([lines[row] for row in rows], schema, model)
+        batch = _parse(lines, schema, model)
     except pa.ArrowInvalid:
         known: dict[tuple[str, str | bool], float | None] = {}
         plain = [_plain(line, schema, model, known) for line in lines]
+        fit = [row for row, line in enumerate(plain) if line is not None]  # of the others it is clear
         try:
-            batch = _parse([plain[row] for row in rows], schema, model)
+            batch = _parse([plain[row] or b"" for row in fit], schema, model)
         except pa.ArrowInvalid:
-            for row in rows:
-                if problems := _wrong(lines[row], plain[row], schema, model, source):
-                    problems = tuple(replace(problem, row=first + row) for problem in problems)
-                    broken.append(Broken(first + row, problems, lines[row].decode(errors="replace")))
-            wrong = {item.row for item in broken}
-            rows = [row for row in rows if first + row not in wrong]
-            batch = _parse([plain[row] for row in rows], schema, model)
+            fit = [row for row in fit if not _wrong(lines[row], plain[row], schema, model, source)]
+            batch = _parse([plain[row] or b"" for row in fit], schema, model)
+        bad = sorted({*rows} - {*fit})
+        for row in bad:
+            explain = partial(_wrong, lines[row], plain[row], schema, model, source)
+            broken.append(Broken(first + row, explain, lines[row].decode(errors="replace")))
+        rows = fit
     return Read(batch, np.array(rows, dtype=np.int64) + first, tuple(broken), 1.0)
 
 
@@ -204,30 +214,34 @@ def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.R
 
 def _plain(
     line: bytes, schema: pa.Schema, model: OfferModel, known: dict[tuple[str, str | bool], float | None]
-) -> bytes:
-    """Write ratings as numbers, inputs as their levels and columns of JSON as its text, as far as they mean something.
+) -> bytes | None:
+    """Write ratings as numbers, inputs as their levels and columns of JSON as its text; None where a rating is none.
 
     Arrow reads a column of JSON Lines as one type. `known` collects what cells of signals mean, by name and cell.
     """
     try:
-        (record,), problems = parse_json(line, "")
-    except (RatingsError, ValueError):
-        return line
-    if problems or not isinstance(record, dict):
-        return line
-    for part in (record, record.get(RATINGS)):
-        if not isinstance(part, dict):
-            continue
+        record, problems = parse_line(line.decode())
+    except UnicodeDecodeError:
+        return None
+    inner = {} if record.get(RATINGS) is None else record[RATINGS]
+    if problems or not isinstance(inner, dict) or any(name in record for name in inner if name in model.terms):
+        return None
+    for part in (record, inner):
         for signal in model.catalogue.signals:
             cell = part.get(signal.name)
+            if isinstance(cell, list | dict):
+                return None
             if not isinstance(cell, str | bool):
                 continue
             if (key := (signal.name, cell)) not in known:
                 known[key] = signal.reading(cell)
-            if (rating := known[key]) is not None:
-                part[signal.name] = None if math.isnan(rating) else rating
+            if (rating := known[key]) is None:
+                return None
+            part[signal.name] = None if math.isnan(rating) else rating
         for item in model.catalogue.inputs:
             cell = part.get(item.name)
+            if isinstance(cell, list | dict):
+                return None
             if isinstance(cell, str | bool | int | float) and (level := item.level(str(cell))) is not None:
                 part[item.name] = level
     for field in schema:
@@ -236,19 +250,23 @@ def _plain(
     return json.dumps(record).encode()
 
 
-def _wrong(line: bytes, plain: bytes, schema: pa.Schema, model: OfferModel, source: str) -> tuple[Problem, ...]:
+def _wrong(line: bytes, plain: bytes | None, schema: pa.Schema, model: OfferModel, source: str) -> tuple[Problem, ...]:
     """Return what is wrong with one line, if anything is; `plain` is what `_plain` makes of it."""
     try:
-        records, problems = parse_json(line, source)
-        if not (len(records) == 1 and isinstance(records[0], dict) and line.lstrip()[:1] == b"{"):
-            return (Problem("is not a mapping; write one interview a line"),)
-        record = records[0]
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        return (Problem(f"is not UTF-8 text (byte {error.start + 1:,})"),)
+    record, problems = parse_line(text)
+    if problems and not record:
+        return (replace(problems[0], found=""),)
+    try:
         inner = record.get(RATINGS)
         known = {name: record[name] for name in model.terms if name in record}
-        if RATINGS in record:
+        if inner is not None:
             known[RATINGS] = {k: v for k, v in inner.items() if k in model.terms} if isinstance(inner, dict) else inner
         Ratings.from_records([known], model.catalogue, problems=problems)
-        _parse([plain], schema, model)
+        if plain is not None:
+            _parse([plain], schema, model)
     except RatingsError as error:
         return error.problems
     except pa.ArrowInvalid as error:  # such as an id that is a number where the first lines have text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from predictor.errors import ConfigError, Problem, RatingsError
+from predictor.sources.compression import COMPRESSIONS
 from predictor.sources.files import refuse_sheet
 
 if TYPE_CHECKING:
@@ -19,8 +20,16 @@ if TYPE_CHECKING:
 
 PARQUET, CSV, JSONL = FORMATS = ("parquet", "csv", "jsonl")
 EXCEL = "xlsx"  # which is read only
-ENDINGS = {".parquet": PARQUET, ".csv": CSV, ".jsonl": JSONL, ".ndjson": JSONL, ".xlsx": EXCEL, ".xlsm": EXCEL}
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
+TABS = (".tsv", ".txt")  # which are read only, as CSV
+ENDINGS = {
+    ".parquet": PARQUET,
+    ".csv": CSV,
+    **dict.fromkeys(TABS, CSV),
+    ".jsonl": JSONL,
+    ".ndjson": JSONL,
+    ".xlsx": EXCEL,
+    ".xlsm": EXCEL,
+}
 EMPTY = "__HIVE_DEFAULT_PARTITION__"  # a folder's name where the value is missing
 STANDARD = "-"  # standard input or output
 ROWS = 524_288  # of a part, where a Parquet file has more: a quarter of a second of work

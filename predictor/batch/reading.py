@@ -132,7 +132,7 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
             mend = "look for a comma or quote too many or too few"
             kind = f"does not have the header's {row.expected_columns} cells; {mend}"
             problem = Problem(kind, row.number, found=f"{row.actual_columns} cells")
-            broken.append(Broken(row.number, (problem,), row.text))
+            broken.append(Broken(row.number, lambda: (problem,), row.text))
             return "skip"
 
         row, reader = 0, None

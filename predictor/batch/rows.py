@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,18 @@ BYTES = 8 << 20  # of a batch of text
 
 @dataclass(frozen=True)
 class Broken:
-    """A row that is no row, such as one with a cell too many: what is wrong, and how it stands in the file."""
+    """A row that is no row, such as one with a cell too many: what is wrong, and how it stands in the file.
+
+    `explain` returns what is wrong, which takes a while and is asked of the first rows only, unless all are set aside.
+    """
 
     row: int
-    problems: tuple[Problem, ...]
+    explain: Callable[[], tuple[Problem, ...]]
     text: str
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(replace(problem, row=self.row) for problem in self.explain())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
 
@@ -228,7 +229,7 @@ class Refused:
         self.total += scored
         for item in islice(broken, MOST_EXPLAINED - self.explained):
             self.explained += 1
-            self.problems += [replace(problem, row=item.row) for problem in item.problems]
+            self.problems += item.problems
 
     def check(self) -> None:
         """Refuse them, if there are any.
@@ -267,7 +268,8 @@ def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Pr
     pieces = (rows_at(batch, bad[at : at + EXPLAINED]).to_pylist() for at in range(0, len(bad), EXPLAINED))
     rows = (row for piece in pieces for row in piece)
     for (number, of_row), row in zip(groupby(problems, key=lambda problem: problem.row), rows, strict=True):
-        yield Broken(number or 0, tuple(of_row), json.dumps(row, default=str, ensure_ascii=False))
+        found = tuple(of_row)
+        yield Broken(number or 0, partial(tuple, found), json.dumps(row, default=str, ensure_ascii=False))
 
 
 def arrow(numbers: Floats) -> pa.Array:

@@ -70,9 +70,10 @@ def predict(
 
     def read(catalogue: Catalogue) -> Ratings:
         if piped is None:
-            return read_ratings(ratings, catalogue, sheet=sheet)
+            return read_ratings(ratings, catalogue, ignore_outcomes=True, sheet=sheet)
         records, problems = parse_json(piped, "standard input")
-        return Ratings.from_records(records, catalogue, source="standard input", problems=problems)
+        how: dict[str, Any] = {"source": "standard input", "problems": problems, "ignore_outcomes": True}
+        return Ratings.from_records(records, catalogue, **how)
 
     if model:
         chosen = OfferModel.load(model_path(model))

@@ -68,6 +68,8 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
     import numpy as np
 
     from predictor.journal.store import Journal
+    from predictor.sources.files import ending_of
+    from predictor.sources.workbook import WORKBOOKS
 
     source = data or Path(str(chosen.trained_on["source"]))
     if not source.is_file():
@@ -76,7 +78,10 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
             "name the file: --data FILE"
         )
     try:
-        rows = read_rows(source, champion.catalogue, journal=Journal.recognises(source)).labelled()
+        how = dict(chosen.trained_on.get("read_with", {}))  # the words for outcomes as they were named then
+        if ending_of(source) not in WORKBOOKS:  # saved as another format since
+            how.pop("sheet", None)
+        rows = read_rows(source, champion.catalogue, journal=Journal.recognises(source), **how).labelled()
     except RatingsError as error:
         name, first = chosen.catalogue.name, error.problems[0]
         raise ConfigError(

@@ -28,6 +28,7 @@ from predictor.cli.group import end_on_sigterm, warn
 from predictor.cli.progress import fit_progress
 from predictor.cli.registry import announce_version, make_champion, succeeds
 from predictor.errors import CatalogueError, ConfigError, TrackingError
+from predictor.sources.compression import unpacked
 from predictor.training_folder import MODEL, REPORT
 
 
@@ -123,7 +124,7 @@ def train(
             f"--register: a {config.model} model has no tables to predict with; only a pool is registered"
         )
     config = replace(config, prior=prior or config.prior)
-    name = checked_name(name or plain_name(f"{data.stem if data else 'journal'}-{short}"))
+    name = checked_name(name or plain_name(f"{unpacked(data).stem if data else 'journal'}-{short}"))
     if (offer_word or unknown_words) and journal:
         option = "--offer-word" if offer_word else "--unknown-word"
         raise ConfigError(f"{option} is for files; a journal's outcomes are offers or not")
@@ -216,7 +217,7 @@ def compare(
     from predictor.reports.terminal import render_leaderboard
     from predictor.sources.files import read_ratings
 
-    name = checked_name(name or plain_name(f"compare-{data.stem}"))
+    name = checked_name(name or plain_name(f"compare-{unpacked(data).stem}"))
     how: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
     ratings = read_ratings(data, load_catalogue(signals), training=True, **how)
     named = experiments or tuple(sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))) or ("pool",)

@@ -219,11 +219,16 @@ def _about_the_prior(ratings: Ratings, data: Mapping[str, Any]) -> Iterator[str]
 
 
 def _about_time(ratings: Ratings) -> Iterator[str]:
-    if {"rated_on", "outcome_on"} <= set(ratings.columns):
-        rated, known = ratings.columns["rated_on"], ratings.columns["outcome_on"]  # ISO dates sort as text
-        if late := int(((rated != "") & (known != "") & (rated > known)).sum()):
-            were = "row was" if late == 1 else "rows were"
-            yield f"{late:,} {were} rated after the outcome was known: such ratings tell the outcome."
+    days = [ratings.columns.get(name, ()) for name in ("rated_on", "outcome_on")]
+    if late := sum(map(_is_later, *days)):
+        were = "row was" if late == 1 else "rows were"
+        yield f"{late:,} {were} rated after the outcome was known: such ratings tell the outcome."
+
+
+def _is_later(rated: str, known: str) -> bool:
+    """Whether one ISO date is later than another; of the same day only where both have a time."""
+    (day, _, at), (other, _, then) = (text.replace("T", " ").partition(" ") for text in (rated, known))
+    return bool(day and other) and (day > other or (day == other and bool(at and then) and at > then))
 
 
 def _too_good(

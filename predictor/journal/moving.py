@@ -15,7 +15,7 @@ from predictor.journal.merging import Merge, merge
 from predictor.journal.ordinary import from_ratings
 from predictor.journal.reading import Reading
 from predictor.journal.schema import insert
-from predictor.sources.files import TEXT, read_bytes, read_ratings, refuse_sheet
+from predictor.sources.files import TEXT, ending_of, read_bytes, read_ratings, refuse_sheet
 
 Parsed = tuple[list[Entry], list[Problem]]
 
@@ -162,9 +162,9 @@ class Moving(Reading):
 
     def _parse_file(self, path: Path, sheet: str | None) -> Parsed:
         refuse_sheet(path, sheet)
-        if path.suffix.lower() in TEXT:
+        if ending_of(path) in TEXT:
             return parse_entries(read_bytes(path), str(path), self.catalogue, sheet=sheet)
-        if is_json(path):
+        if ending_of(path) == ".json":
             return parse_json_entries(read_bytes(path), str(path), self.catalogue)
         return from_ratings(read_ratings(path, self.catalogue), str(path))
 

@@ -16,6 +16,7 @@ from predictor.journal.entry import FREEZING, NO_OFFER, OFFER, OUTCOMES, ROLE, S
 from predictor.ratings.catalogue import ORIGIN, RATINGS, SIMULATED, Catalogue
 from predictor.ratings.cells import word_key
 from predictor.ratings.ratings import Ratings
+from predictor.sources.compression import unpacked
 
 # What the page calls an attribute of an entry, and what people call it: compared without case, dashes and blanks alike.
 LABELS = {
@@ -158,7 +159,7 @@ def _joined(
         return [], [_as_in_file(problem, numbers, shown) for problem in error.problems] + problems
     entries = []
     for place, data in enumerate(read):
-        entry, wrong = _entry(data, ratings, place, f"{Path(source).stem}, row {numbers[place]}", catalogue)
+        entry, wrong = _entry(data, ratings, place, f"{unpacked(Path(source)).stem}, row {numbers[place]}", catalogue)
         columns = {"outcome": catalogue.outcome, **shown}  # as the file calls them
         problems += [Problem(why, numbers[place], columns.get(name, name)) for name, why in wrong.items()]
         if entry and not problems:

@@ -230,6 +230,9 @@ def _check_about(data: ModelData) -> None:
         raise ValueError("versions are not texts by library")
     if word := next(filter(control_character, (*_texts(trained_on), *_texts(data.versions))), None):
         raise ValueError(f"{word!r:.60} has a control character")
+    words = {"offer_word": str, "unknown_words": list, "sheet": str}
+    if not all(isinstance(word, words.get(name, ())) for name, word in trained_on.get("read_with", {}).items()):
+        raise ValueError("trained_on.read_with are not words by which a file is read")
     if "prior" in trained_on and not 0 <= trained_on["prior"]["share"] <= 1:
         raise ValueError("the prior's share is not between 0 and 1")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import Problem
+from predictor.errors import ConfigError, Problem
 from predictor.ratings.cells import says_not_observed
 
 if TYPE_CHECKING:
@@ -87,16 +87,40 @@ class Outcomes:
         The outcome that means an offer, where it is an unusual word.
     unknown_words
         Outcomes that count as unknown.
+    ignored
+        Whether all are unknown, whatever stands there: a prediction needs none.
+
+    Raises
+    ------
+    ConfigError
+        If one of these words is empty: an empty cell is unknown anyway.
     """
 
     name: str
     empty: str
     offer_word: str | None = None
     unknown_words: tuple[str, ...] = ()
+    ignored: bool = False
+
+    def __post_init__(self) -> None:
+        for word, option in (
+            (self.offer_word, "--offer-word"),
+            *((word, "--unknown-word") for word in self.unknown_words),
+        ):
+            if word is not None and not word.strip():
+                raise ConfigError(f"{option} is empty; name a word as it stands in the file, or leave the option out")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The words that were named, as arguments for reading the same file again."""
+        words = {"offer_word": self.offer_word, "unknown_words": list(self.unknown_words)}
+        return {name: word for name, word in words.items() if word}
 
     def parse(self, cells: Cells) -> tuple[Floats, list[Problem]]:
         """Turn outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
-        y, problems, words = np.full(len(cells), np.nan), [], list[str]()
+        y, problems, words = np.full(len(cells), np.nan), list[Problem](), list[str]()
+        if self.ignored:
+            return y, problems
         texts = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
         unknown = {plain_word(word) for word in self.unknown_words}
         kind = (

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime, time
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -194,6 +195,11 @@ def level_codes(words: NDArray[Any], item: ContextInput) -> Floats:
     return np.array([code.get(word, np.nan) for word in words])
 
 
+def _day(cell: Any) -> Any:
+    """Return the day of a moment at midnight, as columns of dates have it; anything else as it is."""
+    return cell.date() if isinstance(cell, datetime) and cell.time() == time() and cell.tzinfo is None else cell
+
+
 def parse_context(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDArray[Any], list[Problem]]:
     """Turn context cells into text; an id read as 7.0 is the id 7.
 
@@ -210,5 +216,5 @@ def parse_context(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDAr
             kind = "is a decimal number too large to distinguish ids; write ids as whole numbers or as text"
             problems.append(Problem(kind, row + 1, name, str(cell)))
         else:
-            words[row] = (str(int(cell)) if real and cell.is_integer() else str(cell)).strip()
+            words[row] = (str(int(cell)) if real and cell.is_integer() else str(_day(cell))).strip()
     return words, problems

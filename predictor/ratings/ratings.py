@@ -57,6 +57,8 @@ class Ratings:
         Context columns by name, each of shape (n,); rater role, ids, group, dates.
     source
         Where the ratings came from, for messages and the model file.
+    read_with
+        What was said about reading that source, so that it can be read again: offer_word, unknown_words, sheet.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Ratings:
     y: Floats
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     source: str = "ratings"
+    read_with: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.y), len(self.catalogue.signals))
@@ -109,6 +112,7 @@ class Ratings:
         training: bool = False,
         offer_word: str | None = None,
         unknown_words: Collection[str] = (),
+        ignore_outcomes: bool = False,
         problems: Iterable[Problem] = (),
     ) -> Ratings:
         """Parse mappings, each flat or with its ratings under the key "ratings".
@@ -125,6 +129,8 @@ class Ratings:
             there may be one other word then, which means none.
         unknown_words
             Outcomes that mean neither an offer nor none, such as "Maybe": unknown, as an empty cell is.
+        ignore_outcomes
+            Whether outcomes are unknown whatever their words, as for a prediction.
 
         Raises
         ------
@@ -144,7 +150,7 @@ class Ratings:
                     problems.append(Problem(kind, number, found=name))
         present = dict.fromkeys(name for row in rows for name in row if name in known)
         columns = {name: [row.get(name) for row in rows] for name in present}
-        how = Outcomes(catalogue.outcome, "null", offer_word, tuple(unknown_words))
+        how = Outcomes(catalogue.outcome, "null", offer_word, tuple(unknown_words), ignore_outcomes)
         return cls._parse(columns, len(rows), catalogue, source, training, how, problems)
 
     @classmethod
@@ -158,6 +164,7 @@ class Ratings:
         training: bool = False,
         offer_word: str | None = None,
         unknown_words: Collection[str] = (),
+        ignore_outcomes: bool = False,
         problems: Iterable[Problem] = (),
     ) -> Ratings:
         """Parse a table of text, as a CSV file holds it; see `from_records`.
@@ -169,7 +176,7 @@ class Ratings:
         """
         all_problems, known = [*problems, *header_problems(header, catalogue)], frozenset(catalogue.columns)
         columns = {name: [row[place] for row in rows] for place, name in enumerate(header) if name in known}
-        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words))
+        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words), ignore_outcomes)
         return cls._parse(columns, len(rows), catalogue, source, training, how, all_problems)
 
     @classmethod
@@ -182,6 +189,7 @@ class Ratings:
         training: bool = False,
         offer_word: str | None = None,
         unknown_words: Collection[str] = (),
+        ignore_outcomes: bool = False,
     ) -> Ratings:
         """Parse a DataFrame; NaN, None and NA mean not observed, and text what it means in a file.
 
@@ -203,7 +211,7 @@ class Ratings:
                     columns[name] = series.to_numpy(np.float64, na_value=np.nan)
                 else:
                     columns[name] = cells_of(series) if name in catalogue.names else words_of(series)
-        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words))
+        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words), ignore_outcomes)
         return cls._parse(columns, len(frame), catalogue, source, training, how, problems)
 
     @classmethod
@@ -253,7 +261,7 @@ class Ratings:
             problems.append(Problem("there are no rows; add at least one rated interview"))
         if problems:
             raise RatingsError(source, problems)
-        return cls(catalogue, values, y, context, source)
+        return cls(catalogue, values, y, context, source, outcomes.given)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

@@ -90,7 +90,9 @@ def columns_of(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:
     """
     columns = _quick_look(frame, catalogue)
     if columns is None:
-        ratings = Ratings.from_frame(frame, catalogue)  # says what is wrong and where, or finds a way to read it
+        ratings = Ratings.from_frame(
+            frame, catalogue, ignore_outcomes=True
+        )  # says what is wrong and where, or finds a way to read it
         return [*ratings.values.T, *(ratings.codes(item) for item in catalogue.inputs)]
     unobserved = np.broadcast_to(np.nan, len(frame))
     return [columns.get(name, unobserved) for name in (*catalogue.names, *(item.name for item in catalogue.inputs))]
@@ -104,7 +106,7 @@ def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] 
         return None
     scales = {signal.name: signal.scale for signal in catalogue.signals}
     parse: dict[str, Callable[[Cells], tuple[NDArray[Any], list[Problem]]]] = {
-        catalogue.outcome: Outcomes(catalogue.outcome, "empty").parse,
+        catalogue.outcome: Outcomes(catalogue.outcome, "empty", ignored=True).parse,
         **{item.name: partial(parse_level_codes, item=item) for item in catalogue.inputs},
     }
     columns = {}

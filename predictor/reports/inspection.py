@@ -135,6 +135,9 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
             yield f"  {_short(labels[name], width - 1):<{width}}{cells}"
         if len(shown) <= last:
             yield f"  ({len(shown)} of {last + 1} ratings; all of them: --json)"
+    for scale, rated in _by_levels(model).items():
+        places = ", ".join(f"{knot:g} {word}" for knot, word in zip(signals[rated[0]].scale.knots, scale, strict=True))
+        yield from (f"  {line}" for line in _wrap(f"{', '.join(labels[name] for name in rated)}: {places}", WIDTH - 2))
     for item in model.catalogue.inputs:
         levels = (*item.levels, "-") if unseen else item.levels
         words = [f"{word} {_signed(value)}" for word, value in zip(levels, model.tables[item.name], strict=False)]
@@ -142,6 +145,15 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
     if legend := ["- not observed"] * unseen + ["n/a not applicable"] * any(s.not_applicable for s in signals.values()):
         yield f"  {'; '.join(legend)}"
     yield ""
+
+
+def _by_levels(model: OfferModel) -> dict[tuple[str, ...], list[str]]:
+    """Signals that are rated in the same words, by these words."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for signal in model.catalogue.signals:
+        if signal.levels:
+            found.setdefault(signal.levels, []).append(signal.name)
+    return found
 
 
 def _pairs(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:

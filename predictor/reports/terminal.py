@@ -12,7 +12,7 @@ from predictor.errors import printable
 from predictor.model.prediction import Contribution, Prediction
 from predictor.model.subsets import subsets
 from predictor.ratings.catalogue import CONTEXT, Catalogue
-from predictor.ratings.signals import NOT_APPLICABLE
+from predictor.ratings.signals import NOT_APPLICABLE, Signal
 
 if TYPE_CHECKING:
     from predictor.evaluation.importance import Importance
@@ -42,6 +42,7 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
     ]
     labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
     labels = {name: textwrap.shorten(label, 43, placeholder="...") for name, label in labels.items()}
+    signals = {signal.name: signal for signal in catalogue.signals}
     rated = [item for item in prediction.contributions if item.rating is not None]
     left_out = sum(item.log_odds for item in prediction.contributions if item.signal in prediction.not_rated)
     if abs(left_out) >= 0.005:  # where leaving signals unrated says something by itself
@@ -54,7 +55,9 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
         if chosen:
             head = f"{title:<46}{'rated':<12}log-odds{' implied' if implied else ''}"
             lines.append(click.style(head, bold=True))
-            lines += [_reason(item, labels[item.signal], largest, colour, implied) for item in chosen[:MOST]]
+            for item in chosen[:MOST]:
+                rating = _rating(item, signals.get(item.signal))
+                lines.append(_reason(item, labels[item.signal], rating, largest, colour, implied))
             if rest := chosen[MOST:]:
                 lines.append(f"  {f'and {len(rest)} smaller':<56}{_signed(sum(c.log_odds for c in rest))}")
             lines.append("")
@@ -261,8 +264,16 @@ def render_catalogue(catalogue: Catalogue) -> str:
     return "\n".join(lines)
 
 
-def _reason(item: Contribution, label: str, largest: float, colour: str, implied: bool) -> str:
-    rating = textwrap.shorten(f"{item.rating:g}" if isinstance(item.rating, float) else str(item.rating), 11)
+def _rating(item: Contribution, signal: Signal | None) -> str:
+    """Write a rating as it was given: in words where the signal has levels."""
+    words = {knot: level for level, knot in zip(signal.levels, signal.scale.knots, strict=False)} if signal else {}
+    if isinstance(item.rating, float):
+        return words.get(item.rating, f"{item.rating:g}")
+    return str(item.rating)
+
+
+def _reason(item: Contribution, label: str, rating: str, largest: float, colour: str, implied: bool) -> str:
+    rating = rating if len(rating) <= 11 else f"{rating[:8]}..."
     beside = f"{_signed(item.implied):>8} " if implied else " "
     longest = BAR_BESIDE if implied else BAR
     bar = "█" * max(1, round(longest * abs(item.log_odds) / largest)) if largest else ""

@@ -24,7 +24,15 @@ LONGEST_HEADER = 1 << 20  # bytes
 MOST_COLUMNS = 16_384  # as in a spreadsheet
 LONGEST_CELL = 131_072  # characters, at which Python's csv stops
 BYTE_ORDERS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-FOREIGN = {b"PK\x03\x04": "an Excel workbook, or another archive", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
+_WORKBOOK = "is {}, by its first bytes; name it .xlsx, or save it as CSV"
+FOREIGN = {
+    b"PK\x03\x04": _WORKBOOK.format("an Excel workbook, or another archive"),
+    b"\xd0\xcf\x11\xe0": _WORKBOOK.format("an old Excel workbook"),
+    b"\x1f\x8b": "is packed (gzip), by its first bytes; unpack it",
+    b"BZh": "is packed (bzip2), by its first bytes; unpack it",
+    b"\x28\xb5\x2f\xfd": "is packed (Zstandard), by its first bytes; unpack it",
+    b"\xfd7zXZ": "is packed (xz), by its first bytes; unpack it",
+}
 _WESTERN = "cp1252"
 _HINT = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)  # a line that spreadsheets write for themselves
 _ORDINARY = re.compile(r"[\w .:/+-]*|[+-]?\d+[.,]\d+ ?%?|\d+ ?%")
@@ -92,7 +100,7 @@ def decode(content: bytes, source: str) -> str:
 def _refuse_foreign(start: bytes, source: str) -> None:
     for first, kind in FOREIGN.items():
         if start.startswith(first):
-            raise RatingsError(source, [Problem(f"is {kind}, by its first bytes; name it .xlsx, or save it as CSV")])
+            raise RatingsError(source, [Problem(kind)])
 
 
 def _warn_of_western(source: str) -> None:

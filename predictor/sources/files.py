@@ -20,6 +20,7 @@ from predictor.atomic import write_text
 from predictor.errors import ConfigError, MissingExtraError, Problem, RatingsError
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
+from predictor.sources.compression import COMPRESSIONS, read_unpacked, unpacked
 from predictor.sources.dialect import counts_rows
 from predictor.sources.text import Table, is_nameless, parse_table, warn_of_labels
 from predictor.sources.workbook import WORKBOOKS
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
 _ROW_LABEL = re.compile(r"__index_level_\d+__")  # the column in which pandas keeps an index without a name
 _WHOLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
-TEXT, LINES = (".csv", *WORKBOOKS), (".jsonl", ".ndjson")
-FORMATS = (".csv", ".xlsx", ".json", ".jsonl", ".parquet")
+CSV, LINES = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson")  # whatever parts the cells
+TEXT = (*CSV, *WORKBOOKS)
+FORMATS = (".csv", ".tsv", ".txt", ".xlsx", ".json", ".jsonl", ".parquet")
 
 
 def read_ratings(
@@ -40,6 +42,7 @@ def read_ratings(
     training: bool = False,
     offer_word: str | None = None,
     unknown_words: Collection[str] = (),
+    ignore_outcomes: bool = False,
     sheet: str | None = None,
 ) -> Ratings:
     """Read ratings from a file.
@@ -47,8 +50,9 @@ def read_ratings(
     Parameters
     ----------
     path
-        A .csv file (with a header; comma, semicolon, tab or bar; UTF-8, UTF-16 or Windows-1252), an .xlsx workbook, a
-        .json file (one mapping or a list of them), .jsonl (a mapping a line), or .parquet.
+        A .csv, .tsv or .txt file (with a header; comma, semicolon, tab or bar; UTF-8, UTF-16 or Windows-1252), an
+        .xlsx workbook, a .json file (one mapping or a list of them), .jsonl (a mapping a line), or .parquet. CSV and
+        JSON may be packed, as in ratings.csv.gz (.gz, .bz2, .zst, .lz4).
     catalogue
         The catalogue that the file follows; the shipped one where None.
     training
@@ -58,6 +62,8 @@ def read_ratings(
         may be one other word then, which means none.
     unknown_words
         Outcomes that mean unknown, as an empty cell does, such as "Maybe".
+    ignore_outcomes
+        Whether outcomes are unknown whatever their words, as for a prediction.
     sheet
         Of a workbook, by name; the first that is visible where None.
 
@@ -75,26 +81,43 @@ def read_ratings(
     """
     path, source, catalogue = Path(path), str(path), catalogue or Catalogue.shipped()
     how: dict[str, Any] = {"source": source, "training": training, "offer_word": offer_word}
-    how["unknown_words"] = tuple(unknown_words)
-    ending = path.suffix.lower()
+    how |= {"unknown_words": tuple(unknown_words), "ignore_outcomes": ignore_outcomes}
+    ending = ending_of(path)
     refuse_sheet(path, sheet)
     if ending == ".parquet":
         return Ratings.from_frame(read_parquet(path), catalogue, **how)
     if ending in TEXT:
         header, rows, problems = read_text(path, sheet)
-        return Ratings.from_text(header, rows, catalogue, problems=problems, **how)
+        ratings = Ratings.from_text(header, rows, catalogue, problems=problems, **how)
+        return replace(ratings, read_with={**ratings.read_with, "sheet": sheet}) if sheet else ratings
     if ending in (".json", *LINES):
         records, problems = read_json(path)
         return Ratings.from_records(records, catalogue, problems=problems, **how)
     raise unknown_format(path)
 
 
+def ending_of(path: Path) -> str:
+    """Return what says the format: the ending of the name, of a packed file that of what is in it.
+
+    >>> ending_of(Path("My.CSV")), ending_of(Path("my.jsonl.gz")), ending_of(Path("my.parquet.gz"))
+    ('.csv', '.jsonl', '')
+    """
+    inside = unpacked(path)
+    ending = inside.suffix.lower()
+    return ending if inside == path or ending in (*CSV, ".json", *LINES) else ""
+
+
 def unknown_format(path: Path) -> RatingsError:
     """Return the problem that a format is unknown, with those that are read."""
-    if path.suffix.lower() in (".xls", ".xlsb", ".ods", ".numbers"):
+    if unpacked(path) != path:
+        kind = "is packed, and by its name neither CSV nor JSON is in it; unpack it"
+    elif path.suffix.lower() in (".xls", ".xlsb", ".ods", ".numbers"):
         kind = "is a spreadsheet that is not read; save it as .xlsx or as CSV"
     else:
-        kind = f"the file's name has none of the endings {', '.join(FORMATS)}; save a spreadsheet as 'CSV UTF-8'"
+        kind = (
+            f"the file's name has none of the endings {', '.join(FORMATS)}, CSV and JSON also packed "
+            f"({', '.join(COMPRESSIONS)}); save a spreadsheet as 'CSV UTF-8'"
+        )
     return RatingsError(str(path), [Problem(kind)])
 
 
@@ -170,14 +193,7 @@ def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple
     records = data if isinstance(data, list) else [data]
     if most is not None and len(records) > most:
         raise _too_many(source, most)
-    problems = [
-        Problem("is given twice; give it once", number, name)
-        for number, record in enumerate(records, 1)
-        for part in (record, record.get("ratings") if isinstance(record, dict) else None)
-        if isinstance(part, _Object)
-        for name in part.repeated
-    ]
-    return records, problems
+    return records, [problem for number, record in enumerate(records, 1) for problem in _repeated(record, number)]
 
 
 def _refuse_many(content: bytes, source: str, most: int) -> None:
@@ -198,7 +214,7 @@ def _too_many(source: str, most: int) -> TooManyError:
 
 def read_json(path: Path) -> tuple[list[Any], list[Problem]]:
     """Read a file of JSON or JSON Lines into records; see `parse_json` and `parse_lines`."""
-    parse = parse_lines if path.suffix.lower() in LINES else parse_json
+    parse = parse_lines if ending_of(path) in LINES else parse_json
     return parse(read_bytes(path), str(path))
 
 
@@ -215,14 +231,31 @@ def parse_lines(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
     if not lines:
         raise RatingsError(source, [Problem(_NOTHING)])
     for number, line in enumerate(lines, 1):
-        try:
-            (record,), of_line = parse_json(line.encode(), source)
-        except (RatingsError, ValueError):
-            problems.append(Problem("is not one mapping in JSON; write one interview a line", number, found=line))
-            record, of_line = {}, []
+        record, wrong = parse_line(line)
         records.append(record)
-        problems += [replace(problem, row=number) for problem in of_line]
+        problems += [replace(problem, row=number) for problem in wrong]
     return records, problems
+
+
+def parse_line(line: str) -> tuple[dict[str, Any], list[Problem]]:
+    """Parse one line of JSON Lines into a record, with the problems of its form; empty where it is none."""
+    why = "is not a mapping"
+    try:
+        record = _DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        record, why = None, f"is not JSON: {error.msg}"
+    except (ValueError, RecursionError) as error:
+        record, why = None, f"is not usable JSON: {error}"
+    if not isinstance(record, dict):
+        return {}, [Problem(f"{why}; write one interview a line", found=line)]
+    return record, _repeated(record, None)
+
+
+def _repeated(record: Any, number: int | None) -> list[Problem]:
+    """Return what a record gives twice."""
+    parts = (record, record.get("ratings")) if isinstance(record, dict) else ()
+    names = [name for part in parts if isinstance(part, _Object) for name in part.repeated]
+    return [Problem("is given twice; give it once", number, name) for name in names]
 
 
 def read_text(path: Path, sheet: str | None = None) -> Table:
@@ -287,7 +320,7 @@ def write_csv(ratings: Ratings, path: str | Path) -> Path:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file whole.
+    """Read a file whole, unpacked; see `read_unpacked`.
 
     Raises
     ------
@@ -295,7 +328,7 @@ def read_bytes(path: Path) -> bytes:
         If it cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_unpacked(path)
     except OSError as error:
         raise RatingsError(str(path), [Problem(_os_reason(error))]) from None
 

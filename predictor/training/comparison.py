@@ -127,7 +127,7 @@ class OutOfFold:
             If the file is missing or damaged.
         """
         try:
-            table = pd.read_csv(path, dtype={"row": np.uint64, "group": np.uint64})
+            table = pd.read_csv(path, float_precision="round_trip", dtype={"row": np.uint64, "group": np.uint64})
             repeats = sum(str(name).startswith("probability_") for name in table)
             columns = [[f"{kind}_{repeat}" for repeat in range(repeats)] for kind in ("probability", "fold")]
             p, folds = (table[names].to_numpy().T for names in columns)

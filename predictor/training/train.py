@@ -142,6 +142,8 @@ def train(
     quality, roles = data_quality(ratings), _role_of_rows(ratings)
     figures = _figures(measured["scores"])
     about = {**data, "scores": figures, "partial_scores": _plain(measured["partial_scores"])}
+    if ratings.read_with:
+        about["read_with"] = dict(ratings.read_with)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if prior and tables:
         about["prior"] = tables.trained_on["prior"]

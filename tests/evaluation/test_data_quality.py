@@ -96,6 +96,24 @@ def test_a_file_pasted_three_times_is_one(known: Ratings, signals: int) -> None:
     assert (np.bincount(copies(shuffled)) % 3 == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("rated", "known_on", "late"),
+    [
+        ("2026-03-02", "2026-03-01", True),
+        ("2026-03-01 00:00:00", "2026-03-01", False),  # a moment beside a day: as a column of times has it
+        ("2026-03-01T16:00", "2026-03-01 10:00", True),
+        ("2026-03-01T09:00", "2026-03-01 10:00", False),
+        ("", "2026-03-01", False),
+        ("2026-03-01", "", False),
+    ],
+)
+def test_days_and_times_are_compared_as_far_as_both_have_them(
+    known: Ratings, rated: str, known_on: str, late: bool
+) -> None:
+    both = with_column(with_column(known, "rated_on", [rated] * len(known)), "outcome_on", [known_on] * len(known))
+    assert any("after the outcome was known" in line for line in warn(both)) == late
+
+
 def test_late_ratings_few_offers_and_empty_signals(known: Ratings) -> None:
     late = with_column(known, "rated_on", ["2030-01-01"] * 3 + [""] * (len(known) - 3))
     assert warn(with_column(late, "outcome_on", ["2029-12-31"] * len(known))) == [

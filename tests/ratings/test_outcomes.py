@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from predictor import Catalogue, read_ratings
-from predictor.errors import RatingsError
+from predictor import Catalogue, OfferModel, TrainingConfig, read_ratings, train
+from predictor.cli.registry import _answers
+from predictor.errors import ConfigError, RatingsError
 from predictor.sources.drafting.write import draft_catalogue
 
 ROWS = "goals_discussed,candidate_id,offer\n4,a,{0}\n2,b,{1}\n3,c,\n5,d,{0}\n"
@@ -44,6 +48,31 @@ def test_a_word_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
         file.write("3,e,vielleicht\n")
     with pytest.raises(RatingsError, match="not known to mean no offer, and is not the only other outcome than 'Ja'"):
         read_ratings(path, Catalogue.shipped(), training=True, offer_word="Ja")
+
+
+@pytest.mark.parametrize("words", [{"offer_word": " "}, {"unknown_words": ["Ja", ""]}])
+def test_an_empty_word_is_asked_for_once(tmp_path: Path, words: dict[str, Any]) -> None:
+    (path := tmp_path / "a.csv").write_text(ROWS.format("Ja", "Nein"))
+    with pytest.raises(ConfigError, match=r"^--\w+-word is empty; name a word as it stands in the file"):
+        read_ratings(path, training=True, **words)
+
+
+def test_the_words_of_training_are_kept_with_it_and_read_the_file_again(tmp_path: Path) -> None:
+    """A comparison with the champion reads it again, and knows no other words."""
+    signals = Catalogue.shipped().names
+    rows = [[i % 5 + 1] * len(signals) + [f"c{i}", ("Ja", "Nein", "Maybe", "Nein")[i % 4]] for i in range(40)]
+    pd.DataFrame(rows, columns=[*signals, "candidate_id", "offer"]).to_csv(path := tmp_path / "a.csv", index=False)
+    how = {"offer_word": "Ja", "unknown_words": ["Maybe"]}
+    ratings = read_ratings(path, training=True, **how)
+    config = TrainingConfig(repeats=1, resamples=20, baselines=("base_rate",))
+    trained = OfferModel.load(train(ratings, config, curve=False).model.save(tmp_path / "m.json"))
+    assert trained.trained_on["read_with"] == how
+    champion, y = OfferModel.published(), ratings.labelled().y
+    answers = _answers(champion, trained, y, None)
+    np.testing.assert_array_equal(answers, champion.predict_many(ratings.labelled())["offer_probability"])
+    path.rename(moved := tmp_path / "b.csv")
+    in_a_sheet = replace(trained, trained_on={**trained.trained_on, "read_with": {**how, "sheet": "x"}})
+    np.testing.assert_array_equal(_answers(champion, in_a_sheet, y, moved), answers)
 
 
 @pytest.mark.parametrize(("offer", "none", "third"), [("hired", "rejected", "pending"), ("Ja", "no", "yes")])

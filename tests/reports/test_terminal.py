@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -195,3 +196,24 @@ def test_a_server_needs_no_streams(folder: Path) -> None:
         [sys.executable, "-c", code, port], cwd=folder, env=environment, capture_output=True, text=True
     )
     assert done.stdout.split() == ['b\'{"status":"ok"}\'', "0"], done
+
+
+def test_ratings_in_words_are_told_in_words(tmp_path: Path) -> None:
+    """A person who wrote 'good' finds it again; what numbers the shape functions stand on is said."""
+    changed = copy.deepcopy(SHIPPED["catalogue"])
+    changed["signals"][0]["levels"] = list(WORDS)
+    name = changed["signals"][0]["name"]
+    model = {**SHIPPED, "catalogue": changed}
+    (tmp_path / "my.json").write_text(json.dumps({**model, "fingerprint": fingerprint(model)}))
+    (tmp_path / "my.csv").write_text(f"{name},offer\ngood,Ja\n")  # an outcome says nothing to a prediction
+    (tmp_path / "two.csv").write_text(f"{name},offer\nbeyond all measure,Ja\n4.5,Nein\n")
+    answer = call(tmp_path, "predict", "my.csv", "-m", "my.json")
+    assert answer.exit_code == 0, answer.output
+    assert re.search(rf"{changed['signals'][0]['label']} +good +[+-]\d", answer.output)
+    assert "1 poor, 2 fair, 3 middling, 4 good, 5 beyond all measure" in " ".join(
+        call(tmp_path, "inspect", "-m", "my.json").output.split()
+    )
+    assert call(tmp_path, "predict", "two.csv", "-m", "my.json").exit_code == 0
+
+
+WORDS = ("poor", "fair", "middling", "good", "beyond all measure")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
@@ -121,8 +122,10 @@ def test_the_sample_is_the_same_in_every_format_and_dialect(data: st.DataObject,
         content = (whole if kind == "json" else "\n".join(json.dumps(row, default=str) for row in records)).encode()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RatingsWarning)
-        path = tmp_path / f"sample.{kind}"
-        path.write_bytes(content)
+        ending = data.draw(st.sampled_from(["csv", "TSV", "txt"])) if kind == "csv" else kind
+        packing = data.draw(st.sampled_from(["", ".gz", ".bz2"])) if kind in ("csv", "json", "jsonl") else ""
+        path = tmp_path / f"sample.{ending}{packing}"
+        path.write_bytes({"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress}[packing](content))
         got = read_ratings(path, CATALOGUE)
         expected = Ratings.from_text(header, rows, CATALOGUE)
         assert got.digest == expected.digest
@@ -231,6 +234,10 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "an empty sheet": ("a.xlsx", lambda: book(("x", [])), "sheet 'x' is empty"),
     "a formula without result": ("a.xlsx", lambda: book(("x", [["goals_discussed"], ["=1+3"]])), "cell A2 holds a formula"),
     "a long id": ("a.xlsx", lambda: book(("x", [["interview_id", "goals_discussed"], [1.5e17, 4]])), "more than 15 digits"),
+    "a packed file by its bytes": ("a.csv", lambda: gzip.compress(b"goals_discussed\n4\n"), "is packed .gzip., by its first bytes"),
+    "packed, by its name": ("a.csv.gz", lambda: b"goals_discussed\n4\n", "is not packed as its name says"),
+    "packed and cut": ("a.jsonl.gz", lambda: gzip.compress(b"{}" * 999)[:-9], "is not packed as its name says, or damaged"),
+    "a packed workbook": ("a.xlsx.gz", lambda: b"x", "is packed, and by its name neither CSV nor JSON"),
     "an older spreadsheet": ("a.ods", lambda: b"x", "save it as .xlsx or as CSV"),
 }  # fmt: skip
 

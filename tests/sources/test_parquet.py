@@ -57,6 +57,15 @@ def test_a_draft_sees_an_index(tmp_path: Path) -> None:
     assert 'group = "candidate_id"' in draft_catalogue(path, outcome="offer", group="candidate_id")
 
 
+def test_days_of_a_column_of_moments_are_days() -> None:
+    days = pd.to_datetime(["2026-03-02 00:00", "2026-03-02 16:30"])
+    frame = pd.DataFrame({"rated_on": days, "goals_discussed": [4, 5]})
+    assert Ratings.from_frame(frame, Catalogue.shipped()).columns["rated_on"].tolist() == [
+        "2026-03-02",
+        "2026-03-02 16:30:00",
+    ]
+
+
 @pytest.mark.parametrize("kind", ["parquet", "frame", "object", "json", "csv"])
 def test_whole_number_ids_keep_their_value_beside_a_gap(tmp_path: Path, kind: str) -> None:
     ids = pd.array([BIG + 1, BIG + 2, None], dtype="Int64")

@@ -19,7 +19,7 @@
 - `term [REQUESTS]`: so many requests are sent, over new connections, over kept ones and without a pause, and then the
   server is told to end (SIGTERM). Each that was sent whole before that must be answered, and the server end by itself.
 
-In the last three, `/health` must be answered within half a second all the while.
+In the last three, and in `silent`, `/health` must be answered within half a second all the while.
 
 Entries are made up, and so are ratings; models are of SIMULATED interviews. POSIX only. It exits 1 where one fails.
 
@@ -401,19 +401,20 @@ def silent() -> Faults:
         command = [sys.executable, "-m", "predictor"]
         subprocess.run([*command, "simulate", "few.csv", "-n", "80"], cwd=folder, env=environment, check=True)
         train = ["train", "few.csv", "-e", "quick.toml", "--name", "mine"]
-        for words in ([*train, "--no-track"], train, ["history"], ["pull"], ["promote", "1"]):
-            start = time.perf_counter()
-            done = subprocess.run([*command, *words], cwd=folder, env=environment, capture_output=True, text=True)
-            what = words[0] + (" --no-track" if "--no-track" in words else "")
-            seen[f"{what}, s"] = round(time.perf_counter() - start)
-            if "--no-track" not in words and (done.returncode != 2 or "no answer in 10 s" not in done.stderr):
-                faults.append(f"{what}: exit code {done.returncode}, {done.stderr[-300:]}")
+        with _served(folder, environment=environment) as (port, _), _health(port) as took:
+            for words in ([*train, "--no-track"], train, ["history"], ["pull"], ["promote", "1"]):
+                start = time.perf_counter()
+                done = subprocess.run([*command, *words], cwd=folder, env=environment, capture_output=True, text=True)
+                what = words[0] + (" --no-track" if "--no-track" in words else "")
+                seen[f"{what}, s"] = round(time.perf_counter() - start)
+                if "--no-track" not in words and (done.returncode != 2 or "no answer in 10 s" not in done.stderr):
+                    faults.append(f"{what}: exit code {done.returncode}, {done.stderr[-300:]}")
         allowed = 30 + seen["train --no-track, s"]
         faults += [f"{what}: {seconds}" for what, seconds in seen.items() if seconds > allowed]
         if not (folder / "experiments/models/mine/model.json").is_file():
             faults.append("the training is not kept")
     _table("a tracking server that never answers", seen)
-    return faults
+    return faults + _unhealthy(took)
 
 
 def soak(minutes: float) -> Faults:
@@ -688,11 +689,13 @@ def _watched(server: psutil.Process) -> Iterator[list[tuple[float, int, int]]]:
 
 
 @contextlib.contextmanager
-def _served(folder: Path, *options: str) -> Iterator[tuple[int, psutil.Process]]:
+def _served(
+    folder: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, psutil.Process]]:
     """Run `predictor serve` in a folder until the block ends."""
     port = free_port()
     command = [sys.executable, "-m", "predictor", "serve", *options, "--port", str(port)]
-    with started(command, folder) as process:
+    with started(command, folder, environment=environment) as process:
         until(port, request(port, "/health"))
         yield port, psutil.Process(process.pid)
 

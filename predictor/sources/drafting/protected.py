@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from itertools import pairwise
+
+from predictor.ratings.cells import says_not_observed
 
 
 def _folded(text: str) -> str:
@@ -34,35 +37,82 @@ niepełnosprawn funktionsneds funksjonsneds инвалид инвалідн whee
 marital familienstand zivilstand sivilstatus civilstånd
 pregnan schwanger zwanger embaraz gravid enceinte grossesse incinta ciąż maternity mutterschaft
 gewerkschaft
+sessual seksu nonbinary cisgender bisexual heterosex lesbi honorific agegroup ageband agerange etari wiekow millennial
+herkomst afkomst pochodzen ancestr immigr imigra inmigra migrant migratieachtergrond ausländer auslaender foreigner
+extranjer estrangeir stranier étranger cudzoziem allochto hispanic latino latina latinx caucasian huidskleur moedertaal
+madrelingua muslim jewish catholic buddhis atheis godsdienst geloofsovertuiging levensovertuiging wyznani kirchensteuer
+weltanschauung neurodiver autis dyslexi arbeidsbeperking kinderzahl kinderlos kinderanzahl matrimoni gezinssituatie
+spous elternzeit mutterschutz gestant wehrdienst parteizugehör parteizugehoer vakbond
 """)
 _WORDS = _words("""
 genre genres género géneros gênero gêneros genere generi sesso sessi płeć kön køn kon koen kjoenn spol стать пол
 age ages aged alter âge âges edad edades età etá eta idade idades wiek ålder alder věk vek starost dob birthdate вік
 race races racial raza razas razza razze raça raças ras rasse rassen rase rasa raas origine origen origem confession
 married verheiratet married parental children kinder enfants hijos figli filhos caste veteran veterans
+male female yob wieku geloof glaube croyance croyances creencia creencias provenienza naturalidade tribe
+adhd adhs disease illness krankheit maladie enfermedad
+malattia ziekte choroba doença dependents dependants kinderen dzieci ledig syndicat sindicato sindacato tratamento
 """)
 _PHRASES = _words("""
 état_civil situation_familiale estado_civil stato_civile burgerlijke_staat stan_cywilny civil_status mother_tongue
 langue_maternelle lengua_materna lingua_madre native_language first_language skin_color skin_colour
 national_origin years_old pays_d_origine país_de_origen political_party political_views union_membership trade_union
+origin_country country_of_origin family_origin social_origin home_country foreign_born visa_status immigration_status
+skin_tone couleur_de_peau color_de_piel cor_da_pele colore_della_pelle kolor_skóry native_speaker native_lang first_lang
+język_ojczysty língua_materna partner_status civil_partnership family_status family_situation situation_de_famille
+situación_familiar situazione_familiare situação_familiar sytuacja_rodzinna chronic_illness medical_condition
+medical_conditions categoria_protetta military_service military_status political_affiliation political_orientation
+political_opinion political_opinions party_membership party_affiliation union_member church_member
+passport_country affiliation_politique
+afiliación_política afiliação_política appartenenza_politica opinions_politiques politieke_voorkeur
+przynależność_partyjna przynależność_związkowa faith_group faith_community
 """)
-_WHOLE = _words("nem kor ikä yaş")  # short words, which are one only by themselves
+# Short or ordinary words, which are one only by themselves.
+_WHOLE = _words("""
+nem kor ikä yaş trans gay faith generation gdb gd_b rqth pcd m_f f_m m_w w_m m_w_d mf mwd passport accent akzent acento
+accento akcent heritage denomination church kids asian black white christian
+""")
+_OWNER = r"(?:(?:is|has|num|candidate|applicant)_)?"
 _NAME = re.compile(
-    rf"^({'|'.join(_WHOLE)})$|(^|_)(({'|'.join(_STEMS)})[^_]*|({'|'.join([*_WORDS, *_PHRASES])})\d*)(_|$)"
+    rf"^{_OWNER}({'|'.join(_WHOLE)}|(over|under|above|below|uber|unter)_?[2-6]\d)$"
+    rf"|(^|_)(({'|'.join(_STEMS)})[^_]*|({'|'.join([*_WORDS, *_PHRASES])})\d*)(_|$)"
 )
+# Words and forms of address of one sex; both of them make a column one, as in "Herr", "Frau".
 _MALE = {
     *_words("male males man men boy mann männer männlich herr homme hommes masculin monsieur hombre hombres masculino"),
     *_words("varón señor maschio maschile uomo uomini signor signore homem homens heren heer mannelijk mężczyzna pan"),
     *_words("mand muž férfi mies erkek bărbat άνδρας мужской мужчина чоловік мъж mr sr sig dhr he him"),
+    *_words("gentleman gentlemen boys ragazzo ragazzi chico chicos menino meninos rapaz jongen chłopiec männl masc"),
+    *_words("er il él lui ele hij il/lui er/ihm"),
 }
 _FEMALE = {
     *_words("female females woman women girl frau frauen weiblich femme femmes féminin madame mujer mujeres femenino"),
     *_words("señora femmina femminile donna donne signora mulher mulheres feminino vrouw vrouwen vrouwelijk kobieta"),
     *_words("pani kvinna kvinde kvinne žena nő nainen kadin femeie γυναίκα женский женщина жінка жена"),
-    *_words("mrs ms miss mme sra sig.ra dra mevr mw she her"),
+    *_words("mrs ms miss mme mlle sra sig.ra dra mevr mw she her"),
+    *_words("lady ladies girls ragazza ragazze chica chicas menina meninas moça meisje dziewczyna weibl fem"),
+    *_words("sie elle ella lei ela zij elle/elle sie/ihr"),
 }
+_ADDRESS = {
+    *_words("mr mrs ms miss m mme mlle herr frau sr sra señor señora sig sigra ra signor signora pan pani dhr mevr mw"),
+}
+_TITLE = {*_words("title titel titre título titolo tytuł prefix code is or und et y e o ou of lub")}
+# A cell of which one is enough: marital status, religion, orientation, ethnic group, disability, residence.
+_TELLING = {
+    *_words("married divorced widowed unmarried verheiratet geschieden verwitwet ledig marié mariée célibataire"),
+    *_words("divorcé divorcée veuf veuve casado casada soltero soltera divorciado divorciada viudo viuda coniugato"),
+    *_words("coniugata celibe nubile divorziato divorziata vedovo vedova gehuwd ongehuwd gescheiden żonaty zamężna"),
+    *_words("rozwiedziony rozwiedziona kawaler solteiro solteira viúvo viúva pacsé pacsée"),
+    *_words("christian muslim jewish hindu buddhist catholic protestant atheist katholisch evangelisch konfessionslos"),
+    *_words("muslimisch jüdisch catholique musulman musulmane protestant juif juive católico católica musulmán"),
+    *_words("musulmana cattolico cattolica musulmano katholiek protestants moslim katolik muzułmanin muçulmano"),
+    *_words("heterosexual heterosexuell homosexual homosexuell bisexual bisexuell lesbian straight/heterosexual gay"),
+    *_words("hispanic latino latina latinx caucasian disabled schwerbehindert"),
+    *(_folded(words) for words in ("african american", "native american", "permanent resident", "civil partnership")),
+}
+_BAND = re.compile(r"(?:under|over|unter|über|<|>)?\s*(\d\d)\s*(?:[-–]|to|bis|à|a)?\s*(\d\d|\+)?")  # noqa: RUF001 - as spreadsheets set it
 _LETTERS = [{"m", "f"}, {"m", "w"}, {"h", "f"}, {"h", "m"}, {"m", "v"}, {"k", "m"}, {"m", "mme"}, {"м", "ж"}]
-_OTHER = {"", "d", "x", "o", "u", "n", "nb", "divers", "diverse", "other", "unknown", "na", "n/a"}
+_OTHER = {"", "d", "x", "o", "u", "n", "nb", "mlle", "divers", "diverse", "other", "unknown", "na", "n/a"}
 
 
 def is_protected(name: str, words: Iterable[str] = ()) -> bool:
@@ -72,14 +122,40 @@ def is_protected(name: str, words: Iterable[str] = ()) -> bool:
     --------
     >>> is_protected("Geschlecht"), is_protected("nationalités"), is_protected("x", ["m", "w", "d"])
     (True, True, True)
+    >>> is_protected("title_mr_ms"), is_protected("x", ["18-24", "25-34", "35-44", "45+"])
+    (True, True)
     >>> is_protected("mutual_respect"), is_protected("team", ["m", "q"])
     (False, False)
     """
     seams = re.sub(r"(?<=[^\W\d_A-Z])(?=[A-Z])", "_", name)
-    plain = "_".join(token for token in re.split(r"[\W_]+", _folded(seams)) if token)
-    return bool(_NAME.search(plain)) or _are_sexes({_folded(word).partition("/")[0].strip(" .") for word in words})
+    tokens = [token for token in re.split(r"[\W_]+", _folded(seams)) if token]
+    address = {*tokens} - _TITLE
+    if len(address) > 1 and address <= _ADDRESS:
+        return True
+    there = [word for word in words if not says_not_observed(word)]
+    return bool(_NAME.search("_".join(tokens))) or _are_protected({*map(_plain, there)}) or _are_ages(there)
 
 
-def _are_sexes(words: set[str]) -> bool:
+def _plain(word: str) -> str:
+    """Bring a cell to what it says: without codes, or a letter beside a word, and of "he/him" the first part."""
+    parts = re.split(r"[\s\d=:()–-]+", _folded(word).partition("/")[0])  # noqa: RUF001
+    tokens = [part.strip(".") for part in parts if part.strip(".") and part not in ("cis", "trans")]
+    return " ".join([token for token in tokens if len(token) > 1] or tokens)
+
+
+def _are_protected(words: set[str]) -> bool:
     """Whether there are words of both sexes, whatever else; of letters, only those with a third and a missing one."""
-    return bool(words & _MALE and words & _FEMALE) or any(pair <= words <= pair | _OTHER for pair in _LETTERS)
+    if words & _TELLING or (words & _MALE and words & _FEMALE):
+        return True
+    return any(pair <= words <= pair | _OTHER for pair in _LETTERS)
+
+
+def _are_ages(words: list[str]) -> bool:
+    """Whether words are bands of working ages: three or more, none wide, from some 20 years to beyond 40."""
+    bands = [_BAND.fullmatch(word.strip().casefold()) for word in words]
+    if len(bands) < 3 or not all(bands):
+        return False
+    starts = sorted({int(band[1]) for band in bands if band})
+    steps = [later - earlier for earlier, later in pairwise(starts)]
+    closed = sum(band[2] is not None and band[2] != "+" for band in bands if band)
+    return closed >= 2 and 15 <= starts[0] <= 30 and starts[-1] >= 40 and max(steps) <= 15

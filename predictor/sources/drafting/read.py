@@ -24,6 +24,7 @@ from predictor.sources.drafting.rating_words import Levels, levels_of, unordered
 from predictor.sources.files import (
     LINES,
     TEXT,
+    ending_of,
     read_json,
     read_parquet,
     read_text,
@@ -200,8 +201,8 @@ def read_columns(path: Path, sheet: str | None) -> dict[str, Column]:
     problems: list[Problem] = []
     rows: Sequence[Sequence[Any]]
     refuse_sheet(path, sheet)
-    text = path.suffix.lower() in TEXT
-    match path.suffix.lower():
+    text = ending_of(path) in TEXT
+    match ending_of(path):
         case ending if ending in (".json", *LINES):
             records, problems = read_json(path)
             bad = [number for number, record in enumerate(records, 1) if not isinstance(record, Mapping)]

@@ -18,6 +18,7 @@ import numpy as np
 from predictor.errors import Problem, RatingsError, nearest, shorten
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.signals import Scale
+from predictor.sources.compression import unpacked
 from predictor.sources.drafting.hints import CODES, OddEnd, Tendency, numbered
 from predictor.sources.drafting.read import Column, narrowest, outcome_of, read_columns, tokens_of
 from predictor.sources.drafting.rules import (
@@ -128,7 +129,9 @@ def draft_catalogue(
         raise RatingsError(str(path), [Problem(f"no column holds ratings that a model may learn from{why}")])
     options = f" --offer-word {shorten(shlex.quote(offer_word), 40)}" if offer_word else ""
     options += "".join(f" --unknown-word {shorten(shlex.quote(word), 40)}" for word in unknown_words)
-    text = _write(path, path.stem, columns[outcome], columns.get(group or ""), y, signals, inputs, left_out, options)
+    text = _write(
+        path, unpacked(path).stem, columns[outcome], columns.get(group or ""), y, signals, inputs, left_out, options
+    )
     try:
         text.encode()
     except UnicodeEncodeError:

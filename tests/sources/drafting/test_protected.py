@@ -29,6 +29,10 @@ NAMES = [
     "Anrede",
     "mother tongue",
     "sexual_orientation",
+    *("origin_country", "countryOfOrigin", "title_mr_ms", "M_Mme", "Herr/Frau", "is_male", "over_40", "family_status"),
+    *("Kinderzahl", "GdB", "Ausländer", "situation de famille", "couleur_de_peau", "immigré", "color de piel"),
+    *("extranjero", "orientamento_sessuale", "categoria protetta", "afkomst", "huidskleur", "godsdienst"),
+    *("kraj_pochodzenia", "wyznanie", "liczba dzieci", "Pan/Pani", "faixa etária", "cor_da_pele", "estrangeiro"),
 ]
 WORDS = [
     ("M", "F"),
@@ -39,6 +43,13 @@ WORDS = [
     ("Mr.", "Ms.", "Mx."),
     ("man", "kvinna"),
     ("he/him", "she/her"),
+    ("M.", "Mme", "Mlle"),
+    ("1=male", "2=female"),
+    ("ragazzo", "ragazza"),
+    ("w", "m", "divers", "k.A."),
+    ("18-24", "25-34", "35-44", "45+"),
+    ("married", "single", "n/a"),
+    ("katholisch", "evangelisch", "andere"),
 ]
 
 
@@ -58,12 +69,24 @@ def test_by_words(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["average", "mutual_respect", "stage", "alternatives", "kontakt", "generic", "courage"]
+    "name",
+    [
+        *("average", "mutual_respect", "stage", "alternatives", "kontakt", "generic", "courage", "origin", "job_title"),
+        *("Did he or she listen", "black_box", "goal_orientation", "accent_on_detail", "good_faith"),
+    ],
 )
 def test_other_words_are_none(name: str) -> None:
     assert not is_protected(name)
     assert not any(
-        is_protected(name, words) for words in (["m", "q"], ["low", "high"], ["x", "o"], ["f", "g", "m", "w"])
+        is_protected(name, words)
+        for words in (
+            ["m", "q"],
+            ["low", "high"],
+            ["x", "o"],
+            ["f", "g", "m", "w"],
+            ["single", "panel"],
+            ["0-20", "21-40", "41-60"],
+        )
     )
 
 

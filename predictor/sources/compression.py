@@ -1,0 +1,68 @@
+"""Files as they are packed: `ratings.csv.gz` means what `ratings.csv` does, to every door."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import zlib
+from pathlib import Path
+from typing import Any
+
+from predictor.errors import MissingExtraError, Problem, RatingsError
+
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
+MOST = 1 << 30  # bytes of a packed file that is read whole: a few kilobytes may unpack to more than the memory
+_AT_ONCE = 1 << 20
+
+
+def unpacked(path: Path) -> Path:
+    """Return what a file would be called if it were not packed.
+
+    >>> unpacked(Path("ratings.csv.gz")).name, unpacked(Path("ratings.csv")).name
+    ('ratings.csv', 'ratings.csv')
+    """
+    return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
+
+
+def read_unpacked(path: Path) -> bytes:
+    """Read a file whole, unpacked where its name says that it is packed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    RatingsError
+        If it is not packed as its name says, damaged, or larger than 1 GB when unpacked.
+    MissingExtraError
+        If pyarrow, which unpacks .zst and .lz4, is not installed.
+    """
+    if path.suffix.lower() not in COMPRESSIONS:
+        return path.read_bytes()
+    parts, size = list[bytes](), 0
+    with path.open("rb") as raw:
+        try:
+            with _opened(raw, COMPRESSIONS[path.suffix.lower()]) as stream:
+                while part := bytes(stream.read(_AT_ONCE)):
+                    parts.append(part)
+                    if (size := size + len(part)) > MOST:
+                        kind = (
+                            f"is larger than {MOST >> 30} GB unpacked; files of any size are read by: predictor batch"
+                        )
+                        raise RatingsError(str(path), [Problem(kind)])
+        except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: as Arrow's errors are
+            kind = f"is not packed as its name says, or damaged: {error}; pack it anew, or unpack it"
+            raise RatingsError(str(path), [Problem(kind)]) from None
+    return b"".join(parts)
+
+
+def _opened(raw: io.BufferedReader, compression: str) -> Any:
+    if compression == "gzip":
+        return gzip.GzipFile(fileobj=raw)
+    if compression == "bz2":
+        return bz2.BZ2File(raw)
+    try:
+        import pyarrow as pa
+    except ModuleNotFoundError:
+        raise MissingExtraError("pyarrow", f"unpacking {compression}", "train") from None
+    return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), compression)
