@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import interview
+from strategies import EXAMPLES, interview
 
 from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError, ModelError, PredictorError
@@ -26,7 +26,7 @@ from predictor.reports.inspection import render_model
 
 
 @given(data=st.data())
-@settings(max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES or 300, suppress_health_check=[HealthCheck.too_slow])
 def test_contributions_add_up(model: OfferModel, data: st.DataObject) -> None:
     answer = model.predict(data.draw(interview(model.catalogue)))
     parts = [item.log_odds for item in answer.contributions]
