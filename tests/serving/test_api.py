@@ -289,7 +289,7 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=schemathesi
 
 
 @schema.parametrize()
-@settings(max_examples=EXAMPLES or 8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES or 4, deadline=None, suppress_health_check=list(HealthCheck))
 def test_it_follows_its_own_document(case: schemathesis.Case) -> None:
     case.call_and_validate(checks=CHECKS.get_all())
 
