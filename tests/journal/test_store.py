@@ -25,6 +25,7 @@ import pytest
 from click.testing import Result
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferModel, TrainingConfig, simulate_interviews
 from predictor.errors import FrozenError, JournalError, NoEntryError, RatingsError
@@ -86,7 +87,7 @@ def insert(journal: Journal, *kept: Entry) -> None:
             schema.insert(file, entry)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES or 25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kept=st.lists(entries(), max_size=3))
 @example(kept=[Entry(new_id(), "'=1+1", "\r", group="''@\0\u2028")])
 def test_what_is_kept_comes_back_also_by_csv_and_json(tmp_path: Path, kept: list[Entry]) -> None:

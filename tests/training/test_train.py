@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferClassifier, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.errors import CatalogueError, ConfigError, RatingsError
@@ -117,7 +118,7 @@ def test_hindsight_is_noticed(result: TrainingResult) -> None:
 
 
 @given(st.data())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=EXAMPLES or 10, deadline=None)
 def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
     """Few rows in few groups: a fold may lack an outcome; that must never end in a traceback."""
     n = data.draw(st.integers(10, 24))
