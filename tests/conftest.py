@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from click.testing import CliRunner, Result
 from filelock import FileLock
+from hypothesis import settings
+from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferModel, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.cli import main
@@ -26,12 +28,17 @@ if TYPE_CHECKING:
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+if EXAMPLES:  # for what names no number of its own
+    settings.register_profile("examples", max_examples=EXAMPLES)
+    settings.load_profile("examples")
+
 ROOT = Path(__file__).parent.parent
 # Files that take longest, which start first: a core is not left with one of them when the other has none.
 SLOW = (
-    "cluster", "server", "endurance", "runs", "served", "registry", "ui", "store", "api", "pages", "train", "run",
-    "prior", "importance", "classifier", "baselines", "own_data", "docs", "cli", "faults", "proxy", "connections",
-    "autologging",
+    "cluster", "own_data", "api", "ui", "runs", "server", "train", "pages", "registry", "cli", "store", "partial",
+    "training_report", "autologging", "terminal", "served", "silent_store", "prior", "faults", "endurance", "docs",
+    "connections", "bad_input", "importance", "journal_pages", "classifier", "offer_model", "notebook", "run", "baselines",
+    "inspection",
 )  # fmt: skip
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [

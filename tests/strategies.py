@@ -1,13 +1,15 @@
-"""Interviews as Hypothesis draws them."""
+"""Interviews as Hypothesis draws them, and how many it draws."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import strategies as st
 
 from predictor import Catalogue
 
+EXAMPLES = int(os.environ.get("EXAMPLES", "0"))  # of each property; 0: what a test run has time for
 rating = st.one_of(st.none(), st.integers(1, 5), st.floats(1, 5))
 
 

@@ -40,7 +40,7 @@ PAGES = [
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The blocks as `make docs` writes them, of a quicker training."""
     folder = tmp_path_factory.mktemp("docs")
-    (folder / "quick.toml").write_text("repeats = 1\nresamples = 20\n")
+    (folder / "quick.toml").write_text("repeats = 1\n")
     return docs.blocks(folder, "--experiment", "quick.toml")
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import EXAMPLES
 
 from predictor import OfferModel, Ratings
 from predictor.batch.coding import Coder
@@ -90,7 +91,7 @@ def agree(one: list[tuple[float, float] | str], other: list[tuple[float, float] 
 def test_types(kind: pa.DataType, models: dict[Scale, OfferModel]) -> None:
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=EXAMPLES or 30, deadline=None)
     @given(st.sampled_from(SCALES), st.lists(st.tuples(KINDS[kind], WORDS), min_size=1, max_size=6), st.sampled_from(INPUT_KINDS))  # fmt: skip
     def check(scale: Scale, rows: list[tuple[Any, Any]], input_kind: pa.DataType) -> None:
         cells = [np.float16(cell) if inner == pa.float16() and cell is not None else cell for cell, _ in rows]
@@ -105,7 +106,7 @@ def test_types(kind: pa.DataType, models: dict[Scale, OfferModel]) -> None:
 
 
 def test_text(models: dict[Scale, OfferModel]) -> None:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=EXAMPLES or 60, deadline=None)
     @given(st.sampled_from(SCALES), st.lists(st.tuples(TEXTS, WORDS.filter(bool)), min_size=1, max_size=6), st.booleans())  # fmt: skip
     def check(scale: Scale, rows: list[tuple[str, str]], comma: bool) -> None:
         model = models[scale]

@@ -93,7 +93,7 @@ def test_gains_are_differences_on_the_same_rows(result: TrainingResult) -> None:
 
 
 def test_without_baselines_nothing_is_compared() -> None:
-    found = train(simulate_interviews(150, seed=1), TrainingConfig(repeats=1, resamples=20, baselines=()))
+    found = train(simulate_interviews(150, seed=1), TrainingConfig(folds=2, repeats=1, resamples=20, baselines=()))
     assert not found.gains
     assert not found.baselines
     assert found.transparency is None
@@ -102,7 +102,7 @@ def test_without_baselines_nothing_is_compared() -> None:
 def test_nothing_rated_ends_at_the_base_rate(catalogue: Catalogue) -> None:
     y = np.tile([0.0, 1.0, 0.0], 20)
     empty = Ratings(catalogue, np.full((60, len(catalogue.names)), np.nan), y)
-    found = train(empty, TrainingConfig(repeats=1, resamples=20))
+    found = train(empty, TrainingConfig(folds=2, repeats=1, resamples=20))
     assert {score["roc_auc"].value for score in found.baselines.values()} == {0.5}
 
 

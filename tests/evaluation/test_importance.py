@@ -98,7 +98,7 @@ def test_signals_rated_alike_are_named(planted: Ratings) -> None:
     assert f"n = {both:,}" in told
     assert correlated_signals(planted) == ()
     few = copied.rows(np.arange(250))
-    found = train(few, replace(QUICK, repeats=1, resamples=20))
+    found = train(few, replace(QUICK, folds=2, repeats=1, resamples=20))
     assert found.halo == correlated_signals(few)
     assert len(found.halo) == 1
     assert "read their importances together" in " ".join(render_training(found).split())

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import EXAMPLES
 
 from predictor.learning.boosting import _draw, average, fit_fold, joint, tables_of
 from predictor.learning.decomposition import Terms
@@ -64,7 +65,7 @@ def test_no_path_asks_about_more_terms_than_may_stand_together(order: int, withi
     assert not any(2 in place for place in terms), "a constant term says nothing"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=EXAMPLES or 15, deadline=None)
 @given(
     seed=st.integers(0, 2**20),
     directions=st.lists(st.sampled_from([-1, 0, 1]), min_size=4, max_size=4).map(np.array),

@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import interview
+from strategies import EXAMPLES, interview
 
 from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError, ModelError, PredictorError
@@ -26,7 +26,7 @@ from predictor.reports.inspection import render_model
 
 
 @given(data=st.data())
-@settings(max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES or 300, suppress_health_check=[HealthCheck.too_slow])
 def test_contributions_add_up(model: OfferModel, data: st.DataObject) -> None:
     answer = model.predict(data.draw(interview(model.catalogue)))
     parts = [item.log_odds for item in answer.contributions]
@@ -61,7 +61,7 @@ def paired(model: OfferModel) -> OfferModel:
 
 
 @given(seed=st.integers(0, 2**32 - 1), whole=st.floats(0, 1), gaps=st.sampled_from([0.0, 0.05, 0.5, 0.97]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=EXAMPLES or 50, deadline=None)
 def test_every_path_agrees(model: OfferModel, paired: OfferModel, seed: int, whole: float, gaps: float) -> None:
     """On the knots, half way and anywhere, with gaps and roles: one row, many rows, with reasons or without."""
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interviews
 from predictor.learning.factors import fit_factors
@@ -77,7 +78,7 @@ def test_own_signals_alone_point_the_right_way(name: str, simulated: OfferModel)
 
 @pytest.mark.parametrize("name", ["prior", "simulated", "boosted"])
 @given(data=st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES or 100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_better_rating_never_lowers_the_likelihood(
     name: str, simulated: OfferModel, boosted: OfferModel, data: st.DataObject
 ) -> None:

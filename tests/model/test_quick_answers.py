@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferModel
 from predictor.model.data import Pair, TypicalRange
@@ -124,7 +125,7 @@ def test_these_models_are_what_they_are_meant_to_be() -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES or 15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
 def test_one_row_is_answered_as_defined(name: str, seed: int) -> None:
     model, tables = MODELS[name], MODELS[name]._evaluator.partial_tables
@@ -141,7 +142,7 @@ def test_one_row_is_answered_as_defined(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=EXAMPLES or 15, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.sampled_from([1, 7, 1500]))
 def test_many_rows_are_answered_as_defined(name: str, seed: int, n: int) -> None:
     model, tables = MODELS[name], MODELS[name]._evaluator.partial_tables

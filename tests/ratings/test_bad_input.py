@@ -15,6 +15,7 @@ import pytest
 from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferModel, Ratings, read_ratings
 from predictor.errors import RatingsError
@@ -211,7 +212,8 @@ def test_spreadsheets_write_more_than_a_table(run: Callable[..., Result], workpl
     ratings = read_ratings("my.csv")
     assert len(ratings) == 21  # a blank line among the rows is a row unobserved
     assert 3.5 in ratings.values
-    done = run("train", "my.csv", "--no-track")
+    Path("quick.toml").write_text('folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\n')
+    done = run("train", "my.csv", "-e", "quick.toml", "--no-track")
     assert done.exit_code == 0, done.output
     assert "trained on 20" in done.output
     (workplace / "my.csv").write_text(text.replace("c12;3", "c12;33"), newline="")
@@ -274,7 +276,7 @@ bad = st.one_of(
 
 
 @given(data=st.data(), rows=st.integers(1, 5))
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES or 100, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_bad_is_named_and_nothing_else(catalogue: Catalogue, data: st.DataObject, rows: int) -> None:
     records = [data.draw(st.dictionaries(st.sampled_from(catalogue.names), good)) for _ in range(rows)]
     places = data.draw(

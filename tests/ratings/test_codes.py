@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferClassifier, OfferModel, Ratings
 from predictor.batch.coding import Coder
@@ -94,7 +95,7 @@ def model(known: Ratings) -> OfferModel:
 
 
 @given(cells=rows)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES or 100, deadline=None)
 def test_every_door_gives_the_same_values(cells: list[tuple[Any, ...]]) -> None:
     expected, names = meant(cells), CATALOGUE.names
     records = [dict(zip(names, row, strict=True)) for row in cells]
@@ -110,7 +111,7 @@ def test_every_door_gives_the_same_values(cells: list[tuple[Any, ...]]) -> None:
 
 
 @given(cells=rows)
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES or 50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_ratings_survive_files_and_frames(cells: list[tuple[Any, ...]], tmp_path: Path) -> None:
     values = meant(cells)
     ratings = Ratings(CATALOGUE, values, np.ones(len(values)))
@@ -193,7 +194,7 @@ def test_files_of_a_batch(model: OfferModel, known: Ratings, tmp_path: Path) -> 
 
 
 @given(cells=rows, wrong=st.sampled_from([None, 0.5, -2, 98]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=EXAMPLES or 50, deadline=None)
 def test_columns_of_a_batch_are_coded_as_rows_are(model: OfferModel, cells: list[tuple[Any, ...]], wrong: Any) -> None:
     expected = meant(cells)
     for j, name in enumerate(CATALOGUE.names[:3]):

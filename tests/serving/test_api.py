@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import CHECKS
 from starlette.testclient import TestClient
+from strategies import EXAMPLES
 
 from predictor import OfferModel, TrainingResult
 from predictor.atomic import write_text
@@ -33,7 +34,6 @@ from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 
 EXAMPLE = json.loads((ROOT / "data" / "ratings.json").read_text())
-EXAMPLES = int(os.environ.get("EXAMPLES", "0"))  # of each kind of request; 0: what a test run has time for
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "pyarrow")
 JSON = {"content-type": "application/json"}
 app = make_app(Settings(PUBLISHED, hosts=("testserver",), max_interviews=3))  # as Schemathesis calls it
@@ -289,7 +289,7 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=schemathesi
 
 
 @schema.parametrize()
-@settings(max_examples=EXAMPLES or 8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES or 4, deadline=None, suppress_health_check=list(HealthCheck))
 def test_it_follows_its_own_document(case: schemathesis.Case) -> None:
     case.call_and_validate(checks=CHECKS.get_all())
 

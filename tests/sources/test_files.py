@@ -24,6 +24,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
+from strategies import EXAMPLES
 
 from predictor.batch.running import score_files
 from predictor.batch.scoring import ScoringOptions
@@ -88,7 +89,7 @@ def _typed(cell: str) -> Any:
 FORMATS = st.sampled_from(["csv", "xlsx", "parquet", "json", "jsonl"])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES or 25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_sample_is_the_same_in_every_format_and_dialect(data: st.DataObject, tmp_path: Path) -> None:
     header, *rows = LINES

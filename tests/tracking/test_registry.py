@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import EXAMPLES
 
 from predictor import OfferModel, Ratings, TrainingResult, simulate_interviews
 from predictor.cli import main
@@ -34,7 +35,7 @@ def said(rows: range, strength: float, *, repeats: int = 2, person: int = 1, noi
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=EXAMPLES or 15, deadline=None)
 @given(st.integers(60, 300), st.integers(1, 4), st.integers(1, 3), st.floats(0, 3))
 def test_a_model_is_never_better_than_itself(n: int, repeats: int, person: int, strength: float) -> None:
     it = said(range(n), strength, repeats=repeats, person=person)
@@ -84,7 +85,7 @@ def test_what_an_unmeasured_champion_has_learned_from_is_not_held_against_it() -
     assert judge(champion, said(range(400), 2.0)).gain is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=EXAMPLES or 25, deadline=None)
 @given(st.permutations(range(40)), st.sets(st.integers(0, 39), min_size=1))
 def test_rows_are_known_again_in_any_order_and_company(order: list[int], part: set[int]) -> None:
     some = SOME.rows(np.array(order))

@@ -123,7 +123,7 @@ def postgres() -> Iterator[str]:
             process.wait(30)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     with contextlib.ExitStack() as stack:
@@ -157,6 +157,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resul
     return run
 
 
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 def test_everything_works_as_with_a_file(
     server: Server,
     call: Callable[..., Result],

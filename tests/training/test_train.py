@@ -11,18 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferClassifier, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.errors import CatalogueError, ConfigError, RatingsError
 from predictor.evaluation.scores import log_loss
 
 QUICK = TrainingConfig(repeats=1, resamples=50, baselines=("base_rate",))
+QUICKEST = TrainingConfig(folds=2, repeats=1, resamples=20, baselines=())  # where its scores are not looked at
 
 
 def test_the_same_data_and_config_give_the_same_file(tmp_path: Path) -> None:
     written = []
     for name in ("a", "b"):
-        model = train(simulate_interviews(120, seed=4), QUICK).model
+        model = train(simulate_interviews(120, seed=4), replace(QUICK, folds=2)).model
         data = json.loads(model.save(tmp_path / f"{name}.json").read_text())
         data.pop("created_at")
         written.append(json.dumps(data))
@@ -84,9 +86,9 @@ def test_all_fives_beat_all_ones_and_more_is_better(result: TrainingResult, cata
 
 def test_order_of_rows_and_ids_change_nothing_that_matters() -> None:
     ratings = simulate_interviews(300, seed=3).labelled()
-    model = train(ratings, QUICK).model
+    model = train(ratings, QUICKEST).model
     turned = ratings.rows(np.arange(len(ratings))[::-1])
-    again = train(turned, QUICK).model
+    again = train(turned, QUICKEST).model
     sample = simulate_interviews(50, seed=9)
     np.testing.assert_allclose(model.predict_many(sample), again.predict_many(sample), atol=0.02)
 
@@ -95,7 +97,7 @@ def test_groups_stay_on_one_side() -> None:
     """Rows copied five times under one id: scores must not be better than without the copies."""
     once = simulate_interviews(150, seed=5, mode="null").labelled()
     copies = once.rows(np.repeat(np.arange(len(once)), 5))
-    found = train(copies, QUICK)
+    found = train(copies, replace(QUICK, folds=2))
     assert found.data["n_groups"] == len(np.unique(once.groups))
     assert found.gains["base_rate"].value < 0.01  # with copies on both sides it would be far above
 
@@ -103,7 +105,7 @@ def test_groups_stay_on_one_side() -> None:
 def test_ratings_without_groups_train_and_say_what_is_missing() -> None:
     ratings = simulate_interviews(150, seed=5)
     columns = {name: column for name, column in ratings.columns.items() if name != "candidate_id"}
-    found = train(replace(ratings, columns=columns), QUICK)
+    found = train(replace(ratings, columns=columns), QUICKEST)
     assert any("No group column" in warning for warning in found.warnings)
 
 
@@ -116,7 +118,7 @@ def test_hindsight_is_noticed(result: TrainingResult) -> None:
 
 
 @given(st.data())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=EXAMPLES or 10, deadline=None)
 def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
     """Few rows in few groups: a fold may lack an outcome; that must never end in a traceback."""
     n = data.draw(st.integers(10, 24))
@@ -135,8 +137,7 @@ def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
 
 def test_left_out_signals_are_accepted_and_ignored() -> None:
     ratings = simulate_interviews(300, seed=7)
-    config = TrainingConfig(repeats=1, resamples=20, baselines=(), leave_out=("body_language", "mutual_rapport"))
-    model = train(ratings, config).model
+    model = train(ratings, replace(QUICKEST, leave_out=("body_language", "mutual_rapport"))).model
     assert not {"candidate_eye_contact", "mutual_rapport"} & set(model.signals)
     with_it = model.predict({"goals_discussed": 4, "mutual_rapport": 5, "candidate_eye_contact": 1})
     assert with_it.log_odds == model.predict({"goals_discussed": 4}).log_odds
