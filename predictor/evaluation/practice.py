@@ -17,7 +17,7 @@ from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
 from predictor.ratings.signals import Signal
 
-NEEDED = 5  # ratings of a signal before anything is said of it; a lower bound (single-case studies ask five a phase)
+NEEDED = 5  # ratings of a signal before anything is read from it; a lower bound (single-case studies ask five a phase)
 SIDE = "candidate"
 
 

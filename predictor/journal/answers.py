@@ -86,7 +86,7 @@ def superseded(contents: Sequence[bytes]) -> set[int]:
 
 
 def parse_answers(content: bytes, source: str, catalogue: Catalogue) -> tuple[list[Entry], list[Problem]]:
-    """Parse a file of answers into entries, and the problems found.
+    """Parse a file of answers into entries, or the problems that it has.
 
     Parameters
     ----------

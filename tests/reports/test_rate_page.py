@@ -125,7 +125,7 @@ def open_file(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         contexts.append(context := browser.new_context(offline=True, **options))
         page = context.new_page()
         page.set_default_timeout(10_000)
-        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: asked.add(re.sub("^blob:.*", "blob", request.url)))
         page.goto(file.as_uri())
@@ -151,10 +151,17 @@ def test_it_answers_as_predict_does(open_file: Open, kind: str) -> None:
         [[values, rate] for (_, values), rate in zip(cases, rates, strict=True)],
     )
     for (record, _), rate, (numbers, left) in zip(cases, rates, answers, strict=True):
-        said = model.predict(record, base_rate=rate)
-        added = [part.log_odds for part in said.contributions]
-        wanted = [said.offer_probability, said.interval.low, said.interval.high, said.log_odds, said.baseline, *added]
-        wanted += [part.implied for part in said.contributions]
+        answered = model.predict(record, base_rate=rate)
+        added = [part.log_odds for part in answered.contributions]
+        wanted = [
+            answered.offer_probability,
+            answered.interval.low,
+            answered.interval.high,
+            answered.log_odds,
+            answered.baseline,
+            *added,
+        ]
+        wanted += [part.implied for part in answered.contributions]
         assert numbers == pytest.approx(wanted, abs=1e-9, rel=0)
         rest = remaining(model, record, base_rate=rate) if len(cases[0][1]) > 10 else None
         if rest and rest.high - rest.low > 1e-6:  # below, shares of nothing
@@ -192,14 +199,14 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     page.get_by_role("button", name="See the answer").click()  # 11 taps
 
     record = {"rater_role": "candidate", **dict(zip(names, [4, 5, 3, 4, 2, 4, 3], strict=True))}
-    said = PUBLISHED.predict(record)
-    shares = said.offer_probability, said.interval.low, said.interval.high
+    answered = PUBLISHED.predict(record)
+    shares = answered.offer_probability, answered.interval.low, answered.interval.high
     shown = page.locator("#answer-parts > p").all_inner_texts()
     assert shown[0] == headline(*shares, simulated=1, rated=7)
     assert shown[1].startswith(interval_sentence(*shares))
     assert shown[2] == "Your guess before: 55 of 100. 7 of 24 rated, 1 did not come up."
     assert page.locator("#guess").is_hidden()  # frozen
-    points = points_of(said.to_dict())
+    points = points_of(answered.to_dict())
     column = page.locator("#answer-parts .reasons .number").all_text_contents()
     assert sum(int(cell.replace("\N{MINUS SIGN}", "-")) for cell in column) == points.answer - points.base
     label = page.locator("#answer-parts .reasons li", has_text="They want to continue")  # did not come up: no reason
@@ -244,8 +251,8 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     assert entry.estimate and entry.answer
     assert (entry.estimate.model, entry.estimate.fingerprint) == (PUBLISHED.name, PUBLISHED.fingerprint)
     assert (entry.estimate.simulated, entry.simulated) == (1, False)
-    assert entry.estimate.probability == pytest.approx(said.offer_probability, abs=1e-9)
-    kept, wanted = entry.answer["prediction"], said.to_dict()
+    assert entry.estimate.probability == pytest.approx(answered.offer_probability, abs=1e-9)
+    kept, wanted = entry.answer["prediction"], answered.to_dict()
     assert [part["log_odds"] for part in kept["contributions"]] == pytest.approx(
         [c["log_odds"] for c in wanted["contributions"]], abs=1e-9
     )
@@ -306,9 +313,9 @@ def test_everyone_can_use_it(open_file: Open, width: int, scheme: Any) -> None:
             for details in page.locator("details").all():
                 details.evaluate("e => { e.open = true }")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        found = Axe().run(page).response
-        assert len(found["passes"]) > 10
-        assert not [(f["id"], [node["html"][:120] for node in f["nodes"]][:3]) for f in found["violations"]]
+        report = Axe().run(page).response
+        assert len(report["passes"]) > 10
+        assert not [(f["id"], [node["html"][:120] for node in f["nodes"]][:3]) for f in report["violations"]]
         small = page.evaluate(
             "[...document.querySelectorAll('button, select, .scale label, summary')]"
             ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)"
@@ -340,8 +347,8 @@ def test_firefox_opens_it_from_disk_and_gives_the_same_numbers(tmp_path: Path) -
     finally:
         firefox.close()
     record = dict(zip(first_questions(PUBLISHED), [1, 2, 3, 4, 5, 1, 2, 3], strict=True))
-    said = PUBLISHED.predict({"rater_role": "observer", **record})
-    shares = said.offer_probability, said.interval.low, said.interval.high
+    answered = PUBLISHED.predict({"rater_role": "observer", **record})
+    shares = answered.offer_probability, answered.interval.low, answered.interval.high
     assert (entry.ratings, problems) == (record, [])
     assert entry.estimate
     assert (entry.estimate.probability, entry.estimate.low, entry.estimate.high) == pytest.approx(shares, abs=1e-9)
@@ -365,16 +372,21 @@ def test_it_is_small_and_lets_nothing_in() -> None:
 
 
 def test_answers_that_are_damaged_are_refused(tmp_path: Path) -> None:
-    said = PUBLISHED.predict({"goals_discussed": 4, "rater_role": "observer"})
-    parts = [[part.signal, part.rating, part.log_odds, part.implied] for part in said.contributions]
+    answered = PUBLISHED.predict({"goals_discussed": 4, "rater_role": "observer"})
+    parts = [[part.signal, part.rating, part.log_odds, part.implied] for part in answered.contributions]
     answer = {
-        "probability": said.offer_probability, "low": said.interval.low, "high": said.interval.high,
-        "base_rate": said.base_rate, "own_base_rate": False, "log_odds": said.log_odds, "baseline": said.baseline,
+        "probability": answered.offer_probability, "low": answered.interval.low, "high": answered.interval.high,
+        "base_rate": answered.base_rate, "own_base_rate": False, "log_odds": answered.log_odds, "baseline": answered.baseline,
         "parts": parts, "remaining": None, "quality": [], "notes": [],
     }  # fmt: skip
     item = {"id": "0123456789ab", "rated_on": "2026-05-31", "title": "", "ratings": {"goals_discussed": 4}}
     item |= {"rater_role": "observer", "not_come_up": [], "guess": 40, "answer": answer}
-    file = {"format": 1, "kind": "interview outcome predictor: answers", "model": dict(said.model), "answers": [item]}
+    file = {
+        "format": 1,
+        "kind": "interview outcome predictor: answers",
+        "model": dict(answered.model),
+        "answers": [item],
+    }
 
     def parsed(**changes: Any) -> tuple[list[Any], list[Any]]:
         return parse_answers(json.dumps({**file, **changes}).encode(), "a.json", SHIPPED)
@@ -392,4 +404,4 @@ def test_answers_that_are_damaged_are_refused(tmp_path: Path) -> None:
         assert (len(entries), bool(problems), problems[0].row) == (0, True, 2), change
     assert "update the predictor" in parsed(format=2)[1][0].kind
     assert parsed(answers=[])[1]
-    assert math.isclose(entry.estimate.probability, said.offer_probability)
+    assert math.isclose(entry.estimate.probability, answered.offer_probability)

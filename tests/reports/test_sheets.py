@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 from starlette.testclient import TestClient
 
 from predictor import Catalogue, OfferModel, simulate_interviews
+from predictor.cli import main
 from predictor.errors import ConfigError, RatingsError
 from predictor.journal.entry import Entry, new_id
 from predictor.journal.people import person_id
@@ -108,15 +108,24 @@ def table(path: Path, column: str) -> Path:
     return path
 
 
-def test_sheets_of_a_file(run: Callable[..., Result], workplace: Path) -> None:
-    done = run("sheet", str(table(workplace / "clients.csv", "coachee")), "--who", "coachee", "--out", "sheets")
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments], catch_exceptions=False)
+
+
+def test_pages_and_sheets_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where there is no champion: the published model answers
+    done = run("export", "page", "--out", "rate.html")
+    size = (tmp_path / "rate.html").stat().st_size
+    assert f"{size / 1000:.0f} kB, with the model published-evidence, which learned from SIMULATED" in done.output
+    table(tmp_path / "clients.csv", "coachee")
+    done = run("sheet", "clients.csv", "--who", "coachee", "--out", "sheets")
     assert (done.exit_code, done.output) == (0, "3 sheets and cohort.html written to sheets\n")
-    assert len([*(workplace / "sheets").glob("C?-*.html")]) == 3
-    assert "Session with C1" in (workplace / f"sheets/C1-{person_id('C1')[:6]}.html").read_text()
+    assert len([*(tmp_path / "sheets").glob("C?-*.html")]) == 3
+    assert "Session with C1" in (tmp_path / f"sheets/C1-{person_id('C1')[:6]}.html").read_text()
     done = run("sheet", "clients.csv", "--who", "coache", "--out", "other")
     assert done.exit_code == 2
     assert "did you mean 'coachee'" in done.output
-    assert not (workplace / "other").exists()
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_side_that_waits_for_the_other_is_not_on_paper(tmp_path: Path) -> None:

@@ -220,13 +220,13 @@ function evaluator(model) {
     return 1 / Math.sqrt(1 + (Math.PI / 8) * variance);
   }
 
-  function deviation(raw, said) {
+  function deviation(raw, evidence) {
     const vector = [...model.start], move = (by, weight) => by.forEach((x, r) => { vector[r] += weight * x; });
     let variance = 0;
     terms.forEach((_, t) => {
-      if (said && t < p && said.unrated[t]) {
+      if (evidence && t < p && evidence.unrated[t]) {
         move(lines[t].mean, 1);
-        move(lines[t].slope, said.expected[t]);
+        move(lines[t].slope, evidence.expected[t]);
         variance += lines[t].own;
         return;
       }
@@ -251,8 +251,8 @@ function evaluator(model) {
   }
 
   function partial(values) {
-    const said = estimate(values), { unrated, expected, byGaps, weights, z } = said, raw = at.weights(values);
-    const cells = fill(raw, values, said, expected), added = contributions(cells), ratio = ratios(cells, said);
+    const evidence = estimate(values), { unrated, expected, byGaps, weights, z } = evidence, raw = at.weights(values);
+    const cells = fill(raw, values, evidence, expected), added = contributions(cells), ratio = ratios(cells, evidence);
     const own = added.map((x, t) => (values[t] === null ? 0 : x)), implied = zeros(terms.length);
     let baseline = model.intercept + sum(added.filter((_, t) => values[t] === null));
     for (const j of signals) {
@@ -262,18 +262,18 @@ function evaluator(model) {
       baseline -= ratio[j] * byGaps[j];
     }
     baseline -= sum(implied);
-    const each = slopesAt(values), kappa = kappaOf(each, said), share = gapsOf(unrated), left = gapsAdded(share) / Math.max(share * p, 1);
+    const each = slopesAt(values), kappa = kappaOf(each, evidence), share = gapsOf(unrated), left = gapsAdded(share) / Math.max(share * p, 1);
     let reasons = {
       baseline: kappa * baseline + gapsStart,
       own: own.map((x, t) => kappa * x + (t < p && unrated[t] ? left : 0)),
       implied: implied.map((x) => kappa * x),
     };
     if (masked) reasons = withMasked(reasons, values);
-    return { ...reasons, deviation: kappa * deviation(raw, said), kappa, each, said };
+    return { ...reasons, deviation: kappa * deviation(raw, evidence), kappa, each, evidence };
   }
 
   // What the signals that are not rated could still change: `remaining` in predictor/model/first_questions.py.
-  function remaining(logOdds, { kappa, each, said: { unrated, covariance } }) {
+  function remaining(logOdds, { kappa, each, evidence: { unrated, covariance } }) {
     const slopes = each.map(({ slope }, j) => (unrated[j] ? slope : 0)), rest = each.map((line, j) => (unrated[j] ? line.rest : 0));
     const common = times(covariance, range(f.loadings[0].length).map((a) => sum(signals.map((j) => slopes[j] * f.loadings[j][a]))));
     const moved = f.loadings.map((row, j) => dot(row, common) + f.unique[j] * slopes[j]);

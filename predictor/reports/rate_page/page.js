@@ -258,7 +258,7 @@ function restoreDraft() {
       } else if (element) element.value = value;
     }
     session = { ...session, ...draft.session };
-    byId("restored").textContent = `A draft of ${session.day} was found in this browser and is filled in below. "Start a new interview", at the end, clears it.`;
+    byId("restored").textContent = `A draft of ${session.day}, from this browser, is filled in below. "Start a new interview", at the end, clears it.`;
     byId("restored").hidden = false;
   } catch { /* as above */ }
 }

@@ -66,7 +66,7 @@ class Sheet:
         Own signals.
     practice
         What is left to gain.
-    said
+    looking_back
         What was written last when looking back: heading and text.
     """
 
@@ -81,7 +81,7 @@ class Sheet:
     more_due: int
     lines: tuple[Line, ...]
     practice: Practice
-    said: tuple[tuple[str, str], ...]
+    looking_back: tuple[tuple[str, str], ...]
 
     @property
     def looked_at(self) -> tuple[OwnSignal, ...]:
@@ -140,7 +140,7 @@ def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -
     """
     ordered = sorted(entries, key=_when)
     shown = ordered[::-1][:MOST_ROWS]
-    said = next((entry for entry in ordered[::-1] if entry.went_well or entry.differently or entry.try_next), None)
+    written = next((entry for entry in ordered[::-1] if entry.went_well or entry.differently or entry.try_next), None)
     texts = (("Went well", "went_well"), ("Would do differently", "differently"), ("One thing to try next", "try_next"))
     return Sheet(
         _short(who, 2 * LONGEST_NAME),
@@ -154,7 +154,7 @@ def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -
         max(0, len(_open(entries)) - MOST_OPEN),
         _lines(model, ordered, seen := _practice(model, entries)),
         seen,
-        tuple((heading, _short(getattr(said, name) if said else "", LONGEST_WORDS)) for heading, name in texts),
+        tuple((heading, _short(getattr(written, name) if written else "", LONGEST_WORDS)) for heading, name in texts),
     )
 
 
@@ -249,7 +249,7 @@ def _lines(model: OfferModel, ordered: Sequence[Entry], seen: Practice) -> tuple
         if signal.side != SIDE:
             continue
         by_rater = dict[str, list[str]]()  # raters are never mixed
-        given = [(entry.rater_role or "not said", entry.ratings.get(signal.name)) for entry in ordered]
+        given = [(entry.rater_role or "not given", entry.ratings.get(signal.name)) for entry in ordered]
         for rater, rating in [pair for pair in given if isinstance(pair[1], int | float)][-MOST_RATINGS:]:
             by_rater.setdefault(rater, []).append(f"{rating:g}")
         ratings = tuple((rater, " ".join(values)) for rater, values in by_rater.items())
