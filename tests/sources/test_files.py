@@ -279,12 +279,12 @@ def test_a_sheet_is_read_as_it_is_shown(tmp_path: Path) -> None:
     sheet = made.create_sheet("Ratings")
     sheet.append(["interview_id", "rated_on", "goals_discussed", "offer"])
     sheet.append([10**14 + 1, date(2026, 5, 31), 3.5, True])
-    sheet.append(["0042", None, None, "no"])
+    sheet.append(["0042", None, 2, "no"])
     made.save(path)
     read = read_ratings(path, sheet="Ratings")
     assert read.columns["interview_id"].tolist() == [str(10**14 + 1), "0042"]
     assert read.columns["rated_on"].tolist() == ["2026-05-31", ""]
-    assert read.X["goals_discussed"].tolist()[0] == 3.5 and read.y.tolist() == [1, 0]
+    assert read.X["goals_discussed"].tolist() == [3.5, 2] and read.y.tolist() == [1, 0]
     with pytest.raises(RatingsError, match="has no sheet 'Rating'; it has 'Notes', 'Ratings'"):
         read_ratings(path, sheet="Rating")
     with pytest.warns(RatingsWarning, match="sheet 'Notes' was read, the first of 2"), pytest.raises(RatingsError):
