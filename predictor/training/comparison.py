@@ -127,14 +127,14 @@ class OutOfFold:
             If the file is missing or damaged.
         """
         try:
-            table = pd.read_csv(path, float_precision="round_trip", dtype={"row": np.uint64, "group": np.uint64})
+            table = pd.read_csv(path, dtype=str)  # numpy reads every digit, which pandas does from 3.1 on
             repeats = sum(str(name).startswith("probability_") for name in table)
             columns = [[f"{kind}_{repeat}" for repeat in range(repeats)] for kind in ("probability", "fold")]
-            p, folds = (table[names].to_numpy().T for names in columns)
+            p, folds = (table[names].to_numpy(dtype=str).T for names in columns)
+            row, group, y = (table[name].to_numpy(dtype=str) for name in ("row", "group", "outcome"))
             return cls(
-                table["row"].to_numpy(), table["group"].to_numpy(), table["outcome"].to_numpy(float), p,
-                folds.astype(np.int64),
-            )  # fmt: skip
+                row.astype(np.uint64), group.astype(np.uint64), y.astype(float), p.astype(float), folds.astype(np.int64)
+            )
         except (OSError, KeyError, ValueError) as error:
             raise ModelError(f"{path}: no out-of-fold predictions of a training: {error}; train it again") from None
 

@@ -215,7 +215,7 @@ def test_import_and_export_by_command(run: Callable[..., Result], workplace: Pat
     assert run("journal", "import", "small.json").output == "2 interviews added to experiments/journal.db\n"
     (workplace / "linked.csv").symlink_to("my.journal")
     for words, says in (
-        (["import", "my.txt"], "none of the endings"), (["export", "my.xlsx", "--journal", "my.journal"], "must end in .csv or .json"),
+        (["import", "my.doc"], "none of the endings"), (["export", "my.xlsx", "--journal", "my.journal"], "must end in .csv or .json"),
         (["export", "x.csv", "--journal", "none"], "no such journal"), (["import", "none.csv"], "no such file"),
         (["export", "linked.csv", "--journal", "my.journal"], "is the journal itself"),
         (["export", "-", "--journal", "my.journal", "--who", "AB"], "no interview of my.journal is about 'AB'"),

@@ -175,7 +175,7 @@ def test_links_that_lead_in_a_circle(run: Callable[..., Result], workplace: Path
     [
         {GOALS: [3.0, 9.0]}, {GOALS: [3.0, np.inf]}, {GOALS: [0, 3]}, {GOALS: ["4", "x"]}, {GOALS: [True, False]},
         {"charm": [1, 2]}, {"rater_role": ["boss", None]}, {"rater_role": pd.Categorical(["observer", "boss"])},
-        {"rater_role": [3, 4]}, {"offer": [2, 1]}, {"candidate_id": [["a"], "b"]}, {"": [1, 2]},
+        {"rater_role": [3, 4]}, {"candidate_id": [["a"], "b"]}, {"": [1, 2]},
     ],
     ids=str,
 )  # fmt: skip
