@@ -70,9 +70,7 @@ def simulate(
     """
     if cards:
         if groups or drifted or disparity or mode != "default":
-            raise ConfigError(
-                "--cards simulates a team, without --groups, --disparity, --drift and --mode; leave them out"
-            )
+            raise ConfigError("--cards simulates a team: leave --groups, --disparity, --drift and --mode out")
         _simulate_team(out, cards, n=n, seed=seed, base_rate=base_rate, **team)
         return
     from predictor.sources.files import write_csv

@@ -134,11 +134,9 @@ class OfferModel(ModelData):
         """
         import pandas as pd
 
-        index, widening = None, None
-        if isinstance(ratings, pd.DataFrame):
-            index = ratings.index
-            if self.raters and PANEL in ratings:
-                ratings = Ratings.from_frame(ratings, self.catalogue)
+        index, widening = (ratings.index if isinstance(ratings, pd.DataFrame) else None), None
+        if isinstance(ratings, pd.DataFrame) and self.raters and PANEL in ratings:
+            ratings = Ratings.from_frame(ratings, self.catalogue)
         if isinstance(ratings, pd.DataFrame):
             columns = columns_of(ratings, self.catalogue)
         elif isinstance(ratings, Ratings):
