@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from predictor.model.changes import what_would_change
     from predictor.model.offer_model import OfferModel
     from predictor.model.prediction import Prediction
+    from predictor.panels.cards import read_cards
     from predictor.ratings.catalogue import Catalogue
     from predictor.ratings.ratings import Ratings
     from predictor.sources.files import read_ratings
     from predictor.sources.simulation import simulate_interviews
+    from predictor.sources.simulation_teams import simulate_team
     from predictor.training.config import TrainingConfig
     from predictor.training.result import TrainingResult
     from predictor.training.train import train
@@ -37,9 +39,11 @@ _HOME = {
     "TrainingConfig": "predictor.training.config",
     "TrainingResult": "predictor.training.result",
     "published_prior": "predictor.learning.published",
+    "read_cards": "predictor.panels.cards",
     "read_ratings": "predictor.sources.files",
     "score_files": "predictor.batch.running",
     "simulate_interviews": "predictor.sources.simulation",
+    "simulate_team": "predictor.sources.simulation_teams",
     "train": "predictor.training.train",
     "what_would_change": "predictor.model.changes",
 }
@@ -55,9 +59,11 @@ __all__ = [
     "TrainingConfig",
     "TrainingResult",
     "published_prior",
+    "read_cards",
     "read_ratings",
     "score_files",
     "simulate_interviews",
+    "simulate_team",
     "train",
     "what_would_change",
 ]

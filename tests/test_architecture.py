@@ -28,6 +28,7 @@ LAYERS = {
     "journal": 4,
     "learning": 4,
     "evaluation": 5,
+    "panels": 5,
     "training": 6,
     "tracking": 7,
     "reports": 8,
@@ -38,7 +39,7 @@ LAYERS = {
     "__main__": 12,
 }
 # neighbours on one level, or far apart, that must not know of each other all the same
-STRANGERS = {"ratings": {"atomic", "cluster"}, "learning": {"journal"}, "evaluation": {"journal", "batch"}, "serving": {"tracking", "batch"}, "batch": {"journal", "learning", "evaluation"}}  # fmt: skip
+STRANGERS = {"ratings": {"atomic", "cluster"}, "learning": {"journal"}, "evaluation": {"journal", "batch"}, "serving": {"tracking", "batch"}, "batch": {"journal", "learning", "evaluation", "panels"}, "panels": {"journal", "batch", "learning"}}  # fmt: skip
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "pyarrow", "distributed")
 
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from predictor.errors import Problem
 from predictor.model.fused import Coded, Codes
 from predictor.model.offer_model import OfferModel
+from predictor.model.raters import LENIENCY, PanelLevel, names_of
 from predictor.model.tables import Floats
+from predictor.ratings.catalogue import PANEL
 from predictor.ratings.parsing import HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_learned_ends
 from predictor.ratings.signals import ContextInput, Scale, Signal
 from predictor.sources.text import with_point
@@ -116,10 +118,33 @@ class Coder:
     def _column(self, batch: pa.RecordBatch, term: int) -> Column:
         signals, inputs, name = self.model.catalogue.signals, self.model.catalogue.inputs, self.model.terms[term]
         if name not in batch.schema.names:
+            if name == LENIENCY and (panels := self._panels(batch)):
+                codes = [self._last[term] if level is None else 2 * level.code for level in panels[1]]
+                return self._each(Column(np.array(codes, dtype=np.uint16)), panels[0], term)
             return Column(np.full(len(batch), self._last[term]))
         if term < len(signals):
             return self._ratings(batch.column(name), term, signals[term])
         return self._words(batch.column(name), term, inputs[term - len(signals)])
+
+    def widening(self, batch: pa.RecordBatch) -> Floats | None:
+        """Compute what panels add to the variance of the log-odds, shape (n,); see `OfferModel.answer`."""
+        panels = None if LENIENCY in batch.schema.names else self._panels(batch)
+        if panels is None:
+            return None
+        words, levels = panels
+        table = self.model.raters
+        added = np.array([*(table.widening(level) if table and level else 0.0 for level in levels), 0.0])
+        at, empty = _buffers(words.indices)
+        return np.asarray(added[at if empty is None else np.where(empty, len(levels), at)])
+
+    def _panels(self, batch: pa.RecordBatch) -> tuple[pa.DictionaryArray, list[PanelLevel | None]] | None:
+        """Find the level of each different panel; None where the files or the model have none."""
+        if self.model.raters is None or PANEL not in batch.schema.names:
+            return None
+        cells = batch.column(PANEL)
+        words = cells if pa.types.is_dictionary(cells.type) else cells.cast(pa.string()).dictionary_encode()
+        panels = [names_of(word or "") for word in words.dictionary.to_pylist()]
+        return words, [self.model.raters.level(panel) if panel else None for panel in panels]
 
     def _ratings(self, cells: pa.Array, term: int, signal: Signal) -> Column:
         if pa.types.is_dictionary(cells.type):

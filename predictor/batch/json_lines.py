@@ -22,7 +22,8 @@ from predictor.batch.parts import JSONL, STANDARD, Part, name_of
 from predictor.batch.rows import BYTES, Broken, Read, opened
 from predictor.errors import Problem, RatingsError, nearest
 from predictor.model.offer_model import OfferModel
-from predictor.ratings.catalogue import RATINGS
+from predictor.model.raters import LENIENCY
+from predictor.ratings.catalogue import PANEL, RATINGS
 from predictor.ratings.ratings import Ratings
 from predictor.sources.files import parse_line
 
@@ -108,6 +109,9 @@ def _schema(
             problems.append(Problem(f"is in none of the first {len(head):,} lines{hint}", column=name))
         elif pa.types.is_nested(kinds.get(name, pa.null())):
             problems.append(Problem("is a list or a mapping, which cannot be kept", column=name))
+    if model.raters and PANEL in there and LENIENCY not in there:
+        kind = f"is not read from JSON Lines here; write CSV or Parquet, or how high the panel rates as '{LENIENCY}'"
+        problems.append(Problem(kind, column=PANEL))
     if problems:
         raise RatingsError(name_of(part), problems)
     signals = [(name, pa.float64()) for name in model.signals]

@@ -64,7 +64,7 @@ def read(
         for block in batches:
             batch = block.batch
             for name, word in part.constants:
-                if name in (*model.terms, *keep) and name not in batch.schema.names:
+                if name in (*model.columns, *keep) and name not in batch.schema.names:
                     words = pa.array([word], pa.string())
                     constant = pa.DictionaryArray.from_arrays(np.zeros(len(batch), dtype=np.int32), words)
                     batch = batch.append_column(name, constant)
@@ -89,8 +89,8 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Rea
     with open_parquet(part.path) as file:
         metadata, schema = file.metadata, file.schema_arrow
     there = schema.names
-    names = [name for name in dict.fromkeys((*model.terms, *keep)) if name in there]
-    words = [name for name in model.terms if name in there and is_text(schema.field(name).type)]
+    names = [name for name in dict.fromkeys((*model.columns, *keep)) if name in there]
+    words = [name for name in model.columns if name in there and is_text(schema.field(name).type)]
     at_once = _rows_at_once(part, metadata, [name for name in names if name in worded(schema)])
     with open_parquet(part.path, metadata=metadata, read_dictionary=words, buffer_size=BUFFER) as file:
         groups = range(*part.groups) if part.groups else range(file.num_row_groups)
@@ -125,7 +125,7 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
         decoded = Utf8(stream, name_of(part))
         header, rest = Header.read(decoded, name_of(part))
         text = QuotedText(decoded, rest, header.delimiter)
-        needed = [name for name in dict.fromkeys((*model.terms, *keep)) if name in header.names]
+        needed = [name for name in dict.fromkeys((*model.columns, *keep)) if name in header.names]
         broken: list[Broken] = []
 
         def set_aside(row: Any) -> str:
@@ -170,7 +170,7 @@ def _excel(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]
     header, rows, problems = _sheet(part)
     if problems:
         raise RatingsError(name_of(part), problems)
-    needed = [name for name in dict.fromkeys((*model.terms, *keep)) if name in header]
+    needed = [name for name in dict.fromkeys((*model.columns, *keep)) if name in header]
     places = [header.index(name) for name in needed]
     schema = pa.schema([(name, pa.string()) for name in needed])
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in places]

@@ -131,6 +131,7 @@ class Scorer:
         """
         coder = Coder(self.model, text=block.delimiter is not None, delimiter=block.delimiter or ",")
         coded, bad, problems = coder.code(block.batch, block.numbers)
+        widening = coder.widening(block.batch) if self.options.interval else None
         answers = np.empty((len(self._names), len(coded)))
         for start in range(0, len(coded), CHUNK):
             answers[:, start : start + CHUNK] = self.model.answer(
@@ -138,6 +139,7 @@ class Scorer:
                 base_rate=self.options.base_rate,
                 interval=self.options.interval,
                 contributions=bool(self.options.contributions or self.options.top),
+                widening=None if widening is None else widening[start : start + CHUNK],
             )
         columns = dict(zip(self._names, map(arrow, answers), strict=True)) | self._strongest(answers)
         simulated = "yes" if self.model.simulated else "in part" if self.model.prior_share else "no"

@@ -35,6 +35,17 @@ from predictor.errors import ConfigError
 )  # fmt: skip
 @click.option("--drift", "drifted", metavar="SIGNAL", multiple=True, help="Move the ratings of this signal.")
 @click.option("--by", type=float, default=-0.5, show_default=True, help="By so many standard deviations, with --drift.")
+@click.option(
+    "--cards",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Simulate a hiring team in its place: write its scorecards here, and its signals beside OUT, as OUT.toml.",
+)
+@click.option("--panel", type=int, default=3, show_default=True, help="With --cards: raters of each application.")
+@click.option(
+    "--severity", type=float, default=0.08, show_default=True, help="With --cards: the raters' share of the variance."
+)
+@click.option("--confounded", is_flag=True, help="With --cards: strict raters meet strong people.")
+@click.option("--stages", is_flag=True, help="With --cards: a phone screen first, which half survive.")
 def simulate(
     out: Path,
     n: int,
@@ -45,6 +56,8 @@ def simulate(
     disparity: float,
     drifted: tuple[str, ...],
     by: float,
+    cards: Path | None,
+    **team: Any,
 ) -> None:
     """Write SIMULATED interviews to a CSV file, to try things out and to test.
 
@@ -53,7 +66,13 @@ def simulate(
       predictor simulate my-simulated.csv -n 500 --seed 7 --base-rate 0.2
       predictor simulate team.csv --groups groups.csv --disparity 0.8
       predictor simulate later.csv -n 80 --seed 8 --drift goals_discussed --drift mutual_rapport
+      predictor simulate team.csv --cards team-cards.csv -n 600 --severity 0.2
     """
+    if cards:
+        if groups or drifted or disparity or mode != "default":
+            raise ConfigError("--cards simulates a team: leave --groups, --disparity, --drift and --mode out")
+        _simulate_team(out, cards, n=n, seed=seed, base_rate=base_rate, **team)
+        return
     from predictor.sources.files import write_csv
     from predictor.sources.simulation import simulate_interviews
     from predictor.sources.simulation_truths import drift, write_groups
@@ -68,6 +87,23 @@ def simulate(
     if groups:
         people = write_groups(ratings, groups, seed=seed, disparity=disparity)
         click.echo(f"SIMULATED sex and race of {people:,} candidates written to {groups}")
+
+
+def _simulate_team(out: Path, cards: Path, *, n: int, **how: Any) -> None:
+    from predictor.atomic import write_text
+    from predictor.sources.files import write_csv
+    from predictor.sources.simulation_teams import SIGNALS, simulate_team
+
+    team = simulate_team(n, **how)
+    write_csv(team.ratings, out)
+    write_csv(team.cards, cards)
+    parts = SIGNALS.read_text(encoding="utf-8").split("\n\n")
+    signals = "\n\n".join(part for part in parts if how["stages"] or not part.startswith("[inputs.stage]"))
+    beside = write_text(out.with_suffix(".toml"), signals)
+    click.echo(
+        f"{n:,} SIMULATED applications written to {out}, their {len(team.cards):,} scorecards to {cards}, the signals "
+        f"to {beside}\nNext: predictor train {out} --signals {beside} --cards {cards}"
+    )
 
 
 @click.group(cls=Commands)

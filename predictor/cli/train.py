@@ -63,6 +63,11 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--name", help="Name of the model.  [default: DATA-EXPERIMENT, or journal-EXPERIMENT]")
 @click.option(
+    "--cards",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The scorecards that DATA was made from, for how high its panels usually rate; see: predictor panels --help",
+)
+@click.option(
     "--prior",
     type=click.Choice(["auto", "published", "none"]),
     help="Start from published effects (SIMULATED); auto does so with fewer than 50 offers or non-offers.  "
@@ -81,6 +86,7 @@ def train(
     signals: Path | None,
     experiment: str,
     name: str | None,
+    cards: Path | None,
     prior: str | None,
     offer_word: str | None,
     unknown_words: tuple[str, ...],
@@ -109,6 +115,7 @@ def train(
       predictor train many.csv --workers 8
     """
     from predictor.model.offer_model import OfferModel
+    from predictor.panels.cards import read_cards
     from predictor.pipeline.journal_training import IncumbentModel
     from predictor.pipeline.run import train_and_save
     from predictor.reports.terminal import render_training
@@ -128,10 +135,13 @@ def train(
     if (offer_word or unknown_words) and journal:
         option = "--offer-word" if offer_word else "--unknown-word"
         raise ConfigError(f"{option} is for files; a journal's outcomes are offers or not")
+    if cards and journal:
+        raise ConfigError("--cards is for files; a journal has no scorecards")
     if sheet and journal:
         raise ConfigError("--sheet is for Excel workbooks; a journal has none")
     how = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
-    ratings = read_rows(source, load_catalogue(signals), journal=journal is not None, **how)
+    catalogue = load_catalogue(signals)
+    ratings = read_rows(source, catalogue, journal=journal is not None, **how)
     incumbent = IncumbentModel.of(OfferModel.load(model_path(None)), MODELS) if journal else None
     make_models_folder()
     end_on_sigterm()
@@ -145,6 +155,7 @@ def train(
         registered=registered,
         progress=fit_progress()("Cross-validating"),
         warn=warn,
+        cards=read_cards(cards, catalogue) if cards else None,
     )
     result = saved.result
     click.echo(render_training(result))

@@ -155,6 +155,7 @@ def choose_basis(
         - shape: the same ramps averaged over signals with as many knots
         - not_applicable: an answer outside of the order of the ratings
         - input, input_mean: an input's levels, alone and times the overall mean
+        - trend: an input whose levels are ordered, by their number
     prior
         Tables of a prior model, centred, without its intercept: one more column.
     weights
@@ -167,7 +168,9 @@ def choose_basis(
     apart = (offsets[:-1] + grid.levels)[:p][grid.apart[:p] > 0]
     other = np.zeros((len(share), len(apart)))
     other[apart, np.arange(len(apart))] = 1.0
-    levels = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(s.start, s.stop - 1) for s in parts[p:])])
+    plain = [part for part, item in zip(parts[p:], catalogue.inputs, strict=True) if not item.ordered]
+    ordered = [part for part, item in zip(parts[p:], catalogue.inputs, strict=True) if item.ordered]
+    levels = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(s.start, s.stop - 1) for s in plain)])
     inputs = np.zeros((len(share), len(levels)))
     inputs[levels, np.arange(len(levels))] = 1.0
     families = np.array([signal.family for signal in catalogue.signals])
@@ -179,6 +182,7 @@ def choose_basis(
         "shape": np.hstack([np.zeros((len(share), 0)), *(np.mean(group, axis=0) for group in alike if len(group) > 1)]),
         "not_applicable": other,
         "input": inputs,
+        "trend": np.hstack([np.zeros((len(share), 0)), *(_trend(share, part) for part in ordered)]),
     }
     if len(set(families)) > 1:
         columns["family"] = np.stack([z[:, families == family].mean(axis=1) for family in np.unique(families)], axis=1)
@@ -225,6 +229,14 @@ def _z_scores(share: Floats, n: float, grid: Grid, p: int) -> Floats:
     for j in range(p):
         z[offsets[j] : offsets[j] + grid.levels[j], j] = (np.linspace(0, 1, grid.levels[j]) - centre[j]) / sd[j]
     return z
+
+
+def _trend(share: Floats, part: slice) -> Floats:
+    """A table over all cells, shape (cells, 1), that rises by one a level, and is the mean where none is given."""
+    table = np.zeros((len(share), 1))
+    weight, number = share[part][:-1], np.arange(part.stop - part.start - 1)
+    table[part, 0] = np.append(number, weight @ number / weight.sum() if weight.sum() > 0 else number.mean())
+    return table
 
 
 def _ramps(share: Floats, grid: Grid, j: int) -> Floats:

@@ -49,6 +49,7 @@ SPREADS: Mapping[str, Spread] = {
     "not_applicable": Spread(1.5),  # an answer apart may say much: chosen on the airline survey, 12 draws of 100 rows
     "input": Spread(0.4),
     "input_mean": Spread(0.4),
+    "trend": Spread(0.4),
 }
 # as for a uniform prior on the base rate: a logistic variable's variance is pi^2 / 3
 INTERCEPT_PRECISION = 3 / np.pi**2

@@ -12,9 +12,10 @@ import numpy as np
 
 from predictor.model.factors import FactorModel
 from predictor.model.partial import Gaps
+from predictor.model.raters import RaterTable
 from predictor.model.reference import Reference
 from predictor.model.tables import Floats, Grid
-from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.catalogue import PANEL, Catalogue
 
 FORMAT = 3  # 1 had no triples; 1 and 2 took what was not rated as an answer of its own, one signal at a time
 
@@ -117,6 +118,8 @@ class ModelData:
         What the rows learned from looked like besides, to see drift by; None in older models.
     deletions
         Rows that it learned from and that have been deleted since: of each deletion "rows" and the day, "on".
+    raters
+        How high each rater usually rates, by pseudonym, where the input `panel_leniency` is in the model.
     """
 
     name: str
@@ -141,6 +144,7 @@ class ModelData:
     group_importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     reference: Reference | None = None
     deletions: tuple[Mapping[str, Any], ...] = ()
+    raters: RaterTable | None = None
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -156,6 +160,11 @@ class ModelData:
     def terms(self) -> tuple[str, ...]:
         """Names of signals, then of inputs: the columns of every look-up."""
         return (*self.catalogue.names, *(item.name for item in self.catalogue.inputs))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that an answer may need: `terms`, and `panel` where it knows raters."""
+        return (*self.terms, PANEL) if self.raters else self.terms
 
     @cached_property
     def grid(self) -> Grid:

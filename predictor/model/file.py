@@ -17,6 +17,7 @@ from predictor.model.data import FORMAT, Masked, ModelData, Pair, Triple, Typica
 from predictor.model.factors import FactorModel, LeftOut
 from predictor.model.partial import Gaps
 from predictor.model.prediction import LEVEL
+from predictor.model.raters import LENIENCY, RaterTable
 from predictor.model.reference import Reference
 from predictor.model.subsets import check_scores
 from predictor.model.tables import Floats
@@ -60,6 +61,7 @@ def to_dict(data: ModelData) -> dict[str, Any]:
             "factors": {name: part.tolist() for name, part in data.factors.items()},
             "variances": {name: part.tolist() for name, part in data.variances.items()},
         },
+        **({"raters": data.raters.to_dict()} if data.raters else {}),
         "catalogue": data.catalogue.to_dict(),
     }
 
@@ -157,6 +159,7 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
         "group_importances": data.get("group_importances", {}),
         "reference": Reference.from_dict(data["reference"]) if "reference" in data else None,
         "deletions": tuple({"rows": int(item["rows"]), "on": str(item["on"])} for item in data.get("deletions", ())),
+        "raters": RaterTable.from_dict(data["raters"], LARGEST) if "raters" in data else None,
         "typical_range": TypicalRange(tuple(data["ordinary"]["mean"]), tuple(data["ordinary"]["spread"])),
         "trained_on": data["trained_on"],
         "versions": data["versions"],
@@ -191,6 +194,8 @@ def _check(data: ModelData) -> None:
         raise ValueError("a variance is below 0")
     if data.factor_model and min(data.factor_model.sd.min(), data.factor_model.unique.min()) < 1 / LARGEST:
         raise ValueError(f"a standard deviation or a unique variance is below {1 / LARGEST:g}")
+    if data.raters and LENIENCY not in data.terms:
+        raise ValueError(f"it has raters, and no input {LENIENCY}")
     _check_numbers(data)
     _check_about(data)
 

@@ -21,11 +21,13 @@ from predictor.model.data import ModelData, Pair
 from predictor.model.evaluator import CHUNK, Evaluator
 from predictor.model.fused import Blocks, Coded
 from predictor.model.log_odds import logit, one_probability, probability
+from predictor.model.matching import signals_of
 from predictor.model.notes import Notes
 from predictor.model.partial import PartialTables
 from predictor.model.prediction import LEVEL, QUANTILE, Contribution, Interval, Prediction
+from predictor.model.raters import PanelLevel, codes_of, levels_of, widenings
 from predictor.model.tables import Floats
-from predictor.ratings.catalogue import CONTEXT
+from predictor.ratings.catalogue import CONTEXT, PANEL
 from predictor.ratings.ratings import Ratings
 from predictor.ratings.records import columns_of, parse_record_fast
 from predictor.ratings.signals import NOT_APPLICABLE
@@ -84,7 +86,7 @@ class OfferModel(ModelData):
         ConfigError
             If `base_rate` is not between 0 and 1.
         """
-        row = parse_record_fast(ratings, self.catalogue)
+        row = None if self.raters and PANEL in ratings else parse_record_fast(ratings, self.catalogue)
         if row is None:
             return next(self.predict_each(Ratings.from_records([ratings], self.catalogue), base_rate=base_rate))
         p = len(self.signals)
@@ -94,9 +96,9 @@ class OfferModel(ModelData):
 
     def predict_each(self, ratings: Ratings, *, base_rate: float | None = None) -> Iterator[Prediction]:
         """Answer for each interview of `ratings`, with reasons."""
-        shift = self._shift(base_rate)
-        for row in self.values_of(ratings).tolist():
-            yield self._explain(row, shift, self.base_rate if base_rate is None else base_rate)
+        shift, levels = self._shift(base_rate), levels_of(self.raters, ratings)
+        for row, level in zip(self.values_of(ratings).tolist(), levels, strict=True):
+            yield self._explain(row, shift, self.base_rate if base_rate is None else base_rate, level)
 
     def predict_many(
         self,
@@ -132,19 +134,23 @@ class OfferModel(ModelData):
         """
         import pandas as pd
 
-        index = None
+        index, widening = (ratings.index if isinstance(ratings, pd.DataFrame) else None), None
+        if isinstance(ratings, pd.DataFrame) and self.raters and PANEL in ratings:
+            ratings = Ratings.from_frame(ratings, self.catalogue)
         if isinstance(ratings, pd.DataFrame):
-            index, columns = ratings.index, columns_of(ratings, self.catalogue)
+            columns = columns_of(ratings, self.catalogue)
         elif isinstance(ratings, Ratings):
             columns = list(np.ascontiguousarray(self.values_of(ratings).T))
+            widening = widenings(self.raters, levels_of(self.raters, ratings))
         else:
             raise ConfigError(f"predict_many takes Ratings or a DataFrame, not {type(ratings).__name__}")
         names = self.answer_names(interval=interval, contributions=contributions)
         answers = np.empty((len(names), len(columns[0])))
         for start in range(0, len(columns[0]), CHUNK):
             coded = self.blocks.code([column[start : start + CHUNK] for column in columns])
+            part = None if widening is None else widening[start : start + CHUNK]
             answers[:, start : start + CHUNK] = self.answer(
-                coded, base_rate=base_rate, interval=interval, contributions=contributions
+                coded, base_rate=base_rate, interval=interval, contributions=contributions, widening=part
             )
         return pd.DataFrame(answers.T, columns=names, index=index, copy=False)
 
@@ -154,7 +160,13 @@ class OfferModel(ModelData):
         return names + (["baseline", *(f"contribution:{name}" for name in self.terms)] if contributions else [])
 
     def answer(
-        self, coded: Coded, *, base_rate: float | None = None, interval: bool = True, contributions: bool = False
+        self,
+        coded: Coded,
+        *,
+        base_rate: float | None = None,
+        interval: bool = True,
+        contributions: bool = False,
+        widening: Floats | None = None,
     ) -> Floats:
         """Answer for ratings by column, with neither checks nor names around it; see `predict_many`.
 
@@ -162,6 +174,8 @@ class OfferModel(ModelData):
         ----------
         coded
             Codes of the model's `blocks`, for each of `terms`; best some ten thousand rows, which stay in the cache.
+        widening
+            Variance of the log-odds that not knowing a panel's raters adds, shape (n,).
 
         Returns
         -------
@@ -170,6 +184,8 @@ class OfferModel(ModelData):
         """
         shift = self._shift(base_rate)
         log_odds, deviation, rated = self._evaluator.many(coded, interval)
+        if widening is not None:
+            deviation = np.sqrt(np.maximum(deviation**2 + np.where(rated > 0, widening, 0.0), 0.0))
         log_odds, half = log_odds + shift, QUANTILE * deviation
         answers = [log_odds, *([log_odds - half, log_odds + half] if interval else [])]
         answers = [probability(row) for row in answers]
@@ -203,25 +219,10 @@ class OfferModel(ModelData):
 
     def values_of(self, ratings: Ratings) -> Floats:
         """Take the model's signals and coded inputs, shape (n, terms), from ratings that may have more signals."""
-        signals = ratings.values
-        if ratings.catalogue is not self.catalogue:
-            theirs = {signal.name: signal for signal in ratings.catalogue.signals}
-            if other := [
-                signal.name
-                for signal in self.catalogue.signals
-                if signal.name not in theirs
-                or theirs[signal.name].scale != signal.scale
-                or (theirs[signal.name].not_applicable and not signal.not_applicable)
-            ]:
-                raise ConfigError(
-                    f"the ratings follow the catalogue '{ratings.catalogue.name}', the model '{self.catalogue.name}': "
-                    f"{', '.join(other[:5])} {'is' if len(other) == 1 else 'are'} not there, on another scale, "
-                    f"or '{NOT_APPLICABLE}' there only"
-                )
-            place = {name: j for j, name in enumerate(ratings.catalogue.names)}
-            signals = signals[:, [place[name] for name in self.signals]]
+        signals = signals_of(ratings, self.catalogue)
+        levels = levels_of(self.raters, ratings)
         return self._evaluator.without_inputs(
-            np.column_stack([signals, *(ratings.codes(item) for item in self.catalogue.inputs)])
+            np.column_stack([signals, *(codes_of(ratings, item, levels) for item in self.catalogue.inputs)])
         )
 
     def _shift(self, base_rate: float | None) -> float:
@@ -232,7 +233,7 @@ class OfferModel(ModelData):
             raise ConfigError(f"base rate {base_rate!r}: write a share above 0 and below 1, as in 0.35")
         return logit(base_rate) - logit(self.base_rate)
 
-    def _explain(self, row: list[float], shift: float, base_rate: float) -> Prediction:
+    def _explain(self, row: list[float], shift: float, base_rate: float, panel: PanelLevel | None = None) -> Prediction:
         """Answer for one row of the model's signals and coded inputs; NaN where not observed."""
         p, (names, families, sides) = len(self.signals), self._about
         observed: list[float | str | None] = [value if value == value else None for value in row]
@@ -250,6 +251,8 @@ class OfferModel(ModelData):
         for family, value in zip(families, added, strict=True):
             by_family[family] += value
             log_odds += value
+        if panel and self.raters and rated:
+            deviation = math.sqrt(max(deviation**2 + self.raters.widening(panel), 0.0))
         half, left_out = QUANTILE * deviation, 0.0
         if self._notes.gaps_count and not_rated:
             left_out = sum([value for value, seen in zip(added, observed[:p], strict=False) if seen is None])
@@ -263,7 +266,7 @@ class OfferModel(ModelData):
             families=by_family,
             feature_importances=self.feature_importances,
             not_rated=not_rated,
-            notes=tuple(self._notes.of(row[:p], rated, left_out)),
+            notes=(*self._notes.of(row[:p], rated, left_out), *([panel.note()] if panel else [])),
             model=self._identity,
         )
 

@@ -23,6 +23,7 @@ from predictor.training_folder import (
 )
 
 if TYPE_CHECKING:
+    from predictor.panels.cards import Cards
     from predictor.ratings.ratings import Ratings
     from predictor.tracking.runs import RecordedRun
     from predictor.training.config import TrainingConfig
@@ -125,12 +126,13 @@ def train_and_save(
     progress: Progress | None = None,
     warn: Callable[[str], None] = lambda message: None,
     curve: bool = True,
+    cards: Cards | None = None,
 ) -> SavedRun:
     """Train, write the folder, and record it in MLflow; whatever MLflow does, the training is finished and saved.
 
     Parameters
     ----------
-    ratings, config, name, progress, curve
+    ratings, config, name, progress, curve, cards
         As for `train`.
     experiment, folder
         As for `save`.
@@ -150,7 +152,7 @@ def train_and_save(
     """
     with one_training(folder):
         return _train_and_save(
-            ratings, config, name, experiment, folder, recorded, registered, parent, progress, warn, curve
+            ratings, config, name, experiment, folder, recorded, registered, parent, progress, warn, curve, cards
         )
 
 
@@ -166,12 +168,13 @@ def _train_and_save(
     progress: Progress | None,
     warn: Callable[[str], None],
     curve: bool,
+    cards: Cards | None,
 ) -> SavedRun:
     from predictor.tracking.runs import finish, note_begun, note_unrecorded, open_run, record_folder
     from predictor.training.train import train
 
     def work() -> tuple[TrainingResult, Path]:
-        result = train(ratings, config, name=name, progress=progress, curve=curve)
+        result = train(ratings, config, name=name, progress=progress, curve=curve, cards=cards)
         return result, _save(result, folder, experiment)
 
     if not recorded:

@@ -21,6 +21,7 @@ SHIPPED = Path(__file__).with_name("signals.toml")
 ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated rows
 SIMULATED = "SIMULATED"
 RATINGS = "ratings"  # the JSON key that may hold the signals, apart from context
+PANEL = "panel"  # the context column that says who rated, by pseudonyms; see `predictor.model.raters`
 CONTEXT = "context"  # the family of inputs such as the rater's role
 _MEANING: Mapping[str, Any] = {"better": str, "levels": list, "not_observed": list, "not_applicable": list}
 
@@ -302,10 +303,11 @@ class Catalogue:
             )
         inputs = []
         for name, item in data.get("inputs", {}).items():
-            _check_keys(f"[inputs.{name}]", item, required={"levels": list}, optional={"label": str})
+            _check_keys(f"[inputs.{name}]", item, required={"levels": list}, optional={"label": str, "ordered": bool})
             if not all(isinstance(level, str) for level in item["levels"]):
                 raise CatalogueError(f"[inputs.{name}]: levels must be words in quotes")
-            inputs.append(ContextInput(name, item.get("label", name), tuple(item["levels"])))
+            ordered = item.get("ordered", False)
+            inputs.append(ContextInput(name, item.get("label", name), tuple(item["levels"]), ordered))
         return cls(
             name=data["name"],
             title=data.get("title", data["name"]),
@@ -342,7 +344,11 @@ class Catalogue:
             "title": self.title,
             "columns": columns,
             "families": dict(self.families),
-            "inputs": {item.name: {"label": item.label, "levels": list(item.levels)} for item in self.inputs},
+            "inputs": {
+                item.name: {"label": item.label, "levels": list(item.levels)}
+                | ({"ordered": True} if item.ordered else {})
+                for item in self.inputs
+            },
             "signals": signals,
             **({"learned_ends": True} if self.learned_ends else {}),
         }

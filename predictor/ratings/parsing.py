@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import Problem, RatingsWarning, nearest, shorten
-from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.catalogue import PANEL, Catalogue
 from predictor.ratings.cells import mark_of
 from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Signal
 
@@ -207,6 +207,9 @@ def parse_context(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDAr
     """
     words, problems = np.full(len(cells), "", dtype=object), []
     for row, cell in enumerate(cells):
+        if name == PANEL and isinstance(cell, list | tuple) and all(isinstance(word, str | int) for word in cell):
+            words[row] = "; ".join(str(word).strip() for word in cell)
+            continue
         real = isinstance(cell, float | np.floating)
         if cell is None or (real and math.isnan(cell)):
             continue

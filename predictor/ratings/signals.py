@@ -288,11 +288,15 @@ class Signal:
 
 @dataclass(frozen=True)
 class ContextInput:
-    """A context column that the model may use, such as who rated; one of a few words."""
+    """A context column that the model may use, such as who rated; one of a few words.
+
+    Where the levels are `ordered`, low to high, the regression gives them a slope in place of an effect each.
+    """
 
     name: str
     label: str
     levels: tuple[str, ...]
+    ordered: bool = False
 
     def level(self, word: str) -> str | None:
         """Return the level that a word means: "" where it says that none is given, None where it is no level.

@@ -116,7 +116,7 @@ def render_training(result: TrainingResult) -> str:
         told = f"  {name.replace('_', ' '):<28}{_figure(saved.value):>7}   {_span(saved):<17}"
         other = result.baselines[name]
         lines.append(f"{told}{other['log_loss'].value:>10.3f}{other['roc_auc'].value:>9.3f}")
-    for cost in (result.transparency, result.direction_cost):
+    for cost in (result.transparency, result.direction_cost, result.panel_term):
         lines += _wrap(str(cost)) if cost else []
     if result.scores_by_role:
         lines += ["", click.style(f"{'By who rated':<30}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>10}", bold=True)]

@@ -245,6 +245,8 @@ def _named_scores(result: TrainingResult) -> dict[str, Score]:
         found["transparency_cost"] = result.transparency.cost
     if result.direction_cost:
         found["direction_cost"] = result.direction_cost.cost
+    if result.panel_term and result.panel_term.gain:
+        found["panel_leniency_gain"] = result.panel_term.gain
     for part, scores in result.partial_scores.items():
         if not part.startswith("family:"):  # those are in the report
             found |= {f"partly_rated/{name}_{_plain(part)}": scores[name] for name in BY_FOLD}

@@ -10,6 +10,7 @@ from predictor.errors import ConfigError, nearest
 from predictor.evaluation.baselines import BASELINES
 from predictor.training import POOL
 
+PANELS = ("auto", "none")
 PRIORS = ("auto", "published", "none")
 
 
@@ -41,6 +42,9 @@ class TrainingConfig:
         "published" starts from the effects published about interviews, by way of the simulator, and lets the data
         overrule them; "none" learns from the data alone. "auto" takes "published" for data on the shipped catalogue
         with fewer than 50 offers or 50 non-offers.
+    panels
+        "auto" tries how high a panel usually rates as an input where rows have a `panel`, and keeps it where it pays
+        beyond noise; "none" does not.
 
     Raises
     ------
@@ -61,6 +65,7 @@ class TrainingConfig:
     leave_out: tuple[str, ...] = ()
     baselines: tuple[str, ...] = tuple(BASELINES)
     prior: str = "auto"
+    panels: str = "auto"
     challengers: InitVar[Sequence[str] | None] = None
 
     def __post_init__(self, challengers: Sequence[str] | None) -> None:
@@ -82,7 +87,7 @@ class TrainingConfig:
                 unknown = [word for word in value if word not in BASELINES]
                 known = f"; there are: {', '.join(BASELINES)}"
                 problems += [f"baselines: no '{word}'{nearest(word, BASELINES) or known}" for word in unknown]
-        for name, there in (("prior", PRIORS), ("model", (POOL, *BASELINES))):
+        for name, there in (("prior", PRIORS), ("panels", PANELS), ("model", (POOL, *BASELINES))):
             if (value := getattr(self, name)) not in there:
                 hint = nearest(str(value), there) or f"; there are: {', '.join(there)}"
                 problems.append(f"{name} = {value!r}: no such {name}{hint}")

@@ -65,7 +65,7 @@ class LearningCurve:
 def learning_curve(
     ratings: Ratings,
     groups: NDArray[Any],
-    folds: Sequence[tuple[NDArray[Any], NDArray[Any]]],
+    folds: Sequence[tuple[NDArray[Any], NDArray[Any], Floats]],
     full: Floats,
     resampling: GroupBootstrap,
     *,
@@ -82,7 +82,7 @@ def learning_curve(
     groups
         Group of each row, shape (n,).
     folds
-        Rows learned from and rows tested, of one cross-validation.
+        Rows learned from and rows tested, of one cross-validation, and features of all rows, shape (n, terms).
     full
         Probabilities by models that learned from all of a fold's rows, shape (n,): the last point.
     resampling
@@ -95,10 +95,10 @@ def learning_curve(
     LearningCurve or None
         None where half of the rows have fewer than five offers or five non-offers.
     """
-    values, y, catalogue = ratings.features.to_numpy(), ratings.y, ratings.catalogue
+    y, catalogue = ratings.y, ratings.catalogue
     points = []
     for share in SHARES:
-        parts = [_part(groups, train, share, (seed, number)) for number, (train, _) in enumerate(folds)]
+        parts = [_part(groups, train, share, (seed, number)) for number, (train, _, _) in enumerate(folds)]
         if all(min(y[part].sum(), len(part) - y[part].sum()) >= MINIMUM for part in parts):
             points.append(parts)
     if not points:
@@ -106,18 +106,18 @@ def learning_curve(
     jobs = (
         delayed(_fold)(values, y, groups, part, test, catalogue, prior, boosted, seed)
         for parts in points
-        for part, (_, test) in zip(parts, folds, strict=True)
+        for part, (_, test, values) in zip(parts, folds, strict=True)
     )
     with one_thread():  # here, too: the first thread to end would set BLAS free for the others
         answers = iter(Parallel(n_jobs=-1, prefer="threads", batch_size=1)(jobs))
     rows, predictions = [], []
     for parts in points:
         p = np.empty(len(y))
-        for _, test in folds:
+        for _, test, _ in folds:
             p[test] = next(answers)
         rows.append(round(sum(map(len, parts)) / len(folds)))
         predictions.append(p)
-    rows.append(round(sum(len(train) for train, _ in folds) / len(folds)))
+    rows.append(round(sum(len(train) for train, _, _ in folds) / len(folds)))
     predictions.append(full)
 
     def score(p: Floats) -> Score:

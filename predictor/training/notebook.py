@@ -41,7 +41,7 @@ def result_html(result: TrainingResult) -> str:
         f"{metric.replace('_', ' ')} {score}" for metric, score in result.scores.items()
         if metric not in ("log_loss", "roc_auc")
     ]  # fmt: skip
-    costs = [str(cost) for cost in (result.transparency, result.direction_cost) if cost]
+    costs = [str(cost) for cost in (result.transparency, result.direction_cost, result.panel_term) if cost]
     notes = []
     if rows:
         notes.append("On rows not seen in training; in brackets 90 % intervals; improvement is in log-loss.")

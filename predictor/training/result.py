@@ -15,6 +15,7 @@ from predictor.evaluation.importance import Importance
 from predictor.evaluation.scores import CalibrationBin, Score
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
+from predictor.panels.term import PanelTerm
 from predictor.ratings.catalogue import Catalogue
 from predictor.training.config import TrainingConfig
 from predictor.training.learning_curve import LearningCurve
@@ -135,6 +136,8 @@ class TrainingResult:
         What a careful colleague would point out.
     seconds
         How long it took.
+    panel_term
+        Whether the model gained by knowing how high its panels usually rate; None where rows have no panel.
     """
 
     name: str
@@ -163,6 +166,7 @@ class TrainingResult:
     quality: DataQuality
     warnings: tuple[str, ...]
     seconds: float
+    panel_term: PanelTerm | None = None
 
     def __repr__(self) -> str:
         loss = f": log-loss {self.scores['log_loss']}" if self.scores else ""

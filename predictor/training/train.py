@@ -32,7 +32,10 @@ from predictor.learning.classifier import OfferClassifier
 from predictor.learning.prior import Prior
 from predictor.learning.published import published_prior
 from predictor.model.offer_model import OfferModel
+from predictor.model.raters import LENIENCY
 from predictor.model.tables import Floats
+from predictor.panels.cards import Cards, cards_of
+from predictor.panels.term import PanelInput, PanelTerm
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.threads import one_thread
@@ -41,6 +44,7 @@ from predictor.training.comparison import keys
 from predictor.training.config import TrainingConfig
 from predictor.training.folds import Fold, groups_of, split_into_folds
 from predictor.training.learning_curve import learning_curve
+from predictor.training.panel_trial import features_by_fold, try_panels
 from predictor.training.result import DirectionCost, TrainingResult, Transparency, minus
 
 DIGITS = 4  # of scores of parts of the signals in a model's file, far below their noise
@@ -59,6 +63,7 @@ def train(
     name: str = "offer-model",
     progress: Progress | None = None,
     curve: bool = True,
+    cards: Cards | None = None,
 ) -> TrainingResult:
     """Evaluate by repeated, stratified, group-aware cross-validation, then fit on every labelled row.
 
@@ -74,6 +79,8 @@ def train(
         Wraps the iteration over fits, given their number, to show progress.
     curve
         Whether to measure a learning curve, which takes a tenth of the time.
+    cards
+        Scorecards one by one, where there are any: for `panel_leniency`, which is tried where rows have a `panel`.
 
     Returns
     -------
@@ -85,7 +92,7 @@ def train(
     RatingsError
         If there are fewer than five offers or five non-offers, or too few groups, and there is no prior to start from.
     ConfigError
-        If the prior does not fit the catalogue.
+        If the prior does not fit the catalogue, or scorecards do not fit the rows.
 
     Examples
     --------
@@ -104,13 +111,17 @@ def train(
     y, groups = ratings.y, groups_of(ratings)
     prior = _prior(ratings, config) if config.model == POOL else None
     folds = split_into_folds(ratings, groups, config, needed=prior is None)
+    panel_term, panels = _panels(ratings, cards, groups, folds, prior, config)
+    ratings = panels.extended() if panels else ratings
     classifier = OfferClassifier(ratings.catalogue, prior=prior, random_state=config.seed)
+    features = features_by_fold(panels, ratings.features)
     with one_thread():  # many small fits side by side: threads inside each would only get in the way
-        X, catalogue = ratings.features, ratings.catalogue
-        jobs = (delayed(_run)(fold, classifier, X, y, groups, catalogue, config) for fold in folds)
+        catalogue = ratings.catalogue
+        jobs = (delayed(_run)(fold, classifier, features(fold), y, groups, catalogue, config) for fold in folds)
         running = iter(Parallel(n_jobs=-1, prefer="threads", batch_size=1, return_as="generator")(jobs))
         runs = list(progress(running, len(folds)) if progress else running)
         tables = _fit(classifier, ratings, groups) if config.model == POOL else None
+    tables = panels.attach(tables) if panels and tables else tables
     data = {
         "source": ratings.source,
         "digest": ratings.digest,
@@ -125,26 +136,28 @@ def train(
     measured, revealing = dict(_UNMEASURED), {}
     if runs:
         measured |= _measure(runs, tables, ratings, groups, config)
-        first = [(fold.train, fold.test) for fold in folds if fold.repeat == 0]
+        first = [fold for fold in folds if fold.repeat == 0]
         resampling = GroupBootstrap(groups, config.resamples, config.seed)
         if tables and curve:
             measured["learning_curve"] = learning_curve(
                 ratings,
                 groups,
-                first,
+                [(fold.train, fold.test, features(fold).to_numpy()) for fold in first],
                 measured["out_of_fold"][POOL][0],
                 resampling,
                 prior=prior,
                 boosted=classifier.pool_.boosters is not None,
                 seed=config.seed,
             )
-        revealing = revealing_signals(ratings, first, resampling)
+        revealing = revealing_signals(ratings, [(fold.train, fold.test) for fold in first], resampling)
     quality, roles = data_quality(ratings), _role_of_rows(ratings)
     figures = _figures(measured["scores"])
     about = {**data, "scores": figures, "partial_scores": _plain(measured["partial_scores"])}
     if ratings.read_with:
         about["read_with"] = dict(ratings.read_with)
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    if panel_term:
+        about["panels"] = panel_term.to_dict()
     if prior and tables:
         about["prior"] = tables.trained_on["prior"]
     if tables:
@@ -163,6 +176,7 @@ def train(
         keys=keys(everything.labelled()),
         data=data,
         quality=quality,
+        panel_term=panel_term,
         warnings=tuple(
             find_warnings(
                 ratings,
@@ -198,6 +212,29 @@ def _prior(ratings: Ratings, config: TrainingConfig) -> Prior | None:
         kind = "leave_out takes signals away" if config.leave_out else "it is of other signals, scales or inputs"
         raise ConfigError(f'prior = "published" is for the shipped catalogue, all of it; {kind}: write prior = "none"')
     return None
+
+
+def _panels(
+    ratings: Ratings,
+    cards: Cards | None,
+    groups: NDArray[Any],
+    folds: Sequence[Fold],
+    prior: Prior | None,
+    config: TrainingConfig,
+) -> tuple[PanelTerm | None, PanelInput | None]:
+    """Try how high panels usually rate as an input; give what came of it, and the input where it is kept."""
+    if config.panels == "none" or config.model != POOL or LENIENCY in ratings.catalogue.columns:
+        return None, None
+    known = cards_of(ratings, cards)
+    if known is None:
+        return None, None
+    panels = PanelInput(ratings, known)
+    if prior or not folds:
+        few = "with so few rows the model starts from published effects, which know no panels"
+        return PanelTerm(False, None, None, few, panels.raters, len(known)), None
+    both = [OfferClassifier(wide, random_state=config.seed) for wide in (ratings.catalogue, panels.catalogue)]
+    term = try_panels(panels, folds, groups, *both, resamples=config.resamples, seed=config.seed)
+    return term, panels if term.kept else None
 
 
 _UNMEASURED: dict[str, Any] = {

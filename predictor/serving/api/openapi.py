@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from predictor.ratings.catalogue import RATINGS, Catalogue
+from predictor.model.raters import LENIENCY
+from predictor.ratings.catalogue import PANEL, RATINGS, Catalogue
 from predictor.ratings.cells import NOT_OBSERVED
 from predictor.ratings.outcomes import NO_OFFER, OFFER
 from predictor.ratings.signals import SIDES, Signal
@@ -126,6 +127,11 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
     for name in catalogue.columns:
         if name not in signals and name not in beside:
             beside[name] = {"type": ["string", "number", "boolean", "null"], "description": "Context; ignored."}
+    if LENIENCY in beside:
+        beside[PANEL] = {
+            "description": f"Who rated, by pseudonym; in place of '{LENIENCY}', and unknown raters count as average.",
+            "anyOf": [{"type": "array", "items": {"type": ["string", "integer"]}}, {"type": ["string", "null"]}],
+        }
     apart = {**beside, RATINGS: _ref("Ratings")}
     many = {"type": "array", "items": _ref("Interview"), "minItems": 1, "maxItems": settings.max_interviews}
     return {

@@ -1,0 +1,50 @@
+"""The command `panels`: how far a team's raters agree, and how high its panels rate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from predictor.cli.common import load_catalogue, model_path
+from predictor.errors import ConfigError
+
+
+@click.command()
+@click.argument("cards", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
+)
+@click.option("--model", "-m", help="A model that knows panels, to show what it makes of them; gives the signals, too.")
+@click.option(
+    "--assigned-at-random", is_flag=True, help="Say that raters meet people as good as at random; the report quotes it."
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the report as an HTML page.")
+def panels(cards: Path, signals: Path | None, model: str | None, assigned_at_random: bool, out: Path | None) -> None:
+    """Show how far raters agree and how high panels rate. Nobody is named.
+
+    CARDS is a table with a row a scorecard: `application`, `rater`, where there are any `person` and `stage`, and a
+    column a signal. `predictor scorecards` writes one.
+
+    \b
+    Examples:
+      predictor panels interviews-cards.csv --signals my.toml
+      predictor panels interviews-cards.csv --model my-pool --out panels.html
+    """
+    from predictor.model.offer_model import OfferModel
+    from predictor.panels.cards import read_cards
+    from predictor.panels.summary import summarise_panels
+    from predictor.reports.panel_report import render_panels, save_panel_report
+
+    chosen = OfferModel.load(model_path(model)) if model else None
+    if chosen and chosen.raters is None:
+        raise ConfigError(
+            f"--model {model}: it does not go by how high panels rate, so it changes nothing; leave --model out"
+        )
+    table = read_cards(cards, chosen.catalogue if chosen and not signals else load_catalogue(signals))
+    if not len(table):
+        raise ConfigError(f"{cards}: no row has an application, a rater and a rating")
+    summary = summarise_panels(table, model=chosen, assigned_at_random=assigned_at_random)
+    click.echo(render_panels(summary))
+    if out:
+        click.echo(f"\nReport: {save_panel_report(summary, out)}")

@@ -1,0 +1,246 @@
+"""What a team's scorecards say about its raters together: how far they agree, how high panels rate, what that changes.
+
+Nobody is named or ranked: figures are of all raters together, and numbers of applications.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from predictor.model.log_odds import logit, one_probability
+from predictor.model.raters import LENIENCY, LEVELS
+from predictor.model.tables import Floats, Ints
+from predictor.panels.agreement import Agreement, agreement
+from predictor.panels.cards import Cards
+from predictor.panels.identification import Identification, identify
+from predictor.panels.leniency import Leniency, codes_of, fit_leniency, quantile_cuts
+from predictor.ratings.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from predictor.model.offer_model import OfferModel
+
+FAR = 2  # steps of the scale between two raters of one person, from which they differ a lot
+NOTICEABLE = 0.25  # steps of the scale, from which a panel rates noticeably high or low
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much raters of the same person differ on one signal.
+
+    Attributes
+    ----------
+    name
+        Of the signal.
+    cards, mean
+        Scorecards that rate it, and their mean.
+    within
+        Standard deviation between raters of the same person, in points of the scale; None where nobody was rated twice.
+    far
+        Share of these people on whom two raters are two steps or more apart.
+    n
+        People who were rated twice or more on it.
+    """
+
+    name: str
+    cards: int
+    mean: float
+    within: float | None
+    far: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """The applications whose panel rates at one level.
+
+    Attributes
+    ----------
+    name
+        Of the level.
+    n
+        How many applications.
+    points
+        By how much their panels rate higher than others, the mean, in steps of the scale.
+    log_odds, likelihood
+        What a model adds for the level, and the likelihood with it at the model's base rate; None without such a model.
+    """
+
+    name: str
+    n: int
+    points: float
+    log_odds: float | None = None
+    likelihood: float | None = None
+
+
+@dataclass(frozen=True)
+class PanelSummary:
+    """What the scorecards say.
+
+    Attributes
+    ----------
+    source, simulated, catalogue
+        Where they came from, whether SIMULATED, and their signals.
+    cards, applications, people, raters
+        How many there are.
+    panels
+        Number of applications by their number of raters.
+    per_rater
+        Scorecards of a rater: lowest quarter, median, highest quarter.
+    spreads
+        By signal.
+    identification
+        What can be told from who rated whom.
+    agreement
+        How far raters agree; None where that is not identifiable.
+    severity
+        Standard deviation between raters of how high they rate, in steps of the scale; 0 where they differ by no more
+        than chance explains; None where there are too few scorecards.
+    levels
+        Applications by how high their panel rates.
+    noticeable
+        How many applications have a panel that rates a quarter of a step or more higher or lower than others.
+    steps
+        Steps of the scale, for figures that are shares of it; NaN where signals have different scales.
+    assigned_at_random
+        Whether the user says that people are assigned as good as at random.
+    model
+        Name of the model whose log-odds are told; "" without.
+    """
+
+    source: str
+    simulated: bool
+    catalogue: Catalogue
+    cards: int
+    applications: int
+    people: int
+    raters: int
+    panels: dict[int, int]
+    per_rater: tuple[float, float, float]
+    spreads: tuple[Spread, ...]
+    identification: Identification
+    agreement: Agreement | None
+    severity: float | None
+    levels: tuple[Level, ...]
+    noticeable: int
+    steps: float
+    assigned_at_random: bool
+    model: str
+
+
+def summarise_panels(
+    cards: Cards,
+    *,
+    model: OfferModel | None = None,
+    assigned_at_random: bool = False,
+    resamples: int = 200,
+    seed: int = 0,
+) -> PanelSummary:
+    """Summarise scorecards.
+
+    Parameters
+    ----------
+    cards
+        One a row.
+    model
+        A model with the input `panel_leniency`, whose table then says what it changes.
+    assigned_at_random
+        Whether raters meet people as good as at random, as the user says.
+    resamples, seed
+        For intervals.
+
+    Examples
+    --------
+    >>> from predictor.sources.simulation_teams import simulate_team
+    >>> summary = summarise_panels(Cards.from_ratings(simulate_team(60, seed=1).cards), resamples=20)
+    >>> summary.cards, summary.applications, summary.agreement.single.n
+    (180, 60, 60)
+    """
+    scores, raters, applications, _ = cards.scores()
+    found = identify(scores, single=cards.single, random_assignment=assigned_at_random)
+    sizes = np.bincount(scores.unit)
+    count = np.asarray((scores.raters > 0).sum(axis=0)).ravel()
+    quarters = np.quantile(count, (0.25, 0.5, 0.75)).tolist()
+    steps = _steps(cards.catalogue)
+    severity: float | None = None
+    levels: tuple[Level, ...] = ()
+    noticeable = 0
+    if "too few" not in found.severity:
+        leniency = fit_leniency(cards)
+        severity = float(np.sqrt(leniency.effects.rater)) * steps
+        if leniency.differs:
+            levels, noticeable = _levels(_of_applications(leniency, cards), steps, model)
+    return PanelSummary(
+        source=cards.source,
+        simulated=cards.simulated,
+        catalogue=cards.catalogue,
+        cards=len(cards),
+        applications=len(applications),
+        people=len(np.unique(cards.person)),
+        raters=len(raters),
+        panels=dict(sorted(Counter(sizes.tolist()).items())),
+        per_rater=(quarters[0], quarters[1], quarters[2]),
+        spreads=tuple(_spreads(cards, scores.unit)),
+        identification=found,
+        agreement=None if found.agreement else agreement(cards, resamples=resamples, seed=seed),
+        severity=severity,
+        levels=levels,
+        noticeable=noticeable,
+        steps=steps,
+        assigned_at_random=assigned_at_random,
+        model=model.name if model and model.raters else "",
+    )
+
+
+def _of_applications(leniency: Leniency, cards: Cards) -> Floats:
+    """Compute how high the panel of each application rates, in shares of the scale, its own scorecards left out."""
+    by_application: dict[str, set[str]] = {}
+    for application, names in zip(cards.application.tolist(), cards.raters, strict=True):
+        by_application.setdefault(application, set()).update(names)
+    panels = [tuple(sorted(names)) for names in by_application.values()]
+    return leniency.of_panels(panels, np.array(list(by_application), dtype=object))
+
+
+def _levels(leniency: Floats, steps: float, model: OfferModel | None) -> tuple[tuple[Level, ...], int]:
+    table = model.raters if model else None
+    cuts = np.array(table.cuts) if table else quantile_cuts(leniency)
+    codes = codes_of(leniency, cuts)
+    levels = []
+    for code, name in enumerate(LEVELS):
+        inside = codes == code
+        points = float(leniency[inside].mean()) * steps if inside.any() else float("nan")
+        added = float(model.tables[LENIENCY][code]) if model and table else None
+        likelihood = one_probability(logit(model.base_rate) + added) if model and added is not None else None
+        levels.append(Level(name, int(inside.sum()), points, added, likelihood))
+    return tuple(levels), int((np.abs(leniency) * steps >= NOTICEABLE).sum())
+
+
+def _spreads(cards: Cards, unit: Ints) -> list[Spread]:
+    found = []
+    low = np.array(cards.catalogue.ends[0])
+    for at, signal in enumerate(cards.catalogue.signals):
+        rated = cards.values[:, at] >= low[at]
+        values, of = cards.values[rated, at], unit[rated]
+        size = np.bincount(of, minlength=int(unit.max()) + 1)
+        sums = np.bincount(of, weights=values, minlength=len(size))
+        paired = size > 1
+        mean = float(values.mean()) if len(values) else float("nan")
+        within = far = None
+        if paired.any():
+            beside = (values - (sums / np.maximum(size, 1))[of]) ** 2
+            within = float(np.sqrt(beside[paired[of]].sum() / (size[paired] - 1).sum()))
+            highest, lowest = np.full(len(size), -np.inf), np.full(len(size), np.inf)
+            np.maximum.at(highest, of, values)
+            np.minimum.at(lowest, of, values)
+            far = float(((highest - lowest)[paired] >= FAR * signal.scale.step).mean())
+        found.append(Spread(signal.name, len(values), mean, within, far, int(paired.sum())))
+    return found
+
+
+def _steps(catalogue: Catalogue) -> float:
+    """Return the steps that all scales have; else 1, for shares of the scale."""
+    lengths = {(signal.scale.high - signal.scale.low) / signal.scale.step for signal in catalogue.signals}
+    return lengths.pop() if len(lengths) == 1 else 1.0

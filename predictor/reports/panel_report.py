@@ -1,0 +1,301 @@
+"""The report on a team's panels: how far raters agree, how high panels rate, what that changes. Nobody is named."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from predictor.atomic import write_text
+from predictor.errors import plural
+from predictor.panels.summary import FAR, NOTICEABLE
+from predictor.reports.figures.curves import interval_plot
+from predictor.reports.page import Drawing, Note, Page, Part, Section, Table, Tile, render_html
+from predictor.reports.svg import inline_svg
+
+if TYPE_CHECKING:
+    from predictor.evaluation.scores import Score
+    from predictor.panels.summary import PanelSummary
+
+WIDTH = 80
+FOOTER = (
+    "For reflection, practice and interviewer training, not for selecting people, and not for judging raters: nobody "
+    "is named or ranked here. What stands here are associations, not causes."
+)
+BETWEEN = "between raters is the standard deviation between raters of the same person, in points of the scale"
+INFLATED = (
+    "Where raters can read others' scorecards before they send their own, agreement looks better than it is; whether "
+    "they could, these files do not say."
+)
+
+
+def render_panels(summary: PanelSummary) -> str:
+    """Tell a summary in at most 80 columns."""
+    lines = [click.style(f"Panels of {summary.source}", bold=True) + "  SIMULATED" * summary.simulated]
+    sentences = [_counts(summary), *_agreement_sentences(summary), *([INFLATED] if summary.agreement else [])]
+    if reason := _why(summary):
+        sentences.append(reason)
+    for sentence in (*sentences, *_leniency_sentences(summary)):
+        lines += textwrap.wrap(sentence, WIDTH, subsequent_indent="  ")
+    if summary.agreement:
+        labels = _labels(summary)
+        lines += ["", click.style(f"{'Signal':<38}{'alpha':>6}  90 % interval      n", bold=True)]
+        for item in summary.agreement.signals:
+            name = textwrap.shorten(labels[item.name], 36, placeholder="...")
+            if item.alpha is None:
+                lines.append(f"{name:<38}{'':>6}  too few rated twice {item.n:>4,}")
+            else:
+                span = f"{item.alpha.low:.2f} to {item.alpha.high:.2f}"
+                lines.append(f"{name:<38}{item.alpha.value:>6.2f}  {span:<14}{item.n:>7,}")
+    if summary.levels:
+        head = f"{'The panel usually rates':<26}{'applications':>12}  {_unit(summary):>18}"
+        lines += ["", click.style(head + ("  log-odds  likelihood" if summary.model else ""), bold=True)]
+        for level in summary.levels:
+            more = (
+                "" if level.log_odds is None else f"  {level.log_odds:>+8.2f}  {100 * (level.likelihood or 0):>8.0f} %"
+            )
+            lines.append(f"{level.name:<26}{level.n:>12,}  {_signed(level.points):>18}{more}")
+    return "\n".join(lines)
+
+
+def render_panel_report(summary: PanelSummary) -> str:
+    """Write a summary as a whole HTML page.
+
+    Examples
+    --------
+    >>> from predictor.panels.cards import Cards
+    >>> from predictor.panels.summary import summarise_panels
+    >>> from predictor.sources.simulation_teams import simulate_team
+    >>> summary = summarise_panels(Cards.from_ratings(simulate_team(40, seed=1).cards), resamples=20)
+    >>> page = render_panel_report(summary)
+    >>> "SIMULATED" in page, "R-001" in page
+    (True, False)
+    """
+    found = summary.agreement
+    size = ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
+    tiles = [
+        Tile("Scorecards", f"{summary.cards:,}", f"of {plural(summary.raters, 'rater')}", _per_rater(summary)),
+        Tile("Applications", f"{summary.applications:,}", f"of {summary.people:,} people", f"{size}."),
+    ]
+    if found:
+        tiles += [
+            Tile(name, f"{score.value:.2f}", _span(score), words)
+            for name, score, words in (
+                ("One rater", found.single, "ICC(2,1): the share of a scorecard's mean that is about the person."),
+                (f"A panel of {found.size:.2g}", found.panel, "ICC(2,k): the same share of the panel's mean."),
+            )
+        ]
+    return render_html(
+        Page(
+            kind="Panels",
+            day=datetime.now(UTC).date().isoformat(),
+            name=Path(summary.source).name,
+            simulated="SIMULATED: these scorecards were made up by a program." if summary.simulated else "",
+            lede=_lede(summary),
+            tiles=tiles,
+            warnings=[reason for reason in (_why(summary), INFLATED if found else "") if reason],
+            sections=[*_sections(summary)],
+            footer=FOOTER,
+        )
+    )
+
+
+def save_panel_report(summary: PanelSummary, path: str | Path) -> Path:
+    """Write the page to a file, whole or not at all."""
+    return write_text(path, render_panel_report(summary))
+
+
+def _sections(summary: PanelSummary) -> Iterator[Section]:
+    yield Section("How far raters agree", [*_agreement(summary)])
+    yield Section("Each signal", [*_signals(summary)])
+    yield Section("How high panels rate", [*_leniency(summary)])
+    yield Section("How it is computed", [*_method(summary)])
+
+
+def _agreement(summary: PanelSummary) -> Iterator[Part]:
+    yield from _agreement_sentences(summary)
+    if found := summary.agreement:
+        person, rater, rest = found.shares
+        yield Table(
+            ("Of the variance of a scorecard's mean", "Share", "90 % interval", "n"),
+            [
+                (name, _percent(share.value), f"{_percent(share.low)} to {_percent(share.high)}", f"{share.n:,}")
+                for name, share in (
+                    ("is about the person", person),
+                    ("is how high this rater rates everybody", rater),
+                    ("is how this rater saw this person, and chance", rest),
+                )
+            ],
+            caption="Where the differences between scorecards come from; n counts applications with two or more",
+        )
+
+
+def _signals(summary: PanelSummary) -> Iterator[Part]:
+    labels = _labels(summary)
+    if not any(spread.n for spread in summary.spreads):
+        means = [(labels[item.name], f"{item.cards:,}", f"{item.mean:.2f}") for item in summary.spreads]
+        yield Table(("Signal", "Scorecards", "Mean"), means, caption="Mean rating of each signal, all raters together")
+        return
+    alphas = {item.name: item.alpha for item in summary.agreement.signals} if summary.agreement else {}
+    drawn: dict[str, Score] = {labels[name]: alpha for name, alpha in alphas.items() if alpha}
+    rows = []
+    for spread in summary.spreads:
+        alpha = alphas.get(spread.name)
+        figures = (f"{alpha.value:.2f}", _span(alpha)) if alpha else ("", "too few")
+        between = ("", "") if spread.within is None else (f"{spread.within:.2f}", _percent(spread.far or 0.0))
+        rows.append(
+            (labels[spread.name], f"{spread.cards:,}", f"{spread.mean:.2f}", *between, *figures, f"{spread.n:,}")
+        )
+    table = Table(
+        (
+            "Signal",
+            "Scorecards",
+            "Mean",
+            "Between raters",
+            f"{FAR} steps apart",
+            "Alpha",
+            "90 % interval",
+            "Rated twice",
+        ),
+        rows,
+        caption=BETWEEN.capitalize(),
+    )
+    if drawn:
+        words = "; ".join(f"{name} {score}, n = {score.n:,}" for name, score in drawn.items())
+        yield Drawing(
+            inline_svg(
+                interval_plot(drawn, "Krippendorff's alpha, 90 % interval", reference=0.0),
+                "alpha",
+                "Agreement on each signal",
+                words,
+            ),
+            f"1 is full agreement; the line at 0 is what chance gives. In the table: {BETWEEN}.",
+            table,
+        )
+    else:
+        yield table
+
+
+def _leniency(summary: PanelSummary) -> Iterator[Part]:
+    yield from _leniency_sentences(summary)
+    if not summary.levels:
+        return
+    head = ["The panel usually rates", "Applications", _unit(summary)]
+    rows = [[level.name, f"{level.n:,}", _signed(level.points)] for level in summary.levels]
+    if summary.model:
+        head += ["Log-odds in the model", "Likelihood at its base rate"]
+        for row, level in zip(rows, summary.levels, strict=True):
+            row += [_signed(level.log_odds or 0.0), _percent(level.likelihood or 0.0)]
+    yield Table(head, rows, caption="Applications by how high their panel rates, its own scorecards left out")
+    if summary.model:
+        yield Note(
+            f"The model {summary.model} goes by this level beside the ratings: the same ratings count for less from a "
+            "panel that rates high, as far as outcomes bear that out. Likelihoods are those of an interview that is "
+            "average in all else."
+        )
+
+
+def _method(summary: PanelSummary) -> Iterator[Part]:
+    yield (
+        "A scorecard counts as the mean of what it rates, each signal against its own mean at that stage. The variance "
+        "of these means is split into people, raters and the rest (crossed random effects, REML). ICC(2,1) and "
+        "ICC(2,k) follow from the parts: raters are taken as a sample of those who might rate, so no ICC(3,k) is "
+        "given. Alpha is Krippendorff's, ordinal."
+    )
+    yield (
+        "How high a rater rates is drawn towards 0 as far as their scorecards are few, and a panel's is the mean over "
+        "its raters, without the application itself. Outcomes are not looked at."
+    )
+    yield Note("Intervals are 90 %, by resampling people; how raters were chosen is not in them.")
+
+
+def _lede(summary: PanelSummary) -> str:
+    if summary.agreement is None:
+        return f"How far these raters agree is {summary.identification.agreement}."
+    person = summary.agreement.single
+    return (
+        f"Of how one rater's scorecard differs from others, {_percent(person.value)} ({_percent(person.low)} to "
+        f"{_percent(person.high)}) is about the person; of a panel of {summary.agreement.size:.2g}, "
+        f"{_percent(summary.agreement.panel.value)}, n = {person.n:,}. More raters help where this is low."
+    )
+
+
+def _counts(summary: PanelSummary) -> str:
+    size = ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
+    return (
+        f"{plural(summary.cards, 'scorecard')} of {plural(summary.raters, 'rater')} on "
+        f"{plural(summary.applications, 'application')} of {summary.people:,} people: {size}. {_per_rater(summary)}"
+    )
+
+
+def _per_rater(summary: PanelSummary) -> str:
+    low, middle, high = summary.per_rater
+    return f"Half of the raters gave {low:.0f} to {high:.0f} scorecards, the median is {middle:.0f}."
+
+
+def _agreement_sentences(summary: PanelSummary) -> Iterator[str]:
+    if summary.agreement is None:
+        yield f"Agreement is {summary.identification.agreement}."
+        return
+    single, panel, k = summary.agreement.single, summary.agreement.panel, summary.agreement.size
+    yield (
+        f"One rater: ICC(2,1) {single.value:.2f} ({_span(single)}), n = {single.n:,} applications with two scorecards "
+        f"or more. A panel of {k:.2g}: ICC(2,k) {panel.value:.2f} ({_span(panel)})."
+    )
+
+
+def _leniency_sentences(summary: PanelSummary) -> Iterator[str]:
+    if summary.severity is None:
+        yield f"How high raters rate is {summary.identification.severity}."
+        return
+    if not summary.severity:
+        yield "Raters differ in how high they rate by no more than chance explains."
+        return
+    yield (
+        f"Raters differ in how high they rate: the standard deviation is {summary.severity:.2f} {_steps(summary)}, "
+        f"n = {plural(summary.raters, 'rater')}. {summary.noticeable:,} of {summary.applications:,} applications "
+        f"met a panel that rates {NOTICEABLE:g} {_steps(summary)} or more higher or lower than others."
+    )
+
+
+def _why(summary: PanelSummary) -> str:
+    """Say why severity cannot be told from the people met, if so."""
+    if summary.assigned_at_random:
+        return (
+            "That raters meet people as good as at random is your word; where it does not hold, a rater of strong "
+            "people looks lenient."
+        )
+    if not summary.identification.severity or summary.severity is None:
+        return ""
+    return (
+        f"How severe raters are is {summary.identification.severity}. What stands here is how high they rate, whatever "
+        "the reason."
+    )
+
+
+def _labels(summary: PanelSummary) -> dict[str, str]:
+    return {signal.name: signal.label for signal in summary.catalogue.signals}
+
+
+def _unit(summary: PanelSummary) -> str:
+    return "Mean, in steps" if summary.steps > 1 else "Mean, share of scale"
+
+
+def _steps(summary: PanelSummary) -> str:
+    return "steps of the scale" if summary.steps > 1 else "of the scale"
+
+
+def _span(score: Score) -> str:
+    return f"{score.low:.2f} to {score.high:.2f}".replace("-", "\u2212")
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\u2212") if value == value else ""
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}\u00a0%"

@@ -1,0 +1,233 @@
+"""How high panels rate, as an input of a model: from simulated teams whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from predictor import (
+    Catalogue,
+    OfferClassifier,
+    OfferModel,
+    PredictorError,
+    TrainingConfig,
+    TrainingResult,
+    score_files,
+    train,
+)
+from predictor.model.data import ModelData
+from predictor.model.file import fingerprint
+from predictor.model.raters import AVERAGE, LENIENCY, LEVELS, names_of
+from predictor.panels.cards import Cards, cards_of
+from predictor.panels.leniency import codes_of, fit_leniency, quantile_cuts
+from predictor.panels.term import PanelInput
+from predictor.sources.simulation_teams import SimulatedTeam, simulate_team
+
+QUICK = TrainingConfig(folds=3, repeats=1, resamples=50, baselines=(), prior="none")
+
+
+@pytest.fixture(scope="module")
+def team() -> SimulatedTeam:
+    """One rater each, of 15; their severity is much of what they write."""
+    return simulate_team(180, panel=1, severity=0.6, cards_per_rater=12, seed=2)
+
+
+@pytest.fixture(scope="module")
+def result(team: SimulatedTeam) -> TrainingResult:
+    return train(team.ratings, QUICK, name="panels", curve=False)
+
+
+@pytest.fixture(scope="module")
+def model(result: TrainingResult) -> OfferModel:
+    return result.model
+
+
+def rated(model: OfferModel, **more: object) -> dict[str, object]:
+    return {"ratings": dict.fromkeys(model.signals, 3), **more}
+
+
+@pytest.mark.parametrize("panel", [1, 3])
+def test_severities_are_recovered(panel: int) -> None:
+    team = simulate_team(600, panel=panel, severity=0.24, seed=1)
+    for cards in (Cards.from_ratings(team.cards), Cards.from_ratings(team.ratings, panel="panel")):
+        leniency = fit_leniency(cards)
+        truth = [-team.severity[name] for name in leniency.raters]
+        sharp = cards.single or panel == 1
+        assert np.corrcoef(truth, leniency.effects.leniency)[0, 1] > (0.85 if sharp else 0.6)
+        if cards.single and panel == 3:
+            effects = leniency.effects
+            assert effects.rater / (effects.person + effects.rater + effects.rest) == pytest.approx(0.24, abs=0.06)
+
+
+def test_it_is_kept_where_it_pays_and_lenient_panels_count_for_less(result: TrainingResult) -> None:
+    term = result.panel_term
+    assert term is not None
+    assert term.kept
+    assert term.gain is not None
+    assert term.slope is not None
+    assert term.slope.high < 0 < term.gain.value
+    assert "is in the model" in str(term)
+    table = result.model.tables[LENIENCY]
+    assert table[0] > table[AVERAGE] > table[4]
+    assert result.model.trained_on["panels"]["kept"] is True
+
+
+def test_permuted_raters_are_not_kept(team: SimulatedTeam) -> None:
+    columns = dict(team.ratings.columns)
+    columns["panel"] = np.random.default_rng(0).permutation(columns["panel"])
+    permuted = train(replace(team.ratings, columns=columns), QUICK, curve=False)
+    assert permuted.panel_term is not None
+    assert not permuted.panel_term.kept
+    assert permuted.model.raters is None
+    assert LENIENCY not in permuted.model.terms
+
+
+def test_the_fold_looks_at_no_rating_of_the_rows_it_is_tested_on(team: SimulatedTeam) -> None:
+    rows = np.arange(180)
+    learned, tested = rows[:120], rows[120:]
+    cards = Cards.from_ratings(team.cards)
+    before = PanelInput(team.ratings, cards).codes(learned, tested)
+    theirs = np.isin(cards.application, team.ratings.columns["application"][tested])
+    other = replace(cards, values=np.where(theirs[:, None], 5.0, cards.values))
+    after = PanelInput(team.ratings, other).codes(learned, tested)
+    for one, two in zip(before, after, strict=True):
+        assert one.tolist() == two.tolist()
+
+
+def test_a_row_says_nothing_of_its_own_panel(team: SimulatedTeam) -> None:
+    cards = Cards.from_ratings(team.cards)
+    leniency = fit_leniency(cards)
+    panels = [names_of(cell) for cell in team.ratings.columns["panel"]]
+    own = leniency.of_panels(panels, team.ratings.columns["application"])
+    scores = cards.scores()[0].score
+    within = pd.Series(scores).groupby(team.ratings.columns["panel"]).transform(lambda part: part - part.mean())
+    also = leniency.of_panels(panels, np.full(180, "none of these", dtype=object))
+    assert np.corrcoef(within, own - also)[0, 1] < -0.9  # the better one's own card, the lower without it
+
+
+def test_confounded_raters_are_a_term_and_no_subtraction() -> None:
+    team = simulate_team(600, panel=1, severity=0.05, cards_per_rater=30, confounded=True, seed=4)
+    panels = PanelInput(team.ratings, Cards.from_ratings(team.cards))
+    leniency = panels.whole.of_panels(panels.panels, panels.applications)
+    # raters who look lenient met the strong: the term's slope is upward, and subtracting would take what is true away
+    assert np.corrcoef(leniency, team.quality)[0, 1] > 0.4
+    score = panels.cards.scores()[0].score
+    assert np.corrcoef(score - leniency, team.quality)[0, 1] < np.corrcoef(score, team.quality)[0, 1] - 0.05
+
+
+def test_an_unknown_rater_is_an_average_one(model: OfferModel) -> None:
+    new = model.predict(rated(model, panel=["somebody new"]))
+    average = model.predict(rated(model, panel_leniency="average"))
+    assert new.offer_probability == average.offer_probability
+    assert "new to this model and counts as average" in new.notes[-1]
+    assert new.interval.high - new.interval.low > average.interval.high - average.interval.low
+
+
+def test_the_interval_widens_by_slope_and_variance(model: OfferModel) -> None:
+    table = model.raters
+    assert table is not None
+    name = next(iter(table.raters))
+    level = table.level([name])
+
+    def variance(answer: object) -> float:
+        low, high = answer.interval.low, answer.interval.high  # type: ignore[attr-defined]
+        ends = [np.log(p / (1 - p)) for p in (low, high)]
+        return ((ends[1] - ends[0]) / 2 / 1.6448536269514722) ** 2
+
+    known, given = (
+        variance(model.predict(rated(model, **more)))
+        for more in ({"panel": name}, {"panel_leniency": LEVELS[level.code]})
+    )
+    assert known - given == pytest.approx(table.slope**2 * (level.variance - table.usual[level.code]), abs=1e-9)
+    assert model.variances[LENIENCY][level.code] >= table.slope**2 * table.usual[level.code] > 0
+
+
+def test_every_way_to_ask_gives_the_same(model: OfferModel, team: SimulatedTeam) -> None:
+    table = model.raters
+    assert table is not None
+    highest = max(table.raters, key=lambda name: table.raters[name].leniency)
+    answer = model.predict(rated(model, panel=[highest, "new"]))
+    reason = {item.signal: item for item in answer.contributions}[LENIENCY]
+    assert reason.rating in LEVELS[AVERAGE:]
+    assert reason.family == "context"
+    total = answer.baseline + sum(item.log_odds for item in answer.contributions)
+    assert total == pytest.approx(answer.log_odds, abs=1e-12)
+    frame = pd.DataFrame([dict.fromkeys(model.signals, 3) | {"panel": f"new; {highest}"}])
+    many = model.predict_many(frame).iloc[0]
+    assert many["offer_probability"] == pytest.approx(answer.offer_probability, abs=1e-12)
+    assert many["interval_low"] == pytest.approx(answer.interval.low, abs=1e-12)
+
+
+def test_the_file_keeps_the_raters_and_is_checked(model: OfferModel, tmp_path: Path) -> None:
+    again = OfferModel.load(model.save(tmp_path / "model.json"))
+    assert again.fingerprint == model.fingerprint
+    assert again.raters is not None
+    assert model.raters is not None
+    assert again.raters.to_dict() == model.raters.to_dict()
+    data = json.loads(json.dumps(model.to_dict()))
+    for key, value in (("unknown", -1.0), ("cuts", [3.0, 2.0, 1.0, 0.0]), ("slope", "x"), ("usual", [0.1])):
+        broken = {**data, "raters": {**data["raters"], key: value}}
+        with pytest.raises(PredictorError, match="damaged"):
+            OfferModel.from_dict({**broken, "fingerprint": fingerprint(broken)})
+
+
+def test_it_is_not_tried_where_it_cannot_be(team: SimulatedTeam) -> None:
+    few = team.ratings.rows(np.arange(25))
+    panels = PanelInput(few, Cards.from_ratings(few, panel="panel"))
+    assert "25 rows have a panel" in panels.missing
+    assert train(few, replace(QUICK, panels="none"), curve=False).panel_term is None
+    alike = simulate_team(120, severity=0.0, seed=1)
+    cards = cards_of(alike.ratings)
+    assert cards is not None
+    leniency = PanelInput(alike.ratings, cards)
+    if not leniency.whole.differs:
+        assert "no more than chance" in leniency.missing
+
+
+def test_tables_that_do_not_belong_together_are_refused(team: SimulatedTeam) -> None:
+    other = Cards.from_ratings(simulate_team(60, panel=1, seed=9).cards)
+    with pytest.raises(PredictorError, match="no scorecard here"):
+        cards_of(team.ratings, other)
+    with pytest.raises(PredictorError, match="needs the column 'panel'"):
+        columns = {name: value for name, value in team.ratings.columns.items() if name != "panel"}
+        cards_of(replace(team.ratings, columns=columns), other)
+
+
+def test_levels_are_the_training_quantiles() -> None:
+    leniency = np.linspace(-1, 1, 1001)
+    codes = codes_of(leniency, quantile_cuts(leniency))
+    assert (np.bincount(codes.astype(int)) / 1001).round(2).tolist() == [0.1, 0.2, 0.4, 0.2, 0.1]
+    assert {*ModelData.__dataclass_fields__} >= {"raters"}
+
+
+def test_batches_take_panels(model: OfferModel, team: SimulatedTeam, tmp_path: Path) -> None:
+    columns = [*model.signals, "panel"]
+    frame = team.ratings.X.assign(panel=team.ratings.columns["panel"])[columns]
+    frame.loc[0, "panel"] = "somebody new"
+    frame.loc[1, "panel"] = ""
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    frame.to_parquet(tmp_path / "in.parquet")
+    expected = model.predict_many(frame)
+    for ending in ("csv", "parquet"):
+        score_files(tmp_path / f"in.{ending}", tmp_path / "out.csv", model)
+        found = pd.read_csv(tmp_path / "out.csv")
+        for name in ("offer_probability", "interval_low", "interval_high"):
+            assert found[name].to_numpy() == pytest.approx(expected[name].to_numpy(), abs=1e-9)
+    frame.to_json(tmp_path / "in.jsonl", orient="records", lines=True)
+    with pytest.raises(PredictorError, match="not read from JSON Lines"):
+        score_files(tmp_path / "in.jsonl", tmp_path / "out.csv", model)
+
+
+def test_an_ordered_input_has_a_slope() -> None:
+    team = simulate_team(60, panel=1, severity=0.5, seed=1)  # few rows: the regression alone
+    panels = PanelInput(team.ratings, Cards.from_ratings(team.cards))
+    wider = panels.extended()
+    fitted = OfferClassifier(wider.catalogue).fit(wider.features, wider.y)
+    steps = np.diff(fitted.model_.tables[LENIENCY][: len(LEVELS)])
+    assert steps == pytest.approx(np.full(4, steps[0]), abs=1e-9)
+    assert Catalogue.from_dict(wider.catalogue.to_dict()) == wider.catalogue
