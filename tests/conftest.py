@@ -35,7 +35,7 @@ if EXAMPLES:  # for what names no number of its own
 ROOT = Path(__file__).parent.parent
 # Files that take longest, which start first: a core is not left with one of them when the other has none.
 SLOW = (
-    "cluster", "own_data", "api", "ui", "runs", "server", "train", "pages", "registry", "cli", "store", "partial",
+    "cluster", "own_data", "api", "ui", "runs", "server", "train", "pages", "rate_page", "registry", "cli", "store", "partial",
     "training_report", "autologging", "terminal", "served", "silent_store", "prior", "faults", "endurance", "docs",
     "connections", "bad_input", "importance", "journal_pages", "classifier", "offer_model", "notebook", "run", "baselines",
     "inspection",

@@ -76,7 +76,7 @@ def opened(browser: Browser, address: str) -> Iterator[Open]:
     yield open_page
     for context in contexts:
         context.close()
-    assert not wrong
+    assert not wrong, wrong
     assert asked == {urlsplit(address).netloc}
 
 
