@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from predictor.tracking.runs import run_of
+from predictor.tracking.runs import is_unrecorded, run_of
 from predictor.tracking.store import Store, connect, explained, import_mlflow, locked
+from predictor.training_folder import RECORDED
 
 
 def attach(
@@ -35,6 +36,8 @@ def attach(
     TrackingError
         If the store cannot be reached or written.
     """
+    if not (folder / RECORDED).is_file() or is_unrecorded(folder):
+        return None
     place = Store.named(store)
     import_mlflow()
     with explained(place, f"keep {', '.join(path.name for path in files)}"), locked(place):
