@@ -2,8 +2,8 @@
 
     .venv/bin/python experiments/benchmark/journal.py [ROWS] [PEOPLE]
 
-Prints, per page, its kilobytes, and of seven answers the median of the processor's seconds, and the median and the longest
-by the clock, which other programs make longer.
+Prints, per page, its kilobytes, and of seven answers the median of the processor's seconds, and the median and the
+longest by the clock, which other programs make longer.
 """
 
 from __future__ import annotations
