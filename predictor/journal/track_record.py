@@ -60,27 +60,25 @@ def track_record(rows: Iterable[Any], day: date) -> TrackRecord:
     Parameters
     ----------
     rows
-        Mappings with the names of `COLUMNS`, days as text, in the order in which they were kept.
+        Values of `COLUMNS`, days as text, in the order in which they were kept.
     day
         The day that it is.
     """
     counted, silent, still_open, early, left_out = list[tuple[float, float, float]](), list[float](), 0, 0, 0
     latest, assumed = day.isoformat(), (day - DUE_AFTER).isoformat()
-    for row in rows:
-        outcome = row["outcome"]
-        past = row["due_on"] <= latest if row["due_on"] else row["day"] <= assumed
-        hindsight = bool(row["rated_on"] and row["outcome_on"] and row["rated_on"] > row["outcome_on"])
-        usable = row["likelihood"] is not None and not row["simulated"] and not hindsight
+    for outcome, p, guess, due_on, day_held, rated_on, outcome_on, simulated in rows:
+        past = due_on <= latest if due_on else day_held <= assumed
+        hindsight = rated_on and outcome_on and rated_on > outcome_on
+        usable = p is not None and not simulated and not hindsight
         if outcome in LABELS and not usable:
             left_out += 1
         elif outcome in LABELS and not past:
             early += 1
         elif outcome in LABELS:
-            guess = np.nan if row["guess"] is None else row["guess"] / 100
-            counted.append((LABELS[outcome], row["likelihood"], guess))
+            counted.append((LABELS[outcome], p, np.nan if guess is None else guess / 100))
         elif outcome == NO_ANSWER and usable and past:
-            silent.append(row["likelihood"])
+            silent.append(p)
         elif outcome == STILL_OPEN and usable and past:
             still_open += 1
-    y, p, guess = np.array(counted, dtype=np.float64).reshape(-1, 3).T
-    return TrackRecord(y, p, guess, np.array(silent, dtype=np.float64), still_open, early, left_out)
+    y, estimates, guesses = np.array(counted, dtype=np.float64).reshape(-1, 3).T
+    return TrackRecord(y, estimates, guesses, np.array(silent, dtype=np.float64), still_open, early, left_out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -113,24 +114,30 @@ def means(rated: Sequence[tuple[bool, Mapping[str, float | str]]], catalogue: Ca
     rated
         Whether each ended in an offer, and its ratings.
     """
-    sums = {name: [[0.0, 0], [0.0, 0]] for name in catalogue.names}  # of no offer and of offer: sum, n
+    counts: dict[bool, Counter[tuple[str, float | str]]] = {False: Counter(), True: Counter()}
     for offer, ratings in rated:
-        for name, rating in ratings.items():
-            if name in sums and isinstance(rating, int | float):  # "not applicable" has no mean
-                cell = sums[name][offer]
-                cell[0] += rating
-                cell[1] += 1
+        counts[offer].update(ratings.items())
+    sums = {offer: _sums(counted) for offer, counted in counts.items()}
     made = []
     for signal in catalogue.signals:
-        (none, n_none), (some, n_some) = sums[signal.name]
+        (some, n_some), (none, n_none) = (sums[offer].get(signal.name, (0.0, 0)) for offer in (True, False))
         if n_none or n_some:
             made.append(
                 Means(
-                    signal.label, some / n_some if n_some else None, int(n_some), none / n_none if n_none else None,
-                    int(n_none),
+                    signal.label, some / n_some if n_some else None, n_some, none / n_none if n_none else None, n_none
                 )
             )  # fmt: skip
     return sorted(made, key=_difference, reverse=True)
+
+
+def _sums(counted: Counter[tuple[str, float | str]]) -> dict[str, tuple[float, int]]:
+    """Return sum and number of the ratings of each signal; "not applicable" is none."""
+    sums: dict[str, tuple[float, int]] = {}
+    for (name, rating), n in counted.items():
+        if isinstance(rating, int | float):
+            total, before = sums.get(name, (0.0, 0))
+            sums[name] = total + n * rating, before + n
+    return sums
 
 
 def _difference(row: Means) -> float:
