@@ -10,7 +10,6 @@ from fastapi.openapi.utils import get_openapi
 
 from predictor.ratings.catalogue import RATINGS, Catalogue
 from predictor.ratings.cells import NOT_OBSERVED
-from predictor.ratings.outcomes import NO_OFFER, OFFER
 from predictor.ratings.signals import SIDES, Signal
 from predictor.serving.settings import Settings
 
@@ -23,6 +22,7 @@ COUNT: Schema = {"type": "integer"}
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 SIZES: Schema = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
 BLANK: Schema = {"type": "string", "pattern": r"^\s*$"}
+_CONTEXT: Schema = {"type": ["string", "number", "boolean", "null"]}
 _SILENT = [word for word in NOT_OBSERVED if word]
 BASE_RATE: Schema = {
     "name": "base_rate",
@@ -118,14 +118,10 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
         item.name: {"description": item.label, "anyOf": [{"enum": [*item.levels, None]}, _ref("NotObserved")]}
         for item in catalogue.inputs
     }
-    words = [*sorted(OFFER | NO_OFFER), True, False, 1, 0, None]
-    beside[catalogue.outcome] = {
-        "description": "The outcome; ignored.",
-        "anyOf": [{"enum": words}, _ref("NotObserved")],
-    }
+    beside[catalogue.outcome] = {**_CONTEXT, "description": "The outcome; ignored."}
     for name in catalogue.columns:
         if name not in signals and name not in beside:
-            beside[name] = {"type": ["string", "number", "boolean", "null"], "description": "Context; ignored."}
+            beside[name] = {**_CONTEXT, "description": "Context; ignored."}
     apart = {**beside, RATINGS: _ref("Ratings")}
     many = {"type": "array", "items": _ref("Interview"), "minItems": 1, "maxItems": settings.max_interviews}
     return {
