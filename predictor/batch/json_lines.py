@@ -28,6 +28,7 @@ from predictor.ratings.ratings import Ratings
 from predictor.sources.files import parse_line
 
 LONGEST = 64 << 20  # bytes of a line of JSON
+_NO_RATINGS = re.compile(rb'"ratings"\s*:\s*null')
 HEAD = 1000  # lines of JSON that decide the types of what is kept
 BOM, UTF_16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -161,8 +162,8 @@ def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferMo
     """Read lines at once; where that fails, look at each by itself, and set aside those that cannot be used."""
     rows, broken = list(range(len(lines))), list[Broken]()
     try:
-        if any(isinstance(kind, pa.JsonType) for kind in schema.types):
-            raise pa.ArrowInvalid("a column of JSON")
+        if any(isinstance(kind, pa.JsonType) for kind in schema.types) or any(map(_NO_RATINGS.search, lines)):
+            raise pa.ArrowInvalid("a column of JSON, or null where a mapping belongs, which Arrow takes")
         batch = _parse(lines, schema, model)
     except pa.ArrowInvalid:
         known: dict[tuple[str, str | bool], float | None] = {}
@@ -227,7 +228,7 @@ def _plain(
         record, problems = parse_line(line.decode())
     except UnicodeDecodeError:
         return None
-    inner = {} if record.get(RATINGS) is None else record[RATINGS]
+    inner = record.get(RATINGS, {})
     if problems or not isinstance(inner, dict) or any(name in record for name in inner if name in model.terms):
         return None
     for part in (record, inner):
@@ -266,7 +267,7 @@ def _wrong(line: bytes, plain: bytes | None, schema: pa.Schema, model: OfferMode
     try:
         inner = record.get(RATINGS)
         known = {name: record[name] for name in model.terms if name in record}
-        if inner is not None:
+        if RATINGS in record:
             known[RATINGS] = {k: v for k, v in inner.items() if k in model.terms} if isinstance(inner, dict) else inner
         Ratings.from_records([known], model.catalogue, problems=problems)
         if plain is not None:

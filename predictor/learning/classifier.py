@@ -139,6 +139,11 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             for codes such as 99.
         """
         values, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
+        known = np.asarray(y)
+        if known.dtype == object and (unknown := sum(label is None for label in known)):
+            raise ValueError(
+                f"y is None in {unknown:,} of {len(known):,} rows; leave out rows whose outcome is unknown"
+            )
         check_classification_targets(y)
         check_consistent_length(values, y, groups)
         together = None if groups is None else np.asarray(groups)

@@ -88,7 +88,8 @@ class OfferModel(ModelData):
         """
         row = None if self.raters and PANEL in ratings else parse_record_fast(ratings, self.catalogue)
         if row is None:
-            return next(self.predict_each(Ratings.from_records([ratings], self.catalogue), base_rate=base_rate))
+            rows = Ratings.from_records([ratings], self.catalogue, ignore_outcomes=True)
+            return next(self.predict_each(rows, base_rate=base_rate))
         p = len(self.signals)
         if all(map(math.isnan, row[:p])):
             row[p:] = [math.nan] * (len(row) - p)  # who rated nothing says nothing
@@ -384,7 +385,7 @@ class OfferModel(ModelData):
         >>> pair.first in model.terms, pair.second in model.terms
         (True, True)
         """
-        values = self.values_of(Ratings.from_records([ratings], self.catalogue))
+        values = self.values_of(Ratings.from_records([ratings], self.catalogue, ignore_outcomes=True))
         added = self._evaluator.pairs(values)[0].tolist()
         return sorted(zip(self.pairs, added, strict=True), key=lambda item: -abs(item[1]))
 

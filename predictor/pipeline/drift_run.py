@@ -10,6 +10,7 @@ from pathlib import Path
 from predictor.atomic import write_text
 from predictor.evaluation.drift_check import DriftCheck
 from predictor.reports.drift_report import headline, render_drift_page
+from predictor.sources.compression import unpacked
 from predictor.tracking.record import Record, environment
 from predictor.training_folder import DRIFT, DRIFT_REPORT
 
@@ -52,7 +53,7 @@ def drift_record(check: DriftCheck, seconds: float) -> Record:
             "outcomes/miscalibration": round(outcomes.corp.miscalibration, 4),
             "outcomes/discrimination": round(outcomes.corp.discrimination, 4),
         }
-    stem = Path(check.source).stem
+    stem = unpacked(Path(check.source)).stem
     return Record(
         name=f"{KIND}-{model.name}-{stem}",
         experiment=KIND,
@@ -86,5 +87,5 @@ def drift_folder(check: DriftCheck, root: Path) -> Path:
 
     The time is that of the check, to the second.
     """
-    stem = re.sub(r"[^\w.-]+", "-", Path(check.source).stem).lstrip(".-") or "current"
+    stem = re.sub(r"[^\w.-]+", "-", unpacked(Path(check.source)).stem).lstrip(".-") or "current"
     return root / f"{check.model.name}-{stem}-{check.made[:19].replace(':', '').replace('-', '')}"

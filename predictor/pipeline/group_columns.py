@@ -16,7 +16,16 @@ from predictor.errors import ConfigError, Problem, RatingsError, nearest, plural
 from predictor.evaluation.groups import UNKNOWN
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
-from predictor.sources.files import LINES, TEXT, read_json, read_parquet, read_ratings, read_text, unknown_format
+from predictor.sources.files import (
+    LINES,
+    TEXT,
+    ending_of,
+    read_json,
+    read_parquet,
+    read_ratings,
+    read_text,
+    unknown_format,
+)
 
 
 def read_groups(
@@ -83,7 +92,7 @@ def read_table(path: Path) -> pd.DataFrame:
     RatingsError
         If it cannot be read, or has a problem in its form.
     """
-    ending = path.suffix.lower()
+    ending = ending_of(path)
     if ending in TEXT:
         header, rows, problems = read_text(path)
         if problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +120,9 @@ class Outcomes:
         """Turn outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
         y, problems, words = np.full(len(cells), np.nan), list[Problem](), list[str]()
         if self.ignored:
-            return y, problems
+            kind, nested = "must be text or a number", (Mapping, list, tuple, set)
+            rows = [row for row, cell in enumerate(cells, 1) if isinstance(cell, nested)]
+            return y, [Problem(kind, row, self.name, repr(cells[row - 1])) for row in rows]
         texts = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
         unknown = {plain_word(word) for word in self.unknown_words}
         kind = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from predictor.errors import ConfigError, shorten
 from predictor.sources.dialect import decode, encoding_of, header_of
-from predictor.sources.files import LINES, read_bytes, read_json
+from predictor.sources.files import CSV, LINES, decode_json, read_bytes, read_json
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def cut(path: Path, person: str, columns: Sequence[str]) -> Cut:
         If it cannot be read.
     """
     ending = path.suffix.lower()
-    if ending == ".csv":
+    if ending in CSV:
         return _csv(path, person, columns)
     if ending in (".json", *LINES):
         return _json(path, person, columns)
@@ -114,8 +114,9 @@ def _json(path: Path, person: str, columns: Sequence[str]) -> Cut:
     column = _column(path, [str(name) for name in dict.fromkeys(key for row in rows for key in row)], columns)
     others = [place for place, row in enumerate(rows) if str(row.get(column, "")).strip() != person]
     if path.suffix.lower() in LINES:
-        lines = [line for line in read_bytes(path).splitlines(keepends=True) if line.strip()]
-        content = b"".join(lines[place] for place in others)
+        whole, encoding = decode_json(read_bytes(path), str(path))
+        lines = [line for line in io.StringIO(whole, newline="\n") if line.strip()]  # as `read_json` counts them
+        content = "".join(lines[place] for place in others).encode(encoding)
     else:
         content = (json.dumps([records[place] for place in others], indent=2, ensure_ascii=False) + "\n").encode()
     return Cut(path, column, len(rows) - len(others), len(others), content)

@@ -76,7 +76,7 @@ class ServedModel:
             INVALID_PARAMETER_VALUE, which a scoring server answers with 400, with every problem of the ratings.
         """
         try:
-            rows = Ratings.from_records(_records(frame), self.model.catalogue)
+            rows = Ratings.from_records(_records(frame), self.model.catalogue, ignore_outcomes=True)
             base_rate = (params or {}).get("base_rate")
             if self.answer != EVERYTHING:
                 table = self.model.predict_many(rows, base_rate=base_rate, interval=False)

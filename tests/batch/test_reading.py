@@ -83,6 +83,7 @@ REFUSED = {
     "two on a line": ("a.jsonl", '{"id": 1, "mutual_rapport": 4, "goals_discussed": 1} {"id": 2}\n', r"row 1: is not JSON: Extra data"),
     "a word not UTF-8": ("a.jsonl", b'{"id": 1, "mutual_rapport": 4, "goals_discussed": 1}\n{"id": "\xe9"}\n', r"row 2: is not UTF-8"),
     "cut UTF-16": ("a.jsonl", '{"id": 1}\n'.encode("utf-16")[:-1], r"is not UTF-16 text"),
+    "no mapping of ratings": ("a.jsonl", '{"id": 1, "mutual_rapport": 4, "goals_discussed": 1}\n{"ratings": null}\n', r"row 2, ratings: 'None' must be a mapping"),
     "misspelled key": ("a.jsonl", '{"id": 1, "mutal_rapport": 4, "goals_discussed": 1}\n', r"mutual_rapport: is in none of the first 1 lines; did you mean 'mutal_rapport'"),
     "cut off": ("a.parquet", parquet()[:-9], r"a\.parquet: is not a whole Parquet file"),
     "text column": ("a.parquet", parquet(mutual_rapport=["4", "five"]), r"a\.parquet.*row 2, mutual_rapport: 'five' is not a number"),

@@ -239,6 +239,12 @@ def test_other_words_are_never_ordered_by_the_alphabet(dtype: type) -> None:
         assert classifier.predict([[5]]) == ["goes"]
 
 
+def test_outcomes_that_are_none_are_to_be_left_out() -> None:
+    X = np.tile([[1.0], [5.0]], (10, 1))
+    with pytest.raises(ValueError, match="y is None in 10 of 20 rows; leave out rows whose outcome is unknown"):
+        OfferClassifier().fit(X, np.array(["yes", None] * 10))
+
+
 @pytest.mark.parametrize("classes", [(1, 2), (0.0, 5.0), ("one", "two")])
 def test_of_other_numbers_the_larger_is_the_offer_and_that_is_said(classes: tuple[Any, Any]) -> None:
     X, (low, high) = np.array([[1.0], [2], [4], [5]] * 10), classes

@@ -19,10 +19,23 @@ from hypothesis import strategies as st
 from strategies import EXAMPLES, interview
 
 from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
-from predictor.errors import ConfigError, ModelError, PredictorError
+from predictor.errors import ConfigError, ModelError, PredictorError, RatingsError
 from predictor.model.data import FORMAT, Pair, Triple
 from predictor.model.file import fingerprint
 from predictor.reports.inspection import render_model
+
+
+def test_an_outcome_says_nothing_to_an_answer_whatever_its_word() -> None:
+    """Every way gives the same: one, a table, rows of a file."""
+    model = OfferModel.published()
+    name, outcome = model.signals[0], model.catalogue.outcome
+    expected = model.predict({name: 4}).offer_probability
+    for word in ("Ja", "pending", "yes", 7, None):
+        assert model.predict({name: 4, outcome: word}).offer_probability == expected
+        frame = pd.DataFrame({name: [4.0], outcome: [word]})
+        assert model.predict_many(frame)["offer_probability"][0] == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(RatingsError, match="must be text or a number"):
+        model.predict({name: 4, outcome: ["yes"]})
 
 
 @given(data=st.data())

@@ -111,6 +111,13 @@ def test_a_journal_forgets(workplace: Path, run: Callable[..., Result]) -> None:
         ("c.csv", "person\ts\nx\t1\ny\t2\n".encode("utf-16"), "person\ts\ny\t2\n".encode("utf-16")),
         ("d.jsonl", b'{"person": "x"}\n{"person": 7, "a": 1}\n', b'{"person": 7, "a": 1}\n'),
         ("e.csv", b"person,s\nxx,1\nX,2", b"person,s\nxx,1\nX,2"),  # to the letter
+        (
+            "f.jsonl",
+            b'{"person": "y",\r "a": 1}\n{"person": "x"}\n{"person": "z"}',
+            b'{"person": "y",\r "a": 1}\n{"person": "z"}',
+        ),
+        ("g.jsonl", '{"person": "x"}\n{"person": "y"}\n'.encode("utf-16"), '{"person": "y"}\n'.encode("utf-16")),
+        ("h.tsv", b"person\ts\nx\t1\ny\t2\n", b"person\ts\ny\t2\n"),
     ],
 )
 def test_only_their_records_go(tmp_path: Path, name: str, content: bytes, left: bytes) -> None:

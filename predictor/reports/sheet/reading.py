@@ -10,7 +10,7 @@ from predictor.journal.exchange import COLUMNS, parse_entries, parse_json_entrie
 from predictor.journal.ordinary import from_ratings, from_table
 from predictor.journal.store import Journal
 from predictor.ratings.catalogue import Catalogue
-from predictor.sources.files import TEXT, read_bytes, read_ratings, refuse_sheet
+from predictor.sources.files import TEXT, ending_of, read_bytes, read_ratings, refuse_sheet
 from predictor.sources.text import parse_table
 
 WHO = "who"
@@ -60,7 +60,7 @@ def read_entries(
 
 
 def _of_file(path: Path, catalogue: Catalogue, who: str | None, sheet: str | None) -> list[Entry]:
-    if path.suffix.lower() in TEXT and who:
+    if ending_of(path) in TEXT and who:
         header, rows, problems = parse_table(read_bytes(path), str(path), sheet=sheet)
         if who not in header:
             raise ConfigError(f"{path}: no column '{who}'{nearest(who, header)}; there are: {', '.join(header[:30])}")
@@ -68,11 +68,11 @@ def _of_file(path: Path, catalogue: Catalogue, who: str | None, sheet: str | Non
             header = [WHO if name == who else name for name in header]
             entries, problems = from_table(header, rows, problems, str(path), catalogue)
             return _checked(entries, problems, path)
-    if path.suffix.lower() in TEXT:
+    if ending_of(path) in TEXT:
         return _checked(*parse_entries(read_bytes(path), str(path), catalogue, sheet=sheet), path)
     if who:
         raise ConfigError(f"{path}: --who names a column of CSV or Excel; give such a file, or leave it out")
-    if path.suffix.lower() == ".json":
+    if ending_of(path) == ".json":
         return _checked(*parse_json_entries(read_bytes(path), str(path), catalogue), path)
     return _checked(*from_ratings(read_ratings(path, catalogue), str(path)), path)
 

@@ -11,7 +11,6 @@ from fastapi.openapi.utils import get_openapi
 from predictor.model.raters import LENIENCY
 from predictor.ratings.catalogue import PANEL, RATINGS, Catalogue
 from predictor.ratings.cells import NOT_OBSERVED
-from predictor.ratings.outcomes import NO_OFFER, OFFER
 from predictor.ratings.signals import SIDES, Signal
 from predictor.serving.settings import Settings
 
@@ -24,6 +23,7 @@ COUNT: Schema = {"type": "integer"}
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 SIZES: Schema = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
 BLANK: Schema = {"type": "string", "pattern": r"^\s*$"}
+_CONTEXT: Schema = {"type": ["string", "number", "boolean", "null"]}
 _SILENT = [word for word in NOT_OBSERVED if word]
 BASE_RATE: Schema = {
     "name": "base_rate",
@@ -119,14 +119,10 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
         item.name: {"description": item.label, "anyOf": [{"enum": [*item.levels, None]}, _ref("NotObserved")]}
         for item in catalogue.inputs
     }
-    words = [*sorted(OFFER | NO_OFFER), True, False, 1, 0, None]
-    beside[catalogue.outcome] = {
-        "description": "The outcome; ignored.",
-        "anyOf": [{"enum": words}, _ref("NotObserved")],
-    }
+    beside[catalogue.outcome] = {**_CONTEXT, "description": "The outcome; ignored."}
     for name in catalogue.columns:
         if name not in signals and name not in beside:
-            beside[name] = {"type": ["string", "number", "boolean", "null"], "description": "Context; ignored."}
+            beside[name] = {**_CONTEXT, "description": "Context; ignored."}
     if LENIENCY in beside:
         beside[PANEL] = {
             "description": f"Who rated, by pseudonym; in place of '{LENIENCY}', and unknown raters count as average.",

@@ -52,7 +52,7 @@ def _predict(request: Request, body: bytes, base_rate: float | None) -> Response
         if one and not problems:
             answers = [model.predict(records[0], base_rate=base_rate)]
         else:
-            rows = Ratings.from_records(records, model.catalogue, problems=problems)
+            rows = Ratings.from_records(records, model.catalogue, problems=problems, ignore_outcomes=True)
             answers = list(model.predict_each(rows, base_rate=base_rate))
     except RecursionError:
         raise Refusal(422, TOO_DEEP, field="body") from None
