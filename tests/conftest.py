@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-if EXAMPLES:  # for what names no number of its own
-    settings.register_profile("examples", max_examples=EXAMPLES)
-    settings.load_profile("examples")
+# How long an example takes says how busy the machine is. 100 is Hypothesis's own, for what names no number of its own.
+settings.register_profile("suite", deadline=None, max_examples=EXAMPLES or 100)
+settings.load_profile("suite")
 
 ROOT = Path(__file__).parent.parent
 # Files that take longest, which start first: a core is not left with one of them when the other has none.

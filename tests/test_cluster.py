@@ -315,7 +315,7 @@ def test_a_worker_that_comes_back_is_said_and_the_work_goes_on(client: Client) -
         while not said:  # one that is back within a second is not missed
             for pid in client.run(os.getpid, on_error="ignore").values():
                 os.kill(pid, signal.SIGKILL)
-            time.sleep(0.1)
+            time.sleep(0.5)
         while len(said) < 2:
             time.sleep(0.1)
         watch.end()

@@ -115,7 +115,6 @@ def test_out_of_fold_is_read_as_it_was_written(result: TrainingResult, tmp_path:
 # --- the commands
 
 Call = Callable[..., Result]
-PROGRESS = re.compile(r"[A-Z][a-z -]+: \d+ %, \d+ of \d+ ")  # on a busy machine, as it stands where output is piped
 QUICK = 'folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\nprior = "none"\n'
 
 
@@ -149,8 +148,7 @@ def call(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     def run(*arguments: str, code: int = 0) -> Result:
         done = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
         assert done.exit_code == code, done.output
-        heard = [line for line in done.stderr.splitlines() if not PROGRESS.match(line)]
-        assert heard == [] or code == 2
+        assert code == 2 or all(" fits" in line for line in done.stderr.splitlines()), done.stderr  # on a busy machine
         return done
 
     return run
