@@ -152,11 +152,11 @@ def test_a_refusal_names_row_field_what_was_found_and_the_mend(
 
 def test_every_problem_is_listed(client: TestClient) -> None:
     answer = client.post(
-        "/v1/predict", json=[{"goals_discussed": 0, "mutual_rapport": "x"}, {"clarity": 1, "offer": "perhaps"}]
+        "/v1/predict", json=[{"goals_discussed": 0, "mutual_rapport": "x"}, {"clarity": 1, "rater_role": "boss"}]
     )
     assert answer.json()["error"] == "4 problems in the body"
     fields = [(item["row"], item["field"]) for item in answer.json()["problems"]]
-    assert sorted(fields) == [(1, "goals_discussed"), (1, "mutual_rapport"), (2, "clarity"), (2, "offer")]
+    assert sorted(fields) == [(1, "goals_discussed"), (1, "mutual_rapport"), (2, "clarity"), (2, "rater_role")]
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_another_base_rate(served: PyFuncModel, model: OfferModel) -> None:
         [{"goals_discussed": "four"}],
         [{"goals_discussed": [4]}],
         [{"goals_discussed": float("inf")}],
-        [{"goals_discussed": 4, "offer": "maybe"}],
+        [{"goals_discussed": 4, "candidate_id": ["a"]}],
         [{"ratings": {"goal_discussed": 4}}, {"ratings": {"goals_discussed": 6}}],
         [{"goals_discussed": 4, "ratings": {"goals_discussed": 4}}],
         [{"ratings": 4}],
