@@ -177,7 +177,7 @@ def speed_dating(folder: Path, out: Path, *, permuted: bool) -> None:
     )
     rated = (ratings.values >= 0).any(axis=1)
     folds = split_into_folds(ratings, groups, TrainingConfig(repeats=1), needed=True)
-    found = np.empty((2, len(y)))
+    predictions = np.empty((2, len(y)))
     with one_thread():
         for fold in folds:
             codes = {}
@@ -193,9 +193,9 @@ def speed_dating(folder: Path, out: Path, *, permuted: bool) -> None:
                 if place:
                     train, test = train.assign(**{LENIENCY: codes[0]}), test.assign(**{LENIENCY: codes[1]})
                 fitted = Member(catalogue_of).fit(train, y[fold.train], groups[fold.train])
-                found[place, fold.test] = fitted.predict_proba(test)[:, 1]
-    plain, term = (float(-np.log(np.where(y == 1, p, 1 - p)).mean()) for p in found)
-    saved = gain(y, found[1:], found[:1], GroupBootstrap(groups, RESAMPLES, 0))
+                predictions[place, fold.test] = fitted.predict_proba(test)[:, 1]
+    plain, term = (float(-np.log(np.where(y == 1, p, 1 - p)).mean()) for p in predictions)
+    saved = gain(y, predictions[1:], predictions[:1], GroupBootstrap(groups, RESAMPLES, 0))
     row = {"set": "speed_dating", "permuted": permuted, "plain": plain, "term": term}
     row |= {"change": -saved.value, "low": -saved.high, "high": -saved.low, "rows": len(y), "raters": len(set(groups))}
     with out.open("a", encoding="utf-8") as file:

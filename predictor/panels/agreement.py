@@ -38,7 +38,7 @@ def icc(effects: Effects, k: float = 1.0) -> float:
     Returns
     -------
     float
-        0 to 1; NaN where people cannot be told from the rest.
+        0 to 1; NaN where people cannot be distinguished from the rest.
 
     References
     ----------
@@ -90,7 +90,7 @@ def _alphas(counts: Floats, weights: Floats) -> Floats:
     size = counts.sum(axis=1)
     pairs = counts[:, :, None] * counts[:, None, :] - np.eye(counts.shape[1]) * counts[:, :, None]
     pairs /= np.maximum(size - 1, 1)[:, None, None]
-    found = np.full(len(weights), np.nan)
+    results = np.full(len(weights), np.nan)
     for draw, weight in enumerate(weights):
         coincidence = np.tensordot(weight, pairs, axes=1)
         n = coincidence.sum(axis=1)
@@ -98,8 +98,8 @@ def _alphas(counts: Floats, weights: Floats) -> Floats:
         distance = (ends[:, None] - ends) ** 2
         expected = float((np.outer(n, n) * distance).sum())
         if expected > 0:
-            found[draw] = 1 - (n.sum() - 1) * float((coincidence * distance).sum()) / expected
-    return found
+            results[draw] = 1 - (n.sum() - 1) * float((coincidence * distance).sum()) / expected
+    return results
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _signals(cards: Cards, scores: Scores, draws: Floats) -> list[SignalAgreemen
     unit = scores.unit[order]
     starts = np.searchsorted(unit, unit)
     seat = np.arange(len(unit)) - starts
-    found = []
+    results = []
     low = np.array(cards.catalogue.ends[0])
     for at, signal in enumerate(cards.catalogue.signals):
         table = np.full((int(unit.max()) + 1, int(seat.max()) + 1), np.nan)
@@ -198,8 +198,8 @@ def _signals(cards: Cards, scores: Scores, draws: Floats) -> list[SignalAgreemen
         if value == value:
             drawn = _alphas(_counts(table), draws)
             alpha = _score(value, drawn, n, -1.0)
-        found.append(SignalAgreement(signal.name, alpha, n))
-    return found
+        results.append(SignalAgreement(signal.name, alpha, n))
+    return results
 
 
 def _draws(cards: Cards, resamples: int, seed: int) -> Floats:

@@ -58,7 +58,7 @@ class Effects:
     ----------
     person, rater, rest
         Variances: of persons, of raters, of what is left (how this rater saw this person, and chance). Where nobody
-        was rated twice, persons cannot be told from the rest: `person` is then NaN, and `rest` holds both.
+        was rated twice, persons cannot be distinguished from the rest: `person` is then NaN, and `rest` holds both.
     stages
         Mean score of each stage, shape (stages,).
     leniency
@@ -183,7 +183,7 @@ class _Equations:
             solved = _Solved(self, float(ratios[0]), float(ratios[1]) if repeated else 0.0)
             return solved.deviance, solved.slope[: len(ratios)]
 
-        found = minimize(
+        optimum = minimize(
             objective,
             start,
             jac=True,
@@ -191,7 +191,7 @@ class _Equations:
             bounds=[(NONE / 2, 1e3)] * len(start),
             options={"ftol": 1e-15, "gtol": 1e-8, "maxiter": 200},
         )
-        rater, person = float(found.x[0]), float(found.x[1]) if repeated else 0.0
+        rater, person = float(optimum.x[0]), float(optimum.x[1]) if repeated else 0.0
         solved = _Solved(self, rater if rater > NONE else 0.0, person if person > NONE else 0.0)
         rest = solved.rest
         stages = np.full(len(self.used), np.nan)
@@ -262,7 +262,7 @@ class _Solved:
         covariance = self.scale[:, None] * self.inverse * self.scale
         order = np.argsort(sums.scores.unit, kind="stable")
         starts = np.searchsorted(sums.scores.unit[order], np.arange(len(sums.size) + 1))
-        found = np.zeros(len(units))
+        shifts = np.zeros(len(units))
         for size, chosen in self._by_size(units):
             rows = order[starts[units[chosen]][:, None] + np.arange(size)]
             design = sums.design[rows.ravel()].toarray().reshape(*rows.shape, -1)
@@ -273,8 +273,8 @@ class _Solved:
             share = np.linalg.solve(free, left[..., None])[..., 0]
             for at, shares, part in zip(chosen, share, seen, strict=True):
                 if len(panel := panels[at]):
-                    found[at] = float(shares @ part[:, p + panel].mean(axis=1))
-        return found
+                    shifts[at] = float(shares @ part[:, p + panel].mean(axis=1))
+        return shifts
 
     def _by_size(self, units: Ints) -> Iterator[tuple[int, NDArray[Any]]]:
         sizes = self.sums.size[units]

@@ -1,4 +1,4 @@
-"""Whether raters' severity can be told from the people they met, and if not, why not, in words."""
+"""Whether raters' severity can be distinguished from the people they met, and if not, why not, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from predictor.panels.effects import Scores
 
 FEWEST = 3  # raters, and scorecards of each on average, below which nothing about raters can be learned
-PAIRED = 10  # applications with two scorecards or more, below which people and raters cannot be told apart
+PAIRED = 10  # applications with two scorecards or more, below which people and raters cannot be distinguished
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Identification:
     agreement
         Why agreement cannot be computed; empty where it can.
     severity
-        Why severity cannot be told from the people met; empty where it can.
+        Why severity cannot be distinguished from the people met; empty where it can.
     applications, paired
         How many applications there are, and how many of them have two or more scorecards.
     raters, linked

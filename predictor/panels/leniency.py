@@ -66,7 +66,7 @@ class Leniency:
         units = np.where(self.applications[at] == applications, at, -1)
         means = self.effects.without_own(known, units)
         share = np.array(
-            [len(found) / len(panel) if panel else np.nan for found, panel in zip(known, panels, strict=True)]
+            [len(those) / len(panel) if panel else np.nan for those, panel in zip(known, panels, strict=True)]
         )
         return np.asarray(means * share)
 
@@ -87,14 +87,14 @@ class Leniency:
 
     def table(self, cuts: Floats, slope: float, usual: Floats) -> RaterTable:
         """Return what a model keeps."""
-        found = zip(
+        rows = zip(
             self.raters,
             self.effects.leniency.tolist(),
             self.effects.uncertainty.tolist(),
             self.cards.tolist(),
             strict=True,
         )
-        raters = {name: Rater(round(b, DIGITS), round(v, 2 * DIGITS), round(n)) for name, b, v, n in found}
+        raters = {name: Rater(round(b, DIGITS), round(v, 2 * DIGITS), round(n)) for name, b, v, n in rows}
         ends = np.round(cuts, DIGITS).tolist()
         return RaterTable(
             raters,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PanelMeans:
-    """What the raters of each application said together.
+    """The ratings of each application's raters, taken together.
 
     Attributes
     ----------

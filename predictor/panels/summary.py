@@ -93,7 +93,7 @@ class PanelSummary:
     spreads
         By signal.
     identification
-        What can be told from who rated whom.
+        What follows from who rated whom.
     agreement
         How far raters agree; None where that is not identifiable.
     severity
@@ -108,7 +108,7 @@ class PanelSummary:
     assigned_at_random
         Whether the user says that people are assigned as good as at random.
     model
-        Name of the model whose log-odds are told; "" without.
+        Name of the model whose log-odds are shown; "" without.
     """
 
     source: str
@@ -160,7 +160,7 @@ def summarise_panels(
     (180, 60, 60)
     """
     scores, raters, applications, _ = cards.scores()
-    found = identify(scores, single=cards.single, random_assignment=assigned_at_random)
+    identified = identify(scores, single=cards.single, random_assignment=assigned_at_random)
     sizes = np.bincount(scores.unit)
     count = np.asarray((scores.raters > 0).sum(axis=0)).ravel()
     quarters = np.quantile(count, (0.25, 0.5, 0.75)).tolist()
@@ -168,7 +168,7 @@ def summarise_panels(
     severity: float | None = None
     levels: tuple[Level, ...] = ()
     noticeable = 0
-    if "too few" not in found.severity:
+    if "too few" not in identified.severity:
         leniency = fit_leniency(cards)
         severity = float(np.sqrt(leniency.effects.rater)) * steps
         if leniency.differs:
@@ -184,8 +184,8 @@ def summarise_panels(
         panels=dict(sorted(Counter(sizes.tolist()).items())),
         per_rater=(quarters[0], quarters[1], quarters[2]),
         spreads=tuple(_spreads(cards, scores.unit)),
-        identification=found,
-        agreement=None if found.agreement else agreement(cards, resamples=resamples, seed=seed),
+        identification=identified,
+        agreement=None if identified.agreement else agreement(cards, resamples=resamples, seed=seed),
         severity=severity,
         levels=levels,
         noticeable=noticeable,
@@ -219,7 +219,7 @@ def _levels(leniency: Floats, steps: float, model: OfferModel | None) -> tuple[t
 
 
 def _spreads(cards: Cards, unit: Ints) -> list[Spread]:
-    found = []
+    spreads = []
     low = np.array(cards.catalogue.ends[0])
     for at, signal in enumerate(cards.catalogue.signals):
         rated = cards.values[:, at] >= low[at]
@@ -236,8 +236,8 @@ def _spreads(cards: Cards, unit: Ints) -> list[Spread]:
             np.maximum.at(highest, of, values)
             np.minimum.at(lowest, of, values)
             far = float(((highest - lowest)[paired] >= FAR * signal.scale.step).mean())
-        found.append(Spread(signal.name, len(values), mean, within, far, int(paired.sum())))
-    return found
+        spreads.append(Spread(signal.name, len(values), mean, within, far, int(paired.sum())))
+    return spreads
 
 
 def _steps(catalogue: Catalogue) -> float:

@@ -75,18 +75,18 @@ def render_panel_report(summary: PanelSummary) -> str:
     >>> "SIMULATED" in page, "R-001" in page
     (True, False)
     """
-    found = summary.agreement
+    agreed = summary.agreement
     size = ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
     tiles = [
         Tile("Scorecards", f"{summary.cards:,}", f"of {plural(summary.raters, 'rater')}", _per_rater(summary)),
         Tile("Applications", f"{summary.applications:,}", f"of {summary.people:,} people", f"{size}."),
     ]
-    if found:
+    if agreed:
         tiles += [
             Tile(name, f"{score.value:.2f}", _span(score), words)
             for name, score, words in (
-                ("One rater", found.single, "ICC(2,1): the share of a scorecard's mean that is about the person."),
-                (f"A panel of {found.size:.2g}", found.panel, "ICC(2,k): the same share of the panel's mean."),
+                ("One rater", agreed.single, "ICC(2,1): the share of a scorecard's mean that is about the person."),
+                (f"A panel of {agreed.size:.2g}", agreed.panel, "ICC(2,k): the same share of the panel's mean."),
             )
         ]
     return render_html(
@@ -97,7 +97,7 @@ def render_panel_report(summary: PanelSummary) -> str:
             simulated="SIMULATED: these scorecards were made up by a program." if summary.simulated else "",
             lede=_lede(summary),
             tiles=tiles,
-            warnings=[reason for reason in (_why(summary), INFLATED if found else "") if reason],
+            warnings=[reason for reason in (_why(summary), INFLATED if agreed else "") if reason],
             sections=[*_sections(summary)],
             footer=FOOTER,
         )
@@ -118,8 +118,8 @@ def _sections(summary: PanelSummary) -> Iterator[Section]:
 
 def _agreement(summary: PanelSummary) -> Iterator[Part]:
     yield from _agreement_sentences(summary)
-    if found := summary.agreement:
-        person, rater, rest = found.shares
+    if agreed := summary.agreement:
+        person, rater, rest = agreed.shares
         yield Table(
             ("Of the variance of a scorecard's mean", "Share", "90 % interval", "n"),
             [
@@ -263,7 +263,7 @@ def _leniency_sentences(summary: PanelSummary) -> Iterator[str]:
 
 
 def _why(summary: PanelSummary) -> str:
-    """Say why severity cannot be told from the people met, if so."""
+    """Say why severity cannot be distinguished from the people met, if so."""
     if summary.assigned_at_random:
         return (
             "That raters meet people as good as at random is your word; where it does not hold, a rater of strong "

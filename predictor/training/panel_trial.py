@@ -127,9 +127,9 @@ def slope_beside(log_odds: Floats, level: Floats, y: Floats, groups: NDArray[Any
 def _fold(
     fold: Fold, plain: Any, with_term: Any, X: pd.DataFrame, wider: pd.DataFrame, y: Floats, groups: NDArray[Any]
 ) -> Floats:
-    found = []
+    predictions = []
     with parallel_config(backend="sequential"), one_thread():
         for estimator, features in ((plain, X), (with_term, wider)):
             fitted = clone(estimator).fit(features.iloc[fold.train], y[fold.train], groups=groups[fold.train])
-            found.append(fitted.predict_proba(features.iloc[fold.test])[:, 1])
-    return np.array(found)
+            predictions.append(fitted.predict_proba(features.iloc[fold.test])[:, 1])
+    return np.array(predictions)

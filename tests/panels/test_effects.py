@@ -68,13 +68,13 @@ def test_leaving_an_application_out_is_fitting_without_it() -> None:
     scores, who = crossed()
     effects = fit_effects(scores)
     panels = [who[scores.unit == unit] for unit in range(40)]
-    found = effects.without_own(panels, np.arange(40))
+    result = effects.without_own(panels, np.arange(40))
     for unit in range(0, 40, 9):
         weights = np.ones(40)
         weights[unit] = 0
         without = _Solved(_Equations(scores, weights), effects.equations.rater, effects.equations.person)
-        assert found[unit] == pytest.approx(without.effects[without.sums.p :][panels[unit]].mean(), abs=1e-10)
-    assert np.abs(found - [effects.leniency[panel].mean() for panel in panels]).max() > 0.01
+        assert result[unit] == pytest.approx(without.effects[without.sums.p :][panels[unit]].mean(), abs=1e-10)
+    assert np.abs(result - [effects.leniency[panel].mean() for panel in panels]).max() > 0.01
     kept = effects.without_own(panels, np.full(40, -1))
     assert kept == pytest.approx([effects.leniency[panel].mean() for panel in panels])
 
@@ -109,9 +109,9 @@ def test_a_weight_of_two_is_two_people() -> None:
 
 def test_what_cannot_be_told_is_not_and_says_why() -> None:
     one_each = Scores(np.arange(40.0), np.arange(40), csr_array(np.tile(np.eye(4), (10, 1))), np.zeros(40, dtype=int))
-    found = identify(one_each)
-    assert "one rater only" in found.agreement
-    assert "as good as at random" in found.severity
+    result = identify(one_each)
+    assert "one rater only" in result.agreement
+    assert "as good as at random" in result.severity
     assert identify(one_each, random_assignment=True).severity == ""
     crossed_ones = identify(crossed()[0])
     assert (crossed_ones.agreement, crossed_ones.severity, crossed_ones.linked) == ("", "", 7)

@@ -215,9 +215,9 @@ def test_batches_take_panels(model: OfferModel, team: SimulatedTeam, tmp_path: P
     expected = model.predict_many(frame)
     for ending in ("csv", "parquet"):
         score_files(tmp_path / f"in.{ending}", tmp_path / "out.csv", model)
-        found = pd.read_csv(tmp_path / "out.csv")
+        scored = pd.read_csv(tmp_path / "out.csv")
         for name in ("offer_probability", "interval_low", "interval_high"):
-            assert found[name].to_numpy() == pytest.approx(expected[name].to_numpy(), abs=1e-9)
+            assert scored[name].to_numpy() == pytest.approx(expected[name].to_numpy(), abs=1e-9)
     frame.to_json(tmp_path / "in.jsonl", orient="records", lines=True)
     with pytest.raises(PredictorError, match="not read from JSON Lines"):
         score_files(tmp_path / "in.jsonl", tmp_path / "out.csv", model)
