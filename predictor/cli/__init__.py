@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from predictor.cli import audits, data, forget, panels, paper, predict, registry, serve, train
+from predictor.cli import audits, data, forget, panels, paper, predict, registry, scorecards, serve, train
 from predictor.cli.group import Commands
 
 __all__ = ["main"]
@@ -44,6 +44,7 @@ for _command in (
     train.train, train.compare, train.track,
     audits.audit, audits.drift, audits.card, forget.forget,
     registry.promote, registry.pull, registry.history, registry.rollback,
-    panels.panels, data.simulate, data.signals, serve.ui, serve.serve, serve.journal, paper.export, paper.sheet,
+    panels.panels, data.simulate, data.signals, scorecards.scorecards,
+    serve.ui, serve.serve, serve.journal, paper.export, paper.sheet,
 ):  # fmt: skip
     main.add_command(_command)

@@ -1,0 +1,166 @@
+"""Commands that import the scorecards of a hiring system: `scorecards greenhouse`, `lever`, `ashby` and `csv`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from predictor.cli.group import Commands
+from predictor.errors import ConfigError
+
+FILES = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group(cls=Commands)
+def scorecards() -> None:
+    """Import the scorecards of a hiring system, to learn from: a folder of its export becomes a table.
+
+    \b
+    Examples:
+      predictor scorecards greenhouse my-export/ --out interviews.csv --catalogue my.toml
+      predictor scorecards csv --draft my-spreadsheet.xlsx > my-mapping.toml
+      predictor train interviews.csv --signals my.toml
+    """
+
+
+def _import_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what all systems share."""
+
+    @click.argument("files", nargs=-1, type=FILES)
+    @click.option("--out", type=FILE, help="Table to write, .csv or .parquet.  [default: interviews.csv]")
+    @click.option("--catalogue", type=FILE, help="Catalogue of the signals to write.  [default: that of --out, .toml]")
+    @click.option("--stage", default="last", show_default=True, metavar="WORDS",
+                  help="Up to where cards count: last, each, or words such as 'after the on-site'.")
+    @click.option("--with-overall", "overall", is_flag=True, help="Take the overall recommendation as a signal, too.")
+    @click.option("--even-levels", "even", is_flag=True, help="Four levels are 1, 2.33, 3.67, 5; else 1, 2, 4, 5.")
+    @click.option("--level", "levels", multiple=True, metavar="WORD=N",
+                  help="What a word means, such as 'stong_yes=5'; may be given more than once.")
+    @click.option("--reason", "reasons", multiple=True, metavar="TEXT=ANSWER",
+                  help="What a reason means: yes, no, withdrew or unlabelled; '*' is all that are asked about.")
+    @click.option("--groups", type=FILE, help="Also write sex and race by person, for an audit.")
+    @click.option("--forget", is_flag=True, help="People of the earlier table who are not in the files leave it.")
+    @wraps(command)
+    def run(**options: Any) -> None:
+        command(**options)
+
+    return run  # fmt: skip
+
+
+@scorecards.command()
+@_import_options
+def greenhouse(**options: Any) -> None:
+    """Import from Greenhouse: Harvest v1 or v3, JSON of its API or tables of a warehouse (CSV, Parquet).
+
+    FILES are folders and files: scorecards and applications; offers and rejection reasons, where you have them. What a
+    file holds shows in its columns, so names and order do not matter.
+
+    \b
+    Example:
+      predictor scorecards greenhouse my-export/ --out interviews.csv --catalogue my.toml
+    """
+    _import("greenhouse", **options)
+
+
+@scorecards.command()
+@_import_options
+@click.option("--fields", type=FILE, help="Names of the fields, for tables of a warehouse: a TOML file.")
+def lever(fields: Path | None, **options: Any) -> None:
+    """Import from Lever: feedback forms of its API, or tables of a warehouse.
+
+    FILES are folders and files: feedback and opportunities; offers, interviews and archive reasons, where you have them.
+    A warehouse has no names of fields; --fields names them: a table a template, in it a line a field index.
+
+    \b
+    Example:
+      predictor scorecards lever my-export/ --out interviews.csv --catalogue my.toml
+    """
+    _import("lever", fields=_fields(fields) if fields else None, **options)
+
+
+@scorecards.command()
+@_import_options
+def ashby(**options: Any) -> None:
+    """Import from Ashby: applicationFeedback.list, application.list, offer.list and interview.list of its API.
+
+    \b
+    Example:
+      predictor scorecards ashby my-export/ --out interviews.csv --catalogue my.toml
+    """
+    _import("ashby", **options)
+
+
+@scorecards.command("csv")
+@_import_options
+@click.option("--mapping", type=FILE, help="Which column is what; draft one with --draft.")
+@click.option("--draft", is_flag=True, help="Print a mapping for these files, for you to review.")
+def from_csv(mapping: Path | None, draft: bool, **options: Any) -> None:
+    """Import any CSV file or Excel workbook, by a small file that says which column is what.
+
+    \b
+    Examples:
+      predictor scorecards csv --draft my-spreadsheet.csv > my-mapping.toml
+      predictor scorecards csv my-spreadsheet.csv --mapping my-mapping.toml --out interviews.csv
+    """
+    if draft:
+        from predictor.sources.scorecards.drafting import draft_mapping
+
+        click.echo(draft_mapping(options["files"]), nl=False)
+        return
+    _import("csv", mapping=mapping, **options)
+
+
+def _import(
+    system: str,
+    files: tuple[Path, ...],
+    out: Path | None,
+    catalogue: Path | None,
+    groups: Path | None,
+    forget: bool,
+    **how: Any,
+) -> None:
+    from predictor.reports.scorecards import render_import, render_import_text
+    from predictor.sources.scorecards import read_scorecards
+    from predictor.sources.scorecards.writing import Places, gone, refuse_gone, write
+
+    out = out or Path("interviews.csv")
+    places = Places(out, catalogue or out.with_suffix(".toml"), groups)
+    places.check()
+    imported = read_scorecards(system, files, out=out, **how)
+    missing = gone(places, imported)
+    if not forget:
+        refuse_gone(places, missing)
+    if groups is not None and imported.groups is None:
+        raise ConfigError("--groups: these files have no answers about sex and race; leave it out")
+    report = render_import(imported, forgotten=missing)
+    written = write(imported, places, report, forget=forget)
+    click.echo(render_import_text(imported, forgotten=missing))
+    click.echo("\nWritten:")
+    for path, what in places.described().items():
+        if path in written:
+            click.echo(f"  {path}: {what}")
+    imported.usable_catalogue()
+    if len(imported):
+        click.echo(f"\nNext: predictor train {out} --signals {places.catalogue}")
+    else:
+        click.secho("\nThere is no row to learn from; the report says what is missing.", fg="yellow")
+
+
+def _fields(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
+    wrong = [name for name, fields in data.items() if not isinstance(fields, dict)]
+    wrong += [str(key) for fields in data.values() if isinstance(fields, dict) for key, name in fields.items() if not isinstance(name, str)]  # fmt: skip
+    if wrong:
+        example = '["TEMPLATE"] with lines such as 2 = "Teamwork"'
+        raise ConfigError(f"{path}: '{wrong[0]}' names no field; write a table a template, {example}")
+    return data

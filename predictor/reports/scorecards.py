@@ -1,0 +1,301 @@
+"""The report of an import of scorecards: what came in, what was left out and why, what waits for an answer.
+
+For the person who exported the files, who need not know statistics. The terminal shows the same in short.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from predictor.errors import plural, printable
+from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
+from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
+from predictor.sources.scorecards.findings import ASKED, FLAGGED, KINDS
+from predictor.sources.scorecards.signals import OVERALL
+from predictor.sources.scorecards.stages import stage_counts
+
+if TYPE_CHECKING:
+    from predictor.sources.scorecards.findings import Finding
+    from predictor.sources.scorecards.imported import Imported
+
+LISTED = 20  # rows of a kind shown in the report; the file of rows has them all
+RESAMPLES = 200
+WIDTH = 80
+FEWEST = 30  # offers and non-offers from which a model is more than its prior
+FOOTER = (
+    "For reflection, practice and interviewer training, not for selecting people. No names, addresses, notes or free "
+    "text are in the tables or in this report; who rated stands under a pseudonym."
+)
+
+
+def render_import(imported: Imported, *, forgotten: Sequence[str] = ()) -> str:
+    """Write the report of an import as a whole HTML page.
+
+    Parameters
+    ----------
+    imported
+        What was read.
+    forgotten
+        People of an earlier table who are no longer in the files.
+    """
+    return render_html(_page(imported, forgotten))
+
+
+def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
+    offers, others, open_ = _outcome_counts(imported)
+    rated = imported.usable.submitted
+    last = str(np.datetime64(rated.max(), "D")) if len(rated) else "no card that counts"
+    return Page(
+        kind="Scorecards imported",
+        day=f"cards up to {last}" if len(rated) else last,
+        name=imported.system[:1].upper() + imported.system[1:],
+        simulated="SIMULATED: these people, cards and offers were made up by a program." if imported.simulated else "",
+        lede=_lede(imported),
+        tiles=[
+            Tile("Rows to learn from", f"{offers + others:,}", f"and {open_:,} without an outcome", "One row an application."),
+            Tile("Offers", f"{offers:,}", f"of {offers + others:,} with an outcome", "An offer that went out, also a declined one."),
+            Tile("Scorecards used", f"{_used(imported):,}", f"of {imported.counts['cards']:,} read", "The others are listed below, with the reason."),
+            Tile("Raters", f"{len(imported.raters[1]):,}", _per_row(imported), "Under pseudonyms."),
+        ],
+        warnings=[*_warnings(imported, forgotten)],
+        quiet="Nothing waits for an answer, and nothing looked doubtful.",
+        sections=[*_sections(imported)],
+        footer=FOOTER,
+    )  # fmt: skip
+
+
+def _lede(imported: Imported) -> str:
+    if not len(imported):
+        return (
+            "No row could be made of these files: each needs a scorecard and its application. Below stands what was "
+            "read, and what keeps it from being used."
+        )
+    return (
+        f"{plural(len(imported), 'application')} became a row each, from the scorecards submitted up to the landmark: "
+        f"{imported.rows.said}. Nothing was guessed: words that are no level count as not observed, and reasons that "
+        "only you can judge are asked about."
+    )
+
+
+def _outcome_counts(imported: Imported) -> tuple[int, int, int]:
+    state = imported.outcomes.state[imported.rows.application]
+    return int((state == "yes").sum()), int((state == "no").sum()), int((state == "unlabelled").sum())
+
+
+def _used(imported: Imported) -> int:
+    return int(np.isin(imported.usable.use, ("row", "unlabelled")).sum())
+
+
+def _per_row(imported: Imported) -> str:
+    if not len(imported):
+        return "no row"
+    return f"{_used(imported) / max(len(imported), 1):.1f} cards a row on average"
+
+
+def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
+    """Return what a reader should know or do first."""
+    offers, others, _ = _outcome_counts(imported)
+    yield from imported.about
+    for text, count in imported.outcomes.asked.items():
+        name = text or "no reason"
+        yield (
+            f"What does the reason '{name}' mean ({plural(count, 'application')})? Import again with "
+            f"--reason '{name}=no', or yes, withdrew, unlabelled. Until then they have no outcome."
+        )
+    words = {word for item in imported.findings.by_kind().get("unknown word", ()) for *_, word in item.lines()}
+    for word in sorted(words)[:LISTED]:
+        yield f"The word '{word}' is no level, so it counts as not observed. If you know what it means: --level '{word}=5'."
+    if min(offers, others) < FEWEST and len(imported):
+        yield (
+            f"{plural(offers, 'offer')} and {plural(others, 'refusal')} are few: a model of them will be cautious. "
+            "Some hundreds make a useful one."
+        )
+    if forgotten:
+        yield (
+            f"{plural(len(forgotten), 'person' if len(forgotten) == 1 else 'people').replace('peoples', 'people')} of the earlier table "
+            "are not in these files and left it. Models that learned from them: predictor forget PERSON."
+        )
+    if naive := imported.counts.get("naive times"):
+        yield f"{plural(naive, 'time')} had no zone and were taken as UTC."
+    yield from imported.findings.notes
+
+
+def _sections(imported: Imported) -> Iterator[Section]:
+    yield Section("What was left out, and why", [*_left_out(imported)])
+    yield Section("What came of the applications", [*_outcomes(imported)])
+    if imported.names:
+        yield Section("Signals", [*_signals(imported)])
+    if len(imported):
+        yield Section("Stages", [*_stages(imported)])
+    if worth := _worth(imported):
+        yield Section("Overall recommendation", worth)
+    yield Section("Files", [_files(imported)])
+    yield Section("How it was read", [_rules(imported)])
+
+
+def _left_out(imported: Imported) -> Iterator[str | Note | Table | Folded]:
+    kinds = imported.findings.by_kind()
+    if not kinds:
+        yield "Nothing: every row of every file was used."
+        return
+    rows = [
+        (KINDS[kind].title, f"{imported.findings.count(kind):,}", KINDS[kind].became, KINDS[kind].mend)
+        for kind in kinds
+    ]
+    yield Table(("What", "Rows", "What became of them", "What you can do"), [(a, c, d, b) for a, b, c, d in rows], 3, "By reason")
+    yield Note(f"Each row is listed with its file and number; the first {LISTED} of a kind here, all in the file that ends in -rows.csv.")
+    for kind, items in kinds.items():
+        total = sum(map(len, items))
+        lines = [line for item in items for line in item.lines(LISTED)][:LISTED]
+        more = f", the first {len(lines)}" if total > len(lines) else ""
+        yield Folded(f"{KINDS[kind].title}: {total:,}{more}", _rows(lines))
+
+
+def _rows(lines: Sequence[tuple[str, int, str, str]]) -> Table:
+    if any(word for *_, word in lines):
+        return Table(("File", "Id", "Word or reason", "Row"), [(of, key, word, f"{row:,}") for of, row, key, word in lines], 3)
+    return Table(("File", "Id", "Row"), [(of, key, f"{row:,}") for of, row, key, _ in lines], 2)
+
+
+def _outcomes(imported: Imported) -> Iterator[str | Table]:
+    yield (
+        "An offer that went out is a yes, also where it was declined. Rejected or archived without an offer is a no. "
+        "Who is still in process has no outcome yet; who withdrew is left out."
+    )
+    rows = [(kind[:1].upper() + kind[1:], f"{count:,}") for kind, count in imported.outcomes.kinds.items()]
+    if rows:
+        yield Table(("What came of it", "Applications"), rows, caption="All applications that were read and may be kept")
+
+
+def _signals(imported: Imported) -> Iterator[str | Table]:
+    yield "How often each word was read, on any card; what it counts as stands under 'How it was read'."
+    rows = []
+    for name, label in imported.marks.labels.items():
+        words = imported.marks.words[name]
+        texts = ", ".join(f"{word.replace('_', ' ')} {count:,}" for word, count in words.items())
+        rows.append((label, name, texts, f"{sum(words.values()):,}"))
+    yield Table(("Signal", "Column", "Words read", "Ratings"), rows, 3, "Signals, as they are called in the system")
+
+
+def _stages(imported: Imported) -> Iterator[str | Note | Table]:
+    yield (
+        "Cards of late stages exist only for those who got so far. So the stage stands in each row, and the model takes "
+        "it as an input; rows of different stages are never mixed without it."
+    )
+    state = imported.outcomes.state[imported.rows.application]
+    cards = stage_counts(imported.usable.stage)
+    rows = []
+    for stage, count in cards.items():
+        at = imported.rows.stage.astype(str) == stage
+        offers, known = int((state[at] == "yes").sum()), int(np.isin(state[at], ("yes", "no")).sum())
+        rows.append((stage, f"{count:,}", f"{int(at.sum()):,}", f"{offers:,} of {known:,}"))
+    yield Table(("Stage", "Cards that count", "Rows that end here", "Offers of those with an outcome"), rows)
+    yield Note(
+        "Where raters can read the cards of others before they submit their own, ratings agree more than judgements do. "
+        "The files do not say whether they could."
+    )
+
+
+def _worth(imported: Imported) -> list[str | Table]:
+    """Compare the overall recommendation with the mean of the signals, each alone, where it is on."""
+    if OVERALL not in imported.names or not len(imported):
+        return []
+    ratings = imported.ratings
+    known = ~np.isnan(ratings.y)
+    values = ratings.values[known]
+    place = imported.names.index(OVERALL)
+    others = np.delete(values, place, axis=1)
+    with np.errstate(invalid="ignore"):
+        mean = np.nansum(others, axis=1) / np.maximum((~np.isnan(others)).sum(axis=1), 1)
+    both = ~np.isnan(values[:, place]) & (~np.isnan(others)).any(axis=1)
+    y, groups = ratings.y[known][both], np.asarray(ratings.groups)[known][both]
+    if len(set(y)) < 2 or len(set(groups)) < 2:
+        return ["It is a signal here. There are too few rows with an outcome to say what it is worth."]
+    rows = []
+    for label, guess in (("Overall recommendation alone", values[both, place]), ("Mean of the signals alone", mean[both])):
+        score = _auc(y, guess, groups)
+        rows.append((label, f"{score.value:.2f}", f"{score.low:.2f} to {score.high:.2f}", f"{score.n:,}"))
+    return [
+        "It is a signal here, since --with-overall was given. It is half the decision already: a model that goes by it "
+        "explains little of why. How often each ranks an offer above a refusal, of 1; .5 is chance:",
+        Table(("What", "ROC AUC", "90 % interval", "n"), rows, caption="Same rows"),
+    ]
+
+
+def _auc(y: np.ndarray, guess: np.ndarray, groups: np.ndarray) -> Score:
+    resampling = GroupBootstrap(groups, RESAMPLES, 0)
+    return resampling.score(lambda _, weight: roc_auc(y, guess, weight), 1, len(y), (0.0, 1.0))
+
+
+def _files(imported: Imported) -> Table:
+    rows = [(label, kind or "not needed, not read") for label, kind in imported.files.items()]
+    return Table(("File", "Read as"), rows, 2, "What was read of each file")
+
+
+def _rules(imported: Imported) -> Facts:
+    scales = dict.fromkeys(
+        ", ".join(f"{word.replace('_', ' ')} = {value:g}" for word, value in zip(levels.words, levels.values, strict=True))
+        for levels in imported.marks.levels.values()
+    )
+    facts = [("Levels", scale) for scale in scales]
+    facts += [
+        ("Rows", f"one an application, {imported.rows.said}; the mean over raters, how many there were, and their spread"),
+        ("Groups", "rows of one person are never on both sides of a split"),
+        ("Late cards", "submitted after the decision: left out; the order of interviews is never taken from their dates"),
+        ("Times", "all in UTC; times without a zone are taken as UTC"),
+        ("Raters", "a pseudonym by a key beside the table; without that file nobody can go back"),
+        ("Overall", "a signal, as asked for" if OVERALL in imported.names else "left out; --with-overall takes it in"),
+    ]
+    return Facts(facts)
+
+
+# -- the terminal ------------------------------------------------------------------------------------------------------
+
+
+def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> str:
+    """Return the report in at most 80 columns."""
+    offers, others, open_ = _outcome_counts(imported)
+    lines = [click.style(f"Scorecards of {imported.system}", bold=True)]
+    if imported.simulated:
+        lines.append(click.style("SIMULATED people, cards and offers", fg="yellow"))
+    lines += [
+        f"  {'cards read, and used in rows':<44}{imported.counts['cards']:>9,}{_used(imported):>9,}",
+        f"  {'applications read, and rows made':<44}{imported.counts['applications']:>9,}{len(imported):>9,}",
+        f"  {'rows with an offer, without, not known yet':<44}{offers:>9,}{others:>9,}{open_:>9,}",
+        f"  {'signals, raters':<44}{len(imported.names):>9,}{len(imported.raters[1]):>9,}",
+        *_wrapped(f"Rows: one an application, {imported.rows.said} (--stage)."),
+    ]
+    kinds = imported.findings.by_kind()
+    if kinds:
+        lines += ["", click.style(f"{'Left out, flagged or asked':<62}rows", bold=True)]
+        for kind, items in kinds.items():
+            lines += _counted(KINDS[kind].title, KINDS[kind].became, items)
+    else:
+        lines += ["", "Every row of every file was used."]
+    warnings = [*_warnings(imported, forgotten)]
+    if warnings:
+        lines += ["", click.style("What to know first", bold=True)]
+        for warning in warnings:
+            lines += [click.style(line, fg="yellow") for line in _wrapped(printable(warning), "- ", "  ")]
+    return "\n".join(lines)
+
+
+def _counted(title: str, became: str, items: Sequence[Finding]) -> Iterator[str]:
+    """Return a kind with its count, and where its first row stands."""
+    total = sum(map(len, items))
+    mark = {ASKED: "? ", FLAGGED: "! "}.get(became, "- ")
+    wrapped = textwrap.wrap(title, 58)
+    yield f"{mark}{wrapped[0]:<59}{total:>7,}"
+    yield from (f"  {line}" for line in wrapped[1:])
+    file, row, key, word = next(items[0].lines(1))
+    first = f"{file}, row {row:,}" + (f", id {key}" if key else "") + (f": {word}" if word else "")
+    yield click.style(f"    {textwrap.shorten(printable(first), 72, placeholder='...')}", dim=True)
+
+
+def _wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest or " " * len(first))

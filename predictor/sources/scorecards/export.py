@@ -1,0 +1,108 @@
+"""What every system's files hold, in the same columns: cards, their ratings, applications, offers, people.
+
+Each system's module ends in an `Export`; the rules that follow (`outcomes`, `assembling`) know no system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from predictor.sources.scorecards.levels import FIVE_WORDS, Levels
+from predictor.sources.scorecards.tables import Table, empty
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CARD = ("id", "application", "person", "rater", "stage", "status", "submitted", "updated", "overall", "deleted")
+MARK = ("card", "signal", "family", "word")
+# state: open, hired, rejected, lead, unknown; reason_kind: "" (no reason), ours, theirs, none, unknown
+APPLICATION = (
+    *("id", "person", "state", "deleted", "anonymised", "expires", "rejected", "hired", "updated"),
+    *("reason_kind", "reason_text", "origin"),
+)
+OFFER = ("id", "application", "state", "sent", "resolved", "created", "updated", "deleted")  # state: out, waiting, unknown
+PERSON = ("id", "deleted", "merged")
+GROUP = ("application", "person", "sex", "race", "submitted")
+
+
+@dataclass
+class Export:
+    """An export, read and brought to common columns.
+
+    Attributes
+    ----------
+    system
+        Its name, such as "Greenhouse Harvest v3".
+    cards, marks, applications, offers, people, groups
+        Tables with the columns above. A mark is one rating of a card: its signal's name as the system has it, its
+        family, its word; `card` is the card's id, or its position among the cards where `by_position`.
+    levels, overall_levels
+        How words become levels.
+    levels_by_signal
+        Where signals have scales of their own.
+    no_applications
+        Whether the export has no table of applications at all.
+    naive_times
+        Times without a zone, by column.
+    ids_may_be_names
+        Whether ids are whatever somebody wrote into a spreadsheet.
+    about
+        What else a reader should know: sentences.
+    """
+
+    system: str
+    cards: Table = field(default_factory=lambda: empty(CARD))
+    marks: Table = field(default_factory=lambda: empty(MARK))
+    applications: Table = field(default_factory=lambda: empty(APPLICATION))
+    offers: Table = field(default_factory=lambda: empty(OFFER))
+    people: Table = field(default_factory=lambda: empty(PERSON))
+    groups: Table = field(default_factory=lambda: empty(GROUP))
+    levels: Levels = FIVE_WORDS
+    overall_levels: Levels = FIVE_WORDS
+    levels_by_signal: Mapping[str, Levels] = field(default_factory=dict)
+    by_position: bool = False
+    no_applications: bool = False
+    naive_times: int = 0
+    ids_may_be_names: bool = False
+    about: list[str] = field(default_factory=list)
+
+
+def mapped(words: Any, meanings: Mapping[str, str], otherwise: str) -> NDArray[Any]:
+    """Return what each word means, each different word looked up once; case, blanks and underscores do not matter.
+
+    Examples
+    --------
+    >>> mapped(pd.Categorical(["They rejected us", "other", ""]), {"theyrejectedus": "theirs"}, "unknown").tolist()
+    ['theirs', 'unknown', '']
+    """
+    column = words if isinstance(words, pd.Categorical) else pd.Categorical(words)
+    texts = [str(word) for word in column.categories]
+    meant = [meanings.get(folded(word), otherwise) if word.strip() else "" for word in texts]
+    return np.array([*meant, ""], dtype=object)[column.codes]
+
+
+def folded(word: str) -> str:
+    """Return the letters and digits of a word, without case."""
+    return "".join(letter for letter in word.casefold() if letter.isalnum())
+
+
+def exploded(table: Table, key: str) -> tuple[list[Any], NDArray[np.int64]]:
+    """Return the items of a list that each record has, and the position of the record of each."""
+    items: list[Any] = []
+    owners: list[int] = []
+    for position, record in enumerate(table.records):
+        inner = record.get(key)
+        if isinstance(inner, list):
+            items += inner
+            owners += [position] * len(inner)
+    return items, np.array(owners, dtype=np.int64)
+
+
+def count_naive(table: Table) -> int:
+    """Return how many times of a table had no zone."""
+    return int(sum(table.frame[name].sum() for name in table.frame if str(name).endswith(" naive")))

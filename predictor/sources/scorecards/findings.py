@@ -1,0 +1,201 @@
+"""What was left out, flagged or asked, row by row: nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.errors import PredictorError, Problem, RatingsError, printable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEFT_OUT, FLAGGED, ASKED, ROWS = "left out", "kept and flagged", "waits for your answer", "no outcome yet"
+LONGEST_WORD = 24  # characters of a word that a report may show; what is longer may be a note about a person
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One reason why rows are listed: a title that a recruiter can read, what became of them, and what can be done."""
+
+    title: str
+    became: str
+    mend: str = ""
+
+
+KINDS = {
+    # cards
+    "draft": Kind("Drafts: cards that were never submitted", LEFT_OUT),
+    "deleted card": Kind("Cards that were deleted", LEFT_OUT),
+    "unknown status": Kind("Cards whose status is not known", LEFT_OUT, "Known are draft, complete and submitted."),
+    "orphan card": Kind(
+        "Cards whose application is in none of the files",
+        LEFT_OUT,
+        "Export the applications too, or more of them. An application that was deleted at the source leaves such cards.",
+    ),
+    "no application": Kind(
+        "Cards without any application: there is no file of applications",
+        LEFT_OUT,
+        "Their ratings are in the table of cards. Person and outcome come from the applications: export them too.",
+    ),
+    "late": Kind("Cards submitted after the decision: they may know it", LEFT_OUT),
+    "later": Kind("Cards submitted after the chosen stage", LEFT_OUT, "They are in the table of cards."),
+    "unrated": Kind("Cards on which nothing was rated, or 'no decision' on all", LEFT_OUT),
+    "changed later": Kind(
+        "Cards changed after the decision", FLAGGED, "Whether a rating was changed then is not recorded."
+    ),
+    "same day": Kind(
+        "Cards submitted on the day of the decision, of which only the day is recorded",
+        FLAGGED,
+        "Which came first is not recorded.",
+    ),
+    "submitter": Kind(
+        "Cards without an interviewer: who submitted them counts as the rater", FLAGGED, "It may be an assistant."
+    ),
+    "no rater": Kind("Cards that name nobody who rated: each counts as a rater of its own", FLAGGED),
+    # ratings
+    "orphan rating": Kind(
+        "Ratings whose card is in none of the files", LEFT_OUT, "Export all pages of the cards, or the missing table."
+    ),
+    "unknown word": Kind(
+        "Ratings whose word is no level",
+        "not observed",
+        "Say what it means, or leave it so: --level 'WORD=4', with the number of the level.",
+    ),
+    "details": Kind("Attributes of the type Details: logistics, no signals", LEFT_OUT),
+    "unnamed": Kind(
+        "Ratings of which these files hold no name",
+        LEFT_OUT,
+        "Name them in a file, with the option --fields; or export the table that has their names.",
+    ),
+    # applications
+    "deleted": Kind("Applications of people who were deleted at the source", LEFT_OUT),
+    "anonymised": Kind("Applications of people who were anonymised at the source", LEFT_OUT),
+    "consent": Kind("Applications whose consent to be stored has ended", LEFT_OUT),
+    "withdrawn": Kind("The candidate withdrew: neither an offer nor a refusal", LEFT_OUT),
+    "prospect": Kind("Prospects and leads: never applied", ROWS),
+    "open": Kind("Still in process", ROWS),
+    "offer not out": Kind("An offer was drafted or cancelled, but never went out", ROWS),
+    "unknown state": Kind("Applications whose status is not known", ROWS),
+    "ask": Kind(
+        "The reason may mean an offer or a withdrawal",
+        ASKED,
+        "Say which: --reason 'TEXT=yes' (or no, withdrew, unlabelled). Until then they have no outcome.",
+    ),
+    "unknown reason": Kind(
+        "Rejected for a reason whose kind is not known: it may be a withdrawal",
+        ASKED,
+        "Export the table of reasons, or say which: --reason 'TEXT=no' (or yes, withdrew, unlabelled); "
+        "--reason '*=no' answers for all.",
+    ),
+    "no card": Kind("Applications without a usable card: no row", LEFT_OUT),
+    "not at stage": Kind("Applications without a card of the chosen stage: no row", LEFT_OUT),
+    "no decision time": Kind(
+        "An outcome without a date: late cards could not be noticed",
+        FLAGGED,
+        "Export the offers, or the history of the applications.",
+    ),
+    # other
+    "orphan offer": Kind("Offers whose application is in none of the files", LEFT_OUT, "Export more applications."),
+    "orphan history": Kind(
+        "History and rejections of applications that are in none of the files", LEFT_OUT, "Export more applications."
+    ),
+    "reason kind": Kind(
+        "Rejection reasons of which it is not known whose decision they are",
+        FLAGGED,
+        "Known are 'We rejected them', 'They rejected us' and 'None specified'; applications with them are asked about.",
+    ),
+    "unknown offer": Kind("Offers whose status is not known: they count as not sent", LEFT_OUT),
+    "repeated": Kind("Rows that came more than once: the newest counts", LEFT_OUT),
+    "unknown group": Kind("Words for sex or race that are not known: they count as unknown", FLAGGED),
+    "gone": Kind("People of the earlier table who are not in these files", LEFT_OUT),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Rows of one kind: file and row of each, the system's id, and a word where one says more."""
+
+    kind: str
+    files: NDArray[Any]
+    rows: NDArray[np.int64]
+    ids: NDArray[Any]
+    words: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def lines(self, most: int | None = None) -> Iterator[tuple[str, int, str, str]]:
+        """Return file, row (from 1), id and word of each row."""
+        cut = slice(most)
+        for file, row, key, word in zip(self.files[cut], self.rows[cut], self.ids[cut], self.words[cut], strict=True):
+            yield str(file), int(row), str(key), str(word)
+
+
+@dataclass
+class Findings:
+    """Every finding of an import, and what is wrong with its files."""
+
+    items: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    problems: dict[str, list[Problem]] = field(default_factory=dict)
+
+    def add(self, kind: str, table: Any, chosen: NDArray[Any], *, ids: Any = None, words: Any = None) -> None:
+        """List rows of a table, chosen by a mask or positions; nothing happens where there are none."""
+        places = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        if not len(places):
+            return
+        files, rows = table.places(places)
+        keys = table.frame["id"] if ids is None else ids
+        names = np.asarray(keys)[places].astype(str) if keys is not None else np.full(len(places), "")
+        shown = np.full(len(places), "")
+        if words is not None:
+            texts = np.asarray(words, dtype=object)[places]
+            shown = np.array([shown_word(word) for word in texts], dtype=object)
+        self.items.append(Finding(kind, files, rows, names, shown))
+
+    def by_kind(self) -> dict[str, list[Finding]]:
+        """Return the findings of each kind, in the order of `KINDS`."""
+        sorted_kinds = {kind: [item for item in self.items if item.kind == kind] for kind in KINDS}
+        return {kind: items for kind, items in sorted_kinds.items() if items}
+
+    def count(self, kind: str) -> int:
+        """Return how many rows of a kind there are."""
+        return sum(len(item) for item in self.items if item.kind == kind)
+
+    def refuse(self, source: str, problem: Problem) -> None:
+        """Keep a problem for which the whole import is refused in the end."""
+        self.problems.setdefault(source, []).append(problem)
+
+    def check(self) -> None:
+        """Refuse the import if anything stands against it.
+
+        Raises
+        ------
+        PredictorError
+            With every problem of every file.
+        """
+        if self.problems:
+            raise joined([RatingsError(source, problems) for source, problems in self.problems.items()])
+
+
+def joined(errors: Sequence[PredictorError]) -> PredictorError:
+    """Return one error that says what all of them say."""
+    return errors[0] if len(errors) == 1 else PredictorError("\n".join(map(str, errors)))
+
+
+def shown_word(word: Any) -> str:
+    """Return a word as a report may show it: what is long, or holds an address, may be a note about a person.
+
+    Examples
+    --------
+    >>> shown_word("stong_yes"), shown_word("She was late, and her manners were poor")
+    ('stong_yes', 'a text of 39 characters')
+    """
+    text = "" if word is None or word != word else str(word).strip()
+    if len(text) > LONGEST_WORD or "@" in text or len(text.split()) > 3:
+        return f"a text of {len(text)} characters"
+    return printable(text)

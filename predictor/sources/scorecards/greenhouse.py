@@ -1,0 +1,388 @@
+"""Greenhouse: Harvest v1 and v3, as JSON of the API and as tables of a warehouse.
+
+v1 has a card's attributes within it; v3 splits a card over `scorecards`, `scorecard_candidate_attributes` and
+`job_candidate_attributes`, which have the names. The words of the overall recommendation changed between them
+(`definitely_not` became `strong_no`), those of attributes did not. v3 never reports what was deleted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from predictor.errors import Problem
+from predictor.sources.scorecards.export import APPLICATION, GROUP, MARK, OFFER, PERSON, Export, exploded, mapped
+from predictor.sources.scorecards.findings import Findings
+from predictor.sources.scorecards.levels import FIVE_WORDS, Levels
+from predictor.sources.scorecards.tables import (
+    DELETED,
+    Kind,
+    Table,
+    no_id,
+    positions,
+    stacked,
+    text_ids,
+    words_of,
+)
+from predictor.sources.scorecards.times import NO_TIME
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OVERALL = Levels.of(("strong_no", "no", "yes", "strong_yes")).answered({"definitely_not": 1.0})  # v3's word, v1's word
+_COMMON = {
+    "id": ("id", "scorecard_id"),
+    "application": ("application_id",),
+    "person": ("candidate_id", "person_id"),
+    "rater": ("interviewer_id", "interviewer_user_id"),
+    "submitter": ("submitted_by_id", "submitted_by_user_id", "submitter_id", "submitter_user_id"),
+    "submitted": ("submitted_at",),
+    "updated": ("updated_at",),
+    "deleted": DELETED,
+}
+V1 = Kind(
+    "scorecards of Harvest v1",
+    (("overall_recommendation",), ("application_id", "candidate_id", "submitted_at", "interview")),
+    {
+        **_COMMON,
+        "overall": ("overall_recommendation",),
+        "stage": ("interview_step_name", "interview_name", "interview"),
+    },
+    required=("id", "application"),
+)
+V3 = Kind(
+    "scorecards of Harvest v3",
+    (("candidate_rating",), ("application_id", "submitted_at", "interview_kit_id")),
+    {
+        **_COMMON,
+        "overall": ("candidate_rating",),
+        "status": ("status",),
+        "kit": ("interview_kit_id",),
+        "stage": ("interview_name", "interview"),
+    },
+    required=("id", "application"),
+)
+KINDS = (
+    V1,
+    V3,
+    Kind(
+        "attributes",
+        (("scorecard_id",), ("rating",), ("name", "attribute_name")),
+        {
+            "card": ("scorecard_id",),
+            "signal": ("name", "attribute_name"),
+            "family": ("type", "attribute_type"),
+            "word": ("rating",),
+            "deleted": DELETED,
+        },
+        required=("card", "signal"),
+    ),
+    Kind(
+        "attributes of v3",
+        (("candidate_attribute_rating",),),
+        {
+            "card": ("scorecard_id",),
+            "attribute": ("job_candidate_attribute_id",),
+            "word": ("candidate_attribute_rating",),
+            "deleted": DELETED,
+        },
+        required=("card", "attribute"),
+    ),
+    Kind(
+        "attribute names",
+        (("candidate_attribute_type_id", "sort_order"), ("name",), ("job_id", "candidate_attribute_type_id")),
+        {
+            "id": ("id",),
+            "signal": ("name",),
+            "family": ("candidate_attribute_type_name", "candidate_attribute_type_id"),
+        },
+        never=("job_interview_stage_id",),
+    ),
+    Kind("attribute types", (("name",), ("id",)), {"id": ("id",), "family": ("name",)}, label="attribute_type"),
+    Kind("interview kits", (("job_interview_id",), ("id",)), {"id": ("id",), "interview": ("job_interview_id",)}),
+    Kind(
+        "interviews",
+        (("name",), ("id",), ("job_interview_stage_id", "require_scorecard", "scheduling_type")),
+        {"id": ("id",), "stage": ("name",)},
+    ),
+    Kind(
+        "history of applications",
+        (("new_status",), ("application_id",)),
+        {"application": ("application_id",), "status": ("new_status",), "hired": ("updated_at",)},
+        required=("application",),
+    ),
+    Kind(
+        "offers",
+        (("sent_at", "sent_on"), ("status",), ("application_id",)),
+        {
+            "id": ("id",),
+            "application": ("application_id",),
+            "status": ("status",),
+            "sent": ("sent_at", "sent_on"),
+            "resolved": ("resolved_at",),
+            "created": ("created_at",),
+            "updated": ("updated_at",),
+            "deleted": DELETED,
+        },
+        required=("application",),
+    ),
+    Kind(
+        "rejection details",
+        (("rejection_reason_id", "rejected_reason_id"), ("application_id",)),
+        {
+            "application": ("application_id",),
+            "reason": ("rejection_reason_id", "rejected_reason_id"),
+            "rejected": ("rejected_at",),
+            "deleted": DELETED,
+        },
+        required=("application",),
+    ),
+    Kind(
+        "rejection reasons",
+        (("name",), ("type_key", "type_name", "type_id"), ("id",)),
+        {"id": ("id",), "reason_text": ("name",), "type": ("type_key", "type_name", "type_id")},
+        label="reason",
+    ),
+    Kind(
+        "interviewers",
+        (("scorecard_id",), ("interviewer_id", "user_id")),
+        {"card": ("scorecard_id",), "rater": ("interviewer_id", "user_id"), "deleted": DELETED},
+        required=(),
+        never=("rating",),
+    ),
+    Kind(
+        "answers about sex and race",
+        (("application_id",), ("gender_description", "gender", "gender_id", "race_description", "race")),
+        {
+            "application": ("application_id",),
+            "person": ("candidate_id",),
+            "sex": ("gender_description", "gender"),
+            "race": ("race_description", "race"),
+            "submitted": ("submitted_at",),
+        },
+        required=("application",),
+    ),
+    Kind(
+        "people",
+        (("id",), ("new_candidate_id", "application_ids", "is_private", "first_name")),
+        {"id": ("id",), "merged": ("new_candidate_id",), "deleted": DELETED},
+        never=("site_admin", "primary_email_address", "disabled"),
+    ),
+    Kind(
+        "applications",
+        (("candidate_id", "person_id"), ("status",), ("id",)),
+        {
+            "id": ("id",),
+            "person": ("candidate_id", "person_id"),
+            "status": ("status",),
+            "prospect": ("prospect",),
+            "rejected": ("rejected_at",),
+            "hired": ("hired_at",),
+            "updated": ("updated_at",),
+            "reason": ("rejected_reason_id", "rejection_reason_id"),
+            "reason_text": ("rejection_reason_name",),
+            "type": ("rejection_reason_type_key", "rejection_reason_type_name", "rejection_reason_type_id"),
+            "deleted": DELETED,
+            "origin": ("origin",),
+        },
+        required=("id", "person"),
+    ),
+)
+STATES = {
+    **{"active": "open", "inprocess": "open", "rejected": "rejected", "hired": "hired", "converted": "lead"},
+}
+SIDES = {
+    **{"werejectedthem": "ours", "theyrejectedus": "theirs", "nonespecified": "none", "none": "none"},
+}
+OUT = {"accepted": "out", "rejected": "out", "sent": "out"}
+WAITING = dict.fromkeys(
+    ("unresolved", "created", "draft", "deprecated", "pending", "inapproval", "approved", "cancelled", "canceled"),
+    "waiting",
+)
+STATUSES = {"draft": "draft", "complete": "complete", "completed": "complete", "submitted": "complete"}
+
+
+def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
+    """Bring the tables of Greenhouse to common columns."""
+    old, new = tables.get(V1.name, []), tables.get(V3.name, [])
+    if old and new:
+        files = f"{old[0].files[0]} and {new[0].files[0]}"
+        findings.refuse(files, Problem("hold cards of Harvest v1 and of v3; import one of them, in a folder of its own"))
+        return Export("Greenhouse")
+    export = Export(f"Greenhouse Harvest v{3 if new else 1}", levels=FIVE_WORDS, overall_levels=OVERALL)
+    _cards(export, old or new, tables, findings)
+    _marks(export, tables, findings)
+    _applications(export, tables, findings)
+    _offers(export, tables, findings)
+    export.people = stacked(tables.get("people", []), PERSON)
+    export.groups = stacked(tables.get("answers about sex and race", []), GROUP)
+    return export
+
+
+def _cards(export: Export, parts: list[Table], tables: dict[str, list[Table]], findings: Findings) -> None:
+    extra = ("submitter", "kit")
+    cards = stacked(parts, ("id", "application", "person", "rater", "stage", "status", "submitted", "updated", "overall", "deleted", *extra))  # fmt: skip
+    frame = cards.frame
+    raters = text_ids(frame["rater"])
+    panel = stacked(tables.get("interviewers", []), ("card", "rater", "deleted"))
+    if (raters == "").any() and len(panel):
+        panel = panel.chosen(~panel.column("deleted") & ~no_id(panel.column("card")))
+        panel = panel.chosen(~panel.frame.duplicated("card", keep="last").to_numpy())
+        place = positions(frame["id"], panel.column("card"))
+        known = text_ids(panel.column("rater"))
+        raters = np.where((raters == "") & (place >= 0), np.append(known, "")[place], raters)
+    alone = (raters == "") & ~no_id(frame["submitter"])
+    findings.add("submitter", cards, alone)
+    frame["rater"] = np.where(alone, text_ids(frame["submitter"]), raters)
+    status = mapped(frame["status"].array, STATUSES, "unknown")
+    findings.add("unknown status", cards, status == "unknown", words=frame["status"])
+    submitted = ~np.isnat(frame["submitted"].to_numpy())
+    frame["status"] = np.where(status == "", np.where(submitted, "complete", "draft"), status)
+    if len(kits := stacked(tables.get("interview kits", []), ("id", "interview"))):
+        interviews = stacked(tables.get("interviews", []), ("id", "stage"))
+        kits, interviews = _newest(kits), _newest(interviews)
+        place = positions(kits.column("interview"), interviews.column("id"))
+        names = np.append(np.asarray(interviews.column("stage"), dtype=object), "")[place]
+        of_card = np.append(names, "")[positions(frame["kit"], kits.column("id"))]
+        frame["stage"] = words_of(np.where(of_card != "", of_card, np.asarray(frame["stage"], dtype=object)))
+    export.cards = cards
+
+
+def _newest(table: Table) -> Table:
+    """Keep the last row of each id."""
+    return table.chosen(~table.frame.duplicated("id", keep="last").to_numpy() & ~no_id(table.column("id")))
+
+
+def _marks(export: Export, tables: dict[str, list[Table]], findings: Findings) -> None:
+    if export.cards.records and (inner := _within(export.cards, findings)) is not None:
+        export.marks, export.by_position = inner, True
+        return
+    new = tables.get("attributes of v3", [])
+    if not new:
+        marks = stacked(tables.get("attributes", []), (*MARK, "deleted"))
+        export.marks = marks.chosen(~marks.column("deleted"))
+        return
+    marks = stacked(new, ("card", "attribute", "word", "deleted"))
+    marks = marks.chosen(~marks.column("deleted"))
+    names = _newest(stacked(tables.get("attribute names", []), ("id", "signal", "family")))
+    types = _newest(stacked(tables.get("attribute types", []), ("id", "family")))
+    place = positions(marks.column("attribute"), names.column("id"))
+    findings.add("unnamed", marks, place < 0, ids=marks.column("attribute"))
+    marks = marks.chosen(place >= 0)
+    place = place[place >= 0]
+    signal, family = names.frame["signal"].array, names.frame["family"].array
+    if len(types):
+        of_type = positions(np.asarray(family, dtype=object), text_ids(types.column("id")))
+        labels = np.append(np.asarray(types.column("family"), dtype=object), "")[of_type]
+        family = words_of(np.where(of_type >= 0, labels, ""))
+    else:
+        family = words_of(np.full(len(names), ""))  # a number names no family
+    marks.frame["signal"] = signal.take(place)
+    marks.frame["family"] = family.take(place)
+    export.marks = marks
+
+
+def _within(cards: Table, findings: Findings) -> Table | None:
+    """Take the attributes that stand within the cards of v1."""
+    items, owners = exploded(cards, "attributes")
+    if not items:
+        by_word = [_by_word(record) for record in cards.records]
+        items = [item for inner in by_word for item in inner]
+        owners = np.repeat(np.arange(len(by_word)), [len(inner) for inner in by_word])
+    if not items:
+        return None
+    columns: dict[str, list[Any]] = {"signal": [], "family": [], "word": []}
+    files, rows = cards.places(owners)
+    for item, file, row in zip(items, files, rows, strict=True):
+        name = item.get("name") if isinstance(item, dict) else None
+        word = item.get("rating") if isinstance(item, dict) else None
+        if not isinstance(name, str) or not name.strip():
+            findings.refuse(str(file), Problem("has an attribute without a name; export it again", int(row), "attributes"))
+        if isinstance(word, dict | list):
+            findings.refuse(str(file), Problem("is no word; export it again", int(row), "rating", type(word).__name__))
+            word = None
+        columns["signal"].append(name if isinstance(name, str) else "")
+        columns["family"].append((item.get("type") if isinstance(item, dict) else "") or "")
+        columns["word"].append("" if word is None else str(word))
+    frame = pd.DataFrame({"card": owners, **{name: words_of(cells) for name, cells in columns.items()}})
+    return Table(frame, list(cards.files), _starts(cards, owners), rows - 1)
+
+
+def _starts(cards: Table, owners: NDArray[np.int64]) -> list[int]:
+    return np.searchsorted(owners, cards.starts).tolist()
+
+
+def _by_word(record: Any) -> list[dict[str, str]]:
+    """Return attributes where a card has only the lists of names by word."""
+    lists = record.get("ratings")
+    if not isinstance(lists, dict):
+        return []
+    return [{"name": name, "rating": word} for word, names in lists.items() for name in names or []]
+
+
+def _applications(export: Export, tables: dict[str, list[Table]], findings: Findings) -> None:
+    extra = ("status", "prospect", "reason", "type")
+    parts = tables.get("applications", [])
+    export.no_applications = not parts
+    applications = stacked(parts, (*APPLICATION, *extra))
+    frame, ids = applications.frame, applications.column("id")
+    state = mapped(frame["status"].array, STATES, "unknown")
+    findings.add("unknown state", applications, state == "unknown", words=frame["status"])
+    history = stacked(tables.get("history of applications", []), ("application", "status", "hired"))
+    for meaning in ("hired", "rejected"):  # what the history alone knows
+        of = history.chosen(mapped(history.frame["status"].array, STATES, "") == meaning)
+        of = of.chosen(np.argsort(of.column("hired"), kind="stable"))
+        of = of.chosen(~of.frame.duplicated("application", keep="last").to_numpy())
+        place = positions(ids, of.column("application"))
+        when = np.append(of.column("hired"), NO_TIME)[place]
+        column = frame[meaning].to_numpy().copy()
+        frame[meaning] = np.where(np.isnat(column), when, column)
+        if meaning == "hired":
+            state = np.where((place >= 0) & np.isin(state, ("open", "", "unknown")), "hired", state)
+            lost = positions(history.column("application"), ids) < 0
+            findings.add("orphan history", history, lost, ids=history.column("application"))
+    _reasons(applications, tables, findings)
+    rejected = ~np.isnat(frame["rejected"].to_numpy())
+    state = np.where(np.isin(state, ("", "unknown")) & rejected, "rejected", state)
+    state = np.where(state == "", "unknown", state)
+    frame["state"] = np.where(frame["prospect"], "lead", state)
+    export.applications = applications
+
+
+def _reasons(applications: Table, tables: dict[str, list[Table]], findings: Findings) -> None:
+    frame = applications.frame
+    reason, kind = text_ids(frame["reason"]), mapped(frame["type"].array, SIDES, "unknown")
+    text = np.asarray(frame["reason_text"], dtype=object)
+    details = stacked(tables.get("rejection details", []), ("application", "reason", "rejected", "deleted"))
+    if len(details):
+        details = details.chosen(~details.column("deleted"))
+        details = details.chosen(~details.frame.duplicated("application", keep="last").to_numpy())
+        lost = positions(details.column("application"), frame["id"]) < 0
+        findings.add("orphan history", details, lost, ids=details.column("application"))
+        place = positions(frame["id"], details.column("application"))
+        reason = np.where(reason == "", np.append(text_ids(details.column("reason")), "")[place], reason)
+        when = np.append(details.column("rejected"), NO_TIME)[place]
+        frame["rejected"] = np.where(np.isnat(frame["rejected"].to_numpy()), when, frame["rejected"].to_numpy())
+    reasons = _newest(stacked(tables.get("rejection reasons", []), ("id", "reason_text", "type")))
+    place = positions(reason, text_ids(reasons.column("id")))
+    sides = mapped(reasons.frame["type"].array, SIDES, "unknown")
+    findings.add("reason kind", reasons, sides == "unknown", words=reasons.frame["type"])
+    known = np.append(sides, "")[place]
+    kind = np.where(kind == "", known, kind)
+    text = np.where(text == "", np.append(np.asarray(reasons.column("reason_text"), dtype=object), "")[place], text)
+    kind = np.where((kind == "") & (reason != ""), "unknown", kind)
+    frame["reason_kind"], frame["reason_text"] = kind, np.where((text == "") & (reason != ""), reason, text)
+
+
+def _offers(export: Export, tables: dict[str, list[Table]], findings: Findings) -> None:
+    offers = stacked(tables.get("offers", []), (*OFFER, "status"))
+    frame = offers.frame
+    state = mapped(frame["status"].array, {**WAITING, **OUT}, "unknown")
+    sent = ~np.isnat(frame["sent"].to_numpy())
+    state = np.where(sent, "out", state)
+    findings.add("unknown offer", offers, state == "unknown", words=frame["status"])
+    frame["state"] = state
+    export.offers = offers
+

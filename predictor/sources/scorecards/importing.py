@@ -1,0 +1,207 @@
+"""Import the scorecards of a hiring system: the main path, from files to rows.
+
+files -> tables by kind (`opening`, `tables`) -> an `Export` in common columns (a module a system) -> outcomes by the
+rules (`outcomes`) -> cards that count (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.errors import ConfigError, PredictorError, nearest
+from predictor.ratings.catalogue import SIMULATED
+from predictor.sources.scorecards import ashby, greenhouse, lever, spreadsheet
+from predictor.sources.scorecards.assembling import Marks, place_rows, read_marks, usable_cards
+from predictor.sources.scorecards.export import Export, count_naive
+from predictor.sources.scorecards.findings import Findings
+from predictor.sources.scorecards.groups import groups_of
+from predictor.sources.scorecards.imported import Imported
+from predictor.sources.scorecards.levels import read_answers
+from predictor.sources.scorecards.opening import Source, files_of, open_files, source_of, written_beside
+from predictor.sources.scorecards.outcomes import Outcomes, decide, read_reasons
+from predictor.sources.scorecards.pseudonyms import public_ids, salt_of
+from predictor.sources.scorecards.signals import catalogue_of
+from predictor.sources.scorecards.stages import LAST, stage_counts
+from predictor.sources.scorecards.tables import Kind, Table, missing_columns, text_ids
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SYSTEMS: Mapping[str, ModuleType] = {"greenhouse": greenhouse, "lever": lever, "ashby": ashby}
+CARDS: Mapping[str, tuple[str, ...]] = {
+    "greenhouse": (greenhouse.V1.name, greenhouse.V3.name),
+    "lever": (lever.FORMS.name,),
+    "ashby": (ashby.FEEDBACK.name,),
+}
+MOST_STAGES = 12  # levels of the input; stages with fewer cards than these are "other stages"
+OTHER_STAGES = "other stages"
+
+
+def read_scorecards(
+    system: str,
+    files: Sequence[str | Path] = (),
+    *,
+    records: Mapping[str, list[Any]] | None = None,
+    mapping: str | Path | None = None,
+    fields: Mapping[str, Mapping[str, str]] | None = None,
+    stage: str = LAST,
+    overall: bool = False,
+    even: bool = False,
+    levels: Sequence[str] = (),
+    reasons: Sequence[str] = (),
+    salt: bytes | None = None,
+    out: Path | None = None,
+    today: datetime | None = None,
+) -> Imported:
+    """Read the scorecards of a hiring system.
+
+    Parameters
+    ----------
+    system
+        greenhouse, lever, ashby, or csv with a `mapping`.
+    files
+        Folders and files; what a file holds shows in its columns.
+    records
+        Records of the API by any name, in place of files.
+    mapping
+        Of csv: the file that says which column is what.
+    fields
+        Of Lever's warehouse: names of its fields by template and field index.
+    stage
+        Up to where cards count: "last", "each", or words of a stage's name.
+    overall
+        Whether the overall recommendation is a signal; it is half the verdict already.
+    even
+        Whether four levels are 1, 2.33, 3.67 and 5 rather than 1, 2, 4 and 5.
+    levels, reasons
+        Answers to what the import asks: "stong_yes=5"; "Offer declined=yes".
+    salt
+        Key of the pseudonyms; where None that beside `out`, else a new one.
+    out
+        Where the tables will stand; what stands there from an earlier import is no part of the export.
+    today
+        The day by which consent has ended or not; now where None.
+
+    Returns
+    -------
+    Imported
+        Its `ratings` go into training; `cards` beside them, `findings` for the report.
+
+    Raises
+    ------
+    PredictorError
+        With everything that keeps the files from being read, by file and row.
+    """
+    if system not in (*SYSTEMS, "csv"):
+        raise ConfigError(f"no system '{system}'{nearest(system, (*SYSTEMS, 'csv'))}; there are {', '.join(SYSTEMS)} and csv")
+    findings, read = Findings(), dict[str, str]()
+    answers, said = read_answers(tuple(levels)), read_reasons(tuple(reasons))
+    if system == "csv":
+        export = spreadsheet.read(files_of(files, written_beside(out)), mapping, findings, read)
+    else:
+        sources = open_files(files_of(files, written_beside(out)), findings) if records is None else _from_records(records)
+        findings.check()
+        tables = _tables(system, sources, findings, read)
+        findings.check()
+        if system == "lever":
+            export = lever.read(tables, findings, fields)
+        else:
+            export = SYSTEMS[system].read(tables, findings)
+        export.naive_times = sum(count_naive(table) for parts in tables.values() for table in parts)
+    findings.check()
+    if even:
+        export.levels, export.overall_levels = export.levels.even(), export.overall_levels.even()
+        export.levels_by_signal = {name: scale.even() for name, scale in export.levels_by_signal.items()}
+    outcomes = decide(export, said, today or datetime.now(UTC), findings)
+    table, marks = read_marks(export, findings, overall=overall, answers=answers)
+    counts = {"cards": len(export.cards), "ratings": len(export.marks), "applications": len(export.applications)}
+    cards = usable_cards(export, table, marks, outcomes, findings)
+    cards.stage = _few_stages(cards.stage, findings)
+    rows = place_rows(stage, cards, outcomes, findings)
+    return _imported(export, system, outcomes, marks, cards, rows, findings, counts, read, salt or salt_of(out))
+
+
+def _from_records(records: Mapping[str, list[Any]]) -> list[Source]:
+    return [source_of(list(items), name) for name, items in records.items()]
+
+
+def _tables(system: str, sources: Sequence[Source], findings: Findings, read: dict[str, str]) -> dict[str, list[Table]]:
+    """Read what is wanted of each file, by kind; a file of another system is no mistake unless no card is there."""
+    kinds: Sequence[Kind] = SYSTEMS[system].KINDS
+    tables: dict[str, list[Table]] = {}
+    for source in sources:
+        kind = next((kind for kind in kinds if kind.fits(source.label, source.columns)), None)
+        read[source.label] = kind.name if kind else ""
+        if kind and not missing_columns(kind, source.columns, source.label, findings):
+            tables.setdefault(kind.name, []).append(source.read(kind, findings))
+    if not any(name in tables for name in CARDS[system]) and not findings.problems:
+        raise _no_cards(system, sources)
+    return tables
+
+
+def _no_cards(system: str, sources: Sequence[Source]) -> PredictorError:
+    """Say what the files look like, where they hold no cards of the system that was named."""
+    for other, names in CARDS.items():
+        for source in sources:
+            kind = next((kind for kind in SYSTEMS[other].KINDS if kind.fits(source.label, source.columns)), None)
+            if other != system and kind and kind.name in names:
+                return ConfigError(
+                    f"{source.label}: looks like {kind.name} of {other.capitalize()}, not of {system.capitalize()}; "
+                    f"use: predictor scorecards {other} ..."
+                )
+    wanted = " or ".join(CARDS[system])
+    labels = ", ".join(source.label for source in sources[:5]) + (", ..." if len(sources) > 5 else "")
+    empty = all(not source.columns for source in sources)
+    why = "they are empty" if empty else f"{labels}: no table has the columns of {wanted}"
+    hint = "; for a spreadsheet use: predictor scorecards csv --draft FILE" if not empty else ""
+    return ConfigError(f"no scorecards in these files: {why}; export them too{hint}")
+
+
+def _few_stages(stage: Any, findings: Findings) -> Any:
+    """Put rare stages together where there are too many to be levels of an input."""
+    counts = stage_counts(stage)
+    if len(counts) <= MOST_STAGES:
+        return stage
+    kept = list(counts)[: MOST_STAGES - 1]
+    rare = len(counts) - len(kept)
+    findings.notes.append(
+        f"There are {len(counts)} stages; the {rare} with the fewest cards are put together as '{OTHER_STAGES}'."
+    )
+    return np.where(np.isin(stage.astype(str), kept), stage, OTHER_STAGES)
+
+
+def _imported(
+    export: Export,
+    system: str,
+    outcomes: Outcomes,
+    marks: Marks,
+    cards: Any,
+    rows: Any,
+    findings: Findings,
+    counts: dict[str, int],
+    read: dict[str, str],
+    salt: bytes,
+) -> Imported:
+    applications = text_ids(outcomes.applications.column("id"))
+    people = outcomes.person
+    if export.ids_may_be_names:
+        public = public_ids(salt, {str(key) for key in people})
+        people = np.array([public[str(key)] for key in people], dtype=object)
+        public = public_ids(salt, {str(key) for key in applications}, "A")
+        applications = np.array([public[str(key)] for key in applications], dtype=object)
+    origin = outcomes.applications.frame["origin"] if "origin" in outcomes.applications.frame else []
+    simulated = bool((np.asarray(origin, dtype=object) == SIMULATED).any())
+    stages = list(stage_counts(rows.stage)) if len(rows.stage) else []
+    catalogue = None if not marks.labels else catalogue_of(
+        marks.labels, marks.families, marks.family_labels, marks.levels, sorted(stages),
+        name=f"{system}-scorecards", title=f"Scorecards of {export.system}, {rows.said}", simulated=simulated,
+    )  # fmt: skip
+    return Imported(
+        export.system, catalogue, findings, outcomes, marks, cards, rows, salt, applications, people, simulated, read,
+        groups_of(export, outcomes, people, findings), counts | {"naive times": export.naive_times}, export.about,
+    )  # fmt: skip

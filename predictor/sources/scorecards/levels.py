@@ -1,0 +1,134 @@
+"""How words become ordered levels on the scale from 1 to 5; what is no level is reported, never guessed.
+
+Five words are 1 to 5 in order. Four have no neutral one, so they are 1, 2, 4 and 5; or evenly 1, 2.33, 3.67 and 5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from predictor.errors import ConfigError
+from predictor.ratings.cells import mark_of, says_not_observed, word_key
+
+LOW, HIGH = 1.0, 5.0
+NO_NEUTRAL = {2: (1.0, 5.0), 4: (1.0, 2.0, 4.0, 5.0)}
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The words of a scale, worst to best, and the level of each.
+
+    Attributes
+    ----------
+    words
+        One for each level.
+    values
+        1 to 5, rising.
+    unobserved
+        Words that say that nothing was judged.
+    numbered
+        Whether a number before a word, as in "3 - Hire", is the place of its level, from 1.
+    answers
+        Levels of further words, as somebody who knows them has said.
+    first
+        The number of the lowest level, where they are numbered.
+    between
+        Whether numbers between two levels, such as 3.5, are taken.
+    """
+
+    words: tuple[str, ...]
+    values: tuple[float, ...]
+    unobserved: tuple[str, ...] = ("no_decision",)
+    numbered: bool = False
+    answers: tuple[tuple[str, float], ...] = ()
+    first: int = 1
+    between: bool = False
+
+    @classmethod
+    def of(cls, words: tuple[str, ...], *, numbered: bool = False, unobserved: tuple[str, ...] = ("no_decision",)) -> Levels:
+        """Spread words over 1 to 5: five in order, four without the neutral one, others evenly.
+
+        >>> Levels.of(("Poor", "Good")).values, Levels.of(("1", "2", "3", "4")).values
+        ((1.0, 5.0), (1.0, 2.0, 4.0, 5.0))
+        """
+        return cls(words, NO_NEUTRAL.get(len(words)) or _even(len(words)), unobserved, numbered)
+
+    @classmethod
+    def numbers(cls, low: int, high: int) -> Levels:
+        """Return a scale of whole numbers, on which those between two levels are taken too.
+
+        >>> Levels.numbers(1, 4).level("2"), Levels.numbers(0, 10).level("7.5"), Levels.numbers(1, 5).level("6")
+        (2.0, 4.0, None)
+        """
+        words = tuple(map(str, range(low, high + 1)))
+        return replace(cls.of(words, numbered=True), first=low, between=True)
+
+    def even(self) -> Levels:
+        """Return the same words at even distances."""
+        return replace(self, values=_even(len(self.words)))
+
+    def answered(self, answers: Mapping[str, float]) -> Levels:
+        """Return levels that know further words."""
+        return replace(self, answers=(*answers.items(), *self.answers))
+
+    def level(self, word: str) -> float | None:
+        """Return the level of a word; NaN where it says that nothing was judged, None where it is no level.
+
+        Examples
+        --------
+        >>> levels = Levels.of(("definitely_not", "no", "mixed", "yes", "strong_yes"))
+        >>> levels.level("Strong Yes"), levels.level("no_decision"), levels.level("stong_yes")
+        (5.0, nan, None)
+        >>> Levels.of(("1", "2", "3", "4"), numbered=True).level("3 - Hire")
+        4.0
+        """
+        key = word_key(word)
+        for known, value in self.answers:
+            if word_key(known) == key:
+                return value
+        for known, value in zip(self.words, self.values, strict=True):
+            if word_key(known) == key:
+                return value
+        if key in map(word_key, self.unobserved) or says_not_observed(word):
+            return math.nan
+        return self._numbered(word) if self.numbered else None
+
+    def _numbered(self, word: str) -> float | None:
+        """Return the level at the place that a number says, such as 4, "4.0", "3 - Hire"."""
+        mark = mark_of(word) or mark_of(word.strip().partition(" ")[0].rstrip(".:-)"))
+        number = mark.on(self.first + len(self.values) - 1) if mark else None
+        if number is None or (number != int(number) and not self.between):
+            return None
+        place = number - self.first
+        if not 0 <= place <= len(self.values) - 1:
+            return None
+        low = min(int(place), len(self.values) - 2)
+        return self.values[low] + (place - low) * (self.values[low + 1] - self.values[low])
+
+
+def _even(count: int) -> tuple[float, ...]:
+    return tuple(round(LOW + (HIGH - LOW) * place / (count - 1), 4) for place in range(count))
+
+
+def read_answers(options: tuple[str, ...]) -> dict[str, float]:
+    """Read answers such as "stong_yes=5".
+
+    Raises
+    ------
+    ConfigError
+        If one is no word with a number from 1 to 5.
+    """
+    answers = {}
+    for option in options:
+        word, sign, number = option.rpartition("=")
+        mark = mark_of(number)
+        if not sign or not word.strip() or mark is None or not LOW <= mark.number <= HIGH:
+            raise ConfigError(f"--level {option!r}: write a word and its level from 1 to 5, such as --level 'stong_yes=5'")
+        answers[word.strip()] = mark.number
+    return answers
+
+
+FIVE_WORDS = Levels.of(("definitely_not", "no", "mixed", "yes", "strong_yes"))
+FOUR_NUMBERS = Levels.of(("1", "2", "3", "4"), numbered=True)

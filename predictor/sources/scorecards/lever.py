@@ -1,0 +1,283 @@
+"""Lever: feedback forms of the API and of a warehouse.
+
+The system lets customers name everything, so a field is known by its type. A person has several opportunities: rows
+are grouped by the opportunity's contact. The warehouse's fields have no names, only a place in their template.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from predictor.errors import Problem
+from predictor.sources.scorecards.export import APPLICATION, CARD, MARK, OFFER, Export, folded, mapped
+from predictor.sources.scorecards.findings import Findings, shown_word
+from predictor.sources.scorecards.levels import FOUR_NUMBERS
+from predictor.sources.scorecards.tables import (
+    DELETED,
+    Kind,
+    Table,
+    ids_of,
+    positions,
+    stacked,
+    text_ids,
+    words_of,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OPPORTUNITY = ("opportunity_id", "opportunity", "opportunity_id_", "opportunityid")
+FORMS = Kind(
+    "feedback forms",
+    (("fields", "score_system_value", "base_template_id", "template_id"), ("id",), ("created_at", "completed_at", "user")),
+    {
+        "id": ("id",),
+        "application": OPPORTUNITY,
+        "rater": ("user_id", "user", "creator_id", "creator"),
+        "stage": ("text",),
+        "submitted": ("completed_at",),
+        "updated": ("updated_at",),
+        "created": ("created_at",),
+        "overall": ("score_system_value",),
+        "template": ("template_id", "base_template_id"),
+        "interview": ("interview_id", "interview"),
+        "deleted": DELETED,
+    },
+    never=("status", "sent_at", "field_index"),
+)
+KINDS = (
+    FORMS,
+    Kind(
+        "fields of forms",
+        (("feedback_form_id",), ("field_index",)),
+        {
+            "card": ("feedback_form_id",),
+            "field": ("field_index",),
+            "value": ("value_index",),
+            "number": ("value_number",),
+            "decimal": ("value_decimal",),
+        },
+        required=("card", "field"),
+    ),
+    Kind(
+        "links of forms to interviews",
+        (("feedback_form_id",), ("interview_id",)),
+        {"card": ("feedback_form_id",), "interview": ("interview_id",)},
+        required=("card", "interview"),
+    ),
+    Kind(
+        "interviews",
+        (("id",), ("panel_id", "panel", "subject", "gcal_event_url"), ("stage_id", "stage", "date")),
+        {"id": ("id",), "application": OPPORTUNITY},
+    ),
+    Kind(
+        "reasons of archiving",
+        (("id",), ("text",)),
+        {"id": ("id",), "reason_text": ("text",), "type": ("type",)},
+        label="reason",
+        never=("contact", "created_at"),
+    ),
+    Kind(
+        "offers",
+        (("status",), ("id",), ("candidate_id", *OPPORTUNITY, "sent_at", "approved", "signatures", "creator", "creator_id")),
+        {
+            "id": ("id",),
+            "application": OPPORTUNITY,
+            "person": ("candidate_id",),
+            "state": ("status",),
+            "sent": ("sent_at",),
+            "created": ("created_at",),
+            "deleted": DELETED,
+        },
+        never=("posting_id", "posting", "contact", "fields_type", "archived_at"),
+    ),
+    Kind(
+        "opportunities",
+        (("contact", "contact_id"), ("id",)),
+        {
+            "id": ("id",),
+            "person": ("contact", "contact_id"),
+            "stage": ("stage_id", "stage"),
+            "rejected": ("archived_at", "archived_archived_at"),
+            "reason": ("archived_reason_id", "archived_reason", "archive_reason_id"),
+            "anonymised": ("is_anonymized",),
+            "allowed": ("data_protection_store_allowed",),
+            "expires": ("data_protection_store_expires_at",),
+            "updated": ("updated_at",),
+            "deleted": DELETED,
+            "origin": ("simulated",),
+        },
+        required=("id", "person"),
+    ),
+)
+OUT = {
+    **dict.fromkeys(("sent", "sentmanually", "opened", "denied", "signed"), "out"),
+    **dict.fromkeys(("draft", "approvalsent", "approved", "cancelled", "canceled", "voided", "approvaldenied"), "waiting"),
+}
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def read(tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str, Mapping[str, str]] | None = None) -> Export:
+    """Bring the tables of Lever to common columns.
+
+    Parameters
+    ----------
+    fields
+        Names of the warehouse's fields: by template, by field index.
+    """
+    warehouse = not any(part.records for part in tables.get(FORMS.name, []))
+    export = Export("Lever, tables of a warehouse" if warehouse else "Lever", levels=FOUR_NUMBERS)
+    export.overall_levels = FOUR_NUMBERS
+    _cards(export, tables)
+    if warehouse:
+        _fields(export, tables, findings, fields or {})
+    else:
+        _marks(export, findings)
+    _opportunities(export, tables)
+    _offers(export, tables, findings)
+    return export
+
+
+def _cards(export: Export, tables: dict[str, list[Table]]) -> None:
+    cards = stacked(tables.get(FORMS.name, []), (*CARD, "template", "interview", "created"))
+    frame = cards.frame
+    application = text_ids(frame["application"])
+    interviews = stacked(tables.get("interviews", []), ("id", "application"))
+    interviews = interviews.chosen(~interviews.frame.duplicated("id", keep="last").to_numpy())
+    links = stacked(tables.get("links of forms to interviews", []), ("card", "interview"))
+    links = links.chosen(~links.frame.duplicated("card", keep="last").to_numpy())
+    linked = np.append(text_ids(links.column("interview")), "")[positions(frame["id"], links.column("card"))]
+    interview = text_ids(frame["interview"])
+    interview = np.where(interview == "", linked, interview)
+    of_interview = np.append(text_ids(interviews.column("application")), "")
+    application = np.where(application == "", of_interview[positions(interview, interviews.column("id"))], application)
+    if len(cards):
+        files, _ = cards.places(np.arange(len(cards)))
+        by_file = {file: (UUID.findall(file) or [""])[-1] for file in set(files)}  # the API lists forms by opportunity
+        application = np.where(application == "", [by_file[file] for file in files], application)
+    frame["application"] = ids_of(application)
+    frame["status"] = np.where(np.isnat(frame["submitted"].to_numpy()), "draft", "complete")
+    export.cards = cards
+
+
+def _marks(export: Export, findings: Findings) -> None:
+    """Read the fields within each form: scorecards by their items, the score system as the overall recommendation."""
+    owners, names, scores = [], [], []
+    overall = []
+    files, rows = export.cards.places(np.arange(len(export.cards)))
+    for position, record in enumerate(export.cards.records):
+        verdict = ""
+        fields = record.get("fields")
+        if not isinstance(fields, list):
+            kind = "has no list of fields; export it again"
+            findings.refuse(str(files[position]), Problem(kind, int(rows[position]), "fields"))
+            fields = []
+        for item in (field for field in fields if isinstance(field, dict)):
+            value = item.get("value")
+            if item.get("type") == "score-system":
+                verdict = "" if value is None else str(value)
+            elif item.get("type") == "scorecard":
+                items = item.get("scores") or []
+                values = [] if value is None else value
+                if not isinstance(values, list) or (values and len(values) != len(items)):
+                    count = len(values) if isinstance(values, list) else 1
+                    kind = f"has {count} values for {len(items)} scores, which stand in the same order; export it again"
+                    findings.refuse(str(files[position]), Problem(kind, int(rows[position]), "fields"))
+                    continue
+                for asked, given in zip(items, values, strict=False):
+                    score = given.get("score") if isinstance(given, dict) else given
+                    owners.append(position)
+                    names.append(str(asked.get("text") if isinstance(asked, dict) else asked))
+                    scores.append("" if score is None else str(score))
+            elif item.get("type") == "score" and item.get("text"):  # a single score has the field's own name
+                owners.append(position)
+                names.append(str(item["text"]))
+                scores.append("" if value is None else str(value))
+        overall.append(verdict)
+    places = np.array(owners, dtype=np.int64)
+    columns = {"card": places, "signal": words_of(names), "family": words_of([""] * len(names)), "word": words_of(scores)}
+    at, row = export.cards.places(places) if len(places) else (None, np.array([], np.int64))
+    starts = np.searchsorted(places, export.cards.starts).tolist()
+    export.marks = Table(pd.DataFrame(columns), list(export.cards.files), starts, row - 1)
+    export.by_position = True
+    if overall:
+        export.cards.frame["overall"] = words_of(overall)
+
+
+def _fields(
+    export: Export, tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Name the warehouse's fields by the file that says which is what; texts are notes and are never read."""
+    marks = stacked(tables.get("fields of forms", []), ("card", "field", "value", "number", "decimal"))
+    number, decimal = (np.asarray(marks.column(name), dtype=object) for name in ("number", "decimal"))
+    words = np.where(number != "", number, decimal)
+    place = positions(marks.column("card"), export.cards.column("id"))
+    template = np.append(text_ids(export.cards.column("template")), "")[place]
+    field = np.asarray(marks.column("field"), dtype=object).astype(str)
+    value = np.asarray(marks.column("value"), dtype=object).astype(str)
+    names = np.array(
+        [
+            fields.get(of, {}).get(f"{at}.{part}") or fields.get(of, {}).get(at) or ""
+            for of, at, part in zip(template, field, value, strict=True)
+        ],
+        dtype=object,
+    )
+    rated = words != ""
+    known = (names != "") & rated
+    where = np.array([f"field {at} of template {shown_word(of)}" for at, of in zip(field, template, strict=True)], object)
+    findings.add("orphan rating", marks, place < 0, ids=marks.column("card"))
+    if unnamed := int((rated & (names == "") & (place >= 0)).sum()):
+        findings.add("unnamed", marks, rated & (names == "") & (place >= 0), ids=where)
+        export.about.append(f"{unnamed:,} scores stand in fields without a name: this layout has only their places.")
+    elif len(marks) and not rated.any():
+        export.about.append("The fields of the forms hold texts only, and no scores: texts are never read.")
+    chosen = marks.chosen(known)
+    chosen.frame["signal"], chosen.frame["word"] = words_of(names[known]), words_of(words[known])
+    chosen.frame["family"] = words_of([""] * int(known.sum()))
+    export.marks = chosen
+
+
+def _opportunities(export: Export, tables: dict[str, list[Table]]) -> None:
+    parts = tables.get("opportunities", [])
+    export.no_applications = not parts
+    table = stacked(parts, (*APPLICATION, "stage", "reason", "allowed"))
+    frame = table.frame
+    archived = ~np.isnat(frame["rejected"].to_numpy())
+    lead = np.array([str(stage).startswith("lead") for stage in frame["stage"]], dtype=bool)
+    reasons = stacked(tables.get("reasons of archiving", []), ("id", "reason_text", "type"))
+    reasons = reasons.chosen(~reasons.frame.duplicated("id", keep="last").to_numpy())
+    reason = text_ids(frame["reason"])
+    place = positions(reason, text_ids(reasons.column("id")))
+    text = np.append(np.asarray(reasons.column("reason_text"), dtype=object), "")[place]
+    kind = np.append(np.asarray(reasons.column("type"), dtype=object), "")[place]
+    hired = archived & ((kind == "hired") | np.array([folded(str(word)) == "hired" for word in text], dtype=bool))
+    state = np.where(archived, np.where(hired, "hired", "rejected"), "open")
+    frame["state"] = np.where(lead, "lead", state).astype(object)
+    frame["hired"] = np.where(hired, frame["rejected"].to_numpy(), np.datetime64("NaT", "ms"))
+    frame["reason_kind"] = np.where(reason == "", "", np.where(place >= 0, "none", "unknown")).astype(object)
+    frame["reason_text"] = np.where((text == "") & (reason != ""), reason, text)
+    if parts and any("allowed" in part.frame for part in parts):
+        known = np.concatenate([np.full(len(part), "allowed" in part.frame) for part in parts])
+        frame["refused"] = known & ~frame["allowed"].to_numpy()
+    export.applications = table
+
+
+def _offers(export: Export, tables: dict[str, list[Table]], findings: Findings) -> None:
+    offers = stacked(tables.get("offers", []), (*OFFER, "person"))
+    frame = offers.frame
+    application, person = text_ids(frame["application"]), text_ids(frame["person"])
+    frame["application"] = ids_of(np.where(application == "", person, application))  # a candidateId is an opportunity's id
+    files = offers.places(np.arange(len(offers)))[0] if len(offers) else []
+    lost = text_ids(frame["application"]) == ""
+    if lost.any():
+        by_file = [(UUID.findall(str(file)) or [""])[-1] for file in files]
+        frame["application"] = ids_of(np.where(lost, by_file, text_ids(frame["application"])))
+    state: NDArray[Any] = mapped(frame["state"].array, OUT, "unknown")
+    findings.add("unknown offer", offers, state == "unknown", words=frame["state"])
+    frame["state"] = np.where(state == "", "unknown", state)
+    export.offers = offers

@@ -1,0 +1,120 @@
+"""The mapping of a spreadsheet: a small TOML file that says which column is what, and which outcome means what."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from predictor.errors import ConfigError, nearest
+from predictor.sources.scorecards.levels import Levels
+
+COLUMNS = {
+    "person": "whose interview it is; rows of one person stay together",
+    "application": "which application, where a person may have several",
+    "card": "an id of the scorecard",
+    "rater": "who rated",
+    "stage": "the interview or round",
+    "submitted": "when the scorecard was submitted",
+    "outcome": "what came of it",
+    "decided": "when that was decided",
+    "overall": "the overall recommendation, which is left out but for --with-overall",
+    "signal": "what is rated, where a row is one rating",
+    "rating": "the rating, where a row is one rating",
+}
+OUTCOMES = ("yes", "no", "withdrawn", "unlabelled")
+
+
+@dataclass(frozen=True)
+class ColumnMapping:
+    """Which column of a spreadsheet is what.
+
+    Attributes
+    ----------
+    columns
+        The spreadsheet's column by ours.
+    outcomes
+        What each word of the outcome means, by the word in small letters.
+    signals
+        Levels by column; in a table with a row a rating, by signal, and "*" for all others.
+    date_format
+        How dates are written, as in Python's strptime; ISO 8601 where "".
+    """
+
+    columns: Mapping[str, str]
+    outcomes: Mapping[str, str]
+    signals: Mapping[str, Levels]
+    overall: Levels | None = None
+    date_format: str = ""
+
+    @classmethod
+    def load(cls, path: str | Path) -> ColumnMapping:
+        """Read a mapping.
+
+        Raises
+        ------
+        ConfigError
+            With everything that is wrong with it.
+        """
+        try:
+            data = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        except FileNotFoundError:
+            draft = "predictor scorecards csv --draft FILE > my-mapping.toml"
+            raise ConfigError(f"{path}: no such mapping; draft one with: {draft}") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
+        problems: list[str] = []
+        known = ("columns", "outcomes", "signals", "overall", "date_format")
+        problems += [f"unknown key '{key}'{nearest(key, known)}" for key in data if key not in known]
+        columns = _table(data, "columns", problems)
+        problems += [
+            f"[columns]: unknown key '{key}'{nearest(key, COLUMNS)}; there are {', '.join(COLUMNS)}"
+            for key in columns
+            if key not in COLUMNS
+        ]
+        problems += [f"[columns]: '{key}' is {value!r}; write a column's name" for key, value in columns.items() if not isinstance(value, str)]  # fmt: skip
+        problems += [f"[columns]: '{key}' is missing: {COLUMNS[key]}" for key in ("person", "outcome") if key not in columns]
+        if ("signal" in columns) != ("rating" in columns):
+            problems.append("[columns]: signal and rating go together: a row is then one rating")
+        outcomes: dict[str, str] = {}
+        for meaning, words in _table(data, "outcomes", problems).items():
+            if meaning not in OUTCOMES or not isinstance(words, list):
+                problems.append(f"[outcomes]: '{meaning}'{nearest(meaning, OUTCOMES)}; write lists under {', '.join(OUTCOMES)}")
+                continue
+            for word in map(str, words):
+                if outcomes.setdefault(word.strip().casefold(), meaning) != meaning:
+                    problems.append(f"[outcomes]: '{word}' means two things; let it mean one")
+        if not {"yes", "no"} <= set(outcomes.values()):
+            problems.append("[outcomes]: name the words that mean yes, and those that mean no")
+        signals = {}
+        for name, item in _table(data, "signals", problems).items():
+            signals[name] = _levels(f"[signals] '{name}'", item, problems)
+        if not signals:
+            problems.append("[signals]: name at least one column, with its levels")
+        overall = _levels("overall", data["overall"], problems) if "overall" in data else None
+        if problems:
+            raise ConfigError("\n  ".join([f"{path}: {len(problems)} things are wrong.", *problems]))
+        usable = {name: levels for name, levels in signals.items() if levels is not None}
+        return cls(columns, outcomes, usable, overall, str(data.get("date_format", "")))
+
+
+def _table(data: Mapping[str, Any], key: str, problems: list[str]) -> Mapping[str, Any]:
+    value = data.get(key, {})
+    if isinstance(value, dict):
+        return value
+    problems.append(f"'{key}' is no table; write [{key}] and its lines below it")
+    return {}
+
+
+def _levels(where: str, item: Any, problems: list[str]) -> Levels | None:
+    """Read levels: words, worst to best, or the ends of a scale of numbers."""
+    if isinstance(item, list) and len(item) > 1 and all(isinstance(word, str) and word.strip() for word in item):
+        return Levels.of(tuple(item))
+    if isinstance(item, dict) and set(item) == {"low", "high"}:
+        low, high = item["low"], item["high"]
+        if isinstance(low, int) and isinstance(high, int) and low < high <= low + 100:
+            return Levels.numbers(low, high)
+    problems.append(f"{where} is {item!r:.60}; write words, worst to best, or {{ low = 1, high = 5 }}")
+    return None

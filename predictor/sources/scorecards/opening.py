@@ -1,0 +1,335 @@
+"""Open the files of an export: CSV, Parquet, JSON and JSON Lines, compressed or not, one page a file or all in one.
+
+What a file is shows in its content, not in its name: envelopes such as {"data": [...]} are opened, bundles of several
+lists are several tables, and messages of copying tools (Airbyte, Singer) give their records.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from predictor.errors import ConfigError, Problem, RatingsError, shorten
+from predictor.sources.dialect import BYTE_ORDERS
+from predictor.sources.files import WORKBOOKS, parse_table, read_bytes
+from predictor.sources.scorecards.findings import Findings
+from predictor.sources.scorecards.tables import Kind, Table, plain, typed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq", *WORKBOOKS)
+SAMPLE = 200  # records by which the columns of JSON are known
+MOST_TEXT = 2 << 30  # bytes of a JSON file, unpacked
+
+
+@dataclass
+class Source:
+    """A table of a file, not read yet but for its columns.
+
+    Attributes
+    ----------
+    label
+        The file, and the list in it where it holds several.
+    columns
+        Names as `plain` has them; of nested objects too, joined by "_".
+    """
+
+    label: str
+    columns: frozenset[str]
+    names: dict[str, str] = field(default_factory=dict)  # as the file has them, by plain name
+    path: Path | None = None
+    records: list[Any] | None = None
+    nested: frozenset[str] = frozenset()  # columns of a flat file whose cells are JSON
+
+    def read(self, kind: Kind, findings: Findings) -> Table:
+        """Read what a kind wants of it."""
+        wanted = kind.wanted(self.columns)
+        if self.records is not None:
+            flat = [flattened(record) for record in self.records]
+            raw = {name: [[row.get(column) for row in flat] for column in there] for name, there in wanted.items()}
+            if not raw:
+                raw = {"id": [[None] * len(flat)]}
+            return Table(typed(raw, kind, self.label, findings), [self.label], [0], records=self.records)
+        frame = self._flat_frame({column for there in wanted.values() for column in there}, wanted)
+        raw = {name: [frame[column] for column in there] for name, there in wanted.items()}
+        return Table(typed(raw, kind, self.label, findings), [self.label], [0])
+
+    def _flat_frame(self, columns: set[str], wanted: Mapping[str, list[str]]) -> pd.DataFrame:
+        from predictor.sources.scorecards.columns import read_columns
+        from predictor.sources.scorecards.tables import FLAGS, IDS, TIMES
+
+        words = {self.names[there[0]] for name, there in wanted.items() if name not in IDS | TIMES | FLAGS}
+        frame = read_columns(self._path, [self.names[column] for column in sorted(columns)], words, self.label)
+        return frame.rename(columns={theirs: ours for ours, theirs in self.names.items()})
+
+    @property
+    def _path(self) -> Path:
+        assert self.path is not None
+        return self.path
+
+
+def written_beside(out: Path | None) -> frozenset[Path]:
+    """Return the files that an import writes for a table, which are no part of an export that they stand in."""
+    if out is None:
+        return frozenset()
+    names = (out.name, *(f"{out.stem}-{part}{ending}" for part in ("cards", "rows") for ending in (".csv", ".parquet")))
+    return frozenset(out.with_name(name).resolve() for name in names)
+
+
+def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) -> list[tuple[Path, str]]:
+    """Return the files of folders and paths in a fixed order, each with the label by which messages call it.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    found: list[tuple[Path, str]] = []
+    for place in map(Path, places):
+        if place.is_dir():
+            files = (path for path in place.rglob("*") if path.is_file() and is_read(path))
+            inside = sorted(path for path in files if path.resolve() not in skip)
+            found += [(path, path.relative_to(place).as_posix()) for path in inside]
+            if not inside:
+                raise ConfigError(f"{place}: has no file that is read ({', '.join(ENDINGS)}, and .gz of each)")
+        elif not place.exists():
+            raise ConfigError(f"{place}: no such file or folder")
+        else:
+            if not is_read(place):
+                raise ConfigError(f"{place}: is none of {', '.join(ENDINGS)}, or .gz of one")
+            found.append((place, place.name))
+    if not found:
+        raise ConfigError("name a folder or files of the export")
+    return list({path.resolve(): (path, label) for path, label in found}.values())
+
+
+def is_read(path: Path) -> bool:
+    """Whether a file's name has an ending that is read; what we write beside a table is not."""
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith(ENDINGS) and not name.startswith((".", "~$"))
+
+
+def open_files(files: Sequence[tuple[Path, str]], findings: Findings) -> list[Source]:
+    """Open files as far as their columns."""
+    sources: list[Source] = []
+    for path, label in files:
+        try:
+            sources += _open(path, label, findings)
+        except RatingsError as error:
+            for problem in error.problems:
+                findings.refuse(label, problem)
+    return sources
+
+
+def _open(path: Path, label: str, findings: Findings) -> Iterator[Source]:
+    ending = Path(path.name.lower().removesuffix(".gz")).suffix
+    if ending in (".json", ".jsonl", ".ndjson"):
+        yield from json_sources(unpacked(path, label), label, findings)
+    elif ending in WORKBOOKS:
+        header, rows, problems = parse_table(read_bytes(path), label)
+        _refuse_all(problems, label, findings)
+        yield source_of([dict(zip(header, row, strict=False)) for row in rows], label)
+    else:
+        yield from _of_columns(path, label, ending)
+
+
+def _refuse_all(problems: Sequence[Problem], label: str, findings: Findings) -> None:
+    for problem in problems:
+        findings.refuse(label, problem)
+
+
+def _of_columns(path: Path, label: str, ending: str) -> Iterator[Source]:
+    from predictor.sources.scorecards.columns import header_and_sample
+
+    names, rows = header_and_sample(path, ending, label)
+    known = {plain(name): name for name in names}
+    nested = frozenset(plain(name) for name in names if any(_is_json(row.get(name)) for row in rows))
+    if not nested:
+        yield Source(label, frozenset(known), known, path)
+        return
+    from predictor.sources.scorecards.columns import read_records
+
+    yield source_of([{k: _unwrapped_cell(v) for k, v in row.items()} for row in read_records(path, label)], label)
+
+
+def _is_json(cell: Any) -> bool:
+    return isinstance(cell, dict | list) or (isinstance(cell, str) and cell.lstrip()[:1] in ("{", "[") and _json(cell))
+
+
+def _json(cell: str) -> bool:
+    try:
+        return isinstance(json.loads(cell), dict | list)
+    except ValueError:
+        return False
+
+
+def _unwrapped_cell(cell: Any) -> Any:
+    if isinstance(cell, str) and cell.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(cell)
+        except ValueError:
+            return cell
+    return cell
+
+
+def unpacked(path: Path, label: str) -> bytes:
+    """Read a file whole, and unpack it where it is compressed.
+
+    Raises
+    ------
+    RatingsError
+        If it is damaged, or too large.
+    """
+    content = read_bytes(path)
+    if content[:2] != b"\x1f\x8b":
+        return content
+    try:
+        with gzip.open(io.BytesIO(content)) as stream:
+            content = stream.read(MOST_TEXT + 1)
+    except (OSError, EOFError, ValueError) as error:
+        raise RatingsError(label, [Problem(f"is no whole gzip file: {error}; copy it again")]) from None
+    if len(content) > MOST_TEXT:
+        raise RatingsError(label, [Problem(f"has more than {MOST_TEXT >> 30} GB; use the tables of a warehouse")])
+    return content
+
+
+def json_sources(content: bytes, label: str, findings: Findings) -> Iterator[Source]:
+    """Parse JSON or JSON Lines into tables.
+
+    Raises
+    ------
+    RatingsError
+        If it is neither.
+    """
+    try:
+        text = content.decode("utf-16" if content[:2] in BYTE_ORDERS else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RatingsError(label, [Problem(f"is not UTF-8 text (byte {error.start + 1:,}); export it again")]) from None
+    if not text.strip():
+        raise RatingsError(label, [Problem("the file is empty; export it again, or take it away")])
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        lines = [line for line in text.split("\n") if line.strip()]
+        if len(lines) < 2 or not _json(lines[0]):
+            where = f": {error.msg} at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+            kind = f"is not JSON{where}; it may be cut off: export it again"
+            raise RatingsError(label, [Problem(kind)]) from None
+        data = [_line(line, number, label, findings) for number, line in enumerate(lines, 1)]
+    except RecursionError:
+        raise RatingsError(label, [Problem("is nested too deeply to be an export")]) from None
+    for name, records in _lists(data, label):
+        yield source_of(records, f"{label}: {name}" if name else label, findings)
+
+
+def _line(line: str, number: int, label: str, findings: Findings) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        findings.refuse(label, Problem("is not JSON; a line of JSON Lines holds one record", number))
+        return {}
+
+
+def _lists(data: Any, label: str) -> Iterator[tuple[str, list[Any]]]:
+    """Return the lists of records in a JSON value, each with its name in a bundle."""
+    if isinstance(data, dict):
+        if data.get("success") is False or (set(data) & {"errors", "error", "message"} and not _has_lists(data)):
+            words = data.get("errors") or data.get("error") or data.get("errorInfo") or data.get("message")
+            said = shorten(" ".join(str(words).split()), 80)
+            raise RatingsError(label, [Problem(f"holds an error of the system, no data: {said}; export it again")])
+        lists = {name: part for name, part in data.items() if isinstance(part, list) and _records(part)}
+        if "id" in data or not _has_lists(data):
+            yield "", [data]
+        elif len(lists) <= 1 or set(data) & {"data", "results", "items", "value"}:
+            name = next((key for key in ("data", "results", "items", "value") if key in data), next(iter(lists), ""))
+            part = data.get(name, [])
+            yield ("" if name in ("data", "results", "items", "value") else name), _unwrapped(part)
+        else:
+            for name, part in lists.items():
+                yield name, _unwrapped(part)
+    elif isinstance(data, list):
+        pages = [page for page in data if isinstance(page, dict) and "id" not in page and _has_lists(page)]
+        if pages and len(pages) == len(data) and all({"data", "results", "items"} & set(page) for page in pages):
+            yield "", [record for page in pages for _, records in _lists(page, label) for record in records]
+            return
+        streams: dict[str, list[Any]] = {}
+        for record in data:
+            stream, body = _message(record)
+            if body is not None:
+                streams.setdefault(stream, []).append(body)
+        yield from streams.items()
+        if not streams:
+            yield "", []
+    else:
+        raise RatingsError(label, [Problem(f"holds {type(data).__name__} {shorten(str(data), 20)!r}, no records")])
+
+
+def _has_lists(data: Mapping[str, Any]) -> bool:
+    return any(isinstance(part, list) for part in data.values())
+
+
+def _records(part: Sequence[Any]) -> bool:
+    return not part or isinstance(part[0], dict)
+
+
+def _unwrapped(part: Any) -> list[Any]:
+    return [body for record in (part if isinstance(part, list) else [part]) if (body := _message(record)[1]) is not None]
+
+
+def _message(record: Any) -> tuple[str, Any]:
+    """Return stream and record of a message of a copying tool; an ordinary record as it is, None for no record."""
+    if not isinstance(record, dict):
+        return "", record
+    kind = str(record.get("type", "")).upper()
+    inner = record.get("record")
+    if kind == "RECORD" and isinstance(inner, dict):
+        if isinstance(inner.get("data"), dict):
+            return str(inner.get("stream", "")), inner["data"]
+        return str(record.get("stream", "")), inner
+    if kind in ("STATE", "SCHEMA", "LOG", "CATALOG", "SPEC", "TRACE", "ACTIVATE_VERSION") and "id" not in record:
+        return "", None
+    raw = record.get("_airbyte_data")
+    if raw is not None:
+        return str(record.get("_airbyte_stream", "")), _unwrapped_cell(raw)
+    return "", record
+
+
+def source_of(records: list[Any], label: str, findings: Findings | None = None) -> Source:
+    """Return records as a table."""
+    if records and isinstance(records[0], dict) and "_airbyte_data" in records[0]:
+        records = [_message(record)[1] for record in records]
+    usable = []
+    for number, record in enumerate(records, 1):
+        if isinstance(record, dict):
+            usable.append(record)
+        elif findings is not None:
+            kind = f"is {type(record).__name__}, not a record with keys and values"
+            findings.refuse(label, Problem(kind, number))
+    columns = {name for record in usable[:SAMPLE] for name in (*flattened(record), *map(plain, record))}
+    return Source(label, frozenset(columns), records=usable)
+
+
+def flattened(record: Mapping[str, Any], prefix: str = "", depth: int = 3) -> dict[str, Any]:
+    """Return the cells of a record by plain names; nested objects joined by "_", as warehouses name them.
+
+    Examples
+    --------
+    >>> flattened({"id": 5, "interviewer": {"id": 821, "name": "A"}, "isAnonymized": False})
+    {'id': 5, 'interviewer_id': 821, 'interviewer_name': 'A', 'is_anonymized': False}
+    """
+    flat: dict[str, Any] = {}
+    for key, cell in record.items():
+        name = prefix + plain(str(key))
+        if isinstance(cell, dict) and depth:
+            for inner, value in flattened(cell, f"{name}_", depth - 1).items():
+                flat.setdefault(inner, value)
+        elif not isinstance(cell, list | dict):
+            flat[name] = cell
+    return flat
+

@@ -1,0 +1,228 @@
+"""What came of each application, by rules that guess nothing: offer, no offer, no outcome yet, withdrawn, gone.
+
+An offer that went out is a yes, whatever was answered. Rejected or archived without an offer is a no, unless the
+candidate withdrew. Where only a person can know, the import asks, and leaves the outcome open until it is answered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.errors import ConfigError, nearest
+from predictor.sources.scorecards.export import Export
+from predictor.sources.scorecards.findings import Findings
+from predictor.sources.scorecards.tables import Table, no_id, positions, text_ids
+from predictor.sources.scorecards.times import NO_TIME
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ANSWERS = {"yes": "yes", "no": "no", "withdrew": "withdrawn", "unlabelled": "unlabelled"}
+ALL = "*"
+# What a reason's words may mean beside a refusal. Of a reason that the candidate gave, only an offer is in doubt.
+_OFFER = re.compile(r"offer|hired|accept", re.IGNORECASE)
+_EITHER = re.compile(r"offer|hired|accept|declin|withdr[ae]w|not interested|no longer interested", re.IGNORECASE)
+
+
+@dataclass
+class Outcomes:
+    """Applications that are kept, and what came of each.
+
+    Attributes
+    ----------
+    applications
+        One row an application: deleted, anonymised and expired ones are left out.
+    state
+        yes, no, unlabelled or withdrawn, shape (n,).
+    decided
+        When, in UTC; NaT where nothing is decided or nobody wrote it down.
+    day_only
+        Where only the day of the decision is known.
+    person
+        Who, merged profiles as one.
+    asked
+        Reasons that wait for an answer, and how many applications have each.
+    kinds
+        How many applications of each kind, in words.
+    """
+
+    applications: Table
+    state: NDArray[Any]
+    decided: NDArray[Any]
+    day_only: NDArray[np.bool_]
+    person: NDArray[Any]
+    asked: dict[str, int]
+    kinds: dict[str, int]
+
+
+def read_reasons(options: tuple[str, ...]) -> dict[str, str]:
+    """Read answers such as "Offer declined=yes".
+
+    Raises
+    ------
+    ConfigError
+        If one is no reason with yes, no, withdrew or unlabelled.
+    """
+    answers = {}
+    for option in options:
+        text, sign, answer = option.rpartition("=")
+        if not sign or not text.strip() or answer.strip() not in ANSWERS:
+            hint = nearest(answer.strip(), ANSWERS)
+            example = "--reason 'Offer declined=yes'"
+            raise ConfigError(f"--reason {option!r}: write a reason and one of {', '.join(ANSWERS)}, such as {example}{hint}")
+        answers[text.strip().casefold()] = ANSWERS[answer.strip()]
+    return answers
+
+
+def decide(export: Export, answers: Mapping[str, str], today: datetime, findings: Findings) -> Outcomes:
+    """Apply the rules.
+
+    Parameters
+    ----------
+    answers
+        What a person said of reasons, by `read_reasons`.
+    today
+        The day by which consent has ended or not.
+    """
+    applications = _kept(export, today, findings)
+    frame, n = applications.frame, len(applications)
+    out, waiting, when, day = _offers(export, applications, findings)
+    state = np.full(n, "", dtype=object)
+    kinds: dict[str, int] = {}
+
+    def take(chosen: NDArray[Any], outcome: str, kind: str, listed: str = "") -> None:
+        now = chosen & (state == "")
+        state[now] = outcome
+        if now.any():
+            kinds[kind] = kinds.get(kind, 0) + int(now.sum())
+        if listed:
+            words = frame["reason_text"] if listed in ("ask", "unknown reason", "withdrawn") else None
+            findings.add(listed, applications, now, words=words)
+
+    status, reason_kind = frame["state"].to_numpy(), frame["reason_kind"].to_numpy()
+    texts = np.asarray(frame["reason_text"], dtype=object)
+    rejected = status == "rejected"
+    take(out, "yes", "an offer went out")
+    take(status == "hired", "yes", "hired")
+    take(status == "lead", "unlabelled", "prospect or lead", "prospect")
+    answered = np.array([answers.get(str(text).casefold(), "") for text in texts], dtype=object)
+    for answer in dict.fromkeys(ANSWERS.values()):
+        listed = "withdrawn" if answer == "withdrawn" else ""
+        take(rejected & (answered == answer), answer, f"answered: {answer}", listed)
+    take(waiting, "unlabelled", "an offer that never went out", "offer not out")
+    words = {text: (bool(_OFFER.search(str(text))), bool(_EITHER.search(str(text)))) for text in set(texts)}
+    offer_like = np.array([words[text][0] for text in texts], dtype=bool)
+    either = np.array([words[text][1] for text in texts], dtype=bool)
+    ask = rejected & (offer_like | (either & (reason_kind == "none")))
+    unknown = rejected & (reason_kind == "unknown") & ~ask
+    if ALL in answers:
+        take(ask | unknown, answers[ALL], f"answered for all: {answers[ALL]}")
+    asked = _counted(texts[(ask | unknown) & (state == "")])
+    take(ask, "unlabelled", "a reason that may mean an offer or a withdrawal", "ask")
+    take(rejected & (reason_kind == "theirs"), "withdrawn", "the candidate withdrew", "withdrawn")
+    take(unknown, "unlabelled", "a reason of unknown kind", "unknown reason")
+    take(rejected, "no", "rejected without an offer")
+    take(status == "open", "unlabelled", "still in process", "open")
+    take(state == "", "unlabelled", "status not known")
+    decided, day_only = _when(frame, state, out, when, day)
+    findings.add("no decision time", applications, np.isin(state, ("yes", "no")) & np.isnat(decided))
+    person = _people(export, text_ids(frame["person"]))
+    return Outcomes(applications, state, decided, day_only, person, asked, kinds)
+
+
+def _counted(texts: NDArray[Any]) -> dict[str, int]:
+    names, counts = np.unique(texts.astype(str), return_counts=True)
+    return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+
+
+def _kept(export: Export, today: datetime, findings: Findings) -> Table:
+    """Keep one row an application, and nobody who was deleted, anonymised or whose consent has ended."""
+    table = newest(export.applications, findings)
+    deleted = table.column("deleted")
+    gone = newest(export.people, findings)
+    place = positions(table.column("person"), gone.column("id"))
+    deleted = deleted | np.append(gone.column("deleted"), False)[place]
+    findings.add("deleted", table, deleted)
+    anonymised = table.column("anonymised") & ~deleted
+    findings.add("anonymised", table, anonymised)
+    expires = table.column("expires")
+    ended = expires < np.datetime64(today.replace(tzinfo=None), "ms")
+    refused = table.frame["refused"].to_numpy() if "refused" in table.frame else np.zeros(len(table), bool)
+    consent = (ended | refused) & ~deleted & ~anonymised
+    findings.add("consent", table, consent)
+    return table.chosen(~(deleted | anonymised | consent))
+
+
+def newest(table: Table, findings: Findings) -> Table:
+    """Keep the newest row of each id, by its time of change, else the last; count the others."""
+    ids = table.column("id")
+    twice = table.frame.duplicated("id", keep=False).to_numpy() & ~no_id(ids) if "id" in table.frame else np.zeros(0, bool)
+    if not twice.any():
+        return table
+    updated = table.column("updated")
+    order = np.lexsort((np.arange(len(table)), np.where(np.isnat(updated), np.datetime64(0, "ms"), updated)))
+    last = table.frame["id"].iloc[order].duplicated(keep="last").to_numpy()
+    drop = np.zeros(len(table), bool)
+    drop[order[last]] = True
+    drop &= twice
+    findings.add("repeated", table, drop)
+    return table.chosen(~drop)
+
+
+def _offers(
+    export: Export, applications: Table, findings: Findings
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]:
+    """Return by application whether an offer went out, whether there are others only, when it did, and whether a day."""
+    offers = export.offers.chosen(~export.offers.column("deleted"))
+    n = len(applications)
+    place = positions(offers.column("application"), applications.column("id"))
+    known = positions(offers.column("application"), export.applications.column("id"))
+    findings.add("orphan offer", offers, known < 0, ids=offers.column("application"))
+    sent, resolved, created = (offers.column(name) for name in ("sent", "resolved", "created"))
+    first = np.fmin(sent, resolved)
+    first = np.where(np.isnat(first), created, first)
+    is_out = (offers.frame["state"].to_numpy() == "out") & (place >= 0)
+    out, waiting = np.zeros(n, bool), np.zeros(n, bool)
+    when, day = np.full(n, NO_TIME), np.zeros(n, bool)
+    out[place[is_out]] = True
+    waiting[place[~is_out & (place >= 0)]] = True
+    order = np.argsort(first[is_out], kind="stable")[::-1]  # the earliest is written last; NaT sorts last, so first here
+    when[place[is_out][order]] = first[is_out][order]
+    if "sent day" in offers.frame:
+        days = offers.frame["sent day"].fillna(False).to_numpy(bool) & (first == sent)
+        day[place[is_out][order]] = days[is_out][order]
+    return out, waiting & ~out, when, day
+
+
+def _when(
+    frame: Any, state: NDArray[Any], out: NDArray[np.bool_], when: NDArray[Any], day: NDArray[np.bool_]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return when each application was decided."""
+    rejected, hired = frame["rejected"].to_numpy(), frame["hired"].to_numpy()
+    yes = state == "yes"
+    decided = np.where(yes, np.where(out, np.fmin(when, hired), hired), rejected)
+    decided = np.where(yes & np.isnat(decided), rejected, decided)  # a declined offer ends in a rejection
+    return decided, day & (decided == when) & yes
+
+
+def _people(export: Export, person: NDArray[Any]) -> NDArray[Any]:
+    """Follow merged profiles to the one that is left."""
+    ids, merged = text_ids(export.people.column("id")), text_ids(export.people.column("merged"))
+    into = {one: other for one, other in zip(ids, merged, strict=True) if other and other != one}
+    if not into:
+        return person
+
+    def last(one: str) -> str:
+        seen = set[str]()
+        while one in into and one not in seen:
+            seen.add(one)
+            one = into[one]
+        return one
+
+    return np.array([last(str(one)) for one in person], dtype=object)

@@ -1,0 +1,78 @@
+"""Pseudonyms of people: the same id is the same pseudonym as long as the key beside the table is kept.
+
+A key, not a plain hash: ids of a hiring system are few and short, so that all of them could be tried. Without the key
+nobody can go back, whoever deletes it cuts the link for good; with it a later import gives the same pseudonyms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from predictor.errors import ConfigError
+
+DIGITS = 10  # hexadecimal: two of 10,000 raters share one with probability .00005
+_UUID, _HEX = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"[0-9a-f]{12,64}"
+_PLAIN_ID = re.compile(rf"\d{{1,24}}|[A-Z]{{1,3}}\d+|[A-Z]{{1,12}}[-_]\d+|{_UUID}|{_HEX}", re.IGNORECASE)
+
+
+def pseudonym(salt: bytes, kind: str, key: str) -> str:
+    """Return the pseudonym of a person.
+
+    Parameters
+    ----------
+    salt
+        The key.
+    kind
+        "R" for who rates, "P" for who is rated.
+    key
+        The id in the hiring system.
+
+    Examples
+    --------
+    >>> pseudonym(b"a key", "R", "4080") == pseudonym(b"a key", "R", "4080"), pseudonym(b"a key", "R", "4080")[:2]
+    (True, 'R-')
+    """
+    digest = hashlib.blake2b(f"{kind}\0{key}".encode(), key=hashlib.sha256(salt).digest(), digest_size=DIGITS // 2)
+    return f"{kind}-{digest.hexdigest()}"
+
+
+def is_plain_id(key: str) -> bool:
+    """Whether a text can be nothing but an id: a number, a number after a few letters, or a UUID.
+
+    Examples
+    --------
+    >>> [is_plain_id(key) for key in ("C-0042", "57683957", "Jane Doe", "jane.doe1", "Jane")]
+    [True, True, False, False, False]
+    """
+    return bool(_PLAIN_ID.fullmatch(key))
+
+
+def public_ids(salt: bytes, keys: Iterable[str], kind: str = "P") -> dict[str, str]:
+    """Return by id what may stand in a table: the id itself where it can be nothing else, else a pseudonym."""
+    return {key: key if not key or is_plain_id(key) else pseudonym(salt, kind, key) for key in keys}
+
+
+def salt_beside(table: Path) -> Path:
+    """Return where the key of a table stands."""
+    return table.with_suffix(".salt")
+
+
+def salt_of(table: Path | None) -> bytes:
+    """Read the key beside a table, or make one where there is none; it is written with the table.
+
+    Raises
+    ------
+    ConfigError
+        If the file is there and is no key.
+    """
+    place = salt_beside(table) if table else None
+    if place is None or not place.exists():
+        return secrets.token_hex(16).encode()
+    salt = place.read_bytes().strip()
+    if len(salt) < 16:
+        raise ConfigError(f"{place}: is no key of pseudonyms; put back the file that was there, or delete it for new ones")
+    return salt

@@ -1,0 +1,221 @@
+"""Any CSV file or spreadsheet of scorecards, by a mapping that says which column is what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from predictor.errors import ConfigError, Problem, RatingsError, nearest
+from predictor.sources.files import parse_table
+from predictor.sources.scorecards.export import CARD, Export
+from predictor.sources.scorecards.findings import Findings, joined, shown_word
+from predictor.sources.scorecards.mapping import ColumnMapping
+from predictor.sources.scorecards.opening import unpacked
+from predictor.sources.scorecards.tables import Table, stacked, words_of
+from predictor.sources.scorecards.times import MEND, NO_TIME, read_times
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+UNTIMED = np.datetime64(0, "ms")  # of cards in a table that has no times
+
+
+def read(files: Sequence[tuple[Path, str]], mapping: str | Path | None, findings: Findings, found: dict[str, str]) -> Export:
+    """Read spreadsheets that follow one mapping.
+
+    Raises
+    ------
+    PredictorError
+        If there is no mapping, a file has not its columns, or cells cannot be used; by file and row.
+    """
+    if mapping is None:
+        raise ConfigError("csv needs to know which column is what: predictor scorecards csv --draft FILE > my-mapping.toml, then --mapping my-mapping.toml")  # fmt: skip
+    known = ColumnMapping.load(mapping)
+    export = Export("a spreadsheet", ids_may_be_names=True, by_position=True, levels_by_signal=dict(known.signals))
+    export.levels = known.signals.get("*", export.levels)
+    export.overall_levels = known.overall or export.levels
+    tables, errors = [], []
+    for path, label in files:
+        try:
+            table = read_table(path, label)
+        except RatingsError as error:
+            errors.append(error)
+            continue
+        found[label] = "scorecards"
+        if _has_columns(table, known, label, findings):
+            tables.append((table, label))
+    if errors:
+        raise joined(errors)
+    findings.check()
+    cards, marks, applications = [], [], []
+    for table, label in tables:
+        card = _cards(table, label, known, findings)
+        cards.append(card)
+        marks.append(_marks(table, label, known))
+        applications.append(card)
+    offset = 0
+    for card, mark in zip(cards, marks, strict=True):
+        mark.frame["card"] += offset
+        offset += len(card)
+    export.marks = stacked(marks, ("card", "signal", "family", "word")) if len(marks) > 1 else marks[0]
+    export.cards = stacked(cards, (*CARD, "outcome", "decided"))
+    export.cards.records = []
+    _applications(export, findings)
+    if "submitted" not in known.columns:
+        export.about.append(
+            "No column says when a scorecard was submitted, so cards written after the decision could not be noticed."
+        )
+    if "rater" not in known.columns:
+        export.about.append("No column says who rated, so each row counts as a rater of its own.")
+    return export
+
+
+def read_table(path: Path, label: str) -> pd.DataFrame:
+    """Read a CSV file or workbook as text.
+
+    Raises
+    ------
+    RatingsError
+        If it is neither, or ragged.
+    """
+    header, rows, problems = parse_table(unpacked(path, label), label)
+    if problems:
+        raise RatingsError(label, problems)
+    if not rows:
+        raise RatingsError(label, [Problem("has a header and no rows; export it again")])
+    return pd.DataFrame(rows, columns=header, dtype=object)
+
+
+def _has_columns(table: pd.DataFrame, known: ColumnMapping, label: str, findings: Findings) -> bool:
+    signals = [] if "signal" in known.columns else [name for name in known.signals if name != "*"]
+    wanted = [*known.columns.values(), *signals]
+    lost = [name for name in wanted if name not in table.columns]
+    for name in lost:
+        there = [str(column) for column in table.columns]
+        findings.refuse(label, Problem(f"has no column '{name}'{nearest(name, there)}; mend the mapping, or the file"))
+    return not lost
+
+
+def _cards(table: pd.DataFrame, label: str, known: ColumnMapping, findings: Findings) -> Table:
+    n = len(table)
+
+    def cells(name: str) -> NDArray[Any]:
+        if name not in known.columns:
+            return np.full(n, "", dtype=object)
+        return np.array([str(cell).strip() for cell in table[known.columns[name]]], dtype=object)
+
+    person, application = cells("person"), cells("application")
+    for row in np.flatnonzero(person == ""):
+        kind = "is empty; write whose interview it is, or delete the row"
+        findings.refuse(label, Problem(kind, int(row) + 1, known.columns["person"]))
+    application = np.where(application == "", person, application)
+    ids = cells("card")
+    ids = np.where(ids == "", np.array([f"row {row}" for row in range(1, n + 1)], dtype=object), ids)
+    submitted = _times(cells("submitted"), label, known, "submitted", findings)
+    timed = "submitted" in known.columns
+    outcome = np.array([word.casefold() for word in cells("outcome")], dtype=object)
+    for word in dict.fromkeys(outcome):
+        if word and word not in known.outcomes:
+            row = int(np.flatnonzero(outcome == word)[0]) + 1
+            kind = "is no outcome that the mapping names; add it under [outcomes]: yes, no, withdrawn or unlabelled"
+            findings.refuse(label, Problem(kind, row, known.columns["outcome"], shown_word(word)))
+    frame = pd.DataFrame(
+        {
+            "id": ids,
+            "application": application,
+            "person": person,
+            "rater": cells("rater"),
+            "stage": words_of(cells("stage")),
+            "status": np.where(np.isnat(submitted) & timed, "draft", "complete").astype(object),
+            "submitted": submitted if timed else np.full(n, UNTIMED),
+            "updated": np.full(n, NO_TIME),
+            "overall": words_of(cells("overall")),
+            "deleted": np.zeros(n, bool),
+            "outcome": np.array([known.outcomes.get(word, "") for word in outcome], dtype=object),
+            "decided": _times(cells("decided"), label, known, "decided", findings),
+        }
+    )
+    return Table(frame, [label], [0])
+
+
+def _times(cells: NDArray[Any], label: str, known: ColumnMapping, name: str, findings: Findings) -> NDArray[Any]:
+    values = cells
+    if known.date_format:
+        values = np.array([_dated(cell, known.date_format) for cell in cells], dtype=object)
+    times = read_times(values, day_end=name == "decided")
+    mend = f"{MEND}; or name how dates are written in the mapping, such as date_format = \"%d.%m.%Y\""
+    for row in np.flatnonzero(times.bad):
+        findings.refuse(label, Problem(mend, int(row) + 1, known.columns[name], shown_word(cells[row])))
+    return times.values
+
+
+def _dated(cell: str, form: str) -> str:
+    try:
+        return datetime.strptime(cell, form).isoformat().removesuffix("T00:00:00")
+    except ValueError:
+        return cell
+
+
+def _marks(table: pd.DataFrame, label: str, known: ColumnMapping) -> Table:
+    """Return the ratings: a column a signal, or a row a rating."""
+    n = len(table)
+    if "signal" in known.columns:
+        columns = {
+            "card": np.arange(n),
+            "signal": words_of(table[known.columns["signal"]]),
+            "family": words_of(np.full(n, "")),
+            "word": words_of(table[known.columns["rating"]]),
+        }
+        return Table(pd.DataFrame(columns), [label], [0])
+    names = list(known.signals)
+    cells = np.concatenate([np.array([str(cell).strip() for cell in table[name]], dtype=object) for name in names])
+    card = np.tile(np.arange(n), len(names))
+    order = np.argsort(card, kind="stable")
+    columns = {
+        "card": card[order],
+        "signal": words_of(np.repeat(np.array(names, dtype=object), n)[order]),
+        "family": words_of(np.full(len(cells), "")),
+        "word": words_of(cells[order]),
+    }
+    return Table(pd.DataFrame(columns), [label], [0], card[order])
+
+
+def _applications(export: Export, findings: Findings) -> None:
+    """Make the applications of the rows: all rows of one must agree on its outcome."""
+    frame = export.cards.frame
+    first = ~frame.duplicated("application").to_numpy()
+    one = frame.groupby("application", sort=False)
+    filled = frame[frame["outcome"] != ""]
+    different = filled.groupby("application")["outcome"].nunique()
+    for application in different[different > 1].index:
+        places = np.flatnonzero((frame["application"] == application).to_numpy())
+        files, rows = export.cards.places(places)
+        kind = "has two outcomes for one application; correct one, or name the column of the application in the mapping"
+        findings.refuse(str(files[-1]), Problem(kind, int(rows[-1])))
+    outcome = filled.groupby("application")["outcome"].first()
+    table = export.cards.chosen(np.flatnonzero(first))
+    state = table.frame["application"].map(outcome).fillna("").to_numpy(object)
+    decided = table.frame["application"].map(one["decided"].min()).to_numpy().astype("datetime64[ms]")
+    meant = {"yes": "hired", "no": "rejected", "withdrawn": "rejected", "unlabelled": "open", "": "open"}
+    n = len(table)
+    table.frame = pd.DataFrame(
+        {
+            "id": table.frame["application"],
+            "person": table.frame["person"],
+            "state": np.array([meant[word] for word in state], dtype=object),
+            "deleted": np.zeros(n, bool),
+            "anonymised": np.zeros(n, bool),
+            "expires": np.full(n, NO_TIME),
+            "updated": np.full(n, NO_TIME),
+            "rejected": np.where(np.isin(state, ("no", "withdrawn")), decided, NO_TIME),
+            "hired": np.where(state == "yes", decided, NO_TIME),
+            "reason_kind": np.where(state == "withdrawn", "theirs", "").astype(object),
+            "reason_text": np.full(n, "", dtype=object),
+        }
+    )
+    export.applications = table

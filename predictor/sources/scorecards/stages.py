@@ -1,0 +1,101 @@
+"""Landmarks: up to which stage cards count, so that a row knows no more than was known then.
+
+Cards of late stages exist only for those who got so far, so the stage stands in every row and is an input.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from predictor.errors import ConfigError, plural
+from predictor.sources.scorecards.export import folded
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LAST, EACH = "last", "each"
+NO_STAGE = "no stage"
+_AFTER = re.compile(r"^\s*after\s+(the\s+)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Rows, each an application at a stage.
+
+    Attributes
+    ----------
+    application
+        Position of the application of each row.
+    stage
+        Name of the stage, shape (rows,).
+    until
+        Cards submitted by then count.
+    said
+        The choice in words.
+    """
+
+    application: NDArray[np.int64]
+    stage: NDArray[Any]
+    until: NDArray[Any]
+    said: str
+
+
+def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], submitted: NDArray[Any]) -> Landmarks:
+    """Place the landmarks of all applications.
+
+    Parameters
+    ----------
+    choice
+        "last": the last card before the decision; "each": every stage that has cards; else words of a stage's name,
+        such as "after the on-site": the last card of the stages whose names have them.
+    application, stage, submitted
+        Of each card.
+
+    Raises
+    ------
+    ConfigError
+        If no stage is called so; with those that there are.
+    """
+    order = np.lexsort((stage.astype(str), submitted))
+    if choice in (LAST, EACH):
+        key = application if choice == LAST else _pairs(application, stage)
+        said = "after the last card before the decision" if choice == LAST else "after each stage"
+    else:
+        wanted = folded(_AFTER.sub("", choice))
+        names = sorted({str(name) for name in stage})
+        fitting = [name for name in names if wanted and wanted in folded(name)]
+        if not fitting:
+            raise ConfigError(f"--stage {choice!r}: no stage is called so; there are: {_listed(stage)}")
+        order = order[np.isin(stage[order], fitting)]
+        key = application
+        said = f"after {', '.join(fitting)}"
+    _, last = np.unique(key[order][::-1], return_index=True)
+    cards = order[len(order) - 1 - last]
+    cards = cards[np.lexsort((submitted[cards], application[cards]))]
+    return Landmarks(application[cards], stage[cards], submitted[cards], said)
+
+
+def _pairs(application: NDArray[np.int64], stage: NDArray[Any]) -> NDArray[np.int64]:
+    names, codes = np.unique(stage.astype(str), return_inverse=True)
+    return application * len(names) + codes
+
+
+def _listed(stage: NDArray[Any]) -> str:
+    names, counts = np.unique(stage.astype(str), return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:20]
+    return "; ".join(f"{names[place]} ({plural(int(counts[place]), 'card')})" for place in order) or "none with a usable card"
+
+
+def stage_counts(stages: Sequence[Any]) -> dict[str, int]:
+    """Return how many cards each stage has, the most first."""
+    names, counts = np.unique(np.asarray(stages).astype(str), return_counts=True)
+    return {str(names[place]): int(counts[place]) for place in np.argsort(-counts, kind="stable")}
+
+
+

@@ -1,0 +1,325 @@
+"""Tables of an export: which kind a file is by its columns, and the columns that are wanted of it, under our names.
+
+Columns of free text are never read: a kind names what it takes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from predictor.errors import Problem, nearest
+from predictor.sources.scorecards.findings import Findings, shown_word
+from predictor.sources.scorecards.times import MEND, NO_TIME, read_times
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NO_ID = np.iinfo(np.int64).min  # in a column of whole numbers; "" in a column of text
+IDS = frozenset(
+    "id application person rater submitter card record attribute kit interview reason template merged user".split()
+)
+MOMENTS = frozenset(("submitted", "updated", "interviewed", "created"))
+DECISIONS = frozenset(("rejected", "sent", "resolved", "hired", "expires", "synced"))
+TIMES = MOMENTS | DECISIONS
+FLAGS = frozenset(("prospect", "deleted", "anonymised", "allowed"))
+DELETED = (
+    *("fivetran_deleted", "is_deleted", "deleted", "deleted_at", "sdc_deleted_at", "airbyte_deleted_at"),
+    *("ab_cdc_deleted_at", "airbyte_meta_deleted_at"),
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_TRUE, _FALSE = {"true", "t", "yes", "y", "1", "1.0"}, {"false", "f", "no", "n", "0", "0.0", ""}
+
+
+def plain(name: str) -> str:
+    """Bring a column's name to the form in which names are compared.
+
+    Examples
+    --------
+    >>> plain("candidateId"), plain("INTERVIEWER.ID"), plain("_fivetran_deleted"), plain("interview_step__name")
+    ('candidate_id', 'interviewer_id', 'fivetran_deleted', 'interview_step_name')
+    """
+    return re.sub(r"[^0-9a-z]+", "_", _CAMEL.sub("_", name.strip()).lower()).strip("_")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of table of a system.
+
+    Attributes
+    ----------
+    name
+        What it holds.
+    marks
+        Columns by which it is known: one of each group must be there.
+    columns
+        Our names, and those that a column may have, in order of preference.
+    required
+        Our names without which the table cannot be used.
+    never
+        Columns by which it is known to be another table.
+    label
+        What the file's name must contain, where the columns alone do not say it.
+    """
+
+    name: str
+    marks: tuple[tuple[str, ...], ...]
+    columns: Mapping[str, tuple[str, ...]]
+    required: tuple[str, ...] = ("id",)
+    never: tuple[str, ...] = ()
+    label: str = ""
+
+    def fits(self, label: str, columns: frozenset[str]) -> bool:
+        """Whether a table of these columns is of this kind."""
+        if self.label and not re.search(self.label, plain(label)):
+            return False
+        return all(columns.intersection(group) for group in self.marks) and not columns.intersection(self.never)
+
+    def wanted(self, columns: frozenset[str]) -> dict[str, list[str]]:
+        """Return the columns to read by our names: the first that is there, of marks of deletion all."""
+        chosen = {}
+        for name, theirs in self.columns.items():
+            there = [column for column in theirs if column in columns]
+            if there:
+                chosen[name] = there if name == "deleted" else there[:1]
+        return chosen
+
+
+@dataclass
+class Table:
+    """Rows of one kind, of one file or of several.
+
+    Attributes
+    ----------
+    frame
+        Our columns. Ids are whole numbers or text, times UTC, flags true or false, everything else words.
+    files, starts
+        Files, and the position of the first row of each.
+    rows
+        The row in its file, where that is not the position itself.
+    records
+        The records as JSON has them, where the table came from JSON.
+    """
+
+    frame: pd.DataFrame
+    files: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    rows: NDArray[np.int64] | None = None
+    records: list[Any] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def places(self, positions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return the file of each position, and its row there, from 1."""
+        part = np.searchsorted(self.starts, positions, side="right") - 1
+        rows = positions - np.array(self.starts)[part] if self.rows is None else self.rows[positions]
+        return np.array(self.files, dtype=object)[part], rows + 1
+
+    def column(self, name: str) -> Any:
+        """Return a column as an array: one of nothing where the table has no such column."""
+        if name in self.frame:
+            return self.frame[name].to_numpy()
+        if name in IDS:
+            return np.full(len(self), "", dtype=object)
+        if name in TIMES:
+            return np.full(len(self), NO_TIME)
+        return np.zeros(len(self), bool) if name in FLAGS else np.full(len(self), "", dtype=object)
+
+    def chosen(self, keep: NDArray[Any]) -> Table:
+        """Keep rows by a mask or positions; each knows its file and row still."""
+        places = np.flatnonzero(keep) if keep.dtype == bool else keep
+        if len(places) == len(self) and keep.dtype == bool:
+            return self
+        part = np.searchsorted(self.starts, places, side="right") - 1
+        rows = places - np.array(self.starts, np.int64)[part] if self.rows is None else self.rows[places]
+        order = np.searchsorted(part, np.arange(len(self.starts)))
+        records = [self.records[place] for place in places] if self.records else []
+        frame = self.frame.iloc[places].reset_index(drop=True)
+        return Table(frame, list(self.files), order.tolist(), rows, records)
+
+
+def empty(names: Iterable[str]) -> Table:
+    """Return a table without rows."""
+    frame = pd.DataFrame({name: Table(pd.DataFrame()).column(name) for name in names})
+    return Table(frame, [""], [0])
+
+
+def stacked(tables: Sequence[Table], names: Iterable[str]) -> Table:
+    """Put the rows of tables of one kind under one another."""
+    names = list(names)
+    if not tables:
+        return empty(names)
+    if len(tables) == 1 and set(names) <= set(tables[0].frame.columns):
+        return tables[0]
+    lengths = [len(table) for table in tables]
+    offsets = np.cumsum([0, *lengths])
+    columns = {name: _joined([table.column(name) for table in tables], name) for name in names}
+    frame = pd.DataFrame(columns)
+    starts = [int(offset + start) for offset, table in zip(offsets, tables, strict=False) for start in table.starts]
+    rows = None
+    if any(table.rows is not None for table in tables):
+        rows = np.concatenate([_rows_of(table) for table in tables])
+    records = [record for table in tables for record in table.records]
+    return Table(frame, [file for table in tables for file in table.files], starts, rows, records)
+
+
+def _rows_of(table: Table) -> NDArray[np.int64]:
+    positions = np.arange(len(table))
+    return table.places(positions)[1] - 1
+
+
+def _joined(parts: list[Any], name: str) -> Any:
+    if name in IDS and any(part.dtype.kind != "i" for part in parts):
+        return np.concatenate([text_ids(part) for part in parts])
+    if name in TIMES or name in FLAGS or name in IDS:
+        return np.concatenate(parts)
+    return pd.Categorical(np.concatenate([np.asarray(part, dtype=object) for part in parts]))
+
+
+# -- making columns ----------------------------------------------------------------------------------------------------
+
+
+def text_ids(ids: Any) -> NDArray[Any]:
+    """Return ids as text, "" where there is none."""
+    ids = np.asarray(ids)
+    if ids.dtype.kind != "i":
+        return ids.astype(object)
+    texts = ids.astype(str).astype(object)
+    texts[ids == NO_ID] = ""
+    return texts
+
+
+def no_id(ids: Any) -> NDArray[np.bool_]:
+    """Return where a column of ids has none."""
+    ids = np.asarray(ids)
+    return ids == NO_ID if ids.dtype.kind == "i" else ids == ""
+
+
+def positions(of: Any, within: Any) -> NDArray[np.int64]:
+    """Return where each id stands among others, each of which stands there once; -1 where it does not."""
+    of, within = np.asarray(of), np.asarray(within)
+    if not (of.dtype.kind == within.dtype.kind == "i"):
+        of, within = text_ids(of), text_ids(within)
+    if not len(within):
+        return np.full(len(of), -1)
+    return np.where(no_id(of), -1, pd.Index(within).get_indexer(of))
+
+
+def ids_of(cells: Any) -> NDArray[Any]:
+    """Turn cells into ids: whole numbers where all of them are, else text.
+
+    Examples
+    --------
+    >>> ids_of([12, 13, None]).tolist()[:2], ids_of(["a-1", 7, None]).tolist(), ids_of([12.0, 13.0]).tolist()
+    ([12, 13], ['a-1', '7', ''], [12, 13])
+    """
+    series = pd.Series(cells)
+    if series.dtype.kind in "iu":
+        return series.to_numpy(np.int64, na_value=NO_ID)
+    if series.dtype.kind == "f":
+        numbers = series.to_numpy(np.float64, na_value=np.nan)
+        if np.all(np.isnan(numbers) | (numbers == np.floor(numbers))):
+            return np.where(np.isnan(numbers), NO_ID, np.nan_to_num(numbers)).astype(np.int64)
+    texts = [_id_text(cell) for cell in series.astype(object)]
+    if texts and all(re.fullmatch(r"[1-9]\d{0,17}|0|", text) for text in texts) and any(texts):
+        return np.array([int(text) if text else NO_ID for text in texts])
+    return np.array(texts, dtype=object)
+
+
+def _id_text(cell: Any) -> str:
+    if cell is None or cell != cell:
+        return ""
+    text = str(int(cell)) if isinstance(cell, float) and cell == int(cell) else str(cell).strip()
+    return text.removesuffix(".0") if re.fullmatch(r"\d+\.0", text) else text
+
+
+def words_of(cells: Any) -> pd.Categorical:
+    """Turn cells into words, each kept once; "" where there is none."""
+    series = pd.Series(cells)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        words = series.cat.rename_categories([str(word) for word in series.cat.categories])
+        return pd.Categorical(words.cat.add_categories("").fillna("") if words.isna().any() else words)
+    if series.dtype.kind == "f":  # whole numbers with gaps
+        return pd.Categorical(["" if value != value else f"{value:g}" for value in series])
+    codes, words = pd.factorize(series.astype(object))
+    return pd.Categorical.from_codes(*_coded(codes, [str(word).strip() for word in words]))
+
+
+def _coded(codes: NDArray[Any], words: list[str]) -> tuple[NDArray[Any], list[str]]:
+    """Give the code of "" to cells without a word, and one code to words that are alike."""
+    places = {word: place for place, word in enumerate(dict.fromkeys([*words, ""]))}
+    lookup = np.array([places[word] for word in words] + [places[""]])
+    return lookup[codes], list(places)
+
+
+def flags_of(cells: Any, name: str, source: str, findings: Findings) -> NDArray[np.bool_]:
+    """Turn cells into true or false."""
+    series = pd.Series(cells)
+    if series.dtype.kind == "b":
+        return series.to_numpy()
+    words = words_of(series)
+    meant = []
+    for word in words.categories:
+        key = word.lower()
+        if key not in _TRUE | _FALSE:
+            row = int(np.flatnonzero(np.asarray(words) == word)[0]) + 1
+            findings.refuse(source, Problem("is neither true nor false", row, name, shown_word(word)))
+        meant.append(key in _TRUE)
+    return np.array([*meant, False])[words.codes]
+
+
+def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findings) -> pd.DataFrame:
+    """Make the typed columns of a table from cells as a file has them, by our names.
+
+    A column that stands for deletion may be one of several, and a flag or a time; any of them counts.
+    """
+    columns: dict[str, Any] = {}
+    for name, parts in raw.items():
+        if name == "deleted":
+            columns[name] = np.logical_or.reduce([_deleted(part, source, findings) for part in parts])
+        elif name in IDS:
+            columns[name] = ids_of(parts[0])
+            missing = no_id(columns[name])
+            if name in kind.required and missing.any():
+                row = int(np.flatnonzero(missing)[0]) + 1
+                kind_of = f"is empty in {missing.sum():,} rows of the {kind.name}; each needs one"
+                findings.refuse(source, Problem(kind_of, row, name))
+        elif name in TIMES:
+            times = read_times(parts[0], day_end=name in DECISIONS)
+            for row in np.flatnonzero(times.bad):
+                cell = pd.Series(parts[0]).iloc[int(row)]
+                findings.refuse(source, Problem(MEND, int(row) + 1, name, shown_word(cell)))
+            columns[name], columns[f"{name} naive"], columns[f"{name} day"] = times.values, times.naive, times.days
+        elif name in FLAGS:
+            columns[name] = flags_of(parts[0], name, source, findings)
+        else:
+            columns[name] = words_of(parts[0])
+    return pd.DataFrame(columns)
+
+
+def _deleted(cells: Any, source: str, findings: Findings) -> NDArray[np.bool_]:
+    series = pd.Series(cells)
+    if series.dtype.kind in "Mifu" and series.dtype.kind != "b" and not set(series.dropna().unique()) <= {0, 1}:
+        return series.notna().to_numpy()
+    if series.dtype.kind not in "b":
+        first = next((str(cell) for cell in series if cell is not None and cell == cell and str(cell).strip()), "")
+        if first[:4].isdigit() and len(first) > 4:  # the time of the deletion
+            return np.array([bool(cell is not None and cell == cell and str(cell).strip()) for cell in series])
+    return flags_of(series, "deleted", source, findings)
+
+
+def missing_columns(kind: Kind, columns: frozenset[str], source: str, findings: Findings) -> bool:
+    """Refuse a table without a column that its kind needs."""
+    wanted = kind.wanted(columns)
+    lost = [name for name in kind.required if name not in wanted]
+    for name in lost:
+        theirs = kind.columns[name]
+        hint = nearest(theirs[0], columns)
+        findings.refuse(source, Problem(f"the {kind.name} have no column '{theirs[0]}'{hint}; export it too"))
+    return bool(lost)
