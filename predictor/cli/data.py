@@ -14,8 +14,8 @@ from predictor.errors import ConfigError
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("-n", "n", type=int, default=1200, show_default=True, help="Ratings of interviews.")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("-n", "n", type=int, help="Ratings of interviews, or applications.  [default: 1200, or 200]")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same file.")
 @click.option("--base-rate", type=float, default=0.35, show_default=True, help="Share of offers.")
 @click.option(
@@ -34,6 +34,7 @@ from predictor.errors import ConfigError
     help="Standard deviations by which some groups are judged lower, about.",
 )  # fmt: skip
 @click.option("--drift", "drifted", metavar="SIGNAL", multiple=True, help="Move the ratings of this signal.")
+@click.option("--greenhouse", is_flag=True, help="Write a team's export from Greenhouse, with its quirks, to a folder.")
 @click.option("--by", type=float, default=-0.5, show_default=True, help="By so many standard deviations, with --drift.")
 @click.option(
     "--cards",
@@ -48,7 +49,7 @@ from predictor.errors import ConfigError
 @click.option("--stages", is_flag=True, help="With --cards: a phone screen first, which half survive.")
 def simulate(
     out: Path,
-    n: int,
+    n: int | None,
     seed: int,
     base_rate: float,
     mode: str,
@@ -57,6 +58,7 @@ def simulate(
     drifted: tuple[str, ...],
     by: float,
     cards: Path | None,
+    greenhouse: bool,
     **team: Any,
 ) -> None:
     """Write SIMULATED interviews to a CSV file, to try things out and to test.
@@ -67,7 +69,14 @@ def simulate(
       predictor simulate team.csv --groups groups.csv --disparity 0.8
       predictor simulate later.csv -n 80 --seed 8 --drift goals_discussed --drift mutual_rapport
       predictor simulate team.csv --cards team-cards.csv -n 600 --severity 0.2
+      predictor simulate my-export --greenhouse --seed 7
     """
+    if greenhouse:
+        if (base_rate, mode, groups, disparity, drifted, cards) != (0.35, "default", None, 0.0, (), None):
+            raise ConfigError("--greenhouse takes -n and --seed only; leave the other options out")
+        _write_greenhouse(out, n or 200, seed)
+        return
+    n = n or 1200
     if cards:
         if groups or drifted or disparity or mode != "default":
             raise ConfigError("--cards simulates a team: leave --groups, --disparity, --drift and --mode out")
@@ -87,6 +96,16 @@ def simulate(
     if groups:
         people = write_groups(ratings, groups, seed=seed, disparity=disparity)
         click.echo(f"SIMULATED sex and race of {people:,} candidates written to {groups}")
+
+
+def _write_greenhouse(folder: Path, n: int, seed: int) -> None:
+    from predictor.sources.simulation_greenhouse import simulate_greenhouse, write_greenhouse
+
+    if folder.is_file():
+        raise ConfigError(f"{folder}: is a file; --greenhouse writes a folder")
+    records = simulate_greenhouse(n, seed=seed)
+    write_greenhouse(records, folder)
+    click.echo(f"{n:,} SIMULATED applications written to {folder}, as Greenhouse exports them")
 
 
 def _simulate_team(out: Path, cards: Path, *, n: int, **how: Any) -> None:

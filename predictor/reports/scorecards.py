@@ -117,11 +117,10 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
         )
     if forgotten:
         yield (
-            f"{plural(len(forgotten), 'person' if len(forgotten) == 1 else 'people').replace('peoples', 'people')} of the earlier table "
-            "are not in these files and left it. Models that learned from them: predictor forget PERSON."
+            f"People of the earlier table who are not in these files, and left it: {len(forgotten):,}. Models that learned from them: predictor forget PERSON."
         )
     if naive := imported.counts.get("naive times"):
-        yield f"{plural(naive, 'time')} had no zone and were taken as UTC."
+        yield f"{plural(naive, 'time')} had no zone, and count as UTC."
     yield from imported.findings.notes
 
 

@@ -130,7 +130,8 @@ def read(tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str
     fields
         Names of the warehouse's fields: by template, by field index.
     """
-    warehouse = not any(part.records for part in tables.get(FORMS.name, []))
+    forms = tables.get(FORMS.name, [])
+    warehouse = not any("fields" in record for part in forms for record in part.records)
     export = Export("Lever, tables of a warehouse" if warehouse else "Lever", levels=FOUR_NUMBERS)
     export.overall_levels = FOUR_NUMBERS
     _cards(export, tables)
@@ -261,9 +262,7 @@ def _opportunities(export: Export, tables: dict[str, list[Table]]) -> None:
     frame["hired"] = np.where(hired, frame["rejected"].to_numpy(), np.datetime64("NaT", "ms"))
     frame["reason_kind"] = np.where(reason == "", "", np.where(place >= 0, "none", "unknown")).astype(object)
     frame["reason_text"] = np.where((text == "") & (reason != ""), reason, text)
-    if parts and any("allowed" in part.frame for part in parts):
-        known = np.concatenate([np.full(len(part), "allowed" in part.frame) for part in parts])
-        frame["refused"] = known & ~frame["allowed"].to_numpy()
+    frame["refused"] = np.isin([str(word).lower() for word in frame["allowed"]], ("false", "f", "no", "0"))
     export.applications = table
 
 

@@ -155,7 +155,8 @@ def _of_columns(path: Path, label: str, ending: str) -> Iterator[Source]:
         return
     from predictor.sources.scorecards.columns import read_records
 
-    yield source_of([{k: _unwrapped_cell(v) for k, v in row.items()} for row in read_records(path, label)], label)
+    records = ({plain(name): _unwrapped_cell(cell) for name, cell in row.items()} for row in read_records(path, label))
+    yield source_of([*records], label)
 
 
 def _is_json(cell: Any) -> bool:

@@ -27,7 +27,7 @@ IDS = frozenset(
 MOMENTS = frozenset(("submitted", "updated", "interviewed", "created"))
 DECISIONS = frozenset(("rejected", "sent", "resolved", "hired", "expires", "synced"))
 TIMES = MOMENTS | DECISIONS
-FLAGS = frozenset(("prospect", "deleted", "anonymised", "allowed"))
+FLAGS = frozenset(("prospect", "deleted", "anonymised"))
 DELETED = (
     *("fivetran_deleted", "is_deleted", "deleted", "deleted_at", "sdc_deleted_at", "airbyte_deleted_at"),
     *("ab_cdc_deleted_at", "airbyte_meta_deleted_at"),
@@ -125,6 +125,8 @@ class Table:
         """Return a column as an array: one of nothing where the table has no such column."""
         if name in self.frame:
             return self.frame[name].to_numpy()
+        if name.endswith(" day"):
+            return np.zeros(len(self), bool)
         if name in IDS:
             return np.full(len(self), "", dtype=object)
         if name in TIMES:
@@ -146,13 +148,14 @@ class Table:
 
 def empty(names: Iterable[str]) -> Table:
     """Return a table without rows."""
-    frame = pd.DataFrame({name: Table(pd.DataFrame()).column(name) for name in names})
+    nothing = Table(pd.DataFrame())
+    frame = pd.DataFrame({name: _joined([nothing.column(name)], name) for name in names})
     return Table(frame, [""], [0])
 
 
-def stacked(tables: Sequence[Table], names: Iterable[str]) -> Table:
+def stacked(tables: Sequence[Table], names: Sequence[str]) -> Table:
     """Put the rows of tables of one kind under one another."""
-    names = list(names)
+    names = [*names, *(f"{name} day" for name in names if name in DECISIONS)]
     if not tables:
         return empty(names)
     if len(tables) == 1 and set(names) <= set(tables[0].frame.columns):
@@ -177,7 +180,7 @@ def _rows_of(table: Table) -> NDArray[np.int64]:
 def _joined(parts: list[Any], name: str) -> Any:
     if name in IDS and any(part.dtype.kind != "i" for part in parts):
         return np.concatenate([text_ids(part) for part in parts])
-    if name in TIMES or name in FLAGS or name in IDS:
+    if name in TIMES or name in FLAGS or name in IDS or name.endswith(" day"):
         return np.concatenate(parts)
     return pd.Categorical(np.concatenate([np.asarray(part, dtype=object) for part in parts]))
 
@@ -202,13 +205,20 @@ def no_id(ids: Any) -> NDArray[np.bool_]:
 
 
 def positions(of: Any, within: Any) -> NDArray[np.int64]:
-    """Return where each id stands among others, each of which stands there once; -1 where it does not."""
+    """Return where each id stands first among others; -1 where it does not."""
     of, within = np.asarray(of), np.asarray(within)
     if not (of.dtype.kind == within.dtype.kind == "i"):
         of, within = text_ids(of), text_ids(within)
     if not len(within):
         return np.full(len(of), -1)
-    return np.where(no_id(of), -1, pd.Index(within).get_indexer(of))
+    index, places = pd.Index(within), None
+    if not index.is_unique:
+        places = np.flatnonzero(~index.duplicated())
+        index = index[places]
+    at = index.get_indexer(of)
+    if places is not None:
+        at = np.append(places, -1)[at]
+    return np.where(no_id(of), -1, at)
 
 
 def ids_of(cells: Any) -> NDArray[Any]:

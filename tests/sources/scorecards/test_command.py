@@ -1,0 +1,165 @@
+"""The command: what it writes, twice the same; who is gone; that no text of a person enters anything."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import Result
+from exports import CANARY, ashby, lever, rejected, v1, v1_card, written
+
+from predictor import Catalogue, read_ratings
+from predictor.sources.scorecards import read_scorecards
+from predictor.sources.simulation_greenhouse import simulate_greenhouse, write_greenhouse
+
+Run = Callable[..., Result]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated team's export."""
+    folder = tmp_path_factory.mktemp("team") / "export"
+    write_greenhouse(simulate_greenhouse(120, seed=3), folder)
+    return folder
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_from_an_export_to_ratings_and_the_second_time_the_same(run: Run, workplace: Path, team: Path, ending: str) -> None:
+    arguments = ("scorecards", "greenhouse", str(team), "--out", f"made/interviews.{ending}", "--catalogue", "made/my.toml", "--groups", "made/g.csv")  # fmt: skip
+    first = run(*arguments)
+    assert first.exit_code == 0, first.output
+    assert "stong_yes" in first.output and "--reason 'Offer declined=no'" in first.output
+    assert max(map(len, first.output.partition("Written:")[0].splitlines())) <= 80
+    before = contents(workplace / "made")
+    assert run(*arguments).exit_code == 0 and contents(workplace / "made") == before
+    catalogue = Catalogue.load("made/my.toml")
+    assert (catalogue.group, [item.name for item in catalogue.inputs]) == ("person", ["stage"])
+    assert catalogue.signals[0].levels[0] == "definitely not" and catalogue.signals[0].better == "higher"
+    for name in ("interviews", "interviews-cards"):
+        assert read_ratings(f"made/{name}.{ending}", catalogue).simulated
+    ratings = read_ratings(f"made/interviews.{ending}", catalogue, training=True)
+    direct = read_scorecards("greenhouse", [team]).ratings
+    assert ratings.y.tolist()[:9] == direct.y.tolist()[:9] or len(ratings) == len(direct)
+    pd.testing.assert_frame_equal(ratings.X, direct.X.round(4))
+
+
+def test_every_quirk_is_in_the_simulated_export(team: Path) -> None:
+    kinds = set(read_scorecards("greenhouse", [team]).findings.by_kind())
+    assert {
+        "draft", "unknown status", "orphan card", "late", "changed later", "same day", "unrated", "submitter", "no rater", "orphan rating",
+        "unknown word", "details", "unnamed", "withdrawn", "prospect", "open", "offer not out", "unknown state", "ask", "unknown reason",
+        "no card", "no decision time", "orphan offer", "reason kind", "repeated",
+    } <= kinds  # fmt: skip
+
+
+def test_the_truth_of_the_simulation_comes_through(team: Path) -> None:
+    imported = read_scorecards("greenhouse", [team], reasons=["*=no"])
+    table = imported.table
+    known = table[table["offer"] != ""]
+    means = known[list(imported.names)].mean(axis=1)
+    offers = known["offer"] == "yes"
+    assert means[offers].mean() > means[~offers].mean() + 0.5
+    assert set(imported.rows.stage) == {"Phone screen", "On-site interview"} and imported.simulated
+
+
+def test_who_is_gone_is_noticed_and_forgotten_only_when_asked(run: Run, workplace: Path) -> None:
+    records = v1(a={"status": "hired"}, b=rejected(), c=rejected())
+    arguments = ("scorecards", "greenhouse", str(written(workplace / "export", records)))
+    assert run(*arguments).exit_code == 0
+    before = contents(workplace)
+    records["applications"].pop(1)
+    written(workplace / "export", records)
+    refused = run(*arguments)
+    assert refused.exit_code == 2 and "1 person of this table is not in these files (502)" in refused.output
+    assert "--forget" in refused.output and contents(workplace) == before
+    forgotten = run(*arguments, "--forget")
+    assert forgotten.exit_code == 0 and "predictor forget PERSON" in forgotten.output
+    assert "502" not in (workplace / "interviews.csv").read_text() + (workplace / "interviews-cards.csv").read_text()
+
+
+def test_an_edited_catalogue_stays_while_it_fits(run: Run, workplace: Path) -> None:
+    records = v1(a={"status": "hired"}, b=rejected())
+    arguments = ("scorecards", "greenhouse", str(written(workplace / "export", records)))
+    run(*arguments)
+    text = Path("interviews.toml").read_text().replace('"Communication"', '"How they talk"')
+    Path("interviews.toml").write_text(text)
+    assert run(*arguments).exit_code == 0 and Path("interviews.toml").read_text() == text
+    records["scorecards"][0]["attributes"].append({"name": "Drive", "type": "Skills", "rating": "yes"})
+    written(workplace / "export", records)
+    refused = run(*arguments)
+    assert refused.exit_code == 2 and "was edited, and does not have drive" in refused.output
+
+
+def test_what_is_there_and_is_no_table_of_scorecards_is_left(run: Run, workplace: Path) -> None:
+    Path("interviews.csv").write_text("a,b\n1,2\n")
+    folder = str(written(workplace / "export", v1(a={"status": "hired"})))
+    assert "no table of scorecards" in run("scorecards", "greenhouse", folder).output
+    assert "ends in .csv or .parquet" in run("scorecards", "greenhouse", folder, "--out", "my.xlsx").output
+
+
+@pytest.mark.parametrize("form", ["json", "columns"])
+@pytest.mark.parametrize("system", ["greenhouse", "lever", "ashby"])
+def test_no_text_of_a_person_enters_anything(run: Run, workplace: Path, system: str, form: str) -> None:
+    records = {"greenhouse": v1(a={"status": "hired"}, b=rejected()), "lever": lever(a={}), "ashby": ashby()}[system]
+    assert json.dumps(records).count(CANARY) > 4
+    folder = str(written(workplace / "export", records, form))
+    result = run("scorecards", system, folder, "--out", "made/interviews.csv", "--with-overall")
+    assert result.exit_code == 0, result.output
+    assert CANARY not in result.output
+    for name, content in contents(workplace / "made").items():
+        assert CANARY.encode() not in content, name
+
+
+def test_names_and_addresses_in_a_spreadsheet_become_pseudonyms(run: Run, workplace: Path) -> None:
+    rows = [
+        f"{CANARY} Doe,{CANARY}@x.org,Phone screen,{outcome},{mark},Strong Yes,{CANARY} wrote a note that is long"
+        for outcome, mark in (("Hired", "4"), ("Rejected", "2"))
+    ]
+    rows[1] = rows[1].replace(f"{CANARY} Doe", f"{CANARY} Roe")
+    Path("my.csv").write_text("\n".join(["Candidate,Interviewer,Stage,Outcome,Listening,Fit,Notes", *rows]))
+    Path("map.toml").write_text(run("scorecards", "csv", "--draft", "my.csv").output)
+    mapping = Path("map.toml").read_text()
+    assert 'person = "Candidate"' in mapping and "Listening = { low = 1, high = 4 }" in mapping and "Strong No" in mapping
+    assert "Notes" in mapping.splitlines()[-1] and CANARY not in mapping
+    result = run("scorecards", "csv", "my.csv", "--mapping", "map.toml", "--out", "made/interviews.csv")
+    assert result.exit_code == 0, result.output
+    for name, content in contents(workplace / "made").items():
+        assert CANARY.encode() not in content, name
+    table = pd.read_csv("made/interviews.csv", keep_default_na=False)
+    assert all(re.fullmatch(r"P-[0-9a-f]{10}", person) for person in table["person"])
+    assert sorted(table[["listening", "fit", "offer"]].to_numpy().tolist()) == [[2.0, 5.0, "no"], [5.0, 5.0, "yes"]]
+    assert "could not be noticed" in result.output  # no column of times
+
+
+def test_a_spreadsheet_with_a_row_a_rating(workplace: Path) -> None:
+    Path("long.csv").write_text(
+        "Who;What;Score;When;Result;Decided\nC-1;Talk;4;01.03.2026;Hired;05.03.2026\nC-1;Drive;3,5;01.03.2026;Hired;05.03.2026\nC-2;Talk;1;07.03.2026;No;06.03.2026\n"
+    )
+    Path("map.toml").write_text(
+        'date_format = "%d.%m.%Y"\n[columns]\nperson = "Who"\nsubmitted = "When"\noutcome = "Result"\ndecided = "Decided"\nsignal = "What"\nrating = "Score"\n'
+        '[outcomes]\nyes = ["Hired"]\nno = ["No"]\n[signals]\n"*" = { low = 1, high = 5 }\n'
+    )
+    imported = read_scorecards("csv", ["long.csv"], mapping="map.toml")
+    assert imported.table[["person", "talk", "drive", "offer"]].to_numpy().tolist() == [["C-1", 4, 3.5, "yes"]]
+    assert imported.findings.count("late") == 1 and imported.table["outcome_on"].tolist() == ["2026-03-05T23:59:59Z"]
+
+
+def test_the_overall_recommendation_shows_its_worth(run: Run, workplace: Path, team: Path) -> None:
+    run("scorecards", "greenhouse", str(team), "--with-overall")
+    page = Path("interviews-report.html").read_text()
+    assert re.search(r"Overall recommendation alone</th><td class=\"figure\">0\.\d\d</td>", page) and "90 % interval" in page
+
+
+def test_a_card_of_two_files_counts_once(workplace: Path) -> None:
+    records = v1(a={"status": "hired"})
+    records["more"] = [v1_card(1, 1), v1_card(2, 1)]
+    imported = read_scorecards("greenhouse", [written(workplace / "export", records)])
+    assert imported.findings.count("repeated") == 1 and imported.table["cards"].tolist() == [2]
