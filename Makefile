@@ -30,7 +30,7 @@ HEAVY   := .venv-peers/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install spark pins data prior train compare promote predict serve ui test coverage test-lowest check \
+.PHONY: help quickstart install spark pins data team prior train compare promote predict serve ui test coverage test-lowest check \
         format bench bench-peers docs clean
 
 help: ## list every target
@@ -81,11 +81,19 @@ $(VENV):
 	@$(BIN)/python pins/install.py $*
 	@touch $@
 
-data: $(TRAIN) ## write the SIMULATED sample data/interviews.csv anew, the same bytes each time
+data: $(TRAIN) ## write the SIMULATED samples data/interviews.csv and data/greenhouse anew, the same bytes each time
 	@$(BIN)/predictor simulate data/interviews.csv -n 1200 --seed 2026
+	@$(BIN)/predictor simulate data/greenhouse --greenhouse --seed 2026
 
 data/interviews.csv: | $(TRAIN)
 	@$(BIN)/predictor simulate $@ -n 1200 --seed 2026
+
+# The walk through of data/README.md, line by line; a test holds that they are the same.
+team: $(TRAIN) ## from a SIMULATED team's Greenhouse export to a promoted model, in team/
+	$(BIN)/predictor scorecards greenhouse data/greenhouse --out team/interviews.csv
+	$(BIN)/predictor scorecards greenhouse data/greenhouse --out team/interviews.csv --groups team/groups.csv --reason 'Offer declined=yes' --reason 'Other=no'
+	$(BIN)/predictor train team/interviews.csv --signals team/interviews.toml --name team
+	$(BIN)/predictor promote team
 
 prior: $(TRAIN) ## write the SIMULATED prior from published evidence anew, the same numbers each time
 	@$(BIN)/python -c 'from predictor.learning.published import build_published as build; from predictor.model.offer_model import PUBLISHED; build().save(PUBLISHED)'
@@ -176,6 +184,6 @@ docs: $(DEV) ## write the blocks of output in the documentation anew, and the AP
 	@$(BIN)/python experiments/docs.py
 
 clean: ## remove what was made: .venv, caches, models and runs
-	@rm -rf .venv .venv-peers .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf team .venv .venv-peers .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@rm -rf experiments/models experiments/drift experiments/artifacts experiments/mlflow.db*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

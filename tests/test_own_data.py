@@ -107,3 +107,15 @@ def test_a_file_that_fits_no_champion_is_refused_by_the_nearest(project: Path) -
     assert done.returncode == 2
     assert "row 1, rapport: '9'" in done.stderr
     assert model.name == "my-pool"
+
+
+def test_walk_through_of_a_team_as_make_runs_it(project: Path) -> None:
+    lines = re.findall(r"<!-- team -->\n```\n(.*?)```", (ROOT / "data/README.md").read_text(), re.DOTALL)[0].splitlines()
+    recipe = (ROOT / "Makefile").read_text().partition("\nteam:")[2].partition("\n\n")[0].splitlines()[1:]
+    assert [line.replace("\t$(BIN)/", "") for line in recipe] == lines and len(lines) <= 8
+    printed = _say(project, "make -s team")
+    assert "SIMULATED people, cards and offers" in printed and "the champion of" in printed
+    report = (project / "team/interviews-report.html").read_text()
+    assert "SIMULATED" in report and "Cards submitted after the decision" in report
+    model = OfferModel.load(project / "experiments/models/team" / MODEL)
+    assert model.simulated and model.catalogue.signals[0].levels[-1] == "strong yes"

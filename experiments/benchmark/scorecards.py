@@ -90,7 +90,9 @@ def read_alone(folder: Path) -> None:
     """Read every column of every file by Arrow, and do nothing with them."""
     for path in sorted(folder.iterdir()):
         if path.suffix == ".csv":
-            with csv.open_csv(path, csv.ReadOptions(use_threads=False), csv.ParseOptions(newlines_in_values=True)) as file:
+            with csv.open_csv(
+                path, csv.ReadOptions(use_threads=False), csv.ParseOptions(newlines_in_values=True)
+            ) as file:
                 for _ in file:
                     pass
         else:

@@ -35,14 +35,29 @@ def _import_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.argument("files", nargs=-1, type=FILES)
     @click.option("--out", type=FILE, help="Table to write, .csv or .parquet.  [default: interviews.csv]")
     @click.option("--catalogue", type=FILE, help="Catalogue of the signals to write.  [default: that of --out, .toml]")
-    @click.option("--stage", default="last", show_default=True, metavar="WORDS",
-                  help="Up to where cards count: last, each, or words such as 'after the on-site'.")
+    @click.option(
+        "--stage",
+        default="last",
+        show_default=True,
+        metavar="WORDS",
+        help="Up to where cards count: last, each, or words such as 'after the on-site'.",
+    )
     @click.option("--with-overall", "overall", is_flag=True, help="Take the overall recommendation as a signal, too.")
     @click.option("--even-levels", "even", is_flag=True, help="Four levels are 1, 2.33, 3.67, 5; else 1, 2, 4, 5.")
-    @click.option("--level", "levels", multiple=True, metavar="WORD=N",
-                  help="What a word means, such as 'stong_yes=5'; may be given more than once.")
-    @click.option("--reason", "reasons", multiple=True, metavar="TEXT=ANSWER",
-                  help="What a reason means: yes, no, withdrew or unlabelled; '*' is all that are asked about.")
+    @click.option(
+        "--level",
+        "levels",
+        multiple=True,
+        metavar="WORD=N",
+        help="What a word means, such as 'stong_yes=5'; may be given more than once.",
+    )
+    @click.option(
+        "--reason",
+        "reasons",
+        multiple=True,
+        metavar="TEXT=ANSWER",
+        help="What a reason means: yes, no, withdrew or unlabelled; '*' is all that are asked about.",
+    )
     @click.option("--groups", type=FILE, help="Also write sex and race by person, for an audit.")
     @click.option("--forget", is_flag=True, help="People of the earlier table who are not in the files leave it.")
     @wraps(command)
@@ -73,7 +88,7 @@ def greenhouse(**options: Any) -> None:
 def lever(fields: Path | None, **options: Any) -> None:
     """Import from Lever: feedback forms of its API, or tables of a warehouse.
 
-    FILES are folders and files: feedback and opportunities; offers, interviews and archive reasons, where you have them.
+    FILES are folders and files: feedback and opportunities; offers, interviews, archive reasons, where you have them.
     A warehouse has no names of fields; --fields names them: a table a template, in it a line a field index.
 
     \b
@@ -159,7 +174,8 @@ def _fields(path: Path) -> dict[str, dict[str, str]]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
     wrong = [name for name, fields in data.items() if not isinstance(fields, dict)]
-    wrong += [str(key) for fields in data.values() if isinstance(fields, dict) for key, name in fields.items() if not isinstance(name, str)]  # fmt: skip
+    tables = [fields for fields in data.values() if isinstance(fields, dict)]
+    wrong += [key for fields in tables for key, name in fields.items() if not isinstance(name, str)]
     if wrong:
         example = '["TEMPLATE"] with lines such as 2 = "Teamwork"'
         raise ConfigError(f"{path}: '{wrong[0]}' names no field; write a table a template, {example}")

@@ -48,6 +48,7 @@ def render_import(imported: Imported, *, forgotten: Sequence[str] = ()) -> str:
 
 def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
     offers, others, open_ = _outcome_counts(imported)
+    known, read = offers + others, imported.counts["cards"]
     rated = imported.usable.submitted
     last = str(np.datetime64(rated.max(), "D")) if len(rated) else "no card that counts"
     return Page(
@@ -57,9 +58,9 @@ def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
         simulated="SIMULATED: these people, cards and offers were made up by a program." if imported.simulated else "",
         lede=_lede(imported),
         tiles=[
-            Tile("Rows to learn from", f"{offers + others:,}", f"and {open_:,} without an outcome", "One row an application."),
-            Tile("Offers", f"{offers:,}", f"of {offers + others:,} with an outcome", "An offer that went out, also a declined one."),
-            Tile("Scorecards used", f"{_used(imported):,}", f"of {imported.counts['cards']:,} read", "The others are listed below, with the reason."),
+            Tile("Rows to learn from", f"{known:,}", f"and {open_:,} without an outcome", "One row an application."),
+            Tile("Offers", f"{offers:,}", f"of {known:,} with an outcome", "Offers that went out, also declined ones."),
+            Tile("Scorecards used", f"{_used(imported):,}", f"of {read:,} read", "The others are listed below."),
             Tile("Raters", f"{len(imported.raters[1]):,}", _per_row(imported), "Under pseudonyms."),
         ],
         warnings=[*_warnings(imported, forgotten)],
@@ -109,7 +110,7 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
         )
     words = {word for item in imported.findings.by_kind().get("unknown word", ()) for *_, word in item.lines()}
     for word in sorted(words)[:LISTED]:
-        yield f"The word '{word}' is no level, so it counts as not observed. If you know what it means: --level '{word}=5'."
+        yield f"The word '{word}' is no level, so it counts as not observed. If you know better: --level '{word}=5'."
     if min(offers, others) < FEWEST and len(imported):
         yield (
             f"{plural(offers, 'offer')} and {plural(others, 'refusal')} are few: a model of them will be cautious. "
@@ -117,7 +118,8 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
         )
     if forgotten:
         yield (
-            f"People of the earlier table who are not in these files, and left it: {len(forgotten):,}. Models that learned from them: predictor forget PERSON."
+            f"People of the earlier table who are not in these files, and left it: {len(forgotten):,}. Models that "
+            "learned from them: predictor forget PERSON."
         )
     if naive := imported.counts.get("naive times"):
         yield f"{plural(naive, 'time')} had no zone, and count as UTC."
@@ -146,8 +148,16 @@ def _left_out(imported: Imported) -> Iterator[str | Note | Table | Folded]:
         (KINDS[kind].title, f"{imported.findings.count(kind):,}", KINDS[kind].became, KINDS[kind].mend)
         for kind in kinds
     ]
-    yield Table(("What", "Rows", "What became of them", "What you can do"), [(a, c, d, b) for a, b, c, d in rows], 3, "By reason")
-    yield Note(f"Each row is listed with its file and number; the first {LISTED} of a kind here, all in the file that ends in -rows.csv.")
+    yield Table(
+        ("What", "Rows", "What became of them", "What you can do"),
+        [(a, c, d, b) for a, b, c, d in rows],
+        3,
+        "By reason",
+    )
+    yield Note(
+        f"Each row is listed with its file and number: the first {LISTED} of a kind here, all of them in the file "
+        "whose name ends in -rows.csv."
+    )
     for kind, items in kinds.items():
         total = sum(map(len, items))
         lines = [line for item in items for line in item.lines(LISTED)][:LISTED]
@@ -157,7 +167,9 @@ def _left_out(imported: Imported) -> Iterator[str | Note | Table | Folded]:
 
 def _rows(lines: Sequence[tuple[str, int, str, str]]) -> Table:
     if any(word for *_, word in lines):
-        return Table(("File", "Id", "Word or reason", "Row"), [(of, key, word, f"{row:,}") for of, row, key, word in lines], 3)
+        return Table(
+            ("File", "Id", "Word or reason", "Row"), [(of, key, word, f"{row:,}") for of, row, key, word in lines], 3
+        )
     return Table(("File", "Id", "Row"), [(of, key, f"{row:,}") for of, row, key, _ in lines], 2)
 
 
@@ -168,7 +180,9 @@ def _outcomes(imported: Imported) -> Iterator[str | Table]:
     )
     rows = [(kind[:1].upper() + kind[1:], f"{count:,}") for kind, count in imported.outcomes.kinds.items()]
     if rows:
-        yield Table(("What came of it", "Applications"), rows, caption="All applications that were read and may be kept")
+        yield Table(
+            ("What came of it", "Applications"), rows, caption="All applications that were read and may be kept"
+        )
 
 
 def _signals(imported: Imported) -> Iterator[str | Table]:
@@ -183,8 +197,8 @@ def _signals(imported: Imported) -> Iterator[str | Table]:
 
 def _stages(imported: Imported) -> Iterator[str | Note | Table]:
     yield (
-        "Cards of late stages exist only for those who got so far. So the stage stands in each row, and the model takes "
-        "it as an input; rows of different stages are never mixed without it."
+        "Cards of late stages exist only for those who got so far. So the stage stands in each row, and the model "
+        "takes it as an input; rows of different stages are never mixed without it."
     )
     state = imported.outcomes.state[imported.rows.application]
     cards = stage_counts(imported.usable.stage)
@@ -195,8 +209,8 @@ def _stages(imported: Imported) -> Iterator[str | Note | Table]:
         rows.append((stage, f"{count:,}", f"{int(at.sum()):,}", f"{offers:,} of {known:,}"))
     yield Table(("Stage", "Cards that count", "Rows that end here", "Offers of those with an outcome"), rows)
     yield Note(
-        "Where raters can read the cards of others before they submit their own, ratings agree more than judgements do. "
-        "The files do not say whether they could."
+        "Where raters can read the cards of others before they submit their own, ratings agree more than judgements "
+        "do. The files do not say whether they could."
     )
 
 
@@ -216,7 +230,10 @@ def _worth(imported: Imported) -> list[str | Table]:
     if len(set(y)) < 2 or len(set(groups)) < 2:
         return ["It is a signal here. There are too few rows with an outcome to say what it is worth."]
     rows = []
-    for label, guess in (("Overall recommendation alone", values[both, place]), ("Mean of the signals alone", mean[both])):
+    for label, guess in (
+        ("Overall recommendation alone", values[both, place]),
+        ("Mean of the signals alone", mean[both]),
+    ):
         score = _auc(y, guess, groups)
         rows.append((label, f"{score.value:.2f}", f"{score.low:.2f} to {score.high:.2f}", f"{score.n:,}"))
     return [
@@ -238,14 +255,22 @@ def _files(imported: Imported) -> Table:
 
 def _rules(imported: Imported) -> Facts:
     scales = dict.fromkeys(
-        ", ".join(f"{word.replace('_', ' ')} = {value:g}" for word, value in zip(levels.words, levels.values, strict=True))
+        ", ".join(
+            f"{word.replace('_', ' ')} = {value:g}" for word, value in zip(levels.words, levels.values, strict=True)
+        )
         for levels in imported.marks.levels.values()
     )
     facts = [("Levels", scale) for scale in scales]
     facts += [
-        ("Rows", f"one an application, {imported.rows.said}; the mean over raters, how many there were, and their spread"),
+        (
+            "Rows",
+            f"one an application, {imported.rows.said}; the mean over raters, how many there were, and their spread",
+        ),
         ("Groups", "rows of one person are never on both sides of a split"),
-        ("Late cards", "submitted after the decision: left out; the order of interviews is never taken from their dates"),
+        (
+            "Late cards",
+            "submitted after the decision: left out; the order of interviews is never taken from their dates",
+        ),
         ("Times", "all in UTC; times without a zone are taken as UTC"),
         ("Raters", "a pseudonym by a key beside the table; without that file nobody can go back"),
         ("Overall", "a signal, as asked for" if OVERALL in imported.names else "left out; --with-overall takes it in"),

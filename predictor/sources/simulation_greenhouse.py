@@ -125,8 +125,19 @@ def write_greenhouse(records: dict[str, list[dict[str, Any]]], folder: Path) -> 
 def _set_up(team: _Team) -> None:
     for place, stage in enumerate(STAGES):
         for job in JOBS:
-            team.add("job_interviews", id=500 + 10 * place + job % 10, name=stage, job_id=job, job_interview_stage_id=80 + place)
-            team.add("interview_kits", id=700 + 10 * place + job % 10, job_interview_id=500 + 10 * place + job % 10, job_id=job)
+            team.add(
+                "job_interviews",
+                id=500 + 10 * place + job % 10,
+                name=stage,
+                job_id=job,
+                job_interview_stage_id=80 + place,
+            )
+            team.add(
+                "interview_kits",
+                id=700 + 10 * place + job % 10,
+                job_interview_id=500 + 10 * place + job % 10,
+                job_id=job,
+            )
     families = list(dict.fromkeys([family for _, family, *_ in SIGNALS] + [LOGISTICS[1]]))
     for place, family in enumerate(families):
         team.add("candidate_attribute_types", id=60 + place, name=family)
@@ -219,7 +230,9 @@ def _mark(team: _Team, card: int, attribute: int, word: str | None) -> dict[str,
 
 def _quirks(team: _Team) -> None:
     """Put in what real exports have, each at fixed places."""
-    applications, cards, marks = (team.lists[name] for name in ("applications", "scorecards", "scorecard_candidate_attributes"))
+    applications, cards, marks = (
+        team.lists[name] for name in ("applications", "scorecards", "scorecard_candidate_attributes")
+    )
     by_id = {item["id"]: item for item in applications}
     rejected = [item for item in applications if item["status"] == "rejected" and item["rejected_at"]]
     no_offer = {item["application_id"] for item in team.lists.get("rejection_details", ())}
@@ -229,8 +242,12 @@ def _quirks(team: _Team) -> None:
         reasons[refused[place]["id"]]["rejection_reason_id"] = reason
     for place, status in enumerate(("Created", "Deprecated")):  # never went out
         key = refused[18 + place]["id"]
-        team.add("offers", id=59_000 + place, version=1, application_id=key, status=status, sent_on=None, resolved_at=None)
-    team.add("offers", id=59_010, version=1, application_id=99_999, status="Accepted", sent_on="2025-03-01", resolved_at=None)
+        team.add(
+            "offers", id=59_000 + place, version=1, application_id=key, status=status, sent_on=None, resolved_at=None
+        )
+    team.add(
+        "offers", id=59_010, version=1, application_id=99_999, status="Accepted", sent_on="2025-03-01", resolved_at=None
+    )
     applications[4]["prospect"] = applications[5]["prospect"] = True
     applications[6]["status"] = "on_hold"
     for place in (11, 12):  # written on behalf of the interviewer, and by nobody's name
@@ -271,4 +288,3 @@ def _iso(time: datetime) -> str:
 
 def _shifted(time: str, days: int) -> str:
     return _iso(datetime.fromisoformat(time.removesuffix("Z")) + timedelta(days=days))
-

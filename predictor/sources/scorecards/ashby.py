@@ -76,15 +76,24 @@ KINDS = (
     ),
 )
 STATES = {
-    **{"active": "open", "archived": "rejected", "hired": "hired", "lead": "lead", "pending": "open"},
+    "active": "open",
+    "archived": "rejected",
+    "hired": "hired",
+    "lead": "lead",
+    "pending": "open",
 }
 SIDES = {
-    **{"rejectedbyorg": "ours", "rejectedbycandidate": "theirs", "other": "none"},
+    "rejectedbyorg": "ours",
+    "rejectedbycandidate": "theirs",
+    "other": "none",
 }
 OUT = {
-    **dict.fromkeys(("waitingoncandidateresponse", "candidateaccepted", "candidaterejected", "accepted", "declined"), "out"),
     **dict.fromkeys(
-        ("waitingonapprovalstart", "waitingonofferapproval", "waitingonapprovaldefinition", "approvalrejected"), "waiting"
+        ("waitingoncandidateresponse", "candidateaccepted", "candidaterejected", "accepted", "declined"), "out"
+    ),
+    **dict.fromkeys(
+        ("waitingonapprovalstart", "waitingonofferapproval", "waitingonapprovaldefinition", "approvalrejected"),
+        "waiting",
     ),
     **dict.fromkeys(("offercancelled", "offercanceled", "draft", "created", "pending"), "waiting"),
 }

@@ -61,7 +61,9 @@ class Marks:
     words: dict[str, dict[str, int]]  # by signal: how often each word was read, on any card
 
 
-def read_marks(export: Export, findings: Findings, *, overall: bool, answers: Mapping[str, float]) -> tuple[Table, Marks]:
+def read_marks(
+    export: Export, findings: Findings, *, overall: bool, answers: Mapping[str, float]
+) -> tuple[Table, Marks]:
     """Return the cards, each once, and what is rated on them, with words turned into levels."""
     before = export.cards
     cards = newest(before, findings)
@@ -73,7 +75,9 @@ def read_marks(export: Export, findings: Findings, *, overall: bool, answers: Ma
         kept = np.arange(len(before))
     table = export.marks
     details = np.array([folded(str(word)) == "details" for word in table.frame["family"].array.categories], bool)
-    is_details = np.append(details, False)[table.frame["family"].array.codes] if len(details) else np.zeros(len(table), bool)
+    is_details = (
+        np.append(details, False)[table.frame["family"].array.codes] if len(details) else np.zeros(len(table), bool)
+    )
     owner = table.column("card")
     card = kept[owner] if export.by_position else positions(owner, cards.column("id"))
     ids = text_ids(cards.column("id")) if export.by_position else owner
@@ -96,8 +100,8 @@ def read_marks(export: Export, findings: Findings, *, overall: bool, answers: Ma
     labels_of_families, family = families_of({name: families[name] for name in names})
     levels = {name: _levels_of(export, label, answers) for name, label in names.items()}
     marks = Marks(
-        card[keep], renumber[signal[keep]] if len(names) else signal[keep], level[keep], names, family, labels_of_families,
-        levels, {name: words[name] for name in names},
+        card[keep], renumber[signal[keep]] if len(names) else signal[keep], level[keep],
+        names, family, labels_of_families, levels, {name: words[name] for name in names},
     )  # fmt: skip
     if overall:
         _add_overall(export, cards, marks, answers, findings)
@@ -134,7 +138,9 @@ def _levels(
     counts: dict[str, dict[str, int]] = {}
     scales = [_levels_of(export, label, answers) for label in names.values()]
     same = all(scale == scales[0] for scale in scales)
-    groups = [(range(len(names)), scales[0])] if same and scales else [((at,), scale) for at, scale in enumerate(scales)]
+    groups = (
+        [(range(len(names)), scales[0])] if same and scales else [((at,), scale) for at, scale in enumerate(scales)]
+    )
     tally = np.zeros((len(names), len(words)), np.int64)
     usable = (signal >= 0) & (column.codes >= 0)
     np.add.at(tally, (signal[usable], column.codes[usable].astype(np.int64)), 1)
@@ -166,9 +172,7 @@ def _families(table: Table, signal: NDArray[np.int64], names: Mapping[str, str])
     }
 
 
-def _add_overall(
-    export: Export, cards: Table, marks: Marks, answers: Mapping[str, float], findings: Findings
-) -> None:
+def _add_overall(export: Export, cards: Table, marks: Marks, answers: Mapping[str, float], findings: Findings) -> None:
     """Add the overall recommendation as one more signal; its words have a scale of their own."""
     scale = export.overall_levels.answered(answers)
     column = cards.frame["overall"]
@@ -255,4 +259,3 @@ def place_rows(choice: str, cards: Cards, outcomes: Outcomes, findings: Findings
     findings.add("later", cards.table, later)
     cards.use = np.where(later, "later", cards.use)
     return rows
-

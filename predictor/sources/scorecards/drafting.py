@@ -55,17 +55,23 @@ def draft_mapping(files: Sequence[str | Path]) -> str:
                 break
     if not {"signal", "rating"} <= set(chosen):  # they go together
         chosen = {ours: name for ours, name in chosen.items() if ours not in ("signal", "rating")}
-    lines = [f"# Drafted from {label}; read it, mend it, then:", f"#   predictor scorecards csv {shorten(label, 60)} --mapping my-mapping.toml --out interviews.csv --catalogue my.toml", "", "[columns]"]  # fmt: skip
+    command = f"predictor scorecards csv {shorten(label, 60)} --mapping my-mapping.toml --out interviews.csv"
+    lines = [f"# Drafted from {label}; read it, mend it, then:", f"#   {command}", "", "[columns]"]
     for ours, meaning in COLUMNS.items():
         if ours in chosen:
             lines.append(f"{ours} = {quoted(chosen[ours])}  # {meaning}")
         elif ours not in ("signal", "rating", "card"):
-            lines.append(f"# {ours} = \"COLUMN\"  # {meaning}")
-    lines += ["", *_outcomes(table, chosen.get("outcome")), "", "[signals]  # words worst to best, or the ends of a scale"]
+            lines.append(f'# {ours} = "COLUMN"  # {meaning}')
+    lines += [
+        "",
+        *_outcomes(table, chosen.get("outcome")),
+        "",
+        "[signals]  # words worst to best, or the ends of a scale",
+    ]
     left, drafted = [], 0
     if "rating" in chosen:
         levels = _levels(table[chosen["rating"]])
-        lines.append(f"\"*\" = {levels or '[]  # write the words of the ratings, worst to best'}")
+        lines.append(f'"*" = {levels or "[]  # write the words of the ratings, worst to best"}')
         drafted = 1
     else:
         for name in names:

@@ -25,7 +25,16 @@ APPLICATION = (
     *("id", "person", "state", "deleted", "anonymised", "expires", "rejected", "hired", "updated"),
     *("reason_kind", "reason_text", "origin"),
 )
-OFFER = ("id", "application", "state", "sent", "resolved", "created", "updated", "deleted")  # state: out, waiting, unknown
+OFFER = (
+    "id",
+    "application",
+    "state",
+    "sent",
+    "resolved",
+    "created",
+    "updated",
+    "deleted",
+)  # state: out, waiting, unknown
 PERSON = ("id", "deleted", "merged")
 GROUP = ("application", "person", "sex", "race", "submitted")
 

@@ -34,7 +34,7 @@ KINDS = {
     "orphan card": Kind(
         "Cards whose application is in none of the files",
         LEFT_OUT,
-        "Export the applications too, or more of them. An application that was deleted at the source leaves such cards.",
+        "Export the applications too, or more of them. A deleted application leaves such cards behind.",
     ),
     "no application": Kind(
         "Cards without any application: there is no file of applications",
@@ -106,7 +106,7 @@ KINDS = {
     "reason kind": Kind(
         "Rejection reasons of which it is not known whose decision they are",
         FLAGGED,
-        "Known are 'We rejected them', 'They rejected us' and 'None specified'; applications with them are asked about.",
+        "Known are 'We rejected them', 'They rejected us', 'None specified'; applications with others are asked about.",
     ),
     "unknown offer": Kind("Offers whose status is not known: they count as not sent", LEFT_OUT),
     "repeated": Kind("Rows that came more than once: the newest counts", LEFT_OUT),

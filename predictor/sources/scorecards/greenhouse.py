@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from predictor.errors import Problem
-from predictor.sources.scorecards.export import APPLICATION, GROUP, MARK, OFFER, PERSON, Export, exploded, mapped
+from predictor.sources.scorecards.export import APPLICATION, CARD, GROUP, MARK, OFFER, PERSON, Export, exploded, mapped
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.levels import FIVE_WORDS, Levels
 from predictor.sources.scorecards.tables import (
@@ -191,10 +191,17 @@ KINDS = (
     ),
 )
 STATES = {
-    **{"active": "open", "inprocess": "open", "rejected": "rejected", "hired": "hired", "converted": "lead"},
+    "active": "open",
+    "inprocess": "open",
+    "rejected": "rejected",
+    "hired": "hired",
+    "converted": "lead",
 }
 SIDES = {
-    **{"werejectedthem": "ours", "theyrejectedus": "theirs", "nonespecified": "none", "none": "none"},
+    "werejectedthem": "ours",
+    "theyrejectedus": "theirs",
+    "nonespecified": "none",
+    "none": "none",
 }
 OUT = {"accepted": "out", "rejected": "out", "sent": "out"}
 WAITING = dict.fromkeys(
@@ -209,7 +216,9 @@ def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
     old, new = tables.get(V1.name, []), tables.get(V3.name, [])
     if old and new:
         files = f"{old[0].files[0]} and {new[0].files[0]}"
-        findings.refuse(files, Problem("hold cards of Harvest v1 and of v3; import one of them, in a folder of its own"))
+        findings.refuse(
+            files, Problem("hold cards of Harvest v1 and of v3; import one of them, in a folder of its own")
+        )
         return Export("Greenhouse")
     export = Export(f"Greenhouse Harvest v{3 if new else 1}", levels=FIVE_WORDS, overall_levels=OVERALL)
     _cards(export, old or new, tables, findings)
@@ -223,7 +232,7 @@ def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
 
 def _cards(export: Export, parts: list[Table], tables: dict[str, list[Table]], findings: Findings) -> None:
     extra = ("submitter", "kit")
-    cards = stacked(parts, ("id", "application", "person", "rater", "stage", "status", "submitted", "updated", "overall", "deleted", *extra))  # fmt: skip
+    cards = stacked(parts, (*CARD, *extra))
     frame = cards.frame
     raters = text_ids(frame["rater"])
     panel = stacked(tables.get("interviewers", []), ("card", "rater", "deleted"))
@@ -299,7 +308,9 @@ def _within(cards: Table, findings: Findings) -> Table | None:
         name = item.get("name") if isinstance(item, dict) else None
         word = item.get("rating") if isinstance(item, dict) else None
         if not isinstance(name, str) or not name.strip():
-            findings.refuse(str(file), Problem("has an attribute without a name; export it again", int(row), "attributes"))
+            findings.refuse(
+                str(file), Problem("has an attribute without a name; export it again", int(row), "attributes")
+            )
         if isinstance(word, dict | list):
             findings.refuse(str(file), Problem("is no word; export it again", int(row), "rating", type(word).__name__))
             word = None
@@ -385,4 +396,3 @@ def _offers(export: Export, tables: dict[str, list[Table]], findings: Findings) 
     findings.add("unknown offer", offers, state == "unknown", words=frame["status"])
     frame["state"] = state
     export.offers = offers
-

@@ -60,7 +60,7 @@ class Imported:
     ...         "interviewer": {"id": 9}, "interview": "Phone screen", "overall_recommendation": "yes",
     ...         "attributes": [{"name": "Communication", "type": "Skills", "rating": "strong_yes"}]}
     >>> application = {"id": 7, "candidate_id": 3, "status": "hired", "prospect": False}
-    >>> imported = read_scorecards("greenhouse", records={"cards": [card], "applications": [application]}, salt=b"a key")
+    >>> imported = read_scorecards("greenhouse", records={"cards": [card], "people": [application]}, salt=b"key")
     >>> imported.ratings.values, imported.ratings.y, imported.catalogue.names
     (array([[5.]]), array([1.]), ('communication',))
     """
@@ -224,7 +224,7 @@ class Imported:
 def over_raters(
     cell: NDArray[np.int64], rater: NDArray[np.int64], level: NDArray[np.float64], cells: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return mean, count and standard deviation over raters, of each cell; several cards of one rater are averaged first.
+    """Return mean, count and standard deviation over raters of each cell; ratings of one rater are averaged first.
 
     Parameters
     ----------

@@ -98,20 +98,21 @@ def read_scorecards(
         With everything that keeps the files from being read, by file and row.
     """
     if system not in (*SYSTEMS, "csv"):
-        raise ConfigError(f"no system '{system}'{nearest(system, (*SYSTEMS, 'csv'))}; there are {', '.join(SYSTEMS)} and csv")
+        raise ConfigError(
+            f"no system '{system}'{nearest(system, (*SYSTEMS, 'csv'))}; there are {', '.join(SYSTEMS)} and csv"
+        )
     findings, read = Findings(), dict[str, str]()
     answers, said = read_answers(tuple(levels)), read_reasons(tuple(reasons))
     if system == "csv":
         export = spreadsheet.read(files_of(files, written_beside(out)), mapping, findings, read)
     else:
-        sources = open_files(files_of(files, written_beside(out)), findings) if records is None else _from_records(records)
+        sources = (
+            open_files(files_of(files, written_beside(out)), findings) if records is None else _from_records(records)
+        )
         findings.check()
         tables = _tables(system, sources, findings, read)
         findings.check()
-        if system == "lever":
-            export = lever.read(tables, findings, fields)
-        else:
-            export = SYSTEMS[system].read(tables, findings)
+        export = lever.read(tables, findings, fields) if system == "lever" else SYSTEMS[system].read(tables, findings)
         export.naive_times = sum(count_naive(table) for parts in tables.values() for table in parts)
     findings.check()
     if even:
@@ -194,7 +195,7 @@ def _imported(
         people = np.array([public[str(key)] for key in people], dtype=object)
         public = public_ids(salt, {str(key) for key in applications}, "A")
         applications = np.array([public[str(key)] for key in applications], dtype=object)
-    origin = outcomes.applications.frame["origin"] if "origin" in outcomes.applications.frame else []
+    origin = outcomes.applications.frame.get("origin", [])
     simulated = bool((np.asarray(origin, dtype=object) == SIMULATED).any())
     stages = list(stage_counts(rows.stage)) if len(rows.stage) else []
     catalogue = None if not marks.labels else catalogue_of(

@@ -47,7 +47,9 @@ class Levels:
     between: bool = False
 
     @classmethod
-    def of(cls, words: tuple[str, ...], *, numbered: bool = False, unobserved: tuple[str, ...] = ("no_decision",)) -> Levels:
+    def of(
+        cls, words: tuple[str, ...], *, numbered: bool = False, unobserved: tuple[str, ...] = ("no_decision",)
+    ) -> Levels:
         """Spread words over 1 to 5: five in order, four without the neutral one, others evenly.
 
         >>> Levels.of(("Poor", "Good")).values, Levels.of(("1", "2", "3", "4")).values
@@ -125,7 +127,9 @@ def read_answers(options: tuple[str, ...]) -> dict[str, float]:
         word, sign, number = option.rpartition("=")
         mark = mark_of(number)
         if not sign or not word.strip() or mark is None or not LOW <= mark.number <= HIGH:
-            raise ConfigError(f"--level {option!r}: write a word and its level from 1 to 5, such as --level 'stong_yes=5'")
+            raise ConfigError(
+                f"--level {option!r}: write a word and its level from 1 to 5, such as --level 'stong_yes=5'"
+            )
         answers[word.strip()] = mark.number
     return answers
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from predictor.errors import Problem
-from predictor.sources.scorecards.export import APPLICATION, CARD, MARK, OFFER, Export, folded, mapped
+from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, folded, mapped
 from predictor.sources.scorecards.findings import Findings, shown_word
 from predictor.sources.scorecards.levels import FOUR_NUMBERS
 from predictor.sources.scorecards.tables import (
@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 OPPORTUNITY = ("opportunity_id", "opportunity", "opportunity_id_", "opportunityid")
 FORMS = Kind(
     "feedback forms",
-    (("fields", "score_system_value", "base_template_id", "template_id"), ("id",), ("created_at", "completed_at", "user")),
+    (
+        ("fields", "score_system_value", "base_template_id", "template_id"),
+        ("id",),
+        ("created_at", "completed_at", "user"),
+    ),
     {
         "id": ("id",),
         "application": OPPORTUNITY,
@@ -84,7 +88,11 @@ KINDS = (
     ),
     Kind(
         "offers",
-        (("status",), ("id",), ("candidate_id", *OPPORTUNITY, "sent_at", "approved", "signatures", "creator", "creator_id")),
+        (
+            ("status",),
+            ("id",),
+            ("candidate_id", *OPPORTUNITY, "sent_at", "approved", "signatures", "creator", "creator_id"),
+        ),
         {
             "id": ("id",),
             "application": OPPORTUNITY,
@@ -117,12 +125,16 @@ KINDS = (
 )
 OUT = {
     **dict.fromkeys(("sent", "sentmanually", "opened", "denied", "signed"), "out"),
-    **dict.fromkeys(("draft", "approvalsent", "approved", "cancelled", "canceled", "voided", "approvaldenied"), "waiting"),
+    **dict.fromkeys(
+        ("draft", "approvalsent", "approved", "cancelled", "canceled", "voided", "approvaldenied"), "waiting"
+    ),
 }
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def read(tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str, Mapping[str, str]] | None = None) -> Export:
+def read(
+    tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str, Mapping[str, str]] | None = None
+) -> Export:
     """Bring the tables of Lever to common columns.
 
     Parameters
@@ -201,8 +213,13 @@ def _marks(export: Export, findings: Findings) -> None:
                 scores.append("" if value is None else str(value))
         overall.append(verdict)
     places = np.array(owners, dtype=np.int64)
-    columns = {"card": places, "signal": words_of(names), "family": words_of([""] * len(names)), "word": words_of(scores)}
-    at, row = export.cards.places(places) if len(places) else (None, np.array([], np.int64))
+    columns = {
+        "card": places,
+        "signal": words_of(names),
+        "family": words_of([""] * len(names)),
+        "word": words_of(scores),
+    }
+    _at, row = export.cards.places(places) if len(places) else (None, np.array([], np.int64))
     starts = np.searchsorted(places, export.cards.starts).tolist()
     export.marks = Table(pd.DataFrame(columns), list(export.cards.files), starts, row - 1)
     export.by_position = True
@@ -230,7 +247,9 @@ def _fields(
     )
     rated = words != ""
     known = (names != "") & rated
-    where = np.array([f"field {at} of template {shown_word(of)}" for at, of in zip(field, template, strict=True)], object)
+    where = np.array(
+        [f"field {at} of template {shown_word(of)}" for at, of in zip(field, template, strict=True)], object
+    )
     findings.add("orphan rating", marks, place < 0, ids=marks.column("card"))
     if unnamed := int((rated & (names == "") & (place >= 0)).sum()):
         findings.add("unnamed", marks, rated & (names == "") & (place >= 0), ids=where)
@@ -270,7 +289,9 @@ def _offers(export: Export, tables: dict[str, list[Table]], findings: Findings) 
     offers = stacked(tables.get("offers", []), (*OFFER, "person"))
     frame = offers.frame
     application, person = text_ids(frame["application"]), text_ids(frame["person"])
-    frame["application"] = ids_of(np.where(application == "", person, application))  # a candidateId is an opportunity's id
+    frame["application"] = ids_of(
+        np.where(application == "", person, application)
+    )  # a candidateId is an opportunity's id
     files = offers.places(np.arange(len(offers)))[0] if len(offers) else []
     lost = text_ids(frame["application"]) == ""
     if lost.any():

@@ -74,14 +74,19 @@ class ColumnMapping:
             for key in columns
             if key not in COLUMNS
         ]
-        problems += [f"[columns]: '{key}' is {value!r}; write a column's name" for key, value in columns.items() if not isinstance(value, str)]  # fmt: skip
-        problems += [f"[columns]: '{key}' is missing: {COLUMNS[key]}" for key in ("person", "outcome") if key not in columns]
+        unnamed = {key: value for key, value in columns.items() if not isinstance(value, str)}
+        problems += [f"[columns]: '{key}' is {value!r}; write a column's name" for key, value in unnamed.items()]
+        problems += [
+            f"[columns]: '{key}' is missing: {COLUMNS[key]}" for key in ("person", "outcome") if key not in columns
+        ]
         if ("signal" in columns) != ("rating" in columns):
             problems.append("[columns]: signal and rating go together: a row is then one rating")
         outcomes: dict[str, str] = {}
         for meaning, words in _table(data, "outcomes", problems).items():
             if meaning not in OUTCOMES or not isinstance(words, list):
-                problems.append(f"[outcomes]: '{meaning}'{nearest(meaning, OUTCOMES)}; write lists under {', '.join(OUTCOMES)}")
+                problems.append(
+                    f"[outcomes]: '{meaning}'{nearest(meaning, OUTCOMES)}; write lists under {', '.join(OUTCOMES)}"
+                )
                 continue
             for word in map(str, words):
                 if outcomes.setdefault(word.strip().casefold(), meaning) != meaning:

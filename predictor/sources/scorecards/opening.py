@@ -280,7 +280,9 @@ def _records(part: Sequence[Any]) -> bool:
 
 
 def _unwrapped(part: Any) -> list[Any]:
-    return [body for record in (part if isinstance(part, list) else [part]) if (body := _message(record)[1]) is not None]
+    return [
+        body for record in (part if isinstance(part, list) else [part]) if (body := _message(record)[1]) is not None
+    ]
 
 
 def _message(record: Any) -> tuple[str, Any]:
@@ -333,4 +335,3 @@ def flattened(record: Mapping[str, Any], prefix: str = "", depth: int = 3) -> di
         elif not isinstance(cell, list | dict):
             flat[name] = cell
     return flat
-

@@ -75,7 +75,9 @@ def read_reasons(options: tuple[str, ...]) -> dict[str, str]:
         if not sign or not text.strip() or answer.strip() not in ANSWERS:
             hint = nearest(answer.strip(), ANSWERS)
             example = "--reason 'Offer declined=yes'"
-            raise ConfigError(f"--reason {option!r}: write a reason and one of {', '.join(ANSWERS)}, such as {example}{hint}")
+            raise ConfigError(
+                f"--reason {option!r}: write a reason and one of {', '.join(ANSWERS)}, such as {example}{hint}"
+            )
         answers[text.strip().casefold()] = ANSWERS[answer.strip()]
     return answers
 
@@ -162,7 +164,9 @@ def _kept(export: Export, today: datetime, findings: Findings) -> Table:
 def newest(table: Table, findings: Findings) -> Table:
     """Keep the newest row of each id, by its time of change, else the last; count the others."""
     ids = table.column("id")
-    twice = table.frame.duplicated("id", keep=False).to_numpy() & ~no_id(ids) if "id" in table.frame else np.zeros(0, bool)
+    twice = (
+        table.frame.duplicated("id", keep=False).to_numpy() & ~no_id(ids) if "id" in table.frame else np.zeros(0, bool)
+    )
     if not twice.any():
         return table
     updated = table.column("updated")
@@ -178,7 +182,7 @@ def newest(table: Table, findings: Findings) -> Table:
 def _offers(
     export: Export, applications: Table, findings: Findings
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]:
-    """Return by application whether an offer went out, whether there are others only, when it did, and whether a day."""
+    """Return by application: an offer went out, there are others only, when it did, and only the day is known."""
     offers = export.offers.chosen(~export.offers.column("deleted"))
     n = len(applications)
     place = positions(offers.column("application"), applications.column("id"))
@@ -192,7 +196,9 @@ def _offers(
     when, day = np.full(n, NO_TIME), np.zeros(n, bool)
     out[place[is_out]] = True
     waiting[place[~is_out & (place >= 0)]] = True
-    order = np.argsort(first[is_out], kind="stable")[::-1]  # the earliest is written last; NaT sorts last, so first here
+    order = np.argsort(first[is_out], kind="stable")[
+        ::-1
+    ]  # the earliest is written last; NaT sorts last, so first here
     when[place[is_out][order]] = first[is_out][order]
     if "sent day" in offers.frame:
         days = offers.frame["sent day"].fillna(False).to_numpy(bool) & (first == sent)

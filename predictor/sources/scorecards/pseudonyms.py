@@ -74,5 +74,7 @@ def salt_of(table: Path | None) -> bytes:
         return secrets.token_hex(16).encode()
     salt = place.read_bytes().strip()
     if len(salt) < 16:
-        raise ConfigError(f"{place}: is no key of pseudonyms; put back the file that was there, or delete it for new ones")
+        raise ConfigError(
+            f"{place}: is no key of pseudonyms; put back the file that was there, or delete it for new ones"
+        )
     return salt

@@ -1,4 +1,4 @@
-"""Signals of an export: named after what was rated, and the catalogue that holds them with the meaning of each level."""
+"""Signals of an export, named after what was rated, and the catalogue with the meaning of each level."""
 
 from __future__ import annotations
 
@@ -95,7 +95,12 @@ def toml_of(catalogue: Catalogue, comments: Iterable[str] = ()) -> str:
     lines += [f"context = {_list(data['columns']['context'])}", "", "[families]"]
     lines += [f"{key_of(key)} = {quoted(label)}" for key, label in data["families"].items()]
     for name, item in data["inputs"].items():
-        lines += ["", f"[inputs.{key_of(name)}]", f"label = {quoted(item['label'])}", f"levels = {_list(item['levels'])}"]
+        lines += [
+            "",
+            f"[inputs.{key_of(name)}]",
+            f"label = {quoted(item['label'])}",
+            f"levels = {_list(item['levels'])}",
+        ]
     for item in data["signals"]:
         lines += ["", "[[signals]]", *(f"{key} = {_value(item[key])}" for key in _KEYS if item.get(key))]
         lines += [f"anchors.{key_of(key)} = {quoted(text)}" for key, text in item["anchors"].items()]

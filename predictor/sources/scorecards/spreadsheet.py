@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 UNTIMED = np.datetime64(0, "ms")  # of cards in a table that has no times
 
 
-def read(files: Sequence[tuple[Path, str]], mapping: str | Path | None, findings: Findings, found: dict[str, str]) -> Export:
+def read(
+    files: Sequence[tuple[Path, str]], mapping: str | Path | None, findings: Findings, found: dict[str, str]
+) -> Export:
     """Read spreadsheets that follow one mapping.
 
     Raises
@@ -34,7 +36,8 @@ def read(files: Sequence[tuple[Path, str]], mapping: str | Path | None, findings
         If there is no mapping, a file has not its columns, or cells cannot be used; by file and row.
     """
     if mapping is None:
-        raise ConfigError("csv needs to know which column is what: predictor scorecards csv --draft FILE > my-mapping.toml, then --mapping my-mapping.toml")  # fmt: skip
+        draft = "predictor scorecards csv --draft FILE > my-mapping.toml, then --mapping my-mapping.toml"
+        raise ConfigError(f"csv needs to know which column is what: {draft}")
     known = ColumnMapping.load(mapping)
     export = Export("a spreadsheet", ids_may_be_names=True, by_position=True, levels_by_signal=dict(known.signals))
     export.levels = known.signals.get("*", export.levels)
@@ -148,7 +151,7 @@ def _times(cells: NDArray[Any], label: str, known: ColumnMapping, name: str, fin
     if known.date_format:
         values = np.array([_dated(cell, known.date_format) for cell in cells], dtype=object)
     times = read_times(values, day_end=name == "decided")
-    mend = f"{MEND}; or name how dates are written in the mapping, such as date_format = \"%d.%m.%Y\""
+    mend = f'{MEND}; or name how dates are written in the mapping, such as date_format = "%d.%m.%Y"'
     for row in np.flatnonzero(times.bad):
         findings.refuse(label, Problem(mend, int(row) + 1, known.columns[name], shown_word(cells[row])))
     return times.values

@@ -15,7 +15,6 @@ import numpy as np
 from predictor.errors import ConfigError, plural
 from predictor.sources.scorecards.export import folded
 
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -89,13 +88,13 @@ def _pairs(application: NDArray[np.int64], stage: NDArray[Any]) -> NDArray[np.in
 def _listed(stage: NDArray[Any]) -> str:
     names, counts = np.unique(stage.astype(str), return_counts=True)
     order = np.argsort(-counts, kind="stable")[:20]
-    return "; ".join(f"{names[place]} ({plural(int(counts[place]), 'card')})" for place in order) or "none with a usable card"
+    return (
+        "; ".join(f"{names[place]} ({plural(int(counts[place]), 'card')})" for place in order)
+        or "none with a usable card"
+    )
 
 
 def stage_counts(stages: Sequence[Any]) -> dict[str, int]:
     """Return how many cards each stage has, the most first."""
     names, counts = np.unique(np.asarray(stages).astype(str), return_counts=True)
     return {str(names[place]): int(counts[place]) for place in np.argsort(-counts, kind="stable")}
-
-
-

@@ -22,7 +22,22 @@ if TYPE_CHECKING:
 
 NO_ID = np.iinfo(np.int64).min  # in a column of whole numbers; "" in a column of text
 IDS = frozenset(
-    "id application person rater submitter card record attribute kit interview reason template merged user".split()
+    [
+        "id",
+        "application",
+        "person",
+        "rater",
+        "submitter",
+        "card",
+        "record",
+        "attribute",
+        "kit",
+        "interview",
+        "reason",
+        "template",
+        "merged",
+        "user",
+    ]
 )
 MOMENTS = frozenset(("submitted", "updated", "interviewed", "created"))
 DECISIONS = frozenset(("rejected", "sent", "resolved", "hired", "expires", "synced"))

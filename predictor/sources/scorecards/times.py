@@ -76,7 +76,9 @@ def _counted(numbers: NDArray[np.float64]) -> tuple[NDArray[np.datetime64], NDAr
     return values, bad
 
 
-def _worded(series: pd.Series) -> tuple[NDArray[np.datetime64], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+def _worded(
+    series: pd.Series,
+) -> tuple[NDArray[np.datetime64], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Read each different cell once."""
     codes, words = pd.factorize(series.astype(object))
     read = [_one(word) for word in words]

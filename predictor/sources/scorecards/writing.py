@@ -109,9 +109,9 @@ def refuse_gone(places: Places, people: list[str]) -> None:
         who = "1 person" if len(people) == 1 else f"{len(people):,} people"
         raise ConfigError(
             f"{places.out}: {who} of this table {'is' if len(people) == 1 else 'are'} not in these files ({names}); "
-            "nothing was written.\n  Deleted at the source? Add --forget: they leave the tables, and models that learned "
-            "from them are to be marked with: predictor forget PERSON\n  Only a part of the export? Import all of it, or "
-            "name another --out."
+            "nothing was written.\n  Deleted at the source? Add --forget: they leave the tables; then mark the "
+            "models that learned from them: predictor forget PERSON\n  Only a part of the export? Import all of it, or name "
+            "another --out."
         )
 
 
@@ -164,7 +164,9 @@ def _together() -> Iterator[Callable[[Path], Path]]:
         for path, temporary in files.items():
             temporary.replace(path)
     except OSError as error:
-        error.filename = str(next((path for path, other in files.items() if str(other) == error.filename), error.filename))
+        error.filename = str(
+            next((path for path, other in files.items() if str(other) == error.filename), error.filename)
+        )
         raise
     finally:
         for temporary in files.values():
@@ -219,7 +221,9 @@ def write_rows(findings: Findings, path: Path) -> None:
         writer.writerow(("file", "row", "id", "became", "reason", "word"))
         for kind, items in findings.by_kind().items():
             for item in items:
-                writer.writerows((of, row, key, KINDS[kind].became, KINDS[kind].title, word) for of, row, key, word in item.lines())
+                writer.writerows(
+                    (of, row, key, KINDS[kind].became, KINDS[kind].title, word) for of, row, key, word in item.lines()
+                )
 
 
 def _catalogue_text(path: Path, catalogue: Catalogue, imported: Imported) -> str:
@@ -240,11 +244,13 @@ def _catalogue_text(path: Path, catalogue: Catalogue, imported: Imported) -> str
     edited = Catalogue.load(path)
     lost = [name for name in catalogue.columns if name not in edited.columns]
     stages = {item.name: item.levels for item in edited.inputs}
-    lost += [f"stage {level}" for item in catalogue.inputs for level in item.levels if level not in stages.get(item.name, ())]
+    lost += [
+        f"stage {level}" for item in catalogue.inputs for level in item.levels if level not in stages.get(item.name, ())
+    ]
     if lost:
         raise CatalogueError(
-            f"{path}: was edited, and does not have {', '.join(lost[:SHOWN])}{', ...' if len(lost) > SHOWN else ''}; add "
-            f"{'it' if len(lost) == 1 else 'them'}, or name another with --catalogue and carry your changes over"
+            f"{path}: was edited, and does not have {', '.join(lost[:SHOWN])}{', ...' if len(lost) > SHOWN else ''}; "
+            f"add {'it' if len(lost) == 1 else 'them'}, or name another with --catalogue and carry your changes over"
         )
     return ""
 
@@ -283,4 +289,3 @@ def _people(path: Path) -> set[str]:
         return set(pd.read_parquet(path, columns=[PERSON])[PERSON].astype(str))
     frame = pd.read_csv(path, usecols=[PERSON], dtype=str, keep_default_na=False)
     return set(frame[PERSON])
-

@@ -122,5 +122,7 @@ def written(folder: Path, records: dict[str, list[Any]], form: str = "json") -> 
                 writer.writerow([plain(key).upper() for key in columns])
                 for item in items:
                     cells = [item.get(key) for key in columns]
-                    writer.writerow([json.dumps(c) if isinstance(c, dict | list) else "" if c is None else c for c in cells])
+                    writer.writerow(
+                        [json.dumps(c) if isinstance(c, dict | list) else "" if c is None else c for c in cells]
+                    )
     return folder

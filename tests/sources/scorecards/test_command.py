@@ -32,7 +32,9 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_from_an_export_to_ratings_and_the_second_time_the_same(run: Run, workplace: Path, team: Path, ending: str) -> None:
+def test_from_an_export_to_ratings_and_the_second_time_the_same(
+    run: Run, workplace: Path, team: Path, ending: str
+) -> None:
     arguments = ("scorecards", "greenhouse", str(team), "--out", f"made/interviews.{ending}", "--catalogue", "made/my.toml", "--groups", "made/g.csv")  # fmt: skip
     first = run(*arguments)
     assert first.exit_code == 0, first.output
@@ -127,7 +129,9 @@ def test_names_and_addresses_in_a_spreadsheet_become_pseudonyms(run: Run, workpl
     Path("my.csv").write_text("\n".join(["Candidate,Interviewer,Stage,Outcome,Listening,Fit,Notes", *rows]))
     Path("map.toml").write_text(run("scorecards", "csv", "--draft", "my.csv").output)
     mapping = Path("map.toml").read_text()
-    assert 'person = "Candidate"' in mapping and "Listening = { low = 1, high = 4 }" in mapping and "Strong No" in mapping
+    assert (
+        'person = "Candidate"' in mapping and "Listening = { low = 1, high = 4 }" in mapping and "Strong No" in mapping
+    )
     assert "Notes" in mapping.splitlines()[-1] and CANARY not in mapping
     result = run("scorecards", "csv", "my.csv", "--mapping", "map.toml", "--out", "made/interviews.csv")
     assert result.exit_code == 0, result.output
@@ -155,7 +159,10 @@ def test_a_spreadsheet_with_a_row_a_rating(workplace: Path) -> None:
 def test_the_overall_recommendation_shows_its_worth(run: Run, workplace: Path, team: Path) -> None:
     run("scorecards", "greenhouse", str(team), "--with-overall")
     page = Path("interviews-report.html").read_text()
-    assert re.search(r"Overall recommendation alone</th><td class=\"figure\">0\.\d\d</td>", page) and "90 % interval" in page
+    assert (
+        re.search(r"Overall recommendation alone</th><td class=\"figure\">0\.\d\d</td>", page)
+        and "90 % interval" in page
+    )
 
 
 def test_a_card_of_two_files_counts_once(workplace: Path) -> None:

@@ -71,7 +71,9 @@ def test_outcomes_by_the_rules(
 ) -> None:
     records = v1(a=application)
     if offer:
-        records["offers"] = [{"id": 1, "application_id": 1, "created_at": "2026-03-03T10:00:00Z", "resolved_at": None, **offer}]
+        records["offers"] = [
+            {"id": 1, "application_id": 1, "created_at": "2026-03-03T10:00:00Z", "resolved_at": None, **offer}
+        ]
     imported = read("greenhouse", records)
     assert imported.table["offer"].tolist() == ([] if outcome is None else [outcome])
     assert not kind or listed(imported, kind)
@@ -96,14 +98,25 @@ def test_the_interviewer_rates_and_words_that_are_no_level_are_never_guessed() -
     assert listed(imported, "unknown word") == [(3, "3", "stong_yes")]
     assert listed(imported, "details") == [(1, "1", "")]
     assert listed(imported, "unrated") == [(3, "3", ""), (4, "4", "")]
-    assert imported.table[["communication", "communication_raters", "raters"]].to_numpy().tolist() == [[3, 1, 1], [4, 1, 1]]
+    assert imported.table[["communication", "communication_raters", "raters"]].to_numpy().tolist() == [
+        [3, 1, 1],
+        [4, 1, 1],
+    ]
     said = read("greenhouse", records, levels=["stong_yes=5"])
     assert said.table["communication"].tolist() == [pytest.approx(11 / 3), 4] and not listed(said, "unknown word")
 
 
 def test_late_cards_are_left_out_and_order_is_never_that_of_interviews() -> None:
     records = v1(a=rejected(), b={"status": "hired"})
-    records["offers"] = [{"id": 1, "application_id": 2, "status": "accepted", "sent_at": "2026-03-04", "created_at": "2026-03-02T10:00:00Z"}]
+    records["offers"] = [
+        {
+            "id": 1,
+            "application_id": 2,
+            "status": "accepted",
+            "sent_at": "2026-03-04",
+            "created_at": "2026-03-02T10:00:00Z",
+        }
+    ]
     records["scorecards"] += [
         v1_card(3, 1, submitted_at="2026-03-05T12:00:01Z"),
         v1_card(4, 1, updated_at="2026-03-09T00:00:00Z"),
@@ -128,7 +141,10 @@ def v3(**columns: Any) -> dict[str, list[Any]]:
             "status": "submitted", "submitted_at": "2026-03-01 10:00:00.123", "updated_at": "2026-03-01 10:00:00", "notes": "canary"}  # fmt: skip
     marks = [{"id": n, "scorecard_id": 5, "job_candidate_attribute_id": 900 + n, "candidate_attribute_rating": word, "note": "canary"}
              for n, word in enumerate(("strong_yes", "definitely_not", "strong_no"))]  # fmt: skip
-    names = [{"id": 900 + n, "name": f"Signal {n}", "candidate_attribute_type_id": 1, "sort_order": n, "job_id": 1} for n in range(2)]
+    names = [
+        {"id": 900 + n, "name": f"Signal {n}", "candidate_attribute_type_id": 1, "sort_order": n, "job_id": 1}
+        for n in range(2)
+    ]
     return {
         "scorecard": [{**card, **columns}], "scorecard_candidate_attribute": marks, "job_candidate_attribute": names,
         "interview_kit": [{"id": 70, "job_interview_id": 50, "job_id": 1}],
@@ -143,7 +159,13 @@ def v3(**columns: Any) -> dict[str, list[Any]]:
 def test_v3_is_joined_from_its_tables(tmp_path: Path, form: str) -> None:
     imported = read_scorecards("greenhouse", [written(tmp_path, v3(), form)], salt=SALT, overall=True)
     row = imported.table.iloc[0]
-    assert row[["application", "person", "stage", "offer", "outcome_on"]].tolist() == ["10", "1", "Technical", "no", "2026-03-05T12:00:00Z"]
+    assert row[["application", "person", "stage", "offer", "outcome_on"]].tolist() == [
+        "10",
+        "1",
+        "Technical",
+        "no",
+        "2026-03-05T12:00:00Z",
+    ]
     assert row[["signal_0", "signal_1", "overall_recommendation"]].tolist() == [5, 1, 1]
     assert [word for *_, word in listed(imported, "unnamed")] == [""] and imported.counts["naive times"] > 1
     assert not listed(imported, "unknown word")  # a mark without a name has no scale either
@@ -163,7 +185,13 @@ def test_deleted_and_merged_people_and_the_newest_answer_about_sex_and_race() ->
     records["eeoc"] = [
         {"application_id": 1, "race": {"description": race}, "gender": {"description": "Female"}, "submitted_at": at}
         for race, at in (("White", "2026-01-02T00:00:00Z"), ("Asian", "2026-01-01T00:00:00Z"))
-    ] + [{"application_id": 3, "race": {"description": "American Indian or Alaskan Native"}, "gender": {"description": "canary"}}]
+    ] + [
+        {
+            "application_id": 3,
+            "race": {"description": "American Indian or Alaskan Native"},
+            "gender": {"description": "canary"},
+        }
+    ]
     imported = read("greenhouse", records)
     assert imported.table["person"].tolist() == ["900", "503"] and listed(imported, "deleted") == [(2, "2", "")]
     assert imported.groups is not None
@@ -190,7 +218,8 @@ def stage_records() -> dict[str, list[Any]]:
 def test_a_landmark_takes_what_was_known_then() -> None:
     records = stage_records()
     last, each, phone, onsite = (
-        read("greenhouse", records, stage=stage).table for stage in ("last", "each", "after the phone screen", "on site")
+        read("greenhouse", records, stage=stage).table
+        for stage in ("last", "each", "after the phone screen", "on site")
     )
     assert last["stage"].tolist() == ["On-site (panel)", "Phone screen"]
     assert last.loc[0, ["communication", "communication_raters", "raters"]].tolist() == [pytest.approx(11 / 3), 3, 3]
@@ -206,7 +235,9 @@ def test_a_landmark_takes_what_was_known_then() -> None:
 
 
 def test_raters_are_pseudonyms_that_stay_with_the_key() -> None:
-    first, again, other = (read_scorecards("greenhouse", records=stage_records(), salt=key) for key in (SALT, SALT, b"b" * 16))
+    first, again, other = (
+        read_scorecards("greenhouse", records=stage_records(), salt=key) for key in (SALT, SALT, b"b" * 16)
+    )
     panel = first.table.loc[0, "panel"].split(";")
     assert len(panel) == 3 and panel == sorted(panel) and set(panel) == set(first.cards["rater"])
     assert first.table.equals(again.table) and not set(panel) & set(other.cards["rater"])
@@ -221,7 +252,10 @@ def test_lever_by_type_of_field_and_by_contact() -> None:
     del records["feedback"][1]["completedAt"]
     records["feedback"].append({**records["feedback"][0], "id": "form-4", "opportunityId": "o-2", "user": "u9"})
     imported = read("lever", records)
-    assert imported.table[["application", "person", "offer"]].to_numpy().tolist() == [["o-1", "c-1", "no"], ["o-2", "c-1", ""]]
+    assert imported.table[["application", "person", "offer"]].to_numpy().tolist() == [
+        ["o-1", "c-1", "no"],
+        ["o-2", "c-1", ""],
+    ]
     assert imported.table["teamwork"].tolist() == [5, 5] and imported.table["drive"].isna().all()
     assert [listed(imported, kind)[0][1] for kind in ("draft", "deleted card")] == ["form-2", "form-3"]
     assert imported.catalogue and imported.catalogue.signals[1].anchors == {"1": "1", "2": "2", "4": "3", "5": "4"}
@@ -231,11 +265,22 @@ def test_lever_by_type_of_field_and_by_contact() -> None:
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [("sent", "yes"), ("sent-manually", "yes"), ("opened", "yes"), ("denied", "yes"), ("signed", "yes"), ("draft", ""), ("approval-sent", ""), ("approved", "")],
+    [
+        ("sent", "yes"),
+        ("sent-manually", "yes"),
+        ("opened", "yes"),
+        ("denied", "yes"),
+        ("signed", "yes"),
+        ("draft", ""),
+        ("approval-sent", ""),
+        ("approved", ""),
+    ],
 )
 def test_lever_offers(status: str, outcome: str) -> None:
     records = lever(a={})
-    records["offers"] = [{"id": "of-1", "status": status, "creator": "u1", "candidateId": "o-1", "createdAt": 1_772_500_000_000}]
+    records["offers"] = [
+        {"id": "of-1", "status": status, "creator": "u1", "candidateId": "o-1", "createdAt": 1_772_500_000_000}
+    ]
     assert read("lever", records).table["offer"].tolist() == [outcome]
 
 
@@ -278,7 +323,9 @@ def test_ashby_scores_and_who_they_are_credited_to(value: Any) -> None:
 def test_ashby_without_applications_keeps_cards_and_says_what_is_missing() -> None:
     records = {"feedback": ashby()["feedback"]}
     imported = read("ashby", records)
-    assert len(imported) == 0 and imported.cards[["application", "person", "use"]].to_numpy().tolist() == [["app-1", "", "no application"]]
+    assert len(imported) == 0 and imported.cards[["application", "person", "use"]].to_numpy().tolist() == [
+        ["app-1", "", "no application"]
+    ]
     assert listed(imported, "no application")
 
 
@@ -291,7 +338,11 @@ def test_ashby_without_applications_keeps_cards_and_says_what_is_missing() -> No
     [
         ("greenhouse", "greenhouse-harvest-v1", {"orphan card": 2, "prospect": 1, "open": 1, "orphan offer": 2}),
         ("greenhouse", "greenhouse-harvest-v3-shape", {"draft": 1, "late": 1, "open": 1, "orphan offer": 2}),
-        ("greenhouse", "fivetran-greenhouse-v1", {"unknown word": 1, "orphan rating": 2, "orphan card": 2, "submitter": 2}),
+        (
+            "greenhouse",
+            "fivetran-greenhouse-v1",
+            {"unknown word": 1, "orphan rating": 2, "orphan card": 2, "submitter": 2},
+        ),
         ("greenhouse", "fivetran-greenhouse-v3", {"orphan card": 2, "reason kind": 2, "open": 2}),
         ("lever", "lever-v1-shape", {"draft": 1, "deleted card": 1, "no application": 2, "unrated": 1}),
         ("lever", "fivetran-lever", {"draft": 1, "anonymised": 1, "orphan rating": 3, "prospect": 1}),
@@ -302,7 +353,9 @@ def test_sample_files_of_the_systems(system: str, folder: str, kinds: dict[str, 
     imported = read_scorecards(system, [SHARED / folder], salt=SALT)
     assert {kind: imported.findings.count(kind) for kind in kinds} == kinds
     if folder == "greenhouse-harvest-v3-shape":
-        assert imported.table[["application", "person", "communication", "problem_solving", "offer"]].to_numpy().tolist() == [["10", "1", 3, 5, "no"]]
+        assert imported.table[
+            ["application", "person", "communication", "problem_solving", "offer"]
+        ].to_numpy().tolist() == [["10", "1", 3, 5, "no"]]
     if folder == "greenhouse-harvest-v1":
         assert imported.counts["ratings"] == 12 and len(imported.names) == 6
     if folder == "lever-v1-shape":
