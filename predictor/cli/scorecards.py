@@ -37,10 +37,10 @@ def _import_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--catalogue", type=FILE, help="Catalogue of the signals to write.  [default: that of --out, .toml]")
     @click.option(
         "--stage",
-        default="last",
+        default="each",
         show_default=True,
         metavar="WORDS",
-        help="Up to where cards count: last, each, or words such as 'after the on-site'.",
+        help="Up to where cards count: each stage, or words such as 'after the on-site'.",
     )
     @click.option("--with-overall", "overall", is_flag=True, help="Take the overall recommendation as a signal, too.")
     @click.option("--even-levels", "even", is_flag=True, help="Four levels are 1, 2.33, 3.67, 5; else 1, 2, 4, 5.")

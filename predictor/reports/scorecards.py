@@ -58,8 +58,8 @@ def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
         simulated="SIMULATED: these people, cards and offers were made up by a program." if imported.simulated else "",
         lede=_lede(imported),
         tiles=[
-            Tile("Rows to learn from", f"{known:,}", f"and {open_:,} without an outcome", "One row an application."),
-            Tile("Offers", f"{offers:,}", f"of {known:,} with an outcome", "Offers that went out, also declined ones."),
+            Tile("Rows to learn from", f"{known:,}", f"and {open_:,} without an outcome", "One a stage reached."),
+            Tile("Rows with an offer", f"{offers:,}", f"of {known:,} with an outcome", "Sent ones, also where declined."),
             Tile("Scorecards used", f"{_used(imported):,}", f"of {read:,} read", "The others are listed below."),
             Tile("Raters", f"{len(imported.raters[1]):,}", _per_row(imported), "Under pseudonyms."),
         ],
@@ -77,9 +77,9 @@ def _lede(imported: Imported) -> str:
             "read, and what keeps it from being used."
         )
     return (
-        f"{plural(len(imported), 'application')} became a row each, from the scorecards submitted up to the landmark: "
-        f"{imported.rows.said}. Nothing was guessed: words that are no level count as not observed, and reasons that "
-        "only you can judge are asked about."
+        f"{plural(len(set(imported.rows.application)), 'application')} became {plural(len(imported), 'row')}: one "
+        f"{imported.rows.said}, from the scorecards submitted by then. Nothing was guessed: words that are no level "
+        "count as not observed, and reasons that only you can judge are asked about."
     )
 
 
@@ -145,15 +145,14 @@ def _left_out(imported: Imported) -> Iterator[str | Note | Table | Folded]:
         yield "Nothing: every row of every file was used."
         return
     rows = [
-        (KINDS[kind].title, f"{imported.findings.count(kind):,}", KINDS[kind].became, KINDS[kind].mend)
+        (
+            f"{KINDS[kind].title}. {KINDS[kind].mend}".rstrip(),
+            KINDS[kind].became,
+            f"{imported.findings.count(kind):,}",
+        )
         for kind in kinds
     ]
-    yield Table(
-        ("What", "Rows", "What became of them", "What you can do"),
-        [(a, c, d, b) for a, b, c, d in rows],
-        3,
-        "By reason",
-    )
+    yield Table(("What, and what you can do", "What became of them", "Rows"), rows, 2, "By reason")
     yield Note(
         f"Each row is listed with its file and number: the first {LISTED} of a kind here, all of them in the file "
         "whose name ends in -rows.csv."
@@ -191,8 +190,8 @@ def _signals(imported: Imported) -> Iterator[str | Table]:
     for name, label in imported.marks.labels.items():
         words = imported.marks.words[name]
         texts = ", ".join(f"{word.replace('_', ' ')} {count:,}" for word, count in words.items())
-        rows.append((label, name, texts, f"{sum(words.values()):,}"))
-    yield Table(("Signal", "Column", "Words read", "Ratings"), rows, 3, "Signals, as they are called in the system")
+        rows.append((label, texts, f"{sum(words.values()):,}"))
+    yield Table(("Signal", "Words read", "Ratings"), rows, 2, "Signals, as they are called in the system")
 
 
 def _stages(imported: Imported) -> Iterator[str | Note | Table]:
@@ -207,7 +206,7 @@ def _stages(imported: Imported) -> Iterator[str | Note | Table]:
         at = imported.rows.stage.astype(str) == stage
         offers, known = int((state[at] == "yes").sum()), int(np.isin(state[at], ("yes", "no")).sum())
         rows.append((stage, f"{count:,}", f"{int(at.sum()):,}", f"{offers:,} of {known:,}"))
-    yield Table(("Stage", "Cards that count", "Rows that end here", "Offers of those with an outcome"), rows)
+    yield Table(("Stage", "Cards that count", "Rows", "Offers of those with an outcome"), rows)
     yield Note(
         "Where raters can read the cards of others before they submit their own, ratings agree more than judgements "
         "do. The files do not say whether they could."
@@ -264,7 +263,7 @@ def _rules(imported: Imported) -> Facts:
     facts += [
         (
             "Rows",
-            f"one an application, {imported.rows.said}; the mean over raters, how many there were, and their spread",
+            f"one an application {imported.rows.said}; the mean over raters, how many there were, and their spread",
         ),
         ("Groups", "rows of one person are never on both sides of a split"),
         (
@@ -292,7 +291,7 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
         f"  {'applications read, and rows made':<44}{imported.counts['applications']:>9,}{len(imported):>9,}",
         f"  {'rows with an offer, without, not known yet':<44}{offers:>9,}{others:>9,}{open_:>9,}",
         f"  {'signals, raters':<44}{len(imported.names):>9,}{len(imported.raters[1]):>9,}",
-        *_wrapped(f"Rows: one an application, {imported.rows.said} (--stage)."),
+        *_wrapped(f"Rows: one an application {imported.rows.said} (--stage)."),
     ]
     kinds = imported.findings.by_kind()
     if kinds:

@@ -167,7 +167,7 @@ def _application(team: _Team, number: int, total: int, person: int, quality: flo
         )  # fmt: skip
     phone = applied + timedelta(days=4)
     seen = _card(team, key, job, 0, phone, int(rng.integers(RATERS)), quality, severity)
-    if seen + 0.4 * rng.standard_normal() < -0.1:
+    if seen + 1.2 * rng.standard_normal() < -0.3:
         _reject(team, application, phone + timedelta(days=3), 901)
         return
     onsite = phone + timedelta(days=9)
@@ -177,7 +177,7 @@ def _application(team: _Team, number: int, total: int, person: int, quality: flo
     decided = onsite + timedelta(days=4)
     if number >= total - 8:  # the last are still in process
         return
-    if float(np.mean(views)) + 0.5 * rng.standard_normal() > 0.25:
+    if float(np.mean(views)) + 0.9 * rng.standard_normal() > 0.2:
         accepted = rng.random() < 0.8
         application["status"] = "hired" if accepted else "rejected"
         application["rejected_at"] = None if accepted else _iso(decided + timedelta(days=3))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import PredictorError, Problem, RatingsError, printable
+from predictor.sources.scorecards.pseudonyms import is_plain_id
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -137,11 +138,18 @@ class Finding:
 
 @dataclass
 class Findings:
-    """Every finding of an import, and what is wrong with its files."""
+    """Every finding of an import, and what is wrong with its files.
+
+    Attributes
+    ----------
+    ids_may_be_names
+        Whether ids are whatever somebody wrote into a spreadsheet; then only those that can be nothing else are listed.
+    """
 
     items: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: dict[str, list[Problem]] = field(default_factory=dict)
+    ids_may_be_names: bool = False
 
     def add(self, kind: str, table: Any, chosen: NDArray[Any], *, ids: Any = None, words: Any = None) -> None:
         """List rows of a table, chosen by a mask or positions; nothing happens where there are none."""
@@ -151,6 +159,8 @@ class Findings:
         files, rows = table.places(places)
         keys = table.frame["id"] if ids is None else ids
         names = np.asarray(keys)[places].astype(str) if keys is not None else np.full(len(places), "")
+        if self.ids_may_be_names:
+            names = np.array([key if is_plain_id(key) else "" for key in names])
         shown = np.full(len(places), "")
         if words is not None:
             texts = np.asarray(words, dtype=object)[places]

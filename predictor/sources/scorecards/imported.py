@@ -46,6 +46,8 @@ class Imported:
         The landmarks: which rows there are.
     salt
         The key of the pseudonyms.
+    application_ids, person_ids, card_ids
+        As the tables have them: of applications, and of the cards that count.
     files
         What was read of each file, by its label; "" where nothing was.
     groups
@@ -75,6 +77,7 @@ class Imported:
     salt: bytes
     application_ids: NDArray[Any]
     person_ids: NDArray[Any]
+    card_ids: NDArray[Any]
     simulated: bool
     files: dict[str, str] = field(default_factory=dict)
     groups: pd.DataFrame | None = None
@@ -189,7 +192,7 @@ class Imported:
     def card_blocks(self, size: int = BLOCK) -> Iterator[pd.DataFrame]:
         """Return the table of cards in parts, sorted by application and card; at least one, which may be empty."""
         codes, names = self.raters
-        ids = text_ids(self.usable.table.column("id"))
+        ids = self.card_ids
         mine = self.usable.application
         application = np.append(self.application_ids, "")[mine]
         person = np.append(self.person_ids, "")[mine]

@@ -26,7 +26,7 @@ from predictor.sources.scorecards.opening import Source, files_of, open_files, s
 from predictor.sources.scorecards.outcomes import Outcomes, decide, read_reasons
 from predictor.sources.scorecards.pseudonyms import public_ids, salt_of
 from predictor.sources.scorecards.signals import catalogue_of
-from predictor.sources.scorecards.stages import LAST, stage_counts
+from predictor.sources.scorecards.stages import EACH, stage_counts
 from predictor.sources.scorecards.tables import Kind, Table, missing_columns, text_ids
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read_scorecards(
     records: Mapping[str, list[Any]] | None = None,
     mapping: str | Path | None = None,
     fields: Mapping[str, Mapping[str, str]] | None = None,
-    stage: str = LAST,
+    stage: str = EACH,
     overall: bool = False,
     even: bool = False,
     levels: Sequence[str] = (),
@@ -73,7 +73,7 @@ def read_scorecards(
     fields
         Of Lever's warehouse: names of its fields by template and field index.
     stage
-        Up to where cards count: "last", "each", or words of a stage's name.
+        Up to where cards count: "each", a row for each stage that an application reached, or words of a stage's name.
     overall
         Whether the overall recommendation is a signal; it is half the verdict already.
     even
@@ -189,12 +189,14 @@ def _imported(
     salt: bytes,
 ) -> Imported:
     applications = text_ids(outcomes.applications.column("id"))
-    people = outcomes.person
+    people, card_ids = outcomes.person, text_ids(cards.table.column("id"))
     if export.ids_may_be_names:
         public = public_ids(salt, {str(key) for key in people})
         people = np.array([public[str(key)] for key in people], dtype=object)
         public = public_ids(salt, {str(key) for key in applications}, "A")
         applications = np.array([public[str(key)] for key in applications], dtype=object)
+        public = public_ids(salt, {str(key) for key in card_ids}, "C")
+        card_ids = np.array([public[str(key)] for key in card_ids], dtype=object)
     origin = outcomes.applications.frame.get("origin", [])
     simulated = bool((np.asarray(origin, dtype=object) == SIMULATED).any())
     stages = list(stage_counts(rows.stage)) if len(rows.stage) else []
@@ -203,6 +205,7 @@ def _imported(
         name=f"{system}-scorecards", title=f"Scorecards of {export.system}, {rows.said}", simulated=simulated,
     )  # fmt: skip
     return Imported(
-        export.system, catalogue, findings, outcomes, marks, cards, rows, salt, applications, people, simulated, read,
+        export.system, catalogue, findings, outcomes, marks, cards, rows, salt, applications, people, card_ids,
+        simulated, read,
         groups_of(export, outcomes, people, findings), counts | {"naive times": export.naive_times}, export.about,
     )  # fmt: skip

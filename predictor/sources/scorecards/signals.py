@@ -125,7 +125,7 @@ def _list(words: Sequence[Any]) -> str:
 def merged_names(labels: Sequence[str]) -> tuple[NDArray[np.int64], dict[str, str]]:
     """Return the signal of each label, and the first label of each signal: those that differ in case only are one."""
     names: dict[str, str] = {}
-    for label in sorted(labels):
+    for label in sorted(labels, key=lambda label: (label.isupper(), label)):
         names.setdefault(name_of(label), " ".join(label.split()))
     names = dict(sorted(names.items()))
     places = {name: place for place, name in enumerate(names)}

@@ -39,6 +39,7 @@ def read(
         draft = "predictor scorecards csv --draft FILE > my-mapping.toml, then --mapping my-mapping.toml"
         raise ConfigError(f"csv needs to know which column is what: {draft}")
     known = ColumnMapping.load(mapping)
+    findings.ids_may_be_names = True
     export = Export("a spreadsheet", ids_may_be_names=True, by_position=True, levels_by_signal=dict(known.signals))
     export.levels = known.signals.get("*", export.levels)
     export.overall_levels = known.overall or export.levels
@@ -118,13 +119,14 @@ def _cards(table: pd.DataFrame, label: str, known: ColumnMapping, findings: Find
         findings.refuse(label, Problem(kind, int(row) + 1, known.columns["person"]))
     application = np.where(application == "", person, application)
     ids = cells("card")
-    ids = np.where(ids == "", np.array([f"row {row}" for row in range(1, n + 1)], dtype=object), ids)
+    ids = np.where(ids == "", np.array([f"row-{row}" for row in range(1, n + 1)], dtype=object), ids)
     submitted = _times(cells("submitted"), label, known, "submitted", findings)
     timed = "submitted" in known.columns
-    outcome = np.array([word.casefold() for word in cells("outcome")], dtype=object)
-    for word in dict.fromkeys(outcome):
-        if word and word not in known.outcomes:
-            row = int(np.flatnonzero(outcome == word)[0]) + 1
+    words = cells("outcome")
+    outcome = np.array([word.casefold() for word in words], dtype=object)
+    for word in dict.fromkeys(words):
+        if word and word.casefold() not in known.outcomes:
+            row = int(np.flatnonzero(words == word)[0]) + 1
             kind = "is no outcome that the mapping names; add it under [outcomes]: yes, no, withdrawn or unlabelled"
             findings.refuse(label, Problem(kind, row, known.columns["outcome"], shown_word(word)))
     frame = pd.DataFrame(

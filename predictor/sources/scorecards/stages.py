@@ -1,6 +1,8 @@
 """Landmarks: up to which stage cards count, so that a row knows no more than was known then.
 
-Cards of late stages exist only for those who got so far, so the stage stands in every row and is an input.
+Cards of late stages exist only for those who got so far, so the stage stands in every row and is an input. There is no
+landmark "after the last card": where an application ends says how it ended, since whoever ends at the phone screen was
+refused there.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from predictor.sources.scorecards.export import folded
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LAST, EACH = "last", "each"
+EACH = "each"
 NO_STAGE = "no stage"
 _AFTER = re.compile(r"^\s*after\s+(the\s+)?", re.IGNORECASE)
 
@@ -51,8 +53,8 @@ def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], 
     Parameters
     ----------
     choice
-        "last": the last card before the decision; "each": every stage that has cards; else words of a stage's name,
-        such as "after the on-site": the last card of the stages whose names have them.
+        "each": a row for each stage that an application reached; else words of a stage's name, such as "after the
+        on-site": the last card of the stages whose names have them.
     application, stage, submitted
         Of each card.
 
@@ -62,9 +64,9 @@ def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], 
         If no stage is called so; with those that there are.
     """
     order = np.lexsort((stage.astype(str), submitted))
-    if choice in (LAST, EACH):
-        key = application if choice == LAST else _pairs(application, stage)
-        said = "after the last card before the decision" if choice == LAST else "after each stage"
+    if choice == EACH:
+        key = _pairs(application, stage)
+        said = "after each stage that it reached"
     else:
         wanted = folded(_AFTER.sub("", choice))
         names = sorted({str(name) for name in stage})

@@ -64,7 +64,7 @@ class Places:
     def described(self) -> dict[Path, str]:
         """Return what each file holds."""
         files = {
-            self.out: "a row an application",
+            self.out: "a row an application and stage",
             self.cards: "a row a scorecard",
             self.rows: "every row that was left out or flagged, with the reason",
             self.report: "the report, to read in a browser",
@@ -110,7 +110,7 @@ def refuse_gone(places: Places, people: list[str]) -> None:
         raise ConfigError(
             f"{places.out}: {who} of this table {'is' if len(people) == 1 else 'are'} not in these files ({names}); "
             "nothing was written.\n  Deleted at the source? Add --forget: they leave the tables; then mark the "
-            "models that learned from them: predictor forget PERSON\n  Only a part of the export? Import all of it, or name "
+            "models that learned from them: predictor forget PERSON\n  Only a part? Import all of it, or name "
             "another --out."
         )
 

@@ -122,8 +122,8 @@ def test_no_text_of_a_person_enters_anything(run: Run, workplace: Path, system: 
 
 def test_names_and_addresses_in_a_spreadsheet_become_pseudonyms(run: Run, workplace: Path) -> None:
     rows = [
-        f"{CANARY} Doe,{CANARY}@x.org,Phone screen,{outcome},{mark},Strong Yes,{CANARY} wrote a note that is long"
-        for outcome, mark in (("Hired", "4"), ("Rejected", "2"))
+        f"{CANARY} Doe,{CANARY}@x.org,Phone screen,{outcome},{mark},{fit},{CANARY} wrote a note that is long"
+        for outcome, mark, fit in (("Hired", "4", "Strong Yes"), ("Rejected", "2", "No"))
     ]
     rows[1] = rows[1].replace(f"{CANARY} Doe", f"{CANARY} Roe")
     Path("my.csv").write_text("\n".join(["Candidate,Interviewer,Stage,Outcome,Listening,Fit,Notes", *rows]))
@@ -139,7 +139,7 @@ def test_names_and_addresses_in_a_spreadsheet_become_pseudonyms(run: Run, workpl
         assert CANARY.encode() not in content, name
     table = pd.read_csv("made/interviews.csv", keep_default_na=False)
     assert all(re.fullmatch(r"P-[0-9a-f]{10}", person) for person in table["person"])
-    assert sorted(table[["listening", "fit", "offer"]].to_numpy().tolist()) == [[2.0, 5.0, "no"], [5.0, 5.0, "yes"]]
+    assert sorted(table[["listening", "fit", "offer"]].to_numpy().tolist()) == [[2.0, 2.0, "no"], [5.0, 5.0, "yes"]]
     assert "could not be noticed" in result.output  # no column of times
 
 

@@ -56,7 +56,7 @@ CASES: dict[str, tuple[str, Callable[[Path], Path], tuple[str, ...]]] = {
     "cut off": ("greenhouse", lambda f: bare(f, "more.json", '[{"id": 1,'), ("more.json", "line 1", "cut off")),
     "a line": ("greenhouse", lambda f: bare(f, "more.jsonl", '{"id": 1}\n{"id": '), ("more.jsonl", "row 2", "JSON Lines")),
     "a number": ("greenhouse", lambda f: bare(f, "more.json", "7"), ("more.json", "no records")),
-    "no records": ("greenhouse", lambda f: bare(f, "more.json", "[1, 2]"), ("more.json", "row 1", "not a record")),
+    "no records": ("greenhouse", lambda f: bare(f, "more.json", "[1, 2]"), ("more.json", "rows 1, 2", "not a record")),
     "not text": ("greenhouse", lambda f: bare(f, "more.json", b"\xff\xfe\xfa\xfb\xc3"), ("more.json",)),
     "cut gzip": ("greenhouse", lambda f: bare(f, "more.json.gz", gzip.compress(b"[]" * 99)[:20]), ("more.json.gz", "copy it again")),
     "no Parquet": ("greenhouse", lambda f: bare(f, "more.parquet", b"PAR1 nonsense"), ("more.parquet", "Parquet")),
