@@ -59,7 +59,7 @@ def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
         lede=_lede(imported),
         tiles=[
             Tile("Rows to learn from", f"{known:,}", f"and {open_:,} without an outcome", "One a stage reached."),
-            Tile("Rows with an offer", f"{offers:,}", f"of {known:,} with an outcome", "Sent ones, also where declined."),
+            Tile("Rows with an offer", f"{offers:,}", f"of {known:,} with an outcome", "Sent, also if declined."),
             Tile("Scorecards used", f"{_used(imported):,}", f"of {read:,} read", "The others are listed below."),
             Tile("Raters", f"{len(imported.raters[1]):,}", _per_row(imported), "Under pseudonyms."),
         ],
