@@ -89,11 +89,13 @@ data/interviews.csv: | $(TRAIN)
 	@$(BIN)/predictor simulate $@ -n 1200 --seed 2026
 
 # The walk through of data/README.md, line by line; a test holds that they are the same.
-team: $(TRAIN) ## from a SIMULATED team's Greenhouse export to a promoted model, in team/
+team: $(TRAIN) ## from a SIMULATED team's Greenhouse export to a promoted model, audit and card, in team/
 	$(BIN)/predictor scorecards greenhouse data/greenhouse --out team/interviews.csv
 	$(BIN)/predictor scorecards greenhouse data/greenhouse --out team/interviews.csv --groups team/groups.csv --reason 'Offer declined=yes' --reason 'Other=no'
 	$(BIN)/predictor train team/interviews.csv --signals team/interviews.toml --name team
 	$(BIN)/predictor promote team
+	$(BIN)/predictor audit team/interviews.csv --model team --groups team/groups.csv --group sex=sex --group race=race
+	$(BIN)/predictor card --model team
 
 prior: $(TRAIN) ## write the SIMULATED prior from published evidence anew, the same numbers each time
 	@$(BIN)/python -c 'from predictor.learning.published import build_published as build; from predictor.model.offer_model import PUBLISHED; build().save(PUBLISHED)'

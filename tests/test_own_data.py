@@ -117,5 +117,7 @@ def test_walk_through_of_a_team_as_make_runs_it(project: Path) -> None:
     assert "SIMULATED people, cards and offers" in printed and "the champion of" in printed
     report = (project / "team/interviews-report.html").read_text()
     assert "SIMULATED" in report and "Cards submitted after the decision" in report
-    model = OfferModel.load(project / "experiments/models/team" / MODEL)
+    folder = project / "experiments/models/team"
+    assert "SIMULATED" in (folder / "audit.html").read_text() and "SIMULATED" in (folder / "card.md").read_text()
+    model = OfferModel.load(folder / MODEL)
     assert model.simulated and model.catalogue.signals[0].levels[-1] == "strong yes"
