@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from predictor.errors import MissingExtraError, Problem, RatingsError
+from predictor.sources.compression import unpacked
 from predictor.sources.dialect import HEAD, Utf8, header_of
+from predictor.sources.files import read_bytes
+from predictor.sources.text import parse_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,10 +155,7 @@ def read_records(path: Path, label: str) -> Iterator[dict[str, Any]]:
             for batch in file.iter_batches(batch_size=10_000):
                 yield from batch.to_pylist()
         return
-    from predictor.sources.files import parse_table
-    from predictor.sources.scorecards.opening import unpacked
-
-    header, rows, problems = parse_table(unpacked(path, label), label)
+    header, rows, problems = parse_table(read_bytes(path), label)
     if problems:
         raise RatingsError(label, problems)
     for row in rows:
@@ -163,16 +163,9 @@ def read_records(path: Path, label: str) -> Iterator[dict[str, Any]]:
 
 
 def _opened(path: Path, label: str) -> Any:
-    """Open a file of text, unpacked where it is compressed, as UTF-8 whatever it is written in."""
-    import gzip
-
+    """Open a file of text, unpacked where it is packed, as UTF-8 whatever it is written in."""
     try:
-        stream: Any = path.open("rb")
-        if stream.read(2) == b"\x1f\x8b":
-            stream.close()
-            stream = gzip.open(path)  # noqa: SIM115 - the caller closes it
-        else:
-            stream.seek(0)
+        stream = path.open("rb") if unpacked(path) == path else io.BytesIO(read_bytes(path))
     except OSError as error:
         raise RatingsError(label, [Problem(f"cannot be read: {error.strerror or error}")]) from None
     return _Text(stream, label)
@@ -182,12 +175,12 @@ class _Text(io.RawIOBase):
     """A stream of bytes as UTF-8, as Arrow reads it."""
 
     def __init__(self, stream: Any, label: str) -> None:
-        self._stream, self._utf8, self._rest, self._label = stream, Utf8(stream, label), b"", label
+        self._stream, self._utf8, self._rest = stream, Utf8(stream, label), b""
 
     def read(self, size: int = -1) -> bytes:  # type: ignore[override]
         parts, length = [self._rest], len(self._rest)
         while size < 0 or length < size:
-            if not (more := self._more()):
+            if not (more := self._utf8.read(1 << 20)):
                 break
             parts.append(more)
             length += len(more)
@@ -195,12 +188,6 @@ class _Text(io.RawIOBase):
         cut = len(content) if size < 0 else size
         self._rest = content[cut:]
         return content[:cut]
-
-    def _more(self) -> bytes:
-        try:
-            return self._utf8.read(1 << 20)
-        except (EOFError, OSError) as error:
-            raise RatingsError(self._label, [Problem(f"is no whole gzip file: {error}; copy it again")]) from None
 
     def readable(self) -> bool:
         return True

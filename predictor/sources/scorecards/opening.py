@@ -6,8 +6,6 @@ lists are several tables, and messages of copying tools (Airbyte, Singer) give t
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from predictor.errors import ConfigError, Problem, RatingsError, shorten
+from predictor.sources.compression import COMPRESSIONS, unpacked
 from predictor.sources.dialect import BYTE_ORDERS
 from predictor.sources.files import WORKBOOKS, parse_table, read_bytes
 from predictor.sources.scorecards.findings import Findings
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq", *WORKBOOKS)
 SAMPLE = 200  # records by which the columns of JSON are known
-MOST_TEXT = 2 << 30  # bytes of a JSON file, unpacked
 
 
 @dataclass
@@ -97,12 +95,14 @@ def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) 
             inside = sorted(path for path in files if path.resolve() not in skip)
             found += [(path, path.relative_to(place).as_posix()) for path in inside]
             if not inside:
-                raise ConfigError(f"{place}: has no file that is read ({', '.join(ENDINGS)}, and .gz of each)")
+                raise ConfigError(f"{place}: has no file that is read ({', '.join(ENDINGS)}, packed or not)")
         elif not place.exists():
             raise ConfigError(f"{place}: no such file or folder")
         else:
             if not is_read(place):
-                raise ConfigError(f"{place}: is none of {', '.join(ENDINGS)}, or .gz of one")
+                raise ConfigError(
+                    f"{place}: is none of {', '.join(ENDINGS)}, packed by one of {', '.join(COMPRESSIONS)} or not"
+                )
             found.append((place, place.name))
     if not found:
         raise ConfigError("name a folder or files of the export")
@@ -111,7 +111,7 @@ def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) 
 
 def is_read(path: Path) -> bool:
     """Whether a file's name has an ending that is read; what we write beside a table is not."""
-    name = path.name.lower().removesuffix(".gz")
+    name = unpacked(path).name.lower()
     return name.endswith(ENDINGS) and not name.startswith((".", "~$"))
 
 
@@ -128,9 +128,9 @@ def open_files(files: Sequence[tuple[Path, str]], findings: Findings) -> list[So
 
 
 def _open(path: Path, label: str, findings: Findings) -> Iterator[Source]:
-    ending = Path(path.name.lower().removesuffix(".gz")).suffix
+    ending = unpacked(path).suffix.lower()
     if ending in (".json", ".jsonl", ".ndjson"):
-        yield from json_sources(unpacked(path, label), label, findings)
+        yield from json_sources(read_bytes(path), label, findings)
     elif ending in WORKBOOKS:
         header, rows, problems = parse_table(read_bytes(path), label)
         _refuse_all(problems, label, findings)
@@ -177,27 +177,6 @@ def _unwrapped_cell(cell: Any) -> Any:
         except ValueError:
             return cell
     return cell
-
-
-def unpacked(path: Path, label: str) -> bytes:
-    """Read a file whole, and unpack it where it is compressed.
-
-    Raises
-    ------
-    RatingsError
-        If it is damaged, or too large.
-    """
-    content = read_bytes(path)
-    if content[:2] != b"\x1f\x8b":
-        return content
-    try:
-        with gzip.open(io.BytesIO(content)) as stream:
-            content = stream.read(MOST_TEXT + 1)
-    except (OSError, EOFError, ValueError) as error:
-        raise RatingsError(label, [Problem(f"is no whole gzip file: {error}; copy it again")]) from None
-    if len(content) > MOST_TEXT:
-        raise RatingsError(label, [Problem(f"has more than {MOST_TEXT >> 30} GB; use the tables of a warehouse")])
-    return content
 
 
 def json_sources(content: bytes, label: str, findings: Findings) -> Iterator[Source]:

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
-from predictor.sources.files import parse_table
+from predictor.sources.files import parse_table, read_bytes
 from predictor.sources.scorecards.export import CARD, Export
 from predictor.sources.scorecards.findings import Findings, joined, shown_word
 from predictor.sources.scorecards.mapping import ColumnMapping
-from predictor.sources.scorecards.opening import unpacked
 from predictor.sources.scorecards.tables import Table, stacked, words_of
 from predictor.sources.scorecards.times import MEND, NO_TIME, read_times
 
@@ -87,7 +86,7 @@ def read_table(path: Path, label: str) -> pd.DataFrame:
     RatingsError
         If it is neither, or ragged.
     """
-    header, rows, problems = parse_table(unpacked(path, label), label)
+    header, rows, problems = parse_table(read_bytes(path), label)
     if problems:
         raise RatingsError(label, problems)
     if not rows:
