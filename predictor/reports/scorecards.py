@@ -200,7 +200,7 @@ def _stages(imported: Imported) -> Iterator[str | Note | Table]:
         "takes it as an input; rows of different stages are never mixed without it."
     )
     state = imported.outcomes.state[imported.rows.application]
-    cards = stage_counts(imported.usable.stage)
+    cards = stage_counts(imported.usable.stage.tolist())
     rows = []
     for stage, count in cards.items():
         at = imported.rows.stage.astype(str) == stage

@@ -142,7 +142,8 @@ def _set_up(team: _Team) -> None:
     for place, family in enumerate(families):
         team.add("candidate_attribute_types", id=60 + place, name=family)
     for job in JOBS:
-        for place, (name, family, *_) in enumerate((*SIGNALS, LOGISTICS)):
+        named = [(signal[0], signal[1]) for signal in SIGNALS]
+        for place, (name, family) in enumerate((*named, LOGISTICS)):
             shown = name.upper() if job == JOBS[1] and place == 1 else name  # written otherwise in another job
             team.add(
                 "job_candidate_attributes", id=job * 10 + place, name=shown, job_id=job, active=True, sort_order=place,

@@ -177,7 +177,7 @@ class _Text(io.RawIOBase):
     def __init__(self, stream: Any, label: str) -> None:
         self._stream, self._utf8, self._rest = stream, Utf8(stream, label), b""
 
-    def read(self, size: int = -1) -> bytes:  # type: ignore[override]
+    def read(self, size: int = -1) -> bytes:
         parts, length = [self._rest], len(self._rest)
         while size < 0 or length < size:
             if not (more := self._utf8.read(1 << 20)):

@@ -92,7 +92,7 @@ def mapped(words: Any, meanings: Mapping[str, str], otherwise: str) -> NDArray[A
     column = words if isinstance(words, pd.Categorical) else pd.Categorical(words)
     texts = [str(word) for word in column.categories]
     meant = [meanings.get(folded(word), otherwise) if word.strip() else "" for word in texts]
-    return np.array([*meant, ""], dtype=object)[column.codes]
+    return np.asarray(np.array([*meant, ""], dtype=object)[column.codes])
 
 
 def folded(word: str) -> str:

@@ -322,7 +322,7 @@ def _within(cards: Table, findings: Findings) -> Table | None:
 
 
 def _starts(cards: Table, owners: NDArray[np.int64]) -> list[int]:
-    return np.searchsorted(owners, cards.starts).tolist()
+    return [int(start) for start in np.searchsorted(owners, cards.starts)]
 
 
 def _by_word(record: Any) -> list[dict[str, str]]:

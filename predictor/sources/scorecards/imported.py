@@ -117,12 +117,12 @@ class Imported:
         """The rows as `Ratings`: what training and everything after it takes."""
         frame = self.table
         columns = {
-            name: frame[name].astype(str).to_numpy(object)
-            for name in frame
+            name: np.asarray(frame[name].astype(str), dtype=object)
+            for name in map(str, frame)
             if name not in (*self.names, OUTCOME) and not name.endswith((COUNT, SPREAD))
         }
-        values = frame[list(self.names)].to_numpy(np.float64)
-        y = frame[OUTCOME].map({"yes": 1.0, "no": 0.0}).to_numpy(np.float64, na_value=np.nan)
+        values = np.asarray(frame[list(self.names)], dtype=np.float64)
+        y = np.array([{"yes": 1.0, "no": 0.0}.get(word, np.nan) for word in frame[OUTCOME]])
         return Ratings(self.usable_catalogue(), values, y, columns, self.system)
 
     @cached_property

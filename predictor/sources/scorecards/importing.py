@@ -197,7 +197,7 @@ def _imported(
         applications = np.array([public[str(key)] for key in applications], dtype=object)
         public = public_ids(salt, {str(key) for key in card_ids}, "C")
         card_ids = np.array([public[str(key)] for key in card_ids], dtype=object)
-    origin = outcomes.applications.frame.get("origin", [])
+    origin: Any = outcomes.applications.frame.get("origin", [])
     simulated = bool((np.asarray(origin, dtype=object) == SIMULATED).any())
     stages = list(stage_counts(rows.stage)) if len(rows.stage) else []
     catalogue = None if not marks.labels else catalogue_of(

@@ -292,9 +292,9 @@ def _offers(export: Export, tables: dict[str, list[Table]], findings: Findings) 
     frame["application"] = ids_of(
         np.where(application == "", person, application)
     )  # a candidateId is an opportunity's id
-    files = offers.places(np.arange(len(offers)))[0] if len(offers) else []
     lost = text_ids(frame["application"]) == ""
     if lost.any():
+        files, _ = offers.places(np.arange(len(offers)))
         by_file = [(UUID.findall(str(file)) or [""])[-1] for file in files]
         frame["application"] = ids_of(np.where(lost, by_file, text_ids(frame["application"])))
     state: NDArray[Any] = mapped(frame["state"].array, OUT, "unknown")

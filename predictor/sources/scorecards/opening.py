@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from predictor.errors import ConfigError, Problem, RatingsError, shorten
 from predictor.sources.compression import COMPRESSIONS, unpacked
 from predictor.sources.dialect import BYTE_ORDERS
-from predictor.sources.files import WORKBOOKS, parse_table, read_bytes
+from predictor.sources.files import read_bytes
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.tables import Kind, Table, plain, typed
+from predictor.sources.text import parse_table
+from predictor.sources.workbook import WORKBOOKS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +52,7 @@ class Source:
         wanted = kind.wanted(self.columns)
         if self.records is not None:
             flat = [flattened(record) for record in self.records]
+            raw: dict[str, list[Any]]
             raw = {name: [[row.get(column) for row in flat] for column in there] for name, there in wanted.items()}
             if not raw:
                 raw = {"id": [[None] * len(flat)]}

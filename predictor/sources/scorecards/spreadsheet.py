@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
-from predictor.sources.files import parse_table, read_bytes
+from predictor.sources.files import read_bytes
 from predictor.sources.scorecards.export import CARD, Export
 from predictor.sources.scorecards.findings import Findings, joined, shown_word
 from predictor.sources.scorecards.mapping import ColumnMapping
 from predictor.sources.scorecards.tables import Table, stacked, words_of
 from predictor.sources.scorecards.times import MEND, NO_TIME, read_times
+from predictor.sources.text import parse_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -125,9 +126,9 @@ def _cards(table: pd.DataFrame, label: str, known: ColumnMapping, findings: Find
     outcome = np.array([word.casefold() for word in words], dtype=object)
     for word in dict.fromkeys(words):
         if word and word.casefold() not in known.outcomes:
-            row = int(np.flatnonzero(words == word)[0]) + 1
+            first = int(np.flatnonzero(words == word)[0]) + 1
             kind = "is no outcome that the mapping names; add it under [outcomes]: yes, no, withdrawn or unlabelled"
-            findings.refuse(label, Problem(kind, row, known.columns["outcome"], shown_word(word)))
+            findings.refuse(label, Problem(kind, first, known.columns["outcome"], shown_word(word)))
     frame = pd.DataFrame(
         {
             "id": ids,

@@ -205,18 +205,18 @@ def _joined(parts: list[Any], name: str) -> Any:
 
 def text_ids(ids: Any) -> NDArray[Any]:
     """Return ids as text, "" where there is none."""
-    ids = np.asarray(ids)
-    if ids.dtype.kind != "i":
-        return ids.astype(object)
-    texts = ids.astype(str).astype(object)
-    texts[ids == NO_ID] = ""
+    array: NDArray[Any] = np.asarray(ids)
+    if array.dtype.kind != "i":
+        return array.astype(object)
+    texts: NDArray[Any] = array.astype(str).astype(object)
+    texts[array == NO_ID] = ""
     return texts
 
 
 def no_id(ids: Any) -> NDArray[np.bool_]:
     """Return where a column of ids has none."""
-    ids = np.asarray(ids)
-    return ids == NO_ID if ids.dtype.kind == "i" else ids == ""
+    array: NDArray[Any] = np.asarray(ids)
+    return np.asarray(array == (NO_ID if array.dtype.kind == "i" else ""), dtype=bool)
 
 
 def positions(of: Any, within: Any) -> NDArray[np.int64]:
@@ -264,16 +264,17 @@ def _id_text(cell: Any) -> str:
     return text.removesuffix(".0") if re.fullmatch(r"\d+\.0", text) else text
 
 
-def words_of(cells: Any) -> pd.Categorical:
-    """Turn cells into words, each kept once; "" where there is none."""
+def words_of(cells: Any) -> Any:
+    """Turn cells into words, a Categorical; "" where there is none."""
     series = pd.Series(cells)
     if isinstance(series.dtype, pd.CategoricalDtype):
-        words = series.cat.rename_categories([str(word) for word in series.cat.categories])
-        return pd.Categorical(words.cat.add_categories("").fillna("") if words.isna().any() else words)
+        named = series.cat.rename_categories([str(word) for word in series.cat.categories])
+        return pd.Categorical(named.cat.add_categories("").fillna("") if named.isna().any() else named)
     if series.dtype.kind == "f":  # whole numbers with gaps
         return pd.Categorical(["" if value != value else f"{value:g}" for value in series])
     codes, words = pd.factorize(series.astype(object))
-    return pd.Categorical.from_codes(*_coded(codes, [str(word).strip() for word in words]))
+    places, categories = _coded(codes, [str(word).strip() for word in words])
+    return pd.Categorical.from_codes(places, pd.Index(categories))
 
 
 def _coded(codes: NDArray[Any], words: list[str]) -> tuple[NDArray[Any], list[str]]:
@@ -296,7 +297,7 @@ def flags_of(cells: Any, name: str, source: str, findings: Findings) -> NDArray[
             row = int(np.flatnonzero(np.asarray(words) == word)[0]) + 1
             findings.refuse(source, Problem("is neither true nor false", row, name, shown_word(word)))
         meant.append(key in _TRUE)
-    return np.array([*meant, False])[words.codes]
+    return np.asarray(np.array([*meant, False])[words.codes], dtype=bool)
 
 
 def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findings) -> pd.DataFrame:
@@ -317,9 +318,9 @@ def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findi
                 findings.refuse(source, Problem(kind_of, row, name))
         elif name in TIMES:
             times = read_times(parts[0], day_end=name in DECISIONS)
-            for row in np.flatnonzero(times.bad):
-                cell = pd.Series(parts[0]).iloc[int(row)]
-                findings.refuse(source, Problem(MEND, int(row) + 1, name, shown_word(cell)))
+            for place in np.flatnonzero(times.bad).tolist():
+                cell = pd.Series(parts[0]).iloc[place]
+                findings.refuse(source, Problem(MEND, place + 1, name, shown_word(cell)))
             columns[name], columns[f"{name} naive"], columns[f"{name} day"] = times.values, times.naive, times.days
         elif name in FLAGS:
             columns[name] = flags_of(parts[0], name, source, findings)
