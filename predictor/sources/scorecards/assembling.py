@@ -226,8 +226,9 @@ def usable_cards(export: Export, table: Table, marks: Marks, outcomes: Outcomes,
     rater = text_ids(table.column("rater"))
     nobody = open_ & (rater == "")
     findings.add("no rater", table, nobody)
-    ids = text_ids(table.column("id"))
-    rater = np.where(rater == "", np.char.add("card ", ids.astype(str)).astype(object), rater)
+    if nobody.any():
+        alone = np.flatnonzero(rater == "")
+        rater[alone] = [f"card {key}" for key in text_ids(table.column("id")[alone])]
     stage = np.asarray(table.frame["stage"], dtype=object)
     stage = np.where((stage == "") | pd.isna(stage), NO_STAGE, stage)
     keep = np.flatnonzero(open_)

@@ -194,11 +194,14 @@ class Imported:
         codes, names = self.raters
         ids = self.card_ids
         mine = self.usable.application
-        application = np.append(self.application_ids, "")[mine]
-        person = np.append(self.person_ids, "")[mine]
-        if not len(self.application_ids):
+        if len(self.application_ids):
+            application = np.append(self.application_ids, "")[mine]
+            rank = np.append(np.argsort(np.argsort(_sortable(self.application_ids), kind="stable")), -1)[mine]
+        else:
             application = text_ids(self.usable.table.column("application"))
-        order = np.lexsort((_sortable(ids), self.usable.submitted, _sortable(application)))
+            rank = _sortable(application)
+        person = np.append(self.person_ids, "")[mine]
+        order = np.lexsort((_sortable(ids), self.usable.submitted, rank))
         by_card = np.argsort(self.marks.card, kind="stable")
         sorted_cards = self.marks.card[by_card]
         p = len(self.names)
@@ -210,7 +213,7 @@ class Imported:
             cell = row * p + self.marks.signal[marks]
             mean, _, _ = over_raters(cell, np.zeros(len(cell), np.int64), self.marks.level[marks], len(cards) * p)
             columns: dict[str, Any] = {
-                "card": ids[cards],
+                "card": text_ids(ids[cards]),
                 "application": application[cards],
                 PERSON: person[cards],
                 STAGE: self.usable.stage[cards],
@@ -281,6 +284,8 @@ def _ranges(low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray[np
 
 def _sortable(keys: NDArray[Any]) -> NDArray[Any]:
     """Return keys that sort numbers by size and everything else by its letters."""
+    if keys.dtype.kind == "i":
+        return keys
     texts = keys.astype(str)
     if not len(texts):
         return texts

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from predictor.errors import ConfigError, PredictorError, nearest
 from predictor.ratings.catalogue import SIMULATED
@@ -173,7 +174,7 @@ def _few_stages(stage: Any, findings: Findings) -> Any:
     findings.notes.append(
         f"There are {len(counts)} stages; the {rare} with the fewest cards are put together as '{OTHER_STAGES}'."
     )
-    return np.where(np.isin(stage.astype(str), kept), stage, OTHER_STAGES)
+    return np.where(pd.Series(stage).isin(kept), stage, OTHER_STAGES)
 
 
 def _imported(
@@ -189,7 +190,7 @@ def _imported(
     salt: bytes,
 ) -> Imported:
     applications = text_ids(outcomes.applications.column("id"))
-    people, card_ids = outcomes.person, text_ids(cards.table.column("id"))
+    people, card_ids = outcomes.person, cards.table.column("id")
     if export.ids_may_be_names:
         public = public_ids(salt, {str(key) for key in people})
         people = np.array([public[str(key)] for key in people], dtype=object)

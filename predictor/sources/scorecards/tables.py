@@ -208,9 +208,9 @@ def text_ids(ids: Any) -> NDArray[Any]:
     array: NDArray[Any] = np.asarray(ids)
     if array.dtype.kind != "i":
         return array.astype(object)
-    texts: NDArray[Any] = array.astype(str).astype(object)
-    texts[array == NO_ID] = ""
-    return texts
+    codes, numbers = pd.factorize(array)  # each different id is one text, which many rows share
+    texts = np.array([*("" if number == NO_ID else str(number) for number in numbers.tolist()), ""], dtype=object)
+    return np.asarray(texts[codes])
 
 
 def no_id(ids: Any) -> NDArray[np.bool_]:
