@@ -110,7 +110,9 @@ def test_a_file_that_fits_no_champion_is_refused_by_the_nearest(project: Path) -
 
 
 def test_walk_through_of_a_team_as_make_runs_it(project: Path) -> None:
-    lines = re.findall(r"<!-- team -->\n```\n(.*?)```", (ROOT / "data/README.md").read_text(), re.DOTALL)[0].splitlines()
+    lines = re.findall(r"<!-- team -->\n```\n(.*?)```", (ROOT / "data/README.md").read_text(), re.DOTALL)[
+        0
+    ].splitlines()
     recipe = (ROOT / "Makefile").read_text().partition("\nteam:")[2].partition("\n\n")[0].splitlines()[1:]
     assert [line.replace("\t$(BIN)/", "") for line in recipe] == lines and len(lines) <= 8
     printed = _say(project, "make -s team")
