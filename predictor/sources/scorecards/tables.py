@@ -173,7 +173,11 @@ def stacked(tables: Sequence[Table], names: Sequence[str]) -> Table:
     names = [*names, *(f"{name} day" for name in names if name in DECISIONS)]
     if not tables:
         return empty(names)
-    if len(tables) == 1 and set(names) <= set(tables[0].frame.columns):
+    if len(tables) == 1:  # nothing is copied
+        frame = tables[0].frame
+        for name in names:
+            if name not in frame:
+                frame[name] = _joined([tables[0].column(name)], name)
         return tables[0]
     lengths = [len(table) for table in tables]
     offsets = np.cumsum([0, *lengths])
