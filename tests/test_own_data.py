@@ -115,7 +115,7 @@ def test_walk_through_of_a_team_as_make_runs_it(project: Path) -> None:
     ].splitlines()
     recipe = (ROOT / "Makefile").read_text().partition("\nteam:")[2].partition("\n\n")[0].splitlines()[1:]
     assert [line.replace("\t$(BIN)/", "") for line in recipe] == lines and len(lines) <= 8
-    printed = _say(project, "make -s team")
+    printed = _say(project, f"make -s team PYTHON='{sys.executable}'")
     assert "SIMULATED people, cards and offers" in printed and "the champion of" in printed
     report = (project / "team/interviews-report.html").read_text()
     assert "SIMULATED" in report and "Cards submitted after the decision" in report

@@ -7,7 +7,7 @@ part runs in a process of its own, so that the memory is its own.
 from __future__ import annotations
 
 import argparse
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -124,7 +124,7 @@ def main() -> None:
             read_alone(Path(folder))
         else:
             import_them(Path(folder), Path(folder).with_name("out") / f"interviews.{chosen.ending}")
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        memory = int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
         print(f"{time.perf_counter() - clock:.1f} {time.process_time() - cpu:.1f} {memory:.0f}")
         return
     with tempfile.TemporaryDirectory() as place:

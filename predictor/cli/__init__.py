@@ -44,7 +44,7 @@ for _command in (
     train.train, train.compare, train.track,
     audits.audit, audits.drift, audits.card, forget.forget,
     registry.promote, registry.pull, registry.history, registry.rollback,
-    scorecards.scorecards, panels.panels, data.simulate, data.signals,
+    panels.panels, data.simulate, data.signals, scorecards.scorecards,
     serve.ui, serve.serve, serve.journal, paper.export, paper.sheet,
 ):  # fmt: skip
     main.add_command(_command)

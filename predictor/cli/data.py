@@ -72,14 +72,16 @@ def simulate(
       predictor simulate my-export --greenhouse --seed 7
     """
     if greenhouse:
-        if cards or (base_rate, mode, groups, disparity, drifted) != (0.35, "default", None, 0.0, ()):
+        if (base_rate, mode, groups, disparity, drifted, cards) != (0.35, "default", None, 0.0, (), None):
             raise ConfigError("--greenhouse takes -n and --seed only; leave the other options out")
-        return _write_greenhouse(out, n or 200, seed)
+        _write_greenhouse(out, n or 200, seed)
+        return
     n = n or 1200
     if cards:
         if groups or drifted or disparity or mode != "default":
             raise ConfigError("--cards simulates a team: leave --groups, --disparity, --drift and --mode out")
-        return _simulate_team(out, cards, n=n, seed=seed, base_rate=base_rate, **team)
+        _simulate_team(out, cards, n=n, seed=seed, base_rate=base_rate, **team)
+        return
     from predictor.sources.files import write_csv
     from predictor.sources.simulation import simulate_interviews
     from predictor.sources.simulation_truths import drift, write_groups
@@ -94,7 +96,6 @@ def simulate(
     if groups:
         people = write_groups(ratings, groups, seed=seed, disparity=disparity)
         click.echo(f"SIMULATED sex and race of {people:,} candidates written to {groups}")
-    return None
 
 
 def _write_greenhouse(folder: Path, n: int, seed: int) -> None:

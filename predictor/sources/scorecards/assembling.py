@@ -49,11 +49,11 @@ class Cards:
 
 @dataclass
 class Marks:
-    """The ratings of the cards that count: card, signal, level of each; and the signals' names."""
+    """The ratings of the cards that count, sorted by card: card, signal, level of each; and the signals' names."""
 
-    card: NDArray[np.int64]
-    signal: NDArray[np.int64]
-    level: NDArray[np.float64]
+    card: NDArray[Any]
+    signal: NDArray[Any]
+    level: NDArray[Any]
     labels: dict[str, str]
     families: dict[str, str]
     family_labels: dict[str, str]
@@ -100,7 +100,8 @@ def read_marks(
     labels_of_families, family = families_of({name: families[name] for name in names})
     levels = {name: _levels_of(export, label, answers) for name, label in names.items()}
     marks = Marks(
-        card[keep], renumber[signal[keep]] if len(names) else signal[keep], level[keep],
+        card[keep].astype(np.int32), (renumber[signal[keep]] if len(names) else signal[keep]).astype(np.int32),
+        level[keep],
         names, family, labels_of_families, levels, {name: words[name] for name in names},
     )  # fmt: skip
     if overall:
@@ -226,18 +227,20 @@ def usable_cards(export: Export, table: Table, marks: Marks, outcomes: Outcomes,
     rater = text_ids(table.column("rater"))
     nobody = open_ & (rater == "")
     findings.add("no rater", table, nobody)
-    ids = text_ids(table.column("id"))
-    rater = np.where(rater == "", np.char.add("card ", ids.astype(str)).astype(object), rater)
+    if nobody.any():
+        alone = np.flatnonzero(rater == "")
+        rater[alone] = [f"card {key}" for key in text_ids(table.column("id")[alone])]
     stage = np.asarray(table.frame["stage"], dtype=object)
     stage = np.where((stage == "") | pd.isna(stage), NO_STAGE, stage)
     keep = np.flatnonzero(open_)
     state = np.append(outcomes.state, "no application")[application[keep]]
     use = np.where(np.isin(state, ("yes", "no")), "row", state)
-    place = np.full(len(table) + 1, -1)
+    place = np.full(len(table) + 1, -1, np.int32)
     place[keep] = np.arange(len(keep))
     marks.card = place[marks.card]
-    mine = marks.card >= 0
-    marks.card, marks.signal, marks.level = marks.card[mine], marks.signal[mine], marks.level[mine]
+    order = np.argsort(marks.card, kind="stable").astype(np.int32)
+    order = order[np.searchsorted(marks.card[order], 0) :]
+    marks.card, marks.signal, marks.level = marks.card[order], marks.signal[order], marks.level[order]
     return Cards(table.chosen(keep), application[keep], stage[keep], submitted[keep], rater[keep], use)
 
 

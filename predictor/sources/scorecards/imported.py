@@ -140,8 +140,6 @@ class Imported:
         order = np.lexsort((self.rows.until, _sortable(self.application_ids[self.rows.application])))
         by_application = np.argsort(self.usable.application, kind="stable")
         sorted_applications = self.usable.application[by_application]
-        by_card = np.argsort(self.marks.card, kind="stable")
-        sorted_cards = self.marks.card[by_card]
         for start in range(0, max(len(order), 1), size):
             rows = order[start : start + size]
             of = self.rows.application[rows]
@@ -149,25 +147,22 @@ class Imported:
             row, cards = _ranges(low, high)
             cards = by_application[cards]
             keep = self.usable.submitted[cards] <= self.rows.until[rows][row]
-            yield self._block(rows, row[keep], cards[keep], by_card, sorted_cards)
+            yield self._block(rows, row[keep], cards[keep])
 
     def _block(
         self,
         rows: NDArray[np.int64],
         row: NDArray[np.int64],
         cards: NDArray[np.int64],
-        by_card: NDArray[np.int64],
-        sorted_cards: NDArray[np.int64],
     ) -> pd.DataFrame:
         """Make rows from their cards: `row` and `cards` are pairs."""
         n, p = len(rows), len(self.names)
         codes, names = self.raters
         of = self.rows.application[rows]
-        low, high = (np.searchsorted(sorted_cards, cards, side=side) for side in ("left", "right"))
+        low, high = (np.searchsorted(self.marks.card, cards.astype(np.int32), side=side) for side in ("left", "right"))
         pair, marks = _ranges(low, high)
-        marks = by_card[marks]
         cell = row[pair] * p + self.marks.signal[marks]
-        mean, count, spread = over_raters(cell, codes[cards[pair]], self.marks.level[marks], n * p)
+        mean, count, spread = over_raters(cell, codes[cards[pair]], self.marks.level[marks].astype(np.float64), n * p)
         state = self.outcomes.state[of]
         raters, panels = _panels(row, codes[cards], names, n)
         columns: dict[str, Any] = {
@@ -194,23 +189,27 @@ class Imported:
         codes, names = self.raters
         ids = self.card_ids
         mine = self.usable.application
-        application = np.append(self.application_ids, "")[mine]
-        person = np.append(self.person_ids, "")[mine]
-        if not len(self.application_ids):
+        if len(self.application_ids):
+            application = np.append(self.application_ids, "")[mine]
+            rank = np.append(np.argsort(np.argsort(_sortable(self.application_ids), kind="stable")), -1)[mine]
+        else:
             application = text_ids(self.usable.table.column("application"))
-        order = np.lexsort((_sortable(ids), self.usable.submitted, _sortable(application)))
-        by_card = np.argsort(self.marks.card, kind="stable")
-        sorted_cards = self.marks.card[by_card]
+            rank = _sortable(application)
+        person = np.append(self.person_ids, "")[mine]
+        order = np.lexsort((_sortable(ids), self.usable.submitted, rank))
         p = len(self.names)
         for start in range(0, max(len(order), 1), size):
             cards = order[start : start + size]
-            low, high = (np.searchsorted(sorted_cards, cards, side=side) for side in ("left", "right"))
+            low, high = (
+                np.searchsorted(self.marks.card, cards.astype(np.int32), side=side) for side in ("left", "right")
+            )
             row, marks = _ranges(low, high)
-            marks = by_card[marks]
             cell = row * p + self.marks.signal[marks]
-            mean, _, _ = over_raters(cell, np.zeros(len(cell), np.int64), self.marks.level[marks], len(cards) * p)
+            mean, _, _ = over_raters(
+                cell, np.zeros(len(cell), np.int64), self.marks.level[marks].astype(np.float64), len(cards) * p
+            )
             columns: dict[str, Any] = {
-                "card": ids[cards],
+                "card": text_ids(ids[cards]),
                 "application": application[cards],
                 PERSON: person[cards],
                 STAGE: self.usable.stage[cards],
@@ -281,6 +280,8 @@ def _ranges(low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray[np
 
 def _sortable(keys: NDArray[Any]) -> NDArray[Any]:
     """Return keys that sort numbers by size and everything else by its letters."""
+    if keys.dtype.kind == "i":
+        return keys
     texts = keys.astype(str)
     if not len(texts):
         return texts

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from predictor.errors import ConfigError, PredictorError, nearest
 from predictor.ratings.catalogue import SIMULATED
 from predictor.sources.scorecards import ashby, greenhouse, lever, spreadsheet
 from predictor.sources.scorecards.assembling import Marks, place_rows, read_marks, usable_cards
-from predictor.sources.scorecards.export import Export, count_naive
+from predictor.sources.scorecards.export import MARK, Export, count_naive
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.groups import groups_of
 from predictor.sources.scorecards.imported import Imported
@@ -27,7 +28,7 @@ from predictor.sources.scorecards.outcomes import Outcomes, decide, read_reasons
 from predictor.sources.scorecards.pseudonyms import public_ids, salt_of
 from predictor.sources.scorecards.signals import catalogue_of
 from predictor.sources.scorecards.stages import EACH, stage_counts
-from predictor.sources.scorecards.tables import Kind, Table, missing_columns, text_ids
+from predictor.sources.scorecards.tables import Kind, Table, empty, missing_columns, text_ids
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -114,13 +115,15 @@ def read_scorecards(
         findings.check()
         export = lever.read(tables, findings, fields) if system == "lever" else SYSTEMS[system].read(tables, findings)
         export.naive_times = sum(count_naive(table) for parts in tables.values() for table in parts)
+        tables.clear()  # of millions of rows only what is used is kept
     findings.check()
     if even:
         export.levels, export.overall_levels = export.levels.even(), export.overall_levels.even()
         export.levels_by_signal = {name: scale.even() for name, scale in export.levels_by_signal.items()}
     outcomes = decide(export, said, today or datetime.now(UTC), findings)
-    table, marks = read_marks(export, findings, overall=overall, answers=answers)
     counts = {"cards": len(export.cards), "ratings": len(export.marks), "applications": len(export.applications)}
+    table, marks = read_marks(export, findings, overall=overall, answers=answers)
+    export.marks = empty(MARK)
     cards = usable_cards(export, table, marks, outcomes, findings)
     cards.stage = _few_stages(cards.stage, findings)
     rows = place_rows(stage, cards, outcomes, findings)
@@ -173,7 +176,7 @@ def _few_stages(stage: Any, findings: Findings) -> Any:
     findings.notes.append(
         f"There are {len(counts)} stages; the {rare} with the fewest cards are put together as '{OTHER_STAGES}'."
     )
-    return np.where(np.isin(stage.astype(str), kept), stage, OTHER_STAGES)
+    return np.where(pd.Series(stage).isin(kept), stage, OTHER_STAGES)
 
 
 def _imported(
@@ -189,7 +192,7 @@ def _imported(
     salt: bytes,
 ) -> Imported:
     applications = text_ids(outcomes.applications.column("id"))
-    people, card_ids = outcomes.person, text_ids(cards.table.column("id"))
+    people, card_ids = outcomes.person, cards.table.column("id")
     if export.ids_may_be_names:
         public = public_ids(salt, {str(key) for key in people})
         people = np.array([public[str(key)] for key in people], dtype=object)

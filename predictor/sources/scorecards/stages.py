@@ -8,11 +8,11 @@ refused there.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from predictor.errors import ConfigError, plural
 from predictor.sources.scorecards.export import folded
@@ -63,17 +63,17 @@ def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], 
     ConfigError
         If no stage is called so; with those that there are.
     """
-    order = np.lexsort((stage.astype(str), submitted))
+    codes, names = pd.factorize(stage, sort=True)
+    order = np.lexsort((codes, submitted))
     if choice == EACH:
-        key = _pairs(application, stage)
+        key = application * max(len(names), 1) + codes
         said = "after each stage that it reached"
     else:
         wanted = folded(_AFTER.sub("", choice))
-        names = sorted({str(name) for name in stage})
-        fitting = [name for name in names if wanted and wanted in folded(name)]
+        fitting = [str(name) for name in names if wanted and wanted in folded(str(name))]
         if not fitting:
             raise ConfigError(f"--stage {choice!r}: no stage is called so; there are: {_listed(stage)}")
-        order = order[np.isin(stage[order], fitting)]
+        order = order[np.isin(codes[order], np.flatnonzero(np.isin(names.astype(str), fitting)))]
         key = application
         said = f"after {', '.join(fitting)}"
     _, last = np.unique(key[order][::-1], return_index=True)
@@ -82,21 +82,13 @@ def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], 
     return Landmarks(application[cards], stage[cards], submitted[cards], said)
 
 
-def _pairs(application: NDArray[np.int64], stage: NDArray[Any]) -> NDArray[np.int64]:
-    names, codes = np.unique(stage.astype(str), return_inverse=True)
-    return application * len(names) + codes
-
-
 def _listed(stage: NDArray[Any]) -> str:
-    names, counts = np.unique(stage.astype(str), return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:20]
-    return (
-        "; ".join(f"{names[place]} ({plural(int(counts[place]), 'card')})" for place in order)
-        or "none with a usable card"
-    )
+    counts = list(stage_counts(stage).items())[:20]
+    return "; ".join(f"{name} ({plural(count, 'card')})" for name, count in counts) or "none with a usable card"
 
 
-def stage_counts(stages: Sequence[Any]) -> dict[str, int]:
+def stage_counts(stages: Any) -> dict[str, int]:
     """Return how many cards each stage has, the most first."""
-    names, counts = np.unique(np.asarray(stages).astype(str), return_counts=True)
+    codes, names = pd.factorize(np.asarray(stages, dtype=object), sort=True)
+    counts = np.bincount(codes, minlength=len(names))
     return {str(names[place]): int(counts[place]) for place in np.argsort(-counts, kind="stable")}

@@ -173,7 +173,11 @@ def stacked(tables: Sequence[Table], names: Sequence[str]) -> Table:
     names = [*names, *(f"{name} day" for name in names if name in DECISIONS)]
     if not tables:
         return empty(names)
-    if len(tables) == 1 and set(names) <= set(tables[0].frame.columns):
+    if len(tables) == 1:  # nothing is copied
+        frame = tables[0].frame
+        for name in names:
+            if name not in frame:
+                frame[name] = _joined([tables[0].column(name)], name)
         return tables[0]
     lengths = [len(table) for table in tables]
     offsets = np.cumsum([0, *lengths])
@@ -208,9 +212,9 @@ def text_ids(ids: Any) -> NDArray[Any]:
     array: NDArray[Any] = np.asarray(ids)
     if array.dtype.kind != "i":
         return array.astype(object)
-    texts: NDArray[Any] = array.astype(str).astype(object)
-    texts[array == NO_ID] = ""
-    return texts
+    codes, numbers = pd.factorize(array)  # each different id is one text, which many rows share
+    texts = np.array([*("" if number == NO_ID else str(number) for number in numbers.tolist()), ""], dtype=object)
+    return np.asarray(texts[codes])
 
 
 def no_id(ids: Any) -> NDArray[np.bool_]:
