@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from predictor.model.factors import PER_UNIT, POINTS, REACH
 from predictor.model.fused import Blocks, Codes
-from predictor.model.partial import TILE, PartialTables
+from predictor.model.partial import PartialTables
 from predictor.model.tables import Floats, Ints
+from predictor.model.tiles import TILE
 from predictor.model.tree import Impressions, Tree
 
 CELLS = 1024  # of a block at most, unless one signal alone has more

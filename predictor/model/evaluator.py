@@ -29,9 +29,10 @@ from predictor.model.factors import Completion
 from predictor.model.fused import Blocks, Coded, Codes, FusedSumAndVariance, FusedTables
 from predictor.model.log_odds import logit
 from predictor.model.masked import MaskedTables
-from predictor.model.partial import PartialTables, Reasons, Uncertainty, tiles
+from predictor.model.partial import PartialTables, Reasons, Uncertainty
 from predictor.model.single import SingleRow
 from predictor.model.tables import Floats, PairTables, Place, Tables, TripleTables
+from predictor.model.tiles import tiles
 from predictor.model.tree import Tree
 
 CHUNK = 16384  # rows looked up at once, so that they stay in the cache

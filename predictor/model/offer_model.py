@@ -157,8 +157,8 @@ class OfferModel(ModelData):
 
     def answer_names(self, *, interval: bool = True, contributions: bool = False) -> list[str]:
         """Name the rows of what `answer` gives."""
-        names = ["offer_probability", *(["interval_low", "interval_high"] if interval else [])]
-        return names + (["baseline", *(f"contribution:{name}" for name in self.terms)] if contributions else [])
+        parts = ["baseline", *(f"contribution:{name}" for name in self.terms)] if contributions else []
+        return ["offer_probability", *(["interval_low", "interval_high"] if interval else []), *parts]
 
     def answer(
         self,
@@ -205,9 +205,8 @@ class OfferModel(ModelData):
         log_odds = np.empty(len(values))
         for start in range(0, len(values), CHUNK):
             part = slice(start, start + CHUNK)
-            log_odds[part], _, _ = self._evaluator.many(
-                self.blocks.code([column[part] for column in columns]), interval=False
-            )
+            coded = self.blocks.code([column[part] for column in columns])
+            log_odds[part], _, _ = self._evaluator.many(coded, interval=False)
         return log_odds
 
     def contributions(self, values: Floats) -> Floats:
@@ -274,8 +273,8 @@ class OfferModel(ModelData):
     @cached_property
     def _outside(self) -> list[tuple[int, float]]:
         """Which signals have "not applicable" as an answer, and the number that means it."""
-        codes = ((place, signal.not_applicable_value) for place, signal in enumerate(self.catalogue.signals))
-        return [(place, value) for place, value in codes if value is not None]
+        values = (signal.not_applicable_value for signal in self.catalogue.signals)
+        return [(place, value) for place, value in enumerate(values) if value is not None]
 
     @cached_property
     def _about(self) -> tuple[list[str], list[str], list[str | None]]:
@@ -315,25 +314,25 @@ class OfferModel(ModelData):
         return Notes(self)
 
     def prior_note(self) -> Iterator[str]:
-        """Say how much of it is prior, if any."""
+        """Describe how much of it is prior, if any."""
         return self._notes.prior()
 
     def deleted_note(self) -> Iterator[str]:
-        """Say how many of the rows that it learned from have been deleted since, if any."""
+        """Describe how many of the rows that it learned from have been deleted since, if any."""
         return self._notes.deletions()
 
     def old_note(self) -> Iterator[str]:
-        """Say what an older format cannot do, if it is one."""
+        """Describe what an older format cannot do, if it is one."""
         return self._notes.old_format()
 
     def gaps_note(self) -> Iterator[str]:
-        """Say whether leaving signals unrated goes with the ratings or with the outcome by itself, if it does."""
+        """Describe whether leaving signals unrated goes with the ratings or with the outcome by itself, if it does."""
         return self._notes.gaps()
 
     # -- inspect ---------------------------------------------------------------------------------------------------
 
     def shape_functions(self) -> pd.DataFrame:
-        """Tell what each level of each term adds to the log-odds.
+        """Compute what each level of each term adds to the log-odds.
 
         Returns
         -------

@@ -11,7 +11,7 @@ depends on which signals were rated, never on how.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from predictor.model.factors import Completion, Estimate
 from predictor.model.masked import MaskedTables
 from predictor.model.tables import Floats, Grid, Ints
-
-TILE = 256  # rows of a matrix product, always; few enough for BLAS to stay in one thread, where others stand by
+from predictor.model.tiles import TILE, tiles
 
 Joint = Sequence[tuple[tuple[int, ...], Floats]]
 """Tables of two or three terms together, by the terms that they stand on."""
@@ -412,33 +411,6 @@ def _product(table: Floats, a: Floats, b: Floats, c: Floats) -> Floats:
     """Look up a table of three terms at cell weights of shape (n, cells of each), shape (n,)."""
     inner = (b @ table.transpose(1, 0, 2).reshape(b.shape[1], -1)).reshape(len(a), a.shape[1], -1)
     return np.asarray(np.einsum("na,nac,nc->n", a, inner, c))
-
-
-def tiles(values: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Share out rows to tiles of one size; the last is filled up with its last row.
-
-    A matrix product may round rows otherwise where there are more or fewer of them, and an answer must not depend on
-    what stands beside it.
-
-    Parameters
-    ----------
-    values
-        Shape (n, terms).
-
-    Yields
-    ------
-    slice, array of shape (TILE, terms)
-        Which rows, and their values.
-
-    Examples
-    --------
-    >>> [(part.start, part.stop, tile.shape) for part, tile in tiles(np.zeros((300, 2)))]
-    [(0, 256, (256, 2)), (256, 300, (256, 2))]
-    """
-    for start in range(0, len(values), TILE):
-        tile = values[start : start + TILE]
-        short = TILE - len(tile)
-        yield slice(start, start + len(tile)), np.concatenate([tile, np.repeat(tile[-1:], short, axis=0)])
 
 
 def _matrix(grid: Grid, pairs: Joint) -> tuple[Ints, Ints, Floats]:
