@@ -202,7 +202,12 @@ def test_a_wheel_alone_predicts(model: OfferModel, tmp_path: Path) -> None:
     )
     (tmp_path / "my.csv").write_text("rater_role,goals_discussed\nobserver,4\n")
     _done([*command[:2], str(tmp_path / "my.csv"), "--model", str(tmp_path / "model.json")], cwd=tmp_path)
-    for words in (["train", "my.csv"], ["audit", "my.csv", "--group", "sex=rater_role"], ["panels", "my.csv"], ["card"]):
+    for words in (
+        ["train", "my.csv"],
+        ["audit", "my.csv", "--group", "sex=rater_role"],
+        ["panels", "my.csv"],
+        ["card"],
+    ):
         lacking = subprocess.run([*command[:1], *words], cwd=tmp_path, capture_output=True, text=True)
         assert lacking.returncode == 2, lacking.stderr
         assert "pip install 'interview-outcome-predictor[train]'" in lacking.stderr
