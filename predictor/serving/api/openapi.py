@@ -190,11 +190,13 @@ def _answered(catalogue: Catalogue) -> Schema:
     catalogue_fields |= {"inputs": {"type": "object"}, "signals": {"type": "array", "items": {"type": "object"}}}
     importances: Schema = dict.fromkeys(("feature_importances", "family_importances", "side_importances"), SIZES)
     rows: Schema = {"type": "array", "items": {"type": "object"}}
-    told_model: Schema = {**identity, **importances, "simulated": TRUTH, "notes": answer["notes"]}
+    described: Schema = {**identity, **importances, "simulated": TRUTH, "notes": answer["notes"]}
     gaps: Schema = {"slope": NUMBER, "mean": SHARE, "most": SHARE}
-    told_model |= {"base_rate": SHARE, "intercept": NUMBER, "versions": {"type": "object"}}
-    told_model |= {"gaps": _object(gaps, required=[*gaps])}
-    told_model |= {"shape_functions": rows, "strongest_pairs": rows, "catalogue": _ref("Catalogue")}
+    described |= {"base_rate": SHARE, "intercept": NUMBER, "versions": {"type": "object"}}
+    deletion: Schema = {"rows": COUNT, "on": TEXT}
+    deletions: Schema = {"type": "array", "items": _object(deletion, required=[*deletion])}
+    described |= {"gaps": _object(gaps, required=[*gaps]), "deletions": deletions}
+    described |= {"shape_functions": rows, "strongest_pairs": rows, "catalogue": _ref("Catalogue")}
     shown: Schema = {"name": TEXT, "fingerprint": TEXT, "simulated": TRUTH}
     figure: Schema = {"value": NUMBER, "low": NUMBER, "high": NUMBER, "n": COUNT}
     figures: Schema = {"type": "object", "additionalProperties": _object(figure, required=[*figure])}
@@ -209,7 +211,7 @@ def _answered(catalogue: Catalogue) -> Schema:
         "Answer": _object(answer, required=[*answer]),
         "Answers": {"anyOf": [_ref("Answer"), {"type": "array", "items": _ref("Answer"), "minItems": 1}]},
         "Refusal": _object(refusal, required=[*refusal]),
-        "Model": _object(told_model, required=[*told_model]),
+        "Model": _object(described, required=[*described]),
         "Importances": _object(listed, required=[*listed]),
         "Catalogue": _object(catalogue_fields, required=[*catalogue_fields]),
         "Health": _object({"status": {"const": "ok"}}, required=["status"]),
