@@ -59,6 +59,7 @@ WITH_PRIOR = 0.25  # factor of the spreads' medians where a prior model already 
 # With few rows the evidence that ratings say anything at all is weak, and overstated by its approximations: half of it
 # counts, on top of odds of e^0.5 that they do.
 DOUBT_ODDS, DOUBT_SHARE = 0.5, 0.5
+ROUNDING = 1e-9  # share of a variance that is none
 UNSHOWN = 0.1**2  # variance of log-odds for what the form cannot show: measured between joint and per-role fits
 FACTORS = 24  # directions of the covariance that the interval keeps; what they leave out stays with each cell
 
@@ -150,7 +151,8 @@ class Regression:
         own = np.maximum(own - (factors**2).sum(axis=1), 0.0)
         shown = mean(((kept[0] + cells @ factors) ** 2).sum(axis=1), weights)
         left = float(mean(cells @ own, weights))
-        return kept[0], factors, own * max(0.0, exact - shown) / left if left > 0 else own
+        # of few columns the directions leave out nothing but rounding, which must not be blown up
+        return kept[0], factors, own * max(0.0, exact - shown) / left if left > ROUNDING * exact else own
 
 
 def fit_regression(
