@@ -116,7 +116,7 @@ def test_walk_through_of_a_team_as_make_runs_it(project: Path) -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\nteam:")[2].partition("\n\n")[0].splitlines()[1:]
     assert [line.replace("\t$(BIN)/", "") for line in recipe] == lines and len(lines) <= 8
     printed = _say(project, f"make -s team PYTHON='{sys.executable}'")
-    assert "SIMULATED people, cards and offers" in printed and "the champion of" in printed
+    assert "SIMULATED people, cards and offers" in printed and "Champion: version " in printed
     report = (project / "team/interviews-report.html").read_text()
     assert "SIMULATED" in report and "Cards submitted after the decision" in report
     folder = project / "experiments/models/team"
