@@ -78,7 +78,7 @@ def _lede(imported: Imported) -> str:
         )
     return (
         f"{plural(len(set(imported.rows.application)), 'application')} became {plural(len(imported), 'row')}: one "
-        f"{imported.rows.said}, from the scorecards submitted by then. Nothing was guessed: words that are no level "
+        f"{imported.rows.phrase}, from the scorecards submitted by then. Nothing was guessed: words that are no level "
         "count as not observed, and reasons that only you can judge are asked about."
     )
 
@@ -263,7 +263,7 @@ def _rules(imported: Imported) -> Facts:
     facts += [
         (
             "Rows",
-            f"one an application {imported.rows.said}; the mean over raters, how many there were, and their spread",
+            f"one an application {imported.rows.phrase}; the mean over raters, how many there were, and their spread",
         ),
         ("Groups", "rows of one person are never on both sides of a split"),
         (
@@ -291,7 +291,7 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
         f"  {'applications read, and rows made':<44}{imported.counts['applications']:>9,}{len(imported):>9,}",
         f"  {'rows with an offer, without, not known yet':<44}{offers:>9,}{others:>9,}{open_:>9,}",
         f"  {'signals, raters':<44}{len(imported.names):>9,}{len(imported.raters[1]):>9,}",
-        *_wrapped(f"Rows: one an application {imported.rows.said} (--stage)."),
+        *_wrapped(f"Rows: one an application {imported.rows.phrase} (--stage)."),
     ]
     kinds = imported.findings.by_kind()
     if kinds:

@@ -103,7 +103,7 @@ def read_scorecards(
             f"no system '{system}'{nearest(system, (*SYSTEMS, 'csv'))}; there are {', '.join(SYSTEMS)} and csv"
         )
     findings, read = Findings(), dict[str, str]()
-    answers, said = read_answers(tuple(levels)), read_reasons(tuple(reasons))
+    answers, meanings = read_answers(tuple(levels)), read_reasons(tuple(reasons))
     if system == "csv":
         export = spreadsheet.read(files_of(files, written_beside(out)), mapping, findings, read)
     else:
@@ -120,7 +120,7 @@ def read_scorecards(
     if even:
         export.levels, export.overall_levels = export.levels.even(), export.overall_levels.even()
         export.levels_by_signal = {name: scale.even() for name, scale in export.levels_by_signal.items()}
-    outcomes = decide(export, said, today or datetime.now(UTC), findings)
+    outcomes = decide(export, meanings, today or datetime.now(UTC), findings)
     counts = {"cards": len(export.cards), "ratings": len(export.marks), "applications": len(export.applications)}
     table, marks = read_marks(export, findings, overall=overall, answers=answers)
     export.marks = empty(MARK)
@@ -205,7 +205,7 @@ def _imported(
     stages = list(stage_counts(rows.stage)) if len(rows.stage) else []
     catalogue = None if not marks.labels else catalogue_of(
         marks.labels, marks.families, marks.family_labels, marks.levels, sorted(stages),
-        name=f"{system}-scorecards", title=f"Scorecards of {export.system}, {rows.said}", simulated=simulated,
+        name=f"{system}-scorecards", title=f"Scorecards of {export.system}, {rows.phrase}", simulated=simulated,
     )  # fmt: skip
     return Imported(
         export.system, catalogue, findings, outcomes, marks, cards, rows, salt, applications, people, card_ids,

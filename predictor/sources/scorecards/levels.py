@@ -31,7 +31,7 @@ class Levels:
     numbered
         Whether a number before a word, as in "3 - Hire", is the place of its level, from 1.
     answers
-        Levels of further words, as somebody who knows them has said.
+        Levels of further words, by somebody who knows them.
     first
         The number of the lowest level, where they are numbered.
     between

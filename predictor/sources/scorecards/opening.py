@@ -91,12 +91,12 @@ def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) 
     ConfigError
         If there is none.
     """
-    found: list[tuple[Path, str]] = []
+    chosen: list[tuple[Path, str]] = []
     for place in map(Path, places):
         if place.is_dir():
             files = (path for path in place.rglob("*") if path.is_file() and is_read(path))
             inside = sorted(path for path in files if path.resolve() not in skip)
-            found += [(path, path.relative_to(place).as_posix()) for path in inside]
+            chosen += [(path, path.relative_to(place).as_posix()) for path in inside]
             if not inside:
                 raise ConfigError(f"{place}: has no file that is read ({', '.join(ENDINGS)}, packed or not)")
         elif not place.exists():
@@ -106,10 +106,10 @@ def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) 
                 raise ConfigError(
                     f"{place}: is none of {', '.join(ENDINGS)}, packed by one of {', '.join(COMPRESSIONS)} or not"
                 )
-            found.append((place, place.name))
-    if not found:
+            chosen.append((place, place.name))
+    if not chosen:
         raise ConfigError("name a folder or files of the export")
-    return list({path.resolve(): (path, label) for path, label in found}.values())
+    return list({path.resolve(): (path, label) for path, label in chosen}.values())
 
 
 def is_read(path: Path) -> bool:
@@ -224,8 +224,8 @@ def _lists(data: Any, label: str) -> Iterator[tuple[str, list[Any]]]:
     if isinstance(data, dict):
         if data.get("success") is False or (set(data) & {"errors", "error", "message"} and not _has_lists(data)):
             words = data.get("errors") or data.get("error") or data.get("errorInfo") or data.get("message")
-            said = shorten(" ".join(str(words).split()), 80)
-            raise RatingsError(label, [Problem(f"holds an error of the system, no data: {said}; export it again")])
+            reason = shorten(" ".join(str(words).split()), 80)
+            raise RatingsError(label, [Problem(f"holds an error of the system, no data: {reason}; export it again")])
         lists = {name: part for name, part in data.items() if isinstance(part, list) and _records(part)}
         if "id" in data or not _has_lists(data):
             yield "", [data]

@@ -88,7 +88,7 @@ def decide(export: Export, answers: Mapping[str, str], today: datetime, findings
     Parameters
     ----------
     answers
-        What a person said of reasons, by `read_reasons`.
+        What reasons mean, by `read_reasons`.
     today
         The day by which consent has ended or not.
     """

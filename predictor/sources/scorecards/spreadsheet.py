@@ -26,7 +26,7 @@ UNTIMED = np.datetime64(0, "ms")  # of cards in a table that has no times
 
 
 def read(
-    files: Sequence[tuple[Path, str]], mapping: str | Path | None, findings: Findings, found: dict[str, str]
+    files: Sequence[tuple[Path, str]], mapping: str | Path | None, findings: Findings, read_as: dict[str, str]
 ) -> Export:
     """Read spreadsheets that follow one mapping.
 
@@ -50,7 +50,7 @@ def read(
         except RatingsError as error:
             errors.append(error)
             continue
-        found[label] = "scorecards"
+        read_as[label] = "scorecards"
         if _has_columns(table, known, label, findings):
             tables.append((table, label))
     if errors:

@@ -37,14 +37,14 @@ class Landmarks:
         Name of the stage, shape (rows,).
     until
         Cards submitted by then count.
-    said
+    phrase
         The choice in words.
     """
 
     application: NDArray[np.int64]
     stage: NDArray[Any]
     until: NDArray[Any]
-    said: str
+    phrase: str
 
 
 def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], submitted: NDArray[Any]) -> Landmarks:
@@ -67,7 +67,7 @@ def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], 
     order = np.lexsort((codes, submitted))
     if choice == EACH:
         key = application * max(len(names), 1) + codes
-        said = "after each stage that it reached"
+        phrase = "after each stage that it reached"
     else:
         wanted = folded(_AFTER.sub("", choice))
         fitting = [str(name) for name in names if wanted and wanted in folded(str(name))]
@@ -75,11 +75,11 @@ def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], 
             raise ConfigError(f"--stage {choice!r}: no stage is called so; there are: {_listed(stage)}")
         order = order[np.isin(codes[order], np.flatnonzero(np.isin(names.astype(str), fitting)))]
         key = application
-        said = f"after {', '.join(fitting)}"
+        phrase = f"after {', '.join(fitting)}"
     _, last = np.unique(key[order][::-1], return_index=True)
     cards = order[len(order) - 1 - last]
     cards = cards[np.lexsort((submitted[cards], application[cards]))]
-    return Landmarks(application[cards], stage[cards], submitted[cards], said)
+    return Landmarks(application[cards], stage[cards], submitted[cards], phrase)
 
 
 def _listed(stage: NDArray[Any]) -> str:

@@ -265,7 +265,7 @@ def _comments(imported: Imported) -> list[str]:
         for levels in imported.marks.levels.values()
     )
     return [
-        f"{imported.system}; rows: {imported.rows.said}. Read it, name families, and train with it.",
+        f"{imported.system}; rows: {imported.rows.phrase}. Read it, name families, and train with it.",
         *(f"Levels: {scale}" for scale in scales),
     ]
 

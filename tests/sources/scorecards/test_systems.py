@@ -102,8 +102,8 @@ def test_the_interviewer_rates_and_words_that_are_no_level_are_never_guessed() -
         [3, 1, 1],
         [4, 1, 1],
     ]
-    said = read("greenhouse", records, levels=["stong_yes=5"])
-    assert said.table["communication"].tolist() == [pytest.approx(11 / 3), 4] and not listed(said, "unknown word")
+    known = read("greenhouse", records, levels=["stong_yes=5"])
+    assert known.table["communication"].tolist() == [pytest.approx(11 / 3), 4] and not listed(known, "unknown word")
 
 
 def test_late_cards_are_left_out_and_order_is_never_that_of_interviews() -> None:
