@@ -89,7 +89,7 @@ def test_python_blocks_run_in_the_same_folder(project: Path) -> None:
     """Those of every page; a test of the served model runs the one for Spark."""
     pages = [(ROOT / name).read_text() for name in ("README.md", "data/README.md", "predictor/README.md")]
     blocks = [code for page in pages for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     (project / "blocks.json").write_text(json.dumps(blocks))
     run_each = "import json; [exec(code, {}) for code in json.load(open('blocks.json'))]"
     said = _say(project, f'PYTHONPATH="{ROOT}" "{sys.executable}" -c "{run_each}"')

@@ -236,9 +236,10 @@ def test_a_body_of_nonsense_is_refused_quickly(client: TestClient) -> None:
     many = json.dumps({f"{number:x}": 1 for number in range(60_000)})
     doubled = "{" + ",".join(f'"{number:x}":1' for number in (*range(60_000), 0)) + "}"
     for body in (many, doubled):
+        started = time.process_time()
         answer = client.post("/v1/predict", content=body, headers=JSON)
         assert answer.status_code == 422
-        assert answer.elapsed.total_seconds() < 3
+        assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize("one", ["{}", "[]", "1", '{"goals_discussed":4}'])

@@ -113,6 +113,7 @@ def test_params_are_the_config(run: Run) -> None:
         "experiment": "pool", "model": "pool", "folds": "5", "repeats": "3", "resamples": "200", "seed": "0",
         "leave_out": "clarity, rater_role", "challengers": "base_rate, mean_rating, logistic, boosting, forest",
         "prior": "auto",
+        "panels": "auto",
     }  # fmt: skip
 
 
