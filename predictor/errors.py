@@ -1,4 +1,4 @@
-"""The tree of errors. Each message says what was found, where, and what to do.
+"""The exception classes. Each message states the problem, its place, and what to do.
 
 ::
 

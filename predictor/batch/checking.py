@@ -158,7 +158,7 @@ def _types(schema: pa.Schema, scorer: Scorer, path: Path) -> Iterator[Problem]:
     model = scorer.model
     levels = {signal.name: signal.levels for signal in model.catalogue.signals}
     for name in (*model.terms, *scorer.options.keep):
-        if schema.names.count(name) != 1:  # where it is doubled, that is said
+        if schema.names.count(name) != 1:  # a doubled name is reported as such
             continue
         kind = schema.field(name).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind

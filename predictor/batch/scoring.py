@@ -270,8 +270,8 @@ def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Pr
     pieces = (rows_at(batch, bad[at : at + EXPLAINED]).to_pylist() for at in range(0, len(bad), EXPLAINED))
     rows = (row for piece in pieces for row in piece)
     for (number, of_row), row in zip(groupby(problems, key=lambda problem: problem.row), rows, strict=True):
-        found = tuple(of_row)
-        yield Broken(number or 0, partial(tuple, found), json.dumps(row, default=str, ensure_ascii=False))
+        problems_of_row = tuple(of_row)
+        yield Broken(number or 0, partial(tuple, problems_of_row), json.dumps(row, default=str, ensure_ascii=False))
 
 
 def arrow(numbers: Floats) -> pa.Array:

@@ -1,4 +1,4 @@
-"""What a careful colleague would look at in the data and point out about a training: facts, and warnings.
+"""Checks of the data and of a training that a careful colleague would make: facts, and warnings.
 
 Every line that a warning is drawn at has its reason beside it; none of them changes how a model is trained.
 """
@@ -128,7 +128,7 @@ def revealing_signals(
         The ROC AUC of a small tree on the one column, gaps included, where the lower end of its interval is above
         .81; the highest first.
     """
-    y, found = ratings.y, {}
+    y, scores = ratings.y, {}
     for name, column in ratings.features.items():
         X, p = column.to_numpy()[:, None], np.full(len(y), y.mean())
         for train, test in folds:
@@ -142,8 +142,8 @@ def revealing_signals(
 
             score = resampling.score(figure, 1, len(y), (0.0, 1.0))
             if score.low > REVEALING_AUC:
-                found[str(name)] = score
-    return dict(sorted(found.items(), key=lambda item: -item[1].value))
+                scores[str(name)] = score
+    return dict(sorted(scores.items(), key=lambda item: -item[1].value))
 
 
 def shared_top(importances: Mapping[str, Importance]) -> float | None:
@@ -168,7 +168,7 @@ def find_warnings(
     fits: int,
     revealing: Mapping[str, Score],
 ) -> Iterator[str]:
-    """Tell what to know before the scores are believed, in sentences for a person.
+    """Return what to check before relying on the scores, in sentences for a person.
 
     Parameters
     ----------
@@ -181,11 +181,11 @@ def find_warnings(
     scores, scores_by_role, importances
         As in `TrainingResult`; empty where nothing could be measured.
     roles
-        Who rated each row, shape (n,), "" where nobody said; None without such a column.
+        Who rated each row, shape (n,), "" where not given; None without such a column.
     fits
         How many models the folds gave.
     revealing
-        What `revealing_signals` found.
+        The result of `revealing_signals`.
     """
     yield from _about_copies(ratings)
     yield from _about_the_prior(ratings, data)
@@ -235,8 +235,8 @@ def _too_good(
     scores: Mapping[str, Score], by_role: Mapping[str, Mapping[str, Score]], roles: NDArray[Any] | None
 ) -> Iterator[str]:
     """Compare AUC with what is realistic for who rated; where no role stands out, all rows with the roles' mix."""
-    found = {f"by the {role}": (auc["roc_auc"], SUSPICIOUS_AUC.get(role, 1.0)) for role, auc in by_role.items()}
-    suspicious = {who: score for who, (score, line) in found.items() if score.low > line}
+    auc_and_limit = {f"by the {role}": (auc["roc_auc"], SUSPICIOUS_AUC.get(role, 1.0)) for role, auc in by_role.items()}
+    suspicious = {who: score for who, (score, line) in auc_and_limit.items() if score.low > line}
     if scores and not suspicious:
         highest = SUSPICIOUS_AUC["interviewer"]  # nobody's ratings are known to be better than a decision-maker's
         line = highest if roles is None else float(np.mean([SUSPICIOUS_AUC.get(role, highest) for role in roles]))
@@ -315,7 +315,7 @@ def _unstable(importances: Mapping[str, Importance], fits: int) -> Iterator[str]
 
 
 def copies(ratings: Ratings) -> NDArray[np.int64]:
-    """Give each row, shape (n,), the first that is a copy of it: one that chance would not make the same.
+    """Return for each row, shape (n,), the first row that it is a copy of, beyond what chance would produce.
 
     They have the same inputs, outcome and ten ratings or more, not all alike. Or each row of the whole file is there
     twice, or k times, as after it was pasted: then each k of a kind are one.
@@ -339,7 +339,7 @@ def _across_groups(numbers: NDArray[np.int64], groups: NDArray[Any]) -> int:
 
 
 def _hashes(ratings: Ratings) -> NDArray[np.uint64]:
-    """Give rows with the same ratings, inputs and outcome the same number."""
+    """Assign the same number to rows with the same ratings, inputs and outcome."""
     table = ratings.features.assign(**{ratings.catalogue.outcome: ratings.y})
     return np.asarray(pd.util.hash_pandas_object(table, index=False), dtype=np.uint64)
 

@@ -1,4 +1,4 @@
-"""What a model goes by: feature importances with intervals, by signal, family and side, and their limits.
+"""Feature importances with intervals, by signal, family and side, and their limits.
 
 Two figures, for they answer two questions. *Mean absolute contribution*: how much does the model make of this signal?
 *Permutation importance*: how much worse does it predict interviews that it has not seen when that signal is shuffled
@@ -102,7 +102,7 @@ def importances(
     folds: Sequence[tuple[int, NDArray[Any], FoldImportance]],
     resampling: GroupBootstrap,
 ) -> dict[str, dict[str, Importance]]:
-    """Put the folds together.
+    """Combine the folds.
 
     Parameters
     ----------
@@ -149,17 +149,17 @@ def importances(
     made: dict[str, dict[str, Importance]] = {}
     part = 0
     for kind, members in kinds.items():
-        found = {name: importance(part + place) for place, name in enumerate(members)}
-        made[kind] = dict(sorted(found.items(), key=lambda item: -item[1].contribution.value))
+        of_kind = {name: importance(part + place) for place, name in enumerate(members)}
+        made[kind] = dict(sorted(of_kind.items(), key=lambda item: -item[1].contribution.value))
         part += len(members)
     return made
 
 
 def correlated_signals(ratings: Ratings) -> tuple[str, ...]:
-    """Name pairs of signals that are rated so much alike (halo) that nobody can say which of the two it is.
+    """List pairs of signals that are rated so much alike (halo) that their effects cannot be separated.
 
-    The model shares their weight out by its prior, and permuting one leaves the other to tell the same; so neither
-    figure says which of them matters.
+    The model shares their weight out by its prior, and after one is permuted the other still carries the same
+    information; so neither figure shows which of them matters.
 
     Returns
     -------
@@ -167,13 +167,13 @@ def correlated_signals(ratings: Ratings) -> tuple[str, ...]:
         The most alike first, a handful at most.
     """
     labels = [signal.label for signal in ratings.catalogue.signals]
-    found = pd.DataFrame(ratings.numbers).corr(min_periods=ENOUGH).to_numpy()
+    correlation = pd.DataFrame(ratings.numbers).corr(min_periods=ENOUGH).to_numpy()
     rated = ~np.isnan(ratings.numbers)
-    pairs = [(j, k) for j, k in np.argwhere(np.triu(np.abs(found) >= ALIKE, 1)).tolist()]
-    pairs.sort(key=lambda pair: -abs(found[pair]))
+    pairs = [(j, k) for j, k in np.argwhere(np.triu(np.abs(correlation) >= ALIKE, 1)).tolist()]
+    pairs.sort(key=lambda pair: -abs(correlation[pair]))
     statements = [
-        f"{labels[j]} and {labels[k]} are rated almost {'alike' if found[j, k] > 0 else 'as opposites'} "
-        f"(r = {found[j, k]:.2f}, n = {(rated[:, j] & rated[:, k]).sum():,}): read their importances together."
+        f"{labels[j]} and {labels[k]} are rated almost {'alike' if correlation[j, k] > 0 else 'as opposites'} "
+        f"(r = {correlation[j, k]:.2f}, n = {(rated[:, j] & rated[:, k]).sum():,}): read their importances together."
         for j, k in pairs[:MOST]
     ]
     more = len(pairs) - MOST
@@ -181,6 +181,6 @@ def correlated_signals(ratings: Ratings) -> tuple[str, ...]:
 
 
 def _sizes(model: OfferModel) -> Floats:
-    """Take each part's mean absolute contribution, over the rows that the model was fitted on."""
+    """Compute each part's mean absolute contribution, over the rows that the model was fitted on."""
     kinds = {"signal": model.feature_importances, **model.group_importances}
     return np.array([kinds[kind][name] for kind, names in signal_groups(model.catalogue).items() for name in names])

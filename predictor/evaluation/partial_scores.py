@@ -56,7 +56,7 @@ def partial_scores(
     y
         Outcomes, shape (n,).
     folds
-        Test rows of each fold, and what `predict_parts` said of them: together every row once.
+        Test rows of each fold, and their predictions by `predict_parts`: together every row once.
     resampling
         Draws for the intervals.
 

@@ -103,16 +103,16 @@ def calibration_slope(y: Floats, p: Floats, weight: Floats) -> Any:
     log_odds = np.log(clipped) - np.log1p(-clipped)
     design = np.column_stack([np.ones(len(p)), log_odds])
     squares = np.column_stack([np.ones(len(p)), log_odds, log_odds, log_odds**2])
-    precision, middle, found = 0.01 * np.eye(2), np.array([0.0, 1.0]), np.zeros((len(weights), 2))
+    precision, middle, coefficients = 0.01 * np.eye(2), np.array([0.0, 1.0]), np.zeros((len(weights), 2))
     for _ in range(25):  # Newton from 0, where the likelihood is steepest; five or so steps do
-        fitted = expit(found @ design.T)
-        slope = (weights * (y - fitted)) @ design - (found - middle) @ precision
+        fitted = expit(coefficients @ design.T)
+        slope = (weights * (y - fitted)) @ design - (coefficients - middle) @ precision
         curved = ((weights * (fitted * (1 - fitted))) @ squares).reshape(-1, 2, 2) + precision
         step = np.linalg.solve(curved, slope[..., None])[..., 0]
-        found = found + step
+        coefficients = coefficients + step
         if np.abs(step).max() < 1e-6:
             break
-    return found[:, 1].reshape(weight.shape[:-1])[()]
+    return coefficients[:, 1].reshape(weight.shape[:-1])[()]
 
 
 Metric = Callable[[Floats, Floats, Floats], Any]

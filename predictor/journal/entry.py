@@ -44,13 +44,13 @@ class Entry:
     round
         Free text, such as "phone" or "second"; at most 100 characters.
     held_on
-        Day of the interview; None where nobody said.
+        Day of the interview; None where not given.
     rater_role
-        Who rated, one of the catalogue's words; empty where nobody said.
+        Who rated, one of the catalogue's words; empty where not given.
     ratings
         By signal name, or "not applicable"; what was not observed is left out.
     not_come_up
-        Signals of which the rater said that they did not come up; others without a rating were not answered.
+        Signals that the rater marked as not come up; others without a rating were not answered.
     rated_on
         Day on which ratings or role were last changed; None where an imported file does not say.
     guess
@@ -60,7 +60,7 @@ class Entry:
     answer
         The whole answer as it was seen, with its reasons, as plain data; None where it was kept before answers were.
     due_on
-        Day by which the person expects to hear; None where nobody said.
+        Day by which the person expects to hear; None where not given.
     outcome
         One of `OUTCOMES`.
     outcome_on

@@ -67,11 +67,11 @@ class Estimate:
     @classmethod
     def of_answer(cls, answer: Mapping[str, Any], base_rate: float | None = None) -> Estimate:
         """Take the same of an answer as a page showed it: plain data, with the prediction under that name."""
-        said = answer["prediction"]
-        interval, model = said["interval"], said["model"]
+        prediction = answer["prediction"]
+        interval, model = prediction["interval"], prediction["model"]
         trained_on = model["trained_on"]
         simulated = 1.0 if trained_on["simulated"] else trained_on.get("prior", {}).get("share", 0.0)
-        p, low, high = said["offer_probability"], interval["low"], interval["high"]
+        p, low, high = prediction["offer_probability"], interval["low"], interval["high"]
         return cls(p, low, high, model["name"], model["fingerprint"], simulated, base_rate)
 
     @property

@@ -115,13 +115,13 @@ def _exported(
     old = {new: name for name, new in _OLD.items()} if "rated_at" in shown.values() else {}
     problems += [Problem("is missing; export the journal anew", column=old.get(x, x)) for x in COLUMNS if x in missing]
     signals = [place for place, name in enumerate(header) if name not in COLUMNS or name == ROLE]
-    read, found = _read(header, rows, shown)
+    read, unreadable = _read(header, rows, shown)
     try:
         table = [[row[place] for place in signals] for row in rows]
         ratings = Ratings.from_text([header[place] for place in signals], table, catalogue, source=source)
     except RatingsError as error:
-        return [], [*problems, *error.problems, *found]
-    problems += found
+        return [], [*problems, *error.problems, *unreadable]
+    problems += unreadable
     if problems:
         return [], problems
     roles = ratings.columns.get(ROLE, [""] * len(rows))

@@ -191,7 +191,7 @@ def _entry(
     data["simulated"] = context.pop(ORIGIN, "") == SIMULATED
     data.setdefault("outcome", {1.0: OFFER, 0.0: NO_OFFER}.get(float(ratings.y[row]), STILL_OPEN))
     data["frozen"] = data["outcome"] in FREEZING
-    if data["outcome"] != STILL_OPEN:  # where nobody said when, it was known when it was imported
+    if data["outcome"] != STILL_OPEN:  # without a day, it was known when it was imported
         data["outcome_on"] = data.get("outcome_on") or today()
     words = [f"{column}: {word}" for column, word in context.items()]
     data["note"] = "; ".join(filter(None, [data.get("note", ""), *words]))

@@ -73,7 +73,7 @@ class Journal(Moving):
         answer: Mapping[str, Any] | None = None,
         day: date | None = None,
     ) -> Entry:
-        """Keep an interview, rated now; its outcome comes later, by `set_outcome`.
+        """Save an interview, rated now; its outcome is added later, by `set_outcome`.
 
         Parameters
         ----------
@@ -174,7 +174,7 @@ class Journal(Moving):
         return new
 
     def pair(self, id: str, other: str) -> None:  # noqa: A002
-        """Say that two ratings by different sides are of one interview.
+        """Record that two ratings by different sides are of the same interview.
 
         Raises
         ------

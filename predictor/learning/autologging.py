@@ -1,4 +1,4 @@
-"""Whoever has switched on MLflow's autologging gets one run a fit, not one for each inner fit.
+"""MLflow autologging: one run for each fit of `OfferClassifier`, none for the fits inside it.
 
 MLflow is not imported here: it is looked for among what the user has imported, so whoever does not use it pays nothing.
 """
@@ -77,7 +77,7 @@ def _wanted() -> bool:
 
 
 def _log(mlflow: Any, fitted: Any, *given: Any, **named: Any) -> None:
-    """Tell the active run; as all autologging, it may fail without any harm to the fit."""
+    """Log to the active run; as all autologging, it may fail without harm to the fit."""
     from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
     try:

@@ -27,7 +27,7 @@ REFERENCE = 500  # simulated ratings that a model's columns are scaled by, besid
 
 @cache
 def published_prior() -> Prior:
-    """Give the shipped model with ratings that stand for the interviews it is about.
+    """Return the shipped model with ratings that represent the interviews it is about.
 
     Examples
     --------

@@ -299,7 +299,7 @@ def project(w: Floats, covariance: Floats, steps: Floats) -> Floats:
 
 
 def _base_rate(y: Floats, weights: Weights) -> tuple[float, float]:
-    """Give log-odds of the base rate at the posterior mode, and the evidence for it alone."""
+    """Return log-odds of the base rate at the posterior mode, and the evidence for it alone."""
     w, n, offers = 0.0, count(y, weights), weighted(y, weights).sum()
     for _ in range(30):
         p = float(expit(w))

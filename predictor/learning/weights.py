@@ -68,7 +68,7 @@ def spread(values: Floats, weights: Weights) -> float:
 
 
 def some(weights: Weights, rows: Any) -> Weights:
-    """Take the weights of some rows.
+    """Select the weights of some rows.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def some(weights: Weights, rows: Any) -> Weights:
 
 
 def after(rows: int, weights: Weights) -> Weights:
-    """Put so many rows of weight 1 in front.
+    """Prepend a number of rows of weight 1.
 
     Examples
     --------

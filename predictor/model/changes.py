@@ -162,7 +162,7 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
 
 
 def _values(model: OfferModel, answer: Prediction) -> Floats:
-    """Give the ratings of an answer, and the codes of its inputs, as the model takes them; shape (terms,)."""
+    """Return the ratings of an answer, and the codes of its inputs, as the model takes them; shape (terms,)."""
     codes = {item.name: {word: float(code) for code, word in enumerate(item.levels)} for item in model.catalogue.inputs}
     codes |= {name: {NOT_APPLICABLE: value} for name, value in zip(model.signals, model.catalogue.outside, strict=True)}
     return np.array(
@@ -181,7 +181,7 @@ def _options(knots: Sequence[float], rated: float, direction: int) -> list[tuple
 
 
 def _combinations(options: Sequence[Sequence[tuple[int, float]]]) -> list[Floats]:
-    """Give every combination of the signals' options, shape (combinations, signals), by its total of steps.
+    """Return every combination of the signals' options, shape (combinations, signals), by its total of steps.
 
     As many totals as fit the budget, one at least.
     """

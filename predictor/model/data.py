@@ -103,7 +103,7 @@ class ModelData:
     typical_range
         Mean rating and spread of ordinary rows.
     trained_on
-        Source, and what was said about reading it; digest, number of interviews, whether simulated, and scores.
+        Source and the options with which it was read; digest, number of interviews, whether simulated, and scores.
     versions
         Of the libraries that it was trained with.
     created_at

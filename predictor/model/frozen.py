@@ -36,7 +36,7 @@ def frozen(
     catalogue
         Of the model, for labels and families.
     rated_by
-        Who rated; empty where nobody said.
+        Who rated; empty where not given.
     guess
         The rater's own guess before the answer, 0 to 100 in fives; None where it was skipped.
     not_come_up

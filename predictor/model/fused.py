@@ -54,13 +54,13 @@ class Coded:
         return len(self.beside)
 
     def rows(self, start: int, stop: int) -> Coded:
-        """Take neighbouring rows."""
+        """Select a range of rows."""
         before, inside = (int(np.count_nonzero(self.beside[part])) for part in (slice(start), slice(start, stop)))
         codes = [column[start:stop] for column in self.codes]
         return Coded(codes, self.beside[start:stop], self.values[before : before + inside])
 
     def where(self, chosen: NDArray[np.bool_]) -> Coded:
-        """Take the rows chosen by a mask of shape (n,)."""
+        """Select rows by a mask of shape (n,)."""
         at = np.flatnonzero(chosen)  # once, since numpy takes longer to go through a mask than to take what it chooses
         codes = [column.take(at) for column in self.codes]
         return Coded(codes, self.beside.take(at), self.values[chosen[self.beside]])
@@ -160,7 +160,7 @@ class Blocks:
         return cell.astype(np.uint16), abs(place - cell) > _ROUNDING if off.any() else None
 
     def values(self, codes: Sequence[Codes]) -> Floats:
-        """Give the values of cells, shape (n, terms); NaN where not observed."""
+        """Return the values of cells, shape (n, terms); NaN where not observed."""
         values = np.empty((len(codes[0]), len(codes)))
         for term, (code, count) in enumerate(zip(codes, self.counts, strict=True)):
             beside = [self._outside[term], np.nan] if self._grid.apart[term] else [np.nan]
@@ -169,13 +169,13 @@ class Blocks:
         return values
 
     def all_values(self, coded: Coded) -> Floats:
-        """Give back the values that were coded, shape (n, terms); NaN where not observed."""
+        """Return the values that were coded, shape (n, terms); NaN where not observed."""
         values = self.values(coded.codes)
         values[coded.beside] = coded.values
         return values
 
     def without_inputs(self, coded: Coded, where: NDArray[np.bool_], first: int) -> Coded:
-        """Take terms from `first` on as not observed in some rows."""
+        """Set the terms from `first` on to "not observed" in some rows."""
         codes, values = [*coded.codes], coded.values.copy()
         for term in range(first, len(codes)):
             codes[term] = np.where(where, np.uint16(self.counts[term] - 1), codes[term])
@@ -237,7 +237,7 @@ class FusedTables:
                 self._tables[key] += own[:, None] if key[0] == block else own
 
     def look_up(self, numbers: Ints) -> NDArray[Any]:
-        """Give the sum for rows that stand in the cells `numbers`, shape (blocks, n)."""
+        """Compute the sum for rows whose cells are `numbers`, shape (blocks, n)."""
         n = numbers.shape[1]
         total, value, cell = np.zeros(n, dtype=self._kind), np.empty(n, dtype=self._kind), np.empty(n, dtype=np.int64)
         of_first, row = (-1, -1), np.empty(n, dtype=np.int64)

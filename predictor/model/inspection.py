@@ -39,7 +39,7 @@ def shape_functions(data: ModelData) -> pd.DataFrame:
 
 
 def strongest_pairs(data: ModelData, k: int = 10) -> list[tuple[Pair, float]]:
-    """Give the k pairs with the largest root mean square effect, in log-odds, largest first.
+    """Return the k pairs with the largest root mean square effect, in log-odds, largest first.
 
     The mean is over the rows learned from, as if the two ratings came up independently: a model keeps how often
     each level was seen, not how often two of them together.

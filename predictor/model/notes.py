@@ -79,7 +79,7 @@ class Notes:
                     yield f"Unusual pattern: the {what} is {word} than in 99 % of the interviews {those}."
 
     def prior(self) -> Iterator[str]:
-        """Say how much of it is prior, if any."""
+        """Describe how much of the model is prior, if any."""
         if "prior" in self.data.trained_on:
             n = self.data.trained_on["n"]
             own = f"the rest comes from {n:,} interview{'s' * (n != 1)}" if n else "no interview of yours is in it yet"
@@ -87,7 +87,7 @@ class Notes:
             yield f"Prior: {share} of what this model knows is published effects, SIMULATED; {own}."
 
     def deletions(self) -> Iterator[str]:
-        """Say how many of the rows learned from have been deleted since, if any."""
+        """Describe how many of the training rows have been deleted since, if any."""
         if rows := self.data.rows_deleted:
             days = sorted(str(item["on"]) for item in self.data.deletions)
             when = f"on {days[0]}" if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
@@ -97,12 +97,12 @@ class Notes:
             )
 
     def old_format(self) -> Iterator[str]:
-        """Say what an older format cannot do, if it is one."""
+        """Describe what an older format cannot do, if the model has one."""
         if self.data.factor_model is None:
             yield "Old model: formats 1 and 2 answer poorly where few signals are rated; train the model anew."
 
     def gaps(self) -> Iterator[str]:
-        """Say whether leaving signals unrated goes with the ratings or with the outcome by itself, if it does."""
+        """Describe how leaving signals unrated is associated with ratings or with the outcome, if it is."""
         rows = f"Gaps: in the {self.data.trained_on['n']:,} interviews learned from, more signals were left unrated"
         if self.data.factor_model and (left_out := self.data.factor_model.left_out):
             signs = [direction or 1 for direction in self.data.catalogue.directions]

@@ -1,4 +1,4 @@
-"""`OfferModel`: what users hold. It checks ratings, asks the evaluator, and puts the answer into words and numbers.
+"""`OfferModel`, the class that users hold: it validates ratings, predicts, and explains predictions in words and numbers.
 
 Needs numpy and the standard library only. A saved model is one readable JSON file that runs no code.
 """
@@ -357,7 +357,7 @@ class OfferModel(ModelData):
         return inspection.shape_functions(self)
 
     def strongest_pairs(self, k: int = 10) -> list[tuple[Pair, float]]:
-        """Give the k pairs with the largest root mean square effect, in log-odds, largest first.
+        """Return the k pairs with the largest root mean square effect, in log-odds, largest first.
 
         The mean is over the rows learned from, as if the two ratings came up independently: a model keeps how often
         each level was seen, not how often two of them together.
@@ -365,7 +365,7 @@ class OfferModel(ModelData):
         return inspection.strongest_pairs(self, k)
 
     def pair_contributions(self, ratings: Mapping[str, Any]) -> list[tuple[Pair, float]]:
-        """Give what each pair adds to the log-odds of one interview, largest first.
+        """Return what each pair adds to the log-odds of one interview, largest first.
 
         Half of it stands in the contribution of either term, see `predict`; of terms that were not rated, what is to be
         expected of it. What `masked` adds where not everything was rated is not in it.

@@ -1,4 +1,4 @@
-"""Answers from part of the ratings: the tables, with what was not rated replaced by what is to be expected of it.
+"""Answers from partial ratings: log-odds from the tables, where a signal that was not rated adds its expected value.
 
     log-odds = kappa * (intercept + sum of the tables, in expectation) + gaps
 

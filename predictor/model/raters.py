@@ -65,7 +65,7 @@ class PanelLevel:
     unknown: int
 
     def note(self) -> str:
-        """Say how it comes to its level."""
+        """Describe how it gets its level."""
         level = f"the panel usually rates {'as others do' if self.code == AVERAGE else LEVELS[self.code]}"
         if self.unknown == self.raters:
             who = "its rater is" if self.raters == 1 else f"all {self.raters} raters are"

@@ -136,7 +136,7 @@ class Grid:
         return positions
 
     def at(self, positions: Floats, term: int) -> Floats:
-        """Give the values of one term at positions, counted in steps between knots."""
+        """Return the values of one term at positions, counted in steps between knots."""
         if term in self.uneven:
             return np.interp(positions, np.arange(len(self.uneven[term])), self.uneven[term])
         return np.asarray(self.low[term] + positions * self.step[term])
@@ -285,11 +285,11 @@ class Tables:
         self._flat = np.concatenate([*tables, spare])
 
     def look_up(self, place: Place) -> Floats:
-        """Give each term's log-odds, shape (n, terms)."""
+        """Compute each term's log-odds, shape (n, terms)."""
         return _between(self._flat, self._first + place.lower, place.fraction)
 
     def at(self, cells: Ints) -> Floats:
-        """Give each term's log-odds at the cells of one row, shape (terms,)."""
+        """Return each term's log-odds at the cells of one row, shape (terms,)."""
         return np.asarray(self._flat[self._first + cells])
 
 
@@ -316,18 +316,18 @@ class PairTables:
         self.members[[self.first, self.second], np.arange(len(pairs))] = 1.0
 
     def look_up(self, place: Place) -> Floats:
-        """Give each pair's log-odds, shape (n, pairs)."""
+        """Compute each pair's log-odds, shape (n, pairs)."""
         at = self._start + place.lower[:, self.first] * self._width + place.lower[:, self.second]
         along, across = place.fraction[:, self.first], place.fraction[:, self.second]
         near, far = _between(self._flat, at, across), _between(self._flat, at + self._width, across)
         return near + along * (far - near)
 
     def at(self, cells: Ints) -> Floats:
-        """Give each pair's log-odds at the cells of one row, shape (pairs,)."""
+        """Return each pair's log-odds at the cells of one row, shape (pairs,)."""
         return np.asarray(self._flat[self._start + cells[self.first] * self._width + cells[self.second]])
 
     def share_out(self, added: Floats) -> Floats:
-        """Give each term half of the pairs, of shape (n, pairs), that it is in: shape (n, terms)."""
+        """Add half of each pair, of shape (n, pairs), to each of its two terms: shape (n, terms)."""
         return added @ (0.5 * self.members.T)
 
 
@@ -353,7 +353,7 @@ class TripleTables:
         self.members[self.terms.T, np.arange(len(sizes))] = 1.0
 
     def look_up(self, place: Place) -> Floats:
-        """Give each triple's log-odds, shape (n, triples)."""
+        """Compute each triple's log-odds, shape (n, triples)."""
         lower, fraction = place.lower[:, self.terms], place.fraction[:, self.terms]
         if not (fraction % 1).any():  # all on the knots: one cell each
             return np.asarray(self._flat[self._start + ((lower + (fraction == 1)) * self._steps).sum(axis=2)])
@@ -365,11 +365,11 @@ class TripleTables:
         return total
 
     def share_out(self, log_odds: Floats) -> Floats:
-        """Give each term a third of what its triples add: from shape (n, triples) to (n, terms)."""
+        """Add a third of each triple to each of its three terms: from shape (n, triples) to (n, terms)."""
         return log_odds @ (self.members.T / 3)
 
     def total(self, place: Place) -> Floats:
-        """Give the sum over all triples, shape (n,): one triple after the other where ratings stand on the knots."""
+        """Compute the sum over all triples, shape (n,): one triple after the other where ratings stand on the knots."""
         between = np.asarray((place.fraction % 1 > 0).any(axis=1))
         cells = np.ascontiguousarray(
             (place.lower + (place.fraction == 1)).T

@@ -212,6 +212,6 @@ def _draws(cards: Cards, resamples: int, seed: int) -> Floats:
 
 
 def _score(value: float, drawn: Floats, n: int, lowest: float) -> Score:
-    """Give a figure its interval, by the spread of the draws: a person drawn twice would shift them."""
+    """Add the interval of a figure, by the spread of the draws: a person drawn twice would shift them."""
     half = _QUANTILE * float(np.nanstd(drawn))
     return Score(value, max(lowest, value - half), min(1.0, value + half), n)

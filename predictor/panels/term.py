@@ -154,7 +154,7 @@ class PanelInput:
         return replace(self.ratings, catalogue=self.catalogue, columns={**self.ratings.columns, LENIENCY: words})
 
     def attach(self, model: OfferModel) -> OfferModel:
-        """Give a model that was fitted with the input its table of raters, and widen its interval.
+        """Add the table of raters to a model that was fitted with the input, and widen its interval.
 
         The variance of the log-odds grows by the squared slope times the mean variance of raters' leniency over the
         size of the panel.

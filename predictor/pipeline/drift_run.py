@@ -32,7 +32,7 @@ def save_drift(check: DriftCheck, folder: Path, seconds: float) -> Path:
 
 
 def drift_record(check: DriftCheck, seconds: float) -> Record:
-    """Tell a check for drift as MLflow keeps it."""
+    """Describe a check for drift as MLflow records it."""
     model, outcomes = check.model, check.outcomes
     metrics = {
         "n": float(check.n),

@@ -1,4 +1,4 @@
-"""What a cell of a file means: words for "not observed", numbers however they are written, words of ordered levels.
+"""Parse one cell of a file: words for "not observed", numbers in any notation, words of ordered levels.
 
 All input is read by this: CSV, JSON, Parquet, HTTP, forms, batches, drafts.
 """

@@ -1,4 +1,4 @@
-"""What the header and the cells of columns mean, and every problem with them, by row and column."""
+"""Parse and validate the header and the cells of a table; every problem is reported with its row and column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ratings: parsed once, at the door, valid by type, or every problem at once.
+"""`Ratings`: validated once, when they are created; an error lists every problem at once.
 
 Whatever ratings come from (JSON, CSV, a DataFrame, the simulator), they end as one `Ratings` value.
 It exists only if it is valid, so nothing later checks again.
@@ -58,7 +58,7 @@ class Ratings:
     source
         Where the ratings came from, for messages and the model file.
     read_with
-        What was said about reading that source, so that it can be read again: offer_word, unknown_words, sheet.
+        Options with which that source was read, so that it can be read again: offer_word, unknown_words, sheet.
 
     Raises
     ------

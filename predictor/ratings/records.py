@@ -1,4 +1,4 @@
-"""The one door for what is predicted: a fast look, then a full parse where that finds anything unusual."""
+"""Validate the records to predict: a fast check, then a full parse where the check meets anything unusual."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ class Signal:
         Parameters
         ----------
         role
-            Who rates, as in "candidate"; empty where nobody said.
+            Who rates, as in "candidate"; empty where not given.
 
         Examples
         --------

@@ -1,1 +1,1 @@
-"""What is said about a model or about data: plots and reports."""
+"""Plots and reports about a model or about data."""

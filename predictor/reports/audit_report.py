@@ -65,7 +65,7 @@ def render_audit_page(audited: AuditedModel) -> str:
 
 
 def answered(audited: AuditedModel) -> str:
-    """Say which models answered for the rows."""
+    """Describe which models predicted the rows."""
     parts = []
     if audited.n_out_of_fold:
         parts.append(f"{audited.n_out_of_fold:,} answered by models of folds that had not seen them")
@@ -75,7 +75,7 @@ def answered(audited: AuditedModel) -> str:
 
 
 def whose(audited: AuditedModel) -> str:
-    """Say of how many people the rows are, where that is known."""
+    """Describe how many people the rows are of, where that is known."""
     return of_people(audited.audit.people, audited.model.catalogue.group is not None)
 
 
@@ -161,7 +161,7 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
 
 
 def verdict(figure: Figure) -> str:
-    """Say in words how a category stands to four fifths of the highest rate."""
+    """Describe how a category compares with four fifths of the highest rate."""
     if figure.comparator:
         return "highest, too few" if figure.few else "the highest"
     if figure.few:

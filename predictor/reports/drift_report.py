@@ -66,7 +66,7 @@ def render_drift_page(check: DriftCheck) -> str:
 
 
 def headline(check: DriftCheck) -> str:
-    """Say in one sentence whether anything moved."""
+    """Write in one sentence whether anything moved."""
     rows = f"{check.n:,} current rows against the {check.model.trained_on['n']:,} that the model learned from"
     if not check.moved:
         return f"Nothing moved beyond noise in {len(check.looks)} looks: {rows}."
@@ -94,7 +94,7 @@ def drift_lines(check: DriftCheck) -> Iterator[str]:
 
 
 def outcome_lines(result: LateOutcomes) -> Iterator[str]:
-    """Say how likelihoods and outcomes agree."""
+    """Describe how likelihoods and outcomes agree."""
     yield f"Outcomes: {result.n:,} known ({result.offers:,} offers), {result.open:,} open."
     if result.in_the_large and result.slope and result.corp:
         large, slope = result.in_the_large, result.slope
@@ -106,7 +106,7 @@ def outcome_lines(result: LateOutcomes) -> Iterator[str]:
 
 
 def sentence(look: Look, labels: dict[str, str]) -> str:
-    """Say what a look saw, in a sentence."""
+    """Describe the result of one look in a sentence."""
     name = labels.get(look.name, look.name)
     p = f"p {p_value(look.adjusted)}"
     way = "higher" if look.value > 0 else "lower"

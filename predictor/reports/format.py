@@ -44,7 +44,7 @@ def p_value(p: float) -> str:
 
 
 def of_people(people: int, known: bool) -> str:
-    """Say of how many people rows are, where a column says whose they are.
+    """Describe how many people the rows are of, where a column identifies them.
 
     >>> of_people(1200, True), of_people(1200, False)
     (' of 1,200 people', '')

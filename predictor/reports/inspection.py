@@ -1,4 +1,4 @@
-"""What a model is, in the terminal and as plain data: what it goes by, what each rating adds, its strongest pairs."""
+"""A model in the terminal and as plain data: its importances, what each rating adds, its strongest pairs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 BAR = 20
-PAIRS = 10  # told in the terminal
-LEVELS = 7  # of a scale told in the terminal, which is what 80 columns hold; of a longer scale, every few
+PAIRS = 10  # shown in the terminal
+LEVELS = 7  # of a scale that fit into 80 columns of the terminal; of a longer scale, every few are shown
 
 
 def model_data(model: OfferModel) -> dict[str, Any]:
-    """Give what `render_model` tells, and the whole tables, as plain data ready for JSON."""
+    """Return what `render_model` shows, and the whole tables, as plain data ready for JSON."""
     shapes = model.shape_functions()
     records = shapes.astype(object).where(shapes.notna(), None).to_dict("records")
     return {
@@ -48,8 +48,8 @@ def model_data(model: OfferModel) -> dict[str, Any]:
 
 
 def render_model(model: OfferModel) -> str:
-    """Tell a model in at most 80 columns: origin, scores, importances, shape functions, strongest pairs."""
-    catalogue, told = model.catalogue, model.trained_on
+    """Write a model in at most 80 columns: origin, scores, importances, shape functions, strongest pairs."""
+    catalogue, trained_on = model.catalogue, model.trained_on
     labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
     kind = "SIMULATED interviews" if model.simulated else "interviews"
     lines = [
@@ -57,13 +57,14 @@ def render_model(model: OfferModel) -> str:
         + f", and for {_count(len(model.pairs), 'pair')} of them"
         + (f" and {_count(len(model.triples), 'triple')}" if model.triples else ""),
         *_wrap(
-            f"Trained on {told['n']:,} {kind} from {told['source']}, base rate {100 * model.base_rate:.0f} %, "
-            f"on {model.created_at[:10]}; catalogue '{catalogue.name}', fingerprint {model.fingerprint}."
+            f"Trained on {trained_on['n']:,} {kind} from {trained_on['source']}, base rate "
+            f"{100 * model.base_rate:.0f} %, on {model.created_at[:10]}; catalogue '{catalogue.name}', fingerprint "
+            f"{model.fingerprint}."
         ),
         *(line for note in (*model.prior_note(), *model.old_note(), *model.deleted_note()) for line in _wrap(note)),
         "",
     ]
-    if scores := told.get("scores"):
+    if scores := trained_on.get("scores"):
         lines.append(_title(f"{'On rows not seen in training':<30}{'value':>7}   90 % interval"))
         for metric, (value, low, high) in scores.items():
             lines.append(f"  {metric.replace('_', ' '):<28}{value:>7.3f}   {low:.3f} to {high:.3f}")
@@ -86,7 +87,7 @@ def render_model(model: OfferModel) -> str:
 
 
 def _partial(model: OfferModel) -> Iterator[str]:
-    """Tell how good it is when only part of the signals are rated, and what leaving them unrated goes with."""
+    """Write how good it is when only part of the signals are rated, and what leaving signals unrated goes with."""
     if measured := model.trained_on.get("partial_scores"):
         yield _title(f"{'When only these are rated':<46}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>6}")
         for part in subsets(model.catalogue):
@@ -98,9 +99,9 @@ def _partial(model: OfferModel) -> Iterator[str]:
         yield from (*_wrap(note), "")
 
 
-def render_changes(found: WhatWouldChange) -> str:
-    """Tell what would change an answer in at most 80 columns."""
-    text = f"{found.sentence} An association, not advice."
+def render_changes(changes: WhatWouldChange) -> str:
+    """Write what would change an answer in at most 80 columns."""
+    text = f"{changes.sentence} An association, not advice."
     return "\n".join(["", _title("What would change it"), *(f"  {line}" for line in _wrap(text, WIDTH - 2))])
 
 
@@ -114,7 +115,7 @@ def _bars(title: str, labels: Mapping[str, str], sizes: Mapping[str, float]) -> 
 
 
 def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
-    """Tell the shape functions, signals of one scale under one head; the most important first."""
+    """Write the shape functions, signals of the same scale under one heading; the most important first."""
     unseen = int(model.factor_model is None)  # from format 3 on, what was not observed adds nothing by itself
     scales: dict[tuple[float | str, ...], list[str]] = {}
     signals = {signal.name: signal for signal in model.catalogue.signals}
@@ -149,11 +150,11 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
 
 def _by_levels(model: OfferModel) -> dict[tuple[str, ...], list[str]]:
     """Signals that are rated in the same words, by these words."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    by_levels: dict[tuple[str, ...], list[str]] = {}
     for signal in model.catalogue.signals:
         if signal.levels:
-            found.setdefault(signal.levels, []).append(signal.name)
-    return found
+            by_levels.setdefault(signal.levels, []).append(signal.name)
+    return by_levels
 
 
 def _pairs(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:

@@ -45,7 +45,7 @@ class Beside:
 
 
 def card_page(model: OfferModel, beside: Beside) -> Page:
-    """Make the card of a model.
+    """Build the model card.
 
     Examples
     --------

@@ -34,7 +34,7 @@ INFLATED = (
 
 
 def render_panels(summary: PanelSummary) -> str:
-    """Tell a summary in at most 80 columns."""
+    """Write a summary in at most 80 columns."""
     lines = [click.style(f"Panels of {summary.source}", bold=True) + "  SIMULATED" * summary.simulated]
     sentences = [_counts(summary), *_agreement_sentences(summary), *([INFLATED] if summary.agreement else [])]
     if reason := _why(summary):
@@ -263,7 +263,7 @@ def _leniency_sentences(summary: PanelSummary) -> Iterator[str]:
 
 
 def _why(summary: PanelSummary) -> str:
-    """Say why severity cannot be distinguished from the people met, if so."""
+    """Describe why severity cannot be distinguished from the people met, if so."""
     if summary.assigned_at_random:
         return (
             "That raters meet people as good as at random is your word; where it does not hold, a rater of strong "

@@ -38,7 +38,7 @@ def shape_svg(shape: pd.DataFrame, reach: float, name: str, title: str, descript
     name
         Letters, digits and hyphens, another for each figure of a page.
     title, description
-        What somebody who cannot see the figure is told.
+        Text for screen readers: what the figure shows.
 
     Returns
     -------

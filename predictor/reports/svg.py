@@ -34,7 +34,7 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> Marku
     name
         Letters, digits and hyphens, another for each figure of a page, so that ids are the page's only ones.
     title, description
-        What somebody who cannot see the figure is told.
+        Text for screen readers: what the figure shows.
 
     Returns
     -------
@@ -72,15 +72,15 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> Marku
     del root.attrib["height"]  # the viewBox keeps the proportions
     root.attrib |= {"role": "img", "aria-labelledby": f"{name}-title {name}-desc", "style": f"--width: {width:.0f}"}
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
-        told = ElementTree.Element(f"{{{SVG}}}{tag}", id=f"{name}-{tag}")
-        told.text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
-        root.insert(place, told)
+        element = ElementTree.Element(f"{{{SVG}}}{tag}", id=f"{name}-{tag}")
+        element.text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+        root.insert(place, element)
     text = ElementTree.tostring(root, encoding="unicode")
-    return Markup(re.sub(r"#[0-9a-f]{6}\b", lambda found: _VARIABLES.get(found[0], found[0]), _without_fonts(text)))
+    return Markup(re.sub(r"#[0-9a-f]{6}\b", lambda match: _VARIABLES.get(match[0], match[0]), _without_fonts(text)))
 
 
 def _rename(root: ElementTree.Element, name: str) -> None:
-    """Give ids that are referred to the figure's name, and take away the others."""
+    """Prefix the ids that are referred to with the figure's name, and remove the others."""
     text = ElementTree.tostring(root, encoding="unicode")
     used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
     for element in root.iter():

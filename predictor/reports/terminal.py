@@ -30,7 +30,7 @@ SIDES = {"interviewer": "What the interviewer does", "candidate": "What the cand
 
 
 def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
-    """Tell one prediction in at most 80 columns: likelihood, reasons for and against, what was not rated."""
+    """Write one prediction in at most 80 columns: likelihood, reasons for and against, what was not rated."""
     interval = prediction.interval
     lines = [
         click.style(f"Likelihood of an offer: {_percent(prediction.offer_probability)}", bold=True),
@@ -84,7 +84,7 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
 
 
 def render_table(predictions: Sequence[Prediction], total: int) -> str:
-    """Tell the first of many predictions, a line each."""
+    """Write the first of many predictions, one line each."""
     lines = [click.style(f"{'row':>7}  {'offer':>6}  {'90 % interval':<16}not rated", bold=True)]
     for row, item in enumerate(predictions, 1):
         span = f"{_percent(item.interval.low)} to {_percent(item.interval.high)}"
@@ -96,7 +96,7 @@ def render_table(predictions: Sequence[Prediction], total: int) -> str:
 
 
 def render_training(result: TrainingResult) -> str:
-    """Tell a training run in at most 80 columns: scores, baselines, roles, importances, warnings."""
+    """Write a training run in at most 80 columns: scores, baselines, roles, importances, warnings."""
     data = result.data
     made = "trained on" if result.tables else f"a {result.config.model.replace('_', ' ')} model, measured on"
     lines = [
@@ -113,9 +113,9 @@ def render_training(result: TrainingResult) -> str:
         head = f"{'Log-loss improvement over':<30}{'value':>7}   {'90 % interval':<17}{'its own':>10}{'ROC AUC':>9}"
         lines += ["", click.style(head, bold=True)]
     for name, saved in result.gains.items():
-        told = f"  {name.replace('_', ' '):<28}{_figure(saved.value):>7}   {_span(saved):<17}"
+        columns = f"  {name.replace('_', ' '):<28}{_figure(saved.value):>7}   {_span(saved):<17}"
         other = result.baselines[name]
-        lines.append(f"{told}{other['log_loss'].value:>10.3f}{other['roc_auc'].value:>9.3f}")
+        lines.append(f"{columns}{other['log_loss'].value:>10.3f}{other['roc_auc'].value:>9.3f}")
     for cost in (result.transparency, result.direction_cost, result.panel_term):
         lines += _wrap(str(cost)) if cost else []
     if result.scores_by_role:
@@ -135,17 +135,17 @@ def render_training(result: TrainingResult) -> str:
 
 
 def render_leaderboard(board: Leaderboard) -> str:
-    """Tell a comparison in at most 80 columns: what won, log-losses, and differences to the reference."""
+    """Write a comparison in at most 80 columns: the best, log-losses, and differences to the reference."""
     head = f"{'Experiment':<24}{'log-loss':>8}   {'beyond the reference (90 % interval)':<38}ROC AUC"
     lines = [*_wrap(board.headline), "", click.style(head, bold=True)]
     colours = {"better": "green", "worse": "red"}
     for entry in board.entries:
         gap = entry.difference
-        told = f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" if gap and entry.word != "same" else ""
+        difference = f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" if gap and entry.word != "same" else ""
         name = textwrap.shorten(entry.name, 23, placeholder="...")
         lines.append(
             f"{name:<24}{entry.log_loss.value:>8.3f}   "
-            + click.style(f"{entry.word:<10}{told:<28}", fg=colours.get(entry.word))
+            + click.style(f"{entry.word:<10}{difference:<28}", fg=colours.get(entry.word))
             + f"{entry.roc_auc.value:>7.3f}"
         )
     lines += _wrap(f"{board.why} Below 0 is better; level: no more than noise.")
@@ -153,25 +153,25 @@ def render_leaderboard(board: Leaderboard) -> str:
 
 
 def render_history(versions: Sequence[Version]) -> str:
-    """Tell the registered versions in at most 80 columns, the latest first."""
+    """Write the registered versions in at most 80 columns, the latest first."""
     lines = [
         click.style(f"{'version':<9}{'model':<27}{'n':>7}  {'log-loss (90 % interval)':<25}{'made':<12}", bold=True)
     ]
     for version in versions:
         scores = [version.metrics.get(f"log_loss{end}") for end in ("", "_low", "_high")]
-        told = "not measured"
+        log_loss = "not measured"
         if all(score is not None for score in scores):
             value, low, high = scores
-            told = f"{value:.3f} ({low:.3f} to {high:.3f})"
+            log_loss = f"{value:.3f} ({low:.3f} to {high:.3f})"
         name = textwrap.shorten(printable(version.name), 25, placeholder="...")
         rows = f"{version.metrics.get('n', 0):,.0f}"
-        line = f"{version.number:<9}{name:<27}{rows:>7}  {told:<25}{version.made:%Y-%m-%d}"
+        line = f"{version.number:<9}{name:<27}{rows:>7}  {log_loss:<25}{version.made:%Y-%m-%d}"
         lines.append(click.style(line, bold=bool(version.aliases)))
-        said = [f"@{alias}" for alias in version.aliases]
-        said += [f"gain {version.tags['gain']}"] if "gain" in version.tags else []
-        said += [f"forced: {printable(version.tags['forced'])}"] if "forced" in version.tags else []
-        if said:
-            lines += textwrap.wrap(", ".join(said), WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9)
+        remarks = [f"@{alias}" for alias in version.aliases]
+        remarks += [f"gain {version.tags['gain']}"] if "gain" in version.tags else []
+        remarks += [f"forced: {printable(version.tags['forced'])}"] if "forced" in version.tags else []
+        if remarks:
+            lines += textwrap.wrap(", ".join(remarks), WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9)
     lines += _wrap(
         "Log-losses of versions trained on other rows do not compare; predictor promote compares on the same."
     )
@@ -179,7 +179,7 @@ def render_history(versions: Sequence[Version]) -> str:
 
 
 def _partial(result: TrainingResult) -> Iterable[str]:
-    """Tell how good the model is when only part of the signals are rated; families in one sentence."""
+    """Write how good the model is when only part of the signals are rated; families in one sentence."""
     yield click.style(f"{'When only these are rated':<30}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>10}", bold=True)
     families = []
     for part in subsets(result.catalogue):
@@ -195,18 +195,18 @@ def _partial(result: TrainingResult) -> Iterable[str]:
 
 
 def _importances(result: TrainingResult) -> list[str]:
-    """Tell what the model goes by: the strongest signals, families, sides, and what cannot be told apart."""
+    """Write the importances: the strongest signals, families and sides, and signals that cannot be distinguished."""
     catalogue = result.catalogue
     labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
     families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     lines = [click.style(f"{'What the model goes by':<37}{'size in log-odds':<20} top 5  shuffled", bold=True)]
     lines += _bars(result.importances, labels)
-    for title, found, named in (
+    for title, importances, named in (
         ("By family", result.importances_by_family, families),
         ("By side", result.importances_by_side, SIDES),
     ):
-        if len(found) > 1:
-            lines += [click.style(title, bold=True), *_bars(found, named)]
+        if len(importances) > 1:
+            lines += [click.style(title, bold=True), *_bars(importances, named)]
     lines += _wrap(
         "Size: mean absolute contribution. Top 5: the share of the folds' models in which it is there. Shuffled: "
         "log-loss lost on rows not seen. ± is a 90 % interval. Signs, not causes."
@@ -214,17 +214,17 @@ def _importances(result: TrainingResult) -> list[str]:
     return [*lines, *(line for statement in result.halo for line in _wrap(statement))]
 
 
-def _bars(found: Mapping[str, Importance], labels: Mapping[str, str]) -> Iterable[str]:
-    shown = list(found.items())[:MOST_IMPORTANT]
+def _bars(importances: Mapping[str, Importance], labels: Mapping[str, str]) -> Iterable[str]:
+    shown = list(importances.items())[:MOST_IMPORTANT]
     largest = shown[0][1].contribution.value if shown else 0.0
     for name, item in shown:
         size, shuffled = item.contribution, item.permutation
         bar = click.style(f"{'█' * (round(8 * size.value / largest) if largest else 0):<8}", fg="cyan")
         top = "" if item.top is None else f"{100 * item.top:.0f} %"
         label = textwrap.shorten(labels[name], 34, placeholder="...")
-        told = f"{label:<34} {size.value:.2f} ± {size.high - size.value:.2f}"
+        columns = f"{label:<34} {size.value:.2f} ± {size.high - size.value:.2f}"
         lost = f"{_figure(shuffled.value):>6} ± {shuffled.high - shuffled.value:.3f}"
-        yield f"  {told} {bar} {top:>5}  {lost}"
+        yield f"  {columns} {bar} {top:>5}  {lost}"
 
 
 def _span(score: Score) -> str:
@@ -236,7 +236,7 @@ def _figure(value: float) -> str:
 
 
 def render_catalogue(catalogue: Catalogue) -> str:
-    """Tell the signals by family: name, question, and what ratings mean."""
+    """Write the signals by family: name, question, and what ratings mean."""
     lines = [
         click.style(
             f"{printable(catalogue.title)}: {len(catalogue.signals)} signal{'s' * (len(catalogue.signals) != 1)}",
@@ -293,8 +293,8 @@ def _gauge(prediction: Prediction) -> str:
 def _about(prediction: Prediction) -> str:
     model, data = prediction.model, prediction.model["trained_on"]
     kind = "SIMULATED interviews" if data["simulated"] else "interviews"
-    told = f"Model {model['name']} ({model['fingerprint']}), trained on {data['n']:,} {kind} from {data['source']}."
-    return f"{told} {100 * data['prior']['share']:.0f} % of it is a SIMULATED prior." if "prior" in data else told
+    origin = f"Model {model['name']} ({model['fingerprint']}), trained on {data['n']:,} {kind} from {data['source']}."
+    return f"{origin} {100 * data['prior']['share']:.0f} % of it is a SIMULATED prior." if "prior" in data else origin
 
 
 def _signed(log_odds: float) -> str:

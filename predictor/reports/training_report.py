@@ -113,7 +113,7 @@ def render_report(result: TrainingResult) -> str:
         else [],
         calibration=_calibration(result) if result.scores else None,
         importances=_importances(result, labels, families),
-        groups=[_table_of(title, found, names) for title, found, names in _groups(result, families)],
+        groups=[_table_of(title, importances, names) for title, importances, names in _groups(result, families)],
         shared=shared_top(result.importances),
         top=TOP_IMPORTANCES,
         shapes=[(labels[name], _shape(place, labels[name], shapes, name, shown)) for place, name in enumerate(shown)],
@@ -149,7 +149,7 @@ def save_report(result: TrainingResult, path: str | Path) -> Path:
 
 
 def _words(result: TrainingResult) -> tuple[dict[str, str], dict[str, str]]:
-    """Give labels of signals and inputs by name, and of families by key."""
+    """Return labels of signals and inputs by name, and of families by key."""
     catalogue = result.model.catalogue
     labels = {signal.name: signal.label for signal in catalogue.signals}
     labels |= {item.name: item.label for item in catalogue.inputs}
@@ -197,11 +197,11 @@ def _calibration(result: TrainingResult) -> Drawing:
 
 
 def _importances(result: TrainingResult, labels: dict[str, str], families: dict[str, str]) -> Drawing:
-    found = result.model.feature_importances
+    importances = result.model.feature_importances
     family = {signal.name: families[signal.family] for signal in result.model.catalogue.signals}
-    strongest = ", ".join(f"{labels[name]} {found[name]:.2f}" for name in list(found)[:5])
+    strongest = ", ".join(f"{labels[name]} {importances[name]:.2f}" for name in list(importances)[:5])
     head = ["Signal", "Family", "Size"]
-    rows: list[tuple[str, ...]] = [(labels[n], family.get(n, "Context"), _decimal(v)) for n, v in found.items()]
+    rows: list[tuple[str, ...]] = [(labels[n], family.get(n, "Context"), _decimal(v)) for n, v in importances.items()]
     if result.importances:
         head += ["90 % interval", "Shuffled", "90 % interval", "Top 5"]
         rows = [(labels[n], family.get(n, "Context"), *_importance(item)) for n, item in result.importances.items()]
@@ -212,7 +212,7 @@ def _importances(result: TrainingResult, labels: dict[str, str], families: dict[
             "Feature importances",
             f"Mean absolute contribution in log-odds, the strongest signals first: {strongest}.",
         ),
-        f"The {min(TOP, len(found))} strongest of {len(found)}, by mean absolute contribution"
+        f"The {min(TOP, len(importances))} strongest of {len(importances)}, by mean absolute contribution"
         + (", with 90 % intervals" if result.importances else "")
         + f"; n = {result.model.trained_on['n']:,}.",
         Table(head, rows, words=2),
@@ -228,17 +228,17 @@ def _importance(item: Importance) -> tuple[str, ...]:
 def _groups(
     result: TrainingResult, families: dict[str, str]
 ) -> Iterator[tuple[str, dict[str, Importance], dict[str, str]]]:
-    for title, found, names in (
+    for title, importances, names in (
         ("Family", result.importances_by_family, families),
         ("Whose behaviour", result.importances_by_side, SIDES),
     ):
-        if len(found) > 1:
-            yield title, dict(found), names
+        if len(importances) > 1:
+            yield title, dict(importances), names
 
 
-def _table_of(title: str, found: dict[str, Importance], names: dict[str, str]) -> Table:
+def _table_of(title: str, importances: dict[str, Importance], names: dict[str, str]) -> Table:
     head = (title, "Size", "90 % interval", "Shuffled", "90 % interval")
-    return Table(head, [(names[name], *_importance(item)[:-1]) for name, item in found.items()])
+    return Table(head, [(names[name], *_importance(item)[:-1]) for name, item in importances.items()])
 
 
 def _shape(place: int, label: str, shapes: pd.DataFrame, name: str, shown: Sequence[str]) -> Markup:
@@ -251,8 +251,8 @@ def _shape(place: int, label: str, shapes: pd.DataFrame, name: str, shown: Seque
 def _shape_rows(label: str, shape: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     for rating, value, low, high, n in shape[["rating", "log_odds", "low", "high", "n"]].itertuples(index=False):
         known = f"{low:+.2f} to {high:+.2f}" if low == low else UNSEEN  # NaN where not observed
-        told = "not observed" if rating is None else rating if isinstance(rating, str) else f"{rating:g}"
-        yield label, told, f"{_signed(value)}", known, f"{n:,.0f}"
+        rating_text = "not observed" if rating is None else rating if isinstance(rating, str) else f"{rating:g}"
+        yield label, rating_text, f"{_signed(value)}", known, f"{n:,.0f}"
 
 
 def _heatmap(result: TrainingResult, pair: Pair, size: float, labels: dict[str, str]) -> Heatmap:
@@ -287,13 +287,13 @@ def _learning(result: TrainingResult) -> Drawing | None:
     if curve is None:
         return None
     points = list(zip(curve.rows, curve.log_loss, strict=True))
-    told = "; ".join(f"{rows:,} rows {score}" for rows, score in points)
+    points_text = "; ".join(f"{rows:,} rows {score}" for rows, score in points)
     return Drawing(
         inline_svg(
             learning_plot(curve, result.baselines.get("base_rate", {}).get("log_loss")),
             "learning",
             "Learning curve",
-            f"Log-loss on rows not seen, by rows learned from: {told}.",
+            f"Log-loss on rows not seen, by rows learned from: {points_text}.",
         ),
         f"Log-loss with 90 % intervals, on the same {curve.last_gain.n:,} rows at every point; lower is better.",
         Table(("Rows learned from", "Log-loss", "90 % interval", "n"), [(f"{k:,}", *_score(s)) for k, s in points]),
@@ -326,8 +326,8 @@ def _roles(result: TrainingResult) -> Drawing:
 
 def _partial(result: TrainingResult) -> Drawing:
     parts = [part for part in subsets(result.catalogue) if part.name in result.partial_scores]
-    found = {part.label: result.partial_scores[part.name] for part in parts}
-    auc = {name: by["roc_auc"] for name, by in found.items()}
+    scores = {part.label: result.partial_scores[part.name] for part in parts}
+    auc = {name: by["roc_auc"] for name, by in scores.items()}
     columns = ("roc_auc", "log_loss", "calibration_slope")
     return Drawing(
         inline_svg(
@@ -341,7 +341,7 @@ def _partial(result: TrainingResult) -> Drawing:
             ("Rated", "ROC AUC", "90 % interval", "Log-loss", "90 % interval", "Slope", "90 % interval", "n"),
             [
                 (name, *(text for key in columns for text in _score(by[key])[:2]), f"{by['log_loss'].n:,}")
-                for name, by in found.items()
+                for name, by in scores.items()
             ],
         ),
     )

@@ -48,7 +48,7 @@ def read_rows(
     source
         How messages call it.
     sheet
-        Its name; the first that is visible where None, which is said if there are others.
+        Its name; the first visible one where None, with a warning if there are others.
     most_rows, most_columns
         How many are read at most, the header apart.
 

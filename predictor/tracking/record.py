@@ -1,4 +1,4 @@
-"""What MLflow is told of a training, as plain data: written beside the model, so that it can be recorded later, too."""
+"""What MLflow records of a training, as plain data: written beside the model, so that it can be recorded later, too."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Record:
 
 
 def record_of(result: TrainingResult, experiment: str = "pool") -> Record:
-    """Tell a training as MLflow keeps it.
+    """Describe a training as MLflow records it.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def record_of(result: TrainingResult, experiment: str = "pool") -> Record:
 
 
 def comparison_record(name: str, board: Leaderboard, results: Mapping[str, TrainingResult], began: float) -> Record:
-    """Tell a comparison as MLflow keeps it: what was tried, on which data, what won and by how much.
+    """Describe a comparison as MLflow records it: what was tried, on which data, what was best and by how much.
 
     Parameters
     ----------
@@ -142,12 +142,12 @@ def importances_csv(result: TrainingResult) -> str:
     writer = csv.writer(table, lineterminator="\n")
     figures = [f"{figure}{end}" for figure in ("contribution", "permutation") for end in ("", "_low", "_high")]
     writer.writerow(["kind", "name", *figures, "top_five", "n"])
-    for kind, found in (
+    for kind, importances in (
         ("signal", result.importances),
         ("family", result.importances_by_family),
         ("side", result.importances_by_side),
     ):
-        for name, item in found.items():
+        for name, item in importances.items():
             size, lost = item.contribution, item.permutation
             writer.writerow(
                 [kind, name, size.value, size.low, size.high, lost.value, lost.low, lost.high, item.top, size.n]
@@ -166,7 +166,7 @@ def scores_csv(result: TrainingResult) -> str:
 
 
 def without_interval_ends(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Choose what MLflow is told: not the ends of intervals, since it draws a chart of every metric.
+    """Choose the metrics that MLflow records: not the ends of intervals, since it draws a chart of every metric.
 
     They are in `scores.csv`, and those of the headline in tags.
 
@@ -195,7 +195,7 @@ def interval_of(tags: Mapping[str, str], name: str) -> tuple[float, float] | Non
 
 
 def environment() -> dict[str, str]:
-    """Tell where it ran: git commit, system and versions, as tags."""
+    """Return where it ran: git commit, system and versions, as tags."""
     from importlib.metadata import version
 
     libraries = ("interview-outcome-predictor", "numpy", "pandas", "scikit-learn")
@@ -237,22 +237,22 @@ def _metrics(result: TrainingResult) -> dict[str, float]:
 
 def _named_scores(result: TrainingResult) -> dict[str, Score]:
     """Every score by MLflow's name."""
-    found = dict(result.scores)
+    scores_by_name = dict(result.scores)
     for baseline, score in result.gains.items():
-        found[f"gain_over_{baseline}"] = score
-        found[f"other_models/log_loss_{baseline}"] = result.baselines[baseline]["log_loss"]
+        scores_by_name[f"gain_over_{baseline}"] = score
+        scores_by_name[f"other_models/log_loss_{baseline}"] = result.baselines[baseline]["log_loss"]
     if result.transparency:
-        found["transparency_cost"] = result.transparency.cost
+        scores_by_name["transparency_cost"] = result.transparency.cost
     if result.direction_cost:
-        found["direction_cost"] = result.direction_cost.cost
+        scores_by_name["direction_cost"] = result.direction_cost.cost
     if result.panel_term and result.panel_term.gain:
-        found["panel_leniency_gain"] = result.panel_term.gain
+        scores_by_name["panel_leniency_gain"] = result.panel_term.gain
     for part, scores in result.partial_scores.items():
         if not part.startswith("family:"):  # those are in the report
-            found |= {f"partly_rated/{name}_{_plain(part)}": scores[name] for name in BY_FOLD}
+            scores_by_name |= {f"partly_rated/{name}_{_plain(part)}": scores[name] for name in BY_FOLD}
     for role, scores in result.scores_by_role.items():
-        found |= {f"rated_by_{_plain(role)}/{name}": score for name, score in scores.items()}
-    return found
+        scores_by_name |= {f"rated_by_{_plain(role)}/{name}": score for name, score in scores.items()}
+    return scores_by_name
 
 
 def _plain(name: str) -> str:
@@ -267,14 +267,14 @@ def _by_fold(result: TrainingResult) -> dict[str, list[float | None]]:
 
     from predictor.evaluation.scores import METRICS
 
-    found: dict[str, list[float | None]] = {f"fold/{name}": [] for name in BY_FOLD}
+    by_fold: dict[str, list[float | None]] = {f"fold/{name}": [] for name in BY_FOLD}
     for p, folds in zip(result.out_of_fold[result.config.model], result.folds, strict=True):
         for fold in range(int(folds.max()) + 1):
             rows = folds == fold
             for name in BY_FOLD:
                 value = METRICS[name](result.y[rows], p[rows], np.ones(int(rows.sum())))
-                found[f"fold/{name}"].append(round(value, DIGITS) if value == value else None)
-    return found
+                by_fold[f"fold/{name}"].append(round(value, DIGITS) if value == value else None)
+    return by_fold
 
 
 def _tags(result: TrainingResult) -> dict[str, str]:
@@ -302,8 +302,8 @@ def _description(result: TrainingResult) -> str:
     data = result.data
 
     def line(label: str, scores: Mapping[str, Score]) -> str:
-        told = (f"{name.replace('_', ' ')} {scores[name]}" for name in ("log_loss", "roc_auc"))
-        return f"- {label}, n = {scores['log_loss'].n:,}: {', '.join(told)}"
+        shown = (f"{name.replace('_', ' ')} {scores[name]}" for name in ("log_loss", "roc_auc"))
+        return f"- {label}, n = {scores['log_loss'].n:,}: {', '.join(shown)}"
 
     headline = []
     if gain := result.gains.get("base_rate"):
@@ -326,17 +326,17 @@ def _description(result: TrainingResult) -> str:
             if part.name in result.partial_scores and part.name != EVERYTHING and not part.name.startswith("family:")
         ),
     ]
-    told = [str(cost) for cost in (result.transparency, result.direction_cost) if cost]
-    told += [str(result.learning_curve)] if result.learning_curve else []
-    return "\n".join([*lines, *(f"\n> {note}" for note in (*told, *result.halo, *result.warnings))])
+    notes = [str(cost) for cost in (result.transparency, result.direction_cost) if cost]
+    notes += [str(result.learning_curve)] if result.learning_curve else []
+    return "\n".join([*lines, *(f"\n> {note}" for note in (*notes, *result.halo, *result.warnings))])
 
 
 def _comparison_description(board: Leaderboard, best: TrainingResult) -> str:
     data = best.data
 
     def line(place: int, entry: Entry) -> str:
-        told = f"{place}. **{entry.name}**: log-loss {entry.log_loss}"
-        return f"{told}; {entry.word}" + (f", {entry.difference}" if entry.difference else "")
+        text = f"{place}. **{entry.name}**: log-loss {entry.log_loss}"
+        return f"{text}; {entry.word}" + (f", {entry.difference}" if entry.difference else "")
 
     kind = "SIMULATED ratings" if data["simulated"] else "ratings"
     lines = [

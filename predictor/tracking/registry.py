@@ -46,7 +46,7 @@ class Version:
     metrics
         Of its run.
     tags
-        What was said when it was promoted.
+        Of its promotion: when, over which version, by how much, and why if forced.
     made
         When it was registered.
     """
@@ -102,16 +102,16 @@ def history(store: str | None = None) -> list[Version]:
     with explained(place, "list the versions"), locked(place, reading=True):
         if _missing(place):
             return []
-        client, found = connect(place), []
+        client, versions = connect(place), []
         for name in _registered(client):
-            # Of the registered model: a search for versions does not tell their aliases.
+            # Of the registered model: a search for versions does not return their aliases.
             aliases = client.get_registered_model(name).aliases
-            found += [_told(client, version, aliases) for version in _versions(client, name)]
-        return found
+            versions += [_described(client, version, aliases) for version in _versions(client, name)]
+        return versions
 
 
 def champion_out_of_fold(catalogue: str, store: str | None = None) -> tuple[str, OutOfFold] | None:
-    """Fetch the number of a catalogue's champion, and what was said of its rows out of fold; None where there is none.
+    """Fetch the number of a catalogue's champion, and its out-of-fold predictions; None where there is no champion.
 
     Raises
     ------
@@ -172,10 +172,10 @@ def promote(
             return Promotion(version, model, False, version, None, "it is the champion already")
         verdict, reason = None, "There was no champion."
         if champion:
-            found = _out_of_fold(client, chosen)
-            theirs = (lambda: answers(_model(client, champion), model, found.y)) if answers else None
+            predictions = _out_of_fold(client, chosen)
+            theirs = (lambda: answers(_model(client, champion), model, predictions.y)) if answers else None
             try:
-                verdict = judge(found, _out_of_fold(client, champion), theirs)
+                verdict = judge(predictions, _out_of_fold(client, champion), theirs)
                 reason = str(verdict)
             except (ConfigError, RatingsError) as error:
                 if force is None:
@@ -248,7 +248,7 @@ def _missing(place: Store) -> bool:
 
 
 def _crown(client: MlflowClient, chosen: ModelVersion, tags: dict[str, str]) -> None:
-    for name in (PROMOTED, BEFORE, GAIN, FORCED):  # what was said at an earlier promotion
+    for name in (PROMOTED, BEFORE, GAIN, FORCED):  # tags of an earlier promotion
         if name in chosen.tags and name not in tags:
             client.delete_model_version_tag(chosen.name, chosen.version, name)
     for name, value in tags.items():
@@ -258,13 +258,13 @@ def _crown(client: MlflowClient, chosen: ModelVersion, tags: dict[str, str]) -> 
 
 def _registered(client: MlflowClient) -> list[str]:
     """List our registered models, that of the shipped signals first."""
-    found, token = [], None
+    names, token = [], None
     while True:
         page = client.search_registered_models(f"name LIKE '{REGISTERED}%'", page_token=token)
-        found += [model.name for model in page]
+        names += [model.name for model in page]
         token = page.token
         if not token:
-            ours = (name for name in found if name == REGISTERED or name.startswith(f"{REGISTERED}-"))
+            ours = (name for name in names if name == REGISTERED or name.startswith(f"{REGISTERED}-"))
             return sorted(ours)
 
 
@@ -279,8 +279,8 @@ def _number(version: ModelVersion) -> str:
 
 
 def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
-    found = client.search_model_versions(f"name = '{name}'")
-    return sorted(found, key=lambda version: -int(version.version))
+    versions = client.search_model_versions(f"name = '{name}'")
+    return sorted(versions, key=lambda version: -int(version.version))
 
 
 def _version(client: MlflowClient, number: str) -> ModelVersion:
@@ -322,7 +322,7 @@ def _metrics(run: Run) -> dict[str, float]:
     return metrics
 
 
-def _told(client: MlflowClient, version: ModelVersion, named: Mapping[str, object]) -> Version:
+def _described(client: MlflowClient, version: ModelVersion, named: Mapping[str, object]) -> Version:
     run = client.get_run(str(version.run_id))
     return Version(
         number=_number(version),

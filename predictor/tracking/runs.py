@@ -222,8 +222,8 @@ def experiment_of(client: MlflowClient, place: Store) -> str:
     """Find MLflow's id of the experiment that all runs are in, made where there is none."""
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(EXPERIMENT)
-    if found is None:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
         tags = {
             "mlflow.experimentKind": "custom_model_development",  # not about language models, the pages' first guess
             VIEW_TAG: _view(),
@@ -231,12 +231,12 @@ def experiment_of(client: MlflowClient, place: Store) -> str:
         try:
             return str(client.create_experiment(EXPERIMENT, artifact_location=place.artifacts, tags=tags))
         except MlflowException:  # another training may have made it in between
-            found = client.get_experiment_by_name(EXPERIMENT)
-            if found is None:
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+            if experiment is None:
                 raise
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return str(found.experiment_id)
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def _view() -> str:
@@ -313,7 +313,7 @@ def run_of(client: MlflowClient, folder: Path, place: Store) -> Run | None:
         KeyError,
         TypeError,
         RecursionError,
-    ):  # not recorded, or damaged: the run is only found again by it
+    ):  # not recorded, or damaged: the run can be identified only by it
         return None
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":

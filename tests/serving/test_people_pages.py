@@ -65,7 +65,7 @@ def test_what_is_kept_is_what_was_seen(client: TestClient, journal: Journal) -> 
     kept = {"title": "Acme", "who": "AB", "date": "2026-05-31", "round": "phone", "due": "2026-06-14", "note": "n"}
     answer = post(client, "/journal", **rated, **kept, guess="60", base_rate="20")
     entry = journal.entries()[0]
-    assert answer.headers["location"] == f"/journal/{entry.id}?said=kept"
+    assert answer.headers["location"] == f"/journal/{entry.id}?notice=kept"
     assert (entry.title, entry.who, entry.round, entry.note, entry.guess) == ("Acme", "AB", "phone", "n", 60)
     assert (entry.held_on, entry.due_on) == (date(2026, 5, 31), date(2026, 6, 14))
     assert (entry.ratings, entry.not_come_up, entry.rater_role) == ({GOALS: 4}, ("mutual_rapport",), "candidate")
@@ -149,7 +149,9 @@ def test_when_the_outcome_comes_all_stands_side_by_side(client: TestClient, jour
     entry = journal.add("Acme", {GOALS: 4}, who="AB", guess=60, estimate=Estimate.of_answer(answer), answer=answer)
     assert "What was expected" not in text(client.get(f"/journal/{entry.id}"))
     assert (
-        post(client, f"/journal/{entry.id}/outcome", outcome="next round").headers["location"].endswith("?said=outcome")
+        post(client, f"/journal/{entry.id}/outcome", outcome="next round")
+        .headers["location"]
+        .endswith("?notice=outcome")
     )
     shown = text(client.get(f"/journal/{entry.id}"))
     table = shown.partition("What was expected, and what came")[2].partition("One interview shows nothing")[0]
@@ -252,7 +254,7 @@ def test_a_person_is_exported_and_deleted(client: TestClient, journal: Journal) 
     assert "A &amp; B" in client.get("/people").text
     asked = text(client.get(f"/people/{id_}/delete"))
     assert "1 of them has an offer or no offer: a model that was trained on this journal before today" in asked
-    assert post(client, f"/people/{id_}/delete").headers["location"] == "/people?said=forgotten"
+    assert post(client, f"/people/{id_}/delete").headers["location"] == "/people?notice=forgotten"
     assert [entry.who for entry in journal.entries()] == ["CD"]
     assert client.get(f"/people/{id_}").status_code == 404
 

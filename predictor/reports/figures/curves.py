@@ -37,7 +37,7 @@ _GRID = np.linspace(0, 1, 201)  # where curves of several repeats are averaged
 
 
 def roc_plot(result: TrainingResult) -> Figure:
-    """Draw the ROC curve: non-offers called offers against offers found, at every line that could be drawn.
+    """Draw the ROC curve: the true positive rate against the false positive rate, at every threshold.
 
     Parameters
     ----------
@@ -145,13 +145,13 @@ def learning_plot(curve: LearningCurve, base_rate: Score | None = None) -> Figur
 
 
 def interval_plot(
-    found: Mapping[str, Score], label: str, *, reference: float, marks: Mapping[str, float] | None = None
+    scores: Mapping[str, Score], label: str, *, reference: float, marks: Mapping[str, float] | None = None
 ) -> Figure:
     """Draw scores below each other, each with its 90 % interval.
 
     Parameters
     ----------
-    found
+    scores
         Scores by name.
     label
         Of the axis.
@@ -170,15 +170,15 @@ def interval_plot(
     MissingExtraError
         If matplotlib is not installed.
     """
-    figure = empty_figure(5.0, 0.75 + 0.38 * max(len(found), 2))
+    figure = empty_figure(5.0, 0.75 + 0.38 * max(len(scores), 2))
     axes = figure.subplots()
-    values, at = [score.value for score in found.values()], range(len(found))
-    sides = [[s.value - s.low for s in found.values()], [s.high - s.value for s in found.values()]]
+    values, at = [score.value for score in scores.values()], range(len(scores))
+    sides = [[s.value - s.low for s in scores.values()], [s.high - s.value for s in scores.values()]]
     axes.axvline(reference, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
     axes.errorbar(
         values, at, xerr=sides, color=BLUE, fmt="o", markersize=6.5, markeredgecolor=PAPER, elinewidth=1.8, capsize=3.5
     )
-    for place, (name, score) in enumerate(found.items()):
+    for place, (name, score) in enumerate(scores.items()):
         axes.annotate(
             f"{round(score.value, 3) + 0.0:.3f}".replace("-", "\u2212"),
             (score.value, place),
@@ -191,8 +191,8 @@ def interval_plot(
         )
         if marks and name in marks:
             axes.plot([marks[name]] * 2, [place - 0.3, place + 0.3], color=SOFT, linewidth=2)
-    axes.set_yticks(at, [shortened(name, 32) for name in found], parse_math=False)
-    axes.set(ylim=(len(found) - 0.4, -0.75), xlabel=label)
+    axes.set_yticks(at, [shortened(name, 32) for name in scores], parse_math=False)
+    axes.set(ylim=(len(scores) - 0.4, -0.75), xlabel=label)
     axes.margins(x=0.08)
     remove_clutter(axes, "x")
     axes.tick_params(axis="y", length=0)

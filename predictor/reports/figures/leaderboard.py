@@ -67,9 +67,9 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
             value, place, xerr=[[value - low], [high - value]], color=colour, marker="o" if gap else "D",
             markersize=6.5, markeredgecolor=PAPER, elinewidth=1.8, capsize=3.5 if gap else 0, zorder=3,
         )  # fmt: skip
-        told = f"{entry.log_loss.value:.3f}  {entry.word}" + (f" {signed(value)}" if low < high else "")
+        annotation = f"{entry.log_loss.value:.3f}  {entry.word}" + (f" {signed(value)}" if low < high else "")
         axes.annotate(
-            told, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK,
+            annotation, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK,
             annotation_clip=False,
         )  # fmt: skip
     axes.annotate(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito (2008), "Color Universal Design": told apart with every common kind of colour vision.
+# Okabe and Ito (2008), "Color Universal Design": distinguishable with every common kind of colour vision.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 OTHER = "#999999"
 INK = "#222222"
@@ -68,7 +68,7 @@ def draw_legend(figure: Figure, handles: list[tuple[str, str]]) -> None:
 
 
 def remove_clutter(axes: Axes, grid: str) -> None:
-    """Take away what carries no information."""
+    """Remove what carries no information."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.grid(visible=True, axis="both" if grid == "both" else "x", color=GRID, linewidth=0.8)

@@ -181,7 +181,7 @@ def cell_words(catalogue: Catalogue) -> dict[str, list[str]]:
 
 
 def shape_reach(shapes: pd.DataFrame) -> float:
-    """Give half the height of an axis that holds every shape function of a table, intervals included."""
+    """Return half the height of an axis that holds every shape function of a table, intervals included."""
     return 1.08 * max(float(shapes[["log_odds", "low", "high"]].abs().max().max()), 0.05)
 
 
@@ -222,7 +222,7 @@ def pair_plot(model: OfferModel) -> Figure | None:
     )
     reach = max(float(np.abs(pair.log_odds).max()) for pair, _ in pairs) or 1.0
     for axes, (pair, size) in zip(panels, pairs, strict=False):
-        # Red and blue of ColorBrewer's RdBu are told apart with every common kind of colour vision.
+        # Red and blue of ColorBrewer's RdBu can be distinguished with every common kind of colour vision.
         image = axes.imshow(pair.log_odds, cmap="RdBu", vmin=-reach, vmax=reach, origin="lower", aspect="auto")
         for ticks, name, label in (
             (axes.set_xticks, pair.second, axes.set_xlabel), (axes.set_yticks, pair.first, axes.set_ylabel)

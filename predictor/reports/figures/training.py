@@ -46,7 +46,7 @@ def calibration_plot(result: TrainingResult, *, titled: bool = True) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Points on the diagonal mean: of interviews said to have 70 %, 70 % ended in an offer.
+        Points on the diagonal mean: of interviews with an estimate of 70 %, 70 % ended in an offer.
 
     Raises
     ------
@@ -151,8 +151,8 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titl
         sides = [[span.value - span.low for span in spans], [span.high - span.value for span in spans]]
         axes.errorbar(values, range(len(names)), xerr=sides, fmt="none", ecolor=INK, elinewidth=1, capsize=2.5)
     ends = [span.high for span in spans] or values
-    told = [f"{span.value:.2f} ({span.low:.2f} to {span.high:.2f})" for span in spans] or [f"{v:.3f}" for v in values]
-    for place, (end, text) in enumerate(zip(ends, told, strict=True)):
+    texts = [f"{span.value:.2f} ({span.low:.2f} to {span.high:.2f})" for span in spans] or [f"{v:.3f}" for v in values]
+    for place, (end, text) in enumerate(zip(ends, texts, strict=True)):
         axes.annotate(text, (end, place), (5, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
     axes.set_yticks(range(len(names)), [shortened(labels.get(name, name)) for name in names], parse_math=False)
     axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, (max(ends, default=0) or 1) * (1.28 if spans else 1.12)))

@@ -175,7 +175,7 @@ def _reasons(
             rows.append((labels[part["signal"]], rating, points, abs(part["log_odds"])))
     if unrated:
         left_out = len(prediction["not_rated"])
-        rows.append((f"{left_out} signals left unrated" if left_out else "Who rated, not said", "", unrated, 0.0))
+        rows.append((f"{left_out} signals left unrated" if left_out else "Who rated, not given", "", unrated, 0.0))
     rows.sort(key=lambda row: (-abs(row[2]), -row[3]))
     rows.insert(0, (TEXTS["start"], "", start, 0.0))
     longest = max((abs(row[2]) for row in rows), default=0) or 1

@@ -81,43 +81,43 @@ def change(request: Request, id: str, form: Form, journal: Kept) -> Response:  #
                 "answer": answer,
             }
     journal.edit(id, day=browser_day(form), **rerated, **changes)
-    return to(f"/journal/{id}?said=changed")
+    return to(f"/journal/{id}?notice=changed")
 
 
 @entry_pages.post("/{id}/outcome")
 def add_outcome(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
     """Record what came of it."""
     journal.set_outcome(id, text(form, "outcome"), at=day(form, "known_on"), day=browser_day(form))
-    return to(f"/journal/{id}?said=outcome")
+    return to(f"/journal/{id}?notice=outcome")
 
 
 @entry_pages.post("/{id}/look-back")
 def look_back(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
-    """Keep what went well, what to do differently, the one thing to try next, and the private note."""
+    """Save what went well, what to do differently, the one thing to try next, and the private note."""
     journal.edit(
         id, went_well=text(form, "went_well"), differently=text(form, "differently"), try_next=text(form, "try_next"),
         private_note=text(form, "private_note"),
     )  # fmt: skip
-    return to(f"/journal/{id}?said=looked-back")
+    return to(f"/journal/{id}?notice=looked-back")
 
 
 @entry_pages.post("/{id}/pair")
 def pair(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
-    """Say that another rating is of the same interview, by the other side."""
+    """Record that another rating, by the other side, is of the same interview."""
     journal.pair(id, text(form, "other"))
-    return to(f"/journal/{id}?said=paired")
+    return to(f"/journal/{id}?notice=paired")
 
 
 @entry_pages.post("/{id}/open")
 def open_now(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
     """Wait no longer for the other side."""
     journal.edit(id, interview="")
-    return to(f"/journal/{id}?said=opened")
+    return to(f"/journal/{id}?notice=opened")
 
 
 @entry_pages.get("/{id}/delete")
 def ask_to_delete(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002
-    """Ask once more."""
+    """Ask for confirmation."""
     return page(request, "delete.html", entry=journal.get(id), learned=LABELS)
 
 
@@ -125,7 +125,7 @@ def ask_to_delete(request: Request, id: str, journal: Kept) -> Response:  # noqa
 def delete(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
     """Delete it for good."""
     journal.delete(id)
-    return to("/journal?said=deleted")
+    return to("/journal?notice=deleted")
 
 
 def _show(request: Request, journal: Journal, entry: Entry) -> Response:

@@ -62,7 +62,7 @@ class Rated:
 
     @property
     def role(self) -> str:
-        """Who rated; empty where nobody said."""
+        """Who rated; empty where not given."""
         return self.inputs.get(ROLE, "")
 
     @property

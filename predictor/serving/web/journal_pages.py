@@ -58,7 +58,7 @@ def list_entries(request: Request, journal: Kept) -> Response:
     if number > pages:
         raise Refusal(404, f"there is no page {number:,} of the journal; the last is {pages:,}", field="page")
     waiting, n_waiting = journal.waiting(WAITING)
-    kept = {name: value for name, value in asked.items() if value and name not in ("page", "said", "added", "here")}
+    kept = {name: value for name, value in asked.items() if value and name not in ("page", "notice", "added", "here")}
     return page(
         request, "journal.html", entries=entries, sealed=journal.sealed(entries), total=total, number=number,
         pages=pages, first=SIZE * (number - 1), query=query, outcomes=OUTCOMES, sorts=SORTS, rounds=journal.rounds(),
@@ -79,7 +79,7 @@ def keep(request: Request, form: Form, journal: Kept) -> Response:
         ratings=rated.ratings, rater_role=rated.role, guess=rated.guess, not_come_up=rated.not_come_up,
         estimate=Estimate.of_answer(answer, rated.base_rate), answer=answer, **kept,
     )  # fmt: skip
-    return to(f"/journal/{entry.id}?said=kept")
+    return to(f"/journal/{entry.id}?notice=kept")
 
 
 @journal_pages.get("/waiting.ics")
@@ -111,7 +111,7 @@ def notice(request: Request) -> str | None:
             else ""
         )
         return f"{plural(int(added[:9]), 'interview')} added.{also}"
-    return NOTICES.get(asked.get("said", ""))
+    return NOTICES.get(asked.get("notice", ""))
 
 
 def attachment(content: str, kind: str, name: str) -> Response:

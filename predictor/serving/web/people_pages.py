@@ -93,7 +93,7 @@ def export_json(id: str, journal: Kept) -> Response:  # noqa: A002
 
 @people_pages.get("/{id}/delete")
 def ask_to_forget(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002
-    """Ask once more, with what it means for models."""
+    """Ask for confirmation, and show what the deletion means for models."""
     who = journal.person(id)
     entries = journal.of_person(who)
     labelled = sum(entry.outcome in LABELS for entry in entries)
@@ -104,4 +104,4 @@ def ask_to_forget(request: Request, id: str, journal: Kept) -> Response:  # noqa
 def forget(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
     """Delete all of a person's interviews for good."""
     journal.forget(journal.person(id))
-    return to("/people?said=forgotten")
+    return to("/people?notice=forgotten")

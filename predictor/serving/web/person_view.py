@@ -47,7 +47,7 @@ class Panel:
     ticks
         Places and words of the scale.
     words
-        What may be said of it: medians of the earlier and later half, where there are enough of one rater and round.
+        The trend in words: medians of the earlier and later half, where there are enough of one rater and round.
     width
         Of the drawing.
     """
@@ -110,11 +110,11 @@ def estimate_panels(entries: Sequence[Entry], number: int = 1) -> list[Panel]:
         assert first
         dots = [
             Dot(
-                round(_across(place), 1), _up(said.probability, 0, 1), shapes[entry.rater_role], _up(said.low, 0, 1),
-                _up(said.high, 0, 1),
+                round(_across(place), 1), _up(estimate.probability, 0, 1), shapes[entry.rater_role],
+                _up(estimate.low, 0, 1), _up(estimate.high, 0, 1),
             )
             for place, entry in enumerate(shown)
-            if (said := entry.estimate) and said.fingerprint == first.fingerprint
+            if (estimate := entry.estimate) and estimate.fingerprint == first.fingerprint
         ]  # fmt: skip
         ticks = tuple((_up(share, 0, 1), f"{100 * share:.0f}") for share in (0, 0.5, 1))
         label = f"Estimates of {first.model}, of 100{', ' + first.mark if first.mark else ''}"
@@ -135,14 +135,14 @@ def shape_of(entries: Sequence[Entry]) -> dict[str, str]:
 
 
 def _words(counted: Sequence[tuple[Entry, list[float]]]) -> tuple[str, ...]:
-    """Say what may be said: within one rater and round only, since others are not comparable.
+    """Describe the trend within one rater and round only, since others are not comparable.
 
     Examples
     --------
-    >>> said = [(Entry(id="0" * 12, title="", rater_role="observer"), [3.0 + (n > 5)]) for n in range(12)]
-    >>> _words(said[:9]), _words(said[:10])
+    >>> rated = [(Entry(id="0" * 12, title="", rater_role="observer"), [3.0 + (n > 5)]) for n in range(12)]
+    >>> _words(rated[:9]), _words(rated[:10])
     ((), ('observer: median 3 in the earlier 5 interviews, 4 in the later 5 (n = 10 ratings).',))
-    >>> _words(said)
+    >>> _words(rated)
     ('observer: median 3 in the earlier 6 interviews, 4 in the later 6 (n = 12 ratings). The later are higher.',)
     """
     series: dict[tuple[str, str], list[list[float]]] = {}

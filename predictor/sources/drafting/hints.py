@@ -112,7 +112,7 @@ def odd_ends(x: Floats, y: Floats, columns: int) -> Iterator[OddEnd]:
 
     Where the others go up or down with the outcome, a jump the other way is meant; where they do neither, one that is
     larger than every step between them. A test of two proportions, corrected for both ends of all columns, says
-    whether it is more than noise. A jump the way that the ratings go anyway is not found.
+    whether it is more than noise. A jump in the direction of the other ratings is not reported.
 
     Parameters
     ----------

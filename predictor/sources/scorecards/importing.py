@@ -149,7 +149,7 @@ def _tables(system: str, sources: Sequence[Source], findings: Findings, read: di
 
 
 def _no_cards(system: str, sources: Sequence[Source]) -> PredictorError:
-    """Say what the files look like, where they hold no cards of the system that was named."""
+    """Describe what the files look like, where they hold no cards of the system that was named."""
     for other, names in CARDS.items():
         for source in sources:
             kind = next((kind for kind in SYSTEMS[other].KINDS if kind.fits(source.label, source.columns)), None)
@@ -167,7 +167,7 @@ def _no_cards(system: str, sources: Sequence[Source]) -> PredictorError:
 
 
 def _few_stages(stage: Any, findings: Findings) -> Any:
-    """Put rare stages together where there are too many to be levels of an input."""
+    """Merge rare stages where there are too many to be levels of an input."""
     counts = stage_counts(stage)
     if len(counts) <= MOST_STAGES:
         return stage

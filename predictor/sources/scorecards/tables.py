@@ -169,7 +169,7 @@ def empty(names: Iterable[str]) -> Table:
 
 
 def stacked(tables: Sequence[Table], names: Sequence[str]) -> Table:
-    """Put the rows of tables of one kind under one another."""
+    """Concatenate the rows of tables of one kind."""
     names = [*names, *(f"{name} day" for name in names if name in DECISIONS)]
     if not tables:
         return empty(names)
@@ -282,7 +282,7 @@ def words_of(cells: Any) -> Any:
 
 
 def _coded(codes: NDArray[Any], words: list[str]) -> tuple[NDArray[Any], list[str]]:
-    """Give the code of "" to cells without a word, and one code to words that are alike."""
+    """Assign the code of "" to cells without a word, and the same code to words that are alike."""
     places = {word: place for place, word in enumerate(dict.fromkeys([*words, ""]))}
     lookup = np.array([places[word] for word in words] + [places[""]])
     return lookup[codes], list(places)

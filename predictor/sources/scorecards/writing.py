@@ -151,7 +151,7 @@ def write(imported: Imported, places: Places, report: str, *, forget: bool = Fal
 
 @contextmanager
 def _together() -> Iterator[Callable[[Path], Path]]:
-    """Give a temporary name for each file, and put all in place at the end, or none."""
+    """Yield a temporary name for each file; at the end rename all of them to their final names, or none."""
     files: dict[Path, Path] = {}
 
     def new(path: Path) -> Path:

@@ -19,7 +19,7 @@ async function fragment(address, options) {
   throw new Error(first.field && first.field !== "csrf_token" ? `${first.field}: ${first.problem}` : refusal.error);
 }
 
-if (new URLSearchParams(location.search).get("said") === "kept") {
+if (new URLSearchParams(location.search).get("notice") === "kept") {
   // the rate page's draft is in the journal now
   try {
     for (const key of Object.keys(localStorage)) {
@@ -36,7 +36,7 @@ if (training) {
     try {
       put(training, await fragment(`${root}/train/progress`));
     } catch {
-      // the server may be busy; the next look tells
+      // the server may be busy; ask again later
     }
     if (training.querySelector("[data-running]")) setTimeout(poll, 1000);
   };
