@@ -1,4 +1,4 @@
-"""`OfferModel`, the class that users hold: it validates ratings, predicts, and explains predictions in words and numbers.
+"""`OfferModel`, the class for users: it validates ratings, predicts, and explains each prediction in words and numbers.
 
 Needs numpy and the standard library only. A saved model is one readable JSON file that runs no code.
 """
