@@ -21,7 +21,7 @@ _model_option = click.option(
     "--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]"
 )
 _out_option = click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the report.  [default: the training's]"
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the report.  [default: the model's]"
 )
 _track_option = click.option("--no-track", is_flag=True, help="Do not record it in MLflow.")
 
@@ -31,13 +31,13 @@ _track_option = click.option("--no-track", is_flag=True, help="Do not record it 
 @_model_option
 @click.option(
     "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
-    help="A column of groups and how to call it, as sex=Gender; once for each. Two of them are crossed as well.",
+    help="Name and column of a group, such as sex=Gender; may be given more than once. Pairs are crossed, too.",
 )  # fmt: skip
 @click.option(
     "--groups", "beside", type=click.Path(path_type=Path, dir_okay=False),
-    help="A table with the groups, where they are not in DATA.",
+    help="A table with the groups, if they are not in DATA.",
 )  # fmt: skip
-@click.option("--on", metavar="COLUMN", help="What joins both tables.  [default: the first column that both have]")
+@click.option("--on", metavar="COLUMN", help="Column that joins both tables.  [default: the first that both have]")
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Likelihood that counts as selected.")
 @_out_option
 @_track_option
@@ -53,7 +53,7 @@ def audit(
 ) -> None:
     """Compare a model's likelihoods between groups: rates, impact ratios, calibration, errors.
 
-    DATA is a table that the model reads, with outcomes where they are known. Rows that the model learned from are
+    DATA is a table of ratings, with outcomes where they are known. Rows that the model learned from are
     answered by models of its folds that had not seen them, other rows by the model itself. Groups stand beside the
     predictions and never enter. Selection rate, scoring rate and impact ratio are those of 6 RCNY 5-300; this is not an
     independent bias audit. Writes audit.html and audit.json, and keeps them with the run of the training.

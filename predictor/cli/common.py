@@ -1,4 +1,4 @@
-"""What several commands share: options, names, and the models, catalogues and experiments that these name."""
+"""Shared by several commands: options, validation of names, and loading of models, catalogues and experiments."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ sheet_option = click.option(
 
 
 offer_word_option = click.option(
-    "--offer-word", metavar="WORD", help="The outcome that means an offer, such as Ja; one other word may mean none."
+    "--offer-word", metavar="WORD", help="The word for an offer, such as Ja; one other word may mean no offer."
 )
 
 
 unknown_words_option = click.option(
     "--unknown-word", "unknown_words", metavar="WORD", multiple=True,
-    help="An outcome that means neither, such as Maybe: left out as unknown; may be given more than once.",
+    help="A word for an unknown outcome, such as Maybe: these rows are left out; may be given more than once.",
 )  # fmt: skip
 
 

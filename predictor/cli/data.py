@@ -15,7 +15,7 @@ from predictor.errors import ConfigError
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("-n", "n", type=int, help="Ratings of interviews, or applications.  [default: 1200, or 200]")
+@click.option("-n", "n", type=int, help="Number of rated interviews, or of applications.  [default: 1200, or 200]")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same file.")
 @click.option("--base-rate", type=float, default=0.35, show_default=True, help="Share of offers.")
 @click.option(
@@ -31,22 +31,22 @@ from predictor.errors import ConfigError
 )  # fmt: skip
 @click.option(
     "--disparity", type=float, default=0.0, show_default=True,
-    help="Standard deviations by which some groups are judged lower, about.",
+    help="About how many standard deviations lower some groups are judged.",
 )  # fmt: skip
-@click.option("--drift", "drifted", metavar="SIGNAL", multiple=True, help="Move the ratings of this signal.")
+@click.option("--drift", "drifted", metavar="SIGNAL", multiple=True, help="Shift the ratings of this signal.")
 @click.option("--greenhouse", is_flag=True, help="Write a team's export from Greenhouse, with its quirks, to a folder.")
-@click.option("--by", type=float, default=-0.5, show_default=True, help="By so many standard deviations, with --drift.")
+@click.option("--by", type=float, default=-0.5, show_default=True, help="With --drift: shift in standard deviations.")
 @click.option(
     "--cards",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Simulate a hiring team in its place: write its scorecards here, and its signals beside OUT, as OUT.toml.",
+    help="Simulate a hiring team instead: write its scorecards to this file, and its signals to OUT.toml.",
 )
-@click.option("--panel", type=int, default=3, show_default=True, help="With --cards: raters of each application.")
+@click.option("--panel", type=int, default=3, show_default=True, help="With --cards: number of raters per application.")
 @click.option(
     "--severity", type=float, default=0.08, show_default=True, help="With --cards: the raters' share of the variance."
 )
-@click.option("--confounded", is_flag=True, help="With --cards: strict raters meet strong people.")
-@click.option("--stages", is_flag=True, help="With --cards: a phone screen first, which half survive.")
+@click.option("--confounded", is_flag=True, help="With --cards: strict raters interview stronger people.")
+@click.option("--stages", is_flag=True, help="With --cards: a phone screen first, which half pass.")
 def simulate(
     out: Path,
     n: int | None,
@@ -171,7 +171,7 @@ def form(signals: Path | None) -> None:
 @signals.command()
 @click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
-@click.option("--group", help="Column whose rows belong together, as a candidate's.")
+@click.option("--group", help="Column of the group, such as the candidate: its rows stay in one fold.")
 @offer_word_option
 @unknown_words_option
 @sheet_option

@@ -15,7 +15,7 @@ from predictor.errors import ConfigError, TrackingError, plural
 @click.argument("person")
 @click.option(
     "--journal", "journals", type=click.Path(path_type=Path, dir_okay=False), multiple=True,
-    help="A journal; may be given more than once, as each of these.",
+    help="A journal; may be given more than once, like --table and --cards.",
 )  # fmt: skip
 @click.option(
     "--table", "tables", type=click.Path(path_type=Path, dir_okay=False), multiple=True,
@@ -25,7 +25,7 @@ from predictor.errors import ConfigError, TrackingError, plural
     "--cards", type=click.Path(path_type=Path, dir_okay=False), multiple=True, help="A table of imported scorecards."
 )  # fmt: skip
 @click.option(
-    "--column", help="Column that says whose row it is.  [default: person, or what the models' catalogues say]"
+    "--column", help="Column that identifies the person.  [default: person, or the group of the models' catalogues]"
 )
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.option("--no-track", is_flag=True, help="Leave MLflow's copies of out-of-fold predictions as they are.")

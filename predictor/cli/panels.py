@@ -15,9 +15,11 @@ from predictor.errors import ConfigError
 @click.option(
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
 )
-@click.option("--model", "-m", help="A model that knows panels, to show what it makes of them; gives the signals, too.")
+@click.option("--model", "-m", help="A model with panels as an input: show its effect; its signals are used.")
 @click.option(
-    "--assigned-at-random", is_flag=True, help="Say that raters meet people as good as at random; the report quotes it."
+    "--assigned-at-random",
+    is_flag=True,
+    help="State that raters are assigned at random; the report quotes it.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the report as an HTML page.")
 def panels(cards: Path, signals: Path | None, model: str | None, assigned_at_random: bool, out: Path | None) -> None:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("ratings", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
-@click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV file, a row an interview.")
-@click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole prediction as JSON.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV file, one row per interview.")
+@click.option("--base-rate", type=float, help="Your own share of offers, such as 0.2.  [default: the model's]")
 @click.option(
-    "--threshold", type=float, help="Also show which better ratings go with an estimate above this, as in 0.5."
+    "--threshold", type=float, help="Also show which better ratings would lift the estimate above this, such as 0.5."
 )
 @click.option("--past", type=float, hidden=True)  # the old name of --threshold
 @sheet_option
@@ -122,22 +122,22 @@ def predict(
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path, allow_dash=True))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
-@click.option("--keep", multiple=True, metavar="COLUMN", help="Take this column over, as an id.")
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Copy this column to OUT, such as an id.")
 @click.option("--unobserved", multiple=True, metavar="SIGNAL", help="The files do not have this signal.")
 @click.option("--interval/--no-interval", default=True, show_default=True, help="Add the ends of the 90 % interval.")
 @click.option("--contributions", is_flag=True, help="Add what each signal contributed, in log-odds.")
 @click.option(
     "--top", type=click.IntRange(0), default=0, metavar="K", help="Add the K strongest contributions, by name."
 )
-@click.option("--base-rate", type=float, help="Your own share of offers, as in 0.2.  [default: the model's]")
+@click.option("--base-rate", type=float, help="Your own share of offers, such as 0.2.  [default: the model's]")
 @click.option(
     "--bad-rows", type=click.Path(path_type=Path, dir_okay=False), help="Write rows that cannot be used to this file."
 )
-@click.option("--resume", is_flag=True, help="Continue a folder that was begun before.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run into the folder OUT.")
 @click.option("--format", "read_as", type=click.Choice(["csv", "jsonl"]), help="Format of standard input.")
 @sheet_option
-@click.option("--to", type=click.Choice(["parquet", "csv", "jsonl"]), help="Format of the parts.  [default: as IN]")
-@click.option("--threads", type=click.IntRange(1), help="How many threads work at once.  [default: one a processor]")
+@click.option("--to", type=click.Choice(["parquet", "csv", "jsonl"]), help="Format of OUT.  [default: as IN]")
+@click.option("--threads", type=click.IntRange(1), help="Number of threads.  [default: one per processor]")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers see the same files.")
 @click.option("--workers", type=click.IntRange(1), help="A Dask cluster of this many processes, on this machine.")
 def batch(source: Path, out: Path, model: str | None, **options: Any) -> None:
@@ -190,7 +190,7 @@ def batch(source: Path, out: Path, model: str | None, **options: Any) -> None:
 
 @click.command()
 @click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, every table whole.")
+@click.option("--json", "as_json", is_flag=True, help="Print the model as JSON, with every table.")
 @click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write plots to this folder.")
 def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
     """Show what a model relies on: scores, importances, what each rating adds, the strongest pairs.

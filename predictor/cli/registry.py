@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data", type=click.Path(path_type=Path, dir_okay=False), help="The file it was trained on, if it moved."
 )
-@click.option("--force", metavar="REASON", help="Promote it even if it is no better; the reason is kept with it.")
+@click.option("--force", metavar="REASON", help="Promote it even if it is no better; the reason is recorded.")
 @click.pass_context
 def promote(ctx: click.Context, model: str, data: Path | None, force: str | None) -> None:
     """Make a trained model the champion, which `predict` uses, if it is better beyond noise.

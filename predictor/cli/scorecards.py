@@ -34,32 +34,32 @@ def _import_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @click.argument("files", nargs=-1, type=FILES)
     @click.option("--out", type=FILE, help="Table to write, .csv or .parquet.  [default: interviews.csv]")
-    @click.option("--catalogue", type=FILE, help="Catalogue of the signals to write.  [default: that of --out, .toml]")
+    @click.option("--catalogue", type=FILE, help="Catalogue of the signals to write.  [default: as --out, .toml]")
     @click.option(
         "--stage",
         default="each",
         show_default=True,
         metavar="WORDS",
-        help="Up to where cards count: each stage, or words such as 'after the on-site'.",
+        help="Stage up to which scorecards are used: one row for each stage, or words such as 'after the on-site'.",
     )
-    @click.option("--with-overall", "overall", is_flag=True, help="Take the overall recommendation as a signal, too.")
-    @click.option("--even-levels", "even", is_flag=True, help="Four levels are 1, 2.33, 3.67, 5; else 1, 2, 4, 5.")
+    @click.option("--with-overall", "overall", is_flag=True, help="Use the overall recommendation as a signal, too.")
+    @click.option("--even-levels", "even", is_flag=True, help="Code four levels as 1, 2.33, 3.67, 5, not 1, 2, 4, 5.")
     @click.option(
         "--level",
         "levels",
         multiple=True,
         metavar="WORD=N",
-        help="What a word means, such as 'stong_yes=5'; may be given more than once.",
+        help="The rating of a word, such as 'stong_yes=5'; may be given more than once.",
     )
     @click.option(
         "--reason",
         "reasons",
         multiple=True,
         metavar="TEXT=ANSWER",
-        help="What a reason means: yes, no, withdrew or unlabelled; '*' is all that are asked about.",
+        help="Outcome of a rejection reason: yes, no, withdrew or unlabelled; '*' is every reason in question.",
     )
     @click.option("--groups", type=FILE, help="Also write sex and race by person, for an audit.")
-    @click.option("--forget", is_flag=True, help="People of the earlier table who are not in the files leave it.")
+    @click.option("--forget", is_flag=True, help="Remove people of the earlier table who are not in the files.")
     @wraps(command)
     def run(**options: Any) -> None:
         command(**options)

@@ -32,14 +32,17 @@ def ui(port: int | None) -> None:
 @click.command()
 @click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine, with a token."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; other machines need a token.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 chooses a free port.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep interviews in this file.")
-@click.option("--token", envvar="PREDICTOR_TOKEN", show_envvar=True, help="What every request must present.")
-@click.option("--allow-host", multiple=True, metavar="NAME", help="A name that requests may call the server by.")
-@click.option("--root-path", default="", metavar="PREFIX", help="Prefix that a proxy serves it under, as /interviews.")
-@click.option("--https", is_flag=True, help="Browsers reach it by HTTPS, through a proxy: cookies go over HTTPS only.")
+@click.option("--token", envvar="PREDICTOR_TOKEN", show_envvar=True, help="Token that every request must have.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="A host name that requests may use.")
+@click.option("--root-path", default="", metavar="PREFIX", help="Path prefix behind a proxy, such as /interviews.")
+@click.option("--https", is_flag=True, help="Send cookies over HTTPS only; for a proxy that serves HTTPS.")
 def serve(
     model: str | None,
     host: str,
@@ -120,7 +123,7 @@ def import_(files: tuple[Path, ...], path: Path, signals: Path | None, sheet: st
 @journal.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @_JOURNAL
-@click.option("--who", metavar="NAME", help="Of this person only.")
+@click.option("--who", metavar="NAME", help="Export the interviews of this person only.")
 def export(file: Path, path: Path, who: str | None) -> None:
     """Write interviews to a file, CSV or JSON by its name; `import` reads both back. - prints CSV.
 

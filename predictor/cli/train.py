@@ -53,7 +53,7 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option(
-    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="A journal to train on, in place of DATA."
+    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="A journal to train on, instead of DATA."
 )
 @click.option(
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
@@ -65,7 +65,7 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--cards",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The scorecards that DATA was made from, for how high its panels usually rate; see: predictor panels --help",
+    help="The scorecards of DATA, to use the leniency of panels as an input; see: predictor panels --help",
 )
 @click.option(
     "--prior",
