@@ -21,7 +21,7 @@ __all__ = ["main"]
 @click.version_option(package_name="interview-outcome-predictor")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Predict the likelihood of an offer from ratings of an interview, and say what drove it.
+    """Predict the likelihood of an offer from ratings of an interview, and show what drove it.
 
     \b
     Examples:

@@ -53,10 +53,10 @@ def audit(
 ) -> None:
     """Compare a model's likelihoods between groups: rates, impact ratios, calibration, errors.
 
-    DATA is a table of ratings, with outcomes where they are known. Rows that the model learned from are
-    answered by models of its folds that had not seen them, other rows by the model itself. Groups stand beside the
-    predictions and never enter. Selection rate, scoring rate and impact ratio are those of 6 RCNY 5-300; this is not an
-    independent bias audit. Writes audit.html and audit.json, and keeps them with the run of the training.
+    DATA is a table of ratings, with outcomes where they are known. Training rows are predicted out of fold, by models
+    that were not trained on them; other rows by the model itself. Groups are joined to the predictions and are never an
+    input of the model. Selection rate, scoring rate and impact ratio are those of 6 RCNY 5-300; this is not an
+    independent bias audit. Writes audit.html and audit.json, and attaches them to the training's MLflow run.
 
     \b
     Examples:
@@ -95,11 +95,11 @@ def audit(
 def drift(
     ctx: click.Context, current: Path, model: str | None, sheet: str | None, out: Path | None, no_track: bool
 ) -> None:
-    """Compare current interviews with those that a model learned from; exit code 1 if something moved beyond noise.
+    """Compare current interviews with a model's training rows; exit code 1 if something moved beyond noise.
 
-    CURRENT is a table that the model reads; rows without an outcome are still open. What is compared stands in the
-    model's file as counts, so the rows of the training are not needed. Thresholds are right for the number of rows and
-    of looks: where nothing has moved, one check in twenty at most raises an alarm. Writes a page, and one MLflow run.
+    CURRENT is a table of ratings; outcomes may still be unknown. The model's file holds the counts to compare with, so
+    the training rows are not needed. Thresholds are corrected for the number of rows and of tests: if nothing has
+    moved, at most one check in twenty raises an alarm. Writes an HTML page, and one MLflow run.
 
     \b
     Examples:
@@ -136,10 +136,10 @@ def drift(
 @_out_option
 @_track_option
 def card(model: str | None, out: Path | None, no_track: bool) -> None:
-    """Write the card of a model: what it is, from what, how good for whom, what it goes by, its limits.
+    """Write the card of a model: what it is, its data, accuracy by who rated, importances, limits.
 
-    Nothing stands in it that is not measured or counted. An audit and a check for drift are in it where they were made.
-    Writes card.md and card.html, and keeps them with the run of the training.
+    It contains only what was measured or counted, with the audit and the latest check for drift if there are any.
+    Writes card.md and card.html, and attaches them to the training's MLflow run.
 
     \b
     Example:

@@ -61,7 +61,7 @@ def simulate(
     greenhouse: bool,
     **team: Any,
 ) -> None:
-    """Write SIMULATED interviews to a CSV file, to try things out and to test.
+    """Write SIMULATED interviews to a CSV file, for trying things out and for tests.
 
     \b
     Examples:
@@ -156,7 +156,7 @@ def show(signals: Path | None, as_json: bool) -> None:
     "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
 )
 def form(signals: Path | None) -> None:
-    """Print an empty form as JSON: null means not observed; "not applicable" is for signals that have this answer.
+    """Print an empty form as JSON: null means not observed; "not applicable" is for signals with that category.
 
     \b
     Example:

@@ -38,11 +38,12 @@ def forget(
     yes: bool,
     no_track: bool,
 ) -> None:
-    """Delete a person from journals and tables; models that learned from them say so from then on.
+    """Delete a person from journals and tables, and record the deletion in models that learned from them.
 
-    PERSON is what stands in the tables' column, as a candidate's id or pseudonym, and in a journal under "who". Every
-    file is read first: where one cannot be, nothing is deleted. Models in experiments/models are known by their
-    out-of-fold predictions, from which the person is taken as well. Copies and exports elsewhere are out of reach.
+    PERSON is the candidate's id or pseudonym in the tables' column, and the name under "who" in a journal. Every file
+    is read first: if one cannot be read, nothing is deleted. The person is also deleted from the out-of-fold
+    predictions in experiments/models, by which the models that learned from them are identified. Copies and exports
+    elsewhere are not deleted.
 
     \b
     Examples:

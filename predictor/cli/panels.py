@@ -25,8 +25,8 @@ from predictor.errors import ConfigError
 def panels(cards: Path, signals: Path | None, model: str | None, assigned_at_random: bool, out: Path | None) -> None:
     """Show how far raters agree and how high panels rate. Nobody is named.
 
-    CARDS is a table with a row a scorecard: `application`, `rater`, where there are any `person` and `stage`, and a
-    column a signal. `predictor scorecards` writes one.
+    CARDS is a table with one row per scorecard: `application`, `rater`, optionally `person` and `stage`, and one column
+    per signal. `predictor scorecards` writes one.
 
     \b
     Examples:

@@ -15,18 +15,18 @@ LARGE = 300  # kB: more open slowly on a phone
 
 @click.group(cls=Commands)
 def export() -> None:
-    """Write a page that rates and answers by itself, to hand out."""
+    """Write the rate page as one HTML file that works without a server."""
 
 
 @export.command()
 @click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The HTML file to write.")
 def page(model: str | None, out: Path) -> None:
-    """Write one HTML file that anyone opens: it rates, answers with reasons, prints and saves answers to a file.
+    """Write the rate page as one HTML file: it predicts with reasons, prints, and saves answers to a file.
 
-    The model is inside, no network is asked for anything, and it opens from disk, on a phone too. Mail programs often
-    strip such files: hand it out by a link, a drive or a phone's own sharing. `predictor journal import` reads the
-    answers that it saves, many files at once.
+    The file contains the model and works offline, from disk, on a phone too. Mail programs often strip such files: hand
+    it out by a link, a drive or a phone's own sharing. `predictor journal import` reads the answers that it saves, many
+    files at once.
 
     \b
     Examples:
@@ -55,7 +55,7 @@ def page(model: str | None, out: Path) -> None:
 @click.option("--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the model's]")
 @sheet_option
 def sheet(file: Path, who: str | None, out: Path, model: str | None, signals: Path | None, sheet: str | None) -> None:
-    """Write a one-page sheet for a session with each person of a file, and one for all of them together.
+    """Write a one-page coaching sheet for each person of a file, and one for all of them together.
 
     FILE is a table of ratings, CSV or Excel, an export of a journal, or a journal itself. Each sheet is an HTML file
     that prints on one page, A4 or Letter, in black and white. Private notes are not on it.

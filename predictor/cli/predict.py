@@ -43,8 +43,8 @@ def predict(
 ) -> None:
     """Predict the likelihood of an offer for the interviews of a file.
 
-    RATINGS is a CSV, Excel, JSON, JSON Lines or Parquet file, or - for JSON from standard input. With champions of
-    several catalogues, the one whose signals the file names is used.
+    RATINGS is a CSV, Excel, JSON, JSON Lines or Parquet file, or - for JSON from standard input. If there are champions
+    of several catalogues, the one with the signals of the file is used.
 
     \b
     Examples:
@@ -141,11 +141,11 @@ def predict(
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers see the same files.")
 @click.option("--workers", type=click.IntRange(1), help="A Dask cluster of this many processes, on this machine.")
 def batch(source: Path, out: Path, model: str | None, **options: Any) -> None:
-    """Score files of any size: the likelihood of an offer for each row, with its interval.
+    """Predict the likelihood of an offer, with its interval, for each row of files of any size.
 
     IN is a Parquet, CSV, JSON Lines or Excel file, a folder of such files, or - for standard input; CSV and JSON Lines
-    may be compressed. OUT is a file, as answers.parquet or answers.csv.gz, a folder of parts, or - for standard output.
-    Each appears whole or not at all.
+    may be compressed. OUT is a file, such as answers.parquet or answers.csv.gz, a folder, or - for standard output.
+    Files are written atomically.
 
     \b
     Examples:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def promote(ctx: click.Context, model: str, data: Path | None, force: str | None) -> None:
     """Make a trained model the champion, which `predict` uses, if it is better beyond noise.
 
-    MODEL is a name in experiments/models, or the number of a registered version, as in 3, or my/3 for the catalogue
-    my. It is compared with the champion of its catalogue on the rows that it was trained on, using out-of-fold
-    predictions of both. Exit code 1: it was not promoted.
+    MODEL is a name in experiments/models, or the number of a registered version, such as 3, or my/3 for the catalogue
+    my. It is compared with the champion of its catalogue on MODEL's training rows, using out-of-fold predictions of
+    both. Exit code 1: it was not promoted.
 
     \b
     Examples:
@@ -102,7 +102,7 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
 @click.command()
 @click.argument("version", required=False)
 def pull(version: str | None) -> None:
-    """Bring registered models here as the champions that `predict` uses: the registry's champions, or a VERSION.
+    """Download registered models as the champions that `predict` uses: the registry's champions, or a VERSION.
 
     \b
     Examples:
@@ -125,7 +125,7 @@ def pull(version: str | None) -> None:
 
 @click.command()
 def history() -> None:
-    """List the registered versions with their scores, and which is the champion.
+    """List the registered versions with their scores, and which one is the champion.
 
     \b
     Example:
@@ -143,7 +143,7 @@ def history() -> None:
 @click.command()
 @click.argument("catalogue", required=False)
 def rollback(catalogue: str | None) -> None:
-    """Make the previous champion the champion again, of the shipped signals or of another CATALOGUE.
+    """Make the previous champion the champion again, for the shipped signals or another CATALOGUE.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.group(cls=Commands)
 def scorecards() -> None:
-    """Import the scorecards of a hiring system, to learn from: a folder of its export becomes a table.
+    """Import the scorecards of a hiring system as a table to train on, from a folder with its export.
 
     \b
     Examples:
@@ -72,8 +72,8 @@ def _import_options(command: Callable[..., None]) -> Callable[..., None]:
 def greenhouse(**options: Any) -> None:
     """Import from Greenhouse: Harvest v1 or v3, JSON of its API or tables of a warehouse (CSV, Parquet).
 
-    FILES are folders and files: scorecards and applications; offers and rejection reasons, where you have them. What a
-    file holds shows in its columns, so names and order do not matter.
+    FILES are folders and files: scorecards and applications; offers and rejection reasons, if you have them. Files are
+    recognised by their columns, so names and order do not matter.
 
     \b
     Example:
@@ -88,8 +88,9 @@ def greenhouse(**options: Any) -> None:
 def lever(fields: Path | None, **options: Any) -> None:
     """Import from Lever: feedback forms of its API, or tables of a warehouse.
 
-    FILES are folders and files: feedback and opportunities; offers, interviews, archive reasons, where you have them.
-    A warehouse has no names of fields; --fields names them: a table a template, in it a line a field index.
+    FILES are folders and files: feedback and opportunities; offers, interviews, archive reasons, if you have them.
+    Tables of a warehouse have no field names; a file given by --fields names them: one TOML table per template, one
+    line per field index.
 
     \b
     Example:
@@ -115,7 +116,7 @@ def ashby(**options: Any) -> None:
 @click.option("--mapping", type=FILE, help="Which column is what; draft one with --draft.")
 @click.option("--draft", is_flag=True, help="Print a mapping for these files, for you to review.")
 def from_csv(mapping: Path | None, draft: bool, **options: Any) -> None:
-    """Import any CSV file or Excel workbook, by a small file that says which column is what.
+    """Import any CSV file or Excel workbook, by a mapping file that defines the columns.
 
     \b
     Examples:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="[default: 5000, or the next that is free]")
 def ui(port: int | None) -> None:
-    """Open MLflow on the recorded training runs, on this machine only; Ctrl-C ends it.
+    """Open MLflow on the recorded training runs, on this machine only; Ctrl-C stops it.
 
     \b
     Example:
@@ -53,10 +53,10 @@ def serve(
     root_path: str,
     https: bool,
 ) -> None:
-    """Answer over HTTP, by default on this machine only; Ctrl-C ends it.
+    """Serve predictions over HTTP, by default on this machine only; Ctrl-C stops it.
 
-    A model that is promoted while it runs is picked up. Open the address in a browser to rate an interview, and with
-    --journal to keep it and to learn from it; /docs lists what it answers to programs.
+    When another model is promoted, the server uses it without a restart. Open the address in a browser to rate an
+    interview; with --journal interviews are saved and can be trained on; /docs describes the JSON API.
 
     \b
     Examples:
@@ -85,7 +85,7 @@ def serve(
 
 @click.group(cls=Commands)
 def journal() -> None:
-    """Import interviews into a journal, or export them; `predictor serve --journal FILE` keeps one."""
+    """Import interviews into a journal, or export them; `predictor serve --journal FILE` creates one."""
 
 
 _JOURNAL = click.option(
@@ -108,8 +108,9 @@ _JOURNAL = click.option(
 def import_(files: tuple[Path, ...], path: Path, signals: Path | None, sheet: str | None) -> None:
     """Add the interviews of FILES, all of them or none: exports of a journal, answers of the page, or ratings.
 
-    What is there already is left as it is, so the same file twice adds nothing. Unlike on the page, files may be of any
-    size. Files of ratings may have the page's own columns, such as Title, Who, Date and Outcome.
+    Interviews that are already in the journal are not changed, so importing the same file twice adds nothing. Unlike on
+    the page, files may be of any size. Files of ratings may have the page's own columns, such as Title, Who, Date and
+    Outcome.
 
     \b
     Examples:
@@ -125,7 +126,7 @@ def import_(files: tuple[Path, ...], path: Path, signals: Path | None, sheet: st
 @_JOURNAL
 @click.option("--who", metavar="NAME", help="Export the interviews of this person only.")
 def export(file: Path, path: Path, who: str | None) -> None:
-    """Write interviews to a file, CSV or JSON by its name; `import` reads both back. - prints CSV.
+    """Write interviews to a CSV or JSON file, which `import` can read back; - prints CSV.
 
     Private notes are left out; a copy of the journal's file itself has them.
 

@@ -97,13 +97,11 @@ def train(
 ) -> None:
     """Train a model on rated interviews with known outcomes, and record the run in MLflow.
 
-    DATA is a CSV, Excel, JSON, JSON Lines or Parquet file with a column a signal and one with the outcome, yes or no.
-    On the shipped signals a handful of interviews is enough: the model then starts from published effects, and says how
-    much of it is prior. A journal, which `predictor serve` keeps, is trained on alike: its interviews with an offer or
-    no offer. The new model is then compared
-    with the current one.
-    The folder experiments/models/NAME holds the model, the report and all else; the first model becomes the champion,
-    which `predict` uses.
+    DATA is a CSV, Excel, JSON, JSON Lines or Parquet file with one column per signal and one with the outcome, yes or
+    no. With the shipped signals a handful of interviews is enough: training then starts from published effects, and the
+    model's answers state how much of the model is prior. A journal, which `predictor serve` keeps, can be trained on in
+    the same way; the new model is then compared with the current one. The folder experiments/models/NAME holds the
+    model, the report and other results; the first model becomes the champion, which `predict` uses.
 
     \b
     Examples:
@@ -216,7 +214,7 @@ def compare(
 ) -> None:
     """Train experiments on the same rows and folds, and rank them.
 
-    EXPERIMENTS are files experiments/NAME.toml; all of them where none is named.
+    EXPERIMENTS are files experiments/NAME.toml; without any, all of them.
 
     \b
     Examples:
@@ -275,7 +273,7 @@ def compare(
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--register", "registered", is_flag=True, help="Register the model, too.")
 def track(folder: Path, registered: bool) -> None:
-    """Record in MLflow a finished training whose record is missing or incomplete.
+    """Record a finished training in MLflow, if its record is missing or incomplete.
 
     \b
     Example:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
+from predictor.errors import plural
 from predictor.evaluation.importance import TOP, Importance
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
 from predictor.model.tables import Floats
@@ -209,7 +210,7 @@ def _about_the_prior(ratings: Ratings, data: Mapping[str, Any]) -> Iterator[str]
         share = data["prior"]["share"]
         yield (
             f"Prior: {100 * share:.0f} % of what this model knows is published effects, SIMULATED; "
-            f"{100 - 100 * share:.0f} % comes from your {len(ratings):,} interview{'s' * (len(ratings) != 1)}."
+            f"{100 - 100 * share:.0f} % comes from your {plural(len(ratings), 'interview')}."
         )
         if not data["scores"]:
             yield (
@@ -269,7 +270,7 @@ def _given_away(ratings: Ratings, revealing: Mapping[str, Score]) -> Iterator[st
             "written down after the outcome, or is it the outcome under another name?"
         )
     if (more := len(revealing) - MOST) > 0:
-        yield f"So {'do' if more > 1 else 'does'} {more} more signal{'s' * (more > 1)}."
+        yield f"So {'do' if more > 1 else 'does'} {plural(more, 'more signal')}."
 
 
 def _about_rows(ratings: Ratings, quality: DataQuality) -> Iterator[str]:

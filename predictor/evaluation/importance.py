@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from predictor.errors import plural
 from predictor.evaluation.scores import GroupBootstrap, Score
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import signal_groups
@@ -24,7 +25,7 @@ from predictor.ratings.ratings import Ratings
 
 TOP = 5  # a signal's stability is how often it is among so many
 PERMUTATIONS = 5  # of every row, over all repeats of the cross-validation
-ALIKE, ENOUGH = 0.7, 30  # a correlation from which two signals are hard to tell apart, and the rows that it needs
+HIGH_CORRELATION, ENOUGH = 0.7, 30  # from which the effects of two signals are hard to separate; rows that it needs
 MOST = 5  # pairs that are named
 TOGETHER = 2**16  # permuted rows predicted at once, about: many small calls take several times as long
 
@@ -169,7 +170,7 @@ def correlated_signals(ratings: Ratings) -> tuple[str, ...]:
     labels = [signal.label for signal in ratings.catalogue.signals]
     correlation = pd.DataFrame(ratings.numbers).corr(min_periods=ENOUGH).to_numpy()
     rated = ~np.isnan(ratings.numbers)
-    pairs = [(j, k) for j, k in np.argwhere(np.triu(np.abs(correlation) >= ALIKE, 1)).tolist()]
+    pairs = [(j, k) for j, k in np.argwhere(np.triu(np.abs(correlation) >= HIGH_CORRELATION, 1)).tolist()]
     pairs.sort(key=lambda pair: -abs(correlation[pair]))
     statements = [
         f"{labels[j]} and {labels[k]} are rated almost {'alike' if correlation[j, k] > 0 else 'as opposites'} "
@@ -177,7 +178,7 @@ def correlated_signals(ratings: Ratings) -> tuple[str, ...]:
         for j, k in pairs[:MOST]
     ]
     more = len(pairs) - MOST
-    return (*statements, f"So are {more} more pair{'s' * (more != 1)} of signals.") if more > 0 else tuple(statements)
+    return (*statements, f"So are {plural(more, 'more pair')} of signals.") if more > 0 else tuple(statements)
 
 
 def _sizes(model: OfferModel) -> Floats:

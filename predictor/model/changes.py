@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import ConfigError
+from predictor.errors import ConfigError, plural
 from predictor.model.log_odds import probability
 from predictor.model.tables import Floats
 from predictor.ratings.signals import NOT_APPLICABLE
@@ -152,7 +152,7 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
             )
             return WhatWouldChange(line, True, before, after, changes, steps, sentence)
     most = len(combinations) - 1 if combinations else farthest
-    limit = "" if most == farthest else f" of up to {most} step{'s' * (most > 1)}"
+    limit = "" if most == farthest else f" of up to {plural(most, 'step')}"
     what = "no better ratings" if directed else "no change"
     sentence = (
         f"Among otherwise equal {kind}, {what}{limit} in the candidate's own signals went with an estimate above "

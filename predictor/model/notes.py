@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from functools import cached_property
 
+from predictor.errors import plural
 from predictor.model.data import ModelData
 from predictor.model.subsets import ThinInput
 
@@ -82,7 +83,7 @@ class Notes:
         """Describe how much of the model is prior, if any."""
         if "prior" in self.data.trained_on:
             n = self.data.trained_on["n"]
-            own = f"the rest comes from {n:,} interview{'s' * (n != 1)}" if n else "no interview of yours is in it yet"
+            own = f"the rest comes from {plural(n, 'interview')}" if n else "no interview of yours is in it yet"
             share = f"{100 * self.data.prior_share:.0f} %"
             yield f"Prior: {share} of what this model knows is published effects, SIMULATED; {own}."
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from predictor.errors import plural
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import CONTEXT, Catalogue
 
@@ -103,7 +104,7 @@ def subsets(catalogue: Catalogue) -> tuple[Subset, ...]:
     p, at_random = len(every), []
     for count in sorted({FEW, SOME if p > SOME else p // 2}):
         if 0 < count < p:
-            words = f"{count} signal{'s' * (count != 1)} at random"
+            words = f"{plural(count, 'signal')} at random"
             at_random.append(Subset(f"random:{count}", words, words, every, (), count))
     return (*parts.values(), *at_random)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from predictor.errors import plural
 from predictor.model.subsets import subsets
 from predictor.ratings.catalogue import CONTEXT
 
@@ -53,9 +54,9 @@ def render_model(model: OfferModel) -> str:
     labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
     kind = "SIMULATED interviews" if model.simulated else "interviews"
     lines = [
-        click.style(f"{model.name}: a table for each of {_count(len(labels), 'term')}", bold=True)
-        + f", and for {_count(len(model.pairs), 'pair')} of them"
-        + (f" and {_count(len(model.triples), 'triple')}" if model.triples else ""),
+        click.style(f"{model.name}: a table for each of {plural(len(labels), 'term')}", bold=True)
+        + f", and for {plural(len(model.pairs), 'pair')} of them"
+        + (f" and {plural(len(model.triples), 'triple')}" if model.triples else ""),
         *_wrap(
             f"Trained on {trained_on['n']:,} {kind} from {trained_on['source']}, base rate "
             f"{100 * model.base_rate:.0f} %, on {model.created_at[:10]}; catalogue '{catalogue.name}', fingerprint "
@@ -168,12 +169,8 @@ def _pairs(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
     if more := len(model.pairs) - len(strongest):
         yield f"  and {more} weaker"
     if model.triples:
-        yield f"  and {_count(len(model.triples), 'triple')}, whose tables are in the model's file"
+        yield f"  and {plural(len(model.triples), 'triple')}, whose tables are in the model's file"
     yield ""
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _signed(log_odds: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.errors import printable
+from predictor.errors import plural, printable
 from predictor.model.prediction import Contribution, Prediction
 from predictor.model.subsets import subsets
 from predictor.ratings.catalogue import CONTEXT, Catalogue
@@ -239,7 +239,7 @@ def render_catalogue(catalogue: Catalogue) -> str:
     """Write the signals by family: name, question, and what ratings mean."""
     lines = [
         click.style(
-            f"{printable(catalogue.title)}: {len(catalogue.signals)} signal{'s' * (len(catalogue.signals) != 1)}",
+            f"{printable(catalogue.title)}: {plural(len(catalogue.signals), 'signal')}",
             bold=True,
         )
     ]

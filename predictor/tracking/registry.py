@@ -189,7 +189,7 @@ def promote(
             tags |= {BEFORE: str(champion.version) if champion else "none"}
             tags |= {GAIN: str(verdict.gain)} if verdict and verdict.gain else {}
             tags |= {FORCED: force} if force is not None and forced else {}
-            _crown(client, chosen, tags)
+            _set_champion(client, chosen, tags)
         return Promotion(version, model, promoted, before, verdict, reason, forced)
 
 
@@ -247,7 +247,7 @@ def _missing(place: Store) -> bool:
     return place.path is not None and not place.path.exists()
 
 
-def _crown(client: MlflowClient, chosen: ModelVersion, tags: dict[str, str]) -> None:
+def _set_champion(client: MlflowClient, chosen: ModelVersion, tags: dict[str, str]) -> None:
     for name in (PROMOTED, BEFORE, GAIN, FORCED):  # tags of an earlier promotion
         if name in chosen.tags and name not in tags:
             client.delete_model_version_tag(chosen.name, chosen.version, name)

@@ -21,14 +21,14 @@ from predictor.serving.api.answers import Refusal
 from predictor.serving.web.answer import answer_view, freeze
 from predictor.serving.web.forms import Form, Rated, day, text
 from predictor.serving.web.journal_form import browser_day
-from predictor.serving.web.journal_pages import SIZE, Kept, attachment, notice, to
+from predictor.serving.web.journal_pages import SIZE, OpenJournal, attachment, notice, to
 from predictor.serving.web.pages import page
 
 entry_pages = APIRouter(prefix="/journal", include_in_schema=False)
 
 
 @entry_pages.get("/compare")
-def compare(request: Request, journal: Kept, a: str, b: str) -> Response:
+def compare(request: Request, journal: OpenJournal, a: str, b: str) -> Response:
     """Show two interviews beside each other; what differs besides the ratings comes first."""
     one, two = journal.get(a), journal.get(b)
     model: OfferModel = request.app.state.models()
@@ -41,19 +41,19 @@ def compare(request: Request, journal: Kept, a: str, b: str) -> Response:
 
 
 @entry_pages.get("/{id}")
-def show(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002 - what it is
+def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: A002 - what it is
     """Show one interview."""
     return _show(request, journal, journal.get(id))
 
 
 @entry_pages.get("/{id}/hear.ics")
-def hear(id: str, journal: Kept) -> Response:  # noqa: A002
+def hear(id: str, journal: OpenJournal) -> Response:  # noqa: A002
     """Return the day by which to hear, for a calendar."""
     return attachment(calendar([journal.get(id)]), "text/calendar", "hear-back.ics")
 
 
 @entry_pages.post("/{id}")
-def change(request: Request, id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Change what is known of it, and, while no outcome is, the ratings; changed ones are answered anew."""
     entry = journal.get(id)
     if not (title := text(form, "title")):
@@ -85,14 +85,14 @@ def change(request: Request, id: str, form: Form, journal: Kept) -> Response:  #
 
 
 @entry_pages.post("/{id}/outcome")
-def add_outcome(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+def add_outcome(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Record what came of it."""
     journal.set_outcome(id, text(form, "outcome"), at=day(form, "known_on"), day=browser_day(form))
     return to(f"/journal/{id}?notice=outcome")
 
 
 @entry_pages.post("/{id}/look-back")
-def look_back(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+def look_back(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Save what went well, what to do differently, the one thing to try next, and the private note."""
     journal.edit(
         id, went_well=text(form, "went_well"), differently=text(form, "differently"), try_next=text(form, "try_next"),
@@ -102,27 +102,27 @@ def look_back(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
 
 
 @entry_pages.post("/{id}/pair")
-def pair(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+def pair(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Record that another rating, by the other side, is of the same interview."""
     journal.pair(id, text(form, "other"))
     return to(f"/journal/{id}?notice=paired")
 
 
 @entry_pages.post("/{id}/open")
-def open_now(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+def open_now(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Wait no longer for the other side."""
     journal.edit(id, interview="")
     return to(f"/journal/{id}?notice=opened")
 
 
 @entry_pages.get("/{id}/delete")
-def ask_to_delete(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002
+def ask_to_delete(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: A002
     """Ask for confirmation."""
     return page(request, "delete.html", entry=journal.get(id), learned=LABELS)
 
 
 @entry_pages.post("/{id}/delete")
-def delete(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+def delete(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Delete it for good."""
     journal.delete(id)
     return to("/journal?notice=deleted")

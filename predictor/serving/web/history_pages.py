@@ -14,7 +14,7 @@ from predictor.journal.days import today
 from predictor.journal.entry import DUE_AFTER
 from predictor.journal.track_record import TrackRecord
 from predictor.ratings.catalogue import Catalogue
-from predictor.serving.web.journal_pages import Kept
+from predictor.serving.web.journal_pages import OpenJournal
 from predictor.serving.web.pages import page
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Means:
 
 
 @history_pages.get("/calibration")
-def calibration(request: Request, journal: Kept) -> Response:
+def calibration(request: Request, journal: OpenJournal) -> Response:
     """Show how often the estimate came true, of interviews whose outcome was to come by now."""
     record = journal.track_record(today())
     silence = len(record.silent) > 0 and request.query_params.get("silence") == "no-offer"

@@ -21,7 +21,7 @@ from predictor.journal.moving import together
 from predictor.journal.ordinary import template_csv
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.forms import Form, text
-from predictor.serving.web.journal_pages import Kept, attachment, to
+from predictor.serving.web.journal_pages import OpenJournal, attachment, to
 from predictor.serving.web.pages import page
 
 import_pages = APIRouter(prefix="/journal", include_in_schema=False)
@@ -69,19 +69,19 @@ class Previews:
 
 
 @import_pages.get("/import")
-def choose(request: Request, journal: Kept) -> Response:
+def choose(request: Request, journal: OpenJournal) -> Response:
     """Ask for files."""
     return _page(request)
 
 
 @import_pages.get("/template.csv")
-def template(journal: Kept) -> Response:
+def template(journal: OpenJournal) -> Response:
     """Return an empty table with the page's own labels."""
     return attachment(template_csv(journal.catalogue), "text/csv", "interviews-template.csv")
 
 
 @import_pages.post("/import")
-def look(request: Request, form: Form, journal: Kept) -> Response:  # not async: others are answered meanwhile
+def look(request: Request, form: Form, journal: OpenJournal) -> Response:  # not async: others are answered meanwhile
     """Show what files would add, or every problem by its row; nothing is kept yet."""
     uploads = [item for item in form.getlist("file") if isinstance(item, UploadFile) and item.filename]
     if not uploads:
@@ -109,7 +109,7 @@ def look(request: Request, form: Form, journal: Kept) -> Response:  # not async:
 
 
 @import_pages.post("/import/add")
-def add(request: Request, form: Form, journal: Kept) -> Response:
+def add(request: Request, form: Form, journal: OpenJournal) -> Response:
     """Add what was looked at, all of it or nothing."""
     entries, name = request.app.state.previews.take(text(form, "key"))
     with request.app.state.importing:

@@ -24,7 +24,7 @@ from predictor.serving.web.journal_form import read_keep, the_journal
 from predictor.serving.web.pages import page, rate_page
 
 journal_pages = APIRouter(prefix="/journal", include_in_schema=False)
-Kept = Annotated[Journal, Depends(the_journal)]
+OpenJournal = Annotated[Journal, Depends(the_journal)]
 
 SIZE = 50  # interviews on a page
 WAITING = 10  # of those that are waited for; the others are a filter away
@@ -48,7 +48,7 @@ SORTS = {
 
 
 @journal_pages.get("")
-def list_entries(request: Request, journal: Kept) -> Response:
+def list_entries(request: Request, journal: OpenJournal) -> Response:
     """List what is waited for, and the interviews, some on a page."""
     asked = dict(request.query_params)
     query = _query(asked)
@@ -68,7 +68,7 @@ def list_entries(request: Request, journal: Kept) -> Response:
 
 
 @journal_pages.post("")
-def keep(request: Request, form: Form, journal: Kept) -> Response:
+def keep(request: Request, form: Form, journal: OpenJournal) -> Response:
     """Keep what stands in the rating form, with the answer that was seen; or show the form again and what is wrong."""
     model: OfferModel = request.app.state.models()
     rated, answer = kept_answer(request, form, model)
@@ -83,19 +83,19 @@ def keep(request: Request, form: Form, journal: Kept) -> Response:
 
 
 @journal_pages.get("/waiting.ics")
-def waiting_calendar(journal: Kept) -> Response:
+def waiting_calendar(journal: OpenJournal) -> Response:
     """Return a calendar with the day of each interview that is waited for."""
     return attachment(calendar(journal.waiting()[0]), "text/calendar", "waiting.ics")
 
 
 @journal_pages.get("/export.csv")
-def export_csv(journal: Kept) -> Response:
+def export_csv(journal: OpenJournal) -> Response:
     """Return all interviews as CSV."""
     return attachment(journal.export_csv(), "text/csv", "journal.csv")
 
 
 @journal_pages.get("/export.json")
-def export_json(journal: Kept) -> Response:
+def export_json(journal: OpenJournal) -> Response:
     """Return all interviews as JSON."""
     return attachment(journal.export_json(), "application/json", "journal.json")
 

@@ -14,7 +14,7 @@ from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.forms import Form
-from predictor.serving.web.journal_pages import Kept, attachment, notice, to
+from predictor.serving.web.journal_pages import OpenJournal, attachment, notice, to
 from predictor.serving.web.pages import page
 from predictor.serving.web.person_view import HEIGHT, LEFT, SHOWN, TOP, estimate_panels, panels, shape_of, window
 
@@ -27,7 +27,7 @@ PRACTISED = 100  # of the latest interviews, from which is reckoned what is left
 
 
 @people_pages.get("")
-def list_people(request: Request, journal: Kept) -> Response:
+def list_people(request: Request, journal: OpenJournal) -> Response:
     """List people by what is due."""
     search = request.query_params.get("search", "").strip()[:200]
     asked = request.query_params.get("page", "1")
@@ -43,7 +43,7 @@ def list_people(request: Request, journal: Kept) -> Response:
 
 
 @people_pages.get("/{id}")
-def show(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002 - what it is
+def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: A002 - what it is
     """Show one person's interviews over time, and what to prepare the next with."""
     who = journal.person(id)
     entries = journal.of_person(who)
@@ -80,19 +80,19 @@ def _practice(entries: Sequence[Entry], model: OfferModel) -> Practice | None:
 
 
 @people_pages.get("/{id}/export.csv")
-def export_csv(id: str, journal: Kept) -> Response:  # noqa: A002
+def export_csv(id: str, journal: OpenJournal) -> Response:  # noqa: A002
     """Return the interviews of a person as CSV."""
     return attachment(journal.export_csv(who=journal.person(id)), "text/csv", f"person-{id}.csv")
 
 
 @people_pages.get("/{id}/export.json")
-def export_json(id: str, journal: Kept) -> Response:  # noqa: A002
+def export_json(id: str, journal: OpenJournal) -> Response:  # noqa: A002
     """Return the interviews of a person as JSON."""
     return attachment(journal.export_json(who=journal.person(id)), "application/json", f"person-{id}.json")
 
 
 @people_pages.get("/{id}/delete")
-def ask_to_forget(request: Request, id: str, journal: Kept) -> Response:  # noqa: A002
+def ask_to_forget(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: A002
     """Ask for confirmation, and show what the deletion means for models."""
     who = journal.person(id)
     entries = journal.of_person(who)
@@ -101,7 +101,7 @@ def ask_to_forget(request: Request, id: str, journal: Kept) -> Response:  # noqa
 
 
 @people_pages.post("/{id}/delete")
-def forget(id: str, form: Form, journal: Kept) -> Response:  # noqa: A002
+def forget(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Delete all of a person's interviews for good."""
     journal.forget(journal.person(id))
     return to("/people?notice=forgotten")

@@ -14,20 +14,20 @@ from predictor.model.offer_model import OfferModel
 from predictor.serving.api.answers import Refusal
 from predictor.serving.settings import Settings
 from predictor.serving.web.forms import Form
-from predictor.serving.web.journal_pages import Kept
+from predictor.serving.web.journal_pages import OpenJournal
 from predictor.serving.web.pages import page
 
 training_pages = APIRouter(prefix="/train", include_in_schema=False)
 
 
 @training_pages.get("")
-def show(request: Request, journal: Kept) -> Response:
+def show(request: Request, journal: OpenJournal) -> Response:
     """Show what there is to learn from, and how the training stands."""
     return _page(request, "train.html", journal)
 
 
 @training_pages.get("/progress")
-def progress(request: Request, journal: Kept) -> Response:
+def progress(request: Request, journal: OpenJournal) -> Response:
     """Return the part of the page that changes."""
     return _page(request, "progress.html", journal)
 
