@@ -73,7 +73,7 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 
 @contextmanager
 def alone(folder: Path, otherwise: str) -> Iterator[None]:
-    """Keep other processes, and other threads, from a folder while the block runs; its lock is a file beside it.
+    """Lock a folder against other processes and threads while the block runs; the lock is a file beside it.
 
     Parameters
     ----------

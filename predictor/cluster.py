@@ -336,7 +336,7 @@ class _Client(Client):
         return self.submit(_itself, data, pure=False)
 
     def sync(self, func: Any, *given: Any, callback_timeout: Any = None, **named: Any) -> Any:
-        """Ask the scheduler, and wait so long; only what waits for a task, which `lose` ends, may take any time."""
+        """Call the scheduler, with a timeout; only waiting for a task, which `lose` ends, has none."""
         limit = callback_timeout or (None if getattr(func, "__name__", "") in _TASKS else ANSWER)
         return super().sync(func, *given, callback_timeout=limit, **named)  # type: ignore[no-untyped-call]
 

@@ -180,7 +180,7 @@ def control_character(text: str) -> str | None:
 
 
 def printable(text: str) -> str:
-    r"""Make what a terminal would obey visible, so that text of a file cannot rewrite what stands there.
+    r"""Escape control characters, so that text of a file cannot rewrite what is on the terminal.
 
     >>> print(printable("\x1b[31mred\rgreen"))
     \x1b[31mred\rgreen

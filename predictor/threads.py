@@ -10,7 +10,7 @@ from threadpoolctl import ThreadpoolController
 
 
 def one_thread(api: str | None = None) -> AbstractContextManager[Any]:
-    """Hold libraries to one thread in this process: the same sums, whatever the number of threads.
+    """Limit libraries to one thread in this process: then sums do not depend on the number of threads.
 
     OpenMP takes this as a setting of each thread, which every thread makes for itself.
 

@@ -27,7 +27,7 @@ CALIBRATION_PLOT, IMPORTANCES_PLOT, LEADERBOARD_PLOT = "calibration.png", "impor
 
 @contextmanager
 def one_training(folder: Path) -> Iterator[None]:
-    """Keep other trainings from a folder, from before this one begins until it is recorded.
+    """Lock a folder against other trainings, from before this one begins until it is recorded.
 
     Else a record could name the data of one and the model of the other. What a killed one left is put right.
     """
@@ -55,7 +55,7 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def _mend(folder: Path) -> None:
-    """Put right what a training left that was killed while it replaced a folder.
+    """Repair what was left by a training that was killed while it replaced a folder.
 
     Before the old one is set aside the new one is whole, so of a folder that is missing the new one takes the place.
     """

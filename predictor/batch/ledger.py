@@ -20,7 +20,7 @@ Seal = list[Any]  # size and SHA-256 of a file, as JSON has them
 
 
 def seal(path: Path | None) -> Seal | None:
-    """Take size and SHA-256 of a file, by which it is known to be the one that was written; None where there is none.
+    """Compute size and SHA-256 of a file, which identify it as the one that was written; None where there is none.
 
     >>> seal(Path("no such file")) is None
     True

@@ -288,7 +288,7 @@ def _place(out: Path, part: Part, form: Form) -> Path:
 
 @contextlib.contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Keep others from writing to the same folder or file meanwhile."""
+    """Lock a folder or file against other writers meanwhile."""
     if str(out) == STANDARD:
         yield
         return

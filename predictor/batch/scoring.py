@@ -266,7 +266,7 @@ def _text_of(problem: Problem) -> str:
 
 
 def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Problem]) -> Iterator[Broken]:
-    """Put beside each row that cannot be used, of which `bad` are the places, its problems and how it stands."""
+    """Pair each row that cannot be used, at the positions `bad`, with its problems and its original text."""
     pieces = (rows_at(batch, bad[at : at + EXPLAINED]).to_pylist() for at in range(0, len(bad), EXPLAINED))
     rows = (row for piece in pieces for row in piece)
     for (number, of_row), row in zip(groupby(problems, key=lambda problem: problem.row), rows, strict=True):

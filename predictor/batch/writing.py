@@ -97,7 +97,7 @@ class Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Put the file in its place, or, after an error, take it away."""
+        """Rename the file to its final name, or, after an error, remove it."""
         try:
             if kind is None:
                 self._flush()
@@ -170,7 +170,7 @@ def _text(cell: Any) -> str:
 
 
 def clear(path: Path) -> None:
-    """Take away what a process that was killed left unfinished: of a file, or of all in a folder."""
+    """Remove what a killed process left unfinished: of a file, or of all files in a folder."""
     if path.is_dir():
         left = [*path.rglob(f".*{TEMPORARY}"), *path.glob("._*")]  # the latter are of `predictor.atomic`
     else:

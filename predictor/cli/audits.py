@@ -156,7 +156,7 @@ def card(model: str | None, out: Path | None, no_track: bool) -> None:
 
 
 def _attach(trained: TrainedModel, files: Sequence[Path], tags: dict[str, str]) -> None:
-    """Keep reports with the run of a training; a store that is away is a warning, since the files are written."""
+    """Attach reports to the run of a training; a store that is down is only a warning, since files are written."""
     from predictor.tracking.attached import attach
 
     if trained.folder is None:

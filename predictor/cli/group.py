@@ -81,7 +81,7 @@ def warn(message: str) -> None:
 
 
 def _closed_streams() -> bool:
-    """Put the empty device where a standard stream is closed; return whether the output is.
+    """Replace closed standard streams by the null device; return whether standard output was closed.
 
     Else the next file that is opened takes the stream's number, and what is meant for the stream goes into the file.
     """
@@ -93,6 +93,6 @@ def _closed_streams() -> bool:
 
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM end as an exception does: a training's run is marked failed, unfinished files are taken away."""
+    """Handle SIGTERM like an exception: a training's run is marked failed, unfinished files are removed."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

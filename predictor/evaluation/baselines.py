@@ -28,7 +28,7 @@ UNRESTRICTED = ("boosting", "forest")  # a logistic regression is additive, and 
 
 
 def baseline(name: str, catalogue: Catalogue, seed: int = 0) -> Any:
-    """Make a baseline: a scikit-learn classifier of `Ratings.features`.
+    """Build a baseline: a scikit-learn classifier of `Ratings.features`.
 
     Parameters
     ----------

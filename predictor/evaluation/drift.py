@@ -1,4 +1,4 @@
-"""Whether later rows look like those that a model learned from: each signal, what is missing, who rated, likelihoods.
+"""Whether later rows look like the training rows of a model: each signal, what is missing, who rated, likelihoods.
 
 Everything is compared with counts in the model's file. Thresholds are right for the number of rows and for the number
 of looks: with none of them moved, one check in twenty raises an alarm (Holm's procedure over all looks together).
@@ -103,7 +103,7 @@ def psi_threshold(cells: int, n: float, m: float, level: float = 0.95) -> float:
 
 
 def merged(reference: Floats, current: Floats) -> tuple[Floats, Floats]:
-    """Take neighbouring cells together until each is expected to have five current rows, and of those learned from.
+    """Merge neighbouring cells until each is expected to have five current rows, and of those learned from.
 
     Examples
     --------
@@ -249,7 +249,7 @@ def looks(model: OfferModel, ratings: Ratings) -> list[Look]:
 
 
 def corrected(result: Sequence[Look]) -> list[Look]:
-    """Take all looks together: Holm's adjusted p-values, and the PSI that is beyond noise at the first step.
+    """Combine all looks: Holm's adjusted p-values, and the PSI that is beyond noise at the first step.
 
     Examples
     --------

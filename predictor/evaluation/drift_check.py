@@ -19,7 +19,7 @@ from predictor.ratings.ratings import Ratings
 
 @dataclass(frozen=True, eq=False)
 class DriftCheck:
-    """Whether current rows look like those that a model learned from.
+    """Whether current rows look like the training rows of a model.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ TO_COME = "is yet to come; write when it was"
 
 
 def safe(text: str) -> str:
-    """Keep a text from being a formula by an apostrophe, as OWASP advises; `typed` takes it away.
+    """Escape text that a spreadsheet would run as a formula, by an apostrophe (OWASP); `typed` removes it.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def read_cells(cells: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]
 
 
 def take_estimate(data: dict[str, Any], wrong: dict[str, str]) -> None:
-    """Put the columns of an estimate together, as `estimate`; what is wrong with them is added."""
+    """Combine the columns of an estimate into `estimate`; problems with them are added."""
     values = {name: data.pop(column, None) for column, name in ESTIMATE.items()}
     data["estimate"] = None
     if wrong:  # by which an estimate may be meant, so its answer cannot be compared with it

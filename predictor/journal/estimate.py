@@ -57,7 +57,7 @@ class Estimate:
 
     @classmethod
     def of(cls, prediction: Prediction, base_rate: float | None = None) -> Estimate:
-        """Take what is kept of an answer, and the base rate that it was asked for, if any was."""
+        """Return the estimate of a prediction, with the base rate that was asked for, if any."""
         interval, model = prediction.interval, prediction.model
         trained_on = model["trained_on"]
         simulated = 1.0 if trained_on["simulated"] else trained_on.get("prior", {}).get("share", 0.0)
@@ -66,7 +66,7 @@ class Estimate:
 
     @classmethod
     def of_answer(cls, answer: Mapping[str, Any], base_rate: float | None = None) -> Estimate:
-        """Take the same of an answer as a page showed it: plain data, with the prediction under that name."""
+        """Return the estimate of an answer as a page showed it: plain data with the key `prediction`."""
         prediction = answer["prediction"]
         interval, model = prediction["interval"], prediction["model"]
         trained_on = model["trained_on"]

@@ -48,7 +48,7 @@ def entries_csv(entries: Sequence[Entry], catalogue: Catalogue) -> str:
 def parse_entries(
     content: bytes, source: str, catalogue: Catalogue, *, sheet: str | None = None, limited: bool = False
 ) -> tuple[list[Entry], list[Problem]]:
-    """Parse CSV or a workbook, either an export or ordinary ratings, into entries and the problems found.
+    """Parse CSV or a workbook, either an export or ordinary ratings, into entries and problems.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _cell(value: Any, name: str) -> str:
 def _exported(
     header: list[str], rows: list[list[str]], problems: list[Problem], source: str, catalogue: Catalogue
 ) -> tuple[list[Entry], list[Problem]]:
-    """Turn the rows of an export into entries, with every problem."""
+    """Parse the rows of an export into entries, with every problem."""
     shown = dict(zip((_OLD.get(name, name) for name in header), header, strict=True))  # as messages call them
     header = [*shown]
     missing = set(COLUMNS) - _LATER - set(header)

@@ -50,7 +50,7 @@ class JournalFile:
                 raise JournalError(f"{self.path}: damaged: {damage}; put back a copy of it")
 
     def _take_back(self) -> None:
-        """Let SQLite take back what another process was killed at; where that was the making, an empty file stays."""
+        """Let SQLite roll back the work of a process that was killed; if that was creating it, an empty file stays."""
         there = resolved(self.path)
         beside = there.with_name(f"{there.name}-journal")
         if beside.exists() and application_of(self.path):
@@ -95,7 +95,7 @@ class JournalFile:
                     file.execute("COMMIT")
 
     def _upgrade(self, file: sqlite3.Connection) -> None:
-        """Bring an older layout to the present one, whole or not at all."""
+        """Upgrade an older layout to the current one, completely or not at all."""
         try:
             _leave_wal(file)
             file.execute("BEGIN IMMEDIATE")

@@ -15,7 +15,7 @@ from predictor.ratings.ratings import Ratings
 
 
 def ratings_of(entries: Sequence[Entry], catalogue: Catalogue, *, source: str, training: bool) -> Ratings:
-    """Turn entries into `Ratings`; see `Journal.ratings`."""
+    """Convert entries into `Ratings`; see `Journal.ratings`."""
     if training and not any(entry.outcome in LABELS for entry in entries):
         nothing = "no interview has an outcome yet, offer or no offer; add one, then train"
         raise RatingsError(source, [Problem(nothing)])

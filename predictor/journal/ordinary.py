@@ -52,7 +52,7 @@ def template_csv(catalogue: Catalogue) -> str:
 def from_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], problems: list[Problem], source: str, catalogue: Catalogue
 ) -> tuple[list[Entry], list[Problem]]:
-    """Turn a table of text into entries, and the problems found.
+    """Parse a table of text into entries and problems.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def from_table(
 def from_records(
     records: Sequence[Any], problems: list[Problem], source: str, catalogue: Catalogue
 ) -> tuple[list[Entry], list[Problem]]:
-    """Turn mappings, as JSON has them, into entries, and the problems found; see `from_table`."""
+    """Parse mappings, as in JSON, into entries and problems; see `from_table`."""
     cells, rest, shown = list[dict[str, str]](), [], dict[str, str]()
     for record in records:
         taken, left = dict[str, str](), record
@@ -115,7 +115,7 @@ def from_records(
 
 
 def from_ratings(ratings: Ratings, source: str) -> tuple[list[Entry], list[Problem]]:
-    """Turn ratings of a file into entries, and the problems found; see `from_table`."""
+    """Convert ratings of a file into entries and problems; see `from_table`."""
     n = len(ratings)
     return _joined(lambda: ratings, [{} for _ in range(n)], {}, list(range(1, n + 1)), source, ratings.catalogue)
 
@@ -143,7 +143,7 @@ def _joined(
     parsed: Any, cells: list[dict[str, str]], shown: dict[str, str], numbers: list[int], source: str,
     catalogue: Catalogue,
 ) -> tuple[list[Entry], list[Problem]]:  # fmt: skip
-    """Put ratings and the other cells of each row together; every problem has the number of its row in the file."""
+    """Combine ratings with the other cells of each row; every problem has the number of its row in the file."""
     read, problems = [], list[Problem]()
     for number, row in zip(numbers, cells, strict=True):
         data, wrong = read_cells(row)
@@ -177,7 +177,7 @@ def _as_in_file(problem: Problem, numbers: Sequence[int], shown: Mapping[str, st
 def _entry(
     data: dict[str, Any], ratings: Ratings, row: int, title: str, catalogue: Catalogue
 ) -> tuple[Entry | None, dict[str, str]]:
-    """Make the entry of a row: what is not known of it otherwise is taken from the file's context columns."""
+    """Build the entry of a row; missing details are read from the file's context columns."""
     context = {column: str(cells[row]) for column, cells in ratings.columns.items() if str(cells[row])}
     days, wrong = read_cells({name: context.pop(name, "") for name in ("rated_on", "outcome_on")})
     data = {

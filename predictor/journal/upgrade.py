@@ -21,7 +21,7 @@ _ADDED = {
 
 
 def upgrade(file: sqlite3.Connection) -> None:
-    """Bring an older layout to the present one, inside the caller's transaction; a present one is left as it is."""
+    """Upgrade an older layout to the current one, inside the caller's transaction; a current one is not changed."""
     if file.execute("PRAGMA user_version").fetchone()[0] >= VERSION:
         return
     for old, new in _RENAMED.items():

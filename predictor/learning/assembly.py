@@ -34,7 +34,7 @@ def assemble(
     weights: Weights = None,
     importances: bool = True,
 ) -> OfferModel:
-    """Turn a fitted pool into a model.
+    """Convert a fitted pool into a model.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
 
 
 def _clear_not_rated(terms: Terms) -> None:
-    """Let the cells of "not rated" and "not given" add nothing, which is the mean of the others."""
+    """Set the cells of "not rated" and "not given" to zero, which is the mean of the others."""
     for table in terms.values():
         for axis in range(table.ndim):
             np.moveaxis(table, axis, 0)[-1] = 0.0

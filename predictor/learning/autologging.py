@@ -20,7 +20,7 @@ LONGEST = 500  # characters of a parameter that MLflow takes everywhere
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Keep MLflow from logging the fits within as runs of their own, in every thread of this process."""
+    """Prevent MLflow from logging the inner fits as separate runs, in every thread of this process."""
     theirs = sys.modules.get("mlflow.utils.autologging_utils")
     if theirs is None or theirs._AUTOLOGGING_GLOBALLY_DISABLED:  # by us, further out
         yield

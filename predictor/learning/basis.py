@@ -87,7 +87,7 @@ class Basis:
         return np.concatenate(rows)
 
     def scaled_by_inputs(self, table: Floats, cells: Floats, weights: Weights = None) -> Basis:
-        """Let an input's levels scale a whole table over the cells, instead of the mean rating.
+        """Scale a whole table over the cells by an input's levels, instead of the mean rating.
 
         Parameters
         ----------
@@ -109,7 +109,7 @@ class Basis:
         return int(np.searchsorted(self.grid.offsets, cell, side="right")) - 1
 
     def tables(self, coefficients: Floats) -> Terms:
-        """Turn coefficients, shape (columns,), into tables, exactly."""
+        """Convert coefficients, shape (columns,), into tables, exactly."""
         m, offsets = self.main.shape[1], self.grid.offsets
         mains = np.split(self.main @ coefficients[:m], offsets[1:-1])
         terms: Terms = {(term,): table for term, table in enumerate(mains)}

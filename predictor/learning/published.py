@@ -38,7 +38,7 @@ def published_prior() -> Prior:
 
 
 def build_published(rows: int = ROWS) -> OfferModel:
-    """Make the shipped model anew from simulated interviews: the same numbers each time.
+    """Train the shipped model again on simulated interviews: the same numbers each time.
 
     Parameters
     ----------

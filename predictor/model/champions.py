@@ -25,7 +25,7 @@ CHAMPION = "champion"
 
 
 def suffix_of(catalogue: str) -> str:
-    """Make the end of a champion's name from that of its catalogue; empty for the shipped one.
+    """Return the suffix of a champion's name for a catalogue; empty for the shipped one.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def fitting_model(models: Path, read: Callable[[Catalogue], Ratings]) -> tuple[O
 
 
 def _as_known_here(model: OfferModel, models: Path) -> OfferModel:
-    """Let a model say how many of its rows were deleted here since: a copy from a registry does not know."""
+    """Add the number of rows deleted here since to a model: a copy from a registry does not have it."""
     for path in (models / model.name / MODEL, champion_file(models, model.catalogue.name)):
         try:
             known = OfferModel.load(path)

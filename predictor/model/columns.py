@@ -124,7 +124,7 @@ class TreeColumns:
 
     @staticmethod
     def possible(tables: PartialTables, blocks: Blocks) -> bool:
-        """Whether answers can be given so, as far as inputs and signals go."""
+        """Whether inputs and signals allow this closed form."""
         return tables.additive and blocks.few and math.prod(blocks.counts[tables.p :]) <= MOST_LEVELS
 
     def _members(self) -> Iterator[tuple[int, list[int]]]:

@@ -158,7 +158,7 @@ class Completion:
 
     @cached_property
     def bound(self) -> bool:
-        """Whether directions bind; not where they hold by themselves, as with positive loadings on a tree."""
+        """Whether monotonicity has to be enforced; not where it holds anyway, as with positive loadings on a tree."""
         directed = self.directions != 0
         if not directed.any():
             return False
@@ -320,7 +320,7 @@ class Completion:
 
 
 def is_tree(loadings: Floats) -> bool:
-    """Whether loadings of shape (p, k) are those of a tree: an overall impression, one of each family, its ratings.
+    """Whether loadings of shape (p, k) form a tree: one overall factor, one factor per family, and the ratings.
 
     Then the first factor and one other carry each signal, in the same proportion throughout a family, all without a
     minus; every estimate is then a weighted mean without negative weights.

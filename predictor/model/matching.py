@@ -10,7 +10,7 @@ from predictor.ratings.signals import NOT_APPLICABLE
 
 
 def signals_of(ratings: Ratings, catalogue: Catalogue) -> Floats:
-    """Take the signals of a catalogue, shape (n, p), from ratings that may have more of them.
+    """Select the signals of a catalogue, shape (n, p), from ratings that may have more of them.
 
     Raises
     ------

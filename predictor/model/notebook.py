@@ -115,7 +115,7 @@ class Drawn(str):
 
 
 def page(simulated: bool, head: str, about: str, *parts: str) -> str:
-    """Put together a head, with a mark where SIMULATED, a line about it, and parts that are HTML already."""
+    """Build HTML from a heading, with a mark where SIMULATED, a line about it, and parts that are HTML already."""
     mark = (
         f' <span style="background:{MARK};color:#fff;border-radius:.25em;padding:.1em .5em;font-size:.75em">SIMULATED'
         "</span>"
@@ -149,7 +149,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def svg(width: float, height: float, title: str, inside: str) -> Drawn:
-    """Make a picture of elements that are SVG already; `title` is what those hear who cannot see it."""
+    """Build a picture from elements that are SVG already; `title` is its text for screen readers."""
     return Drawn(
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width:g}" height="{height:g}" '
         f'viewBox="0 0 {width:g} {height:g}" style="max-width:100%;display:inline-block;vertical-align:middle">'

@@ -218,7 +218,7 @@ class OfferModel(ModelData):
         return reasons.own + reasons.implied
 
     def values_of(self, ratings: Ratings) -> Floats:
-        """Take the model's signals and coded inputs, shape (n, terms), from ratings that may have more signals."""
+        """Select the model's signals and coded inputs, shape (n, terms), from ratings that may have more signals."""
         signals = signals_of(ratings, self.catalogue)
         levels = levels_of(self.raters, ratings)
         return self._evaluator.without_inputs(

@@ -69,7 +69,7 @@ def mean_slope(start: float, end: float) -> float:
 
 
 def points_of(prediction: Mapping[str, Any]) -> Points:
-    """Turn an answer's reasons into points.
+    """Convert an answer's contributions into points of likelihood.
 
     Parameters
     ----------

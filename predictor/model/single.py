@@ -179,7 +179,7 @@ class SingleRow:
     # -- what is known beforehand ----------------------------------------------------------------------------------
 
     def _make_level(self, inputs: tuple[float, ...]) -> _Level:
-        """Put together what is known at some inputs, coded, -1 where not given."""
+        """Collect the values for some inputs, coded, -1 where not given."""
         tables, grid, p = self._tables, self._tables.grid, self._p
         at = tables.at(np.array([[code if code >= 0 else np.nan for code in inputs]]))
         uncertainty, (_, means, variances) = tables.uncertainty, tables.lines
@@ -218,7 +218,7 @@ class SingleRow:
     def _make_pattern(
         self, row: Sequence[float], inputs: tuple[float, ...], missing: tuple[int, ...], outside: tuple[int, ...]
     ) -> _Pattern:
-        """Put together what is known of all rows in which the same signals were rated, not rated and not applicable."""
+        """Collect the values shared by all rows with the same signals rated, not rated and not applicable."""
         tables, level, unrated = self._tables, self._levels[inputs], list(missing)
         values = np.array([row])
         estimate = tables.completion.estimate(values)

@@ -75,7 +75,7 @@ class Grid:
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Grid:
-        """Make the grid of a catalogue's signals, then of its inputs, whose levels are coded 0, 1, ..."""
+        """Build the grid of a catalogue's signals, then of its inputs, whose levels are coded 0, 1, ..."""
         scales = [signal.scale for signal in catalogue.signals]
         inputs = [len(item.levels) for item in catalogue.inputs]
         return cls(
@@ -113,7 +113,7 @@ class Grid:
         return np.asarray(self.low[term] + self.step[term] * np.arange(self.levels[term]))
 
     def clip(self, values: Floats) -> Floats:
-        """Bring values beyond the ends, of shape (n, terms), to the end; NaN and "not applicable" stay."""
+        """Clip values, of shape (n, terms), to the ends of their scales; NaN and "not applicable" stay."""
         return np.where(values == self.outside, values, np.clip(values, self.low, self._high))
 
     @cached_property

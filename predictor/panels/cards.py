@@ -74,7 +74,7 @@ class Cards:
         return all(len(names) == 1 for names in self.raters)
 
     def rows(self, chosen: NDArray[Any]) -> Cards:
-        """Keep some rows, chosen by a mask or by indices."""
+        """Select rows by a mask or by indices."""
         at = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         return replace(
             self,
@@ -87,7 +87,7 @@ class Cards:
 
     @classmethod
     def from_ratings(cls, ratings: Ratings, *, panel: str = RATER) -> Cards:
-        """Take scorecards from ratings with context columns.
+        """Extract scorecards from ratings with context columns.
 
         Rows without a rater, without an application or without a rating are left out.
 
@@ -205,7 +205,7 @@ def read_cards(path: str | Path, catalogue: Catalogue) -> Cards:
 
 
 def _with_columns(catalogue: Catalogue, header: Iterable[Any]) -> Catalogue:
-    """Let a table have columns that are no signals; a name that is like a signal's is left for the parser to refuse."""
+    """Allow columns that are no signals; a name similar to a signal's is left for the parser to reject."""
     group = catalogue.group or PERSON
     known = {*catalogue.names, catalogue.outcome, group, RATINGS}
     near = {name for name in map(str, header) if name not in known and not nearest(name, catalogue.names)}

@@ -39,7 +39,7 @@ class Identification:
 
 
 def identify(scores: Scores, *, single: bool = True, random_assignment: bool = False) -> Identification:
-    """Look at who rated whom.
+    """Analyse who rated whom.
 
     Parameters
     ----------

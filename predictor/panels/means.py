@@ -41,7 +41,7 @@ class PanelMeans:
 
 
 def panel_means(cards: Cards, stage: str | None = None) -> PanelMeans:
-    """Take means over the scorecards of each application.
+    """Compute means over the scorecards of each application.
 
     Parameters
     ----------

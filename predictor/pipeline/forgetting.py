@@ -120,7 +120,7 @@ class Plan:
         result.kept.write(result.folder / OUT_OF_FOLD)
 
     def forget_in_runs(self) -> None:
-        """Put the shortened out-of-fold predictions, and the models that say so, in place of what MLflow keeps.
+        """Replace MLflow's out-of-fold predictions by those without the person, and its models by those with the note.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class Plan:
 
 
 def plan(person: str, journals: Sequence[Path], tables: Sequence[Path], models: Path, column: str | None) -> Plan:
-    """Look for a person in journals, tables and models; nothing is written.
+    """Find a person in journals, tables and models; nothing is written.
 
     Parameters
     ----------

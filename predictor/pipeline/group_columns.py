@@ -112,7 +112,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _with(catalogue: Catalogue, columns: Any) -> Catalogue:
-    """Let files have further columns, which a model never sees."""
+    """Allow further columns in files; they are never passed to a model."""
     more = tuple(dict.fromkeys(column for column in columns if column not in catalogue.columns))
     return replace(catalogue, context=(*catalogue.context, *more))
 

@@ -40,7 +40,7 @@ class IncumbentModel:
 
     @classmethod
     def of(cls, model: OfferModel, models: Path) -> IncumbentModel:
-        """Look for its training in a folder of trainings; a model that learned from no rows needs none.
+        """Find its training in a folder of trainings; a model without training rows needs none.
 
         Raises
         ------

@@ -67,7 +67,7 @@ def says_not_observed(text: str) -> bool:
 
 
 def word_key(text: str) -> str:
-    """Bring a word to the form in which levels are compared: without case, any blanks, dashes and colons alike.
+    """Normalise a word for the comparison of levels: without case, any blanks, dashes and colons alike.
 
     Examples
     --------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def with_index(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
-    """Turn named levels of the index that are columns of the catalogue into columns, as after `set_index`."""
+    """Convert named levels of the index that are columns of the catalogue into columns, as after `set_index`."""
     levels = [name for name in frame.index.names if name in catalogue.columns and name not in frame.columns]
     return frame.reset_index(level=levels) if levels else frame
 

@@ -40,7 +40,7 @@ _SEAM = re.compile(r"\s+|(?<=[^\W\d_])[_-](?=[^\W\d_])")  # the minus of -1 part
 
 
 def plain_word(cell: Any) -> str:
-    """Bring an outcome to the form in which it is compared: words without case, single blanks for all that parts them.
+    """Normalise an outcome for comparison: words without case, single blanks for all that parts them.
 
     >>> plain_word(" Not-Hired"), plain_word(True), plain_word(-1), plain_word("1.00")
     ('not hired', 'true', '-1', '1')
@@ -117,7 +117,7 @@ class Outcomes:
         return {name: word for name, word in words.items() if word}
 
     def parse(self, cells: Cells) -> tuple[Floats, list[Problem]]:
-        """Turn outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
+        """Parse outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
         y, problems, words = np.full(len(cells), np.nan), list[Problem](), list[str]()
         if self.ignored:
             kind, nested = "must be text or a number", (Mapping, list, tuple, set)

@@ -49,7 +49,7 @@ def unknown_column(name: str, catalogue: Catalogue, *, hinted: bool = True) -> s
 
 
 def parse_ratings(cells: Cells, signal: Signal, empty: str, *, hints: int = HINTS) -> tuple[Floats, list[Problem]]:
-    """Turn cells of a signal's column into floats; NaN where not observed, and where a problem says why.
+    """Parse and validate cells of a signal's column into floats; NaN where not observed, and where a problem says why.
 
     A number may be out of scale; see `out_of_scale`. At most `hints` different cells get a hint at what may be meant.
 
@@ -101,7 +101,7 @@ def decoded(values: Floats, codes: Mapping[float | str, float]) -> Floats:
 
 
 def _finite(cell: Any) -> float | None:
-    """Turn a number, other than true and false, into a finite float; None where it is none."""
+    """Convert a number, other than true and false, into a finite float; None where it is none."""
     if type(cell) not in (int, float) and (not isinstance(cell, Real | Decimal) or isinstance(cell, bool)):
         return None
     try:
@@ -128,7 +128,7 @@ def _why_no_rating(cell: Any, signal: Signal, empty: str, *, hinted: bool = True
 
 
 def within_learned_ends(values: Floats, catalogue: Catalogue) -> Floats:
-    """Let ratings of shape (n, p) beyond ends that were only learned count as the end, and warn of it."""
+    """Clip ratings of shape (n, p) to ends that were inferred from data, with a warning."""
     if not catalogue.learned_ends:
         return values
     low, high = catalogue.ends
@@ -167,7 +167,7 @@ def out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Probl
 
 
 def parse_levels(cells: Cells, item: ContextInput, *, hints: int = HINTS) -> tuple[NDArray[Any], list[Problem]]:
-    """Turn cells of an input into its levels; "" where not given, and where a problem says why.
+    """Parse cells of an input into its levels; "" where not given, and where a problem says why.
 
     >>> parse_levels([1, 2.0, "1.00", "n/a"], ContextInput("round", "Round", ("1", "2")))[0]
     array(['1', '2', '1', ''], dtype=object)
@@ -201,7 +201,7 @@ def _day(cell: Any) -> Any:
 
 
 def parse_context(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDArray[Any], list[Problem]]:
-    """Turn context cells into text; an id read as 7.0 is the id 7.
+    """Convert context cells into text; an id read as 7.0 is the id 7.
 
     Where ids must be `exact`, floats too large to distinguish neighbours are problems.
     """

@@ -327,7 +327,7 @@ class Ratings:
         return content.hexdigest()
 
     def labelled(self) -> Ratings:
-        """Keep the rows whose outcome is known."""
+        """Select the rows whose outcome is known."""
         return self.rows(~np.isnan(self.y))
 
     def without(self, left_out: Collection[str]) -> Ratings:
@@ -337,7 +337,7 @@ class Ratings:
         return replace(self, catalogue=catalogue, values=self.values[:, kept])
 
     def rows(self, chosen: NDArray[Any]) -> Ratings:
-        """Keep the rows chosen by a mask or by indices."""
+        """Select rows by a mask or by indices."""
         columns = {name: column[chosen] for name, column in self.columns.items()}
         return replace(self, values=self.values[chosen], y=self.y[chosen], columns=columns)
 

@@ -334,7 +334,7 @@ class ContextInput:
 
 
 def folded(code: float | str) -> float | str:
-    """Bring a code to the form in which it is compared: words without case and surrounding blanks."""
+    """Normalise a code for comparison: words without case and surrounding blanks."""
     return code.strip().casefold() if isinstance(code, str) else float(code)
 
 

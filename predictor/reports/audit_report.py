@@ -25,7 +25,7 @@ FOUR_FIFTHS = (
 
 
 def audit_page(audited: AuditedModel) -> Page:
-    """Make the report of an audit.
+    """Build the report of an audit.
 
     Parameters
     ----------

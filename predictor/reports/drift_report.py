@@ -30,7 +30,7 @@ HOLM = (
 
 
 def drift_page(check: DriftCheck) -> Page:
-    """Make the page of a check for drift."""
+    """Build the page of a check for drift."""
     labels = _labels(check)
     moved, kind = check.moved, "SIMULATED rows" if check.simulated else "rows"
     return Page(

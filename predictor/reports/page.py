@@ -212,6 +212,6 @@ def _markdown_table(table: Table) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Keep what a file says from being read as Markdown or HTML."""
+    """Escape text of a file, so that it is not read as Markdown or HTML."""
     text = text.replace("\u00a0", " ")
     return re.sub(r"([|<>`\[\]])", r"\\\1", text) if not re.fullmatch(r"-+:?", text) else text

@@ -24,7 +24,7 @@ _VARIABLES = {colour.lower(): f"var(--{name})" for colour, name in VARIABLES.ite
 
 
 def inline_svg(figure: Figure, name: str, title: str, description: str) -> Markup:
-    """Turn a figure into an SVG element for an HTML page; the same figure gives the same text.
+    """Convert a figure into an SVG element for an HTML page; the same figure gives the same text.
 
     Parameters
     ----------

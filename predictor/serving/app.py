@@ -121,7 +121,7 @@ _PREDICT = Route(api.PREDICT, api.predict)  # whose path logs and metrics tell
 
 
 def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
-    """Put the application together.
+    """Build the application.
 
     `app.state` holds what routes need: `settings`, `models` (call it for the model as it is now), `metrics`,
     `templates`, and `secret`, which signs the forms.

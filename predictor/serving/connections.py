@@ -52,7 +52,7 @@ class TimedProtocol(HttpToolsProtocol):
             self.shutdown()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; the clock goes on unless it completed the headers."""
+        """Handle received data; the timeout keeps running unless the headers are complete."""
         if self._refused:
             return
         clock, self.timeout_keep_alive_task = self.timeout_keep_alive_task, None
@@ -80,7 +80,7 @@ class TimedProtocol(HttpToolsProtocol):
             self._end_with(self.cycle)
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body."""
+        """Handle a part of a body."""
         self._unread = 0
         super().on_body(body)
 

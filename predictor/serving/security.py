@@ -169,7 +169,7 @@ class Guard:
         return cookie_parser(cookies).get(LOGIN, "") in self.logins
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, *, file: bool) -> bytes:
-        """Take the whole body, no further than the limit, whatever length it announces."""
+        """Read the whole body, up to the limit, whatever length it announces."""
         most = self.settings.max_upload if file else self.settings.max_body
         announced = headers.get(b"content-length", b"0")
         parts, length, more = [], 0, True
@@ -218,7 +218,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def _under(root: str, name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """Put the prefix that a proxy serves us under before where a redirect leads."""
+    """Add the path prefix of the proxy to the target of a redirect."""
     return (name, root.encode() + value) if name == b"location" and value.startswith(b"/") else (name, value)
 
 
@@ -268,7 +268,7 @@ def seal(request: Request, text: str) -> str:
 
 
 def is_sealed(request: Request, text: str, mark: str) -> bool:
-    """Whether a text comes back as this server handed it out."""
+    """Whether a signed text is unchanged since this server issued it."""
     return hmac.compare_digest(mark.encode(), seal(request, text).encode())
 
 

@@ -95,7 +95,7 @@ class Training:
             return self._look()
 
     def adopt(self, served: Path) -> None:
-        """Make the new model the one that is served.
+        """Serve the new model from now on.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class Training:
             self._state = replace(state, adopted=True)
 
     def _look(self) -> State | None:
-        """Take in what the process has sent."""
+        """Read what the process has sent."""
         while self._state and self._state.running and self._channel and self._process:
             try:
                 if not self._channel.poll():

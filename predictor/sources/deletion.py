@@ -1,4 +1,4 @@
-"""Take a person's rows out of a table, and leave every other byte of it as it is."""
+"""Delete a person's rows from a table; no other byte of it changes."""
 
 from __future__ import annotations
 

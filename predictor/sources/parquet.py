@@ -18,7 +18,7 @@ MOST_CELLS = 500_000_000
 
 @contextlib.contextmanager
 def explained(source: str) -> Iterator[None]:
-    """Turn whatever Arrow raises while it reads a file into one message.
+    """Convert whatever Arrow raises while it reads a file into one message.
 
     A damaged file is garbage to Thrift, to decompression, to types or to UTF-8, and each raises its own.
 

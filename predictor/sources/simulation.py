@@ -238,7 +238,7 @@ def _verdict(merit: Floats, factors: Mapping[str, Floats], rng: np.random.Genera
 def _offer(
     verdict: Floats, organisation: Ints, base_rate: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], Floats]:
-    """Turn verdicts into offers. Even reading the decision-maker's mind foretells them with an AUC of .87 only."""
+    """Draw offers from verdicts. Even the true verdict predicts them with an AUC of only .87."""
     n, rest = len(verdict), math.hypot(ORGANISATION, CHANCE)
     standing = verdict + CHANCE * rng.standard_normal(n)
     standing += ORGANISATION * rng.standard_normal(organisation.max() + 1)[organisation]

@@ -230,7 +230,7 @@ def _mark(team: _Team, card: int, attribute: int, word: str | None) -> dict[str,
 
 
 def _quirks(team: _Team) -> None:
-    """Put in what real exports have, each at fixed places."""
+    """Add the quirks of real exports, each at fixed places."""
     applications, cards, marks = (
         team.lists[name] for name in ("applications", "scorecards", "scorecard_candidate_attributes")
     )

@@ -13,7 +13,7 @@ from predictor.training_folder import RECORDED
 def attach(
     folder: Path, files: Sequence[Path], tags: Mapping[str, str] | None = None, *, store: str | None = None
 ) -> str | None:
-    """Keep files with the run of a training, in place of older ones of the same name.
+    """Attach files to the run of a training; older ones of the same name are replaced.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Keep a trained model in MLflow, in a form that MLflow can serve, and register it."""
+"""Log a trained model to MLflow, in a form that MLflow can serve, and register it."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def scales_of(catalogue: Catalogue) -> dict[str, str]:
 
 
 def example_of(catalogue: Catalogue) -> list[dict[str, Any]]:
-    """Make an input example of one interview: the middle of every scale, which nobody's was rated."""
+    """Build an input example: an invented interview, with the middle of every scale."""
     middle = {signal.name: (signal.scale.low + signal.scale.high) / 2 for signal in catalogue.signals}
     words = {item.name: item.levels[0] for item in catalogue.inputs}
     return [{**({ORIGIN: EXAMPLE} if ORIGIN in catalogue.columns else {}), **words, RATINGS: middle}]

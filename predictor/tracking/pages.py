@@ -136,7 +136,7 @@ def _free_port(host: str, port: int | None) -> int:
 
 
 def _healthy(host: str, port: int) -> bool:
-    """Ask the server itself: no proxy that the environment may name."""
+    """Call the server directly, without a proxy of the environment."""
     connection = http.client.HTTPConnection("127.0.0.1" if host == "0.0.0.0" else host, port, timeout=5)
     try:
         connection.request("GET", "/health")

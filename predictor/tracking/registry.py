@@ -194,7 +194,7 @@ def promote(
 
 
 def roll_back(catalogue: str | None = None, store: str | None = None) -> Promotion:
-    """Make the champion before the present one the champion again.
+    """Make the previous champion the champion again.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def pull(version: str | None = None, store: str | None = None) -> tuple[str, Off
 
 
 def _missing(place: Store) -> bool:
-    """Whether there is no store yet; who only reads makes none."""
+    """Whether there is no store yet; reading does not create one."""
     return place.path is not None and not place.path.exists()
 
 

@@ -194,12 +194,12 @@ def record_folder(folder: Path, *, registered: bool = False, store: str | None =
 
 
 def note_begun(run: OpenRun, folder: Path) -> None:
-    """Keep in a training's folder which run was opened for it, so that `track` can complete that one."""
+    """Record in a training's folder which run was opened for it, so that `track` can complete that one."""
     write_text(folder / RECORDED, json.dumps({"store": run.place.uri, "run_id": run.run_id}, indent=1) + "\n")
 
 
 def note_unrecorded(folder: Path) -> None:
-    """Keep in a training's folder that it is not to be recorded, so that nothing but `track` does it later."""
+    """Record in a training's folder that it is not to be tracked, so that only `track` does it later."""
     write_text(folder / RECORDED, json.dumps({"store": None, "run_id": None}, indent=1) + "\n")
 
 
@@ -257,7 +257,7 @@ def _begin(place: Store, name: str, experiment: str, began: float, parent: str |
 
 
 def _fill(client: MlflowClient, run_id: str, record: Record, folder: Path, registered: bool) -> str | None:
-    """Bring all of a folder to its run, and close it; the version, if it is registered. A second time adds nothing."""
+    """Log all of a folder to its run, and close it; return the version, if registered. Repeating it adds nothing."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
     now = int((record.began + record.seconds) * 1000)  # the same at a second try: MLflow then keeps a step once

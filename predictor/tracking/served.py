@@ -91,7 +91,7 @@ class ServedModel:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Take the rows as JSON would hold them; a frame fills what a row does not have with NaN."""
+    """Return the rows as JSON would hold them; a frame fills what a row does not have with NaN."""
     cells = frame.astype(object).where(frame.notna(), None)
     return [{str(name): cell for name, cell in row.items() if cell is not None} for row in cells.to_dict("records")]
 

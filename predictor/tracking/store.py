@@ -131,7 +131,7 @@ def import_mlflow() -> None:
 
 @contextlib.contextmanager
 def explained(place: Store, what: str) -> Iterator[None]:
-    """Turn whatever MLflow, SQLAlchemy or the system raises into one error with a mend."""
+    """Convert whatever MLflow, SQLAlchemy or the system raises into one error that says what to do."""
     try:
         yield
     except PredictorError:
@@ -142,7 +142,7 @@ def explained(place: Store, what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(place: Store, *, reading: bool = False) -> Iterator[None]:
-    """Let one process at a time write to an SQLite store.
+    """Lock an SQLite store, so that one process at a time writes to it.
 
     Two that touch a fresh one at once both run MLflow's schema migrations, which destroys it for good; two that
     name the same new data set at once collide in its table. Servers keep their own order. Who only reads need not be
@@ -177,7 +177,7 @@ def connect(place: Store) -> MlflowClient:
 
 
 def make_once(path: Path, artifacts: str | None) -> None:
-    """Make the SQLite store if there is none: beside its final name, so that a kill midway leaves no half store."""
+    """Create the SQLite store if there is none: under another name first, so that a kill leaves no partial store."""
     if not path.exists() or not path.stat().st_size:
         import_mlflow()
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

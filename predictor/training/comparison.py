@@ -105,7 +105,7 @@ class OutOfFold:
         return cls(*result.keys, result.y, p, result.folds if len(p) else nothing.astype(np.int64))
 
     def ordered_as(self, other: OutOfFold) -> OutOfFold | None:
-        """Take the rows in another's order; None where they are not the same rows."""
+        """Return the rows in another's order; None where they are not the same rows."""
         place = pd.Index(self.rows).get_indexer(pd.Index(other.rows))
         if len(self.rows) != len(other.rows) or not len(place) or (place < 0).any():
             return None
@@ -113,7 +113,7 @@ class OutOfFold:
 
     @classmethod
     def none(cls) -> OutOfFold:
-        """Make one of a model that learned from no rows."""
+        """Build one for a model without training rows."""
         empty = np.empty(0, dtype=np.uint64)
         return cls(empty, empty, np.empty(0), np.empty((0, 0)), np.empty((0, 0), dtype=np.int64))
 

@@ -129,7 +129,7 @@ def learning_curve(
 
 
 def _part(groups: NDArray[Any], train: NDArray[Any], share: float, seed: tuple[int, int]) -> NDArray[Any]:
-    """Take a share of a fold's groups; a larger share holds the smaller one."""
+    """Select a share of a fold's groups; a larger share holds the smaller one."""
     people = np.random.default_rng(seed).permutation(np.unique(groups[train]))
     return train[np.isin(groups[train], people[: round(share * len(people))])]
 

@@ -355,7 +355,7 @@ def _baseline(name: str, X: pd.DataFrame, y: Floats, catalogue: Catalogue, confi
 
 
 def _out_of_fold(runs: Sequence[_Run], n: int) -> dict[str, Floats]:
-    """Put the folds' predictions together: by name, shape (repeats that it took part in, n)."""
+    """Combine the folds' predictions: by name, shape (repeats that it took part in, n)."""
     repeats = {name: 1 + run.fold.repeat for run in runs for name in run.predictions}
     predictions = {name: np.full((count, n), np.nan) for name, count in repeats.items()}
     for run in runs:

@@ -125,7 +125,7 @@ class Cohort:
 
 
 def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -> Sheet:
-    """Put a person's sheet together; a coach's private note is never read.
+    """Build a person's sheet; a coach's private note is never read.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -
 
 
 def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date, total: int | None = None) -> Cohort:
-    """Put the sheet of a cohort together; interviews that name nobody count, but stand under no name.
+    """Build the sheet of a cohort; interviews without a name count, but are listed under no name.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ NOTHING = 1e-9  # log-odds that are shown as none
 
 
 def freeze(model: OfferModel, rated: Rated, by_role: Mapping[str, Figure] | None = None) -> dict[str, Any]:
-    """Let a model answer, and keep all that is to be shown of it.
+    """Predict, and return everything that is shown of the prediction.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def kept_answer(
 
 
 def answer_view(kept: Mapping[str, Any], *, marked: bool = True, id: str = "answer") -> dict[str, Any]:  # noqa: A002 - HTML's own word for it
-    """Turn a frozen answer into what `_answer.html` shows.
+    """Convert a frozen answer into what `_answer.html` shows.
 
     Parameters
     ----------

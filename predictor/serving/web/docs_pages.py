@@ -50,7 +50,7 @@ def _lines(answer: dict[str, Any]) -> str:
 
 
 def example(catalogue: Catalogue) -> dict[str, Any]:
-    """Make up an interview: a signal of each of the first families, rated next to the best.
+    """Invent an interview: a signal of each of the first families, rated next to the best.
 
     Examples
     --------

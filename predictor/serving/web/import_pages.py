@@ -39,7 +39,7 @@ class Previews:
     _lock: Lock = field(default_factory=Lock)
 
     def put(self, entries: Sequence[Entry], name: str) -> str:
-        """Keep them, and return by what they are asked for again."""
+        """Store them, and return the key by which they are read again."""
         key = secrets.token_urlsafe(24)
         with self._lock:
             self._drop_old()

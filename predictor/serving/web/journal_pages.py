@@ -69,7 +69,7 @@ def list_entries(request: Request, journal: OpenJournal) -> Response:
 
 @journal_pages.post("")
 def keep(request: Request, form: Form, journal: OpenJournal) -> Response:
-    """Keep what stands in the rating form, with the answer that was seen; or show the form again and what is wrong."""
+    """Save the rating form, with the answer that was shown; or show the form again, with the problems."""
     model: OfferModel = request.app.state.models()
     rated, answer = kept_answer(request, form, model)
     kept, problems = read_keep(form, rated)

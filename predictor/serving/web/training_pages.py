@@ -44,7 +44,7 @@ def start(request: Request, form: Form) -> Response:
 
 @training_pages.post("/adopt")
 def adopt(request: Request, form: Form) -> Response:
-    """Make the new model the one that is served; the server picks it up as it would any other."""
+    """Serve the new model from now on; the server reloads it like any other."""
     settings: Settings = request.app.state.settings
     if not _adoptable(settings):
         raise Refusal(409, "this server was started with a model of its own choice; start it without --model")

@@ -11,7 +11,7 @@ from predictor.ratings.cells import says_not_observed
 
 
 def _folded(text: str) -> str:
-    """Take away case and accents."""
+    """Remove case and accents."""
     letters = unicodedata.normalize("NFKD", text.casefold().translate(str.maketrans("øłđ\u0131", "oldi")))
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
@@ -137,7 +137,7 @@ def is_protected(name: str, words: Iterable[str] = ()) -> bool:
 
 
 def _plain(word: str) -> str:
-    """Bring a cell to what it says: without codes, or a letter beside a word, and of "he/him" the first part."""
+    """Normalise a cell: without codes, or a letter beside a word, and of "he/him" the first part."""
     parts = re.split(r"[\s\d=:()–-]+", _folded(word).partition("/")[0])  # noqa: RUF001
     tokens = [part.strip(".") for part in parts if part.strip(".") and part not in ("cis", "trans")]
     return " ".join([token for token in tokens if len(token) > 1] or tokens)

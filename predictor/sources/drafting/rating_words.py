@@ -62,7 +62,7 @@ class Levels(NamedTuple):
 
 
 def levels_of(words: Sequence[str]) -> Levels | None:
-    """Put the words of a column in order, by a number that they begin or end with or by what is known of them.
+    """Order the words of a column, by a number that they begin or end with, or by known scales.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def levels_of(words: Sequence[str]) -> Levels | None:
 
 
 def unordered(words: Sequence[str]) -> Levels:
-    """Take words whose order nobody knows as levels, in the order given."""
+    """Use words of unknown order as levels, in the order given."""
     return Levels(tuple(words), tuple(map(float, range(1, len(words) + 1))), "either", "", sure=False)
 
 
@@ -143,7 +143,7 @@ def _as_others(word: str, others: Sequence[str]) -> str:
 
 
 def _numbered(words: Sequence[str]) -> Levels | None:
-    """Put words such as "4 - Strong Hire" or "Strong Hire (4)" in order."""
+    """Order words such as "4 - Strong Hire" or "Strong Hire (4)"."""
     by_number: dict[int, str] = {}
     texts: dict[int, str] = {}
     written: tuple[str, ...] = ()

@@ -105,7 +105,7 @@ class Column:
         return values
 
     def _take(self, levels: Levels) -> None:
-        """Take words as ratings."""
+        """Use words as ratings."""
         self.levels = levels
         by_word = dict(zip(map(word_key, levels.words), levels.numbers, strict=True))
         self.values = np.array(
@@ -114,7 +114,7 @@ class Column:
         self.filled = ~np.isnan(self.values)
 
     def take_unordered(self, words: Sequence[str]) -> None:
-        """Take words as ratings whose order nobody knows; those of other columns may be among them."""
+        """Use words of unknown order as ratings; those of other columns may be among them."""
         self._take(unordered(words))
         self._measure()
 

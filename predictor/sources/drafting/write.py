@@ -323,7 +323,7 @@ def _shown(text: str) -> str:
 
 
 def _label(name: str) -> str:
-    """Turn a column's name into words; short capitals such as CV stay, and so does what is words already."""
+    """Write a column's name as words; short capitals such as CV stay, and so does what is words already."""
     if " " in name.strip():
         return name.strip()
     tokens = tokens_of(name)

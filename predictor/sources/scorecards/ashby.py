@@ -100,7 +100,7 @@ OUT = {
 
 
 def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
-    """Bring the records of Ashby to common columns."""
+    """Convert the records of Ashby to common columns."""
     export = Export("Ashby", levels=FOUR_NUMBERS, by_position=True)
     cards = stacked(tables.get(FEEDBACK.name, []), (*CARD, "submitter", "interview"))
     frame = cards.frame

@@ -177,7 +177,7 @@ class Findings:
         return sum(len(item) for item in self.items if item.kind == kind)
 
     def refuse(self, source: str, problem: Problem) -> None:
-        """Keep a problem for which the whole import is refused in the end."""
+        """Collect a problem that makes the whole import fail at the end."""
         self.problems.setdefault(source, []).append(problem)
 
     def check(self) -> None:

@@ -212,7 +212,7 @@ STATUSES = {"draft": "draft", "complete": "complete", "completed": "complete", "
 
 
 def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
-    """Bring the tables of Greenhouse to common columns."""
+    """Convert the tables of Greenhouse to common columns."""
     old, new = tables.get(V1.name, []), tables.get(V3.name, [])
     if old and new:
         files = f"{old[0].files[0]} and {new[0].files[0]}"
@@ -294,7 +294,7 @@ def _marks(export: Export, tables: dict[str, list[Table]], findings: Findings) -
 
 
 def _within(cards: Table, findings: Findings) -> Table | None:
-    """Take the attributes that stand within the cards of v1."""
+    """Extract the attributes that are inside the cards of v1."""
     items, owners = exploded(cards, "attributes")
     if not items:
         by_word = [_by_word(record) for record in cards.records]

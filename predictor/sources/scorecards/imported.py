@@ -155,7 +155,7 @@ class Imported:
         row: NDArray[np.int64],
         cards: NDArray[np.int64],
     ) -> pd.DataFrame:
-        """Make rows from their cards: `row` and `cards` are pairs."""
+        """Build rows from their cards: `row` and `cards` are pairs."""
         n, p = len(rows), len(self.names)
         codes, names = self.raters
         of = self.rows.application[rows]

@@ -135,7 +135,7 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 def read(
     tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str, Mapping[str, str]] | None = None
 ) -> Export:
-    """Bring the tables of Lever to common columns.
+    """Convert the tables of Lever to common columns.
 
     Parameters
     ----------

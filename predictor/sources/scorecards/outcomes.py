@@ -144,7 +144,7 @@ def _counted(texts: NDArray[Any]) -> dict[str, int]:
 
 
 def _kept(export: Export, today: datetime, findings: Findings) -> Table:
-    """Keep one row an application, and nobody who was deleted, anonymised or whose consent has ended."""
+    """Keep one row per application, and nobody who was deleted, anonymised or whose consent has ended."""
     table = newest(export.applications, findings)
     deleted = table.column("deleted")
     gone = newest(export.people, findings)

@@ -60,7 +60,7 @@ def catalogue_of(
     title: str,
     simulated: bool,
 ) -> Catalogue:
-    """Make the catalogue of an import; levels stand in it as words or as anchors, so that a model carries them."""
+    """Build the catalogue of an import; it has the levels as words or as anchors, so a model has them, too."""
     signals = [_signal(key, label, families[key], levels[key]) for key, label in labels.items()]
     beside = [item + ending for item in labels for ending in (COUNT, SPREAD)]
     inputs = (ContextInput(STAGE, "Stage", tuple(stages)),) if len(stages) > 1 else ()

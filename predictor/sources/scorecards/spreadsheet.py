@@ -191,7 +191,7 @@ def _marks(table: pd.DataFrame, label: str, known: ColumnMapping) -> Table:
 
 
 def _applications(export: Export, findings: Findings) -> None:
-    """Make the applications of the rows: all rows of one must agree on its outcome."""
+    """Build the applications of the rows: all rows of one must agree on its outcome."""
     frame = export.cards.frame
     first = ~frame.duplicated("application").to_numpy()
     one = frame.groupby("application", sort=False)

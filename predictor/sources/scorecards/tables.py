@@ -52,7 +52,7 @@ _TRUE, _FALSE = {"true", "t", "yes", "y", "1", "1.0"}, {"false", "f", "no", "n",
 
 
 def plain(name: str) -> str:
-    """Bring a column's name to the form in which names are compared.
+    """Normalise a column's name for comparison.
 
     Examples
     --------
@@ -149,7 +149,7 @@ class Table:
         return np.zeros(len(self), bool) if name in FLAGS else np.full(len(self), "", dtype=object)
 
     def chosen(self, keep: NDArray[Any]) -> Table:
-        """Keep rows by a mask or positions; each knows its file and row still."""
+        """Select rows by a mask or positions; each keeps its file and row number."""
         places = np.flatnonzero(keep) if keep.dtype == bool else keep
         if len(places) == len(self) and keep.dtype == bool:
             return self
@@ -241,7 +241,7 @@ def positions(of: Any, within: Any) -> NDArray[np.int64]:
 
 
 def ids_of(cells: Any) -> NDArray[Any]:
-    """Turn cells into ids: whole numbers where all of them are, else text.
+    """Convert cells into ids: whole numbers where all of them are, else text.
 
     Examples
     --------
@@ -269,7 +269,7 @@ def _id_text(cell: Any) -> str:
 
 
 def words_of(cells: Any) -> Any:
-    """Turn cells into words, a Categorical; "" where there is none."""
+    """Convert cells into words, a Categorical; "" where there is none."""
     series = pd.Series(cells)
     if isinstance(series.dtype, pd.CategoricalDtype):
         named = series.cat.rename_categories([str(word) for word in series.cat.categories])
@@ -289,7 +289,7 @@ def _coded(codes: NDArray[Any], words: list[str]) -> tuple[NDArray[Any], list[st
 
 
 def flags_of(cells: Any, name: str, source: str, findings: Findings) -> NDArray[np.bool_]:
-    """Turn cells into true or false."""
+    """Convert cells into true or false."""
     series = pd.Series(cells)
     if series.dtype.kind == "b":
         return series.to_numpy()
@@ -305,7 +305,7 @@ def flags_of(cells: Any, name: str, source: str, findings: Findings) -> NDArray[
 
 
 def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findings) -> pd.DataFrame:
-    """Make the typed columns of a table from cells as a file has them, by our names.
+    """Convert cells of a file into the typed columns of a table, under our names.
 
     A column that stands for deletion may be one of several, and a flag or a time; any of them counts.
     """

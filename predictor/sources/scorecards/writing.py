@@ -195,7 +195,7 @@ def _write_table(path: Path, blocks: Callable[[], Iterator[pd.DataFrame]], endin
 
 
 def _arrow(block: pd.DataFrame) -> pa.Table:
-    """Make a table whose columns have the same type in every block; levels are rounded to what a reader needs."""
+    """Build a table whose columns have the same type in every block; levels are rounded for readers."""
     import pyarrow as pa
 
     columns = {}
