@@ -1,4 +1,4 @@
-"""Predict the likelihood of an offer from ratings of an interview, and say what drove it.
+"""Predict the likelihood of an offer from ratings of an interview, and show what drove it.
 
 >>> from predictor import OfferClassifier, OfferModel, Ratings, simulate_interviews, train
 """

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, and a folder by one process at a time."""
+"""Write files atomically, and folders by one process at a time."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def cluster(
 ) -> Iterator[Client]:
     """Run what joblib runs side by side on a Dask cluster, while the block lasts.
 
-    Fits become tasks: one whose worker is lost is done anew by another, with the same numbers. All else, such as
+    Fits become tasks: one whose worker is lost is done again by another, with the same numbers. All else, such as
     recording in MLflow, stays in this process.
 
     Parameters
@@ -277,7 +277,7 @@ def spread(client: Client, work: Callable[[Given], Made], items: Iterable[Given]
     work
         What is done; it travels once to each worker, and to those that come later.
     items
-        One task each; those of a worker that is lost are done anew by another, so doing one twice must do no harm.
+        One task each; those of a worker that is lost are done again by another, so doing one twice must do no harm.
 
     Yields
     ------

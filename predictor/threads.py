@@ -1,4 +1,4 @@
-"""One thread for BLAS and OpenMP where work runs side by side: threads inside each would only get in the way."""
+"""Limit BLAS and OpenMP to one thread where work runs in parallel."""
 
 from __future__ import annotations
 

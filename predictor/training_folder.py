@@ -1,4 +1,4 @@
-"""The folder of a training: the one place that names its files, and that writes it whole or not at all.
+"""The folder of a training: the names of its files, and writing it atomically.
 
 It is written by one process at a time, under another name, and takes its place when all of it is there.
 """

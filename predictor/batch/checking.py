@@ -1,4 +1,4 @@
-"""What is asked for and every file's columns, looked at before anything is scored."""
+"""Check the options and every file's columns before anything is scored."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _names(own: Sequence[str], names: Sequence[str], scorer: Scorer, path: Path)
     model, options = scorer.model, scorer.options
     for name in dict.fromkeys((*model.terms, *options.keep)):
         if (times := own.count(name)) > 1:
-            yield Problem(f"stands {times} times in {path}; keep one", column=name)
+            yield Problem(f"appears {times} times in {path}; keep one", column=name)
     spare = [name for name in names if name not in model.terms]
     for name in model.signals:
         if name in names and name in options.unobserved:

@@ -1,4 +1,4 @@
-"""What a folder of parts says of itself: what it was made by, and which parts are finished, so that work can go on."""
+"""The ledger of a folder of parts: its options and the finished parts, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a batch reads, cut into parts: each is one file, or some row groups of a large Parquet file."""
+"""Split the input of a batch into parts: each is one file, or some row groups of a large Parquet file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV as it stands, looked at for wrong quotes, which make many rows one: nothing else would say that rows are lost."""
+"""Check raw CSV for wrong quotes, which merge many rows into one and lose rows without an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a part as they are read, and those that are no rows."""
+"""The rows of a part, and lines that cannot be read as rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score files of ratings, larger than memory or not, with the numbers that one interview gets."""
+"""Score files of ratings, larger than memory or not, with the same numbers as for one interview."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that look after a model in use: `audit`, `drift`, `card`."""
+"""Commands that monitor a model in use: `audit`, `drift`, `card`."""
 
 from __future__ import annotations
 

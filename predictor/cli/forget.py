@@ -1,4 +1,4 @@
-"""The command that deletes a person from what is kept: `forget`."""
+"""The command that deletes a person: `forget`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def forget(
     from predictor.pipeline.forgetting import plan
 
     if not person.strip():
-        raise ConfigError('name a person: what stands in the tables\' column, or in a journal under "who"')
+        raise ConfigError('PERSON is empty; give the id in the tables\' column, or the name under "who" in a journal')
     planned = plan(person, journals, [*tables, *cards], MODELS, column)
     for line in planned.lines():
         click.echo(line)
@@ -64,7 +64,7 @@ def forget(
     deleted = planned.carry_out()
     click.echo(f"Deleted: {plural(deleted, 'row')} of '{person}'")
     for model in planned.models:
-        click.echo(f"{model.name} says from now on: trained with {plural(model.rows, 'row')} since deleted")
+        click.echo(f"{model.name} now has the note: trained with {plural(model.rows, 'row')} since deleted")
     if planned.models and not no_track:
         try:
             planned.forget_in_runs()

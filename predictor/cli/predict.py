@@ -1,4 +1,4 @@
-"""Commands that ask a model: `predict`, `batch`, `inspect`."""
+"""Commands that use a model: `predict`, `batch`, `inspect`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a long command is, on standard error: a bar on a terminal, elsewhere a line now and then."""
+"""Progress of a long command, on standard error: a bar on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 

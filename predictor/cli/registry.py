@@ -1,4 +1,4 @@
-"""Commands that decide which model answers: `promote`, `pull`, `history`, `rollback`."""
+"""Commands that choose the champion: `promote`, `pull`, `history`, `rollback`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
             raise ModelError(f"{path} is not in the folder of a training; only a training can be recorded and promoted")
         if is_unrecorded(path.parent):
             raise ModelError(
-                f"{model} was trained with --no-track, so no registry knows it; to record and register it after all: "
+                f"{model} was trained with --no-track, so it is in no registry; to record and register it: "
                 f"predictor track {path.parent} --register"
             )
         version = track(path.parent, registered=True).version

@@ -1,4 +1,4 @@
-"""How a model's likelihoods, and people's own decisions, fall on groups: rates, impact ratios, calibration, errors.
+"""Compare a model's likelihoods and people's own decisions between groups: rates, impact ratios, calibration, errors.
 
 Selection rate, scoring rate and impact ratio are those of 6 RCNY 5-300 (New York City). Every rate has an interval, and
 every ratio a score interval and an exact test. Rows of one person count as what they say together.

@@ -1,4 +1,4 @@
-"""All that an audit of a model says, as one value: what reports show, and what is kept as JSON."""
+"""The results of an audit as one value: shown in reports, and saved as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS = "Selection rate, scoring rate and impact ratio as defined in 6 RCNY 5-30
 
 @dataclass(frozen=True, eq=False)
 class AuditedModel:
-    """All that an audit of a model says.
+    """The results of an audit of a model.
 
     Attributes
     ----------

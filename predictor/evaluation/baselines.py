@@ -1,4 +1,4 @@
-"""Baselines: ordinary scikit-learn classifiers that stand beside the pool in the same folds.
+"""Baselines: scikit-learn classifiers that are evaluated in the same folds as the pool.
 
 Three say what is gained at all (the base rate, the plain mean of the ratings, an ordinary logistic regression); two
 are no tables and say what transparency costs.

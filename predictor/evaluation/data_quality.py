@@ -256,8 +256,8 @@ def _about_protected(ratings: Ratings) -> Iterator[str]:
     if used := [item.name for item, words in columns if is_protected(item.name) or is_protected(item.label, words)]:
         are = "is a protected attribute" if len(used) == 1 else "are protected attributes"
         yield (
-            f"{', '.join(used)} {are}, by name or by values, and the model goes by it: make it context, so that it "
-            "stands beside predictions and not within them."
+            f"{', '.join(used)} {are}, by name or by values, and an input of the model: make it context, so that "
+            "the model does not use it."
         )
 
 

@@ -1,4 +1,4 @@
-"""A check for drift as one value: every look taken together, and the outcomes that have come."""
+"""The results of a check for drift as one value: all tests, and the outcomes known by now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of people that stand beside predictions: which category each row is in, and who is in none that is known.
+"""Groups of people for an audit: the category of each row, and rows whose category is not known.
 
 Nothing here reaches a model: groups are compared with what a model answered without them.
 """

@@ -1,6 +1,6 @@
-"""What it would change to leave a family or a signal out: accuracy, and the impact ratios, side by side.
+"""The effect of leaving out a family or a signal: accuracy and impact ratios, side by side.
 
-The same model answers without the signals, as it answers for every part of its signals; nothing is fitted anew.
+The same model answers without the signals, as it answers for every part of its signals; nothing is fitted again.
 """
 
 from __future__ import annotations

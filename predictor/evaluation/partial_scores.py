@@ -1,4 +1,4 @@
-"""How good a model is where only some signals were rated: each fold's model, asked about part of its test rows."""
+"""Accuracy with partial ratings: each fold's model predicts its test rows from some of the signals."""
 
 from __future__ import annotations
 

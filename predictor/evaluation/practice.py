@@ -1,4 +1,4 @@
-"""A candidate's own signals, by what the model says is left to gain in them: for reflection on several interviews.
+"""The possible gain in each of a candidate's own signals, by the model: for reflection on several interviews.
 
 For each interview in which a signal was rated, the estimate is compared with that of an otherwise equal interview in
 which the signal has its best rating. The mean difference is an association: no more than what went with better ratings.

@@ -1,4 +1,4 @@
-"""How well the signals foretell who somebody is: a group that stands beside a model may still be read out of its input.
+"""How well the signals predict a person's group: a group that is no input may still be inferred from the inputs.
 
 A plain logistic regression on all that the model goes by, in folds by person. It sees no effects that act only
 together, so a low figure is no proof that nothing can be read.
@@ -25,7 +25,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Proxy:
-    """How well the signals tell a category from the others.
+    """How well the signals separate a category from the others.
 
     Attributes
     ----------

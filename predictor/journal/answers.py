@@ -1,4 +1,4 @@
-"""The file that the exported page saves: what was rated in it, and what it answered, as entries of a journal.
+"""Read the file that the exported page saves, with its ratings and answers, as entries of a journal.
 
 It is JSON of this form, an interview in `answers` for each that was rated:
 
@@ -31,7 +31,7 @@ from predictor.ratings.catalogue import CONTEXT, Catalogue
 FORMAT, KIND = 1, "interview outcome predictor: answers"
 _TEXTS = ("title", "who", "round", "note")
 _CELLS = (*_TEXTS, "held_on", "due_on", "rated_on", "guess")
-_DAMAGED = "is not as the page writes it; save the answers anew, from the page"
+_DAMAGED = "is not as the page writes it; save the answers again, from the page"
 
 
 def is_answers(content: bytes) -> bool:
@@ -105,12 +105,12 @@ def parse_answers(content: bytes, source: str, catalogue: Catalogue) -> tuple[li
     """
     data = json.loads(content)
     if type(number := data.get("format")) is not int or not 1 <= number <= FORMAT:
-        kind = f"is {number!r}; this version reads {FORMAT}: update the predictor, or save the answers anew"
+        kind = f"is {number!r}; this version reads {FORMAT}: update the predictor, or save the answers again"
         return [], [Problem(kind, column="format")]
     entries, problems = list[Entry](), list[Problem]()
     answers = data.get("answers")
     if not isinstance(answers, list) or not answers:
-        return [], [Problem("has no answers; save them anew, from the page", column="answers")]
+        return [], [Problem("has no answers; save them again, from the page", column="answers")]
     for row, item in enumerate(answers, 1):
         entry, wrong = _entry(item, data.get("model"), row, catalogue)
         problems += wrong

@@ -1,4 +1,4 @@
-"""Cells of a journal in a file: what each kind of cell means; what a person typed is no formula to a spreadsheet."""
+"""Cells of an exported journal: parse each kind of cell, and escape text that a spreadsheet would run as a formula."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SWITCH = "is neither yes nor no"
 _SHARE = "is not a number from 0 to 1"
 _PART = "is neither a number from 0 to 1 nor yes or no"
 _GUESS = "is not a whole number from 0 to 100"
-_JSON = "is not what an export has there; export the journal anew"
+_JSON = "is not what an export has there; export the journal again"
 TO_COME = "is yet to come; write when it was"
 
 

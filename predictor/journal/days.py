@@ -1,4 +1,4 @@
-"""Days as people see them: the browser's where a form gives it, else that of this machine's time zone."""
+"""The user's current day: from the browser if the form has it, else in this machine's time zone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be changed of an interview, and what its outcome has frozen."""
+"""Which fields of an interview may be changed, and which are frozen once the outcome is known."""
 
 from __future__ import annotations
 

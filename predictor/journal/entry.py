@@ -158,7 +158,7 @@ def faults(data: Mapping[str, Any]) -> dict[str, str]:
     elif outcome in FREEZING and not data["frozen"]:
         problems["frozen"] = f"is no, but the outcome is '{outcome}'; write yes"
     if (answer := data.get("answer")) is not None and not _agrees(answer, data.get("estimate")):
-        problems["answer"] = "is not the answer of its estimate; export the journal anew"
+        problems["answer"] = "is not the answer of its estimate; export the journal again"
     if data["frozen"] and not data["outcome_on"]:
         problems["outcome_on"] = "is empty, but the rating is frozen; write when the outcome was known"
     return problems

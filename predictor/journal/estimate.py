@@ -76,5 +76,5 @@ class Estimate:
 
     @property
     def mark(self) -> str:
-        """What must stand beside it: "SIMULATED", "in part SIMULATED", or nothing."""
+        """The mark that must be shown with it: "SIMULATED", "in part SIMULATED", or nothing."""
         return "SIMULATED" if self.simulated == 1 else "in part SIMULATED" if self.simulated else ""

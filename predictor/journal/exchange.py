@@ -1,4 +1,4 @@
-"""Entries of a journal as CSV and JSON, and back: an export of this layout or an older one, or ordinary ratings."""
+"""Export a journal as CSV or JSON, and import it: exports of any layout, or files of ratings."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _exported(
     header = [*shown]
     missing = set(COLUMNS) - _LATER - set(header)
     old = {new: name for name, new in _OLD.items()} if "rated_at" in shown.values() else {}
-    problems += [Problem("is missing; export the journal anew", column=old.get(x, x)) for x in COLUMNS if x in missing]
+    problems += [Problem("is missing; export the journal again", column=old.get(x, x)) for x in COLUMNS if x in missing]
     signals = [place for place, name in enumerate(header) if name not in COLUMNS or name == ROLE]
     read, unreadable = _read(header, rows, shown)
     try:

@@ -1,4 +1,4 @@
-"""What an import adds: the same content twice adds nothing, and nothing that is there is written over."""
+"""Which entries an import adds: duplicates are skipped, and existing entries are not overwritten."""
 
 from __future__ import annotations
 

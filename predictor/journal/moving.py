@@ -1,4 +1,4 @@
-"""A journal that moves: written to files, and joined from them, all or nothing."""
+"""Export a journal to files, and import files into it, all or nothing."""
 
 from __future__ import annotations
 

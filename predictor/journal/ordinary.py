@@ -1,4 +1,4 @@
-"""Files of ordinary ratings as entries of a journal, with the columns that the page has: title, who, date, round."""
+"""Import files of ratings as entries of a journal, with the page's columns: title, who, date, round."""
 
 from __future__ import annotations
 

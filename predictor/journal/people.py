@@ -1,4 +1,4 @@
-"""Whom interviews are about: how a person is addressed, and what a list of people shows of each."""
+"""The people whose interviews are in a journal: their ids, and the summary of each in a list."""
 
 from __future__ import annotations
 

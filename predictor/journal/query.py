@@ -1,4 +1,4 @@
-"""What a page of the journal asks for: a search, filters and an order, as SQL."""
+"""A search of the journal with filters and an order, as SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of a journal: one interview, a page of them, people, what is waited for, what there is to learn from."""
+"""Queries of a journal: one interview, a page of them, people, open outcomes, interviews to train on."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ class Reading:
         for who in self.people():
             if person_id(who) == id:
                 return who
-        raise NoEntryError(f"{self.path}: nobody goes by {id!r:.40} here; all their interviews may have been deleted")
+        raise NoEntryError(f"{self.path}: no person has the id {id!r:.40}; all their interviews may have been deleted")
 
     def of_person(self, who: str) -> list[Entry]:
         """Return the interviews of a person, the oldest first."""

@@ -242,7 +242,7 @@ class Journal(Moving):
         return int(n)
 
     def _rebuild(self, what: str) -> None:
-        """Write the file anew without what was deleted."""
+        """Write the file again without what was deleted."""
         try:
             with self._file.open() as file:
                 foreign = foreign_objects(file)

@@ -1,4 +1,4 @@
-"""Older layouts of the journal's file, brought to the present one in a single transaction.
+"""Upgrade older layouts of the journal's file to the current one, in a single transaction.
 
 Layouts 1 to 3 had one table: a group in place of who, times in UTC in place of days, and no more than an estimate.
 """

@@ -1,4 +1,4 @@
-"""The offer model of a fitted pool: purified tables, and what is to be known of the rows learned from."""
+"""Build the offer model of a fitted pool: purified tables, and statistics of the training rows."""
 
 from __future__ import annotations
 

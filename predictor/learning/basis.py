@@ -87,7 +87,7 @@ class Basis:
         return np.concatenate(rows)
 
     def scaled_by_inputs(self, table: Floats, cells: Floats, weights: Weights = None) -> Basis:
-        """Scale a whole table over the cells by an input's levels, instead of the mean rating.
+        """Multiply each level of an input by a whole table over the cells, instead of by the mean rating.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Boosted trees that are tables: every path of a tree asks about few terms, so the sum of its leaves is tables.
+"""Boosted trees as tables: each path of a tree splits on few terms, so the sum of all leaves can be written as tables.
 
 A booster sees the numbers of cells instead of ratings, so between knots its tables are interpolated like any other.
 Small trees come first: as deep as terms may stand in one table, they are fast, and show whether boosters are worth

@@ -175,8 +175,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if given not in ([], names, list(catalogue.names)):
             ours, theirs = next(pair for pair in zip(names, given, strict=False) if pair[0] != pair[1])
             raise ConfigError(
-                f"X has other columns, or in another order, than the catalogue '{catalogue.name}': '{theirs}' stands "
-                f"where '{ours}' belongs; pick them with X[list(catalogue.names)], and let a ColumnTransformer keep "
+                f"X has other columns, or in another order, than the catalogue '{catalogue.name}': '{theirs}' "
+                f"instead of '{ours}'; select them with X[list(catalogue.names)], and let a ColumnTransformer keep "
                 "their names (verbose_feature_names_out=False)"
             )
         if described:

@@ -1,4 +1,4 @@
-"""Whether leaving signals unrated goes with the outcome by itself.
+"""Informative missingness: whether leaving signals unrated predicts the outcome beyond the ratings.
 
 People may leave out more where an interview went badly, or rate more of what they liked. What the rated signals say of
 the others does not cover that. One coefficient on the share of signals left out does, kept only beyond noise.

@@ -1,4 +1,4 @@
-"""Boosters that learn from rows in which ratings are masked: "not rated" is then an answer of its own.
+"""Boosters trained on rows with masked ratings, in which "not rated" is a category of its own.
 
 Where signals act together, what is expected of each by itself (`predictor.model.factors`) says too little of those
 that were not rated. So small trees learn from copies of the rows in which some ratings are masked. They become tables

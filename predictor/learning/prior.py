@@ -1,4 +1,4 @@
-"""A model to start from where own interviews are few."""
+"""A prior model, for training on few interviews."""
 
 from __future__ import annotations
 

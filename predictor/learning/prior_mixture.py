@@ -1,4 +1,4 @@
-"""The regression as the pool takes it: from a prior model and without it, mixed by their evidence."""
+"""The regression with and without a prior model, averaged by their evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The prior from published evidence: what the simulator knows, as a model to start from.
+"""The prior model from published effects: trained on simulated interviews, used when there are few real ones.
 
 The simulator's strengths are tuned to published figures (see `predictor.sources.simulation`). A regression on many
 simulated interviews says what they amount to for each signal; how far a real organisation may differ is put on top, so

@@ -1,4 +1,4 @@
-"""The first member of the pool: a logistic regression whose coefficients have priors in blocks, fitted by evidence.
+"""The first member of the pool: a logistic regression with block-wise priors, chosen by the marginal likelihood.
 
 Each block (overall mean, family means, signals, steps, ...) has a prior spread of its own, which the data choose. A
 spread near zero turns a block off: what remains is the plain mean, and with less than that the base rate. So one fit

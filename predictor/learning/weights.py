@@ -1,4 +1,4 @@
-"""Sums over rows that count for more or less than one: a row of weight 2 is two rows, one of weight 0 is none.
+"""Sums over weighted rows: a row of weight 2 counts as two rows, one of weight 0 as none.
 
 Without weights (None) every function here does what numpy does, to the last bit and at no cost.
 """

@@ -1,1 +1,1 @@
-"""The model: exact tables of log-odds, and all that answers from them. No scikit-learn, and nothing that learns."""
+"""The model: tables of log-odds, and predictions from them. No scikit-learn, and no training code."""

@@ -1,4 +1,4 @@
-"""What would change an answer: the smallest better ratings of the candidate's own signals past a chosen line.
+"""What would change a prediction: the smallest improvement of the candidate's own ratings that passes a threshold.
 
 An association, not advice: it compares interviews that the model takes as equal in everything else.
 """
@@ -102,7 +102,7 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
     if isinstance(line, bool) or not isinstance(line, int | float) or not 0 < line < 1:
         raise ConfigError(f"line {line!r}: write a probability above 0 and below 1, as in 0.5")
     if answer.model["fingerprint"] != model.fingerprint:
-        raise ConfigError(f"the answer is of the model {answer.model['name']}, not of {model.name}: predict anew")
+        raise ConfigError(f"the answer is of the model {answer.model['name']}, not of {model.name}: predict again")
     before = answer.offer_probability
     kind = (
         "SIMULATED interviews"

@@ -1,4 +1,4 @@
-"""Many rows' answers where not everything was rated, column by column: look-ups, and a closed form for each row.
+"""Predict many rows with missing ratings, column by column: look-ups, and a closed form for each row.
 
 For models whose factor model is a tree (see `tree.py`) and in which no two signals stand in a table together. It gives
 what `PartialTables` gives, for ratings on the knots and half way between them.

@@ -1,4 +1,4 @@
-"""The values of a model: tables of log-odds, and what is known about them. Nothing here answers."""
+"""The data of a model: tables of log-odds and metadata. Predictions are computed elsewhere."""
 
 from __future__ import annotations
 

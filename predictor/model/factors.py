@@ -1,4 +1,4 @@
-"""What rated signals say of those that were not rated: a factor model of the ratings.
+"""A factor model of the ratings: the distribution of ratings that are missing, given those that are there.
 
 One good impression lifts many ratings (halo), so a few ratings foretell the others in part. Ratings in standard units
 are z = L u + e, with a few common factors u ~ N(0, I) and e ~ N(0, psi) of each signal's own. Given the signals that

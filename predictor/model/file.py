@@ -1,4 +1,4 @@
-"""The model file: readable JSON that runs no code, in formats 1 to 3, checked before it is believed."""
+"""Read and write the model file: readable JSON that runs no code, in formats 1 to 3, validated when it is read."""
 
 from __future__ import annotations
 
@@ -214,9 +214,9 @@ def _check_numbers(data: ModelData) -> None:
         *importances,
     ):
         if type(number) not in (int, float) or not abs(number) <= LARGEST:
-            raise ValueError(f"{number!r:.40} stands where a finite number of at most {LARGEST:g} should")
+            raise ValueError(f"{number!r:.40} is not a finite number of at most {LARGEST:g}")
     if not 0 < data.base_rate < 1 or len(data.typical_range.mean) != 2 or len(data.typical_range.spread) != 2:
-        raise ValueError("the base rate or the ordinary pattern is out of range")
+        raise ValueError("the base rate or the typical range is out of range")
 
 
 def _check_about(data: ModelData) -> None:
@@ -224,7 +224,7 @@ def _check_about(data: ModelData) -> None:
     trained_on = data.trained_on
     for word in (data.name, data.created_at, trained_on["source"], trained_on["digest"]):
         if not isinstance(word, str) or not word.isprintable():
-            raise ValueError(f"{word!r} stands where text should")
+            raise ValueError(f"{word!r} is not printable text")
     if type(trained_on["n"]) is not int or trained_on["simulated"] not in (True, False, None):
         raise ValueError("how many interviews it was trained on, or whether simulated ones, is missing")
     check_scores(trained_on.get("partial_scores", {}))

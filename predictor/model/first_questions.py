@@ -1,4 +1,4 @@
-"""Which signals to ask about first, and what those that are not rated could still change.
+"""The order of questions, most informative first, and how much signals that are not rated could still change.
 
 What was not rated leaves the log-odds with a variance: of the tables that stand there in expectation, as lines on the
 unrated ratings in standard units, which the factor model says vary together. With slopes b and covariance C of the
@@ -45,7 +45,7 @@ class Remaining:
 
 
 def first_questions(model: OfferModel, count: int = FIRST) -> tuple[str, ...]:
-    """Choose the signals that say most when only so many are rated.
+    """Choose the most informative signals for a given number of questions.
 
     Parameters
     ----------

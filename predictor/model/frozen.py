@@ -1,4 +1,4 @@
-"""An answer as it is kept: the model's answer, with all the words that depend on the model and on who rated.
+"""A prediction as it is stored: with all the words that depend on the model and on who rated.
 
 It is plain data, made once when the answer is seen, so that it can be shown later by a program with another model.
 """

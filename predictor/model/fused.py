@@ -1,4 +1,4 @@
-"""Many small tables fused into few larger ones: the fast look-up for many rows.
+"""Many small tables merged into few larger ones: the fast look-up for many rows.
 
 Signals of five knots, with the points half way between them and "not observed", have ten cells each, so two signals
 together have a hundred and four ten thousand. One look-up in a table of ten thousand then stands for four signals and

@@ -1,4 +1,4 @@
-"""What a model's tables look like: shape functions, and the pairs that matter most."""
+"""Inspect a model's tables: shape functions, and the strongest pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables in which "not rated" is an answer of its own: a part of the answer where not everything was rated.
+"""Tables with "not rated" as a category of its own: a part of the prediction when ratings are missing.
 
 Models have them where signals act together and what is expected of each unrated signal says too little. The log-odds
 are then `share` times what the other tables say in expectation, plus these.

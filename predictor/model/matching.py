@@ -1,4 +1,4 @@
-"""Ratings of another catalogue, as far as it has a model's signals."""
+"""Match ratings of another catalogue to a model's signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an answer and a model show themselves in a notebook: small HTML that needs nothing around it.
+"""How a prediction and a model are displayed in a notebook: self-contained HTML.
 
 Text takes the notebook's own colour, and marks have colours that stand out from white and from near black, so one
 picture serves light and dark. All text is escaped: labels come from people's own catalogues and files.

@@ -1,4 +1,4 @@
-"""What to bear in mind with an answer, in words."""
+"""The notes of a prediction: its limits, in words."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Notes:
             yield f"Thin input: {rated} of {total} signals were rated.{self._thin.note(row, rated)}"
         if abs(left_out) >= 0.005:
             yield (
-                f"Gaps: in the {self.data.trained_on['n']:,} interviews learned from, leaving signals unrated says "
-                f"something by itself, beyond noise; the {total - rated} left out here add {left_out:+.2f} in log-odds."
+                f"Gaps: in the {self.data.trained_on['n']:,} interviews of the training, leaving signals unrated is "
+                f"informative by itself; the {total - rated} left out here add {left_out:+.2f} in log-odds."
             )
         if self._any_outside:  # "not applicable" has no place on a scale
             row = [
@@ -100,7 +100,7 @@ class Notes:
     def old_format(self) -> Iterator[str]:
         """Describe what an older format cannot do, if the model has one."""
         if self.data.factor_model is None:
-            yield "Old model: formats 1 and 2 answer poorly where few signals are rated; train the model anew."
+            yield "Old model: formats 1 and 2 answer poorly where few signals are rated; train the model again."
 
     def gaps(self) -> Iterator[str]:
         """Describe how leaving signals unrated is associated with ratings or with the outcome, if it is."""
@@ -109,8 +109,8 @@ class Notes:
             signs = [direction or 1 for direction in self.data.catalogue.directions]
             together = float(signs @ self.data.factor_model.loadings @ left_out.loadings)
             yield (
-                f"{rows} the {'better' if together > 0 else 'worse'} the others were rated, beyond noise; so how many "
-                "are left out counts in what is expected of them."
+                f"{rows} the {'better' if together > 0 else 'worse'} the others were rated, beyond noise; so their "
+                "expected ratings depend on how many are left out."
             )
         share = min(0.5, self.data.gaps.most)
         if abs(added := float(self.data.gaps.added(share))) >= 0.005:

@@ -1,4 +1,4 @@
-"""What an answer is: the likelihood of an offer, its interval, and what each signal added."""
+"""A prediction: the likelihood of an offer, its interval, and the contribution of each signal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rows that a model learned from looked like, in counts: what later rows are compared with, to see drift.
+"""The distribution of a model's training rows, as counts: the reference with which drift is detected.
 
 How often each rating was given is in the model's `counts`. No row can be read from any of it.
 """

@@ -1,4 +1,4 @@
-"""One row's answer where not everything was rated: a few steps in plain numbers, since numpy's start takes longer.
+"""Predict one row with missing ratings in plain Python, since numpy has more overhead for a single row.
 
 It gives what `PartialTables` gives for models in which no two signals stand in a table together: given the inputs (who
 rated), each signal then has one table. What depends only on which signals were rated, and on the inputs, is kept: the

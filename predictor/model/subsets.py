@@ -1,4 +1,4 @@
-"""Parts of the signals: one side, one family, a few at random; and what thin input means, as training measured it.
+"""Subsets of the signals: one side, one family, a few at random; and the accuracy that training measured for each.
 
 Training scores its folds' models on their test rows with only such a part of the ratings kept. The model file keeps
 those scores, so that an answer from few ratings can say how good such answers are.

@@ -1,4 +1,4 @@
-"""Ratings on a grid, and look-ups in tables of log-odds that stand on it.
+"""The grid of ratings, and look-ups in tables of log-odds on it.
 
 Every term of a model (a signal, or a context input such as the rater's role) has a few knots, then a cell for "not
 applicable" where that is an answer, and a last one for "not rated". A table gives a log-odds for each cell; between two
@@ -28,7 +28,7 @@ WASTED = 0.05  # share of the values, in more than half of the gaps between even
 
 @dataclass(frozen=True)
 class Place:
-    """Where values stand on a grid: cell `lower` and the share `fraction` of the way to the next, both (n, terms)."""
+    """Positions of values on a grid: cell `lower` and the share `fraction` of the way to the next, both (n, terms)."""
 
     lower: Ints
     fraction: Floats

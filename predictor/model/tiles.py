@@ -1,4 +1,4 @@
-"""Rows in tiles of one size, so that a matrix product rounds each row the same whatever stands beside it."""
+"""Process rows in tiles of one size, so that the rounding of a matrix product does not depend on the other rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rated signals say of the others where families of signals hang on one overall impression: a closed form.
+"""The factor model's closed form, if it is a tree: one overall factor, and one factor per family.
 
 The factor model of a catalogue in which every signal has a direction is a tree: the overall impression g ~ N(0, 1), an
 impression of each family f, and its ratings j in standard units:

@@ -61,7 +61,7 @@ def kind_of(simulated: float) -> str:
 
 
 def mark_of_share(simulated: float) -> str:
-    """Return what must stand beside an answer: "SIMULATED", "in part SIMULATED", or nothing."""
+    """Return the mark that must be shown with an answer: "SIMULATED", "in part SIMULATED", or nothing."""
     return "SIMULATED" if simulated == 1 else "in part SIMULATED" if simulated else ""
 
 

@@ -84,8 +84,8 @@ def identify(scores: Scores, *, single: bool = True, random_assignment: bool = F
     elif not random_assignment and paired < PAIRED:
         severity = (
             "not identifiable: each person was rated by one rater, and whether raters met equally strong people is not "
-            "known, so high ratings may be a lenient rater's or strong people's; if people are assigned as good as "
-            "at random, say so (--assigned-at-random)"
+            "known, so high ratings may be a lenient rater's or strong people's; if people are assigned to raters at "
+            "random, state it with --assigned-at-random"
         )
     elif not random_assignment and linked < used:
         severity = (

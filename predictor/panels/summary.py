@@ -1,4 +1,4 @@
-"""What a team's scorecards say about its raters together: how far they agree, how high panels rate, what that changes.
+"""Summary of a team's raters: how far they agree, how high panels rate, and what that changes.
 
 Nobody is named or ranked: figures are of all raters together, and numbers of applications.
 """

@@ -1,4 +1,4 @@
-"""The input `panel_leniency`: computed inside each fold, and what a model keeps so that it can use it."""
+"""The input `panel_leniency`: computed inside each fold, and stored in the model for predictions."""
 
 from __future__ import annotations
 

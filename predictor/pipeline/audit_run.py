@@ -156,7 +156,7 @@ def _left_out(
     if kept is not None and unseen.known.sum() == len(kept.rows):
         rows = np.flatnonzero(unseen.known)
         answers = _by_folds(trained, ratings.rows(rows), kept.folds[0, unseen.place[rows]])
-        by = f"by models of {int(kept.folds[0].max()) + 1} folds, fitted anew, each on rows that it had not seen"
+        by = f"by models of {int(kept.folds[0].max()) + 1} folds, fitted again, each on rows that it had not seen"
     elif kept is None or new.sum() >= MINIMUM:
         rows = np.flatnonzero(new)
         answers = answers_without(trained.model, ratings.rows(rows).features.to_numpy())

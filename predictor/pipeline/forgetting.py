@@ -1,4 +1,4 @@
-"""Delete a person from journals, tables and out-of-fold predictions, and let models say that they learned from them.
+"""Delete a person from journals, tables and out-of-fold predictions, and note it in models trained on them.
 
 Everything is read first; then each file is written whole or not at all. To do it twice does no harm.
 """

@@ -61,8 +61,8 @@ def read_groups(
     used = {*catalogue.names, *(item.name for item in catalogue.inputs), catalogue.outcome}
     if within := sorted(column for column in columns.values() if column in used):
         raise ConfigError(
-            f"{', '.join(within)}: the model goes by this column, or it is the outcome; groups must stand beside the "
-            "predictions. Train without it, or name another column"
+            f"{', '.join(within)}: is an input of the model, or the outcome, so it cannot be a group. Train without "
+            "it, or name another column"
         )
     if beside is None:
         if on:

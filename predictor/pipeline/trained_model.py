@@ -1,4 +1,4 @@
-"""A model with the folder of its training, if that is at hand: where reports on it go, and what it left of its rows."""
+"""A model with the folder of its training, if there is one: for its reports and out-of-fold predictions."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Ratings and their catalogue: what is rated, on which scale, and what makes a value valid."""
+"""Ratings and their catalogue: signals, scales, and the validation of values."""

@@ -34,7 +34,7 @@ def header_problems(header: Sequence[str], catalogue: Catalogue) -> list[Problem
     problems, known, unknown = [], frozenset(catalogue.columns), 0
     for name, times in Counter(header).items():
         if times > 1:
-            problems.append(Problem(f"stands {times:,} times in the header; keep one column", column=name))
+            problems.append(Problem(f"appears {times:,} times in the header; keep one column", column=name))
         if not name.strip():
             problems.append(Problem("a column of the header has no name; name it or take it out"))
         elif name not in known:

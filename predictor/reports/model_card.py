@@ -1,4 +1,4 @@
-"""The card of a model: what it is, from what, how good for whom, what it goes by, its limits; all of it measured."""
+"""The model card: what the model is, its data, accuracy by who rated, importances, limits; all of it measured."""
 
 from __future__ import annotations
 

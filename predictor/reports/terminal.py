@@ -1,4 +1,4 @@
-"""What a person reads in the terminal about a prediction or a training run."""
+"""Predictions, trainings, comparisons and versions as text for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The application: the API, its guard and its observer put together; and the server that runs it."""
+"""The application: API, pages, security checks and logging combined; and the server that runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections: each waits for a request only so long and takes only so much of one, and none is lost at the end."""
+"""Connections: limits on waiting time and request size, and orderly shutdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model that is served, picked up anew when its file changes, without a restart and without a failed request."""
+"""The model that is served, reloaded when its file changes, without a restart and without a failed request."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CurrentModel:
         self.trouble: str | None = None
         self.reloads = 0
         self._lock = Lock()
-        if self.path.exists() and not self.path.is_file():  # a pipe would be waited for, each time anew
+        if self.path.exists() and not self.path.is_file():  # a pipe would be waited for, each time again
             raise ModelError(f"{self.path}: is not an ordinary file; name a model file")
         self._stamp = self._look()
         self._model = OfferModel.load(self._stamp[0] if self._stamp else self.path)

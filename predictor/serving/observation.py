@@ -1,4 +1,4 @@
-"""What a server reports about itself: structured logs and metrics, in neither of which is anything about a person.
+"""Structured logs and metrics of a server, without any personal data.
 
 A line is time, method, route template, status and milliseconds. No body, query, name, id or client address is in it.
 """

@@ -1,4 +1,4 @@
-"""Behind a proxy: the prefix that it serves us under, and whom it asks for."""
+"""Behind a proxy: the path prefix, and the address of the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may ask, how much, and what a browser may do with the answer.
+"""Security: allowed clients, limits on requests, and response headers for browsers.
 
 One ASGI middleware guards every request: the host it names, where a browser sends it from, the token, the length of
 its body and the time it takes. `csrf_token` and `check_csrf` guard the pages' forms.

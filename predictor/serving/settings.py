@@ -1,4 +1,4 @@
-"""The settings of a server: which model, where it listens, who may ask, and how much."""
+"""The settings of a server: model, address, token, allowed hosts, and limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Settings:
     Attributes
     ----------
     model
-        The model file that is served, and picked up anew when it changes.
+        The model file that is served, and picked up again when it changes.
     fallback
         A model file that is served while there is none at `model`; None: there must be one.
     host, port

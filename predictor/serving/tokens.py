@@ -1,4 +1,4 @@
-"""The token: how often an address may try one, and which browsers have given it."""
+"""The token: limits on attempts per address, and the sessions of browsers that have given it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training on the journal at a time, in a process of its own, so that the server answers meanwhile."""
+"""Train on the journal in a separate process, one training at a time, so that the server keeps responding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files as they are packed: `ratings.csv.gz` means what `ratings.csv` does, to every door."""
+"""Compressed files: `ratings.csv.gz` is read like `ratings.csv`, by every reader."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def unpacked(path: Path) -> Path:
 
 
 def read_unpacked(path: Path) -> bytes:
-    """Read a file whole, unpacked where its name says that it is packed.
+    """Read a whole file, decompressed if its name has the ending of a compressed file.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def read_unpacked(path: Path) -> bytes:
                         )
                         raise RatingsError(str(path), [Problem(kind)])
         except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: as Arrow's errors are
-            kind = f"is not packed as its name says, or damaged: {error}; pack it anew, or unpack it"
+            kind = f"is not packed as its name says, or damaged: {error}; pack it again, or unpack it"
             raise RatingsError(str(path), [Problem(kind)]) from None
     return b"".join(parts)
 

@@ -1,4 +1,4 @@
-"""How a CSV file is written: its encoding, what parts its cells, and its header, all decided by how it begins.
+"""Detect the dialect of a CSV file from its beginning: encoding, separator, and header.
 
 The delimiter is the one by which rows have as many cells as the header, and cells are numbers, dates or words: the
 idea of G. van den Burg, A. Nazabal and C. Sutton, Wrangling messy CSV files by detecting row and type patterns, Data

@@ -1,4 +1,4 @@
-"""Parquet files that may be damaged, or made to take all memory: refused with a message, in one place for all input."""
+"""Read Parquet safely: damaged files, and files made to exhaust memory, are rejected with a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is put into simulated interviews to see if it is recognised: groups of known disparity, drift of known size.
+"""Known effects in simulated interviews, for tests: groups of known disparity, drift of known size.
 
 Both change nothing else: groups are drawn for people by how they were judged, and drift moves ratings by a share of
 their own spread.

@@ -70,7 +70,7 @@ def read_rows(
         except RatingsError:
             raise
         except Exception as error:  # of damaged ones openpyxl raises whatever its parts raise
-            kind = f"is a damaged Excel workbook ({type(error).__name__}: {shorten(str(error), 80)}); save it anew"
+            kind = f"is a damaged Excel workbook ({type(error).__name__}: {shorten(str(error), 80)}); save it again"
             raise RatingsError(source, [Problem(kind)]) from None
     if sheet is None and others:
         warnings.warn(
@@ -93,7 +93,7 @@ def _check(content: bytes, source: str) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as parts:
             names, size = parts.namelist(), sum(part.file_size for part in parts.infolist())
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
-        damaged = "is a damaged Excel workbook; save it anew"
+        damaged = "is a damaged Excel workbook; save it again"
         kind = damaged if content.startswith(_ZIP) else "is not an Excel workbook (.xlsx); if it is CSV, name it .csv"
         raise RatingsError(source, [Problem(kind)]) from None
     if "xl/workbook.xml" not in names:
@@ -178,7 +178,7 @@ def _number(value: float, cell: Any, row: int, problems: list[Problem]) -> str:
         return str(value) if isinstance(value, int) else repr(value)
     if abs(value) >= _EXACT:
         kind = (
-            "is a number of more than 15 digits, of which Excel keeps 15; format the column as text, and enter it anew"
+            "is a number of more than 15 digits, of which Excel keeps 15; format the column as text, and enter it again"
         )
         problems.append(Problem(kind, row or None, found=str(value)))
     return str(int(value))

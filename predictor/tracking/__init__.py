@@ -1,4 +1,4 @@
-"""MLflow: record trainings, register and promote models, and open MLflow's pages. The only room that imports mlflow."""
+"""MLflow: record trainings, register and promote models, open MLflow's pages. The only package that imports mlflow."""
 
 from predictor.tracking.pages import serve_ui
 from predictor.tracking.registry import history, promote, pull, roll_back

@@ -1,4 +1,4 @@
-"""Which of two models is better, beyond noise: on rows that neither had seen, the same for both.
+"""Which of two models is better, beyond noise: on the same rows for both, out of fold.
 
 A model's out-of-fold predictions are saved beside it (`OutOfFold`). A later model, perhaps trained on more interviews,
 is then compared with it row by row: where both learned from a row, by the out-of-fold predictions of both; where only

@@ -1,4 +1,4 @@
-"""What may differ from one experiment to the next, and the TOML file that says so."""
+"""The settings of an experiment, and its TOML file."""
 
 from __future__ import annotations
 

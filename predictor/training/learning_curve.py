@@ -1,4 +1,4 @@
-"""Would more interviews help? The model fitted on parts of the rows, and scored on the same rows not seen."""
+"""Learning curve: the model fitted on increasing parts of the rows, and scored on the same held-out rows."""
 
 from __future__ import annotations
 

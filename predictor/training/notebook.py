@@ -1,4 +1,4 @@
-"""How a training shows itself in a notebook: scores with intervals beside those of the baselines."""
+"""How a training is displayed in a notebook: scores with intervals beside those of the baselines."""
 
 from __future__ import annotations
 

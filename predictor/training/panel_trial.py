@@ -1,4 +1,4 @@
-"""Does a model gain by knowing how high its panels rate? Tried in the same folds, and kept only beyond noise."""
+"""Whether a model gains by the leniency of panels as an input: tried in the same folds, kept only beyond noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training returns: the model, its scores on rows that it had not seen, and what its form costs."""
+"""The result of a training: the model, its out-of-fold scores, and the cost of its constraints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train a model: evaluate it honestly on rows that it has not seen, then fit it on everything."""
+"""Train a model: cross-validate it, then fit it on all rows."""
 
 from __future__ import annotations
 

@@ -225,7 +225,7 @@ def test_people_come_by_what_is_due_and_never_by_likelihood(journal: Journal, cl
     assert (clients[0].n, clients[0].n_open, clients[0].due) == (2, 2, FIRST + timedelta(2))
     assert (clients[0].try_next, clients[1].try_next) == ("Ask first.", "")
     assert journal.person(person_id("late")) == "late"
-    with pytest.raises(NoEntryError, match="nobody goes by"):
+    with pytest.raises(NoEntryError, match="no person has the id"):
         journal.person("0" * 12)
     last = journal.last_try("soon")
     assert last == journal.last_try()

@@ -315,7 +315,5 @@ def test_ends_that_were_learned_are_no_scale(tmp_path: Path) -> None:
 
 def test_columns_in_another_order_are_named(catalogue: Catalogue) -> None:
     X = pd.DataFrame(np.full((20, len(catalogue.names)), 3.0), columns=list(catalogue.names)[::-1])
-    with pytest.raises(
-        ConfigError, match=rf"'{catalogue.names[-1]}' stands where '{catalogue.names[0]}' belongs; pick"
-    ):
+    with pytest.raises(ConfigError, match=rf"'{catalogue.names[-1]}' instead of '{catalogue.names[0]}'; select"):
         OfferClassifier(catalogue).fit(X, [0, 1] * 10)

@@ -107,8 +107,8 @@ def test_groups_in_the_same_table_or_beside_it(team: Path, interviews: Ratings) 
     ("arguments", "message"),
     [
         (("--group", "sex=gender"), "has no column 'gender'"),
-        (("--group", "x=goals_discussed"), "the model goes by this column"),
-        (("--group", "role=rater_role"), "the model goes by this column"),
+        (("--group", "x=goals_discussed"), "is an input of the model"),
+        (("--group", "role=rater_role"), "is an input of the model"),
         (("--group", "sex", "--group", "sex=race_ethnicity"), "named twice"),
         (("--group", "sex", "--threshold", "1"), "above 0 and below 1"),
         (("--group", "sex", "--on", "other"), "no such column"),

@@ -109,9 +109,9 @@ def test_a_column_that_is_doubled_is_refused(tmp_path: Path) -> None:
     table = pa.table([[4, 5], [3, 2], ["a", "b"], ["c", "d"]], names=["goals_discussed"] * 2 + ["id"] * 2)
     pq.write_table(table, path := tmp_path / "doubled.parquet")
     others = tuple(name for name in OfferModel.published().signals if name != "goals_discussed")
-    with pytest.raises(RatingsError, match=r"(?s)goals_discussed: stands 2 times .* keep one.*id: stands 2 times"):
+    with pytest.raises(RatingsError, match=r"(?s)goals_discussed: appears 2 times .* keep one.*id: appears 2 times"):
         score_files(
             path, tmp_path / "o.csv", OfferModel.published(), options=ScoringOptions(keep=("id",), unobserved=others)
         )
-    with pytest.raises(RatingsError, match="goals_discussed: stands 2 times in the header"):
+    with pytest.raises(RatingsError, match="goals_discussed: appears 2 times in the header"):
         read_ratings(path)

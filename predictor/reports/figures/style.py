@@ -1,4 +1,4 @@
-"""What all figures share: colours, their frame, how words and numbers stand on them, and how they become files.
+"""Shared by all figures: colours, frames, text and numbers, and saving to files.
 
 Drawn with matplotlib's objects, never with pyplot, so that nothing global changes and no window is needed.
 White behind and dark text: readable on light and on dark pages. A page of its own, such as the training report, takes

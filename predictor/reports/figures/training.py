@@ -1,4 +1,4 @@
-"""Figures of a training: is the model calibrated, and which signals does it go by."""
+"""Figures of a training: calibration and feature importances."""
 
 from __future__ import annotations
 

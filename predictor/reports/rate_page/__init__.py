@@ -1,1 +1,1 @@
-"""One file that anyone opens: a page that rates and answers by itself, with the model inside."""
+"""The rate page as one HTML file with the model inside, which works without a server."""

@@ -1,4 +1,4 @@
-"""A model as the exported page needs it: what `evaluator.js` reads, and no more."""
+"""The parts of a model that the exported page's `evaluator.js` reads, as compact JSON."""
 
 from __future__ import annotations
 

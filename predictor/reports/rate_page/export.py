@@ -1,4 +1,4 @@
-"""Build the page that rates and answers by itself: one HTML file with the model inside, which asks no network."""
+"""Build the exported rate page: one HTML file with the model inside, which works offline."""
 
 from __future__ import annotations
 

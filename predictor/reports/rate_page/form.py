@@ -1,4 +1,4 @@
-"""The questions of the exported page as HTML: readable where no script runs, and on paper."""
+"""The questions of the exported page as HTML, readable without JavaScript and on paper."""
 
 from __future__ import annotations
 

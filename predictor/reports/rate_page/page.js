@@ -1,4 +1,4 @@
-// The page: what is rated stays in the form, the answer is made anew from it, and the file that is saved is the truth.
+// The page: what is rated stays in the form, the answer is computed again from it, and the file that is saved is the truth.
 const { model, words, page } = JSON.parse(document.getElementById("data").textContent);
 const answerTo = evaluator(model), form = document.getElementById("rate"), byId = (id) => document.getElementById(id);
 const NOT_APPLICABLE = "not applicable", NOT_COME_UP = "did not come up", DRAFT = `predictor-rate-${page.fingerprint}`;
@@ -301,7 +301,7 @@ function update() {
   const [mark, state] = isEmpty(entry) ? ["", "Nothing is rated yet."]
     : session.saved === text ? ["In your file", `You confirmed that ${session.file} is there. Nothing has changed since.`]
     : session.handed === text ? ["Is the file there?", `The browser was asked to save ${session.file}. Look for it among your downloads, then confirm: this page cannot see whether it is there.`]
-    : session.saved ? ["Changed since the file", `Something has changed since ${session.file}. Save it anew.`]
+    : session.saved ? ["Changed since the file", `Something has changed since ${session.file}. Save it again.`]
     : ["Not saved", "Not saved yet. Leave this page now, and it may be lost."];
   byId("mark").textContent = mark;
   byId("state").textContent = state;

@@ -1,4 +1,4 @@
-"""How good answers are, in sentences for the exported page: by which part of the signals was rated."""
+"""Accuracy in sentences for the exported page: by which subset of the signals was rated."""
 
 from __future__ import annotations
 

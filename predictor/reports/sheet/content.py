@@ -1,4 +1,4 @@
-"""What stands on a sheet: the last interviews, the own signals, what is left to gain in them, and what was agreed."""
+"""The content of a coaching sheet: last interviews, own signals and their possible gain, and what was agreed."""
 
 from __future__ import annotations
 

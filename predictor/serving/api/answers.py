@@ -1,4 +1,4 @@
-"""Answers in JSON: what was asked for, or why it is refused and what to do."""
+"""JSON responses: the result, or an error that says why and what to do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def answers_response(answers: Sequence[Prediction], model: OfferModel, *, one: bool) -> Response:
-    """Write a model's answers as the JSON of their `to_dict`; what is the same in each is not written anew.
+    """Write a model's answers as the JSON of their `to_dict`; what is the same in each is not written again.
 
     A model's tables are finite, and so is what they add up to.
     """

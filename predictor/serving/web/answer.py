@@ -1,4 +1,4 @@
-"""An answer for people: frozen once, as it was seen, and turned into what the template shows, whenever that is.
+"""A prediction for the pages: stored as it was shown, and converted into what the template shows.
 
 A frozen answer is plain data. It holds the model's answer and all the words that depend on the model and on who rated,
 so that it can be shown later, by a server with another model.

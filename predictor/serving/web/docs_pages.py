@@ -1,4 +1,4 @@
-"""The page about the API: how to ask, what is answered, every address and every rating."""
+"""The page that documents the API: requests, responses, every endpoint and every signal."""
 
 from __future__ import annotations
 

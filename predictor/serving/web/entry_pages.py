@@ -1,4 +1,4 @@
-"""One interview: the answer as it was, what came of it, looking back, both sides, comparing, changing, deleting."""
+"""The pages of one interview: the stored answer, outcome, reflection, both sides, comparing, changing, deleting."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def hear(id: str, journal: OpenJournal) -> Response:  # noqa: A002
 
 @entry_pages.post("/{id}")
 def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
-    """Change what is known of it, and, while no outcome is, the ratings; changed ones are answered anew."""
+    """Change what is known of it, and, while no outcome is, the ratings; changed ones are answered again."""
     entry = journal.get(id)
     if not (title := text(form, "title")):
         raise Refusal(422, "is empty; go back and write a title", field="title")

@@ -1,4 +1,4 @@
-"""The page that rates and answers by itself, as a download: for whoever has no server."""
+"""The exported rate page as a download."""
 
 from __future__ import annotations
 

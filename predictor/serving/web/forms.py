@@ -1,4 +1,4 @@
-"""What a person filled in: ratings, who rated, the base rate and the line to get past, read from a form."""
+"""Parse the rating form: ratings, who rated, the base rate and the threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often the estimate came true, and what went with offers, in the interviews of the journal."""
+"""The page of the journal's track record: how often estimates came true, and which ratings went with offers."""
 
 from __future__ import annotations
 

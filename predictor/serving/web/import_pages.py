@@ -1,4 +1,4 @@
-"""Files into the journal: a template to fill in, a look at what a file would add, and then all of it or nothing."""
+"""The import pages: a template to fill in, a preview of what a file would add, and the import, all or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The form that keeps an interview: what it offers, what was typed, and what is wrong with that."""
+"""The form that saves an interview: its fields, the values entered, and their problems."""
 
 from __future__ import annotations
 

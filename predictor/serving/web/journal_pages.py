@@ -1,4 +1,4 @@
-"""The journal's pages: keep an interview, list them, see what is waited for; one interview is in `entry_pages`."""
+"""The journal's pages: save an interview, list them, see open outcomes; one interview is in `entry_pages`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a person gives the token of a server that other machines can reach."""
+"""The log-in page, for the token of a server that other machines can reach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages for people: rate an interview, see the likelihood and what it rests on."""
+"""The rate page: rate an interview, see the likelihood and its reasons."""
 
 from __future__ import annotations
 

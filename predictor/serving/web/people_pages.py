@@ -1,4 +1,4 @@
-"""People: whose interviews they are, by what is due; one person over time; and all of one person out, or away."""
+"""The pages of people: a list by due date; one person over time; export or delete all of one person's interviews."""
 
 from __future__ import annotations
 

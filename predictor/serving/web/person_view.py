@@ -1,4 +1,4 @@
-"""One person's interviews as raw dots in time order: a panel a family, a panel a model, and nothing joined by lines.
+"""One person's interviews as dots in time order: one panel per family, one per model, not joined by lines.
 
 Single-case research asks for five points on either side before medians are compared, and school practice for twelve
 before a trend is worth a word. Both are the least, not enough.

@@ -1,4 +1,4 @@
-"""What the training of the model that is served measured beside it: accuracy by who rated, importances with intervals.
+"""What training measured of the model that is served: accuracy by who rated, importances with intervals.
 
 It stands in the training's folder, and is shown only if the folder is that of the very model.
 """

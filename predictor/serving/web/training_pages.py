@@ -1,4 +1,4 @@
-"""Train on the journal from a page, see how it goes, and take the new model into use."""
+"""The training pages: train on the journal, see the progress, and use the new model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures and the model's limits in words, as the pages have them."""
+"""Numbers and the model's limits as text for the pages."""
 
 from __future__ import annotations
 

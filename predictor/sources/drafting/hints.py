@@ -1,4 +1,4 @@
-"""What a column of a file suggests about itself: values that are codes, not ratings, and which way may be better.
+"""Hints from the data of a column: values that are codes, not ratings, and which direction may be better.
 
 Hints for a person who reviews a draft: only what is beyond noise, and what the order of the ratings does not explain.
 """

@@ -1,4 +1,4 @@
-"""Words that people rate with, in their order: what a draft knows of them, so that nobody has to put them in order."""
+"""Known scales of rating words in their order, such as Strong No to Strong Yes, for drafts."""
 
 from __future__ import annotations
 

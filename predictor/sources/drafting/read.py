@@ -1,4 +1,4 @@
-"""The columns of a file of ratings, of which nothing is known but what they hold."""
+"""Read the columns of a file of ratings without a catalogue."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def read_columns(path: Path, sheet: str | None) -> dict[str, Column]:
         if not name.strip() and not problems:
             problems.append(Problem("a column of the header has no name; name it or take it out"))
         elif name.strip() and times > 1:
-            problems.append(Problem(f"stands {times:,} times in the header; keep one column", column=name))
+            problems.append(Problem(f"appears {times:,} times in the header; keep one column", column=name))
     if not rows and not problems:
         problems = [Problem("there are no rows; it needs rated interviews with known outcomes")]
     if problems:

@@ -1,4 +1,4 @@
-"""What a column is: a signal, an input, or context that a model must not learn from, and why."""
+"""Classify a column: a signal, an input, or context that a model must not use, and why."""
 
 from __future__ import annotations
 

@@ -288,7 +288,7 @@ def test_json_and_parquet(tmp_path: Path) -> None:
         ("calm,hired\n1,\n2,\n", "empty in every row"),
         ("calm,hired\n1,yes\n2,yes\n", "'yes' in every row"),
         ("age,hired\n30,yes\n40,no\n", "age: a protected attribute"),
-        ("calm,calm,hired\n1,2,yes\n", "stands 2 times"),
+        ("calm,calm,hired\n1,2,yes\n", "appears 2 times"),
         (",hired\n1,yes\n", "has no name"),
         ("calm,hired\n", "no rows"),
         ("calm,hired\n1,yes,4\n", "cells"),

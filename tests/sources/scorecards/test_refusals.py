@@ -58,7 +58,7 @@ CASES: dict[str, tuple[str, Callable[[Path], Path], tuple[str, ...]]] = {
     "a number": ("greenhouse", lambda f: bare(f, "more.json", "7"), ("more.json", "no records")),
     "no records": ("greenhouse", lambda f: bare(f, "more.json", "[1, 2]"), ("more.json", "rows 1, 2", "not a record")),
     "not text": ("greenhouse", lambda f: bare(f, "more.json", b"\xff\xfe\xfa\xfb\xc3"), ("more.json",)),
-    "cut gzip": ("greenhouse", lambda f: bare(f, "more.json.gz", gzip.compress(b"[]" * 99)[:20]), ("more.json.gz", "pack it anew")),
+    "cut gzip": ("greenhouse", lambda f: bare(f, "more.json.gz", gzip.compress(b"[]" * 99)[:20]), ("more.json.gz", "pack it again")),
     "no Parquet": ("greenhouse", lambda f: bare(f, "more.parquet", b"PAR1 nonsense"), ("more.parquet", "Parquet")),
     "ragged": ("greenhouse", lambda f: bare(f, "more.csv", CSV_CARDS + "1,2,yes,2026-03-01\n2,3,yes\n"), ("more.csv", "row 2", "4 cells", "3 cells")),
     "an open quote": ("greenhouse", lambda f: bare(f, "more.csv", CSV_CARDS + '1,2,"yes,2026-03-01\n'), ("more.csv", "quote")),
