@@ -26,11 +26,11 @@ LONGEST_NAME, MOST_NAMES = 100, 1_000  # characters and words that a hint is loo
 
 
 class RatingsWarning(UserWarning):
-    """What was decided about a file of ratings, and may have been meant otherwise; the command line prints it."""
+    """An assumption about a file of ratings that may be wrong; the command line prints it."""
 
 
 class PredictorError(Exception):
-    """Base of every error that a user can mend."""
+    """Base of every error that a user can correct."""
 
 
 class CatalogueError(PredictorError):
@@ -77,7 +77,7 @@ class Problem:
     Attributes
     ----------
     kind
-        What is wrong and how to mend it, in words that are the same for every row with this problem.
+        What is wrong and how to fix it, in words that are the same for every row with this problem.
     row
         Row counted from 1 (the header is not counted), or None when the whole file or column is meant.
     column

@@ -32,7 +32,7 @@ def one_training(folder: Path) -> Iterator[None]:
     Else a record could name the data of one and the model of the other. What a killed one left is put right.
     """
     with alone(folder, f"another training writes to {folder}; wait until it is done, or give this one another --name"):
-        _mend(folder)
+        _fix(folder)
         yield
 
 
@@ -54,7 +54,7 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _mend(folder: Path) -> None:
+def _fix(folder: Path) -> None:
     """Repair what was left by a training that was killed while it replaced a folder.
 
     Before the old one is set aside the new one is whole, so of a folder that is missing the new one takes the place.

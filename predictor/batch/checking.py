@@ -146,8 +146,8 @@ def _names(own: Sequence[str], names: Sequence[str], scorer: Scorer, path: Path)
         if name in names and name in options.unobserved:
             yield Problem(f"is in {path}, so it is not unobserved; leave the option out", column=name)
         elif name not in names and name not in options.unobserved:
-            mend = nearest(name, spare) or f"; if it was never rated: --unobserved {name}"
-            yield Problem(f"is missing in {path}{mend}", column=name)
+            fix = nearest(name, spare) or f"; if it was never rated: --unobserved {name}"
+            yield Problem(f"is missing in {path}{fix}", column=name)
     for name in options.keep:
         if name not in names:
             yield Problem(f"is to be kept, and missing in {path}{nearest(name, names)}", column=name)

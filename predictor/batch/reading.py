@@ -129,8 +129,8 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
         broken: list[Broken] = []
 
         def set_aside(row: Any) -> str:
-            mend = "look for a comma or quote too many or too few"
-            kind = f"does not have the header's {row.expected_columns} cells; {mend}"
+            fix = "look for a comma or quote too many or too few"
+            kind = f"does not have the header's {row.expected_columns} cells; {fix}"
             problem = Problem(kind, row.number, found=f"{row.actual_columns} cells")
             broken.append(Broken(row.number, lambda: (problem,), row.text))
             return "skip"

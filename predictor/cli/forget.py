@@ -58,7 +58,7 @@ def forget(
     for line in planned.lines():
         click.echo(line)
     if not planned.total:
-        raise ConfigError(f"nothing of '{person}' is there; is it written as in the files, to the letter?")
+        raise ConfigError(f"'{person}' is in none of the files; write the name exactly as it is in them")
     if not yes:
         click.confirm("Delete all of this for good?", abort=True)
     deleted = planned.carry_out()

@@ -48,7 +48,7 @@ def identify(scores: Scores, *, single: bool = True, random_assignment: bool = F
     single
         Whether each row is one rater's; agreement needs that.
     random_assignment
-        Whether the user says that raters meet people as good as at random.
+        Whether the user states that raters meet people at random.
 
     Examples
     --------
@@ -90,6 +90,6 @@ def identify(scores: Scores, *, single: bool = True, random_assignment: bool = F
     elif not random_assignment and linked < used:
         severity = (
             f"identifiable in part: {linked} of {used} raters rated the same people, in a chain; how high the others "
-            "rate against them is not known, unless people are assigned as good as at random (--assigned-at-random)"
+            "rate against them is not known, unless people are assigned at random (--assigned-at-random)"
         )
     return Identification(agreement, severity, units, paired, used, linked)

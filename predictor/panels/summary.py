@@ -106,7 +106,7 @@ class PanelSummary:
     steps
         Steps of the scale, for figures that are shares of it; NaN where signals have different scales.
     assigned_at_random
-        Whether the user says that people are assigned as good as at random.
+        Whether the user states that people are assigned at random.
     model
         Name of the model whose log-odds are shown; "" without.
     """
@@ -148,7 +148,7 @@ def summarise_panels(
     model
         A model with the input `panel_leniency`, whose table then says what it changes.
     assigned_at_random
-        Whether raters meet people as good as at random, as the user says.
+        Whether raters meet people at random, as stated by the user.
     resamples, seed
         For intervals.
 

@@ -266,13 +266,13 @@ def _why(summary: PanelSummary) -> str:
     """Describe why severity cannot be distinguished from the people met, if so."""
     if summary.assigned_at_random:
         return (
-            "That raters meet people as good as at random is your word; where it does not hold, a rater of strong "
+            "That people are assigned to raters at random is your assumption; if it does not hold, a rater of strong "
             "people looks lenient."
         )
     if not summary.identification.severity or summary.severity is None:
         return ""
     return (
-        f"How severe raters are is {summary.identification.severity}. What stands here is how high they rate, whatever "
+        f"How severe raters are is {summary.identification.severity}. The figures show how high they rate, whatever "
         "the reason."
     )
 

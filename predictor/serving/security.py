@@ -126,8 +126,8 @@ class Guard:
         if name.lower() not in self.hosts:
             raise Refusal(
                 400,
-                "the header Host names a host that this server does not go by; "
-                f"ask for one of {', '.join(sorted(self.hosts))}, or start it with: --allow-host NAME",
+                "the header Host has a host name that this server does not accept; "
+                f"use one of {', '.join(sorted(self.hosts))}, or start it with: --allow-host NAME",
                 field="Host",
                 found=host,
             )
@@ -178,7 +178,7 @@ class Guard:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise Refusal(400, "the body ended before its end; send it again", field="body")
+                raise Refusal(400, "the body is incomplete; send it again", field="body")
             part = message.get("body", b"")
             length += len(part)
             if length > most:

@@ -79,11 +79,11 @@ class Store:
         lines = str(cause).strip().splitlines() or [type(cause).__name__]
         if self.is_server:  # a chain of reasons in brackets, of which the last is the reason
             lines = [re.split(r"[:(] ?(?=\[Errno|Connection refused|Name or service)", lines[0])[-1].rstrip("')\"")]
-        mend = self._mend(cause)
-        message = f"MLflow could not {what} in {self.path or self.uri}: {lines[0]}\n  Mend: {mend}."
+        fix = self._fix(cause)
+        message = f"MLflow could not {what} in {self.path or self.uri}: {lines[0]}\n  Fix: {fix}."
         return TrackingError(re.sub(r"//[^/@\s]*@", "//", message))  # no password in a message
 
-    def _mend(self, cause: object) -> str:
+    def _fix(self, cause: object) -> str:
         words, number = str(cause), getattr(cause, "errno", None)
         if isinstance(cause, ModuleNotFoundError) and self.uri.startswith(_DATABASES):
             return f"install the database's driver: pip install {cause.name}"

@@ -51,7 +51,7 @@ def test_one_rater_each_gives_reasons_in_place_of_figures() -> None:
     for text in (render_panels(alone), render_panel_report(alone)):
         assert "not identifiable" in text
         assert "ICC(2,1)" not in text.replace("ICC(2,1) and ICC(2,k) follow", "")
-    assert "is your word" in render_panels(summarise_panels(cards, assigned_at_random=True, resamples=20))
+    assert "is your assumption" in render_panels(summarise_panels(cards, assigned_at_random=True, resamples=20))
 
 
 def test_the_command_reads_what_others_write(tmp_path: Path) -> None:

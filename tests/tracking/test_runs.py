@@ -313,7 +313,7 @@ def test_a_failure_midway_marks_the_run_failed(
 
     with monkeypatch.context() as patched:
         patched.setattr(MlflowClient, "log_artifact", refused)
-        with pytest.raises(TrackingError, match=r"(?s)could not record 'tested'.*no room.*Mend") as caught:
+        with pytest.raises(TrackingError, match=r"(?s)could not record 'tested'.*no room.*Fix") as caught:
             record(result, experiment="failing", store=store)
     assert caught.value.__cause__ is not None
     assert [run.info.status for run in runs(store, "failing")] == ["FAILED"]

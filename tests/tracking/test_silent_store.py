@@ -154,7 +154,7 @@ def test_a_database_that_is_down_is_told_at_once() -> None:
 
 def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg2", None)
-    with pytest.raises(TrackingError, match=r"(?s)Mend: install the database's driver: pip install psycopg2"):
+    with pytest.raises(TrackingError, match=r"(?s)Fix: install the database's driver: pip install psycopg2"):
         history("postgresql+psycopg2://me@127.0.0.1:9/it")
 
 

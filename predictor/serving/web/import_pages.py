@@ -59,7 +59,7 @@ class Previews:
         with self._lock:
             self._drop_old()
             if key not in self._waiting:
-                raise Refusal(409, "the file is not waiting any more, so nothing was added; choose it once more")
+                raise Refusal(409, "the preview of this file has expired, so nothing was added; choose the file again")
             _, entries, name = self._waiting.pop(key)
         return entries, name
 

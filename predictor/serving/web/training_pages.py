@@ -47,7 +47,7 @@ def adopt(request: Request, form: Form) -> Response:
     """Serve the new model from now on; the server reloads it like any other."""
     settings: Settings = request.app.state.settings
     if not _adoptable(settings):
-        raise Refusal(409, "this server was started with a model of its own choice; start it without --model")
+        raise Refusal(409, "this server was started with --model, so its model is fixed; start it without --model")
     request.app.state.training.adopt(settings.model)
     return RedirectResponse("/train", 303)
 

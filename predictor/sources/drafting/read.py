@@ -256,13 +256,13 @@ def outcome_of(column: Column, path: Path, offer_word: str | None, unknown_words
         raise RatingsError(str(path), missing)
     if column.values is not None and not column.levels:
         kind = f"holds {len(column.words):,} different numbers from {column.low:g} to {column.high:g}"
-        mend = "decide which of them mean yes, and write yes or no (or 1 or 0)"
+        fix = "decide which of them mean yes, and write yes or no (or 1 or 0)"
     else:
         some = ", ".join(f"'{shorten(word, 20)}'" for word in column.words[:5])
         kind = f"holds {some}{', ...' if len(column.words) > 5 else ''}"
-        mend = "write yes or no (or 1 or 0), or leave it empty where unknown; or name the word that means an offer"
-        mend += ": --offer-word WORD; and those that mean neither: --unknown-word WORD"
-    raise RatingsError(str(path), [Problem(f"{kind}, which is no outcome; {mend}", column=column.name)])
+        fix = "write yes or no (or 1 or 0), or leave it empty where unknown; or name the word that means an offer"
+        fix += ": --offer-word WORD; and those that mean neither: --unknown-word WORD"
+    raise RatingsError(str(path), [Problem(f"{kind}, which is no outcome; {fix}", column=column.name)])
 
 
 def tokens_of(name: str) -> list[str]:

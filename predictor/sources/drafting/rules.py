@@ -74,8 +74,8 @@ def why_left_out(column: Column, y: Floats, grouped: bool) -> str:
     if 2 * len(numbers) > len(words):
         odd = next((word for word in words if word not in numbers), "")
         if odd:
-            mend = "mend or empty those cells to make it a signal, or name them: not_observed = [...]"
-            return f"numbers, but for such as '{shorten(odd)}'; {mend}"
+            fix = "fix or empty those cells to make it a signal, or name them: not_observed = [...]"
+            return f"numbers, but for such as '{shorten(odd)}'; {fix}"
         return f"numbers out of different things, such as {shorten(', '.join(words[:3]))}; write them on one scale"
     if len(words) > min(FEW_WORDS, filled - 1) or max(map(len, words)) > 40:
         return f"free text, {len(words):,} different"
