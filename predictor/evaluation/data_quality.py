@@ -223,7 +223,7 @@ def _about_time(ratings: Ratings) -> Iterator[str]:
     days = [ratings.columns.get(name, ()) for name in ("rated_on", "outcome_on")]
     if late := sum(map(_is_later, *days)):
         were = "row was" if late == 1 else "rows were"
-        yield f"{late:,} {were} rated after the outcome was known: such ratings tell the outcome."
+        yield f"{late:,} {were} rated after the outcome was known: such ratings leak the outcome."
 
 
 def _is_later(rated: str, known: str) -> bool:
@@ -284,7 +284,7 @@ def _about_rows(ratings: Ratings, quality: DataQuality) -> Iterator[str]:
     if quality.crowd >= CROWDED:
         yield (
             f"The same {group} in many rows: {n:,} rows are of {quality.groups:,}, the largest has "
-            f"{quality.largest_group:,}. Intervals go by {quality.groups:,}, not by rows."
+            f"{quality.largest_group:,}. Intervals are computed by {group}, not by rows."
         )
 
 

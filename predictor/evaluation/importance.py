@@ -32,7 +32,7 @@ TOGETHER = 2**16  # permuted rows predicted at once, about: many small calls tak
 
 @dataclass(frozen=True)
 class Importance:
-    """How much a model goes by a signal, or by a group of signals taken together.
+    """The importance of a signal, or of a group of signals taken together.
 
     Attributes
     ----------
@@ -57,14 +57,14 @@ class Importance:
 
 @dataclass(frozen=True, eq=False)
 class FoldImportance:
-    """What one fold says, a column a part: `size` of shape (parts,), `lost` log-loss of shape (test rows, parts)."""
+    """Importances in one fold: `size` of shape (parts,), `lost` log-loss of shape (test rows, parts)."""
 
     size: Floats
     lost: Floats
 
 
 def measure(model: OfferModel, test: Floats, y: Floats, repeats: int, seed: Sequence[int]) -> FoldImportance:
-    """Measure what a fold's model goes by.
+    """Compute the importances of a fold's model.
 
     Parameters
     ----------

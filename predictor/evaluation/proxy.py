@@ -1,6 +1,6 @@
 """How well the signals predict a person's group: a group that is no input may still be inferred from the inputs.
 
-A plain logistic regression on all that the model goes by, in folds by person. It sees no effects that act only
+A plain logistic regression on all inputs of the model, in folds by person. It sees no effects that act only
 together, so a low figure is no proof that nothing can be read.
 """
 

@@ -309,7 +309,7 @@ def _with_inputs(X: Floats, catalogue: Catalogue) -> Floats:
 
 
 def _refuse_out_of_scale(values: Floats, catalogue: Catalogue) -> None:
-    """Refuse numbers that no door would let in; the model itself would take them as the end of the scale."""
+    """Reject numbers that every reader of files rejects; the model itself would take them as the end of the scale."""
     p = len(catalogue.signals)
     problems = out_of_scale(values[:, :p], catalogue, "NaN")
     for column, item in zip(values[:, p:].T, catalogue.inputs, strict=True):

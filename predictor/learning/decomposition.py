@@ -1,4 +1,4 @@
-"""Functions of ratings as sums of tables: a number, a table a term, tables of two terms and of three.
+"""Functions of ratings as sums of tables: a number, one table per term, tables of two terms and of three.
 
 Whatever the pool is made of is brought to this form, added up in it, and purified in it: the functional analysis of
 variance, in which a larger table says only what the smaller ones cannot.

@@ -64,7 +64,7 @@ class Pool:
     masked
         What counts beside both where not everything was rated; None where that gains little.
     factors, variances
-        For the interval, a table a term; `factors` starts with the intercept's. See `Regression.uncertainty`.
+        For the interval, one table per term; `factors` starts with the intercept's. See `Regression.uncertainty`.
     """
 
     completion: Completion

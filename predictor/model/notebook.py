@@ -63,7 +63,7 @@ def prediction_html(prediction: Prediction) -> str:
 
 
 def model_html(model: OfferModel) -> str:
-    """Show a model: what each rating adds, for the signals that it goes by most, with 90 % intervals.
+    """Show a model: what each rating adds, for the most important signals, with 90 % intervals.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def model_html(model: OfferModel) -> str:
     )
     trained_on = model.trained_on
     left = len(model.feature_importances) - len(names)
-    smaller = f" The {left} that it goes by less are in model.shape_functions()." if left > 0 else ""
+    smaller = f" The {left} less important ones are in model.shape_functions()." if left > 0 else ""
     return page(
         model.simulated,
         f"Model {model.name}",

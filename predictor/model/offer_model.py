@@ -114,7 +114,7 @@ class OfferModel(ModelData):
         Parameters
         ----------
         ratings
-            Ratings, or a DataFrame with a column a signal.
+            Ratings, or a DataFrame with one column per signal.
         base_rate
             As in `predict`.
         interval
@@ -199,7 +199,7 @@ class OfferModel(ModelData):
     def log_odds(self, values: Floats) -> Floats:
         """Compute log-odds of an offer for ratings of shape (n, terms); inputs coded 0, 1, ... after the signals.
 
-        Values beyond the scale count as its end: for numbers that no door has checked.
+        Values beyond the scale count as its end: for numbers that have not been validated.
         """
         columns = list(np.ascontiguousarray(self.grid.clip(values).T))
         log_odds = np.empty(len(values))

@@ -1,4 +1,4 @@
-"""Scorecards: one row a rater's ratings of one application, and their mean as one number.
+"""Scorecards: each row has one rater's ratings of one application, and their mean as one number.
 
 They come from a long table of their own, or, less sharply, from the wide table, whose rows are means over panels.
 """
@@ -175,7 +175,7 @@ def read_cards(path: str | Path, catalogue: Catalogue) -> Cards:
     ----------
     path
         CSV, Excel, JSON, JSON Lines or Parquet: columns `application` and `rater`, where there are any `stage` and
-        `person`, and a column a signal. Other columns are left alone.
+        `person`, and one column per signal. Other columns are left alone.
     catalogue
         The signals and their scales.
 

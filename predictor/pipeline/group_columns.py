@@ -42,7 +42,7 @@ def read_groups(
     columns
         Columns of groups by what reports call them, as in {"sex": "Gender"}.
     beside
-        A table with those columns, one row a person or an application; None where they are in `data`.
+        A table with those columns, one row per person or application; None where they are in `data`.
     on
         Column that both tables have; the first that they share, and that names no row of `beside` twice, where None.
 
@@ -54,7 +54,7 @@ def read_groups(
     Raises
     ------
     ConfigError
-        If a column of groups is what the model goes by, or is not there, or the tables cannot be joined.
+        If a column of groups is an input of the model or is missing, or the tables cannot be joined.
     RatingsError
         With every problem of the rows.
     """

@@ -49,8 +49,8 @@ class Ratings:
     catalogue
         The catalogue that the ratings follow.
     values
-        Ratings, shape (n, p), one column a signal in the catalogue's order; NaN where not observed, and one step below
-        the scale where "not applicable" (`Signal.not_applicable_value`).
+        Ratings, shape (n, p), with signals in the catalogue's order; NaN where not observed, and one step below the
+        scale where "not applicable" (`Signal.not_applicable_value`).
     y
         Outcomes, shape (n,): 1 (offer), 0 (no offer), NaN (unknown).
     columns

@@ -237,10 +237,10 @@ def _proxies(audited: AuditedModel) -> Section:
         for item in audited.proxies
     ]
     return Section(
-        "Can the signals tell the groups apart?",
+        "Can the groups be inferred from the signals?",
         [
-            "Groups stand beside the predictions and never enter. But if the signals foretell a group, a model may go "
-            "by it all the same. ROC AUC of a plain logistic regression of the group on all that the model goes by, on "
+            "Groups are joined to the predictions and are never an input. But if the signals predict a group, a model "
+            "may use it indirectly. ROC AUC of a logistic regression of the group on all inputs of the model, on "
             "people not seen; .5 is chance.",
             Table(
                 ("Group", "ROC AUC", "90 % interval", "Against chance", "n"),

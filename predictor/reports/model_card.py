@@ -105,11 +105,11 @@ def _use(model: OfferModel) -> Section:
         "that is.",
         "Not meant for deciding about people. Recruitment is among the uses that Annex III(4) of the EU AI Act names, "
         "and laws on automated employment decisions may apply.",
-        "Its reasons are associations, not causes. It goes by what raters wrote down: ratings made after the outcome "
-        "was known tell the outcome. Its interval says what more data would reveal, not what will happen.",
+        "Its reasons are associations, not causes. It uses what raters wrote down: ratings made after the outcome "
+        "was known leak the outcome. Its interval is the uncertainty of the likelihood, not of the outcome.",
     ]
     if used := [item.label for item in model.catalogue.inputs]:
-        parts.append(f"It also goes by: {', '.join(used)}.")
+        parts.append(f"Other inputs: {', '.join(used)}.")
     return Section("Intended use and limits", parts)
 
 

@@ -193,9 +193,9 @@ def _leniency(summary: PanelSummary) -> Iterator[Part]:
     yield Table(head, rows, caption="Applications by how high their panel rates, its own scorecards left out")
     if summary.model:
         yield Note(
-            f"The model {summary.model} goes by this level beside the ratings: the same ratings count for less from a "
-            "panel that rates high, as far as outcomes bear that out. Likelihoods are those of an interview that is "
-            "average in all else."
+            f"The model {summary.model} has this level as an input beside the ratings: the same ratings count for less "
+            "from a panel that rates high, as far as outcomes show it. Likelihoods are for an interview that is "
+            "average in everything else."
         )
 
 

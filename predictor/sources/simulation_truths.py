@@ -85,7 +85,7 @@ def simulate_groups(ratings: Ratings, *, seed: int = 0, disparity: float = 0.0) 
 
 
 def write_groups(ratings: Ratings, path: Path, *, seed: int = 0, disparity: float = 0.0) -> int:
-    """Write the groups of simulated interviews to a CSV file, a row a person; see `simulate_groups`.
+    """Write the groups of simulated interviews to a CSV file, one row per person; see `simulate_groups`.
 
     Returns
     -------

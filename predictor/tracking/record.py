@@ -137,7 +137,7 @@ def comparison_record(name: str, board: Leaderboard, results: Mapping[str, Train
 
 
 def importances_csv(result: TrainingResult) -> str:
-    """Write every importance with its interval as CSV, a row a signal, family or side."""
+    """Write every importance with its interval as CSV, one row per signal, family or side."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     figures = [f"{figure}{end}" for figure in ("contribution", "permutation") for end in ("", "_low", "_high")]
@@ -156,7 +156,7 @@ def importances_csv(result: TrainingResult) -> str:
 
 
 def scores_csv(result: TrainingResult) -> str:
-    """Write every score with its interval as CSV, a row a score: MLflow would draw a chart of each end."""
+    """Write every score with its interval as CSV, one row per score: MLflow would draw a chart of each end."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["name", "value", "low", "high", "n"])

@@ -54,7 +54,7 @@ class ServedModel:
         Parameters
         ----------
         frame
-            A row an interview: flat, with a column a signal and input, or as `data/ratings.json` holds it, with the
+            One row per interview: flat, with one column per signal and input, or as in `data/ratings.json`, with the
             signals as a mapping in the column "ratings". A column that is not there, and a cell without a value, mean
             not observed.
 

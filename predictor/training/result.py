@@ -112,7 +112,7 @@ class TrainingResult:
     calibration
         Predicted against observed shares.
     importances, importances_by_family, importances_by_side
-        What the model goes by, the largest first: signals and inputs, and groups of them taken together.
+        Feature importances, the largest first: of signals and inputs, and of groups of them taken together.
     halo
         Which signals are rated so much alike that their effects cannot be separated, in plain statements.
     y

@@ -299,7 +299,7 @@ class _Run:
     predictions
         For its test rows, shape (test rows,), of the model and of its baselines.
     importance
-        What its model goes by; None for a baseline.
+        The importances of its model; None for a baseline.
     parts
         Predictions from part of the signals, by part; in the first repeat only, as it takes time.
     undirected

@@ -117,7 +117,7 @@ def test_days_and_times_are_compared_as_far_as_both_have_them(
 def test_late_ratings_few_offers_and_empty_signals(known: Ratings) -> None:
     late = with_column(known, "rated_on", ["2030-01-01"] * 3 + [""] * (len(known) - 3))
     assert warn(with_column(late, "outcome_on", ["2029-12-31"] * len(known))) == [
-        "3 rows were rated after the outcome was known: such ratings tell the outcome."
+        "3 rows were rated after the outcome was known: such ratings leak the outcome."
     ]
     assert "Only" in warn(known.rows(np.arange(80)))[0]
     values = known.values.copy()

@@ -103,7 +103,7 @@ def _counts(axes: Axes, places: list[float], counts: list[int], width: float) ->
 
 
 def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titled: bool = True) -> Figure:
-    """Draw the signals that a model goes by most, coloured by family.
+    """Draw the most important signals of a model, coloured by family.
 
     Parameters
     ----------

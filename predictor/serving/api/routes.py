@@ -80,8 +80,8 @@ def importances(request: Request) -> Response:
     """Return what the model relies on: mean absolute contribution in log-odds, by signal, by family and by side.
 
     A family's or a side's is the sum over its signals. `measured` gives each with its 90 % interval and n, a family's
-    or a side's there of its signals' summed contributions; it is null where the training of this very model is not kept
-    beside it, and then n is all there is to go by.
+    or a side's there of its signals' summed contributions; it is null, with n only, if the results of this model's
+    training are not in the folder of models.
     """
     _known_query(request)
     model: OfferModel = request.app.state.models()

@@ -177,7 +177,7 @@ def labels(catalogue: Catalogue) -> dict[str, str]:
 
 
 def beside(one: Entry, two: Entry, catalogue: Catalogue) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """Return the ratings of two interviews beside each other: by family, a row a signal that either has."""
+    """Return the ratings of two interviews beside each other: by family, one row per signal that either has."""
     names = labels(catalogue)
     family = {signal.name: catalogue.families[signal.family] for signal in catalogue.signals}
     rows: dict[str, list[tuple[str, str, str]]] = {}

@@ -62,7 +62,7 @@ class Panel:
 
 
 def panels(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> list[Panel]:
-    """Draw a person's ratings, a panel a family.
+    """Draw a person's ratings, one panel per family.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def panels(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> l
 
 
 def estimate_panels(entries: Sequence[Entry], number: int = 1) -> list[Panel]:
-    """Draw a person's estimates with their intervals, a panel a model, the latest first: models are not comparable."""
+    """Draw a person's estimates with intervals, one panel per model, the latest first: models are not comparable."""
     shown, shapes = window(entries, number), shape_of(entries)
     by_model: dict[str, list[Entry]] = {}
     for entry in reversed(entries):
