@@ -9,7 +9,7 @@ import numpy as np
 
 QUOTE = ord('"')
 _AT_ONCE = 4096  # quotes
-_AFTER = "has text after a closing quote; perhaps one is missing, or a quote inside a cell stands only once"
+_AFTER = "has text after a closing quote; perhaps one is missing, or a quote inside a cell is not doubled"
 
 
 class QuotedText:
@@ -39,7 +39,7 @@ class QuotedText:
     >>> import io
     >>> text = QuotedText(io.BytesIO(b'1,"a\\n2,"b"\\n'), b"", ",")
     >>> text.read(100), text.wrong
-    (b'1,"a\\n2,', 'has text after a closing quote; perhaps one is missing, or a quote inside a cell stands only once')
+    (b'1,"a\\n2,', 'has text after a closing quote; perhaps one is missing, or a quote inside a cell is not doubled')
     """
 
     closed = False

@@ -108,7 +108,7 @@ class Outcomes:
             *((word, "--unknown-word") for word in self.unknown_words),
         ):
             if word is not None and not word.strip():
-                raise ConfigError(f"{option} is empty; name a word as it stands in the file, or leave the option out")
+                raise ConfigError(f"{option} is empty; give a word exactly as in the file, or leave the option out")
 
     @property
     def given(self) -> dict[str, Any]:

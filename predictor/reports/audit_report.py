@@ -101,7 +101,7 @@ def _tile(axis: AxisAudit) -> Tile | None:
 
 
 def _axis(axis: AxisAudit, threshold: float) -> Section:
-    unknown = f"{axis.unknown:,} rows are of no known category and stand in no table below"
+    unknown = f"{axis.unknown:,} rows have no known category and are in no table below"
     if axis.unknown_words and axis.unknown:
         words = ", ".join(f"{word or 'empty'} {count:,}" for word, count in axis.unknown_words[:6])
         unknown += f" ({words})"

@@ -173,7 +173,7 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
             Table(head, rows, caption="Ratings now, and of the rows learned from"),
             Note(
                 "Shift: in standard deviations of the rows learned from. Given the others: halo lifts and lowers all "
-                "ratings together; what the model knows of that is taken out, so that a few signals stand out."
+                "ratings together; the part that the model expects is removed, so that a few signals stand out."
             ),
         ],
     )

@@ -18,7 +18,7 @@ for (const link of document.querySelectorAll("nav a"))
   link.onclick = event => { event.preventDefault(); document.querySelector(link.hash).scrollIntoView(); };
 """
 LIMITS = (
-    "For reflection, practice and interviewer training, not for selecting people. What stands here are associations, "
+    "For reflection, practice and interviewer training, not for selecting people. These are associations, "
     "not causes: an interviewer's warmth is a sign of the verdict, not a lever."
 )
 

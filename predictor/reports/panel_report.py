@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WIDTH = 80
 FOOTER = (
     "For reflection, practice and interviewer training, not for selecting people, and not for judging raters: nobody "
-    "is named or ranked here. What stands here are associations, not causes."
+    "is named or ranked here. These are associations, not causes."
 )
 BETWEEN = "between raters is the standard deviation between raters of the same person, in points of the scale"
 INFLATED = (

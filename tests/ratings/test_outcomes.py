@@ -53,7 +53,7 @@ def test_a_word_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [{"offer_word": " "}, {"unknown_words": ["Ja", ""]}])
 def test_an_empty_word_is_asked_for_once(tmp_path: Path, words: dict[str, Any]) -> None:
     (path := tmp_path / "a.csv").write_text(ROWS.format("Ja", "Nein"))
-    with pytest.raises(ConfigError, match=r"^--\w+-word is empty; name a word as it stands in the file"):
+    with pytest.raises(ConfigError, match=r"^--\w+-word is empty; give a word exactly as in the file"):
         read_ratings(path, training=True, **words)
 
 
