@@ -62,16 +62,16 @@ class Evaluator:
         """Compute baseline, own and implied contributions and standard deviation for one row."""
         nothing = [0.0] * len(row)
         if self.partial_tables is not None and rated < len(self.data.signals):
-            answer = self._single.answer(row) if self._single else self.partial_tables.one(np.array([row]))
+            answer = self._single_row.answer(row) if self._single_row else self.partial_tables.one(np.array([row]))
             return answer if rated else (logit(self.data.base_rate), nothing, nothing, answer[-1])
         baseline = float(self._baseline(rated))
         cells = None if self.data.triples else self.data.grid.cells(row)  # by fewer steps where it stands on the knots
         if cells is None:
             place = self.data.grid.place(np.array([row]))
             return baseline, self._contributions(place)[0].tolist(), nothing, float(self._deviation(place)[0])
-        added = self._main.at(cells)
+        added = self._main_tables.at(cells)
         if self.data.pairs:
-            added += self._pair.share_out(self._pair.at(cells))
+            added += self._pair_tables.share_out(self._pair_tables.at(cells))
         at = self.data.grid.offsets[:-1] + cells
         vector = self.data.factors["intercept"] + np.add.reduce(self._factors[at])
         deviation = math.sqrt(vector @ vector + np.add.reduce(self._variances[at]))
@@ -95,10 +95,10 @@ class Evaluator:
         whole = np.ones(n, dtype=bool) if self.partial_tables is None else rated == p
         log_odds, deviation = np.empty(n), np.zeros(n)
         if not whole.all():  # before whole rows, which it may write over
-            self._answer_partial(coded, ~whole, interval, log_odds, deviation)
+            self._from_partial_rows(coded, ~whole, interval, log_odds, deviation)
             log_odds[rated == 0] = logit(self.data.base_rate)
         if whole.any():
-            added, spread = self._sums(coded if whole.all() else coded.where(whole), interval)
+            added, spread = self._from_whole_rows(coded if whole.all() else coded.where(whole), interval)
             at = np.flatnonzero(whole)
             log_odds[at], deviation[at] = self._baseline(rated.take(at)) + added, spread
         return log_odds, deviation, rated
@@ -127,7 +127,7 @@ class Evaluator:
         """Compute what each pair adds, shape (n, pairs), for values of shape (n, terms)."""
         if self.partial_tables is not None and np.isnan(values[:, : len(self.data.signals)]).any():
             return self.partial_tables.pairs(values)
-        return self._pair.look_up(self.data.grid.place(values))
+        return self._pair_tables.look_up(self.data.grid.place(values))
 
     def without_inputs(self, values: Floats) -> Floats:
         """Treat inputs as not given where no signal was rated: then who rated carries no information."""
@@ -136,15 +136,15 @@ class Evaluator:
         return values
 
     def _baseline(self, rated: Any) -> Any:
-        """Where the log-odds start, by the number of signals rated; of rows with everything rated from format 3 on."""
+        """Return the baseline by the number of signals rated; from format 3 on, for rows with everything rated."""
         return self.data.intercept + (self.data.gaps.start if self.data.coverage is None else self.data.coverage[rated])
 
     def _contributions(self, place: Place) -> Floats:
-        added = self._main.look_up(place)
+        added = self._main_tables.look_up(place)
         if self.data.pairs:
-            added += self._pair.share_out(self._pair.look_up(place))
+            added += self._pair_tables.share_out(self._pair_tables.look_up(place))
         if self.data.triples:
-            added += self._triple.share_out(self._triple.look_up(place))
+            added += self._triple_tables.share_out(self._triple_tables.look_up(place))
         return added
 
     def _deviation(self, place: Place) -> Floats:
@@ -153,41 +153,41 @@ class Evaluator:
         vectors = self.data.factors["intercept"] + cells @ self._factors
         return np.asarray(np.sqrt((vectors**2).sum(axis=1) + cells @ self._variances))
 
-    def _answer_partial(
+    def _from_partial_rows(
         self, coded: Coded, partial: NDArray[np.bool_], interval: bool, log_odds: Floats, deviation: Floats
     ) -> None:
-        """Write log-odds and standard deviations of partly rated rows, by column where there is a way.
+        """Compute log-odds and standard deviations of partly rated rows into the arrays, by column where possible.
 
-        Other rows may be written over.
+        Values of other rows may be overwritten.
         """
         general = partial
-        if self._columns:
+        if self._tree_columns:
             general, quick = partial & coded.beside, partial & ~coded.beside
             if np.count_nonzero(quick) > 0.9 * len(quick):  # nearly all: quicker than to pick them out
-                log_odds[:], deviation[:] = self._columns.answer(coded.codes, interval)
+                log_odds[:], deviation[:] = self._tree_columns.answer(coded.codes, interval)
             elif quick.any():
                 at = np.flatnonzero(quick)
-                log_odds[at], deviation[at] = self._columns.answer(coded.where(quick).codes, interval)
+                log_odds[at], deviation[at] = self._tree_columns.answer(coded.where(quick).codes, interval)
         if general.any():
             assert self.partial_tables is not None
             values = self.blocks.all_values(coded.where(general))
             log_odds[general], deviation[general] = self.partial_tables.answer(values, interval)
 
-    def _sums(self, coded: Coded, interval: bool) -> tuple[Floats, Floats]:
-        """Compute the sums that `_contributions` and `_deviation` make, for many rows given by column.
+    def _from_whole_rows(self, coded: Coded, interval: bool) -> tuple[Floats, Floats]:
+        """Compute summed contributions and standard deviations of whole rows, given by column.
 
-        They are added up beforehand wherever the ratings stand on the knots or half way between them.
+        They are looked up in precomputed sums where all ratings are on the knots or half way between them.
         """
         added, deviation = np.zeros(len(coded)), np.zeros(len(coded))
         if self.blocks.few:
             numbers = self.blocks.number(coded.codes)
             if interval:
-                added, variance = self._fused_both.look_up(numbers)
+                added, variance = self._fused_with_variance.look_up(numbers)
                 deviation = np.sqrt(variance)
             else:
                 added = self._fused.look_up(numbers)
             if self.data.triples:
-                added += self._triple.total(self.data.grid.place(self.blocks.all_values(coded)))
+                added += self._triple_tables.total(self.data.grid.place(self.blocks.all_values(coded)))
         if coded.beside.any():
             place = self.data.grid.place(coded.values)
             added[coded.beside] = self._contributions(place).sum(axis=1)
@@ -229,13 +229,13 @@ class Evaluator:
         return MaskedTables(self.data.grid, masked.share, masked.intercept, main, joint)
 
     @cached_property
-    def _single(self) -> SingleRow | None:
-        """The way for one row in which not everything was rated, where there is a quick one."""
+    def _single_row(self) -> SingleRow | None:
+        """The fast path for one row in which not everything was rated; None where the model has none."""
         return SingleRow(self.partial_tables) if self.partial_tables and self.partial_tables.additive else None
 
     @cached_property
-    def _columns(self) -> TreeColumns | None:
-        """The same for many rows given by column."""
+    def _tree_columns(self) -> TreeColumns | None:
+        """The fast path for many partly rated rows, given by column; None where the model has none."""
         tables = self.partial_tables
         if tables is None or tables.completion.bound or not TreeColumns.possible(tables, self.blocks):
             return None
@@ -244,12 +244,12 @@ class Evaluator:
 
     @cached_property
     def blocks(self) -> Blocks:
-        """How ratings are coded for `answer`."""
+        """The coding of ratings for `many`."""
         return Blocks(self.data.grid)
 
     @cached_property
-    def _added(self) -> tuple[Floats, Floats]:
-        """What terms and pairs add, at the knots and half way between them."""
+    def _tables_on_half_knots(self) -> tuple[Floats, Floats]:
+        """The tables of terms and of pairs, at the knots and half way between them."""
         first = dict(zip(self.data.terms, self.data.grid.offsets.tolist(), strict=False))
         pairs = np.zeros((int(self.data.grid.offsets[-1]),) * 2)
         for pair in self.data.pairs:
@@ -263,26 +263,28 @@ class Evaluator:
 
     @cached_property
     def _fused(self) -> FusedTables:
-        return FusedTables(self.blocks, *self._added)
+        return FusedTables(self.blocks, *self._tables_on_half_knots)
 
     @cached_property
-    def _fused_both(self) -> FusedSumAndVariance:
+    def _fused_with_variance(self) -> FusedSumAndVariance:
         vectors, start = self.blocks.halving @ self._factors, self.data.factors["intercept"]
-        return FusedSumAndVariance(self.blocks, *self._added, vectors, start, self.blocks.halving @ self._variances)
+        return FusedSumAndVariance(
+            self.blocks, *self._tables_on_half_knots, vectors, start, self.blocks.halving @ self._variances
+        )
 
     @cached_property
-    def _main(self) -> Tables:
+    def _main_tables(self) -> Tables:
         return Tables(self.data.grid, [self.data.tables[name] for name in self.data.terms])
 
     @cached_property
-    def _pair(self) -> PairTables:
+    def _pair_tables(self) -> PairTables:
         place = {name: j for j, name in enumerate(self.data.terms)}
         return PairTables(
             self.data.grid, [(place[pair.first], place[pair.second], pair.log_odds) for pair in self.data.pairs]
         )
 
     @cached_property
-    def _triple(self) -> TripleTables:
+    def _triple_tables(self) -> TripleTables:
         place = {name: j for j, name in enumerate(self.data.terms)}
         triples = [([place[name] for name in triple.terms], triple.log_odds) for triple in self.data.triples]
         return TripleTables(self.data.grid, triples)

@@ -53,37 +53,37 @@ WEB = Path(__file__).parent / "web"
 
 
 class Application(FastAPI):
-    """FastAPI, but a prediction goes straight from the guard to its answer.
+    """FastAPI, with a short path for predictions: from the middleware directly to the response.
 
-    What FastAPI and Starlette do around a route that reads its own request takes as long as predicting does. The route
-    of the same path is there for the document, and to refuse other methods.
+    FastAPI's and Starlette's handling of a route takes as long as predicting does. The route of the same path is
+    registered for the OpenAPI document, and to reject other methods.
     """
 
     @cached_property
-    def _straight(self) -> ASGIApp:
+    def _predict_app(self) -> ASGIApp:
         app: ASGIApp = _predicted
         for kind, args, kwargs in reversed(self.user_middleware):
-            if kind is not Headed:  # POST is no HEAD
+            if kind is not HeadRequests:  # POST is no HEAD
                 app = kind(app, *args, **kwargs)
         return app
 
     @cached_property
-    def _proxied(self) -> bool:
+    def _behind_proxy(self) -> bool:
         return bool(self.state.settings.proxied)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] == "http" and self._proxied:
+        if scope["type"] == "http" and self._behind_proxy:
             scope = as_asked(scope, self.state.settings)
         if scope["type"] == "http" and scope["path"] == api.PREDICT and scope["method"] == "POST":
             scope["app"] = self
-            await self._straight(scope, receive, send)
+            await self._predict_app(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
 
-class Headed:
-    """Answer HEAD wherever GET is answered, with the same headers and no body, as RFC 9110 asks.
+class HeadRequests:
+    """Middleware that answers HEAD like GET, with the same headers and no body, as RFC 9110 requires.
 
     FastAPI, unlike Starlette, does not do so by itself.
     """
@@ -100,7 +100,7 @@ class Headed:
 
         async def send_headers(message: Message) -> None:
             if "route" in asked:
-                scope["route"] = asked["route"]  # which logs and metrics tell
+                scope["route"] = asked["route"]  # for logs and metrics
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
         await self.app(asked, receive, send_headers)
@@ -117,7 +117,7 @@ async def _predicted(scope: Scope, receive: Receive, send: Send) -> None:
     await response(scope, receive, send)
 
 
-_PREDICT = Route(api.PREDICT, api.predict)  # whose path logs and metrics tell
+_PREDICT = Route(api.PREDICT, api.predict)  # whose path is in logs and metrics
 
 
 def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
@@ -177,7 +177,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]  # FastAPI's own way
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # it asks for any Exception
-    app.add_middleware(Headed)
+    app.add_middleware(HeadRequests)
     app.add_middleware(Guard, settings=settings, answer=_guarded, attempts=state.attempts, logins=state.logins)
     app.add_middleware(Observed, metrics=state.metrics, out=out)  # the last added is the first asked
     return app

@@ -121,7 +121,11 @@ def rows(model: OfferModel, n: int, seed: int, beside: bool = True) -> Floats:
 def test_these_models_are_what_they_are_meant_to_be() -> None:
     for name, model in MODELS.items():
         assert model.factor_model and model._evaluator.partial_tables and model._evaluator.partial_tables.additive
-        assert (Tree.of(model.factor_model) is None) == (model._evaluator._columns is None) == (name == "no directions")
+        assert (
+            (Tree.of(model.factor_model) is None)
+            == (model._evaluator._tree_columns is None)
+            == (name == "no directions")
+        )
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -129,11 +133,11 @@ def test_these_models_are_what_they_are_meant_to_be() -> None:
 @given(seed=st.integers(0, 10**6))
 def test_one_row_is_answered_as_defined(name: str, seed: int) -> None:
     model, tables = MODELS[name], MODELS[name]._evaluator.partial_tables
-    assert tables and model._evaluator._single
+    assert tables and model._evaluator._single_row
     values = rows(model, 20, seed)
     p = len(model.signals)
     for row in values[np.isnan(values[:, :p]).any(axis=1)]:
-        baseline, own, implied, deviation = model._evaluator._single.answer(row.tolist())
+        baseline, own, implied, deviation = model._evaluator._single_row.answer(row.tolist())
         reasons = tables.reasons(row[None])
         log_odds, spread = tables.answer(row[None], interval=True)
         assert baseline == pytest.approx(reasons.baseline[0], abs=1e-12)
@@ -187,7 +191,7 @@ def test_what_a_rating_implies_keeps_its_digits_where_ratings_nearly_cancel() ->
     implied = []
     for expected in (1e-2, 1e-9):
         row = cancelling(model, {0: 4.0}, free=1, unrated=2, expected=expected)
-        implied += [tables.reasons(row).implied[0, 0], model._evaluator._single.answer(row[0].tolist())[2][0]]
+        implied += [tables.reasons(row).implied[0, 0], model._evaluator._single_row.answer(row[0].tolist())[2][0]]
     assert abs(implied[0]) > 1e-3
     np.testing.assert_allclose(implied, implied[0], rtol=1e-12)
 
