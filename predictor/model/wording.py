@@ -27,7 +27,7 @@ TEXTS: Mapping[str, str] = {
     "same": "{count} of your {total} ratings are {rating}.",
     "remaining": "With the other {count} rated too, the figure would mostly come out from {low} to {high} of 100.",
     "remaining_wide": "The wide range above would stay: only more interviews to learn from narrow it.",
-    "start": "Start: average ratings",
+    "start": "Start: an interview of average ratings",
     "quality": (
         "{subject}: of two interviews that it had not seen, one with an offer and one without, it put the right one "
         "first in {value} of 100 cases ({low} to {high}, n = {n}). A coin would in 50."

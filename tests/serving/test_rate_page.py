@@ -126,6 +126,28 @@ def test_a_phone_shows_one_family_at_a_time_and_leads_on_by_tap_alone(open_page:
     page.locator('[aria-label="Who rated"]').wait_for(state="hidden")
 
 
+def test_a_second_tap_takes_a_rating_back_and_nothing_leads_on(open_page: Open) -> None:
+    page = open_page(viewport={"width": 390, "height": 844})
+    page.locator("#dock").click()  # to the answer, though nothing is rated
+    assert page.locator("#submit").is_visible()
+    assert page.locator("#where").inner_text() == "7 of 7; not all answered"
+    page.locator("#back").click()
+    (name,) = [name for name in first_questions(PUBLISHED) if page.locator(f"#signal-{name}").is_visible()]
+    rate(page, name, 4)
+    page.locator("#submit").wait_for()
+    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    page.locator("#back").click()
+    rate(page, name, 4)
+    page.wait_for_timeout(250)
+    assert page.locator(f"#signal-{name}").is_visible()
+    assert page.locator("#count").inner_text() == "0 of 24 rated"
+    rating = page.locator(f'[name="rating.{name}"]').first
+    rating.press("Space")
+    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    rating.press("Delete")
+    assert page.locator("#count").inner_text() == "0 of 24 rated"
+
+
 def test_the_answer_adds_up_as_it_is_shown(open_page: Open) -> None:
     page = open_page()
     rate_eight(page)

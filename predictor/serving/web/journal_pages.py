@@ -32,7 +32,7 @@ NOTICES = {
     "kept": "Kept.",
     "changed": "Changed.",
     "outcome": "The outcome is kept.",
-    "looked-back": "Kept. The one thing to try next will be shown above the next rating.",
+    "looked-back": "Kept.",
     "paired": "Both ratings now belong to one interview.",
     "opened": "It no longer waits for the other side.",
     "deleted": "Deleted for good. Exports and copies that you made are still where you put them.",

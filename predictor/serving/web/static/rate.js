@@ -181,6 +181,30 @@ function pace() {
   if (byId("pace") && began && all > 4 && total > all) byId("pace").textContent = `(at your pace ${minutes < 1 ? "under a minute" : `${Math.round(minutes)} min`})`;
 }
 
+// ---- a rating taken back ---------------------------------------------------------------------------------------------
+
+let pressed = null; // a second tap on a chosen rating takes it back, as Delete does
+
+function takeBack(radio) {
+  radio.checked = false;
+  radio.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+const isRating = (e) => e.type === "radio" && e.name.startsWith("rating.");
+rateForm.addEventListener("pointerdown", (event) => {
+  const radio = event.target.closest("label")?.querySelector("input");
+  pressed = radio && isRating(radio) && radio.checked ? radio : null;
+});
+rateForm.addEventListener("click", (event) => {
+  if (pressed && event.target === pressed) takeBack(pressed);
+  pressed = null;
+}, true); // before the step is left
+rateForm.addEventListener("keydown", (event) => {
+  if (!isRating(event.target) || !["Delete", "Backspace"].includes(event.key)) return;
+  event.preventDefault();
+  takeBack(event.target);
+});
+
 // ---- one family at a time on a phone ---------------------------------------------------------------------------------
 
 const first = byId("first");
@@ -191,7 +215,8 @@ function go(number) {
   at = number;
   steps.forEach((step, place) => step.classList.toggle("current", place === number));
   const role = rateForm.querySelector("[name='input.rater_role']:checked")?.value;
-  byId("where").textContent = `${role && number ? `as ${role}, ` : ""}${number + 1} of ${steps.length}`;
+  const passed = number === steps.length - 1 ? steps.filter(open).length : 0; // a tap too many leaves a step out unseen
+  byId("where").textContent = `${role && number ? `as ${role}, ` : ""}${number + 1} of ${steps.length}${passed ? `; not all answered` : ""}`;
   byId("back").disabled = number === 0;
   byId("next").disabled = number === steps.length - 1;
 }
@@ -205,6 +230,11 @@ function follow() {
 
 byId("back").addEventListener("click", () => turnTo(at - 1));
 byId("next").addEventListener("click", () => turnTo(at + 1));
+byId("dock").addEventListener("click", (event) => {
+  if (isSeen() || getComputedStyle(byId("steps")).display === "none") return;
+  event.preventDefault(); // the step that it leads to is not shown yet
+  turnTo(steps.length - 1);
+});
 
 function turnTo(place) {
   go(place);
@@ -216,7 +246,7 @@ function turnTo(place) {
 
 first.addEventListener("click", (event) => {
   // by tap or mouse only: arrow keys change a choice on their way to the next one
-  if (event.target.type !== "radio" || !event.detail || event.target.name === "guess") return;
+  if (event.target.type !== "radio" || !event.target.checked || !event.detail || event.target.name === "guess") return;
   const step = event.target.closest(".step");
   const place = steps.indexOf(step);
   if (!step.classList.contains("current") || getComputedStyle(byId("steps")).display === "none") return;
