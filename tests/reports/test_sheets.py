@@ -140,6 +140,7 @@ def test_a_side_that_waits_for_the_other_is_not_on_paper(tmp_path: Path) -> None
     shown = app.get(f"/people/{person_id('AB')}/sheet")
     assert "Blind" in shown.text
     assert "<style" not in shown.text  # the policy takes none; it is linked
+    assert f'href="/people/{person_id("AB")}"' in shown.text  # a way back; a file has none
     assert app.get("/sheet.css").headers["content-type"].startswith("text/css")
     assert "Cohort of 1" in app.get("/cohort/sheet").text
     assert app.get("/people/000000000000/sheet").status_code == 404

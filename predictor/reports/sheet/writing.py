@@ -44,7 +44,7 @@ def person_html(
     (True, True, False)
     """
     sheet = sheet_of(model, who, entries, day or today())
-    return _environment().get_template("person.html").render(sheet=sheet, root=root)
+    return _environment().get_template("person.html").render(sheet=sheet, root=root, back=f"/people/{person_id(who)}")
 
 
 def cohort_html(
@@ -57,7 +57,7 @@ def cohort_html(
 ) -> str:
     """Return the sheet of a cohort; see `person_html` and, for `total`, `cohort_of`."""
     sheet = cohort_of(model, entries, day or today(), total)
-    return _environment().get_template("cohort.html").render(sheet=sheet, root=root)
+    return _environment().get_template("cohort.html").render(sheet=sheet, root=root, back="/people")
 
 
 def style() -> str:
