@@ -190,6 +190,7 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
         first_questions(PUBLISHED)
     )
     assert page.locator(".strip", has_text="SIMULATED").is_visible()
+    assert page.locator("#save").is_disabled()  # a journal takes no interview without ratings
     page.locator('label:has([value="candidate"])').click()
     assert page.locator("#first legend").first.inner_text() == "Did they listen closely to you?"
     names = rate(page, [4, 5, 3, 4, 2, 4, 3])

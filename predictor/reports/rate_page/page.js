@@ -299,12 +299,14 @@ function update() {
   byId("text").textContent = textOf(entry);
   byId("paper").textContent = aboutOf(entry).join(". ");
   const [mark, state] = isEmpty(entry) ? ["", "Nothing is rated yet."]
+    : !count ? ["Not saved", "Rate one question at least: without a rating there is nothing to save."]
     : session.saved === text ? ["In your file", `You confirmed that ${session.file} is there. Nothing has changed since.`]
     : session.handed === text ? ["Is the file there?", `The browser was asked to save ${session.file}. Look for it among your downloads, then confirm: this page cannot see whether it is there.`]
     : session.saved ? ["Changed since the file", `Something has changed since ${session.file}. Save it again.`]
     : ["Not saved", "Not saved yet. Leave this page now, and it may be lost."];
   byId("mark").textContent = mark;
   byId("state").textContent = state;
+  byId("save").disabled = !count; // a journal takes no interview without ratings
   byId("confirm").hidden = session.handed !== text || session.saved === text;
   for (const fieldset of form.querySelectorAll("fieldset")) fieldset.classList.toggle("given", Boolean(fieldset.querySelector("input:checked") || fieldset.querySelector("select")?.value));
   keepDraft();
@@ -385,6 +387,7 @@ byId("anew").addEventListener("click", () => {
   const entry = content();
   if (!isEmpty(entry) && session.saved !== JSON.stringify(entry) && !confirm("This interview is not saved. Clear it all the same?")) return;
   form.reset();
+  byId("held_on").value = today();
   session = newSession();
   byId("restored").hidden = true;
   byId("answer-parts").replaceChildren();
@@ -409,6 +412,7 @@ addEventListener("storage", (event) => {
 
 byId("no-script").hidden = true;
 for (const element of document.querySelectorAll(".run")) element.hidden = false;
+byId("held_on").value = today(); // most rate on the day; a draft has its own
 restoreDraft();
 askAs();
 reveal();
