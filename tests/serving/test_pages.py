@@ -310,6 +310,7 @@ def test_a_cookie_does_not_survive_logging_out() -> None:
 
 def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, journal: Journal) -> None:
     page = open_page("/calibration")
+    assert page.locator("section:has(#model) li", has_text="How well it predicts is not known").count() == 1
     assert "too few to tell" in page.locator("main").inner_text()
     for number in range(12):
         ratings = {"goals_discussed": 1 + number % 5, "candidate_enthusiasm": 5}

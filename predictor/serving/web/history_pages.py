@@ -16,6 +16,7 @@ from predictor.journal.track_record import TrackRecord
 from predictor.ratings.catalogue import Catalogue
 from predictor.serving.web.journal_pages import OpenJournal
 from predictor.serving.web.pages import page
+from predictor.serving.web.views import limits
 
 if TYPE_CHECKING:
     from predictor.evaluation.scores import CalibrationBin
@@ -50,6 +51,7 @@ def calibration(request: Request, journal: OpenJournal) -> Response:
         request, "calibration.html", n=len(y), offers=int(y.sum()), brier=brier, base=base, fewest=FEWEST,
         bins=bins(y, p), record=record, n_silent=len(record.silent), silence=silence, guessed=guessed(record),
         due_after=DUE_AFTER.days, means=means(journal.rated_outcomes(), journal.catalogue),
+        limits=[*limits(request.app.state.models())],
     )  # fmt: skip
 
 
