@@ -184,7 +184,10 @@ def test_each_side_is_hidden_until_both_are_in(client: TestClient, journal: Jour
         assert "ended in an offer" not in shown
         assert "15 of 100" not in shown
     assert "hidden until both sides are in" in text(client.get("/journal"))
-    form = client.get(f"/?interview={entry.interview}").text
+    remembered = {"cookie": "predictor_role=interviewer"}
+    assert 'value="interviewer" checked' in client.get("/", headers=remembered).text
+    form = client.get(f"/?interview={entry.interview}", headers=remembered).text
+    assert 'value="interviewer" checked' not in form  # the other side says who it is
     assert 'value="Acme"' in form
     assert f'name="interview" value="{entry.interview}"' in form
     other = {f"rating.{GOALS}": "5", "input.rater_role": "candidate"}

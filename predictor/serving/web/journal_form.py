@@ -47,6 +47,14 @@ def the_journal(request: Request) -> Journal:
     return journal.under(request.app.state.models().catalogue)
 
 
+def rated_by(request: Request) -> set[str]:
+    """Return who has rated the interview already that the address names; nobody where it names none."""
+    asked = request.query_params.get("interview", "")
+    if request.app.state.settings.journal is None or not asked:
+        return set()
+    return {entry.rater_role for entry in the_journal(request).sides(asked)}
+
+
 def keep_fields(
     request: Request, typed: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
 ) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ from predictor.serving.settings import Settings
 from predictor.serving.web import views
 from predictor.serving.web.answer import answer_view, kept_answer
 from predictor.serving.web.forms import Form, Rated, percent
-from predictor.serving.web.journal_form import keep_fields, typed_fields
+from predictor.serving.web.journal_form import keep_fields, rated_by, typed_fields
 from predictor.serving.web.record import accuracy_by_role
 
 pages = APIRouter(include_in_schema=False)
@@ -69,9 +69,9 @@ def wants_page(request: Request) -> bool:
 
 @pages.get("/")
 def rate(request: Request) -> Response:
-    """Show the empty rating form; who rated last time is remembered."""
+    """Show the empty rating form; who rated last time is remembered, but where the other side of an interview rates."""
     role = unquote(request.cookies.get(REMEMBERED, ""))
-    inputs = {ROLE: role} if role in _roles(request.app.state.models()) else {}
+    inputs = {ROLE: role} if role in _roles(request.app.state.models()) and role not in rated_by(request) else {}
     return rate_page(request, Rated(inputs=inputs))
 
 

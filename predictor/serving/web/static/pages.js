@@ -12,7 +12,10 @@ function put(place, html) {
 }
 
 async function fragment(address, options) {
-  const answer = await fetch(address, { ...options, headers: { "X-Fragment": "1", Accept: "*/*" } });
+  const request = fetch(address, { ...options, headers: { "X-Fragment": "1", Accept: "*/*" } });
+  const answer = await request.catch(() => {
+    throw new Error("the server cannot be reached");
+  });
   if (answer.ok) return answer.text();
   const refusal = await answer.json().catch(() => ({ error: `the server answered ${answer.status}`, problems: [] }));
   const first = refusal.problems[0] ?? {};
