@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from predictor.evaluation.audit import FIGURES, MEANINGS, AxisAudit, Category, Figure, ImpactRatio
+from predictor.evaluation.audit import FEW, FIGURES, MEANINGS, AxisAudit, Category, Figure, ImpactRatio
 from predictor.evaluation.audited import WORDS, AuditedModel
 from predictor.evaluation.left_out import LeftOut
 from predictor.evaluation.scores import Score
@@ -219,7 +219,7 @@ def _calibration_row(item: Category) -> tuple[str, ...]:
         beyond,
         number(q.slope.value) if q.slope else "",
         span(q.slope.low, q.slope.high) if q.slope else "",
-        f"{q.n:,}" + (" (few)" if q.n < 30 else ""),
+        _counted(q.n),
     )
 
 
@@ -230,7 +230,11 @@ def _error_row(item: Category) -> tuple[str, ...]:
     cells: list[str] = [number(q.auc.value), span(q.auc.low, q.auc.high)] if q.auc else ["", ""]
     for rate in (q.false_positive, q.false_negative):
         cells += [f"{percent(rate.value)} of {rate.n:,}", percents(rate.low, rate.high)] if rate else ["", ""]
-    return (item.name, *cells, f"{q.n:,}")
+    return (item.name, *cells, _counted(q.n))
+
+
+def _counted(n: int) -> str:
+    return f"{n:,}" + (" (few)" if n < FEW else "")
 
 
 def _proxies(audited: AuditedModel) -> Section:
