@@ -92,8 +92,8 @@ data/interviews.csv: | $(TRAIN)
 team: $(TRAIN) ## from a SIMULATED team's Greenhouse export to a promoted model, audit and card, in team/
 	$(BIN)/predictor scorecards greenhouse data/greenhouse --out team/interviews.csv
 	$(BIN)/predictor scorecards greenhouse data/greenhouse --out team/interviews.csv --groups team/groups.csv --reason 'Offer declined=yes' --reason 'Other=no'
-	$(BIN)/predictor panels team/interviews-cards.csv --signals team/interviews.toml --out team/panels.html
 	$(BIN)/predictor train team/interviews.csv --signals team/interviews.toml --cards team/interviews-cards.csv --name team
+	$(BIN)/predictor panels team/interviews-cards.csv --signals team/interviews.toml --model team --out team/panels.html
 	$(BIN)/predictor promote team
 	$(BIN)/predictor audit team/interviews.csv --model team --groups team/groups.csv --group sex=sex --group race=race
 	$(BIN)/predictor card --model team

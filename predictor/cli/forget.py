@@ -48,7 +48,7 @@ def forget(
     \b
     Examples:
       predictor forget CAN-000017 --table interviews.csv --column candidate_id
-      predictor forget 4711 --table interviews.csv --cards interviews-cards.csv --journal my.journal --yes
+      predictor forget 4711 --table interviews.csv --table groups.csv --cards interviews-cards.csv --yes
     """
     from predictor.pipeline.forgetting import plan
 

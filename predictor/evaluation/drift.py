@@ -235,9 +235,9 @@ def looks(model: OfferModel, ratings: Ratings) -> list[Look]:
     list of Look
         p-values by themselves; `corrected` takes them together.
     """
-    signals = np.column_stack([ratings.values, *(ratings.codes(item) for item in model.catalogue.inputs)])
+    values = model.values_of(ratings)  # with the level of each panel
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups
-    comparison = _Comparison(model, model.reference, signals, crowd_of(people))
+    comparison = _Comparison(model, model.reference, values, crowd_of(people))
     return [
         *_levels(comparison),
         *_shapes(comparison),

@@ -14,6 +14,7 @@ from predictor.evaluation.audited import plain
 from predictor.evaluation.drift import FEWEST, LEVELS, NONE, Look, corrected, crowd_of, looks
 from predictor.evaluation.late_outcomes import LateOutcomes, late_outcomes
 from predictor.model.offer_model import OfferModel
+from predictor.model.raters import levels_of
 from predictor.ratings.ratings import Ratings
 
 
@@ -137,6 +138,9 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
         )
     elif not len(model.reference.edges):
         left.append("Likelihoods: the training was too small to predict rows that it had not seen.")
+    panels = [level for level in levels_of(model.raters, ratings) if level]
+    if new := sum(level.unknown == level.raters for level in panels):
+        left.append(f"How high {new:,} of {len(panels):,} panels rate: this model knows none of their raters.")
     compared = {look.name for look in result if look.kind == "level"}
     if thin := [name for name in model.signals if name not in compared]:
         left.append(f"Rated in fewer than five rows, now or in training, so only what is missing: {', '.join(thin)}.")

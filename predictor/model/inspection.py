@@ -48,5 +48,6 @@ def strongest_pairs(data: ModelData, k: int = 10) -> list[tuple[Pair, float]]:
     shares = {
         name: count / count.sum() if n else np.full(len(count), 1 / len(count)) for name, count in data.counts.items()
     }
-    sizes = [(pair, float(np.sqrt(shares[pair.first] @ pair.log_odds**2 @ shares[pair.second]))) for pair in data.pairs]
+    some = [pair for pair in data.pairs if pair.log_odds.any()]  # of an input with itself there is nothing to say
+    sizes = [(pair, float(np.sqrt(shares[pair.first] @ pair.log_odds**2 @ shares[pair.second]))) for pair in some]
     return sorted(sizes, key=lambda item: -item[1])[:k]

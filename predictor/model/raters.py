@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,6 +161,16 @@ def levels_of(table: RaterTable | None, ratings: Ratings) -> list[PanelLevel | N
     given = ratings.columns.get(LENIENCY, [""] * len(ratings))
     panels = [() if level else names_of(cell) for cell, level in zip(ratings.columns[PANEL], given, strict=True)]
     return [table.level(panel) if panel else None for panel in panels]
+
+
+def with_levels(table: RaterTable | None, ratings: Ratings) -> Ratings:
+    """Give each row with a panel the level that a model has of it, as a column of its own."""
+    if table is None or PANEL not in ratings.columns:
+        return ratings
+    given = ratings.columns.get(LENIENCY, [""] * len(ratings))
+    levels = zip(levels_of(table, ratings), given, strict=True)
+    words = np.array([LEVELS[level.code] if level else word for level, word in levels], dtype=object)
+    return replace(ratings, columns={**ratings.columns, LENIENCY: words})
 
 
 def codes_of(ratings: Ratings, item: ContextInput, levels: Sequence[PanelLevel | None]) -> NDArray[np.float64]:

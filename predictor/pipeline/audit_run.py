@@ -29,6 +29,8 @@ from predictor.evaluation.left_out import LeftOut, answers_without, left_out
 from predictor.evaluation.proxy import proxies
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.published import published_prior
+from predictor.model.offer_model import OfferModel
+from predictor.model.raters import LENIENCY, with_levels
 from predictor.model.tables import Floats
 from predictor.pipeline.group_columns import read_groups
 from predictor.pipeline.trained_model import TrainedModel
@@ -76,6 +78,7 @@ def audit_model(
     axes = axes_of(words)
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups.astype(str)
     unseen = _unseen(trained, ratings)
+    ratings = with_levels(trained.model.raters, ratings)
     result = audit(unseen.p, ratings.y, people, axes, threshold=threshold, resamples=resamples)
     without, by, n = _left_out(trained, ratings, unseen, people, axes, result, resamples)
     return AuditedModel(
@@ -130,7 +133,7 @@ def _unseen(trained: TrainedModel, ratings: Ratings) -> _Unseen:
     if not len(kept.p):
         return nothing
     labelled = np.flatnonzero(~np.isnan(ratings.y))
-    rows, people = keys(ratings.rows(labelled))
+    rows, people = keys(_as_trained(trained.model, ratings).rows(labelled))
     place = np.full(n, -1)
     place[labelled] = pd.Index(kept.rows).get_indexer(pd.Index(rows))
     p = np.tile(answers, (len(kept.p), 1))
@@ -139,6 +142,14 @@ def _unseen(trained: TrainedModel, ratings: Ratings) -> _Unseen:
     known_people = np.zeros(n, bool)
     known_people[labelled] = np.isin(people, kept.groups)
     return _Unseen(p, known, place, kept, known_people & ~known)
+
+
+def _as_trained(model: OfferModel, ratings: Ratings) -> Ratings:
+    """Take the rows as the training read them: it found out itself how high their panels rate."""
+    if not model.raters:
+        return ratings
+    inputs = tuple(item for item in ratings.catalogue.inputs if item.name != LENIENCY)
+    return dataclasses.replace(ratings, catalogue=dataclasses.replace(ratings.catalogue, inputs=inputs))
 
 
 def _left_out(
@@ -173,7 +184,10 @@ def _left_out(
 
 
 def _by_folds(trained: TrainedModel, ratings: Ratings, folds: NDArray[Any]) -> dict[tuple[str, str], Floats]:
-    """Answer for the rows that a model learned from by models of its folds, without each family and signal."""
+    """Answer for the rows that a model learned from by models of its folds, without each family and signal.
+
+    How high a panel rates is by the whole model's raters: both sides of each comparison have it alike.
+    """
     prior = published_prior() if "prior" in trained.model.trained_on else None
     groups = groups_of(ratings)
     seed = int(Record.load(trained.folder).params.get("seed", 0)) if trained.folder else 0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from predictor.evaluation.audit import AxisAudit, Category
 from predictor.evaluation.audited import WORDS, AuditedModel
 from predictor.reports.audit_report import SHOWN_FROM, TITLES, answered, verdict, whose
-from predictor.reports.format import number, percent, span
+from predictor.reports.format import impact_ratio, percent, span
 
 WIDTH = 80
 NAME = 27  # columns of a category's name
@@ -43,8 +43,10 @@ def audit_lines(audited: AuditedModel) -> Iterator[str]:
 
 def _category(item: Category) -> str:
     figure = item.figures[SHOWN_FROM]
-    ratio = number(figure.ratio.value) if figure.ratio else ("1" if figure.comparator else "")
-    interval = span(figure.ratio.low, figure.ratio.high) if figure.ratio else ""
+    ratio, interval = "1" if figure.comparator else "", ""
+    if figure.ratio:
+        ratio = impact_ratio(figure.ratio.value, figure.ratio.below_four_fifths)
+        interval = span(figure.ratio.low, figure.ratio.high)
     rate = percent(figure.rate.value) if figure.rate else ""
     words = "under 2 %" if item.small_share else verdict(figure)
     return f"  {_short(item.name, NAME):<{NAME}}{item.n:>6,}{rate:>8}{ratio:>7}  {interval:<15}{words}".rstrip()
@@ -55,7 +57,7 @@ def _others(axis: AxisAudit, threshold: float) -> Iterator[str]:
         lowest, best = axis.lowest(name), axis.comparator(name)
         if lowest and best and (judged := lowest.figures[name].ratio):
             at = f" at {percent(threshold)}" if name == "selected" else ""
-            ratio = f"{number(judged.value)} ({span(judged.low, judged.high)})"
+            ratio = f"{impact_ratio(judged.value, judged.below_four_fifths)} ({span(judged.low, judged.high)})"
             text = f"{TITLES[name]}{at}: lowest ratio {ratio}, {lowest.name} against {best.name}"
             yield from textwrap.wrap(
                 f"{text}: {verdict(lowest.figures[name])}", WIDTH, initial_indent="  ", subsequent_indent="    "

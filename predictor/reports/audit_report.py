@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from predictor.evaluation.audit import FIGURES, MEANINGS, AxisAudit, Category, Figure, ImpactRatio
+from predictor.evaluation.audit import FEW, FIGURES, MEANINGS, AxisAudit, Category, Figure, ImpactRatio
 from predictor.evaluation.audited import WORDS, AuditedModel
 from predictor.evaluation.left_out import LeftOut
 from predictor.evaluation.scores import Score
 from predictor.reports.figures.curves import interval_plot
-from predictor.reports.format import number, of_people, p_value, percent, percents, signed, span
+from predictor.reports.format import impact_ratio, number, of_people, p_value, percent, percents, signed, span
 from predictor.reports.page import Drawing, Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.svg import inline_svg
 
@@ -84,8 +84,7 @@ def _headline(audited: AuditedModel) -> str:
     for axis in audited.audit.axes:
         lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
         if lowest and best and (ratio := lowest.figures[SHOWN_FROM].ratio):
-            interval = f"{number(ratio.value)} ({span(ratio.low, ratio.high)})"
-            lowest_ratios.append(f"by {axis.name} {interval}: {lowest.name} against {best.name}")
+            lowest_ratios.append(f"by {axis.name} {_ratio(ratio)}: {lowest.name} against {best.name}")
     if not lowest_ratios:
         return "No impact ratio can be judged: it takes two categories of 30 rows or more."
     return f"The lowest impact ratio of scoring rates is {'; '.join(lowest_ratios)}."
@@ -97,7 +96,12 @@ def _tile(axis: AxisAudit) -> Tile | None:
         return None
     against = f"{lowest.name} against {best.name}, n = {lowest.n:,} and {best.n:,}"
     words = f"{against}; {verdict(lowest.figures[SHOWN_FROM])} four fifths."
-    return Tile(f"Scoring rates by {axis.name}", number(ratio.value), span(ratio.low, ratio.high), words)
+    return Tile(
+        f"Scoring rates by {axis.name}",
+        impact_ratio(ratio.value, ratio.below_four_fifths),
+        span(ratio.low, ratio.high),
+        words,
+    )
 
 
 def _axis(axis: AxisAudit, threshold: float) -> Section:
@@ -129,6 +133,10 @@ def _axis(axis: AxisAudit, threshold: float) -> Section:
     return Section(f"By {axis.name}", parts)
 
 
+def _ratio(ratio: ImpactRatio) -> str:
+    return f"{impact_ratio(ratio.value, ratio.below_four_fifths)} ({span(ratio.low, ratio.high)})"
+
+
 def _clipped(ratio: ImpactRatio, n: int) -> Score:
     return Score(min(ratio.value, WIDEST), min(ratio.low, WIDEST), min(ratio.high, WIDEST), n)
 
@@ -149,7 +157,7 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
         rows.append(
             (
                 item.name,
-                f"{number(ratio.value)} ({span(ratio.low, ratio.high)})" if ratio else "1" if figure.comparator else "",
+                _ratio(ratio) if ratio else "1" if figure.comparator else "",
                 "under 2 %" if item.small_share else verdict(figure),
                 f"{percent(rate.value)} ({percents(rate.low, rate.high)})" if rate else "",
                 p_value(ratio.p) if ratio else "",
@@ -211,7 +219,7 @@ def _calibration_row(item: Category) -> tuple[str, ...]:
         beyond,
         number(q.slope.value) if q.slope else "",
         span(q.slope.low, q.slope.high) if q.slope else "",
-        f"{q.n:,}" + (" (few)" if q.n < 30 else ""),
+        _counted(q.n),
     )
 
 
@@ -222,7 +230,11 @@ def _error_row(item: Category) -> tuple[str, ...]:
     cells: list[str] = [number(q.auc.value), span(q.auc.low, q.auc.high)] if q.auc else ["", ""]
     for rate in (q.false_positive, q.false_negative):
         cells += [f"{percent(rate.value)} of {rate.n:,}", percents(rate.low, rate.high)] if rate else ["", ""]
-    return (item.name, *cells, f"{q.n:,}")
+    return (item.name, *cells, _counted(q.n))
+
+
+def _counted(n: int) -> str:
+    return f"{n:,}" + (" (few)" if n < FEW else "")
 
 
 def _proxies(audited: AuditedModel) -> Section:

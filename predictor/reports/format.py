@@ -16,6 +16,16 @@ def number(value: float, digits: int = 2) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\u2212")  # adding 0 turns -0 into 0
 
 
+def impact_ratio(value: float, below: bool) -> str:
+    """Write a ratio of rates, with as many digits as it takes to see that it is below four fifths.
+
+    >>> impact_ratio(0.8, False), impact_ratio(0.7961, True), impact_ratio(0.79999, True)
+    ('0.80', '0.796', 'under 0.80')
+    """
+    shown = (number(value, digits) for digits in (2, 3, 4) if not below or round(value, digits) < 0.8)
+    return next(shown, "under 0.80")
+
+
 def signed(value: float, digits: int = 2) -> str:
     """Write a difference.
 

@@ -10,7 +10,7 @@ from predictor.evaluation.audited import WORDS
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import subsets
 from predictor.ratings.catalogue import CONTEXT
-from predictor.reports.format import number, percent, percents, span
+from predictor.reports.format import impact_ratio, number, percent, percents, span
 from predictor.reports.page import Facts, Folded, Note, Page, Part, Section, Table, Tile
 
 NONE = float("nan")
@@ -217,7 +217,13 @@ def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
         return Section(title, ["No audit of this model is at hand: predictor audit DATA --group sex=COLUMN makes one."])
     rows = [row for axis in audit["audit"]["axes"] for row in _audit_rows(axis)]
     simulated = " SIMULATED rows." if audit["simulated"] else ""
-    parts: list[Part] = [f"Audited {audit['made'][:10]} on {audit['audit']['n']:,} rows.{simulated} {WORDS}"]
+    unseen = (
+        f"{audit['n_out_of_fold']:,} answered by models that had not seen them, {audit['n_new']:,} by the model itself"
+    )
+    parts: list[Part] = [
+        f"Audited {audit['made'][:10]} on {audit['audit']['n']:,} rows: {unseen}.{simulated} {WORDS}",
+        *audit["warnings"],
+    ]
     head = ("Group", "Scoring rate", "90 % interval", "Impact ratio", "90 % interval", "Four fifths", "n")
     parts.append(Table(head, rows, caption="Scoring rates: share strictly above the median likelihood of all rows"))
     proxies = [
@@ -242,7 +248,7 @@ def _audit_rows(axis: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         if item["small_share"]:
             words = "under 2 %"
         elif figure["comparator"]:
-            words = "the highest"
+            words = "highest, too few" if figure["few"] else "the highest"
         elif figure["few"]:
             words = "too few to judge"
         else:
@@ -252,7 +258,9 @@ def _audit_rows(axis: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             f"{axis['name']}: {item['name']}",
             percent(rate["value"]) if rate else "",
             percents(rate["low"], rate["high"]) if rate else "",
-            number(ratio["value"]) if ratio else ("1" if figure["comparator"] else ""),
+            impact_ratio(ratio["value"], ratio["below_four_fifths"])
+            if ratio
+            else ("1" if figure["comparator"] else ""),
             span(ratio["low"], high) if ratio else "",
             words,
             f"{item['n']:,}",
@@ -285,7 +293,7 @@ def _retention(model: OfferModel) -> Section:
         ("The model's file", "tables and counts; no row, no name, no text of a rater"),
         ("Beside it", "out_of_fold.csv: a number, the outcome and likelihoods of each row learned from; no ratings"),
         ("The rows themselves", f"where they were, {model.trained_on['source']}; the training makes no copy"),
-        ("Deleting a person", "predictor forget PERSON --table FILE --journal FILE; models then say so"),
+        ("Deleting a person", "predictor forget PERSON --table FILE --cards FILE --journal FILE; models then say so"),
     ]
     deleted = list(model.deleted_note()) or ["No row that it learned from is recorded as deleted since."]
     return Section("Retention", [*deleted, Facts(held)])

@@ -55,9 +55,9 @@ def render_panels(summary: PanelSummary) -> str:
         head = f"{'The panel usually rates':<26}{'applications':>12}  {_unit(summary):>18}"
         lines += ["", click.style(head + ("  log-odds  likelihood" if summary.model else ""), bold=True)]
         for level in summary.levels:
-            more = (
-                "" if level.log_odds is None else f"  {level.log_odds:>+8.2f}  {100 * (level.likelihood or 0):>8.0f} %"
-            )
+            more = ""
+            if level.log_odds is not None:
+                more = f"  {_signed(level.log_odds):>8}  {100 * (level.likelihood or 0):>8.0f} %"
             lines.append(f"{level.name:<26}{level.n:>12,}  {_signed(level.points):>18}{more}")
     return "\n".join(lines)
 

@@ -106,7 +106,8 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
         name = text or "no reason"
         yield (
             f"What does the reason '{name}' mean ({plural(count, 'application')})? Import again with "
-            f"--reason '{name}=no', or yes, withdrew, unlabelled. Until then they have no outcome."
+            f"--reason '{name}=ANSWER'; ANSWER is yes (an offer went out), no, withdrew or unlabelled. Until then they "
+            "have no outcome."
         )
     words = {word for item in imported.findings.by_kind().get("unknown word", ()) for *_, word in item.lines()}
     for word in sorted(words)[:LISTED]:

@@ -20,12 +20,17 @@ from predictor import (
     score_files,
     train,
 )
+from predictor.evaluation.drift import looks
 from predictor.model.data import ModelData
 from predictor.model.file import fingerprint
 from predictor.model.raters import AVERAGE, LENIENCY, LEVELS, names_of
 from predictor.panels.cards import Cards, cards_of
 from predictor.panels.leniency import codes_of, fit_leniency, quantile_cuts
 from predictor.panels.term import PanelInput
+from predictor.pipeline.audit_run import audit_model
+from predictor.pipeline.run import save
+from predictor.pipeline.trained_model import TrainedModel
+from predictor.sources.files import write_csv
 from predictor.sources.simulation_teams import SimulatedTeam, simulate_team
 
 QUICK = TrainingConfig(folds=3, repeats=1, resamples=50, baselines=(), prior="none")
@@ -75,6 +80,24 @@ def test_it_is_kept_where_it_pays_and_lenient_panels_count_for_less(result: Trai
     table = result.model.tables[LENIENCY]
     assert table[0] > table[AVERAGE] > table[4]
     assert result.model.trained_on["panels"]["kept"] is True
+
+
+def test_audit_and_drift_know_the_rows_of_the_training_again(
+    team: SimulatedTeam, result: TrainingResult, tmp_path: Path
+) -> None:
+    looked_at = {look.name: look for look in looks(result.model, team.ratings.labelled())}
+    assert looked_at[LENIENCY].p > 0.05  # the rows learned from, read again, have not drifted
+    save(result, tmp_path / "model", experiment="pool")
+    write_csv(team.ratings, tmp_path / "rows.csv")
+    person = team.ratings.catalogue.group
+    assert person is not None and team.ratings.groups is not None
+    names = sorted(set(team.ratings.groups))
+    lines = [f"{name},{'Female' if place % 2 else 'Male'}" for place, name in enumerate(names)]
+    (tmp_path / "groups.csv").write_text("\n".join([f"{person},sex", *lines]))
+    trained = TrainedModel.load(tmp_path / "model/model.json", tmp_path)
+    audited = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, groups=tmp_path / "groups.csv", resamples=5)
+    assert audited.n_out_of_fold == int((~np.isnan(team.ratings.y)).sum())
+    assert "of 3 folds" in audited.left_out_by
 
 
 def test_permuted_raters_are_not_kept(team: SimulatedTeam) -> None:

@@ -64,7 +64,7 @@ def test_a_person_goes_from_everything_and_models_say_so(
         assert "rows since deleted" in " ".join(text.split())
     again = run("forget", person, "--table", "team.csv", "--yes", "--no-track")
     assert again.exit_code == 2
-    assert "nothing of" in again.stderr
+    assert "is in none of the files" in again.stderr
 
 
 def test_nothing_goes_where_one_file_cannot_be_read_or_nobody_agrees(

@@ -218,6 +218,7 @@ def usable_cards(export: Export, table: Table, marks: Marks, outcomes: Outcomes,
     rated[marks.card] = True
     drop("unrated", ~rated)
     submitted = table.column("submitted")
+    drop("undated", np.isnat(submitted))
     if len(outcomes.decided):
         when = np.where(application >= 0, outcomes.decided[application], np.datetime64("NaT", "ms"))
         only = np.where(application >= 0, outcomes.day_only[application], False)

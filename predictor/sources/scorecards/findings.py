@@ -42,6 +42,11 @@ KINDS = {
         LEFT_OUT,
         "Their ratings are in the table of cards. Person and outcome come from the applications: export them too.",
     ),
+    "undated": Kind(
+        "Cards without the time of submission",
+        LEFT_OUT,
+        "Nobody can say whether they came before the decision. Export 'submitted_at' too.",
+    ),
     "late": Kind("Cards submitted after the decision: they may know it", LEFT_OUT),
     "later": Kind("Cards submitted after the chosen stage", LEFT_OUT, "They are in the table of cards."),
     "unrated": Kind("Cards on which nothing was rated, or 'no decision' on all", LEFT_OUT),

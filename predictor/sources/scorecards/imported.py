@@ -101,7 +101,10 @@ class Imported:
             If the files name no signal; with what can be done.
         """
         if self.catalogue is None:
-            mends = [f"{KINDS[kind].title}: {KINDS[kind].mend}" for kind in self.findings.by_kind() if KINDS[kind].mend]
+            reasons = [kind for kind in self.findings.by_kind() if kind in ("orphan card", "orphan rating", "unnamed")]
+            mends = [f"{KINDS[kind].title}: {KINDS[kind].mend}" for kind in reasons]
+            if not (self.counts.get("ratings") or self.about or "unnamed" in reasons):
+                mends.insert(0, "No rating was read: export the table of the cards' attributes too.")
             lines = ["no signal is named in these files, so there is nothing to learn from.", *self.about, *mends]
             raise ConfigError("\n  ".join(lines))
         return self.catalogue

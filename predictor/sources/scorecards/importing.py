@@ -137,14 +137,14 @@ def _from_records(records: Mapping[str, list[Any]]) -> list[Source]:
 def _tables(system: str, sources: Sequence[Source], findings: Findings, read: dict[str, str]) -> dict[str, list[Table]]:
     """Read what is wanted of each file, by kind; a file of another system is no mistake unless no card is there."""
     kinds: Sequence[Kind] = SYSTEMS[system].KINDS
+    fitting = [next((kind for kind in kinds if kind.fits(source.label, source.columns)), None) for source in sources]
+    if not any(kind and kind.name in CARDS[system] for kind in fitting):
+        raise _no_cards(system, sources)  # before what else may be wrong: they may be of another system
     tables: dict[str, list[Table]] = {}
-    for source in sources:
-        kind = next((kind for kind in kinds if kind.fits(source.label, source.columns)), None)
+    for source, kind in zip(sources, fitting, strict=True):
         read[source.label] = kind.name if kind else ""
         if kind and not missing_columns(kind, source.columns, source.label, findings):
             tables.setdefault(kind.name, []).append(source.read(kind, findings))
-    if not any(name in tables for name in CARDS[system]) and not findings.problems:
-        raise _no_cards(system, sources)
     return tables
 
 

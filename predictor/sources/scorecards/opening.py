@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq", *WORKBOOKS)
+_JSON_WORDS = {
+    str: "text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    type(None): "null",
+}
 SAMPLE = 200  # records by which the columns of JSON are known
 
 
@@ -250,7 +258,7 @@ def _lists(data: Any, label: str) -> Iterator[tuple[str, list[Any]]]:
         if not streams:
             yield "", []
     else:
-        raise RatingsError(label, [Problem(f"holds {type(data).__name__} {shorten(str(data), 20)!r}, no records")])
+        raise RatingsError(label, [Problem(f"holds {shorten(json.dumps(data), 20)}, no records; export it again")])
 
 
 def _has_lists(data: Mapping[str, Any]) -> bool:
@@ -294,7 +302,7 @@ def source_of(records: list[Any], label: str, findings: Findings | None = None) 
         if isinstance(record, dict):
             usable.append(record)
         elif findings is not None:
-            kind = f"is {type(record).__name__}, not a record with keys and values"
+            kind = f"is {_JSON_WORDS[type(record)]}, not a record with keys and values"
             findings.refuse(label, Problem(kind, number))
     columns = {name for record in usable[:SAMPLE] for name in (*flattened(record), *map(plain, record))}
     return Source(label, frozenset(columns), records=usable)

@@ -116,7 +116,7 @@ def decide(export: Export, answers: Mapping[str, str], today: datetime, findings
     answered = np.array([answers.get(str(text).casefold(), "") for text in texts], dtype=object)
     for answer in dict.fromkeys(ANSWERS.values()):
         listed = "withdrawn" if answer == "withdrawn" else ""
-        take(rejected & (answered == answer), answer, f"answered: {answer}", listed)
+        take(rejected & (answered == answer), answer, f"by your answer: {answer}", listed)
     take(waiting, "unlabelled", "an offer that never went out", "offer not out")
     words = {text: (bool(_OFFER.search(str(text))), bool(_EITHER.search(str(text)))) for text in set(texts)}
     offer_like = np.array([words[text][0] for text in texts], dtype=bool)
@@ -124,7 +124,7 @@ def decide(export: Export, answers: Mapping[str, str], today: datetime, findings
     ask = rejected & (offer_like | (either & (reason_kind == "none")))
     unknown = rejected & (reason_kind == "unknown") & ~ask
     if ALL in answers:
-        take(ask | unknown, answers[ALL], f"answered for all: {answers[ALL]}")
+        take(ask | unknown, answers[ALL], f"by your answer for all: {answers[ALL]}")
     asked = _counted(texts[(ask | unknown) & (state == "")])
     take(ask, "unlabelled", "a reason that may mean an offer or a withdrawal", "ask")
     take(rejected & (reason_kind == "theirs"), "withdrawn", "the candidate withdrew", "withdrawn")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from predictor.errors import Problem, nearest
+from predictor.errors import Problem, nearest, plural
 from predictor.sources.scorecards.findings import Findings, shown_word
 from predictor.sources.scorecards.times import MEND, NO_TIME, read_times
 
@@ -318,7 +318,7 @@ def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findi
             missing = no_id(columns[name])
             if name in kind.required and missing.any():
                 row = int(np.flatnonzero(missing)[0]) + 1
-                kind_of = f"is empty in {missing.sum():,} rows of the {kind.name}; each needs one"
+                kind_of = f"is empty in {plural(int(missing.sum()), 'row')} of the {kind.name}; each needs one"
                 findings.refuse(source, Problem(kind_of, row, name))
         elif name in TIMES:
             times = read_times(parts[0], day_end=name in DECISIONS)

@@ -176,6 +176,18 @@ def test_v3_statuses() -> None:
     assert listed(read("greenhouse", v3(status="reopened")), "unknown status") == [(1, "5", "reopened")]
 
 
+def test_a_card_without_its_time_is_left_out_and_takes_no_other_with_it() -> None:
+    records = v3()
+    records["scorecard"].append({**records["scorecard"][0], "id": 6, "submitted_at": None})
+    records["scorecard_candidate_attribute"].append(
+        {**records["scorecard_candidate_attribute"][0], "id": 9, "scorecard_id": 6}
+    )
+    imported = read("greenhouse", records)
+    assert listed(imported, "undated") == [(2, "6", "")]
+    assert not listed(imported, "later")
+    assert imported.table["cards"].tolist() == [1]
+
+
 def test_deleted_and_merged_people_and_the_newest_answer_about_sex_and_race() -> None:
     records = v1(a={"status": "hired"}, b=rejected(), c=rejected())
     records["candidates"] = [
