@@ -122,9 +122,9 @@ ui: $(TRAIN) ## open MLflow on the recorded runs, on this machine only
 
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-# A process more than cores, since tests of servers and clusters wait much of their time. Slow files first, as
+# Two processes more than cores, since tests of servers and clusters wait much of their time. Slow files first, as
 # tests/conftest.py sorts them; otherwise xdist starts with the files of most tests, and ends in one slow file.
-PROCESSES = $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
+PROCESSES = $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 2)')
 
 test: $(DEV) ## run the tests, a file to a process
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder

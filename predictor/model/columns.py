@@ -31,6 +31,7 @@ CELLS = 1024  # of a block at most, unless one signal alone has more
 MOST_CELLS = 8192  # of blocks whose vectors are joined
 MOST_LEVELS = 50  # of the inputs taken together
 ROWS = 8192  # at once: columns stay in the cache, and threads seldom wait for each other between numpy's short calls
+STRIP = 8 * TILE  # rows whose vectors are looked up at once
 _PIECES = POINTS - 1
 
 
@@ -189,10 +190,10 @@ class TreeColumns:
     ) -> tuple[Floats, Floats]:
         """What is expected of unrated signals, 0 elsewhere, shape (p, rows), and what they add in expectation, (n,).
 
-        In points of the tables, `PER_UNIT` a standard unit; rows fill up whole tiles.
+        In points of the tables, `PER_UNIT` a standard unit; rows fill up whole strips.
         """
         p, n, size = self._p, len(level), _PIECES + 1
-        expected, added = np.zeros((p, -(-n // TILE) * TILE)), np.zeros(n)
+        expected, added = np.zeros((p, -(-n // STRIP) * STRIP)), np.zeros(n)
         spreads = [impressions.variance(family) for family in range(len(impressions.mean))]
         first = level * size
         flat, stride = expected.reshape(-1), expected.shape[1]
@@ -228,10 +229,12 @@ class TreeColumns:
             for place, size in zip(others, sizes, strict=True):
                 cells = cells * size + numbers[place]
             joined.append((table, cells))
-        variance, vectors, more = np.empty(n), np.empty((TILE, columns)), np.empty((TILE, columns))
-        for first in range(0, n, TILE):
-            rows = slice(first, min(first + TILE, n))
-            np.matmul(expected[:, first : first + TILE].T, self._lines, out=vectors)
+        tiles = (STRIP // TILE, TILE)
+        variance, vectors, more = np.empty(n), np.empty((STRIP, columns)), np.empty((STRIP, columns))
+        for first in range(0, n, STRIP):
+            rows = slice(first, min(first + STRIP, n))
+            by_tile = expected[:, first : first + STRIP].T.reshape(*tiles, -1)
+            np.matmul(by_tile, self._lines, out=vectors.reshape(*tiles, columns))
             total, other = vectors[: rows.stop - first], more[: rows.stop - first]
             for table, cells in joined:
                 table.take(cells[rows], axis=0, out=other, mode="clip")
