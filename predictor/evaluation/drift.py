@@ -226,7 +226,7 @@ def looks(model: OfferModel, ratings: Ratings) -> list[Look]:
     Parameters
     ----------
     model
-        Models of older versions have no counts of likelihoods, and of how much was rated: those are not looked at.
+        Models of older versions have no counts of likelihoods, and of how much was rated: those are ignored.
     ratings
         Current rows, by the model's catalogue.
 

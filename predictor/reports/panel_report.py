@@ -208,7 +208,7 @@ def _method(summary: PanelSummary) -> Iterator[Part]:
     )
     yield (
         "How high a rater rates is drawn towards 0 as far as their scorecards are few, and a panel's is the mean over "
-        "its raters, without the application itself. Outcomes are not looked at."
+        "its raters, without the application itself. Outcomes are ignored."
     )
     yield Note("Intervals are 90 %, by resampling people; how raters were chosen is not in them.")
 
