@@ -89,12 +89,13 @@ data/interviews.csv: | $(TRAIN)
 	@$(BIN)/predictor simulate $@ -n 1200 --seed 2026
 
 # The walk through of data/README.md, line by line; a test holds that they are the same.
+# A second time the model is no better than itself, so promote ends with 1, which is no failure here.
 team: $(TRAIN) ## from a SIMULATED team's Greenhouse export to a promoted model, audit and card, in team/
 	$(BIN)/predictor scorecards greenhouse data/greenhouse --out team/interviews.csv
 	$(BIN)/predictor scorecards greenhouse data/greenhouse --out team/interviews.csv --groups team/groups.csv --reason 'Offer declined=yes' --reason 'Other=no'
 	$(BIN)/predictor train team/interviews.csv --signals team/interviews.toml --cards team/interviews-cards.csv --name team
 	$(BIN)/predictor panels team/interviews-cards.csv --signals team/interviews.toml --model team --out team/panels.html
-	$(BIN)/predictor promote team
+	$(BIN)/predictor promote team || test $$? -eq 1
 	$(BIN)/predictor audit team/interviews.csv --model team --groups team/groups.csv --group sex=sex --group race=race
 	$(BIN)/predictor card --model team
 

@@ -114,7 +114,8 @@ def test_walk_through_of_a_team_as_make_runs_it(project: Path) -> None:
         0
     ].splitlines()
     recipe = (ROOT / "Makefile").read_text().partition("\nteam:")[2].partition("\n\n")[0].splitlines()[1:]
-    assert [line.replace("\t$(BIN)/", "") for line in recipe] == lines and len(lines) <= 8
+    again = " || test $$? -eq 1"  # a second time nothing is better
+    assert [line.removesuffix(again).replace("\t$(BIN)/", "") for line in recipe] == lines and len(lines) <= 8
     printed = _say(project, f"make -s team PYTHON='{sys.executable}'")
     assert "SIMULATED people, cards and offers" in printed and "Champion: version " in printed
     report = (project / "team/interviews-report.html").read_text()
