@@ -126,7 +126,7 @@ class Moving(Reading):
         return self.add_entries(*parse_json_entries(source, name, self.catalogue), name)
 
     def parse_upload(self, content: bytes, name: str) -> Parsed:
-        """Parse a file that a page was sent, by what is in it, within the limits of a page.
+        """Parse a file sent by a browser, in the format that its content shows, within the limits of a page.
 
         Raises
         ------

@@ -40,7 +40,7 @@ def read_groups(
     catalogue
         Of the model.
     columns
-        Columns of groups by what reports call them, as in {"sex": "Gender"}.
+        Columns of groups by their name in reports, as in {"sex": "Gender"}.
     beside
         A table with those columns, one row per person or application; None where they are in `data`.
     on

@@ -100,7 +100,7 @@ class Cohort:
     outcomes
         How many of them have each outcome.
     people
-        Name, interviews and next day: by what is due, never by likelihood.
+        Name, interviews and next due date, sorted by that date, never by likelihood.
     more_people, more_due
         How many more there are.
     """

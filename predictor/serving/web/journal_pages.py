@@ -41,7 +41,7 @@ NOTICES = {
 SORTS = {
     "newest": "Newest first",
     "oldest": "Oldest first",
-    "due": "By what is due",
+    "due": "By due date",
     "who": "By person",
     "title": "By title",
 }

@@ -28,7 +28,7 @@ PRACTISED = 100  # of the latest interviews, from which is reckoned what is left
 
 @people_pages.get("")
 def list_people(request: Request, journal: OpenJournal) -> Response:
-    """List people by what is due."""
+    """List people, sorted by next due date."""
     search = request.query_params.get("search", "").strip()[:200]
     asked = request.query_params.get("page", "1")
     number = int(asked[:6]) if asked.isascii() and asked.isdecimal() else 0
