@@ -25,6 +25,7 @@ try:
     from distributed.client import FutureCancelledError
     from distributed.comm.core import connect
     from distributed.gc import disable_gc_diagnosis
+    from distributed.utils import silence_logging_cmgr
     from joblib import parallel_config
     from joblib._dask import DaskDistributedBackend
 except ModuleNotFoundError as error:
@@ -110,24 +111,25 @@ def cluster(
             raise ConfigError(f"no room for a cluster's files: {error}; set TMPDIR to a folder with room") from None
         stack.enter_context(dask.config.set({"temporary-directory": folder}))  # else something stays in that of all
         stack.enter_context(dask.config.set({LARGE: "1TB"}))  # warns of large arrays; each is sent once
+        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))  # tracebacks of a lost connection; words follow
         if scheduler:
             _reach(scheduler)
         place: Any = scheduler or stack.enter_context(_local(workers, folder))
         limit = PATIENCE if scheduler else START / 2
-        client = stack.enter_context(_Client(place, timeout=limit, set_as_default=False))  # type: ignore[no-untyped-call]  # as its base
+        client = stack.enter_context(_Client(place, timeout=limit, set_as_default=False))
         try:
             client.wait_for_workers(1, timeout=PATIENCE if scheduler else START)
         except TimeoutError:
             if scheduler:
                 raise ConfigError(f"the scheduler at {place} has no worker; start one: dask worker {place}") from None
             raise ConfigError(f"no worker started within {START:.0f} s; {_MEND}") from None
-        if scheduler:
-            _check(scheduler, client.run(versions, on_error="return"))
         backend = _Backend(client=client, wait_for_workers_timeout=2 * LOST)
         watch = _Watch(client, backend, warn, None if scheduler else place)
         stack.callback(watch.end)
         stack.enter_context(parallel_config(backend=backend))
         try:
+            if scheduler:
+                _check(scheduler, client.run(versions, on_error="return"))
             yield client
         except (FutureCancelledError, KilledWorker, TimeoutError, _TaskError) as error:
             why = watch.verdict or f"{error}; {_MEND}"
@@ -260,6 +262,10 @@ class _Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no t
         waiting.add_done_callback(pass_on)
         return waiting
 
+    async def _collect(self) -> None:
+        with suppress(InvalidStateError):  # a task that `lose` has ended here ends in Dask's hands, too
+            await super()._collect()
+
     def lose(self, why: str) -> None:
         """End what is waited for, also where its result is known and does not come."""
         for waiting in list(self._waiting):
@@ -332,16 +338,21 @@ class _Client(Client):
     It makes a task of every array that joblib scatters, for what is scattered is lost with the worker that holds it.
     """
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self.patience = ANSWER
+        super().__init__(*given, **named)  # type: ignore[no-untyped-call]
+
     async def scatter(self, data: Any, *_: Any, **__: Any) -> Any:
         return self.submit(_itself, data, pure=False)
 
     def sync(self, func: Any, *given: Any, callback_timeout: Any = None, **named: Any) -> Any:
         """Call the scheduler, with a timeout; only waiting for a task, which `lose` ends, has none."""
-        limit = callback_timeout or (None if getattr(func, "__name__", "") in _TASKS else ANSWER)
+        limit = callback_timeout or (None if getattr(func, "__name__", "") in _TASKS else self.patience)
         return super().sync(func, *given, callback_timeout=limit, **named)  # type: ignore[no-untyped-call]
 
     def lose(self, why: str) -> None:
         """End everything that waits for a task, as Dask does itself where the connection is lost; on its own loop."""
+        self.patience = 0.1  # what is cleared up after it is asked for, and not waited for
         for state in self.futures.values():
             state.cancel(reason="lost", msg=why)
         self.futures.clear()

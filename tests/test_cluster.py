@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -66,7 +65,7 @@ def some() -> Ratings:
 
 @pytest.fixture(scope="module")
 def here(some: Ratings) -> TrainingResult:
-    return train(some, TrainingConfig(repeats=1, resamples=20), name="tested")
+    return train(some, TrainingConfig(repeats=1, resamples=20, baselines=("base_rate", "logistic")), name="tested")
 
 
 @pytest.fixture(scope="module")
@@ -213,40 +212,27 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return []
 
 
-def _sleepers() -> list[None]:
-    return list(Parallel(n_jobs=-1)(delayed(time.sleep)(LIMIT) for _ in range(4)))
-
-
-def _spread(client: Client) -> list[None]:
+def _lose_amid_the_work(client: Client, act: Callable[[], object]) -> None:
+    """Have both ways of work wait for a task, as trainings and batches do, lose the cluster, and see both end."""
     from predictor.cluster import spread
 
-    return list(spread(client, time.sleep, [LIMIT] * 4))
-
-
-@contextlib.contextmanager
-def _amid_the_work(client: Client, act: Callable[[], object]) -> Iterator[None]:
-    """Do something once tasks are at work."""
-    stop = threading.Event()
-
-    def wait() -> None:
-        while not stop.is_set():
-            if any(client.processing().values()):
-                act()
-                return
+    def lose() -> None:
+        while sum(map(len, client.processing().values())) < 2:
             time.sleep(0.05)
+        act()
 
-    with ThreadPoolExecutor(1) as aside:
-        acted = aside.submit(wait)
+    with ThreadPoolExecutor(2) as aside:
+        batch = aside.submit(lambda: list(spread(client, time.sleep, [LIMIT])))
+        lost = aside.submit(lose)
         try:
-            yield
+            Parallel(n_jobs=-1)([delayed(time.sleep)(LIMIT)])
         finally:
-            stop.set()
-    acted.result()
+            lost.result()
+            assert batch.exception()
 
 
-@pytest.mark.parametrize("way", ["joblib", "spread"])
 def test_local_workers_that_cannot_come_back_end_the_work(
-    soon: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+    soon: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from predictor.cluster import cluster
 
@@ -266,9 +252,8 @@ def test_local_workers_that_cannot_come_back_end_the_work(
             ConfigError, match=r"lost amid the work: there is no worker for 8 s; see what became of its work"
         ),
         cluster(workers=2, warn=soon.append) as client,
-        _amid_the_work(client, lose),
     ):
-        _sleepers() if way == "joblib" else _spread(client)
+        _lose_amid_the_work(client, lose)
     assert soon == ["Waiting: there is no worker. The work is given up after 8 s without a worker."]
 
 
@@ -284,9 +269,8 @@ def test_frozen_workers_end_the_work_and_are_ended_themselves(soon: list[str]) -
     with (
         pytest.raises(ConfigError, match="no worker gives a sign of life for 8 s"),
         cluster(workers=2, warn=soon.append) as client,
-        _amid_the_work(client, freeze),
     ):
-        _sleepers()
+        _lose_amid_the_work(client, freeze)
     assert soon[0].startswith("Waiting: no worker gives a sign of life.")
     for pid in pids:
         with pytest.raises(ProcessLookupError):
@@ -388,7 +372,6 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
         there.end()
 
 
-@pytest.mark.parametrize("way", ["joblib", "spread"])
 @pytest.mark.parametrize(
     ("act", "says"),
     [
@@ -401,17 +384,24 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     ids=["its worker leaves", "its worker is frozen", "it is killed", "it is frozen"],
 )
 def test_a_lost_cluster_elsewhere_ends_the_work(
-    soon: list[str], elsewhere: Elsewhere, act: Callable[[Elsewhere], None], says: str, way: str
+    soon: list[str],
+    elsewhere: Elsewhere,
+    act: Callable[[Elsewhere], None],
+    says: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import predictor.cluster
     from predictor.cluster import cluster
 
+    monkeypatch.setattr(predictor.cluster, "ANSWER", LIMIT)  # once it is lost, no answer is waited for
     with (
         pytest.raises(ConfigError, match=f"lost amid the work: .*{says}"),
         cluster(elsewhere.address, warn=soon.append) as client,
-        _amid_the_work(client, lambda: act(elsewhere)),
     ):
-        _sleepers() if way == "joblib" else _spread(client)
+        _lose_amid_the_work(client, lambda: act(elsewhere))
     assert len(soon) >= ("connection" not in says)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_workers_that_pause_for_ever_are_no_workers(tmp_path: Path) -> None:
