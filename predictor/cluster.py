@@ -339,7 +339,7 @@ class _Client(Client):
     """
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        self.patience = ANSWER
+        self.lost = False
         super().__init__(*given, **named)  # type: ignore[no-untyped-call]
 
     async def scatter(self, data: Any, *_: Any, **__: Any) -> Any:
@@ -347,12 +347,15 @@ class _Client(Client):
 
     def sync(self, func: Any, *given: Any, callback_timeout: Any = None, **named: Any) -> Any:
         """Call the scheduler, with a timeout; only waiting for a task, which `lose` ends, has none."""
-        limit = callback_timeout or (None if getattr(func, "__name__", "") in _TASKS else self.patience)
+        waits = getattr(func, "__name__", "") in _TASKS
+        if self.lost and not waits:
+            raise TimeoutError  # nothing is cleared up on a cluster that does not answer
+        limit = callback_timeout or (None if waits else ANSWER)
         return super().sync(func, *given, callback_timeout=limit, **named)  # type: ignore[no-untyped-call]
 
     def lose(self, why: str) -> None:
         """End everything that waits for a task, as Dask does itself where the connection is lost; on its own loop."""
-        self.patience = 0.1  # what is cleared up after it is asked for, and not waited for
+        self.lost = True
         for state in self.futures.values():
             state.cancel(reason="lost", msg=why)
         self.futures.clear()

@@ -203,13 +203,14 @@ def test_without_the_extra(run: Callable[..., Result], monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Clusters are given up after some seconds; what is said meanwhile."""
+def soon(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
+    """Clusters are given up after some seconds; what is said meanwhile, which is no traceback."""
     import predictor.cluster
 
     for name, seconds in {"LOST": 8.0, "ANSWER": 10.0, "QUIET": 3.0}.items():
         monkeypatch.setattr(predictor.cluster, name, seconds)
-    return []
+    yield []
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def _lose_amid_the_work(client: Client, act: Callable[[], object]) -> None:
@@ -388,7 +389,6 @@ def test_a_lost_cluster_elsewhere_ends_the_work(
     elsewhere: Elsewhere,
     act: Callable[[Elsewhere], None],
     says: str,
-    capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import predictor.cluster
@@ -401,7 +401,6 @@ def test_a_lost_cluster_elsewhere_ends_the_work(
     ):
         _lose_amid_the_work(client, lambda: act(elsewhere))
     assert len(soon) >= ("connection" not in says)
-    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_workers_that_pause_for_ever_are_no_workers(tmp_path: Path) -> None:
