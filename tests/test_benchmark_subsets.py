@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from numpy.typing import NDArray
 
 from predictor import Catalogue, simulate_interviews
 
@@ -26,11 +29,11 @@ def subsets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_resumes_and_reports(
-    subsets: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    subsets: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = tmp_path / "mine.jsonl"
 
-    def run(peers: str, tag: str, *more: str) -> list[dict]:
+    def run(peers: str, tag: str, *more: str) -> list[dict[str, Any]]:
         words = ["run", "--n", "60", "--splits", "1", "--peers", peers, "--tag", tag, "--results", str(results), *more]
         assert subsets.main(words) == 0
         return subsets.read(results)
@@ -95,7 +98,7 @@ def test_gaps_leave_out_what_they_say(subsets: ModuleType) -> None:
     values, catalogue = simulate_interviews(2000, seed=1).values, Catalogue.shipped()
     family, side = (np.array([getattr(s, key) for s in catalogue.signals]) for key in ("family", "side"))
 
-    def stays(leave: object) -> np.ndarray:
+    def stays(leave: Callable[..., NDArray[np.bool_]]) -> NDArray[np.bool_]:
         return leave(values, catalogue, np.random.default_rng(0))
 
     assert all(
@@ -122,7 +125,12 @@ def test_gaps_leave_out_what_they_say(subsets: ModuleType) -> None:
     ],
 )
 def test_bad_input(
-    subsets: ModuleType, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
+    subsets: ModuleType,
+    words: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert subsets.main(words) == 2

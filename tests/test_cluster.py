@@ -242,7 +242,7 @@ def test_local_workers_that_cannot_come_back_end_the_work(
     monkeypatch.setattr(tempfile, "tempdir", str(room))
 
     def lose() -> None:
-        pids = client.run(os.getpid).values()
+        pids = local.run(os.getpid).values()
         shutil.rmtree(room, ignore_errors=True)
         room.write_text("a file, where a worker would have to write: it cannot start, as on a full disk")
         for pid in pids:
@@ -252,9 +252,9 @@ def test_local_workers_that_cannot_come_back_end_the_work(
         pytest.raises(
             ConfigError, match=r"lost amid the work: there is no worker for 8 s; see what became of its work"
         ),
-        cluster(workers=2, warn=soon.append) as client,
+        cluster(workers=2, warn=soon.append) as local,
     ):
-        _lose_amid_the_work(client, lose)
+        _lose_amid_the_work(local, lose)
     assert soon == ["Waiting: there is no worker. The work is given up after 8 s without a worker."]
 
 
@@ -347,13 +347,13 @@ class Elsewhere:
     def wait(self) -> None:
         from distributed import Client
 
-        with Client(self.address, timeout=LIMIT, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        with Client(self.address, timeout=LIMIT, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=LIMIT)
 
     def wait_until_paused(self) -> None:
         from distributed import Client
 
-        with Client(self.address, timeout=LIMIT, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        with Client(self.address, timeout=LIMIT, set_as_default=False) as client:
             while "paused" not in {each["status"] for each in client.scheduler_info()["workers"].values()}:
                 time.sleep(0.1)
 

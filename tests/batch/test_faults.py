@@ -187,13 +187,14 @@ def test_a_damaged_ledger_costs_no_more_than_its_parts(source: Path, tmp_path: P
     pq.write_table(pq.read_table(source / "0.parquet").slice(0, 200), folder / "0.parquet")
     whole, before = score(folder, out), digests(out)
     log, plan = out / "_parts.log", out / "_predictor.json"
-    for change in (
+    changes: list[Callable[[bytes], bytes]] = [
         lambda text: text + b"\n" + b"\n".join(NOTES),
         lambda text: text.replace(b'"rows": ', b'"rows": "many", "n": '),
         lambda text: text.replace(b'"observed": [', b'"observed": 5, "o": ['),
         lambda text: text.replace(b'"written": [', b'"written": 5, "w": ['),
         lambda text: text.replace(b'"written": [', b'"written": [[], '),
-    ):
+    ]
+    for change in changes:
         log.write_bytes(change(log.read_bytes()))
         assert score(folder, out, resume=True) == whole
         assert digests(out) == before

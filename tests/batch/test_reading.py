@@ -26,7 +26,7 @@ HEADER = "id,goals_discussed,mutual_rapport\n"
 
 def score(folder: Path, out: str = "answers.csv", **how: bool | str | Path) -> list[str]:
     """The ids of the answers, in order."""
-    options = ScoringOptions(**{**vars(OPTIONS), **{k: how.pop(k) for k in [*how] if k in vars(OPTIONS)}})  # type: ignore[arg-type]
+    options = ScoringOptions(**{**vars(OPTIONS), **{k: how.pop(k) for k in [*how] if k in vars(OPTIONS)}})
     score_files(folder / "in", folder / out, MODEL, options=options, **how)  # type: ignore[arg-type]
     return [line.split(",")[0].strip('"') for line in (folder / out).read_text().splitlines()[1:]]
 
@@ -59,7 +59,7 @@ def no_rows() -> bytes:
     return bytes(sink.getvalue())
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "nothing in it": ("a.csv", "", r"a\.csv: 1 problem.*the file is empty; it needs a header"),
     "too many cells": ("a.csv", HEADER + "a,1,2\nb,1,2,3\n", r"a\.csv: 1 of 2 rows cannot be used.*row 2: '4 cells' does not have the header's 3"),
     "quote not closed": ("a.csv", HEADER + 'a,1,2\n"b,1,2\nc,1,2\n', r"a\.csv.*row 2: has a quote that nothing closes"),

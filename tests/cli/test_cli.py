@@ -216,4 +216,4 @@ def test_a_wheel_alone_predicts(model: OfferModel, tmp_path: Path) -> None:
 def _done(command: list[str], **where: Any) -> str:
     done = subprocess.run(command, **where, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return str(done.stdout)

@@ -136,7 +136,7 @@ def test_intervals_hold_a_known_disparity() -> None:
     rng, held = np.random.default_rng(0), []
     for _ in range(60):
         words = np.array(["F"] * 150 + ["M"] * 150, dtype=object)
-        p = (rng.random(300) < np.repeat([0.3, 0.5], 150)) * 0.8 + 0.1
+        p = np.where(rng.random(300) < np.repeat([0.3, 0.5], 150), 0.9, 0.1)
         result = audit(p[None], np.full(300, np.nan), np.arange(300), [axis_of("sex", words)])
         ratio = result.axes[0].categories[0].figures["selected"].ratio
         assert ratio
@@ -190,6 +190,7 @@ def test_leaving_out_the_signal_that_differs_mends_the_ratio() -> None:
     values[np.ix_(words == "A", places)] = 1.0
     values[np.ix_(words == "B", places)] = 5.0
     ratings = replace(ratings, values=values)
+    assert ratings.groups is not None
     axes = axes_of({"x": words})
     answers = answers_without(model, ratings.features.to_numpy())
     p = answers["all", ""]

@@ -62,7 +62,11 @@ def test_the_threshold_of_a_psi_is_right_for_its_rows() -> None:
     for n, m, measured in ((500, 60, 0.165), (500, 200, 0.065), (1000, 400, 0.033)):
         drawn = [(rng.multinomial(n, share), rng.multinomial(m, share)) for _ in range(700)]
         assert psi_threshold(5, n, m) == pytest.approx(measured, rel=0.08)
-        alarms = [look.p < 0.05 for a, b in drawn for look in psi_look("shape", "", a * 1.0, b * 1.0, 1.0, 1.0)]
+        alarms = [
+            look.p < 0.05
+            for a, b in drawn
+            for look in psi_look("shape", "", a.astype(float), b.astype(float), 1.0, 1.0)
+        ]
         assert 0.025 < np.mean(alarms) < 0.075
     assert round(psi_threshold(5, 1000, 400), 3) == 0.033
 

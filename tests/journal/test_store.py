@@ -67,7 +67,7 @@ def test_the_outcome_freezes_the_rating_for_good(journal: Journal, clock: Callab
         {"estimate": replace(SAID, probability=0.6)},
     ):
         with pytest.raises(FrozenError, match=r"known since 2026-05-03.*hindsight"):
-            journal.edit(entry.id, title="lost", **change)  # type: ignore[arg-type]
+            journal.edit(entry.id, title="lost", **change)
     assert journal.get(entry.id) == entry
     assert journal.edit(entry.id, held_on=date(2026, 4, 29)).held_on == journal.edit(entry.id).held_on
     assert journal.edit(entry.id, held_on=None).held_on is None
@@ -175,7 +175,7 @@ def test_bad_entries_are_refused_with_every_problem(journal: Journal) -> None:
         journal.add("x" * 201, {GOALS: 4}, note="\ud800")
     for wrong in ({"guess": 101}, {"interview": "7"}, {"answer": ANSWER}, {"answer": {}, "estimate": SAID}):
         with pytest.raises(JournalError, match=f"{next(iter(wrong))} is not"):
-            journal.add("x", {GOALS: 4}, **wrong)  # type: ignore[arg-type]
+            journal.add("x", {GOALS: 4}, **wrong)
     assert journal.entries() == []
 
 

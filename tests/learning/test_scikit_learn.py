@@ -40,7 +40,9 @@ def test_importances_are_those_of_the_model_in_the_order_of_the_columns(intervie
         expected = [classifier.model_.feature_importances[name] for name in X.columns]
         assert classifier.feature_importances_.tolist() == expected
         chosen = SelectFromModel(classifier, prefit=True, max_features=3, threshold=-np.inf).get_support()
-        assert set(X.columns[chosen]) == set(sorted(X.columns, key=classifier.model_.feature_importances.get)[-3:])
+        assert set(X.columns[chosen]) == set(
+            sorted(X.columns, key=classifier.model_.feature_importances.__getitem__)[-3:]
+        )
 
 
 def test_it_shows_itself_in_a_line(interviews: Ratings) -> None:

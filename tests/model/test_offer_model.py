@@ -237,12 +237,15 @@ def _leaves(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     ]
 
 
+BROKEN: list[Any] = [None, math.nan, "x", [], -1, 10**400, {}, True]
+
+
 def test_a_forged_file_is_refused_or_answers_with_numbers(model: OfferModel) -> None:
     """Whatever is put anywhere in a file, under a fingerprint made to fit: no traceback, and no answer that is NaN."""
     whole = json.loads(json.dumps(model.to_dict()))
     refused = 0
     for path in _leaves(whole):
-        for wrong in (None, math.nan, "x", [], -1, 10**400, {}, True):
+        for wrong in BROKEN:
             data = json.loads(json.dumps(whole))
             place = data
             for key in path[:-1]:

@@ -160,7 +160,7 @@ def test_the_interval_widens_by_slope_and_variance(model: OfferModel) -> None:
     def variance(answer: object) -> float:
         low, high = answer.interval.low, answer.interval.high  # type: ignore[attr-defined]
         ends = [np.log(p / (1 - p)) for p in (low, high)]
-        return ((ends[1] - ends[0]) / 2 / 1.6448536269514722) ** 2
+        return float(((ends[1] - ends[0]) / 2 / 1.6448536269514722) ** 2)
 
     known, given = (
         variance(model.predict(rated(model, **more)))

@@ -120,10 +120,11 @@ def test_words_for_not_observed(word: str) -> None:
 def test_unknown_words_are_refused_with_the_levels(name: str) -> None:
     word, says = BAD[name]
     assert parse_record_fast({name: word}, CATALOGUE) is None
-    for refuse in (
+    doors: list[Callable[[], Ratings]] = [
         lambda: Ratings.from_records([{}, {name: word}], CATALOGUE),
         lambda: Ratings.from_text([name], [[""], [word]], CATALOGUE),
-    ):
+    ]
+    for refuse in doors:
         with pytest.raises(RatingsError, match=f"row 2, {name}: '{word}' .*{says}"):
             refuse()
 

@@ -26,7 +26,7 @@ from predictor.model.wording import headline, interval_sentence
 from predictor.reports.rate_page.export import rate_page, save_rate_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 PUBLISHED = OfferModel.published()
 SHIPPED = Catalogue.shipped()
@@ -51,7 +51,7 @@ def everything() -> OfferModel:
     known = PUBLISHED.factor_model
     assert known
     loadings = known.loadings + rng.normal(scale=0.1, size=known.loadings.shape)
-    left_out = LeftOut(0.3, 0.2, 0.7, rng.normal(scale=0.3, size=loadings.shape[1]), 0.8)
+    left_out = LeftOut(0.3, 0.2, 0.7, rng.normal(scale=0.3, size=(loadings.shape[1],)), 0.8)
     main = {name: table(place) for place, name in enumerate(terms)}
     return replace(
         PUBLISHED,
@@ -170,7 +170,9 @@ def test_it_answers_as_predict_does(open_file: Open, kind: str) -> None:
 
 def rate(page: Page, ratings: list[int]) -> list[str]:
     """Rate the first signals of the page, in order; return their names."""
-    names = page.eval_on_selector_all("[data-signal]", "all => all.map(e => e.dataset.signal)")[: len(ratings)]
+    names: list[str] = page.eval_on_selector_all("[data-signal]", "all => all.map(e => e.dataset.signal)")[
+        : len(ratings)
+    ]
     for name, rating in zip(names, ratings, strict=True):
         page.locator(f'[data-signal="{name}"] label:has([value="{rating}"])').click()
     return names
@@ -265,8 +267,13 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
 
 
 def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None:
-    page, asked = open_file(), []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page, asked = open_file(), list[str]()
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
     rate(page, [4, 4])
     page.locator("[data-signal] label:has(:checked)").first.click()  # a second tap takes it back
     assert page.locator("#count").inner_text() == "1 of 24 rated"
@@ -380,7 +387,12 @@ def test_answers_that_are_damaged_are_refused(tmp_path: Path) -> None:
         "base_rate": answered.base_rate, "own_base_rate": False, "log_odds": answered.log_odds, "baseline": answered.baseline,
         "parts": parts, "remaining": None, "quality": [], "notes": [],
     }  # fmt: skip
-    item = {"id": "0123456789ab", "rated_on": "2026-05-31", "title": "", "ratings": {"goals_discussed": 4}}
+    item: dict[str, Any] = {
+        "id": "0123456789ab",
+        "rated_on": "2026-05-31",
+        "title": "",
+        "ratings": {"goals_discussed": 4},
+    }
     item |= {"rater_role": "observer", "not_come_up": [], "guess": 40, "answer": answer}
     file = {
         "format": 1,
@@ -393,6 +405,7 @@ def test_answers_that_are_damaged_are_refused(tmp_path: Path) -> None:
         return parse_answers(json.dumps({**file, **changes}).encode(), "a.json", SHIPPED)
 
     (entry,), problems = parsed()
+    change: dict[str, Any]
     assert (entry.title, problems) == ("Rated on 2026-05-31", [])
     for change in (
         {"id": "1"}, {"rated_on": "2999-01-01"}, {"ratings": {}}, {"ratings": {"goals_discussed": 9}}, {"guess": 140},

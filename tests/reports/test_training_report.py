@@ -105,7 +105,8 @@ def test_it_holds_what_it_must(reports: dict[str, Path], result: TrainingResult)
         assert f"{score.value:.3f}" in told
     for statement in (result.learning_curve, result.transparency, result.direction_cost, *result.halo):
         assert str(statement) in told
-    labels = [item.label for item in (*result.model.catalogue.signals, *result.model.catalogue.inputs)]
+    labels = [signal.label for signal in result.model.catalogue.signals]
+    labels += [item.label for item in result.model.catalogue.inputs]
     assert set(labels) <= set(page.texts("figcaption"))  # a shape function each
     assert all("SIMULATED" in page.texts(tag)[0] for tag in ("title", "h1", "div"))
 

@@ -51,19 +51,9 @@ class Proxy:
         self.port = free_port()
         certificate, key = folder / "interviews.crt", folder / "interviews.key"
         names = ["-subj", "/CN=interviews.example", "-addext", "subjectAltName=DNS:interviews.example"]
-        command = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-            *names,
-        ]
+        command: list[str | Path] = [
+            *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"], "-keyout", key, "-out", certificate, *names,
+        ]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True)
         for old, new in (
             ("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl"), ("/etc/ssl/interviews", str(folder / "interviews")),
@@ -80,8 +70,7 @@ class Proxy:
             f"events {{}}\nhttp {{\naccess_log off;\n{temporary}{lines}}}\n"
         )
         with (folder / "nginx.log").open("w") as log:
-            command = [str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf")]
-            self.process = subprocess.Popen(command, stderr=log)
+            self.process = subprocess.Popen([str(NGINX), "-p", folder, "-c", folder / "nginx.conf"], stderr=log)
         self.context = ssl.create_default_context(cafile=str(certificate))
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:

@@ -126,7 +126,8 @@ def test_the_sample_is_the_same_in_every_format_and_dialect(data: st.DataObject,
         ending = data.draw(st.sampled_from(["csv", "TSV", "txt"])) if kind == "csv" else kind
         packing = data.draw(st.sampled_from(["", ".gz", ".bz2"])) if kind in ("csv", "json", "jsonl") else ""
         path = tmp_path / f"sample.{ending}{packing}"
-        path.write_bytes({"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress}[packing](content))
+        pack: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress}
+        path.write_bytes(pack[packing](content))
         got = read_ratings(path, CATALOGUE)
         expected = Ratings.from_text(header, rows, CATALOGUE)
         assert got.digest == expected.digest

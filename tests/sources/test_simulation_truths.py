@@ -56,7 +56,7 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with Path("g.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["origin"] for row in rows} == {"SIMULATED"}
-    assert {row["candidate_id"] for row in rows} == set(read_ratings("t.csv").groups)
+    assert {row["candidate_id"] for row in rows} == set(read_ratings("t.csv").columns["candidate_id"])
     assert run("simulate", "t.csv", "--disparity", "1").exit_code == 2
     with pytest.raises(ConfigError, match="did you mean 'mutual_rapport'"):
         drift(simulate_interviews(10, seed=1), ["mutual_raport"])
