@@ -308,7 +308,6 @@ function update() {
   byId("state").textContent = state;
   byId("save").disabled = !count; // a journal takes no interview without ratings
   byId("confirm").hidden = session.handed !== text || session.saved === text;
-  for (const fieldset of form.querySelectorAll("fieldset")) fieldset.classList.toggle("given", Boolean(fieldset.querySelector("input:checked") || fieldset.querySelector("select")?.value));
   keepDraft();
 }
 
