@@ -240,10 +240,12 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="no_signal"):
         journal.import_files([*files, tmp_path / "bad.json"])
     assert not journal.entries()
-    files.append(again)
-    assert (journal.import_files(files), journal.import_files(files)) == (2, 0)
+    done = [journal.import_files(files[:1])]
+    journal.edit(journal.entries()[0].id, private_note="mine")
+    done += [journal.import_files([again, *files]), journal.import_files(files), journal.import_files([*files, again])]
+    assert [(len(one.fresh), len(one.updated)) for one in done] == [(1, 0), (1, 1), (0, 0), (0, 0)]
     entry = next(entry for entry in journal.entries() if entry.who)
-    assert entry.note == "Written afterwards"  # of the file that was saved last
+    assert (entry.note, entry.private_note) == ("Written afterwards", "mine")  # of the file that was saved last
     assert (entry.title, entry.guess, str(entry.due_on), len(entry.not_come_up)) == (
         "=1+1 <b>Acme</b>",
         55,

@@ -25,10 +25,10 @@ from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import PUBLISHED as PUBLISHED_FILE
 from predictor.model.points import points_of
 from predictor.model.wording import of_100
+from predictor.reports.record import accuracy_by_role
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.serving.web.history_pages import bins
-from predictor.serving.web.record import accuracy_by_role
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -250,12 +250,12 @@ def test_by_keyboard_alone(open_page: Open) -> None:
 
 def test_accuracy_by_role_is_that_of_the_very_model(kept: Path, result: TrainingResult) -> None:
     roles = Catalogue.shipped().inputs[0].levels
-    found = accuracy_by_role(kept, result.model.fingerprint, roles)
+    found = accuracy_by_role(kept, result.model)
     measured = {role: scores["roc_auc"] for role, scores in result.scores_by_role.items()}
     assert set(found) == set(measured) == set(roles)
     for role, score in measured.items():
         assert vars(found[role]) == pytest.approx(vars(score), abs=1e-4)  # a record is rounded
-    assert not accuracy_by_role(kept, PUBLISHED.fingerprint, roles)
+    assert not accuracy_by_role(kept, PUBLISHED)
 
 
 def test_beyond_this_machine_a_person_gives_the_token_once() -> None:
@@ -310,7 +310,7 @@ def test_a_cookie_does_not_survive_logging_out() -> None:
 
 def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, journal: Journal) -> None:
     page = open_page("/calibration")
-    assert page.locator("section:has(#model) li", has_text="How well it predicts is not known").count() == 1
+    assert page.locator("section:has(#model) li", has_text="How good such answers are is not known").count() == 1
     assert "too few to tell" in page.locator("main").inner_text()
     for number in range(12):
         ratings = {"goals_discussed": 1 + number % 5, "candidate_enthusiasm": 5}
@@ -319,14 +319,17 @@ def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, jou
         journal.set_outcome(entry.id, "offer" if number % 3 else "no offer")
     page.reload()
     y, p = journal.calibration()
-    told = page.locator("main").inner_text()
-    assert f"is {((p - y) ** 2).mean():.3f} (n = {len(y)})" in told
     (found,) = bins(y, p)
-    row = page.locator("table").first.locator("td").all_inner_texts()
+    told = page.locator("main").inner_text().replace("\xa0", " ")
+    assert told.index(f"about {whole(found.predicted)[:-2]} of 100, {whole(found.observed)[:-2]} of 100 (n = 12)") < 300
+    assert "Brier" not in told
+    page.locator("#statistics summary").click()
+    assert f"{((p - y) ** 2).mean():.3f} (n = {len(y)}" in page.locator("#statistics").inner_text()
+    row = page.locator("#statistics table").first.locator("td").all_inner_texts()
     assert row == [whole(found.predicted), whole(found.observed), f"{whole(found.low)} to {whole(found.high)}", "12"]
     offers = [float(entry.ratings["goals_discussed"]) for entry in journal.entries() if entry.outcome == "offer"]
     cell = page.locator("tr", has_text="Goals discussed").locator("td").first.inner_text()
-    assert cell == f"{sum(offers) / len(offers):.1f} (n = {len(offers)})"
+    assert cell == f"{sum(offers) / len(offers):.1f} ({len(offers)})"
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])

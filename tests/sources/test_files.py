@@ -290,7 +290,7 @@ def test_a_sheet_is_read_as_it_is_shown(tmp_path: Path) -> None:
         read_ratings(path, sheet="Rating")
     with pytest.warns(RatingsWarning, match="sheet 'Notes' was read, the first of 2"), pytest.raises(RatingsError):
         read_ratings(path)
-    assert Journal(tmp_path / "my.journal").import_file(path, sheet="Ratings") == 2
+    assert len(Journal(tmp_path / "my.journal").import_files([path], sheet="Ratings").fresh) == 2
     with pytest.raises(ConfigError, match="only Excel workbooks have sheets"):
         read_ratings(tmp_path / "my.csv", sheet="Ratings")
 

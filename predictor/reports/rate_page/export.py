@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -21,18 +22,21 @@ from predictor.ratings.signals import CANDIDATE, ContextInput, Signal
 from predictor.reports.rate_page.compact import compact
 from predictor.reports.rate_page.form import by_family, context_input, option
 from predictor.reports.rate_page.quality import quality
+from predictor.reports.record import Figure
 
 GUESSES = range(0, 101, 5)
 SHOWN, NARROWING = 7, 3  # reasons in view, and signals that would say most: as on the server's page
 
 
-def rate_page(model: OfferModel) -> str:
+def rate_page(model: OfferModel, by_role: Mapping[str, Figure] | None = None) -> str:
     """Return the page as HTML: self-contained, with a policy that lets nothing else in.
 
     Parameters
     ----------
     model
         Whose answers it gives, within 1e-9 of those of `OfferModel.predict`.
+    by_role
+        How good its answers are by who rated, see `accuracy_by_role`.
 
     Examples
     --------
@@ -51,7 +55,7 @@ def rate_page(model: OfferModel) -> str:
         policy=policy,
         style=style,
         script=script,
-        data=_data(model),
+        data=_data(model, by_role),
         strip=f'<aside class="strip" aria-label="Mark"><strong>{mark}</strong>: {_mark_words(model)}</aside>'
         if mark
         else "",
@@ -68,8 +72,8 @@ def rate_page(model: OfferModel) -> str:
     )
 
 
-def save_rate_page(model: OfferModel, path: str | Path) -> int:
-    """Write the page to a file, whole or not at all.
+def save_rate_page(model: OfferModel, path: str | Path, by_role: Mapping[str, Figure] | None = None) -> int:
+    """Write the page to a file, whole or not at all; see `rate_page`.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def save_rate_page(model: OfferModel, path: str | Path) -> int:
     OSError
         If the file cannot be written.
     """
-    text = rate_page(model)
+    text = rate_page(model, by_role)
     write_text(path, text)
     return len(text.encode())
 
@@ -105,7 +109,7 @@ def _mark_words(model: OfferModel) -> str:
     return f"{100 * model.prior_share:.0f} of 100 parts of what this model knows are published effects, not interviews."
 
 
-def _data(model: OfferModel) -> str:
+def _data(model: OfferModel, by_role: Mapping[str, Figure] | None) -> str:
     """What the script needs, as JSON that no browser takes for an end of the script."""
     roles = [place for place, name in enumerate(model.terms) if name == ROLE]
     share, catalogue = _simulated(model), model.catalogue
@@ -128,7 +132,7 @@ def _data(model: OfferModel) -> str:
         "typical": {"mean": model.typical_range.mean, "spread": model.typical_range.spread},
         "those": "that it compares with, SIMULATED ones among them" if model.prior_share else "learned from",
         "notes": [note for note in model.predict({}).notes if not note.startswith("Nothing")],
-        "quality": quality(model),
+        "quality": quality(model, by_role),
         "format": FORMAT,
         "file_kind": KIND,
     }

@@ -14,10 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from predictor.errors import Problem, nearest
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.ratings import Ratings
+from predictor.reports import record
 from predictor.reports.inspection import model_data
 from predictor.serving.api.answers import Refusal, answers_response, json_response
 from predictor.serving.api.openapi import BASE_RATE, INTERVIEWS, documented
-from predictor.serving.web import record
 from predictor.sources.files import TooManyError, parse_json
 
 v1 = APIRouter(prefix="/v1", tags=["the model"])

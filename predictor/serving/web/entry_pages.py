@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
@@ -23,6 +23,7 @@ from predictor.serving.web.forms import Form, Rated, day, text
 from predictor.serving.web.journal_form import browser_day
 from predictor.serving.web.journal_pages import SIZE, OpenJournal, attachment, notice, to
 from predictor.serving.web.pages import page
+from predictor.serving.web.views import signed
 
 entry_pages = APIRouter(prefix="/journal", include_in_schema=False)
 
@@ -69,9 +70,8 @@ def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Respo
         now = dict(rated.ratings), rated.role, rated.not_come_up
         if now != (dict(entry.ratings), entry.rater_role, entry.not_come_up):
             base_rate = entry.estimate.base_rate if entry.estimate else None
-            answer = freeze(
-                model, Rated(rated.ratings, rated.inputs, base_rate, not_come_up=rated.not_come_up, guess=entry.guess)
-            )
+            again = Rated(rated.ratings, rated.inputs, base_rate, not_come_up=rated.not_come_up, guess=entry.guess)
+            answer = freeze(model, again, request.app.state.settings.models)
             estimate = Estimate.of_answer(answer, base_rate)
             rerated = {
                 "ratings": now[0],
@@ -143,7 +143,7 @@ def _show(request: Request, journal: Journal, entry: Entry) -> Response:
         notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN, foreign=foreign, today=today(),
         # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
         fixed=entry.frozen or bool(foreign), sealed=entry.id in journal.sealed([entry]), sides=sides,
-        rows=beside(entry, sides[0], model.catalogue) if sides else [], answer=_answer(entry), longest=LONGEST,
+        rows=beside(entry, sides[0], model.catalogue) if sides else {}, answer=_answer(entry), longest=LONGEST,
         later=None if foreign else _later(entry, model),
         other_sides=[other for other in others if _may_be_other_side(entry, other)],
         others=[other for other in others if other.id != entry.id], people=journal.people(1_000),
@@ -176,17 +176,34 @@ def labels(catalogue: Catalogue) -> dict[str, str]:
     return {signal.name: signal.label for signal in catalogue.signals}
 
 
-def beside(one: Entry, two: Entry, catalogue: Catalogue) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """Return the ratings of two interviews beside each other: by family, one row per signal that either has."""
-    names = labels(catalogue)
-    family = {signal.name: catalogue.families[signal.family] for signal in catalogue.signals}
-    rows: dict[str, list[tuple[str, str, str]]] = {}
-    for name in dict.fromkeys(
-        [*(n for n in catalogue.names if n in one.ratings or n in two.ratings), *one.ratings, *two.ratings]
-    ):
-        row = (names.get(name, name), *(_shown(entry, name) for entry in (one, two)))
-        rows.setdefault(family.get(name, "Not asked for any more"), []).append(row)  # type: ignore[arg-type]  # three
-    return list(rows.items())
+class Compared(NamedTuple):
+    """One signal of two interviews: their ratings as shown, the second less the first, and whether that is much."""
+
+    label: str
+    one: str
+    two: str
+    difference: str
+    apart: bool
+
+
+def beside(one: Entry, two: Entry, catalogue: Catalogue) -> dict[str, list[Compared]]:
+    """Return the ratings of two interviews beside each other: by family, one row per signal that either has.
+
+    They are apart by half the scale or more: 2 of 1 to 5.
+    """
+    signals = {signal.name: signal for signal in catalogue.signals}
+    rows: dict[str, list[Compared]] = {}
+    either = {*one.ratings, *two.ratings}
+    for name in [*(name for name in signals if name in either), *sorted(either - {*signals})]:
+        signal, ratings = signals.get(name), (one.ratings.get(name), two.ratings.get(name))
+        difference, apart = "", False
+        if signal and isinstance(ratings[0], int | float) and isinstance(ratings[1], int | float):
+            by = ratings[1] - ratings[0]
+            difference = signed(by, 0 if by == int(by) else 1)
+            apart = abs(by) >= (signal.scale.high - signal.scale.low) / 2
+        row = Compared(signal.label if signal else name, _shown(one, name), _shown(two, name), difference, apart)
+        rows.setdefault(catalogue.families[signal.family] if signal else "Not asked for any more", []).append(row)
+    return rows
 
 
 def _shown(entry: Entry, name: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 history_pages = APIRouter(include_in_schema=False)
 
 FEWEST = 10  # interviews in a bin; with fewer the interval is wider than what it could tell
-BINS = 10
+BINS = 5  # sentences, which are read one by one
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,12 @@ def calibration(request: Request, journal: OpenJournal) -> Response:
 
 @dataclass(frozen=True)
 class Guessed:
-    """Mean squared distance of own guesses, and of the estimates of the same interviews, from what came."""
+    """Own guesses and the estimates of the same interviews: their means, the share of offers, and Brier scores."""
 
     n: int
+    mean: float
+    mean_estimate: float
+    offers: float
     own: float
     estimate: float
 
@@ -70,11 +73,12 @@ def guessed(record: TrackRecord) -> Guessed | None:
     if (n := int(made.sum())) < FEWEST:
         return None
     y, p, guess = record.y[made], record.p[made], record.guess[made]
-    return Guessed(n, float(((guess - y) ** 2).mean()), float(((p - y) ** 2).mean()))
+    means = (guess.mean(), p.mean(), y.mean(), ((guess - y) ** 2).mean(), ((p - y) ** 2).mean())
+    return Guessed(n, *map(float, means))
 
 
 def bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
-    """Compare estimates with what came, in as many bins of at least ten interviews as there are, up to ten.
+    """Compare estimates with what came, in as many bins of at least ten interviews as there are, up to five.
 
     Parameters
     ----------

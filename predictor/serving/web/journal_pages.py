@@ -58,7 +58,11 @@ def list_entries(request: Request, journal: OpenJournal) -> Response:
     if number > pages:
         raise Refusal(404, f"there is no page {number:,} of the journal; the last is {pages:,}", field="page")
     waiting, n_waiting = journal.waiting(WAITING)
-    kept = {name: value for name, value in asked.items() if value and name not in ("page", "notice", "added", "here")}
+    kept = {
+        name: value
+        for name, value in asked.items()
+        if value and name not in ("page", "notice", "added", "updated", "here")
+    }
     return page(
         request, "journal.html", entries=entries, sealed=journal.sealed(entries), total=total, number=number,
         pages=pages, first=SIZE * (number - 1), query=query, outcomes=OUTCOMES, sorts=SORTS, rounds=journal.rounds(),
@@ -104,12 +108,9 @@ def notice(request: Request) -> str | None:
     """Return what a page is to say of what was just done."""
     asked = request.query_params
     if (added := asked.get("added", "")).isdecimal():
-        here = asked.get("here", "")
-        also = (
-            f" {plural(int(here[:9]), 'interview')} of the file stood here already."
-            if here.isdecimal() and int(here[:9])
-            else ""
-        )
+        counts = {name: int(n[:9]) if (n := asked.get(name, "")).isdecimal() else 0 for name in ("updated", "here")}
+        also = f" {counts['updated']} replaced by what was saved again." if counts["updated"] else ""
+        also += f" {plural(counts['here'], 'interview')} of the file stood here already." if counts["here"] else ""
         return f"{plural(int(added[:9]), 'interview')} added.{also}"
     return NOTICES.get(asked.get("notice", ""))
 

@@ -25,7 +25,6 @@ from predictor.serving.web import views
 from predictor.serving.web.answer import answer_view, kept_answer
 from predictor.serving.web.forms import Form, Rated, percent
 from predictor.serving.web.journal_form import keep_fields, rated_by, typed_fields
-from predictor.serving.web.record import accuracy_by_role
 
 pages = APIRouter(include_in_schema=False)
 
@@ -137,8 +136,7 @@ def rate_page(
 
 def _seen(request: Request, model: OfferModel, form: FormData) -> dict[str, Any]:
     """Return what stands on the page once the answer does, with the answer sealed for whoever keeps it."""
-    by_role = accuracy_by_role(request.app.state.settings.models / model.name, model.fingerprint, _roles(model))
-    rated, frozen = kept_answer(request, form, model, by_role)
+    rated, frozen = kept_answer(request, form, model)
     sealed = json.dumps(frozen, separators=(",", ":"))
     own = any(signal.side == CANDIDATE and signal.name in rated.ratings for signal in model.catalogue.signals)
     answer = model.predict(rated.record, base_rate=rated.base_rate)

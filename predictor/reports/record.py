@@ -1,4 +1,4 @@
-"""What training measured of the model that is served: accuracy by who rated, importances with intervals.
+"""What training measured of a model: accuracy by who rated, importances with intervals.
 
 It stands in the training's folder, and is shown only if the folder is that of the very model.
 """
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from predictor.journal.entry import ROLE
+from predictor.model.offer_model import OfferModel
 from predictor.training_folder import IMPORTANCES, MODEL, RECORD
 
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, csv.Error)
@@ -37,17 +39,15 @@ class Figure:
 
 
 @lru_cache(maxsize=2)
-def accuracy_by_role(folder: Path, fingerprint: str, roles: tuple[str, ...]) -> dict[str, Figure]:
+def accuracy_by_role(folder: Path, model: OfferModel) -> dict[str, Figure]:
     """Read the accuracy by role: ROC AUC, 0 to 1, on interviews that were not seen in training.
 
     Parameters
     ----------
     folder
         Of the training, as in experiments/models/NAME.
-    fingerprint
-        Of the model that is served.
-    roles
-        Who may have rated.
+    model
+        Whose catalogue says who may have rated.
 
     Returns
     -------
@@ -55,8 +55,9 @@ def accuracy_by_role(folder: Path, fingerprint: str, roles: tuple[str, ...]) -> 
         By role, where it was measured; empty where there is no such training or it cannot be read.
     """
     try:
-        if not _is_of(folder, fingerprint):
+        if not _is_of(folder, model.fingerprint):
             return {}
+        roles = next((item.levels for item in model.catalogue.inputs if item.name == ROLE), ())
         metrics = json.loads((folder / RECORD).read_bytes())["metrics"]
         accuracies = {role: [metrics.get(f"rated_by_{role}/{end}") for end in _ENDS] for role in roles}
         return {
@@ -74,8 +75,10 @@ def importances(folder: Path, fingerprint: str) -> dict[str, dict[str, Figure]]:
 
     Parameters
     ----------
-    folder, fingerprint
+    folder
         As for `accuracy_by_role`.
+    fingerprint
+        Of the model.
 
     Returns
     -------
