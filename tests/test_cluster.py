@@ -295,7 +295,7 @@ def test_a_worker_that_comes_back_is_said_and_the_work_goes_on(client: Client) -
     from predictor.cluster import _Backend, _Client, _Watch
 
     said: list[str] = []
-    with contextlib.closing(_Client(client.cluster, set_as_default=False)) as own:  # type: ignore[no-untyped-call]
+    with contextlib.closing(_Client(client.cluster, set_as_default=False)) as own:
         watch = _Watch(own, _Backend(client=own), said.append)
         while not said:  # one that is back within a second is not missed
             for pid in client.run(os.getpid, on_error="ignore").values():
