@@ -56,7 +56,7 @@ def _say(project: Path, line: str) -> str:
 
 
 def test_quickstart_then_own_data_then_the_sample_again(project: Path) -> None:
-    section = (ROOT / "README.md").read_text().partition("## Your own file")[2]
+    section = (ROOT / "README.md").read_text().partition("## Train on your own file")[2]
     lines = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0].splitlines()
     assert len(lines) >= 5
     python = f"PYTHON={sys.executable}"

@@ -171,7 +171,9 @@ def form(signals: Path | None) -> None:
 @signals.command()
 @click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
-@click.option("--group", help="Column of the group, such as the candidate: its rows stay in one fold.")
+@click.option(
+    "--person", "--group", "group", help="Column with the person, such as the candidate: all their rows stay in one fold."
+)  # fmt: skip
 @offer_word_option
 @unknown_words_option
 @sheet_option
@@ -187,7 +189,7 @@ def infer(
 
     \b
     Example:
-      predictor signals infer my.csv --outcome hired --group candidate > my.toml
+      predictor signals infer my.csv --outcome hired --person candidate > my.toml
     """
     from predictor.sources.drafting.write import draft_catalogue
 

@@ -229,7 +229,7 @@ def test_frames_keep_long_ids_and_numbered_columns(catalogue: Catalogue) -> None
 
 
 def test_a_value_is_valid_or_does_not_exist(catalogue: Catalogue) -> None:
-    values = np.full((1, 24), np.nan)
+    values = np.full((1, len(catalogue.signals)), np.nan)
     for wrong in ({"y": np.array([7.0])}, {"columns": {"rater_role": np.array(["boss"], dtype=object)}}):
         with pytest.raises(RatingsError):
             Ratings(**{"catalogue": catalogue, "values": values, "y": np.array([1.0]), **wrong})
