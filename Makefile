@@ -127,7 +127,7 @@ ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # tests/conftest.py sorts them; otherwise xdist starts with the files of most tests, and ends in one slow file.
 PROCESSES = $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 2)')
 
-test: $(DEV) ## run the tests, a file to a process
+test: $(DEV) ## run the tests, one process per file
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Of lines and of branches; what runs in other processes (servers, workers) is not counted.
@@ -177,7 +177,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	  --custom-compile-command 'make pins' $(if $(UPGRADE),--upgrade)
 LIKE_DEV = -c pins/dev.txt - pyproject.toml
 
-pins: $(VENV) ## make the pins anew from pyproject.toml, for every platform and Python version
+pins: $(VENV) ## write the pins again from pyproject.toml, for every platform and Python version
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r pins/uv.txt
 	@echo uv | $(COMPILE) - -o pins/uv.txt
 	@echo hatchling | $(COMPILE) - pyproject.toml --extra train --extra batch --extra serve --extra cluster --extra dev -o pins/dev.txt

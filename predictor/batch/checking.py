@@ -31,7 +31,7 @@ def check_options(scorer: Scorer) -> None:
         if name not in model.signals:
             raise ConfigError(f"'{name}' is no signal of the model{nearest(name, model.signals)}")
     if clash := sorted({*options.keep} & {*scorer.columns}):
-        raise ConfigError(f"the column '{clash[0]}' is one of the answer's own; it cannot be kept beside it")
+        raise ConfigError(f"the name '{clash[0]}' is used for an output column, so --keep cannot copy it; rename yours")
     if not 0 <= options.top <= len(model.terms):
         raise ConfigError(f"the {options.top} strongest are asked for: write 0 to {len(model.terms)}, all there are")
 
@@ -154,7 +154,7 @@ def _names(own: Sequence[str], names: Sequence[str], scorer: Scorer, path: Path)
 
 
 def _types(schema: pa.Schema, scorer: Scorer, path: Path) -> Iterator[Problem]:
-    """Return the columns of a Parquet file are of a type that cannot be read."""
+    """Return the columns of a Parquet file that are of a type that cannot be read."""
     model = scorer.model
     levels = {signal.name: signal.levels for signal in model.catalogue.signals}
     for name in (*model.terms, *scorer.options.keep):

@@ -228,7 +228,7 @@ class Coder:
             at = bad[start : start + EXPLAINED]
             problems = self._explain(rows_at(batch, at), HINTS if start == 0 else 0)
             unexplained = {*range(1, len(at) + 1)} - {item.row for item in problems}
-            problems += [Problem("is not rated as the model's signals are", row) for row in unexplained]
+            problems += [Problem("cannot be read as ratings of the model's signals", row) for row in unexplained]
             rows = numbers[at].tolist()
             for item in sorted(problems, key=lambda item: item.row or 0):
                 yield Problem(item.kind, rows[(item.row or 1) - 1], item.column, item.found)

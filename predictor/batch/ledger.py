@@ -55,9 +55,9 @@ class Ledger:
         if PLAN in there:
             before = self._plan()
             if not resume:
-                raise ConfigError(f"{folder}: was begun before; go on with --resume, or name another folder")
+                raise ConfigError(f"{folder}: is a partial run; continue with --resume, or name another folder")
             if other := sorted(key for key in {*before, *self.plan} if before.get(key) != self.plan.get(key)):
-                raise ConfigError(f"{folder}: was begun with other {' and '.join(other)}; name another folder")
+                raise ConfigError(f"{folder}: belongs to a run with other {' and '.join(other)}; name another folder")
         elif there:
             raise ConfigError(f"{folder}: is not empty (there is {there[0]}); name an empty or a new folder")
         self._finished = self._notes()
@@ -117,7 +117,7 @@ class Ledger:
         """
         if gone := sorted(set(self._finished) - {part.name for part in parts}):
             raise ConfigError(
-                f"{self.folder}: holds answers to what is gone, such as {self._finished[gone[0]]['source']}; "
+                f"{self.folder}: has results of files that are gone, such as {self._finished[gone[0]]['source']}; "
                 "name another folder"
             )
 

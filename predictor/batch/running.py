@@ -58,17 +58,17 @@ def score_files(
     workers: int | None = None,
     progress: Callable[[int, str], Progress] | None = None,
 ) -> Scored:
-    """Score files of ratings: likelihood with its interval and, if asked, reasons, a row an interview.
+    """Score files of ratings: likelihood with its interval and, if asked, reasons, one row per interview.
 
     Parameters
     ----------
     source
         A Parquet, CSV, JSON Lines or Excel file, a folder of such files, or "-"; see `predictor.batch.parts.find`.
-        Every signal of the model must be a column of every file, but those of `options.unobserved`; other columns are
-        ignored.
+        Every signal of the model must be a column of every file, except those of `options.unobserved`; other columns
+        are ignored.
     out
-        A file, named by its ending as in answers.parquet or answers.csv.gz: whole or not at all. Or a folder of parts,
-        one or more for each file of the source, each whole or not at all. Or "-" for standard output.
+        A file, named by its ending as in answers.parquet or answers.csv.gz. Or a folder of parts, one or more for each
+        file of the source. Each file is written atomically. Or "-" for standard output.
     model
         Who answers.
     options
@@ -130,7 +130,7 @@ def score_files(
     write_as = write_as or (CSV if own == EXCEL else own)
     one = Form.of(out) if str(out) != STANDARD else Form(write_as)
     if one and (scheduler or workers or resume):
-        raise ConfigError(f"{out}: parts are what a cluster works on and --resume goes on with; name a folder")
+        raise ConfigError(f"{out}: a cluster and --resume need a folder of parts; name a folder")
     check_options(scorer)
     check_columns(files, scorer, one_file=one is not None)
     unit = "rows" if files.parts[0].form.format == PARQUET else "bytes"

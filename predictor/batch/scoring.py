@@ -87,7 +87,7 @@ class Scorer:
     Parameters
     ----------
     model
-        Who answers.
+        The model that predicts.
     options
         What is asked for.
     """
@@ -180,7 +180,7 @@ class Scorer:
 def write_part(
     scorer: Scorer, part: Part, path: Path, form: Form, aside: Path | None, halt: Callable[[], bool] = lambda: False
 ) -> Scored:
-    """Score one part into one file, which is then there whole or not at all.
+    """Score one part into one file, written atomically.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Answers as files: Parquet, CSV or JSON Lines, whole or not at all."""
+"""Write predictions as files: Parquet, CSV or JSON Lines, atomically."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def simulate(
 
     ratings = simulate_interviews(n, seed=seed, base_rate=base_rate, mode=mode)
     if disparity and not groups:
-        raise ConfigError("--disparity is of groups: name the file that they are written to, --groups FILE")
+        raise ConfigError("--disparity needs --groups FILE, the file that the groups are written to")
     if drifted:
         ratings = drift(ratings, drifted, by=by, seed=seed)
     write_csv(ratings, out)
@@ -172,7 +172,7 @@ def form(signals: Path | None) -> None:
 @click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
 @click.option(
-    "--person", "--group", "group", help="Column with the person, such as the candidate: all their rows stay in one fold."
+    "--person", "--group", "group", help="Column with the person: all rows of a person stay in one fold."
 )  # fmt: skip
 @offer_word_option
 @unknown_words_option

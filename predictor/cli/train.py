@@ -132,9 +132,9 @@ def train(
     name = checked_name(name or plain_name(f"{unpacked(data).stem if data else 'journal'}-{short}"))
     if (offer_word or unknown_words) and journal:
         option = "--offer-word" if offer_word else "--unknown-word"
-        raise ConfigError(f"{option} is for files; a journal's outcomes are offers or not")
+        raise ConfigError(f"{option} applies to files only; the outcomes of a journal are known")
     if cards and journal:
-        raise ConfigError("--cards is for files; a journal has no scorecards")
+        raise ConfigError("--cards applies to files only; a journal has no scorecards")
     if sheet and journal:
         raise ConfigError("--sheet is for Excel workbooks; a journal has none")
     how = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
@@ -173,7 +173,7 @@ def train(
             )
     else:
         click.echo(
-            f"\nKept in {saved.folder}: measured only, since a {config.model} model has no tables to predict with"
+            f"\nSaved in {saved.folder}: evaluated only, since a {config.model} model has no tables to predict with"
         )
     if plots:
         from predictor.reports.figures.training import save_plots

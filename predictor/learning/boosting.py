@@ -25,7 +25,7 @@ from predictor.learning.weights import Weights, count, mean, some
 from predictor.model.tables import Floats, Grid, Ints
 
 RATE, PATIENCE, STEPS = 0.2, 30, 1000  # learning rate, steps without gain before it stops, and most steps
-TRIED = 0.5  # share of the terms that a split may choose from: makes the boosters of a mean differ
+FEATURE_FRACTION = 0.5  # share of the terms that a split may choose from: makes the boosters of a mean differ
 LEAVES, LEAF_ROWS = 16, 5  # of larger trees, and fewest rows of a leaf
 PENALTY, SMALL_PENALTY = 3.0, 1.0  # on the squares of leaves of larger and of small trees
 PLACES = 20  # most tables of `order` terms that a fold's larger trees may make
@@ -252,7 +252,7 @@ def grow(
     """
     settings = settings | {
         "min_sum_hessian_in_leaf": 0.0,
-        "feature_fraction_bynode": TRIED,
+        "feature_fraction_bynode": FEATURE_FRACTION,
         "monotone_constraints_method": "basic",
         "min_data_in_bin": 1,
         "feature_pre_filter": False,

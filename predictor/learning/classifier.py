@@ -34,7 +34,7 @@ KNOTS = 11  # of a column that no catalogue describes
 
 
 class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Predict a yes or no from ratings by a pool of models that all are tables.
+    """Predict a binary outcome from ratings by a weighted ensemble (pool) of models that are all tables.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ from predictor.ratings.catalogue import Catalogue
 from predictor.threads import one_thread
 
 FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
-RARER = 30  # rows of the rarer outcome under which the regression stands alone
+RARER = 30  # rows of the rarer outcome below which there is no boosting
 TRIAL = 3  # folds on which boosters must show a gain before the others are fitted
 LEAST = 0.15  # weight of boosters under which they are left out: they would make the model larger for nothing
 # What weights cost, in units of log-likelihood: a share w of the boosters L1 w + L2 w^2, so that it is none at all
@@ -325,7 +325,7 @@ def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Wei
 
 
 def weigh(first: Floats, second: Floats, y: Floats, weights: Weights = None) -> tuple[float, float, float]:
-    """Choose what the members count: the least out-of-fold log-loss plus the cost of leaving the first.
+    """Choose the members' weights: the least out-of-fold log-loss plus the cost of leaving the first.
 
     Log-odds = intercept + slope ((1 - w) first + w second), 0 <= w <= 1.
 

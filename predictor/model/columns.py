@@ -44,7 +44,8 @@ class _Block:
     family, signals
         Which they are.
     evidence
-        Evidence, and as imaginary part precision: sums over these signals, shape (cells,).
+        Complex, two sums in one: evidence (real part) and precision (imaginary part) over these signals, shape
+        (cells,).
     added
         By level of the inputs: log-odds, and as imaginary part the variance beside the common factors of what was not
         rated, shape (levels * cells,).

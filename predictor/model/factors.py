@@ -1,8 +1,8 @@
 """A factor model of the ratings: the distribution of ratings that are missing, given those that are there.
 
-One good impression lifts many ratings (halo), so a few ratings foretell the others in part. Ratings in standard units
+One good impression lifts many ratings (halo), so a few ratings predict the others in part. Ratings in standard units
 are z = L u + e, with a few common factors u ~ N(0, I) and e ~ N(0, psi) of each signal's own. Given the signals that
-were rated, the others have a normal distribution; its chances of each rating replace what was not rated.
+were rated, the others have a normal distribution; its probabilities of each rating replace what was not rated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from predictor.model.tables import Floats, Grid, Ints
 
-REACH, PER_UNIT = 4, 8  # chances are tabulated for estimates from -4 to 4 standard units, eight of them a unit
+REACH, PER_UNIT = 4, 8  # probabilities are tabulated for estimates from -4 to 4 standard units, eight of them a unit
 POINTS = 2 * REACH * PER_UNIT + 1
 LOGISTIC = (
     1.702  # a logistic distribution so scaled is nearly normal: its distribution function is off by .0095 at most
@@ -76,7 +76,7 @@ class FactorModel:
         For each term of the model, inputs too, the share of each level, shape (levels,): how ratings spread where
         nothing is known.
     left_out
-        How leaving signals unrated goes with the ratings; None where it does not, beyond noise.
+        How missingness is associated with the ratings; None where it is not, significantly.
     """
 
     mean: Floats
@@ -117,7 +117,7 @@ class Estimate:
 
 
 class Completion:
-    """Fills in what was not rated, as chances of each rating.
+    """Impute what was not rated, as probabilities of each rating.
 
     Where a catalogue says that higher (or lower) is better, a better rating never makes another signal look worse:
     estimates have no negative weights between such signals, and one without a direction does not depend on them.
@@ -256,7 +256,7 @@ class Completion:
         return np.asarray(estimate.z * (common @ self._weights.T))
 
     def cells(self, values: Floats, estimate: Estimate | None = None) -> Floats:
-        """Spread values of shape (n, terms) over cells, what was not rated by its chances: shape (n, cells)."""
+        """Spread values of shape (n, terms) over cells, what was not rated by its probabilities: shape (n, cells)."""
         estimate = estimate or self.estimate(values)
         return self.fill(self.grid.weights(values), values, estimate, estimate.expected)
 
@@ -267,7 +267,7 @@ class Completion:
         return lower, position - lower
 
     def fill(self, cells: Floats, values: Floats, estimate: Estimate, expected: Floats) -> Floats:
-        """Replace "not rated" in cell weights by the chances of the ratings, given what is expected."""
+        """Replace "not rated" in cell weights by the probabilities of the ratings, given what is expected."""
         signals = len(self.term)
         filled, inputs = cells[:, :signals].copy(), cells[:, signals:]
         at, of, cell = self._unrated_cells(estimate)
@@ -284,11 +284,11 @@ class Completion:
         return np.concatenate([filled, inputs], axis=1)
 
     def rises(self, estimate: Estimate) -> Floats:
-        """Compute how chances of unrated signals rise from where nothing is expected, for each standard unit expected.
+        """Compute how probabilities of unrated signals rise from expectation 0, for each standard unit expected.
 
-        Chances are straight lines from one point of their table to the next, and 0 is a point. So up to the next point
-        it is the slope: the quotient of two small differences, which it equals, would lose a digit for each by which
-        what is expected is below one. Where nothing is expected, it is the mean of the slopes on both sides.
+        Probabilities are straight lines from one point of their table to the next, and 0 is a point. So up to the next
+        point it is the slope: the quotient of two small differences, which it equals, would lose a digit for each by
+        which what is expected is below one. Where nothing is expected, it is the mean of the slopes on both sides.
 
         Returns
         -------

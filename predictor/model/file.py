@@ -168,7 +168,7 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(data: ModelData) -> None:
-    """Refuse what a file may hold and no training makes, so that a look-up neither fails nor answers nonsense."""
+    """Reject values that training never produces, so that a look-up neither fails nor returns nonsense."""
     r = len(data.factors["intercept"])
     cells = dict(zip(data.terms, data.grid.sizes.tolist(), strict=True))
     pairs, triples = data.pairs, data.triples

@@ -98,7 +98,7 @@ def remaining(model: OfferModel, ratings: Mapping[str, Any], *, base_rate: float
     Returns
     -------
     Remaining or None
-        None where nothing or everything is rated, or the rest counts nothing, and for models of formats 1 and 2, which
+        None where nothing or everything is rated, or the rest has no effect, and for models of formats 1 and 2, which
         do not know.
 
     Raises

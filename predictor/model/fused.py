@@ -33,7 +33,7 @@ _ROUNDING = 1e-13  # of a knot such as 0.3, in steps; far below what the answer 
 
 @dataclass(frozen=True)
 class Coded:
-    """Ratings of many rows, by term: the cell that each stands in, and the values of rows that stand beside the cells.
+    """Ratings of many rows, by term: the cell that each stands in, and the values of rows off the grid.
 
     Attributes
     ----------

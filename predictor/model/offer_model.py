@@ -337,11 +337,11 @@ class OfferModel(ModelData):
         Returns
         -------
         DataFrame
-            A row a level: `signal` (or input), `rating` (its knot, "not applicable" where that is an answer, the word
-            of an input, None where not observed, which adds 0 from format 3 on), `log_odds` against the usual
-            interview, `low` and `high` (90 % interval of that difference; NaN where not observed, since the model
-            keeps no honest one there), `n` (rows learned from, a 3.5 half at 3 and at 4).
-            Pairs come on top; they are centred along both sides, so that they shift no shape function.
+            One row per level: `signal` (or input), `rating` (its knot, "not applicable" where that is an answer, the
+            word of an input, None where not observed, which adds 0 from format 3 on), `log_odds` against the usual
+            interview, `low` and `high` (90 % interval of that difference; NaN where not observed, since the model keeps
+            no honest one there), `n` (rows learned from, a 3.5 half at 3 and at 4). Pairs come on top; they are centred
+            along both sides, so that they shift no shape function.
 
         Examples
         --------

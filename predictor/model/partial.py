@@ -1,10 +1,10 @@
-"""Answers from partial ratings: log-odds from the tables, where a signal that was not rated adds its expected value.
+"""Predictions from partial ratings: log-odds from the tables; a signal that was not rated adds its expected value.
 
     log-odds = kappa * (intercept + sum of the tables, in expectation) + gaps
 
-and where a model has tables in which "not rated" is an answer of its own, a share of that plus those (`masked.py`).
+and where a model has tables in which "not rated" is a category of its own, a share of that plus those (`masked.py`).
 
-The expectation of the probability is wanted, not that of the log-odds: `kappa`, below one, draws the log-odds towards
+The expectation of the probability is wanted, not that of the log-odds: `kappa`, below one, shrinks the log-odds towards
 zero by the variance v of what was not rated (MacKay 1992, Neural Computation 4:720-736): 1 / sqrt(1 + pi v / 8). It
 depends on which signals were rated, never on how.
 """
@@ -30,13 +30,13 @@ Joint = Sequence[tuple[tuple[int, ...], Floats]]
 
 @dataclass(frozen=True)
 class Gaps:
-    """What leaving signals unrated adds to the log-odds, beside what the rated ones say of them.
+    """The effect of missing ratings on the log-odds, beyond what the other ratings suggest about them.
 
     Attributes
     ----------
     slope
-        Log-odds added by a row that has nothing rated, against one that has everything; 0 unless rows show otherwise
-        beyond noise.
+        Log-odds added by a row that has nothing rated, against one that has everything; 0 unless the
+        effect is significant.
     mean
         Mean share left out among the rows learned from: there, nothing is added.
     most
@@ -119,7 +119,7 @@ class PartialTables:
     Parameters
     ----------
     grid
-        Where the tables stand.
+        The grid on which the tables are defined.
     completion
         What rated signals say of the others.
     intercept
@@ -250,11 +250,11 @@ class PartialTables:
         return self._with_masked(reasons, values, self.masked) if self.masked else reasons
 
     def _rises(self, cells: Floats, estimate: Estimate) -> Floats:
-        """Compute what unrated signals add for each standard unit expected of them, from where none is, shape (n, p).
+        """Compute what unrated signals add per standard unit expected of them, from expectation 0; shape (n, p).
 
-        Signals of one table that move together share what it adds by the mean along the straight way from there (Aumann
-        and Shapley 1974, Values of Non-Atomic Games): of a product, the change of the one times the mean of the other.
-        So what a signal adds goes to 0 with what is expected of it, and the ratio stays finite.
+        Signals of one table that move together share what it adds by the mean along the straight path from there
+        (Aumann and Shapley 1974, Values of Non-Atomic Games): of a product, the change of the one times the mean of the
+        other. So what a signal adds goes to 0 with what is expected of it, and the ratio stays finite.
         """
         rises, offsets, signals = self.completion.rises(estimate), self.grid.offsets, len(self.completion.term)
         unrated, moved = estimate.unrated, rises.copy()

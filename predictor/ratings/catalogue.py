@@ -93,9 +93,7 @@ class Catalogue:
             if not isinstance(name, str) or not name.strip():
                 problems.append(f"a column is named {name!r}; write a name")
         if RATINGS in columns:
-            problems.append(
-                f"the name '{RATINGS}' is taken: JSON files hold all signals under it; name yours otherwise"
-            )
+            problems.append(f"the name '{RATINGS}' is taken: JSON files hold all signals under it; use another name")
         for what, words in (
             ("family label", self.families),
             *((s.name + ", anchors", s.anchors) for s in self.signals),
@@ -359,7 +357,7 @@ def _scale(where: str, item: Any) -> Scale:
     known = {"low": number, "high": number, "step": number, "knots": list}
     _check_keys(where, item, required={}, optional=known)
     if "knots" in item and (len(item) > 1 or not item["knots"]):
-        raise CatalogueError(f"{where}: knots say the whole scale; write two or more, without low, high and step")
+        raise CatalogueError(f"{where}: knots define the whole scale; write two or more, without low, high and step")
     try:
         return Scale(uneven=tuple(item["knots"])) if "knots" in item else Scale(**item)
     except CatalogueError as error:

@@ -1,4 +1,4 @@
-"""Which words mean an offer: outcomes as people write them, distinguished by what they mean, never by the alphabet."""
+"""Which words mean an offer: a list of words decides, and never the alphabetical order of a column's two words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Cells = Sequence[Any] | NDArray[Any]
 
-# What spreadsheets write for true and false in other languages is with them; "ja" and "nein" are words of one's own.
+# With what spreadsheets write for true and false in other languages. "ja" and "nein" are not known: the first is named
+# with --offer-word.
 YES = {
     *("1", "yes", "y", "true", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "sant", "sann"),
     *("sand", "tosi", "pravda", "igaz"),
@@ -29,7 +30,9 @@ NO = {
     *("nepravda", "hamis"),
 }
 # Words of an outcome in files, and classes of `OfferClassifier`.
-# What may mean either, such as "passed", is not among them.
+# What may mean either, such as "passed", is not among them. "accepted" and "declined" are, as a pair: in a table with
+# one outcome per interview they are the employer's decision. In exports of hiring systems, "declined" is the person's
+# answer to an offer; `predictor.sources.scorecards.outcomes` has the rules for those.
 OFFER = YES | {"offer", "offered", "hire", "hired", "accept", "accepted"}
 NO_OFFER = NO | {
     *("no offer", "not offered", "no hire", "not hired", "not accepted"),
@@ -62,7 +65,7 @@ def is_offer(cell: Any) -> bool | None:
 
 
 def other_words(cells: Iterable[Any], offer_word: str) -> list[str]:
-    """Words of a column, each once, of which nobody knows whether they mean no offer beside `offer_word`.
+    """Return the distinct words that are neither `offer_word` nor known to mean no offer.
 
     One word that is not known may stand for no offer where it is the only other one.
 
@@ -139,7 +142,9 @@ class Outcomes:
         plain = {cell: plain_word(cell) for cell in dict.fromkeys(texts)}
         for word, meant in ((self.offer_word, "an offer"), *((word, "unknown") for word in self.unknown_words)):
             if word is not None and plain_word(word) not in plain.values():
-                problems.append(Problem(f"is no outcome there, so it cannot mean {meant}", None, self.name, word))
+                problems.append(
+                    Problem(f"does not occur in the column, so it cannot mean {meant}", None, self.name, word)
+                )
         if self.offer_word is not None and plain_word(self.offer_word) in unknown:
             problems.append(Problem("cannot mean an offer and unknown", None, self.name, self.offer_word))
         offers = {cell: math.nan if word in unknown else self._offer(word, words) for cell, word in plain.items()}

@@ -63,7 +63,7 @@ class Ratings:
     Raises
     ------
     RatingsError
-        If shapes do not agree, a rating is out of scale, or an outcome or input is not one.
+        If shapes do not agree, a rating is out of scale, or an outcome or input value is invalid.
 
     Examples
     --------
@@ -92,7 +92,7 @@ class Ratings:
         ]
         for item in self.catalogue.inputs:
             if unknown := set(self.columns.get(item.name, ())) - {"", *item.levels}:
-                kind = f"holds words other than {', '.join(item.levels)}"
+                kind = f"has values other than {', '.join(item.levels)}"
                 problems.append(Problem(kind, column=item.name, found=", ".join(map(str, unknown))))
         if problems:
             raise RatingsError(self.source, problems)
@@ -126,7 +126,7 @@ class Ratings:
             Whether outcomes of both kinds must be there.
         offer_word
             The outcome that means an offer, where it is another word than those of `predictor.ratings.outcomes.OFFER`;
-            there may be one other word then, which means none.
+            then one other word may appear, meaning no offer.
         unknown_words
             Outcomes that mean neither an offer nor none, such as "Maybe": unknown, as an empty cell is.
         ignore_outcomes

@@ -132,8 +132,8 @@ class Signal:
     scale
         The scale it is rated on.
     better
-        Which ratings are better: "higher", "lower" or "either". Where it is higher or lower, a better rating never
-        lowers the likelihood.
+        Which ratings are better: "higher", "lower", or "either" if that is unknown. Where it is higher or lower, a
+        better rating never lowers the likelihood.
     levels
         Words of the ratings, worst to best, one for each knot of the scale, such as "Strong No" to "Strong Yes"; empty
         where ratings are numbers only. A number on the scale is taken beside them.
@@ -259,10 +259,10 @@ class Signal:
             meant = {*map(folded, (*self.not_applicable, NOT_APPLICABLE))}
             for code in self.not_observed:
                 if folded(code) in meant:
-                    yield f"{code!r} is in not_observed and means 'not applicable' as well; let it mean one of them"
+                    yield f"{code!r} is in not_observed and means 'not applicable' as well; it can mean only one"
                 elif folded(code) == value:
                     yield (
-                        f"not_observed has {code!r}, the number as which arrays hold 'not applicable' (one step below "
+                        f"not_observed has {code!r}, the internal number of 'not applicable' (one step below "
                         "the scale); empty those cells instead"
                     )
 

@@ -20,7 +20,7 @@ MEANINGS = {
     "roc_auc": "0.5 is chance, 1 is best",
     "average_precision": "the share of offers is chance, 1 is best",
     "calibration_error": "0 is best",
-    "calibration_slope": "1 is best; below it too extreme, above it too timid",
+    "calibration_slope": "1 is best; below it over-confident, above it under-confident",
 }
 
 
@@ -150,7 +150,7 @@ def _scores(model: OfferModel, beside: Beside) -> Section:
     trained_on = model.trained_on
     if not trained_on.get("scores"):
         return Section(
-            "How good it is, for whom", ["Not measured: the training had too few rows to predict unseen ones."]
+            "Performance by who rated", ["Not measured: the training had too few rows to predict unseen ones."]
         )
     n = trained_on["n"]
     rows = [
@@ -208,7 +208,7 @@ def _goes_by(model: OfferModel, beside: Beside) -> Section:
             caption = f"By {kind}, n = {model.trained_on['n']:,}"
             parts.append(Table((title, "Size", "90 % interval"), rows, caption=caption))
     parts += [Note(note) for note in model.gaps_note()]
-    return Section("What it goes by", parts)
+    return Section("Feature importance", parts)
 
 
 def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
@@ -274,11 +274,11 @@ def _drift(model: OfferModel, drift: Mapping[str, Any]) -> Section:
         return Section(title, ["No check for drift of this model is at hand: predictor drift CURRENT makes one."])
     labels = model.catalogue.labels
     names = dict.fromkeys(labels.get(look["name"], look["kind"]) for look in drift["moved"])
-    moved = f"Moved beyond noise: {', '.join(names)}." if names else "Nothing moved beyond noise."
+    moved = f"Significant changes: {', '.join(names)}." if names else "No significant change."
     simulated = " SIMULATED rows." if drift["simulated"] else ""
     result = drift["outcomes"]
     parts: list[Part] = [
-        f"Checked {drift['made'][:10]} on {drift['n']:,} rows from {drift['source']}, {len(drift['looks'])} looks."
+        f"Checked {drift['made'][:10]} on {drift['n']:,} rows from {drift['source']}, {len(drift['looks'])} tests."
         f"{simulated} {moved}",
         f"{result['n']:,} outcomes had come, {result['open']:,} were open.",
     ]

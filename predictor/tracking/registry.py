@@ -135,7 +135,7 @@ def promote(
     force: str | None = None,
     store: str | None = None,
 ) -> Promotion:
-    """Make a version the champion, if it is better than the present one beyond noise.
+    """Make a version the champion, if it is significantly better than the current one.
 
     Parameters
     ----------

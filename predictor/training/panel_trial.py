@@ -1,4 +1,4 @@
-"""Whether a model gains by the leniency of panels as an input: tried in the same folds, kept only beyond noise."""
+"""Whether a model gains by the leniency of panels as an input: tried in the same folds, kept only if significant."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def try_panels(
         logit(np.clip(both[0], 1e-9, 1 - 1e-9)).mean(axis=0), np.nan_to_num(levels - AVERAGE).mean(axis=0), y, groups
     )
     clear = slope.low > 0 or slope.high < 0
-    reason = "it pays beyond noise"
+    reason = "the improvement is significant"
     if not clear or saved.value <= 0:
-        reason = "log-loss is no lower with it" if clear else "its slope is within noise"
+        reason = "log-loss is no lower with it" if clear else "its slope is not significant"
     return PanelTerm(clear and saved.value > 0, slope, saved, reason, raters, cards)
 
 

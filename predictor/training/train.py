@@ -48,7 +48,8 @@ from predictor.training.panel_trial import features_by_fold, try_panels
 from predictor.training.result import DirectionCost, TrainingResult, Transparency, minus
 
 DIGITS = 4  # of scores of parts of the signals in a model's file, far below their noise
-# Repeats in which slow baselines take part: their folds' luck is then half of what their interval shows of rows'.
+# Repeats in which slow baselines take part. With two, the variance between folds is half of the row variance in the
+# interval.
 UNRESTRICTED_REPEATS = 2
 ROLE = "rater_role"  # scores are given by this input, since who rated decides how well ratings predict
 

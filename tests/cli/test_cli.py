@@ -52,7 +52,7 @@ def test_every_command_has_help_with_an_example(run: Callable[..., Result], word
 def test_predict_tells_a_person(run: Callable[..., Result]) -> None:
     done = run("predict", str(ROOT / "data/ratings.json"))
     assert done.exit_code == 0
-    for words in ("Likelihood of an offer", "90 % interval", "Spoke for", "Not rated", "SIMULATED", "not causes"):
+    for words in ("Likelihood of an offer", "90 % interval", "Raised the", "Not rated", "SIMULATED", "not causes"):
         assert words in done.output
     assert max(map(len, done.output.splitlines())) <= 80
 

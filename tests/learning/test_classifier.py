@@ -302,11 +302,11 @@ def test_ends_that_were_learned_are_no_scale(tmp_path: Path) -> None:
         lambda: model.predict_many(read_ratings(tmp_path / "in.csv", model.catalogue))["offer_probability"][0],
     ]
     for way in ways:
-        with pytest.warns(UserWarning, match=r"beyond those learned from .* x0 \(1.1 to 5.4\), x1") as caught:
+        with pytest.warns(UserWarning, match=r"outside the training range .* x0 \(1.1 to 5.4\), x1") as caught:
             assert way() == pytest.approx(end)
         assert len(caught) == 1
     for name in ("in.csv", "in.parquet"):
-        with pytest.warns(UserWarning, match="beyond those learned from"):
+        with pytest.warns(UserWarning, match="outside the training range"):
             score_files(tmp_path / name, tmp_path / "out.csv", model, threads=1)
         assert pd.read_csv(tmp_path / "out.csv")["offer_probability"][0] == pytest.approx(end)
     with pytest.raises(RatingsError, match="not a number"):

@@ -107,7 +107,7 @@ def test_a_catalogue_of_ones_own() -> None:
             {"not_observed": [99], "not_applicable": [99]},
             "99 is in not_observed and means 'not applicable' as",
         ),
-        ({"not_observed": ["Not Applicable"], "not_applicable": [99]}, "let it mean one of them"),
+        ({"not_observed": ["Not Applicable"], "not_applicable": [99]}, "it can mean only one"),
         (
             {"not_observed": [0], "not_applicable": [99], "signals": [{"name": "a", "family": "all"}]},
             "empty those cells",

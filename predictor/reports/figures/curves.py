@@ -163,7 +163,7 @@ def interval_plot(
     Returns
     -------
     matplotlib.figure.Figure
-        A row a score, in their order.
+        One row per score, in their order.
 
     Raises
     ------

@@ -252,7 +252,7 @@ def pair_plot(model: OfferModel) -> Figure | None:
 
 
 def save_model_plots(model: OfferModel, folder: str | Path) -> list[Path]:
-    """Write `shapes.png`, and `pairs.png` where the model has pairs, into a folder, each whole or not at all.
+    """Write `shapes.png`, and `pairs.png` where the model has pairs, into a folder, each atomically.
 
     Returns
     -------
