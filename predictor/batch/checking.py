@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from predictor.atomic import resolved
 from predictor.batch.coding import is_text
-from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, TABS, Form, Part, Source, name_of
+from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, TABS, FileFormat, Part, Source, name_of
 from predictor.batch.reading import header_of
 from predictor.batch.scoring import Scorer
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
@@ -44,7 +44,7 @@ def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str |
     ConfigError
         If one place would be written over another, or is of another kind than it says.
     """
-    form, standard = Form.of(out), str(out) == STANDARD
+    form, standard = FileFormat.of(out), str(out) == STANDARD
     if form and out.is_dir():
         raise ConfigError(f"{out}: is a folder with a file's name; name another")
     if out.exists() and not (form or standard or out.is_dir()):

@@ -17,7 +17,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.raters import LENIENCY, PanelLevel, names_of
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import PANEL
-from predictor.ratings.parsing import HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_learned_ends
+from predictor.ratings.parsing import HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_clipping
 from predictor.ratings.signals import ContextInput, Scale, Signal
 from predictor.sources.text import with_point
 
@@ -189,7 +189,7 @@ class Coder:
         ):
             values = decoded(values.copy(), signal.codes)
             if self.model.catalogue.learned_ends:
-                warn_of_learned_ends([signal])
+                warn_of_clipping([signal])
                 values = np.where(np.isinf(values), values, np.clip(values, scale.low, scale.high))
             bad = ((values < scale.low) | (values > scale.high)) & (values != self._outside[term])
             values = np.where(bad, np.nan, values)

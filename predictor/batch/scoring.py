@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from predictor.batch.coding import EXPLAINED, Coder, rows_at
-from predictor.batch.parts import Form, Part, name_of
+from predictor.batch.parts import FileFormat, Part, name_of
 from predictor.batch.reading import read
 from predictor.batch.rows import Broken, Read
 from predictor.batch.writing import Writer
@@ -178,7 +178,12 @@ class Scorer:
 
 
 def write_part(
-    scorer: Scorer, part: Part, path: Path, form: Form, aside: Path | None, halt: Callable[[], bool] = lambda: False
+    scorer: Scorer,
+    part: Part,
+    path: Path,
+    form: FileFormat,
+    aside: Path | None,
+    halt: Callable[[], bool] = lambda: False,
 ) -> Scored:
     """Score one part into one file, written atomically.
 
@@ -212,7 +217,7 @@ def write_part(
             writer.write(table)
             refused.add(scored, () if aside else broken)
             if scored.bad and aside:
-                bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))  # opened last, whole first
+                bad = bad or stack.enter_context(Writer(aside, FileFormat("jsonl"), ASIDE))  # opened last, whole first
                 set_aside(bad, part, broken)
         if not aside:
             refused.check()

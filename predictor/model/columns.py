@@ -180,11 +180,11 @@ class TreeColumns:
         if tables.gaps.slope or tree.left_out:
             share = np.sum(unrated, axis=0) / p
         impressions = tree.impressions([each.imag for each in evidence], [each.real for each in evidence], share)
-        kappa = 1 / np.sqrt(1 + np.pi / 8 * (impressions.variance_of_sum(slopes) + added.imag))
+        shrinkage = 1 / np.sqrt(1 + np.pi / 8 * (impressions.variance_of_sum(slopes) + added.imag))
         expected, in_expectation = self._expected(unrated, level, impressions)
-        log_odds = kappa * (self._of_inputs.take(level) + added.real + in_expectation)
+        log_odds = shrinkage * (self._of_inputs.take(level) + added.real + in_expectation)
         log_odds += tables.gaps.start + tables.gaps.added(share)
-        return log_odds, kappa * self._spread(numbers, expected) if interval else np.zeros(n)
+        return log_odds, shrinkage * self._spread(numbers, expected) if interval else np.zeros(n)
 
     def _expected(
         self, unrated: Sequence[NDArray[np.bool_]], level: Ints, impressions: Impressions

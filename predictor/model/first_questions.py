@@ -127,7 +127,7 @@ def remaining(model: OfferModel, ratings: Mapping[str, Any], *, base_rate: float
     if variance < NEGLIGIBLE:  # the rest counts nothing for this rater
         return None
     # The answer is drawn towards zero for this variance; with everything rated it would not be.
-    middle = model.predict(ratings, base_rate=base_rate).log_odds / float(tables.kappa(values, estimate)[0])
+    middle = model.predict(ratings, base_rate=base_rate).log_odds / float(tables.shrinkage(values, estimate)[0])
     half = QUANTILE * math.sqrt(variance)
     gain = _gain(covariance, slopes, rest) / variance
     order = sorted(np.flatnonzero(unrated).tolist(), key=lambda place: -gain[place])

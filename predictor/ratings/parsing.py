@@ -127,7 +127,7 @@ def _why_no_rating(cell: Any, signal: Signal, empty: str, *, hinted: bool = True
     return _NOT_A_NUMBER.format(other=other, empty=empty)
 
 
-def within_learned_ends(values: Floats, catalogue: Catalogue) -> Floats:
+def clip_to_training_range(values: Floats, catalogue: Catalogue) -> Floats:
     """Clip ratings of shape (n, p) to ends that were inferred from data, with a warning."""
     if not catalogue.learned_ends:
         return values
@@ -136,11 +136,11 @@ def within_learned_ends(values: Floats, catalogue: Catalogue) -> Floats:
         outside = (values < low) | (values > high)
     if not outside.any():
         return values
-    warn_of_learned_ends([catalogue.signals[j] for j in np.flatnonzero(outside.any(axis=0)).tolist()])
+    warn_of_clipping([catalogue.signals[j] for j in np.flatnonzero(outside.any(axis=0)).tolist()])
     return np.clip(values, low, high)
 
 
-def warn_of_learned_ends(signals: Sequence[Signal]) -> None:
+def warn_of_clipping(signals: Sequence[Signal]) -> None:
     """Warn that ratings of these signals are beyond what a model learned from."""
     names = ", ".join(f"{shorten(signal.name)} ({signal.scale})" for signal in signals[:5])
     more = f" and {len(signals) - 5:,} more" if len(signals) > 5 else ""

@@ -25,7 +25,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Beside:
+class AttachedReports:
     """What later commands have written on a model; each empty where it was not done.
 
     Attributes
@@ -44,13 +44,13 @@ class Beside:
     drift: Mapping[str, Any] = field(default_factory=dict)
 
 
-def card_page(model: OfferModel, beside: Beside) -> Page:
+def card_page(model: OfferModel, beside: AttachedReports) -> Page:
     """Build the model card.
 
     Examples
     --------
     >>> from predictor.reports.page import render_markdown
-    >>> text = render_markdown(card_page(OfferModel.published(), Beside()))
+    >>> text = render_markdown(card_page(OfferModel.published(), AttachedReports()))
     >>> "SIMULATED" in text, "No audit of this model is at hand" in text
     (True, True)
     """
@@ -146,7 +146,7 @@ def _data(model: OfferModel) -> Section:
     return Section("What it learned from", parts)
 
 
-def _scores(model: OfferModel, beside: Beside) -> Section:
+def _scores(model: OfferModel, beside: AttachedReports) -> Section:
     trained_on = model.trained_on
     if not trained_on.get("scores"):
         return Section(
@@ -189,7 +189,7 @@ def _score(score: Sequence[float]) -> tuple[str, str]:
     return number(score[0], 3), span(score[1], score[2], 3)
 
 
-def _goes_by(model: OfferModel, beside: Beside) -> Section:
+def _goes_by(model: OfferModel, beside: AttachedReports) -> Section:
     catalogue = model.catalogue
     families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     parts: list[Part] = [

@@ -110,7 +110,7 @@ def render_training(result: TrainingResult) -> str:
     for metric, score in result.scores.items():
         lines.append(f"  {metric.replace('_', ' '):<28}{score.value:>7.3f}   {_span(score)}")
     if result.gains:
-        head = f"{'Log-loss improvement over':<30}{'value':>7}   {'90 % interval':<17}{'its own':>10}{'ROC AUC':>9}"
+        head = f"{'Log-loss improvement over':<30}{'value':>7}   {'90 % interval':<17}{'log-loss':>10}{'ROC AUC':>9}"
         lines += ["", click.style(head, bold=True)]
     for name, saved in result.gains.items():
         columns = f"  {name.replace('_', ' '):<28}{_figure(saved.value):>7}   {_span(saved):<17}"

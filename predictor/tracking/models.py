@@ -28,7 +28,7 @@ CATALOGUE = "catalogue"  # a tag of a logged model
 ABOUT = (
     "Likelihood of an offer from ratings of an interview, and what drove it: exact tables of log-odds. The alias "
     "`champion` is the version that `predictor pull` fetches; `predictor promote` moves it only to one that is "
-    "significantly better on the same rows. For reflection, practice and training interviewers, **not for selecting "
+    "significantly better on the same rows. For reflection, practice and interviewer training, **not for selecting "
     "people**."
 )
 PACKAGE = Path(__file__).parent.parent

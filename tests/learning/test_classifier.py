@@ -67,11 +67,11 @@ def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
         whole += pool.weights[1] * evaluate(pool.boosters.terms, weights, grid)
     assert model._evaluator.partial_tables
     gaps = model.gaps.start + model.gaps.added(np.isnan(values[:, :-1]).mean(axis=1))
-    kappa = model._evaluator.partial_tables.kappa(values, pool.completion.estimate(values))
+    shrinkage = model._evaluator.partial_tables.shrinkage(values, pool.completion.estimate(values))
     unrated = np.isnan(values[:, :-1])
     # boosters that learned from masked rows have tables of their own for rows with gaps
     rated = ~unrated.any(axis=1) if model.masked else ~unrated.all(axis=1)
-    gap = (model.log_odds(values) - gaps)[rated] / kappa[rated] - whole[rated]
+    gap = (model.log_odds(values) - gaps)[rated] / shrinkage[rated] - whole[rated]
     np.testing.assert_allclose(gap, gap[0], atol=1e-9)  # what is left is the intercept of calibration
     assert model.pairs, "the rater's role must interact"
     assert bool(model.triples) == strong

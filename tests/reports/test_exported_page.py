@@ -18,7 +18,7 @@ from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interview
 from predictor.journal.answers import is_answers, parse_answers
 from predictor.journal.store import Journal
 from predictor.model.data import Masked, Pair, Triple
-from predictor.model.factors import LeftOut
+from predictor.model.factors import Missingness
 from predictor.model.first_questions import first_questions, remaining
 from predictor.model.partial import Gaps
 from predictor.model.points import points_of
@@ -51,7 +51,7 @@ def everything() -> OfferModel:
     known = PUBLISHED.factor_model
     assert known
     loadings = known.loadings + rng.normal(scale=0.1, size=known.loadings.shape)
-    left_out = LeftOut(0.3, 0.2, 0.7, rng.normal(scale=0.3, size=loadings.shape[1]), 0.8)
+    left_out = Missingness(0.3, 0.2, 0.7, rng.normal(scale=0.3, size=loadings.shape[1]), 0.8)
     main = {name: table(place) for place, name in enumerate(terms)}
     return replace(
         PUBLISHED,

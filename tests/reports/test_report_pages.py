@@ -19,7 +19,7 @@ from predictor.evaluation.groups import axes_of
 from predictor.evaluation.left_out import answers_without, left_out
 from predictor.reports.audit_report import render_audit_page
 from predictor.reports.drift_report import render_drift_page
-from predictor.reports.model_card import Beside, card_page
+from predictor.reports.model_card import AttachedReports, card_page
 from predictor.reports.page import Folded, Section, Table, render_html, render_markdown
 from predictor.sources.simulation_truths import drift, simulate_groups
 
@@ -68,8 +68,8 @@ def pages() -> dict[str, str]:
     return {
         "audit": render_audit_page(AuditedModel(model, *about)),
         "drift": render_drift_page(check_drift(model, current)),
-        "card": render_html(card_page(model, Beside())),
-        "markdown": render_markdown(card_page(model, Beside())),
+        "card": render_html(card_page(model, AttachedReports())),
+        "markdown": render_markdown(card_page(model, AttachedReports())),
     }
 
 

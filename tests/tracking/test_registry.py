@@ -180,7 +180,10 @@ def test_the_first_is_the_champion_a_better_one_is_promoted_and_an_equal_one_ref
     )
     assert "--force REASON" in told
     told = call("promote", "small", code=1).stdout  # simulated people have the same names in both files
-    assert re.search(r"Not enough data: .* found \d rows?\. \d+ rows were left out: the champion was trained on the same people", told)
+    assert re.search(
+        r"Not enough data: .* found \d rows?\. \d+ rows were left out: the champion was trained on the same people",
+        told,
+    )
 
     assert "version 1 again, instead of 2" in call("rollback").stdout
     assert champion() == "small"
@@ -226,8 +229,7 @@ def test_a_second_store_does_not_replace_the_champion_here(call: Call, monkeypat
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd()}/second/mlflow.db")
     told = call("track", "experiments/models/small", "--register").stdout
     assert (
-        "Registered as version 1, the first and so the champion of this store. Here `predict` still uses tested"
-        in told
+        "Registered as version 1, the first and so the champion of this store. Here `predict` still uses tested" in told
     )
     assert champion() == "tested"
     assert "Here `predict` used tested until now" in call("pull", "1").stdout
