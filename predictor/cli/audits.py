@@ -31,7 +31,7 @@ _track_option = click.option("--no-track", is_flag=True, help="Do not record it 
 @_model_option
 @click.option(
     "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
-    help="Name and column of a group, such as sex=Gender; may be given more than once. Pairs are crossed, too.",
+    help="A way to group people, and its column, such as sex=Gender; may be given more than once. Pairs are crossed, too.",
 )  # fmt: skip
 @click.option(
     "--groups", "beside", type=click.Path(path_type=Path, dir_okay=False),
@@ -95,7 +95,7 @@ def audit(
 def drift(
     ctx: click.Context, current: Path, model: str | None, sheet: str | None, out: Path | None, no_track: bool
 ) -> None:
-    """Compare current interviews with a model's training rows; exit code 1 if something moved beyond noise.
+    """Compare current interviews with a model's training rows; exit code 1 if a change is significant.
 
     CURRENT is a table of ratings; outcomes may still be unknown. The model's file holds the counts to compare with, so
     the training rows are not needed. Thresholds are corrected for the number of rows and of tests: if nothing has

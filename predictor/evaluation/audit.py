@@ -1,7 +1,8 @@
 """Compare a model's likelihoods and people's own decisions between groups: rates, impact ratios, calibration, errors.
 
 Selection rate, scoring rate and impact ratio are those of 6 RCNY 5-300 (New York City). Every rate has an interval, and
-every ratio a score interval and an exact test. Rows of one person count as what they say together.
+every ratio a score interval and an exact test. Rows of one person are correlated, which a
+design effect accounts for.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from predictor.evaluation.rates import LEVEL, below_four_fifths, design_effect, 
 from predictor.evaluation.scores import GroupBootstrap, Score, calibration_slope, roc_auc
 from predictor.model.tables import Floats
 
-FEW = 30  # rows of a category under which its figures are shown, and too few to judge
-SMALL_SHARE = 50  # a category of less than one row in fifty, 2 %, may be left out and is never the comparator
+FEW = 30  # rows of a category from which on it is judged; smaller ones are shown, and marked
+SMALL_ONE_IN = 50  # a category of less than one row in 50, which is 2 %, gets no ratio and is never the comparator
 FIGURES = {
     "offers": "offers, as people decided",
     "selected": "selection rate",
@@ -97,9 +98,9 @@ class Quality:
     predicted
         Mean likelihood.
     beyond
-        Share of offers minus mean likelihood; above 0 the model gives this category too little.
+        Share of offers minus mean likelihood; above 0 the likelihoods are too low for this category.
     slope, auc
-        Calibration slope and ROC AUC; None with fewer than five offers or five others.
+        Calibration slope and ROC AUC; None with fewer than five offers or five non-offers.
     false_positive, false_negative
         Share of non-offers at the threshold or above it, and of offers below it.
     """
@@ -215,7 +216,7 @@ def audit(
     Parameters
     ----------
     p
-        Likelihoods for rows that the models had not seen, shape (repeats, n); rates go by the mean over repeats.
+        Likelihoods for rows that the models had not seen, shape (repeats, n); rates use the mean over repeats.
     y
         Outcomes 1, 0 or NaN, shape (n,).
     people
@@ -264,7 +265,7 @@ def _axis(
     resampling: GroupBootstrap | None,
 ) -> AxisAudit:
     counts, known = axis.counts, int(axis.known.sum())
-    small = SMALL_SHARE * counts < known
+    small = SMALL_ONE_IN * counts < known
     figures: dict[str, list[Figure]] = {}
     for name, hit in hits.items():
         kept = rows[name] & axis.known

@@ -36,7 +36,7 @@ class AuditedModel:
     n_out_of_fold, n_new
         Rows answered by models that had not seen them, and by the model itself.
     proxies
-        How well signals foretell groups.
+        How well signals predict groups.
     left_out
         What leaving a family or a signal out does; empty where it could not be measured.
     left_out_by, left_out_n

@@ -1,6 +1,6 @@
 """Scorecards: each row has one rater's ratings of one application, and their mean as one number.
 
-They come from a long table of their own, or, less sharply, from the wide table, whose rows are means over panels.
+They come from a long table of their own, or, less precisely, from the wide table, whose rows are means over panels.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     score = stage + person + rater + rest
 
-Persons are added out exactly (a scorecard's row is correlated with the others of its application), so the equations
-have one unknown a stage and one a rater, and every sum over applications takes a weight: resampling people is the same
-fit with other weights.
+Person effects are absorbed exactly (a scorecard's row is correlated with the others of its application), so the
+equations have one unknown a stage and one a rater, and every sum over applications takes a weight: resampling people is
+the same fit with other weights.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Identification:
     applications, paired
         How many applications there are, and how many of them have two or more scorecards.
     raters, linked
-        How many raters there are, and how many of them rated the same people, in a chain, as the largest part.
+        How many raters there are, and how many of them are connected through shared people, in the largest component.
     """
 
     agreement: str
@@ -78,8 +78,8 @@ def identify(scores: Scores, *, single: bool = True, random_assignment: bool = F
         agreement = f"not identifiable: {paired} of {units:,} people have two raters or more; {PAIRED} are needed"
     if few:
         severity = (
-            f"not identifiable: {m:,} scorecards by {raters:,} raters are too few; {FEWEST} raters and {FEWEST} "
-            "scorecards of each are the least"
+            f"not identifiable: {m:,} scorecards by {raters:,} raters are too few; at least {FEWEST} raters "
+            "with {FEWEST} scorecards each are needed"
         )
     elif not random_assignment and paired < PAIRED:
         severity = (

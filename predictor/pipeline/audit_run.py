@@ -145,7 +145,7 @@ def _unseen(trained: TrainedModel, ratings: Ratings) -> _Unseen:
 
 
 def _as_trained(model: OfferModel, ratings: Ratings) -> Ratings:
-    """Take the rows as the training read them: it found out itself how high their panels rate."""
+    """Take the rows as the training read them: it computed the panels' leniency itself."""
     if not model.raters:
         return ratings
     inputs = tuple(item for item in ratings.catalogue.inputs if item.name != LENIENCY)
@@ -178,7 +178,7 @@ def _left_out(
         return [], "Not measured: only a part of the rows that the model learned from is here, and no other rows.", 0
     y = ratings.y[rows]
     if min(y.sum(), len(y) - y.sum()) < MINIMUM:
-        return [], f"Not measured: it takes {MINIMUM} offers and {MINIMUM} non-offers.", len(rows)
+        return [], f"Not measured: at least {MINIMUM} offers and {MINIMUM} non-offers are needed.", len(rows)
     some = [dataclasses.replace(axis, place=axis.place[rows]) for axis in axes]
     return left_out(answers, y, people[rows], some, result, resamples=resamples), by, len(rows)
 
@@ -186,7 +186,7 @@ def _left_out(
 def _by_folds(trained: TrainedModel, ratings: Ratings, folds: NDArray[Any]) -> dict[tuple[str, str], Floats]:
     """Answer for the rows that a model learned from by models of its folds, without each family and signal.
 
-    How high a panel rates is by the whole model's raters: both sides of each comparison have it alike.
+    How high a panel rates is by the whole model's raters: it is the same on both sides of each comparison.
     """
     prior = published_prior() if "prior" in trained.model.trained_on else None
     groups = groups_of(ratings)

@@ -27,10 +27,10 @@ def audit_lines(audited: AuditedModel) -> Iterator[str]:
         yield from (_category(item) for item in axis.categories)
         yield f"  {'not known':<{NAME}}{axis.unknown:>6,}"
         yield from _others(axis, result.threshold)
-    if foretold := [item for item in audited.proxies if item.auc and item.auc.low > 0.5]:
+    if predicted := [item for item in audited.proxies if item.auc and item.auc.low > 0.5]:
         yield ""
-        yield "Signals foretell, better than chance, on people not seen:"
-        for proxy in foretold:
+        yield "Groups that signals predict better than chance, on unseen people:"
+        for proxy in predicted:
             yield from textwrap.wrap(
                 f"{proxy.axis}: {proxy.category}, ROC AUC {proxy.auc}",
                 WIDTH,

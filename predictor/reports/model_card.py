@@ -232,7 +232,7 @@ def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
         if item["auc"]
     ]
     if proxies:
-        caption = "How well the signals foretell a group; .5 is chance"
+        caption = "How well the signals predict a group; .5 is chance"
         parts.append(Table(("Group", "ROC AUC", "90 % interval", "n"), proxies, caption=caption))
     return Section(title, parts)
 

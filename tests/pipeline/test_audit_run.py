@@ -142,7 +142,7 @@ def test_drift_ends_with_one_where_something_moved(team: Path, run: Callable[...
     write_csv(drift(current, ["goals_discussed", "mutual_rapport"], by=-0.7), "moved.csv")
     same, moved = run("drift", "same.csv", "--no-track"), run("drift", "moved.csv", "--no-track")
     assert (same.exit_code, moved.exit_code) == (0, 1), same.output + moved.output
-    assert "Nothing moved beyond noise" in same.output
+    assert "No significant change" in same.output
     assert "Goals discussed: rated lower" in moved.output
     pages = sorted(team.glob("experiments/drift/*/drift.html"))
     assert len(pages) == 2
