@@ -31,7 +31,7 @@ _track_option = click.option("--no-track", is_flag=True, help="Do not record it 
 @_model_option
 @click.option(
     "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
-    help="A way to group people, and its column, such as sex=Gender; may be given more than once. Pairs are crossed, too.",
+    help="A way to group people, and its column: sex=Gender; may be given more than once. Pairs are crossed, too.",
 )  # fmt: skip
 @click.option(
     "--groups", "beside", type=click.Path(path_type=Path, dir_okay=False),

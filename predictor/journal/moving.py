@@ -31,14 +31,14 @@ class Moving(Reading):
         Parameters
         ----------
         path
-            A file to write as well, whole or not at all.
+            A file to write as well, atomically.
         who
             Of this person only; of everybody where None.
 
         Returns
         -------
         str
-            The CSV, a row an interview, the newest first.
+            The CSV, one row per interview, the newest first.
 
         Raises
         ------

@@ -34,7 +34,7 @@ _OUTCOME = f"is none of {', '.join(OUTCOMES)}, and neither yes nor no"
 
 
 def template_csv(catalogue: Catalogue) -> str:
-    """Return an empty table with the page's own labels as its header, to be filled in, a row an interview.
+    """Return an empty table with the page's own labels as its header, to be filled in, one row per interview.
 
     Examples
     --------

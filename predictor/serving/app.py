@@ -129,7 +129,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     Parameters
     ----------
     settings
-        Which model, who may ask, and how much.
+        Which model, access and limits.
     out
         Where a line of JSON for each request goes; None: nowhere.
 
@@ -196,7 +196,7 @@ def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> Non
     Raises
     ------
     ConfigError
-        If the address cannot be had.
+        If the address cannot be bound.
     ModelError
         If there is no usable model.
     """

@@ -218,13 +218,13 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     page.fill("#due_on", "2030-05-31")
     files = [save(page, tmp_path)]
     assert page.locator("#mark").inner_text() == "Is the file there?"  # never "saved" before somebody has seen it
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have saved the file").click()
     assert page.locator("#mark").inner_text() == "In your file"
     page.fill("#note", "Written afterwards")
     assert page.locator("#mark").inner_text() == "Changed since the file"
     (tmp_path / "again").mkdir()
     again = save(page, tmp_path / "again")
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have saved the file").click()
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     page.get_by_role("button", name="Start a new interview").click()
     rate(page, [1])
@@ -280,7 +280,7 @@ def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None
     page.get_by_text("also open in another tab").wait_for()
     other.close()
     save(page, tmp_path)
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have saved the file").click()
     asked.clear()
     page.reload()
     assert not asked

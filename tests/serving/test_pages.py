@@ -160,7 +160,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     page.get_by_role("link", name="Import").click()
     (tmp_path / "bad.csv").write_text("interview_id,goals_discussed\nAcme,4\nGlobex,9\nInitech,x\n")
     page.set_input_files("#file", tmp_path / "bad.csv")
-    page.get_by_role("button", name="Look at them").click()
+    page.get_by_role("button", name="Preview").click()
     page.get_by_text("bad.csv: 2 problems; nothing was added").wait_for()
     assert re.findall(r"Row (\d), goals_discussed", page.locator("#problems").inner_text()) == ["2", "3"]
     assert page.evaluate("document.activeElement.id") == "problems"
@@ -168,7 +168,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     (tmp_path / "good.csv").write_text("interview_id,goals_discussed,offer\nAcme,4,\nGlobex,2,\n")
     for added in (2, 0):
         page.set_input_files("#file", tmp_path / "good.csv")
-        page.get_by_role("button", name="Look at them").click()
+        page.get_by_role("button", name="Preview").click()
         page.get_by_text(f"good.csv: {added} new interviews").wait_for()
         if added:
             assert len(journal.entries()) == before  # nothing is kept before somebody agrees

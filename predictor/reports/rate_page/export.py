@@ -69,7 +69,7 @@ def rate_page(model: OfferModel) -> str:
 
 
 def save_rate_page(model: OfferModel, path: str | Path) -> int:
-    """Write the page to a file, whole or not at all.
+    """Write the page to a file, atomically.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def _simulated(model: OfferModel) -> float:
 def _mark_words(model: OfferModel) -> str:
     if model.simulated:
         return "this model learned from simulated interviews, not from real ones."
-    return f"{100 * model.prior_share:.0f} of 100 parts of what this model knows are published effects, not interviews."
+    return f"{100 * model.prior_share:.0f} % of this model comes from published effects, not from interviews."
 
 
 def _data(model: OfferModel) -> str:

@@ -28,7 +28,7 @@ import_pages = APIRouter(prefix="/journal", include_in_schema=False)
 
 SHOWN = 50  # interviews, and problems
 MOST_FILES = 100
-MOST_WAITING, WAIT = 4, 1800.0  # files that were looked at and wait for a yes, and for how many seconds
+MOST_WAITING, WAIT = 4, 1800.0  # previews waiting for confirmation: how many, and for how many seconds
 
 
 @dataclass

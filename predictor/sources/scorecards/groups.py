@@ -27,7 +27,7 @@ RACE = {
 
 
 def groups_of(export: Export, outcomes: Outcomes, people: Any, findings: Findings) -> pd.DataFrame | None:
-    """Return person, sex and race, a row a person: the newest answer counts; declined and unknown are empty.
+    """Return person, sex and race, one row per person: the newest answer counts; declined and unknown are empty.
 
     None where the export has no such answers.
     """

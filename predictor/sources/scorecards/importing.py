@@ -1,7 +1,7 @@
 """Import the scorecards of a hiring system: the main path, from files to rows.
 
 files -> tables by kind (`opening`, `tables`) -> an `Export` in common columns (a module a system) -> outcomes by the
-rules (`outcomes`) -> cards that count (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
+rules (`outcomes`) -> scorecards that are used (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
 """
 
 from __future__ import annotations

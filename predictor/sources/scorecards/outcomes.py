@@ -1,4 +1,4 @@
-"""What came of each application, by rules that guess nothing: offer, no offer, no outcome yet, withdrawn, gone.
+"""What came of each application, by rules that guess nothing: offer, no offer, no outcome yet, withdrawn, deleted.
 
 An offer that went out is a yes, whatever was answered. Rejected or archived without an offer is a no, unless the
 candidate withdrew. Where only a person can know, the import asks, and leaves the outcome open until it is answered.
@@ -117,7 +117,7 @@ def decide(export: Export, answers: Mapping[str, str], today: datetime, findings
     for answer in dict.fromkeys(ANSWERS.values()):
         listed = "withdrawn" if answer == "withdrawn" else ""
         take(rejected & (answered == answer), answer, f"by your answer: {answer}", listed)
-    take(waiting, "unlabelled", "an offer that never went out", "offer not out")
+    take(waiting, "unlabelled", "an offer that was not sent", "offer not out")
     words = {text: (bool(_OFFER.search(str(text))), bool(_EITHER.search(str(text)))) for text in set(texts)}
     offer_like = np.array([words[text][0] for text in texts], dtype=bool)
     either = np.array([words[text][1] for text in texts], dtype=bool)
