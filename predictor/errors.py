@@ -83,7 +83,7 @@ class Problem:
     column
         Name of the column, or None when the whole row or file is meant.
     found
-        The value as it stands in the file, or an empty string.
+        The value as it is in the file, or an empty string.
     """
 
     kind: str

@@ -79,7 +79,7 @@ def score_files(
     sheet
         Of workbooks, by name; the first that is visible where None.
     bad_rows
-        A JSON Lines file for rows that cannot be used: file, row, what is wrong, and the row as it stands. A folder of
+        A JSON Lines file for rows that cannot be used: file, row, what is wrong, and the row unchanged. A folder of
         parts keeps them under `_bad`, too, by part. None: they are refused.
     resume
         Whether to go on with a folder that was begun before: finished parts stay as they are, if size and SHA-256 are

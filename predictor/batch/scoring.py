@@ -46,7 +46,7 @@ class ScoringOptions:
     top
         How many of the strongest contributions to give, by name and log-odds; 0: none.
     keep
-        Columns to take over as they stand.
+        Columns to copy unchanged.
     unobserved
         Signals that the files do not have: taken as not observed.
     """
@@ -252,7 +252,7 @@ class Refused:
 
 
 def set_aside(writer: Writer, part: Part, broken: Iterator[Broken]) -> None:
-    """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row as it stands."""
+    """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row unchanged."""
     while some := list(islice(broken, EXPLAINED)):
         rows = [
             {

@@ -160,7 +160,7 @@ def _attach(trained: TrainedModel, files: Sequence[Path], tags: dict[str, str]) 
     from predictor.tracking.attached import attach
 
     if trained.folder is None:
-        click.echo("Not kept in MLflow: the training of this model is not here.")
+        click.echo("Not saved in MLflow: the training of this model is not here.")
         return
     try:
         run = attach(trained.folder, files, tags)
@@ -168,5 +168,5 @@ def _attach(trained: TrainedModel, files: Sequence[Path], tags: dict[str, str]) 
         warn(f"{error}\n  The files are written.")
         return
     click.echo(
-        f"Kept with the MLflow run {run}" if run else "Not kept in MLflow: the training has no run in this store."
+        f"Saved with the MLflow run {run}" if run else "Not saved in MLflow: the training has no run in this store."
     )

@@ -183,7 +183,7 @@ def train(
         click.echo(f"Recorded in MLflow as run '{saved.run.name}' in {saved.run.seconds:.1f} s; {saved.run.hint}")
     if saved.trouble:
         raise TrackingError(
-            f"{saved.trouble}\n  The training is finished and kept in {saved.folder}; only its record is missing.\n"
+            f"{saved.trouble}\n  The training is finished and saved in {saved.folder}; only its record is missing.\n"
             f"  When the store is back: predictor track {saved.folder}{' --register' if registered else ''}"
         )
     if saved.run and saved.run.version:
@@ -264,7 +264,7 @@ def compare(
     if done.missing:
         commands = "".join(f"\n    predictor track {missing}" for missing in done.missing)
         raise TrackingError(
-            f"{done.trouble}\n  The trainings are finished and kept; only records are missing. When the store is back:"
+            f"{done.trouble}\n  The trainings are finished and saved; only records are missing. When the store is back:"
             f"{commands}"
         )
 

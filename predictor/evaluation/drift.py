@@ -118,8 +118,8 @@ def merged(reference: Floats, current: Floats) -> tuple[Floats, Floats]:
         least = int(np.argmin(expected))
         if expected[least] >= EXPECTED:
             break
-        beside = [place for place in (least - 1, least + 1) if 0 <= place < len(cells)]
-        into = min(beside, key=lambda place: expected[place])
+        neighbours = [place for place in (least - 1, least + 1) if 0 <= place < len(cells)]
+        into = min(neighbours, key=lambda place: expected[place])
         cells[into] = [cells[into][0] + cells[least][0], cells[into][1] + cells[least][1]]
         del cells[least]
     parts = np.array(cells, dtype=np.float64).reshape(-1, 2)

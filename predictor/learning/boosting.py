@@ -1,7 +1,7 @@
 """Boosted trees as tables: each path of a tree splits on few terms, so the sum of all leaves can be written as tables.
 
 A booster sees the numbers of cells instead of ratings, so between knots its tables are interpolated like any other.
-Small trees come first: as deep as terms may stand in one table, they are fast, and show whether boosters are worth
+Small trees come first: as deep as a table may have terms, they are fast, and show whether boosters are worth
 their time and which terms act together. Larger trees then ask about those only; every fold finds its own, since terms
 that were chosen with the help of its held-out rows would make the booster look better than it is.
 
@@ -71,8 +71,8 @@ class Fit:
 class Numbering:
     """Numbers that stand for cells in a booster: knots 0, 1, ... in their order.
 
-    The other cells, "not applicable" and "not rated", stand outside of the order. One can be NaN, for which each split
-    has a side of its own. A cell that no training row stands in has no number: its answer is the mean over the term's
+    The other cells, "not applicable" and "not rated", are outside of the order. One can be NaN, for which each split
+    has a side of its own. A cell without any training row has no number: its answer is the mean over the term's
     other cells. Nor has, of a term with a direction, "not rated", or "not applicable" where ratings are masked.
 
     Attributes
@@ -105,7 +105,7 @@ def fit_folds(
     Parameters
     ----------
     cells
-        Rows as cell weights, shape (n, cells); see `Grid.weights`. Where a term's weight stands on several cells, one
+        Rows as cell weights, shape (n, cells); see `Grid.weights`. Where a term's weight is on several cells, one
         is drawn for training.
     y
         Outcomes 0 or 1, shape (n,).
@@ -116,7 +116,7 @@ def fit_folds(
     left_out
         Numbers of the folds to leave out, one after the other.
     order
-        Most terms that may stand in one table: 2 or 3.
+        Most terms of one table: 2 or 3.
     directions
         For each term, shape (terms,): 1 where a higher rating may only raise the log-odds, -1 where it may only lower
         them, 0 where anything goes.

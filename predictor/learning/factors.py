@@ -48,7 +48,7 @@ def fit_factors(
     values
         Ratings, then coded inputs, shape (n, terms); NaN where not rated.
     grid
-        Where the tables stand.
+        The grid on which the tables are defined.
     catalogue
         Of the ratings.
     directions

@@ -78,7 +78,7 @@ def fit_masked(
     probability
         Of each row as it is, by a model that had not seen it, shape (n,).
     order
-        Most terms that may stand in one table: 2 or 3.
+        Most terms of one table: 2 or 3.
     directions
         For each term, shape (terms,): 1 where a higher rating may only raise the log-odds, -1 where it may only lower
         them, 0 where anything goes.

@@ -198,7 +198,7 @@ def _mask(
 ) -> MaskedPool | None:
     """Fit boosters on masked rows, and weigh them against the members in expectation; None where they add little.
 
-    The members stand in `by_fold`, for each fold the tables of those that had not seen it.
+    The members are in `by_fold`, for each fold the tables of those that had not seen it.
     """
     grid, order = completion.grid, max(len(place) for terms in by_fold.values() for place in terms)
     fitted = fit_masked(values, y, grid, completion.signals, fold, probability, order=order, **options)

@@ -62,7 +62,7 @@ def fit_regressions(
     known
         Cell weights that columns are scaled by: with a prior model, those of its rows as well.
     grid
-        Where the tables stand.
+        The grid on which the tables are defined.
     catalogue
         Of the ratings.
     prior

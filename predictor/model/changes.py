@@ -25,7 +25,7 @@ BUDGET = 50_000  # combinations looked at, so that an answer stays well under a 
 
 @dataclass(frozen=True)
 class RatingChange:
-    """One signal of the candidate: how it was rated, and which rating stands instead."""
+    """One signal of the candidate: how it was rated, and which rating instead."""
 
     signal: str
     rated: float

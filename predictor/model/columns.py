@@ -1,13 +1,13 @@
 """Predict many rows with missing ratings, column by column: look-ups, and a closed form for each row.
 
-For models whose factor model is a tree (see `tree.py`) and in which no two signals stand in a table together. It gives
+For models whose factor model is a tree (see `tree.py`) and in which no two signals share a table. It gives
 what `PartialTables` gives, for ratings on the knots and half way between them.
 
 What a row needs of its ratings are sums over signals: precision and evidence of each family, log-odds, slopes, and the
 vectors of the interval. A few signals of a family make a block, and a table for each has their sum beforehand, by what
 they were rated. Then the impressions follow; what unrated signals add in expectation is read off between points of a
-table. A row's answer is the same to the last bit whatever stands beside it: it comes from elementwise operations, and
-from matrix products that always have the same shape.
+table. A row's answer is the same to the last bit whatever other rows there are: it comes from elementwise operations,
+and from matrix products that always have the same shape.
 """
 
 from __future__ import annotations

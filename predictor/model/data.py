@@ -169,7 +169,7 @@ class ModelData:
 
     @cached_property
     def grid(self) -> Grid:
-        """Where the tables stand."""
+        """The grid on which the tables are defined."""
         return Grid.of(self.catalogue)
 
     @property
@@ -206,5 +206,5 @@ def mean_and_spread(values: Floats, catalogue: Catalogue) -> tuple[Floats, Float
     count = rated.sum(axis=1)
     shares = np.where(rated, (values - low) / (high - low), 0.0)
     mean = shares.sum(axis=1) / count
-    beside = np.where(rated, shares - mean[:, None], 0.0)
-    return mean, np.sqrt((beside**2).sum(axis=1) / count)
+    deviation = np.where(rated, shares - mean[:, None], 0.0)
+    return mean, np.sqrt((deviation**2).sum(axis=1) / count)

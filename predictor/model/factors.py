@@ -125,7 +125,7 @@ class Completion:
     Parameters
     ----------
     grid
-        Where the tables stand: p signals, then inputs.
+        The grid on which the tables are defined: p signals, then inputs.
     factors
         The factor model.
     directions

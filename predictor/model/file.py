@@ -29,7 +29,7 @@ KIND = "interview outcome predictor: exact tables of log-odds"
 
 
 def to_dict(data: ModelData) -> dict[str, Any]:
-    """Return the model as plain data, as it stands in its file."""
+    """Return the model as plain data, as in its file."""
     terms: dict[str, Any] = {}
     for name, levels in zip(data.terms, data.grid.levels, strict=True):
         knots = int(levels)

@@ -1,10 +1,10 @@
 """The order of questions, most informative first, and how much signals that are not rated could still change.
 
-What was not rated leaves the log-odds with a variance: of the tables that stand there in expectation, as lines on the
-unrated ratings in standard units, which the factor model says vary together. With slopes b and covariance C of the
-unrated ratings, given what was rated, it is b' C b, plus what the lines leave. One more rating, j, takes
-(C b)_j^2 / C_jj of that away, plus what its own line leaves, whatever the rating turns out to be. The first questions
-are those that take most, one after the other.
+What was not rated leaves the log-odds with a variance: of the tables that are used there in expectation, as lines on
+the unrated ratings in standard units, which the factor model says vary together. With slopes b and covariance C of the
+unrated ratings, given what was rated, it is b' C b, plus what the lines leave. One more rating, j, takes (C b)_j^2 /
+C_jj of that away, plus what its own line leaves, whatever the rating turns out to be. The first questions are those
+that take most, one after the other.
 """
 
 from __future__ import annotations

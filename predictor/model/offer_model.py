@@ -367,7 +367,7 @@ class OfferModel(ModelData):
     def pair_contributions(self, ratings: Mapping[str, Any]) -> list[tuple[Pair, float]]:
         """Return what each pair adds to the log-odds of one interview, largest first.
 
-        Half of it stands in the contribution of either term, see `predict`; of terms that were not rated, what is to be
+        Half of it is in the contribution of either term, see `predict`; of terms that were not rated, what is to be
         expected of it. What `masked` adds where not everything was rated is not in it.
 
         Raises
@@ -396,7 +396,7 @@ class OfferModel(ModelData):
         return file.fingerprint(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as plain data, as it stands in its file."""
+        """Return the model as plain data, as in its file."""
         return file.to_dict(self)
 
     def save(self, path: str | Path) -> Path:

@@ -25,7 +25,7 @@ from predictor.model.tables import Floats, Grid, Ints
 from predictor.model.tiles import TILE, tiles
 
 Joint = Sequence[tuple[tuple[int, ...], Floats]]
-"""Tables of two or three terms together, by the terms that they stand on."""
+"""Tables of two or three terms together, by the terms that they depend on."""
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ class PartialTables:
 
     @cached_property
     def additive(self) -> bool:
-        """Whether signals add up, given the inputs: no two of them stand in a table together, of whatever kind."""
+        """Whether signals add up, given the inputs: no two of them share a table, of whatever kind."""
         return (
             not self.masked
             and not self._triples

@@ -1,6 +1,6 @@
 """Predict one row with missing ratings in plain Python, since numpy has more overhead for a single row.
 
-It gives what `PartialTables` gives for models in which no two signals stand in a table together: given the inputs (who
+It gives what `PartialTables` gives for models in which no two signals share a table: given the inputs (who
 rated), each signal then has one table. What depends only on which signals were rated, and on the inputs, is kept: the
 weights of ratings in what is expected of the others, and `shrinkage`. The same few patterns come again and again, such
 as one side's own signals.
@@ -37,7 +37,7 @@ class _Level:
     own
         What a signal adds by itself, by place: on the knots, half way between them, and "not applicable".
     known
-        For each signal what is known by rating, as far as it stands at a place.
+        For each signal what is known by rating, as far as it is fixed.
     pieces
         For each signal its table in expectation.
     usual, unknown

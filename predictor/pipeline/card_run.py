@@ -38,14 +38,14 @@ def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
     ModelError
         If an audit or a check for drift is there and damaged.
     """
-    page = card_page(trained.model, beside(trained, folder, checks))
+    page = card_page(trained.model, attached_reports(trained, folder, checks))
     return [
         write_text(folder / CARD, render_markdown(page)),
         write_text(folder / CARD_PAGE, render_html(page)),
     ]
 
 
-def beside(trained: TrainedModel, folder: Path, checks: Path) -> AttachedReports:
+def attached_reports(trained: TrainedModel, folder: Path, checks: Path) -> AttachedReports:
     """Read what later commands have written on a model; what they wrote on another is left out."""
     fingerprint = trained.model.fingerprint
     places = [path / AUDIT for path in dict.fromkeys([folder, trained.folder or folder])]

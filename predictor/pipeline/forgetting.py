@@ -53,7 +53,7 @@ class Plan:
     Attributes
     ----------
     person
-        As it stands in the files.
+        As in the files.
     journals
         Journals, with the ids of the person's interviews.
     cuts
@@ -140,7 +140,7 @@ def plan(person: str, journals: Sequence[Path], tables: Sequence[Path], models: 
     Parameters
     ----------
     person
-        As it stands in the files.
+        As in the files.
     journals, tables
         Files to look in.
     models

@@ -53,7 +53,7 @@ class Catalogue:
     Raises
     ------
     CatalogueError
-        If names repeat or are empty, a family, side or direction is unknown, or a code stands on a signal's scale or
+        If names repeat or are empty, a family, side or direction is unknown, or a code is on a signal's scale or
         means two things.
 
     Examples
@@ -118,7 +118,7 @@ class Catalogue:
             raise CatalogueError("\n  ".join([f"catalogue '{printable(str(self.name))}':", *problems]))
 
     def _texts(self) -> Iterator[tuple[str, Any]]:
-        """Return every text that a terminal or page shows, and where it stands."""
+        """Return every text that a terminal or page shows, and where it is."""
         yield from (("name", self.name), ("title", self.title), *(("column", name) for name in self.columns))
         yield from (("[families]", text) for family in self.families.items() for text in family)
         for signal in self.signals:

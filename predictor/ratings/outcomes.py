@@ -93,7 +93,7 @@ class Outcomes:
     unknown_words
         Outcomes that count as unknown.
     ignored
-        Whether all are unknown, whatever stands there: a prediction needs none.
+        Whether all are unknown, whatever the outcomes are: a prediction needs none.
 
     Raises
     ------

@@ -96,7 +96,7 @@ def _tiles(model: OfferModel) -> Iterator[Tile]:
             yield Tile(title, number(score[0], 3), span(score[1], score[2], 3), words)
     base = model.trained_on.get("base_rate")
     offers = f"{percent(base)} ended in an offer." if base is not None else ""
-    yield Tile("Learned from", f"{n:,}", "interviews", offers or "How many ended in an offer is not kept.")
+    yield Tile("Learned from", f"{n:,}", "interviews", offers or "How many ended in an offer is not stored.")
 
 
 def _use(model: OfferModel) -> Section:
@@ -128,7 +128,7 @@ def _data(model: OfferModel) -> Section:
         facts.append(("Rated", " to ".join(trained_on["rated_on"])))
     facts += [
         ("Source", str(trained_on["source"])),
-        ("SHA-256", f"{str(trained_on['digest'])[:16]}..." if trained_on["digest"] else "not kept"),
+        ("SHA-256", f"{str(trained_on['digest'])[:16]}..." if trained_on["digest"] else "not stored"),
     ]
     facts.append(("Simulated", "yes" if model.simulated else "no"))
     if model.prior_share:

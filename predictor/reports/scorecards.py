@@ -29,7 +29,7 @@ WIDTH = 80
 FEWEST = 30  # offers and non-offers from which a model is more than its prior
 FOOTER = (
     "For reflection, practice and interviewer training, not for selecting people. No names, addresses, notes or free "
-    "text are in the tables or in this report; who rated stands under a pseudonym."
+    "text are in the tables or in this report; who rated is a pseudonym."
 )
 
 
@@ -73,7 +73,7 @@ def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
 def _lede(imported: Imported) -> str:
     if not len(imported):
         return (
-            "No row could be made of these files: each needs a scorecard and its application. Below stands what was "
+            "No row could be made of these files: each needs a scorecard and its application. Below is what was "
             "read, and what keeps it from being used."
         )
     return (
@@ -186,7 +186,7 @@ def _outcomes(imported: Imported) -> Iterator[str | Table]:
 
 
 def _signals(imported: Imported) -> Iterator[str | Table]:
-    yield "How often each word was read, on any card; what it counts as stands under 'How it was read'."
+    yield "How often each word was read, on any card; what it counts as is under 'How it was read'."
     rows = []
     for name, label in imported.marks.labels.items():
         words = imported.marks.words[name]
@@ -310,7 +310,7 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
 
 
 def _counted(title: str, became: str, items: Sequence[Finding]) -> Iterator[str]:
-    """Return a kind with its count, and where its first row stands."""
+    """Return a kind with its count, and where its first row is."""
     total = sum(map(len, items))
     mark = {ASKED: "? ", FLAGGED: "! "}.get(became, "- ")
     wrapped = textwrap.wrap(title, 58)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from predictor.training.result import TrainingResult
 
 WIDTH = 80
-BAR, BAR_BESIDE = 16, 8  # columns of the longest bar, and where the implied part stands beside the figure
+BAR, BAR_BESIDE = 16, 8  # columns of the longest bar, and where the implied part is shown beside the figure
 MOST = 6  # reasons shown on each side
 MOST_ROWS = 20  # of a table
 MOST_IMPORTANT = 10  # signals

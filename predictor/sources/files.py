@@ -199,7 +199,7 @@ def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple
 def _refuse_many(content: bytes, source: str, most: int) -> None:
     """Refuse more objects and lists than so many records have, before they are made, which takes seconds.
 
-    A record is an object, and in it its ratings may be one; what stands in quotes is no object.
+    A record is an object, and in it its ratings may be one; what is in quotes is no object.
     """
     room = 2 * most + 1
     if content.count(b"{") + content.count(b"[") > room:

@@ -73,7 +73,7 @@ class Promotion:
     before
         Number of the champion before, or None.
     verdict
-        How it stood to the champion; None where there was nobody to stand against, or nothing to hold it by.
+        Its comparison with the champion; None without a champion, or without data to compare.
     reason
         Why, in words.
     forced

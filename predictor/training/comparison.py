@@ -277,7 +277,7 @@ class Leaderboard:
 
     @property
     def against(self) -> str:
-        """The reference, as it stands in a sentence."""
+        """The reference, as part of a sentence."""
         return f"the {self.reference.name}" if self.reference.name.startswith(CHAMPION) else self.reference.name
 
     @property

@@ -389,12 +389,12 @@ def _undirected(catalogue: Catalogue) -> Catalogue:
 
 
 def _figures(scores: Mapping[str, Score]) -> dict[str, list[float]]:
-    """Scores as they stand in a model's file."""
+    """Scores as in a model's file."""
     return {metric: [score.value, score.low, score.high] for metric, score in scores.items()}
 
 
 def _plain(parts: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str, Any]]:
-    """Scores of parts of the signals as they stand in a model's file."""
+    """Scores of parts of the signals as in a model's file."""
     return {
         name: {metric: [round(x, DIGITS) for x in figures] for metric, figures in _figures(by).items()}
         | {"n": by["log_loss"].n}

@@ -199,7 +199,7 @@ def test_leaving_out_the_signal_that_differs_mends_the_ratio() -> None:
         (item.kind, item.name): item
         for item in left_out(answers, ratings.y, ratings.groups, axes, result, resamples=40)
     }
-    assert len(parts) == 24 + 5
+    assert len(parts) == len(model.signals) + len(model.catalogue.families)
     mended = parts["signal", "interviewer_interest_in_continuing"].ratios[0]
     untouched = parts["signal", "candidate_appreciation"].ratios[0]
     assert mended.change.low > 0.02

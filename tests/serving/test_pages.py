@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browsing import PUBLISHED, Open, headline_of, opened, rate, rate_eight, see, served
+from conftest import SIGNALS
 from starlette.testclient import TestClient
 
 from predictor import Catalogue, OfferModel, TrainingResult
@@ -66,7 +67,7 @@ def test_the_answer_comes_after_a_guess_and_then_follows_the_ratings(open_page: 
     assert not page.locator("#answer").is_visible()
     page.locator('label:has([value="interviewer"])').click()
     rate(page, "interviewer_highlights_fit", 5)
-    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    assert page.locator("#count").inner_text() == f"1 of {SIGNALS} rated"
     page.locator('#guess label:has([value="45"])').click()
     see(page)
     ratings: dict[str, Any] = {"rater_role": "interviewer", "interviewer_highlights_fit": 5}
@@ -206,7 +207,7 @@ def test_without_javascript(open_page: Open, journal: Journal) -> None:
     page.locator("#submit").click()
     expected = PUBLISHED.predict({"interviewer_highlights_fit": 5})
     assert page.locator(".headline").inner_text() == headline_of(expected)
-    assert "1 of 24 rated, 1 did not come up." in page.locator(".guess").inner_text()
+    assert f"1 of {SIGNALS} rated, 1 did not come up." in page.locator(".guess").inner_text()
     assert page.locator('[name="rating.interviewer_highlights_fit"][value="5.0"]').is_checked()
     assert page.locator('[name="rating.mutual_rapport"][value="did not come up"]').is_checked()
     page.fill("#title", "Kept while the answer changes")

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from conftest import SIGNALS
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -75,7 +76,7 @@ def test_what_is_kept_is_what_was_seen(client: TestClient, journal: Journal) -> 
     assert entry.answer["prediction"]["log_odds"] == expected.log_odds
     shown = text(client.get(f"/journal/{entry.id}"))
     assert "Your guess before: 60 of 100." in shown
-    assert "1 of 24 rated, 1 did not come up." in shown
+    assert f"1 of {SIGNALS} rated, 1 did not come up." in shown
 
 
 REFUSED = {

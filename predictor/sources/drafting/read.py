@@ -175,7 +175,7 @@ class Column:
 
 
 def _scale_of(numbers: Sequence[float]) -> Scale:
-    """Return the scale on which levels stand."""
+    """Return the scale of levels."""
     even = all(b - a == 1 for a, b in pairwise(numbers))
     return Scale(numbers[0], numbers[-1], 1) if even else Scale(uneven=tuple(numbers))
 

@@ -35,7 +35,7 @@ ENDINGS = (".csv", ".parquet")
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of an import stand."""
+    """Where the files of an import are."""
 
     out: Path
     catalogue: Path
