@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from predictor.evaluation.audit import Audit
+from predictor.evaluation.group_inference import Proxy
 from predictor.evaluation.left_out import LeftOut
-from predictor.evaluation.proxy import Proxy
 from predictor.model.offer_model import OfferModel
 
 WORDS = "Selection rate, scoring rate and impact ratio as defined in 6 RCNY 5-300; not an independent bias audit."

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from predictor.atomic import write_text
 from predictor.errors import Problem, RatingsError
-from predictor.journal.answers import superseded
 from predictor.journal.entry import Entry
 from predictor.journal.exchange import entries_csv, parse_entries, parse_json_entries
+from predictor.journal.exported_page import superseded
 from predictor.journal.merging import Merge, merge
 from predictor.journal.ordinary import from_ratings
 from predictor.journal.reading import Reading

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from predictor.panels.effects import Scores
+from predictor.panels.effects import CardMeans
 
 FEWEST = 3  # raters, and scorecards of each on average, below which nothing about raters can be learned
 PAIRED = 10  # applications with two scorecards or more, below which people and raters cannot be distinguished
@@ -38,7 +38,7 @@ class Identification:
     linked: int
 
 
-def identify(scores: Scores, *, single: bool = True, random_assignment: bool = False) -> Identification:
+def identify(scores: CardMeans, *, single: bool = True, random_assignment: bool = False) -> Identification:
     """Analyse who rated whom.
 
     Parameters
@@ -53,7 +53,7 @@ def identify(scores: Scores, *, single: bool = True, random_assignment: bool = F
     Examples
     --------
     >>> one_each = csr_array(np.tile(np.eye(4), (10, 1)))
-    >>> scores = Scores(np.arange(40.0), np.arange(40), one_each, np.zeros(40, dtype=np.int64))
+    >>> scores = CardMeans(np.arange(40.0), np.arange(40), one_each, np.zeros(40, dtype=np.int64))
     >>> identify(scores).agreement
     'not identifiable: each person was rated by one rater only, so nobody else can agree or disagree'
     >>> identify(scores, random_assignment=True).severity

@@ -24,9 +24,9 @@ from predictor.errors import ConfigError, ModelError
 from predictor.evaluation.audit import Audit, audit
 from predictor.evaluation.audited import AuditedModel
 from predictor.evaluation.data_quality import MINIMUM
+from predictor.evaluation.group_inference import proxies
 from predictor.evaluation.groups import Axis, axes_of
 from predictor.evaluation.left_out import LeftOut, answers_without, left_out
-from predictor.evaluation.proxy import proxies
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.published import published_prior
 from predictor.model.offer_model import OfferModel

@@ -15,7 +15,7 @@ import numpy as np
 
 from predictor.errors import Problem, RatingsWarning, nearest, shorten
 from predictor.ratings.catalogue import PANEL, Catalogue
-from predictor.ratings.cells import mark_of
+from predictor.ratings.cells import parse_number
 from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Signal
 
 if TYPE_CHECKING:
@@ -120,9 +120,9 @@ def _why_no_rating(cell: Any, signal: Signal, empty: str, *, hinted: bool = True
         return f"{kind}; leave it {empty} where it was not observed{hint}"
     if isinstance(cell, bool | np.bool_):
         return "is true or false, not a rating; write a number on the scale"
-    if isinstance(cell, str) and (mark := mark_of(cell)):
-        return f"is out of {mark.out_of:g}, and the scale is {signal.scale}; write a number on the scale"
-    if isinstance(cell, str) and mark_of(cell.replace(",", ".", 1)):
+    if isinstance(cell, str) and (parsed := parse_number(cell)):
+        return f"is out of {parsed.out_of:g}, and the scale is {signal.scale}; write a number on the scale"
+    if isinstance(cell, str) and parse_number(cell.replace(",", ".", 1)):
         return "has a comma that may be a thousands separator; write a decimal point, as in 3.5"
     return _NOT_A_NUMBER.format(other=other, empty=empty)
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from predictor.errors import CatalogueError, nearest
-from predictor.ratings.cells import LONGEST, mark_of, says_not_observed, word_key
+from predictor.ratings.cells import LONGEST, parse_number, says_not_observed, word_key
 
 CANDIDATE = "candidate"  # a side, and who rates where the candidate does
 SIDES = ("interviewer", CANDIDATE, "both")
@@ -228,7 +228,7 @@ class Signal:
             return self.codes[code]
         if self.levels and len(text) <= LONGEST and (level := self.ratings_by_word.get(word_key(text))) is not None:
             return level
-        if (mark := mark_of(text)) and (number := mark.on(self.scale.high)) is not None:
+        if (parsed := parse_number(text)) and (number := parsed.on(self.scale.high)) is not None:
             return self.codes.get(number, number)
         return math.nan if says_not_observed(text) else None
 
@@ -312,9 +312,9 @@ class ContextInput:
             return level
         if len(word) > LONGEST:
             return None
-        mark = mark_of(word)
+        parsed = parse_number(word)
         keys: list[str | float] = [word.casefold(), word_key(word)]
-        keys += [mark.number] if mark and mark.out_of is None else []
+        keys += [parsed.number] if parsed and parsed.out_of is None else []
         for key in keys:
             if (level := self._by_word.get(key)) is not None:
                 return level
@@ -328,9 +328,11 @@ class ContextInput:
         for place in (0, 1):
             count = Counter(forms[place] for _, forms in keys)
             known |= {f[place]: level for level, f in keys if count[f[place]] == 1 and f[place] not in known}
-        marks = [(mark.number, level) for level in self.levels if (mark := mark_of(level)) and mark.out_of is None]
-        count_of_numbers = Counter(number for number, _ in marks)
-        return known | {number: level for number, level in marks if count_of_numbers[number] == 1}
+        numbered = [
+            (parsed.number, level) for level in self.levels if (parsed := parse_number(level)) and parsed.out_of is None
+        ]
+        count_of_numbers = Counter(number for number, _ in numbered)
+        return known | {number: level for number, level in numbered if count_of_numbers[number] == 1}
 
 
 def folded(code: float | str) -> float | str:

@@ -32,7 +32,7 @@ from predictor.serving.api.openapi import document
 from predictor.serving.connections import Server, TimedProtocol
 from predictor.serving.current_model import CurrentModel
 from predictor.serving.observation import JsonLines, Metrics, Observed
-from predictor.serving.proxy import as_asked
+from predictor.serving.reverse_proxy import as_asked
 from predictor.serving.security import Guard
 from predictor.serving.settings import Settings
 from predictor.serving.tokens import Attempts, Logins

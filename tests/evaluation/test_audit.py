@@ -13,9 +13,9 @@ from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_r
 from predictor import OfferModel, simulate_interviews
 from predictor.errors import ConfigError
 from predictor.evaluation.audit import Audit, audit
+from predictor.evaluation.group_inference import proxies
 from predictor.evaluation.groups import axes_of, axis_of
 from predictor.evaluation.left_out import answers_without, left_out
-from predictor.evaluation.proxy import proxies
 from predictor.sources.simulation_truths import simulate_groups
 
 LL144 = {  # the example of a system that scores in the rule's text

@@ -16,7 +16,7 @@ from conftest import SIGNALS
 from firefox import FIREFOX, Firefox
 
 from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interviews
-from predictor.journal.answers import is_answers, parse_answers
+from predictor.journal.exported_page import is_answers, parse_answers
 from predictor.journal.store import Journal
 from predictor.model.data import Masked, Pair, Triple
 from predictor.model.factors import Missingness

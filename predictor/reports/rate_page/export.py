@@ -12,8 +12,8 @@ from string import Template
 from typing import Any
 
 from predictor.atomic import write_text
-from predictor.journal.answers import FORMAT, KIND
 from predictor.journal.entry import ROLE
+from predictor.journal.exported_page import FORMAT, KIND
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import SAME_RATINGS, TEXTS, WIDE, kind_of, mark_of_share

@@ -13,9 +13,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import UploadFile
 
 from predictor.errors import Problem, RatingsError
-from predictor.journal.answers import superseded
 from predictor.journal.entry import Entry
 from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
+from predictor.journal.exported_page import superseded
 from predictor.journal.merging import Merge
 from predictor.journal.moving import together
 from predictor.journal.ordinary import template_csv

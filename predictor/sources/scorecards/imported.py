@@ -15,7 +15,7 @@ from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.sources.scorecards.assembling import Cards, Marks
 from predictor.sources.scorecards.findings import KINDS, Findings
-from predictor.sources.scorecards.outcomes import Outcomes
+from predictor.sources.scorecards.outcomes import ApplicationOutcomes
 from predictor.sources.scorecards.pseudonyms import pseudonym
 from predictor.sources.scorecards.signals import COUNT, OUTCOME, PERSON, SPREAD, STAGE
 from predictor.sources.scorecards.stages import Landmarks
@@ -70,7 +70,7 @@ class Imported:
     system: str
     catalogue: Catalogue | None
     findings: Findings
-    outcomes: Outcomes
+    outcomes: ApplicationOutcomes
     marks: Marks
     usable: Cards
     rows: Landmarks

@@ -31,7 +31,7 @@ _EITHER = re.compile(r"offer|hired|accept|declin|withdr[ae]w|not interested|no l
 
 
 @dataclass
-class Outcomes:
+class ApplicationOutcomes:
     """Applications that are kept, and what came of each.
 
     Attributes
@@ -82,7 +82,7 @@ def read_reasons(options: tuple[str, ...]) -> dict[str, str]:
     return answers
 
 
-def decide(export: Export, answers: Mapping[str, str], today: datetime, findings: Findings) -> Outcomes:
+def decide(export: Export, answers: Mapping[str, str], today: datetime, findings: Findings) -> ApplicationOutcomes:
     """Apply the rules.
 
     Parameters
@@ -135,7 +135,7 @@ def decide(export: Export, answers: Mapping[str, str], today: datetime, findings
     decided, day_only = _when(frame, state, out, when, day)
     findings.add("no decision time", applications, np.isin(state, ("yes", "no")) & np.isnat(decided))
     person = _people(export, text_ids(frame["person"]))
-    return Outcomes(applications, state, decided, day_only, person, asked, kinds)
+    return ApplicationOutcomes(applications, state, decided, day_only, person, asked, kinds)
 
 
 def _counted(texts: NDArray[Any]) -> dict[str, int]:
