@@ -30,11 +30,11 @@ _track_option = click.option("--no-track", is_flag=True, help="Do not record it 
 @click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
 @_model_option
 @click.option(
-    "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
+    "--attribute", "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
     help="A way to group people, and its column: sex=Gender; may be given more than once. Pairs are crossed, too.",
 )  # fmt: skip
 @click.option(
-    "--groups", "beside", type=click.Path(path_type=Path, dir_okay=False),
+    "--groups", "groups_file", type=click.Path(path_type=Path, dir_okay=False),
     help="A table with the groups, if they are not in DATA.",
 )  # fmt: skip
 @click.option("--on", metavar="COLUMN", help="Column that joins both tables.  [default: the first that both have]")
@@ -45,7 +45,7 @@ def audit(
     data: Path,
     model: str | None,
     groups: tuple[str, ...],
-    beside: Path | None,
+    groups_file: Path | None,
     on: str | None,
     threshold: float,
     out: Path | None,
@@ -60,8 +60,8 @@ def audit(
 
     \b
     Examples:
-      predictor audit interviews.csv --group sex=sex --group race=race_ethnicity
-      predictor audit interviews.csv --groups groups.csv --group sex --group race --model my-pool
+      predictor audit interviews.csv --attribute sex=sex --attribute race=race_ethnicity
+      predictor audit interviews.csv --groups groups.csv --attribute sex --attribute race --model my-pool
     """
     from predictor.pipeline.audit_run import audit_model, save_audit
     from predictor.pipeline.group_columns import parse_groups
@@ -70,7 +70,7 @@ def audit(
 
     columns = parse_groups(groups)
     trained = TrainedModel.load(model_path(model), MODELS)
-    audited = audit_model(trained, data, columns, groups=beside, on=on, threshold=threshold)
+    audited = audit_model(trained, data, columns, groups=groups_file, on=on, threshold=threshold)
     if audited.simulated:
         click.secho("SIMULATED: nothing here is about real people.\n", fg="yellow")
     for warning in audited.warnings:

@@ -136,7 +136,7 @@ def train(
     if cards and journal:
         raise ConfigError("--cards applies to files only; a journal has no scorecards")
     if sheet and journal:
-        raise ConfigError("--sheet is for Excel workbooks; a journal has none")
+        raise ConfigError("--worksheet is for Excel workbooks; a journal has none")
     how = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
     catalogue = load_catalogue(signals)
     ratings = read_rows(source, catalogue, journal=journal is not None, **how)

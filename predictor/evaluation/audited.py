@@ -18,7 +18,7 @@ WORDS = "Selection rate, scoring rate and impact ratio as defined in 6 RCNY 5-30
 
 
 @dataclass(frozen=True, eq=False)
-class AuditedModel:
+class AuditResult:
     """The results of an audit of a model.
 
     Attributes

@@ -22,7 +22,7 @@ from sklearn.base import clone
 from predictor.atomic import write_text
 from predictor.errors import ConfigError, ModelError
 from predictor.evaluation.audit import Audit, audit
-from predictor.evaluation.audited import AuditedModel
+from predictor.evaluation.audited import AuditResult
 from predictor.evaluation.data_quality import MINIMUM
 from predictor.evaluation.group_inference import proxies
 from predictor.evaluation.groups import Axis, axes_of
@@ -51,7 +51,7 @@ def audit_model(
     on: str | None = None,
     threshold: float = 0.5,
     resamples: int = 200,
-) -> AuditedModel:
+) -> AuditResult:
     """Audit a model on a table of rows with groups.
 
     Parameters
@@ -81,7 +81,7 @@ def audit_model(
     ratings = with_levels(trained.model.raters, ratings)
     result = audit(unseen.p, ratings.y, people, axes, threshold=threshold, resamples=resamples)
     without, by, n = _left_out(trained, ratings, unseen, people, axes, result, resamples)
-    return AuditedModel(
+    return AuditResult(
         model=trained.model,
         source=str(data),
         simulated=ratings.simulated or trained.model.simulated,
@@ -97,7 +97,7 @@ def audit_model(
     )
 
 
-def save_audit(audited: AuditedModel, folder: Path) -> list[Path]:
+def save_audit(audited: AuditResult, folder: Path) -> list[Path]:
     """Write the report and its figures to a folder; return the files."""
     from predictor.reports.audit_report import render_audit_page
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from predictor.evaluation.audit import AxisAudit, Category
-from predictor.evaluation.audited import WORDS, AuditedModel
+from predictor.evaluation.audited import WORDS, AuditResult
 from predictor.reports.audit_report import SHOWN_FROM, TITLES, answered, verdict, whose
 from predictor.reports.format import impact_ratio, percent, span
 
@@ -14,7 +14,7 @@ WIDTH = 80
 NAME = 27  # columns of a category's name
 
 
-def audit_lines(audited: AuditedModel) -> Iterator[str]:
+def audit_lines(audited: AuditResult) -> Iterator[str]:
     """Write an audit for the terminal."""
     result = audited.audit
     kind = "SIMULATED rows" if audited.simulated else "rows"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from predictor.evaluation.audit import FEW, FIGURES, MEANINGS, AxisAudit, Category, Figure, ImpactRatio
-from predictor.evaluation.audited import WORDS, AuditedModel
+from predictor.evaluation.audited import WORDS, AuditResult
 from predictor.evaluation.left_out import LeftOut
 from predictor.evaluation.scores import Score
 from predictor.reports.figures.curves import interval_plot
@@ -24,7 +24,7 @@ FOUR_FIFTHS = (
 )
 
 
-def audit_page(audited: AuditedModel) -> Page:
+def audit_page(audited: AuditResult) -> Page:
     """Build the report of an audit.
 
     Parameters
@@ -59,12 +59,12 @@ def audit_page(audited: AuditedModel) -> Page:
     )
 
 
-def render_audit_page(audited: AuditedModel) -> str:
+def render_audit_page(audited: AuditResult) -> str:
     """Render the report of an audit as HTML; see `audit_page`."""
     return render_html(audit_page(audited))
 
 
-def answered(audited: AuditedModel) -> str:
+def answered(audited: AuditResult) -> str:
     """Describe which models predicted the rows."""
     parts = []
     if audited.n_out_of_fold:
@@ -74,12 +74,12 @@ def answered(audited: AuditedModel) -> str:
     return "; ".join(parts) + "."
 
 
-def whose(audited: AuditedModel) -> str:
+def whose(audited: AuditResult) -> str:
     """Describe how many people the rows are of, where that is known."""
     return of_people(audited.audit.people, audited.model.catalogue.group is not None)
 
 
-def _headline(audited: AuditedModel) -> str:
+def _headline(audited: AuditResult) -> str:
     lowest_ratios = []
     for axis in audited.audit.axes:
         lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
@@ -179,7 +179,7 @@ def verdict(figure: Figure) -> str:
     return "below" if figure.ratio.below_four_fifths else "not below"
 
 
-def _quality(audited: AuditedModel) -> Section:
+def _quality(audited: AuditResult) -> Section:
     result = audited.audit
     if not result.outcomes:
         return Section("Calibration and errors", ["No outcome of these rows is known, so none can be measured."])
@@ -237,7 +237,7 @@ def _counted(n: int) -> str:
     return f"{n:,}" + (" (few)" if n < FEW else "")
 
 
-def _proxies(audited: AuditedModel) -> Section:
+def _proxies(audited: AuditResult) -> Section:
     rows = [
         (
             f"{item.axis}: {item.category}",
@@ -270,7 +270,7 @@ def _proxy_words(auc: Score | None) -> str:
     return "better than chance" if auc.low > 0.5 else "not beyond chance"
 
 
-def _left_out(audited: AuditedModel) -> Section:
+def _left_out(audited: AuditResult) -> Section:
     if not audited.left_out:
         return Section("What leaving something out would change", [audited.left_out_by])
     catalogue = audited.model.catalogue
@@ -321,7 +321,7 @@ def _left_out_table(result: Sequence[LeftOut], labels: Mapping[tuple[str, str], 
     return Table(head, rows, caption=caption)
 
 
-def _made(audited: AuditedModel) -> Section:
+def _made(audited: AuditResult) -> Section:
     result, model = audited.audit, audited.model
     ties = "no row is equal to it"
     if result.tied:

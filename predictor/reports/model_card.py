@@ -214,7 +214,9 @@ def _goes_by(model: OfferModel, beside: AttachedReports) -> Section:
 def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
     title = "Groups"
     if not audit:
-        return Section(title, ["No audit of this model is at hand: predictor audit DATA --group sex=COLUMN makes one."])
+        return Section(
+            title, ["No audit of this model is at hand: predictor audit DATA --attribute sex=COLUMN makes one."]
+        )
     rows = [row for axis in audit["audit"]["axes"] for row in _audit_rows(axis)]
     simulated = " SIMULATED rows." if audit["simulated"] else ""
     unseen = (

@@ -130,7 +130,7 @@ def refuse_sheet(path: Path, sheet: str | None) -> None:
         If it is none.
     """
     if sheet is not None and path.suffix.lower() not in WORKBOOKS:
-        raise ConfigError(f"{path}: only Excel workbooks have sheets; leave --sheet out")
+        raise ConfigError(f"{path}: only Excel workbooks have sheets; leave --worksheet out")
 
 
 class _Object(dict[str, Any]):

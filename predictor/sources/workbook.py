@@ -74,7 +74,7 @@ def read_rows(
             raise RatingsError(source, [Problem(kind)]) from None
     if sheet is None and others:
         warnings.warn(
-            f"{source}: sheet '{chosen.title}' was read, the first of {len(others) + 1}; another: --sheet NAME",
+            f"{source}: sheet '{chosen.title}' was read, the first of {len(others) + 1}; another: --worksheet NAME",
             RatingsWarning,
             stacklevel=3,
         )

@@ -12,7 +12,7 @@ from test_training_report import Page as Parsed
 
 from predictor import OfferModel, simulate_interviews
 from predictor.evaluation.audit import audit
-from predictor.evaluation.audited import AuditedModel
+from predictor.evaluation.audited import AuditResult
 from predictor.evaluation.drift import reference_of
 from predictor.evaluation.drift_check import check_drift
 from predictor.evaluation.groups import axes_of
@@ -66,7 +66,7 @@ def pages() -> dict[str, str]:
     )
     current = drift(simulate_interviews(60, seed=5), ["mutual_rapport"], by=-0.7)
     return {
-        "audit": render_audit_page(AuditedModel(model, *about)),
+        "audit": render_audit_page(AuditResult(model, *about)),
         "drift": render_drift_page(check_drift(model, current)),
         "card": render_html(card_page(model, AttachedReports())),
         "markdown": render_markdown(card_page(model, AttachedReports())),

@@ -59,7 +59,7 @@ def why_left_out(column: Column, y: Floats, grouped: bool) -> str:
     unique = len(words) == filled
     counted = counts and unique and (filled >= MANY or column.high - column.low + 1 == filled >= 10)
     if counted or _IDENTITY.search(name):
-        hint = "" if unique or grouped else "; if it says whose row it is, make it the group (--group)"
+        hint = "" if unique or grouped else "; if it says whose row it is, make it the person (--person)"
         return f"an id, {len(words):,} different{hint}"
     dates = not numeric and sum(bool(_DATE.fullmatch(word)) for word in words) >= 0.8 * len(words)
     if dates or _DATE_NAME.search(name) or (counts and 1900 <= column.low < column.high <= 2100):
