@@ -209,7 +209,7 @@ def _about_the_prior(ratings: Ratings, data: Mapping[str, Any]) -> Iterator[str]
     if "prior" in data:
         share = data["prior"]["share"]
         yield (
-            f"Prior: {100 * share:.0f} % of what this model knows is published effects, SIMULATED; "
+            f"Prior: {100 * share:.0f} % of this model comes from published effects, SIMULATED; "
             f"{100 - 100 * share:.0f} % comes from your {plural(len(ratings), 'interview')}."
         )
         if not data["scores"]:

@@ -16,7 +16,7 @@ from predictor.journal.estimate import Estimate
 OUTCOMES = ("still open", "offer", "no offer", "next round", "no answer", "withdrew")
 STILL_OPEN, OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER, WITHDREW = OUTCOMES
 LABELS = {OFFER: 1.0, NO_OFFER: 0.0}  # what a model learns from; a next round is feedback of its own
-FREEZING = (OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER)  # outcomes after which a later rating would be hindsight
+FREEZING_OUTCOMES = (OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER)  # outcomes after which a later rating would be hindsight
 ROLE = "rater_role"
 LONGEST = {
     "title": 200, "who": 200, "round": 100, "note": 20_000, "private_note": 20_000,
@@ -156,7 +156,7 @@ def faults(data: Mapping[str, Any]) -> dict[str, str]:
     if (outcome := data["outcome"]) not in OUTCOMES:
         hint = nearest(str(outcome), OUTCOMES) if len(str(outcome)) <= LONGEST["title"] else ""
         problems["outcome"] = f"is none of {', '.join(OUTCOMES)}{hint}"
-    elif outcome in FREEZING and not data["frozen"]:
+    elif outcome in FREEZING_OUTCOMES and not data["frozen"]:
         problems["frozen"] = f"is no, but the outcome is '{outcome}'; write yes"
     if (answer := data.get("answer")) is not None and not _agrees(answer, data.get("estimate")):
         problems["answer"] = "does not match the stored estimate; export the journal again"

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from predictor.errors import JournalError
 from predictor.journal.days import today
 from predictor.journal.edits import Changes, edited, rated
-from predictor.journal.entry import FREEZING, STILL_OPEN, Entry, new_id
+from predictor.journal.entry import FREEZING_OUTCOMES, STILL_OPEN, Entry, new_id
 from predictor.journal.estimate import Estimate
 from predictor.journal.moving import Moving
 from predictor.journal.schema import delete, few, foreign_objects, insert, update
@@ -169,7 +169,7 @@ class Journal(Moving):
             )
         with self._file.open(write=True) as file:
             old = self._get(file, id)
-            frozen = old.frozen or outcome in FREEZING
+            frozen = old.frozen or outcome in FREEZING_OUTCOMES
             known = (at or old.outcome_on or today(day)) if frozen or outcome != STILL_OPEN else None
             new = replace(old, outcome=outcome, outcome_on=known, frozen=frozen)
             update(file, new)

@@ -85,7 +85,7 @@ class Notes:
             n = self.data.trained_on["n"]
             own = f"the rest comes from {plural(n, 'interview')}" if n else "no interview of yours is in it yet"
             share = f"{100 * self.data.prior_share:.0f} %"
-            yield f"Prior: {share} of what this model knows is published effects, SIMULATED; {own}."
+            yield f"Prior: {share} of this model comes from published effects, SIMULATED; {own}."
 
     def deletions(self) -> Iterator[str]:
         """Describe how many of the training rows have been deleted since, if any."""

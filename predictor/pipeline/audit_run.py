@@ -25,7 +25,7 @@ from predictor.evaluation.audit import Audit, audit
 from predictor.evaluation.audited import AuditResult
 from predictor.evaluation.data_quality import MINIMUM
 from predictor.evaluation.group_inference import proxies
-from predictor.evaluation.groups import Axis, axes_of
+from predictor.evaluation.groups import Grouping, axes_of
 from predictor.evaluation.left_out import LeftOut, answers_without, left_out
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.published import published_prior
@@ -157,7 +157,7 @@ def _left_out(
     ratings: Ratings,
     unseen: _Unseen,
     people: NDArray[Any],
-    axes: Sequence[Axis],
+    axes: Sequence[Grouping],
     result: Audit,
     resamples: int,
 ) -> tuple[list[LeftOut], str, int]:
