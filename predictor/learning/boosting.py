@@ -198,7 +198,7 @@ def joint(terms: Terms, order: int, cells: Floats, grid: Grid, weights: Weights 
 
 
 def too_large(grid: Grid, order: int, rows: float) -> bool:
-    """Whether tables of so many terms would have too many cells for so many rows."""
+    """Return whether tables of this many terms have too many cells for this many rows."""
     cells = comb(len(grid.levels), order) * float(np.median(grid.sizes)) ** order
     return cells > min(CELLS_PER_ROW * rows, MOST_CELLS)
 

@@ -197,7 +197,7 @@ def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple
 
 
 def _refuse_many(content: bytes, source: str, most: int) -> None:
-    """Refuse more objects and lists than so many records have, before they are made, which takes seconds.
+    """Refuse more objects and lists than this many records have, before they are made, which takes seconds.
 
     A record is an object, and in it its ratings may be one; what is in quotes is no object.
     """
