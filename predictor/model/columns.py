@@ -47,8 +47,8 @@ class _Block:
         Complex, two sums in one: evidence (real part) and precision (imaginary part) over these signals, shape
         (cells,).
     added
-        By level of the inputs: log-odds, and as imaginary part the variance beside the common factors of what was not
-        rated, shape (levels * cells,).
+        By level of the inputs, complex: log-odds (real part) and the variance of what was not rated, without the common
+        factors (imaginary part); shape (levels * cells,).
     slopes
         By level of the inputs: slope of what was not rated on the family's impression, shape (levels * cells,).
     """

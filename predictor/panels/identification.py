@@ -89,7 +89,7 @@ def identify(scores: CardMeans, *, single: bool = True, random_assignment: bool 
         )
     elif not random_assignment and linked < used:
         severity = (
-            f"identifiable in part: {linked} of {used} raters rated the same people, in a chain; how high the others "
+            f"identifiable in part: {linked} of {used} raters are connected through shared people; how high the others "
             "rate against them is not known, unless people are assigned at random (--assigned-at-random)"
         )
     return Identification(agreement, severity, units, paired, used, linked)

@@ -103,7 +103,7 @@ class Catalogue:
                 f"{what} {key}: {word!r} is not text" for key, word in words.items() if not isinstance(word, str)
             ]
         if CONTEXT in self.families:
-            problems.append(f"the family '{CONTEXT}' is taken by the inputs; name yours otherwise")
+            problems.append(f"the family '{CONTEXT}' is taken by the inputs; use another name")
         for signal in self.signals:
             if signal.family not in self.families:
                 hint = nearest(signal.family, self.families)

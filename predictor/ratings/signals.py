@@ -276,7 +276,7 @@ class Signal:
             elif (other := seen.setdefault(word_key(level), level)) is not level:
                 yield f"levels have {level!r} and {other!r}, which read alike; keep one"
             elif folded(level) in self.codes:
-                yield f"{level!r} is a level and a code; let it mean one of them"
+                yield f"{level!r} is a level and a code; it can mean only one"
         if all(isinstance(level, str) and _LOOKS_LIKE_A_NUMBER.fullmatch(level.strip()) for level in self.levels):
             yield "levels are numbers in quotes; leave them out, and let the scale say what numbers there are"
         if len(self.levels) != len(self.scale.knots):

@@ -182,7 +182,7 @@ def _scores(model: OfferModel, beside: AttachedReports) -> Section:
     if partial:
         head = ("Only these are rated", "ROC AUC", "90 % interval", "Slope", "90 % interval", "n")
         parts.append(Table(head, partial, caption="By how much was rated"))
-    return Section("How good it is, for whom", parts)
+    return Section("Performance by who rated", parts)
 
 
 def _score(score: Sequence[float]) -> tuple[str, str]:

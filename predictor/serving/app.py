@@ -189,7 +189,7 @@ def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> Non
     Parameters
     ----------
     settings
-        Which model, where to listen, who may ask, and how much.
+        Which model, where to listen, access and limits.
     started
         Called with the model and the address once it listens.
 
