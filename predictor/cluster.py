@@ -89,7 +89,7 @@ def cluster(
     ConfigError
         If not exactly one of the two is given, or workers is below 1; if no scheduler answers within some seconds, or
         it has no worker, or its workers have other versions; if local processes do not start; if the cluster is lost
-        amid the work: no worker runs for `LOST` seconds, the scheduler is gone, or a task ends each worker it meets.
+        amid the work: no worker runs for `LOST` seconds, the scheduler is gone, or a task crashes every worker.
     MissingExtraError
         On import, if distributed or joblib is not installed.
 
@@ -135,7 +135,7 @@ def cluster(
             why = watch.verdict or f"{error}; {_MEND}"
             if "scheduler-connection-lost" in why:
                 why = f"the connection to the scheduler was lost; {_MEND}"
-            raise ConfigError(f"the cluster was lost amid the work: {why}") from None
+            raise ConfigError(f"the cluster was lost during the run: {why}") from None
 
 
 _MEND = (
@@ -236,7 +236,7 @@ class _Watch:
         return seconds
 
 
-_FROZEN = "no worker gives a sign of life"
+_FROZEN = "no worker responds"
 
 
 class _TaskError(Exception):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SIGNALS
 from numpy.typing import NDArray
 
 from predictor import Catalogue, simulate_interviews
@@ -45,7 +45,8 @@ def test_resumes_and_reports(
         for subset in ("all", "side candidate")
     ]
     assert all(r["n_train"] == 60 and r["n_test"] == 500 and 0.4 < r["log_loss"] < 0.9 for r in first)
-    assert [r["rated"] for r in first] == [24, 10] * 3
+    own = sum(signal.side == "candidate" for signal in Catalogue.shipped().signals)
+    assert [r["rated"] for r in first] == [SIGNALS, own] * 3
     assert [r["above"]["base_rate"] for r in first if r["peer"] == "base_rate"] == [[0, 0], [0, 0]]
     full = first[-2]
     assert full["above"]["refit"] == [0, 0]  # with everything rated, a refit is ours

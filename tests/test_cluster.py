@@ -250,7 +250,7 @@ def test_local_workers_that_cannot_come_back_end_the_work(
 
     with (
         pytest.raises(
-            ConfigError, match=r"lost amid the work: there is no worker for 8 s; see what became of its work"
+            ConfigError, match=r"lost during the run: there is no worker for 8 s; see what became of its work"
         ),
         cluster(workers=2, warn=soon.append) as local,
     ):
@@ -268,11 +268,11 @@ def test_frozen_workers_end_the_work_and_are_ended_themselves(soon: list[str]) -
 
     pids: list[int] = []
     with (
-        pytest.raises(ConfigError, match="no worker gives a sign of life for 8 s"),
+        pytest.raises(ConfigError, match="no worker responds for 8 s"),
         cluster(workers=2, warn=soon.append) as client,
     ):
         _lose_amid_the_work(client, freeze)
-    assert soon[0].startswith("Waiting: no worker gives a sign of life.")
+    assert soon[0].startswith("Waiting: no worker responds.")
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -284,7 +284,7 @@ def test_a_task_that_ends_every_worker_ends_the_work() -> None:
     with (
         pytest.raises(
             ConfigError,
-            match=r"lost amid the work: KilledWorker: .* see what became of its workers",
+            match=r"lost during the run: KilledWorker: .* see what became of its workers",
         ),
         cluster(workers=2, warn=lambda _: None),
     ):
@@ -377,7 +377,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     ("act", "says"),
     [
         (lambda there: there.worker.send_signal(signal.SIGTERM), "there is no worker for 8 s"),  # it leaves in order
-        (lambda there: there.worker.send_signal(signal.SIGSTOP), "no worker gives a sign of life for 8 s"),
+        (lambda there: there.worker.send_signal(signal.SIGSTOP), "no worker responds for 8 s"),
         # on a busy machine, the silence may be noticed before the end of the connection
         (lambda there: there.scheduler.kill(), "the (connection to the scheduler was lost|scheduler does not answer)"),
         (lambda there: there.scheduler.send_signal(signal.SIGSTOP), "the scheduler does not answer for 8 s"),
@@ -396,7 +396,7 @@ def test_a_lost_cluster_elsewhere_ends_the_work(
 
     monkeypatch.setattr(predictor.cluster, "ANSWER", LIMIT)  # once it is lost, no answer is waited for
     with (
-        pytest.raises(ConfigError, match=f"lost amid the work: .*{says}"),
+        pytest.raises(ConfigError, match=f"lost during the run: .*{says}"),
         cluster(elsewhere.address, warn=soon.append) as client,
     ):
         _lose_amid_the_work(client, lambda: act(elsewhere))

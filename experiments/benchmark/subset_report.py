@@ -68,7 +68,7 @@ def write(records: list[Record], against: str, page: Path | None) -> str:
 
 
 def subset_tables(records: list[Record], against: str) -> str:
-    """Write a row a set and size: geometric means of loss ratios over subsets and splits, and where ours is worst."""
+    """Write one row per set and size: geometric means of loss ratios over subsets and splits, and our worst."""
     done = {key(record): record for record in records}
     columns: dict[tuple[str, str], dict[Where, dict[tuple[str, int], float]]] = {}
     for record in records:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from predictor.batch.coding import EXPLAINED, Coder, rows_at
-from predictor.batch.parts import Form, Part, name_of
+from predictor.batch.parts import FileFormat, Part, name_of
 from predictor.batch.reading import read
 from predictor.batch.rows import Broken, Read
 from predictor.batch.writing import Writer
@@ -46,7 +46,7 @@ class ScoringOptions:
     top
         How many of the strongest contributions to give, by name and log-odds; 0: none.
     keep
-        Columns to take over as they stand.
+        Columns to copy unchanged.
     unobserved
         Signals that the files do not have: taken as not observed.
     """
@@ -87,7 +87,7 @@ class Scorer:
     Parameters
     ----------
     model
-        Who answers.
+        The model that predicts.
     options
         What is asked for.
     """
@@ -178,9 +178,14 @@ class Scorer:
 
 
 def write_part(
-    scorer: Scorer, part: Part, path: Path, form: Form, aside: Path | None, halt: Callable[[], bool] = lambda: False
+    scorer: Scorer,
+    part: Part,
+    path: Path,
+    form: FileFormat,
+    aside: Path | None,
+    halt: Callable[[], bool] = lambda: False,
 ) -> Scored:
-    """Score one part into one file, which is then there whole or not at all.
+    """Score one part into one file, written atomically.
 
     Parameters
     ----------
@@ -212,7 +217,7 @@ def write_part(
             writer.write(table)
             refused.add(scored, () if aside else broken)
             if scored.bad and aside:
-                bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))  # opened last, whole first
+                bad = bad or stack.enter_context(Writer(aside, FileFormat("jsonl"), ASIDE))  # opened last, whole first
                 set_aside(bad, part, broken)
         if not aside:
             refused.check()
@@ -247,7 +252,7 @@ class Refused:
 
 
 def set_aside(writer: Writer, part: Part, broken: Iterator[Broken]) -> None:
-    """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row as it stands."""
+    """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row unchanged."""
     while some := list(islice(broken, EXPLAINED)):
         rows = [
             {

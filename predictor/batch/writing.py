@@ -1,4 +1,4 @@
-"""Answers as files: Parquet, CSV or JSON Lines, whole or not at all."""
+"""Write predictions as files: Parquet, CSV or JSON Lines, atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from predictor.atomic import resolved
-from predictor.batch.parts import CSV, PARQUET, STANDARD, Form
+from predictor.batch.parts import CSV, PARQUET, STANDARD, FileFormat
 from predictor.errors import ConfigError
 
 TEMPORARY = ".predictor-batch"  # what names of unfinished files end with
@@ -43,14 +43,14 @@ class Writer:
     >>> import tempfile
     >>> there = tempfile.TemporaryDirectory()
     >>> table = pa.table({"offer_probability": [0.25]})
-    >>> with Writer(Path(there.name, "answers.jsonl"), Form("jsonl"), table.schema) as writer:
+    >>> with Writer(Path(there.name, "answers.jsonl"), FileFormat("jsonl"), table.schema) as writer:
     ...     writer.write(table)
     >>> Path(there.name, "answers.jsonl").read_text()
     '{"offer_probability": 0.25}\\n'
     >>> there.cleanup()
     """
 
-    def __init__(self, path: Path, form: Form, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, form: FileFormat, schema: pa.Schema) -> None:
         self.path, self.form, self.schema = path, form, schema
         self._written = without_json(schema.empty_table()).schema
         self._held: list[pa.Table] = []

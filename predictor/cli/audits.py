@@ -30,11 +30,11 @@ _track_option = click.option("--no-track", is_flag=True, help="Do not record it 
 @click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
 @_model_option
 @click.option(
-    "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
-    help="Name and column of a group, such as sex=Gender; may be given more than once. Pairs are crossed, too.",
+    "--attribute", "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
+    help="A way to group people, and its column: sex=Gender; may be given more than once. Pairs are crossed, too.",
 )  # fmt: skip
 @click.option(
-    "--groups", "beside", type=click.Path(path_type=Path, dir_okay=False),
+    "--groups", "groups_file", type=click.Path(path_type=Path, dir_okay=False),
     help="A table with the groups, if they are not in DATA.",
 )  # fmt: skip
 @click.option("--on", metavar="COLUMN", help="Column that joins both tables.  [default: the first that both have]")
@@ -45,7 +45,7 @@ def audit(
     data: Path,
     model: str | None,
     groups: tuple[str, ...],
-    beside: Path | None,
+    groups_file: Path | None,
     on: str | None,
     threshold: float,
     out: Path | None,
@@ -60,8 +60,8 @@ def audit(
 
     \b
     Examples:
-      predictor audit interviews.csv --group sex=sex --group race=race_ethnicity
-      predictor audit interviews.csv --groups groups.csv --group sex --group race --model my-pool
+      predictor audit interviews.csv --attribute sex=sex --attribute race=race_ethnicity
+      predictor audit interviews.csv --groups groups.csv --attribute sex --attribute race --model my-pool
     """
     from predictor.pipeline.audit_run import audit_model, save_audit
     from predictor.pipeline.group_columns import parse_groups
@@ -70,7 +70,7 @@ def audit(
 
     columns = parse_groups(groups)
     trained = TrainedModel.load(model_path(model), MODELS)
-    audited = audit_model(trained, data, columns, groups=beside, on=on, threshold=threshold)
+    audited = audit_model(trained, data, columns, groups=groups_file, on=on, threshold=threshold)
     if audited.simulated:
         click.secho("SIMULATED: nothing here is about real people.\n", fg="yellow")
     for warning in audited.warnings:
@@ -95,7 +95,7 @@ def audit(
 def drift(
     ctx: click.Context, current: Path, model: str | None, sheet: str | None, out: Path | None, no_track: bool
 ) -> None:
-    """Compare current interviews with a model's training rows; exit code 1 if something moved beyond noise.
+    """Compare current interviews with a model's training rows; exit code 1 if a change is significant.
 
     CURRENT is a table of ratings; outcomes may still be unknown. The model's file holds the counts to compare with, so
     the training rows are not needed. Thresholds are corrected for the number of rows and of tests: if nothing has
@@ -160,7 +160,7 @@ def _attach(trained: TrainedModel, files: Sequence[Path], tags: dict[str, str]) 
     from predictor.tracking.attached import attach
 
     if trained.folder is None:
-        click.echo("Not kept in MLflow: the training of this model is not here.")
+        click.echo("Not saved in MLflow: the training of this model is not here.")
         return
     try:
         run = attach(trained.folder, files, tags)
@@ -168,5 +168,5 @@ def _attach(trained: TrainedModel, files: Sequence[Path], tags: dict[str, str]) 
         warn(f"{error}\n  The files are written.")
         return
     click.echo(
-        f"Kept with the MLflow run {run}" if run else "Not kept in MLflow: the training has no run in this store."
+        f"Saved with the MLflow run {run}" if run else "Not saved in MLflow: the training has no run in this store."
     )

@@ -49,7 +49,7 @@ def _import_options(command: Callable[..., None]) -> Callable[..., None]:
         "levels",
         multiple=True,
         metavar="WORD=N",
-        help="The rating of a word, such as 'stong_yes=5'; may be given more than once.",
+        help="The rating of a word that is not a level, such as a misspelt 'stong_yes=5'; may be given more than once.",
     )
     @click.option(
         "--reason",
@@ -179,5 +179,5 @@ def _fields(path: Path) -> dict[str, dict[str, str]]:
     wrong += [key for fields in tables for key, name in fields.items() if not isinstance(name, str)]
     if wrong:
         example = '["TEMPLATE"] with lines such as 2 = "Teamwork"'
-        raise ConfigError(f"{path}: '{wrong[0]}' names no field; write a table a template, {example}")
+        raise ConfigError(f"{path}: '{wrong[0]}' names no field; write one table per template, {example}")
     return data

@@ -77,7 +77,7 @@ class JournalFile:
 
     @contextlib.contextmanager
     def open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """Open the file for one call; what is written is written whole or not at all."""
+        """Open the file for one call; its changes are written atomically."""
         with self._explained():
             self._check(application_of(self.path))  # before SQLite opens it, which might change it
             with contextlib.closing(self._connect()) as file:

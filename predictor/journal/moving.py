@@ -8,9 +8,9 @@ from pathlib import Path
 
 from predictor.atomic import write_text
 from predictor.errors import Problem, RatingsError
-from predictor.journal.answers import superseded
 from predictor.journal.entry import Entry
 from predictor.journal.exchange import entries_csv, parse_entries, parse_json_entries
+from predictor.journal.exported_page import superseded
 from predictor.journal.merging import Merge, merge
 from predictor.journal.ordinary import from_ratings
 from predictor.journal.reading import Reading
@@ -31,14 +31,14 @@ class Moving(Reading):
         Parameters
         ----------
         path
-            A file to write as well, whole or not at all.
+            A file to write as well, atomically.
         who
             Of this person only; of everybody where None.
 
         Returns
         -------
         str
-            The CSV, a row an interview, the newest first.
+            The CSV, one row per interview, the newest first.
 
         Raises
         ------

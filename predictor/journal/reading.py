@@ -292,7 +292,7 @@ class Reading:
         try:
             return [entry_of(row) for row in rows]
         except _DAMAGED as error:
-            raise JournalError(f"{self.path}: damaged: {error}; put back a copy of it") from None
+            raise JournalError(f"{self.path}: damaged: {error}; restore it from a backup") from None
 
 
 def _without_clash(catalogue: Catalogue) -> Catalogue:

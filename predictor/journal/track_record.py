@@ -1,4 +1,4 @@
-"""How often estimates and own guesses came true, counted so that early offers and late rejections do not fake a bias.
+"""How often estimates and own guesses came true, counted so that early offers do not create a spurious bias.
 
 An offer is often known before a rejection is, and a rejection before silence. An interview counts from the day on which
 its outcome was to come, whatever is known before.

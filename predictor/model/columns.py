@@ -1,13 +1,13 @@
 """Predict many rows with missing ratings, column by column: look-ups, and a closed form for each row.
 
-For models whose factor model is a tree (see `tree.py`) and in which no two signals stand in a table together. It gives
+For models whose factor model is a tree (see `tree.py`) and in which no two signals share a table. It gives
 what `PartialTables` gives, for ratings on the knots and half way between them.
 
 What a row needs of its ratings are sums over signals: precision and evidence of each family, log-odds, slopes, and the
 vectors of the interval. A few signals of a family make a block, and a table for each has their sum beforehand, by what
 they were rated. Then the impressions follow; what unrated signals add in expectation is read off between points of a
-table. A row's answer is the same to the last bit whatever stands beside it: it comes from elementwise operations, and
-from matrix products that always have the same shape.
+table. A row's answer is the same to the last bit whatever other rows there are: it comes from elementwise operations,
+and from matrix products that always have the same shape.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ class _Block:
     family, signals
         Which they are.
     evidence
-        Evidence, and as imaginary part precision: sums over these signals, shape (cells,).
+        Complex, two sums in one: evidence (real part) and precision (imaginary part) over these signals, shape
+        (cells,).
     added
-        By level of the inputs: log-odds, and as imaginary part the variance beside the common factors of what was not
-        rated, shape (levels * cells,).
+        By level of the inputs, complex: log-odds (real part) and the variance of what was not rated, without the common
+        factors (imaginary part); shape (levels * cells,).
     slopes
         By level of the inputs: slope of what was not rated on the family's impression, shape (levels * cells,).
     """
@@ -179,11 +180,11 @@ class TreeColumns:
         if tables.gaps.slope or tree.left_out:
             share = np.sum(unrated, axis=0) / p
         impressions = tree.impressions([each.imag for each in evidence], [each.real for each in evidence], share)
-        kappa = 1 / np.sqrt(1 + np.pi / 8 * (impressions.variance_of_sum(slopes) + added.imag))
+        shrinkage = 1 / np.sqrt(1 + np.pi / 8 * (impressions.variance_of_sum(slopes) + added.imag))
         expected, in_expectation = self._expected(unrated, level, impressions)
-        log_odds = kappa * (self._of_inputs.take(level) + added.real + in_expectation)
+        log_odds = shrinkage * (self._of_inputs.take(level) + added.real + in_expectation)
         log_odds += tables.gaps.start + tables.gaps.added(share)
-        return log_odds, kappa * self._spread(numbers, expected) if interval else np.zeros(n)
+        return log_odds, shrinkage * self._spread(numbers, expected) if interval else np.zeros(n)
 
     def _expected(
         self, unrated: Sequence[NDArray[np.bool_]], level: Ints, impressions: Impressions

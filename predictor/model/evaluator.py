@@ -65,7 +65,7 @@ class Evaluator:
             answer = self._single_row.answer(row) if self._single_row else self.partial_tables.one(np.array([row]))
             return answer if rated else (logit(self.data.base_rate), nothing, nothing, answer[-1])
         baseline = float(self._baseline(rated))
-        cells = None if self.data.triples else self.data.grid.cells(row)  # by fewer steps where it stands on the knots
+        cells = None if self.data.triples else self.data.grid.cells(row)  # by fewer steps where it is on the knots
         if cells is None:
             place = self.data.grid.place(np.array([row]))
             return baseline, self._contributions(place)[0].tolist(), nothing, float(self._deviation(place)[0])
@@ -162,7 +162,7 @@ class Evaluator:
         """
         general = partial
         if self._tree_columns:
-            general, quick = partial & coded.beside, partial & ~coded.beside
+            general, quick = partial & coded.off_grid, partial & ~coded.off_grid
             if np.count_nonzero(quick) > 0.9 * len(quick):  # nearly all: quicker than to pick them out
                 log_odds[:], deviation[:] = self._tree_columns.answer(coded.codes, interval)
             elif quick.any():
@@ -188,11 +188,11 @@ class Evaluator:
                 added = self._fused.look_up(numbers)
             if self.data.triples:
                 added += self._triple_tables.total(self.data.grid.place(self.blocks.all_values(coded)))
-        if coded.beside.any():
+        if coded.off_grid.any():
             place = self.data.grid.place(coded.values)
-            added[coded.beside] = self._contributions(place).sum(axis=1)
+            added[coded.off_grid] = self._contributions(place).sum(axis=1)
             if interval:
-                deviation[coded.beside] = self._deviation(place)
+                deviation[coded.off_grid] = self._deviation(place)
         return added, deviation
 
     @cached_property

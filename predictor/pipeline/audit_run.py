@@ -22,11 +22,11 @@ from sklearn.base import clone
 from predictor.atomic import write_text
 from predictor.errors import ConfigError, ModelError
 from predictor.evaluation.audit import Audit, audit
-from predictor.evaluation.audited import AuditedModel
+from predictor.evaluation.audited import AuditResult
 from predictor.evaluation.data_quality import MINIMUM
-from predictor.evaluation.groups import Axis, axes_of
+from predictor.evaluation.group_inference import proxies
+from predictor.evaluation.groups import Grouping, axes_of
 from predictor.evaluation.left_out import LeftOut, answers_without, left_out
-from predictor.evaluation.proxy import proxies
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.published import published_prior
 from predictor.model.offer_model import OfferModel
@@ -51,7 +51,7 @@ def audit_model(
     on: str | None = None,
     threshold: float = 0.5,
     resamples: int = 200,
-) -> AuditedModel:
+) -> AuditResult:
     """Audit a model on a table of rows with groups.
 
     Parameters
@@ -81,7 +81,7 @@ def audit_model(
     ratings = with_levels(trained.model.raters, ratings)
     result = audit(unseen.p, ratings.y, people, axes, threshold=threshold, resamples=resamples)
     without, by, n = _left_out(trained, ratings, unseen, people, axes, result, resamples)
-    return AuditedModel(
+    return AuditResult(
         model=trained.model,
         source=str(data),
         simulated=ratings.simulated or trained.model.simulated,
@@ -97,7 +97,7 @@ def audit_model(
     )
 
 
-def save_audit(audited: AuditedModel, folder: Path) -> list[Path]:
+def save_audit(audited: AuditResult, folder: Path) -> list[Path]:
     """Write the report and its figures to a folder; return the files."""
     from predictor.reports.audit_report import render_audit_page
 
@@ -145,7 +145,7 @@ def _unseen(trained: TrainedModel, ratings: Ratings) -> _Unseen:
 
 
 def _as_trained(model: OfferModel, ratings: Ratings) -> Ratings:
-    """Take the rows as the training read them: it found out itself how high their panels rate."""
+    """Take the rows as the training read them: it computed the panels' leniency itself."""
     if not model.raters:
         return ratings
     inputs = tuple(item for item in ratings.catalogue.inputs if item.name != LENIENCY)
@@ -157,7 +157,7 @@ def _left_out(
     ratings: Ratings,
     unseen: _Unseen,
     people: NDArray[Any],
-    axes: Sequence[Axis],
+    axes: Sequence[Grouping],
     result: Audit,
     resamples: int,
 ) -> tuple[list[LeftOut], str, int]:
@@ -178,7 +178,7 @@ def _left_out(
         return [], "Not measured: only a part of the rows that the model learned from is here, and no other rows.", 0
     y = ratings.y[rows]
     if min(y.sum(), len(y) - y.sum()) < MINIMUM:
-        return [], f"Not measured: it takes {MINIMUM} offers and {MINIMUM} non-offers.", len(rows)
+        return [], f"Not measured: at least {MINIMUM} offers and {MINIMUM} non-offers are needed.", len(rows)
     some = [dataclasses.replace(axis, place=axis.place[rows]) for axis in axes]
     return left_out(answers, y, people[rows], some, result, resamples=resamples), by, len(rows)
 
@@ -186,7 +186,7 @@ def _left_out(
 def _by_folds(trained: TrainedModel, ratings: Ratings, folds: NDArray[Any]) -> dict[tuple[str, str], Floats]:
     """Answer for the rows that a model learned from by models of its folds, without each family and signal.
 
-    How high a panel rates is by the whole model's raters: both sides of each comparison have it alike.
+    How high a panel rates is by the whole model's raters: it is the same on both sides of each comparison.
     """
     prior = published_prior() if "prior" in trained.model.trained_on else None
     groups = groups_of(ratings)

@@ -53,7 +53,7 @@ class Catalogue:
     Raises
     ------
     CatalogueError
-        If names repeat or are empty, a family, side or direction is unknown, or a code stands on a signal's scale or
+        If names repeat or are empty, a family, side or direction is unknown, or a code is on a signal's scale or
         means two things.
 
     Examples
@@ -93,9 +93,7 @@ class Catalogue:
             if not isinstance(name, str) or not name.strip():
                 problems.append(f"a column is named {name!r}; write a name")
         if RATINGS in columns:
-            problems.append(
-                f"the name '{RATINGS}' is taken: JSON files hold all signals under it; name yours otherwise"
-            )
+            problems.append(f"the name '{RATINGS}' is taken: JSON files hold all signals under it; use another name")
         for what, words in (
             ("family label", self.families),
             *((s.name + ", anchors", s.anchors) for s in self.signals),
@@ -105,7 +103,7 @@ class Catalogue:
                 f"{what} {key}: {word!r} is not text" for key, word in words.items() if not isinstance(word, str)
             ]
         if CONTEXT in self.families:
-            problems.append(f"the family '{CONTEXT}' is taken by the inputs; name yours otherwise")
+            problems.append(f"the family '{CONTEXT}' is taken by the inputs; use another name")
         for signal in self.signals:
             if signal.family not in self.families:
                 hint = nearest(signal.family, self.families)
@@ -120,7 +118,7 @@ class Catalogue:
             raise CatalogueError("\n  ".join([f"catalogue '{printable(str(self.name))}':", *problems]))
 
     def _texts(self) -> Iterator[tuple[str, Any]]:
-        """Return every text that a terminal or page shows, and where it stands."""
+        """Return every text that a terminal or page shows, and where it is."""
         yield from (("name", self.name), ("title", self.title), *(("column", name) for name in self.columns))
         yield from (("[families]", text) for family in self.families.items() for text in family)
         for signal in self.signals:
@@ -359,7 +357,7 @@ def _scale(where: str, item: Any) -> Scale:
     known = {"low": number, "high": number, "step": number, "knots": list}
     _check_keys(where, item, required={}, optional=known)
     if "knots" in item and (len(item) > 1 or not item["knots"]):
-        raise CatalogueError(f"{where}: knots say the whole scale; write two or more, without low, high and step")
+        raise CatalogueError(f"{where}: knots define the whole scale; write two or more, without low, high and step")
     try:
         return Scale(uneven=tuple(item["knots"])) if "knots" in item else Scale(**item)
     except CatalogueError as error:

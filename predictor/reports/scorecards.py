@@ -29,7 +29,7 @@ WIDTH = 80
 FEWEST = 30  # offers and non-offers from which a model is more than its prior
 FOOTER = (
     "For reflection, practice and interviewer training, not for selecting people. No names, addresses, notes or free "
-    "text are in the tables or in this report; who rated stands under a pseudonym."
+    "text are in the tables or in this report; who rated is a pseudonym."
 )
 
 
@@ -50,7 +50,7 @@ def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
     offers, others, open_ = _outcome_counts(imported)
     known, read = offers + others, imported.counts["cards"]
     rated = imported.usable.submitted
-    last = str(np.datetime64(rated.max(), "D")) if len(rated) else "no card that counts"
+    last = str(np.datetime64(rated.max(), "D")) if len(rated) else "no usable scorecard"
     return Page(
         kind="Scorecards imported",
         day=f"cards up to {last}" if len(rated) else last,
@@ -73,7 +73,7 @@ def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
 def _lede(imported: Imported) -> str:
     if not len(imported):
         return (
-            "No row could be made of these files: each needs a scorecard and its application. Below stands what was "
+            "No row could be made of these files: each needs a scorecard and its application. Below is what was "
             "read, and what keeps it from being used."
         )
     return (
@@ -129,7 +129,7 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
 
 def _sections(imported: Imported) -> Iterator[Section]:
     yield Section("What was left out, and why", [*_left_out(imported)])
-    yield Section("What came of the applications", [*_outcomes(imported)])
+    yield Section("Outcomes", [*_outcomes(imported)])
     if imported.names:
         yield Section("Signals", [*_signals(imported)])
     if len(imported):
@@ -186,7 +186,7 @@ def _outcomes(imported: Imported) -> Iterator[str | Table]:
 
 
 def _signals(imported: Imported) -> Iterator[str | Table]:
-    yield "How often each word was read, on any card; what it counts as stands under 'How it was read'."
+    yield "How often each word was read, on any card; what it counts as is under 'How it was read'."
     rows = []
     for name, label in imported.marks.labels.items():
         words = imported.marks.words[name]
@@ -197,7 +197,7 @@ def _signals(imported: Imported) -> Iterator[str | Table]:
 
 def _stages(imported: Imported) -> Iterator[str | Note | Table]:
     yield (
-        "Cards of late stages exist only for those who got so far. So the stage stands in each row, and the model "
+        "Cards of late stages exist only for those who reached them. So the stage is in each row, and the model "
         "takes it as an input; rows of different stages are never mixed without it."
     )
     state = imported.outcomes.state[imported.rows.application]
@@ -237,8 +237,8 @@ def _worth(imported: Imported) -> list[str | Table]:
         score = _auc(y, guess, groups)
         rows.append((label, f"{score.value:.2f}", f"{score.low:.2f} to {score.high:.2f}", f"{score.n:,}"))
     return [
-        "It is a signal here, since --with-overall was given. It is half the decision already: a model that goes by it "
-        "explains little of why. How often each ranks an offer above a refusal, of 1; .5 is chance:",
+        "It is a signal here, since --with-overall was given. It is half the decision already: a model that "
+        "relies on it explains little of why. How often each ranks an offer above a refusal, of 1; .5 is chance:",
         Table(("What", "ROC AUC", "90 % interval", "n"), rows, caption="Same rows"),
     ]
 
@@ -272,7 +272,7 @@ def _rules(imported: Imported) -> Facts:
             "submitted after the decision: left out; the order of interviews is never taken from their dates",
         ),
         ("Times", "all in UTC; times without a zone are taken as UTC"),
-        ("Raters", "a pseudonym by a key beside the table; without that file nobody can go back"),
+        ("Raters", "a pseudonym by a key beside the table; without that file nobody can trace it back"),
         ("Overall", "a signal, as asked for" if OVERALL in imported.names else "left out; --with-overall takes it in"),
     ]
     return Facts(facts)
@@ -310,7 +310,7 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
 
 
 def _counted(title: str, became: str, items: Sequence[Finding]) -> Iterator[str]:
-    """Return a kind with its count, and where its first row stands."""
+    """Return a kind with its count, and where its first row is."""
     total = sum(map(len, items))
     mark = {ASKED: "? ", FLAGGED: "! "}.get(became, "- ")
     wrapped = textwrap.wrap(title, 58)

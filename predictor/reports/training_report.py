@@ -133,7 +133,7 @@ def render_report(result: TrainingResult) -> str:
 
 
 def save_report(result: TrainingResult, path: str | Path) -> Path:
-    """Write the report of a training to a file, whole or not at all.
+    """Write the report of a training to a file, atomically.
 
     Returns
     -------

@@ -130,7 +130,7 @@ def refuse_sheet(path: Path, sheet: str | None) -> None:
         If it is none.
     """
     if sheet is not None and path.suffix.lower() not in WORKBOOKS:
-        raise ConfigError(f"{path}: only Excel workbooks have sheets; leave --sheet out")
+        raise ConfigError(f"{path}: only Excel workbooks have sheets; leave --worksheet out")
 
 
 class _Object(dict[str, Any]):
@@ -197,9 +197,9 @@ def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple
 
 
 def _refuse_many(content: bytes, source: str, most: int) -> None:
-    """Refuse more objects and lists than so many records have, before they are made, which takes seconds.
+    """Refuse more objects and lists than this many records have, before they are made, which takes seconds.
 
-    A record is an object, and in it its ratings may be one; what stands in quotes is no object.
+    A record is an object, and in it its ratings may be one; what is in quotes is no object.
     """
     room = 2 * most + 1
     if content.count(b"{") + content.count(b"[") > room:

@@ -134,9 +134,9 @@ def test_going_on_is_refused_where_it_would_mix(source: Path, tmp_path: Path) ->
     for path in sorted(folder.iterdir())[2:]:
         path.unlink()
     score(folder, out)
-    with pytest.raises(ConfigError, match="was begun before; go on with --resume"):
+    with pytest.raises(ConfigError, match="is a partial run; continue with --resume"):
         score(folder, out)
-    with pytest.raises(ConfigError, match="was begun with other options"):
+    with pytest.raises(ConfigError, match="belongs to a run with other options"):
         score_files(folder, out, model, bad_rows=tmp_path / "bad", resume=True)
     aside = (tmp_path / "out.bad").read_bytes()
     score(folder, out, resume=True)
@@ -147,7 +147,7 @@ def test_going_on_is_refused_where_it_would_mix(source: Path, tmp_path: Path) ->
     assert (out / "1.parquet").stat().st_mtime_ns == kept
     assert (tmp_path / "out.bad").read_text().count('"row"') == 1
     (folder / "0.parquet").unlink()
-    with pytest.raises(ConfigError, match=r"holds answers to what is gone, such as .*0\.parquet"):
+    with pytest.raises(ConfigError, match=r"has results of files that are gone, such as .*0\.parquet"):
         score(folder, out, resume=True)
 
 

@@ -82,7 +82,7 @@ def test_an_older_layout_that_cannot_be_written_is_left_as_it_is(tmp_path: Path)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as file:
         file.execute('ALTER TABLE entries RENAME COLUMN outcome_at TO "at"')
     before = path.read_bytes()
-    with pytest.raises(JournalError, match=r"damaged: no such column.*put back a copy"):
+    with pytest.raises(JournalError, match=r"damaged: no such column.*restore it from a backup"):
         Journal(path)
     assert path.read_bytes() == before
 

@@ -136,7 +136,7 @@ def test_the_sentence_is_an_association() -> None:
     assert [(change.signal, change.rated, change.instead) for change in found.changes] == [("a", 3, 4), ("b", 2, 1)]
     assert found.steps == 2
     assert found.sentence == (
-        "Among otherwise equal interviews, these ratings of the candidate's own signals went with an estimate of "
+        "Among otherwise equal interviews, the model's estimate for these ratings of the candidate's own signals is "
         "62.2 %, above 50 %: A 4 rather than 3, B 1 rather than 2."
     )
     simulated = replace(model, trained_on={**model.trained_on, "simulated": True})
@@ -188,4 +188,4 @@ def test_a_line_that_no_better_ratings_reach_is_known_at_once(model: OfferModel)
     best = model.predict(dict.fromkeys(own, 5)).offer_probability
     found = told(model, best + 1e-9, **dict.fromkeys(own, 1))
     assert (found.reached, found.steps) == (False, 4 * len(own))
-    assert "no better ratings in the candidate's own signals went" in found.sentence
+    assert "no better ratings in the candidate's own signals." in found.sentence

@@ -182,7 +182,7 @@ def test_answer_as_json(model: OfferModel) -> None:
     assert rated == {"mutual_rapport": 4.0, "rater_role": "observer"}
     assert answer["model"]["trained_on"]["simulated"] is True
     assert any("SIMULATED" in note for note in answer["notes"])
-    assert any("Thin input" in note for note in answer["notes"])
+    assert any("Few ratings" in note for note in answer["notes"])
 
 
 def test_unusual_patterns_are_noted(model: OfferModel, catalogue: Catalogue) -> None:

@@ -12,7 +12,7 @@ from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferModel
 from predictor.model.data import Pair, TypicalRange
-from predictor.model.factors import FactorModel, LeftOut
+from predictor.model.factors import FactorModel, Missingness
 from predictor.model.partial import Gaps, PartialTables
 from predictor.model.tables import Floats, Grid
 from predictor.model.tree import Tree
@@ -78,7 +78,7 @@ def made(
             loadings,
             rng.uniform(0.2, 0.7, p),
             tuple(rng.dirichlet(np.full(levels, 3.0)) for levels in grid.levels),
-            LeftOut(0.3, 0.2, 0.8, np.append(-0.4, np.zeros(len(families))), 0.8) if left_out else None,
+            Missingness(0.3, 0.2, 0.8, np.append(-0.4, np.zeros(len(families))), 0.8) if left_out else None,
         ),
         gaps=Gaps(slope=-0.4, mean=0.2, most=0.7),
         factors={"intercept": rng.normal(0, 0.1, rank)}

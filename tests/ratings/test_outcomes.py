@@ -42,7 +42,7 @@ def test_a_word_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
     (path := tmp_path / "a.csv").write_text(ROWS.format("Ja", "Nein"))
     with pytest.raises(RatingsError, match="name it: --offer-word WORD"):
         read_ratings(path, Catalogue.shipped(), training=True)
-    with pytest.raises(RatingsError, match="'Si' is no outcome there"):
+    with pytest.raises(RatingsError, match="'Si' does not occur in the column"):
         read_ratings(path, Catalogue.shipped(), training=True, offer_word="Si")
     with path.open("a") as file:
         file.write("3,e,vielleicht\n")

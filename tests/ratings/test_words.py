@@ -281,7 +281,7 @@ def test_maybe_is_unknown_on_request(tmp_path: Path, run: Callable[..., Result],
     np.testing.assert_array_equal(
         read_ratings(path, CATALOGUE, offer_word="No", unknown_words=["Maybe", "Later"]).y[:4], [0, 1, N, N]
     )
-    with pytest.raises(RatingsError, match="'Mabye' is no outcome there, so it cannot mean unknown"):
+    with pytest.raises(RatingsError, match="'Mabye' does not occur in the column, so it cannot mean unknown"):
         read_ratings(path, CATALOGUE, unknown_words=["Mabye", "Maybe", "Later"])
     with pytest.raises(RatingsError, match="'No' cannot mean an offer and unknown"):
         read_ratings(path, CATALOGUE, offer_word="No", unknown_words=["no", "Maybe", "Later"])

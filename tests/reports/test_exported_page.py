@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from conftest import SIGNALS
 from firefox import FIREFOX, Firefox
 
 from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interviews
-from predictor.journal.answers import is_answers, parse_answers
+from predictor.journal.exported_page import is_answers, parse_answers
 from predictor.journal.store import Journal
 from predictor.model.data import Masked, Pair, Triple
-from predictor.model.factors import LeftOut
+from predictor.model.factors import Missingness
 from predictor.model.first_questions import first_questions, remaining
 from predictor.model.partial import Gaps
 from predictor.model.points import points_of
@@ -51,14 +52,14 @@ def everything() -> OfferModel:
     known = PUBLISHED.factor_model
     assert known
     loadings = known.loadings + rng.normal(scale=0.1, size=known.loadings.shape)
-    left_out = LeftOut(0.3, 0.2, 0.7, rng.normal(scale=0.3, size=(loadings.shape[1],)), 0.8)
+    left_out = Missingness(0.3, 0.2, 0.7, rng.normal(scale=0.3, size=(loadings.shape[1],)), 0.8)
     main = {name: table(place) for place, name in enumerate(terms)}
     return replace(
         PUBLISHED,
         catalogue=replace(SHIPPED, signals=tuple(signals)),
-        pairs=(*PUBLISHED.pairs, pair(0, 3), pair(24, 2)),
-        triples=(triple(1, 5, 9), triple(2, 8, 24)),
-        masked=Masked(0.6, 0.1, main, (pair(2, 4), pair(1, 24)), (triple(0, 6, 24),)),
+        pairs=(*PUBLISHED.pairs, pair(0, 3), pair(SIGNALS, 2)),
+        triples=(triple(1, 5, 9), triple(2, 8, SIGNALS)),
+        masked=Masked(0.6, 0.1, main, (pair(2, 4), pair(1, SIGNALS)), (triple(0, 6, SIGNALS),)),
         factor_model=replace(known, loadings=loadings, left_out=left_out),
         gaps=Gaps(-0.8, 0.2, 0.6),
     )
@@ -197,7 +198,7 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     assert page.locator("#first legend").first.inner_text() == "Did they listen closely to you?"
     names = rate(page, [4, 5, 3, 4, 2, 4, 3])
     page.locator("[data-signal]").nth(7).locator("label", has_text="did not come up").click()
-    assert page.locator(".dock").inner_text().split("\n") == ["7 of 24 rated", "Not saved"]
+    assert page.locator(".dock").inner_text().split("\n") == [f"7 of {SIGNALS} rated", "Not saved"]
     page.locator('#guess label:has([value="55"])').click()
     page.get_by_role("button", name="See the answer").click()  # 11 taps
 
@@ -207,7 +208,7 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     shown = page.locator("#answer-parts > p").all_inner_texts()
     assert shown[0] == headline(*shares, simulated=1, rated=7)
     assert shown[1].startswith(interval_sentence(*shares))
-    assert shown[2] == "Your guess before: 55 of 100. 7 of 24 rated, 1 did not come up."
+    assert shown[2] == f"Your guess before: 55 of 100. 7 of {SIGNALS} rated, 1 did not come up."
     assert page.locator("#guess").is_hidden()  # frozen
     points = points_of(answered.to_dict())
     column = page.locator("#answer-parts .reasons .number").all_text_contents()
@@ -220,13 +221,13 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     page.fill("#due_on", "2030-05-31")
     files = [save(page, tmp_path)]
     assert page.locator("#mark").inner_text() == "Is the file there?"  # never "saved" before somebody has seen it
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have saved the file").click()
     assert page.locator("#mark").inner_text() == "In your file"
     page.fill("#note", "Written afterwards")
     assert page.locator("#mark").inner_text() == "Changed since the file"
     (tmp_path / "again").mkdir()
     again = save(page, tmp_path / "again")
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have saved the file").click()
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     page.get_by_role("button", name="Start a new interview").click()
     rate(page, [1])
@@ -278,10 +279,10 @@ def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None
     page.on("dialog", accept)
     rate(page, [4, 4])
     page.locator("[data-signal] label:has(:checked)").first.click()  # a second tap takes it back
-    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    assert page.locator("#count").inner_text() == f"1 of {SIGNALS} rated"
     page.reload()
     assert asked == ["beforeunload"]
-    assert page.locator("#count").inner_text() == "1 of 24 rated"  # the draft
+    assert page.locator("#count").inner_text() == f"1 of {SIGNALS} rated"  # the draft
     assert "draft" in page.locator("#restored").inner_text()
     other = page.context.new_page()
     other.goto(page.url)
@@ -289,7 +290,7 @@ def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None
     page.get_by_text("also open in another tab").wait_for()
     other.close()
     save(page, tmp_path)
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have saved the file").click()
     asked.clear()
     page.reload()
     assert not asked
@@ -301,7 +302,7 @@ def test_without_scripts_it_is_a_form_to_read_and_print(open_file: Open) -> None
     assert page.locator("#first [data-signal] dd").first.is_visible()
     assert page.locator("#see").is_hidden()
     page.locator("#more summary").click()
-    assert page.locator("[data-signal]:visible").count() == 24
+    assert page.locator("[data-signal]:visible").count() == SIGNALS
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])

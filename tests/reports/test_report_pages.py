@@ -13,14 +13,14 @@ from test_training_report import Page as Parsed
 
 from predictor import OfferModel, simulate_interviews
 from predictor.evaluation.audit import audit
-from predictor.evaluation.audited import AuditedModel
+from predictor.evaluation.audited import AuditResult
 from predictor.evaluation.drift import reference_of
 from predictor.evaluation.drift_check import check_drift
 from predictor.evaluation.groups import axes_of
 from predictor.evaluation.left_out import answers_without, left_out
 from predictor.reports.audit_report import render_audit_page
 from predictor.reports.drift_report import render_drift_page
-from predictor.reports.model_card import Beside, card_page
+from predictor.reports.model_card import AttachedReports, card_page
 from predictor.reports.page import Folded, Section, Table, render_html, render_markdown
 from predictor.sources.simulation_truths import drift, simulate_groups
 
@@ -52,7 +52,7 @@ def pages() -> dict[str, str]:
     some = [replace(axis, place=axis.place[known]) for axis in axes]
     answers = answers_without(model, rows.rows(known).features.to_numpy())
     without = left_out(answers, rows.y[known], rows.groups[known], some, result, resamples=5)
-    about = AuditedModel(
+    about = AuditResult(
         model, "my|file.csv", True, "2026-11-30T00:00:00+00:00", result, 0, 300, [], without, "by the model itself", 270,
         ["<i>Careful</i>"],
     )  # fmt: skip
@@ -60,8 +60,8 @@ def pages() -> dict[str, str]:
     return {
         "audit": render_audit_page(about),
         "drift": render_drift_page(check_drift(model, current)),
-        "card": render_html(card_page(model, Beside())),
-        "markdown": render_markdown(card_page(model, Beside())),
+        "card": render_html(card_page(model, AttachedReports())),
+        "markdown": render_markdown(card_page(model, AttachedReports())),
     }
 
 

@@ -106,5 +106,9 @@ def headline_of(answer: Prediction) -> str:
     """Return the sentence that an answer of the shipped model begins with."""
     interval = answer.interval
     return headline(
-        answer.offer_probability, interval.low, interval.high, simulated=1, rated=24 - len(answer.not_rated)
+        answer.offer_probability,
+        interval.low,
+        interval.high,
+        simulated=1,
+        rated=len(answer.contributions) - 1 - len(answer.not_rated),
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browsing import PUBLISHED, Open, headline_of, opened, rate, rate_eight, see, served
+from conftest import SIGNALS
 from starlette.testclient import TestClient
 
 from predictor import Catalogue, OfferModel, TrainingResult
@@ -66,7 +67,7 @@ def test_the_answer_comes_after_a_guess_and_then_follows_the_ratings(open_page: 
     assert not page.locator("#answer").is_visible()
     page.locator('label:has([value="interviewer"])').click()
     rate(page, "interviewer_highlights_fit", 5)
-    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    assert page.locator("#count").inner_text() == f"1 of {SIGNALS} rated"
     page.locator('#guess label:has([value="45"])').click()
     see(page)
     ratings: dict[str, Any] = {"rater_role": "interviewer", "interviewer_highlights_fit": 5}
@@ -160,7 +161,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     page.get_by_role("link", name="Import").click()
     (tmp_path / "bad.csv").write_text("interview_id,goals_discussed\nAcme,4\nGlobex,9\nInitech,x\n")
     page.set_input_files("#file", tmp_path / "bad.csv")
-    page.get_by_role("button", name="Look at them").click()
+    page.get_by_role("button", name="Preview").click()
     page.get_by_text("bad.csv: 2 problems; nothing was added").wait_for()
     assert re.findall(r"Row (\d), goals_discussed", page.locator("#problems").inner_text()) == ["2", "3"]
     assert page.evaluate("document.activeElement.id") == "problems"
@@ -168,7 +169,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     (tmp_path / "good.csv").write_text("interview_id,goals_discussed,offer\nAcme,4,\nGlobex,2,\n")
     for added in (2, 0):
         page.set_input_files("#file", tmp_path / "good.csv")
-        page.get_by_role("button", name="Look at them").click()
+        page.get_by_role("button", name="Preview").click()
         page.get_by_text(f"good.csv: {added} new interviews").wait_for()
         if added:
             assert len(journal.entries()) == before  # nothing is kept before somebody agrees
@@ -206,7 +207,7 @@ def test_without_javascript(open_page: Open, journal: Journal) -> None:
     page.locator("#submit").click()
     expected = PUBLISHED.predict({"interviewer_highlights_fit": 5})
     assert page.locator(".headline").inner_text() == headline_of(expected)
-    assert "1 of 24 rated, 1 did not come up." in page.locator(".guess").inner_text()
+    assert f"1 of {SIGNALS} rated, 1 did not come up." in page.locator(".guess").inner_text()
     assert page.locator('[name="rating.interviewer_highlights_fit"][value="5.0"]').is_checked()
     assert page.locator('[name="rating.mutual_rapport"][value="did not come up"]').is_checked()
     page.fill("#title", "Kept while the answer changes")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browsing import PUBLISHED, Open, eight, headline_of, opened, rate, rate_eight, see, served
-from conftest import ROOT
+from conftest import ROOT, SIGNALS
 from starlette.testclient import TestClient
 
 from predictor.journal.store import Journal
@@ -135,17 +135,17 @@ def test_a_second_tap_takes_a_rating_back_and_nothing_leads_on(open_page: Open) 
     (name,) = [name for name in first_questions(PUBLISHED) if page.locator(f"#signal-{name}").is_visible()]
     rate(page, name, 4)
     page.locator("#submit").wait_for()
-    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    assert page.locator("#count").inner_text() == f"1 of {SIGNALS} rated"
     page.locator("#back").click()
     rate(page, name, 4)
     page.wait_for_timeout(250)
     assert page.locator(f"#signal-{name}").is_visible()
-    assert page.locator("#count").inner_text() == "0 of 24 rated"
+    assert page.locator("#count").inner_text() == f"0 of {SIGNALS} rated"
     rating = page.locator(f'[name="rating.{name}"]').first
     rating.press("Space")
-    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    assert page.locator("#count").inner_text() == f"1 of {SIGNALS} rated"
     rating.press("Delete")
-    assert page.locator("#count").inner_text() == "0 of 24 rated"
+    assert page.locator("#count").inner_text() == f"0 of {SIGNALS} rated"
 
 
 def test_the_answer_adds_up_as_it_is_shown(open_page: Open) -> None:
@@ -200,13 +200,13 @@ def test_a_draft_survives_leaving_the_page_and_an_ended_session(open_page: Open)
     page.goto("/")
     page.get_by_text("is back.").wait_for()
     page.locator(".headline", has_text=headline_of(PUBLISHED.predict({"rater_role": "observer", **eight()}))).wait_for()
-    assert page.locator("#count").inner_text() == "8 of 24 rated"
+    assert page.locator("#count").inner_text() == f"8 of {SIGNALS} rated"
     assert page.locator('[name="guess"][type="hidden"]').input_value() == "30"
     after = open_page(storage_state=page.context.storage_state())  # as when the browser was closed
     after.get_by_text("is back.").wait_for()
-    assert after.locator("#count").inner_text() == "8 of 24 rated"
+    assert after.locator("#count").inner_text() == f"8 of {SIGNALS} rated"
     page.goto("/?person=0")  # another's interview has a draft of its own
-    page.locator("#count", has_text="0 of 24 rated").wait_for()
+    page.locator("#count", has_text=f"0 of {SIGNALS} rated").wait_for()
     page.goto("/")
     page.locator("#restored a").click()  # start over
     page.wait_for_load_state()

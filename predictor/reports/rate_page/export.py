@@ -13,8 +13,8 @@ from string import Template
 from typing import Any
 
 from predictor.atomic import write_text
-from predictor.journal.answers import FORMAT, KIND
 from predictor.journal.entry import ROLE
+from predictor.journal.exported_page import FORMAT, KIND
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import SAME_RATINGS, TEXTS, WIDE, kind_of, mark_of_share
@@ -73,7 +73,7 @@ def rate_page(model: OfferModel, by_role: Mapping[str, Figure] | None = None) ->
 
 
 def save_rate_page(model: OfferModel, path: str | Path, by_role: Mapping[str, Figure] | None = None) -> int:
-    """Write the page to a file, whole or not at all; see `rate_page`.
+    """Write the page to a file, atomically; see `rate_page`.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def _simulated(model: OfferModel) -> float:
 def _mark_words(model: OfferModel) -> str:
     if model.simulated:
         return "this model learned from simulated interviews, not from real ones."
-    return f"{100 * model.prior_share:.0f} of 100 parts of what this model knows are published effects, not interviews."
+    return f"{100 * model.prior_share:.0f} % of this model comes from published effects, not from interviews."
 
 
 def _data(model: OfferModel, by_role: Mapping[str, Figure] | None) -> str:

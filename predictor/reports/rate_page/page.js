@@ -222,13 +222,13 @@ function show() {
   for (const note of [sameRatings(ratings), ...unusual(values)]) if (note) parts.append(make("p", note, "note"));
   if (answer.rated) {
     const points = pointsOf(answer);
-    parts.append(make("h3", "What moved it"), make("p", `In points of 100, from the base rate, ${points.base}, to ${points.answer}. Together they add up.`, "note"), ...reasonsOf(answer, ratings, points));
+    parts.append(make("h3", "What drove the estimate"), make("p", `In points of 100, from the base rate, ${points.base}, to ${points.answer}. They add up to the difference.`, "note"), ...reasonsOf(answer, ratings, points));
     if (answer.left) {
       const sentence = say("remaining", { count: answer.left.explained.length, low: of100(answer.left.low), high: of100(answer.left.high) }), list = make("ul");
       for (const j of narrowing(answer)) list.append(make("li", wordingOf(page.terms[j]).label));
-      parts.append(make("h3", "What the rest could change"), make("p", `${sentence} ${wide ? `${words.remaining_wide} ` : ""}These would settle most of it:`), list);
+      parts.append(make("h3", "What the rest could change"), make("p", `${sentence} ${wide ? `${words.remaining_wide} ` : ""}The most informative of them:`), list);
     }
-    parts.append(make("h3", "How good is such an answer?"), ...qualityOf(values).map((sentence) => make("p", sentence)));
+    parts.append(make("h3", "How accurate is this estimate?"), ...qualityOf(values).map((sentence) => make("p", sentence)));
   }
   parts.append(statistics(answer, ratings));
   for (const details of parts.querySelectorAll("details")) details.open = open.includes(details.className);

@@ -108,7 +108,7 @@ async def health() -> Response:
 
 @root.get("/ready", **documented("Ready"))
 async def ready(request: Request) -> Response:
-    """Report which model answers, and what troubles the file that it comes from, if anything does."""
+    """Report which model answers, and why its file cannot be used, if so."""
     models = request.app.state.models
     model: OfferModel = models()
     served = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}

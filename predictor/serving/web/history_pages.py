@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 history_pages = APIRouter(include_in_schema=False)
 
-FEWEST = 10  # interviews in a bin; with fewer the interval is wider than what it could tell
+FEWEST = 10  # interviews in a bin; with fewer the interval is too wide to be useful
 BINS = 5  # sentences, which are read one by one
 
 

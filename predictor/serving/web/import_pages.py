@@ -14,9 +14,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import UploadFile
 
 from predictor.errors import Problem, RatingsError
-from predictor.journal.answers import superseded
 from predictor.journal.entry import Entry
 from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
+from predictor.journal.exported_page import superseded
 from predictor.journal.merging import Merge
 from predictor.journal.moving import together
 from predictor.journal.ordinary import template_csv
@@ -29,7 +29,7 @@ import_pages = APIRouter(prefix="/journal", include_in_schema=False)
 
 SHOWN = 50  # interviews, and problems
 MOST_FILES = 100
-MOST_WAITING, WAIT = 4, 1800.0  # files that were looked at and wait for a yes, and for how many seconds
+MOST_WAITING, WAIT = 4, 1800.0  # previews waiting for confirmation: how many, and for how many seconds
 
 
 @dataclass

@@ -17,7 +17,7 @@ def limits(model: OfferModel) -> Iterator[str]:
     elif model.prior_share:
         yield (
             f"{percent_words(model.prior_share)} of what it knows is published effects, by way of SIMULATED "
-            f"interviews; interviews of yours (n = {n}) tell the rest."
+            f"interviews; interviews of yours (n = {n}) provide the rest."
         )
     known = quality(model)
     yield known["all"] or known["unknown"]

@@ -13,7 +13,7 @@ import pandas as pd
 from predictor.sources.scorecards.export import Export, folded
 from predictor.sources.scorecards.findings import Findings, shown_word
 from predictor.sources.scorecards.levels import Levels
-from predictor.sources.scorecards.outcomes import Outcomes, newest
+from predictor.sources.scorecards.outcomes import ApplicationOutcomes, newest
 from predictor.sources.scorecards.signals import OVERALL, families_of, merged_names
 from predictor.sources.scorecards.stages import NO_STAGE, Landmarks, landmarks
 from predictor.sources.scorecards.tables import Table, positions, text_ids
@@ -194,7 +194,9 @@ def _add_overall(export: Export, cards: Table, marks: Marks, answers: Mapping[st
     marks.words[OVERALL] = dict(sorted(counts.items()))
 
 
-def usable_cards(export: Export, table: Table, marks: Marks, outcomes: Outcomes, findings: Findings) -> Cards:
+def usable_cards(
+    export: Export, table: Table, marks: Marks, outcomes: ApplicationOutcomes, findings: Findings
+) -> Cards:
     """Return the cards that count, and list the others by the first reason that stands against each."""
     open_ = np.ones(len(table), bool)
 
@@ -245,7 +247,7 @@ def usable_cards(export: Export, table: Table, marks: Marks, outcomes: Outcomes,
     return Cards(table.chosen(keep), application[keep], stage[keep], submitted[keep], rater[keep], use)
 
 
-def place_rows(choice: str, cards: Cards, outcomes: Outcomes, findings: Findings) -> Landmarks:
+def place_rows(choice: str, cards: Cards, outcomes: ApplicationOutcomes, findings: Findings) -> Landmarks:
     """Return the rows: applications with a usable card, at the landmark; withdrawn ones have none."""
     eligible = np.isin(cards.use, ("row", "unlabelled"))
     rows = landmarks(choice, cards.application[eligible], cards.stage[eligible], cards.submitted[eligible])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from predictor.errors import shorten
-from predictor.ratings.cells import mark_of, says_not_observed
+from predictor.ratings.cells import parse_number, says_not_observed
 from predictor.ratings.outcomes import is_offer
 from predictor.sources.drafting.rating_words import levels_of
 from predictor.sources.drafting.write import key_of, quoted
@@ -118,7 +118,7 @@ def _outcomes(table: pd.DataFrame, column: str | None) -> list[str]:
 def _levels(cells: pd.Series) -> str:
     """Write the levels of a column of ratings; "" where it is none."""
     words = [word for word in dict.fromkeys(str(cell).strip() for cell in cells) if not says_not_observed(word)]
-    marks = [mark_of(word) for word in words]
+    marks = [parse_number(word) for word in words]
     if words and all(mark is not None for mark in marks):
         numbers = [mark.number for mark in marks if mark]
         out_of = {mark.out_of for mark in marks if mark and mark.out_of}

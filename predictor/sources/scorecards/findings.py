@@ -45,9 +45,9 @@ KINDS = {
     "undated": Kind(
         "Cards without the time of submission",
         LEFT_OUT,
-        "Nobody can say whether they came before the decision. Export 'submitted_at' too.",
+        "It is not known whether they were submitted before the decision. Export 'submitted_at' too.",
     ),
-    "late": Kind("Cards submitted after the decision: they may know it", LEFT_OUT),
+    "late": Kind("Scorecards submitted after the decision, whose raters may have known it", LEFT_OUT),
     "later": Kind("Cards submitted after the chosen stage", LEFT_OUT, "They are in the table of cards."),
     "unrated": Kind("Cards on which nothing was rated, or 'no decision' on all", LEFT_OUT),
     "changed later": Kind(

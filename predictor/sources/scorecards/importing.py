@@ -1,7 +1,7 @@
 """Import the scorecards of a hiring system: the main path, from files to rows.
 
 files -> tables by kind (`opening`, `tables`) -> an `Export` in common columns (a module a system) -> outcomes by the
-rules (`outcomes`) -> cards that count (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
+rules (`outcomes`) -> scorecards that are used (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from predictor.sources.scorecards.groups import groups_of
 from predictor.sources.scorecards.imported import Imported
 from predictor.sources.scorecards.levels import read_answers
 from predictor.sources.scorecards.opening import Source, files_of, open_files, source_of, written_beside
-from predictor.sources.scorecards.outcomes import Outcomes, decide, read_reasons
+from predictor.sources.scorecards.outcomes import ApplicationOutcomes, decide, read_reasons
 from predictor.sources.scorecards.pseudonyms import public_ids, salt_of
 from predictor.sources.scorecards.signals import catalogue_of
 from predictor.sources.scorecards.stages import EACH, stage_counts
@@ -182,7 +182,7 @@ def _few_stages(stage: Any, findings: Findings) -> Any:
 def _imported(
     export: Export,
     system: str,
-    outcomes: Outcomes,
+    outcomes: ApplicationOutcomes,
     marks: Marks,
     cards: Any,
     rows: Any,

@@ -199,7 +199,7 @@ def _marks(export: Export, findings: Findings) -> None:
                 values = [] if value is None else value
                 if not isinstance(values, list) or (values and len(values) != len(items)):
                     count = len(values) if isinstance(values, list) else 1
-                    kind = f"has {count} values for {len(items)} scores, which stand in the same order; export it again"
+                    kind = f"has {count} values for {len(items)} scores, which are in the same order; export it again"
                     findings.refuse(str(files[position]), Problem(kind, int(rows[position]), "fields"))
                     continue
                 for asked, given in zip(items, values, strict=False):
@@ -253,7 +253,7 @@ def _fields(
     findings.add("orphan rating", marks, place < 0, ids=marks.column("card"))
     if unnamed := int((rated & (names == "") & (place >= 0)).sum()):
         findings.add("unnamed", marks, rated & (names == "") & (place >= 0), ids=where)
-        export.about.append(f"{unnamed:,} scores stand in fields without a name: this layout has only their places.")
+        export.about.append(f"{unnamed:,} scores are in fields without a name: this layout has only their places.")
     elif len(marks) and not rated.any():
         export.about.append("The fields of the forms hold texts only, and no scores: texts are never read.")
     chosen = marks.chosen(known)

@@ -38,7 +38,7 @@ class ColumnMapping:
     outcomes
         What each word of the outcome means, by the word in small letters.
     signals
-        Levels by column; in a table with a row a rating, by signal, and "*" for all others.
+        Levels by column; in a table with one row per rating, by signal, and "*" for all others.
     date_format
         How dates are written, as in Python's strptime; ISO 8601 where "".
     """
@@ -100,7 +100,7 @@ class ColumnMapping:
             problems.append("[signals]: name at least one column, with its levels")
         overall = _levels("overall", data["overall"], problems) if "overall" in data else None
         if problems:
-            raise ConfigError("\n  ".join([f"{path}: {len(problems)} things are wrong.", *problems]))
+            raise ConfigError("\n  ".join([f"{path}: {len(problems)} problems:", *problems]))
         usable = {name: levels for name, levels in signals.items() if levels is not None}
         return cls(columns, outcomes, usable, overall, str(data.get("date_format", "")))
 

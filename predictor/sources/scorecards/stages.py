@@ -1,6 +1,6 @@
 """Landmarks: up to which stage cards count, so that a row knows no more than was known then.
 
-Cards of late stages exist only for those who got so far, so the stage stands in every row and is an input. There is no
+Cards of late stages exist only for those who got so far, so the stage is in every row and is an input. There is no
 landmark "after the last card": where an application ends says how it ended, since whoever ends at the phone screen was
 refused there.
 """
@@ -72,7 +72,7 @@ def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], 
         wanted = folded(_AFTER.sub("", choice))
         fitting = [str(name) for name in names if wanted and wanted in folded(str(name))]
         if not fitting:
-            raise ConfigError(f"--stage {choice!r}: no stage is called so; there are: {_listed(stage)}")
+            raise ConfigError(f"--stage {choice!r}: there is no such stage; the stages are: {_listed(stage)}")
         order = order[np.isin(codes[order], np.flatnonzero(np.isin(names.astype(str), fitting)))]
         key = application
         phrase = f"after {', '.join(fitting)}"

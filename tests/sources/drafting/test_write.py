@@ -171,8 +171,8 @@ def taken(text: str) -> Catalogue:
 def test_a_likely_code_is_pointed_out(tmp_path: Path, code: int) -> None:
     path = write(tmp_path, {"calm": [*ratings(1, 5, N - 1), code], "hired": OUTCOME})
     text = draft_catalogue(path, outcome="hired")
-    assert text.count("stands apart") == 1
-    assert f"# {code} stands apart (n = 1): if it means 'not observed'" in text
+    assert text.count("is set apart") == 1
+    assert f"# {code} is set apart (n = 1): if it means 'not observed'" in text
     (calm,) = taken(text).signals
     assert (calm.not_observed, calm.scale) == ((code,), Scale(1, 5))
 

@@ -239,7 +239,7 @@ def test_a_landmark_takes_what_was_known_then() -> None:
     imported = read("greenhouse", records, stage="after the phone screen")
     assert [key for _, key, _ in listed(imported, "later")] == ["3", "4"]
     assert imported.cards["use"].tolist() == ["row", "later", "later", "row"]
-    with pytest.raises(ConfigError, match=r"no stage is called so; there are: .*Phone screen \(2 cards\)"):
+    with pytest.raises(ConfigError, match=r"no such stage; the stages are: .*Phone screen \(2 cards\)"):
         read("greenhouse", records, stage="debrief")
 
 

@@ -188,7 +188,7 @@ def test_wrong_tokens_are_counted_by_the_address_that_the_proxy_names() -> None:
 
     def guess(client: TestClient, forwarded: str) -> int:
         headers = {"authorization": "Bearer wrong", "x-forwarded-for": forwarded}
-        return client.get("/v1/model", headers=headers).status_code
+        return int(client.get("/v1/model", headers=headers).status_code)
 
     assert [guess(proxy, f"10.9.9.{number}, 10.0.0.5") for number in range(21)][-1] == 429  # the first is made up
     assert guess(proxy, "10.0.0.5, 10.0.0.6") == 401

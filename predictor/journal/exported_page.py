@@ -31,7 +31,7 @@ from predictor.ratings.catalogue import CONTEXT, Catalogue
 FORMAT, KIND = 1, "interview outcome predictor: answers"
 _TEXTS = ("title", "who", "round", "note")
 _CELLS = (*_TEXTS, "held_on", "due_on", "rated_on", "guess")
-_DAMAGED = "is not as the page writes it; save the answers again, from the page"
+_DAMAGED = "is not a valid answers file; save the answers again, from the page"
 
 
 def is_answers(content: bytes) -> bool:
@@ -190,7 +190,7 @@ def _prediction(
         added, implied = _numbers(*numbers)
         family, side = known[name]
         if name in catalogue.names and rating != ratings.get(name):
-            raise ValueError(f"{name} is of another rating")
+            raise ValueError(f"{name} does not match the rating")
         families[family] += added
         part = {"signal": name, "family": family, "side": side, "rating": rating, "log_odds": added, "implied": implied}
         contributions.append(part)
@@ -217,7 +217,7 @@ def _prediction(
 
 def _numbers(*numbers: Any) -> tuple[float, ...]:
     if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
-        raise ValueError("a number is none")
+        raise ValueError("a number is not finite")
     return tuple(map(float, numbers))
 
 
