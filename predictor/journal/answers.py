@@ -169,7 +169,10 @@ def _answered(
         quality=answer["quality"],
     )
     base_rate = answer["base_rate"] if kept["own_base_rate"] else None
-    return {"estimate": Estimate.of_answer(kept, base_rate), "answer": kept | {"saved_at": str(file.get("saved_at", ""))}}
+    return {
+        "estimate": Estimate.of_answer(kept, base_rate),
+        "answer": kept | {"saved_at": str(file.get("saved_at", ""))},
+    }
 
 
 def _prediction(

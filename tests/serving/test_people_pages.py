@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from predictor import Catalogue, OfferModel
-from predictor.journal.days import today
+from predictor.journal.days import now, today
 from predictor.journal.entry import Entry, new_id
 from predictor.journal.estimate import Estimate
 from predictor.journal.people import person_id
@@ -99,19 +99,20 @@ def test_what_cannot_be_kept_comes_back_with_all_that_was_typed(
 
 
 def test_the_day_of_the_browser_counts_and_outcomes_do_not_come_before(client: TestClient, journal: Journal) -> None:
-    tomorrow = today() + timedelta(1)  # as it is already in Auckland
-    post(client, "/journal", title="Acme", today=tomorrow.isoformat(), **{f"rating.{GOALS}": "4"})
+    zone, shift = (840, 1) if now().hour >= 11 else (-720, -1)  # where it is another day than by UTC
+    there = now().date() + timedelta(shift)
+    client.cookies.set("predictor_zone", str(zone))
+    post(client, "/journal", title="Acme", due=there.isoformat(), **{f"rating.{GOALS}": "4"})
     (entry,) = journal.entries()
-    if tomorrow - date.fromisoformat(entry.rated_on.isoformat() if entry.rated_on else "") == timedelta(0):
-        address = f"/journal/{entry.id}/outcome"
-        assert (
-            post(
-                client, address, outcome="offer", known_on=tomorrow.isoformat(), today=tomorrow.isoformat()
-            ).status_code
-            == 303
-        )
-    late = post(client, f"/journal/{entry.id}/outcome", outcome="offer", known_on="2999-01-01")
+    assert entry.rated_on == there
+    assert f"{there}, today" in text(client.get("/journal"))
+    address = f"/journal/{entry.id}/outcome"
+    late = post(client, address, outcome="offer", known_on=(there + timedelta(1)).isoformat())
     assert (late.status_code, "cannot be known before it has come" in late.text) == (422, True)
+    assert post(client, address, outcome="offer", known_on=there.isoformat()).status_code == 303
+    for odd in ("x", "99999", "-1e9", ""):
+        client.cookies.set("predictor_zone", odd)
+        assert client.get("/journal").status_code == 200
 
 
 def test_waiting_comes_first_and_as_a_calendar(client: TestClient, journal: Journal) -> None:
