@@ -22,6 +22,7 @@ LONGEST = {
     "went_well": 2_000, "differently": 2_000, "try_next": 2_000,
 }  # fmt: skip
 TEXTS = tuple(LONGEST)
+LINES = ("title", "who", "round")  # texts of one line
 DAYS = ("held_on", "rated_on", "due_on", "outcome_on")
 PRIVATE = "private_note"  # which no export and no print holds
 AGREES = 1e-6  # by which an answer's likelihood may differ from its estimate's, after a trip through text
@@ -114,11 +115,6 @@ class Entry:
     def day(self) -> date | None:
         """The day of the interview, or where that is unknown the day of the rating."""
         return self.held_on or self.rated_on
-
-    @property
-    def due(self) -> date | None:
-        """The day from which its outcome counts: when it was to come, else thirty days after the interview."""
-        return self.due_on or (self.day + DUE_AFTER if self.day and self.day < date.max - DUE_AFTER else None)
 
     @property
     def in_hindsight(self) -> bool:

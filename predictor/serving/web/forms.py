@@ -11,8 +11,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 
+from predictor.journal.cells import CONTROL, one_line
 from predictor.journal.days import now, today
-from predictor.journal.entry import ROLE
+from predictor.journal.entry import LINES, ROLE
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
@@ -123,9 +124,11 @@ def _number(value: str) -> float | None:
 
 
 def text(form: FormData, name: str) -> str:
-    """Return a field as text without spaces around it; empty where it is not there."""
+    """Return a field as text without spaces around it, names and titles in one line; empty where it is not there."""
     value = form.get(name, "")
-    return "" if isinstance(value, UploadFile) else value.strip()
+    if isinstance(value, UploadFile):
+        return ""
+    return one_line(value) if name in LINES else value.translate(CONTROL).strip()
 
 
 def day(form: FormData, name: str) -> date | None:

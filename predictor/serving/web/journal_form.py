@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.datastructures import FormData
 
 from predictor.journal.edits import NO_RATING
-from predictor.journal.entry import LONGEST, Entry, new_id
+from predictor.journal.entry import LONGEST, ROLE, Entry, new_id
 from predictor.journal.people import person_id
 from predictor.journal.store import Journal
 from predictor.serving.api.answers import Refusal
@@ -27,6 +27,7 @@ LABELS = {
     "round": "Round",
     "due": "When will you hear?",
     "note": "Note",
+    ROLE: "Who rated",
 }
 
 
@@ -98,6 +99,7 @@ def keep_fields(
         "try_next": _try_next(journal, values["who"], people),
         "rated_by_other": [entry.rater_role for entry in sides if entry.rater_role],
         "longest": LONGEST,
+        "two_sides": any(item.name == ROLE for item in journal.catalogue.inputs),
         "shared": request.app.state.settings.token is not None,
     }
 
@@ -119,6 +121,8 @@ def read_keep(request: Request, form: FormData, rated: Rated) -> tuple[dict[str,
         except Refusal as refusal:
             problems[name] = refusal.error
     kept["interview"] = text(form, "interview") or (new_id() if text(form, "both") else "")
+    if kept["interview"] and not rated.role:
+        problems[ROLE] = "choose one, since two sides rate this interview"
     kept["day"] = local_day(request)
     return kept, problems
 
