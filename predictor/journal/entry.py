@@ -23,6 +23,7 @@ LONGEST = {
     "went_well": 2_000, "differently": 2_000, "try_next": 2_000,
 }  # fmt: skip
 TEXTS = tuple(LONGEST)
+LINES = ("title", "who", "round")  # texts of one line
 DAYS = ("held_on", "rated_on", "due_on", "outcome_on")
 PRIVATE = "private_note"  # never exported or printed; who can open the journal can read it
 AGREES = 1e-6  # by which an answer's likelihood may differ from its estimate's, after a trip through text
@@ -115,11 +116,6 @@ class Entry:
     def day(self) -> date | None:
         """The day of the interview, or where that is unknown the day of the rating."""
         return self.held_on or self.rated_on
-
-    @property
-    def due(self) -> date | None:
-        """The day from which its outcome counts: when it was to come, else thirty days after the interview."""
-        return self.due_on or (self.day + DUE_AFTER if self.day and self.day < date.max - DUE_AFTER else None)
 
     @property
     def in_hindsight(self) -> bool:

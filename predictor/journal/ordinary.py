@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import Problem, RatingsError
-from predictor.journal.cells import outcome_of, read_cells
+from predictor.journal.cells import one_line, outcome_of, read_cells
 from predictor.journal.days import today
 from predictor.journal.edits import NO_RATING
 from predictor.journal.entry import (
     FREEZING_OUTCOMES,
+    LINES,
     NO_OFFER,
     OFFER,
     OUTCOMES,
@@ -197,6 +198,7 @@ def _entry(
     data["title"] = data.get("title") or context.pop("interview_id", title)
     if catalogue.group and not data.get("who"):
         data["who"] = context.pop(catalogue.group, "")
+    data |= {name: one_line(data[name]) for name in LINES if name in data}
     data["rater_role"] = context.pop(ROLE, "")
     data["simulated"] = context.pop(ORIGIN, "") == SIMULATED
     data.setdefault("outcome", {1.0: OFFER, 0.0: NO_OFFER}.get(float(ratings.y[row]), STILL_OPEN))

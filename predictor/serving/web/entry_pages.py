@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from fastapi import APIRouter, Request, Response
 
 from predictor.journal.calendar import calendar
-from predictor.journal.days import today
 from predictor.journal.edits import Changes
 from predictor.journal.entry import LABELS, LONGEST, OUTCOMES, ROLE, STILL_OPEN, Entry
 from predictor.journal.estimate import Estimate
@@ -19,8 +18,7 @@ from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.answer import answer_view, freeze
-from predictor.serving.web.forms import Form, Rated, day, text
-from predictor.serving.web.journal_form import browser_day
+from predictor.serving.web.forms import Form, Rated, day, local_day, text
 from predictor.serving.web.journal_pages import SIZE, OpenJournal, attachment, notice, to
 from predictor.serving.web.pages import page
 from predictor.serving.web.views import signed
@@ -80,14 +78,14 @@ def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Respo
                 "estimate": estimate,
                 "answer": answer,
             }
-    journal.edit(id, day=browser_day(form), **rerated, **changes)
+    journal.edit(id, day=local_day(request), **rerated, **changes)
     return to(f"/journal/{id}?notice=changed")
 
 
 @entry_pages.post("/{id}/outcome")
-def add_outcome(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
+def add_outcome(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Record what came of it."""
-    journal.set_outcome(id, text(form, "outcome"), at=day(form, "known_on"), day=browser_day(form))
+    journal.set_outcome(id, text(form, "outcome"), at=day(form, "known_on"), day=local_day(request))
     return to(f"/journal/{id}?notice=outcome")
 
 
@@ -140,7 +138,7 @@ def _show(request: Request, journal: Journal, entry: Entry) -> Response:
     others, _ = journal.page(1, SIZE, Query(who=entry.who)) if entry.who else journal.page(1, SIZE)
     return page(
         request, "entry.html", model=model, entry=entry, inputs={ROLE: entry.rater_role} if entry.rater_role else {},
-        notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN, foreign=foreign, today=today(),
+        notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN, foreign=foreign,
         # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
         fixed=entry.frozen or bool(foreign), sealed=entry.id in journal.sealed([entry]), sides=sides,
         rows=beside(entry, sides[0], model.catalogue) if sides else {}, answer=_answer(entry), longest=LONGEST,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from predictor.journal.days import today
 from predictor.journal.entry import DUE_AFTER
 from predictor.journal.track_record import TrackRecord
 from predictor.ratings.catalogue import Catalogue
+from predictor.serving.web.forms import local_day
 from predictor.serving.web.journal_pages import OpenJournal
 from predictor.serving.web.pages import page
 from predictor.serving.web.views import limits
@@ -42,7 +42,7 @@ class Means:
 @history_pages.get("/calibration")
 def calibration(request: Request, journal: OpenJournal) -> Response:
     """Show how often the estimate came true, of interviews whose outcome was to come by now."""
-    record = journal.track_record(today())
+    record = journal.track_record(local_day(request))
     silence = len(record.silent) > 0 and request.query_params.get("silence") == "no-offer"
     y, p = record.with_no_answer() if silence else (record.y, record.p)
     brier = float(((p - y) ** 2).mean()) if len(y) else None

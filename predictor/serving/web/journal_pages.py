@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse
 
 from predictor.errors import plural
 from predictor.journal.calendar import calendar
-from predictor.journal.days import today
 from predictor.journal.entry import OUTCOMES
 from predictor.journal.estimate import Estimate
 from predictor.journal.query import ORDERS, Query
@@ -66,7 +65,7 @@ def list_entries(request: Request, journal: OpenJournal) -> Response:
     return page(
         request, "journal.html", entries=entries, sealed=journal.sealed(entries), total=total, number=number,
         pages=pages, first=SIZE * (number - 1), query=query, outcomes=OUTCOMES, sorts=SORTS, rounds=journal.rounds(),
-        people=journal.people(1_000), waiting=waiting, n_waiting=n_waiting, today=today(), notice=notice(request),
+        people=journal.people(1_000), waiting=waiting, n_waiting=n_waiting, notice=notice(request),
         address=lambda page: f"/journal?{urlencode({**kept, 'page': page})}",
     )  # fmt: skip
 
@@ -76,7 +75,7 @@ def keep(request: Request, form: Form, journal: OpenJournal) -> Response:
     """Save the rating form, with the answer that was shown; or show the form again, with the problems."""
     model: OfferModel = request.app.state.models()
     rated, answer = kept_answer(request, form, model)
-    kept, problems = read_keep(form, rated)
+    kept, problems = read_keep(request, form, rated)
     if problems:
         return rate_page(request, rated, form, problems=problems, status=422)
     entry = journal.add(

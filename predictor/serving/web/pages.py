@@ -23,7 +23,7 @@ from predictor.serving.security import csrf_token, seal
 from predictor.serving.settings import Settings
 from predictor.serving.web import views
 from predictor.serving.web.answer import answer_view, kept_answer
-from predictor.serving.web.forms import Form, Rated, percent
+from predictor.serving.web.forms import Form, Rated, local_day, percent
 from predictor.serving.web.journal_form import keep_fields, rated_by, typed_fields
 
 pages = APIRouter(include_in_schema=False)
@@ -45,6 +45,7 @@ def page(
         "token": state.settings.token is not None,
         "root": state.settings.root_path,
         "here": request.scope["path"],  # of `request.url`, the header Host is part, whatever it says
+        "today": local_day(request),
         "percent": percent,
         "words": views.percent_words,
         "signed": views.signed,

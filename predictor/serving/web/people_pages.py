@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request, Response
 
 from predictor.errors import RatingsError
 from predictor.evaluation.practice import Practice, practice
-from predictor.journal.days import today
 from predictor.journal.entry import LABELS, STILL_OPEN, Entry
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
@@ -38,7 +37,7 @@ def list_people(request: Request, journal: OpenJournal) -> Response:
         raise Refusal(404, f"there is no page {asked[:9]!r} of the people; the last is {pages}", field="page")
     return page(
         request, "people.html", people=some, total=total, number=number, pages=pages, search=search,
-        today=today(), notice=notice(request), first=SIZE * (number - 1),
+        notice=notice(request), first=SIZE * (number - 1),
     )  # fmt: skip
 
 
@@ -62,7 +61,7 @@ def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: 
         panels=panels(open_, model.catalogue, number), estimates=estimate_panels(open_, number)[:3],
         drawn=drawn, shapes=shape_of(open_), number=number, pages=pages, both=list(both.values()),
         waiting=sorted((e for e in entries if e.outcome == STILL_OPEN and e.due_on), key=lambda e: (e.due_on, e.id)),
-        last=entries[-1], last_try=next((e for e in reversed(entries) if e.try_next), None), today=today(),
+        last=entries[-1], last_try=next((e for e in reversed(entries) if e.try_next), None),
         private=[entry for entry in reversed(entries) if entry.private_note][:NOTES],
         listed=entries[::-1][:LISTED], notice=notice(request), box=(LEFT, TOP, HEIGHT),
         practice=_practice(open_[-PRACTISED:], model),
