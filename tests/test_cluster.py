@@ -239,7 +239,6 @@ def test_local_workers_that_cannot_come_back_end_the_work(
 
     room = tmp_path / "tmp"
     room.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(room))
 
     def lose() -> None:
         pids = local.run(os.getpid).values()
@@ -249,12 +248,14 @@ def test_local_workers_that_cannot_come_back_end_the_work(
             os.kill(pid, signal.SIGKILL)
 
     with (
+        monkeypatch.context() as moved,
         pytest.raises(
             ConfigError, match=r"lost during the run: there is no worker for 8 s; see what became of its work"
         ),
-        cluster(workers=2, warn=soon.append) as local,
     ):
-        _lose_amid_the_work(local, lose)
+        moved.setattr(tempfile, "tempdir", str(room))
+        with cluster(workers=2, warn=soon.append) as local:
+            _lose_amid_the_work(local, lose)
     assert soon == ["Waiting: there is no worker. The work is given up after 8 s without a worker."]
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from predictor.atomic import resolved
-from predictor.batch.coding import is_text
 from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, TABS, FileFormat, Part, Source, name_of
 from predictor.batch.reading import header_of
 from predictor.batch.scoring import Scorer
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.sources.compression import unpacked
+from predictor.sources.parquet import is_text
 
 
 def check_options(scorer: Scorer) -> None:

@@ -19,6 +19,7 @@ from predictor.model.tables import Floats
 from predictor.ratings.catalogue import PANEL
 from predictor.ratings.parsing import HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_clipping
 from predictor.ratings.signals import ContextInput, Scale, Signal
+from predictor.sources.parquet import is_text
 from predictor.sources.text import with_point
 
 Mask = NDArray[np.bool_]
@@ -260,11 +261,6 @@ def rows_at(batch: pa.RecordBatch, at: NDArray[np.int64]) -> pa.RecordBatch:
     some = batch.take(pa.array(at))
     columns = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in some.columns]
     return pa.RecordBatch.from_arrays(columns, some.schema.names)
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a type is text."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _buffers(cells: pa.Array) -> tuple[NDArray[Any], Mask | None]:

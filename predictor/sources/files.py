@@ -283,7 +283,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError("pyarrow", "reading Parquet", "train") from None
-    from predictor.sources.parquet import explained, refuse_long_words, refuse_size, worded
+    from predictor.sources.parquet import as_text, explained, refuse_long_words, refuse_size, worded
 
     whole = {pa.from_numpy_dtype(kind.lower()): getattr(pd, f"{kind}Dtype")() for kind in _WHOLE}
     with explained(str(path)):
@@ -294,7 +294,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
             names = [name for name in file.schema_arrow.names if not _ROW_LABEL.fullmatch(name)]
             table = file.read().select([place for place, name in enumerate(file.schema_arrow.names) if name in names])
         refuse_long_words(table, str(path))
-        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=whole.get)
+        frame: pd.DataFrame = as_text(table).to_pandas(ignore_metadata=True, types_mapper=whole.get)
     if len(frame.columns) and is_nameless(str(frame.columns[0])) and counts_rows([*map(str, frame.iloc[:, 0])]):
         warn_of_labels(str(path))
         return frame.iloc[:, 1:]

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -245,6 +246,28 @@ def test_folders_tell_columns_where_a_file_does_not(tmp_path: Path) -> None:
         name: answer.offer_probability for name, answer in told.items()
     }
     assert "'boss' is none of" in (tmp_path / "bad.jsonl").read_text()
+
+
+UUIDS = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16), None], pa.binary(16)))
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.binary_view(), pa.dictionary(pa.int8(), pa.binary()), pa.uuid()], ids=str)  # fmt: skip
+def test_ids_and_ratings_in_bytes_are_the_text_that_they_hold(kind: pa.DataType, tmp_path: Path) -> None:
+    ids = UUIDS if kind == pa.uuid() else pa.array([b"c1", None]).cast(kind)
+    rated = pa.array([4, None]) if kind == pa.uuid() else pa.array([b"4", None]).cast(kind)
+    written = pa.table({"candidate_id": ids, "goals_discussed": rated, "mutual_rapport": pa.array([5, 5])})
+    pq.write_table(written, tmp_path / "my.parquet")
+    ratings = read_ratings(tmp_path / "my.parquet")
+    assert list(ratings.columns["candidate_id"]) == [
+        "00000000-0000-0000-0000-000000000000" if ids is UUIDS else "c1",
+        "",
+    ]
+    unobserved = tuple({*MODEL.signals} - {*written.column_names})
+    options = ScoringOptions(keep=("candidate_id",), unobserved=unobserved)
+    score_files(tmp_path / "my.parquet", tmp_path / "answers.csv", MODEL, options=options)
+    answers = pd.read_csv(tmp_path / "answers.csv", keep_default_na=False)
+    assert list(answers["candidate_id"]) == list(ratings.columns["candidate_id"])
+    assert list(answers["offer_probability"]) == pytest.approx(list(MODEL.predict_many(ratings)["offer_probability"]))
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])

@@ -104,7 +104,7 @@ def test_the_sample_is_the_same_in_every_format_and_dialect(data: st.DataObject,
             table = [["" if not number else str(number - 1), *row] for number, row in enumerate(table)]
     if kind == "csv":
         delimiter = data.draw(st.sampled_from(DELIMITERS))
-        encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"]))
+        encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252"]))
         hint = data.draw(st.sampled_from(["", f"sep={delimiter}\r\n"]))
         quoting = data.draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
         end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
@@ -142,6 +142,7 @@ DIALECTS = {
     "semicolons, commas in a heading": text(OWN, ";").encode(),
     "all quoted": text(OWN, ";", quoting=csv.QUOTE_ALL).encode(),
     "tabs": text(OWN, "\t").encode("utf-16"),
+    "tabs, by their escape": rb"sep=\t" + b"\n" + text(OWN, "\t").encode(),
     "bars": text(OWN, "|").encode(),
     "a hint": b"\xef\xbb\xbfsep=^\r\n" + text(OWN, "^").encode(),
     "decimal commas": text([OWN[0], *([cell.replace(".", ",") for cell in row] for row in OWN[1:])], ";").encode(),
