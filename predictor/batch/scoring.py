@@ -20,7 +20,6 @@ from predictor.batch.reading import read
 from predictor.batch.rows import Broken, Read
 from predictor.batch.writing import Writer
 from predictor.errors import Problem, RatingsError
-from predictor.model.evaluator import CHUNK
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 
@@ -28,6 +27,7 @@ MODEL, SIMULATED = "model", "simulated_model"  # columns that every output has
 ASIDE = pa.schema(
     [("file", pa.string()), ("row", pa.int64()), ("problems", pa.list_(pa.string())), ("data", pa.string())]
 )
+CHUNK = 65_536  # rows answered at once: many, as some look-ups cost as much for few rows
 MOST_EXPLAINED = 1000  # rows of a part that are explained where they are refused; the others are counted
 
 
@@ -151,7 +151,7 @@ class Scorer:
             broken = chain(broken, _broken(block.batch, np.flatnonzero(bad), problems))
         count = len(block.broken) + int(np.count_nonzero(bad))
         rated = zip(self.model.signals, coded.codes, self.model.blocks.counts, strict=False)
-        observed = frozenset(name for name, codes, count in rated if (codes != count - 1).any())
+        observed = frozenset(name for name, codes, count in rated if codes.min(initial=count - 1) < count - 1)
         return table.replace_schema_metadata(self._about()), Scored(len(table), count, observed), broken
 
     def _strongest(self, answers: Floats) -> dict[str, pa.Array]:

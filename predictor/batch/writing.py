@@ -24,6 +24,7 @@ from predictor.errors import ConfigError
 
 TEMPORARY = ".predictor-batch"  # what names of unfinished files end with
 GROUP = 64 << 20  # bytes of a row group
+DICTIONARY = 64 << 10  # bytes of different words up to which a column has a dictionary; names of rows soon exceed it
 
 
 class Writer:
@@ -88,7 +89,9 @@ class Writer:
                 if self.form.format == PARQUET:
                     words = [field.name for field in self.schema if not pa.types.is_floating(field.type)]
                     # likelihoods seldom repeat
-                    self._writer = pq.ParquetWriter(self._stream, self._written, use_dictionary=words)
+                    self._writer = pq.ParquetWriter(
+                        self._stream, self._written, use_dictionary=words, dictionary_pagesize_limit=DICTIONARY
+                    )
                 elif self.form.format == CSV:
                     self._writer = pa.csv.CSVWriter(self._stream, self._written)
         except BaseException as error:

@@ -98,9 +98,11 @@ class Evaluator:
             self._from_partial_rows(coded, ~whole, interval, log_odds, deviation)
             log_odds[rated == 0] = logit(self.data.base_rate)
         if whole.any():
-            added, spread = self._from_whole_rows(coded if whole.all() else coded.where(whole), interval)
-            at = np.flatnonzero(whole)
-            log_odds[at], deviation[at] = self._baseline(rated.take(at)) + added, spread
+            places, rows = np.flatnonzero(whole), coded if whole.all() else coded.where(whole)
+            for start in range(0, len(places), CHUNK):
+                at = places[start : start + CHUNK]
+                added, deviation[at] = self._from_whole_rows(rows.rows(start, start + CHUNK), interval)
+                log_odds[at] = self._baseline(rated.take(at)) + added
         return log_odds, deviation, rated
 
     def reasons(self, values: Floats) -> Reasons:
