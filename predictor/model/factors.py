@@ -187,7 +187,7 @@ class Completion:
         return tables
 
     def estimate(self, values: Floats) -> FactorScores:
-        """FactorScores signals that were not rated from those that were; values of shape (n, terms), on the scale."""
+        """Estimate signals that were not rated from those that were; values of shape (n, terms), on the scale."""
         signals = values[:, : self.signals]
         unrated = np.isnan(signals)
         rated = signals >= self._low

@@ -46,6 +46,8 @@ class _Level:
         What each place adds to vector, variance and inputs, shape (places, columns).
     start
         Where these sums start, shape (columns,).
+    lines
+        What signals that were not rated add to the sums for each standard unit expected of them, shape (p, columns).
     """
 
     own: list[float]
@@ -55,6 +57,7 @@ class _Level:
     unknown: Floats
     sums: Floats
     start: Floats
+    lines: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,6 +206,7 @@ class SingleRow:
             unknown=(far - near)[_MIDDLE, :, 0],
             sums=np.ascontiguousarray(places[:, :-1]),  # else each look-up copies it
             start=np.concatenate([start, at.inputs]),
+            lines=np.pad(tables.lines[0], ((0, 0), (0, 1 + len(inputs)))),
         )
         for j, known in enumerate(level.known):
             knots = grid.knots(j)
@@ -232,7 +236,7 @@ class SingleRow:
             unrated=list(zip([level.pieces[j] for j in missing], spread.tolist(), strict=True)),
             weights=weights,
             shares=shrinkage * weights,
-            lines=np.pad(tables.lines[0][unrated], ((0, 0), (0, 1 + len(inputs)))),
+            lines=level.lines.take(unrated, 0),
             shrinkage=shrinkage,
             baseline=shrinkage * (tables.intercept + float(usual.sum())) + tables.gaps.start,
             by_gaps=by_gaps,
