@@ -26,7 +26,7 @@ from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import PUBLISHED as PUBLISHED_FILE
 from predictor.model.points import points_of
 from predictor.model.wording import of_100
-from predictor.reports.record import accuracy_by_role
+from predictor.reports.measured_scores import accuracy_by_role
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.serving.web.history_pages import bins

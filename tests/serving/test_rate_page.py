@@ -225,12 +225,12 @@ def test_two_tabs_ask_before_one_overwrites_the_other(open_page: Open) -> None:
     rate(page, first, 2)  # seen, but not kept over the other's
     kept = json.loads(page.evaluate(DRAFT))["values"]
     assert kept == {f"rating.{first}": "5.0", f"rating.{second}": "1.0"}
-    page.get_by_role("button", name="Take what stands there").click()
+    page.get_by_role("button", name="Use the other tab's version").click()
     assert page.locator(f'[name="rating.{first}"][value="5.0"]').is_checked()
     assert page.locator(f'[name="rating.{second}"][value="1.0"]').is_checked()
     rate(page, first, 3)
     other.locator("#conflict").wait_for()
-    other.get_by_role("button", name="Keep what stands here").click()
+    other.get_by_role("button", name="Keep this tab's version").click()
     assert json.loads(other.evaluate(DRAFT))["values"][f"rating.{first}"] == "5.0"
     page.locator("#conflict").wait_for()
 
