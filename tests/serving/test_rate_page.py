@@ -83,8 +83,8 @@ def test_taps_and_words_to_an_answer_and_to_a_kept_interview(
     tap('.top-line a[href="#keep"]')
     tap("#title")
     page.keyboard.type("Acme, second round")
-    tap('button:has-text("Keep in journal")')
-    page.get_by_text("Kept.").wait_for()
+    tap('button:has-text("Save in journal")')
+    page.get_by_text("Saved.").wait_for()
     print(f"{taps} taps to a kept interview")
     assert taps <= MOST_TAPS_KEPT
     assert page.evaluate(DRAFT) is None  # it is in the journal now
@@ -243,8 +243,8 @@ def test_an_answer_that_was_tampered_with_is_not_kept(open_page: Open, work: Pat
     sealed["prediction"]["offer_probability"] = 0.99
     page.locator('[name="answer"]').evaluate("(e, text) => { e.value = text; }", json.dumps(sealed))
     page.fill("#title", "Tampered with")
-    page.get_by_role("button", name="Keep in journal").click()
-    page.get_by_text("Kept.").wait_for()
+    page.get_by_role("button", name="Save in journal").click()
+    page.get_by_text("Saved.").wait_for()
     entry = next(entry for entry in Journal(work / "my.journal").entries() if entry.title == "Tampered with")
     assert entry.estimate
     assert entry.estimate.probability == PUBLISHED.predict(eight()).offer_probability
