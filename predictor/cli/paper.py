@@ -35,8 +35,8 @@ def page(model: str | None, out: Path) -> None:
       predictor journal import interview-answers-*.json
     """
     from predictor.model.offer_model import OfferModel
+    from predictor.reports.measured_scores import accuracy_by_role
     from predictor.reports.rate_page.export import save_rate_page
-    from predictor.reports.record import accuracy_by_role
 
     chosen = OfferModel.load(model_path(model))
     size = save_rate_page(chosen, out, accuracy_by_role(MODELS / chosen.name, chosen)) / 1000

@@ -1,4 +1,4 @@
-"""Whether likelihoods came true, once outcomes are known: calibration in the large, slope, the Brier score in parts.
+"""Calibration of likelihoods, once outcomes are known: in the large, slope, the Brier score in parts.
 
 Outcomes that come late need not be like those that come early, so how many are still open is always part of it.
 """

@@ -62,10 +62,10 @@ CELLS: dict[str, dict[Any, float]] = {  # for each signal what may stand in a fi
     "degree": {"TRUE": 2, "false": 1, 1: 1, "??": N},
 }  # fmt: skip
 BAD = {
-    "verdict": ("Stron Yes", "is none of the levels; write 'Strong No', 'No', 'Yes', 'Strong Yes', or a number on 1 to 4.*mean 'Strong Yes'"),
-    "numbered": ("2 - Maybe", "is none of the levels"),
+    "verdict": ("Stron Yes", "is not one of the levels; write 'Strong No', 'No', 'Yes', 'Strong Yes', or a number on 1 to 4.*mean 'Strong Yes'"),
+    "numbered": ("2 - Maybe", "is not one of the levels"),
     "stars": ("8/10", "is out of 10, and the scale is 1 to 5"),
-    "share": ("1,000", "comma that may be one of thousands"),
+    "share": ("1,000", "comma that may be a thousands separator"),
     "ratio": ("two", "is not a number"),
     "grade": ("80%", "is out of 100, and the scale is 1 to 6"),
 }  # fmt: skip

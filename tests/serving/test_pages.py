@@ -26,7 +26,7 @@ from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import PUBLISHED as PUBLISHED_FILE
 from predictor.model.points import points_of
 from predictor.model.wording import of_100
-from predictor.reports.record import accuracy_by_role
+from predictor.reports.measured_scores import accuracy_by_role
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.serving.web.history_pages import bins
@@ -112,8 +112,8 @@ def test_an_interview_is_kept_and_frozen_by_its_outcome(open_page: Open, journal
     page.fill("#note", "</textarea><b>note</b>")
     page.fill("#date", "2026-05-31")
     page.fill("#who", "AB")
-    page.get_by_role("button", name="Keep in journal").click()
-    page.get_by_text("Kept.").wait_for()
+    page.get_by_role("button", name="Save in journal").click()
+    page.get_by_text("Saved.").wait_for()
     assert page.locator("h1").inner_text() == TITLE
     assert page.locator("#note").input_value() == "</textarea><b>note</b>"
     entry = journal.entries()[0]
@@ -131,7 +131,7 @@ def test_an_interview_is_kept_and_frozen_by_its_outcome(open_page: Open, journal
     late.locator("#ratings summary").click()
     rate(late, "goals_discussed", 1)
     page.locator('label:has([value="offer"])').click()
-    page.get_by_role("button", name="Keep the outcome").click()
+    page.get_by_role("button", name="Save the outcome").click()
     page.get_by_text("The rating is frozen since").wait_for()
     assert not page.locator('[name^="rating."]').count()
     answer = late.request.post(f"/journal/{entry.id}", form={**_form(late)}, headers={"accept": "text/html"})
@@ -215,8 +215,8 @@ def test_without_javascript(open_page: Open, journal: Journal) -> None:
     page.locator("#base_rate").press("Enter")  # answers, and does not keep
     assert page.locator(".headline").inner_text() == headline_of(expected)
     assert page.locator("#title").input_value() == "Kept while the answer changes"
-    page.get_by_role("button", name="Keep in journal").click()
-    assert page.get_by_text("Kept.").is_visible()
+    page.get_by_role("button", name="Save in journal").click()
+    assert page.get_by_text("Saved.").is_visible()
     page.get_by_role("link", name="Delete").click()
     page.get_by_role("button", name="Delete for good").click()
     assert page.get_by_text("Deleted for good.").is_visible()
@@ -398,7 +398,7 @@ def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Pat
     page.get_by_text("10 of 100, your own base rate").wait_for()
     assert "simulated" not in page.locator(".headline").inner_text()
     page.fill("#title", "Kept at another base rate")
-    page.get_by_role("button", name="Keep in journal").click()
+    page.get_by_role("button", name="Save in journal").click()
     shown = page.locator("#then").inner_text()
     assert "in part SIMULATED" in shown
     assert "10 of 100, your own base rate" in shown

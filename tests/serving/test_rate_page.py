@@ -83,8 +83,8 @@ def test_taps_and_words_to_an_answer_and_to_a_kept_interview(
     tap('.top-line a[href="#keep"]')
     tap("#title")
     page.keyboard.type("Acme, second round")
-    tap('button:has-text("Keep in journal")')
-    page.get_by_text("Kept.").wait_for()
+    tap('button:has-text("Save in journal")')
+    page.get_by_text("Saved.").wait_for()
     print(f"{taps} taps to a kept interview")
     assert taps <= MOST_TAPS_KEPT
     assert page.evaluate(DRAFT) is None  # it is in the journal now
@@ -225,12 +225,12 @@ def test_two_tabs_ask_before_one_overwrites_the_other(open_page: Open) -> None:
     rate(page, first, 2)  # seen, but not kept over the other's
     kept = json.loads(page.evaluate(DRAFT))["values"]
     assert kept == {f"rating.{first}": "5.0", f"rating.{second}": "1.0"}
-    page.get_by_role("button", name="Take what stands there").click()
+    page.get_by_role("button", name="Use the other tab's version").click()
     assert page.locator(f'[name="rating.{first}"][value="5.0"]').is_checked()
     assert page.locator(f'[name="rating.{second}"][value="1.0"]').is_checked()
     rate(page, first, 3)
     other.locator("#conflict").wait_for()
-    other.get_by_role("button", name="Keep what stands here").click()
+    other.get_by_role("button", name="Keep this tab's version").click()
     assert json.loads(other.evaluate(DRAFT))["values"][f"rating.{first}"] == "5.0"
     page.locator("#conflict").wait_for()
 
@@ -243,8 +243,8 @@ def test_an_answer_that_was_tampered_with_is_not_kept(open_page: Open, work: Pat
     sealed["prediction"]["offer_probability"] = 0.99
     page.locator('[name="answer"]').evaluate("(e, text) => { e.value = text; }", json.dumps(sealed))
     page.fill("#title", "Tampered with")
-    page.get_by_role("button", name="Keep in journal").click()
-    page.get_by_text("Kept.").wait_for()
+    page.get_by_role("button", name="Save in journal").click()
+    page.get_by_text("Saved.").wait_for()
     entry = next(entry for entry in Journal(work / "my.journal").entries() if entry.title == "Tampered with")
     assert entry.estimate
     assert entry.estimate.probability == PUBLISHED.predict(eight()).offer_probability

@@ -151,7 +151,7 @@ def test_everything_works_behind_nginx(browser: httpx.Client) -> None:
     assert 'data-root="/interviews"' in page
     kept = browser.post("/interviews/journal", data={"title": "Acme", "rating.goals_discussed": "4", **fields(page)})
     assert re.fullmatch("/interviews/journal/[0-9a-f]{12}", kept.url.path)
-    assert "Kept." in kept.text
+    assert "Saved." in kept.text
     long = b"goals_discussed\n" + (b"4" + b" " * 99 + b"\n") * 20_001  # two megabytes
     files = {"file": ("my.csv", long, "text/csv")}
     refused = browser.post("/interviews/journal/import", data=fields(page), files=files)

@@ -19,16 +19,16 @@ from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import SAME_RATINGS, TEXTS, WIDE, kind_of, mark_of_share
 from predictor.ratings.signals import CANDIDATE, ContextInput, Signal
+from predictor.reports.measured_scores import MeasuredValue
 from predictor.reports.rate_page.compact import compact
 from predictor.reports.rate_page.form import by_family, context_input, option
 from predictor.reports.rate_page.quality import quality
-from predictor.reports.record import Figure
 
 GUESSES = range(0, 101, 5)
 SHOWN, NARROWING = 7, 3  # reasons in view, and signals that would say most: as on the server's page
 
 
-def rate_page(model: OfferModel, by_role: Mapping[str, Figure] | None = None) -> str:
+def rate_page(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None = None) -> str:
     """Return the page as HTML: self-contained, with a policy that lets nothing else in.
 
     Parameters
@@ -72,7 +72,7 @@ def rate_page(model: OfferModel, by_role: Mapping[str, Figure] | None = None) ->
     )
 
 
-def save_rate_page(model: OfferModel, path: str | Path, by_role: Mapping[str, Figure] | None = None) -> int:
+def save_rate_page(model: OfferModel, path: str | Path, by_role: Mapping[str, MeasuredValue] | None = None) -> int:
     """Write the page to a file, atomically; see `rate_page`.
 
     Returns
@@ -109,7 +109,7 @@ def _mark_words(model: OfferModel) -> str:
     return f"{100 * model.prior_share:.0f} % of this model comes from published effects, not from interviews."
 
 
-def _data(model: OfferModel, by_role: Mapping[str, Figure] | None) -> str:
+def _data(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None) -> str:
     """What the script needs, as JSON that no browser takes for an end of the script."""
     roles = [place for place, name in enumerate(model.terms) if name == ROLE]
     share, catalogue = _simulated(model), model.catalogue

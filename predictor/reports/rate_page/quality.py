@@ -9,10 +9,10 @@ from typing import Any
 from predictor.model.data import ModelData
 from predictor.model.subsets import EVERYTHING, MOSTLY, Subset, subsets
 from predictor.model.wording import TEXTS, of_100
-from predictor.reports.record import Figure
+from predictor.reports.measured_scores import MeasuredValue
 
 
-def quality(model: ModelData, by_role: Mapping[str, Figure] | None = None) -> dict[str, Any]:
+def quality(model: ModelData, by_role: Mapping[str, MeasuredValue] | None = None) -> dict[str, Any]:
     """Return the sentences, as far as training measured how good answers are.
 
     Parameters

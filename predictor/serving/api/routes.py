@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from predictor.errors import Problem, nearest
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.ratings import Ratings
-from predictor.reports import record
+from predictor.reports import measured_scores
 from predictor.reports.inspection import model_data
 from predictor.serving.api.answers import Refusal, answers_response, json_response
 from predictor.serving.api.openapi import BASE_RATE, INTERVIEWS, documented
@@ -85,7 +85,7 @@ def importances(request: Request) -> Response:
     """
     _known_query(request)
     model: OfferModel = request.app.state.models()
-    figures = record.importances(request.app.state.settings.models / model.name, model.fingerprint)
+    figures = measured_scores.importances(request.app.state.settings.models / model.name, model.fingerprint)
     measured = {kind: {name: vars(figure) for name, figure in named.items()} for kind, named in figures.items()} or None
     data = model_data(model)
     names = ("name", "fingerprint", "feature_importances", "family_importances", "side_importances")

@@ -27,8 +27,8 @@ from predictor.model.wording import (
     is_wide,
     of_100,
 )
+from predictor.reports.measured_scores import accuracy_by_role
 from predictor.reports.rate_page.quality import quality, sentences_for
-from predictor.reports.record import accuracy_by_role
 from predictor.serving.security import is_sealed
 from predictor.serving.web.forms import Rated, text
 from predictor.serving.web.views import signed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from predictor.model.offer_model import OfferModel
+from predictor.reports.measured_scores import accuracy_by_role
 from predictor.reports.rate_page.export import rate_page
-from predictor.reports.record import accuracy_by_role
 
 export_pages = APIRouter(include_in_schema=False)
 

@@ -49,7 +49,7 @@ class Rated:
     base_rate
         The user's own share of offers, 0 to 1; None: the model's.
     line
-        Likelihood, 0 to 1, that "what goes with it" looks past.
+        Threshold for "what goes with a higher estimate", a likelihood, 0 to 1.
     not_come_up
         Signals of which the rater says that they did not come up, in the form's order.
     guess

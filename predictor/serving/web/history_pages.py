@@ -1,4 +1,4 @@
-"""The page of the journal's track record: how often estimates came true, and which ratings went with offers."""
+"""The page of the journal's track record: estimates against outcomes, and which ratings went with offers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Means:
 
 @history_pages.get("/calibration")
 def calibration(request: Request, journal: OpenJournal) -> Response:
-    """Show how often the estimate came true, of interviews whose outcome was to come by now."""
+    """Show estimates against outcomes, of interviews whose outcome was to come by now."""
     record = journal.track_record(local_day(request))
     silence = len(record.silent) > 0 and request.query_params.get("silence") == "no-offer"
     y, p = record.with_no_answer() if silence else (record.y, record.p)

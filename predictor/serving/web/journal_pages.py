@@ -28,10 +28,10 @@ OpenJournal = Annotated[Journal, Depends(the_journal)]
 SIZE = 50  # interviews on a page
 WAITING = 10  # of those that are waited for; the others are a filter away
 NOTICES = {
-    "kept": "Kept.",
+    "kept": "Saved.",
     "changed": "Changed.",
-    "outcome": "The outcome is kept.",
-    "looked-back": "Kept.",
+    "outcome": "The outcome is saved.",
+    "looked-back": "Saved.",
     "paired": "Both ratings now belong to one interview.",
     "opened": "It no longer waits for the other side.",
     "deleted": "Deleted for good. Exports and copies that you made are still where you put them.",

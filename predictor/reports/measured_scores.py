@@ -1,6 +1,6 @@
 """What training measured of a model: accuracy by who rated, importances with intervals.
 
-It stands in the training's folder, and is shown only if the folder is that of the very model.
+It is in the training's folder, and is shown only if the folder is that of this model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, csv.Error)
 
 
 @dataclass(frozen=True)
-class Figure:
+class MeasuredValue:
     """A measured value with its 90 % interval, on n interviews.
 
     Raises
@@ -39,7 +39,7 @@ class Figure:
 
 
 @lru_cache(maxsize=2)
-def accuracy_by_role(folder: Path, model: OfferModel) -> dict[str, Figure]:
+def accuracy_by_role(folder: Path, model: OfferModel) -> dict[str, MeasuredValue]:
     """Read the accuracy by role: ROC AUC, 0 to 1, on interviews that were not seen in training.
 
     Parameters
@@ -61,7 +61,7 @@ def accuracy_by_role(folder: Path, model: OfferModel) -> dict[str, Figure]:
         metrics = json.loads((folder / RECORD).read_bytes())["metrics"]
         accuracies = {role: [metrics.get(f"rated_by_{role}/{end}") for end in _ENDS] for role in roles}
         return {
-            role: Figure(value, low, high, int(n))
+            role: MeasuredValue(value, low, high, int(n))
             for role, (value, low, high, n) in accuracies.items()
             if None not in (value, low, high, n)
         }
@@ -70,7 +70,7 @@ def accuracy_by_role(folder: Path, model: OfferModel) -> dict[str, Figure]:
 
 
 @lru_cache(maxsize=2)
-def importances(folder: Path, fingerprint: str) -> dict[str, dict[str, Figure]]:
+def importances(folder: Path, fingerprint: str) -> dict[str, dict[str, MeasuredValue]]:
     """Read the importances: mean absolute contribution in log-odds, 0 or more, with a jackknife interval over folds.
 
     Parameters
@@ -86,13 +86,13 @@ def importances(folder: Path, fingerprint: str) -> dict[str, dict[str, Figure]]:
         By "signal", "family" and "side", then by name; of a family or side, of its signals' summed contributions.
         Empty where there is no such training, it was not cross-validated, or it cannot be read.
     """
-    figures: dict[str, dict[str, Figure]] = {}
+    figures: dict[str, dict[str, MeasuredValue]] = {}
     try:
         if _is_of(folder, fingerprint):
             with (folder / IMPORTANCES).open(encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file):
                     value, low, high = (float(row[f"contribution{end}"]) for end in ("", "_low", "_high"))
-                    figures.setdefault(row["kind"], {})[row["name"]] = Figure(value, low, high, int(row["n"]))
+                    figures.setdefault(row["kind"], {})[row["name"]] = MeasuredValue(value, low, high, int(row["n"]))
     except UNREADABLE:
         return {}
     return figures
