@@ -84,6 +84,23 @@ def test_paired_errors_keep_a_persons_rows_together(subsets: ModuleType) -> None
     assert subsets.paired(np.repeat(difference, 4), np.repeat(np.arange(400), 4)) == [mean, alone]
 
 
+def test_pooled_differences_know_that_splits_share_rows(subsets: ModuleType) -> None:
+    report = sys.modules["subset_report"]
+    paired = np.column_stack([[-0.3, -0.1, -0.2, -0.4], np.full(4, 0.1)])
+    mean, half = report.pooled(paired, fresh=False)
+    t, variance = 3.182446, paired[:, 0].var(ddof=1)
+    assert (mean, half) == pytest.approx((-0.25, t * np.sqrt(variance * (1 / 4 + 3 / 7))))
+    assert report.pooled(paired, fresh=True)[1] == pytest.approx(t * np.sqrt(variance / 4 + 0.1**2))
+
+    def record(subset: str, split: int, difference: float) -> dict:
+        about = {"peer": "ours", "tag": "", "set": "simulated", "n": 60, "log_loss": 0.5}
+        return {**about, "split": split, "subset": subset, "above": {"imputer": [difference, 0.01]}}
+
+    means = {"a": -0.2, "b": 0.2, "c": 0.001, "all": -9.0}  # full input is no subset
+    records = [record(subset, split, mean + split / 1e4) for subset, mean in means.items() for split in range(5)]
+    assert report.imputer_table(records).splitlines()[-1] == "| **ours** | **all** |  |  |  |  | 3 | 1 | 1 | 1 | 1 |"
+
+
 def test_recalibration_finds_what_was_put_in(subsets: ModuleType) -> None:
     rng = np.random.default_rng(0)
     eta = rng.normal(size=100_000)
