@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from predictor.cli.group import Commands
 from predictor.errors import ConfigError
+from predictor.reading import read_toml
 
 FILES = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -168,12 +168,7 @@ def _import(
 
 
 def _fields(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
+    data = read_toml(path, ConfigError, "no such file")
     wrong = [name for name, fields in data.items() if not isinstance(fields, dict)]
     tables = [fields for fields in data.values() if isinstance(fields, dict)]
     wrong += [key for fields in tables for key, name in fields.items() if not isinstance(name, str)]

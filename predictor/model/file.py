@@ -22,6 +22,7 @@ from predictor.model.reference import Reference
 from predictor.model.subsets import check_scores
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
+from predictor.reading import read_whole
 
 LARGEST = 1e12  # of a number in a file: what squares and sums of it can hold
 BESIDE = ("name", "created_at", "fingerprint", "deletions")  # what a file says of a model, and is no part of it
@@ -93,7 +94,7 @@ def load(path: str | Path) -> Any:
         If the file is missing, unreadable or not JSON.
     """
     try:
-        return json.loads(Path(path).read_bytes())
+        return json.loads(read_whole(path))
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model; train one with: predictor train DATA.csv") from None
     except OSError as error:

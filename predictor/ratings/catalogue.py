@@ -16,6 +16,7 @@ from typing import Any
 
 from predictor.errors import CatalogueError, control_character, nearest, printable
 from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Scale, Signal, Wording
+from predictor.reading import read_toml
 
 SHIPPED = Path(__file__).with_name("signals.toml")
 ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated rows
@@ -225,18 +226,8 @@ class Catalogue:
         CatalogueError
             If the file is missing, is not TOML, or has unknown or missing keys.
         """
-        import tomllib  # here, since predicting with a saved model needs no TOML
-
-        try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-        except FileNotFoundError:
-            raise CatalogueError(
-                f"{path}: no such catalogue; draft one with: predictor signals infer my.csv --outcome COLUMN"
-            ) from None
-        except UnicodeDecodeError:
-            raise CatalogueError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-        except (OSError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise CatalogueError(f"{path}: not a readable TOML file: {error}") from None
+        missing = "no such catalogue; draft one with: predictor signals infer my.csv --outcome COLUMN"
+        data = read_toml(path, CatalogueError, missing)
         try:
             return cls.from_dict(data)
         except CatalogueError as error:

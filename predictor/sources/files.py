@@ -285,6 +285,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
         raise MissingExtraError("pyarrow", "reading Parquet", "train") from None
     from predictor.sources.parquet import as_text, explained, refuse_long_words, refuse_size, worded
 
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise RatingsError(str(path), [Problem("cannot be read: not an ordinary file; name another")])
     whole = {pa.from_numpy_dtype(kind.lower()): getattr(pd, f"{kind}Dtype")() for kind in _WHOLE}
     with explained(str(path)):
         with pq.ParquetFile(path) as file:

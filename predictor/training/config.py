@@ -8,6 +8,7 @@ from pathlib import Path
 
 from predictor.errors import ConfigError, nearest
 from predictor.evaluation.baselines import BASELINES
+from predictor.reading import read_toml
 from predictor.training import POOL
 
 PANELS = ("auto", "none")
@@ -103,14 +104,7 @@ class TrainingConfig:
         ConfigError
             If the file is missing, is not TOML, or has an unknown key or value.
         """
-        import tomllib
-
-        try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-        except FileNotFoundError:
-            raise ConfigError(f"{path}: no such experiment{_others(Path(path))}") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
+        data = read_toml(path, ConfigError, f"no such experiment{_others(Path(path))}")
         known = [item.name for item in fields(cls)]
         accepted = (*known, "challengers")
         if {"baselines", "challengers"} <= data.keys():
