@@ -233,16 +233,26 @@ def test_batches_take_panels(model: OfferModel, team: SimulatedTeam, tmp_path: P
     frame = team.ratings.X.assign(panel=team.ratings.columns["panel"])[columns]
     frame.loc[0, "panel"] = "somebody new"
     frame.loc[1, "panel"] = ""
+    frame[LENIENCY] = np.where(
+        np.arange(len(frame)) % 5 == 3, "high", None
+    )  # a level that is given counts, not the panel
     frame.to_csv(tmp_path / "in.csv", index=False)
     frame.to_parquet(tmp_path / "in.parquet")
     expected = model.predict_many(frame)
-    for ending in ("csv", "parquet"):
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    inner = (*model.signals, LENIENCY)
+    nested = ({"ratings": {name: row[name] for name in inner}, "panel": row["panel"]} for row in records[2:])
+    lines = [*records[:2], *nested]  # flat, and with the ratings by themselves
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for ending in ("csv", "parquet", "jsonl"):
         score_files(tmp_path / f"in.{ending}", tmp_path / "out.csv", model)
         scored = pd.read_csv(tmp_path / "out.csv")
         for name in ("offer_probability", "interval_low", "interval_high"):
             assert scored[name].to_numpy() == pytest.approx(expected[name].to_numpy(), abs=1e-9)
-    frame.to_json(tmp_path / "in.jsonl", orient="records", lines=True)
-    with pytest.raises(PredictorError, match="not read from JSON Lines"):
+    (tmp_path / "in.jsonl").write_text(
+        json.dumps(lines[0]) + "\n" + json.dumps({**lines[1], "panel": ["a", "b"]}) + "\n"
+    )
+    with pytest.raises(PredictorError, match="panel"):
         score_files(tmp_path / "in.jsonl", tmp_path / "out.csv", model)
 
 
