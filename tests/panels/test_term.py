@@ -98,6 +98,20 @@ def test_audit_and_drift_know_the_rows_of_the_training_again(
     audited = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, groups=tmp_path / "groups.csv", resamples=5)
     assert audited.n_out_of_fold == int((~np.isnan(team.ratings.y)).sum())
     assert "of 3 folds" in audited.left_out_by
+    write_csv(team.cards, tmp_path / "cards.csv")
+    options = {"groups": tmp_path / "groups.csv", "cards": tmp_path / "cards.csv", "resamples": 5}
+    by_cards = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, **options)
+    costs = [{item.name: item.cost.value for item in some.left_out} for some in (audited, by_cards)]
+    assert costs[0] == pytest.approx(costs[1], abs=1e-6)  # of one rater each the panel's mean is the scorecard
+
+
+def test_leniency_without_a_signal_is_that_of_the_other_signals(team: SimulatedTeam) -> None:
+    cards = Cards.from_ratings(team.cards)
+    other = replace(cards, values=np.where(np.arange(cards.values.shape[1]) == 0, 5.0, cards.values))
+    rows, cuts = np.arange(180), (slice(0, 120), slice(120, 180))
+    learned, tested = (rows[cut] for cut in cuts)
+    some, same = (PanelInput(team.ratings, part.without([0])).codes(learned, tested)[1] for part in (cards, other))
+    assert some.tolist() == same.tolist()
 
 
 def test_permuted_raters_are_not_kept(team: SimulatedTeam) -> None:
