@@ -40,7 +40,7 @@ _track_option = click.option("--no-track", is_flag=True, help="Do not record it 
 @click.option("--on", metavar="COLUMN", help="Column that joins both tables.  [default: the first that both have]")
 @click.option(
     "--cards", type=click.Path(path_type=Path, dir_okay=False),
-    help="The scorecards one by one, as for `predictor train`.",
+    help="The scorecards one by one, as for `predictor train`: used if the model has learned how high panels rate.",
 )  # fmt: skip
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Likelihood that counts as selected.")
 @_out_option

@@ -163,8 +163,6 @@ def _as_trained(model: OfferModel, ratings: Ratings) -> Ratings:
 def _panels(model: OfferModel, ratings: Ratings, cards: Path | None) -> PanelInput | None:
     """Return what leniency is learned from, where the model has it as an input."""
     if not model.raters:
-        if cards:
-            raise ConfigError(f"--cards: how high panels rate is no input of {model.name}; leave it out")
         return None
     known = cards_of(ratings, read_cards(cards, ratings.catalogue) if cards else None)
     return None if known is None else PanelInput(_as_trained(model, ratings), known)
