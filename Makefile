@@ -96,7 +96,7 @@ team: $(TRAIN) ## from a SIMULATED team's Greenhouse export to a promoted model,
 	$(BIN)/predictor train team/interviews.csv --signals team/interviews.toml --cards team/interviews-cards.csv --name team
 	$(BIN)/predictor panels team/interviews-cards.csv --signals team/interviews.toml --model team --out team/panels.html
 	$(BIN)/predictor promote team || test $$? -eq 1
-	$(BIN)/predictor audit team/interviews.csv --model team --groups team/groups.csv --attribute sex=sex --attribute race=race
+	$(BIN)/predictor audit team/interviews.csv --model team --cards team/interviews-cards.csv --groups team/groups.csv --attribute sex=sex --attribute race=race
 	$(BIN)/predictor card --model team
 
 prior: $(TRAIN) ## write the SIMULATED prior from published evidence again, the same numbers each time

@@ -68,7 +68,7 @@ def test_quickstart_then_own_data_then_the_sample_again(project: Path) -> None:
     (trained,) = [said[line] for line in lines if line.startswith("make train")]
     assert "Champion, which `predict` uses for ratings by the catalogue 'my': my-pool" in trained
     (promoted,) = [said[line] for line in lines if line.startswith("make promote")]
-    assert "There was no champion.\nChampion: version my/1\n" in promoted
+    assert "No registered version was the champion yet.\nChampion: version my/1\n" in promoted
 
     assert OfferModel.load(models / "champion.json").name == "interviews-pool"
     own = OfferModel.load(models / "champion-my.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,25 +118,33 @@ class Coder:
 
     def _column(self, batch: pa.RecordBatch, term: int) -> Column:
         signals, inputs, name = self.model.catalogue.signals, self.model.catalogue.inputs, self.model.terms[term]
-        if name not in batch.schema.names:
-            if name == LENIENCY and (panels := self._panels(batch)):
-                codes = [self._last[term] if level is None else 2 * level.code for level in panels[1]]
-                return self._each(Column(np.array(codes, dtype=np.uint16)), panels[0], term)
-            return Column(np.full(len(batch), self._last[term]))
+        column = Column(np.full(len(batch), self._last[term]))
         if term < len(signals):
-            return self._ratings(batch.column(name), term, signals[term])
-        return self._words(batch.column(name), term, inputs[term - len(signals)])
+            return self._ratings(batch.column(name), term, signals[term]) if name in batch.schema.names else column
+        if name in batch.schema.names:
+            column = self._words(batch.column(name), term, inputs[term - len(signals)])
+        if name == LENIENCY and (panels := self._panels(batch)):  # where no level is given
+            levels = [self._last[term] if level is None else 2 * level.code for level in panels[1]]
+            own = self._each(Column(np.array(levels, dtype=np.uint16)), panels[0], term).codes
+            return replace(column, codes=np.where(column.codes == self._last[term], own, column.codes))
+        return column
 
     def widening(self, batch: pa.RecordBatch) -> Floats | None:
         """Compute what panels add to the variance of the log-odds, shape (n,); see `OfferModel.answer`."""
-        panels = None if LENIENCY in batch.schema.names else self._panels(batch)
-        if panels is None:
+        if (panels := self._panels(batch)) is None:
             return None
         words, levels = panels
         table = self.model.raters
         added = np.array([*(table.widening(level) if table and level else 0.0 for level in levels), 0.0])
         at, empty = _buffers(words.indices)
-        return np.asarray(added[at if empty is None else np.where(empty, len(levels), at)])
+        widening = np.asarray(added[at if empty is None else np.where(empty, len(levels), at)])
+        if LENIENCY in batch.schema.names:
+            term = self.model.terms.index(LENIENCY)
+            given = self._words(
+                batch.column(LENIENCY), term, self.model.catalogue.inputs[term - len(self.model.signals)]
+            )
+            widening[given.codes != self._last[term]] = 0.0
+        return widening
 
     def _panels(self, batch: pa.RecordBatch) -> tuple[pa.DictionaryArray, list[PanelLevel | None]] | None:
         """Find the level of each different panel; None where the files or the model have none."""

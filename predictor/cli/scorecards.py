@@ -142,6 +142,7 @@ def _import(
 ) -> None:
     from predictor.reports.scorecards import render_import, render_import_text
     from predictor.sources.scorecards import read_scorecards
+    from predictor.sources.scorecards.findings import KINDS
     from predictor.sources.scorecards.writing import Places, gone, refuse_gone, write
 
     out = out or Path("interviews.csv")
@@ -164,7 +165,9 @@ def _import(
     if len(imported):
         click.echo(f"\nNext: predictor train {out} --signals {places.catalogue}")
     else:
-        click.secho("\nThere is no row to learn from; the report says what is missing.", fg="yellow")
+        missing_file = KINDS["no application"].mend if imported.findings.count("no application") else ""
+        why = f" {missing_file}" if missing_file else " The report lists what is missing."
+        click.secho(f"\nThere is no row to learn from.{why}", fg="yellow")
 
 
 def _fields(path: Path) -> dict[str, dict[str, str]]:

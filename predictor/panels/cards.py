@@ -5,7 +5,7 @@ They come from a long table of their own, or, less precisely, from the wide tabl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,13 @@ class Cards:
             raters=tuple(self.raters[row] for row in at.tolist()),
             person=self.person[at],
         )
+
+    def without(self, places: Sequence[int]) -> Cards:
+        """Return the scorecards as if some signals were not rated, but for those on which nothing else is."""
+        values = self.values.copy()
+        values[:, list(places)] = np.nan
+        cards = replace(self, values=values)
+        return cards.rows(np.flatnonzero((values >= np.array(self.catalogue.ends[0])).any(axis=1)))
 
     @classmethod
     def from_ratings(cls, ratings: Ratings, *, panel: str = RATER) -> Cards:

@@ -167,7 +167,7 @@ def plan(person: str, journals: Sequence[Path], tables: Sequence[Path], models: 
         if rows := int(theirs.sum()):
             source = Path(str(model.trained_on["source"]))
             if source.resolve() in sources or source.name in {path.name for path in sources}:
-                result.append(ModelOfPerson(model.name, folder, model.fingerprint, rows, _without(kept, ~theirs)))
+                result.append(ModelOfPerson(model.name, folder, model.fingerprint, rows, kept.chosen(~theirs)))
             else:
                 others.append((model.name, str(source)))
     return Plan(
@@ -195,7 +195,3 @@ def _key(person: str) -> np.uint64:
     """Return the number of a person, as `predictor.training.comparison.keys` makes it."""
     hashed = pd.util.hash_pandas_object(pd.Series(np.array([person], dtype=object).astype(str)), index=False)
     return np.uint64(hashed.iloc[0])
-
-
-def _without(kept: OutOfFold, rows: np.ndarray) -> OutOfFold:
-    return OutOfFold(kept.rows[rows], kept.groups[rows], kept.y[rows], kept.p[:, rows], kept.folds[:, rows])

@@ -170,7 +170,7 @@ def promote(
         model, version = _model(client, chosen), _number(chosen)
         if champion and champion.version == chosen.version:
             return Promotion(version, model, False, version, None, "it is the champion already")
-        verdict, reason = None, "There was no champion."
+        verdict, reason = None, "No registered version was the champion yet."
         if champion:
             predictions = _out_of_fold(client, chosen)
             theirs = (lambda: answers(_model(client, champion), model, predictions.y)) if answers else None

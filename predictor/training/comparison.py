@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Keys = NDArray[np.unsignedinteger[Any]]
 
 CHAMPION = "champion"
+AS_TRAINED = "row_as_trained"  # column of `OutOfFold.as_trained`
 FEWEST = 30  # rows of each outcome under which two models are not compared
 DRAWS = 1000
 # A difference on a leaderboard is significant if it exceeds this many times the half width of its 90 % interval, about
@@ -89,6 +90,9 @@ class OutOfFold:
         Probabilities of an offer, shape (repeats, n); no repeats where the rows were too few to measure anything.
     folds
         Number of the fold, from 0 in each repeat, shape (repeats, n).
+    as_trained
+        Keys of the rows without the signals that the training left out, by which the model itself knows them; None
+        where it left out none.
     """
 
     rows: Keys
@@ -96,20 +100,29 @@ class OutOfFold:
     y: Floats
     p: Floats
     folds: NDArray[np.int64]
+    as_trained: Keys | None = None
 
     @classmethod
     def of(cls, result: TrainingResult) -> OutOfFold:
         """Return the predictions of a training."""
         nothing = np.empty((0, len(result.y)))
         p = result.out_of_fold.get(result.config.model, nothing)
-        return cls(*result.keys, result.y, p, result.folds if len(p) else nothing.astype(np.int64))
+        folds = result.folds if len(p) else nothing.astype(np.int64)
+        return cls(*result.keys, result.y, p, folds, result.keys_as_trained)
+
+    def chosen(self, rows: NDArray[Any]) -> OutOfFold:
+        """Select rows by a mask or by indices."""
+        as_trained = None if self.as_trained is None else self.as_trained[rows]
+        return OutOfFold(
+            self.rows[rows], self.groups[rows], self.y[rows], self.p[:, rows], self.folds[:, rows], as_trained
+        )
 
     def ordered_as(self, other: OutOfFold) -> OutOfFold | None:
         """Return the rows in another's order; None where they are not the same rows."""
         place = pd.Index(self.rows).get_indexer(pd.Index(other.rows))
         if len(self.rows) != len(other.rows) or not len(place) or (place < 0).any():
             return None
-        return OutOfFold(other.rows, other.groups, other.y, self.p[:, place], self.folds[:, place])
+        return self.chosen(place)
 
     @classmethod
     def none(cls) -> OutOfFold:
@@ -132,15 +145,19 @@ class OutOfFold:
             columns = [[f"{kind}_{repeat}" for repeat in range(repeats)] for kind in ("probability", "fold")]
             p, folds = (table[names].to_numpy(dtype=str).T for names in columns)
             row, group, y = (table[name].to_numpy(dtype=str) for name in ("row", "group", "outcome"))
+            own = table[AS_TRAINED].to_numpy(dtype=str).astype(np.uint64) if AS_TRAINED in table else None
             return cls(
-                row.astype(np.uint64), group.astype(np.uint64), y.astype(float), p.astype(float), folds.astype(np.int64)
-            )
+                row.astype(np.uint64), group.astype(np.uint64), y.astype(float), p.astype(float),
+                folds.astype(np.int64), own,
+            )  # fmt: skip
         except (OSError, KeyError, ValueError) as error:
             raise ModelError(f"{path}: no out-of-fold predictions of a training: {error}; train it again") from None
 
     def write(self, path: str | Path) -> Path:
         """Write a CSV file, one row per interview: keys, outcome, and probability and fold of each repeat."""
         table = pd.DataFrame({"row": self.rows, "group": self.groups, "outcome": self.y.astype(int)})
+        if self.as_trained is not None:
+            table[AS_TRAINED] = self.as_trained
         for repeat, (p, fold) in enumerate(zip(self.p, self.folds, strict=True)):
             table[f"probability_{repeat}"], table[f"fold_{repeat}"] = p, fold
         text = io.StringIO()

@@ -126,6 +126,8 @@ class TrainingResult:
         under `config.model`. Slow baselines take part in the first two repeats only.
     keys
         Of rows and of their groups, to know them again in another file; see `predictor.training.comparison.keys`.
+    keys_as_trained
+        Of rows without the signals that were left out; None where none was.
     learning_curve
         Whether more interviews would help; None where they are too few to say, or it was not asked for.
     data
@@ -161,6 +163,7 @@ class TrainingResult:
     folds: NDArray[np.int64]
     out_of_fold: Mapping[str, Floats]
     keys: tuple[NDArray[Any], NDArray[Any]]
+    keys_as_trained: NDArray[Any] | None
     learning_curve: LearningCurve | None
     data: Mapping[str, Any]
     quality: DataQuality

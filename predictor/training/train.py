@@ -112,6 +112,7 @@ def train(
     y, groups = ratings.y, groups_of(ratings)
     prior = _prior(ratings, config) if config.model == POOL else None
     folds = split_into_folds(ratings, groups, config, needed=prior is None)
+    keys_as_trained = keys(ratings)[0] if config.leave_out else None
     panel_term, panels = _panels(ratings, cards, groups, folds, prior, config)
     ratings = panels.extended() if panels else ratings
     classifier = OfferClassifier(ratings.catalogue, prior=prior, random_state=config.seed)
@@ -175,6 +176,7 @@ def train(
         y=y,
         roles=roles,
         keys=keys(everything.labelled()),
+        keys_as_trained=keys_as_trained,
         data=data,
         quality=quality,
         panel_term=panel_term,

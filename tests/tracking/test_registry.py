@@ -165,7 +165,7 @@ def test_the_first_is_the_champion_a_better_one_is_promoted_and_an_equal_one_ref
     client = MlflowClient("sqlite:///experiments/mlflow.db")
     client.delete_run(json.loads(Path("experiments/models/small/recorded.json").read_text())["run_id"])
     # a run that is gone is recorded anew
-    assert "There was no champion.\nChampion: version 1\n" in call("promote", "small").stdout
+    assert "No registered version was the champion yet.\nChampion: version 1\n" in call("promote", "small").stdout
     assert "Version 1 is the champion already" in call("promote", "1").stdout
 
     told = call("promote", "large", "--data", "many.csv").stdout

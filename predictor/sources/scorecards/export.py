@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from predictor.sources.scorecards.levels import FIVE_WORDS, Levels
-from predictor.sources.scorecards.tables import Table, empty
+from predictor.sources.scorecards.tables import Table, empty, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,6 +79,14 @@ class Export:
     naive_times: int = 0
     ids_may_be_names: bool = False
     about: list[str] = field(default_factory=list)
+
+
+def compact(export: Export) -> None:
+    """Keep each different text of a column once: a text a row is what fills the memory."""
+    for table in (export.cards, export.marks, export.applications, export.offers, export.people, export.groups):
+        for name, column in table.frame.items():
+            if isinstance(column.dtype, pd.StringDtype):
+                table.frame[name] = words_of(column.fillna(""))
 
 
 def mapped(words: Any, meanings: Mapping[str, str], otherwise: str) -> NDArray[Any]:

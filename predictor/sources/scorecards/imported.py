@@ -24,7 +24,7 @@ from predictor.sources.scorecards.tables import text_ids
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BLOCK = 50_000  # applications
+BLOCK = 20_000  # rows that are written at once
 OFFER_WORDS = {"yes": "yes", "no": "no"}
 
 
@@ -165,7 +165,7 @@ class Imported:
         low, high = (np.searchsorted(self.marks.card, cards.astype(np.int32), side=side) for side in ("left", "right"))
         pair, marks = _ranges(low, high)
         cell = row[pair] * p + self.marks.signal[marks]
-        mean, count, spread = over_raters(cell, codes[cards[pair]], self.marks.level[marks].astype(np.float64), n * p)
+        mean, count, spread = over_raters(cell, codes[cards[pair]], self.marks.values[self.marks.level[marks]], n * p)
         state = self.outcomes.state[of]
         raters, panels = _panels(row, codes[cards], names, n)
         columns: dict[str, Any] = {
@@ -209,7 +209,7 @@ class Imported:
             row, marks = _ranges(low, high)
             cell = row * p + self.marks.signal[marks]
             mean, _, _ = over_raters(
-                cell, np.zeros(len(cell), np.int64), self.marks.level[marks].astype(np.float64), len(cards) * p
+                cell, np.zeros(len(cell), np.int64), self.marks.values[self.marks.level[marks]], len(cards) * p
             )
             columns: dict[str, Any] = {
                 "card": text_ids(ids[cards]),

@@ -18,7 +18,7 @@ from predictor.errors import ConfigError, PredictorError, nearest
 from predictor.ratings.catalogue import SIMULATED
 from predictor.sources.scorecards import ashby, greenhouse, lever, spreadsheet
 from predictor.sources.scorecards.assembling import Marks, place_rows, read_marks, usable_cards
-from predictor.sources.scorecards.export import MARK, Export, count_naive
+from predictor.sources.scorecards.export import CARD, MARK, Export, compact, count_naive
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.groups import groups_of
 from predictor.sources.scorecards.imported import Imported
@@ -117,13 +117,14 @@ def read_scorecards(
         export.naive_times = sum(count_naive(table) for parts in tables.values() for table in parts)
         tables.clear()  # of millions of rows only what is used is kept
     findings.check()
+    compact(export)
     if even:
         export.levels, export.overall_levels = export.levels.even(), export.overall_levels.even()
         export.levels_by_signal = {name: scale.even() for name, scale in export.levels_by_signal.items()}
     outcomes = decide(export, meanings, today or datetime.now(UTC), findings)
     counts = {"cards": len(export.cards), "ratings": len(export.marks), "applications": len(export.applications)}
     table, marks = read_marks(export, findings, overall=overall, answers=answers)
-    export.marks = empty(MARK)
+    export.cards, export.marks = empty(CARD), empty(MARK)
     cards = usable_cards(export, table, marks, outcomes, findings)
     cards.stage = _few_stages(cards.stage, findings)
     rows = place_rows(stage, cards, outcomes, findings)
