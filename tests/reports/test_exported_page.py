@@ -274,6 +274,8 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
         json.dumps({key: wanted[key] for key in ("not_rated", "model")})
     )
     assert journal.entries()[0].answer is None or journal.entries()[1].answer is None  # no answer was asked for
+    (tmp_path / "other.json").write_bytes(again.read_bytes().replace(entry.id.encode(), b"0" * 12))
+    assert len(journal.import_files([tmp_path / "other.json"]).fresh) == 1  # somebody else, who rated alike
 
 
 def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None:

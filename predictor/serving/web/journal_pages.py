@@ -106,12 +106,17 @@ def export_json(journal: OpenJournal) -> Response:
 def notice(request: Request) -> str | None:
     """Return what a page is to say of what was just done."""
     asked = request.query_params
-    if (added := asked.get("added", "")).isdecimal():
-        counts = {name: int(n[:9]) if (n := asked.get(name, "")).isdecimal() else 0 for name in ("updated", "here")}
-        also = f" {counts['updated']} replaced by what was saved again." if counts["updated"] else ""
-        also += f" {plural(counts['here'], 'interview')} of the file stood here already." if counts["here"] else ""
-        return f"{plural(int(added[:9]), 'interview')} added.{also}"
+    if asked.get("added", "").isdecimal():
+        added, updated, here = (_count(asked.get(name, "")) for name in ("added", "updated", "here"))
+        words = [f"{plural(added, 'interview')} added."] if added or not updated else []
+        words += [f"{plural(updated, 'interview')} replaced by what was saved again."] if updated else []
+        words += [f"{plural(here, 'interview')} of the file stood here already."] if here else []
+        return " ".join(words)
     return NOTICES.get(asked.get("notice", ""))
+
+
+def _count(asked: str) -> int:
+    return int(asked[:9]) if asked.isdecimal() else 0
 
 
 def attachment(content: str, kind: str, name: str) -> Response:
