@@ -363,6 +363,9 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
         assert len(found["passes"]) > 10  # that it looked
         faults = found["violations"]
         assert not [(path, f["id"], [node["html"][:120] for node in f["nodes"]][:3]) for f in faults]
+        page.emulate_media(media="print")
+        assert not page.locator(".private:visible").count()
+        page.emulate_media(media="screen")
         if width == 390:
             small = page.evaluate(
                 "[...document.querySelectorAll('button:not(.hidden), .button, select, .scale label, nav a, summary')]"
