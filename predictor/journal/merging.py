@@ -75,7 +75,7 @@ def merge(file: sqlite3.Connection, entries: Sequence[Entry]) -> Merge:
         elif old:
             same += 1
             changed += [entry] if _without_private(old) != entry else []
-        elif there[content := _content(entry)] > 0:
+        elif not _saved_at(entry) and there[content := _content(entry)] > 0:  # the page's ids are its own
             there[content] -= 1
             same += 1
         else:

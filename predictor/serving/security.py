@@ -139,7 +139,8 @@ class Guard:
             if not presented or not self.attempts.right(presented, self.settings.token, address_of(scope)):
                 raise Refusal(
                     401,
-                    "the token is missing or wrong; send the header Authorization: Bearer TOKEN",
+                    "the token is missing or wrong, or you were logged out; "
+                    "log in again, or send the header Authorization: Bearer TOKEN",
                     field="Authorization",
                     headers={"www-authenticate": "Bearer"},
                 )

@@ -25,6 +25,7 @@ from predictor.model.partial import Gaps
 from predictor.model.points import points_of
 from predictor.model.wording import headline, interval_sentence
 from predictor.reports.rate_page.export import rate_page, save_rate_page
+from predictor.reports.record import Figure
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
@@ -122,7 +123,7 @@ def open_file(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
     def opened(model: OfferModel = PUBLISHED, **options: Any) -> Page:
         file = tmp_path / "rate.html"
-        save_rate_page(model, file)
+        save_rate_page(model, file, {"candidate": Figure(0.63, 0.58, 0.67, 429)})
         contexts.append(context := browser.new_context(offline=True, **options))
         page = context.new_page()
         page.set_default_timeout(10_000)
@@ -210,6 +211,8 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     assert shown[1].startswith(interval_sentence(*shares))
     assert shown[2] == f"Your guess before: 55 of 100. 7 of {SIGNALS} rated, 1 did not come up."
     assert page.locator("#guess").is_hidden()  # frozen
+    of_candidates = "Where the candidate rated: in 63 of 100 (58 to 67, n = 429)."
+    assert of_candidates in page.locator("#answer-parts").inner_text()
     points = points_of(answered.to_dict())
     column = page.locator("#answer-parts .reasons .number").all_text_contents()
     assert sum(int(cell.replace("\N{MINUS SIGN}", "-")) for cell in column) == points.answer - points.base
@@ -232,6 +235,9 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     page.get_by_role("button", name="Start a new interview").click()
     rate(page, [1])
     files.append(save(page, tmp_path))
+    page.evaluate("for (const e of document.querySelectorAll('[data-signal]')) e.querySelectorAll('input')[1].click()")
+    page.get_by_role("button", name="See the answer").click()
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 1  # with all that is rated
 
     content = files[0].read_bytes()
     assert is_answers(content)
@@ -255,6 +261,7 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     )
     assert {"rater_role": entry.rater_role, **entry.ratings} == record
     assert entry.estimate and entry.answer
+    assert entry.answer["quality"][1:] == [of_candidates]
     assert (entry.estimate.model, entry.estimate.fingerprint) == (PUBLISHED.name, PUBLISHED.fingerprint)
     assert (entry.estimate.simulated, entry.simulated) == (1, False)
     assert entry.estimate.probability == pytest.approx(answered.offer_probability, abs=1e-9)
@@ -267,6 +274,8 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
         json.dumps({key: wanted[key] for key in ("not_rated", "model")})
     )
     assert journal.entries()[0].answer is None or journal.entries()[1].answer is None  # no answer was asked for
+    (tmp_path / "other.json").write_bytes(again.read_bytes().replace(entry.id.encode(), b"0" * 12))
+    assert len(journal.import_files([tmp_path / "other.json"]).fresh) == 1  # somebody else, who rated alike
 
 
 def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None:

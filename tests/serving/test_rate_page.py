@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browsing import PUBLISHED, Open, eight, headline_of, opened, rate, rate_eight, see, served
+from browsing import PUBLISHED, Open, eight, headline_of, opened, rate, rate_eight, see, served, sheets_of_paper
 from conftest import ROOT, SIGNALS
 from starlette.testclient import TestClient
 
@@ -168,6 +168,10 @@ def test_the_answer_adds_up_as_it_is_shown(open_page: Open) -> None:
     assert "roc auc" not in text
     page.locator("#answer-technical summary").click()
     assert signed(answer.log_odds, 3) in page.locator("#answer-technical").inner_text()
+    page.locator("#answer-technical summary").click()
+    page.evaluate("for (const e of document.querySelectorAll('.signal')) e.querySelectorAll('input')[1].click()")
+    page.locator(".outcome .guess", has_text="24 of 24 rated").wait_for()
+    assert sheets_of_paper(page) == [1, 1]
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     assert page.locator(".strip").evaluate("e => e.getBoundingClientRect().top") == 0  # SIMULATED is still in view
 
@@ -278,7 +282,9 @@ def test_every_state_can_be_used_by_everyone(
             faults = [fault["id"] for fault in Axe().run(page).response["violations"]]
             assert not faults, state
 
+    page.evaluate("for (const e of document.querySelectorAll('details')) { e.removeAttribute('name'); e.open = true; }")
     look("empty")
+    page.locator("#more").evaluate("e => { e.open = false; }")
     page.locator('label:has([value="candidate"])').click()
     for name, rating in eight().items():
         rate(page, name, rating)

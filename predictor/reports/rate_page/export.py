@@ -105,7 +105,7 @@ def _simulated(model: OfferModel) -> float:
 
 def _mark_words(model: OfferModel) -> str:
     if model.simulated:
-        return "this model learned from simulated interviews, not from real ones."
+        return "not learned from real interviews."
     return f"{100 * model.prior_share:.0f} % of this model comes from published effects, not from interviews."
 
 

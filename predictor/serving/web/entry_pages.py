@@ -141,16 +141,13 @@ def _show(request: Request, journal: Journal, entry: Entry) -> Response:
         notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN, foreign=foreign,
         # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
         fixed=entry.frozen or bool(foreign), sealed=entry.id in journal.sealed([entry]), sides=sides,
-        rows=beside(entry, sides[0], model.catalogue) if sides else {}, answer=_answer(entry), longest=LONGEST,
+        rows=beside(entry, sides[0], model.catalogue) if sides else {}, longest=LONGEST,
+        answer=entry.answer and answer_view(entry.answer),
         later=None if foreign else _later(entry, model),
         other_sides=[other for other in others if _may_be_other_side(entry, other)],
         others=[other for other in others if other.id != entry.id], people=journal.people(1_000),
         rounds=journal.rounds(), labels=labels(model.catalogue),
     )  # fmt: skip
-
-
-def _answer(entry: Entry) -> dict[str, Any] | None:
-    return answer_view(entry.answer) if entry.answer else None
 
 
 def _later(entry: Entry, model: OfferModel) -> Prediction | None:

@@ -50,12 +50,9 @@ SORTS = {
 def list_entries(request: Request, journal: OpenJournal) -> Response:
     """List what is waited for, and the interviews, some on a page."""
     asked = dict(request.query_params)
-    query = _query(asked)
-    number = _number(asked.get("page", "1"))
+    query, number = _query(asked), page_number(request)
     entries, total = journal.page(number, SIZE, query)
-    pages = max(1, -(-total // SIZE))
-    if number > pages:
-        raise Refusal(404, f"there is no page {number:,} of the journal; the last is {pages:,}", field="page")
+    pages = count_pages(total, SIZE, number)
     waiting, n_waiting = journal.waiting(WAITING)
     kept = {
         name: value
@@ -103,15 +100,36 @@ def export_json(journal: OpenJournal) -> Response:
     return attachment(journal.export_json(), "application/json", "journal.json")
 
 
+def page_number(request: Request) -> int:
+    """Return which page of a list is asked for; the first where none is."""
+    asked = request.query_params.get("page", "1")
+    if not (asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0):
+        raise Refusal(422, "is not the number of a page; write one from 1", field="page", found=asked)
+    return int(asked[:9])
+
+
+def count_pages(total: int, size: int, number: int) -> int:
+    """Return how many pages a list has; refuse a number beyond the last."""
+    pages = max(1, -(-total // size))
+    if number > pages:
+        raise Refusal(404, f"there is no page {number:,}; the last is {pages:,}", field="page")
+    return pages
+
+
 def notice(request: Request) -> str | None:
     """Return what a page is to say of what was just done."""
     asked = request.query_params
-    if (added := asked.get("added", "")).isdecimal():
-        counts = {name: int(n[:9]) if (n := asked.get(name, "")).isdecimal() else 0 for name in ("updated", "here")}
-        also = f" {counts['updated']} replaced by what was saved again." if counts["updated"] else ""
-        also += f" {plural(counts['here'], 'interview')} of the file stood here already." if counts["here"] else ""
-        return f"{plural(int(added[:9]), 'interview')} added.{also}"
+    if asked.get("added", "").isdecimal():
+        added, updated, here = (_count(asked.get(name, "")) for name in ("added", "updated", "here"))
+        words = [f"{plural(added, 'interview')} added."] if added or not updated else []
+        words += [f"{plural(updated, 'interview')} replaced by what was saved again."] if updated else []
+        words += [f"{plural(here, 'interview')} of the file stood here already."] if here else []
+        return " ".join(words)
     return NOTICES.get(asked.get("notice", ""))
+
+
+def _count(asked: str) -> int:
+    return int(asked[:9]) if asked.isdecimal() else 0
 
 
 def attachment(content: str, kind: str, name: str) -> Response:
@@ -141,9 +159,3 @@ def _day(value: str, name: str) -> date | None:
         return date.fromisoformat(value) if value else None
     except ValueError:
         raise Refusal(422, "is not a day; write it as in 2026-05-31", field=name, found=value) from None
-
-
-def _number(asked: str) -> int:
-    if not (asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0):
-        raise Refusal(422, "is not the number of a page; write one from 1", field="page", found=asked)
-    return int(asked[:9])
