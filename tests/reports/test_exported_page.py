@@ -25,6 +25,7 @@ from predictor.model.first_questions import first_questions, remaining
 from predictor.model.partial import Gaps
 from predictor.model.points import points_of
 from predictor.model.wording import headline, interval_sentence
+from predictor.reports.measured_scores import MeasuredValue
 from predictor.reports.rate_page.export import rate_page, save_rate_page
 
 if TYPE_CHECKING:
