@@ -249,7 +249,7 @@ def test_batches_take_panels(model: OfferModel, team: SimulatedTeam, tmp_path: P
     frame.loc[0, "panel"] = "somebody new"
     frame.loc[1, "panel"] = ""
     # a level that is given counts, not the panel
-    frame[LENIENCY] = ["high" if row % 5 == 3 else None for row in range(len(frame))]
+    frame[LENIENCY] = ["high" if place % 5 == 3 else None for place in range(len(frame))]
     frame.to_csv(tmp_path / "in.csv", index=False)
     frame.to_parquet(tmp_path / "in.parquet")
     expected = model.predict_many(frame)
@@ -257,7 +257,7 @@ def test_batches_take_panels(model: OfferModel, team: SimulatedTeam, tmp_path: P
     records = [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
     inner = (*model.signals, LENIENCY)
     nested = ({"ratings": {name: row[name] for name in inner}, "panel": row["panel"]} for row in records[2:])
-    lines: list[dict[str, Any]] = [*records[:2], *nested]  # flat, and with the ratings by themselves
+    lines: list[dict[Any, Any]] = [*records[:2], *nested]  # flat, and with the ratings by themselves
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     for ending in ("csv", "parquet", "jsonl"):
         score_files(tmp_path / f"in.{ending}", tmp_path / "out.csv", model)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import SIGNALS
+from conftest import AXE, SIGNALS
 from firefox import FIREFOX, Firefox
 
 from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interviews
@@ -333,7 +333,7 @@ def test_everyone_can_use_it(open_file: Open, width: int, scheme: Any) -> None:
             for details in page.locator("details").all():
                 details.evaluate("e => { e.open = true }")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        report = Axe().run(page).response
+        report = Axe().run(page, options=AXE).response
         assert len(report["passes"]) > 10
         assert not [(f["id"], [node["html"][:120] for node in f["nodes"]][:3]) for f in report["violations"]]
         small = page.evaluate(
