@@ -213,3 +213,20 @@ def _done(command: list[str], **where: Any) -> str:
     done = subprocess.run(command, **where, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return str(done.stdout)
+
+
+def test_names_reach_the_terminal_escaped(run: Callable[..., Result], workplace: Path) -> None:
+    name = "a\x1b[31mred\x07.csv"
+    made = run("simulate", name, "-n", "20")
+    forgotten = run("forget", "x\x1b[2J", "--table", name)
+    assert (made.exit_code, forgotten.exit_code) == (0, 2)
+    assert r"a\x1b[31mred\x07.csv" in made.output
+    assert not set("\x1b\x07") & set(made.output + forgotten.output)
+
+
+def test_a_table_that_is_a_link_in_a_circle_is_refused(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").symlink_to("b.csv")
+    (tmp_path / "b.csv").symlink_to("a.csv")
+    done = run("forget", "x", "--table", str(tmp_path / "a.csv"))
+    assert done.exit_code == 2
+    assert "Too many levels of symbolic links" in done.stderr
