@@ -163,7 +163,7 @@ def _import(
             say(f"  {path}: {what}")
     imported.usable_catalogue()
     if len(imported):
-        say(f"\nNext: predictor train {out} --signals {places.catalogue}")
+        say(f"\nNext: predictor train {out} --signals {places.catalogue} --cards {places.cards}")
     else:
         missing_file = KINDS["no application"].mend if imported.findings.count("no application") else ""
         why = f" {missing_file}" if missing_file else " The report lists what is missing."
