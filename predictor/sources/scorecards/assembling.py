@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from predictor.sources.scorecards.times import DAY_END
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+A_DAY = np.timedelta64(1, "D")  # clocks without a zone may be ahead
 
 
 @dataclass
@@ -194,8 +197,10 @@ def _add_overall(export: Export, cards: Table, marks: Marks, answers: Mapping[st
     marks.words[OVERALL] = dict(sorted(counts.items()))
 
 
-def usable_cards(export: Export, table: Table, marks: Marks, outcomes: Outcomes, findings: Findings) -> Cards:
-    """Return the cards that count, and list the others by the first reason that stands against each."""
+def usable_cards(
+    export: Export, table: Table, marks: Marks, outcomes: Outcomes, today: datetime, findings: Findings
+) -> Cards:
+    """Return the cards that count, and list the others by the first reason to leave each out."""
     open_ = np.ones(len(table), bool)
 
     def drop(kind: str, chosen: NDArray[Any]) -> None:
@@ -219,6 +224,7 @@ def usable_cards(export: Export, table: Table, marks: Marks, outcomes: Outcomes,
     drop("unrated", ~rated)
     submitted = table.column("submitted")
     drop("undated", np.isnat(submitted))
+    findings.add("future", table, open_ & (submitted > np.datetime64(today.replace(tzinfo=None), "ms") + A_DAY))
     if len(outcomes.decided):
         when = np.where(application >= 0, outcomes.decided[application], np.datetime64("NaT", "ms"))
         only = np.where(application >= 0, outcomes.day_only[application], False)

@@ -5,7 +5,7 @@ Each system's module ends in an `Export`; the rules that follow (`outcomes`, `as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from predictor.sources.scorecards.levels import FIVE_WORDS, Levels
-from predictor.sources.scorecards.tables import Table, empty
+from predictor.sources.scorecards.tables import Table, empty, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,6 +80,17 @@ class Export:
     ids_may_be_names: bool = False
     about: list[str] = field(default_factory=list)
 
+    def take_marks(
+        self, owners: Sequence[int], names: Sequence[str], families: Sequence[str], words: Sequence[Any]
+    ) -> None:
+        """Take ratings that stand within the cards: the position of the card of each, its signal, family and word."""
+        card = np.array(owners, dtype=np.int64)
+        texts = ["" if word is None else str(word) for word in words]
+        columns = {"card": card, "signal": words_of(names), "family": words_of(families), "word": words_of(texts)}
+        starts = np.searchsorted(card, self.cards.starts).tolist()
+        row = self.cards.places(card)[1] - 1 if len(card) else card
+        self.marks, self.by_position = Table(pd.DataFrame(columns), list(self.cards.files), starts, row), True
+
 
 def mapped(words: Any, meanings: Mapping[str, str], otherwise: str) -> NDArray[Any]:
     """Return what each word means, each different word looked up once; case, blanks and underscores do not matter.
@@ -110,6 +121,14 @@ def exploded(table: Table, key: str) -> tuple[list[Any], NDArray[np.int64]]:
             items += inner
             owners += [position] * len(inner)
     return items, np.array(owners, dtype=np.int64)
+
+
+def other_questions(kinds: Mapping[str, int]) -> list[str]:
+    """Return what a reader should know of questions with choices that are no ratings, by their type."""
+    if not kinds:
+        return []
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
+    return [f"Answers to questions that are no ratings were left out, by type: {counts}."]
 
 
 def count_naive(table: Table) -> int:

@@ -47,6 +47,9 @@ KINDS = {
         LEFT_OUT,
         "Nobody can say whether they came before the decision. Export 'submitted_at' too.",
     ),
+    "future": Kind(
+        "Cards whose time of submission is still to come", FLAGGED, "Look at the clock of the export, or its time zone."
+    ),
     "late": Kind("Cards submitted after the decision: they may know it", LEFT_OUT),
     "later": Kind("Cards submitted after the chosen stage", LEFT_OUT, "They are in the table of cards."),
     "unrated": Kind("Cards on which nothing was rated, or 'no decision' on all", LEFT_OUT),

@@ -120,11 +120,13 @@ def read_scorecards(
     if even:
         export.levels, export.overall_levels = export.levels.even(), export.overall_levels.even()
         export.levels_by_signal = {name: scale.even() for name, scale in export.levels_by_signal.items()}
-    outcomes = decide(export, meanings, today or datetime.now(UTC), findings)
+    today = today or datetime.now(UTC)
+    outcomes = decide(export, meanings, today, findings)
     counts = {"cards": len(export.cards), "ratings": len(export.marks), "applications": len(export.applications)}
     table, marks = read_marks(export, findings, overall=overall, answers=answers)
+    findings.check()
     export.marks = empty(MARK)
-    cards = usable_cards(export, table, marks, outcomes, findings)
+    cards = usable_cards(export, table, marks, outcomes, today, findings)
     cards.stage = _few_stages(cards.stage, findings)
     rows = place_rows(stage, cards, outcomes, findings)
     return _imported(export, system, outcomes, marks, cards, rows, findings, counts, read, salt or salt_of(out))
@@ -145,6 +147,10 @@ def _tables(system: str, sources: Sequence[Source], findings: Findings, read: di
         read[source.label] = kind.name if kind else ""
         if kind and not missing_columns(kind, source.columns, source.label, findings):
             tables.setdefault(kind.name, []).append(source.read(kind, findings))
+    for name in tables:
+        pages = [source for source, kind in zip(sources, fitting, strict=True) if kind and kind.name == name]
+        if (flags := [page.more for page in pages if page.more is not None]) and all(flags):
+            findings.notes.append(f"{pages[-1].label}: states that more pages follow; export all pages of the {name}.")
     return tables
 
 

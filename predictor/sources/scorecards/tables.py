@@ -96,13 +96,9 @@ class Kind:
         return all(columns.intersection(group) for group in self.marks) and not columns.intersection(self.never)
 
     def wanted(self, columns: frozenset[str]) -> dict[str, list[str]]:
-        """Return the columns to read by our names: the first that is there, of marks of deletion all."""
-        chosen = {}
-        for name, theirs in self.columns.items():
-            there = [column for column in theirs if column in columns]
-            if there:
-                chosen[name] = there if name == "deleted" else there[:1]
-        return chosen
+        """Return the columns that are there by our names, in order of preference."""
+        there = {name: [column for column in theirs if column in columns] for name, theirs in self.columns.items()}
+        return {name: found for name, found in there.items() if found}
 
 
 @dataclass
@@ -319,12 +315,12 @@ def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findi
             if name in kind.required and missing.any():
                 row = int(np.flatnonzero(missing)[0]) + 1
                 kind_of = f"is empty in {plural(int(missing.sum()), 'row')} of the {kind.name}; each needs one"
-                findings.refuse(source, Problem(kind_of, row, name))
+                findings.refuse(source, Problem(kind_of, row, kind.columns[name][0]))
         elif name in TIMES:
             times = read_times(parts[0], day_end=name in DECISIONS)
             for place in np.flatnonzero(times.bad).tolist():
                 cell = pd.Series(parts[0]).iloc[place]
-                findings.refuse(source, Problem(MEND, place + 1, name, shown_word(cell)))
+                findings.refuse(source, Problem(MEND, place + 1, kind.columns[name][0], shown_word(cell)))
             columns[name], columns[f"{name} naive"], columns[f"{name} day"] = times.values, times.naive, times.days
         elif name in FLAGS:
             columns[name] = flags_of(parts[0], name, source, findings)
