@@ -83,7 +83,7 @@ class Export:
     def take_marks(
         self, owners: Sequence[int], names: Sequence[str], families: Sequence[str], words: Sequence[Any]
     ) -> None:
-        """Take ratings that stand within the cards: the position of the card of each, its signal, family and word."""
+        """Take ratings from within the cards: the position of the card of each, its signal, family and word."""
         card = np.array(owners, dtype=np.int64)
         texts = ["" if word is None else str(word) for word in words]
         columns = {"card": card, "signal": words_of(names), "family": words_of(families), "word": words_of(texts)}

@@ -375,7 +375,7 @@ def _applications(export: Export, tables: dict[str, list[Table]], findings: Find
 
 
 def _within_people(tables: dict[str, list[Table]], findings: Findings) -> list[Table]:
-    """Read the applications that stand within the candidates of v1, where they are in no file of their own."""
+    """Read the applications within the candidates of v1, where there is no file of applications."""
     parts = []
     for people in tables.get("people", []):
         records, _ = exploded(people, "applications")

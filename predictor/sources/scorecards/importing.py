@@ -49,6 +49,7 @@ def read_scorecards(
     *,
     records: Mapping[str, list[Any]] | None = None,
     mapping: str | Path | None = None,
+    sheet: str | None = None,
     fields: Mapping[str, Mapping[str, str]] | None = None,
     stage: str = EACH,
     overall: bool = False,
@@ -70,7 +71,9 @@ def read_scorecards(
     records
         Records of the API by any name, in place of files.
     mapping
-        Of csv: the file that says which column is what.
+        Of csv: the file that names the columns.
+    sheet
+        Of csv: the sheet of a workbook; the first visible one where None.
     fields
         Of Lever's warehouse: names of its fields by template and field index.
     stage
@@ -84,7 +87,7 @@ def read_scorecards(
     salt
         Key of the pseudonyms; where None that beside `out`, else a new one.
     out
-        Where the tables will stand; what stands there from an earlier import is no part of the export.
+        The table to write; what an earlier import wrote there is no part of the export.
     today
         The day by which consent has ended or not; now where None.
 
@@ -105,7 +108,7 @@ def read_scorecards(
     findings, read = Findings(), dict[str, str]()
     answers, meanings = read_answers(tuple(levels)), read_reasons(tuple(reasons))
     if system == "csv":
-        export = spreadsheet.read(files_of(files, written_beside(out)), mapping, findings, read)
+        export = spreadsheet.read(files_of(files, written_beside(out)), mapping, findings, read, sheet)
     else:
         sources = (
             open_files(files_of(files, written_beside(out)), findings) if records is None else _from_records(records)

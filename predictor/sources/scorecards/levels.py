@@ -77,7 +77,7 @@ class Levels:
         return replace(self, answers=(*answers.items(), *self.answers))
 
     def level(self, word: str) -> float | None:
-        """Return the level of a word; NaN where it says that nothing was judged, None where it is no level.
+        """Return the level of a word; NaN where it means that nothing was judged, None where it is no level.
 
         Examples
         --------
@@ -99,7 +99,7 @@ class Levels:
         return self._numbered(word) if self.numbered else None
 
     def _numbered(self, word: str) -> float | None:
-        """Return the level at the place that a number says, such as 4, "4.0", "3 - Hire"."""
+        """Return the level at the place of a number, such as 4, "4.0", "3 - Hire"."""
         mark = mark_of(word) or mark_of(word.strip().partition(" ")[0].rstrip(".:-)"))
         number = mark.on(self.first + len(self.values) - 1) if mark else None
         if number is None or (number != int(number) and not self.between):

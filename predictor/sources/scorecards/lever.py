@@ -231,7 +231,7 @@ def _is_overall(field: Mapping[str, Any]) -> bool:
 def _fields(
     export: Export, tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """Name the warehouse's fields by the file that says which is what; texts are notes and are never read."""
+    """Name the warehouse's fields by the file of their names; texts are notes and are never read."""
     marks = stacked(tables.get("fields of forms", []), ("card", "field", "value", "number", "decimal"))
     number, decimal = (np.asarray(marks.column(name), dtype=object) for name in ("number", "decimal"))
     words = np.where(number != "", number, decimal)
@@ -254,7 +254,7 @@ def _fields(
     findings.add("orphan rating", marks, place < 0, ids=marks.column("card"))
     if unnamed := int((rated & (names == "") & (place >= 0)).sum()):
         findings.add("unnamed", marks, rated & (names == "") & (place >= 0), ids=where)
-        export.about.append(f"{unnamed:,} scores stand in fields without a name: this layout has only their places.")
+        export.about.append(f"{unnamed:,} scores have no name: this layout numbers its fields only.")
     elif len(marks) and not rated.any():
         export.about.append("The fields of the forms hold texts only, and no scores: texts are never read.")
     chosen = marks.chosen(known)

@@ -92,14 +92,14 @@ class Source:
 
 
 def _cells(flat: Sequence[Mapping[str, Any]], columns: Sequence[str], name: str) -> list[list[Any]]:
-    """Return a column of records: the first that a record has of those it may stand in, of marks of deletion all."""
+    """Return a column of records: the first that a record has, of marks of deletion all."""
     if name == "deleted":
         return [[row.get(column) for row in flat] for column in columns]
     return [[next((row[column] for column in columns if row.get(column) is not None), None) for row in flat]]
 
 
 def written_beside(out: Path | None) -> frozenset[Path]:
-    """Return the files that an import writes for a table, which are no part of an export that they stand in."""
+    """Return the files that an import writes for a table, which are no part of an export in the same folder."""
     if out is None:
         return frozenset()
     names = (out.name, *(f"{out.stem}-{part}{ending}" for part in ("cards", "rows") for ending in (".csv", ".parquet")))

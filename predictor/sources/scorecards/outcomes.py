@@ -162,7 +162,7 @@ def _kept(export: Export, today: datetime, findings: Findings) -> Table:
 
 
 def newest(table: Table, findings: Findings) -> Table:
-    """Keep the newest row of each id, by its time of change; count the others, refuse those that nobody can order."""
+    """Keep the newest row of each id, by its time of change; count the others, refuse those without an order."""
     ids = table.column("id")
     twice = (
         table.frame.duplicated("id", keep=False).to_numpy() & ~no_id(ids) if "id" in table.frame else np.zeros(0, bool)
@@ -181,7 +181,7 @@ def newest(table: Table, findings: Findings) -> Table:
 
 
 def _refuse_different(table: Table, dropped: NDArray[np.int64], kept: NDArray[np.int64], findings: Findings) -> None:
-    """Refuse rows with the id of a kept one and other content, where no time of change says which is newer."""
+    """Refuse rows with the id of a kept one and other content, where no time of change tells which is newer."""
     ids, updated = table.column("id"), table.column("updated")
     of = kept[positions(ids[dropped], ids[kept])]
     alike = (updated[dropped] == updated[of]) | (np.isnat(updated[dropped]) & np.isnat(updated[of]))

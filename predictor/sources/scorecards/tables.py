@@ -15,7 +15,7 @@ import pandas as pd
 
 from predictor.errors import Problem, nearest, plural
 from predictor.sources.scorecards.findings import Findings, shown_word
-from predictor.sources.scorecards.times import MEND, NO_TIME, read_times
+from predictor.sources.scorecards.times import BAD_TIME, NO_TIME, read_times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,7 +98,7 @@ class Kind:
     def wanted(self, columns: frozenset[str]) -> dict[str, list[str]]:
         """Return the columns that are there by our names, in order of preference."""
         there = {name: [column for column in theirs if column in columns] for name, theirs in self.columns.items()}
-        return {name: found for name, found in there.items() if found}
+        return {name: theirs for name, theirs in there.items() if theirs}
 
 
 @dataclass
@@ -220,7 +220,7 @@ def no_id(ids: Any) -> NDArray[np.bool_]:
 
 
 def positions(of: Any, within: Any) -> NDArray[np.int64]:
-    """Return where each id stands first among others; -1 where it does not."""
+    """Return the first position of each id among others; -1 where there is none."""
     of, within = np.asarray(of), np.asarray(within)
     if not (of.dtype.kind == within.dtype.kind == "i"):
         of, within = text_ids(of), text_ids(within)
@@ -303,7 +303,7 @@ def flags_of(cells: Any, name: str, source: str, findings: Findings) -> NDArray[
 def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findings) -> pd.DataFrame:
     """Convert cells of a file into the typed columns of a table, under our names.
 
-    A column that stands for deletion may be one of several, and a flag or a time; any of them counts.
+    A mark of deletion may be one of several, and a flag or a time; any of them counts.
     """
     columns: dict[str, Any] = {}
     for name, parts in raw.items():
@@ -320,7 +320,7 @@ def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findi
             times = read_times(parts[0], day_end=name in DECISIONS)
             for place in np.flatnonzero(times.bad).tolist():
                 cell = pd.Series(parts[0]).iloc[place]
-                findings.refuse(source, Problem(MEND, place + 1, kind.columns[name][0], shown_word(cell)))
+                findings.refuse(source, Problem(BAD_TIME, place + 1, kind.columns[name][0], shown_word(cell)))
             columns[name], columns[f"{name} naive"], columns[f"{name} day"] = times.values, times.naive, times.days
         elif name in FLAGS:
             columns[name] = flags_of(parts[0], name, source, findings)

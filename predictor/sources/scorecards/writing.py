@@ -35,7 +35,7 @@ ENDINGS = (".csv", ".parquet")
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of an import stand."""
+    """Paths of the files of an import."""
 
     out: Path
     catalogue: Path
@@ -68,7 +68,7 @@ class Places:
             self.cards: "a row a scorecard",
             self.rows: "every row that was left out or flagged, with the reason",
             self.report: "the report, to read in a browser",
-            self.catalogue: "the signals; read it, and mend families and labels",
+            self.catalogue: "the signals; read it, and correct names and families",
             self.salt: "the key of the pseudonyms; keep it to yourself",
         }
         return files | ({self.groups: "sex and race by person, for an audit"} if self.groups else {})
