@@ -120,6 +120,11 @@ KINDS = {
     "unknown offer": Kind("Offers whose status is not known: they count as not sent", LEFT_OUT),
     "repeated": Kind("Rows that came more than once: the newest counts", LEFT_OUT),
     "unknown group": Kind("Words for sex or race that are not known: they count as unknown", FLAGGED),
+    "orphan group": Kind(
+        "Answers about sex and race for applications that are in none of the files",
+        LEFT_OUT,
+        "Export more applications.",
+    ),
     "gone": Kind("People of the earlier table who are not in these files", LEFT_OUT),
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import Problem
+from predictor.errors import Problem, plural
 from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, folded, mapped, other_questions
 from predictor.sources.scorecards.findings import Findings, shown_word
 from predictor.sources.scorecards.levels import FOUR_NUMBERS, scale_of
@@ -254,7 +254,9 @@ def _fields(
     findings.add("orphan rating", marks, place < 0, ids=marks.column("card"))
     if unnamed := int((rated & (names == "") & (place >= 0)).sum()):
         findings.add("unnamed", marks, rated & (names == "") & (place >= 0), ids=where)
-        export.about.append(f"{unnamed:,} scores have no name: this layout numbers its fields only.")
+        export.about.append(
+            f"Fields have only their places in this layout; without a name: {plural(unnamed, 'score')}."
+        )
     elif len(marks) and not rated.any():
         export.about.append("The fields of the forms hold texts only, and no scores: texts are never read.")
     chosen = marks.chosen(known)

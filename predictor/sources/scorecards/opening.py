@@ -19,7 +19,7 @@ from predictor.sources.files import read_bytes
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.tables import Kind, Table, plain, typed
 from predictor.sources.text import parse_table
-from predictor.sources.workbook import WORKBOOKS
+from predictor.sources.workbook import WORKBOOKS, sheets_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,9 +168,12 @@ def _open(path: Path, label: str, findings: Findings) -> Iterator[Source]:
     if ending in (".json", ".jsonl", ".ndjson"):
         yield from json_sources(read_bytes(path), label, findings)
     elif ending in WORKBOOKS:
-        header, rows, problems = parse_table(read_bytes(path), label)
-        _refuse_all(problems, label, findings)
-        yield source_of([dict(zip(header, row, strict=False)) for row in rows], label)
+        content = read_bytes(path)
+        for sheet in sheets_of(content, label):
+            header, rows, problems = parse_table(content, label, sheet=sheet)
+            _refuse_all(problems, label, findings)
+            records = [dict(zip(header, map(_unwrapped_cell, row), strict=False)) for row in rows]
+            yield source_of(records, f"{label}: {sheet}")
     else:
         yield from _of_columns(path, label, ending)
 

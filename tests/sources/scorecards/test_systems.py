@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from exports import ashby, lever, rejected, v1, v1_application, v1_card, written
+from openpyxl import Workbook
 
 from predictor.errors import ConfigError
 from predictor.sources.scorecards import Imported, read_scorecards
@@ -401,6 +402,20 @@ def test_shapes_of_files(tmp_path: Path) -> None:
     child = [{"_sdc_source_key_id": 1, "name": "Communication", "rating": "no"}]
     folder = written(tmp_path / "child", {**records, "scorecards": flat, "scorecards__attributes": child}, "columns")
     assert read_scorecards("greenhouse", [folder]).table["communication"].tolist() == [2]
+
+
+def test_each_sheet_of_a_workbook_is_a_table(tmp_path: Path) -> None:
+    book = Workbook()
+    cards, applications = book.active, book.create_sheet("Applications")
+    cards.title = "Scorecards"
+    for row in (["id", "application_id", "submitted_at", "overall_recommendation", "attributes"],
+                [1, 7, "2026-03-01T10:00:00Z", "yes", '[{"name": "Drive", "rating": "yes"}]']):  # fmt: skip
+        cards.append(row)
+    for row in (["id", "candidate_id", "status"], [7, 3, "hired"]):
+        applications.append(row)
+    book.save(tmp_path / "export.xlsx")
+    imported = read_scorecards("greenhouse", [tmp_path])
+    assert [*imported.files.values()] == ["scorecards of Harvest v1", "applications"] and len(imported) == 1
 
 
 def test_pages_that_are_missing_cards_of_tomorrow_and_logistics_of_v3() -> None:
