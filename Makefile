@@ -38,7 +38,7 @@ help: ## list every target
 	@echo
 	@echo "  make train DATA=my.csv SIGNALS=my.toml EXPERIMENT=pool NAME=my-model"
 	@echo "  make compare DATA=my.csv SIGNALS=my.toml"
-	@echo "  make promote MODEL=my-model FORCE='why it is promoted all the same'"
+	@echo "  make promote MODEL=my-model FORCE='reason for promoting it anyway'"
 	@echo "  make predict RATINGS=my.json MODEL=my-model"
 	@echo "  make bench DATASETS=folder PEERS=ours,lr REPEATS=2"
 	@echo "  make test PYTHON=python3.13"
@@ -56,7 +56,7 @@ quickstart: $(QUICK) ## set up, train on the sample, record and register it, pre
 	@echo "  source .venv/bin/activate                 so that your shell finds predictor"
 	@echo "  predictor signals form > my.json          rate an interview of your own, then:"
 	@echo "  make predict RATINGS=my.json"
-	@echo "  predictor signals infer my.csv --outcome COLUMN --group COLUMN > my.toml"
+	@echo "  predictor signals infer my.csv --outcome COLUMN --person COLUMN > my.toml"
 	@echo "  make train DATA=my.csv SIGNALS=my.toml    train on a file of your own"
 
 # Trained again only where the data or the code are newer.
@@ -68,7 +68,7 @@ install: $(DEV) ## make .venv with all that any target needs, pinned and checked
 
 spark: $(SPARK) ## add Spark to .venv: half a gigabyte
 
-# One environment a Python version: another PYTHON makes .venv anew.
+# One environment a Python version: another PYTHON makes a new .venv.
 $(VENV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
@@ -81,25 +81,25 @@ $(VENV):
 	@$(BIN)/python pins/install.py $*
 	@touch $@
 
-data: $(TRAIN) ## write the SIMULATED samples data/interviews.csv and data/greenhouse anew, the same bytes each time
+data: $(TRAIN) ## write the SIMULATED samples data/interviews.csv and data/greenhouse again, reproducible byte for byte
 	@$(BIN)/predictor simulate data/interviews.csv -n 1200 --seed 2026
 	@$(BIN)/predictor simulate data/greenhouse --greenhouse --seed 2026
 
 data/interviews.csv: | $(TRAIN)
 	@$(BIN)/predictor simulate $@ -n 1200 --seed 2026
 
-# The walk through of data/README.md, line by line; a test holds that they are the same.
-# A second time the model is no better than itself, so promote ends with 1, which is no failure here.
+# The walk-through of data/README.md, line by line; a test checks that they are the same.
+# On a second run the model equals the champion, so promote exits with 1; that is not a failure here.
 team: $(TRAIN) ## from a SIMULATED team's Greenhouse export to a promoted model, audit and card, in team/
 	$(BIN)/predictor scorecards greenhouse data/greenhouse --out team/interviews.csv
 	$(BIN)/predictor scorecards greenhouse data/greenhouse --out team/interviews.csv --groups team/groups.csv --reason 'Offer declined=yes' --reason 'Other=no'
 	$(BIN)/predictor train team/interviews.csv --signals team/interviews.toml --cards team/interviews-cards.csv --name team
 	$(BIN)/predictor panels team/interviews-cards.csv --signals team/interviews.toml --model team --out team/panels.html
 	$(BIN)/predictor promote team || test $$? -eq 1
-	$(BIN)/predictor audit team/interviews.csv --model team --groups team/groups.csv --group sex=sex --group race=race
+	$(BIN)/predictor audit team/interviews.csv --model team --cards team/interviews-cards.csv --groups team/groups.csv --attribute sex=sex --attribute race=race
 	$(BIN)/predictor card --model team
 
-prior: $(TRAIN) ## write the SIMULATED prior from published evidence anew, the same numbers each time
+prior: $(TRAIN) ## write the SIMULATED prior from published evidence again, the same numbers each time
 	@$(BIN)/python -c 'from predictor.learning.published import build_published as build; from predictor.model.offer_model import PUBLISHED; build().save(PUBLISHED)'
 
 train: $(TRAIN) ## train on DATA with SIGNALS and EXPERIMENT, record the run
@@ -108,7 +108,7 @@ train: $(TRAIN) ## train on DATA with SIGNALS and EXPERIMENT, record the run
 compare: $(TRAIN) ## train every experiment on the same folds of DATA and rank them
 	@$(BIN)/predictor compare "$(DATA)" $(if $(SIGNALS),--signals "$(SIGNALS)") $(if $(NAME),--name "$(NAME)")
 
-promote: $(TRAIN) ## make MODEL the champion if it is better beyond noise, or with FORCE="reason"
+promote: $(TRAIN) ## make MODEL the champion if it is significantly better, or with FORCE="reason"
 	@test -n "$(MODEL)" || { echo "name a model: make promote MODEL=interviews-pool"; exit 2; }
 	@$(BIN)/predictor promote "$(MODEL)" $(if $(FORCE),--force "$(FORCE)")
 
@@ -127,7 +127,7 @@ ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # tests/conftest.py sorts them; otherwise xdist starts with the files of most tests, and ends in one slow file.
 PROCESSES = $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 2)')
 
-test: $(DEV) ## run the tests, a file to a process
+test: $(DEV) ## run the tests, one process per file
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Of lines and of branches; what runs in other processes (servers, workers) is not counted.
@@ -177,14 +177,14 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	  --custom-compile-command 'make pins' $(if $(UPGRADE),--upgrade)
 LIKE_DEV = -c pins/dev.txt - pyproject.toml
 
-pins: $(VENV) ## make the pins anew from pyproject.toml, for every platform and Python version
+pins: $(VENV) ## write the pins again from pyproject.toml, for every platform and Python version
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r pins/uv.txt
 	@echo uv | $(COMPILE) - -o pins/uv.txt
 	@echo hatchling | $(COMPILE) - pyproject.toml --extra train --extra batch --extra serve --extra cluster --extra dev -o pins/dev.txt
 	@echo hatchling | $(COMPILE) $(LIKE_DEV) -o pins/predict.txt
 	@for extra in train serve spark; do echo hatchling | $(COMPILE) $(LIKE_DEV) --extra $$extra -o pins/$$extra.txt || exit; done
 
-docs: $(DEV) ## write the blocks of output in the documentation anew, and the API reference
+docs: $(DEV) ## write the blocks of output in the documentation again, and the API reference
 	@$(BIN)/python experiments/docs.py
 
 clean: ## remove what was made: .venv, caches, models and runs

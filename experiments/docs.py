@@ -1,4 +1,4 @@
-"""Write the blocks of output in the documentation anew, and the API reference: `make docs`.
+"""Write the blocks of output in the documentation again, and the API reference: `make docs`.
 
 A block stands after a mark such as `<!-- output: train -->`. It holds what the commands print when a model is trained
 on the sample, as `make quickstart` does. Tests compare its shape, not its digits.
@@ -47,7 +47,7 @@ def blocks(folder: Path, *options: str) -> dict[str, str]:
     return {
         "output: training": training + "\n",
         "output: train": "\n".join(training.splitlines()[:9]) + "\n",
-        "output: predict": prediction.partition("\nSpoke against")[0],
+        "output: predict": prediction.partition("\nLowered the estimate")[0],
         "json: out": shortened(model.predict(asked).to_dict()),
     }
 

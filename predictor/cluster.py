@@ -25,6 +25,7 @@ try:
     from distributed.client import FutureCancelledError
     from distributed.comm.core import connect
     from distributed.gc import disable_gc_diagnosis
+    from distributed.utils import silence_logging_cmgr
     from joblib import parallel_config
     from joblib._dask import DaskDistributedBackend
 except ModuleNotFoundError as error:
@@ -88,7 +89,7 @@ def cluster(
     ConfigError
         If not exactly one of the two is given, or workers is below 1; if no scheduler answers within some seconds, or
         it has no worker, or its workers have other versions; if local processes do not start; if the cluster is lost
-        amid the work: no worker runs for `LOST` seconds, the scheduler is gone, or a task ends each worker it meets.
+        amid the work: no worker runs for `LOST` seconds, the scheduler is gone, or a task crashes every worker.
     MissingExtraError
         On import, if distributed or joblib is not installed.
 
@@ -110,30 +111,31 @@ def cluster(
             raise ConfigError(f"no room for a cluster's files: {error}; set TMPDIR to a folder with room") from None
         stack.enter_context(dask.config.set({"temporary-directory": folder}))  # else something stays in that of all
         stack.enter_context(dask.config.set({LARGE: "1TB"}))  # warns of large arrays; each is sent once
+        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))  # tracebacks of a lost connection; words follow
         if scheduler:
             _reach(scheduler)
         place: Any = scheduler or stack.enter_context(_local(workers, folder))
         limit = PATIENCE if scheduler else START / 2
-        client = stack.enter_context(_Client(place, timeout=limit, set_as_default=False))  # type: ignore[no-untyped-call]  # as its base
+        client = stack.enter_context(_Client(place, timeout=limit, set_as_default=False))
         try:
             client.wait_for_workers(1, timeout=PATIENCE if scheduler else START)
         except TimeoutError:
             if scheduler:
                 raise ConfigError(f"the scheduler at {place} has no worker; start one: dask worker {place}") from None
             raise ConfigError(f"no worker started within {START:.0f} s; {_MEND}") from None
-        if scheduler:
-            _check(scheduler, client.run(versions, on_error="return"))
         backend = _Backend(client=client, wait_for_workers_timeout=2 * LOST)
         watch = _Watch(client, backend, warn, None if scheduler else place)
         stack.callback(watch.end)
         stack.enter_context(parallel_config(backend=backend))
         try:
+            if scheduler:
+                _check(scheduler, client.run(versions, on_error="return"))
             yield client
         except (FutureCancelledError, KilledWorker, TimeoutError, _TaskError) as error:
             why = watch.verdict or f"{error}; {_MEND}"
             if "scheduler-connection-lost" in why:
                 why = f"the connection to the scheduler was lost; {_MEND}"
-            raise ConfigError(f"the cluster was lost amid the work: {why}") from None
+            raise ConfigError(f"the cluster was lost during the run: {why}") from None
 
 
 _MEND = (
@@ -178,7 +180,7 @@ class _Watch:
         self.verdict: str | None = None
         self._client, self._backend, self._warn, self._local = client, backend, warn, local
         self._signs: set[tuple[str, float]] = set()
-        self._ended = False
+        self._ended = self._starting = False
         loop: Any = client.loop
         loop.add_callback(self._look)
 
@@ -190,7 +192,8 @@ class _Watch:
         while not self._ended:
             why = await self._missing()
             now = time.monotonic()
-            silent, looked = silent + min(now - looked, PATIENCE + 1) if why else 0.0, now
+            silent += 0 if self._starting else min(now - looked, PATIENCE + 1)
+            silent, looked = silent if why else 0.0, now
             if self._ended:
                 return
             if why and not warned and (silent > QUIET or why != _FROZEN):
@@ -209,17 +212,21 @@ class _Watch:
     async def _missing(self) -> str | None:
         """Return in words what is missing; None where a worker is running, and has given a sign of life since."""
         scheduler: Any = self._client.scheduler
+        self._starting = False
         try:
             about = await asyncio.wait_for(scheduler.identity(n_workers=-1), PATIENCE)
         except Exception:  # whatever the network makes of it; AttributeError once the client has closed itself
             return "the scheduler does not answer"
         states = {name: (worker["status"], worker["last_seen"]) for name, worker in about["workers"].items()}
+        seconds = self._seconds()
+        self._starting = not states and bool(seconds - self._signs)  # on a busy machine, for a minute
         if not states:
+            self._signs = seconds
             return "there is no worker"
         running = {(name, seen) for name, (status, seen) in states.items() if status == "running"}
         if not running:
             return f"no worker is running ({', '.join(sorted({status for status, _ in states.values()}))})"
-        signs = running | self._seconds()
+        signs = running | seconds
         news, self._signs = signs - self._signs, signs
         return None if news else _FROZEN
 
@@ -234,7 +241,7 @@ class _Watch:
         return seconds
 
 
-_FROZEN = "no worker gives a sign of life"
+_FROZEN = "no worker responds"
 
 
 class _TaskError(Exception):
@@ -259,6 +266,10 @@ class _Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no t
         self._waiting.add(waiting)
         waiting.add_done_callback(pass_on)
         return waiting
+
+    async def _collect(self) -> None:
+        with suppress(InvalidStateError):  # a task that `lose` has ended here ends in Dask's hands, too
+            await super()._collect()
 
     def lose(self, why: str) -> None:
         """End what is waited for, also where its result is known and does not come."""
@@ -332,16 +343,24 @@ class _Client(Client):
     It makes a task of every array that joblib scatters, for what is scattered is lost with the worker that holds it.
     """
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self.lost = False
+        super().__init__(*given, **named)  # type: ignore[no-untyped-call]
+
     async def scatter(self, data: Any, *_: Any, **__: Any) -> Any:
         return self.submit(_itself, data, pure=False)
 
     def sync(self, func: Any, *given: Any, callback_timeout: Any = None, **named: Any) -> Any:
         """Call the scheduler, with a timeout; only waiting for a task, which `lose` ends, has none."""
-        limit = callback_timeout or (None if getattr(func, "__name__", "") in _TASKS else ANSWER)
+        waits = getattr(func, "__name__", "") in _TASKS
+        if self.lost and not waits:
+            raise TimeoutError  # nothing is cleared up on a cluster that does not answer
+        limit = callback_timeout or (None if waits else ANSWER)
         return super().sync(func, *given, callback_timeout=limit, **named)  # type: ignore[no-untyped-call]
 
     def lose(self, why: str) -> None:
         """End everything that waits for a task, as Dask does itself where the connection is lost; on its own loop."""
+        self.lost = True
         for state in self.futures.values():
             state.cancel(reason="lost", msg=why)
         self.futures.clear()

@@ -5,7 +5,7 @@
     PredictorError            everything below; the command line prints it and exits with 2
     ├── CatalogueError        a signal catalogue that cannot be used
     ├── RatingsError          ratings that cannot be used; `.problems` holds every one of them
-    ├── ModelError            a model file that is missing, damaged, foreign or newer than this code
+    ├── ModelError            a model file that is missing, damaged, of another program, or newer than this code
     ├── JournalError          a journal that cannot be used, or a change that it refuses
     │   ├── NoEntryError      the journal has no such interview
     │   └── FrozenError       the outcome is known, so the rating stays as it is
@@ -38,7 +38,7 @@ class CatalogueError(PredictorError):
 
 
 class ModelError(PredictorError):
-    """A model file that is missing, damaged, foreign or newer than this code."""
+    """A model file that is missing, damaged, of another program, or newer than this code."""
 
 
 class JournalError(PredictorError):
@@ -83,7 +83,7 @@ class Problem:
     column
         Name of the column, or None when the whole row or file is meant.
     found
-        The value as it stands in the file, or an empty string.
+        The value as it is in the file, or an empty string.
     """
 
     kind: str

@@ -33,6 +33,7 @@ settings.register_profile("suite", deadline=None, max_examples=EXAMPLES or 100)
 settings.load_profile("suite")
 
 ROOT = Path(__file__).parent.parent
+SIGNALS = len(Catalogue.shipped().signals)  # of the shipped catalogue
 # Files that take longest, which start first: a core is not left with one of them when the other has none.
 SLOW = (
     "cluster", "own_data", "api", "ui", "runs", "server", "train", "pages", "rate_page", "registry", "cli", "store", "partial",

@@ -6,11 +6,13 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from numpy.typing import NDArray
 
 PEERS = ["ours", "base_rate", "lr"]
 # the first split of 40 rows by the protocol, so that results of other years compare
@@ -41,13 +43,15 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def _run(bench: ModuleType, folder: Path, results: Path, repeats: int = 2) -> list[dict]:
+def _run(bench: ModuleType, folder: Path, results: Path, repeats: int = 2) -> list[dict[str, Any]]:
     words = ["run", str(folder), "--peers", ",".join(PEERS), "--n", "40,5000", "--repeats", str(repeats)]
     assert bench.main([*words, "--results", str(results)]) == 0
     return bench.read(results)
 
 
-def test_resumes_and_reports(bench: ModuleType, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_resumes_and_reports(
+    bench: ModuleType, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     results = tmp_path / "mine.jsonl"
     records = _run(bench, folder, results)
     assert [(r["repeat"], r["peer"]) for r in records] == [(repeat, peer) for repeat in (0, 1) for peer in PEERS]
@@ -73,10 +77,12 @@ def test_resumes_and_reports(bench: ModuleType, folder: Path, tmp_path: Path, ca
     assert results.with_suffix(".md").read_text() == page
 
 
-def test_everyone_gets_the_same_rows(bench: ModuleType, folder: Path, tmp_path: Path, monkeypatch) -> None:
+def test_everyone_gets_the_same_rows(
+    bench: ModuleType, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
 
-    def peer(X: pd.DataFrame, y: np.ndarray, groups: np.ndarray, T: pd.DataFrame) -> np.ndarray:
+    def peer(X: pd.DataFrame, y: NDArray[Any], groups: NDArray[Any], T: pd.DataFrame) -> NDArray[Any]:
         seen.append((X.to_csv(), tuple(y), T.to_csv(), set(groups)))
         if len(seen) == 3:
             raise RuntimeError("out of luck")
@@ -114,7 +120,12 @@ def test_splits_are_the_published_ones(bench: ModuleType) -> None:
     ],
 )
 def test_bad_input(
-    bench: ModuleType, folder: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys
+    bench: ModuleType,
+    folder: Path,
+    words: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(folder.parent)
     try:

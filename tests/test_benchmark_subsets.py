@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SIGNALS
+from numpy.typing import NDArray
 
 from predictor import Catalogue, simulate_interviews
 
@@ -26,11 +29,11 @@ def subsets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_resumes_and_reports(
-    subsets: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    subsets: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = tmp_path / "mine.jsonl"
 
-    def run(peers: str, tag: str, *more: str) -> list[dict]:
+    def run(peers: str, tag: str, *more: str) -> list[dict[str, Any]]:
         words = ["run", "--n", "60", "--splits", "1", "--peers", peers, "--tag", tag, "--results", str(results), *more]
         assert subsets.main(words) == 0
         return subsets.read(results)
@@ -42,7 +45,8 @@ def test_resumes_and_reports(
         for subset in ("all", "side candidate")
     ]
     assert all(r["n_train"] == 60 and r["n_test"] == 500 and 0.4 < r["log_loss"] < 0.9 for r in first)
-    assert [r["rated"] for r in first] == [24, 10] * 3
+    own = sum(signal.side == "candidate" for signal in Catalogue.shipped().signals)
+    assert [r["rated"] for r in first] == [SIGNALS, own] * 3
     assert [r["above"]["base_rate"] for r in first if r["peer"] == "base_rate"] == [[0, 0], [0, 0]]
     full = first[-2]
     assert full["above"]["refit"] == [0, 0]  # with everything rated, a refit is ours
@@ -80,6 +84,23 @@ def test_paired_errors_keep_a_persons_rows_together(subsets: ModuleType) -> None
     assert subsets.paired(np.repeat(difference, 4), np.repeat(np.arange(400), 4)) == [mean, alone]
 
 
+def test_pooled_differences_know_that_splits_share_rows(subsets: ModuleType) -> None:
+    report = sys.modules["subset_report"]
+    paired = np.column_stack([[-0.3, -0.1, -0.2, -0.4], np.full(4, 0.1)])
+    mean, half = report.pooled(paired, fresh=False)
+    t, variance = 3.182446, paired[:, 0].var(ddof=1)
+    assert (mean, half) == pytest.approx((-0.25, t * np.sqrt(variance * (1 / 4 + 3 / 7))))
+    assert report.pooled(paired, fresh=True)[1] == pytest.approx(t * np.sqrt(variance / 4 + 0.1**2))
+
+    def record(subset: str, split: int, difference: float) -> dict:
+        about = {"peer": "ours", "tag": "", "set": "simulated", "n": 60, "log_loss": 0.5}
+        return {**about, "split": split, "subset": subset, "above": {"imputer": [difference, 0.01]}}
+
+    means = {"a": -0.2, "b": 0.2, "c": 0.001, "all": -9.0}  # full input is no subset
+    records = [record(subset, split, mean + split / 1e4) for subset, mean in means.items() for split in range(5)]
+    assert report.imputer_table(records).splitlines()[-1] == "| **ours** | **all** |  |  |  |  | 3 | 1 | 1 | 1 | 1 |"
+
+
 def test_recalibration_finds_what_was_put_in(subsets: ModuleType) -> None:
     rng = np.random.default_rng(0)
     eta = rng.normal(size=100_000)
@@ -95,7 +116,7 @@ def test_gaps_leave_out_what_they_say(subsets: ModuleType) -> None:
     values, catalogue = simulate_interviews(2000, seed=1).values, Catalogue.shipped()
     family, side = (np.array([getattr(s, key) for s in catalogue.signals]) for key in ("family", "side"))
 
-    def stays(leave: object) -> np.ndarray:
+    def stays(leave: Callable[..., NDArray[np.bool_]]) -> NDArray[np.bool_]:
         return leave(values, catalogue, np.random.default_rng(0))
 
     assert all(
@@ -122,7 +143,12 @@ def test_gaps_leave_out_what_they_say(subsets: ModuleType) -> None:
     ],
 )
 def test_bad_input(
-    subsets: ModuleType, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
+    subsets: ModuleType,
+    words: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert subsets.main(words) == 2

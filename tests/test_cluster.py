@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -66,7 +65,7 @@ def some() -> Ratings:
 
 @pytest.fixture(scope="module")
 def here(some: Ratings) -> TrainingResult:
-    return train(some, TrainingConfig(repeats=1, resamples=20), name="tested")
+    return train(some, TrainingConfig(repeats=1, resamples=20, baselines=("base_rate", "logistic")), name="tested")
 
 
 @pytest.fixture(scope="module")
@@ -204,71 +203,59 @@ def test_without_the_extra(run: Callable[..., Result], monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Clusters are given up after some seconds; what is said meanwhile."""
+def soon(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
+    """Clusters are given up after some seconds; what is said meanwhile, which is no traceback."""
     import predictor.cluster
 
     for name, seconds in {"LOST": 8.0, "ANSWER": 10.0, "QUIET": 3.0}.items():
         monkeypatch.setattr(predictor.cluster, name, seconds)
-    return []
+    yield []
+    assert "Traceback" not in capfd.readouterr().err
 
 
-def _sleepers() -> list[None]:
-    return list(Parallel(n_jobs=-1)(delayed(time.sleep)(LIMIT) for _ in range(4)))
-
-
-def _spread(client: Client) -> list[None]:
+def _lose_amid_the_work(client: Client, act: Callable[[], object]) -> None:
+    """Have both ways of work wait for a task, as trainings and batches do, lose the cluster, and see both end."""
     from predictor.cluster import spread
 
-    return list(spread(client, time.sleep, [LIMIT] * 4))
-
-
-@contextlib.contextmanager
-def _amid_the_work(client: Client, act: Callable[[], object]) -> Iterator[None]:
-    """Do something once tasks are at work."""
-    stop = threading.Event()
-
-    def wait() -> None:
-        while not stop.is_set():
-            if any(client.processing().values()):
-                act()
-                return
+    def lose() -> None:
+        while sum(map(len, client.processing().values())) < 2:
             time.sleep(0.05)
+        act()
 
-    with ThreadPoolExecutor(1) as aside:
-        acted = aside.submit(wait)
+    with ThreadPoolExecutor(2) as aside:
+        batch = aside.submit(lambda: list(spread(client, time.sleep, [LIMIT])))
+        lost = aside.submit(lose)
         try:
-            yield
+            Parallel(n_jobs=-1)([delayed(time.sleep)(LIMIT)])
         finally:
-            stop.set()
-    acted.result()
+            lost.result()
+            assert batch.exception()
 
 
-@pytest.mark.parametrize("way", ["joblib", "spread"])
 def test_local_workers_that_cannot_come_back_end_the_work(
-    soon: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+    soon: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from predictor.cluster import cluster
 
     room = tmp_path / "tmp"
     room.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(room))
 
     def lose() -> None:
-        pids = client.run(os.getpid).values()
+        pids = local.run(os.getpid).values()
         shutil.rmtree(room, ignore_errors=True)
         room.write_text("a file, where a worker would have to write: it cannot start, as on a full disk")
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
 
     with (
+        monkeypatch.context() as moved,
         pytest.raises(
-            ConfigError, match=r"lost amid the work: there is no worker for 8 s; see what became of its work"
+            ConfigError, match=r"lost during the run: there is no worker for 8 s; see what became of its work"
         ),
-        cluster(workers=2, warn=soon.append) as client,
-        _amid_the_work(client, lose),
     ):
-        _sleepers() if way == "joblib" else _spread(client)
+        moved.setattr(tempfile, "tempdir", str(room))
+        with cluster(workers=2, warn=soon.append) as local:
+            _lose_amid_the_work(local, lose)
     assert soon == ["Waiting: there is no worker. The work is given up after 8 s without a worker."]
 
 
@@ -282,12 +269,11 @@ def test_frozen_workers_end_the_work_and_are_ended_themselves(soon: list[str]) -
 
     pids: list[int] = []
     with (
-        pytest.raises(ConfigError, match="no worker gives a sign of life for 8 s"),
+        pytest.raises(ConfigError, match="no worker responds for 8 s"),
         cluster(workers=2, warn=soon.append) as client,
-        _amid_the_work(client, freeze),
     ):
-        _sleepers()
-    assert soon[0].startswith("Waiting: no worker gives a sign of life.")
+        _lose_amid_the_work(client, freeze)
+    assert soon[0].startswith("Waiting: no worker responds.")
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -299,7 +285,7 @@ def test_a_task_that_ends_every_worker_ends_the_work() -> None:
     with (
         pytest.raises(
             ConfigError,
-            match=r"lost amid the work: KilledWorker: .* see what became of its workers",
+            match=r"lost during the run: KilledWorker: .* see what became of its workers",
         ),
         cluster(workers=2, warn=lambda _: None),
     ):
@@ -310,7 +296,7 @@ def test_a_worker_that_comes_back_is_said_and_the_work_goes_on(client: Client) -
     from predictor.cluster import _Backend, _Client, _Watch
 
     said: list[str] = []
-    with contextlib.closing(_Client(client.cluster, set_as_default=False)) as own:  # type: ignore[no-untyped-call]
+    with contextlib.closing(_Client(client.cluster, set_as_default=False)) as own:
         watch = _Watch(own, _Backend(client=own), said.append)
         while not said:  # one that is back within a second is not missed
             for pid in client.run(os.getpid, on_error="ignore").values():
@@ -362,13 +348,13 @@ class Elsewhere:
     def wait(self) -> None:
         from distributed import Client
 
-        with Client(self.address, timeout=LIMIT, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        with Client(self.address, timeout=LIMIT, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=LIMIT)
 
     def wait_until_paused(self) -> None:
         from distributed import Client
 
-        with Client(self.address, timeout=LIMIT, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        with Client(self.address, timeout=LIMIT, set_as_default=False) as client:
             while "paused" not in {each["status"] for each in client.scheduler_info()["workers"].values()}:
                 time.sleep(0.1)
 
@@ -388,12 +374,11 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
         there.end()
 
 
-@pytest.mark.parametrize("way", ["joblib", "spread"])
 @pytest.mark.parametrize(
     ("act", "says"),
     [
         (lambda there: there.worker.send_signal(signal.SIGTERM), "there is no worker for 8 s"),  # it leaves in order
-        (lambda there: there.worker.send_signal(signal.SIGSTOP), "no worker gives a sign of life for 8 s"),
+        (lambda there: there.worker.send_signal(signal.SIGSTOP), "no worker responds for 8 s"),
         # on a busy machine, the silence may be noticed before the end of the connection
         (lambda there: there.scheduler.kill(), "the (connection to the scheduler was lost|scheduler does not answer)"),
         (lambda there: there.scheduler.send_signal(signal.SIGSTOP), "the scheduler does not answer for 8 s"),
@@ -401,16 +386,21 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     ids=["its worker leaves", "its worker is frozen", "it is killed", "it is frozen"],
 )
 def test_a_lost_cluster_elsewhere_ends_the_work(
-    soon: list[str], elsewhere: Elsewhere, act: Callable[[Elsewhere], None], says: str, way: str
+    soon: list[str],
+    elsewhere: Elsewhere,
+    act: Callable[[Elsewhere], None],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import predictor.cluster
     from predictor.cluster import cluster
 
+    monkeypatch.setattr(predictor.cluster, "ANSWER", LIMIT)  # once it is lost, no answer is waited for
     with (
-        pytest.raises(ConfigError, match=f"lost amid the work: .*{says}"),
+        pytest.raises(ConfigError, match=f"lost during the run: .*{says}"),
         cluster(elsewhere.address, warn=soon.append) as client,
-        _amid_the_work(client, lambda: act(elsewhere)),
     ):
-        _sleepers() if way == "joblib" else _spread(client)
+        _lose_amid_the_work(client, lambda: act(elsewhere))
     assert len(soon) >= ("connection" not in says)
 
 

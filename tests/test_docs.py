@@ -80,7 +80,8 @@ def test_readme_is_short() -> None:
 def test_commands_exist_and_links_lead_somewhere(page: Path) -> None:
     text = page.read_text()
     for line in re.findall(r"(?:^|`)predictor ((?:[a-z]+ )[^#`\n]*)", text, re.MULTILINE):
-        words, command = line.split(), main
+        command: click.Command = main
+        words = line.split()
         while words and isinstance(command, click.Group):
             command = command.commands[words.pop(0)]
         options = {option for item in command.params for option in item.opts}

@@ -75,7 +75,8 @@ def test_a_model_shows_its_shape_functions(model: OfferModel) -> None:
     assert page.safe()
     assert page.tags.count("svg") == page.tags.count("figure") == 12
     first = next(iter(model.feature_importances))
-    label = next(item.label for item in (*model.catalogue.signals, *model.catalogue.inputs) if item.name == first)
+    labels = {item.name: item.label for item in model.catalogue.signals}
+    label = {**labels, **{item.name: item.label for item in model.catalogue.inputs}}[first]
     assert page.text.index(label) == page.text.index(page.text.split("base rate")[1].partition(".")[2][: len(label)])
     for part in ("SIMULATED", "90 % interval", f"trained on {model.trained_on['n']:,} interviews"):
         assert part in page.text
@@ -97,9 +98,7 @@ def test_a_training_shows_scores_with_intervals_beside_baselines(result: Trainin
 
 def test_names_of_a_catalogue_are_text_and_nothing_else() -> None:
     name = "<svg onload=alert(1)>"
-    signals = tuple(
-        Signal(f"{name}{j}", BAD + str(j), "all", **({"not_applicable": (BAD,)} if j else {})) for j in range(2)
-    )
+    signals = tuple(Signal(f"{name}{j}", BAD + str(j), "all", not_applicable=(BAD,) * (j > 0)) for j in range(2))
     X = [[1, 2], [2, 0], [4, 5], [5, 0]] * 10
     model: Any = OfferClassifier(Catalogue("bad", BAD, signals, {"all": BAD})).fit(X, [0, 0, 1, 1] * 10).model_
     model = replace(model, name=BAD, trained_on={**model.trained_on, "source": BAD})

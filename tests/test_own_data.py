@@ -56,7 +56,7 @@ def _say(project: Path, line: str) -> str:
 
 
 def test_quickstart_then_own_data_then_the_sample_again(project: Path) -> None:
-    section = (ROOT / "README.md").read_text().partition("## Your own file")[2]
+    section = (ROOT / "README.md").read_text().partition("## Train on your own file")[2]
     lines = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0].splitlines()
     assert len(lines) >= 5
     python = f"PYTHON={sys.executable}"
@@ -68,7 +68,7 @@ def test_quickstart_then_own_data_then_the_sample_again(project: Path) -> None:
     (trained,) = [said[line] for line in lines if line.startswith("make train")]
     assert "Champion, which `predict` uses for ratings by the catalogue 'my': my-pool" in trained
     (promoted,) = [said[line] for line in lines if line.startswith("make promote")]
-    assert "There was no champion.\nChampion: version my/1\n" in promoted
+    assert "No registered version was the champion yet.\nChampion: version my/1\n" in promoted
 
     assert OfferModel.load(models / "champion.json").name == "interviews-pool"
     own = OfferModel.load(models / "champion-my.json")
@@ -119,7 +119,7 @@ def test_walk_through_of_a_team_as_make_runs_it(project: Path) -> None:
     printed = _say(project, f"make -s team PYTHON='{sys.executable}'")
     assert "SIMULATED people, cards and offers" in printed and "Champion: version " in printed
     report = (project / "team/interviews-report.html").read_text()
-    assert "SIMULATED" in report and "Cards submitted after the decision" in report
+    assert "SIMULATED" in report and "Scorecards submitted after the decision" in report
     folder = project / "experiments/models/team"
     assert "SIMULATED" in (folder / "audit.html").read_text() and "SIMULATED" in (folder / "card.md").read_text()
     model = OfferModel.load(folder / MODEL)

@@ -156,7 +156,7 @@ def main(argv: list[str] | None = None) -> int:
     command.add_argument("--sets", type=words, help="with commas; all of the folder")
     command.add_argument("--results", type=Path, default=RESULTS, help="a record a line")
     command.add_argument("--scheduler", help="run on the Dask cluster of this scheduler, tcp://HOST:PORT")
-    command.add_argument("--workers", type=int, help="run in so many processes of this machine; seconds then share it")
+    command.add_argument("--workers", type=int, help="run in this many processes here; seconds then share the machine")
     command = commands.add_parser("report", help="write tables and plot of what has run")
     command.set_defaults(call=report)
     command.add_argument("--results", type=Path, nargs="+", default=[RESULTS], help="results files, shown together")

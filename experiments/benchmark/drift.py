@@ -4,7 +4,7 @@
 
 A team has rated interviews with known outcomes, which its model learned from, and later ones. In the first half of the
 check nothing moved; in the second the ratings of three signals, drawn anew for each team, are half a standard deviation
-lower. An alarm is any look that moved beyond noise, all looks of a team taken together.
+lower. An alarm is any test with a significant change, after correction for all tests of a team.
 """
 
 from __future__ import annotations

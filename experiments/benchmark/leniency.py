@@ -1,6 +1,6 @@
 """What a model gains by knowing how high panels rate, against subtracting it: SIMULATED teams, and real raters.
 
-    python experiments/benchmark/leniency.py teams --out leniency.jsonl [--seconds 200]
+    python experiments/benchmark/leniency.py teams --out leniency.jsonl [--seconds 200] [--first-seed 0]
     python experiments/benchmark/leniency.py speed-dating FOLDER --out leniency.jsonl
     python experiments/benchmark/leniency.py report leniency.jsonl
 
@@ -135,11 +135,11 @@ def _oracle(
     )
 
 
-def teams(out: Path, seconds: float) -> None:
-    """Fit until the time is over; what the file has already is passed over."""
+def teams(out: Path, seconds: float, first: int) -> None:
+    """Fit ten seeds until the time is over; what the file has already is passed over."""
     done = {_key(row) for row in _rows(out)}
     end = time.monotonic() + seconds
-    for seed, cell in itertools.product(range(SEEDS), CELLS):
+    for seed, cell in itertools.product(range(first, first + SEEDS), CELLS):
         if _key({**cell, "seed": seed}) in done:
             continue
         if time.monotonic() > end:
@@ -238,6 +238,7 @@ def main() -> None:
     command = commands.add_parser("teams")
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--seconds", type=float, default=200)
+    command.add_argument("--first-seed", type=int, default=0, help="fresh seeds, where a choice was made on others")
     command = commands.add_parser("speed-dating")
     command.add_argument("folder", type=Path)
     command.add_argument("--out", type=Path, required=True)
@@ -245,7 +246,7 @@ def main() -> None:
     commands.add_parser("report").add_argument("path", type=Path)
     asked = parser.parse_args()
     if asked.command == "teams":
-        teams(asked.out, asked.seconds)
+        teams(asked.out, asked.seconds, asked.first_seed)
     elif asked.command == "speed-dating":
         speed_dating(asked.folder, asked.out, permuted=asked.permuted)
     else:

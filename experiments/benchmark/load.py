@@ -72,7 +72,7 @@ def until(port: int, asked: bytes) -> None:
 
 
 def answers(port: int, requests: Iterable[bytes], connections: int = 1) -> Iterator[Answer]:
-    """Ask over so many connections at once, each its next when it has an answer; give answers as they come.
+    """Ask over this many connections at once, each its next when it has an answer; give answers as they come.
 
     Raises
     ------

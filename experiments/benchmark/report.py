@@ -60,7 +60,7 @@ def places(records: list[dict[str, Any]]) -> list[Place]:
 
 
 def summary(found: list[Place]) -> list[str]:
-    """Write the mean log-loss of each peer, a row a set and n."""
+    """Write the mean log-loss of each peer, one row per set and n."""
     peers = [peer for peer in LABELS if any(peer in place.found for place in found)]
     lines = [
         "Mean log-loss, lower is better; the best in bold. `n` is the training rows that there were.",

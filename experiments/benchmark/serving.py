@@ -120,7 +120,7 @@ def _servers(folder: Path, answer: str) -> Iterator[tuple[list[str], dict[str, s
 
 
 def _load(port: int, asked: bytes, connections: int, seconds: float) -> tuple[float, float, float]:
-    """Ask over so many connections at once; give requests per second, and the median and 99 % of seconds for one."""
+    """Ask over this many connections at once; give requests per second, and the median and 99 % of seconds for one."""
     took: list[float] = []
     start = time.perf_counter()
     requests = takewhile(lambda _: time.perf_counter() < start + seconds, repeat(asked))

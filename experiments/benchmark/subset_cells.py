@@ -179,7 +179,7 @@ def subset_cells(rows: Rows) -> Iterator[Cell]:
         yield Cell(name, keep, replace(rows, T=only(rows.T, keep)))
 
 
-# Ways to leave ratings out: a row a row of ratings (n, p), True where it stays.
+# Ways to leave ratings out: one row per row of ratings (n, p), True where it stays.
 Gaps = Callable[[np.ndarray, Catalogue, np.random.Generator], Mask]
 
 

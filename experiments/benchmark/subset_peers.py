@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -53,17 +53,42 @@ def ours(catalogue: Catalogue, X: np.ndarray, y: np.ndarray, groups: np.ndarray)
     return OfferClassifier(catalogue, random_state=0, n_jobs=1).fit(X, y, groups=groups)
 
 
+def either(catalogue: Catalogue, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Any:
+    """Fit ours where no signal has a direction: what it costs that a better rating never hurts, is measured from it."""
+    return ours(_changed(catalogue, [{"better": "either"}] * len(catalogue.signals)), X, y, groups)
+
+
+def tendency(catalogue: Catalogue, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Any:
+    """Fit ours with the directions in which ratings go with the outcome in the training rows."""
+    rises = [
+        np.cov(column[there := ~np.isnan(column)], y[there])[0, 1] >= 0 for column in X.T[: len(catalogue.signals)]
+    ]
+    return ours(_changed(catalogue, [{"better": "higher" if up else "lower"} for up in rises]), X, y, groups)
+
+
+def not_applicable(catalogue: Catalogue, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Any:
+    """Fit ours where the lowest rating means "not applicable", as 0 does in the airline survey."""
+    scales = [signal.scale for signal in catalogue.signals]
+    changes = [{"scale": replace(s, low=s.low + s.step), "not_applicable": (s.low,)} for s in scales]
+    return ours(_changed(catalogue, changes), X, y, groups)
+
+
+def _changed(catalogue: Catalogue, changes: list[dict[str, Any]]) -> Catalogue:
+    pairs = zip(catalogue.signals, changes, strict=True)
+    return replace(catalogue, signals=tuple(replace(signal, **change) for signal, change in pairs))
+
+
 def regression(catalogue: Catalogue, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Any:
     """Fit the project's regression alone, without boosters."""
     from threadpoolctl import threadpool_limits
 
-    from predictor.learning.classifier import describe
+    from predictor.learning.assembly import assemble
     from predictor.learning.pool import fit_pool
 
     outcomes = y.astype(float)
     with threadpool_limits(1, user_api="blas"):
         pool = fit_pool(X, outcomes, catalogue, groups, boosted=False)
-        model = describe(pool, X, outcomes, catalogue)
+        model = assemble(pool, X, outcomes, catalogue)
     return Answers(lambda T: expit(model.log_odds(T)))
 
 
@@ -193,6 +218,9 @@ class Peer:
 PEERS = {
     "refit": Peer(ours, "refit", refitted=True),
     "refit_regression": Peer(regression, "refitted regression", refitted=True, by_default=False),
+    "either": Peer(either, "ours, no directions", by_default=False),
+    "tendency": Peer(tendency, "ours, directions as seen", by_default=False),
+    "not_applicable": Peer(not_applicable, "ours, lowest is not applicable", by_default=False),
     "regression": Peer(regression, "regression", by_default=False),
     "base_rate": Peer(base_rate, "base rate"),
     "imputer": Peer(_sklearn(_imputer), "imputer + logistic"),

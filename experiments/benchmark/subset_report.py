@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 from subset_cells import ALL, SIMULATED
 from subset_peers import PEERS
 
 START, END = "<!-- subsets: start -->", "<!-- subsets: end -->"
 NOISE = 2.0  # standard errors of a paired difference that count as noise
-REFERENCES = ("refit", "refit_regression")  # whose losses row by row are kept, for paired errors
+REFERENCES = ("refit", "refit_regression", "either")  # what ratios divide by
+KEPT = (*REFERENCES, "imputer")  # whose losses row by row are kept, for paired errors
+OVERLAP = 3 / 7  # test rows by training rows of a split of a public set: its correction for rows that splits share
+CONFIDENCE = 0.95
+_VERDICTS = ("lower beyond noise", "higher beyond noise", "undecided")
 Record = dict[str, Any]
 Where = tuple[str, int]  # a set and its number of training rows
 
@@ -54,6 +59,7 @@ def write(records: list[Record], against: str, page: Path | None) -> str:
     """Write every table there are records for; into a page between its marks, too, if one is given."""
     parts = [
         subset_tables([r for r in records if r["experiment"] == "subsets"], against),
+        imputer_table([r for r in records if r["experiment"] == "subsets"]),
         calibration_table([r for r in records if r["experiment"] == "calibration"]),
         gap_table([r for r in records if r["experiment"] == "gaps"]),
     ]
@@ -68,7 +74,7 @@ def write(records: list[Record], against: str, page: Path | None) -> str:
 
 
 def subset_tables(records: list[Record], against: str) -> str:
-    """Write a row a set and size: geometric means of loss ratios over subsets and splits, and where ours is worst."""
+    """Write one row per set and size: geometric means of loss ratios over subsets and splits, and our worst."""
     done = {key(record): record for record in records}
     columns: dict[tuple[str, str], dict[Where, dict[tuple[str, int], float]]] = {}
     for record in records:
@@ -130,7 +136,7 @@ def _worst_table(
             refit = [beyond for beyond in refit if beyond is not None]
             counts = [sum(imputed), len(imputed), sum(map(bool, base)), len(base), sum(map(bool, refit)), len(refit)]
             totals += counts
-            if name[0] not in ("ours", "regression", "prototype", "prototype_monotone"):
+            if name[0] in ("base_rate", "imputer", "hgb", "hgb_masked", "ebm", "autogluon"):
                 continue  # of others, the last line is enough
             full = [x for (subset, _), x in columns[name][where].items() if subset == ALL]
             full_ratio = f"{_mean(full):.4f}" if full else ""
@@ -138,6 +144,59 @@ def _worst_table(
             lines.append(_row([label, *place, *_shares(counts), full_ratio]))
         lines.append(_row([f"**{label}**", "**all**", "", f"{most:.3f}", "", *_shares(totals), ""]))
     return lines
+
+
+def pooled(paired: Any, fresh: bool) -> tuple[float, float]:
+    """Compute the mean of paired differences over splits and the half width of its interval.
+
+    Parameters
+    ----------
+    paired
+        Shape (splits, 2): of each split the difference and its standard error over test rows.
+    fresh
+        Whether training sets share no rows, and splits have the same test rows, as SIMULATED ones: then the error over
+        test rows is added. Splits of a public set share rows: their variance is corrected (Nadeau and Bengio, 2003).
+    """
+    k, (mean, error) = len(paired), paired.mean(axis=0)
+    spread = paired[:, 0].var(ddof=1)
+    variance = spread / k + error**2 if fresh else (1 / k + OVERLAP) * spread
+    return float(mean), float(stats.t.ppf((1 + CONFIDENCE) / 2, k - 1) * np.sqrt(variance))
+
+
+def imputer_table(records: list[Record]) -> str:
+    """Write how far ours is from the imputer by set and size, and in how many of their subsets beyond noise."""
+    cells: dict[tuple[str, bool, str, int], dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for r in records:
+        if r["peer"] == "ours" and r["subset"] != ALL and "imputer" in r["above"]:
+            cells[r["tag"], r["set"] == SIMULATED, r["set"], r["n"]][r["subset"]].append(r)
+    several = {where: list(some.values()) for where, some in cells.items() if min(map(len, some.values())) > 1}
+    if not several:
+        return ""
+    lines = [
+        "Ours - imputer: log-loss, paired, pooled over the splits. A cell is a subset. 95 % intervals: on public sets",
+        "the variance is corrected for rows that splits share, on SIMULATED ones it is of training sets and test rows.",
+        "",
+        _row(["", "set", "n", "splits", "ours", "ours - imputer", "cells", "lower", *_VERDICTS]),
+        _row(["---", "---", *["--:"] * 8]),
+    ]
+    totals: dict[str, Any] = defaultdict(lambda: np.zeros(5, dtype=int))
+    for (tag, fresh, name, n), subsets in sorted(several.items()):
+        spans = [pooled(np.array([r["above"]["imputer"] for r in some]), fresh) for some in subsets]
+        lower, higher = (sum(side * mean > half for mean, half in spans) for side in (-1, 1))
+        counts = [len(spans), sum(mean < 0 for mean, _ in spans), lower, higher, len(spans) - lower - higher]
+        totals[tag] += counts
+        everything = [r for some in subsets for r in some]
+        by_split = defaultdict(list)
+        for r in everything:
+            by_split[r["split"]].append(r["above"]["imputer"])
+        mean, half = pooled(np.array([np.mean(parts, axis=0) for parts in by_split.values()]), fresh)
+        loss = np.mean([r["log_loss"] for r in everything])
+        difference = f"{mean:+.4f} ({mean - half:+.4f} to {mean + half:+.4f})"
+        where = [_label(("ours", tag)), name, f"{n:,}", str(len(by_split)), f"{loss:.4f}"]
+        lines.append(_row([*where, difference, *map(str, counts)]))
+    for tag, counts in totals.items():
+        lines.append(_row([f"**{_label(('ours', tag))}**", "**all**", "", "", "", "", *map(str, counts)]))
+    return "\n".join(lines)
 
 
 def calibration_table(records: list[Record]) -> str:

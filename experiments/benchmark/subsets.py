@@ -47,7 +47,7 @@ from subset_cells import (  # noqa: E402
     training_gap_cells,
 )
 from subset_peers import PEERS, PROTOTYPE, installed, named  # noqa: E402
-from subset_report import REFERENCES, Record, compared, key, write  # noqa: E402
+from subset_report import KEPT, REFERENCES, Record, compared, key, write  # noqa: E402
 
 import predictor  # noqa: E402
 
@@ -157,7 +157,7 @@ def learn(job: Job, results: Path) -> list[tuple[Record, np.ndarray | None]]:
         seconds = time.perf_counter() - started
         loss = losses(rows.t, np.asarray(p, dtype=float))
         above = {"base_rate": paired(loss - losses(rows.t, np.full(len(rows.t), rows.y.mean())), rows.clusters)}
-        for reference in REFERENCES:
+        for reference in KEPT:
             path = kept(results, {**about, "peer": reference})
             if reference != job.peer and path.exists():
                 above[reference] = paired(loss - np.load(path), rows.clusters)
@@ -174,7 +174,7 @@ def learn(job: Job, results: Path) -> list[tuple[Record, np.ndarray | None]]:
             "seconds": round(seconds, 3),
             "version": version(),
         }
-        made.append((record, loss.astype(np.float32) if job.peer in REFERENCES else None))
+        made.append((record, loss.astype(np.float32) if job.peer in KEPT else None))
     return made
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from predictor.atomic import resolved
-from predictor.batch.coding import is_text
-from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, TABS, Form, Part, Source, name_of
+from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, TABS, FileFormat, Part, Source, name_of
 from predictor.batch.reading import header_of
 from predictor.batch.scoring import Scorer
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.sources.compression import unpacked
+from predictor.sources.parquet import is_text
 
 
 def check_options(scorer: Scorer) -> None:
@@ -31,7 +31,7 @@ def check_options(scorer: Scorer) -> None:
         if name not in model.signals:
             raise ConfigError(f"'{name}' is no signal of the model{nearest(name, model.signals)}")
     if clash := sorted({*options.keep} & {*scorer.columns}):
-        raise ConfigError(f"the column '{clash[0]}' is one of the answer's own; it cannot be kept beside it")
+        raise ConfigError(f"the name '{clash[0]}' is used for an output column, so --keep cannot copy it; rename yours")
     if not 0 <= options.top <= len(model.terms):
         raise ConfigError(f"the {options.top} strongest are asked for: write 0 to {len(model.terms)}, all there are")
 
@@ -44,7 +44,7 @@ def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str |
     ConfigError
         If one place would be written over another, or is of another kind than it says.
     """
-    form, standard = Form.of(out), str(out) == STANDARD
+    form, standard = FileFormat.of(out), str(out) == STANDARD
     if form and out.is_dir():
         raise ConfigError(f"{out}: is a folder with a file's name; name another")
     if out.exists() and not (form or standard or out.is_dir()):
@@ -154,7 +154,7 @@ def _names(own: Sequence[str], names: Sequence[str], scorer: Scorer, path: Path)
 
 
 def _types(schema: pa.Schema, scorer: Scorer, path: Path) -> Iterator[Problem]:
-    """Return the columns of a Parquet file are of a type that cannot be read."""
+    """Return the columns of a Parquet file that are of a type that cannot be read."""
     model = scorer.model
     levels = {signal.name: signal.levels for signal in model.catalogue.signals}
     for name in (*model.terms, *scorer.options.keep):

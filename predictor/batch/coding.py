@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.raters import LENIENCY, PanelLevel, names_of
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import PANEL
-from predictor.ratings.parsing import HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_learned_ends
+from predictor.ratings.parsing import HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_clipping
 from predictor.ratings.signals import ContextInput, Scale, Signal
+from predictor.sources.parquet import is_text
 from predictor.sources.text import with_point
 
 Mask = NDArray[np.bool_]
-EXPLAINED = 1024  # bad rows at once, which stand as Python objects meanwhile
+EXPLAINED = 1024  # bad rows at once, which are Python objects meanwhile
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,13 @@ class Column:
         As in `Coded`, shape (n,); what cannot be used counts as not observed.
     bad
         What cannot be used, shape (n,); None where everything can.
-    beside, values
-        Which values stand beside the cells, and all values, shape (n,); None where none does.
+    off_grid, values
+        Which values are off the grid, and all values, shape (n,); None where none does.
     """
 
     codes: Codes
     bad: Mask | None = None
-    beside: Mask | None = None
+    off_grid: Mask | None = None
     values: Floats | None = None
 
     def spread(self, at: NDArray[np.int64]) -> Column:
@@ -50,7 +51,7 @@ class Column:
         def taken(part: NDArray[Any] | None) -> NDArray[Any] | None:
             return None if part is None else part[at]
 
-        return Column(self.codes[at], taken(self.bad), taken(self.beside), taken(self.values))
+        return Column(self.codes[at], taken(self.bad), taken(self.off_grid), taken(self.values))
 
 
 class Coder:
@@ -101,41 +102,49 @@ class Coder:
         """
         n, blocks = len(batch), self.model.blocks
         columns = [self._column(batch, term) for term in range(len(self.model.terms))]
-        bad, beside = np.zeros(n, dtype=bool), np.full(n, not blocks.few)
+        bad, off_grid = np.zeros(n, dtype=bool), np.full(n, not blocks.few)
         for column in columns:
             if column.bad is not None:
                 bad |= column.bad
-            if column.beside is not None:
-                beside |= column.beside
-        rows = np.flatnonzero(beside)
+            if column.off_grid is not None:
+                off_grid |= column.off_grid
+        rows = np.flatnonzero(off_grid)
         values = blocks.values([column.codes[rows] for column in columns])
         for term, column in enumerate(columns):
             if column.values is not None:
                 values[:, term] = column.values[rows]
         problems = self._problems(batch, np.flatnonzero(bad), numbers)
-        return Coded([column.codes for column in columns], beside, values), bad, problems
+        return Coded([column.codes for column in columns], off_grid, values), bad, problems
 
     def _column(self, batch: pa.RecordBatch, term: int) -> Column:
         signals, inputs, name = self.model.catalogue.signals, self.model.catalogue.inputs, self.model.terms[term]
-        if name not in batch.schema.names:
-            if name == LENIENCY and (panels := self._panels(batch)):
-                codes = [self._last[term] if level is None else 2 * level.code for level in panels[1]]
-                return self._each(Column(np.array(codes, dtype=np.uint16)), panels[0], term)
-            return Column(np.full(len(batch), self._last[term]))
+        column = Column(np.full(len(batch), self._last[term]))
         if term < len(signals):
-            return self._ratings(batch.column(name), term, signals[term])
-        return self._words(batch.column(name), term, inputs[term - len(signals)])
+            return self._ratings(batch.column(name), term, signals[term]) if name in batch.schema.names else column
+        if name in batch.schema.names:
+            column = self._words(batch.column(name), term, inputs[term - len(signals)])
+        if name == LENIENCY and (panels := self._panels(batch)):  # where no level is given
+            levels = [self._last[term] if level is None else 2 * level.code for level in panels[1]]
+            own = self._each(Column(np.array(levels, dtype=np.uint16)), panels[0], term).codes
+            return replace(column, codes=np.where(column.codes == self._last[term], own, column.codes))
+        return column
 
     def widening(self, batch: pa.RecordBatch) -> Floats | None:
         """Compute what panels add to the variance of the log-odds, shape (n,); see `OfferModel.answer`."""
-        panels = None if LENIENCY in batch.schema.names else self._panels(batch)
-        if panels is None:
+        if (panels := self._panels(batch)) is None:
             return None
         words, levels = panels
         table = self.model.raters
         added = np.array([*(table.widening(level) if table and level else 0.0 for level in levels), 0.0])
         at, empty = _buffers(words.indices)
-        return np.asarray(added[at if empty is None else np.where(empty, len(levels), at)])
+        widening = np.asarray(added[at if empty is None else np.where(empty, len(levels), at)])
+        if LENIENCY in batch.schema.names:
+            term = self.model.terms.index(LENIENCY)
+            given = self._words(
+                batch.column(LENIENCY), term, self.model.catalogue.inputs[term - len(self.model.signals)]
+            )
+            widening[given.codes != self._last[term]] = 0.0
+        return widening
 
     def _panels(self, batch: pa.RecordBatch) -> tuple[pa.DictionaryArray, list[PanelLevel | None]] | None:
         """Find the level of each different panel; None where the files or the model have none."""
@@ -156,7 +165,7 @@ class Coder:
             numbers = np.array([math.nan if meaning is None else meaning for meaning in meanings])
             column = self._floats(numbers, term, signal)
             wrong = unknown if column.bad is None else column.bad | unknown
-            return self._each(Column(column.codes, wrong, column.beside, column.values), words, term)
+            return self._each(Column(column.codes, wrong, column.off_grid, column.values), words, term)
         whole = self._integers(cells, term, signal.scale) if pa.types.is_integer(cells.type) else None
         return whole or self._floats(_numpy(cells.cast(pa.float64(), safe=False).fill_null(math.nan)), term, signal)
 
@@ -189,13 +198,13 @@ class Coder:
         ):
             values = decoded(values.copy(), signal.codes)
             if self.model.catalogue.learned_ends:
-                warn_of_learned_ends([signal])
+                warn_of_clipping([signal])
                 values = np.where(np.isinf(values), values, np.clip(values, scale.low, scale.high))
             bad = ((values < scale.low) | (values > scale.high)) & (values != self._outside[term])
             values = np.where(bad, np.nan, values)
-        codes, beside = self.model.blocks.code_column(values, term)
-        exact = beside is None and self.model.blocks.few
-        return Column(codes, bad, beside, None if exact else values)
+        codes, off_grid = self.model.blocks.code_column(values, term)
+        exact = off_grid is None and self.model.blocks.few
+        return Column(codes, bad, off_grid, None if exact else values)
 
     def _words(self, cells: pa.Array, term: int, item: ContextInput) -> Column:
         words = cells if pa.types.is_dictionary(cells.type) else cells.cast(pa.string()).dictionary_encode()
@@ -213,8 +222,8 @@ class Coder:
             return None if part is None else np.append(part, nothing)
 
         codes = np.append(column.codes, self._last[term])
-        bad, beside = and_nothing(column.bad, False), and_nothing(column.beside, False)
-        known = Column(codes, bad, beside, and_nothing(column.values, np.nan))
+        bad, off_grid = and_nothing(column.bad, False), and_nothing(column.off_grid, False)
+        known = Column(codes, bad, off_grid, and_nothing(column.values, np.nan))
         at, empty = _buffers(words.indices)
         return known.spread(at if empty is None else np.where(empty, len(column.codes), at))
 
@@ -228,7 +237,7 @@ class Coder:
             at = bad[start : start + EXPLAINED]
             problems = self._explain(rows_at(batch, at), HINTS if start == 0 else 0)
             unexplained = {*range(1, len(at) + 1)} - {item.row for item in problems}
-            problems += [Problem("is not rated as the model's signals are", row) for row in unexplained]
+            problems += [Problem("cannot be read as ratings of the model's signals", row) for row in unexplained]
             rows = numbers[at].tolist()
             for item in sorted(problems, key=lambda item: item.row or 0):
                 yield Problem(item.kind, rows[(item.row or 1) - 1], item.column, item.found)
@@ -256,15 +265,10 @@ class Coder:
 
 
 def rows_at(batch: pa.RecordBatch, at: NDArray[np.int64]) -> pa.RecordBatch:
-    """Return some rows, their words as they stand: of a dictionary each would be looked up by itself, which is slow."""
+    """Return some rows, their words unchanged: of a dictionary each would be looked up by itself, which is slow."""
     some = batch.take(pa.array(at))
     columns = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in some.columns]
     return pa.RecordBatch.from_arrays(columns, some.schema.names)
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a type is text."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _buffers(cells: pa.Array) -> tuple[NDArray[Any], Mask | None]:

@@ -22,7 +22,6 @@ from predictor.batch.parts import JSONL, STANDARD, Part, name_of
 from predictor.batch.rows import BYTES, Broken, Read, opened
 from predictor.errors import Problem, RatingsError, nearest
 from predictor.model.offer_model import OfferModel
-from predictor.model.raters import LENIENCY
 from predictor.ratings.catalogue import PANEL, RATINGS
 from predictor.ratings.ratings import Ratings
 from predictor.sources.files import parse_line
@@ -110,14 +109,12 @@ def _schema(
             problems.append(Problem(f"is in none of the first {len(head):,} lines{hint}", column=name))
         elif pa.types.is_nested(kinds.get(name, pa.null())):
             problems.append(Problem("is a list or a mapping, which cannot be kept", column=name))
-    if model.raters and PANEL in there and LENIENCY not in there:
-        kind = f"is not read from JSON Lines here; write CSV or Parquet, or how high the panel rates as '{LENIENCY}'"
-        problems.append(Problem(kind, column=PANEL))
     if problems:
         raise RatingsError(name_of(part), problems)
     signals = [(name, pa.float64()) for name in model.signals]
     words = [(item.name, pa.string()) for item in model.catalogue.inputs]
-    kept = [(name, kind) for name, kind in kinds.items() if name not in model.terms]
+    words += [(PANEL, pa.string())] if model.raters else []
+    kept = [(name, kind) for name, kind in kinds.items() if name not in model.columns]
     flat = [(name, kind) for name, kind in (*signals, *words, *kept) if name not in constants]
     return pa.schema([*flat, (RATINGS, pa.struct([*signals, *words]))])
 
@@ -203,7 +200,7 @@ def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.R
         raise pa.ArrowInvalid("a line is not one mapping")
     batch = table.combine_chunks().to_batches()[0]
     apart = batch.column(RATINGS)
-    for name in model.terms:
+    for name in model.columns:
         inside = apart.field(name) if apart.null_count < len(apart) else None
         if inside is not None and name in batch.schema.names:
             flat = batch.column(name)
@@ -229,7 +226,7 @@ def _plain(
     except UnicodeDecodeError:
         return None
     inner = record.get(RATINGS, {})
-    if problems or not isinstance(inner, dict) or any(name in record for name in inner if name in model.terms):
+    if problems or not isinstance(inner, dict) or any(name in record for name in inner if name in model.columns):
         return None
     for part in (record, inner):
         for signal in model.catalogue.signals:
@@ -266,9 +263,10 @@ def _wrong(line: bytes, plain: bytes | None, schema: pa.Schema, model: OfferMode
         return (replace(problems[0], found=""),)
     try:
         inner = record.get(RATINGS)
-        known = {name: record[name] for name in model.terms if name in record}
+        known = {name: record[name] for name in model.columns if name in record}
         if RATINGS in record:
-            known[RATINGS] = {k: v for k, v in inner.items() if k in model.terms} if isinstance(inner, dict) else inner
+            usable = {k: v for k, v in inner.items() if k in model.columns} if isinstance(inner, dict) else inner
+            known[RATINGS] = usable
         Ratings.from_records([known], model.catalogue, problems=problems)
         if plain is not None:
             _parse([plain], schema, model)

@@ -16,13 +16,13 @@ from predictor.errors import ConfigError
 PLAN, PARTS = "_predictor.json", "_parts.log"  # no endings of parts: a reader of "*.jsonl" takes answers alone
 
 
-Seal = list[Any]  # size and SHA-256 of a file, as JSON has them
+Checksum = list[Any]  # size and SHA-256 of a file, as JSON has them
 
 
-def seal(path: Path | None) -> Seal | None:
+def checksum(path: Path | None) -> Checksum | None:
     """Compute size and SHA-256 of a file, which identify it as the one that was written; None where there is none.
 
-    >>> seal(Path("no such file")) is None
+    >>> checksum(Path("no such file")) is None
     True
     """
     if path is None or not path.is_file():
@@ -39,14 +39,14 @@ class Ledger:
     folder
         Where parts are written.
     plan
-        What decides on their content: model, options, form.
+        What decides on their content: model, options, format.
     resume
         Whether to go on with what is there.
 
     Raises
     ------
     ConfigError
-        If the folder holds anything and is not to go on, or was begun otherwise.
+        If the folder holds anything and is not to be continued, or belongs to another run.
     """
 
     def __init__(self, folder: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
@@ -55,9 +55,9 @@ class Ledger:
         if PLAN in there:
             before = self._plan()
             if not resume:
-                raise ConfigError(f"{folder}: was begun before; go on with --resume, or name another folder")
+                raise ConfigError(f"{folder}: is a partial run; continue with --resume, or name another folder")
             if other := sorted(key for key in {*before, *self.plan} if before.get(key) != self.plan.get(key)):
-                raise ConfigError(f"{folder}: was begun with other {' and '.join(other)}; name another folder")
+                raise ConfigError(f"{folder}: belongs to a run with other {' and '.join(other)}; name another folder")
         elif there:
             raise ConfigError(f"{folder}: is not empty (there is {there[0]}); name an empty or a new folder")
         self._finished = self._notes()
@@ -103,7 +103,7 @@ class Ledger:
             before = note.get(key, ())
             if isinstance(before, list) and file and file.is_file() and before[:1] != [file.stat().st_size]:
                 return None  # without reading it
-            if before != seal(file):
+            if before != checksum(file):
                 return None
         return Scored(int(note["rows"]), int(note["bad"]), frozenset(note["observed"]))
 
@@ -117,12 +117,12 @@ class Ledger:
         """
         if gone := sorted(set(self._finished) - {part.name for part in parts}):
             raise ConfigError(
-                f"{self.folder}: holds answers to what is gone, such as {self._finished[gone[0]]['source']}; "
+                f"{self.folder}: has results of files that are gone, such as {self._finished[gone[0]]['source']}; "
                 "name another folder"
             )
 
-    def add(self, part: Part, scored: Scored, written: Seal | None, set_aside: Seal | None) -> None:
-        """Note that a part is finished, with the seals of its answers and of the rows set aside."""
+    def add(self, part: Part, scored: Scored, written: Checksum | None, set_aside: Checksum | None) -> None:
+        """Note that a part is finished, with the checksums of its answers and of the rows set aside."""
         line = {"part": part.name, **part.identity(), "rows": scored.rows, "bad": scored.bad}
         line |= {"written": written, "set_aside": set_aside}
         with (self.folder / PARTS).open("a") as file:

@@ -36,14 +36,14 @@ ROWS = 524_288  # of a part, where a Parquet file has more: a quarter of a secon
 
 
 @dataclass(frozen=True)
-class Form:
+class FileFormat:
     """How a file is written: a format, and for text perhaps a compression."""
 
     format: str
     compression: str | None = None
 
     @classmethod
-    def of(cls, path: Path) -> Form | None:
+    def of(cls, path: Path) -> FileFormat | None:
         """Read it from a file's name, as in ratings.csv.gz; None where it has no known ending."""
         name, compression = path.name.lower(), None
         for ending, known in COMPRESSIONS.items():
@@ -86,7 +86,7 @@ class Part:
     """
 
     path: Path
-    form: Form
+    form: FileFormat
     name: str
     groups: tuple[int, int] | None = None
     first: int = 0
@@ -145,13 +145,13 @@ def find(path: Path, format: str | None = None, sheet: str | None = None) -> Sou
     if str(path) == STANDARD:
         if format not in (CSV, JSONL):
             raise ConfigError("standard input needs --format csv or --format jsonl; Parquet is read from files only")
-        return Source(path, (Part(path, Form(format), "standard-input"),))
+        return Source(path, (Part(path, FileFormat(format), "standard-input"),))
     if format:
         raise ConfigError(f"{path}: --format is for standard input; the ending of a file says what it is")
     if sheet is not None and path.is_file():
         refuse_sheet(path, sheet)
     files = _files(path)
-    forms = {file: Form.of(file) for file in files}
+    forms = {file: FileFormat.of(file) for file in files}
     problems = [
         Problem(f"{file}: has none of the endings {', '.join(ENDINGS)}, with {', '.join(COMPRESSIONS)} or without")
         for file, form in forms.items()
@@ -253,4 +253,4 @@ def _row_groups(
     for number, groups in enumerate(pairwise(cuts)):
         rows = sum(counts[slice(*groups)])
         label = name if len(cuts) == 2 else f"{name}-{number:05}"
-        yield Part(path, Form(PARQUET), label, groups, sum(counts[: groups[0]]), rows, rows, constants)
+        yield Part(path, FileFormat(PARQUET), label, groups, sum(counts[: groups[0]]), rows, rows, constants)

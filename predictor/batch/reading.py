@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.json
 
-from predictor.batch.coding import is_text
 from predictor.batch.json_lines import read_json_lines
 from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, Part, name_of, open_parquet
 from predictor.batch.quoting import QuotedText
@@ -22,7 +21,7 @@ from predictor.errors import Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 from predictor.sources.dialect import Header, Utf8
 from predictor.sources.files import read_text
-from predictor.sources.parquet import explained, longest_word, refuse_long_words, worded
+from predictor.sources.parquet import as_text, explained, is_text, longest_word, refuse_long_words, worded
 
 ROWS = 131_072  # of a batch of Parquet
 BUFFER = 1 << 20  # bytes of a column of Parquet that are read at once: a row group may be larger than memory
@@ -99,10 +98,7 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Rea
             numbers = np.arange(part.first + rows + 1, part.first + rows + len(batch) + 1)
             rows += len(batch)
             refuse_long_words(batch, name_of(part))
-            for place, field in enumerate(batch.schema):
-                if pa.types.is_string_view(field.type):  # which Arrow can neither filter nor write as CSV
-                    batch = batch.set_column(place, field.name, batch.column(place).cast(pa.string()))
-            yield Read(batch, numbers, done=rows / max(part.rows or rows, 1))
+            yield Read(as_text(batch), numbers, done=rows / max(part.rows or rows, 1))
         if not rows:
             yield Read(no_rows(file.schema_arrow, names), np.empty(0, dtype=np.int64), done=1.0)
 

@@ -21,7 +21,7 @@ BYTES = 8 << 20  # of a batch of text
 
 @dataclass(frozen=True)
 class Broken:
-    """A row that is no row, such as one with a cell too many: what is wrong, and how it stands in the file.
+    """A malformed row, such as one with a cell too many: what is wrong, and its text in the file.
 
     `explain` returns what is wrong, which takes a while and is asked of the first rows only, unless all are set aside.
     """

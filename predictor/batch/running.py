@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 from predictor.atomic import resolved
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
 from predictor.batch.json_lines import mixed_columns
-from predictor.batch.ledger import Ledger, Seal, seal
-from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, Form, Part, Source, find
+from predictor.batch.ledger import Checksum, Ledger, checksum
+from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, FileFormat, Part, Source, find
 from predictor.batch.reading import read
 from predictor.batch.rows import Read
 from predictor.batch.scoring import (
@@ -39,7 +39,7 @@ BAD, LOCK = "_bad", ".lock"
 Progress = Callable[[float], None]
 Given = TypeVar("Given")
 Made = TypeVar("Made")
-Done = tuple[Part, Scored, Seal | None, Seal | None]
+Done = tuple[Part, Scored, Checksum | None, Checksum | None]
 
 
 def score_files(
@@ -58,17 +58,17 @@ def score_files(
     workers: int | None = None,
     progress: Callable[[int, str], Progress] | None = None,
 ) -> Scored:
-    """Score files of ratings: likelihood with its interval and, if asked, reasons, a row an interview.
+    """Score files of ratings: likelihood with its interval and, if asked, reasons, one row per interview.
 
     Parameters
     ----------
     source
         A Parquet, CSV, JSON Lines or Excel file, a folder of such files, or "-"; see `predictor.batch.parts.find`.
-        Every signal of the model must be a column of every file, but those of `options.unobserved`; other columns are
-        ignored.
+        Every signal of the model must be a column of every file, except those of `options.unobserved`; other columns
+        are ignored.
     out
-        A file, named by its ending as in answers.parquet or answers.csv.gz: whole or not at all. Or a folder of parts,
-        one or more for each file of the source, each whole or not at all. Or "-" for standard output.
+        A file, named by its ending as in answers.parquet or answers.csv.gz. Or a folder of parts, one or more for each
+        file of the source. Each file is written atomically. Or "-" for standard output.
     model
         Who answers.
     options
@@ -79,7 +79,7 @@ def score_files(
     sheet
         Of workbooks, by name; the first that is visible where None.
     bad_rows
-        A JSON Lines file for rows that cannot be used: file, row, what is wrong, and the row as it stands. A folder of
+        A JSON Lines file for rows that cannot be used: file, row, what is wrong, and the row unchanged. A folder of
         parts keeps them under `_bad`, too, by part. None: they are refused.
     resume
         Whether to go on with a folder that was begun before: finished parts stay as they are, if size and SHA-256 are
@@ -128,9 +128,9 @@ def score_files(
     check_places(source, out, aside, write_as)
     own = files.parts[0].form.format
     write_as = write_as or (CSV if own == EXCEL else own)
-    one = Form.of(out) if str(out) != STANDARD else Form(write_as)
+    one = FileFormat.of(out) if str(out) != STANDARD else FileFormat(write_as)
     if one and (scheduler or workers or resume):
-        raise ConfigError(f"{out}: parts are what a cluster works on and --resume goes on with; name a folder")
+        raise ConfigError(f"{out}: a cluster and --resume need a folder of parts; name a folder")
     check_options(scorer)
     check_columns(files, scorer, one_file=one is not None)
     unit = "rows" if files.parts[0].form.format == PARQUET else "bytes"
@@ -138,7 +138,7 @@ def score_files(
     if one:
         with _alone(out), one_thread("blas"):
             return _to_one(files, out, one, scorer, aside, threads, advance)
-    form = Form(write_as)
+    form = FileFormat(write_as)
     plan = {
         "model": model.fingerprint,
         "options": asdict(scorer.options),
@@ -159,8 +159,8 @@ def score_files(
                 left.append(part)
         work = Work(scorer, out, form, set_aside=aside is not None)
         with contextlib.closing(_run(work, left, threads, scheduler, workers)) as done_parts:
-            for part, scored, *seals in done_parts:
-                ledger.add(part, scored, *seals)
+            for part, scored, *checksums in done_parts:
+                ledger.add(part, scored, *checksums)
                 total += scored
                 advance(part.weight)
         clear(out)
@@ -170,7 +170,7 @@ def score_files(
         _refuse_no_rows(files, total)
         if aside:
             clear(aside)
-            with Writer(aside, Form(JSONL), ASIDE) as writer:
+            with Writer(aside, FileFormat(JSONL), ASIDE) as writer:
                 for path in sorted((out / BAD).rglob("*.aside")):
                     writer.append(path)
         ledger.complete(total)
@@ -179,11 +179,11 @@ def score_files(
 
 @dataclass(frozen=True)
 class Work:
-    """Score a part into its file in a folder; return it with what was done, and the seals of what was written."""
+    """Score a part into its file in a folder; return it with what was done, and the checksums of what was written."""
 
     scorer: Scorer
     out: Path
-    form: Form
+    form: FileFormat
     set_aside: bool
     halt: Callable[[], bool] = bool  # which says no
 
@@ -191,7 +191,7 @@ class Work:
         aside = _aside(self.out, part) if self.set_aside else None
         path = _place(self.out, part, self.form)
         scored = write_part(self.scorer, part, path, self.form, aside, self.halt)
-        return part, scored, seal(path), seal(aside)
+        return part, scored, checksum(path), checksum(aside)
 
 
 def _run(
@@ -232,7 +232,7 @@ def _in_order(
 
 
 def _to_one(
-    files: Source, out: Path, form: Form, scorer: Scorer, bad_rows: Path | None, threads: int, advance: Progress
+    files: Source, out: Path, form: FileFormat, scorer: Scorer, bad_rows: Path | None, threads: int, advance: Progress
 ) -> Scored:
     """Score everything into one file, in order."""
 
@@ -261,7 +261,7 @@ def _to_one(
             check_schema(table.schema, writer.schema, part)
             writer.write(table)
             if bad_rows:  # what is opened last is whole first
-                bad = bad or stack.enter_context(Writer(bad_rows, Form(JSONL), ASIDE))
+                bad = bad or stack.enter_context(Writer(bad_rows, FileFormat(JSONL), ASIDE))
                 set_aside(bad, part, broken)
             else:
                 refused.add(scored, broken)
@@ -282,7 +282,7 @@ def _aside(out: Path, part: Part) -> Path:
     return out / BAD / f"{part.name}.aside"
 
 
-def _place(out: Path, part: Part, form: Form) -> Path:
+def _place(out: Path, part: Part, form: FileFormat) -> Path:
     return out / f"{part.name}{form.ending}"
 
 

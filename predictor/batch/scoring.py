@@ -15,12 +15,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from predictor.batch.coding import EXPLAINED, Coder, rows_at
-from predictor.batch.parts import Form, Part, name_of
+from predictor.batch.parts import FileFormat, Part, name_of
 from predictor.batch.reading import read
 from predictor.batch.rows import Broken, Read
 from predictor.batch.writing import Writer
 from predictor.errors import Problem, RatingsError
-from predictor.model.evaluator import CHUNK
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 
@@ -28,6 +27,7 @@ MODEL, SIMULATED = "model", "simulated_model"  # columns that every output has
 ASIDE = pa.schema(
     [("file", pa.string()), ("row", pa.int64()), ("problems", pa.list_(pa.string())), ("data", pa.string())]
 )
+CHUNK = 65_536  # rows answered at once: many, as some look-ups cost as much for few rows
 MOST_EXPLAINED = 1000  # rows of a part that are explained where they are refused; the others are counted
 
 
@@ -46,7 +46,7 @@ class ScoringOptions:
     top
         How many of the strongest contributions to give, by name and log-odds; 0: none.
     keep
-        Columns to take over as they stand.
+        Columns to copy unchanged.
     unobserved
         Signals that the files do not have: taken as not observed.
     """
@@ -87,7 +87,7 @@ class Scorer:
     Parameters
     ----------
     model
-        Who answers.
+        The model that predicts.
     options
         What is asked for.
     """
@@ -151,7 +151,7 @@ class Scorer:
             broken = chain(broken, _broken(block.batch, np.flatnonzero(bad), problems))
         count = len(block.broken) + int(np.count_nonzero(bad))
         rated = zip(self.model.signals, coded.codes, self.model.blocks.counts, strict=False)
-        observed = frozenset(name for name, codes, count in rated if (codes != count - 1).any())
+        observed = frozenset(name for name, codes, count in rated if codes.min(initial=count - 1) < count - 1)
         return table.replace_schema_metadata(self._about()), Scored(len(table), count, observed), broken
 
     def _strongest(self, answers: Floats) -> dict[str, pa.Array]:
@@ -178,9 +178,14 @@ class Scorer:
 
 
 def write_part(
-    scorer: Scorer, part: Part, path: Path, form: Form, aside: Path | None, halt: Callable[[], bool] = lambda: False
+    scorer: Scorer,
+    part: Part,
+    path: Path,
+    form: FileFormat,
+    aside: Path | None,
+    halt: Callable[[], bool] = lambda: False,
 ) -> Scored:
-    """Score one part into one file, which is then there whole or not at all.
+    """Score one part into one file, written atomically.
 
     Parameters
     ----------
@@ -212,7 +217,7 @@ def write_part(
             writer.write(table)
             refused.add(scored, () if aside else broken)
             if scored.bad and aside:
-                bad = bad or stack.enter_context(Writer(aside, Form("jsonl"), ASIDE))  # opened last, whole first
+                bad = bad or stack.enter_context(Writer(aside, FileFormat("jsonl"), ASIDE))  # opened last, whole first
                 set_aside(bad, part, broken)
         if not aside:
             refused.check()
@@ -247,7 +252,7 @@ class Refused:
 
 
 def set_aside(writer: Writer, part: Part, broken: Iterator[Broken]) -> None:
-    """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row as it stands."""
+    """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row unchanged."""
     while some := list(islice(broken, EXPLAINED)):
         rows = [
             {

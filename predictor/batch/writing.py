@@ -1,4 +1,4 @@
-"""Answers as files: Parquet, CSV or JSON Lines, whole or not at all."""
+"""Write predictions as files: Parquet, CSV or JSON Lines, atomically."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from predictor.atomic import resolved
-from predictor.batch.parts import CSV, PARQUET, STANDARD, Form
+from predictor.batch.parts import CSV, PARQUET, STANDARD, FileFormat
 from predictor.errors import ConfigError
 
 TEMPORARY = ".predictor-batch"  # what names of unfinished files end with
 GROUP = 64 << 20  # bytes of a row group
+DICTIONARY = 64 << 10  # bytes of different words up to which a column has a dictionary; names of rows soon exceed it
 
 
 class Writer:
@@ -43,14 +44,14 @@ class Writer:
     >>> import tempfile
     >>> there = tempfile.TemporaryDirectory()
     >>> table = pa.table({"offer_probability": [0.25]})
-    >>> with Writer(Path(there.name, "answers.jsonl"), Form("jsonl"), table.schema) as writer:
+    >>> with Writer(Path(there.name, "answers.jsonl"), FileFormat("jsonl"), table.schema) as writer:
     ...     writer.write(table)
     >>> Path(there.name, "answers.jsonl").read_text()
     '{"offer_probability": 0.25}\\n'
     >>> there.cleanup()
     """
 
-    def __init__(self, path: Path, form: Form, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, form: FileFormat, schema: pa.Schema) -> None:
         self.path, self.form, self.schema = path, form, schema
         self._written = without_json(schema.empty_table()).schema
         self._held: list[pa.Table] = []
@@ -88,7 +89,9 @@ class Writer:
                 if self.form.format == PARQUET:
                     words = [field.name for field in self.schema if not pa.types.is_floating(field.type)]
                     # likelihoods seldom repeat
-                    self._writer = pq.ParquetWriter(self._stream, self._written, use_dictionary=words)
+                    self._writer = pq.ParquetWriter(
+                        self._stream, self._written, use_dictionary=words, dictionary_pagesize_limit=DICTIONARY
+                    )
                 elif self.form.format == CSV:
                     self._writer = pa.csv.CSVWriter(self._stream, self._written)
         except BaseException as error:

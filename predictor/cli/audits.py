@@ -10,7 +10,7 @@ import click
 
 from predictor.cli.common import EXPERIMENTS, MODELS, model_path, sheet_option
 from predictor.cli.group import warn
-from predictor.errors import TrackingError
+from predictor.errors import ConfigError, TrackingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,14 +30,18 @@ _track_option = click.option("--no-track", is_flag=True, help="Do not record it 
 @click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
 @_model_option
 @click.option(
-    "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
-    help="Name and column of a group, such as sex=Gender; may be given more than once. Pairs are crossed, too.",
+    "--attribute", "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
+    help="A way to group people, and its column: sex=Gender; may be given more than once. Pairs are crossed, too.",
 )  # fmt: skip
 @click.option(
-    "--groups", "beside", type=click.Path(path_type=Path, dir_okay=False),
+    "--groups", "groups_file", type=click.Path(path_type=Path, dir_okay=False),
     help="A table with the groups, if they are not in DATA.",
 )  # fmt: skip
 @click.option("--on", metavar="COLUMN", help="Column that joins both tables.  [default: the first that both have]")
+@click.option(
+    "--cards", type=click.Path(path_type=Path, dir_okay=False),
+    help="The scorecards one by one, as for `predictor train`: used if the model has learned how high panels rate.",
+)  # fmt: skip
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Likelihood that counts as selected.")
 @_out_option
 @_track_option
@@ -45,8 +49,9 @@ def audit(
     data: Path,
     model: str | None,
     groups: tuple[str, ...],
-    beside: Path | None,
+    groups_file: Path | None,
     on: str | None,
+    cards: Path | None,
     threshold: float,
     out: Path | None,
     no_track: bool,
@@ -60,8 +65,8 @@ def audit(
 
     \b
     Examples:
-      predictor audit interviews.csv --group sex=sex --group race=race_ethnicity
-      predictor audit interviews.csv --groups groups.csv --group sex --group race --model my-pool
+      predictor audit interviews.csv --attribute sex=sex --attribute race=race_ethnicity
+      predictor audit interviews.csv --groups groups.csv --attribute sex --attribute race --model my-pool
     """
     from predictor.pipeline.audit_run import audit_model, save_audit
     from predictor.pipeline.group_columns import parse_groups
@@ -70,7 +75,7 @@ def audit(
 
     columns = parse_groups(groups)
     trained = TrainedModel.load(model_path(model), MODELS)
-    audited = audit_model(trained, data, columns, groups=beside, on=on, threshold=threshold)
+    audited = audit_model(trained, data, columns, groups=groups_file, on=on, cards=cards, threshold=threshold)
     if audited.simulated:
         click.secho("SIMULATED: nothing here is about real people.\n", fg="yellow")
     for warning in audited.warnings:
@@ -83,7 +88,10 @@ def audit(
 
 
 @click.command()
-@click.argument("current", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("current", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option(
+    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="A journal to compare, instead of CURRENT."
+)
 @_model_option
 @sheet_option
 @click.option(
@@ -93,28 +101,45 @@ def audit(
 @_track_option
 @click.pass_context
 def drift(
-    ctx: click.Context, current: Path, model: str | None, sheet: str | None, out: Path | None, no_track: bool
+    ctx: click.Context,
+    current: Path | None,
+    journal: Path | None,
+    model: str | None,
+    sheet: str | None,
+    out: Path | None,
+    no_track: bool,
 ) -> None:
-    """Compare current interviews with a model's training rows; exit code 1 if something moved beyond noise.
+    """Compare current interviews with a model's training rows; exit code 1 if a change is significant.
 
-    CURRENT is a table of ratings; outcomes may still be unknown. The model's file holds the counts to compare with, so
-    the training rows are not needed. Thresholds are corrected for the number of rows and of tests: if nothing has
-    moved, at most one check in twenty raises an alarm. Writes an HTML page, and one MLflow run.
+    CURRENT is a table of ratings; outcomes may still be unknown. Of a journal all interviews are compared. The model's
+    file holds the counts to compare with, so the training rows are not needed. Thresholds are corrected for the number
+    of rows and of tests: if nothing has moved, at most one check in twenty raises an alarm. Writes an HTML page, and
+    one MLflow run.
 
     \b
     Examples:
       predictor drift last-month.csv
       predictor drift last-month.csv --model my-pool || echo "look at it"
+      predictor drift --journal my.journal
     """
     from predictor.evaluation.drift_check import check_drift
+    from predictor.journal.store import Journal
     from predictor.model.offer_model import OfferModel
     from predictor.pipeline.drift_run import drift_folder, save_drift
     from predictor.reports.drift_report import drift_lines
     from predictor.sources.files import read_ratings
 
     started = time.perf_counter()
+    if journal and sheet:
+        raise ConfigError("--sheet is for Excel workbooks; a journal has none")
     chosen = OfferModel.load(model_path(model))
-    check = check_drift(chosen, read_ratings(current, chosen.catalogue, sheet=sheet))
+    if journal and not current:
+        ratings = Journal.existing(journal, chosen.catalogue).ratings()
+    elif current and not journal:
+        ratings = read_ratings(current, chosen.catalogue, sheet=sheet)
+    else:
+        raise ConfigError("name what to compare: either CURRENT, a file of ratings, or --journal FILE")
+    check = check_drift(chosen, ratings)
     if check.simulated:
         click.secho("SIMULATED interviews\n", fg="yellow")
     click.echo("\n".join(drift_lines(check)))
@@ -160,7 +185,7 @@ def _attach(trained: TrainedModel, files: Sequence[Path], tags: dict[str, str]) 
     from predictor.tracking.attached import attach
 
     if trained.folder is None:
-        click.echo("Not kept in MLflow: the training of this model is not here.")
+        click.echo("Not saved in MLflow: the training of this model is not here.")
         return
     try:
         run = attach(trained.folder, files, tags)
@@ -168,5 +193,5 @@ def _attach(trained: TrainedModel, files: Sequence[Path], tags: dict[str, str]) 
         warn(f"{error}\n  The files are written.")
         return
     click.echo(
-        f"Kept with the MLflow run {run}" if run else "Not kept in MLflow: the training has no run in this store."
+        f"Saved with the MLflow run {run}" if run else "Not saved in MLflow: the training has no run in this store."
     )

@@ -23,7 +23,11 @@ MODELS = EXPERIMENTS / "models"
 CHAMPION = "champion"
 
 sheet_option = click.option(
-    "--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first visible one]"
+    "--worksheet",
+    "--sheet",
+    "sheet",
+    metavar="NAME",
+    help="Sheet of an Excel workbook.  [default: the first visible one]",
 )
 
 

@@ -88,7 +88,7 @@ def simulate(
 
     ratings = simulate_interviews(n, seed=seed, base_rate=base_rate, mode=mode)
     if disparity and not groups:
-        raise ConfigError("--disparity is of groups: name the file that they are written to, --groups FILE")
+        raise ConfigError("--disparity needs --groups FILE, the file that the groups are written to")
     if drifted:
         ratings = drift(ratings, drifted, by=by, seed=seed)
     write_csv(ratings, out)
@@ -171,7 +171,9 @@ def form(signals: Path | None) -> None:
 @signals.command()
 @click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
-@click.option("--group", help="Column of the group, such as the candidate: its rows stay in one fold.")
+@click.option(
+    "--person", "--group", "group", help="Column with the person: all rows of a person stay in one fold."
+)  # fmt: skip
 @offer_word_option
 @unknown_words_option
 @sheet_option
@@ -187,7 +189,7 @@ def infer(
 
     \b
     Example:
-      predictor signals infer my.csv --outcome hired --group candidate > my.toml
+      predictor signals infer my.csv --outcome hired --person candidate > my.toml
     """
     from predictor.sources.drafting.write import draft_catalogue
 

@@ -70,4 +70,4 @@ def forget(
             planned.forget_in_runs()
         except TrackingError as error:
             warn(f"{error}\n  MLflow may still hold out-of-fold predictions of the person: numbers, and no ratings.")
-    click.echo("Out of reach: copies, exports, backups, registered versions, and what models have learned.")
+    click.echo("Not deleted: copies, exports, backups, registered versions, and what models have learned.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import load_catalogue, model_path, sheet_option
+from predictor.cli.common import MODELS, load_catalogue, model_path, sheet_option
 from predictor.cli.group import Commands
 from predictor.errors import plural
 
@@ -35,10 +35,13 @@ def page(model: str | None, out: Path) -> None:
       predictor journal import interview-answers-*.json
     """
     from predictor.model.offer_model import OfferModel
+    from predictor.reports.measured_scores import accuracy_by_role
     from predictor.reports.rate_page.export import save_rate_page
 
-    chosen = OfferModel.load(model_path(model))
-    size = save_rate_page(chosen, out) / 1000
+    file = model_path(model)
+    chosen = OfferModel.load(file)
+    by_role = accuracy_by_role(file.parent, chosen) or accuracy_by_role(MODELS / chosen.name, chosen)
+    size = save_rate_page(chosen, out, by_role) / 1000
     kind = ", which learned from SIMULATED interviews," if chosen.simulated else ""
     click.echo(f"{out}: {size:,.0f} kB, with the model {chosen.name}{kind} inside")
     if size > LARGE:

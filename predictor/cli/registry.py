@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--force", metavar="REASON", help="Promote it even if it is no better; the reason is recorded.")
 @click.pass_context
 def promote(ctx: click.Context, model: str, data: Path | None, force: str | None) -> None:
-    """Make a trained model the champion, which `predict` uses, if it is better beyond noise.
+    """Make a trained model the champion, which `predict` uses, if it is significantly better.
 
     MODEL is a name in experiments/models, or the number of a registered version, such as 3, or my/3 for the catalogue
     my. It is compared with the champion of its catalogue on MODEL's training rows, using out-of-fold predictions of
@@ -85,7 +85,7 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
     except RatingsError as error:
         name, first = chosen.catalogue.name, error.problems[0]
         raise ConfigError(
-            f"{chosen.name} cannot be compared with the champion, {champion.name}, which rates other signals of the "
+            f"{chosen.name} cannot be compared with the champion, {champion.name}, which uses other signals of the "
             f"same catalogue '{name}': {len(error.problems):,} problems in {source}, the first: "
             f"{f'{first.column} ' if first.column else ''}{first.kind}.\n  If this catalogue is about other signals, "
             "give it another name and train again; else --force REASON"
@@ -171,8 +171,8 @@ def announce_version(version: str) -> None:
             click.echo(f"Registered as version {version}, the champion, which `predict` uses")
         else:  # it comes from elsewhere: another store, or a training that is not recorded
             click.echo(
-                f"Registered as version {version}, the first and so the champion of this store. Here `predict` goes on "
-                f"with {present_champion(done.model).name}; to use the new one: predictor pull {version}"
+                f"Registered as version {version}, the first and so the champion of this store. Here `predict` still "
+                f"uses {present_champion(done.model).name}; to use the new one: predictor pull {version}"
             )
     elif version in rivals:
         click.echo(f"Registered as version {version}, which is the champion")

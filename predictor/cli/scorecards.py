@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from predictor.cli.common import sheet_option
 from predictor.cli.group import Commands
 from predictor.errors import ConfigError
+from predictor.reading import read_toml
 
 FILES = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -50,7 +50,7 @@ def _import_options(command: Callable[..., None]) -> Callable[..., None]:
         "levels",
         multiple=True,
         metavar="WORD=N",
-        help="The rating of a word, such as 'stong_yes=5'; may be given more than once.",
+        help="The rating of a word that is not a level, such as a misspelt 'stong_yes=5'; may be given more than once.",
     )
     @click.option(
         "--reason",
@@ -148,6 +148,7 @@ def _import(
 ) -> None:
     from predictor.reports.scorecards import render_import, render_import_text
     from predictor.sources.scorecards import read_scorecards
+    from predictor.sources.scorecards.findings import KINDS
     from predictor.sources.scorecards.writing import Places, gone, refuse_gone, write
 
     out = out or Path("interviews.csv")
@@ -170,20 +171,17 @@ def _import(
     if len(imported):
         click.echo(f"\nNext: predictor train {out} --signals {places.catalogue}")
     else:
-        click.secho("\nThere is no row to learn from; the report lists what is missing.", fg="yellow")
+        missing_file = KINDS["no application"].remedy if imported.findings.count("no application") else ""
+        why = f" {missing_file}" if missing_file else " The report lists what is missing."
+        click.secho(f"\nThere is no row to learn from.{why}", fg="yellow")
 
 
 def _fields(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
+    data = read_toml(path, ConfigError, "no such file")
     wrong = [name for name, fields in data.items() if not isinstance(fields, dict)]
     tables = [fields for fields in data.values() if isinstance(fields, dict)]
     wrong += [key for fields in tables for key, name in fields.items() if not isinstance(name, str)]
     if wrong:
         example = '["TEMPLATE"] with lines such as 2 = "Teamwork"'
-        raise ConfigError(f"{path}: '{wrong[0]}' names no field; write a table a template, {example}")
+        raise ConfigError(f"{path}: '{wrong[0]}' names no field; write one table per template, {example}")
     return data

@@ -108,17 +108,18 @@ _JOURNAL = click.option(
 def import_(files: tuple[Path, ...], path: Path, signals: Path | None, sheet: str | None) -> None:
     """Add the interviews of FILES, all of them or none: exports of a journal, answers of the page, or ratings.
 
-    Interviews that are already in the journal are not changed, so importing the same file twice adds nothing. Unlike on
-    the page, files may be of any size. Files of ratings may have the page's own columns, such as Title, Who, Date and
-    Outcome.
+    Interviews that are already in the journal are not changed, so importing the same file twice adds nothing; an answer
+    that the page saved again later takes the place of the earlier one. Unlike on the page, files may be of any size.
+    Files of ratings may have the page's own columns, such as Title, Who, Date and Outcome.
 
     \b
     Examples:
       predictor journal import export.csv
       predictor journal import answers-*.json --journal my.journal
     """
-    added = _journal(path, signals).import_files(files, sheet=sheet)
-    click.echo(f"{plural(added, 'interview')} added to {path}")
+    done = _journal(path, signals).import_files(files, sheet=sheet)
+    updated = f", {len(done.updated)} updated from what was saved again" if done.updated else ""
+    click.echo(f"{plural(len(done.fresh), 'interview')} added to {path}{updated}")
 
 
 @journal.command()

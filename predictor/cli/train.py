@@ -132,11 +132,11 @@ def train(
     name = checked_name(name or plain_name(f"{unpacked(data).stem if data else 'journal'}-{short}"))
     if (offer_word or unknown_words) and journal:
         option = "--offer-word" if offer_word else "--unknown-word"
-        raise ConfigError(f"{option} is for files; a journal's outcomes are offers or not")
+        raise ConfigError(f"{option} applies to files only; the outcomes of a journal are known")
     if cards and journal:
-        raise ConfigError("--cards is for files; a journal has no scorecards")
+        raise ConfigError("--cards applies to files only; a journal has no scorecards")
     if sheet and journal:
-        raise ConfigError("--sheet is for Excel workbooks; a journal has none")
+        raise ConfigError("--worksheet is for Excel workbooks; a journal has none")
     how = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
     catalogue = load_catalogue(signals)
     ratings = read_rows(source, catalogue, journal=journal is not None, **how)
@@ -173,7 +173,7 @@ def train(
             )
     else:
         click.echo(
-            f"\nKept in {saved.folder}: measured only, since a {config.model} model has no tables to predict with"
+            f"\nSaved in {saved.folder}: evaluated only, since a {config.model} model has no tables to predict with"
         )
     if plots:
         from predictor.reports.figures.training import save_plots
@@ -183,7 +183,7 @@ def train(
         click.echo(f"Recorded in MLflow as run '{saved.run.name}' in {saved.run.seconds:.1f} s; {saved.run.hint}")
     if saved.trouble:
         raise TrackingError(
-            f"{saved.trouble}\n  The training is finished and kept in {saved.folder}; only its record is missing.\n"
+            f"{saved.trouble}\n  The training is finished and saved in {saved.folder}; only its record is missing.\n"
             f"  When the store is back: predictor track {saved.folder}{' --register' if registered else ''}"
         )
     if saved.run and saved.run.version:
@@ -264,7 +264,7 @@ def compare(
     if done.missing:
         commands = "".join(f"\n    predictor track {missing}" for missing in done.missing)
         raise TrackingError(
-            f"{done.trouble}\n  The trainings are finished and kept; only records are missing. When the store is back:"
+            f"{done.trouble}\n  The trainings are finished and saved; only records are missing. When the store is back:"
             f"{commands}"
         )
 

@@ -1,7 +1,8 @@
 """Compare a model's likelihoods and people's own decisions between groups: rates, impact ratios, calibration, errors.
 
 Selection rate, scoring rate and impact ratio are those of 6 RCNY 5-300 (New York City). Every rate has an interval, and
-every ratio a score interval and an exact test. Rows of one person count as what they say together.
+every ratio a score interval and an exact test. Rows of one person are correlated, which a
+design effect accounts for.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.evaluation.data_quality import MINIMUM
-from predictor.evaluation.groups import Axis
+from predictor.evaluation.groups import Grouping
 from predictor.evaluation.rates import LEVEL, below_four_fifths, design_effect, exact_test, ratio_interval, wilson
 from predictor.evaluation.scores import GroupBootstrap, Score, calibration_slope, roc_auc
 from predictor.model.tables import Floats
 
-FEW = 30  # rows of a category under which its figures are shown, and too few to judge
-SMALL_SHARE = 50  # a category of less than one row in fifty, 2 %, may be left out and is never the comparator
+FEW = 30  # rows of a category from which on it is judged; smaller ones are shown, and marked
+SMALL_ONE_IN = 50  # a category of less than one row in 50, which is 2 %, gets no ratio and is never the comparator
 FIGURES = {
     "offers": "offers, as people decided",
     "selected": "selection rate",
@@ -33,7 +34,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Rate:
+class Proportion:
     """A share of a category's rows with its 90 % interval (Wilson)."""
 
     value: float
@@ -80,14 +81,14 @@ class Figure:
         Whether it, or the one it is compared with, rests on under 30 rows: too few to judge.
     """
 
-    rate: Rate | None
+    rate: Proportion | None
     ratio: ImpactRatio | None
     comparator: bool
     few: bool
 
 
 @dataclass(frozen=True)
-class Quality:
+class GroupPerformance:
     """How good the likelihoods are for the rows of a category whose outcome is known.
 
     Attributes
@@ -97,9 +98,9 @@ class Quality:
     predicted
         Mean likelihood.
     beyond
-        Share of offers minus mean likelihood; above 0 the model gives this category too little.
+        Share of offers minus mean likelihood; above 0 the likelihoods are too low for this category.
     slope, auc
-        Calibration slope and ROC AUC; None with fewer than five offers or five others.
+        Calibration slope and ROC AUC; None with fewer than five offers or five non-offers.
     false_positive, false_negative
         Share of non-offers at the threshold or above it, and of offers below it.
     """
@@ -110,8 +111,8 @@ class Quality:
     beyond: Score
     slope: Score | None
     auc: Score | None
-    false_positive: Rate | None
-    false_negative: Rate | None
+    false_positive: Proportion | None
+    false_negative: Proportion | None
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Category:
     share: float
     small_share: bool
     figures: Mapping[str, Figure]
-    quality: Quality | None
+    quality: GroupPerformance | None
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class AxisAudit:
     Attributes
     ----------
     name, crossed
-        As of `Axis`.
+        As of `Grouping`.
     known, unknown
         Rows whose category is known, and not.
     unknown_words
@@ -204,7 +205,7 @@ def audit(
     p: Floats,
     y: Floats,
     people: NDArray[np.generic],
-    axes: Sequence[Axis],
+    axes: Sequence[Grouping],
     *,
     threshold: float = 0.5,
     resamples: int = 200,
@@ -215,7 +216,7 @@ def audit(
     Parameters
     ----------
     p
-        Likelihoods for rows that the models had not seen, shape (repeats, n); rates go by the mean over repeats.
+        Likelihoods for rows that the models had not seen, shape (repeats, n); rates use the mean over repeats.
     y
         Outcomes 1, 0 or NaN, shape (n,).
     people
@@ -254,7 +255,7 @@ def audit(
 
 
 def _axis(
-    axis: Axis,
+    axis: Grouping,
     hits: Mapping[str, NDArray[np.bool_]],
     rows: Mapping[str, NDArray[np.bool_]],
     people: NDArray[np.generic],
@@ -264,7 +265,7 @@ def _axis(
     resampling: GroupBootstrap | None,
 ) -> AxisAudit:
     counts, known = axis.counts, int(axis.known.sum())
-    small = SMALL_SHARE * counts < known
+    small = SMALL_ONE_IN * counts < known
     figures: dict[str, list[Figure]] = {}
     for name, hit in hits.items():
         kept = rows[name] & axis.known
@@ -307,10 +308,10 @@ def _figures(count: NDArray[np.int64], n: NDArray[np.int64], small: NDArray[np.b
     return figures
 
 
-def _rate(count: int, n: int, effect: float) -> Rate | None:
+def _rate(count: int, n: int, effect: float) -> Proportion | None:
     if not n:
         return None
-    return Rate(count / n, *wilson(count / effect, n / effect, LEVEL), count, n)
+    return Proportion(count / n, *wilson(count / effect, n / effect, LEVEL), count, n)
 
 
 def _quality(
@@ -320,7 +321,7 @@ def _quality(
     people: NDArray[np.generic],
     threshold: float,
     resampling: GroupBootstrap,
-) -> Quality | None:
+) -> GroupPerformance | None:
     """Compare likelihoods with outcomes in a category; the resampling is of all rows whose outcome is known."""
     known = ~np.isnan(y)
     kept, y, p = inside[known], y[known], p[:, known]
@@ -341,12 +342,12 @@ def _quality(
     selected = mean >= threshold
     one = np.zeros(len(y), np.int64)
 
-    def errors(wrong: NDArray[np.bool_], among: NDArray[np.bool_]) -> Rate | None:
+    def errors(wrong: NDArray[np.bool_], among: NDArray[np.bool_]) -> Proportion | None:
         among = among & kept
         effect = design_effect(wrong[among], one[among], person[among])
         return _rate(int((wrong & among).sum()), int(among.sum()), effect)
 
-    return Quality(
+    return GroupPerformance(
         n=n,
         offers=offers,
         predicted=float(mean[kept].mean()),

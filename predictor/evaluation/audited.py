@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from predictor.evaluation.audit import Audit
+from predictor.evaluation.group_inference import Proxy
 from predictor.evaluation.left_out import LeftOut
-from predictor.evaluation.proxy import Proxy
 from predictor.model.offer_model import OfferModel
 
 WORDS = "Selection rate, scoring rate and impact ratio as defined in 6 RCNY 5-300; not an independent bias audit."
 
 
 @dataclass(frozen=True, eq=False)
-class AuditedModel:
+class AuditResult:
     """The results of an audit of a model.
 
     Attributes
@@ -36,7 +36,7 @@ class AuditedModel:
     n_out_of_fold, n_new
         Rows answered by models that had not seen them, and by the model itself.
     proxies
-        How well signals foretell groups.
+        How well signals predict groups.
     left_out
         What leaving a family or a signal out does; empty where it could not be measured.
     left_out_by, left_out_n

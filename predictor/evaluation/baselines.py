@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
 
-SPARED = 10  # rows of the rarer outcome from which boosting is stopped by some of them
+EARLY_STOPPING_ROWS = 10  # rows of the rarer outcome from which on some of them are held out to stop boosting
 UNRESTRICTED = ("boosting", "forest")  # a logistic regression is additive, and so could be tables too
 
 
@@ -140,7 +140,7 @@ class StoppedBoosting(HistGradientBoostingClassifier):  # type: ignore[misc]  # 
         super().__init__(learning_rate=0.1, max_leaf_nodes=8, random_state=random_state)
 
     def fit(self, X: Floats, y: Any) -> StoppedBoosting:
-        enough = np.unique(y, return_counts=True)[1].min() >= SPARED
+        enough = np.unique(y, return_counts=True)[1].min() >= EARLY_STOPPING_ROWS
         self.early_stopping, self.max_iter = bool(enough), 300 if enough else 20
         super().fit(X, y)
         return self

@@ -1,6 +1,6 @@
-"""Checks of the data and of a training that a careful colleague would make: facts, and warnings.
+"""Checks of the data and of a training: facts, and warnings.
 
-Every line that a warning is drawn at has its reason beside it; none of them changes how a model is trained.
+Each threshold of a warning has a comment with its reason; none of them changes how a model is trained.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from predictor.sources.drafting.protected import is_protected
 
 MINIMUM = 5  # offers, and non-offers, that are needed to learn without a prior, and to measure
 FEW = 50  # offers, or non-offers, under which a reader is warned that scores are shaky
-# Above these an AUC is suspiciously good for ratings made before the outcome was known. A judgement from published
-# anchors: a decision-maker's own ratings reach about .8, ratings by the other side about .65.
+# Above this AUC, by who rated, scores are suspiciously good for ratings made before the outcome was known. A judgement
+# from published anchors: a decision-maker's own ratings reach about .8, ratings by the other side about .65.
 SUSPICIOUS_AUC = {"interviewer": 0.87, "observer": 0.84, "candidate": 0.75}
-# One signal that tells as much as all ratings of a decision-maker together (.78 to .81) has it from elsewhere.
+# One signal that predicts as well as all ratings of a decision-maker together (.78 to .81) must be leaking the outcome.
 REVEALING_AUC = 0.81
-LEAVES, LEAF = 8, 5  # of the small tree that reads one signal: enough for a curve, and for a gap that tells
-CROWDED = 3.0  # rows of its group that a usual row is among; above it rows are far more than people
-COPIED_RATINGS, COPIED_SHARE = 10, 0.01  # so many ratings hardly ever agree by chance; fewer copies move no score
+LEAVES, LEAF = 8, 5  # of the small tree that reads one signal: enough for a curve, and for informative missingness
+MOST_ROWS_PER_GROUP = 3.0  # rows of its group that a row is among, on average; above it people are far fewer than rows
+COPIED_RATINGS, COPIED_SHARE = 10, 0.01  # ten ratings hardly ever agree by chance; fewer copies move no score
 # Copies under one person are harmless in splits; ten kinds of rows or more are each there twice by no chance.
 PASTED_SHARE, PASTED_KINDS = 0.05, 10
 SHARED = 3.0  # of the five strongest; fewer in a fold's five, which learned from mostly the same rows, is no order
@@ -60,8 +60,8 @@ class DataQuality:
         Rows of three or more ratings that are all alike.
     groups, largest_group
         How many groups (candidates) the rows are of, and rows of the largest.
-    crowd
-        Rows of its own group that a usual row is among: the mean over rows; 1 where every row is of another.
+    rows_per_group
+        Size of a row's own group, as the mean over rows; 1 where every row is of another.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class DataQuality:
     flat: int
     groups: int
     largest_group: int
-    crowd: float
+    rows_per_group: float
 
 
 def data_quality(ratings: Ratings) -> DataQuality:
@@ -105,7 +105,7 @@ def data_quality(ratings: Ratings) -> DataQuality:
         flat=int(_flat(values).sum()),
         groups=len(sizes),
         largest_group=int(sizes.max(initial=0)),
-        crowd=float((sizes**2).sum() / max(n, 1)),
+        rows_per_group=float((sizes**2).sum() / max(n, 1)),
     )
 
 
@@ -209,7 +209,7 @@ def _about_the_prior(ratings: Ratings, data: Mapping[str, Any]) -> Iterator[str]
     if "prior" in data:
         share = data["prior"]["share"]
         yield (
-            f"Prior: {100 * share:.0f} % of what this model knows is published effects, SIMULATED; "
+            f"Prior: {100 * share:.0f} % of this model comes from published effects, SIMULATED; "
             f"{100 - 100 * share:.0f} % comes from your {plural(len(ratings), 'interview')}."
         )
         if not data["scores"]:
@@ -281,7 +281,7 @@ def _about_rows(ratings: Ratings, quality: DataQuality) -> Iterator[str]:
         yield f"Only {few} {have} the rarer outcome: expect the scores to move with more data."
     if ratings.groups is None and n:
         yield "No group column: if one person has several rows, the scores are too good; name it in the catalogue."
-    if quality.crowd >= CROWDED:
+    if quality.rows_per_group >= MOST_ROWS_PER_GROUP:
         yield (
             f"The same {group} in many rows: {n:,} rows are of {quality.groups:,}, the largest has "
             f"{quality.largest_group:,}. Intervals are computed by {group}, not by rows."
@@ -301,8 +301,8 @@ def _about_copies(ratings: Ratings) -> Iterator[str]:
     elif repeats > max(1, (PASTED_SHARE if ratings.groups is not None else COPIED_SHARE) * n):
         yield (
             f"{repeats:,} of {n:,} rows repeat another to the last rating, {repeats / n:.0%}. Was the file pasted more "
-            "than once? Copies stay together in cross-validation, but the model is surer of itself than it should be: "
-            "take them out."
+            "than once? Copies stay together in cross-validation, but intervals are too narrow; remove "
+            "them."
         )
 
 
@@ -311,7 +311,7 @@ def _unstable(importances: Mapping[str, Importance], fits: int) -> Iterator[str]
     if shared is not None and shared < SHARED:
         yield (
             f"Importances are not stable: of the {TOP} strongest signals a fold's model has {shared:.1f} among its "
-            f"own {TOP}, on average over {fits} models. Read no order into them."
+            f"own {TOP}, on average over {fits} models. Do not rely on their ranking."
         )
 
 

@@ -1,7 +1,7 @@
 """Whether later rows look like the training rows of a model: each signal, what is missing, who rated, likelihoods.
 
-Everything is compared with counts in the model's file. Thresholds are right for the number of rows and for the number
-of looks: with none of them moved, one check in twenty raises an alarm (Holm's procedure over all looks together).
+Everything is compared with counts in the model's file. Thresholds account for the number of rows and of tests
+(looks): if nothing has changed, at most one check in twenty raises a false alarm (Holm's procedure over all tests).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Look:
     p
         By itself.
     adjusted
-        With all looks together (Holm 1979); under .05 it moved beyond noise.
+        Corrected for all tests (Holm 1979); under .05 the change is significant.
     """
 
     kind: str
@@ -72,7 +72,7 @@ class Look:
 
     @property
     def moved(self) -> bool:
-        """Whether it moved beyond noise."""
+        """Whether the change is significant."""
         return self.adjusted < ALPHA
 
 
@@ -118,8 +118,8 @@ def merged(reference: Floats, current: Floats) -> tuple[Floats, Floats]:
         least = int(np.argmin(expected))
         if expected[least] >= EXPECTED:
             break
-        beside = [place for place in (least - 1, least + 1) if 0 <= place < len(cells)]
-        into = min(beside, key=lambda place: expected[place])
+        neighbours = [place for place in (least - 1, least + 1) if 0 <= place < len(cells)]
+        into = min(neighbours, key=lambda place: expected[place])
         cells[into] = [cells[into][0] + cells[least][0], cells[into][1] + cells[least][1]]
         del cells[least]
     parts = np.array(cells, dtype=np.float64).reshape(-1, 2)
@@ -249,7 +249,7 @@ def looks(model: OfferModel, ratings: Ratings) -> list[Look]:
 
 
 def corrected(result: Sequence[Look]) -> list[Look]:
-    """Combine all looks: Holm's adjusted p-values, and the PSI that is beyond noise at the first step.
+    """Combine all looks: Holm's adjusted p-values, and the PSI that is significant at the first step.
 
     Examples
     --------
@@ -346,7 +346,7 @@ def psi_look(kind: str, name: str, a: Floats, b: Floats, before: float, now: flo
     scale = before / n + now / m
     value = psi(few, some)
     statistic = float(chi2_contingency([few * (1 / before), some * (1 / now)], correction=False)[0])
-    # the same law, but nearer to it far out in the tail, where looks taken together are judged
+    # the same distribution, but more accurate far out in the tail, where tests are judged after correction
     p = float(chi2.sf(min(value / scale, statistic), len(few) - 1))
     yield Look(kind, name, "psi", value, NONE, NONE, NONE, NONE, n, m, p)
 

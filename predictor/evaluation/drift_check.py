@@ -53,12 +53,12 @@ class DriftCheck:
 
     @property
     def moved(self) -> list[Look]:
-        """What moved beyond noise, the clearest first."""
+        """The significant changes, the clearest first."""
         return sorted((look for look in self.looks if look.moved), key=lambda look: look.p)
 
     @property
     def findings(self) -> list[Look]:
-        """What moved, one look a signal: of those at its ratings the plainest to read; the clearest first."""
+        """One significant change per signal, the easiest to read of those of its ratings; the clearest first."""
         plainest: dict[tuple[str, str], Look] = {}
         for look in self.moved:
             what = ("ratings" if look.kind in LEVELS else look.kind), look.name
@@ -108,14 +108,11 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
     """
     if len(ratings) < FEWEST:
         raise ConfigError(
-            f"{ratings.source}: {plural(len(ratings), 'row')}; drift is looked for in {FEWEST} rows or more: wait, or "
-            "take a longer time together"
+            f"{ratings.source}: {plural(len(ratings), 'row')}; drift needs at least {FEWEST} rows; wait, or "
+            "use a longer period"
         )
     if not any(counts.sum() for counts in model.counts.values()):
-        raise ConfigError(
-            f"{model.name} has learned from no interview of its own, so nothing can drift from it; name another: "
-            "--model NAME"
-        )
+        raise ConfigError(f"{model.name} has no training rows to compare with; name another: --model NAME")
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups
     crowd = crowd_of(people)
     p = model.predict_many(ratings, interval=False)["offer_probability"].to_numpy()
@@ -131,7 +128,7 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
             "need not be like those that come late."
         )
     elif outcomes.p is None:
-        left.append("Calibration: it takes five offers and five others.")
+        left.append("Calibration was not tested: at least five offers and five non-offers are needed.")
     if model.reference is None:
         left.append(
             "Likelihoods, and how much was rated: this model's file is older and has no counts of them; train it again."

@@ -32,7 +32,7 @@ UNKNOWN = frozenset(
 
 
 @dataclass(frozen=True, eq=False)
-class Axis:
+class Grouping:
     """One way to group rows, such as sex, or sex crossed with race/ethnicity.
 
     Attributes
@@ -66,7 +66,7 @@ class Axis:
         return np.bincount(self.place[self.known], minlength=len(self.categories))
 
 
-def axis_of(name: str, words: NDArray[Any]) -> Axis:
+def axis_of(name: str, words: NDArray[Any]) -> Grouping:
     """Group rows by the words of a column.
 
     Parameters
@@ -100,10 +100,10 @@ def axis_of(name: str, words: NDArray[Any]) -> Axis:
     categories = tuple(sorted(known, key=lambda word: (-known[word], word)))
     number = {word: place for place, word in enumerate(categories)}
     place = np.array([number.get(word, -1) for word in text], dtype=np.int64)
-    return Axis(name, categories, place, unknown_words=tuple(unknown.most_common()))
+    return Grouping(name, categories, place, unknown_words=tuple(unknown.most_common()))
 
 
-def cross(first: Axis, second: Axis) -> Axis:
+def cross(first: Grouping, second: Grouping) -> Grouping:
     """Cross two ways to group rows; a row that is unknown in one of them is unknown.
 
     Examples
@@ -123,10 +123,10 @@ def cross(first: Axis, second: Axis) -> Axis:
     ]
     again = {pair: place for place, pair in enumerate(order)}
     place = np.array([again[pair] if there else -1 for pair, there in zip(number.tolist(), known, strict=True)])
-    return Axis(f"{first.name}{CROSSED}{second.name}", tuple(names), place.astype(np.int64), crossed=True)
+    return Grouping(f"{first.name}{CROSSED}{second.name}", tuple(names), place.astype(np.int64), crossed=True)
 
 
-def axes_of(columns: Mapping[str, NDArray[Any]]) -> list[Axis]:
+def axes_of(columns: Mapping[str, NDArray[Any]]) -> list[Grouping]:
     """Group rows by each of several columns, and by each two of them crossed.
 
     Raises
@@ -134,5 +134,5 @@ def axes_of(columns: Mapping[str, NDArray[Any]]) -> list[Axis]:
     ConfigError
         If a column is no column of groups; see `axis_of`.
     """
-    single: Sequence[Axis] = [axis_of(name, words) for name, words in columns.items()]
+    single: Sequence[Grouping] = [axis_of(name, words) for name, words in columns.items()]
     return [*single, *(cross(first, second) for first, second in combinations(single, 2))]

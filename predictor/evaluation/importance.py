@@ -1,7 +1,7 @@
 """Feature importances with intervals, by signal, family and side, and their limits.
 
-Two figures, for they answer two questions. *Mean absolute contribution*: how much does the model make of this signal?
-*Permutation importance*: how much worse does it predict interviews that it has not seen when that signal is shuffled
+Two figures, for they answer two questions. *Mean absolute contribution*: how much does the model rely on this signal?
+*Permutation importance*: how much worse does it predict unseen interviews when that signal is shuffled
 among them (Breiman 2001)? Both are about the model and its data: associations, not causes.
 """
 
@@ -23,7 +23,7 @@ from predictor.model.subsets import signal_groups
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
 
-TOP = 5  # a signal's stability is how often it is among so many
+TOP = 5  # a signal's stability is how often it is among the strongest five
 PERMUTATIONS = 5  # of every row, over all repeats of the cross-validation
 HIGH_CORRELATION, ENOUGH = 0.7, 30  # from which the effects of two signals are hard to separate; rows that it needs
 MOST = 5  # pairs that are named

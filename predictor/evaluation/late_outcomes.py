@@ -1,4 +1,4 @@
-"""Whether likelihoods came true, once outcomes are known: calibration in the large, slope, the Brier score in parts.
+"""Calibration of likelihoods, once outcomes are known: in the large, slope, the Brier score in parts.
 
 Outcomes that come late need not be like those that come early, so how many are still open is always part of it.
 """
@@ -22,8 +22,8 @@ _QUANTILE = NormalDist().inv_cdf(0.95)
 
 
 @dataclass(frozen=True)
-class Corp:
-    """The Brier score in three parts: miscalibration - discrimination + uncertainty.
+class BrierParts:
+    """The Brier score in three parts (CORP): miscalibration - discrimination + uncertainty.
 
     By isotonic regression (Dimitriadis, Gneiting & Jordan, PNAS 118:e2016191118, 2021): miscalibration is what
     recalibration would save, discrimination what calibrated likelihoods save against always giving the base rate.
@@ -46,8 +46,8 @@ class LateOutcomes:
     predicted
         Mean likelihood of the rows with an outcome; NaN without any.
     in_the_large
-        Log-odds that the likelihoods are too low by, on the whole; 0 is right. None with fewer than five offers or
-        five others, like what follows.
+        Calibration in the large: mean shift in log-odds; above 0 the likelihoods are too low, 0 is right. None with
+        fewer than five offers or five others, like what follows.
     slope
         Calibration slope; 1 is right, below 1 likelihoods are too extreme.
     corp
@@ -66,7 +66,7 @@ class LateOutcomes:
     predicted: float
     in_the_large: Score | None
     slope: Score | None
-    corp: Corp | None
+    corp: BrierParts | None
     spiegelhalter: float | None
     log_loss: float | None
     p: float | None
@@ -121,7 +121,7 @@ def late_outcomes(y: Floats, p: Floats, effect: float = 1.0) -> LateOutcomes:
 def logistic(X: Floats, y: Floats, offset: Floats) -> tuple[list[float], list[float], float]:
     """Fit a logistic regression with an offset; return coefficients, their standard errors, and the log-likelihood.
 
-    Where likelihoods part the outcomes without a fault there is no largest value; it ends after thirty steps.
+    Where likelihoods separate the outcomes perfectly there is no largest value; it ends after thirty steps.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def logistic(X: Floats, y: Floats, offset: Floats) -> tuple[list[float], list[fl
     return weights.tolist(), np.sqrt(np.diag(np.linalg.inv(curved))).tolist(), likelihood
 
 
-def corp(y: Floats, p: Floats) -> Corp:
+def corp(y: Floats, p: Floats) -> BrierParts:
     """Compute the Brier score in its three parts.
 
     Examples
@@ -157,4 +157,4 @@ def corp(y: Floats, p: Floats) -> Corp:
     calibrated = IsotonicRegression(y_min=0, y_max=1).fit_transform(p, y)
     brier, recalibrated = float(((p - y) ** 2).mean()), float(((calibrated - y) ** 2).mean())
     uncertainty = float(y.mean() * (1 - y.mean()))
-    return Corp(brier, brier - recalibrated, uncertainty - recalibrated, uncertainty)
+    return BrierParts(brier, brier - recalibrated, uncertainty - recalibrated, uncertainty)

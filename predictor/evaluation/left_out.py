@@ -5,14 +5,14 @@ The same model answers without the signals, as it answers for every part of its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.evaluation.audit import Audit
-from predictor.evaluation.groups import Axis
+from predictor.evaluation.groups import Grouping
 from predictor.evaluation.scores import GroupBootstrap, Score, gain
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
@@ -76,12 +76,25 @@ def parts_of(catalogue: Catalogue) -> dict[tuple[str, str], list[int]]:
     return families | (signals if len(signals) > 1 else {})
 
 
-def answers_without(model: OfferModel, values: Floats) -> dict[tuple[str, str], Floats]:
-    """Answer for rows of shape (n, terms) with each family, and each signal, not rated; ("all", "") leaves out none."""
+def answers_without(
+    model: OfferModel, values: Floats, adjust: Callable[[list[int], Floats], None] | None = None
+) -> dict[tuple[str, str], Floats]:
+    """Answer for rows with each family, and each signal, not rated; ("all", "") leaves out none.
+
+    Parameters
+    ----------
+    values
+        Of the model's terms, shape (n, terms).
+    adjust
+        Given the places of the signals that are left out and a copy of the values without them: changes there what
+        else was computed from these signals.
+    """
     answers = {("all", ""): probability(model.log_odds(values))}
     for part, places in parts_of(model.catalogue).items():
         fewer = values.copy()
         fewer[:, places] = np.nan
+        if adjust:
+            adjust(places, fewer)
         rated = ~np.isnan(fewer[:, : len(model.signals)]).all(axis=1)
         p = np.full(len(values), model.base_rate)
         p[rated] = probability(model.log_odds(fewer[rated])) if rated.any() else p[rated]
@@ -93,7 +106,7 @@ def left_out(
     answers: Mapping[tuple[str, str], Floats],
     y: Floats,
     people: NDArray[np.generic],
-    axes: Sequence[Axis],
+    axes: Sequence[Grouping],
     result: Audit,
     *,
     resamples: int = 200,

@@ -47,8 +47,8 @@ def score_statistic(a: float, n: float, b: float, m: float, ratio: float) -> flo
     """Compute how far a/n lies from `ratio` times b/m, in standard errors under that ratio.
 
     The score test of Miettinen and Nurminen (Statistics in Medicine 4:213-226, 1985): the variance is that of the
-    shares which are likeliest if the ratio is true. At ratio 1 it is, but for n + m - 1 in place of n + m, the pooled
-    z of two shares.
+    shares which are likeliest if the ratio is true. At ratio 1 it equals the pooled z of two shares, with n + m - 1 in
+    place of n + m.
 
     Examples
     --------
@@ -81,9 +81,9 @@ def ratio_interval(
     level
         Of the interval.
     chosen_from
-        How many shares b/m is the highest of. The highest of several is mostly so by luck in part, and the ratio then
+        How many shares b/m is the highest of. The highest of several is mostly so by chance in part, and the ratio then
         too low, hardly ever too high. So the upper end has all of what the interval may miss, shared out over those
-        that it could have been (Bonferroni): in `experiments/benchmark/audit.py` it misses as often as it should.
+        that it could have been (Bonferroni): in `experiments/benchmark/audit.py` its error rate is the nominal one.
 
     Returns
     -------

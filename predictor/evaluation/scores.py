@@ -153,8 +153,8 @@ class GroupBootstrap:
         figure
             Takes the repeat of the cross-validation and row weights of shape (draws, n); returns shape (draws,).
         repeats
-            Number of repeats; the value is their mean, the draws take turns, so that the interval holds the luck of
-            one repeat's folds as well as that of the rows: a little wide rather than too narrow.
+            Number of repeats; the value is their mean, the draws alternate between repeats, so that the interval
+            includes the variation between folds as well as that of the rows: a little wide rather than too narrow.
         n
             Rows that the figure rests on.
         ends

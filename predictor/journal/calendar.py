@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from predictor.journal.days import now
 from predictor.journal.entry import Entry
@@ -27,8 +27,8 @@ def calendar(entries: Iterable[Entry], made: datetime | None = None) -> str:
     --------
     >>> from datetime import date
     >>> entry = Entry(id="0" * 12, title="Acme; second, and last", due_on=date(2026, 12, 31))
-    >>> [line for line in calendar([entry]).split("\r\n") if line.startswith(("SUMMARY", "DTSTART", "DTEND"))]
-    ['DTSTART;VALUE=DATE:20261231', 'DTEND;VALUE=DATE:20270101', 'SUMMARY:Hear back: Acme\\; second\\, and last']
+    >>> [line for line in calendar([entry]).split("\r\n") if line.startswith(("SUMMARY", "DTSTART"))]
+    ['DTSTART;VALUE=DATE:20261231', 'SUMMARY:Hear back: Acme\\; second\\, and last']
     """
     at = f"{made or now():%Y%m%dT%H%M%SZ}"
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//interview-outcome-predictor//journal//EN"]
@@ -38,8 +38,8 @@ def calendar(entries: Iterable[Entry], made: datetime | None = None) -> str:
                 "BEGIN:VEVENT",
                 f"UID:{entry.id}@interview-outcome-predictor",
                 f"DTSTAMP:{at}",
-                f"DTSTART;VALUE=DATE:{entry.due_on:%Y%m%d}",
-                f"DTEND;VALUE=DATE:{entry.due_on + timedelta(days=1):%Y%m%d}",  # the day after is the first that is not
+                f"DTSTART;VALUE=DATE:{entry.due_on.isoformat().replace('-', '')}",
+                "DURATION:P1D",
                 f"SUMMARY:{_escaped('Hear back: ' + (entry.title or 'an interview'))}",
                 "TRANSP:TRANSPARENT",  # the day stays free
                 "END:VEVENT",

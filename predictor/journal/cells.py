@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from predictor.ratings.cells import says_not_observed, word_key
 from predictor.ratings.outcomes import NO, YES, is_offer
 
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - a spreadsheet takes the wide ones, too
+CONTROL = dict.fromkeys((*range(9), *range(14, 28), 127))  # characters that no text needs
 TYPED = (*TEXTS, ROLE, "estimate_model", "estimate_fingerprint")
 ESTIMATE = {f"estimate_{name}": name for name in Estimate.__dataclass_fields__}
 
@@ -41,6 +43,17 @@ def safe(text: str) -> str:
 def typed(text: str) -> str:
     """Return a text as it was before `safe`."""
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
+
+
+def one_line(text: str) -> str:
+    r"""Write a name or a title in one line and one spelling, so that what looks alike is one person.
+
+    Examples
+    --------
+    >>> one_line(" Zoe\u0308  O'Brien\n") == "Zo\u00eb O'Brien"
+    True
+    """
+    return " ".join(unicodedata.normalize("NFC", text.translate(CONTROL)).split())
 
 
 def read_cells(cells: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:

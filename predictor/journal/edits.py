@@ -83,7 +83,7 @@ def edited(
     if old.frozen and (rerated or estimate not in (None, old.estimate)):
         raise FrozenError(
             f"'{old.title}': the outcome is known since {old.outcome_on}, so its ratings stay "
-            "as they were made: changed now, they would give the outcome away, and a model would learn from hindsight"
+            "as they were made: a change now would leak the outcome, and a model would learn from hindsight"
         )
     if rerated:
         return replace(

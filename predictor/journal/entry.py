@@ -12,18 +12,20 @@ from typing import Any
 from predictor.errors import JournalError, nearest
 from predictor.journal.estimate import Estimate
 
+# Statuses, since "still open" is none; `outcome` is the name in the journal's file, exports and HTTP.
 OUTCOMES = ("still open", "offer", "no offer", "next round", "no answer", "withdrew")
 STILL_OPEN, OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER, WITHDREW = OUTCOMES
 LABELS = {OFFER: 1.0, NO_OFFER: 0.0}  # what a model learns from; a next round is feedback of its own
-FREEZING = (OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER)  # what says how it went, so that a later rating were hindsight
+FREEZING_OUTCOMES = (OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER)  # outcomes after which a later rating would be hindsight
 ROLE = "rater_role"
 LONGEST = {
     "title": 200, "who": 200, "round": 100, "note": 20_000, "private_note": 20_000,
     "went_well": 2_000, "differently": 2_000, "try_next": 2_000,
 }  # fmt: skip
 TEXTS = tuple(LONGEST)
+LINES = ("title", "who", "round")  # texts of one line
 DAYS = ("held_on", "rated_on", "due_on", "outcome_on")
-PRIVATE = "private_note"  # which no export and no print holds
+PRIVATE = "private_note"  # never exported or printed; who can open the journal can read it
 AGREES = 1e-6  # by which an answer's likelihood may differ from its estimate's, after a trip through text
 DUE_AFTER = timedelta(days=30)  # where nobody wrote when they expect to hear
 
@@ -64,7 +66,7 @@ class Entry:
     outcome
         One of `OUTCOMES`.
     outcome_on
-        Day on which the outcome was known. It stays where a mistaken outcome is mended.
+        Day on which the outcome was known. It stays where a mistaken outcome is corrected.
     frozen
         Whether an outcome has come, now or before: ratings, role, guess and estimate then stay as they are.
     interview
@@ -116,11 +118,6 @@ class Entry:
         return self.held_on or self.rated_on
 
     @property
-    def due(self) -> date | None:
-        """The day from which its outcome counts: when it was to come, else thirty days after the interview."""
-        return self.due_on or (self.day + DUE_AFTER if self.day and self.day < date.max - DUE_AFTER else None)
-
-    @property
     def in_hindsight(self) -> bool:
         """Whether it was rated on a later day than the outcome was known."""
         return bool(self.rated_on and self.outcome_on and self.rated_on > self.outcome_on)
@@ -155,10 +152,10 @@ def faults(data: Mapping[str, Any]) -> dict[str, str]:
     if (outcome := data["outcome"]) not in OUTCOMES:
         hint = nearest(str(outcome), OUTCOMES) if len(str(outcome)) <= LONGEST["title"] else ""
         problems["outcome"] = f"is none of {', '.join(OUTCOMES)}{hint}"
-    elif outcome in FREEZING and not data["frozen"]:
+    elif outcome in FREEZING_OUTCOMES and not data["frozen"]:
         problems["frozen"] = f"is no, but the outcome is '{outcome}'; write yes"
     if (answer := data.get("answer")) is not None and not _agrees(answer, data.get("estimate")):
-        problems["answer"] = "is not the answer of its estimate; export the journal again"
+        problems["answer"] = "does not match the stored estimate; export the journal again"
     if data["frozen"] and not data["outcome_on"]:
         problems["outcome_on"] = "is empty, but the rating is frozen; write when the outcome was known"
     return problems

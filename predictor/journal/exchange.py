@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictor.errors import Problem, RatingsError
-from predictor.journal.answers import is_answers, parse_answers
 from predictor.journal.cells import ESTIMATE, TYPED, cells_of, read_cells, safe, take_estimate
 from predictor.journal.entry import PRIVATE, ROLE, STILL_OPEN, Entry, faults, new_id
+from predictor.journal.exported_page import is_answers, parse_answers
 from predictor.journal.ordinary import from_records, from_table
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings

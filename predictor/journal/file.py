@@ -47,7 +47,7 @@ class JournalFile:
         with self.open() as file:
             self._check_table(file)
             if (damage := file.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise JournalError(f"{self.path}: damaged: {damage}; put back a copy of it")
+                raise JournalError(f"{self.path}: damaged: {damage}; restore it from a backup")
 
     def _take_back(self) -> None:
         """Let SQLite roll back the work of a process that was killed; if that was creating it, an empty file stays."""
@@ -77,7 +77,7 @@ class JournalFile:
 
     @contextlib.contextmanager
     def open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """Open the file for one call; what is written is written whole or not at all."""
+        """Open the file for one call; its changes are written atomically."""
         with self._explained():
             self._check(application_of(self.path))  # before SQLite opens it, which might change it
             with contextlib.closing(self._connect()) as file:
@@ -114,7 +114,7 @@ class JournalFile:
         columns = file.execute("PRAGMA table_info(entries)").fetchall()
         names = {column["name"] for column in columns}
         if missing := [name for name in ("number", *COLUMNS) if name not in names]:
-            raise JournalError(f"{self.path}: damaged: its table has no {', '.join(missing)}; put back a copy of it")
+            raise JournalError(f"{self.path}: damaged: its table has no {', '.join(missing)}; restore it from a backup")
         needed = [x["name"] for x in columns if x["notnull"] and x["dflt_value"] is None]
         if more := [shorten(name) for name in needed if name not in ("number", *COLUMNS)]:
             raise JournalError(
@@ -143,7 +143,7 @@ class JournalFile:
                 case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                     why = f"another program has held it for {WAIT:g} s; try again"
                 case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
-                    why = f"damaged: {error}; put back a copy of it"
+                    why = f"damaged: {error}; restore it from a backup"
                 case sqlite3.SQLITE_FULL:
                     why = "the disk is full; make room first"
                 case sqlite3.SQLITE_READONLY:

@@ -1,4 +1,4 @@
-"""A journal as ratings to learn from: a row an interview, a group a person."""
+"""A journal as ratings to learn from: one row per interview, one group per person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which entries an import adds: duplicates are skipped, and existing entries are not overwritten."""
+"""Which entries an import adds or updates: duplicates are skipped; only an answer that was saved again is replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,25 @@ from predictor.journal.entry import Entry
 from predictor.journal.schema import SELECT, entry_of
 
 _AT_ONCE = 500  # ids in one query
-OTHER = "is the id of another interview; leave it empty to add this one beside it"
+OTHER = (
+    "is in the journal with another title or other ratings; delete it there to take this one, or leave the id empty to "
+    "add this one beside it"
+)
+_SAVED = (
+    "title",
+    "who",
+    "round",
+    "held_on",
+    "due_on",
+    "note",
+    "rater_role",
+    "ratings",
+    "not_come_up",
+    "rated_on",
+    "guess",
+    "estimate",
+    "answer",
+)  # of an entry, by the exported page
 
 
 @dataclass(frozen=True)
@@ -24,8 +42,10 @@ class Merge:
     ----------
     fresh
         Interviews that are added, as the file has them.
+    updated
+        Interviews that are there as an earlier file of the exported page has them, as they will be.
     same
-        How many are there already.
+        How many are there already, and stay.
     changed
         Interviews that are there already, and have changed since: another outcome, note or the like. They stay as they
         are in the journal.
@@ -34,6 +54,7 @@ class Merge:
     """
 
     fresh: tuple[Entry, ...]
+    updated: tuple[Entry, ...]
     same: int
     changed: tuple[Entry, ...]
     problems: tuple[Problem, ...]
@@ -44,20 +65,32 @@ def merge(file: sqlite3.Connection, entries: Sequence[Entry]) -> Merge:
     known = _by_id(file, [entry.id for entry in entries])
     there = Counter(map(_content_of_row, file.execute(f"SELECT {_CONTENT} FROM entries")))
     there.subtract(map(_content, known.values()))  # which are matched by id, and stand for no other
-    fresh, changed, problems, same = dict[str, Entry](), list[Entry](), list[Problem](), 0
+    fresh, updated, changed, problems, same = dict[str, Entry](), list[Entry](), list[Entry](), list[Problem](), 0
     for row, entry in enumerate(entries, 1):
         old = known.get(entry.id)
-        if entry.id in fresh or (old and _core(old) != _core(entry)):
+        if old and _saved_again(old, entry):
+            updated.append(replace(old, **{name: getattr(entry, name) for name in _SAVED}))
+        elif entry.id in fresh or (old and not _saved_at(entry) and _core(old) != _core(entry)):
             problems.append(Problem(OTHER, row, "id", entry.id))
         elif old:
             same += 1
             changed += [entry] if _without_private(old) != entry else []
-        elif there[content := _content(entry)] > 0:
+        elif not _saved_at(entry) and there[content := _content(entry)] > 0:  # the page's ids are its own
             there[content] -= 1
             same += 1
         else:
             fresh[entry.id] = entry
-    return Merge(tuple(fresh.values()), same, tuple(changed), tuple(problems))
+    return Merge(tuple(fresh.values()), tuple(updated), same, tuple(changed), tuple(problems))
+
+
+def _saved_again(old: Entry, entry: Entry) -> bool:
+    """Return whether an entry is what the exported page saved later of an interview, of which nothing came yet here."""
+    return not old.frozen and (_saved_at(entry) > _saved_at(old) > "" or bool(_saved_at(entry) and not old.answer))
+
+
+def _saved_at(entry: Entry) -> str:
+    """Return when the exported page saved an answer, in UTC; empty where it was given or changed elsewhere."""
+    return str((entry.answer or {}).get("saved_at", ""))
 
 
 def _by_id(file: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Entry]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from predictor.atomic import write_text
 from predictor.errors import Problem, RatingsError
-from predictor.journal.answers import superseded
 from predictor.journal.entry import Entry
 from predictor.journal.exchange import entries_csv, parse_entries, parse_json_entries
+from predictor.journal.exported_page import superseded
 from predictor.journal.merging import Merge, merge
 from predictor.journal.ordinary import from_ratings
 from predictor.journal.reading import Reading
-from predictor.journal.schema import insert
+from predictor.journal.schema import insert, update
 from predictor.sources.files import TEXT, ending_of, read_bytes, read_ratings, refuse_sheet
 
 Parsed = tuple[list[Entry], list[Problem]]
@@ -31,14 +31,14 @@ class Moving(Reading):
         Parameters
         ----------
         path
-            A file to write as well, whole or not at all.
+            A file to write as well, atomically.
         who
             Of this person only; of everybody where None.
 
         Returns
         -------
         str
-            The CSV, a row an interview, the newest first.
+            The CSV, one row per interview, the newest first.
 
         Raises
         ------
@@ -57,11 +57,7 @@ class Moving(Reading):
             write_text(path, text)
         return text
 
-    def import_file(self, path: str | Path, *, sheet: str | None = None) -> int:
-        """Add the interviews of a file, all of them or none; see `import_files`."""
-        return self.import_files([path], sheet=sheet)
-
-    def import_files(self, paths: Sequence[str | Path], *, sheet: str | None = None) -> int:
+    def import_files(self, paths: Sequence[str | Path], *, sheet: str | None = None) -> Merge:
         """Add the interviews of files, all of them or none: exports, answers, or ratings as `read_ratings` reads them.
 
         Parameters
@@ -73,9 +69,9 @@ class Moving(Reading):
 
         Returns
         -------
-        int
-            How many were added; what is there already is left as it is. Of answers that were saved several times, the
-            last file counts.
+        Merge
+            What was added; what is there already is left as it is. Of answers that were saved several times, the last
+            file counts, also where an earlier one was imported before.
 
         Raises
         ------
@@ -116,14 +112,14 @@ class Moving(Reading):
         if not isinstance(source, bytes):
             name = str(source)
             source = read_bytes(Path(source))
-        return self.add_entries(*parse_entries(source, name, self.catalogue, limited=limited), name)
+        return len(self.add_entries(*parse_entries(source, name, self.catalogue, limited=limited), name).fresh)
 
     def import_json(self, source: str | Path | bytes, name: str = "the uploaded file") -> int:
         """Add the interviews of a JSON file, all or none: an export of a journal, or ratings; see `import_csv`."""
         if not isinstance(source, bytes):
             name = str(source)
             source = read_bytes(Path(source))
-        return self.add_entries(*parse_json_entries(source, name, self.catalogue), name)
+        return len(self.add_entries(*parse_json_entries(source, name, self.catalogue), name).fresh)
 
     def parse_upload(self, content: bytes, name: str) -> Parsed:
         """Parse a file sent by a browser, in the format that its content shows, within the limits of a page.
@@ -142,8 +138,8 @@ class Moving(Reading):
         with self._file.open() as file:
             return merge(file, entries)
 
-    def add_entries(self, entries: Sequence[Entry], problems: Sequence[Problem], name: str) -> int:
-        """Add interviews that were parsed, all of them or none; those that are there already are left out.
+    def add_entries(self, entries: Sequence[Entry], problems: Sequence[Problem], name: str) -> Merge:
+        """Add interviews that were parsed, all of them or none; see `Merge` for those that are there already.
 
         Raises
         ------
@@ -158,7 +154,9 @@ class Moving(Reading):
                 raise RatingsError(name, merged.problems)
             for entry in reversed(merged.fresh):  # an export has the newest first
                 insert(file, entry)
-        return len(merged.fresh)
+            for entry in merged.updated:
+                update(file, entry)
+        return merged
 
     def _parse_file(self, path: Path, sheet: str | None) -> Parsed:
         refuse_sheet(path, sheet)

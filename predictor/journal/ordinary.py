@@ -9,10 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import Problem, RatingsError
-from predictor.journal.cells import outcome_of, read_cells
+from predictor.journal.cells import one_line, outcome_of, read_cells
 from predictor.journal.days import today
 from predictor.journal.edits import NO_RATING
-from predictor.journal.entry import FREEZING, NO_OFFER, OFFER, OUTCOMES, ROLE, STILL_OPEN, Entry, faults, new_id
+from predictor.journal.entry import (
+    FREEZING_OUTCOMES,
+    LINES,
+    NO_OFFER,
+    OFFER,
+    OUTCOMES,
+    ROLE,
+    STILL_OPEN,
+    Entry,
+    faults,
+    new_id,
+)
 from predictor.ratings.catalogue import ORIGIN, RATINGS, SIMULATED, Catalogue
 from predictor.ratings.cells import word_key
 from predictor.ratings.ratings import Ratings
@@ -34,7 +45,7 @@ _OUTCOME = f"is none of {', '.join(OUTCOMES)}, and neither yes nor no"
 
 
 def template_csv(catalogue: Catalogue) -> str:
-    """Return an empty table with the page's own labels as its header, to be filled in, a row an interview.
+    """Return an empty table with the page's own labels as its header, to be filled in, one row per interview.
 
     Examples
     --------
@@ -187,10 +198,11 @@ def _entry(
     data["title"] = data.get("title") or context.pop("interview_id", title)
     if catalogue.group and not data.get("who"):
         data["who"] = context.pop(catalogue.group, "")
+    data |= {name: one_line(data[name]) for name in LINES if name in data}
     data["rater_role"] = context.pop(ROLE, "")
     data["simulated"] = context.pop(ORIGIN, "") == SIMULATED
     data.setdefault("outcome", {1.0: OFFER, 0.0: NO_OFFER}.get(float(ratings.y[row]), STILL_OPEN))
-    data["frozen"] = data["outcome"] in FREEZING
+    data["frozen"] = data["outcome"] in FREEZING_OUTCOMES
     if data["outcome"] != STILL_OPEN:  # without a day, it was known when it was imported
         data["outcome_on"] = data.get("outcome_on") or today()
     words = [f"{column}: {word}" for column, word in context.items()]

@@ -241,7 +241,7 @@ class Reading:
         return ratings_of(entries, catalogue or self.catalogue, source=self._given, training=training)
 
     def track_record(self, day: date | None = None) -> TrackRecord:
-        """Count how often estimates came true, of interviews whose outcome was to come by a day; today where None."""
+        """Compare estimates with outcomes, of interviews whose outcome was to come by a day; today where None."""
         with self._file.open() as file:
             # The plus keeps SQLite from walking the interviews in their order, so that it reads the index alone.
             rows = file.execute(f"SELECT {TRACKED} FROM entries ORDER BY +number").fetchall()
@@ -292,7 +292,7 @@ class Reading:
         try:
             return [entry_of(row) for row in rows]
         except _DAMAGED as error:
-            raise JournalError(f"{self.path}: damaged: {error}; put back a copy of it") from None
+            raise JournalError(f"{self.path}: damaged: {error}; restore it from a backup") from None
 
 
 def _without_clash(catalogue: Catalogue) -> Catalogue:

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from predictor.errors import JournalError
 from predictor.journal.days import today
 from predictor.journal.edits import Changes, edited, rated
-from predictor.journal.entry import FREEZING, STILL_OPEN, Entry, new_id
+from predictor.journal.entry import FREEZING_OUTCOMES, STILL_OPEN, Entry, new_id
 from predictor.journal.estimate import Estimate
 from predictor.journal.moving import Moving
 from predictor.journal.schema import delete, few, foreign_objects, insert, update
@@ -30,7 +30,7 @@ class Journal(Moving):
     Parameters
     ----------
     path
-        The file; made, for its owner's eyes only, where there is none.
+        The file; created with owner-only permissions if missing.
     catalogue
         What ratings are checked against; the shipped one where None.
 
@@ -151,8 +151,8 @@ class Journal(Moving):
         outcome
             One of `predictor.journal.entry.OUTCOMES`. A next round is feedback of its own, of which no model learns.
         at
-            Day on which it was known. Where None: today, or for a mended outcome as it was before. An interview rated
-            on a later day is named in the warnings of a training, and is no part of `calibration`.
+            Day on which it was known. Where None: today, or for a corrected outcome as it was before. An interview
+            rated on a later day is named in the warnings of a training, and is no part of `calibration`.
         day
             The day that it is, as a browser gives it; that of this machine where None.
 
@@ -164,10 +164,12 @@ class Journal(Moving):
             If there is no such outcome, or the day is yet to come.
         """
         if at and at > today(day):
-            raise JournalError(f"{at}: an outcome cannot be known before it has come; write today, or a day before")
+            raise JournalError(
+                f"{at}: the day is in the future, when no outcome can be known; write today or an earlier day"
+            )
         with self._file.open(write=True) as file:
             old = self._get(file, id)
-            frozen = old.frozen or outcome in FREEZING
+            frozen = old.frozen or outcome in FREEZING_OUTCOMES
             known = (at or old.outcome_on or today(day)) if frozen or outcome != STILL_OPEN else None
             new = replace(old, outcome=outcome, outcome_on=known, frozen=frozen)
             update(file, new)
@@ -235,7 +237,9 @@ class Journal(Moving):
         n, labelled = file.execute(counted, (value,)).fetchone()
         if n:
             shared = f"SELECT interview FROM entries WHERE {column} = ? AND interview <> ''"
-            lonely = f"UPDATE entries SET interview = '' WHERE interview IN ({shared})"  # else it waited for ever
+            lonely = (
+                f"UPDATE entries SET interview = '' WHERE interview IN ({shared})"  # otherwise it would wait forever
+            )
             file.execute(lonely, (value,))
             file.execute("INSERT INTO deletions VALUES (?, ?, ?)", (today().isoformat(), n, labelled))
             delete(file, column, value)

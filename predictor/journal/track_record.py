@@ -1,4 +1,4 @@
-"""How often estimates and own guesses came true, counted so that early offers and late rejections do not fake a bias.
+"""How well estimates and own guesses agreed with outcomes, counted so that early offers do not create a spurious bias.
 
 An offer is often known before a rejection is, and a rejection before silence. An interview counts from the day on which
 its outcome was to come, whatever is known before.
@@ -34,9 +34,9 @@ class TrackRecord:
     silent
         Estimates of interviews that were never answered, shape (n_silent,).
     still_open
-        How many are past their day and still open.
+        How many are past their due date and still open.
     early
-        How many have an offer or no offer, but are not past their day.
+        How many have an offer or no offer, but are not past their due date.
     left_out
         How many have an offer or no offer, but no estimate, were rated in hindsight, or are SIMULATED.
     """

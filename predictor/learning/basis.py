@@ -29,7 +29,7 @@ class Basis:
     Attributes
     ----------
     grid
-        Where the cells stand: signals first, then inputs.
+        The grid of the cells: signals first, then inputs.
     main
         Design columns as tables over all cells, shape (cells, m), centred on the rows they were chosen from.
     pairs
@@ -143,7 +143,7 @@ def choose_basis(
     cells
         Cell weights of the rows, shape (n, cells).
     grid
-        Where the cells stand.
+        The grid of the cells.
     catalogue
         Says which terms are signals, and their families.
     blocks
@@ -245,6 +245,6 @@ def _ramps(share: Floats, grid: Grid, j: int) -> Floats:
     ramps = np.zeros((len(share), levels - 1))
     ramps[start : start + levels] = np.tri(levels, levels - 1, -1) / np.sqrt(levels - 1)
     weight = share[start : start + levels]
-    if weight.sum() > 0:  # where there is no rating it stands at the mean of those that there are
+    if weight.sum() > 0:  # where there is no rating it is at the mean of those that there are
         ramps[start + levels : end] = weight @ ramps[start : start + levels] / weight.sum()
     return ramps

@@ -1,7 +1,7 @@
 """Boosted trees as tables: each path of a tree splits on few terms, so the sum of all leaves can be written as tables.
 
 A booster sees the numbers of cells instead of ratings, so between knots its tables are interpolated like any other.
-Small trees come first: as deep as terms may stand in one table, they are fast, and show whether boosters are worth
+Small trees come first: as deep as a table may have terms, they are fast, and show whether boosters are worth
 their time and which terms act together. Larger trees then ask about those only; every fold finds its own, since terms
 that were chosen with the help of its held-out rows would make the booster look better than it is.
 
@@ -25,7 +25,7 @@ from predictor.learning.weights import Weights, count, mean, some
 from predictor.model.tables import Floats, Grid, Ints
 
 RATE, PATIENCE, STEPS = 0.2, 30, 1000  # learning rate, steps without gain before it stops, and most steps
-TRIED = 0.5  # share of the terms that a split may choose from: makes the boosters of a mean differ
+FEATURE_FRACTION = 0.5  # share of the terms that a split may choose from: makes the boosters of a mean differ
 LEAVES, LEAF_ROWS = 16, 5  # of larger trees, and fewest rows of a leaf
 PENALTY, SMALL_PENALTY = 3.0, 1.0  # on the squares of leaves of larger and of small trees
 PLACES = 20  # most tables of `order` terms that a fold's larger trees may make
@@ -71,8 +71,8 @@ class Fit:
 class Numbering:
     """Numbers that stand for cells in a booster: knots 0, 1, ... in their order.
 
-    The other cells, "not applicable" and "not rated", stand outside of the order. One can be NaN, for which each split
-    has a side of its own. A cell that no training row stands in has no number: its answer is the mean over the term's
+    The other cells, "not applicable" and "not rated", are outside of the order. One can be NaN, for which each split
+    has a side of its own. A cell without any training row has no number: its answer is the mean over the term's
     other cells. Nor has, of a term with a direction, "not rated", or "not applicable" where ratings are masked.
 
     Attributes
@@ -105,7 +105,7 @@ def fit_folds(
     Parameters
     ----------
     cells
-        Rows as cell weights, shape (n, cells); see `Grid.weights`. Where a term's weight stands on several cells, one
+        Rows as cell weights, shape (n, cells); see `Grid.weights`. Where a term's weight is on several cells, one
         is drawn for training.
     y
         Outcomes 0 or 1, shape (n,).
@@ -116,7 +116,7 @@ def fit_folds(
     left_out
         Numbers of the folds to leave out, one after the other.
     order
-        Most terms that may stand in one table: 2 or 3.
+        Most terms of one table: 2 or 3.
     directions
         For each term, shape (terms,): 1 where a higher rating may only raise the log-odds, -1 where it may only lower
         them, 0 where anything goes.
@@ -198,7 +198,7 @@ def joint(terms: Terms, order: int, cells: Floats, grid: Grid, weights: Weights 
 
 
 def too_large(grid: Grid, order: int, rows: float) -> bool:
-    """Whether tables of so many terms would have too many cells for so many rows."""
+    """Return whether tables of this many terms have too many cells for this many rows."""
     cells = comb(len(grid.levels), order) * float(np.median(grid.sizes)) ** order
     return cells > min(CELLS_PER_ROW * rows, MOST_CELLS)
 
@@ -252,7 +252,7 @@ def grow(
     """
     settings = settings | {
         "min_sum_hessian_in_leaf": 0.0,
-        "feature_fraction_bynode": TRIED,
+        "feature_fraction_bynode": FEATURE_FRACTION,
         "monotone_constraints_method": "basic",
         "min_data_in_bin": 1,
         "feature_pre_filter": False,

@@ -24,8 +24,8 @@ from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats, uneven_knots
 from predictor.ratings.catalogue import Catalogue
-from predictor.ratings.outcomes import is_offer, plain_word
-from predictor.ratings.parsing import out_of_scale, within_learned_ends
+from predictor.ratings.outcomes import is_offer, normalise_outcome
+from predictor.ratings.parsing import clip_to_training_range, out_of_scale
 from predictor.ratings.signals import Scale, Signal
 from predictor.threads import one_thread
 
@@ -34,7 +34,7 @@ KNOTS = 11  # of a column that no catalogue describes
 
 
 class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Predict a yes or no from ratings by a pool of models that all are tables.
+    """Predict a binary outcome from ratings by a weighted ensemble (pool) of models that are all tables.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         catalogue, p = self.model_.catalogue, len(self.model_.signals)
         values = _with_inputs(values, catalogue)
-        values[:, :p] = within_learned_ends(values[:, :p], catalogue)
+        values[:, :p] = clip_to_training_range(values[:, :p], catalogue)
         _refuse_out_of_scale(values, catalogue)
         log_odds = self.model_.log_odds(values)
         return log_odds if self.classes_[1] == self.positive_ else -log_odds
@@ -280,11 +280,11 @@ def _positive(classes: NDArray[Any], asked: Any) -> Any:
     offers = [is_offer(name) for name in classes.tolist()]
     if sorted(offers, key=str) == [False, True]:
         return classes[offers.index(True)]
-    words = [plain_word(name) for name in classes.tolist()]
+    words = [normalise_outcome(name) for name in classes.tolist()]
     if classes.dtype.kind in "biuf" or all(isinstance(name, int | float) for name in classes.tolist()):
         larger = classes[1]
     elif all(word in ORDINALS for word in words):
-        larger = max(classes.tolist(), key=lambda name: ORDINALS.index(plain_word(name)))
+        larger = max(classes.tolist(), key=lambda name: ORDINALS.index(normalise_outcome(name)))
     else:
         raise ValueError(f"which class means an offer, {_both(classes)}? Name it: OfferClassifier(positive=...)")
     if words not in (["-1", "1"], ["-1.0", "1.0"]):

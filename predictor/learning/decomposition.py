@@ -13,7 +13,7 @@ import numpy as np
 from predictor.model.tables import Floats, Grid
 
 Terms = dict[tuple[int, ...], Floats]
-"""Tables by the terms that they stand on, in ascending order: () for a number, (3,), (1, 3), (1, 3, 4)."""
+"""Tables by the terms that they depend on, in ascending order: () for a number, (3,), (1, 3), (1, 3, 4)."""
 
 SLICE = 8192  # rows evaluated at once: what lies between stays small
 
@@ -76,7 +76,7 @@ def evaluate(terms: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid)
     cells
         Rows as cell weights, shape (n, cells); see `Grid.weights`.
     grid
-        Where the cells stand.
+        The grid of the cells.
 
     Returns
     -------

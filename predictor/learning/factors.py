@@ -18,7 +18,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import norm
 
 from predictor.learning.weights import Weights, count, mean, some, spread, weighted
-from predictor.model.factors import FactorModel, LeftOut
+from predictor.model.factors import FactorModel, Missingness
 from predictor.model.tables import Floats, Grid, Ints, quantile
 from predictor.ratings.catalogue import Catalogue
 
@@ -48,7 +48,7 @@ def fit_factors(
     values
         Ratings, then coded inputs, shape (n, terms); NaN where not rated.
     grid
-        Where the tables stand.
+        The grid on which the tables are defined.
     catalogue
         Of the ratings.
     directions
@@ -95,13 +95,13 @@ def fit_factors(
     return FactorModel(centre + shift[:p] * sign * sd, sd, loadings[:p] * sign[:, None], unique[:p], shares, left_out)
 
 
-def _left_out(unrated: NDArray[np.bool_], weights: Weights) -> LeftOut | None:
+def _left_out(unrated: NDArray[np.bool_], weights: Weights) -> Missingness | None:
     """Describe the share of signals that rows leave unrated; None where it hardly differs between them."""
     share = unrated.mean(axis=1) if len(unrated) else np.zeros(1)
     if (varied := spread(share, weights)) < VARIED:
         return None
     most = round(float(quantile(share, 0.99, weights)), 6)
-    return LeftOut(round(float(mean(share, weights)), 6), round(varied, 6), most, np.zeros(1), 1.0)
+    return Missingness(round(float(mean(share, weights)), 6), round(varied, 6), most, np.zeros(1), 1.0)
 
 
 def _go_together(gaps: Floats, overall: Floats, groups: NDArray[np.generic] | None, weights: Weights) -> bool:

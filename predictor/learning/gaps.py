@@ -1,7 +1,7 @@
-"""Informative missingness: whether leaving signals unrated predicts the outcome beyond the ratings.
+"""Informative missingness: whether missing ratings (`gaps`) predict the outcome beyond the ratings.
 
 People may leave out more where an interview went badly, or rate more of what they liked. What the rated signals say of
-the others does not cover that. One coefficient on the share of signals left out does, kept only beyond noise.
+the others does not cover that. One coefficient on the share of signals left out does, kept only if significant.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ FOLDS = 3  # that are left out in turn, each by one booster; more take longer an
 ROWS, COPIES = 20_000, 20  # masked rows that a booster learns from, about, and most copies of a row
 RATE, LEAF_ROWS, PENALTY = 0.3, 1, 0.25  # learning rate; for each copy fewest rows of a leaf and penalty on its square
 HELD_OUT = 4  # copies of each row that a booster has not seen
-TAUGHT = 0.5  # how much a model's probability for the whole row counts in its outcome: that is noisier
+DISTILLATION_WEIGHT = 0.5  # of the full-row probability in the training target; the outcome itself is noisier
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ def fit_masked(
     probability
         Of each row as it is, by a model that had not seen it, shape (n,).
     order
-        Most terms that may stand in one table: 2 or 3.
+        Most terms of one table: 2 or 3.
     directions
         For each term, shape (terms,): 1 where a higher rating may only raise the log-odds, -1 where it may only lower
         them, 0 where anything goes.
@@ -89,7 +89,7 @@ def fit_masked(
     weights
         Of the rows, shape (n,); None where each counts as one.
     """
-    target = (1 - TAUGHT) * y + TAUGHT * probability
+    target = (1 - DISTILLATION_WEIGHT) * y + DISTILLATION_WEIGHT * probability
     folds = range(min(FOLDS, int(fold.max()) + 1))
     jobs = (delayed(_fit)(values, y, target, grid, signals, fold, k, order, directions, seed, weights) for k in folds)
     fits: list[tuple[Fit, Floats]] = list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))

@@ -27,7 +27,7 @@ from predictor.ratings.catalogue import Catalogue
 from predictor.threads import one_thread
 
 FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
-RARER = 30  # rows of the rarer outcome under which the regression stands alone
+RARER = 30  # rows of the rarer outcome below which there is no boosting
 TRIAL = 3  # folds on which boosters must show a gain before the others are fitted
 LEAST = 0.15  # weight of boosters under which they are left out: they would make the model larger for nothing
 # What weights cost, in units of log-likelihood: a share w of the boosters L1 w + L2 w^2, so that it is none at all
@@ -130,18 +130,18 @@ def fit_pool(
     fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed, weights)
     left_out = np.isnan(values[:, : completion.signals]).mean(axis=1)
     if fold is not None and (boosted or left_out.any()):
-        kappa = _kappa(values, regressions.terms, completion)
-        first = _OutOfFold(rows, fold, regressions, kappa, n_jobs)
+        shrinkage = _shrinkage(values, regressions.terms, completion)
+        first = _OutOfFold(rows, fold, regressions, shrinkage, n_jobs)
         of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
         options: dict[str, Any] = {"directions": of_terms, "seed": seed, "n_jobs": n_jobs, "weights": weights}
         if boosted:
-            boosters = _boost(rows, fold, first, kappa, **options)
+            boosters = _boost(rows, fold, first, shrinkage, **options)
         if boosters:
-            second = kappa * boosters.out_of_fold
+            second = shrinkage * boosters.out_of_fold
             intercept, *both = weigh(first.log_odds(), second, y, weights)
             shares = both[0], both[1]
         # On the rows that it was fitted on, the regression shows whether gaps may tell anything, before folds do.
-        if fit_gaps(kappa * evaluate(regressions.terms, cells, grid), y, left_out, groups, weights).slope:
+        if fit_gaps(shrinkage * evaluate(regressions.terms, cells, grid), y, left_out, groups, weights).slope:
             mixed = shares[0] * first.log_odds() + (intercept + shares[1] * second if boosters else 0.0)
             gaps = fit_gaps(mixed, y, left_out, groups, weights)
         if boosters:
@@ -172,11 +172,11 @@ def fit_pool(
     )
 
 
-def _kappa(values: Floats, terms: Terms, completion: Completion) -> Floats:
+def _shrinkage(values: Floats, terms: Terms, completion: Completion) -> Floats:
     """Compute by how much each row's log-odds are drawn towards zero for what was not rated."""
     if not np.isnan(values[:, : completion.signals]).any():
         return np.ones(len(values))
-    return _tables(terms, completion).kappa(values, completion.estimate(values))
+    return _tables(terms, completion).shrinkage(values, completion.estimate(values))
 
 
 def _tables(terms: Terms, completion: Completion, gaps: Gaps | None = None) -> PartialTables:
@@ -198,7 +198,7 @@ def _mask(
 ) -> MaskedPool | None:
     """Fit boosters on masked rows, and weigh them against the members in expectation; None where they add little.
 
-    The members stand in `by_fold`, for each fold the tables of those that had not seen it.
+    The members are in `by_fold`, for each fold the tables of those that had not seen it.
     """
     grid, order = completion.grid, max(len(place) for terms in by_fold.values() for place in terms)
     fitted = fit_masked(values, y, grid, completion.signals, fold, probability, order=order, **options)
@@ -213,11 +213,11 @@ def _mask(
     return MaskedPool(add([(1.0, {(): np.array(intercept)}), (weight, fitted.terms)]), share)
 
 
-def _boost(rows: _Rows, fold: Ints, first: _OutOfFold, kappa: Floats, **options: Any) -> Boosters | None:
+def _boost(rows: _Rows, fold: Ints, first: _OutOfFold, shrinkage: Floats, **options: Any) -> Boosters | None:
     """Fit boosters of pairs, or of triples where these are better; None where they add little to the regression.
 
     A few folds are tried first; the others, the regression's as well, are fitted where boosters pass. What was not
-    rated draws log-odds towards zero by `kappa`.
+    rated draws log-odds towards zero by `shrinkage`.
     """
     cells, y, grid, weights = rows.cells, rows.y, rows.grid, rows.weights
     folds, tried = int(fold.max()) + 1, fold < TRIAL
@@ -226,7 +226,7 @@ def _boost(rows: _Rows, fold: Ints, first: _OutOfFold, kappa: Floats, **options:
         if too_large(grid, order, count(y, weights)):
             break
         small = fit_folds(cells, y, grid, fold, range(min(TRIAL, folds)), order=order, **options)
-        second = kappa * average(small, cells, grid, fold, weights).out_of_fold
+        second = shrinkage * average(small, cells, grid, fold, weights).out_of_fold
         _, regression, boosters = weigh(first.log_odds(TRIAL)[tried], second[tried], y[tried], some(weights, tried))
         if boosters < LEAST:
             break
@@ -240,7 +240,7 @@ def _boost(rows: _Rows, fold: Ints, first: _OutOfFold, kappa: Floats, **options:
     _, order, small = best
     small = small + fit_folds(cells, y, grid, fold, range(TRIAL, folds), order=order, **options)
     whole = average(enlarge(small, cells, y, grid, fold, order=order, **options), cells, grid, fold, weights)
-    return whole if weigh(first.log_odds(), kappa * whole.out_of_fold, y, weights)[2] >= LEAST else None
+    return whole if weigh(first.log_odds(), shrinkage * whole.out_of_fold, y, weights)[2] >= LEAST else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,8 +286,8 @@ class _Rows:
 class _OutOfFold:
     """Log-odds by the regression of rows that it was not fitted on, fold by fold, as far as they are asked for."""
 
-    def __init__(self, rows: _Rows, fold: Ints, start: Regressions, kappa: Floats, n_jobs: int | None) -> None:
-        self._rows, self._fold, self._start, self._kappa, self._n_jobs = rows, fold, start, kappa, n_jobs
+    def __init__(self, rows: _Rows, fold: Ints, start: Regressions, shrinkage: Floats, n_jobs: int | None) -> None:
+        self._rows, self._fold, self._start, self._shrinkage, self._n_jobs = rows, fold, start, shrinkage, n_jobs
         self._log_odds = np.full(len(fold), np.nan)
 
     def log_odds(self, folds: int | None = None) -> Floats:
@@ -298,7 +298,7 @@ class _OutOfFold:
         parts = Parallel(n_jobs=self._n_jobs, prefer="threads")(jobs)
         for k, part in zip(missing, parts, strict=True):
             outside = self._fold == k
-            self._log_odds[outside] = self._kappa[outside] * part
+            self._log_odds[outside] = self._shrinkage[outside] * part
         return self._log_odds
 
 
@@ -325,7 +325,7 @@ def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Wei
 
 
 def weigh(first: Floats, second: Floats, y: Floats, weights: Weights = None) -> tuple[float, float, float]:
-    """Choose what the members count: the least out-of-fold log-loss plus the cost of leaving the first.
+    """Choose the members' weights: the least out-of-fold log-loss plus the cost of leaving the first.
 
     Log-odds = intercept + slope ((1 - w) first + w second), 0 <= w <= 1.
 

@@ -62,7 +62,7 @@ def fit_regressions(
     known
         Cell weights that columns are scaled by: with a prior model, those of its rows as well.
     grid
-        Where the tables stand.
+        The grid on which the tables are defined.
     catalogue
         Of the ratings.
     prior
@@ -86,7 +86,7 @@ def fit_regressions(
         basis = start.started.basis
     else:
         basis = choose_basis(known, grid, catalogue, SPREADS, prior.terms, known_weights)
-    precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in so many rows
+    precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in that many rows
     from_prior = (model.intercept, precision)
     before = start.started if start else None
     started = _fit(cells, y, known, basis, directions, from_prior, start=before, weights=weights)

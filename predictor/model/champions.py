@@ -1,6 +1,6 @@
 """The models in use, one for each catalogue: `champion.json` for the shipped signals, `champion-NAME.json` for others.
 
-Models of different signals are not rivals, so neither replaces the other.
+Models of different signals do not compete, so neither replaces the other.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def set_champion(model: OfferModel, models: Path) -> OfferModel | None:
             model.save(path)
     except ModelError as error:
         raise ModelError(
-            f"{error}; `predict` goes on with the champion that was there. Work in a folder that you may write to, "
+            f"{error}; `predict` still uses the previous champion. Work in a folder that you may write to, "
             "with MLFLOW_TRACKING_URI naming the store"
         ) from None
     return before if before and before.fingerprint != model.fingerprint else None

@@ -25,7 +25,7 @@ BUDGET = 50_000  # combinations looked at, so that an answer stays well under a 
 
 @dataclass(frozen=True)
 class RatingChange:
-    """One signal of the candidate: how it was rated, and which rating stands instead."""
+    """One signal of the candidate: how it was rated, and which rating instead."""
 
     signal: str
     rated: float
@@ -147,16 +147,16 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
             labels = {signal.name: signal.label for signal in signals}
             listed = ", ".join(f"{labels[c.signal]} {c.instead:g} rather than {c.rated:g}" for c in changes)
             sentence = (
-                f"Among otherwise equal {kind}, these ratings of the candidate's own signals went with an estimate "
-                f"of {_percent(after)}, above {100 * line:g} %: {listed}."
+                f"Among otherwise equal {kind}, the model's estimate for these ratings of the candidate's own signals "
+                f"is {_percent(after)}, above {100 * line:g} %: {listed}."
             )
             return WhatWouldChange(line, True, before, after, changes, steps, sentence)
     most = len(combinations) - 1 if combinations else farthest
     limit = "" if most == farthest else f" of up to {plural(most, 'step')}"
     what = "no better ratings" if directed else "no change"
     sentence = (
-        f"Among otherwise equal {kind}, {what}{limit} in the candidate's own signals went with an estimate above "
-        f"{100 * line:g} %."
+        f"Among otherwise equal {kind}, the model's estimate is above {100 * line:g} % for {what}{limit} in the "
+        "candidate's own signals."
     )
     return WhatWouldChange(line, False, before, None, (), most, sentence)
 

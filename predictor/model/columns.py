@@ -1,13 +1,13 @@
 """Predict many rows with missing ratings, column by column: look-ups, and a closed form for each row.
 
-For models whose factor model is a tree (see `tree.py`) and in which no two signals stand in a table together. It gives
+For models whose factor model is a tree (see `tree.py`) and in which no two signals share a table. It gives
 what `PartialTables` gives, for ratings on the knots and half way between them.
 
 What a row needs of its ratings are sums over signals: precision and evidence of each family, log-odds, slopes, and the
 vectors of the interval. A few signals of a family make a block, and a table for each has their sum beforehand, by what
 they were rated. Then the impressions follow; what unrated signals add in expectation is read off between points of a
-table. A row's answer is the same to the last bit whatever stands beside it: it comes from elementwise operations, and
-from matrix products that always have the same shape.
+table. A row's answer is the same to the last bit whatever other rows there are: it comes from elementwise operations,
+and from matrix products that always have the same shape.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +44,11 @@ class _Block:
     family, signals
         Which they are.
     evidence
-        Evidence, and as imaginary part precision: sums over these signals, shape (cells,).
+        Complex, two sums in one: evidence (real part) and precision (imaginary part) over these signals, shape
+        (cells,).
     added
-        By level of the inputs: log-odds, and as imaginary part the variance beside the common factors of what was not
-        rated, shape (levels * cells,).
+        By level of the inputs, complex: log-odds (real part) and the variance of what was not rated, without the common
+        factors (imaginary part); shape (levels * cells,).
     slopes
         By level of the inputs: slope of what was not rated on the family's impression, shape (levels * cells,).
     """
@@ -76,7 +77,6 @@ class TreeColumns:
         self._tables, self._tree, self._counts, self._p = tables, tree, blocks.counts, tables.p
         assert tables.uncertainty is not None
         (lines, means, variances), p = tables.lines, tables.p
-        self._lines = np.pad(lines / PER_UNIT, ((0, 0), (0, 1)))
         ends, halving = np.cumsum([0, *blocks.counts]), blocks.halving
         cells = range(int(ends[p]))
         term = np.repeat(np.arange(p), blocks.counts[:p])
@@ -105,8 +105,11 @@ class TreeColumns:
         parts = (near, np.diff(near, append=near[..., -1:]), gap, np.diff(gap, append=gap[..., -1:]))
         self._pieces = [part.swapaxes(0, 1).reshape(p, -1).copy() for part in parts]  # by signal, then by level
         of_signals = np.array(tree.family)
-        self._families = [np.flatnonzero(of_signals == number) for number in range(len(tree.overall))]
-        self._scale = loadings * PER_UNIT
+        families = [np.flatnonzero(of_signals == number) for number in range(len(tree.overall))]
+        self._order, self._scale = np.concatenate(families), loadings * PER_UNIT  # signals by family
+        ends_of = np.cumsum([0, *map(len, families)]).tolist()
+        self._families = [slice(*both) for both in pairwise(ends_of)]
+        self._lines = np.pad(lines * loadings[:, None], ((0, 0), (0, 1)))[self._order]
         self._blocks, of_blocks = list[_Block](), [of_levels]
         for family, members in self._members():
             counts = [blocks.counts[j] for j in members]
@@ -174,39 +177,30 @@ class TreeColumns:
             at = level * len(block.evidence) + at
             added += block.added.take(at, mode="clip")
             slopes[block.family] += block.slopes.take(at, mode="clip")
-        unrated = [code == count - 1 for code, count in zip(codes[:p], self._counts, strict=False)]
-        share = np.zeros(n)
+        unrated, share = np.empty((p, n), dtype=bool), np.zeros(n)
+        for j, where in zip(self._order.tolist(), unrated, strict=True):
+            np.equal(codes[j], self._counts[j] - 1, out=where)
         if tables.gaps.slope or tree.left_out:
             share = np.sum(unrated, axis=0) / p
         impressions = tree.impressions([each.imag for each in evidence], [each.real for each in evidence], share)
-        kappa = 1 / np.sqrt(1 + np.pi / 8 * (impressions.variance_of_sum(slopes) + added.imag))
-        expected, in_expectation = self._expected(unrated, level, impressions)
-        log_odds = kappa * (self._of_inputs.take(level) + added.real + in_expectation)
+        shrinkage = 1 / np.sqrt(1 + np.pi / 8 * (impressions.variance_of_sum(slopes) + added.imag))
+        in_expectation = self._expected(unrated, level, impressions)
+        log_odds = shrinkage * (self._of_inputs.take(level) + added.real + in_expectation)
         log_odds += tables.gaps.start + tables.gaps.added(share)
-        return log_odds, kappa * self._spread(numbers, expected) if interval else np.zeros(n)
+        return log_odds, shrinkage * self._spread(numbers, unrated, impressions) if interval else np.zeros(n)
 
-    def _expected(
-        self, unrated: Sequence[NDArray[np.bool_]], level: Ints, impressions: Impressions
-    ) -> tuple[Floats, Floats]:
-        """What is expected of unrated signals, 0 elsewhere, shape (p, rows), and what they add in expectation, (n,).
-
-        In points of the tables, `PER_UNIT` a standard unit; rows fill up whole strips.
-        """
-        p, n, size = self._p, len(level), _PIECES + 1
-        expected, added = np.zeros((p, -(-n // STRIP) * STRIP)), np.zeros(n)
-        spreads = [impressions.variance(family) for family in range(len(impressions.mean))]
-        first = level * size
-        flat, stride = expected.reshape(-1), expected.shape[1]
-        for members, mean, spread in zip(self._families, impressions.mean, spreads, strict=True):
-            places = [unrated[j].nonzero()[0] for j in members.tolist()]
+    def _expected(self, unrated: NDArray[np.bool_], level: Ints, impressions: Impressions) -> Floats:
+        """What unrated signals, shape (p, n) and in order of the families, add in expectation, shape (n,)."""
+        added, first = np.zeros(len(level)), level * (_PIECES + 1)
+        for family, signals in enumerate(self._families):
+            members = self._order[signals]
+            places = [where.nonzero()[0] for where in unrated[signals]]
             count = [len(rows) for rows in places]
             rows = np.concatenate(places)
-            place = mean.take(rows)
+            place = impressions.mean[family].take(rows)
             place *= np.repeat(self._scale[members], count)
-            flat[rows + np.repeat(members * stride, count)] = place
             place += REACH * PER_UNIT
-            np.maximum(place, 0, out=place)
-            np.minimum(place, POINTS - 1, out=place)
+            np.clip(place, 0, POINTS - 1, out=place)
             lower = place.astype(np.int64)
             place -= lower
             lower += first.take(rows)
@@ -214,14 +208,14 @@ class TreeColumns:
             near, rise, gap, change = (part.take(lower, mode="clip") for part in self._pieces)
             change *= place
             change += gap
-            change *= spread.take(rows)
+            change *= impressions.variance(family).take(rows)
             rise *= place
             rise += near
             rise += change
-            added += np.bincount(rows, rise, n)
-        return expected, added
+            added += np.bincount(rows, rise, len(level))
+        return added
 
-    def _spread(self, numbers: list[Ints], expected: Floats) -> Floats:
+    def _spread(self, numbers: list[Ints], unrated: NDArray[np.bool_], impressions: Impressions) -> Floats:
         """Standard deviation of the tables' sum, shape (n,), by the number of the level and of each block's cells."""
         n, columns, joined = len(numbers[0]), len(self._lines.T), list[tuple[Floats, Ints]]()
         for table, (first, *others), sizes in self._vectors:
@@ -231,9 +225,12 @@ class TreeColumns:
             joined.append((table, cells))
         tiles = (STRIP // TILE, TILE)
         variance, vectors, more = np.empty(n), np.empty((STRIP, columns)), np.empty((STRIP, columns))
+        expected = np.zeros((len(unrated), STRIP))  # impressions behind the signals that were not rated
+        by_tile = expected.T.reshape(*tiles, -1)
         for first in range(0, n, STRIP):
             rows = slice(first, min(first + STRIP, n))
-            by_tile = expected[:, first : first + STRIP].T.reshape(*tiles, -1)
+            for signals, mean in zip(self._families, impressions.mean, strict=True):
+                np.multiply(mean[rows], unrated[signals, rows], out=expected[signals, : rows.stop - first])
             np.matmul(by_tile, self._lines, out=vectors.reshape(*tiles, columns))
             total, other = vectors[: rows.stop - first], more[: rows.stop - first]
             for table, cells in joined:

@@ -55,7 +55,7 @@ class Masked:
     Attributes
     ----------
     share
-        What the model's other tables count beside them in rows with gaps.
+        Weight of the model's other tables in rows with missing ratings, 0 to 1.
     intercept, tables, pairs, triples
         As of `ModelData`.
     """
@@ -89,13 +89,14 @@ class ModelData:
     factor_model
         What rated signals say of those that were not rated; None in models of formats 1 and 2.
     gaps
-        What leaving signals unrated adds by itself.
+        The effect of leaving signals unrated on the log-odds.
     masked
         Tables that count besides where not everything was rated; most models have none.
     factors, variances
-        How the log-odds could differ with other data, as in factor analysis. Factors: for "intercept" shape (r,), by
-        signal and input shape (cells, r); variances: by signal and input shape (cells,). The variance of
-        the log-odds is the squared length of the sum of the cells' factors, plus the sum of their variances.
+        Uncertainty of the log-odds, written as in factor analysis; not the factors of `factor_model`. Factors: for
+        "intercept" shape (r,), by signal and input shape (cells, r); variances: by signal and input shape (cells,). The
+        variance of the log-odds is the squared length of the sum of the cells' factors, plus the sum of their
+        variances.
     counts
         Rows learned from by cell, for each signal and input; shape (cells,), a 3.5 counts half at 3 and at 4.
     feature_importances
@@ -168,7 +169,7 @@ class ModelData:
 
     @cached_property
     def grid(self) -> Grid:
-        """Where the tables stand."""
+        """The grid on which the tables are defined."""
         return Grid.of(self.catalogue)
 
     @property
@@ -205,5 +206,5 @@ def mean_and_spread(values: Floats, catalogue: Catalogue) -> tuple[Floats, Float
     count = rated.sum(axis=1)
     shares = np.where(rated, (values - low) / (high - low), 0.0)
     mean = shares.sum(axis=1) / count
-    beside = np.where(rated, shares - mean[:, None], 0.0)
-    return mean, np.sqrt((beside**2).sum(axis=1) / count)
+    deviation = np.where(rated, shares - mean[:, None], 0.0)
+    return mean, np.sqrt((deviation**2).sum(axis=1) / count)

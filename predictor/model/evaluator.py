@@ -65,7 +65,7 @@ class Evaluator:
             answer = self._single_row.answer(row) if self._single_row else self.partial_tables.one(np.array([row]))
             return answer if rated else (logit(self.data.base_rate), nothing, nothing, answer[-1])
         baseline = float(self._baseline(rated))
-        cells = None if self.data.triples else self.data.grid.cells(row)  # by fewer steps where it stands on the knots
+        cells = None if self.data.triples else self.data.grid.cells(row)  # by fewer steps where it is on the knots
         if cells is None:
             place = self.data.grid.place(np.array([row]))
             return baseline, self._contributions(place)[0].tolist(), nothing, float(self._deviation(place)[0])
@@ -98,9 +98,11 @@ class Evaluator:
             self._from_partial_rows(coded, ~whole, interval, log_odds, deviation)
             log_odds[rated == 0] = logit(self.data.base_rate)
         if whole.any():
-            added, spread = self._from_whole_rows(coded if whole.all() else coded.where(whole), interval)
-            at = np.flatnonzero(whole)
-            log_odds[at], deviation[at] = self._baseline(rated.take(at)) + added, spread
+            places, rows = np.flatnonzero(whole), coded if whole.all() else coded.where(whole)
+            for start in range(0, len(places), CHUNK):
+                at = places[start : start + CHUNK]
+                added, deviation[at] = self._from_whole_rows(rows.rows(start, start + CHUNK), interval)
+                log_odds[at] = self._baseline(rated.take(at)) + added
         return log_odds, deviation, rated
 
     def reasons(self, values: Floats) -> Reasons:
@@ -162,7 +164,7 @@ class Evaluator:
         """
         general = partial
         if self._tree_columns:
-            general, quick = partial & coded.beside, partial & ~coded.beside
+            general, quick = partial & coded.off_grid, partial & ~coded.off_grid
             if np.count_nonzero(quick) > 0.9 * len(quick):  # nearly all: quicker than to pick them out
                 log_odds[:], deviation[:] = self._tree_columns.answer(coded.codes, interval)
             elif quick.any():
@@ -188,11 +190,11 @@ class Evaluator:
                 added = self._fused.look_up(numbers)
             if self.data.triples:
                 added += self._triple_tables.total(self.data.grid.place(self.blocks.all_values(coded)))
-        if coded.beside.any():
+        if coded.off_grid.any():
             place = self.data.grid.place(coded.values)
-            added[coded.beside] = self._contributions(place).sum(axis=1)
+            added[coded.off_grid] = self._contributions(place).sum(axis=1)
             if interval:
-                deviation[coded.beside] = self._deviation(place)
+                deviation[coded.off_grid] = self._deviation(place)
         return added, deviation
 
     @cached_property

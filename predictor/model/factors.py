@@ -1,8 +1,8 @@
 """A factor model of the ratings: the distribution of ratings that are missing, given those that are there.
 
-One good impression lifts many ratings (halo), so a few ratings foretell the others in part. Ratings in standard units
+One good impression lifts many ratings (halo), so a few ratings predict the others in part. Ratings in standard units
 are z = L u + e, with a few common factors u ~ N(0, I) and e ~ N(0, psi) of each signal's own. Given the signals that
-were rated, the others have a normal distribution; its chances of each rating replace what was not rated.
+were rated, the others have a normal distribution; its probabilities of each rating replace what was not rated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from predictor.model.tables import Floats, Grid, Ints
 
-REACH, PER_UNIT = 4, 8  # chances are tabulated for estimates from -4 to 4 standard units, eight of them a unit
+REACH, PER_UNIT = 4, 8  # probabilities are tabulated for estimates from -4 to 4 standard units, eight of them a unit
 POINTS = 2 * REACH * PER_UNIT + 1
 LOGISTIC = (
     1.702  # a logistic distribution so scaled is nearly normal: its distribution function is off by .0095 at most
@@ -27,7 +27,7 @@ RARE = 1e-6  # least share of a rating, so that its bounds are finite
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOut:
+class Missingness:
     """How the share of signals that a row leaves unrated goes with its ratings, where it does.
 
     People may rate less where an interview went badly. Then what was left out says something of what it would have
@@ -76,7 +76,7 @@ class FactorModel:
         For each term of the model, inputs too, the share of each level, shape (levels,): how ratings spread where
         nothing is known.
     left_out
-        How leaving signals unrated goes with the ratings; None where it does not, beyond noise.
+        How missingness is associated with the ratings; None where it is not, significantly.
     """
 
     mean: Floats
@@ -84,12 +84,12 @@ class FactorModel:
     loadings: Floats
     unique: Floats
     shares: tuple[Floats, ...]
-    left_out: LeftOut | None = None
+    left_out: Missingness | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
-    """What the rated signals of n rows say.
+class FactorScores:
+    """What the rated signals of n rows suggest about the others.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class Estimate:
 
 
 class Completion:
-    """Fills in what was not rated, as chances of each rating.
+    """Impute what was not rated, as probabilities of each rating.
 
     Where a catalogue says that higher (or lower) is better, a better rating never makes another signal look worse:
     estimates have no negative weights between such signals, and one without a direction does not depend on them.
@@ -125,7 +125,7 @@ class Completion:
     Parameters
     ----------
     grid
-        Where the tables stand: p signals, then inputs.
+        The grid on which the tables are defined: p signals, then inputs.
     factors
         The factor model.
     directions
@@ -186,7 +186,7 @@ class Completion:
                 tables[kind, :, start : start + int(self.grid.levels[j])] = np.diff(edges, axis=1)
         return tables
 
-    def estimate(self, values: Floats) -> Estimate:
+    def estimate(self, values: Floats) -> FactorScores:
         """Estimate signals that were not rated from those that were; values of shape (n, terms), on the scale."""
         signals = values[:, : self.signals]
         unrated = np.isnan(signals)
@@ -201,7 +201,7 @@ class Completion:
             expected = np.einsum("nji,ni->nj", self.weights(rated, covariance), z)
         else:
             expected = np.einsum("nab,nb->na", covariance, z @ self._weights) @ self.factors.loadings.T
-        return Estimate(rated, unrated, z, expected + by_gaps, by_gaps, self._spread(covariance), covariance)
+        return FactorScores(rated, unrated, z, expected + by_gaps, by_gaps, self._spread(covariance), covariance)
 
     def _posterior(self, rated: NDArray[np.bool_]) -> Floats:
         k = self.factors.loadings.shape[1]
@@ -234,7 +234,7 @@ class Completion:
         sign = np.outer(self.directions, self.directions)
         return np.where(sign > 0, np.maximum(weights, 0), np.where(sign < 0, np.minimum(weights, 0), weights))
 
-    def share_out(self, ratio: Floats, estimate: Estimate) -> Floats:
+    def share_out(self, ratio: Floats, estimate: FactorScores) -> Floats:
         """Share out what unrated signals add, to the rated signals that they were estimated from.
 
         Parameters
@@ -255,8 +255,8 @@ class Completion:
         common = np.einsum("nab,nb->na", estimate.covariance, ratio @ self.factors.loadings)
         return np.asarray(estimate.z * (common @ self._weights.T))
 
-    def cells(self, values: Floats, estimate: Estimate | None = None) -> Floats:
-        """Spread values of shape (n, terms) over cells, what was not rated by its chances: shape (n, cells)."""
+    def cells(self, values: Floats, estimate: FactorScores | None = None) -> Floats:
+        """Spread values of shape (n, terms) over cells, what was not rated by its probabilities: shape (n, cells)."""
         estimate = estimate or self.estimate(values)
         return self.fill(self.grid.weights(values), values, estimate, estimate.expected)
 
@@ -266,8 +266,8 @@ class Completion:
         lower = np.minimum(position.astype(np.int64), POINTS - 2)
         return lower, position - lower
 
-    def fill(self, cells: Floats, values: Floats, estimate: Estimate, expected: Floats) -> Floats:
-        """Replace "not rated" in cell weights by the chances of the ratings, given what is expected."""
+    def fill(self, cells: Floats, values: Floats, estimate: FactorScores, expected: Floats) -> Floats:
+        """Replace "not rated" in cell weights by the probabilities of the ratings, given what is expected."""
         signals = len(self.term)
         filled, inputs = cells[:, :signals].copy(), cells[:, signals:]
         at, of, cell = self._unrated_cells(estimate)
@@ -283,12 +283,12 @@ class Completion:
             inputs[missing, part] = self._inputs[part]
         return np.concatenate([filled, inputs], axis=1)
 
-    def rises(self, estimate: Estimate) -> Floats:
-        """Compute how chances of unrated signals rise from where nothing is expected, for each standard unit expected.
+    def rises(self, estimate: FactorScores) -> Floats:
+        """Compute how probabilities of unrated signals rise from expectation 0, for each standard unit expected.
 
-        Chances are straight lines from one point of their table to the next, and 0 is a point. So up to the next point
-        it is the slope: the quotient of two small differences, which it equals, would lose a digit for each by which
-        what is expected is below one. Where nothing is expected, it is the mean of the slopes on both sides.
+        Probabilities are straight lines from one point of their table to the next, and 0 is a point. So up to the next
+        point it is the slope: the quotient of two small differences, which it equals, would lose a digit for each by
+        which what is expected is below one. Where nothing is expected, it is the mean of the slopes on both sides.
 
         Returns
         -------
@@ -311,7 +311,7 @@ class Completion:
         rises[row, place] = known + estimate.spread.take(of) * (unknown - known)
         return rises
 
-    def _unrated_cells(self, estimate: Estimate) -> tuple[Ints, Ints, Ints]:
+    def _unrated_cells(self, estimate: FactorScores) -> tuple[Ints, Ints, Ints]:
         """Find the cells of unrated signals: place among rows and cells, place among rows and signals, and the cell."""
         signals = len(self.term)
         at = np.flatnonzero(estimate.unrated[:, self.term])  # mostly few

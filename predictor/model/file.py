@@ -14,7 +14,7 @@ import numpy as np
 from predictor.atomic import write_text
 from predictor.errors import CatalogueError, ModelError, control_character
 from predictor.model.data import FORMAT, Masked, ModelData, Pair, Triple, TypicalRange
-from predictor.model.factors import FactorModel, LeftOut
+from predictor.model.factors import FactorModel, Missingness
 from predictor.model.partial import Gaps
 from predictor.model.prediction import LEVEL
 from predictor.model.raters import LENIENCY, RaterTable
@@ -22,6 +22,7 @@ from predictor.model.reference import Reference
 from predictor.model.subsets import check_scores
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
+from predictor.reading import read_whole
 
 LARGEST = 1e12  # of a number in a file: what squares and sums of it can hold
 BESIDE = ("name", "created_at", "fingerprint", "deletions")  # what a file says of a model, and is no part of it
@@ -29,7 +30,7 @@ KIND = "interview outcome predictor: exact tables of log-odds"
 
 
 def to_dict(data: ModelData) -> dict[str, Any]:
-    """Return the model as plain data, as it stands in its file."""
+    """Return the model as plain data, as in its file."""
     terms: dict[str, Any] = {}
     for name, levels in zip(data.terms, data.grid.levels, strict=True):
         knots = int(levels)
@@ -93,7 +94,7 @@ def load(path: str | Path) -> Any:
         If the file is missing, unreadable or not JSON.
     """
     try:
-        return json.loads(Path(path).read_bytes())
+        return json.loads(read_whole(path))
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model; train one with: predictor train DATA.csv") from None
     except OSError as error:
@@ -168,7 +169,7 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(data: ModelData) -> None:
-    """Refuse what a file may hold and no training makes, so that a look-up neither fails nor answers nonsense."""
+    """Reject values that training never produces, so that a look-up neither fails nor returns nonsense."""
     r = len(data.factors["intercept"])
     cells = dict(zip(data.terms, data.grid.sizes.tolist(), strict=True))
     pairs, triples = data.pairs, data.triples
@@ -322,7 +323,7 @@ def _factor_model(data: Mapping[str, Any], terms: Sequence[str]) -> FactorModel:
         raise ValueError("the factor model has other signals than the tables")
     left_out = data["left_out"]
     return FactorModel(
-        left_out=left_out and LeftOut(**{**left_out, "loadings": np.array(left_out["loadings"])}),
+        left_out=left_out and Missingness(**{**left_out, "loadings": np.array(left_out["loadings"])}),
         mean=np.array([item["mean"] for item in signals]),
         sd=np.array([item["sd"] for item in signals]),
         loadings=np.array([item["loadings"] for item in signals]),

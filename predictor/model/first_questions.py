@@ -1,10 +1,10 @@
 """The order of questions, most informative first, and how much signals that are not rated could still change.
 
-What was not rated leaves the log-odds with a variance: of the tables that stand there in expectation, as lines on the
-unrated ratings in standard units, which the factor model says vary together. With slopes b and covariance C of the
-unrated ratings, given what was rated, it is b' C b, plus what the lines leave. One more rating, j, takes
-(C b)_j^2 / C_jj of that away, plus what its own line leaves, whatever the rating turns out to be. The first questions
-are those that take most, one after the other.
+What was not rated leaves the log-odds with a variance: of the tables that are used there in expectation, as lines on
+the unrated ratings in standard units, which the factor model says vary together. With slopes b and covariance C of the
+unrated ratings, given what was rated, it is b' C b, plus what the lines leave. One more rating, j, takes (C b)_j^2 /
+C_jj of that away, plus what its own line leaves, whatever the rating turns out to be. The first questions are those
+that take most, one after the other.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def remaining(model: OfferModel, ratings: Mapping[str, Any], *, base_rate: float
     Returns
     -------
     Remaining or None
-        None where nothing or everything is rated, or the rest counts nothing, and for models of formats 1 and 2, which
+        None where nothing or everything is rated, or the rest has no effect, and for models of formats 1 and 2, which
         do not know.
 
     Raises
@@ -127,7 +127,7 @@ def remaining(model: OfferModel, ratings: Mapping[str, Any], *, base_rate: float
     if variance < NEGLIGIBLE:  # the rest counts nothing for this rater
         return None
     # The answer is drawn towards zero for this variance; with everything rated it would not be.
-    middle = model.predict(ratings, base_rate=base_rate).log_odds / float(tables.kappa(values, estimate)[0])
+    middle = model.predict(ratings, base_rate=base_rate).log_odds / float(tables.shrinkage(values, estimate)[0])
     half = QUANTILE * math.sqrt(variance)
     gain = _gain(covariance, slopes, rest) / variance
     order = sorted(np.flatnonzero(unrated).tolist(), key=lambda place: -gain[place])

@@ -33,7 +33,7 @@ _ROUNDING = 1e-13  # of a knot such as 0.3, in steps; far below what the answer 
 
 @dataclass(frozen=True)
 class Coded:
-    """Ratings of many rows, by term: the cell that each stands in, and the values of rows that stand beside the cells.
+    """Ratings of many rows, by term: the cell that each is in, and the values of rows off the grid.
 
     Attributes
     ----------
@@ -47,23 +47,23 @@ class Coded:
     """
 
     codes: Sequence[Codes]
-    beside: NDArray[np.bool_]
+    off_grid: NDArray[np.bool_]
     values: Floats
 
     def __len__(self) -> int:
-        return len(self.beside)
+        return len(self.off_grid)
 
     def rows(self, start: int, stop: int) -> Coded:
         """Select a range of rows."""
-        before, inside = (int(np.count_nonzero(self.beside[part])) for part in (slice(start), slice(start, stop)))
+        before, inside = (int(np.count_nonzero(self.off_grid[part])) for part in (slice(start), slice(start, stop)))
         codes = [column[start:stop] for column in self.codes]
-        return Coded(codes, self.beside[start:stop], self.values[before : before + inside])
+        return Coded(codes, self.off_grid[start:stop], self.values[before : before + inside])
 
     def where(self, chosen: NDArray[np.bool_]) -> Coded:
         """Select rows by a mask of shape (n,)."""
         at = np.flatnonzero(chosen)  # once, since numpy takes longer to go through a mask than to take what it chooses
         codes = [column.take(at) for column in self.codes]
-        return Coded(codes, self.beside.take(at), self.values[chosen[self.beside]])
+        return Coded(codes, self.off_grid.take(at), self.values[chosen[self.off_grid]])
 
 
 class Blocks:
@@ -72,13 +72,13 @@ class Blocks:
     Parameters
     ----------
     grid
-        Where the terms' tables stand.
+        The grid on which the terms' tables are defined.
 
     Examples
     --------
     >>> blocks = Blocks(Grid(np.ones(2), np.ones(2), np.array([5, 5])))
     >>> coded = blocks.code([np.array([1.0, 3.5, np.nan]), np.array([2.0, 2.2, 5.0])])
-    >>> coded.codes, coded.beside
+    >>> coded.codes, coded.off_grid
     ([array([0, 5, 9], dtype=uint16), array([2, 2, 8], dtype=uint16)], array([False,  True, False]))
     >>> blocks.number(coded.codes)
     array([[ 2, 52, 98]])
@@ -137,16 +137,16 @@ class Blocks:
 
     def code(self, columns: Sequence[Floats]) -> Coded:
         """Find the cells of values on the scale, NaN where not observed: for each term a column of shape (n,)."""
-        codes, beside = [], np.full(len(columns[0]), not self.few)
+        codes, off_grid = [], np.full(len(columns[0]), not self.few)
         for term, column in enumerate(columns):
             code, off = self.code_column(column, term)
             codes.append(code)
             if off is not None:
-                beside |= off
-        return Coded(codes, beside, np.column_stack([column[beside] for column in columns]))
+                off_grid |= off
+        return Coded(codes, off_grid, np.column_stack([column[off_grid] for column in columns]))
 
     def code_column(self, column: Floats, term: int) -> tuple[Codes, NDArray[np.bool_] | None]:
-        """Find the cells of one term's values, and which values stand beside the cells; None where none does."""
+        """Find the cells of one term's values, and which values are off the grid; None where none is."""
         if term in self._grid.uneven:
             knots = self._grid.uneven[term]
             place = np.interp(column, knots, 2.0 * np.arange(len(knots)))
@@ -171,7 +171,7 @@ class Blocks:
     def all_values(self, coded: Coded) -> Floats:
         """Return the values that were coded, shape (n, terms); NaN where not observed."""
         values = self.values(coded.codes)
-        values[coded.beside] = coded.values
+        values[coded.off_grid] = coded.values
         return values
 
     def without_inputs(self, coded: Coded, where: NDArray[np.bool_], first: int) -> Coded:
@@ -179,11 +179,11 @@ class Blocks:
         codes, values = [*coded.codes], coded.values.copy()
         for term in range(first, len(codes)):
             codes[term] = np.where(where, np.uint16(self.counts[term] - 1), codes[term])
-        values[where[coded.beside], first:] = np.nan
-        return Coded(codes, coded.beside, values)
+        values[where[coded.off_grid], first:] = np.nan
+        return Coded(codes, coded.off_grid, values)
 
     def number(self, codes: Sequence[Codes]) -> Ints:
-        """Number the cells that rows stand in, block by block: shape (blocks, n)."""
+        """Number the cells that rows are in, block by block: shape (blocks, n)."""
         numbers = np.empty((len(self._blocks), len(codes[0])), dtype=np.int64)
         for block, out in zip(self._blocks, numbers, strict=True):
             number = codes[block.start]

@@ -22,7 +22,7 @@ class MaskedTables:
     Attributes
     ----------
     grid
-        Where they stand.
+        The grid on which they are defined.
     share
         What the tables in expectation count beside them, 0 or more.
     intercept
@@ -30,7 +30,7 @@ class MaskedTables:
     main
         A table for each term, by cell.
     joint
-        Tables of two or three terms together, by the terms that they stand on, in ascending order.
+        Tables of two or three terms together, by the terms that they depend on, in ascending order.
 
     Examples
     --------

@@ -48,11 +48,11 @@ class Notes:
         if rated == 0:
             yield "Nothing was rated: this is the base rate."
         elif rated < total / 2:
-            yield f"Thin input: {rated} of {total} signals were rated.{self._thin.note(row, rated)}"
+            yield f"Few ratings: {rated} of {total} signals were rated.{self._thin.note(row, rated)}"
         if abs(left_out) >= 0.005:
             yield (
-                f"Gaps: in the {self.data.trained_on['n']:,} interviews of the training, leaving signals unrated is "
-                f"informative by itself; the {total - rated} left out here add {left_out:+.2f} in log-odds."
+                f"Missing ratings: in the {self.data.trained_on['n']:,} interviews of the training, leaving signals "
+                f"unrated is informative by itself; the {total - rated} left out here add {left_out:+.2f} in log-odds."
             )
         if self._any_outside:  # "not applicable" has no place on a scale
             row = [
@@ -85,7 +85,7 @@ class Notes:
             n = self.data.trained_on["n"]
             own = f"the rest comes from {plural(n, 'interview')}" if n else "no interview of yours is in it yet"
             share = f"{100 * self.data.prior_share:.0f} %"
-            yield f"Prior: {share} of what this model knows is published effects, SIMULATED; {own}."
+            yield f"Prior: {share} of this model comes from published effects, SIMULATED; {own}."
 
     def deletions(self) -> Iterator[str]:
         """Describe how many of the training rows have been deleted since, if any."""
@@ -93,29 +93,30 @@ class Notes:
             days = sorted(str(item["on"]) for item in self.data.deletions)
             when = f"on {days[0]}" if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
             yield (
-                f"Trained with rows since deleted: {rows:,} of {self.data.trained_on['n']:,}, {when}. What they taught "
-                "is still in its tables; train it again without them."
+                f"Trained with rows since deleted: {rows:,} of {self.data.trained_on['n']:,}, {when}. Their "
+                "influence remains in the model; train it again without them."
             )
 
     def old_format(self) -> Iterator[str]:
         """Describe what an older format cannot do, if the model has one."""
         if self.data.factor_model is None:
-            yield "Old model: formats 1 and 2 answer poorly where few signals are rated; train the model again."
+            yield "Old model: a file of format 1 or 2, which predicts poorly from few ratings; train the model again."
 
     def gaps(self) -> Iterator[str]:
         """Describe how leaving signals unrated is associated with ratings or with the outcome, if it is."""
-        rows = f"Gaps: in the {self.data.trained_on['n']:,} interviews learned from, more signals were left unrated"
+        n = self.data.trained_on["n"]
+        rows = f"Missing ratings: in the {n:,} interviews of the training, more signals were left unrated"
         if self.data.factor_model and (left_out := self.data.factor_model.left_out):
             signs = [direction or 1 for direction in self.data.catalogue.directions]
             together = float(signs @ self.data.factor_model.loadings @ left_out.loadings)
             yield (
-                f"{rows} the {'better' if together > 0 else 'worse'} the others were rated, beyond noise; so their "
+                f"{rows} the {'better' if together > 0 else 'worse'} the others were rated, significantly; so their "
                 "expected ratings depend on how many are left out."
             )
         share = min(0.5, self.data.gaps.most)
         if abs(added := float(self.data.gaps.added(share))) >= 0.005:
             yield (
-                f"{rows} where {'more' if added > 0 else 'fewer'} offers came than the ratings say, beyond noise: "
+                f"{rows} where {'more' if added > 0 else 'fewer'} offers came than the ratings explain, significantly: "
                 f"{added:+.2f} in log-odds for {100 * share:.0f} % left out, against none."
             )
 

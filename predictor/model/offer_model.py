@@ -337,11 +337,11 @@ class OfferModel(ModelData):
         Returns
         -------
         DataFrame
-            A row a level: `signal` (or input), `rating` (its knot, "not applicable" where that is an answer, the word
-            of an input, None where not observed, which adds 0 from format 3 on), `log_odds` against the usual
-            interview, `low` and `high` (90 % interval of that difference; NaN where not observed, since the model
-            keeps no honest one there), `n` (rows learned from, a 3.5 half at 3 and at 4).
-            Pairs come on top; they are centred along both sides, so that they shift no shape function.
+            One row per level: `signal` (or input), `rating` (its knot, "not applicable" where that is an answer, the
+            word of an input, None where not observed, which adds 0 from format 3 on), `log_odds` against the usual
+            interview, `low` and `high` (90 % interval of that difference; NaN where not observed, since the model keeps
+            no honest one there), `n` (rows learned from, a 3.5 half at 3 and at 4). Pairs come on top; they are centred
+            along both sides, so that they shift no shape function.
 
         Examples
         --------
@@ -367,7 +367,7 @@ class OfferModel(ModelData):
     def pair_contributions(self, ratings: Mapping[str, Any]) -> list[tuple[Pair, float]]:
         """Return what each pair adds to the log-odds of one interview, largest first.
 
-        Half of it stands in the contribution of either term, see `predict`; of terms that were not rated, what is to be
+        Half of it is in the contribution of either term, see `predict`; of terms that were not rated, what is to be
         expected of it. What `masked` adds where not everything was rated is not in it.
 
         Raises
@@ -396,7 +396,7 @@ class OfferModel(ModelData):
         return file.fingerprint(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as plain data, as it stands in its file."""
+        """Return the model as plain data, as in its file."""
         return file.to_dict(self)
 
     def save(self, path: str | Path) -> Path:

@@ -1,12 +1,12 @@
-"""Answers from partial ratings: log-odds from the tables, where a signal that was not rated adds its expected value.
+"""Predictions from partial ratings: log-odds from the tables; a signal that was not rated adds its expected value.
 
-    log-odds = kappa * (intercept + sum of the tables, in expectation) + gaps
+    log-odds = shrinkage * (intercept + sum of the tables, in expectation) + gaps
 
-and where a model has tables in which "not rated" is an answer of its own, a share of that plus those (`masked.py`).
+and where a model has tables in which "not rated" is a category of its own, a share of that plus those (`masked.py`).
 
-The expectation of the probability is wanted, not that of the log-odds: `kappa`, below one, draws the log-odds towards
-zero by the variance v of what was not rated (MacKay 1992, Neural Computation 4:720-736): 1 / sqrt(1 + pi v / 8). It
-depends on which signals were rated, never on how.
+The expectation of the probability is wanted, not that of the log-odds: `shrinkage`, below one, draws the log-odds
+towards zero by the variance v of what was not rated (MacKay 1992, Neural Computation 4:720-736): 1 / sqrt(1 + pi v /
+8). It depends on which signals were rated, never on how.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.model.factors import Completion, Estimate
+from predictor.model.factors import Completion, FactorScores
 from predictor.model.masked import MaskedTables
 from predictor.model.tables import Floats, Grid, Ints
 from predictor.model.tiles import TILE, tiles
 
 Joint = Sequence[tuple[tuple[int, ...], Floats]]
-"""Tables of two or three terms together, by the terms that they stand on."""
+"""Tables of two or three terms together, by the terms that they depend on."""
 
 
 @dataclass(frozen=True)
 class Gaps:
-    """What leaving signals unrated adds to the log-odds, beside what the rated ones say of them.
+    """The effect of missing ratings on the log-odds, beyond what the other ratings suggest about them.
 
     Attributes
     ----------
     slope
-        Log-odds added by a row that has nothing rated, against one that has everything; 0 unless rows show otherwise
-        beyond noise.
+        Log-odds added by a row that has nothing rated, against one that has everything; 0 unless the
+        effect is significant.
     mean
         Mean share left out among the rows learned from: there, nothing is added.
     most
@@ -119,7 +119,7 @@ class PartialTables:
     Parameters
     ----------
     grid
-        Where the tables stand.
+        The grid on which the tables are defined.
     completion
         What rated signals say of the others.
     intercept
@@ -197,7 +197,7 @@ class PartialTables:
             along, across = (cells[:, offsets[term] : offsets[term + 1]] for term in (first, second))
             added[:, place] = ((along @ table) * across).sum(axis=1)
         share = self.masked.share if self.masked else 1.0
-        return share * self.kappa(values, estimate)[:, None] * added
+        return share * self.shrinkage(values, estimate)[:, None] * added
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -212,19 +212,19 @@ class PartialTables:
         log_odds, deviation = np.empty(len(values)), np.zeros(len(values))
         for part, tile in tiles(values):
             n, estimate = part.stop - part.start, self.completion.estimate(tile)
-            kappa = self.kappa(tile, estimate)
+            shrinkage = self.shrinkage(tile, estimate)
             added = np.zeros(TILE)
             if not self.masked or self.masked.share:  # else it counts nothing, and takes most of the time
                 gaps = self.gaps.start + self.gaps.added(estimate.unrated.mean(axis=1))
-                added = kappa * (self.intercept + self.total(self.completion.cells(tile, estimate))) + gaps
+                added = shrinkage * (self.intercept + self.total(self.completion.cells(tile, estimate))) + gaps
             if self.masked:
                 added = self.masked.share * added + self.masked.total(tile)
             log_odds[part] = added[:n]
             if interval:
-                deviation[part] = (kappa * self._spread(tile, estimate))[:n]
+                deviation[part] = (shrinkage * self._spread(tile, estimate))[:n]
         return log_odds, deviation
 
-    def reasons(self, values: Floats, estimate: Estimate | None = None) -> Reasons:
+    def reasons(self, values: Floats, estimate: FactorScores | None = None) -> Reasons:
         """Compute what adds up to the log-odds, by what the rated signals say of the others where that is known.
 
         A rated signal's own part is its table, with its part of pairs, at what is expected of the others. What a
@@ -241,20 +241,20 @@ class PartialTables:
         implied[:, :p] = self.completion.share_out(ratio, estimate)
         by_gaps = ratio * estimate.by_gaps
         baseline -= implied.sum(axis=1) + by_gaps.sum(axis=1)
-        kappa = self.kappa(values, estimate)[:, None]
+        shrinkage = self.shrinkage(values, estimate)[:, None]
         own[:, :p] += by_gaps
-        own *= kappa
+        own *= shrinkage
         share = estimate.unrated.mean(axis=1, keepdims=True)
         own[:, :p] += np.where(estimate.unrated, self.gaps.added(share) / np.maximum(share * p, 1), 0.0)
-        reasons = Reasons(kappa[:, 0] * baseline + self.gaps.start, own, kappa * implied)
+        reasons = Reasons(shrinkage[:, 0] * baseline + self.gaps.start, own, shrinkage * implied)
         return self._with_masked(reasons, values, self.masked) if self.masked else reasons
 
-    def _rises(self, cells: Floats, estimate: Estimate) -> Floats:
-        """Compute what unrated signals add for each standard unit expected of them, from where none is, shape (n, p).
+    def _rises(self, cells: Floats, estimate: FactorScores) -> Floats:
+        """Compute what unrated signals add per standard unit expected of them, from expectation 0; shape (n, p).
 
-        Signals of one table that move together share what it adds by the mean along the straight way from there (Aumann
-        and Shapley 1974, Values of Non-Atomic Games): of a product, the change of the one times the mean of the other.
-        So what a signal adds goes to 0 with what is expected of it, and the ratio stays finite.
+        Signals of one table that move together share what it adds by the mean along the straight path from there
+        (Aumann and Shapley 1974, Values of Non-Atomic Games): of a product, the change of the one times the mean of the
+        other. So what a signal adds goes to 0 with what is expected of it, and the ratio stays finite.
         """
         rises, offsets, signals = self.completion.rises(estimate), self.grid.offsets, len(self.completion.term)
         unrated, moved = estimate.unrated, rises.copy()
@@ -287,7 +287,7 @@ class PartialTables:
         own[:, p:] = total[:, p:]
         return Reasons(masked.share * reasons.baseline + baseline, own, total - own)
 
-    def kappa(self, values: Floats, estimate: Estimate) -> Floats:
+    def shrinkage(self, values: Floats, estimate: FactorScores) -> Floats:
         """Compute by how much log-odds are drawn towards zero for what was not rated, 0 to 1, shape (n,)."""
         slopes, rest = self._sensitivity(values)
         slopes = np.where(estimate.unrated, slopes, 0.0)
@@ -296,7 +296,7 @@ class PartialTables:
         variance += slopes**2 @ self.completion.factors.unique + np.where(estimate.unrated, rest, 0.0).sum(axis=1)
         return np.asarray(1 / np.sqrt(1 + np.pi / 8 * variance))
 
-    def _spread(self, values: Floats, estimate: Estimate) -> Floats:
+    def _spread(self, values: Floats, estimate: FactorScores) -> Floats:
         """Standard deviation of the tables' sum; what was not rated counts as its table's line in standard units."""
         if self.uncertainty is None:
             raise ValueError("these tables were made without their uncertainty")
@@ -312,14 +312,14 @@ class PartialTables:
         """Compute baseline, own, implied and the standard deviation for one row, shape (1, terms)."""
         estimate = self.completion.estimate(values)
         reasons = self.reasons(values, estimate)
-        deviation = self.kappa(values, estimate) * self._spread(values, estimate)
+        deviation = self.shrinkage(values, estimate) * self._spread(values, estimate)
         return float(reasons.baseline[0]), reasons.own[0].tolist(), reasons.implied[0].tolist(), float(deviation[0])
 
     # -- what is known beforehand, given the inputs ------------------------------------------------------------------
 
     @cached_property
     def additive(self) -> bool:
-        """Whether signals add up, given the inputs: no two of them stand in a table together, of whatever kind."""
+        """Whether signals add up, given the inputs: no two of them share a table, of whatever kind."""
         return (
             not self.masked
             and not self._triples
@@ -377,7 +377,7 @@ class PartialTables:
         return np.arange(int(self.grid.offsets[-1])) < len(self.completion.term)
 
     @cached_property
-    def _nothing_rated(self) -> Estimate:
+    def _nothing_rated(self) -> FactorScores:
         """What is expected where no signal was rated: the same whatever the inputs."""
         return self.completion.estimate(np.full((1, len(self.grid.levels)), np.nan))
 

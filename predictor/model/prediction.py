@@ -13,7 +13,7 @@ QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 @dataclass(frozen=True)
 class Interval:
-    """A range that holds the probability, given these ratings, with the chance `level`."""
+    """A credible interval of the probability, given these ratings, of the nominal level `level`."""
 
     level: float
     low: float
@@ -54,7 +54,7 @@ class Prediction:
     offer_probability
         Likelihood of an offer, 0 to 1.
     interval
-        What more data would reveal: a 90 % interval for that likelihood given these ratings, not for the outcome.
+        A 90 % interval of that likelihood given these ratings, not of the outcome.
     base_rate
         Share of offers that the answer starts from.
     log_odds

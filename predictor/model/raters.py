@@ -66,13 +66,12 @@ class PanelLevel:
 
     def note(self) -> str:
         """Describe how it gets its level."""
-        level = f"the panel usually rates {'as others do' if self.code == AVERAGE else LEVELS[self.code]}"
         if self.unknown == self.raters:
             who = "its rater is" if self.raters == 1 else f"all {self.raters} raters are"
             return f"Panel: {who} new to this model and count{'s' * (self.raters == 1)} as average."
         are = "is new to this model and counts" if self.unknown == 1 else "are new to this model and count"
         some = f"; {self.unknown} of its {self.raters} raters {are} as average"
-        return f"Panel: by earlier scorecards {level}{some if self.unknown else ''}."
+        return f"Panel leniency, from earlier scorecards: {LEVELS[self.code]}{some if self.unknown else ''}."
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,7 +61,7 @@ class Reference:
         return 1.0 + (crowd - 1.0) * self.likeness.get(kind, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain data, as it stands in a model's file."""
+        """Return it as plain data, as in a model's file."""
         return {
             "rated": self.rated.tolist(),
             "edges": self.edges.tolist(),

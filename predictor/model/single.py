@@ -1,9 +1,9 @@
 """Predict one row with missing ratings in plain Python, since numpy has more overhead for a single row.
 
-It gives what `PartialTables` gives for models in which no two signals stand in a table together: given the inputs (who
+It gives what `PartialTables` gives for models in which no two signals share a table: given the inputs (who
 rated), each signal then has one table. What depends only on which signals were rated, and on the inputs, is kept: the
-weights of ratings in what is expected of the others, and `kappa`. The same few patterns come again and again, such as
-one side's own signals.
+weights of ratings in what is expected of the others, and `shrinkage`. The same few patterns come again and again, such
+as one side's own signals.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Level:
     own
         What a signal adds by itself, by place: on the knots, half way between them, and "not applicable".
     known
-        For each signal what is known by rating, as far as it stands at a place.
+        For each signal what is known by rating, as far as it is fixed.
     pieces
         For each signal its table in expectation.
     usual, unknown
@@ -46,6 +46,8 @@ class _Level:
         What each place adds to vector, variance and inputs, shape (places, columns).
     start
         Where these sums start, shape (columns,).
+    lines
+        What signals that were not rated add to the sums for each standard unit expected of them, shape (p, columns).
     """
 
     own: list[float]
@@ -55,6 +57,7 @@ class _Level:
     unknown: Floats
     sums: Floats
     start: Floats
+    lines: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +73,10 @@ class _Pattern:
     weights
         Of the ratings, in standard units, in what is expected of the others, shape (unrated, p).
     shares
-        The weights times kappa.
+        The weights times shrinkage.
     lines
         What they add to the sums for each standard unit that is expected of them, shape (unrated, columns).
-    kappa, baseline
+    shrinkage, baseline
         As in `PartialTables`.
     by_gaps
         What is expected of them for having been left out, in standard units, shape (unrated,).
@@ -86,7 +89,7 @@ class _Pattern:
     weights: Floats
     shares: Floats
     lines: Floats
-    kappa: float
+    shrinkage: float
     baseline: float
     by_gaps: Floats
     gaps: list[tuple[int, float, float]]
@@ -163,18 +166,18 @@ class SingleRow:
             sums += weight * level.sums[place]
         vector = sums[: self._rank]
         variance, *shared = sums[self._rank :].tolist()
-        kappa, baseline = pattern.kappa, pattern.baseline
+        shrinkage, baseline = pattern.shrinkage, pattern.baseline
         for at, value in enumerate(inputs):
             added = of_inputs[at] + shared[at]
             if value < 0:
-                baseline += kappa * added
+                baseline += shrinkage * added
             else:
                 own[p + at] = added
-        own = [kappa * value for value in own]
+        own = [shrinkage * value for value in own]
         for (j, gap, by_gaps), share in zip(pattern.gaps, ratio, strict=False):
-            own[j] = gap + kappa * share * by_gaps
+            own[j] = gap + shrinkage * share * by_gaps
         implied = (np.array(ratio).dot(pattern.shares) * z).tolist() + [0.0] * len(inputs)
-        return baseline, own, implied, kappa * math.sqrt(vector.dot(vector) + variance)
+        return baseline, own, implied, shrinkage * math.sqrt(vector.dot(vector) + variance)
 
     # -- what is known beforehand ----------------------------------------------------------------------------------
 
@@ -203,6 +206,7 @@ class SingleRow:
             unknown=(far - near)[_MIDDLE, :, 0],
             sums=np.ascontiguousarray(places[:, :-1]),  # else each look-up copies it
             start=np.concatenate([start, at.inputs]),
+            lines=np.pad(tables.lines[0], ((0, 0), (0, 1 + len(inputs)))),
         )
         for j, known in enumerate(level.known):
             knots = grid.knots(j)
@@ -223,7 +227,7 @@ class SingleRow:
         values = np.array([row])
         estimate = tables.completion.estimate(values)
         weights = tables.completion.weights(estimate.rated, estimate.covariance)[0, unrated]
-        kappa, spread = float(tables.kappa(values, estimate)[0]), estimate.spread[0, unrated]
+        shrinkage, spread = float(tables.shrinkage(values, estimate)[0]), estimate.spread[0, unrated]
         by_gaps = estimate.by_gaps[0, unrated]
         usual = level.usual[unrated] + spread * level.unknown[unrated]
         gap = float(tables.gaps.added(len(missing) / self._p)) / len(missing)
@@ -231,10 +235,10 @@ class SingleRow:
             rated=[(j, known) for j, known in enumerate(level.known) if j not in missing],
             unrated=list(zip([level.pieces[j] for j in missing], spread.tolist(), strict=True)),
             weights=weights,
-            shares=kappa * weights,
-            lines=np.pad(tables.lines[0][unrated], ((0, 0), (0, 1 + len(inputs)))),
-            kappa=kappa,
-            baseline=kappa * (tables.intercept + float(usual.sum())) + tables.gaps.start,
+            shares=shrinkage * weights,
+            lines=level.lines.take(unrated, 0),
+            shrinkage=shrinkage,
+            baseline=shrinkage * (tables.intercept + float(usual.sum())) + tables.gaps.start,
             by_gaps=by_gaps,
             gaps=[(j, gap, by) for j, by in zip(missing, by_gaps.tolist(), strict=True)]
             if gap or by_gaps.any()

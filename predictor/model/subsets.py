@@ -19,7 +19,7 @@ from predictor.ratings.catalogue import CONTEXT, Catalogue
 
 EVERYTHING = "all"
 FEW, SOME = 3, 10  # signals at random; of a small catalogue, half of them instead of ten
-MOSTLY = 2 / 3  # of a side or a family that must be rated, before its score stands for a row
+MOSTLY = 2 / 3  # of a side or a family that must be rated, before its score is used for a row
 OF_SIDE = {
     "candidate": "the candidate's own signals",
     "interviewer": "the interviewer's signals",
@@ -36,7 +36,7 @@ class Subset:
     name
         "all", "side:SIDE", "family:FAMILY" or "random:COUNT".
     words, label
-        What it is, as in "the candidate's own signals"; and to stand alone, in a table.
+        What it is, as in "the candidate's own signals"; and for a table.
     signals
         Places of its signals in the catalogue.
     others

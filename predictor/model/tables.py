@@ -103,7 +103,7 @@ class Grid:
 
     @cached_property
     def offsets(self) -> Ints:
-        """First cell of each term when the cells of all terms stand in a row, shape (terms + 1,)."""
+        """First cell of each term when the cells of all terms are in one row, shape (terms + 1,)."""
         return np.concatenate([[0], np.cumsum(self.sizes)])
 
     def knots(self, term: int) -> Floats:
@@ -142,16 +142,16 @@ class Grid:
         return np.asarray(self.low[term] + positions * self.step[term])
 
     def place(self, values: Floats) -> Place:
-        """Find the cells of values of shape (n, terms); values beyond the ends stand on the end."""
+        """Find the cells of values of shape (n, terms); values beyond the ends are put on the end."""
         missing, other = np.isnan(values), values == self.outside
-        beside = missing | other
+        off_grid = missing | other
         position = np.clip(self.positions(values), 0, self.levels - 1)
-        lower = np.minimum(np.where(beside, 0, position).astype(np.int64), self.levels - 2)
-        fraction = np.where(beside, 0.0, position - lower)
+        lower = np.minimum(np.where(off_grid, 0, position).astype(np.int64), self.levels - 2)
+        fraction = np.where(off_grid, 0.0, position - lower)
         return Place(np.where(missing, self.unrated, np.where(other, self.levels, lower)), fraction)
 
     def cells(self, row: Sequence[float]) -> Ints | None:
-        """Find the cells of one row whose values all stand on knots, shape (terms,); None where one does not.
+        """Find the cells of one row whose values are all on knots, shape (terms,); None where one does not.
 
         Examples
         --------
@@ -266,7 +266,7 @@ class Tables:
     Parameters
     ----------
     grid
-        Where the tables stand.
+        The grid on which the tables are defined.
     tables
         For each term its log-odds by cell: at the knots, where not applicable if it has that, where not rated.
         A further axis, the same for every table, is carried through.
@@ -299,7 +299,7 @@ class PairTables:
     Parameters
     ----------
     grid
-        Where the tables stand.
+        The grid on which the tables are defined.
     pairs
         For each pair: first term, second term, and its log-odds by the cells of both, first term along rows.
     """
@@ -337,7 +337,7 @@ class TripleTables:
     Parameters
     ----------
     grid
-        Where the tables stand.
+        The grid on which the tables are defined.
     triples
         For each triple its terms, and its log-odds by the cells of the three, with axes in their order.
     """
@@ -369,7 +369,7 @@ class TripleTables:
         return log_odds @ (self.members.T / 3)
 
     def total(self, place: Place) -> Floats:
-        """Compute the sum over all triples, shape (n,): one triple after the other where ratings stand on the knots."""
+        """Compute the sum over all triples, shape (n,): one triple after the other where ratings are on the knots."""
         between = np.asarray((place.fraction % 1 > 0).any(axis=1))
         cells = np.ascontiguousarray(
             (place.lower + (place.fraction == 1)).T

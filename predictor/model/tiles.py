@@ -15,7 +15,7 @@ def tiles(values: Floats) -> Iterator[tuple[slice, Floats]]:
     """Share out rows to tiles of one size; the last is filled up with its last row.
 
     A matrix product may round rows otherwise where there are more or fewer of them, and an answer must not depend on
-    what stands beside it.
+    what other rows there are.
 
     Parameters
     ----------

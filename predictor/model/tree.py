@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predictor.model.factors import FactorModel, LeftOut, is_tree
+from predictor.model.factors import FactorModel, Missingness, is_tree
 from predictor.model.tables import Floats
 
 EXACT = 1e-13  # by which a family's loadings may differ from the same proportion, relative
@@ -96,7 +96,7 @@ class Tree:
     loadings: tuple[float, ...]
     overall: tuple[float, ...]
     unique: tuple[float, ...]
-    left_out: LeftOut | None = None
+    left_out: Missingness | None = None
 
     @classmethod
     def of(cls, model: FactorModel) -> Tree | None:

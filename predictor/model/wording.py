@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-WIDE = 0.3  # of likelihood; an interval as wide says little about one interview, and makes the headline quiet
+WIDE = 0.3  # of likelihood; for an interval as wide, the headline states the interval instead of the estimate
 SAME_RATINGS = 5  # ratings from which on nearly all being equal is worth a sentence
 
 TEXTS: Mapping[str, str] = {
     "headline": "{count} of 100 {kind}interviews rated like this ended in an offer.",
-    "headline_wide": "Somewhere from {low} to {high} of 100 {kind}interviews rated like this ended in an offer.",
+    "headline_wide": "From {low} to {high} of 100 {kind}interviews rated like this ended in an offer (90 % interval).",
     "headline_nothing": "{count} of 100 {kind}interviews ended in an offer. Nothing was rated: this is the base rate.",
-    "interval": "With more interviews to learn from, it could come out anywhere from {low} to {high} of 100.",
-    "interval_wide": "The middle of that range is {count} of 100. The model has learned too little to be more exact.",
+    "interval": "90 % interval: {low} to {high} of 100. More interviews to learn from would narrow it.",
+    "interval_wide": "The best single estimate is {count} of 100. The model has learned too little to be more exact.",
     "base": "Without any rating it is {base} of 100, the base rate.",
     "own_base": "Without any rating it is {base} of 100, your own base rate.",
     "dots_both": "{count} of 100",
@@ -27,13 +27,13 @@ TEXTS: Mapping[str, str] = {
     "same": "{count} of your {total} ratings are {rating}.",
     "remaining": "With the other {count} rated too, the figure would mostly come out from {low} to {high} of 100.",
     "remaining_wide": "The wide range above would stay: only more interviews to learn from narrow it.",
-    "start": "Start: an interview of average ratings",
+    "start": "Start: an interview with average ratings",
     "quality": (
         "{subject}: of two interviews that it had not seen, one with an offer and one without, it put the right one "
-        "first in {value} of 100 cases ({low} to {high}, n = {n}). A coin would in 50."
+        "first in {value} of 100 cases ({low} to {high}, n = {n}). A coin flip would in 50."
     ),
     "quality_brief": "{subject}: in {value} of 100 ({low} to {high}, n = {n}).",
-    "quality_unknown": "How good such answers are is not known: no interview outside its training tested this model.",
+    "quality_unknown": "How good such answers are is not known: this model was not tested on other interviews.",
 }
 
 
@@ -82,7 +82,7 @@ def headline(share: float, low: float, high: float, *, simulated: float, rated: 
     >>> headline(0.42, 0.36, 0.49, simulated=1, rated=8)
     '42 of 100 simulated interviews rated like this ended in an offer.'
     >>> headline(0.42, 0.19, 0.68, simulated=0.2, rated=8)
-    'Somewhere from 19 to 68 of 100 interviews rated like this ended in an offer.'
+    'From 19 to 68 of 100 interviews rated like this ended in an offer (90 % interval).'
     """
     name = "headline_nothing" if not rated else "headline_wide" if is_wide(low, high) else "headline"
     words = TEXTS[name].format(count=of_100(share), low=of_100(low), high=of_100(high), kind=kind_of(simulated))

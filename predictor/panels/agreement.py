@@ -14,7 +14,7 @@ import numpy as np
 from predictor.evaluation.scores import Score
 from predictor.model.tables import Floats, Ints
 from predictor.panels.cards import Cards
-from predictor.panels.effects import Effects, Scores, fit_effects
+from predictor.panels.effects import CardMeans, Effects, fit_effects
 
 _QUANTILE = NormalDist().inv_cdf(0.95)  # for intervals of 90 %
 RESAMPLES = 200
@@ -181,7 +181,7 @@ def _enough(size: Ints, weight: Floats) -> bool:
     return bool(((size > 1) & (weight > 0)).sum() > 1)
 
 
-def _signals(cards: Cards, scores: Scores, draws: Floats) -> list[SignalAgreement]:
+def _signals(cards: Cards, scores: CardMeans, draws: Floats) -> list[SignalAgreement]:
     order = np.argsort(scores.unit, kind="stable")
     unit = scores.unit[order]
     starts = np.searchsorted(unit, unit)

@@ -1,11 +1,11 @@
 """Scorecards: each row has one rater's ratings of one application, and their mean as one number.
 
-They come from a long table of their own, or, less sharply, from the wide table, whose rows are means over panels.
+They come from a long table of their own, or, less precisely, from the wide table, whose rows are means over panels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.model.raters import names_of
 from predictor.model.tables import Floats
-from predictor.panels.effects import Scores
+from predictor.panels.effects import CardMeans
 from predictor.ratings.catalogue import ORIGIN, PANEL, RATINGS, Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.sources.files import LINES, TEXT, read_json, read_parquet, read_text, unknown_format
@@ -85,6 +85,13 @@ class Cards:
             person=self.person[at],
         )
 
+    def without(self, places: Sequence[int]) -> Cards:
+        """Return the scorecards as if some signals were not rated, but for those on which nothing else is."""
+        values = self.values.copy()
+        values[:, list(places)] = np.nan
+        cards = replace(self, values=values)
+        return cards.rows(np.flatnonzero((values >= np.array(self.catalogue.ends[0])).any(axis=1)))
+
     @classmethod
     def from_ratings(cls, ratings: Ratings, *, panel: str = RATER) -> Cards:
         """Extract scorecards from ratings with context columns.
@@ -133,7 +140,7 @@ class Cards:
         named = np.array([len(names) > 0 for names in raters], dtype=bool)
         return cards.rows(there & named & (application != ""))
 
-    def scores(self) -> tuple[Scores, tuple[str, ...], NDArray[Any], tuple[str, ...]]:
+    def scores(self) -> tuple[CardMeans, tuple[str, ...], NDArray[Any], tuple[str, ...]]:
         """Compute each scorecard's mean over what it rates, as a share of the scale, better being higher.
 
         Each signal counts against its own mean at the stage, so that a scorecard which rates only what is seldom rated
@@ -165,7 +172,7 @@ class Cards:
         shape = (len(self), len(raters))
         at = (np.repeat(np.arange(len(self)), counts), [place[name] for names in self.raters for name in names])
         who = csr_array((np.repeat(1 / np.array(counts), counts), at), shape=shape)
-        return Scores(score, unit, who, stage), raters, applications, tuple(map(str, stages))
+        return CardMeans(score, unit, who, stage), raters, applications, tuple(map(str, stages))
 
 
 def read_cards(path: str | Path, catalogue: Catalogue) -> Cards:

@@ -2,9 +2,9 @@
 
     score = stage + person + rater + rest
 
-Persons are added out exactly (a scorecard's row is correlated with the others of its application), so the equations
-have one unknown a stage and one a rater, and every sum over applications takes a weight: resampling people is the same
-fit with other weights.
+Person effects are absorbed exactly (a scorecard's row is correlated with the others of its application), so the
+equations have one unknown a stage and one a rater, and every sum over applications takes a weight: resampling people is
+the same fit with other weights.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHUNK = 512  # applications at once
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class CardMeans:
     """Scorecards' means, and whose they are.
 
     Attributes
@@ -99,7 +99,7 @@ class Effects:
         return means
 
 
-def fit_effects(scores: Scores, weights: Floats | None = None, start: Effects | None = None) -> Effects:
+def fit_effects(scores: CardMeans, weights: Floats | None = None, start: Effects | None = None) -> Effects:
     """Fit variances by restricted maximum likelihood, and effects given these.
 
     Parameters
@@ -130,7 +130,7 @@ def fit_effects(scores: Scores, weights: Floats | None = None, start: Effects | 
     --------
     >>> cards = csr_array(np.tile(np.eye(2), (3, 1)))
     >>> score = np.array([1.0, 2.1, 2.0, 2.9, 3.0, 4.0])
-    >>> effects = fit_effects(Scores(score, np.repeat(np.arange(3), 2), cards, np.zeros(6, dtype=np.int64)))
+    >>> effects = fit_effects(CardMeans(score, np.repeat(np.arange(3), 2), cards, np.zeros(6, dtype=np.int64)))
     >>> effects.leniency.round(2)
     array([-0.5,  0.5])
     """
@@ -145,7 +145,7 @@ def fit_effects(scores: Scores, weights: Floats | None = None, start: Effects | 
 class _Equations:
     """Sums over applications, from which the equations follow for any variances."""
 
-    def __init__(self, scores: Scores, weights: Floats | None) -> None:
+    def __init__(self, scores: CardMeans, weights: Floats | None) -> None:
         units = int(scores.unit.max(initial=-1)) + 1
         self.scores = scores
         self.weight = np.ones(units) if weights is None else weights

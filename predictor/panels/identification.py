@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from predictor.panels.effects import Scores
+from predictor.panels.effects import CardMeans
 
 FEWEST = 3  # raters, and scorecards of each on average, below which nothing about raters can be learned
 PAIRED = 10  # applications with two scorecards or more, below which people and raters cannot be distinguished
@@ -27,7 +27,7 @@ class Identification:
     applications, paired
         How many applications there are, and how many of them have two or more scorecards.
     raters, linked
-        How many raters there are, and how many of them rated the same people, in a chain, as the largest part.
+        How many raters there are, and how many of them are connected through shared people, in the largest component.
     """
 
     agreement: str
@@ -38,7 +38,7 @@ class Identification:
     linked: int
 
 
-def identify(scores: Scores, *, single: bool = True, random_assignment: bool = False) -> Identification:
+def identify(scores: CardMeans, *, single: bool = True, random_assignment: bool = False) -> Identification:
     """Analyse who rated whom.
 
     Parameters
@@ -53,7 +53,7 @@ def identify(scores: Scores, *, single: bool = True, random_assignment: bool = F
     Examples
     --------
     >>> one_each = csr_array(np.tile(np.eye(4), (10, 1)))
-    >>> scores = Scores(np.arange(40.0), np.arange(40), one_each, np.zeros(40, dtype=np.int64))
+    >>> scores = CardMeans(np.arange(40.0), np.arange(40), one_each, np.zeros(40, dtype=np.int64))
     >>> identify(scores).agreement
     'not identifiable: each person was rated by one rater only, so nobody else can agree or disagree'
     >>> identify(scores, random_assignment=True).severity
@@ -78,8 +78,8 @@ def identify(scores: Scores, *, single: bool = True, random_assignment: bool = F
         agreement = f"not identifiable: {paired} of {units:,} people have two raters or more; {PAIRED} are needed"
     if few:
         severity = (
-            f"not identifiable: {m:,} scorecards by {raters:,} raters are too few; {FEWEST} raters and {FEWEST} "
-            "scorecards of each are the least"
+            f"not identifiable: {m:,} scorecards by {raters:,} raters are too few; at least {FEWEST} raters "
+            "with {FEWEST} scorecards each are needed"
         )
     elif not random_assignment and paired < PAIRED:
         severity = (
@@ -89,7 +89,7 @@ def identify(scores: Scores, *, single: bool = True, random_assignment: bool = F
         )
     elif not random_assignment and linked < used:
         severity = (
-            f"identifiable in part: {linked} of {used} raters rated the same people, in a chain; how high the others "
+            f"identifiable in part: {linked} of {used} raters are connected through shared people; how high the others "
             "rate against them is not known, unless people are assigned at random (--assigned-at-random)"
         )
     return Identification(agreement, severity, units, paired, used, linked)

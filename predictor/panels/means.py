@@ -1,4 +1,4 @@
-"""A row an application from its scorecards: mean, number and spread of the ratings of each signal."""
+"""One row per application from its scorecards: mean, number and spread of the ratings of each signal."""
 
 from __future__ import annotations
 

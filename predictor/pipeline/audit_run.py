@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,16 +22,18 @@ from sklearn.base import clone
 from predictor.atomic import write_text
 from predictor.errors import ConfigError, ModelError
 from predictor.evaluation.audit import Audit, audit
-from predictor.evaluation.audited import AuditedModel
+from predictor.evaluation.audited import AuditResult
 from predictor.evaluation.data_quality import MINIMUM
-from predictor.evaluation.groups import Axis, axes_of
+from predictor.evaluation.group_inference import proxies
+from predictor.evaluation.groups import Grouping, axes_of
 from predictor.evaluation.left_out import LeftOut, answers_without, left_out
-from predictor.evaluation.proxy import proxies
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.published import published_prior
 from predictor.model.offer_model import OfferModel
 from predictor.model.raters import LENIENCY, with_levels
 from predictor.model.tables import Floats
+from predictor.panels.cards import cards_of, read_cards
+from predictor.panels.term import PanelInput
 from predictor.pipeline.group_columns import read_groups
 from predictor.pipeline.trained_model import TrainedModel
 from predictor.ratings.ratings import Ratings
@@ -49,9 +51,10 @@ def audit_model(
     *,
     groups: Path | None = None,
     on: str | None = None,
+    cards: Path | None = None,
     threshold: float = 0.5,
     resamples: int = 200,
-) -> AuditedModel:
+) -> AuditResult:
     """Audit a model on a table of rows with groups.
 
     Parameters
@@ -60,6 +63,9 @@ def audit_model(
         The model, with the folder of its training if that is at hand.
     data, columns, groups, on
         As `data`, `columns`, `beside` and `on` of `predictor.pipeline.group_columns.read_groups`.
+    cards
+        The scorecards one by one, from which folds that are fitted again learn how high panels rate; where None, the
+        panels' means.
     threshold
         Likelihood, above 0 and below 1, at which a row counts as selected.
     resamples
@@ -68,7 +74,7 @@ def audit_model(
     Raises
     ------
     ConfigError
-        If the threshold is no such share, or a column of groups cannot be used.
+        If the threshold is no such share, or a column of groups or the scorecards cannot be used.
     RatingsError
         With every problem of the rows.
     """
@@ -78,10 +84,11 @@ def audit_model(
     axes = axes_of(words)
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups.astype(str)
     unseen = _unseen(trained, ratings)
+    panels = _panels(trained.model, ratings, cards)
     ratings = with_levels(trained.model.raters, ratings)
     result = audit(unseen.p, ratings.y, people, axes, threshold=threshold, resamples=resamples)
-    without, by, n = _left_out(trained, ratings, unseen, people, axes, result, resamples)
-    return AuditedModel(
+    without, by, n = _left_out(trained, ratings, unseen, people, axes, result, resamples, panels)
+    return AuditResult(
         model=trained.model,
         source=str(data),
         simulated=ratings.simulated or trained.model.simulated,
@@ -97,7 +104,7 @@ def audit_model(
     )
 
 
-def save_audit(audited: AuditedModel, folder: Path) -> list[Path]:
+def save_audit(audited: AuditResult, folder: Path) -> list[Path]:
     """Write the report and its figures to a folder; return the files."""
     from predictor.reports.audit_report import render_audit_page
 
@@ -135,7 +142,8 @@ def _unseen(trained: TrainedModel, ratings: Ratings) -> _Unseen:
     labelled = np.flatnonzero(~np.isnan(ratings.y))
     rows, people = keys(_as_trained(trained.model, ratings).rows(labelled))
     place = np.full(n, -1)
-    place[labelled] = pd.Index(kept.rows).get_indexer(pd.Index(rows))
+    theirs = kept.rows if kept.as_trained is None else kept.as_trained
+    place[labelled] = pd.Index(theirs).get_indexer(pd.Index(rows))
     p = np.tile(answers, (len(kept.p), 1))
     known = place >= 0
     p[:, known] = kept.p[:, place[known]]
@@ -145,11 +153,19 @@ def _unseen(trained: TrainedModel, ratings: Ratings) -> _Unseen:
 
 
 def _as_trained(model: OfferModel, ratings: Ratings) -> Ratings:
-    """Take the rows as the training read them: it found out itself how high their panels rate."""
+    """Take the rows as the training read them: it computed the panels' leniency itself."""
     if not model.raters:
         return ratings
     inputs = tuple(item for item in ratings.catalogue.inputs if item.name != LENIENCY)
     return dataclasses.replace(ratings, catalogue=dataclasses.replace(ratings.catalogue, inputs=inputs))
+
+
+def _panels(model: OfferModel, ratings: Ratings, cards: Path | None) -> PanelInput | None:
+    """Return what leniency is learned from, where the model has it as an input."""
+    if not model.raters:
+        return None
+    known = cards_of(ratings, read_cards(cards, ratings.catalogue) if cards else None)
+    return None if known is None else PanelInput(_as_trained(model, ratings), known)
 
 
 def _left_out(
@@ -157,16 +173,18 @@ def _left_out(
     ratings: Ratings,
     unseen: _Unseen,
     people: NDArray[Any],
-    axes: Sequence[Axis],
+    axes: Sequence[Grouping],
     result: Audit,
     resamples: int,
+    panels: PanelInput | None,
 ) -> tuple[list[LeftOut], str, int]:
     """Compare answers with and without families and signals, by models that had not seen the rows."""
     kept, labelled = unseen.kept, ~np.isnan(ratings.y)
     new = labelled & ~unseen.known & ~unseen.known_people
     if kept is not None and unseen.known.sum() == len(kept.rows):
         rows = np.flatnonzero(unseen.known)
-        answers = _by_folds(trained, ratings.rows(rows), kept.folds[0, unseen.place[rows]])
+        panels = panels and PanelInput(panels.ratings.rows(rows), panels.cards)
+        answers = _by_folds(trained, ratings.rows(rows), kept.folds[0, unseen.place[rows]], panels)
         by = f"by models of {int(kept.folds[0].max()) + 1} folds, fitted again, each on rows that it had not seen"
     elif kept is None or new.sum() >= MINIMUM:
         rows = np.flatnonzero(new)
@@ -178,15 +196,17 @@ def _left_out(
         return [], "Not measured: only a part of the rows that the model learned from is here, and no other rows.", 0
     y = ratings.y[rows]
     if min(y.sum(), len(y) - y.sum()) < MINIMUM:
-        return [], f"Not measured: it takes {MINIMUM} offers and {MINIMUM} non-offers.", len(rows)
+        return [], f"Not measured: at least {MINIMUM} offers and {MINIMUM} non-offers are needed.", len(rows)
     some = [dataclasses.replace(axis, place=axis.place[rows]) for axis in axes]
     return left_out(answers, y, people[rows], some, result, resamples=resamples), by, len(rows)
 
 
-def _by_folds(trained: TrainedModel, ratings: Ratings, folds: NDArray[Any]) -> dict[tuple[str, str], Floats]:
+def _by_folds(
+    trained: TrainedModel, ratings: Ratings, folds: NDArray[Any], panels: PanelInput | None
+) -> dict[tuple[str, str], Floats]:
     """Answer for the rows that a model learned from by models of its folds, without each family and signal.
 
-    How high a panel rates is by the whole model's raters: both sides of each comparison have it alike.
+    How high a panel rates is learned again, too: in each fold, and from scorecards without what is left out.
     """
     prior = published_prior() if "prior" in trained.model.trained_on else None
     groups = groups_of(ratings)
@@ -196,11 +216,26 @@ def _by_folds(trained: TrainedModel, ratings: Ratings, folds: NDArray[Any]) -> d
     X = ratings.features
     with one_thread():
         for fold in np.unique(folds):
-            test = folds == fold
-            fitted = clone(classifier).fit(X[~test], ratings.y[~test], groups=groups[~test])
-            for part, p in answers_without(fitted.model_, X[test].to_numpy()).items():
+            train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            learned, tested, adjust = X.iloc[train], X.iloc[test], None
+            if panels:
+                known, unseen = panels.codes(train, test)
+                learned, tested = learned.assign(**{LENIENCY: known}), tested.assign(**{LENIENCY: unseen})
+                adjust = _panels_without(panels, train, test, list(X).index(LENIENCY))
+            fitted = clone(classifier).fit(learned, ratings.y[train], groups=groups[train])
+            for part, p in answers_without(fitted.model_, tested.to_numpy(), adjust).items():
                 answers.setdefault(part, np.empty(len(ratings)))[test] = p
     return answers
+
+
+def _panels_without(
+    panels: PanelInput, train: NDArray[Any], test: NDArray[Any], column: int
+) -> Callable[[list[int], Floats], None]:
+    def adjust(places: list[int], values: Floats) -> None:
+        fewer = PanelInput(panels.ratings, panels.cards.without(places))
+        values[:, column] = fewer.codes(train, test)[1]
+
+    return adjust
 
 
 def _warnings(trained: TrainedModel, ratings: Ratings, unseen: _Unseen, people: NDArray[Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from predictor.atomic import write_text
 from predictor.errors import ModelError
 from predictor.pipeline.trained_model import TrainedModel
-from predictor.reports.model_card import Beside, card_page
+from predictor.reports.model_card import AttachedReports, card_page
 from predictor.reports.page import render_html, render_markdown
 from predictor.training_folder import AUDIT, CARD, CARD_PAGE, DRIFT, IMPORTANCES, SCORES
 
@@ -38,20 +38,20 @@ def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
     ModelError
         If an audit or a check for drift is there and damaged.
     """
-    page = card_page(trained.model, beside(trained, folder, checks))
+    page = card_page(trained.model, attached_reports(trained, folder, checks))
     return [
         write_text(folder / CARD, render_markdown(page)),
         write_text(folder / CARD_PAGE, render_html(page)),
     ]
 
 
-def beside(trained: TrainedModel, folder: Path, checks: Path) -> Beside:
+def attached_reports(trained: TrainedModel, folder: Path, checks: Path) -> AttachedReports:
     """Read what later commands have written on a model; what they wrote on another is left out."""
     fingerprint = trained.model.fingerprint
     places = [path / AUDIT for path in dict.fromkeys([folder, trained.folder or folder])]
     audits = [content for path in places if (content := _of(path, fingerprint))]
     drifts = [content for path in checks.glob(f"*/{DRIFT}") if (content := _of(path, fingerprint))]
-    return Beside(
+    return AttachedReports(
         scores=_scores(trained.folder / SCORES) if trained.folder else {},
         importances=_importances(trained.folder / IMPORTANCES) if trained.folder else {},
         audit=audits[0] if audits else {},

@@ -1,6 +1,6 @@
 """Delete a person from journals, tables and out-of-fold predictions, and note it in models trained on them.
 
-Everything is read first; then each file is written whole or not at all. To do it twice does no harm.
+Everything is read first; then each file is written atomically. To do it twice does no harm.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Plan:
     Attributes
     ----------
     person
-        As it stands in the files.
+        As in the files.
     journals
         Journals, with the ids of the person's interviews.
     cuts
@@ -94,7 +94,7 @@ class Plan:
             yield f"Left as it is: {name} learned from a '{self.person}' of {source}; name that file if it is the same"
 
     def carry_out(self) -> int:
-        """Delete; models are marked last, so that none speaks of rows that are still there.
+        """Delete; models are annotated last, so that no note claims a deletion that has not happened.
 
         Returns
         -------
@@ -140,7 +140,7 @@ def plan(person: str, journals: Sequence[Path], tables: Sequence[Path], models: 
     Parameters
     ----------
     person
-        As it stands in the files.
+        As in the files.
     journals, tables
         Files to look in.
     models
@@ -167,7 +167,7 @@ def plan(person: str, journals: Sequence[Path], tables: Sequence[Path], models: 
         if rows := int(theirs.sum()):
             source = Path(str(model.trained_on["source"]))
             if source.resolve() in sources or source.name in {path.name for path in sources}:
-                result.append(ModelOfPerson(model.name, folder, model.fingerprint, rows, _without(kept, ~theirs)))
+                result.append(ModelOfPerson(model.name, folder, model.fingerprint, rows, kept.chosen(~theirs)))
             else:
                 others.append((model.name, str(source)))
     return Plan(
@@ -195,7 +195,3 @@ def _key(person: str) -> np.uint64:
     """Return the number of a person, as `predictor.training.comparison.keys` makes it."""
     hashed = pd.util.hash_pandas_object(pd.Series(np.array([person], dtype=object).astype(str)), index=False)
     return np.uint64(hashed.iloc[0])
-
-
-def _without(kept: OutOfFold, rows: np.ndarray) -> OutOfFold:
-    return OutOfFold(kept.rows[rows], kept.groups[rows], kept.y[rows], kept.p[:, rows], kept.folds[:, rows])

@@ -186,7 +186,7 @@ def parse_groups(options: Sequence[str]) -> dict[str, str]:
         name, _, column = option.partition("=")
         name, column = name.strip(), (column or name).strip()
         if not name or not column:
-            raise ConfigError(f"--group {option!r}: write what it is and its column, as in --group sex=Gender")
+            raise ConfigError(f"--attribute {option!r}: write what it is and its column, as in --attribute sex=Gender")
         if name in groups or column in groups.values():
             raise ConfigError(f"--group {option}: {name if name in groups else column} is named twice; name it once")
         groups[name] = column

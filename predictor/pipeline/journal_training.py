@@ -106,7 +106,7 @@ class JournalTraining:
     saved
         The training, as `train_and_save` returns it.
     verdict
-        Whether the new model is better than the current one beyond noise; None where the data do not allow it.
+        Whether the new model is significantly better than the current one; None where the data do not allow it.
     summary
         The same in words.
     """

@@ -16,6 +16,7 @@ from typing import Any
 
 from predictor.errors import CatalogueError, control_character, nearest, printable
 from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Scale, Signal, Wording
+from predictor.reading import read_toml
 
 SHIPPED = Path(__file__).with_name("signals.toml")
 ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated rows
@@ -53,7 +54,7 @@ class Catalogue:
     Raises
     ------
     CatalogueError
-        If names repeat or are empty, a family, side or direction is unknown, or a code stands on a signal's scale or
+        If names repeat or are empty, a family, side or direction is unknown, or a code is on a signal's scale or
         means two things.
 
     Examples
@@ -93,9 +94,7 @@ class Catalogue:
             if not isinstance(name, str) or not name.strip():
                 problems.append(f"a column is named {name!r}; write a name")
         if RATINGS in columns:
-            problems.append(
-                f"the name '{RATINGS}' is taken: JSON files hold all signals under it; name yours otherwise"
-            )
+            problems.append(f"the name '{RATINGS}' is taken: JSON files hold all signals under it; use another name")
         for what, words in (
             ("family label", self.families),
             *((s.name + ", anchors", s.anchors) for s in self.signals),
@@ -105,7 +104,7 @@ class Catalogue:
                 f"{what} {key}: {word!r} is not text" for key, word in words.items() if not isinstance(word, str)
             ]
         if CONTEXT in self.families:
-            problems.append(f"the family '{CONTEXT}' is taken by the inputs; name yours otherwise")
+            problems.append(f"the family '{CONTEXT}' is taken by the inputs; use another name")
         for signal in self.signals:
             if signal.family not in self.families:
                 hint = nearest(signal.family, self.families)
@@ -120,7 +119,7 @@ class Catalogue:
             raise CatalogueError("\n  ".join([f"catalogue '{printable(str(self.name))}':", *problems]))
 
     def _texts(self) -> Iterator[tuple[str, Any]]:
-        """Return every text that a terminal or page shows, and where it stands."""
+        """Return every text that a terminal or page shows, and where it is."""
         yield from (("name", self.name), ("title", self.title), *(("column", name) for name in self.columns))
         yield from (("[families]", text) for family in self.families.items() for text in family)
         for signal in self.signals:
@@ -227,18 +226,8 @@ class Catalogue:
         CatalogueError
             If the file is missing, is not TOML, or has unknown or missing keys.
         """
-        import tomllib  # here, since predicting with a saved model needs no TOML
-
-        try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-        except FileNotFoundError:
-            raise CatalogueError(
-                f"{path}: no such catalogue; draft one with: predictor signals infer my.csv --outcome COLUMN"
-            ) from None
-        except UnicodeDecodeError:
-            raise CatalogueError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-        except (OSError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise CatalogueError(f"{path}: not a readable TOML file: {error}") from None
+        missing = "no such catalogue; draft one with: predictor signals infer my.csv --outcome COLUMN"
+        data = read_toml(path, CatalogueError, missing)
         try:
             return cls.from_dict(data)
         except CatalogueError as error:
@@ -359,7 +348,7 @@ def _scale(where: str, item: Any) -> Scale:
     known = {"low": number, "high": number, "step": number, "knots": list}
     _check_keys(where, item, required={}, optional=known)
     if "knots" in item and (len(item) > 1 or not item["knots"]):
-        raise CatalogueError(f"{where}: knots say the whole scale; write two or more, without low, high and step")
+        raise CatalogueError(f"{where}: knots define the whole scale; write two or more, without low, high and step")
     try:
         return Scale(uneven=tuple(item["knots"])) if "knots" in item else Scale(**item)
     except CatalogueError as error:

@@ -42,7 +42,7 @@ _MAY_BE_NUMBER = re.compile(r"[0-9½★⭐🌟✭☆✩]")  # most words are non
 _STARS = re.compile(r"([★⭐🌟✭]*)(½?)([☆✩]*)")
 
 
-class Mark(NamedTuple):
+class ParsedNumber(NamedTuple):
     """A number as a cell has it, and what it is out of, if it says so: 4 of 5 in "4/5", 80 of 100 in "80%"."""
 
     number: float
@@ -77,29 +77,31 @@ def word_key(text: str) -> str:
     return _SEAM.sub(" ", unicodedata.normalize("NFKC", text).translate(_DASHES).strip()).casefold()
 
 
-def mark_of(text: str) -> Mark | None:
+def parse_number(text: str) -> ParsedNumber | None:
     """Read a number however it is written; None where it is none, or may be another.
 
     Examples
     --------
-    >>> mark_of("4"), mark_of("3,5"), mark_of("4/5")
-    (Mark(number=4.0, out_of=None), Mark(number=3.5, out_of=None), Mark(number=4.0, out_of=5.0))
-    >>> mark_of("80 %"), mark_of("★★★☆☆"), mark_of("3 stars")
-    (Mark(number=80.0, out_of=100.0), Mark(number=3.0, out_of=5.0), Mark(number=3.0, out_of=None))
-    >>> mark_of("1,000"), mark_of("four")
+    >>> parse_number("4"), parse_number("3,5"), parse_number("4/5")
+    (ParsedNumber(number=4.0, out_of=None), ParsedNumber(number=3.5, out_of=None), ParsedNumber(number=4.0, out_of=5.0))
+    >>> parse_number("80 %"), parse_number("★★★☆☆")
+    (ParsedNumber(number=80.0, out_of=100.0), ParsedNumber(number=3.0, out_of=5.0))
+    >>> parse_number("3 stars")
+    ParsedNumber(number=3.0, out_of=None)
+    >>> parse_number("1,000"), parse_number("four")
     (None, None)
     """
     text = text.strip()
     if len(text) > LONGEST or not _MAY_BE_NUMBER.search(text):
         return None
     if (number := _number(text)) is not None:
-        return Mark(number)
+        return ParsedNumber(number)
     for pattern, out_of in ((_PART, None), (_SHARE, 100.0), (_COUNT, None)):
         if (match := pattern.fullmatch(text)) and (number := _number(match[1])) is not None:
-            return Mark(number, float(match[2]) if pattern is _PART else out_of)
+            return ParsedNumber(number, float(match[2]) if pattern is _PART else out_of)
     if match := _STARS.fullmatch(text.replace("\ufe0f", "").replace(" ", "")):
         filled, half, empty = match.groups()
-        return Mark(len(filled) + len(half) / 2, float(len(filled + half + empty)) if empty else None)
+        return ParsedNumber(len(filled) + len(half) / 2, float(len(filled + half + empty)) if empty else None)
     return None
 
 

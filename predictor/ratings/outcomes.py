@@ -1,4 +1,4 @@
-"""Which words mean an offer: outcomes as people write them, distinguished by what they mean, never by the alphabet."""
+"""Which words mean an offer: a list of words decides, and never the alphabetical order of a column's two words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Cells = Sequence[Any] | NDArray[Any]
 
-# What spreadsheets write for true and false in other languages is with them; "ja" and "nein" are words of one's own.
+# With what spreadsheets write for true and false in other languages. "ja" and "nein" are not known: the first is named
+# with --offer-word.
 YES = {
     *("1", "yes", "y", "true", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "sant", "sann"),
     *("sand", "tosi", "pravda", "igaz"),
@@ -29,7 +30,9 @@ NO = {
     *("nepravda", "hamis"),
 }
 # Words of an outcome in files, and classes of `OfferClassifier`.
-# What may mean either, such as "passed", is not among them.
+# What may mean either, such as "passed", is not among them. "accepted" and "declined" are, as a pair: in a table with
+# one outcome per interview they are the employer's decision. In exports of hiring systems, "declined" is the person's
+# answer to an offer; `predictor.sources.scorecards.outcomes` has the rules for those.
 OFFER = YES | {"offer", "offered", "hire", "hired", "accept", "accepted"}
 NO_OFFER = NO | {
     *("no offer", "not offered", "no hire", "not hired", "not accepted"),
@@ -39,10 +42,10 @@ _NUMBER = re.compile(r"([+-]?)0*(\d{1,15})(?:[.,]0*)?", re.ASCII)  # a whole num
 _SEAM = re.compile(r"\s+|(?<=[^\W\d_])[_-](?=[^\W\d_])")  # the minus of -1 parts no words
 
 
-def plain_word(cell: Any) -> str:
+def normalise_outcome(cell: Any) -> str:
     """Normalise an outcome for comparison: words without case, single blanks for all that parts them.
 
-    >>> plain_word(" Not-Hired"), plain_word(True), plain_word(-1), plain_word("1.00")
+    >>> normalise_outcome(" Not-Hired"), normalise_outcome(True), normalise_outcome(-1), normalise_outcome("1.00")
     ('not hired', 'true', '-1', '1')
     """
     word = _SEAM.sub(" ", str(cell)).strip().casefold()
@@ -57,19 +60,21 @@ def is_offer(cell: Any) -> bool | None:
     >>> is_offer("Hired"), is_offer("not hired"), is_offer("pending")
     (True, False, None)
     """
-    word = plain_word(cell)
+    word = normalise_outcome(cell)
     return True if word in OFFER else False if word in NO_OFFER else None
 
 
 def other_words(cells: Iterable[Any], offer_word: str) -> list[str]:
-    """Words of a column, each once, of which nobody knows whether they mean no offer beside `offer_word`.
+    """Return the distinct words that are neither `offer_word` nor known to mean no offer.
 
     One word that is not known may stand for no offer where it is the only other one.
 
     >>> other_words(["Ja", "Nein", ""], "ja"), other_words(["hired", "rejected", "pending"], "hired")
     ([], ['pending'])
     """
-    words = [word for word in dict.fromkeys(map(plain_word, cells)) if word and word != plain_word(offer_word)]
+    words = [
+        word for word in dict.fromkeys(map(normalise_outcome, cells)) if word and word != normalise_outcome(offer_word)
+    ]
     return [word for word in words if word not in NO_OFFER] if len(words) > 1 else []
 
 
@@ -88,7 +93,7 @@ class Outcomes:
     unknown_words
         Outcomes that count as unknown.
     ignored
-        Whether all are unknown, whatever stands there: a prediction needs none.
+        Whether all are unknown, whatever the outcomes are: a prediction needs none.
 
     Raises
     ------
@@ -124,23 +129,25 @@ class Outcomes:
             rows = [row for row, cell in enumerate(cells, 1) if isinstance(cell, nested)]
             return y, [Problem(kind, row, self.name, repr(cells[row - 1])) for row in rows]
         texts = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
-        unknown = {plain_word(word) for word in self.unknown_words}
+        unknown = {normalise_outcome(word) for word in self.unknown_words}
         kind = (
             f"is not an outcome; write yes or no (or 1 or 0), or leave it {self.empty} where unknown; where another "
             "word means an offer, name it: --offer-word WORD; where it means unknown: --unknown-word WORD"
         )
         if self.offer_word is not None:
-            known = [cell for cell in texts if plain_word(cell) not in unknown and not says_not_observed(cell)]
+            known = [cell for cell in texts if normalise_outcome(cell) not in unknown and not says_not_observed(cell)]
             words = other_words(known, self.offer_word)
             kind = (
                 f"is not known to mean no offer, and is not the only other outcome than '{self.offer_word}'; write no, "
                 f"leave it {self.empty} where unknown, or name it: --unknown-word WORD"
             )
-        plain = {cell: plain_word(cell) for cell in dict.fromkeys(texts)}
+        plain = {cell: normalise_outcome(cell) for cell in dict.fromkeys(texts)}
         for word, meant in ((self.offer_word, "an offer"), *((word, "unknown") for word in self.unknown_words)):
-            if word is not None and plain_word(word) not in plain.values():
-                problems.append(Problem(f"is no outcome there, so it cannot mean {meant}", None, self.name, word))
-        if self.offer_word is not None and plain_word(self.offer_word) in unknown:
+            if word is not None and normalise_outcome(word) not in plain.values():
+                problems.append(
+                    Problem(f"does not occur in the column, so it cannot mean {meant}", None, self.name, word)
+                )
+        if self.offer_word is not None and normalise_outcome(self.offer_word) in unknown:
             problems.append(Problem("cannot mean an offer and unknown", None, self.name, self.offer_word))
         offers = {cell: math.nan if word in unknown else self._offer(word, words) for cell, word in plain.items()}
         for row, cell in enumerate(texts):
@@ -155,7 +162,7 @@ class Outcomes:
         if self.offer_word is None:
             offer = is_offer(word)
             return math.nan if offer is None and says_not_observed(word) else offer
-        if word == plain_word(self.offer_word):
+        if word == normalise_outcome(self.offer_word):
             return True
         if word in unclear:
             return None

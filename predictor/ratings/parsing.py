@@ -15,7 +15,7 @@ import numpy as np
 
 from predictor.errors import Problem, RatingsWarning, nearest, shorten
 from predictor.ratings.catalogue import PANEL, Catalogue
-from predictor.ratings.cells import mark_of
+from predictor.ratings.cells import parse_number
 from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Signal
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Cells = Sequence[Any] | NDArray[Any]
 
-HINTS, LONGEST = 100, 100  # a hint takes a millisecond: for so many unknown names at most, and of so many characters
+HINTS, LONGEST = 100, 100  # unknown names that get a hint, and their characters, at most: a hint takes a millisecond
 NOT_IN = "is not in the catalogue"
 _NOT_A_NUMBER = "is not a number; write one{other}, or leave it {empty} where it was not observed"
 _OTHER = f" or '{NOT_APPLICABLE}'"
@@ -116,18 +116,18 @@ def _why_no_rating(cell: Any, signal: Signal, empty: str, *, hinted: bool = True
     if signal.levels:
         hint = nearest(cell, signal.levels) if hinted and isinstance(cell, str) else ""
         words = ", ".join(f"'{level}'" for level in signal.levels)
-        kind = f"is none of the levels; write {words}, or a number on {signal.scale}{other}"
+        kind = f"is not one of the levels; write {words}, or a number on {signal.scale}{other}"
         return f"{kind}; leave it {empty} where it was not observed{hint}"
     if isinstance(cell, bool | np.bool_):
         return "is true or false, not a rating; write a number on the scale"
-    if isinstance(cell, str) and (mark := mark_of(cell)):
-        return f"is out of {mark.out_of:g}, and the scale is {signal.scale}; write a number on the scale"
-    if isinstance(cell, str) and mark_of(cell.replace(",", ".", 1)):
-        return "has a comma that may be one of thousands; write a point, as in 3.5"
+    if isinstance(cell, str) and (parsed := parse_number(cell)):
+        return f"is out of {parsed.out_of:g}, and the scale is {signal.scale}; write a number on the scale"
+    if isinstance(cell, str) and parse_number(cell.replace(",", ".", 1)):
+        return "has a comma that may be a thousands separator; write a decimal point, as in 3.5"
     return _NOT_A_NUMBER.format(other=other, empty=empty)
 
 
-def within_learned_ends(values: Floats, catalogue: Catalogue) -> Floats:
+def clip_to_training_range(values: Floats, catalogue: Catalogue) -> Floats:
     """Clip ratings of shape (n, p) to ends that were inferred from data, with a warning."""
     if not catalogue.learned_ends:
         return values
@@ -136,17 +136,16 @@ def within_learned_ends(values: Floats, catalogue: Catalogue) -> Floats:
         outside = (values < low) | (values > high)
     if not outside.any():
         return values
-    warn_of_learned_ends([catalogue.signals[j] for j in np.flatnonzero(outside.any(axis=0)).tolist()])
+    warn_of_clipping([catalogue.signals[j] for j in np.flatnonzero(outside.any(axis=0)).tolist()])
     return np.clip(values, low, high)
 
 
-def warn_of_learned_ends(signals: Sequence[Signal]) -> None:
+def warn_of_clipping(signals: Sequence[Signal]) -> None:
     """Warn that ratings of these signals are beyond what a model learned from."""
     names = ", ".join(f"{shorten(signal.name)} ({signal.scale})" for signal in signals[:5])
     more = f" and {len(signals) - 5:,} more" if len(signals) > 5 else ""
     warnings.warn(
-        f"ratings beyond those learned from count as the nearest of them: {names}{more}; a catalogue says what the "
-        "scales are",
+        f"ratings outside the training range are set to its nearest end: {names}{more}; a catalogue states the scales",
         RatingsWarning,
         stacklevel=3,
     )

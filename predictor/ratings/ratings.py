@@ -21,6 +21,7 @@ from predictor.ratings.outcomes import Outcomes
 from predictor.ratings.parsing import (
     HINTS,
     NOT_IN,
+    clip_to_training_range,
     header_problems,
     level_codes,
     out_of_scale,
@@ -28,7 +29,6 @@ from predictor.ratings.parsing import (
     parse_levels,
     parse_ratings,
     unknown_column,
-    within_learned_ends,
 )
 from predictor.ratings.signals import NOT_APPLICABLE, ContextInput
 
@@ -63,7 +63,7 @@ class Ratings:
     Raises
     ------
     RatingsError
-        If shapes do not agree, a rating is out of scale, or an outcome or input is not one.
+        If shapes do not agree, a rating is out of scale, or an outcome or input value is invalid.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class Ratings:
         shape = (len(self.y), len(self.catalogue.signals))
         if self.values.shape != shape or any(len(column) != shape[0] for column in self.columns.values()):
             raise RatingsError(self.source, [Problem(f"shapes do not agree: ratings {self.values.shape}, not {shape}")])
-        object.__setattr__(self, "values", within_learned_ends(self.values, self.catalogue))
+        object.__setattr__(self, "values", clip_to_training_range(self.values, self.catalogue))
         problems = out_of_scale(self.values, self.catalogue, "NaN")
         problems += [
             Problem("is not an outcome; 1, 0 or NaN is", int(row) + 1, self.catalogue.outcome, str(self.y[row]))
@@ -92,7 +92,7 @@ class Ratings:
         ]
         for item in self.catalogue.inputs:
             if unknown := set(self.columns.get(item.name, ())) - {"", *item.levels}:
-                kind = f"holds words other than {', '.join(item.levels)}"
+                kind = f"has values other than {', '.join(item.levels)}"
                 problems.append(Problem(kind, column=item.name, found=", ".join(map(str, unknown))))
         if problems:
             raise RatingsError(self.source, problems)
@@ -126,7 +126,7 @@ class Ratings:
             Whether outcomes of both kinds must be there.
         offer_word
             The outcome that means an offer, where it is another word than those of `predictor.ratings.outcomes.OFFER`;
-            there may be one other word then, which means none.
+            then one other word may appear, meaning no offer.
         unknown_words
             Outcomes that mean neither an offer nor none, such as "Maybe": unknown, as an empty cell is.
         ignore_outcomes
@@ -231,7 +231,7 @@ class Ratings:
             if signal.name in columns:
                 values[:, j], bad = parse_ratings(columns[signal.name], signal, empty)
                 problems += bad
-        values = within_learned_ends(values, catalogue)
+        values = clip_to_training_range(values, catalogue)
         problems += out_of_scale(values, catalogue, empty)
         y = np.full(n, np.nan)
         if catalogue.outcome in columns:

@@ -27,7 +27,7 @@ _PLAIN = frozenset((int, float, str, bool))  # types of cells as JSON has them
 
 
 def parse_record_fast(record: Any, catalogue: Catalogue) -> list[float] | None:
-    """Read one mapping of plain numbers and words as it stands, which takes a tenth of the time of a full parse.
+    """Read one mapping of plain numbers and words, which takes a tenth of the time of a full parse.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def parse_record_fast(record: Any, catalogue: Catalogue) -> list[float] | None:
 
 
 def columns_of(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:
-    """Check a frame as `Ratings.from_frame` does, but take its columns as they stand, without a copy.
+    """Check a frame as `Ratings.from_frame` does, but take its columns unchanged, without a copy.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from predictor.errors import CatalogueError, nearest
-from predictor.ratings.cells import LONGEST, mark_of, says_not_observed, word_key
+from predictor.ratings.cells import LONGEST, parse_number, says_not_observed, word_key
 
 CANDIDATE = "candidate"  # a side, and who rates where the candidate does
 SIDES = ("interviewer", CANDIDATE, "both")
@@ -132,8 +132,8 @@ class Signal:
     scale
         The scale it is rated on.
     better
-        Which ratings are better: "higher", "lower" or "either". Where it is higher or lower, a better rating never
-        lowers the likelihood.
+        Which ratings are better: "higher", "lower", or "either" if that is unknown. Where it is higher or lower, a
+        better rating never lowers the likelihood.
     levels
         Words of the ratings, worst to best, one for each knot of the scale, such as "Strong No" to "Strong Yes"; empty
         where ratings are numbers only. A number on the scale is taken beside them.
@@ -228,7 +228,7 @@ class Signal:
             return self.codes[code]
         if self.levels and len(text) <= LONGEST and (level := self.ratings_by_word.get(word_key(text))) is not None:
             return level
-        if (mark := mark_of(text)) and (number := mark.on(self.scale.high)) is not None:
+        if (parsed := parse_number(text)) and (number := parsed.on(self.scale.high)) is not None:
             return self.codes.get(number, number)
         return math.nan if says_not_observed(text) else None
 
@@ -259,10 +259,10 @@ class Signal:
             meant = {*map(folded, (*self.not_applicable, NOT_APPLICABLE))}
             for code in self.not_observed:
                 if folded(code) in meant:
-                    yield f"{code!r} is in not_observed and means 'not applicable' as well; let it mean one of them"
+                    yield f"{code!r} is in not_observed and means 'not applicable' as well; it can mean only one"
                 elif folded(code) == value:
                     yield (
-                        f"not_observed has {code!r}, the number as which arrays hold 'not applicable' (one step below "
+                        f"not_observed has {code!r}, the internal number of 'not applicable' (one step below "
                         "the scale); empty those cells instead"
                     )
 
@@ -276,7 +276,7 @@ class Signal:
             elif (other := seen.setdefault(word_key(level), level)) is not level:
                 yield f"levels have {level!r} and {other!r}, which read alike; keep one"
             elif folded(level) in self.codes:
-                yield f"{level!r} is a level and a code; let it mean one of them"
+                yield f"{level!r} is a level and a code; it can mean only one"
         if all(isinstance(level, str) and _LOOKS_LIKE_A_NUMBER.fullmatch(level.strip()) for level in self.levels):
             yield "levels are numbers in quotes; leave them out, and let the scale say what numbers there are"
         if len(self.levels) != len(self.scale.knots):
@@ -312,9 +312,9 @@ class ContextInput:
             return level
         if len(word) > LONGEST:
             return None
-        mark = mark_of(word)
+        parsed = parse_number(word)
         keys: list[str | float] = [word.casefold(), word_key(word)]
-        keys += [mark.number] if mark and mark.out_of is None else []
+        keys += [parsed.number] if parsed and parsed.out_of is None else []
         for key in keys:
             if (level := self._by_word.get(key)) is not None:
                 return level
@@ -328,9 +328,11 @@ class ContextInput:
         for place in (0, 1):
             count = Counter(forms[place] for _, forms in keys)
             known |= {f[place]: level for level, f in keys if count[f[place]] == 1 and f[place] not in known}
-        marks = [(mark.number, level) for level in self.levels if (mark := mark_of(level)) and mark.out_of is None]
-        count_of_numbers = Counter(number for number, _ in marks)
-        return known | {number: level for number, level in marks if count_of_numbers[number] == 1}
+        numbered = [
+            (parsed.number, level) for level in self.levels if (parsed := parse_number(level)) and parsed.out_of is None
+        ]
+        count_of_numbers = Counter(number for number, _ in numbered)
+        return known | {number: level for number, level in numbered if count_of_numbers[number] == 1}
 
 
 def folded(code: float | str) -> float | str:

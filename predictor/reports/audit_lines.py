@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from predictor.evaluation.audit import AxisAudit, Category
-from predictor.evaluation.audited import WORDS, AuditedModel
+from predictor.evaluation.audited import WORDS, AuditResult
 from predictor.reports.audit_report import SHOWN_FROM, TITLES, answered, verdict, whose
 from predictor.reports.format import impact_ratio, percent, span
 
@@ -14,7 +14,7 @@ WIDTH = 80
 NAME = 27  # columns of a category's name
 
 
-def audit_lines(audited: AuditedModel) -> Iterator[str]:
+def audit_lines(audited: AuditResult) -> Iterator[str]:
     """Write an audit for the terminal."""
     result = audited.audit
     kind = "SIMULATED rows" if audited.simulated else "rows"
@@ -27,10 +27,10 @@ def audit_lines(audited: AuditedModel) -> Iterator[str]:
         yield from (_category(item) for item in axis.categories)
         yield f"  {'not known':<{NAME}}{axis.unknown:>6,}"
         yield from _others(axis, result.threshold)
-    if foretold := [item for item in audited.proxies if item.auc and item.auc.low > 0.5]:
+    if predicted := [item for item in audited.proxies if item.auc and item.auc.low > 0.5]:
         yield ""
-        yield "Signals foretell, better than chance, on people not seen:"
-        for proxy in foretold:
+        yield "Groups that signals predict better than chance, on unseen people:"
+        for proxy in predicted:
             yield from textwrap.wrap(
                 f"{proxy.axis}: {proxy.category}, ROC AUC {proxy.auc}",
                 WIDTH,

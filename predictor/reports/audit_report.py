@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from predictor.evaluation.audit import FEW, FIGURES, MEANINGS, AxisAudit, Category, Figure, ImpactRatio
-from predictor.evaluation.audited import WORDS, AuditedModel
+from predictor.evaluation.audited import WORDS, AuditResult
 from predictor.evaluation.left_out import LeftOut
 from predictor.evaluation.scores import Score
 from predictor.reports.figures.curves import interval_plot
@@ -13,18 +13,18 @@ from predictor.reports.format import impact_ratio, number, of_people, p_value, p
 from predictor.reports.page import Drawing, Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.svg import inline_svg
 
-SHOWN_FROM = "above_median"  # the figure that headlines go by: this is a tool that scores
+SHOWN_FROM = "above_median"  # the figure that headlines use: this is a tool that scores
 WIDEST = 2.0  # of a ratio in a figure; ends beyond it are cut there
 TITLES = {"above_median": "Scoring rate", "selected": "Selection rate", "offers": "Offers, as people decided"}
 CALIBRATION = ("Predicted", "Offers", "Beyond predicted", "90 % interval", "Slope", "90 % interval", "n")
 ERRORS = ("ROC AUC", "90 % interval", "False positive", "90 % interval", "False negative", "90 % interval", "n")
 FOUR_FIFTHS = (
     "The four-fifths rule of thumb is compared in whole numbers. It says nothing of noise: read it with the interval, "
-    "which allows for the category that others are compared with being the highest of several by luck."
+    "which allows for the category that others are compared with being the highest of several by chance."
 )
 
 
-def audit_page(audited: AuditedModel) -> Page:
+def audit_page(audited: AuditResult) -> Page:
     """Build the report of an audit.
 
     Parameters
@@ -54,17 +54,17 @@ def audit_page(audited: AuditedModel) -> Page:
             Tile("Audited", f"{result.n:,}", f"{kind}{whose(audited)}", answered(audited)),
         ],
         warnings=audited.warnings,
-        quiet="Nothing about these rows has to be known first.",
+        quiet="No warnings for these rows.",
         sections=sections,
     )
 
 
-def render_audit_page(audited: AuditedModel) -> str:
+def render_audit_page(audited: AuditResult) -> str:
     """Render the report of an audit as HTML; see `audit_page`."""
     return render_html(audit_page(audited))
 
 
-def answered(audited: AuditedModel) -> str:
+def answered(audited: AuditResult) -> str:
     """Describe which models predicted the rows."""
     parts = []
     if audited.n_out_of_fold:
@@ -74,19 +74,19 @@ def answered(audited: AuditedModel) -> str:
     return "; ".join(parts) + "."
 
 
-def whose(audited: AuditedModel) -> str:
+def whose(audited: AuditResult) -> str:
     """Describe how many people the rows are of, where that is known."""
     return of_people(audited.audit.people, audited.model.catalogue.group is not None)
 
 
-def _headline(audited: AuditedModel) -> str:
+def _headline(audited: AuditResult) -> str:
     lowest_ratios = []
     for axis in audited.audit.axes:
         lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
         if lowest and best and (ratio := lowest.figures[SHOWN_FROM].ratio):
             lowest_ratios.append(f"by {axis.name} {_ratio(ratio)}: {lowest.name} against {best.name}")
     if not lowest_ratios:
-        return "No impact ratio can be judged: it takes two categories of 30 rows or more."
+        return "No impact ratio can be judged: two categories of at least 30 rows are needed."
     return f"The lowest impact ratio of scoring rates is {'; '.join(lowest_ratios)}."
 
 
@@ -95,7 +95,7 @@ def _tile(axis: AxisAudit) -> Tile | None:
     if not lowest or not best or not (ratio := lowest.figures[SHOWN_FROM].ratio):
         return None
     against = f"{lowest.name} against {best.name}, n = {lowest.n:,} and {best.n:,}"
-    words = f"{against}; {verdict(lowest.figures[SHOWN_FROM])} four fifths."
+    words = f"{against}; {verdict(lowest.figures[SHOWN_FROM])} the four-fifths threshold."
     return Tile(
         f"Scoring rates by {axis.name}",
         impact_ratio(ratio.value, ratio.below_four_fifths),
@@ -112,7 +112,7 @@ def _axis(axis: AxisAudit, threshold: float) -> Section:
     parts: list[str | Note | Table | Drawing] = [f"{axis.known:,} rows; {unknown}."]
     if small := [item for item in axis.categories if item.small_share]:
         names = ", ".join(f"{item.name} ({item.n:,})" for item in small)
-        parts.append(f"Under 2 % of the rows, so without a ratio and never what others are compared with: {names}.")
+        parts.append(f"Under 2 % of the rows, so without a ratio and never the reference category: {names}.")
     drawn = {
         item.name: _clipped(ratio, item.n)
         for item in axis.categories
@@ -179,7 +179,7 @@ def verdict(figure: Figure) -> str:
     return "below" if figure.ratio.below_four_fifths else "not below"
 
 
-def _quality(audited: AuditedModel) -> Section:
+def _quality(audited: AuditResult) -> Section:
     result = audited.audit
     if not result.outcomes:
         return Section("Calibration and errors", ["No outcome of these rows is known, so none can be measured."])
@@ -237,7 +237,7 @@ def _counted(n: int) -> str:
     return f"{n:,}" + (" (few)" if n < FEW else "")
 
 
-def _proxies(audited: AuditedModel) -> Section:
+def _proxies(audited: AuditResult) -> Section:
     rows = [
         (
             f"{item.axis}: {item.category}",
@@ -257,9 +257,9 @@ def _proxies(audited: AuditedModel) -> Section:
             Table(
                 ("Group", "ROC AUC", "90 % interval", "Against chance", "n"),
                 rows,
-                caption="How well signals foretell a group",
+                caption="How well signals predict a group",
             ),
-            Note("It sees no effects that act only together: a figure near .5 is no proof that nothing can be read."),
+            Note("It cannot detect interactions: a figure near .5 does not prove that the group cannot be inferred."),
         ],
     )
 
@@ -270,7 +270,7 @@ def _proxy_words(auc: Score | None) -> str:
     return "better than chance" if auc.low > 0.5 else "not beyond chance"
 
 
-def _left_out(audited: AuditedModel) -> Section:
+def _left_out(audited: AuditResult) -> Section:
     if not audited.left_out:
         return Section("What leaving something out would change", [audited.left_out_by])
     catalogue = audited.model.catalogue
@@ -281,7 +281,11 @@ def _left_out(audited: AuditedModel) -> Section:
     parts: list[str | Note | Table | Folded] = [
         f"Answers without a family or a signal, {audited.left_out_by}, n = {audited.left_out_n:,}. Cost: log-loss "
         "beyond that with all signals on the same rows; above 0 the answers are worse without it. "
-        + (f"Beside it the impact ratio of scoring rates, {named}." if named else "No impact ratio can be judged.")
+        + (
+            f"The last columns show the impact ratio of scoring rates, {named}."
+            if named
+            else "No impact ratio can be judged."
+        )
     ]
     families = [item for item in audited.left_out if item.kind == "family"]
     signals = sorted((item for item in audited.left_out if item.kind == "signal"), key=lambda item: -item.cost.value)
@@ -317,7 +321,7 @@ def _left_out_table(result: Sequence[LeftOut], labels: Mapping[tuple[str, str], 
     return Table(head, rows, caption=caption)
 
 
-def _made(audited: AuditedModel) -> Section:
+def _made(audited: AuditResult) -> Section:
     result, model = audited.audit, audited.model
     ties = "no row is equal to it"
     if result.tied:
@@ -338,7 +342,7 @@ def _made(audited: AuditedModel) -> Section:
                     ("Interval of a rate", "90 %, Wilson"),
                     ("Interval of a ratio", "90 %, score interval of Miettinen and Nurminen (1985)"),
                     ("Test", "Fisher's exact test against the highest rate, two-sided; each p by itself"),
-                    ("Rows of one person", "counted for what they say together (design effect, Rao and Scott 1992)"),
+                    ("Rows of one person", "correlated; accounted for by a design effect (Rao and Scott 1992)"),
                     ("Made", audited.made),
                 ]
             ),

@@ -1,4 +1,4 @@
-"""The report of a check for drift, as a page and in the terminal: what moved beyond noise, and every look."""
+"""The report of a check for drift, as a page and in the terminal: the significant changes, and every test."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from predictor.reports.format import number, of_people, p_value, percent, percen
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
 
 TITLES = {
-    "level": "Level",
-    "level given others": "Level, given the other signals",
+    "level": "Mean",
+    "level given others": "Mean, given the other signals",
     "shape": "Spread over the scale",
     "missing": "Not rated",
     "rated": "How much was rated",
@@ -23,8 +23,8 @@ TITLES = {
 }
 WIDTH = 80
 HOLM = (
-    f"Under no drift one check in twenty at most raises an alarm, all looks taken together (Holm): a look moved beyond "
-    f"noise where its p, so corrected, is under {ALPHA:g}. The usual limits of a PSI, .1 and .25, do not depend on the "
+    "Without drift at most one check in twenty raises an alarm (Holm's correction for all tests): a change is "
+    f"significant if its corrected p is under {ALPHA:g}. The usual limits of a PSI, .1 and .25, do not depend on the "
     "number of rows, and are not used."
 )
 
@@ -42,13 +42,13 @@ def drift_page(check: DriftCheck) -> Page:
         else "",
         lede=headline(check),
         tiles=[
-            Tile("Moved", f"{len(check.findings)}", "beyond noise", f"{len(moved)} of {len(check.looks)} looks."),
+            Tile("Moved", f"{len(check.findings)}", "significant", f"{len(moved)} of {len(check.looks)} tests."),
             Tile("Current", f"{check.n:,}", kind, f"Rows{_whose(check)}, from {check.source}."),
             Tile("Learned from", f"{check.model.trained_on['n']:,}", "rows", f"Trained {check.model.created_at[:10]}."),
             _outcome_tile(check.outcomes),
         ],
         warnings=[sentence(look, labels) for look in check.findings],
-        quiet="Nothing moved beyond noise.",
+        quiet="No significant change.",
         heading="What moved",
         sections=[
             _signals(check, labels),
@@ -69,25 +69,25 @@ def headline(check: DriftCheck) -> str:
     """Write in one sentence whether anything moved."""
     rows = f"{check.n:,} current rows against the {check.model.trained_on['n']:,} that the model learned from"
     if not check.moved:
-        return f"Nothing moved beyond noise in {len(check.looks)} looks: {rows}."
+        return f"No significant change in {len(check.looks)} tests: {rows}."
     names = _labels(check)
     what = list(dict.fromkeys(names.get(look.name, "") or TITLES[look.kind].lower() for look in check.findings))
     some = ", ".join(what[:4]) + (f" and {len(what) - 4} more" if len(what) > 4 else "")
-    return f"Moved beyond noise: {some}. {rows[0].upper()}{rows[1:]}."
+    return f"Significant changes: {some}. {rows[0].upper()}{rows[1:]}."
 
 
 def drift_lines(check: DriftCheck) -> Iterator[str]:
     """Write a check for drift for the terminal."""
     labels = _labels(check)
     kind = "SIMULATED rows" if check.simulated else "rows"
-    yield f"{check.model.name}: {check.n:,} current {kind}{_whose(check)}, {len(check.looks)} looks"
+    yield f"{check.model.name}: {check.n:,} current {kind}{_whose(check)}, {len(check.looks)} tests"
     yield ""
     if check.moved:
-        yield "Moved beyond noise:"
+        yield "Significant changes:"
         for look in check.findings:
             yield from textwrap.wrap(sentence(look, labels), WIDTH, initial_indent="  ", subsequent_indent="    ")
     else:
-        yield "Nothing moved beyond noise."
+        yield "No significant change."
     yield ""
     for text in (*outcome_lines(check.outcomes), *check.not_looked_at):
         yield from textwrap.wrap(text, WIDTH)
@@ -106,31 +106,34 @@ def outcome_lines(result: LateOutcomes) -> Iterator[str]:
 
 
 def sentence(look: Look, labels: dict[str, str]) -> str:
-    """Describe the result of one look in a sentence."""
+    """Describe the result of one test in a sentence."""
     name = labels.get(look.name, look.name)
     p = f"p {p_value(look.adjusted)}"
     way = "higher" if look.value > 0 else "lower"
     if look.kind == "level":
         moved = f"{signed(look.value)} standard deviations, {signed(look.low)} to {signed(look.high)}"
-        return f"{name}: rated {way}, {number(look.current)} on average, was {number(look.reference)} ({moved}; {p})."
+        means = f"{number(look.current)} on average, {number(look.reference)} in training"
+        return f"{name}: rated {way}, {means} ({moved}; {p})."
     if look.kind == "level given others":
         return f"{name}: rated {way} than the other signals lead to expect (z {signed(look.value, 1)}; {p})."
     if look.kind == "shape":
         return f"{name}: ratings spread differently over the scale (PSI {number(look.value)}; {p})."
     if look.kind == "missing":
-        share = f"{percent(look.current)} of rows ({percents(look.low, look.high)}), was {percent(look.reference)}"
+        share = (
+            f"{percent(look.current)} of rows ({percents(look.low, look.high)}), {percent(look.reference)} in training"
+        )
         return f"{name}: not rated in {share} ({p})."
     if look.kind == "rated":
         more = "more" if look.value > 0.5 else "fewer"
-        means = f"{number(look.current, 1)} on average, was {number(look.reference, 1)}"
+        means = f"{number(look.current, 1)} on average, {number(look.reference, 1)} in training"
         if not look.moved:
-            return f"Signals rated: {means}; no difference beyond noise."
+            return f"Signals rated: {means}; no significant change."
         return f"{more.capitalize()} signals rated: {means} ({p})."
     if look.kind == "input":
-        return f"{name}: another mix (PSI {number(look.value)}; {p})."
+        return f"{name}: the shares of its levels have changed (PSI {number(look.value)}; {p})."
     if look.kind == "likelihood":
         side = "Higher" if look.value > 0.5 else "Lower"
-        about = f"about {percent(look.current)} on average, was {percent(look.reference)}"
+        about = f"about {percent(look.current)} on average, {percent(look.reference)} in training"
         return f"{side} likelihoods: {about} ({p})."
     return f"Calibration: likelihoods and outcomes do not agree ({p})."
 
@@ -164,7 +167,7 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
                 f"{level.m:,.0f}" if level else "",
             )
         )
-    head = ("Signal", "Was", "Now", "Shift", "90 % interval", "z given others", "PSI", "p, corrected", "n now")
+    head = ("Signal", "In training", "Now", "Shift", "90 % interval", "z given others", "PSI", "p, corrected", "n now")
     return Section(
         "Signals",
         [
@@ -234,7 +237,8 @@ def _outcomes(result: LateOutcomes) -> Section:
     known = f"{result.n:,} outcomes have come, {result.offers:,} of them offers; {result.open:,} are still open."
     if not (result.in_the_large and result.slope and result.corp):
         return Section(
-            "Did the likelihoods come true?", [known, "Too few to measure: it takes five offers and five others."]
+            "Are the likelihoods calibrated?",
+            [known, "Too few to measure: at least five offers and five non-offers are needed."],
         )
     large, slope, corp = result.in_the_large, result.slope, result.corp
     rows = [
@@ -253,7 +257,7 @@ def _outcomes(result: LateOutcomes) -> Section:
         ("Spiegelhalter's z", signed(result.spiegelhalter or 0.0), "", "within 2 of 0"),
     ]
     return Section(
-        "Did the likelihoods come true?",
+        "Are the likelihoods calibrated?",
         [
             f"{known} Mean likelihood {percent(result.predicted)}, offers {percent(result.offers / result.n)}.",
             Table(
@@ -275,7 +279,7 @@ def _made(check: DriftCheck) -> Section:
         ("Current rows", f"{check.n:,} from {check.source}; SHA-256 {check.digest[:16]}..."),
         ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
         ("Compared with", "counts in the model's file; no row of the training is needed"),
-        ("Rows of one person", "counted for what they say together"),
+        ("Rows of one person", "adjusted for correlation within a person"),
         ("Made", check.made),
     ]
     return Section("How it was made", [HOLM, Facts(facts)])

@@ -9,10 +9,10 @@ def number(value: float, digits: int = 2) -> str:
     """Write a ratio, a slope or a score.
 
     >>> number(-0.004), number(1.005, 1), number(float("inf"))
-    ('0.00', '1.0', 'no end')
+    ('0.00', '1.0', '∞')
     """
     if math.isinf(value):
-        return "no end"
+        return "∞"
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\u2212")  # adding 0 turns -0 into 0
 
 

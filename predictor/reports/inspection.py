@@ -72,9 +72,9 @@ def render_model(model: OfferModel) -> str:
         lines.append("")
     lines += _partial(model)
     titles = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
-    lines += _bars("What it goes by: mean absolute contribution", labels, model.feature_importances)
+    lines += _bars("Feature importance: mean absolute contribution", labels, model.feature_importances)
     if families := model.group_importances.get("family"):
-        lines += _bars("By family: its signals' contributions added", titles, families)
+        lines += _bars("By family: its signals' contributions summed", titles, families)
     else:
         lines += [*_wrap("This older model does not hold importances by family; train it again to see them."), ""]
     if sides := model.group_importances.get("side"):

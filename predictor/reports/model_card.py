@@ -20,12 +20,12 @@ MEANINGS = {
     "roc_auc": "0.5 is chance, 1 is best",
     "average_precision": "the share of offers is chance, 1 is best",
     "calibration_error": "0 is best",
-    "calibration_slope": "1 is best; below it too extreme, above it too timid",
+    "calibration_slope": "1 is best; below it over-confident, above it under-confident",
 }
 
 
 @dataclass(frozen=True)
-class Beside:
+class AttachedReports:
     """What later commands have written on a model; each empty where it was not done.
 
     Attributes
@@ -44,13 +44,13 @@ class Beside:
     drift: Mapping[str, Any] = field(default_factory=dict)
 
 
-def card_page(model: OfferModel, beside: Beside) -> Page:
+def card_page(model: OfferModel, beside: AttachedReports) -> Page:
     """Build the model card.
 
     Examples
     --------
     >>> from predictor.reports.page import render_markdown
-    >>> text = render_markdown(card_page(OfferModel.published(), Beside()))
+    >>> text = render_markdown(card_page(OfferModel.published(), AttachedReports()))
     >>> "SIMULATED" in text, "No audit of this model is at hand" in text
     (True, True)
     """
@@ -96,7 +96,7 @@ def _tiles(model: OfferModel) -> Iterator[Tile]:
             yield Tile(title, number(score[0], 3), span(score[1], score[2], 3), words)
     base = model.trained_on.get("base_rate")
     offers = f"{percent(base)} ended in an offer." if base is not None else ""
-    yield Tile("Learned from", f"{n:,}", "interviews", offers or "How many ended in an offer is not kept.")
+    yield Tile("Learned from", f"{n:,}", "interviews", offers or "How many ended in an offer is not stored.")
 
 
 def _use(model: OfferModel) -> Section:
@@ -128,7 +128,7 @@ def _data(model: OfferModel) -> Section:
         facts.append(("Rated", " to ".join(trained_on["rated_on"])))
     facts += [
         ("Source", str(trained_on["source"])),
-        ("SHA-256", f"{str(trained_on['digest'])[:16]}..." if trained_on["digest"] else "not kept"),
+        ("SHA-256", f"{str(trained_on['digest'])[:16]}..." if trained_on["digest"] else "not stored"),
     ]
     facts.append(("Simulated", "yes" if model.simulated else "no"))
     if model.prior_share:
@@ -146,11 +146,11 @@ def _data(model: OfferModel) -> Section:
     return Section("What it learned from", parts)
 
 
-def _scores(model: OfferModel, beside: Beside) -> Section:
+def _scores(model: OfferModel, beside: AttachedReports) -> Section:
     trained_on = model.trained_on
     if not trained_on.get("scores"):
         return Section(
-            "How good it is, for whom", ["Not measured: the training had too few rows to predict unseen ones."]
+            "Performance by who rated", ["Not measured: the training had too few rows to predict unseen ones."]
         )
     n = trained_on["n"]
     rows = [
@@ -182,14 +182,14 @@ def _scores(model: OfferModel, beside: Beside) -> Section:
     if partial:
         head = ("Only these are rated", "ROC AUC", "90 % interval", "Slope", "90 % interval", "n")
         parts.append(Table(head, partial, caption="By how much was rated"))
-    return Section("How good it is, for whom", parts)
+    return Section("Performance by who rated", parts)
 
 
 def _score(score: Sequence[float]) -> tuple[str, str]:
     return number(score[0], 3), span(score[1], score[2], 3)
 
 
-def _goes_by(model: OfferModel, beside: Beside) -> Section:
+def _goes_by(model: OfferModel, beside: AttachedReports) -> Section:
     catalogue = model.catalogue
     families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     parts: list[Part] = [
@@ -208,13 +208,15 @@ def _goes_by(model: OfferModel, beside: Beside) -> Section:
             caption = f"By {kind}, n = {model.trained_on['n']:,}"
             parts.append(Table((title, "Size", "90 % interval"), rows, caption=caption))
     parts += [Note(note) for note in model.gaps_note()]
-    return Section("What it goes by", parts)
+    return Section("Feature importance", parts)
 
 
 def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
     title = "Groups"
     if not audit:
-        return Section(title, ["No audit of this model is at hand: predictor audit DATA --group sex=COLUMN makes one."])
+        return Section(
+            title, ["No audit of this model is at hand: predictor audit DATA --attribute sex=COLUMN makes one."]
+        )
     rows = [row for axis in audit["audit"]["axes"] for row in _audit_rows(axis)]
     simulated = " SIMULATED rows." if audit["simulated"] else ""
     unseen = (
@@ -232,7 +234,7 @@ def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
         if item["auc"]
     ]
     if proxies:
-        caption = "How well the signals foretell a group; .5 is chance"
+        caption = "How well the signals predict a group; .5 is chance"
         parts.append(Table(("Group", "ROC AUC", "90 % interval", "n"), proxies, caption=caption))
     return Section(title, parts)
 
@@ -274,11 +276,11 @@ def _drift(model: OfferModel, drift: Mapping[str, Any]) -> Section:
         return Section(title, ["No check for drift of this model is at hand: predictor drift CURRENT makes one."])
     labels = model.catalogue.labels
     names = dict.fromkeys(labels.get(look["name"], look["kind"]) for look in drift["moved"])
-    moved = f"Moved beyond noise: {', '.join(names)}." if names else "Nothing moved beyond noise."
+    moved = f"Significant changes: {', '.join(names)}." if names else "No significant change."
     simulated = " SIMULATED rows." if drift["simulated"] else ""
     result = drift["outcomes"]
     parts: list[Part] = [
-        f"Checked {drift['made'][:10]} on {drift['n']:,} rows from {drift['source']}, {len(drift['looks'])} looks."
+        f"Checked {drift['made'][:10]} on {drift['n']:,} rows from {drift['source']}, {len(drift['looks'])} tests."
         f"{simulated} {moved}",
         f"{result['n']:,} outcomes had come, {result['open']:,} were open.",
     ]

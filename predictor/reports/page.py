@@ -107,7 +107,7 @@ class Page:
     tiles, warnings, sections
         What follows, in this order.
     quiet
-        What stands in place of warnings where there are none.
+        What is shown in place of warnings where there are none.
     heading
         Of the warnings.
     footer

@@ -105,7 +105,7 @@ def render_panel_report(summary: PanelSummary) -> str:
 
 
 def save_panel_report(summary: PanelSummary, path: str | Path) -> Path:
-    """Write the page to a file, whole or not at all."""
+    """Write the page to a file, atomically."""
     return write_text(path, render_panel_report(summary))
 
 
@@ -126,8 +126,8 @@ def _agreement(summary: PanelSummary) -> Iterator[Part]:
                 (name, _percent(share.value), f"{_percent(share.low)} to {_percent(share.high)}", f"{share.n:,}")
                 for name, share in (
                     ("is about the person", person),
-                    ("is how high this rater rates everybody", rater),
-                    ("is how this rater saw this person, and chance", rest),
+                    ("is the rater's leniency", rater),
+                    ("is how a rater differs on one person, and chance", rest),
                 )
             ],
             caption="Where the differences between scorecards come from; n counts applications with two or more",
@@ -258,7 +258,7 @@ def _leniency_sentences(summary: PanelSummary) -> Iterator[str]:
     yield (
         f"Raters differ in how high they rate: the standard deviation is {summary.severity:.2f} {_steps(summary)}, "
         f"n = {plural(summary.raters, 'rater')}. {summary.noticeable:,} of {summary.applications:,} applications "
-        f"met a panel that rates {NOTICEABLE:g} {_steps(summary)} or more higher or lower than others."
+        f"were rated by a panel that rates {NOTICEABLE:g} {_steps(summary)} or more higher or lower than others."
     )
 
 

@@ -50,7 +50,7 @@ def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
     offers, others, open_ = _outcome_counts(imported)
     known, read = offers + others, imported.counts["cards"]
     rated = imported.usable.submitted
-    last = str(np.datetime64(rated.max(), "D")) if len(rated) else "no card that counts"
+    last = str(np.datetime64(rated.max(), "D")) if len(rated) else "no usable scorecard"
     return Page(
         kind="Scorecards imported",
         day=f"cards up to {last}" if len(rated) else last,
@@ -132,7 +132,7 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
 
 def _sections(imported: Imported) -> Iterator[Section]:
     yield Section("What was left out, and why", [*_left_out(imported)])
-    yield Section("What came of the applications", [*_outcomes(imported)])
+    yield Section("Outcomes", [*_outcomes(imported)])
     if imported.names:
         yield Section("Signals", [*_signals(imported)])
     if len(imported):
@@ -240,8 +240,8 @@ def _worth(imported: Imported) -> list[str | Table]:
         score = _auc(y, guess, groups)
         rows.append((label, f"{score.value:.2f}", f"{score.low:.2f} to {score.high:.2f}", f"{score.n:,}"))
     return [
-        "It is a signal here, since --with-overall was given. It is half the decision already: a model that goes by it "
-        "explains little of why. How often each ranks an offer above a refusal, of 1; .5 is chance:",
+        "It is a signal here, since --with-overall was given. It is half the decision already: a model that "
+        "relies on it explains little of why. How often each ranks an offer above a refusal, of 1; .5 is chance:",
         Table(("What", "ROC AUC", "90 % interval", "n"), rows, caption="Same rows"),
     ]
 

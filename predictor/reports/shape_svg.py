@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 180.0, 126.0
 LEFT, RIGHT, TOP = 28.8, 178.2, 3.8  # of the axes
-ROOM, ROOM_OF_WORDS = 16.4, 25.2  # below them; words stand on two lines
+ROOM, ROOM_OF_WORDS = 16.4, 25.2  # below them; words take two lines
 TICKS = 6  # steps of the axis of log-odds, at most
 _ASCENT, _LINE, _PAD = 0.76, 1.17, 3.5  # of a letter and of a line, by size of the font; between axis and label
 _CAP, _RADIUS = 2.5, 2.25

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SVG = "http://www.w3.org/2000/svg"
 LINK = "{http://www.w3.org/1999/xlink}href"
-# What stands for each colour of the plots: the page's style sheet says what it is, in light and in dark.
+# The placeholder for each colour of the plots: the page's style sheet says what it is, in light and in dark.
 VARIABLES = {INK: "ink", SOFT: "soft", FAINT: "faint", GRID: "grid", PAPER: "card", OTHER: "other"}
 VARIABLES |= {colour: f"hue-{place}" for place, colour in enumerate(PALETTE, 1)}
 _VARIABLES = {colour.lower(): f"var(--{name})" for colour, name in VARIABLES.items()}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from predictor.training.result import TrainingResult
 
 WIDTH = 80
-BAR, BAR_BESIDE = 16, 8  # columns of the longest bar, and where the implied part stands beside the figure
+BAR, BAR_BESIDE = 16, 8  # columns of the longest bar, and where the implied part is shown beside the figure
 MOST = 6  # reasons shown on each side
 MOST_ROWS = 20  # of a table
 MOST_IMPORTANT = 10  # signals
@@ -50,7 +50,7 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
         rated.append(Contribution("", CONTEXT, None, "together", left_out))
     largest = max((abs(item.log_odds) for item in rated), default=0.0)
     implied = any(round(item.implied, 2) for item in rated)
-    for title, sign, colour in (("Spoke for an offer", 1, "green"), ("Spoke against", -1, "red")):
+    for title, sign, colour in (("Raised the estimate", 1, "green"), ("Lowered the estimate", -1, "red")):
         chosen = sorted((c for c in rated if c.log_odds * sign > 0), key=lambda c: -abs(c.log_odds))
         if chosen:
             head = f"{title:<46}{'rated':<12}log-odds{' implied' if implied else ''}"
@@ -70,7 +70,7 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
         for key, value in prediction.families.items():
             if value:
                 lines.append(f"  {textwrap.shorten(families[key], 54, placeholder='...'):<56}{_signed(value)}")
-        lines.append(f"  {'Baseline: a usual interview':<56}{_signed(prediction.baseline)}")
+        lines.append(f"  {'Baseline: average ratings':<56}{_signed(prediction.baseline)}")
         total = f"Total ({_percent(prediction.offer_probability)})"
         lines.append(f"  {total:<56}{_signed(prediction.log_odds)}")
         lines.append("")
@@ -110,7 +110,7 @@ def render_training(result: TrainingResult) -> str:
     for metric, score in result.scores.items():
         lines.append(f"  {metric.replace('_', ' '):<28}{score.value:>7.3f}   {_span(score)}")
     if result.gains:
-        head = f"{'Log-loss improvement over':<30}{'value':>7}   {'90 % interval':<17}{'its own':>10}{'ROC AUC':>9}"
+        head = f"{'Log-loss improvement over':<30}{'value':>7}   {'90 % interval':<17}{'log-loss':>10}{'ROC AUC':>9}"
         lines += ["", click.style(head, bold=True)]
     for name, saved in result.gains.items():
         columns = f"  {name.replace('_', ' '):<28}{_figure(saved.value):>7}   {_span(saved):<17}"
@@ -148,7 +148,7 @@ def render_leaderboard(board: Leaderboard) -> str:
             + click.style(f"{entry.word:<10}{difference:<28}", fg=colours.get(entry.word))
             + f"{entry.roc_auc.value:>7.3f}"
         )
-    lines += _wrap(f"{board.why} Below 0 is better; level: no more than noise.")
+    lines += _wrap(f"{board.why} Below 0 is better; level: the difference may be chance.")
     return "\n".join(lines)
 
 
@@ -199,7 +199,7 @@ def _importances(result: TrainingResult) -> list[str]:
     catalogue = result.catalogue
     labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
     families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
-    lines = [click.style(f"{'What the model goes by':<37}{'size in log-odds':<20} top 5  shuffled", bold=True)]
+    lines = [click.style(f"{'Feature importance':<37}{'size in log-odds':<20} top 5  permuted", bold=True)]
     lines += _bars(result.importances, labels)
     for title, importances, named in (
         ("By family", result.importances_by_family, families),
@@ -208,8 +208,8 @@ def _importances(result: TrainingResult) -> list[str]:
         if len(importances) > 1:
             lines += [click.style(title, bold=True), *_bars(importances, named)]
     lines += _wrap(
-        "Size: mean absolute contribution. Top 5: the share of the folds' models in which it is there. Shuffled: "
-        "log-loss lost on rows not seen. ± is a 90 % interval. Signs, not causes."
+        "Size: mean absolute contribution. Top 5: the share of the folds' models in which it is there. Permuted: "
+        "increase of log-loss on unseen rows. ± is a 90 % interval. Associations, not causes."
     )
     return [*lines, *(line for statement in result.halo for line in _wrap(statement))]
 

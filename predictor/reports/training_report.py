@@ -133,7 +133,7 @@ def render_report(result: TrainingResult) -> str:
 
 
 def save_report(result: TrainingResult, path: str | Path) -> Path:
-    """Write the report of a training to a file, whole or not at all.
+    """Write the report of a training to a file, atomically.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def _calibration(result: TrainingResult) -> Drawing:
             f"{len(bins)} points, predicted against observed share of offers: "
             + "; ".join(f"{_percent(b.predicted)} against {_percent(b.observed)}, n = {b.n:,}" for b in bins),
         ),
-        f"On the diagonal, what was predicted came true. It lies within the 90 % interval of {inside} of {len(bins)} "
+        f"On the diagonal, calibration is perfect. It lies within the 90 % interval of {inside} of {len(bins)} "
         "points; about nine in ten are to be expected. Bars: how many interviews each point holds.",
         Table(
             ("Predicted", "Observed", "90 % interval", "n"),

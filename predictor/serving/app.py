@@ -32,7 +32,7 @@ from predictor.serving.api.openapi import document
 from predictor.serving.connections import Server, TimedProtocol
 from predictor.serving.current_model import CurrentModel
 from predictor.serving.observation import JsonLines, Metrics, Observed
-from predictor.serving.proxy import as_asked
+from predictor.serving.reverse_proxy import as_asked
 from predictor.serving.security import Guard
 from predictor.serving.settings import Settings
 from predictor.serving.tokens import Attempts, Logins
@@ -129,7 +129,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     Parameters
     ----------
     settings
-        Which model, who may ask, and how much.
+        Which model, access and limits.
     out
         Where a line of JSON for each request goes; None: nowhere.
 
@@ -189,14 +189,14 @@ def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> Non
     Parameters
     ----------
     settings
-        Which model, where to listen, who may ask, and how much.
+        Which model, where to listen, access and limits.
     started
         Called with the model and the address once it listens.
 
     Raises
     ------
     ConfigError
-        If the address cannot be had.
+        If the address cannot be bound.
     ModelError
         If there is no usable model.
     """

@@ -48,7 +48,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._refused = False
         self._last: RequestResponseCycle | None = None  # after whose answer it ends
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        if self.server_state.ending:  # it was taken last
+        if self.server_state.ending:  # accepted while shutting down
             self.shutdown()
 
     def data_received(self, data: bytes) -> None:

@@ -23,9 +23,9 @@ from predictor.serving.tokens import Attempts, Logins, address_of
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LOGIN_PAGE = ("/login", "/static/pages.css", "/static/pages.js", "/static/icon.svg")  # where a person gives the token
-OPEN = ("/health", "/ready", *LOGIN_PAGE)  # the first two a supervisor asks
+OPEN = ("/health", "/ready", *LOGIN_PAGE)  # the first two are for health checks
 UPLOAD = "/journal/import"  # whose body may be longer
-PIECE = 20_000  # bytes; what a parser takes longest for, it takes some 20 ms for
+PIECE = 20_000  # bytes; the slowest input of that size takes about 20 ms to parse
 SESSION, FIELD, LOGIN = "predictor_session", "csrf_token", "predictor_login"
 
 CSP = (
@@ -139,7 +139,8 @@ class Guard:
             if not presented or not self.attempts.right(presented, self.settings.token, address_of(scope)):
                 raise Refusal(
                     401,
-                    "the token is missing or wrong; send the header Authorization: Bearer TOKEN",
+                    "the token is missing or wrong, or you were logged out; "
+                    "log in again, or send the header Authorization: Bearer TOKEN",
                     field="Authorization",
                     headers={"www-authenticate": "Bearer"},
                 )

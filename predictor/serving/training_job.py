@@ -120,7 +120,9 @@ class Training:
                 self._state = replace(self._state, **self._channel.recv())
             except (EOFError, OSError):
                 self._process.join(5)
-                why = f"The training ended by itself, exit code {self._process.exitcode}; the log may say why"
+                why = (
+                    f"The training process ended unexpectedly, exit code {self._process.exitcode}; the log may say why"
+                )
                 self._state = replace(self._state, running=False, trouble=why)
             if not self._state.running:
                 self._channel.close()

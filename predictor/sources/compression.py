@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import MissingExtraError, Problem, RatingsError
+from predictor.reading import read_whole
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
 MOST = 1 << 30  # bytes of a packed file that is read whole: a few kilobytes may unpack to more than the memory
@@ -38,9 +39,9 @@ def read_unpacked(path: Path) -> bytes:
         If pyarrow, which unpacks .zst and .lz4, is not installed.
     """
     if path.suffix.lower() not in COMPRESSIONS:
-        return path.read_bytes()
+        return read_whole(path)
     parts, size = list[bytes](), 0
-    with path.open("rb") as raw:
+    with io.BytesIO(read_whole(path)) as raw:
         try:
             with _opened(raw, COMPRESSIONS[path.suffix.lower()]) as stream:
                 while part := bytes(stream.read(_AT_ONCE)):
@@ -56,7 +57,7 @@ def read_unpacked(path: Path) -> bytes:
     return b"".join(parts)
 
 
-def _opened(raw: io.BufferedReader, compression: str) -> Any:
+def _opened(raw: io.BytesIO, compression: str) -> Any:
     if compression == "gzip":
         return gzip.GzipFile(fileobj=raw)
     if compression == "bz2":

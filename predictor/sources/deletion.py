@@ -45,7 +45,7 @@ def cut(path: Path, person: str, columns: Sequence[str]) -> Cut:
     path
         CSV, JSON Lines, JSON or Parquet.
     person
-        As it stands in the table.
+        As in the table.
     columns
         Which column says whose row it is: the first of them that the table has.
 
@@ -95,7 +95,7 @@ def _csv(path: Path, person: str, columns: Sequence[str]) -> Cut:
 
 
 def _records(body: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
-    """Each record as it stands, line breaks within quotes and at its end included, and its cells."""
+    """Each record unchanged, line breaks within quotes and at its end included, and its cells."""
     taken: list[str] = []
 
     def lines() -> Iterator[str]:

@@ -23,7 +23,13 @@ HEAD = 1 << 16  # bytes by which all is decided
 LONGEST_HEADER = 1 << 20  # bytes
 MOST_COLUMNS = 16_384  # as in a spreadsheet
 LONGEST_CELL = 131_072  # characters, at which Python's csv stops
-BYTE_ORDERS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+BYTE_ORDERS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark begins it
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 _WORKBOOK = "is {}, by its first bytes; name it .xlsx, or save it as CSV"
 FOREIGN = {
     b"PK\x03\x04": _WORKBOOK.format("an Excel workbook, or another archive"),
@@ -36,7 +42,7 @@ FOREIGN = {
     b"HTTP/": "begins with the headers of a reply; take them off, or export it again without them",
 }
 _WESTERN = "cp1252"
-_HINT = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)  # a line that spreadsheets write for themselves
+_HINT = re.compile(r'"?sep=(.|\\t)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)  # a line that spreadsheets write for themselves
 _ORDINARY = re.compile(r"[\w .:/+-]*|[+-]?\d+[.,]\d+ ?%?|\d+ ?%")
 _NOT_TEXT = "is not UTF-8 text; save it as 'CSV UTF-8' or as UTF-8"
 _TOO_LONG = (
@@ -227,7 +233,9 @@ class Header:
                 raise RatingsError(source, [Problem("the file is empty; it needs a header and rated interviews")])
             return None
         body = head[start:]
-        delimiter = hint.group(1) if hint else delimiter_of(body[:HEAD], whole=whole and len(body) <= HEAD)
+        delimiter = (
+            hint.group(1).replace(r"\t", "\t") if hint else delimiter_of(body[:HEAD], whole=whole and len(body) <= HEAD)
+        )
         read = 0
 
         def lines() -> Iterator[str]:

@@ -130,7 +130,7 @@ def refuse_sheet(path: Path, sheet: str | None) -> None:
         If it is none.
     """
     if sheet is not None and path.suffix.lower() not in WORKBOOKS:
-        raise ConfigError(f"{path}: only Excel workbooks have sheets; leave --sheet out")
+        raise ConfigError(f"{path}: only Excel workbooks have sheets; leave --worksheet out")
 
 
 class _Object(dict[str, Any]):
@@ -197,9 +197,9 @@ def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple
 
 
 def _refuse_many(content: bytes, source: str, most: int) -> None:
-    """Refuse more objects and lists than so many records have, before they are made, which takes seconds.
+    """Refuse more objects and lists than this many records have, before they are made, which takes seconds.
 
-    A record is an object, and in it its ratings may be one; what stands in quotes is no object.
+    A record is an object, and in it its ratings may be one; what is in quotes is no object.
     """
     room = 2 * most + 1
     if content.count(b"{") + content.count(b"[") > room:
@@ -283,8 +283,10 @@ def read_parquet(path: Path) -> pd.DataFrame:
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError("pyarrow", "reading Parquet", "train") from None
-    from predictor.sources.parquet import explained, refuse_long_words, refuse_size, worded
+    from predictor.sources.parquet import as_text, explained, refuse_long_words, refuse_size, worded
 
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise RatingsError(str(path), [Problem("cannot be read: not an ordinary file; name another")])
     whole = {pa.from_numpy_dtype(kind.lower()): getattr(pd, f"{kind}Dtype")() for kind in _WHOLE}
     with explained(str(path)):
         with pq.ParquetFile(path) as file:
@@ -294,7 +296,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
             names = [name for name in file.schema_arrow.names if not _ROW_LABEL.fullmatch(name)]
             table = file.read().select([place for place, name in enumerate(file.schema_arrow.names) if name in names])
         refuse_long_words(table, str(path))
-        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=whole.get)
+        frame: pd.DataFrame = as_text(table).to_pandas(ignore_metadata=True, types_mapper=whole.get)
     if len(frame.columns) and is_nameless(str(frame.columns[0])) and counts_rows([*map(str, frame.iloc[:, 0])]):
         warn_of_labels(str(path))
         return frame.iloc[:, 1:]

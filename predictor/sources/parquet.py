@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,7 @@ from predictor.sources.dialect import LONGEST_CELL
 
 MOST_TEXT = 128 << 20  # bytes of all words, unpacked
 MOST_CELLS = 500_000_000
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 
 @contextlib.contextmanager
@@ -53,7 +54,20 @@ def is_text(kind: pa.DataType) -> bool:
         or pa.types.is_string_view(kind)
         or pa.types.is_binary(kind)
         or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
     )
+
+
+def as_text(table: Rows) -> Rows:
+    """Convert text of other types: bytes, as older writers keep it, views, which Arrow cannot filter, and UUIDs."""
+    for place, field in enumerate(table.schema):
+        inner = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if isinstance(inner, pa.UuidType):
+            ids = [id_ and str(id_) for id_ in table.column(place).to_pylist()]
+            table = table.set_column(place, field.name, pa.array(ids, pa.string()))
+        elif is_text(inner) and not pa.types.is_string(inner) and not pa.types.is_large_string(inner):
+            table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
+    return table
 
 
 def refuse_size(metadata: Any, source: str) -> None:
@@ -82,7 +96,8 @@ def longest_word(cells: pa.Array) -> int:
     words = cells.dictionary if pa.types.is_dictionary(cells.type) else cells
     if not is_text(words.type):
         return 0
-    words = words.cast(pa.large_string()) if pa.types.is_string_view(words.type) else words
+    if pa.types.is_string_view(words.type) or pa.types.is_binary_view(words.type):
+        words = words.cast(pa.large_string())
     return int(pc.max(pc.binary_length(words)).as_py() or 0)
 
 

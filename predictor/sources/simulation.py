@@ -136,6 +136,7 @@ def simulate_interviews(n: int, *, seed: int = 0, base_rate: float = 0.35, mode:
     """
     _check(n, seed, base_rate, mode)
     catalogue = Catalogue.shipped()
+    check_strengths(catalogue.signals)
     # the modes draw from a stream of their own: they change what they say and nothing else
     rng, twist = (np.random.default_rng(stream) for stream in np.random.SeedSequence(int(seed)).spawn(2))
 
@@ -182,6 +183,24 @@ def _check(n: int, seed: int, base_rate: float, mode: str) -> None:
     if mode not in MODES:
         hint = nearest(str(mode), MODES) or f"; write one of {', '.join(MODES)}"
         raise ConfigError(f"simulate_interviews: there is no mode {mode!r}{hint}")
+
+
+def check_strengths(signals: tuple[Signal, ...]) -> None:
+    """Check that every signal of the shipped catalogue has its strengths here; see CONTRIBUTING.md.
+
+    Raises
+    ------
+    ConfigError
+        With every signal that has no entry in `ITEMS`, and every family that has none in `FAMILIES`.
+    """
+    families = dict.fromkeys(signal.family for signal in signals)
+    missing = [f"{signal.name!r} to ITEMS" for signal in signals if signal.name not in ITEMS]
+    missing += [f"{family!r} to FAMILIES" for family in families if family not in FAMILIES]
+    if missing:
+        raise ConfigError(
+            "the simulation lacks the strengths of signals or families in predictor/ratings/signals.toml; "
+            f"in predictor/sources/simulation.py add {', '.join(missing)}"
+        )
 
 
 def _candidates(n: int, rng: np.random.Generator) -> tuple[Ints, Ints]:

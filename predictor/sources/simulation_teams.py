@@ -47,9 +47,9 @@ class SimulatedTeam:
     Attributes
     ----------
     ratings
-        A row an application: means over its panel, offers, and `panel`, the raters' pseudonyms.
+        One row per application: means over its panel, offers, and `panel`, the raters' pseudonyms.
     cards
-        A row a scorecard, with `application` and `rater`.
+        One row per scorecard, with `application` and `rater`.
     severity
         By rater: how much lower they rate than others, in standard deviations of a scorecard's mean.
     quality

@@ -73,7 +73,7 @@ def read_rows(
             raise _damaged(error, source) from None
     if sheet is None and others:
         warnings.warn(
-            f"{source}: sheet '{chosen.title}' was read, the first of {len(others) + 1}; another: --sheet NAME",
+            f"{source}: sheet '{chosen.title}' was read, the first of {len(others) + 1}; another: --worksheet NAME",
             RatingsWarning,
             stacklevel=3,
         )
@@ -155,7 +155,7 @@ def _rows(sheet: Any, source: str, most_rows: int | None, most_columns: int) -> 
     for row in sheet.iter_rows():
         cells += len(row)
         if cells > MOST_CELLS:
-            kind = f"has more than {MOST_CELLS:,} cells, of which so many are read at most; save the sheet as CSV"
+            kind = f"has more than {MOST_CELLS:,} cells, the most that are read; save the sheet as CSV"
             raise RatingsError(source, [Problem(kind)])
         words = [_text(cell, len(rows) + blank, problems) for cell in row]
         while words and not words[-1].strip():

@@ -1,4 +1,4 @@
-"""Reports on a trained model, such as an audit, kept with the run of its training."""
+"""Reports on a trained model, such as an audit, saved with the run of its training."""
 
 from __future__ import annotations
 

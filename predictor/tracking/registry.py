@@ -73,7 +73,7 @@ class Promotion:
     before
         Number of the champion before, or None.
     verdict
-        How it stood to the champion; None where there was nobody to stand against, or nothing to hold it by.
+        Its comparison with the champion; None without a champion, or without data to compare.
     reason
         Why, in words.
     forced
@@ -135,7 +135,7 @@ def promote(
     force: str | None = None,
     store: str | None = None,
 ) -> Promotion:
-    """Make a version the champion, if it is better than the present one beyond noise.
+    """Make a version the champion, if it is significantly better than the current one.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def promote(
         model, version = _model(client, chosen), _number(chosen)
         if champion and champion.version == chosen.version:
             return Promotion(version, model, False, version, None, "it is the champion already")
-        verdict, reason = None, "There was no champion."
+        verdict, reason = None, "No registered version was the champion yet."
         if champion:
             predictions = _out_of_fold(client, chosen)
             theirs = (lambda: answers(_model(client, champion), model, predictions.y)) if answers else None

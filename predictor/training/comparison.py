@@ -1,4 +1,4 @@
-"""Which of two models is better, beyond noise: on the same rows for both, out of fold.
+"""Which of two models is significantly better: on the same rows for both, out of fold.
 
 A model's out-of-fold predictions are saved beside it (`OutOfFold`). A later model, perhaps trained on more interviews,
 is then compared with it row by row: where both learned from a row, by the out-of-fold predictions of both; where only
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 Keys = NDArray[np.unsignedinteger[Any]]
 
 CHAMPION = "champion"
+AS_TRAINED = "row_as_trained"  # column of `OutOfFold.as_trained`
 FEWEST = 30  # rows of each outcome under which two models are not compared
 DRAWS = 1000
-# A line of a leaderboard is beyond noise when its difference exceeds so many times the half width of its 90 % interval,
-# about 2 standard deviations: rows and folds are the same for all.
+# A difference on a leaderboard is significant if it exceeds this many times the half width of its 90 % interval, about
+# 2 standard deviations: rows and folds are the same for all.
 BEYOND = 1.2
-# For a promotion it takes about 3. GroupBootstrap rows does not see the luck of folds, nor that of the one champion: on
+# A promotion needs about 3. Resampling rows captures neither the chance in the folds nor that in the one champion: on
 # simulated interviews 2 promoted 8 or 9 equal challengers of 100, and 3 none (`experiments/benchmark/promotion.py`).
 CLEARLY = 1.7
 
@@ -89,6 +90,9 @@ class OutOfFold:
         Probabilities of an offer, shape (repeats, n); no repeats where the rows were too few to measure anything.
     folds
         Number of the fold, from 0 in each repeat, shape (repeats, n).
+    as_trained
+        Keys of the rows without the signals that the training left out, by which the model itself knows them; None
+        where it left out none.
     """
 
     rows: Keys
@@ -96,20 +100,29 @@ class OutOfFold:
     y: Floats
     p: Floats
     folds: NDArray[np.int64]
+    as_trained: Keys | None = None
 
     @classmethod
     def of(cls, result: TrainingResult) -> OutOfFold:
         """Return the predictions of a training."""
         nothing = np.empty((0, len(result.y)))
         p = result.out_of_fold.get(result.config.model, nothing)
-        return cls(*result.keys, result.y, p, result.folds if len(p) else nothing.astype(np.int64))
+        folds = result.folds if len(p) else nothing.astype(np.int64)
+        return cls(*result.keys, result.y, p, folds, result.keys_as_trained)
+
+    def chosen(self, rows: NDArray[Any]) -> OutOfFold:
+        """Select rows by a mask or by indices."""
+        as_trained = None if self.as_trained is None else self.as_trained[rows]
+        return OutOfFold(
+            self.rows[rows], self.groups[rows], self.y[rows], self.p[:, rows], self.folds[:, rows], as_trained
+        )
 
     def ordered_as(self, other: OutOfFold) -> OutOfFold | None:
         """Return the rows in another's order; None where they are not the same rows."""
         place = pd.Index(self.rows).get_indexer(pd.Index(other.rows))
         if len(self.rows) != len(other.rows) or not len(place) or (place < 0).any():
             return None
-        return OutOfFold(other.rows, other.groups, other.y, self.p[:, place], self.folds[:, place])
+        return self.chosen(place)
 
     @classmethod
     def none(cls) -> OutOfFold:
@@ -132,15 +145,19 @@ class OutOfFold:
             columns = [[f"{kind}_{repeat}" for repeat in range(repeats)] for kind in ("probability", "fold")]
             p, folds = (table[names].to_numpy(dtype=str).T for names in columns)
             row, group, y = (table[name].to_numpy(dtype=str) for name in ("row", "group", "outcome"))
+            own = table[AS_TRAINED].to_numpy(dtype=str).astype(np.uint64) if AS_TRAINED in table else None
             return cls(
-                row.astype(np.uint64), group.astype(np.uint64), y.astype(float), p.astype(float), folds.astype(np.int64)
-            )
+                row.astype(np.uint64), group.astype(np.uint64), y.astype(float), p.astype(float),
+                folds.astype(np.int64), own,
+            )  # fmt: skip
         except (OSError, KeyError, ValueError) as error:
             raise ModelError(f"{path}: no out-of-fold predictions of a training: {error}; train it again") from None
 
     def write(self, path: str | Path) -> Path:
-        """Write a CSV file, a row an interview: keys, outcome, and probability and fold of each repeat."""
+        """Write a CSV file, one row per interview: keys, outcome, and probability and fold of each repeat."""
         table = pd.DataFrame({"row": self.rows, "group": self.groups, "outcome": self.y.astype(int)})
+        if self.as_trained is not None:
+            table[AS_TRAINED] = self.as_trained
         for repeat, (p, fold) in enumerate(zip(self.p, self.folds, strict=True)):
             table[f"probability_{repeat}"], table[f"fold_{repeat}"] = p, fold
         text = io.StringIO()
@@ -159,14 +176,14 @@ class Verdict:
     n
         Rows on which both could be judged.
     left_out
-        Rows that the champion may know something of (another row of the same person), or cannot answer.
+        Rows of people that the champion was trained on (another row of the same person), or that it cannot predict.
 
     Examples
     --------
     >>> print(Verdict(Score(0.024, 0.012, 0.036, 800), 800, 0))
-    Better beyond noise: log-loss improvement 0.024 (0.012 to 0.036), n = 800.
+    Significantly better: log-loss improvement 0.024 (0.012 to 0.036), n = 800.
     >>> print(Verdict(Score(0.004, -0.008, 0.016, 800), 800, 0))
-    No better beyond noise: log-loss improvement 0.004 (-0.008 to 0.016), n = 800.
+    Not significantly better: log-loss improvement 0.004 (-0.008 to 0.016), n = 800.
     """
 
     gain: Score | None
@@ -175,24 +192,24 @@ class Verdict:
 
     @property
     def better(self) -> bool:
-        """Whether the gain is beyond noise."""
+        """Whether the gain is significant: its 90 % interval is `CLEARLY` half widths above 0."""
         return self.gain is not None and self.gain.value > CLEARLY * (self.gain.high - self.gain.value)
 
     def __str__(self) -> str:
         rows = "1 row was" if self.left_out == 1 else f"{self.left_out:,} rows were"
-        out = f" {rows} left out: the champion knows people in them, or cannot answer."
+        out = f" {rows} left out: the champion was trained on the same people, or cannot predict them."
         note = out if self.left_out else ""
         if self.gain is None:
             rows = "1 row" if self.n == 1 else f"{self.n:,} rows"
             return f"Not enough data: needs {FEWEST} offers and {FEWEST} non-offers, found {rows}.{note}"
-        word = "Better" if self.better else "No better"
-        return f"{word} beyond noise: log-loss improvement {self.gain}, n = {self.n:,}.{note}"
+        word = "Significantly better" if self.better else "Not significantly better"
+        return f"{word}: log-loss improvement {self.gain}, n = {self.n:,}.{note}"
 
 
 def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floats] | None = None) -> Verdict:
     """Compare a challenger with the champion on the rows that the challenger learned from.
 
-    Groups are resampled as a whole. Where both learned from the same rows with the same folds, the luck of the folds
+    Groups are resampled as a whole. Where both learned from the same rows with the same folds, the chance in the folds
     is the same for both.
 
     Parameters
@@ -242,14 +259,14 @@ class Entry:
 
     @property
     def word(self) -> str:
-        """How it stands to the reference, beyond noise or not."""
-        gap = self.difference
-        if gap is None:
+        """Return better, worse, or level (no significant difference) against the reference; or why there is none."""
+        difference = self.difference
+        if difference is None:
             return "reference"
-        if gap.value == gap.low == gap.high == 0:
+        if difference.value == difference.low == difference.high == 0:
             return "same"  # the same predictions: the experiment that the champion came from
-        beyond = abs(gap.value) > BEYOND * (gap.high - gap.value)
-        return ("worse" if gap.value > 0 else "better") if beyond else "level"
+        significant = abs(difference.value) > BEYOND * (difference.high - difference.value)
+        return ("worse" if difference.value > 0 else "better") if significant else "level"
 
 
 @dataclass(frozen=True)
@@ -277,7 +294,7 @@ class Leaderboard:
 
     @property
     def against(self) -> str:
-        """The reference, as it stands in a sentence."""
+        """The reference, as part of a sentence."""
         return f"the {self.reference.name}" if self.reference.name.startswith(CHAMPION) else self.reference.name
 
     @property
@@ -288,8 +305,8 @@ class Leaderboard:
         verdict = {
             "reference": "it is the reference",
             "same": f"its predictions are those of {other}",
-            "level": f"against {other} that is no more than noise: {best.difference}",
-        }.get(best.word, f"{best.word} than {other} beyond noise: {best.difference}")
+            "level": f"against {other} the difference may be chance: {best.difference}",
+        }.get(best.word, f"significantly {best.word} than {other}: {best.difference}")
         return f"{first}; {verdict}."
 
     def rows(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from predictor.errors import ConfigError, nearest
 from predictor.evaluation.baselines import BASELINES
+from predictor.reading import read_toml
 from predictor.training import POOL
 
 PANELS = ("auto", "none")
@@ -43,8 +44,8 @@ class TrainingConfig:
         overrule them; "none" learns from the data alone. "auto" takes "published" for data on the shipped catalogue
         with fewer than 50 offers or 50 non-offers.
     panels
-        "auto" tries how high a panel usually rates as an input where rows have a `panel`, and keeps it where it pays
-        beyond noise; "none" does not.
+        "auto" tries how high a panel usually rates as an input where rows have a `panel`, and keeps it if the
+        improvement is significant; "none" does not.
 
     Raises
     ------
@@ -103,14 +104,7 @@ class TrainingConfig:
         ConfigError
             If the file is missing, is not TOML, or has an unknown key or value.
         """
-        import tomllib
-
-        try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-        except FileNotFoundError:
-            raise ConfigError(f"{path}: no such experiment{_others(Path(path))}") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
+        data = read_toml(path, ConfigError, f"no such experiment{_others(Path(path))}")
         known = [item.name for item in fields(cls)]
         accepted = (*known, "challengers")
         if {"baselines", "challengers"} <= data.keys():

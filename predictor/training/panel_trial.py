@@ -1,4 +1,4 @@
-"""Whether a model gains by the leniency of panels as an input: tried in the same folds, kept only beyond noise."""
+"""Whether a model gains by the leniency of panels as an input: tried in the same folds, kept only if significant."""
 
 from __future__ import annotations
 
@@ -83,17 +83,17 @@ def try_panels(
         both[:, fold.repeat, fold.test] = predictions
         levels[fold.repeat, fold.test] = table[LENIENCY].to_numpy()[fold.test]
     saved = gain(y, both[1], both[0], GroupBootstrap(groups, resamples, seed))
-    slope = slope_beside(
+    slope = slope_given(
         logit(np.clip(both[0], 1e-9, 1 - 1e-9)).mean(axis=0), np.nan_to_num(levels - AVERAGE).mean(axis=0), y, groups
     )
     clear = slope.low > 0 or slope.high < 0
-    reason = "it pays beyond noise"
+    reason = "the improvement is significant"
     if not clear or saved.value <= 0:
-        reason = "log-loss is no lower with it" if clear else "its slope is within noise"
+        reason = "log-loss is no lower with it" if clear else "its slope is not significant"
     return PanelTerm(clear and saved.value > 0, slope, saved, reason, raters, cards)
 
 
-def slope_beside(log_odds: Floats, level: Floats, y: Floats, groups: NDArray[Any]) -> Score:
+def slope_given(log_odds: Floats, level: Floats, y: Floats, groups: NDArray[Any]) -> Score:
     """Fit what a level adds beside log-odds that know nothing of it, with a 90 % interval.
 
     A logistic regression on both, out of fold. The difference of two log-losses has half the z of the same effect, so
@@ -103,7 +103,7 @@ def slope_beside(log_odds: Floats, level: Floats, y: Floats, groups: NDArray[Any
     Examples
     --------
     >>> level, y = np.tile([-1.0, 1.0], 200), np.tile([0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0], 50)
-    >>> slope_beside(np.zeros(400), level, y, np.arange(400)).low > 0
+    >>> slope_given(np.zeros(400), level, y, np.arange(400)).low > 0
     True
     """
     design = np.column_stack([np.ones(len(y)), log_odds, level])

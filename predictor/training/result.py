@@ -36,14 +36,14 @@ class Transparency:
     Examples
     --------
     >>> print(Transparency("forest", Score(0.02, 0.01, 0.03, 500)))
-    Cost of interpretability: 0.020 (0.010 to 0.030) of log-loss against the best unrestricted baseline, forest.
+    Cost of interpretability: 0.020 (0.010 to 0.030) of log-loss against the best non-additive baseline, forest.
     """
 
     baseline: str
     cost: Score
 
     def __str__(self) -> str:
-        best = f"the best unrestricted baseline, {self.baseline}"
+        best = f"the best non-additive baseline, {self.baseline}"
         if self.cost.low > 0:
             return f"Cost of interpretability: {self.cost} of log-loss against {best}."
         if self.cost.high < 0:
@@ -53,7 +53,7 @@ class Transparency:
 
 @dataclass(frozen=True)
 class DirectionCost:
-    """What it costs that a better rating never hurts, where the catalogue says which way is better.
+    """The cost of the monotonicity constraint: a better rating never lowers the likelihood.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class DirectionCost:
     Examples
     --------
     >>> print(DirectionCost(Score(0.002, -0.001, 0.005, 500)))
-    A better rating never hurts: no cost beyond noise, log-loss 0.002 (-0.001 to 0.005), n = 500.
+    Cost of the monotonicity constraint: none detectable; log-loss 0.002 (-0.001 to 0.005), n = 500.
     """
 
     cost: Score
@@ -72,10 +72,10 @@ class DirectionCost:
     def __str__(self) -> str:
         cost, n = self.cost, f"n = {self.cost.n:,}"
         if cost.low > 0:
-            return f"A better rating never hurts: this costs {cost} of log-loss, {n}."
+            return f"Cost of the monotonicity constraint: {cost} of log-loss, {n}."
         if cost.high < 0:
-            return f"A better rating never hurts: log-loss is lower for it by {minus(cost)}, {n}."
-        return f"A better rating never hurts: no cost beyond noise, log-loss {cost}, {n}."
+            return f"Cost of the monotonicity constraint: none; log-loss is lower with it by {minus(cost)}, {n}."
+        return f"Cost of the monotonicity constraint: none detectable; log-loss {cost}, {n}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ class TrainingResult:
     gains
         Log-loss improvement over each baseline, on the same rows and folds.
     transparency
-        What it costs to be tables; None without an unrestricted baseline.
+        What it costs to be tables; None without a non-additive baseline.
     direction_cost
         What it costs that a better rating never hurts; None where the catalogue gives no signal a direction.
     partial_scores
@@ -126,6 +126,8 @@ class TrainingResult:
         under `config.model`. Slow baselines take part in the first two repeats only.
     keys
         Of rows and of their groups, to know them again in another file; see `predictor.training.comparison.keys`.
+    keys_as_trained
+        Of rows without the signals that were left out; None where none was.
     learning_curve
         Whether more interviews would help; None where they are too few to say, or it was not asked for.
     data
@@ -161,6 +163,7 @@ class TrainingResult:
     folds: NDArray[np.int64]
     out_of_fold: Mapping[str, Floats]
     keys: tuple[NDArray[Any], NDArray[Any]]
+    keys_as_trained: NDArray[Any] | None
     learning_curve: LearningCurve | None
     data: Mapping[str, Any]
     quality: DataQuality

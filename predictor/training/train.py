@@ -48,7 +48,8 @@ from predictor.training.panel_trial import features_by_fold, try_panels
 from predictor.training.result import DirectionCost, TrainingResult, Transparency, minus
 
 DIGITS = 4  # of scores of parts of the signals in a model's file, far below their noise
-# Repeats in which slow baselines take part: their folds' luck is then half of what their interval shows of rows'.
+# Repeats in which slow baselines take part. With two, the variance between folds is half of the row variance in the
+# interval.
 UNRESTRICTED_REPEATS = 2
 ROLE = "rater_role"  # scores are given by this input, since who rated decides how well ratings predict
 
@@ -111,6 +112,7 @@ def train(
     y, groups = ratings.y, groups_of(ratings)
     prior = _prior(ratings, config) if config.model == POOL else None
     folds = split_into_folds(ratings, groups, config, needed=prior is None)
+    keys_as_trained = keys(ratings)[0] if config.leave_out else None
     panel_term, panels = _panels(ratings, cards, groups, folds, prior, config)
     ratings = panels.extended() if panels else ratings
     classifier = OfferClassifier(ratings.catalogue, prior=prior, random_state=config.seed)
@@ -174,6 +176,7 @@ def train(
         y=y,
         roles=roles,
         keys=keys(everything.labelled()),
+        keys_as_trained=keys_as_trained,
         data=data,
         quality=quality,
         panel_term=panel_term,
@@ -388,12 +391,12 @@ def _undirected(catalogue: Catalogue) -> Catalogue:
 
 
 def _figures(scores: Mapping[str, Score]) -> dict[str, list[float]]:
-    """Scores as they stand in a model's file."""
+    """Scores as in a model's file."""
     return {metric: [score.value, score.low, score.high] for metric, score in scores.items()}
 
 
 def _plain(parts: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str, Any]]:
-    """Scores of parts of the signals as they stand in a model's file."""
+    """Scores of parts of the signals as in a model's file."""
     return {
         name: {metric: [round(x, DIGITS) for x in figures] for metric, figures in _figures(by).items()}
         | {"n": by["log_loss"].n}

@@ -134,9 +134,9 @@ def test_going_on_is_refused_where_it_would_mix(source: Path, tmp_path: Path) ->
     for path in sorted(folder.iterdir())[2:]:
         path.unlink()
     score(folder, out)
-    with pytest.raises(ConfigError, match="was begun before; go on with --resume"):
+    with pytest.raises(ConfigError, match="is a partial run; continue with --resume"):
         score(folder, out)
-    with pytest.raises(ConfigError, match="was begun with other options"):
+    with pytest.raises(ConfigError, match="belongs to a run with other options"):
         score_files(folder, out, model, bad_rows=tmp_path / "bad", resume=True)
     aside = (tmp_path / "out.bad").read_bytes()
     score(folder, out, resume=True)
@@ -147,7 +147,7 @@ def test_going_on_is_refused_where_it_would_mix(source: Path, tmp_path: Path) ->
     assert (out / "1.parquet").stat().st_mtime_ns == kept
     assert (tmp_path / "out.bad").read_text().count('"row"') == 1
     (folder / "0.parquet").unlink()
-    with pytest.raises(ConfigError, match=r"holds answers to what is gone, such as .*0\.parquet"):
+    with pytest.raises(ConfigError, match=r"has results of files that are gone, such as .*0\.parquet"):
         score(folder, out, resume=True)
 
 
@@ -187,13 +187,14 @@ def test_a_damaged_ledger_costs_no_more_than_its_parts(source: Path, tmp_path: P
     pq.write_table(pq.read_table(source / "0.parquet").slice(0, 200), folder / "0.parquet")
     whole, before = score(folder, out), digests(out)
     log, plan = out / "_parts.log", out / "_predictor.json"
-    for change in (
+    changes: list[Callable[[bytes], bytes]] = [
         lambda text: text + b"\n" + b"\n".join(NOTES),
         lambda text: text.replace(b'"rows": ', b'"rows": "many", "n": '),
         lambda text: text.replace(b'"observed": [', b'"observed": 5, "o": ['),
         lambda text: text.replace(b'"written": [', b'"written": 5, "w": ['),
         lambda text: text.replace(b'"written": [', b'"written": [[], '),
-    ):
+    ]
+    for change in changes:
         log.write_bytes(change(log.read_bytes()))
         assert score(folder, out, resume=True) == whole
         assert digests(out) == before

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,7 +27,7 @@ HEADER = "id,goals_discussed,mutual_rapport\n"
 
 def score(folder: Path, out: str = "answers.csv", **how: bool | str | Path) -> list[str]:
     """The ids of the answers, in order."""
-    options = ScoringOptions(**{**vars(OPTIONS), **{k: how.pop(k) for k in [*how] if k in vars(OPTIONS)}})  # type: ignore[arg-type]
+    options = ScoringOptions(**{**vars(OPTIONS), **{k: how.pop(k) for k in [*how] if k in vars(OPTIONS)}})
     score_files(folder / "in", folder / out, MODEL, options=options, **how)  # type: ignore[arg-type]
     return [line.split(",")[0].strip('"') for line in (folder / out).read_text().splitlines()[1:]]
 
@@ -59,7 +60,7 @@ def no_rows() -> bytes:
     return bytes(sink.getvalue())
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "nothing in it": ("a.csv", "", r"a\.csv: 1 problem.*the file is empty; it needs a header"),
     "too many cells": ("a.csv", HEADER + "a,1,2\nb,1,2,3\n", r"a\.csv: 1 of 2 rows cannot be used.*row 2: '4 cells' does not have the header's 3"),
     "quote not closed": ("a.csv", HEADER + 'a,1,2\n"b,1,2\nc,1,2\n', r"a\.csv.*row 2: has a quote that nothing closes"),
@@ -245,6 +246,28 @@ def test_folders_tell_columns_where_a_file_does_not(tmp_path: Path) -> None:
         name: answer.offer_probability for name, answer in told.items()
     }
     assert "'boss' is none of" in (tmp_path / "bad.jsonl").read_text()
+
+
+UUIDS = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16), None], pa.binary(16)))
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.binary_view(), pa.dictionary(pa.int8(), pa.binary()), pa.uuid()], ids=str)  # fmt: skip
+def test_ids_and_ratings_in_bytes_are_the_text_that_they_hold(kind: pa.DataType, tmp_path: Path) -> None:
+    ids = UUIDS if kind == pa.uuid() else pa.array([b"c1", None]).cast(kind)
+    rated = pa.array([4, None]) if kind == pa.uuid() else pa.array([b"4", None]).cast(kind)
+    written = pa.table({"candidate_id": ids, "goals_discussed": rated, "mutual_rapport": pa.array([5, 5])})
+    pq.write_table(written, tmp_path / "my.parquet")
+    ratings = read_ratings(tmp_path / "my.parquet")
+    assert list(ratings.columns["candidate_id"]) == [
+        "00000000-0000-0000-0000-000000000000" if ids is UUIDS else "c1",
+        "",
+    ]
+    unobserved = tuple({*MODEL.signals} - {*written.column_names})
+    options = ScoringOptions(keep=("candidate_id",), unobserved=unobserved)
+    score_files(tmp_path / "my.parquet", tmp_path / "answers.csv", MODEL, options=options)
+    answers = pd.read_csv(tmp_path / "answers.csv", keep_default_na=False)
+    assert list(answers["candidate_id"]) == list(ratings.columns["candidate_id"])
+    assert list(answers["offer_probability"]) == pytest.approx(list(MODEL.predict_many(ratings)["offer_probability"]))
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])

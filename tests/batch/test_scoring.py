@@ -99,7 +99,7 @@ def expected(model: OfferModel, rows: Rows) -> dict[str, list[Any]]:
         told = [one.offer_probability, one.interval.low, one.interval.high, one.baseline]
         told += [contribution.log_odds for contribution in one.contributions]
         np.testing.assert_allclose(answers.iloc[place], told, rtol=0, atol=1e-12)
-    return {"id": [row["id"] for row in rows], **answers.to_dict("list")}
+    return {"id": [row["id"] for row in rows], **{str(name): [*answers[name]] for name in answers}}
 
 
 @pytest.mark.parametrize("way", WAYS)

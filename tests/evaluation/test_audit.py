@@ -13,9 +13,9 @@ from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_r
 from predictor import OfferModel, simulate_interviews
 from predictor.errors import ConfigError
 from predictor.evaluation.audit import Audit, audit
+from predictor.evaluation.group_inference import proxies
 from predictor.evaluation.groups import axes_of, axis_of
 from predictor.evaluation.left_out import answers_without, left_out
-from predictor.evaluation.proxy import proxies
 from predictor.sources.simulation_truths import simulate_groups
 
 LL144 = {  # the example of a system that scores in the rule's text
@@ -136,7 +136,7 @@ def test_intervals_hold_a_known_disparity() -> None:
     rng, held = np.random.default_rng(0), []
     for _ in range(60):
         words = np.array(["F"] * 150 + ["M"] * 150, dtype=object)
-        p = (rng.random(300) < np.repeat([0.3, 0.5], 150)) * 0.8 + 0.1
+        p = np.where(rng.random(300) < np.repeat([0.3, 0.5], 150), 0.9, 0.1)
         result = audit(p[None], np.full(300, np.nan), np.arange(300), [axis_of("sex", words)])
         ratio = result.axes[0].categories[0].figures["selected"].ratio
         assert ratio
@@ -190,6 +190,7 @@ def test_leaving_out_the_signal_that_differs_mends_the_ratio() -> None:
     values[np.ix_(words == "A", places)] = 1.0
     values[np.ix_(words == "B", places)] = 5.0
     ratings = replace(ratings, values=values)
+    assert ratings.groups is not None
     axes = axes_of({"x": words})
     answers = answers_without(model, ratings.features.to_numpy())
     p = answers["all", ""]
@@ -199,7 +200,7 @@ def test_leaving_out_the_signal_that_differs_mends_the_ratio() -> None:
         (item.kind, item.name): item
         for item in left_out(answers, ratings.y, ratings.groups, axes, result, resamples=40)
     }
-    assert len(parts) == 24 + 5
+    assert len(parts) == len(model.signals) + len(model.catalogue.families)
     mended = parts["signal", "interviewer_interest_in_continuing"].ratios[0]
     untouched = parts["signal", "candidate_appreciation"].ratios[0]
     assert mended.change.low > 0.02

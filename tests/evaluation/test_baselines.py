@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.metrics import log_loss
 from threadpoolctl import threadpool_limits
 
@@ -70,7 +71,7 @@ def test_baselines_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) ->
         def __getattr__(self, name: str) -> Any:
             return getattr(self.inner, name)
 
-    clone, base_rate = training.clone, BASELINES["base_rate"]
+    base_rate = BASELINES["base_rate"]
     monkeypatch.setattr(training, "clone", lambda estimator: Spy("pool", clone(estimator)))
     monkeypatch.setattr(training, "baseline", lambda _, *about: Spy("forest", base_rate(*about)))
     ratings = simulate_interviews(200, seed=1)
@@ -140,7 +141,7 @@ def test_an_unknown_baseline_is_refused() -> None:
     with pytest.raises(ConfigError, match="no 'forrest'; did you mean 'forest'"):
         TrainingConfig(baselines=("forrest",))
     with pytest.raises(ConfigError, match="baselines = 'forest': write a list of names"):
-        TrainingConfig(baselines="forest")
+        TrainingConfig(baselines="forest")  # type: ignore[arg-type]  # as in a file
 
 
 def test_the_former_key_of_baselines_is_accepted(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_facts_are_counted_right(catalogue: Catalogue) -> None:
     ]
     facts = data_quality(Ratings.from_records(rows, catalogue))
     assert (facts.n, facts.duplicates, facts.flat) == (4, 1, 3)
-    assert (facts.groups, facts.largest_group, facts.crowd) == (2, 3, (1 + 3 * 3) / 4)
+    assert (facts.groups, facts.largest_group, facts.rows_per_group) == (2, 3, (1 + 3 * 3) / 4)
     assert (facts.floor[first], facts.ceiling[first], facts.rated[third], facts.missing[third]) == (0.25, 0.75, 3, 0.25)
     empty = data_quality(Ratings.from_records(rows, catalogue).rows(np.array([], dtype=int)))
     assert (empty.n, empty.duplicates, empty.missing[first]) == (0, 0, 1)

@@ -57,12 +57,16 @@ def test_published_values() -> None:
 
 
 def test_the_threshold_of_a_psi_is_right_for_its_rows() -> None:
-    """Near the .165, .065 and .033 that were measured; and of rows that are drawn one in twenty is beyond noise."""
+    """Near the .165, .065 and .033 that were measured; and of rows that are drawn one in twenty is significant."""
     rng, share = np.random.default_rng(0), REFERENCE / REFERENCE.sum()
     for n, m, measured in ((500, 60, 0.165), (500, 200, 0.065), (1000, 400, 0.033)):
         drawn = [(rng.multinomial(n, share), rng.multinomial(m, share)) for _ in range(700)]
         assert psi_threshold(5, n, m) == pytest.approx(measured, rel=0.08)
-        alarms = [look.p < 0.05 for a, b in drawn for look in psi_look("shape", "", a * 1.0, b * 1.0, 1.0, 1.0)]
+        alarms = [
+            look.p < 0.05
+            for a, b in drawn
+            for look in psi_look("shape", "", a.astype(float), b.astype(float), 1.0, 1.0)
+        ]
         assert 0.025 < np.mean(alarms) < 0.075
     assert round(psi_threshold(5, 1000, 400), 3) == 0.033
 
@@ -184,9 +188,9 @@ def test_a_model_without_counts_of_likelihoods_is_compared_by_what_it_has(learne
 
 
 def test_nothing_to_compare_is_refused(learned: OfferModel) -> None:
-    with pytest.raises(ConfigError, match="19 rows; drift is looked for in 20"):
+    with pytest.raises(ConfigError, match="19 rows; drift needs at least 20"):
         check_drift(learned, simulate_interviews(19, seed=1))
-    with pytest.raises(ConfigError, match="no interview of its own"):
+    with pytest.raises(ConfigError, match="no training rows to compare with"):
         check_drift(OfferModel.published(), simulate_interviews(60, seed=1))
 
 

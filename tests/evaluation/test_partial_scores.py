@@ -72,31 +72,32 @@ def test_thin_input_says_how_good_such_answers_are(result: TrainingResult, tmp_p
         (SHIPPED.names[:11], "random:10"),
     ):
         notes = model.predict(dict.fromkeys(names, 4)).notes
-        (thin,) = [note for note in notes if note.startswith("Thin input")]
+        (thin,) = [note for note in notes if note.startswith("Few ratings")]
         auc = result.partial_scores[part]["roc_auc"]
         value, low, high = (
             round(figure, DIGITS) for figure in (auc.value, auc.low, auc.high)
         )  # as the model keeps them
         assert f"With {NAMES[part].words}" in thin
         assert f"{value:.2f} (90 % interval {low:.2f} to {high:.2f}, n = {auc.n:,})" in thin
-    assert not [note for note in model.predict(dict.fromkeys(SHIPPED.names, 4)).notes if "Thin" in note]
+    assert not [note for note in model.predict(dict.fromkeys(SHIPPED.names, 4)).notes if "Few ratings" in note]
     plain = replace(model, trained_on={k: v for k, v in model.trained_on.items() if k != "partial_scores"})
-    assert "Thin input: 1 of 24 signals were rated." in plain.predict({SHIPPED.names[0]: 4}).notes
+    assert f"Few ratings: 1 of {len(SHIPPED.names)} signals were rated." in plain.predict({SHIPPED.names[0]: 4}).notes
 
 
 def test_gaps_are_told_where_they_say_something(model: OfferModel) -> None:
     ratings = dict.fromkeys(own(SHIPPED), 4)
-    assert not [note for note in model.predict(ratings).notes if note.startswith("Gaps")]
+    assert not [note for note in model.predict(ratings).notes if note.startswith("Missing ratings")]
     assert not list(model.gaps_note())
     telling = replace(model, gaps=replace(model.gaps, slope=-0.6, mean=0.1))
     answer = telling.predict(ratings)
+    unrated = len(SHIPPED.names) - len(ratings)
     left_out = sum(part.log_odds for part in answer.contributions if part.signal in answer.not_rated)
-    assert left_out == pytest.approx(-0.6 * 14 / 24)
-    (note,) = [note for note in answer.notes if note.startswith("Gaps")]
-    assert f"the 14 left out here add {left_out:+.2f} in log-odds" in note
+    assert left_out == pytest.approx(-0.6 * unrated / len(SHIPPED.names))
+    (note,) = [note for note in answer.notes if note.startswith("Missing ratings")]
+    assert f"the {unrated} left out here add {left_out:+.2f} in log-odds" in note
     assert "fewer offers" in next(telling.gaps_note())
     full = telling.predict(dict.fromkeys(SHIPPED.names, 4))
-    assert not [note for note in full.notes if note.startswith("Gaps")]
+    assert not [note for note in full.notes if note.startswith("Missing ratings")]
     seen = answer_view(freeze(telling, Rated(ratings)))
     points = points_of(answer.to_dict())
     parts = zip(answer.contributions, points.whole_parts, strict=True)
@@ -131,9 +132,9 @@ def test_the_cost_of_directions_is_measured_where_there_are_any(result: Training
 @pytest.mark.parametrize(
     ("cost", "says"),
     [
-        (Score(0.02, 0.01, 0.03, 300), "this costs 0.020"),
-        (Score(0.002, -0.01, 0.014, 300), "no cost beyond noise"),
-        (Score(-0.02, -0.03, -0.01, 300), "log-loss is lower for it by 0.020"),
+        (Score(0.02, 0.01, 0.03, 300), "constraint: 0.020"),
+        (Score(0.002, -0.01, 0.014, 300), "none detectable"),
+        (Score(-0.02, -0.03, -0.01, 300), "log-loss is lower with it by 0.020"),
     ],
 )
 def test_what_the_cost_of_directions_says(cost: Score, says: str) -> None:

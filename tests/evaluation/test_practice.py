@@ -1,4 +1,4 @@
-"""What is left to gain in own signals: an association, from enough ratings on."""
+"""The difference to the best rating in own signals: an association, from enough ratings on."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from predictor import Catalogue, OfferModel
 from predictor.errors import RatingsError
 from predictor.journal import schema
-from predictor.journal.entry import FREEZING, OUTCOMES, Entry, new_id
+from predictor.journal.entry import FREEZING_OUTCOMES, OUTCOMES, Entry, new_id
 from predictor.journal.estimate import Estimate
 from predictor.journal.exchange import MOST_ROWS
 from predictor.journal.ordinary import template_csv
@@ -39,7 +39,7 @@ def journal(tmp_path: Path) -> Journal:
 @st.composite
 def entries(draw: st.DrawFn) -> Entry:
     outcome = draw(st.sampled_from(OUTCOMES))
-    frozen = outcome in FREEZING or draw(st.booleans())
+    frozen = outcome in FREEZING_OUTCOMES or draw(st.booleans())
     low, p, high = sorted(draw(st.lists(st.floats(0, 1), min_size=3, max_size=3)))
     base_rate = draw(st.none() | st.floats(0, 1, exclude_min=True, exclude_max=True))
     said = draw(st.none() | st.just(Estimate(p, low, high, draw(TEXT), draw(TEXT), draw(st.floats(0, 1)), base_rate)))

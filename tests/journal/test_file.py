@@ -168,6 +168,11 @@ def _half(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:20_000])
 
 
+def _newer(path: Path) -> None:
+    Journal(path)
+    _sqlite(path, f"PRAGMA user_version = {VERSION + 1}")
+
+
 def _nonsense(path: Path) -> None:
     Journal(path).add("x", {GOALS: 4})
     _sqlite(path, "UPDATE entries SET outcome = 'hired'")
@@ -176,10 +181,7 @@ def _nonsense(path: Path) -> None:
 SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "text": (lambda path: path.write_text("goals_discussed,offer\n4,yes\n"), "is not a journal of this tool"),
     "foreign": (lambda path: _sqlite(path, "PRAGMA journal_mode = WAL", "CREATE TABLE t (x)"), "is not a journal"),
-    "newer": (
-        lambda path: (Journal(path), _sqlite(path, f"PRAGMA user_version = {VERSION + 1}")),
-        "newer than this version reads",
-    ),
+    "newer": (_newer, "newer than this version reads"),
     "cut": (_half, "damaged"),
     "a folder": (lambda path: path.mkdir(), "cannot be used as a journal: Is a directory"),
     "nonsense": (_nonsense, "damaged: outcome is none of"),

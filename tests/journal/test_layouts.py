@@ -82,14 +82,14 @@ def test_an_older_layout_that_cannot_be_written_is_left_as_it_is(tmp_path: Path)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as file:
         file.execute('ALTER TABLE entries RENAME COLUMN outcome_at TO "at"')
     before = path.read_bytes()
-    with pytest.raises(JournalError, match=r"damaged: no such column.*put back a copy"):
+    with pytest.raises(JournalError, match=r"damaged: no such column.*restore it from a backup"):
         Journal(path)
     assert path.read_bytes() == before
 
 
 def test_an_export_of_before_is_imported(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "my.journal")
-    row = {
+    row: dict[str, Any] = {
         "id": new_id(), "title": "'=1", "note": "n", "held_on": "2026-04-30", "group": "AB", "rater_role": "observer", GOALS: "4",
         "rated_at": "2026-05-01T12:00:00+00:00", "outcome": "unknown", "outcome_at": "", "frozen": "no", "simulated": "no",
         **{f"estimate_{name}": value for name, value in SAID.items()}, "estimate_simulated": "yes",
@@ -104,7 +104,10 @@ def test_an_export_of_before_is_imported(tmp_path: Path) -> None:
     known = Entry(id=row["id"], title="=1", note="n", held_on=date(2026, 4, 30), who="AB", rater_role="observer",
                   ratings={GOALS: 4}, rated_on=date(2026, 5, 1), estimate=said)  # fmt: skip
     assert journal.entries() == [known]
-    record = {**{name: cell or None for name, cell in row.items() if name not in (GOALS, "title")}, "id": new_id()}
+    record: dict[str, Any] = {
+        **{name: cell or None for name, cell in row.items() if name not in (GOALS, "title")},
+        "id": new_id(),
+    }
     record = {name: cell for name, cell in record.items() if not name.startswith("estimate_")}
     record |= {
         "title": "=1",

@@ -13,7 +13,7 @@ import pytest
 from predictor import OfferModel, TrainingConfig, simulate_interviews
 from predictor.errors import FrozenError, JournalError, NoEntryError, RatingsError
 from predictor.journal import days
-from predictor.journal.entry import FREEZING, OUTCOMES
+from predictor.journal.entry import FREEZING_OUTCOMES, OUTCOMES
 from predictor.journal.estimate import Estimate
 from predictor.journal.people import person_id
 from predictor.journal.query import Query
@@ -67,7 +67,7 @@ def test_the_outcome_freezes_the_rating_for_good(journal: Journal, clock: Callab
         {"estimate": replace(SAID, probability=0.6)},
     ):
         with pytest.raises(FrozenError, match=r"known since 2026-05-03.*hindsight"):
-            journal.edit(entry.id, title="lost", **change)  # type: ignore[arg-type]
+            journal.edit(entry.id, title="lost", **change)
     assert journal.get(entry.id) == entry
     assert journal.edit(entry.id, held_on=date(2026, 4, 29)).held_on == journal.edit(entry.id).held_on
     assert journal.edit(entry.id, held_on=None).held_on is None
@@ -136,14 +136,14 @@ def test_the_day_is_the_browsers(
     entry = journal.add("Acme", {GOALS: 4}, day=browser)
     assert entry.rated_on == day
     assert journal.set_outcome(entry.id, "offer", at=day, day=browser).outcome_on == day
-    with pytest.raises(JournalError, match="cannot be known before it has come"):
+    with pytest.raises(JournalError, match="no outcome can be known"):
         journal.set_outcome(entry.id, "offer", at=day + timedelta(1), day=browser)
 
 
 def test_an_outcome_is_not_known_before_it_has_come(journal: Journal, clock: Callable[[int], None]) -> None:
     entry = journal.add("Acme", {GOALS: 4})
     for at in (date(2026, 5, 2), date(2027, 1, 1)):
-        with pytest.raises(JournalError, match="cannot be known before it has come"):
+        with pytest.raises(JournalError, match="no outcome can be known"):
             journal.set_outcome(entry.id, "offer", at=at)
     assert journal.get(entry.id) == entry
     assert journal.set_outcome(entry.id, "offer", at=FIRST).outcome == "offer"
@@ -152,7 +152,7 @@ def test_an_outcome_is_not_known_before_it_has_come(journal: Journal, clock: Cal
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_what_says_how_it_went_freezes_the_rating(journal: Journal, outcome: str) -> None:
     entry = journal.set_outcome(journal.add("Acme", {GOALS: 3}).id, outcome)
-    assert entry.frozen == (outcome in FREEZING) == (outcome not in ("still open", "withdrew"))
+    assert entry.frozen == (outcome in FREEZING_OUTCOMES) == (outcome not in ("still open", "withdrew"))
     assert journal.set_outcome(entry.id, "still open").outcome_on == (entry.outcome_on if entry.frozen else None)
     with pytest.raises(JournalError, match=r"is none of still open, offer, no offer, .*; did you mean 'offer'"):
         journal.set_outcome(entry.id, "offr")
@@ -174,8 +174,8 @@ def test_bad_entries_are_refused_with_every_problem(journal: Journal) -> None:
     with pytest.raises(JournalError, match=r"title has 201 characters.*note has a character that UTF-8 cannot hold"):
         journal.add("x" * 201, {GOALS: 4}, note="\ud800")
     for wrong in ({"guess": 101}, {"interview": "7"}, {"answer": ANSWER}, {"answer": {}, "estimate": SAID}):
-        with pytest.raises(JournalError, match=f"{next(iter(wrong))} is not"):
-            journal.add("x", {GOALS: 4}, **wrong)  # type: ignore[arg-type]
+        with pytest.raises(JournalError, match=f"{next(iter(wrong))} (is not|does not match)"):
+            journal.add("x", {GOALS: 4}, **wrong)
     assert journal.entries() == []
 
 

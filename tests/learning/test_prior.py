@@ -98,5 +98,5 @@ def test_predict_answers_before_anything_was_trained(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     said = CliRunner().invoke(main, ["predict", "-"], input='{"goals_discussed": 4}')
     assert said.exit_code == 0
-    assert "SIMULATED" in said.stdout and "100 % of what this model knows is published effects" in said.stdout
+    assert "SIMULATED" in said.stdout and "100 % of this model comes from published effects" in said.stdout
     assert not list(tmp_path.iterdir())

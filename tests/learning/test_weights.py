@@ -47,9 +47,10 @@ def test_weights_are_repeated_rows(case: str) -> None:
     """To the last digits, where the regression stands alone: nothing is drawn, and no row can be in two folds."""
     X, y = _rows(simulate_interviews(60, seed=3).labelled())
     X[np.random.default_rng(1).random(X.shape) < 0.2] = np.nan
-    catalogue: Catalogue | None = Catalogue.shipped()
+    shipped = Catalogue.shipped()
+    catalogue: Catalogue | None = shipped
     if case == "no directions":
-        catalogue = replace(catalogue, signals=tuple(replace(s, better="either") for s in catalogue.signals))
+        catalogue = replace(shipped, signals=tuple(replace(s, better="either") for s in shipped.signals))
     if case == "without a catalogue":
         catalogue, X = None, np.round(np.exp(X[:, :8]), 2)
     weights = np.random.default_rng(2).integers(0, 3, size=len(y)).astype(float)

@@ -116,7 +116,8 @@ def test_it_is_what_brute_force_finds_among_better_ratings(
             best = min(best, (sum(math.ceil(abs(changed[name] - ratings[name])) for name in moving), -estimate))
     assert found.reached == (best[0] < 99)
     if found.reached:
-        assert (found.steps, found.probability_after) == (best[0], pytest.approx(-best[1]))
+        assert found.steps == best[0]
+        assert found.probability_after == pytest.approx(-best[1])
         changed = {**ratings, **{change.signal: change.instead for change in found.changes}}
         assert model.predict(changed, base_rate=base_rate).offer_probability == pytest.approx(found.probability_after)
         assert all(change.rated == ratings[change.signal] and change.signal in OWN for change in found.changes)
@@ -135,7 +136,7 @@ def test_the_sentence_is_an_association() -> None:
     assert [(change.signal, change.rated, change.instead) for change in found.changes] == [("a", 3, 4), ("b", 2, 1)]
     assert found.steps == 2
     assert found.sentence == (
-        "Among otherwise equal interviews, these ratings of the candidate's own signals went with an estimate of "
+        "Among otherwise equal interviews, the model's estimate for these ratings of the candidate's own signals is "
         "62.2 %, above 50 %: A 4 rather than 3, B 1 rather than 2."
     )
     simulated = replace(model, trained_on={**model.trained_on, "simulated": True})
@@ -187,4 +188,4 @@ def test_a_line_that_no_better_ratings_reach_is_known_at_once(model: OfferModel)
     best = model.predict(dict.fromkeys(own, 5)).offer_probability
     found = told(model, best + 1e-9, **dict.fromkeys(own, 1))
     assert (found.reached, found.steps) == (False, 4 * len(own))
-    assert "no better ratings in the candidate's own signals went" in found.sentence
+    assert "no better ratings in the candidate's own signals." in found.sentence

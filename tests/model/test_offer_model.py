@@ -182,7 +182,7 @@ def test_answer_as_json(model: OfferModel) -> None:
     assert rated == {"mutual_rapport": 4.0, "rater_role": "observer"}
     assert answer["model"]["trained_on"]["simulated"] is True
     assert any("SIMULATED" in note for note in answer["notes"])
-    assert any("Thin input" in note for note in answer["notes"])
+    assert any("Few ratings" in note for note in answer["notes"])
 
 
 def test_unusual_patterns_are_noted(model: OfferModel, catalogue: Catalogue) -> None:
@@ -237,12 +237,15 @@ def _leaves(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     ]
 
 
+BROKEN: list[Any] = [None, math.nan, "x", [], -1, 10**400, {}, True]
+
+
 def test_a_forged_file_is_refused_or_answers_with_numbers(model: OfferModel) -> None:
     """Whatever is put anywhere in a file, under a fingerprint made to fit: no traceback, and no answer that is NaN."""
     whole = json.loads(json.dumps(model.to_dict()))
     refused = 0
     for path in _leaves(whole):
-        for wrong in (None, math.nan, "x", [], -1, 10**400, {}, True):
+        for wrong in BROKEN:
             data = json.loads(json.dumps(whole))
             place = data
             for key in path[:-1]:

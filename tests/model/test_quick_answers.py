@@ -12,8 +12,8 @@ from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferModel
 from predictor.model.data import Pair, TypicalRange
-from predictor.model.factors import FactorModel, LeftOut
-from predictor.model.partial import Gaps
+from predictor.model.factors import FactorModel, Missingness
+from predictor.model.partial import Gaps, PartialTables
 from predictor.model.tables import Floats, Grid
 from predictor.model.tree import Tree
 
@@ -78,7 +78,7 @@ def made(
             loadings,
             rng.uniform(0.2, 0.7, p),
             tuple(rng.dirichlet(np.full(levels, 3.0)) for levels in grid.levels),
-            LeftOut(0.3, 0.2, 0.8, np.append(-0.4, np.zeros(len(families))), 0.8) if left_out else None,
+            Missingness(0.3, 0.2, 0.8, np.append(-0.4, np.zeros(len(families))), 0.8) if left_out else None,
         ),
         gaps=Gaps(slope=-0.4, mean=0.2, most=0.7),
         factors={"intercept": rng.normal(0, 0.1, rank)}
@@ -171,11 +171,17 @@ def test_a_partial_row_is_answered_the_same_whatever_stands_beside_it(name: str)
         np.testing.assert_array_equal(again[1], deviation[some])
 
 
+def partial_tables(model: OfferModel) -> PartialTables:
+    tables = model.partial_tables
+    assert tables is not None
+    return tables
+
+
 def cancelling(model: OfferModel, rated: dict[int, float], free: int, unrated: int, expected: float) -> Floats:
     """Return a row in which so much is expected of a signal, in standard units, by choice of another's rating."""
     row = np.full((1, len(model.terms)), np.nan)
     row[0, list(rated)] = list(rated.values())
-    completion, at = model._evaluator.partial_tables.completion, []
+    completion, at = partial_tables(model).completion, []
     for value in (1.0, 2.0):
         row[0, free] = value
         at.append(float(completion.estimate(row).expected[0, unrated]))
@@ -187,11 +193,12 @@ def cancelling(model: OfferModel, rated: dict[int, float], free: int, unrated: i
 def test_what_a_rating_implies_keeps_its_digits_where_ratings_nearly_cancel() -> None:
     """As a quotient of two small differences it would lose a digit for each by which what is expected is below one."""
     model = MODELS["one family"]
-    tables = model._evaluator.partial_tables
+    tables, single = partial_tables(model), model._evaluator._single_row
+    assert single is not None
     implied = []
     for expected in (1e-2, 1e-9):
         row = cancelling(model, {0: 4.0}, free=1, unrated=2, expected=expected)
-        implied += [tables.reasons(row).implied[0, 0], model._evaluator._single_row.answer(row[0].tolist())[2][0]]
+        implied += [tables.reasons(row).implied[0, 0], single.answer(row[0].tolist())[2][0]]
     assert abs(implied[0]) > 1e-3
     np.testing.assert_allclose(implied, implied[0], rtol=1e-12)
 
@@ -203,7 +210,7 @@ def test_what_a_rating_implies_stays_finite_where_unrated_signals_act_together()
         "s0", "s3", rng.normal(0, 0.5, (len(MODELS["no input"].tables["s0"]), len(MODELS["no input"].tables["s3"])))
     )
     model = replace(MODELS["no input"], pairs=(pair,))
-    tables = model._evaluator.partial_tables
+    tables = partial_tables(model)
     implied = []
     for expected in (1e-3, 1e-9):
         row = cancelling(model, {2: 5.0}, free=1, unrated=0, expected=expected)

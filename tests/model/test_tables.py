@@ -72,7 +72,7 @@ def test_fused_codes_mean_the_same(rows: list[tuple[float, float, float]]) -> No
     np.testing.assert_allclose(blocks.all_values(coded), values, rtol=0, atol=1e-13)
     at = np.array(coded.codes).T + np.cumsum([0, *blocks.counts[:-1]])
     expected = GRID.weights(values)
-    for row in np.flatnonzero(~coded.beside):
+    for row in np.flatnonzero(~coded.off_grid):
         np.testing.assert_allclose(blocks.halving[at[row]].sum(axis=0), expected[row], atol=1e-12)
     for row, weights in zip(values.tolist(), expected, strict=True):
         if (cells := GRID.cells(row)) is not None:

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from predictor import PredictorError
 from predictor.panels.agreement import icc, ordinal_alpha
-from predictor.panels.effects import MOST_RATERS, Scores, _Equations, _Solved, fit_effects
+from predictor.panels.effects import MOST_RATERS, CardMeans, _Equations, _Solved, fit_effects
 from predictor.panels.identification import identify
 
 # Shrout & Fleiss (1979), table 2: six people, four raters; variance components of lme4 1.1, REML
@@ -24,13 +24,13 @@ C = np.array(
 )
 
 
-def everybody(table: np.ndarray) -> Scores:
+def everybody(table: np.ndarray) -> CardMeans:
     n, k = table.shape
     raters = csr_array(np.tile(np.eye(k), (n, 1)))
-    return Scores(table.ravel(), np.repeat(np.arange(n), k), raters, np.zeros(n * k, dtype=np.int64))
+    return CardMeans(table.ravel(), np.repeat(np.arange(n), k), raters, np.zeros(n * k, dtype=np.int64))
 
 
-def crossed(seed: int = 0, people: int = 40, raters: int = 7) -> tuple[Scores, np.ndarray]:
+def crossed(seed: int = 0, people: int = 40, raters: int = 7) -> tuple[CardMeans, np.ndarray]:
     """Some raters of each person, two stages."""
     rng = np.random.default_rng(seed)
     unit = np.repeat(np.arange(people), 3)
@@ -39,7 +39,7 @@ def crossed(seed: int = 0, people: int = 40, raters: int = 7) -> tuple[Scores, n
     unit, who = unit[kept], who[kept]
     score = rng.normal(size=people)[unit] + 0.7 * rng.normal(size=raters)[who] + 0.5 * rng.normal(size=len(unit))
     design = csr_array((np.ones(len(unit)), (np.arange(len(unit)), who)), shape=(len(unit), raters))
-    return Scores(score, unit, design, rng.integers(2, size=len(unit))), who
+    return CardMeans(score, unit, design, rng.integers(2, size=len(unit))), who
 
 
 def test_variances_icc_and_blups_are_the_published_ones() -> None:
@@ -84,7 +84,7 @@ def test_with_one_rater_each_it_is_the_shrunken_mean() -> None:
     who = np.repeat(np.arange(5), [4, 8, 12, 16, 20])
     score = rng.normal(size=5)[who] + rng.normal(size=60)
     raters = csr_array((np.ones(60), (np.arange(60), who)), shape=(60, 5))
-    effects = fit_effects(Scores(score, np.arange(60), raters, np.zeros(60, dtype=np.int64)))
+    effects = fit_effects(CardMeans(score, np.arange(60), raters, np.zeros(60, dtype=np.int64)))
     assert np.isnan(effects.person)
     n = np.bincount(who)
     shrink = n * effects.rater / (n * effects.rater + effects.rest)
@@ -96,7 +96,7 @@ def test_with_one_rater_each_it_is_the_shrunken_mean() -> None:
 
 def test_a_weight_of_two_is_two_people() -> None:
     scores, _ = crossed(1, people=12, raters=4)
-    again = Scores(
+    again = CardMeans(
         np.tile(scores.score, 2),
         np.concatenate([scores.unit, scores.unit + 12]),
         csr_array(np.tile(scores.raters.toarray(), (2, 1))),
@@ -108,7 +108,9 @@ def test_a_weight_of_two_is_two_people() -> None:
 
 
 def test_what_cannot_be_told_is_not_and_says_why() -> None:
-    one_each = Scores(np.arange(40.0), np.arange(40), csr_array(np.tile(np.eye(4), (10, 1))), np.zeros(40, dtype=int))
+    one_each = CardMeans(
+        np.arange(40.0), np.arange(40), csr_array(np.tile(np.eye(4), (10, 1))), np.zeros(40, dtype=int)
+    )
     result = identify(one_each)
     assert "one rater only" in result.agreement
     assert "at random" in result.severity
@@ -120,7 +122,7 @@ def test_what_cannot_be_told_is_not_and_says_why() -> None:
     unit = np.repeat(np.arange(40), 2)  # two offices, whose raters never meet the same person
     who = np.where(unit < 20, 0, 2) + np.tile([0, 1], 40)
     design = csr_array((np.ones(80), (np.arange(80), who)), shape=(80, 4))
-    split = identify(Scores(np.arange(80.0), unit, design, np.zeros(80, dtype=int)))
+    split = identify(CardMeans(np.arange(80.0), unit, design, np.zeros(80, dtype=int)))
     assert split.severity.startswith("identifiable in part: 2 of 4")
 
 
@@ -128,4 +130,4 @@ def test_too_many_raters_are_refused() -> None:
     n = MOST_RATERS + 1
     wide = csr_array((np.ones(3), (np.arange(3), np.arange(3))), shape=(3, n))
     with pytest.raises(PredictorError, match="3,001 raters"):
-        fit_effects(Scores(np.ones(3), np.arange(3), wide, np.zeros(3, dtype=np.int64)))
+        fit_effects(CardMeans(np.ones(3), np.arange(3), wide, np.zeros(3, dtype=np.int64)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,6 +125,7 @@ def test_a_simulated_team_is_what_it_says() -> None:
         for some in (strict, at_random)
     ]
     assert met[0] > 0.6 > 0.1 > abs(met[1])
-    for wrong in ({"panel": 0}, {"severity": 1.0}, {"base_rate": 0.6, "stages": True}, {"n": 0}):
+    bad: list[dict[str, Any]] = [{"panel": 0}, {"severity": 1.0}, {"base_rate": 0.6, "stages": True}, {"n": 0}]
+    for wrong in bad:
         with pytest.raises(PredictorError):
             simulate_team(**{"n": 10, **wrong})

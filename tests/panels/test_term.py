@@ -98,6 +98,20 @@ def test_audit_and_drift_know_the_rows_of_the_training_again(
     audited = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, groups=tmp_path / "groups.csv", resamples=5)
     assert audited.n_out_of_fold == int((~np.isnan(team.ratings.y)).sum())
     assert "of 3 folds" in audited.left_out_by
+    write_csv(team.cards, tmp_path / "cards.csv")
+    options = {"groups": tmp_path / "groups.csv", "cards": tmp_path / "cards.csv", "resamples": 5}
+    by_cards = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, **options)
+    costs = [{item.name: item.cost.value for item in some.left_out} for some in (audited, by_cards)]
+    assert costs[0] == pytest.approx(costs[1], abs=1e-6)  # of one rater each the panel's mean is the scorecard
+
+
+def test_leniency_without_a_signal_is_that_of_the_other_signals(team: SimulatedTeam) -> None:
+    cards = Cards.from_ratings(team.cards)
+    other = replace(cards, values=np.where(np.arange(cards.values.shape[1]) == 0, 5.0, cards.values))
+    rows, cuts = np.arange(180), (slice(0, 120), slice(120, 180))
+    learned, tested = (rows[cut] for cut in cuts)
+    some, same = (PanelInput(team.ratings, part.without([0])).codes(learned, tested)[1] for part in (cards, other))
+    assert some.tolist() == same.tolist()
 
 
 def test_permuted_raters_are_not_kept(team: SimulatedTeam) -> None:
@@ -160,7 +174,7 @@ def test_the_interval_widens_by_slope_and_variance(model: OfferModel) -> None:
     def variance(answer: object) -> float:
         low, high = answer.interval.low, answer.interval.high  # type: ignore[attr-defined]
         ends = [np.log(p / (1 - p)) for p in (low, high)]
-        return ((ends[1] - ends[0]) / 2 / 1.6448536269514722) ** 2
+        return float(((ends[1] - ends[0]) / 2 / 1.6448536269514722) ** 2)
 
     known, given = (
         variance(model.predict(rated(model, **more)))
@@ -233,16 +247,26 @@ def test_batches_take_panels(model: OfferModel, team: SimulatedTeam, tmp_path: P
     frame = team.ratings.X.assign(panel=team.ratings.columns["panel"])[columns]
     frame.loc[0, "panel"] = "somebody new"
     frame.loc[1, "panel"] = ""
+    frame[LENIENCY] = np.where(
+        np.arange(len(frame)) % 5 == 3, "high", None
+    )  # a level that is given counts, not the panel
     frame.to_csv(tmp_path / "in.csv", index=False)
     frame.to_parquet(tmp_path / "in.parquet")
     expected = model.predict_many(frame)
-    for ending in ("csv", "parquet"):
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    inner = (*model.signals, LENIENCY)
+    nested = ({"ratings": {name: row[name] for name in inner}, "panel": row["panel"]} for row in records[2:])
+    lines = [*records[:2], *nested]  # flat, and with the ratings by themselves
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for ending in ("csv", "parquet", "jsonl"):
         score_files(tmp_path / f"in.{ending}", tmp_path / "out.csv", model)
         scored = pd.read_csv(tmp_path / "out.csv")
         for name in ("offer_probability", "interval_low", "interval_high"):
             assert scored[name].to_numpy() == pytest.approx(expected[name].to_numpy(), abs=1e-9)
-    frame.to_json(tmp_path / "in.jsonl", orient="records", lines=True)
-    with pytest.raises(PredictorError, match="not read from JSON Lines"):
+    (tmp_path / "in.jsonl").write_text(
+        json.dumps(lines[0]) + "\n" + json.dumps({**lines[1], "panel": ["a", "b"]}) + "\n"
+    )
+    with pytest.raises(PredictorError, match="panel"):
         score_files(tmp_path / "in.jsonl", tmp_path / "out.csv", model)
 
 

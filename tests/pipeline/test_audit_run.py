@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from predictor import OfferModel, Ratings, simulate_interviews
+from predictor import OfferModel, Ratings, TrainingConfig, simulate_interviews, train
 from predictor.errors import ConfigError
 from predictor.pipeline.audit_run import audit_model
 from predictor.pipeline.group_columns import parse_groups, read_groups
+from predictor.pipeline.run import save
 from predictor.pipeline.trained_model import TrainedModel
 from predictor.sources.files import write_csv
 from predictor.sources.simulation_truths import drift, simulate_groups
@@ -86,6 +87,16 @@ def test_rows_of_the_training_are_answered_by_models_that_had_not_seen_them(
     assert any("better than they are" in warning for warning in seen.warnings)
 
 
+def test_rows_of_a_training_that_left_out_signals_are_known_again(team: Path, interviews: Ratings) -> None:
+    config = TrainingConfig(folds=3, repeats=1, resamples=20, baselines=(), leave_out=("body_language", "rater_role"))
+    few = interviews.rows(np.arange(200))
+    save(train(few, config, name="fewer", curve=False), Path("experiments/models/fewer"))
+    trained = TrainedModel.load(Path("experiments/models/fewer/model.json"), Path("experiments/models"))
+    audited = audit_model(trained, Path("team.csv"), {"sex": "sex"}, groups=Path("groups.csv"), resamples=5)
+    assert audited.n_out_of_fold == int((~np.isnan(few.y)).sum())
+    assert "of 3 folds" in audited.left_out_by
+
+
 def test_groups_in_the_same_table_or_beside_it(team: Path, interviews: Ratings) -> None:
     with Path("team.csv").open() as file:
         rows = list(csv.reader(file))
@@ -100,7 +111,7 @@ def test_groups_in_the_same_table_or_beside_it(team: Path, interviews: Ratings) 
     ratings, inside = read_groups(Path("one.csv"), catalogue, {"sex": "sex"})
     _, beside = read_groups(Path("team.csv"), catalogue, {"sex": "sex"}, Path("groups.csv"))
     assert inside["sex"].tolist() == beside["sex"].tolist()
-    assert ratings.values.shape == (600, 24)  # no group among the signals
+    assert ratings.values.shape == (600, len(catalogue.signals))  # no group among the signals
 
 
 @pytest.mark.parametrize(
@@ -142,11 +153,16 @@ def test_drift_ends_with_one_where_something_moved(team: Path, run: Callable[...
     write_csv(drift(current, ["goals_discussed", "mutual_rapport"], by=-0.7), "moved.csv")
     same, moved = run("drift", "same.csv", "--no-track"), run("drift", "moved.csv", "--no-track")
     assert (same.exit_code, moved.exit_code) == (0, 1), same.output + moved.output
-    assert "Nothing moved beyond noise" in same.output
+    assert "No significant change" in same.output
     assert "Goals discussed: rated lower" in moved.output
     pages = sorted(team.glob("experiments/drift/*/drift.html"))
     assert len(pages) == 2
     assert all("SIMULATED" in page.read_text() for page in pages)
+    assert run("journal", "import", "moved.csv", "--journal", "my.journal").exit_code == 0
+    kept = run("drift", "--journal", "my.journal", "--no-track")
+    assert kept.exit_code == 1, kept.output
+    assert "Goals discussed: rated lower" in kept.output
+    assert run("drift", "same.csv", "--journal", "my.journal").exit_code == 2
     missing = run("drift", "nowhere.csv")
     assert missing.exit_code == 2
     assert "no such file" in missing.stderr
@@ -182,7 +198,7 @@ def test_reports_are_kept_with_the_run(team: Path, run: Callable[..., Result]) -
 
     recorded = track("experiments/models/tested")
     done = run("card")
-    assert f"Kept with the MLflow run {recorded.run_id}" in done.output
+    assert f"Saved with the MLflow run {recorded.run_id}" in done.output
     write_csv(simulate_interviews(80, seed=98), "later.csv")
     assert "Recorded in MLflow" in run("drift", "later.csv").output
     from mlflow import MlflowClient

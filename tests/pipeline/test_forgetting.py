@@ -48,7 +48,7 @@ def test_a_person_goes_from_everything_and_models_say_so(
     assert done.exit_code == 0, done.output
     assert f"{all_rows} row" in done.output
     assert Path("team.csv").read_bytes() == b"".join(others)  # no other byte has changed
-    assert person not in read_ratings("team.csv").groups
+    assert person not in read_ratings("team.csv").columns["candidate_id"]
     folder = Path("experiments/models/tested")
     kept = OutOfFold.read(folder / "out_of_fold.csv")
     assert len(kept.rows) == len(known) - rows

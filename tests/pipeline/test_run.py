@@ -76,7 +76,10 @@ def test_the_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
 
 
 def _fill(name: str) -> Callable[[Path], None]:
-    return lambda place: replace(PRIOR, name=name).save(place / MODEL) and None
+    def fill(place: Path) -> None:
+        replace(PRIOR, name=name).save(place / MODEL)
+
+    return fill
 
 
 @pytest.mark.parametrize("killed", ["while it wrote", "between the names", "before the old one was removed"])

@@ -44,7 +44,7 @@ TEXTS = [  # a bad CSV cell, and what the message must say of it
     ("9", "out of scale"), ("0", "out of scale"), ("-2", "out of scale"), ("5.5", "out of scale"), ("1e3", "out of scale"),
     ("abc", "not a number; write one, or leave it empty"), ("not applicable", "not a number"),
     ("inf", "not a number"), ("-Infinity", "not a number"), ("true", "not a number"), ("yes", "not a number"),
-    ('"3,500"', "comma that may be one of thousands; write a point"), ("1_0", "not a number"), ("٣", "not a number"), ("4-5", "not a number"),
+    ('"3,500"', "comma that may be a thousands separator; write a decimal point"), ("1_0", "not a number"), ("٣", "not a number"), ("4-5", "not a number"),
     ("4 of 6", "out of 6"), ("80%", "out of 100"), ("★★★★★★", "out of scale"), ("0x4", "not a number"), ("#REF!", "not a number"), ("=4", "not a number"),
     ("4\x00", "not a number"), ("2024-01-01", "not a number"),
 ]  # fmt: skip
@@ -229,10 +229,11 @@ def test_frames_keep_long_ids_and_numbered_columns(catalogue: Catalogue) -> None
 
 
 def test_a_value_is_valid_or_does_not_exist(catalogue: Catalogue) -> None:
-    values = np.full((1, 24), np.nan)
-    for wrong in ({"y": np.array([7.0])}, {"columns": {"rater_role": np.array(["boss"], dtype=object)}}):
+    values = np.full((1, len(catalogue.signals)), np.nan)
+    bad: list[dict[str, Any]] = [{"y": np.array([7.0])}, {"columns": {"rater_role": np.array(["boss"], dtype=object)}}]
+    for wrong in bad:
         with pytest.raises(RatingsError):
-            Ratings(**{"catalogue": catalogue, "values": values, "y": np.array([1.0]), **wrong})
+            Ratings(catalogue, values, **{"y": np.array([1.0]), **wrong})
 
 
 def test_ten_thousand_bad_rows_read_as_one(run: Callable[..., Result], workplace: Path) -> None:

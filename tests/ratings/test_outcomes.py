@@ -42,7 +42,7 @@ def test_a_word_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
     (path := tmp_path / "a.csv").write_text(ROWS.format("Ja", "Nein"))
     with pytest.raises(RatingsError, match="name it: --offer-word WORD"):
         read_ratings(path, Catalogue.shipped(), training=True)
-    with pytest.raises(RatingsError, match="'Si' is no outcome there"):
+    with pytest.raises(RatingsError, match="'Si' does not occur in the column"):
         read_ratings(path, Catalogue.shipped(), training=True, offer_word="Si")
     with path.open("a") as file:
         file.write("3,e,vielleicht\n")
@@ -62,7 +62,7 @@ def test_the_words_of_training_are_kept_with_it_and_read_the_file_again(tmp_path
     signals = Catalogue.shipped().names
     rows = [[i % 5 + 1] * len(signals) + [f"c{i}", ("Ja", "Nein", "Maybe", "Nein")[i % 4]] for i in range(40)]
     pd.DataFrame(rows, columns=[*signals, "candidate_id", "offer"]).to_csv(path := tmp_path / "a.csv", index=False)
-    how = {"offer_word": "Ja", "unknown_words": ["Maybe"]}
+    how: dict[str, Any] = {"offer_word": "Ja", "unknown_words": ["Maybe"]}
     ratings = read_ratings(path, training=True, **how)
     config = TrainingConfig(repeats=1, resamples=20, baselines=("base_rate",))
     trained = OfferModel.load(train(ratings, config, curve=False).model.save(tmp_path / "m.json"))

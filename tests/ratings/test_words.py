@@ -62,10 +62,10 @@ CELLS: dict[str, dict[Any, float]] = {  # for each signal what may stand in a fi
     "degree": {"TRUE": 2, "false": 1, 1: 1, "??": N},
 }  # fmt: skip
 BAD = {
-    "verdict": ("Stron Yes", "is none of the levels; write 'Strong No', 'No', 'Yes', 'Strong Yes', or a number on 1 to 4.*mean 'Strong Yes'"),
-    "numbered": ("2 - Maybe", "is none of the levels"),
+    "verdict": ("Stron Yes", "is not one of the levels; write 'Strong No', 'No', 'Yes', 'Strong Yes', or a number on 1 to 4.*mean 'Strong Yes'"),
+    "numbered": ("2 - Maybe", "is not one of the levels"),
     "stars": ("8/10", "is out of 10, and the scale is 1 to 5"),
-    "share": ("1,000", "comma that may be one of thousands"),
+    "share": ("1,000", "comma that may be a thousands separator"),
     "ratio": ("two", "is not a number"),
     "grade": ("80%", "is out of 100, and the scale is 1 to 6"),
 }  # fmt: skip
@@ -120,10 +120,11 @@ def test_words_for_not_observed(word: str) -> None:
 def test_unknown_words_are_refused_with_the_levels(name: str) -> None:
     word, says = BAD[name]
     assert parse_record_fast({name: word}, CATALOGUE) is None
-    for refuse in (
+    doors: list[Callable[[], Ratings]] = [
         lambda: Ratings.from_records([{}, {name: word}], CATALOGUE),
         lambda: Ratings.from_text([name], [[""], [word]], CATALOGUE),
-    ):
+    ]
+    for refuse in doors:
         with pytest.raises(RatingsError, match=f"row 2, {name}: '{word}' .*{says}"):
             refuse()
 
@@ -280,7 +281,7 @@ def test_maybe_is_unknown_on_request(tmp_path: Path, run: Callable[..., Result],
     np.testing.assert_array_equal(
         read_ratings(path, CATALOGUE, offer_word="No", unknown_words=["Maybe", "Later"]).y[:4], [0, 1, N, N]
     )
-    with pytest.raises(RatingsError, match="'Mabye' is no outcome there, so it cannot mean unknown"):
+    with pytest.raises(RatingsError, match="'Mabye' does not occur in the column, so it cannot mean unknown"):
         read_ratings(path, CATALOGUE, unknown_words=["Mabye", "Maybe", "Later"])
     with pytest.raises(RatingsError, match="'No' cannot mean an offer and unknown"):
         read_ratings(path, CATALOGUE, offer_word="No", unknown_words=["no", "Maybe", "Later"])

@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from conftest import SIGNALS
 from firefox import FIREFOX, Firefox
 
 from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interviews
-from predictor.journal.answers import is_answers, parse_answers
+from predictor.journal.exported_page import is_answers, parse_answers
 from predictor.journal.store import Journal
 from predictor.model.data import Masked, Pair, Triple
-from predictor.model.factors import LeftOut
+from predictor.model.factors import Missingness
 from predictor.model.first_questions import first_questions, remaining
 from predictor.model.partial import Gaps
 from predictor.model.points import points_of
 from predictor.model.wording import headline, interval_sentence
 from predictor.reports.rate_page.export import rate_page, save_rate_page
+from predictor.reports.record import Figure
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 PUBLISHED = OfferModel.published()
 SHIPPED = Catalogue.shipped()
@@ -51,14 +53,14 @@ def everything() -> OfferModel:
     known = PUBLISHED.factor_model
     assert known
     loadings = known.loadings + rng.normal(scale=0.1, size=known.loadings.shape)
-    left_out = LeftOut(0.3, 0.2, 0.7, rng.normal(scale=0.3, size=loadings.shape[1]), 0.8)
+    left_out = Missingness(0.3, 0.2, 0.7, rng.normal(scale=0.3, size=(loadings.shape[1],)), 0.8)
     main = {name: table(place) for place, name in enumerate(terms)}
     return replace(
         PUBLISHED,
         catalogue=replace(SHIPPED, signals=tuple(signals)),
-        pairs=(*PUBLISHED.pairs, pair(0, 3), pair(24, 2)),
-        triples=(triple(1, 5, 9), triple(2, 8, 24)),
-        masked=Masked(0.6, 0.1, main, (pair(2, 4), pair(1, 24)), (triple(0, 6, 24),)),
+        pairs=(*PUBLISHED.pairs, pair(0, 3), pair(SIGNALS, 2)),
+        triples=(triple(1, 5, 9), triple(2, 8, SIGNALS)),
+        masked=Masked(0.6, 0.1, main, (pair(2, 4), pair(1, SIGNALS)), (triple(0, 6, SIGNALS),)),
         factor_model=replace(known, loadings=loadings, left_out=left_out),
         gaps=Gaps(-0.8, 0.2, 0.6),
     )
@@ -121,7 +123,7 @@ def open_file(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
     def opened(model: OfferModel = PUBLISHED, **options: Any) -> Page:
         file = tmp_path / "rate.html"
-        save_rate_page(model, file)
+        save_rate_page(model, file, {"candidate": Figure(0.63, 0.58, 0.67, 429)})
         contexts.append(context := browser.new_context(offline=True, **options))
         page = context.new_page()
         page.set_default_timeout(10_000)
@@ -170,7 +172,9 @@ def test_it_answers_as_predict_does(open_file: Open, kind: str) -> None:
 
 def rate(page: Page, ratings: list[int]) -> list[str]:
     """Rate the first signals of the page, in order; return their names."""
-    names = page.eval_on_selector_all("[data-signal]", "all => all.map(e => e.dataset.signal)")[: len(ratings)]
+    names: list[str] = page.eval_on_selector_all("[data-signal]", "all => all.map(e => e.dataset.signal)")[
+        : len(ratings)
+    ]
     for name, rating in zip(names, ratings, strict=True):
         page.locator(f'[data-signal="{name}"] label:has([value="{rating}"])').click()
     return names
@@ -195,7 +199,7 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     assert page.locator("#first legend").first.inner_text() == "Did they listen closely to you?"
     names = rate(page, [4, 5, 3, 4, 2, 4, 3])
     page.locator("[data-signal]").nth(7).locator("label", has_text="did not come up").click()
-    assert page.locator(".dock").inner_text().split("\n") == ["7 of 24 rated", "Not saved"]
+    assert page.locator(".dock").inner_text().split("\n") == [f"7 of {SIGNALS} rated", "Not saved"]
     page.locator('#guess label:has([value="55"])').click()
     page.get_by_role("button", name="See the answer").click()  # 11 taps
 
@@ -205,8 +209,10 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     shown = page.locator("#answer-parts > p").all_inner_texts()
     assert shown[0] == headline(*shares, simulated=1, rated=7)
     assert shown[1].startswith(interval_sentence(*shares))
-    assert shown[2] == "Your guess before: 55 of 100. 7 of 24 rated, 1 did not come up."
+    assert shown[2] == f"Your guess before: 55 of 100. 7 of {SIGNALS} rated, 1 did not come up."
     assert page.locator("#guess").is_hidden()  # frozen
+    of_candidates = "Where the candidate rated: in 63 of 100 (58 to 67, n = 429)."
+    assert of_candidates in page.locator("#answer-parts").inner_text()
     points = points_of(answered.to_dict())
     column = page.locator("#answer-parts .reasons .number").all_text_contents()
     assert sum(int(cell.replace("\N{MINUS SIGN}", "-")) for cell in column) == points.answer - points.base
@@ -218,17 +224,20 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     page.fill("#due_on", "2030-05-31")
     files = [save(page, tmp_path)]
     assert page.locator("#mark").inner_text() == "Is the file there?"  # never "saved" before somebody has seen it
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have saved the file").click()
     assert page.locator("#mark").inner_text() == "In your file"
     page.fill("#note", "Written afterwards")
     assert page.locator("#mark").inner_text() == "Changed since the file"
     (tmp_path / "again").mkdir()
     again = save(page, tmp_path / "again")
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have saved the file").click()
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     page.get_by_role("button", name="Start a new interview").click()
     rate(page, [1])
     files.append(save(page, tmp_path))
+    page.evaluate("for (const e of document.querySelectorAll('[data-signal]')) e.querySelectorAll('input')[1].click()")
+    page.get_by_role("button", name="See the answer").click()
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 1  # with all that is rated
 
     content = files[0].read_bytes()
     assert is_answers(content)
@@ -238,10 +247,12 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="no_signal"):
         journal.import_files([*files, tmp_path / "bad.json"])
     assert not journal.entries()
-    files.append(again)
-    assert (journal.import_files(files), journal.import_files(files)) == (2, 0)
+    done = [journal.import_files(files[:1])]
+    journal.edit(journal.entries()[0].id, private_note="mine")
+    done += [journal.import_files([again, *files]), journal.import_files(files), journal.import_files([*files, again])]
+    assert [(len(one.fresh), len(one.updated)) for one in done] == [(1, 0), (1, 1), (0, 0), (0, 0)]
     entry = next(entry for entry in journal.entries() if entry.who)
-    assert entry.note == "Written afterwards"  # of the file that was saved last
+    assert (entry.note, entry.private_note) == ("Written afterwards", "mine")  # of the file that was saved last
     assert (entry.title, entry.guess, str(entry.due_on), len(entry.not_come_up)) == (
         "=1+1 <b>Acme</b>",
         55,
@@ -250,6 +261,7 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     )
     assert {"rater_role": entry.rater_role, **entry.ratings} == record
     assert entry.estimate and entry.answer
+    assert entry.answer["quality"][1:] == [of_candidates]
     assert (entry.estimate.model, entry.estimate.fingerprint) == (PUBLISHED.name, PUBLISHED.fingerprint)
     assert (entry.estimate.simulated, entry.simulated) == (1, False)
     assert entry.estimate.probability == pytest.approx(answered.offer_probability, abs=1e-9)
@@ -262,17 +274,24 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
         json.dumps({key: wanted[key] for key in ("not_rated", "model")})
     )
     assert journal.entries()[0].answer is None or journal.entries()[1].answer is None  # no answer was asked for
+    (tmp_path / "other.json").write_bytes(again.read_bytes().replace(entry.id.encode(), b"0" * 12))
+    assert len(journal.import_files([tmp_path / "other.json"]).fresh) == 1  # somebody else, who rated alike
 
 
 def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None:
-    page, asked = open_file(), []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page, asked = open_file(), list[str]()
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
     rate(page, [4, 4])
     page.locator("[data-signal] label:has(:checked)").first.click()  # a second tap takes it back
-    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    assert page.locator("#count").inner_text() == f"1 of {SIGNALS} rated"
     page.reload()
     assert asked == ["beforeunload"]
-    assert page.locator("#count").inner_text() == "1 of 24 rated"  # the draft
+    assert page.locator("#count").inner_text() == f"1 of {SIGNALS} rated"  # the draft
     assert "draft" in page.locator("#restored").inner_text()
     other = page.context.new_page()
     other.goto(page.url)
@@ -280,7 +299,7 @@ def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None
     page.get_by_text("also open in another tab").wait_for()
     other.close()
     save(page, tmp_path)
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have saved the file").click()
     asked.clear()
     page.reload()
     assert not asked
@@ -292,7 +311,7 @@ def test_without_scripts_it_is_a_form_to_read_and_print(open_file: Open) -> None
     assert page.locator("#first [data-signal] dd").first.is_visible()
     assert page.locator("#see").is_hidden()
     page.locator("#more summary").click()
-    assert page.locator("[data-signal]:visible").count() == 24
+    assert page.locator("[data-signal]:visible").count() == SIGNALS
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
@@ -380,7 +399,12 @@ def test_answers_that_are_damaged_are_refused(tmp_path: Path) -> None:
         "base_rate": answered.base_rate, "own_base_rate": False, "log_odds": answered.log_odds, "baseline": answered.baseline,
         "parts": parts, "remaining": None, "quality": [], "notes": [],
     }  # fmt: skip
-    item = {"id": "0123456789ab", "rated_on": "2026-05-31", "title": "", "ratings": {"goals_discussed": 4}}
+    item: dict[str, Any] = {
+        "id": "0123456789ab",
+        "rated_on": "2026-05-31",
+        "title": "",
+        "ratings": {"goals_discussed": 4},
+    }
     item |= {"rater_role": "observer", "not_come_up": [], "guess": 40, "answer": answer}
     file = {
         "format": 1,
@@ -393,6 +417,7 @@ def test_answers_that_are_damaged_are_refused(tmp_path: Path) -> None:
         return parse_answers(json.dumps({**file, **changes}).encode(), "a.json", SHIPPED)
 
     (entry,), problems = parsed()
+    change: dict[str, Any]
     assert (entry.title, problems) == ("Rated on 2026-05-31", [])
     for change in (
         {"id": "1"}, {"rated_on": "2999-01-01"}, {"ratings": {}}, {"ratings": {"goals_discussed": 9}}, {"guess": 140},

@@ -36,7 +36,8 @@ def test_shape_functions_are_what_log_odds_differ_by(model: OfferModel) -> None:
     shapes = model.shape_functions()
     assert list(shapes) == ["signal", "rating", "log_odds", "low", "high", "n"]
     usual: dict[str, Any] = {**dict.fromkeys(model.signals, 3), "rater_role": "observer"}
-    for name, shape in shapes.groupby("signal"):
+    for name in shapes["signal"].unique():
+        shape = shapes[shapes["signal"] == name]
         seen = shape[shape["rating"].notna()]
         found = [alone.predict({**usual, name: rating}).log_odds for rating in seen["rating"]]
         np.testing.assert_allclose(np.diff(found), np.diff(seen["log_odds"]), atol=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,19 +13,19 @@ from test_training_report import Page as Parsed
 
 from predictor import OfferModel, simulate_interviews
 from predictor.evaluation.audit import audit
-from predictor.evaluation.audited import AuditedModel
+from predictor.evaluation.audited import AuditResult
 from predictor.evaluation.drift import reference_of
 from predictor.evaluation.drift_check import check_drift
 from predictor.evaluation.groups import axes_of
 from predictor.evaluation.left_out import answers_without, left_out
 from predictor.reports.audit_report import render_audit_page
 from predictor.reports.drift_report import render_drift_page
-from predictor.reports.model_card import Beside, card_page
+from predictor.reports.model_card import AttachedReports, card_page
 from predictor.reports.page import Folded, Section, Table, render_html, render_markdown
 from predictor.sources.simulation_truths import drift, simulate_groups
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, ConsoleMessage
 
 
 @pytest.fixture(scope="module")
@@ -51,25 +52,16 @@ def pages() -> dict[str, str]:
     some = [replace(axis, place=axis.place[known]) for axis in axes]
     answers = answers_without(model, rows.rows(known).features.to_numpy())
     without = left_out(answers, rows.y[known], rows.groups[known], some, result, resamples=5)
-    about = (
-        "my|file.csv",
-        True,
-        "2026-11-30T00:00:00+00:00",
-        result,
-        0,
-        300,
-        [],
-        without,
-        "by the model itself",
-        270,
+    about = AuditResult(
+        model, "my|file.csv", True, "2026-11-30T00:00:00+00:00", result, 0, 300, [], without, "by the model itself", 270,
         ["<i>Careful</i>"],
-    )
+    )  # fmt: skip
     current = drift(simulate_interviews(60, seed=5), ["mutual_rapport"], by=-0.7)
     return {
-        "audit": render_audit_page(AuditedModel(model, *about)),
+        "audit": render_audit_page(about),
         "drift": render_drift_page(check_drift(model, current)),
-        "card": render_html(card_page(model, Beside())),
-        "markdown": render_markdown(card_page(model, Beside())),
+        "card": render_html(card_page(model, AttachedReports())),
+        "markdown": render_markdown(card_page(model, AttachedReports())),
     }
 
 
@@ -101,6 +93,10 @@ def test_a_table_in_markdown_has_as_many_cells_as_its_head() -> None:
     assert "| A\\|B | n |\n| --- | --: |\n| x\\|y | 3 |" in text
 
 
+def _note(errors: list[str], message: ConsoleMessage) -> None:
+    errors.append(message.text)
+
+
 def test_read_on_a_phone_and_by_ear(pages: dict[str, str], browser: Browser, tmp_path: Path) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
@@ -108,7 +104,7 @@ def test_read_on_a_phone_and_by_ear(pages: dict[str, str], browser: Browser, tmp
         (tmp_path / f"{which}.html").write_text(pages[which], encoding="utf-8")
         page = browser.new_page(viewport={"width": 390, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
         errors: list[str] = []
-        page.on("console", lambda message, errors=errors: errors.append(message.text))
+        page.on("console", partial(_note, errors))
         page.goto((tmp_path / f"{which}.html").as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         violations = Axe().run(page).response["violations"]

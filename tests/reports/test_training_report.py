@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 SECTIONS = [
-    "What a careful colleague would point out", "Is it calibrated?", "What it goes by", "Shape functions",
+    "Warnings", "Is it calibrated?", "Feature importance", "Shape functions",
     "Strongest pairs", "Ranking: ROC, precision and recall", "Would more interviews help?", "Accuracy by who rated",
-    "When only some signals are rated", "What transparency costs", "Data quality", "How it was made",
+    "When only some signals are rated", "Cost of interpretability", "Data quality", "How it was made",
 ]  # fmt: skip
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 AWKWARD = [
@@ -105,7 +105,8 @@ def test_it_holds_what_it_must(reports: dict[str, Path], result: TrainingResult)
         assert f"{score.value:.3f}" in told
     for statement in (result.learning_curve, result.transparency, result.direction_cost, *result.halo):
         assert str(statement) in told
-    labels = [item.label for item in (*result.model.catalogue.signals, *result.model.catalogue.inputs)]
+    labels = [signal.label for signal in result.model.catalogue.signals]
+    labels += [item.label for item in result.model.catalogue.inputs]
     assert set(labels) <= set(page.texts("figcaption"))  # a shape function each
     assert all("SIMULATED" in page.texts(tag)[0] for tag in ("title", "h1", "div"))
 
@@ -140,14 +141,14 @@ def test_awkward_labels_stay_text(reports: dict[str, Path]) -> None:
     for label in ("<b>bold</b> & 'quoted'", "$x^2$ costs $5", "</svg><script>alert(1)</script>", "One & only <family>"):
         assert label in told
     assert page.texts("h1") == ["<awkward> $a$"]
-    missing = {"Accuracy by who rated", "What transparency costs"}
+    missing = {"Accuracy by who rated", "Cost of interpretability"}
     assert page.texts("h2") == [title for title in SECTIONS if title not in missing]
 
 
 def test_without_scores_it_says_so(reports: dict[str, Path]) -> None:
     page = Page(reports["unmeasured"].read_text("utf-8"))
     assert "too few to measure" in " ".join(page.texts("header"))
-    assert {"What it goes by", "Data quality"} <= set(page.texts("h2"))
+    assert {"Feature importance", "Data quality"} <= set(page.texts("h2"))
     assert not {"Is it calibrated?", "Would more interviews help?"} & set(page.texts("h2"))
 
 

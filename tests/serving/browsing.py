@@ -102,9 +102,18 @@ def see(page: Page) -> None:
     page.locator(".headline").wait_for()
 
 
+def sheets_of_paper(page: Page) -> list[int]:
+    """Return how many pages of A4 and of Letter a page takes in print."""
+    return [len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=paper))) for paper in ("A4", "Letter")]
+
+
 def headline_of(answer: Prediction) -> str:
     """Return the sentence that an answer of the shipped model begins with."""
     interval = answer.interval
     return headline(
-        answer.offer_probability, interval.low, interval.high, simulated=1, rated=24 - len(answer.not_rated)
+        answer.offer_probability,
+        interval.low,
+        interval.high,
+        simulated=1,
+        rated=len(answer.contributions) - 1 - len(answer.not_rated),
     )

@@ -11,11 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from conftest import SIGNALS
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from predictor import Catalogue, OfferModel
-from predictor.journal.days import today
+from predictor.journal.days import now, today
 from predictor.journal.entry import Entry, new_id
 from predictor.journal.estimate import Estimate
 from predictor.journal.people import person_id
@@ -75,7 +76,7 @@ def test_what_is_kept_is_what_was_seen(client: TestClient, journal: Journal) -> 
     assert entry.answer["prediction"]["log_odds"] == expected.log_odds
     shown = text(client.get(f"/journal/{entry.id}"))
     assert "Your guess before: 60 of 100." in shown
-    assert "1 of 24 rated, 1 did not come up." in shown
+    assert f"1 of {SIGNALS} rated, 1 did not come up." in shown
 
 
 REFUSED = {
@@ -99,19 +100,20 @@ def test_what_cannot_be_kept_comes_back_with_all_that_was_typed(
 
 
 def test_the_day_of_the_browser_counts_and_outcomes_do_not_come_before(client: TestClient, journal: Journal) -> None:
-    tomorrow = today() + timedelta(1)  # as it is already in Auckland
-    post(client, "/journal", title="Acme", today=tomorrow.isoformat(), **{f"rating.{GOALS}": "4"})
+    zone, shift = (840, 1) if now().hour >= 11 else (-720, -1)  # where it is another day than by UTC
+    there = now().date() + timedelta(shift)
+    client.cookies.set("predictor_zone", str(zone))
+    post(client, "/journal", title="Acme", due=there.isoformat(), **{f"rating.{GOALS}": "4"})
     (entry,) = journal.entries()
-    if tomorrow - date.fromisoformat(entry.rated_on.isoformat() if entry.rated_on else "") == timedelta(0):
-        address = f"/journal/{entry.id}/outcome"
-        assert (
-            post(
-                client, address, outcome="offer", known_on=tomorrow.isoformat(), today=tomorrow.isoformat()
-            ).status_code
-            == 303
-        )
-    late = post(client, f"/journal/{entry.id}/outcome", outcome="offer", known_on="2999-01-01")
-    assert (late.status_code, "cannot be known before it has come" in late.text) == (422, True)
+    assert entry.rated_on == there
+    assert f"{there}, today" in text(client.get("/journal"))
+    address = f"/journal/{entry.id}/outcome"
+    late = post(client, address, outcome="offer", known_on=(there + timedelta(1)).isoformat())
+    assert (late.status_code, "no outcome can be known" in late.text) == (422, True)
+    assert post(client, address, outcome="offer", known_on=there.isoformat()).status_code == 303
+    for odd in ("x", "99999", "-1e9", ""):
+        client.cookies.set("predictor_zone", odd)
+        assert client.get("/journal").status_code == 200
 
 
 def test_waiting_comes_first_and_as_a_calendar(client: TestClient, journal: Journal) -> None:
@@ -139,7 +141,7 @@ def test_waiting_comes_first_and_as_a_calendar(client: TestClient, journal: Jour
     assert f"SUMMARY:Hear back: Number 0\\; ä{'ö' * 40}\r\n" in unfolded
     one = client.get(f"/journal/{journal.waiting()[0][0].id}/hear.ics").text
     day = today() - timedelta(2)
-    assert f"DTSTART;VALUE=DATE:{day:%Y%m%d}\r\nDTEND;VALUE=DATE:{day + timedelta(1):%Y%m%d}\r\n" in one
+    assert f"DTSTART;VALUE=DATE:{day:%Y%m%d}\r\nDURATION:P1D\r\n" in one
     journal.set_outcome(journal.waiting()[0][0].id, "no answer")
     assert len(journal.waiting()[0]) == 3
 
@@ -183,13 +185,15 @@ def test_each_side_is_hidden_until_both_are_in(client: TestClient, journal: Jour
         shown = client.get(path).text
         assert "ended in an offer" not in shown
         assert "15 of 100" not in shown
-    assert "hidden until both sides are in" in text(client.get("/journal"))
+    assert "hidden until both sides have rated" in text(client.get("/journal"))
     remembered = {"cookie": "predictor_role=interviewer"}
     assert 'value="interviewer" checked' in client.get("/", headers=remembered).text
     form = client.get(f"/?interview={entry.interview}", headers=remembered).text
     assert 'value="interviewer" checked' not in form  # the other side says who it is
     assert 'value="Acme"' in form
     assert f'name="interview" value="{entry.interview}"' in form
+    nobody = post(client, "/journal", title="Acme", who="AB", interview=entry.interview, **{f"rating.{GOALS}": "5"})
+    assert (nobody.status_code, "two sides rate this interview" in nobody.text) == (422, True)
     other = {f"rating.{GOALS}": "5", "input.rater_role": "candidate"}
     post(client, "/journal", title="Acme", who="AB", interview=entry.interview, **other)
     shown = text(client.get(f"/journal/{entry.id}"))
@@ -207,7 +211,8 @@ def test_two_interviews_are_compared_with_what_makes_them_incomparable(client: T
     )
     shown = text(client.get(f"/journal/compare?a={one.id}&b={two.id}"))
     assert "They also differ in who rated (observer, candidate) and in the round (phone, second)." in shown
-    assert re.search(r"Goals discussed 4 2 ", shown)
+    assert "1 of the 1 signals that both rated differs by half the scale or more: Goals discussed ." in shown
+    assert re.search("Goals discussed 4 2 \N{MINUS SIGN}2 ", shown)
     assert re.search(r"Rapport on both sides 2 did not come up", shown)
     assert client.get(f"/journal/compare?a={one.id}&b=none").status_code == 404
 
@@ -246,6 +251,34 @@ def test_a_person_over_time_is_dots_and_few_words() -> None:
     assert [(panel.label, panel.n) for panel in estimate_panels(others)] == [
         ("Estimates of other, of 100", 3), ("Estimates of mine, of 100, SIMULATED", 2),
     ]  # fmt: skip
+
+
+def test_names_and_days_of_every_kind(client: TestClient, journal: Journal) -> None:
+    names = (
+        "Zo\u00eb",
+        "Zoe\u0308",
+        " Zo\u00eb\n",
+        "AB",
+        "ab",
+        "\u0645\u0647\u0627",
+        "\U0001f642 <b>",
+        "O'Brien & Co",
+        "x" * 200,
+    )
+    for name in names:
+        kept = post(
+            client, "/journal", title=f"T\x00 \n{name[:9]}", who=name, due="9999-12-31", **{f"rating.{GOALS}": "4"}
+        )
+        assert kept.status_code == 303, name
+    assert journal.people() == sorted({*names[3:], names[0]}, key=journal.people().index)  # three spellings are one
+    for who in journal.people():
+        for page in ("", "/sheet", "/export.csv", "/export.json", "/delete"):
+            assert client.get(f"/people/{person_id(who)}{page}").status_code == 200, (who, page)
+    assert "<b>" not in client.get("/people").text + client.get("/cohort/sheet").text
+    assert client.get("/journal/waiting.ics").text.count("DTSTART;VALUE=DATE:99991231\r\nDURATION:P1D\r\n") == len(
+        names
+    )
+    assert Journal(journal.path.with_name("other")).import_csv(journal.export_csv().encode()) == len(names)
 
 
 def test_a_person_is_exported_and_deleted(client: TestClient, journal: Journal) -> None:

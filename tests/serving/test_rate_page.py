@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browsing import PUBLISHED, Open, eight, headline_of, opened, rate, rate_eight, see, served
-from conftest import ROOT
+from browsing import PUBLISHED, Open, eight, headline_of, opened, rate, rate_eight, see, served, sheets_of_paper
+from conftest import ROOT, SIGNALS
 from starlette.testclient import TestClient
 
 from predictor.journal.store import Journal
@@ -83,8 +83,8 @@ def test_taps_and_words_to_an_answer_and_to_a_kept_interview(
     tap('.top-line a[href="#keep"]')
     tap("#title")
     page.keyboard.type("Acme, second round")
-    tap('button:has-text("Keep in journal")')
-    page.get_by_text("Kept.").wait_for()
+    tap('button:has-text("Save in journal")')
+    page.get_by_text("Saved.").wait_for()
     print(f"{taps} taps to a kept interview")
     assert taps <= MOST_TAPS_KEPT
     assert page.evaluate(DRAFT) is None  # it is in the journal now
@@ -135,17 +135,17 @@ def test_a_second_tap_takes_a_rating_back_and_nothing_leads_on(open_page: Open) 
     (name,) = [name for name in first_questions(PUBLISHED) if page.locator(f"#signal-{name}").is_visible()]
     rate(page, name, 4)
     page.locator("#submit").wait_for()
-    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    assert page.locator("#count").inner_text() == f"1 of {SIGNALS} rated"
     page.locator("#back").click()
     rate(page, name, 4)
     page.wait_for_timeout(250)
     assert page.locator(f"#signal-{name}").is_visible()
-    assert page.locator("#count").inner_text() == "0 of 24 rated"
+    assert page.locator("#count").inner_text() == f"0 of {SIGNALS} rated"
     rating = page.locator(f'[name="rating.{name}"]').first
     rating.press("Space")
-    assert page.locator("#count").inner_text() == "1 of 24 rated"
+    assert page.locator("#count").inner_text() == f"1 of {SIGNALS} rated"
     rating.press("Delete")
-    assert page.locator("#count").inner_text() == "0 of 24 rated"
+    assert page.locator("#count").inner_text() == f"0 of {SIGNALS} rated"
 
 
 def test_the_answer_adds_up_as_it_is_shown(open_page: Open) -> None:
@@ -168,6 +168,10 @@ def test_the_answer_adds_up_as_it_is_shown(open_page: Open) -> None:
     assert "roc auc" not in text
     page.locator("#answer-technical summary").click()
     assert signed(answer.log_odds, 3) in page.locator("#answer-technical").inner_text()
+    page.locator("#answer-technical summary").click()
+    page.evaluate("for (const e of document.querySelectorAll('.signal')) e.querySelectorAll('input')[1].click()")
+    page.locator(".outcome .guess", has_text="24 of 24 rated").wait_for()
+    assert sheets_of_paper(page) == [1, 1]
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     assert page.locator(".strip").evaluate("e => e.getBoundingClientRect().top") == 0  # SIMULATED is still in view
 
@@ -200,13 +204,13 @@ def test_a_draft_survives_leaving_the_page_and_an_ended_session(open_page: Open)
     page.goto("/")
     page.get_by_text("is back.").wait_for()
     page.locator(".headline", has_text=headline_of(PUBLISHED.predict({"rater_role": "observer", **eight()}))).wait_for()
-    assert page.locator("#count").inner_text() == "8 of 24 rated"
+    assert page.locator("#count").inner_text() == f"8 of {SIGNALS} rated"
     assert page.locator('[name="guess"][type="hidden"]').input_value() == "30"
     after = open_page(storage_state=page.context.storage_state())  # as when the browser was closed
     after.get_by_text("is back.").wait_for()
-    assert after.locator("#count").inner_text() == "8 of 24 rated"
+    assert after.locator("#count").inner_text() == f"8 of {SIGNALS} rated"
     page.goto("/?person=0")  # another's interview has a draft of its own
-    page.locator("#count", has_text="0 of 24 rated").wait_for()
+    page.locator("#count", has_text=f"0 of {SIGNALS} rated").wait_for()
     page.goto("/")
     page.locator("#restored a").click()  # start over
     page.wait_for_load_state()
@@ -225,12 +229,12 @@ def test_two_tabs_ask_before_one_overwrites_the_other(open_page: Open) -> None:
     rate(page, first, 2)  # seen, but not kept over the other's
     kept = json.loads(page.evaluate(DRAFT))["values"]
     assert kept == {f"rating.{first}": "5.0", f"rating.{second}": "1.0"}
-    page.get_by_role("button", name="Take what stands there").click()
+    page.get_by_role("button", name="Use the other tab's version").click()
     assert page.locator(f'[name="rating.{first}"][value="5.0"]').is_checked()
     assert page.locator(f'[name="rating.{second}"][value="1.0"]').is_checked()
     rate(page, first, 3)
     other.locator("#conflict").wait_for()
-    other.get_by_role("button", name="Keep what stands here").click()
+    other.get_by_role("button", name="Keep this tab's version").click()
     assert json.loads(other.evaluate(DRAFT))["values"][f"rating.{first}"] == "5.0"
     page.locator("#conflict").wait_for()
 
@@ -243,8 +247,8 @@ def test_an_answer_that_was_tampered_with_is_not_kept(open_page: Open, work: Pat
     sealed["prediction"]["offer_probability"] = 0.99
     page.locator('[name="answer"]').evaluate("(e, text) => { e.value = text; }", json.dumps(sealed))
     page.fill("#title", "Tampered with")
-    page.get_by_role("button", name="Keep in journal").click()
-    page.get_by_text("Kept.").wait_for()
+    page.get_by_role("button", name="Save in journal").click()
+    page.get_by_text("Saved.").wait_for()
     entry = next(entry for entry in Journal(work / "my.journal").entries() if entry.title == "Tampered with")
     assert entry.estimate
     assert entry.estimate.probability == PUBLISHED.predict(eight()).offer_probability
@@ -278,7 +282,9 @@ def test_every_state_can_be_used_by_everyone(
             faults = [fault["id"] for fault in Axe().run(page).response["violations"]]
             assert not faults, state
 
+    page.evaluate("for (const e of document.querySelectorAll('details')) { e.removeAttribute('name'); e.open = true; }")
     look("empty")
+    page.locator("#more").evaluate("e => { e.open = false; }")
     page.locator('label:has([value="candidate"])').click()
     for name, rating in eight().items():
         rate(page, name, rating)

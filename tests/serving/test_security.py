@@ -276,11 +276,11 @@ def test_a_request_that_does_not_come_ends_in_time_and_one_that_does_is_answered
         server, port = make_server(app, settings), listening.getsockname()[1]
         running = asyncio.create_task(server.serve([listening]))
         whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        seen = await asyncio.gather(
+        seen = [*await asyncio.gather(
             dribble(port, b"", head),  # headers without end
             dribble(port, whole, head),  # the same on a connection that is kept alive
             dribble(port, whole, b"\n"),  # nothing at all, for ever
-        )
+        )]  # fmt: skip
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for part in (head, b"x", b"\r\n\r\n"):  # slow, but in time
             writer.write(part)

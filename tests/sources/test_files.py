@@ -104,7 +104,7 @@ def test_the_sample_is_the_same_in_every_format_and_dialect(data: st.DataObject,
             table = [["" if not number else str(number - 1), *row] for number, row in enumerate(table)]
     if kind == "csv":
         delimiter = data.draw(st.sampled_from(DELIMITERS))
-        encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"]))
+        encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252"]))
         hint = data.draw(st.sampled_from(["", f"sep={delimiter}\r\n"]))
         quoting = data.draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
         end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
@@ -126,7 +126,8 @@ def test_the_sample_is_the_same_in_every_format_and_dialect(data: st.DataObject,
         ending = data.draw(st.sampled_from(["csv", "TSV", "txt"])) if kind == "csv" else kind
         packing = data.draw(st.sampled_from(["", ".gz", ".bz2"])) if kind in ("csv", "json", "jsonl") else ""
         path = tmp_path / f"sample.{ending}{packing}"
-        path.write_bytes({"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress}[packing](content))
+        pack: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress}
+        path.write_bytes(pack[packing](content))
         got = read_ratings(path, CATALOGUE)
         expected = Ratings.from_text(header, rows, CATALOGUE)
         assert got.digest == expected.digest
@@ -141,6 +142,7 @@ DIALECTS = {
     "semicolons, commas in a heading": text(OWN, ";").encode(),
     "all quoted": text(OWN, ";", quoting=csv.QUOTE_ALL).encode(),
     "tabs": text(OWN, "\t").encode("utf-16"),
+    "tabs, by their escape": rb"sep=\t" + b"\n" + text(OWN, "\t").encode(),
     "bars": text(OWN, "|").encode(),
     "a hint": b"\xef\xbb\xbfsep=^\r\n" + text(OWN, "^").encode(),
     "decimal commas": text([OWN[0], *([cell.replace(".", ",") for cell in row] for row in OWN[1:])], ";").encode(),
@@ -289,7 +291,7 @@ def test_a_sheet_is_read_as_it_is_shown(tmp_path: Path) -> None:
         read_ratings(path, sheet="Rating")
     with pytest.warns(RatingsWarning, match="sheet 'Notes' was read, the first of 2"), pytest.raises(RatingsError):
         read_ratings(path)
-    assert Journal(tmp_path / "my.journal").import_file(path, sheet="Ratings") == 2
+    assert len(Journal(tmp_path / "my.journal").import_files([path], sheet="Ratings").fresh) == 2
     with pytest.raises(ConfigError, match="only Excel workbooks have sheets"):
         read_ratings(tmp_path / "my.csv", sheet="Ratings")
 

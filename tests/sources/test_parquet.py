@@ -89,10 +89,10 @@ def test_ids_that_became_floats(dtype: str) -> None:
     assert Ratings.from_frame(frame, Catalogue.shipped(), training=True).columns["candidate_id"].tolist() == ["7", "8"]
     limit = 2 ** (24 if "32" in dtype else 53)
     for ids in ([7 * BIG, 8 * BIG], [limit, limit + 1]):
-        frame["candidate_id"] = pd.Series(ids).astype(dtype)
+        frame["candidate_id"] = pd.Series(ids).astype(pd.api.types.pandas_dtype(dtype))
         with pytest.raises(RatingsError, match="too large to distinguish ids"):
             Ratings.from_frame(frame, Catalogue.shipped(), training=True)
-    frame["candidate_id"] = pd.Series([limit - 1, limit - 2]).astype(dtype)
+    frame["candidate_id"] = pd.Series([limit - 1, limit - 2]).astype(pd.api.types.pandas_dtype(dtype))
     known = Ratings.from_frame(frame, Catalogue.shipped(), training=True)
     assert known.columns["candidate_id"].tolist() == [str(limit - 1), str(limit - 2)]
 

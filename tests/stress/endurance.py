@@ -180,20 +180,22 @@ def _write(channel: Connection, path: Path, seed: int) -> None:
             title, wanted = f"{seed}-{number}", (note, ratings, STILL_OPEN)
             call = partial(journal.add, title, ratings, note=note)
         elif kind == "edit":
-            ratings = dict(old.ratings) if old.frozen else ratings
+            ratings = _numbers(old) if old.frozen else ratings
             title, wanted = old.title, (note, ratings, old.outcome)
             call = partial(journal.edit, old.id, ratings=ratings, note=note)
         elif kind == "outcome":
-            title, wanted = old.title, (old.note, dict(old.ratings), outcome)
+            title, wanted = old.title, (old.note, _numbers(old), outcome)
             call = partial(journal.set_outcome, old.id, outcome)
         else:
             title, wanted = old.title, None
             call = partial(journal.delete, old.id)
         channel.send((title, wanted))
-        there[title] = done = call()
+        done = call()
         channel.send((title, done))
         if done is None:
             del there[title]
+        else:
+            there[title] = done
 
 
 def _make(channel: Connection, folder: Path) -> None:
@@ -214,8 +216,12 @@ def _left(path: Path) -> Iterator[str]:
             yield "of these to be taken back"
 
 
+def _numbers(entry: Entry) -> dict[str, float]:
+    return {name: float(rating) for name, rating in entry.ratings.items()}
+
+
 def _content(entry: Entry | None) -> tuple[str, dict[str, float], str] | None:
-    return entry and (entry.note, dict(entry.ratings), entry.outcome)
+    return (entry.note, _numbers(entry), entry.outcome) if entry else None
 
 
 def writers(rows: int) -> Faults:
@@ -266,8 +272,11 @@ def disk() -> Faults:
                 print(f"  {state:<14}not looked at: root may write everywhere, and could mount no disk")
                 continue
             new, old = (journal.entries()[place].id for place in (0, -1))
-            reads = {"read": journal.entries, "open anew": partial(Journal, journal.path)}
-            writes = {
+            reads: dict[str, Callable[[], object]] = {
+                "read": journal.entries,
+                "open anew": partial(Journal, journal.path),
+            }
+            writes: dict[str, Callable[[], object]] = {
                 "add": partial(journal.add, "made up", _ratings(rng), note="x" * 20_000),
                 "edit": partial(journal.edit, new, note=f"{state} " * 1_500),
                 "outcome": partial(journal.set_outcome, new, next(outcomes)),
@@ -517,8 +526,8 @@ def uploads(columns: int) -> Faults:
 def _form(port: int) -> tuple[str, str]:
     """Get the cookie and the token of a form."""
     (page,) = answers(port, [request(port, "/")])
-    cookie = re.search(rb"set-cookie: ([^;]+)", page.head)[1].decode()
-    return cookie, re.search(rb'name="csrf_token" value="([^"]+)"', page.body)[1].decode()
+    (cookie,) = re.findall(rb"set-cookie: ([^;]+)", page.head)
+    return cookie.decode(), re.findall(rb'name="csrf_token" value="([^"]+)"', page.body)[0].decode()
 
 
 def _upload(port: int, text: str, cookie: str, token: str) -> bytes:
@@ -702,7 +711,7 @@ def _served(
 
 def _found(port: int, path: str, pattern: str) -> str:
     (answer,) = answers(port, [request(port, path)])
-    return re.search(pattern, answer.body.decode())[1]
+    return str(re.findall(pattern, answer.body.decode())[0])
 
 
 def _ratings(rng: random.Random) -> dict[str, float]:

@@ -165,22 +165,25 @@ def test_the_first_is_the_champion_a_better_one_is_promoted_and_an_equal_one_ref
     client = MlflowClient("sqlite:///experiments/mlflow.db")
     client.delete_run(json.loads(Path("experiments/models/small/recorded.json").read_text())["run_id"])
     # a run that is gone is recorded anew
-    assert "There was no champion.\nChampion: version 1\n" in call("promote", "small").stdout
+    assert "No registered version was the champion yet.\nChampion: version 1\n" in call("promote", "small").stdout
     assert "Version 1 is the champion already" in call("promote", "1").stdout
 
     told = call("promote", "large", "--data", "many.csv").stdout
-    assert re.search(r"Better beyond noise: log-loss improvement 0\.\d+ \(0.* to 0.*\), n = \d+", told)
+    assert re.search(r"Significantly better: log-loss improvement 0\.\d+ \(0.* to 0.*\), n = \d+", told)
     assert "Champion: version 2, instead of 1\nChampion, which `predict` uses: tested, instead of small\n" in told
     assert champion() == "tested"
 
     told = call("promote", "equal", code=1).stdout
     assert (
-        "Version 3 (tested) is not promoted: No better beyond noise: log-loss improvement 0.000 (0.000 to 0.000)"
+        "Version 3 (tested) is not promoted: Not significantly better: log-loss improvement 0.000 (0.000 to 0.000)"
         in told
     )
     assert "--force REASON" in told
     told = call("promote", "small", code=1).stdout  # simulated people have the same names in both files
-    assert re.search(r"Not enough data: .* found \d rows?\. \d+ rows were left out: the champion knows people", told)
+    assert re.search(
+        r"Not enough data: .* found \d rows?\. \d+ rows were left out: the champion was trained on the same people",
+        told,
+    )
 
     assert "version 1 again, instead of 2" in call("rollback").stdout
     assert champion() == "small"
@@ -226,8 +229,7 @@ def test_a_second_store_does_not_replace_the_champion_here(call: Call, monkeypat
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd()}/second/mlflow.db")
     told = call("track", "experiments/models/small", "--register").stdout
     assert (
-        "Registered as version 1, the first and so the champion of this store. Here `predict` goes on with tested"
-        in told
+        "Registered as version 1, the first and so the champion of this store. Here `predict` still uses tested" in told
     )
     assert champion() == "tested"
     assert "Here `predict` used tested until now" in call("pull", "1").stdout
@@ -247,7 +249,7 @@ def test_catalogues_of_one_name_with_other_signals_are_told_so(call: Call) -> No
     told = call("train", "own2.csv", "--signals", "own2.toml", "-e", "quick", "--register").stdout
     assert "Registered as version own/2; to make it the champion: predictor promote own/2" in told
     told = call("promote", "own/2", code=2).stderr
-    assert "which rates other signals of the same catalogue 'own'" in told
+    assert "which uses other signals of the same catalogue 'own'" in told
     assert "give it another name" in told
     assert "nothing was written" not in told
     assert "Champion: version own/2, instead of own/1" in call("promote", "own/2", "--force", "new rubric").stdout

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 EXAMPLE = ROOT / "data" / "ratings.json"
 CHAMPION = f"models:/{REGISTERED}@champion"
-FLAT = [{"rater_role": "Interviewer", "goals_discussed": 4, "mutual_rapport": 4.5}, {"clarity": 1, "mutual_respect": 2}]
+FLAT: list[dict[str, Any]] = [
+    {"rater_role": "Interviewer", "goals_discussed": 4, "mutual_rapport": 4.5},
+    {"clarity": 1, "mutual_respect": 2},
+]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +89,7 @@ def served(place: Store, uri: str) -> Iterator[PyFuncModel]:
 
 
 def test_a_frame_is_answered_as_by_the_model_to_the_last_bit(
-    served: PyFuncModel, model: OfferModel, interviews: Ratings
+    served: Any, model: OfferModel, interviews: Ratings
 ) -> None:
     frame = interviews.X.assign(rater_role=interviews.columns["rater_role"]).head(50)
     ours = list(model.predict_each(Ratings.from_frame(frame, model.catalogue)))
@@ -94,7 +97,7 @@ def test_a_frame_is_answered_as_by_the_model_to_the_last_bit(
     assert [row["offer_probability"] for row in served.predict(frame)] == [answer.offer_probability for answer in ours]
 
 
-def test_whole_numbers_gaps_and_nested_ratings_are_no_obstacle(served: PyFuncModel, model: OfferModel) -> None:
+def test_whole_numbers_gaps_and_nested_ratings_are_no_obstacle(served: Any, model: OfferModel) -> None:
     flat = [{key: value for key, value in row.items() if key != "clarity"} for row in FLAT]
     nested = json.loads(EXAMPLE.read_text())
     for records in (flat, [nested], [*flat, nested], [nested["ratings"]]):
@@ -103,7 +106,7 @@ def test_whole_numbers_gaps_and_nested_ratings_are_no_obstacle(served: PyFuncMod
         assert served.predict(records) == ours
 
 
-def test_another_base_rate(served: PyFuncModel, model: OfferModel) -> None:
+def test_another_base_rate(served: Any, model: OfferModel) -> None:
     (answer,) = served.predict(pd.DataFrame([{"goals_discussed": 4}]), params={"base_rate": 0.2})
     assert answer == model.predict({"goals_discussed": 4}, base_rate=0.2).to_dict()
 
@@ -124,7 +127,7 @@ def test_another_base_rate(served: PyFuncModel, model: OfferModel) -> None:
     ],
 )
 def test_what_the_model_refuses_is_refused_in_the_same_words(
-    served: PyFuncModel, model: OfferModel, rows: list[dict[str, Any]]
+    served: Any, model: OfferModel, rows: list[dict[str, Any]]
 ) -> None:
     from mlflow.exceptions import MlflowException
 
@@ -137,7 +140,7 @@ def test_what_the_model_refuses_is_refused_in_the_same_words(
 
 
 @pytest.mark.parametrize("base_rate", [0, 1.5, "a fifth", True])
-def test_a_base_rate_that_is_none_is_refused(served: PyFuncModel, base_rate: object) -> None:
+def test_a_base_rate_that_is_none_is_refused(served: Any, base_rate: object) -> None:
     from mlflow.exceptions import MlflowException
 
     with pytest.raises(MlflowException, match=r"base.rate") as refused:
@@ -218,9 +221,7 @@ def test_no_pickle_is_stored_and_little_is_required(folder: Path, model: OfferMo
     assert [line.split("==")[0] for line in required] == ["mlflow-skinny", "numpy", "pandas"]
 
 
-def test_signature_names_every_column_and_the_example_is_labelled(
-    folder: Path, served: PyFuncModel, model: OfferModel
-) -> None:
+def test_signature_names_every_column_and_the_example_is_labelled(folder: Path, served: Any, model: OfferModel) -> None:
     signature = served.metadata.signature
     assert signature.inputs.input_names() == [*model.catalogue.columns, "ratings"]
     assert not signature.inputs.required_input_names()

@@ -181,7 +181,7 @@ def test_everything_works_as_with_a_file(
     assert {"model.json", "report.html", "out_of_fold.csv"} <= files
 
     assert (
-        "No better beyond noise: log-loss improvement 0.000 (0.000 to 0.000)"
+        "Not significantly better: log-loss improvement 0.000 (0.000 to 0.000)"
         in call("promote", "both-quick", code=1).stdout
     )
     assert "instead of 1" in call("promote", "2", "--force", "a new name").stdout

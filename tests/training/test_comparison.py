@@ -40,7 +40,7 @@ def test_the_champion_is_the_reference_on_the_same_rows_in_any_order(results: di
 
 def test_a_champion_that_is_beaten(results: dict[str, TrainingResult]) -> None:
     board = leaderboard({"pool": results["pool"]}, ("1", OutOfFold.of(results["base-rate"])))
-    assert "better than the champion (version 1) beyond noise" in board.headline
+    assert "significantly better than the champion (version 1)" in board.headline
     assert board.best.difference
     assert board.best.difference.high < 0
 

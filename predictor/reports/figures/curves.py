@@ -1,6 +1,6 @@
 """Curves of a training: ranking (ROC, precision and recall), learning, and scores side by side with their intervals.
 
-In the manner of `predictor.reports.figures.style`, without titles: they stand on a page that has its own.
+In the manner of `predictor.reports.figures.style`, without titles: they are on a page that has its own.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def interval_plot(
     Returns
     -------
     matplotlib.figure.Figure
-        A row a score, in their order.
+        One row per score, in their order.
 
     Raises
     ------

@@ -42,7 +42,7 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
     Returns
     -------
     matplotlib.figure.Figure
-        A row an experiment, the best first; in words at the right, whether the difference is beyond noise.
+        One row per experiment, the best first; in words at the right, whether the difference is significant.
 
     Raises
     ------

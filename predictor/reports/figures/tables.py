@@ -85,14 +85,14 @@ def shape_plot(model: OfferModel) -> Figure:
 
 @dataclass(frozen=True, eq=False)
 class ShapeAxis:
-    """Where the levels of a shape function stand, in steps between ratings.
+    """The positions of the levels of a shape function, in steps between ratings.
 
     Attributes
     ----------
     word
         Whether levels are words of an input, which have no order.
     count
-        Levels of the scale, or words, from 0 on; "not applicable" and "not observed" stand beside them.
+        Levels of the scale, or words, from 0 on; "not applicable" and "not observed" come after them.
     places
         Of every level, shape (levels,).
     shares
@@ -100,7 +100,7 @@ class ShapeAxis:
     limits
         Ends of the axis.
     ticks, labels
-        What is written, and where; a label that begins with a new line stands one line lower.
+        What is written, and where; a label that begins with a new line is one line lower.
     """
 
     word: bool
@@ -252,7 +252,7 @@ def pair_plot(model: OfferModel) -> Figure | None:
 
 
 def save_model_plots(model: OfferModel, folder: str | Path) -> list[Path]:
-    """Write `shapes.png`, and `pairs.png` where the model has pairs, into a folder, each whole or not at all.
+    """Write `shapes.png`, and `pairs.png` where the model has pairs, into a folder, each atomically.
 
     Returns
     -------

@@ -139,7 +139,7 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titl
     if titled:
         write_head(
             figure,
-            "What the model goes by: signs, not causes",
+            "Feature importance: associations, not causes",
             f"{model.name}: feature importances{', 90 % intervals' if measured else ''}, {shown}; "
             f"trained on n = {model.trained_on['n']:,}",
             simulated=model.simulated,
@@ -167,7 +167,7 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titl
 
 
 def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
-    """Write `calibration.png` and `importances.png` into a folder, each whole or not at all.
+    """Write `calibration.png` and `importances.png` into a folder, each atomically.
 
     Returns
     -------

@@ -27,7 +27,7 @@ def compact(model: ModelData) -> dict[str, Any]:
     Returns
     -------
     dict
-        Ready for JSON. Cells of all terms stand in a row, as in `Grid.offsets`; a table of two or three terms is its
+        Ready for JSON. Cells of all terms are in one row, as in `Grid.offsets`; a table of two or three terms is its
         terms' places and its log-odds, the last axis first; vectors are those of the cells, one after the other.
 
     Examples

@@ -212,7 +212,7 @@ function evaluator(model) {
     });
   }
 
-  function kappaOf(each, { unrated, covariance }) {
+  function shrinkageOf(each, { unrated, covariance }) {
     const slopes = each.map(({ slope }, j) => (unrated[j] ? slope : 0));
     const common = range(f.loadings[0].length).map((a) => sum(signals.map((j) => slopes[j] * f.loadings[j][a])));
     let variance = dot(common, times(covariance, common));
@@ -262,23 +262,23 @@ function evaluator(model) {
       baseline -= ratio[j] * byGaps[j];
     }
     baseline -= sum(implied);
-    const each = slopesAt(values), kappa = kappaOf(each, evidence), share = gapsOf(unrated), left = gapsAdded(share) / Math.max(share * p, 1);
+    const each = slopesAt(values), shrinkage = shrinkageOf(each, evidence), share = gapsOf(unrated), left = gapsAdded(share) / Math.max(share * p, 1);
     let reasons = {
-      baseline: kappa * baseline + gapsStart,
-      own: own.map((x, t) => kappa * x + (t < p && unrated[t] ? left : 0)),
-      implied: implied.map((x) => kappa * x),
+      baseline: shrinkage * baseline + gapsStart,
+      own: own.map((x, t) => shrinkage * x + (t < p && unrated[t] ? left : 0)),
+      implied: implied.map((x) => shrinkage * x),
     };
     if (masked) reasons = withMasked(reasons, values);
-    return { ...reasons, deviation: kappa * deviation(raw, evidence), kappa, each, evidence };
+    return { ...reasons, deviation: shrinkage * deviation(raw, evidence), shrinkage, each, evidence };
   }
 
   // What the signals that are not rated could still change: `remaining` in predictor/model/first_questions.py.
-  function remaining(logOdds, { kappa, each, evidence: { unrated, covariance } }) {
+  function remaining(logOdds, { shrinkage, each, evidence: { unrated, covariance } }) {
     const slopes = each.map(({ slope }, j) => (unrated[j] ? slope : 0)), rest = each.map((line, j) => (unrated[j] ? line.rest : 0));
     const common = times(covariance, range(f.loadings[0].length).map((a) => sum(signals.map((j) => slopes[j] * f.loadings[j][a]))));
     const moved = f.loadings.map((row, j) => dot(row, common) + f.unique[j] * slopes[j]);
     const own = f.loadings.map((row, j) => dot(row, times(covariance, row)) + f.unique[j]);
-    const variance = dot(slopes, moved) + sum(rest), half = model.quantile * Math.sqrt(variance), middle = logOdds / kappa;
+    const variance = dot(slopes, moved) + sum(rest), half = model.quantile * Math.sqrt(variance), middle = logOdds / shrinkage;
     if (variance < STILL) return null; // nothing that is not rated counts, as with some of who rated
     const gain = moved.map((x, j) => (x * x / (own[j] > 0 ? own[j] : 1) + rest[j]) / (variance || 1));
     const order = signals.filter((j) => unrated[j]).sort((a, b) => gain[b] - gain[a]);
@@ -302,7 +302,7 @@ function evaluator(model) {
       probability: rated ? probability(logOdds) : baseRate,
       low: probability(logOdds - half),
       high: probability(logOdds + half),
-      left: parts.kappa && rated ? remaining(logOdds, parts) : null,
+      left: parts.shrinkage && rated ? remaining(logOdds, parts) : null,
     };
   };
 }

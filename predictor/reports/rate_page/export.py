@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -12,12 +13,13 @@ from string import Template
 from typing import Any
 
 from predictor.atomic import write_text
-from predictor.journal.answers import FORMAT, KIND
 from predictor.journal.entry import ROLE
+from predictor.journal.exported_page import FORMAT, KIND
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import SAME_RATINGS, TEXTS, WIDE, kind_of, mark_of_share
 from predictor.ratings.signals import CANDIDATE, ContextInput, Signal
+from predictor.reports.measured_scores import MeasuredValue
 from predictor.reports.rate_page.compact import compact
 from predictor.reports.rate_page.form import by_family, context_input, option
 from predictor.reports.rate_page.quality import quality
@@ -26,13 +28,15 @@ GUESSES = range(0, 101, 5)
 SHOWN, NARROWING = 7, 3  # reasons in view, and signals that would say most: as on the server's page
 
 
-def rate_page(model: OfferModel) -> str:
+def rate_page(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None = None) -> str:
     """Return the page as HTML: self-contained, with a policy that lets nothing else in.
 
     Parameters
     ----------
     model
         Whose answers it gives, within 1e-9 of those of `OfferModel.predict`.
+    by_role
+        How good its answers are by who rated, see `accuracy_by_role`.
 
     Examples
     --------
@@ -51,7 +55,7 @@ def rate_page(model: OfferModel) -> str:
         policy=policy,
         style=style,
         script=script,
-        data=_data(model),
+        data=_data(model, by_role),
         strip=f'<aside class="strip" aria-label="Mark"><strong>{mark}</strong>: {_mark_words(model)}</aside>'
         if mark
         else "",
@@ -68,8 +72,8 @@ def rate_page(model: OfferModel) -> str:
     )
 
 
-def save_rate_page(model: OfferModel, path: str | Path) -> int:
-    """Write the page to a file, whole or not at all.
+def save_rate_page(model: OfferModel, path: str | Path, by_role: Mapping[str, MeasuredValue] | None = None) -> int:
+    """Write the page to a file, atomically; see `rate_page`.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def save_rate_page(model: OfferModel, path: str | Path) -> int:
     OSError
         If the file cannot be written.
     """
-    text = rate_page(model)
+    text = rate_page(model, by_role)
     write_text(path, text)
     return len(text.encode())
 
@@ -101,11 +105,11 @@ def _simulated(model: OfferModel) -> float:
 
 def _mark_words(model: OfferModel) -> str:
     if model.simulated:
-        return "this model learned from simulated interviews, not from real ones."
-    return f"{100 * model.prior_share:.0f} of 100 parts of what this model knows are published effects, not interviews."
+        return "not learned from real interviews."
+    return f"{100 * model.prior_share:.0f} % of this model comes from published effects, not from interviews."
 
 
-def _data(model: OfferModel) -> str:
+def _data(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None) -> str:
     """What the script needs, as JSON that no browser takes for an end of the script."""
     roles = [place for place, name in enumerate(model.terms) if name == ROLE]
     share, catalogue = _simulated(model), model.catalogue
@@ -128,7 +132,7 @@ def _data(model: OfferModel) -> str:
         "typical": {"mean": model.typical_range.mean, "spread": model.typical_range.spread},
         "those": "that it compares with, SIMULATED ones among them" if model.prior_share else "learned from",
         "notes": [note for note in model.predict({}).notes if not note.startswith("Nothing")],
-        "quality": quality(model),
+        "quality": quality(model, by_role),
         "format": FORMAT,
         "file_kind": KIND,
     }

@@ -93,7 +93,7 @@ function answered(values, ratings) {
     log_odds: answer.logOdds, baseline: answer.baseline,
     parts: page.terms.map((term, t) => [term.name, ratingOf(t, ratings) ?? null, answer.added[t], answer.implied[t]]),
     remaining: answer.left && { low: answer.left.low, high: answer.left.high, signals: narrowing(answer).map((j) => page.terms[j].name) },
-    quality: answer.rated ? [qualityOf(values)] : [],
+    quality: answer.rated ? qualityOf(values) : [],
     notes: [...page.notes, ...unusual(values)],
   };
 }
@@ -194,11 +194,11 @@ function statistics(answer, ratings) {
   return details;
 }
 
-function qualityOf(values) { // the sentence of the part of the signals most like what was rated
-  const places = values.slice(0, model.p).flatMap((value, j) => (value === null ? [] : [j])), { parts, by_count, mostly, all, unknown } = page.quality;
-  if (places.length >= mostly) return all || unknown;
+function qualityOf(values) { // `sentences_for` in quality.py: of the part of the signals most like what was rated, and of who rated
+  const places = values.slice(0, model.p).flatMap((value, j) => (value === null ? [] : [j])), { parts, by_count, by_role, mostly, all, unknown } = page.quality;
   const part = parts.find(({ signals, least }) => places.length >= least && places.every((j) => signals.includes(j)));
-  return part ? part.sentence : by_count[places.length - 1] || all || unknown;
+  const nearest = places.length >= mostly ? all : part ? part.sentence : by_count[places.length - 1] || all;
+  return [nearest || unknown, by_role[role()]].filter(Boolean);
 }
 
 function unusual(values) { // as predictor/model/notes.py finds it
@@ -222,13 +222,13 @@ function show() {
   for (const note of [sameRatings(ratings), ...unusual(values)]) if (note) parts.append(make("p", note, "note"));
   if (answer.rated) {
     const points = pointsOf(answer);
-    parts.append(make("h3", "What moved it"), make("p", `In points of 100, from the base rate, ${points.base}, to ${points.answer}. Together they add up.`, "note"), ...reasonsOf(answer, ratings, points));
+    parts.append(make("h3", "What drove the estimate"), make("p", `In points of 100, from the base rate, ${points.base}, to ${points.answer}. They add up to the difference.`, "note"), ...reasonsOf(answer, ratings, points));
     if (answer.left) {
       const sentence = say("remaining", { count: answer.left.explained.length, low: of100(answer.left.low), high: of100(answer.left.high) }), list = make("ul");
       for (const j of narrowing(answer)) list.append(make("li", wordingOf(page.terms[j]).label));
-      parts.append(make("h3", "What the rest could change"), make("p", `${sentence} ${wide ? `${words.remaining_wide} ` : ""}These would settle most of it:`), list);
+      parts.append(make("h3", "What the rest could change"), make("p", `${sentence} ${wide ? `${words.remaining_wide} ` : ""}The most informative of them:`), list);
     }
-    parts.append(make("h3", "How good is such an answer?"), make("p", qualityOf(values)));
+    parts.append(make("h3", "How accurate is this estimate?"), ...qualityOf(values).map((sentence) => make("p", sentence)));
   }
   parts.append(statistics(answer, ratings));
   for (const details of parts.querySelectorAll("details")) details.open = open.includes(details.className);
@@ -308,7 +308,6 @@ function update() {
   byId("state").textContent = state;
   byId("save").disabled = !count; // a journal takes no interview without ratings
   byId("confirm").hidden = session.handed !== text || session.saved === text;
-  for (const fieldset of form.querySelectorAll("fieldset")) fieldset.classList.toggle("given", Boolean(fieldset.querySelector("input:checked") || fieldset.querySelector("select")?.value));
   keepDraft();
 }
 

@@ -1,25 +1,33 @@
-"""Accuracy in sentences for the exported page: by which subset of the signals was rated."""
+"""Accuracy in sentences for an answer: by which subset of the signals was rated, and by who rated."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from predictor.model.data import ModelData
 from predictor.model.subsets import EVERYTHING, MOSTLY, Subset, subsets
 from predictor.model.wording import TEXTS, of_100
+from predictor.reports.measured_scores import MeasuredValue
 
 
-def quality(model: ModelData) -> dict[str, Any]:
+def quality(model: ModelData, by_role: Mapping[str, MeasuredValue] | None = None) -> dict[str, Any]:
     """Return the sentences, as far as training measured how good answers are.
+
+    Parameters
+    ----------
+    model
+        Its own scores, by how much was rated, are in it.
+    by_role
+        ROC AUC by who rated, see `accuracy_by_role`.
 
     Returns
     -------
     dict
         `all`: where `mostly` signals or more were rated; `parts`: of sides and families, with the places of their
-        signals and how many of them must be rated at least; `by_count`: for 1, 2, ... signals rated; `unknown`: where
-        nothing was measured. Empty where there is none.
+        signals and how many of them must be rated at least; `by_count`: for 1, 2, ... signals rated; `by_role`; and
+        `unknown`: where nothing was measured.
 
     Examples
     --------
@@ -34,9 +42,9 @@ def quality(model: ModelData) -> dict[str, Any]:
     counts = {part.count: _of_part(part, measured) for part in known if part.count}
     everything = ""
     if EVERYTHING in measured:
-        everything = _sentence("everything rated", measured[EVERYTHING]["roc_auc"], measured[EVERYTHING]["n"])
+        everything = _sentence("With everything rated", measured[EVERYTHING]["roc_auc"], measured[EVERYTHING]["n"])
     elif scores:
-        everything = _sentence("everything rated", scores["roc_auc"], model.trained_on["n"])
+        everything = _sentence("With everything rated", scores["roc_auc"], model.trained_on["n"])
     return {
         "mostly": MOSTLY * total,
         "all": everything,
@@ -52,15 +60,40 @@ def quality(model: ModelData) -> dict[str, Any]:
             counts[min(counts, key=lambda count: abs(math.log(count / rated)))] if counts else ""
             for rated in range(1, total + 1)
         ],
+        "by_role": {
+            role: _sentence(f"Where the {role} rated", (it.value, it.low, it.high), it.n, "quality_brief")
+            for role, it in (by_role or {}).items()
+        },
         "unknown": TEXTS["quality_unknown"],
     }
 
 
+def sentences_for(known: Mapping[str, Any], rated: Sequence[int], role: str) -> list[str]:
+    """Choose from `quality` what fits an answer, as `page.js` does.
+
+    Parameters
+    ----------
+    known
+        As `quality` returns it.
+    rated
+        Places of the signals that were rated.
+    role
+        Who rated; empty where not known.
+    """
+    if not rated or len(rated) >= known["mostly"]:
+        nearest = known["all"]
+    else:
+        fitting = (part for part in known["parts"] if len(rated) >= part["least"] and {*rated} <= {*part["signals"]})
+        by_count = known["by_count"][len(rated) - 1] or known["all"]
+        nearest = next((part["sentence"] for part in fitting), by_count)
+    return [nearest or known["unknown"], *filter(None, [known["by_role"].get(role)])]
+
+
 def _of_part(part: Subset, measured: Mapping[str, Any]) -> str:
     words = f"{part.words} alone" if part.count is None else part.words
-    return _sentence(words, measured[part.name]["roc_auc"], measured[part.name]["n"])
+    return _sentence(f"With {words}", measured[part.name]["roc_auc"], measured[part.name]["n"])
 
 
-def _sentence(words: str, scores: tuple[float, float, float], n: int) -> str:
+def _sentence(subject: str, scores: Sequence[float], n: int, text: str = "quality") -> str:
     value, low, high = map(of_100, scores)
-    return TEXTS["quality"].format(subject=f"With {words}", value=value, low=low, high=high, n=f"{n:,}")
+    return TEXTS[text].format(subject=subject, value=value, low=low, high=high, n=f"{n:,}")

@@ -175,7 +175,7 @@ def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date, total: int
         if entry.who:
             people.setdefault(entry.who, []).append(entry)
     waiting = _open(entries)
-    next_due = {who: next((entry.due for entry in _open(some)), None) for who, some in people.items()}
+    next_due = {who: next((entry.due_on for entry in _open(some)), None) for who, some in people.items()}
     order = sorted(people, key=lambda who: (next_due[who] or date.max, who.casefold()))
     counts = {entry.outcome: 0 for entry in entries}
     for entry in entries:
@@ -210,11 +210,11 @@ def _when(entry: Entry) -> tuple[date, str]:
 
 def _open(entries: Sequence[Entry]) -> list[Entry]:
     waiting = [entry for entry in entries if entry.outcome == STILL_OPEN]
-    return sorted(waiting, key=lambda entry: (entry.due or date.max, entry.id))
+    return sorted(waiting, key=lambda entry: (entry.due_on or date.max, entry.id))
 
 
 def _due(entry: Entry) -> str:
-    when = f"expected by {entry.due}" if entry.due else "no day"
+    when = f"expected by {entry.due_on}" if entry.due_on else "no day"
     return f"{_short(entry.title, LONGEST)}, {when}"
 
 

@@ -33,7 +33,7 @@ BASE_RATE: Schema = {
     "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
 }
 WHY = {
-    400: "The request names another host, or ends before its end",
+    400: "The request names another host, or is truncated",
     401: "The token is missing or wrong",
     403: "It was sent by a page of another site",
     413: "The body or the list is too long",

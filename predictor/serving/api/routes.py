@@ -14,10 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from predictor.errors import Problem, nearest
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.ratings import Ratings
+from predictor.reports import measured_scores
 from predictor.reports.inspection import model_data
 from predictor.serving.api.answers import Refusal, answers_response, json_response
 from predictor.serving.api.openapi import BASE_RATE, INTERVIEWS, documented
-from predictor.serving.web import record
 from predictor.sources.files import TooManyError, parse_json
 
 v1 = APIRouter(prefix="/v1", tags=["the model"])
@@ -85,7 +85,7 @@ def importances(request: Request) -> Response:
     """
     _known_query(request)
     model: OfferModel = request.app.state.models()
-    figures = record.importances(request.app.state.settings.models / model.name, model.fingerprint)
+    figures = measured_scores.importances(request.app.state.settings.models / model.name, model.fingerprint)
     measured = {kind: {name: vars(figure) for name, figure in named.items()} for kind, named in figures.items()} or None
     data = model_data(model)
     names = ("name", "fingerprint", "feature_importances", "family_importances", "side_importances")
@@ -108,7 +108,7 @@ async def health() -> Response:
 
 @root.get("/ready", **documented("Ready"))
 async def ready(request: Request) -> Response:
-    """Report which model answers, and what troubles the file that it comes from, if anything does."""
+    """Report which model answers, and why its file cannot be used, if so."""
     models = request.app.state.models
     model: OfferModel = models()
     served = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}

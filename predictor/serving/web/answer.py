@@ -7,10 +7,9 @@ so that it can be shown later, by a server with another model.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request
@@ -20,7 +19,6 @@ from predictor.model.first_questions import remaining
 from predictor.model.frozen import frozen
 from predictor.model.offer_model import OfferModel
 from predictor.model.points import points_of
-from predictor.model.subsets import EVERYTHING, MOSTLY, Subset, ThinInput, subsets
 from predictor.model.wording import (
     SAME_RATINGS,
     TEXTS,
@@ -29,9 +27,10 @@ from predictor.model.wording import (
     is_wide,
     of_100,
 )
+from predictor.reports.measured_scores import accuracy_by_role
+from predictor.reports.rate_page.quality import quality, sentences_for
 from predictor.serving.security import is_sealed
 from predictor.serving.web.forms import Rated, text
-from predictor.serving.web.record import Figure
 from predictor.serving.web.views import signed
 
 SHOWN = 7  # reasons; the others are one tap away
@@ -40,7 +39,7 @@ COLUMNS, ROWS, STEP, GAP = 20, 5, 10, 6  # of the hundred dots, in the drawing's
 NOTHING = 1e-9  # log-odds that are shown as none
 
 
-def freeze(model: OfferModel, rated: Rated, by_role: Mapping[str, Figure] | None = None) -> dict[str, Any]:
+def freeze(model: OfferModel, rated: Rated, models: Path | None = None) -> dict[str, Any]:
     """Predict, and return everything that is shown of the prediction.
 
     Parameters
@@ -49,8 +48,8 @@ def freeze(model: OfferModel, rated: Rated, by_role: Mapping[str, Figure] | None
         The model.
     rated
         What was filled in.
-    by_role
-        How well the model ranks interviews by who rated, as ROC AUC, where that was measured.
+    models
+        Folder of trainings; that of the model knows how good answers are by who rated.
 
     Returns
     -------
@@ -72,6 +71,8 @@ def freeze(model: OfferModel, rated: Rated, by_role: Mapping[str, Figure] | None
     """
     prediction = model.predict(rated.record, base_rate=rated.base_rate)
     left = remaining(model, rated.record, base_rate=rated.base_rate)
+    by_role = accuracy_by_role(models / model.name, model) if models else {}
+    places = [place for place, name in enumerate(model.signals) if name in rated.ratings]
     return frozen(
         prediction.to_dict(),
         model.catalogue,
@@ -80,14 +81,12 @@ def freeze(model: OfferModel, rated: Rated, by_role: Mapping[str, Figure] | None
         not_come_up=rated.not_come_up,
         own_base_rate=rated.base_rate is not None,
         remaining={"low": left.low, "high": left.high, "signals": [*left.explained][:NARROWING]} if left else None,
-        quality=_quality(model, rated, len(model.signals) - len(prediction.not_rated), by_role or {}),
+        quality=sentences_for(quality(model, by_role), places, rated.role),
         scores=model.trained_on.get("scores", {}),
     )
 
 
-def kept_answer(
-    request: Request, form: FormData, model: OfferModel, by_role: Mapping[str, Figure] | None = None
-) -> tuple[Rated, dict[str, Any]]:
+def kept_answer(request: Request, form: FormData, model: OfferModel) -> tuple[Rated, dict[str, Any]]:
     """Return what a form rates, and the answer that was seen with it.
 
     The page hands the answer out sealed, in the field `answer`. It is taken if it comes back as it was and is of the
@@ -106,7 +105,7 @@ def kept_answer(
         base_rate = prediction["base_rate"] if seen["own_base_rate"] else None
         if parts == {**rated.inputs, **rated.ratings} and base_rate == rated.base_rate:
             return rated, seen
-    return rated, freeze(model, rated, by_role)
+    return rated, freeze(model, rated, request.app.state.settings.models)
 
 
 def answer_view(kept: Mapping[str, Any], *, marked: bool = True, id: str = "answer") -> dict[str, Any]:  # noqa: A002 - HTML's own word for it
@@ -251,38 +250,3 @@ def _counted(kept: Mapping[str, Any], rated: int) -> str:
     """Return how many were rated, and how many did not come up."""
     beside = f", {len(kept['not_come_up'])} did not come up" if kept["not_come_up"] else ""
     return f"{rated} of {kept['total']} rated{beside}"
-
-
-def _quality(model: OfferModel, rated: Rated, count: int, by_role: Mapping[str, Figure]) -> list[str]:
-    """Return how good such answers are, by how much was rated and by who rated, as far as training measured it."""
-    measured = model.trained_on.get("partial_scores", {})
-    sentences = []
-    row = [0.0 if name in rated.ratings else math.nan for name in model.signals]
-    part: Subset | None = None
-    if count and count < MOSTLY * len(row):
-        part = _thin(model).nearest(row, count)
-    elif count and EVERYTHING in measured:
-        part = subsets(model.catalogue)[0]
-    if part:
-        value, low, high = measured[part.name]["roc_auc"]
-        alone = " alone" if part.count is None and part.name != EVERYTHING else ""
-        words = "everything rated" if part.name == EVERYTHING else f"{part.words}{alone}"
-        sentences.append(_of_two(f"With {words}", value, low, high, measured[part.name]["n"]))
-    elif scores := model.trained_on.get("scores"):
-        value, low, high = scores["roc_auc"]
-        sentences.append(_of_two("With everything rated", value, low, high, model.trained_on["n"]))
-    if figure := by_role.get(rated.role):
-        subject = f"Where the {rated.role} rated"
-        sentences.append(_of_two(subject, figure.value, figure.low, figure.high, figure.n, brief=bool(sentences)))
-    return sentences
-
-
-def _of_two(subject: str, value: float, low: float, high: float, n: int, *, brief: bool = False) -> str:
-    name = "quality_brief" if brief else "quality"
-    figures = {"value": of_100(value), "low": of_100(low), "high": of_100(high), "n": f"{n:,}"}
-    return TEXTS[name].format(subject=subject, **figures)
-
-
-@lru_cache(maxsize=2)
-def _thin(model: OfferModel) -> ThinInput:
-    return ThinInput(model.catalogue, model.trained_on.get("partial_scores", {}))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
 from predictor.journal.calendar import calendar
-from predictor.journal.days import today
 from predictor.journal.edits import Changes
 from predictor.journal.entry import LABELS, LONGEST, OUTCOMES, ROLE, STILL_OPEN, Entry
 from predictor.journal.estimate import Estimate
@@ -19,10 +18,10 @@ from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.answer import answer_view, freeze
-from predictor.serving.web.forms import Form, Rated, day, text
-from predictor.serving.web.journal_form import browser_day
+from predictor.serving.web.forms import Form, Rated, day, local_day, text
 from predictor.serving.web.journal_pages import SIZE, OpenJournal, attachment, notice, to
 from predictor.serving.web.pages import page
+from predictor.serving.web.views import signed
 
 entry_pages = APIRouter(prefix="/journal", include_in_schema=False)
 
@@ -69,9 +68,8 @@ def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Respo
         now = dict(rated.ratings), rated.role, rated.not_come_up
         if now != (dict(entry.ratings), entry.rater_role, entry.not_come_up):
             base_rate = entry.estimate.base_rate if entry.estimate else None
-            answer = freeze(
-                model, Rated(rated.ratings, rated.inputs, base_rate, not_come_up=rated.not_come_up, guess=entry.guess)
-            )
+            again = Rated(rated.ratings, rated.inputs, base_rate, not_come_up=rated.not_come_up, guess=entry.guess)
+            answer = freeze(model, again, request.app.state.settings.models)
             estimate = Estimate.of_answer(answer, base_rate)
             rerated = {
                 "ratings": now[0],
@@ -80,14 +78,14 @@ def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Respo
                 "estimate": estimate,
                 "answer": answer,
             }
-    journal.edit(id, day=browser_day(form), **rerated, **changes)
+    journal.edit(id, day=local_day(request), **rerated, **changes)
     return to(f"/journal/{id}?notice=changed")
 
 
 @entry_pages.post("/{id}/outcome")
-def add_outcome(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
+def add_outcome(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Record what came of it."""
-    journal.set_outcome(id, text(form, "outcome"), at=day(form, "known_on"), day=browser_day(form))
+    journal.set_outcome(id, text(form, "outcome"), at=day(form, "known_on"), day=local_day(request))
     return to(f"/journal/{id}?notice=outcome")
 
 
@@ -140,19 +138,16 @@ def _show(request: Request, journal: Journal, entry: Entry) -> Response:
     others, _ = journal.page(1, SIZE, Query(who=entry.who)) if entry.who else journal.page(1, SIZE)
     return page(
         request, "entry.html", model=model, entry=entry, inputs={ROLE: entry.rater_role} if entry.rater_role else {},
-        notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN, foreign=foreign, today=today(),
+        notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN, foreign=foreign,
         # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
         fixed=entry.frozen or bool(foreign), sealed=entry.id in journal.sealed([entry]), sides=sides,
-        rows=beside(entry, sides[0], model.catalogue) if sides else [], answer=_answer(entry), longest=LONGEST,
+        rows=beside(entry, sides[0], model.catalogue) if sides else {}, longest=LONGEST,
+        answer=entry.answer and answer_view(entry.answer),
         later=None if foreign else _later(entry, model),
         other_sides=[other for other in others if _may_be_other_side(entry, other)],
         others=[other for other in others if other.id != entry.id], people=journal.people(1_000),
         rounds=journal.rounds(), labels=labels(model.catalogue),
     )  # fmt: skip
-
-
-def _answer(entry: Entry) -> dict[str, Any] | None:
-    return answer_view(entry.answer) if entry.answer else None
 
 
 def _later(entry: Entry, model: OfferModel) -> Prediction | None:
@@ -176,17 +171,34 @@ def labels(catalogue: Catalogue) -> dict[str, str]:
     return {signal.name: signal.label for signal in catalogue.signals}
 
 
-def beside(one: Entry, two: Entry, catalogue: Catalogue) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """Return the ratings of two interviews beside each other: by family, one row per signal that either has."""
-    names = labels(catalogue)
-    family = {signal.name: catalogue.families[signal.family] for signal in catalogue.signals}
-    rows: dict[str, list[tuple[str, str, str]]] = {}
-    for name in dict.fromkeys(
-        [*(n for n in catalogue.names if n in one.ratings or n in two.ratings), *one.ratings, *two.ratings]
-    ):
-        row = (names.get(name, name), *(_shown(entry, name) for entry in (one, two)))
-        rows.setdefault(family.get(name, "Not asked for any more"), []).append(row)  # type: ignore[arg-type]  # three
-    return list(rows.items())
+class Compared(NamedTuple):
+    """One signal of two interviews: their ratings as shown, the second less the first, and whether that is much."""
+
+    label: str
+    one: str
+    two: str
+    difference: str
+    apart: bool
+
+
+def beside(one: Entry, two: Entry, catalogue: Catalogue) -> dict[str, list[Compared]]:
+    """Return the ratings of two interviews beside each other: by family, one row per signal that either has.
+
+    They are apart by half the scale or more: 2 of 1 to 5.
+    """
+    signals = {signal.name: signal for signal in catalogue.signals}
+    rows: dict[str, list[Compared]] = {}
+    either = {*one.ratings, *two.ratings}
+    for name in [*(name for name in signals if name in either), *sorted(either - {*signals})]:
+        signal, ratings = signals.get(name), (one.ratings.get(name), two.ratings.get(name))
+        difference, apart = "", False
+        if signal and isinstance(ratings[0], int | float) and isinstance(ratings[1], int | float):
+            by = ratings[1] - ratings[0]
+            difference = signed(by, 0 if by == int(by) else 1)
+            apart = abs(by) >= (signal.scale.high - signal.scale.low) / 2
+        row = Compared(signal.label if signal else name, _shown(one, name), _shown(two, name), difference, apart)
+        rows.setdefault(catalogue.families[signal.family] if signal else "Not asked for any more", []).append(row)
+    return rows
 
 
 def _shown(entry: Entry, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from predictor.model.offer_model import OfferModel
+from predictor.reports.measured_scores import accuracy_by_role
 from predictor.reports.rate_page.export import rate_page
 
 export_pages = APIRouter(include_in_schema=False)
@@ -15,4 +16,5 @@ def download(request: Request) -> Response:
     """Return the page with the current model inside, as a file."""
     model: OfferModel = request.app.state.models()
     headers = {"content-disposition": 'attachment; filename="rate.html"'}
-    return Response(rate_page(model), media_type="text/html", headers=headers)
+    by_role = accuracy_by_role(request.app.state.settings.models / model.name, model)
+    return Response(rate_page(model, by_role), media_type="text/html", headers=headers)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 
-from predictor.journal.entry import ROLE
+from predictor.journal.cells import CONTROL, one_line
+from predictor.journal.days import now, today
+from predictor.journal.entry import LINES, ROLE
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
@@ -21,6 +23,7 @@ RATING, INPUT = "rating.", "input."  # what the fields of signals and inputs beg
 LINE = 50.0  # per cent
 DID_NOT_COME_UP = "did not come up"  # an answer; to the model the same as none
 GUESS_STEP = 5
+ZONE = "predictor_zone"  # the cookie that has the minutes by which the browser's clock is ahead of UTC
 
 
 async def checked_form(request: Request) -> AsyncIterator[FormData]:
@@ -46,7 +49,7 @@ class Rated:
     base_rate
         The user's own share of offers, 0 to 1; None: the model's.
     line
-        Likelihood, 0 to 1, that "what goes with it" looks past.
+        Threshold for "what goes with a higher estimate", a likelihood, 0 to 1.
     not_come_up
         Signals of which the rater says that they did not come up, in the form's order.
     guess
@@ -121,9 +124,11 @@ def _number(value: str) -> float | None:
 
 
 def text(form: FormData, name: str) -> str:
-    """Return a field as text without spaces around it; empty where it is not there."""
+    """Return a field as text without spaces around it, names and titles in one line; empty where it is not there."""
     value = form.get(name, "")
-    return "" if isinstance(value, UploadFile) else value.strip()
+    if isinstance(value, UploadFile):
+        return ""
+    return one_line(value) if name in LINES else value.translate(CONTROL).strip()
 
 
 def day(form: FormData, name: str) -> date | None:
@@ -139,6 +144,15 @@ def day(form: FormData, name: str) -> date | None:
         return date.fromisoformat(value) if value else None
     except ValueError:
         raise Refusal(422, "is not a day; write it as in 2026-05-31", field=name, found=value) from None
+
+
+def local_day(request: Request) -> date:
+    """Return the day that it is where the browser is, by the cookie that `pages.js` sets; else that of this machine."""
+    try:
+        zone = timedelta(minutes=int(request.cookies[ZONE][:5]))
+    except (KeyError, ValueError):
+        return today()
+    return today((now() + zone).date())
 
 
 def percent(share: float) -> str:

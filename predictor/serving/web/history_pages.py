@@ -1,4 +1,4 @@
-"""The page of the journal's track record: how often estimates came true, and which ratings went with offers."""
+"""The page of the journal's track record: estimates against outcomes, and which ratings went with offers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from predictor.journal.days import today
 from predictor.journal.entry import DUE_AFTER
 from predictor.journal.track_record import TrackRecord
 from predictor.ratings.catalogue import Catalogue
+from predictor.serving.web.forms import local_day
 from predictor.serving.web.journal_pages import OpenJournal
 from predictor.serving.web.pages import page
 from predictor.serving.web.views import limits
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 history_pages = APIRouter(include_in_schema=False)
 
-FEWEST = 10  # interviews in a bin; with fewer the interval is wider than what it could tell
-BINS = 10
+FEWEST = 10  # interviews in a bin; with fewer the interval is too wide to be useful
+BINS = 5  # sentences, which are read one by one
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Means:
 
 @history_pages.get("/calibration")
 def calibration(request: Request, journal: OpenJournal) -> Response:
-    """Show how often the estimate came true, of interviews whose outcome was to come by now."""
-    record = journal.track_record(today())
+    """Show estimates against outcomes, of interviews whose outcome was to come by now."""
+    record = journal.track_record(local_day(request))
     silence = len(record.silent) > 0 and request.query_params.get("silence") == "no-offer"
     y, p = record.with_no_answer() if silence else (record.y, record.p)
     brier = float(((p - y) ** 2).mean()) if len(y) else None
@@ -57,9 +57,12 @@ def calibration(request: Request, journal: OpenJournal) -> Response:
 
 @dataclass(frozen=True)
 class Guessed:
-    """Mean squared distance of own guesses, and of the estimates of the same interviews, from what came."""
+    """Own guesses and the estimates of the same interviews: their means, the share of offers, and Brier scores."""
 
     n: int
+    mean: float
+    mean_estimate: float
+    offers: float
     own: float
     estimate: float
 
@@ -70,11 +73,12 @@ def guessed(record: TrackRecord) -> Guessed | None:
     if (n := int(made.sum())) < FEWEST:
         return None
     y, p, guess = record.y[made], record.p[made], record.guess[made]
-    return Guessed(n, float(((guess - y) ** 2).mean()), float(((p - y) ** 2).mean()))
+    means = (guess.mean(), p.mean(), y.mean(), ((guess - y) ** 2).mean(), ((p - y) ** 2).mean())
+    return Guessed(n, *map(float, means))
 
 
 def bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
-    """Compare estimates with what came, in as many bins of at least ten interviews as there are, up to ten.
+    """Compare estimates with what came, in as many bins of at least ten interviews as there are, up to five.
 
     Parameters
     ----------

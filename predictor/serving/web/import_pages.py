@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import UploadFile
 
 from predictor.errors import Problem, RatingsError
-from predictor.journal.answers import superseded
 from predictor.journal.entry import Entry
 from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
+from predictor.journal.exported_page import superseded
 from predictor.journal.merging import Merge
 from predictor.journal.moving import together
 from predictor.journal.ordinary import template_csv
@@ -28,7 +29,7 @@ import_pages = APIRouter(prefix="/journal", include_in_schema=False)
 
 SHOWN = 50  # interviews, and problems
 MOST_FILES = 100
-MOST_WAITING, WAIT = 4, 1800.0  # files that were looked at and wait for a yes, and for how many seconds
+MOST_WAITING, WAIT = 4, 1800.0  # previews waiting for confirmation: how many, and for how many seconds
 
 
 @dataclass
@@ -102,10 +103,10 @@ def look(request: Request, form: Form, journal: OpenJournal) -> Response:  # not
         problems = list(plan.problems)
     if problems or plan is None:
         return _page(request, 422, problems=sorted(problems, key=lambda problem: problem.row or 0), source=name)
-    if not plan.fresh:
+    if not (both := plan.fresh + plan.updated):
         return _page(request, plan=plan, source=name)
-    key = request.app.state.previews.put(plan.fresh, name)
-    return _page(request, plan=plan, source=name, key=key, shown=plan.fresh[:SHOWN])
+    key = request.app.state.previews.put(both, name)
+    return _page(request, plan=plan, source=name, key=key, shown=both[:SHOWN], total=len(both))
 
 
 @import_pages.post("/import/add")
@@ -113,9 +114,10 @@ def add(request: Request, form: Form, journal: OpenJournal) -> Response:
     """Add what was looked at, all of it or nothing."""
     entries, name = request.app.state.previews.take(text(form, "key"))
     with request.app.state.importing:
-        added = journal.add_entries(entries, [], name)
+        done = journal.add_entries(entries, [], name)
     here = text(form, "here")
-    return to(f"/journal?added={added}&here={here if here.isdecimal() else 0}")
+    query = {"added": len(done.fresh), "updated": len(done.updated), "here": here if here.isdecimal() else 0}
+    return to(f"/journal?{urlencode(query)}")
 
 
 def _page(request: Request, status: int = 200, *, plan: Merge | None = None, **context: Any) -> Response:

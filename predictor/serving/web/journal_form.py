@@ -10,13 +10,12 @@ from typing import Any
 from fastapi import Request
 from starlette.datastructures import FormData
 
-from predictor.journal.days import today
 from predictor.journal.edits import NO_RATING
-from predictor.journal.entry import LONGEST, Entry, new_id
+from predictor.journal.entry import LONGEST, ROLE, Entry, new_id
 from predictor.journal.people import person_id
 from predictor.journal.store import Journal
 from predictor.serving.api.answers import Refusal
-from predictor.serving.web.forms import Rated, day, text
+from predictor.serving.web.forms import Rated, day, local_day, text
 
 MOST_NAMES = 1_000  # that are offered; beyond them a person is typed
 _TEXTS = ("title", "who", "round", "note")
@@ -28,6 +27,7 @@ LABELS = {
     "round": "Round",
     "due": "When will you hear?",
     "note": "Note",
+    ROLE: "Who rated",
 }
 
 
@@ -95,15 +95,16 @@ def keep_fields(
         "wrong": problems or {},
         "people": people,
         "rounds": journal.rounds(),
-        "today": today().isoformat(),
+        "today": local_day(request).isoformat(),
         "try_next": _try_next(journal, values["who"], people),
         "rated_by_other": [entry.rater_role for entry in sides if entry.rater_role],
         "longest": LONGEST,
+        "two_sides": any(item.name == ROLE for item in journal.catalogue.inputs),
         "shared": request.app.state.settings.token is not None,
     }
 
 
-def read_keep(form: FormData, rated: Rated) -> tuple[dict[str, Any], dict[str, str]]:
+def read_keep(request: Request, form: FormData, rated: Rated) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the fields beside the rating as what `Journal.add` takes, and what is wrong, by field."""
     kept: dict[str, Any] = {name: text(form, name) for name in _TEXTS}
     problems = {}
@@ -120,16 +121,10 @@ def read_keep(form: FormData, rated: Rated) -> tuple[dict[str, Any], dict[str, s
         except Refusal as refusal:
             problems[name] = refusal.error
     kept["interview"] = text(form, "interview") or (new_id() if text(form, "both") else "")
-    kept["day"] = browser_day(form)
+    if kept["interview"] and not rated.role:
+        problems[ROLE] = "choose one, since two sides rate this interview"
+    kept["day"] = local_day(request)
     return kept, problems
-
-
-def browser_day(form: FormData) -> date | None:
-    """Return the day that the browser gave; None without JavaScript, or where it is no day."""
-    try:
-        return date.fromisoformat(text(form, "today"))
-    except ValueError:
-        return None
 
 
 def typed_fields(form: FormData) -> dict[str, str]:

@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse
 
 from predictor.errors import plural
 from predictor.journal.calendar import calendar
-from predictor.journal.days import today
 from predictor.journal.entry import OUTCOMES
 from predictor.journal.estimate import Estimate
 from predictor.journal.query import ORDERS, Query
@@ -29,10 +28,10 @@ OpenJournal = Annotated[Journal, Depends(the_journal)]
 SIZE = 50  # interviews on a page
 WAITING = 10  # of those that are waited for; the others are a filter away
 NOTICES = {
-    "kept": "Kept.",
+    "kept": "Saved.",
     "changed": "Changed.",
-    "outcome": "The outcome is kept.",
-    "looked-back": "Kept.",
+    "outcome": "The outcome is saved.",
+    "looked-back": "Saved.",
     "paired": "Both ratings now belong to one interview.",
     "opened": "It no longer waits for the other side.",
     "deleted": "Deleted for good. Exports and copies that you made are still where you put them.",
@@ -51,18 +50,19 @@ SORTS = {
 def list_entries(request: Request, journal: OpenJournal) -> Response:
     """List what is waited for, and the interviews, some on a page."""
     asked = dict(request.query_params)
-    query = _query(asked)
-    number = _number(asked.get("page", "1"))
+    query, number = _query(asked), page_number(request)
     entries, total = journal.page(number, SIZE, query)
-    pages = max(1, -(-total // SIZE))
-    if number > pages:
-        raise Refusal(404, f"there is no page {number:,} of the journal; the last is {pages:,}", field="page")
+    pages = count_pages(total, SIZE, number)
     waiting, n_waiting = journal.waiting(WAITING)
-    kept = {name: value for name, value in asked.items() if value and name not in ("page", "notice", "added", "here")}
+    kept = {
+        name: value
+        for name, value in asked.items()
+        if value and name not in ("page", "notice", "added", "updated", "here")
+    }
     return page(
         request, "journal.html", entries=entries, sealed=journal.sealed(entries), total=total, number=number,
         pages=pages, first=SIZE * (number - 1), query=query, outcomes=OUTCOMES, sorts=SORTS, rounds=journal.rounds(),
-        people=journal.people(1_000), waiting=waiting, n_waiting=n_waiting, today=today(), notice=notice(request),
+        people=journal.people(1_000), waiting=waiting, n_waiting=n_waiting, notice=notice(request),
         address=lambda page: f"/journal?{urlencode({**kept, 'page': page})}",
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def keep(request: Request, form: Form, journal: OpenJournal) -> Response:
     """Save the rating form, with the answer that was shown; or show the form again, with the problems."""
     model: OfferModel = request.app.state.models()
     rated, answer = kept_answer(request, form, model)
-    kept, problems = read_keep(form, rated)
+    kept, problems = read_keep(request, form, rated)
     if problems:
         return rate_page(request, rated, form, problems=problems, status=422)
     entry = journal.add(
@@ -100,18 +100,36 @@ def export_json(journal: OpenJournal) -> Response:
     return attachment(journal.export_json(), "application/json", "journal.json")
 
 
+def page_number(request: Request) -> int:
+    """Return which page of a list is asked for; the first where none is."""
+    asked = request.query_params.get("page", "1")
+    if not (asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0):
+        raise Refusal(422, "is not the number of a page; write one from 1", field="page", found=asked)
+    return int(asked[:9])
+
+
+def count_pages(total: int, size: int, number: int) -> int:
+    """Return how many pages a list has; refuse a number beyond the last."""
+    pages = max(1, -(-total // size))
+    if number > pages:
+        raise Refusal(404, f"there is no page {number:,}; the last is {pages:,}", field="page")
+    return pages
+
+
 def notice(request: Request) -> str | None:
     """Return what a page is to say of what was just done."""
     asked = request.query_params
-    if (added := asked.get("added", "")).isdecimal():
-        here = asked.get("here", "")
-        also = (
-            f" {plural(int(here[:9]), 'interview')} of the file stood here already."
-            if here.isdecimal() and int(here[:9])
-            else ""
-        )
-        return f"{plural(int(added[:9]), 'interview')} added.{also}"
+    if asked.get("added", "").isdecimal():
+        added, updated, here = (_count(asked.get(name, "")) for name in ("added", "updated", "here"))
+        words = [f"{plural(added, 'interview')} added."] if added or not updated else []
+        words += [f"{plural(updated, 'interview')} replaced by what was saved again."] if updated else []
+        words += [f"{plural(here, 'interview')} of the file stood here already."] if here else []
+        return " ".join(words)
     return NOTICES.get(asked.get("notice", ""))
+
+
+def _count(asked: str) -> int:
+    return int(asked[:9]) if asked.isdecimal() else 0
 
 
 def attachment(content: str, kind: str, name: str) -> Response:
@@ -141,9 +159,3 @@ def _day(value: str, name: str) -> date | None:
         return date.fromisoformat(value) if value else None
     except ValueError:
         raise Refusal(422, "is not a day; write it as in 2026-05-31", field=name, found=value) from None
-
-
-def _number(asked: str) -> int:
-    if not (asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0):
-        raise Refusal(422, "is not the number of a page; write one from 1", field="page", found=asked)
-    return int(asked[:9])

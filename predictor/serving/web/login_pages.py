@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from predictor.serving.proxy import cookie_options
+from predictor.serving.reverse_proxy import cookie_options
 from predictor.serving.security import LOGIN, SESSION
 from predictor.serving.settings import Settings
 from predictor.serving.tokens import address_of

@@ -23,9 +23,8 @@ from predictor.serving.security import csrf_token, seal
 from predictor.serving.settings import Settings
 from predictor.serving.web import views
 from predictor.serving.web.answer import answer_view, kept_answer
-from predictor.serving.web.forms import Form, Rated, percent
+from predictor.serving.web.forms import Form, Rated, local_day, percent
 from predictor.serving.web.journal_form import keep_fields, rated_by, typed_fields
-from predictor.serving.web.record import accuracy_by_role
 
 pages = APIRouter(include_in_schema=False)
 
@@ -46,6 +45,7 @@ def page(
         "token": state.settings.token is not None,
         "root": state.settings.root_path,
         "here": request.scope["path"],  # of `request.url`, the header Host is part, whatever it says
+        "today": local_day(request),
         "percent": percent,
         "words": views.percent_words,
         "signed": views.signed,
@@ -137,8 +137,7 @@ def rate_page(
 
 def _seen(request: Request, model: OfferModel, form: FormData) -> dict[str, Any]:
     """Return what stands on the page once the answer does, with the answer sealed for whoever keeps it."""
-    by_role = accuracy_by_role(request.app.state.settings.models / model.name, model.fingerprint, _roles(model))
-    rated, frozen = kept_answer(request, form, model, by_role)
+    rated, frozen = kept_answer(request, form, model)
     sealed = json.dumps(frozen, separators=(",", ":"))
     own = any(signal.side == CANDIDATE and signal.name in rated.ratings for signal in model.catalogue.signals)
     answer = model.predict(rated.record, base_rate=rated.base_rate)

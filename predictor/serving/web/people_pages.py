@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
 from predictor.errors import RatingsError
 from predictor.evaluation.practice import Practice, practice
-from predictor.journal.days import today
 from predictor.journal.entry import LABELS, STILL_OPEN, Entry
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
-from predictor.serving.api.answers import Refusal
 from predictor.serving.web.forms import Form
-from predictor.serving.web.journal_pages import OpenJournal, attachment, notice, to
+from predictor.serving.web.journal_pages import OpenJournal, attachment, count_pages, notice, page_number, to
 from predictor.serving.web.pages import page
 from predictor.serving.web.person_view import HEIGHT, LEFT, SHOWN, TOP, estimate_panels, panels, shape_of, window
 
@@ -30,15 +29,13 @@ PRACTISED = 100  # of the latest interviews, from which is reckoned what is left
 def list_people(request: Request, journal: OpenJournal) -> Response:
     """List people, sorted by next due date."""
     search = request.query_params.get("search", "").strip()[:200]
-    asked = request.query_params.get("page", "1")
-    number = int(asked[:6]) if asked.isascii() and asked.isdecimal() else 0
-    some, total = journal.clients(search, SIZE * max(0, number - 1), SIZE)
-    pages = max(1, -(-total // SIZE))
-    if not 1 <= number <= pages:
-        raise Refusal(404, f"there is no page {asked[:9]!r} of the people; the last is {pages}", field="page")
+    number = page_number(request)
+    some, total = journal.clients(search, SIZE * (number - 1), SIZE)
+    pages = count_pages(total, SIZE, number)
     return page(
         request, "people.html", people=some, total=total, number=number, pages=pages, search=search,
-        today=today(), notice=notice(request), first=SIZE * (number - 1),
+        notice=notice(request), first=SIZE * (number - 1),
+        address=lambda page: f"/people?{urlencode({'search': search, 'page': page})}",
     )  # fmt: skip
 
 
@@ -50,11 +47,8 @@ def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: 
     model: OfferModel = request.app.state.models()
     sealed = journal.sealed([entry for entry in entries if entry.interview])
     open_ = [entry for entry in entries if entry.id not in sealed]
-    asked = request.query_params.get("page", "1")
-    number = int(asked[:6]) if asked.isascii() and asked.isdecimal() else 0
-    pages = max(1, -(-len(open_) // SHOWN))
-    if not 1 <= number <= pages:
-        raise Refusal(404, f"there is no page {asked[:9]!r} of this person; the last is {pages}", field="page")
+    number = page_number(request)
+    pages = count_pages(len(open_), SHOWN, number)
     drawn = window(open_, number)
     both = {entry.interview: entry for entry in entries if entry.interview and entry.id not in sealed}
     return page(
@@ -62,7 +56,7 @@ def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: 
         panels=panels(open_, model.catalogue, number), estimates=estimate_panels(open_, number)[:3],
         drawn=drawn, shapes=shape_of(open_), number=number, pages=pages, both=list(both.values()),
         waiting=sorted((e for e in entries if e.outcome == STILL_OPEN and e.due_on), key=lambda e: (e.due_on, e.id)),
-        last=entries[-1], last_try=next((e for e in reversed(entries) if e.try_next), None), today=today(),
+        last=entries[-1], last_try=next((e for e in reversed(entries) if e.try_next), None),
         private=[entry for entry in reversed(entries) if entry.private_note][:NOTES],
         listed=entries[::-1][:LISTED], notice=notice(request), box=(LEFT, TOP, HEIGHT),
         practice=_practice(open_[-PRACTISED:], model),

@@ -33,7 +33,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Panel:
+class Chart:
     """Dots of one family or of one model's estimates.
 
     Attributes
@@ -61,7 +61,7 @@ class Panel:
     width: float
 
 
-def panels(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> list[Panel]:
+def panels(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> list[Chart]:
     """Draw a person's ratings, one panel per family.
 
     Parameters
@@ -93,11 +93,11 @@ def panels(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> l
                 dots.append(Dot(round(x, 1), _up(value, low, high), shapes[entry.rater_role]))
         ticks = tuple((_up(value, low, high), f"{value:g}") for value in (low, (low + high) / 2, high))
         total = sum(len(values) for _, values in counted)
-        made.append(Panel(label, len(counted), total, tuple(dots), ticks, _words(counted), _width(len(shown))))
+        made.append(Chart(label, len(counted), total, tuple(dots), ticks, _words(counted), _width(len(shown))))
     return made
 
 
-def estimate_panels(entries: Sequence[Entry], number: int = 1) -> list[Panel]:
+def estimate_panels(entries: Sequence[Entry], number: int = 1) -> list[Chart]:
     """Draw a person's estimates with intervals, one panel per model, the latest first: models are not comparable."""
     shown, shapes = window(entries, number), shape_of(entries)
     by_model: dict[str, list[Entry]] = {}
@@ -118,7 +118,7 @@ def estimate_panels(entries: Sequence[Entry], number: int = 1) -> list[Panel]:
         ]  # fmt: skip
         ticks = tuple((_up(share, 0, 1), f"{100 * share:.0f}") for share in (0, 0.5, 1))
         label = f"Estimates of {first.model}, of 100{', ' + first.mark if first.mark else ''}"
-        made.append(Panel(label, len(some), 0, tuple(dots), ticks, (), _width(len(shown))))
+        made.append(Chart(label, len(some), 0, tuple(dots), ticks, (), _width(len(shown))))
     return made
 
 

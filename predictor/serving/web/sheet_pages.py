@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
@@ -11,6 +12,7 @@ from predictor.journal.entry import Entry
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
 from predictor.reports.sheet.writing import cohort_html, person_html, style
+from predictor.serving.web.forms import local_day
 
 sheet_pages = APIRouter(include_in_schema=False)
 NEWEST = 2000  # interviews that a cohort's sheet is made of, so that it comes at once
@@ -21,7 +23,7 @@ def of_person(request: Request, id: str) -> Response:  # noqa: A002 - as the pat
     """Show one person's sheet."""
     model, journal = _served(request)
     who = journal.person(id)
-    return HTMLResponse(person_html(model, who, _open(journal, journal.of_person(who)), root=_root(request)))
+    return HTMLResponse(person_html(model, who, _open(journal, journal.of_person(who)), **_shown(request)))
 
 
 @sheet_pages.get("/cohort/sheet")
@@ -29,7 +31,7 @@ def of_cohort(request: Request) -> Response:
     """Show the sheet of everybody."""
     model, journal = _served(request)
     newest, total = journal.page(1, NEWEST)
-    return HTMLResponse(cohort_html(model, _open(journal, newest), total=total, root=_root(request)))
+    return HTMLResponse(cohort_html(model, _open(journal, newest), total=total, **_shown(request)))
 
 
 @sheet_pages.get("/sheet.css")
@@ -50,5 +52,5 @@ def _open(journal: Journal, entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.id not in sealed]
 
 
-def _root(request: Request) -> str:
-    return str(request.app.state.settings.root_path)
+def _shown(request: Request) -> dict[str, Any]:
+    return {"day": local_day(request), "root": str(request.app.state.settings.root_path)}

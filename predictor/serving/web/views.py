@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from predictor.model.offer_model import OfferModel
+from predictor.reports.rate_page.quality import quality
 
 
 def limits(model: OfferModel) -> Iterator[str]:
@@ -16,17 +17,10 @@ def limits(model: OfferModel) -> Iterator[str]:
     elif model.prior_share:
         yield (
             f"{percent_words(model.prior_share)} of what it knows is published effects, by way of SIMULATED "
-            f"interviews; interviews of yours (n = {n}) tell the rest."
+            f"interviews; interviews of yours (n = {n}) provide the rest."
         )
-    if scores := trained_on.get("scores"):
-        value, low, high = scores["roc_auc"]
-        yield (
-            f"Of two interviews that it had not seen, one with an offer and one without, it ranked the right one "
-            f"higher in {percent_words(value)} of cases (90 % interval {percent_words(low)} to {percent_words(high)}, "
-            f"n = {n}); a coin toss has 50 %."
-        )
-    else:
-        yield f"How well it predicts is not known: it was never tested on interviews that it had not seen (n = {n})."
+    known = quality(model)
+    yield known["all"] or known["unknown"]
     yield "The interval is for the likelihood, given these ratings. One interview still ends in an offer or in none."
     yield (
         "Associations, not causes: an interviewer who already likes a candidate listens more closely. A signal that "

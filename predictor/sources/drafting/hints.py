@@ -1,6 +1,6 @@
 """Hints from the data of a column: values that are codes, not ratings, and which direction may be better.
 
-Hints for a person who reviews a draft: only what is beyond noise, and what the order of the ratings does not explain.
+Hints for a person who reviews a draft: only what is significant, and what the order of the ratings does not explain.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def obvious_codes(values: Floats) -> tuple[float, ...]:
 
 
 def tendency(x: Floats, y: Floats, groups: NDArray[Any], columns: int) -> Tendency | None:
-    """Measure whether higher ratings go with yes; None where that is within noise.
+    """Measure whether higher ratings go with yes; None where that is not significant.
 
     The test takes rows of one group as one observation (a sum over the group of the products of ranks), and is
     corrected for the number of columns.
@@ -167,5 +167,5 @@ def _standard_ranks(values: Floats) -> Floats:
 
 
 def _limit(level: float, tests: int) -> float:
-    """How many standard errors a two-sided test at `level`, shared out over so many tests, asks for."""
+    """How many standard errors a two-sided test at `level`, shared out over this many tests, needs."""
     return NormalDist().inv_cdf(1 - level / 2 / max(tests, 1))

@@ -67,7 +67,7 @@ def levels_of(words: Sequence[str]) -> Levels | None:
     Parameters
     ----------
     words
-        As they stand in the file, each once in any case of letters.
+        As in the file, each once in any case of letters.
 
     Returns
     -------

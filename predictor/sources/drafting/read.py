@@ -16,7 +16,7 @@ import numpy as np
 from predictor.errors import Problem, RatingsError, shorten
 from predictor.model.tables import uneven_knots
 from predictor.ratings.catalogue import Catalogue
-from predictor.ratings.cells import mark_of, says_not_observed, word_key
+from predictor.ratings.cells import parse_number, says_not_observed, word_key
 from predictor.ratings.outcomes import Outcomes
 from predictor.ratings.signals import Scale, Signal
 from predictor.sources.drafting.hints import obvious_codes
@@ -89,15 +89,15 @@ class Column:
                     return None
                 continue
             if text not in known:
-                known[text] = mark_of(text)
-            if (mark := known[text]) is None:
+                known[text] = parse_number(text)
+            if (parsed := known[text]) is None:
                 if not says_not_observed(text):
                     return None
                 numbers.append(math.nan)
             else:
-                numbers.append(mark.number)
-                if mark.out_of is not None:
-                    out_of.add(mark.out_of)
+                numbers.append(parsed.number)
+                if parsed.out_of is not None:
+                    out_of.add(parsed.out_of)
         values = np.array(numbers, dtype=np.float64)
         if len(out_of) > 1 or (out_of and not 0 <= np.nanmin(values) <= np.nanmax(values) <= max(out_of)):
             return None
@@ -175,7 +175,7 @@ class Column:
 
 
 def _scale_of(numbers: Sequence[float]) -> Scale:
-    """Return the scale on which levels stand."""
+    """Return the scale of levels."""
     even = all(b - a == 1 for a, b in pairwise(numbers))
     return Scale(numbers[0], numbers[-1], 1) if even else Scale(uneven=tuple(numbers))
 

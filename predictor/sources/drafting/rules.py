@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from predictor.errors import shorten
-from predictor.ratings.cells import mark_of, word_key
+from predictor.ratings.cells import parse_number, word_key
 from predictor.ratings.signals import Scale
 from predictor.sources.drafting.hints import OddEnd, Tendency, odd_ends, tendency
 from predictor.sources.drafting.protected import is_protected
@@ -59,7 +59,7 @@ def why_left_out(column: Column, y: Floats, grouped: bool) -> str:
     unique = len(words) == filled
     counted = counts and unique and (filled >= MANY or column.high - column.low + 1 == filled >= 10)
     if counted or _IDENTITY.search(name):
-        hint = "" if unique or grouped else "; if it says whose row it is, make it the group (--group)"
+        hint = "" if unique or grouped else "; if it says whose row it is, make it the person (--person)"
         return f"an id, {len(words):,} different{hint}"
     dates = not numeric and sum(bool(_DATE.fullmatch(word)) for word in words) >= 0.8 * len(words)
     if dates or _DATE_NAME.search(name) or (counts and 1900 <= column.low < column.high <= 2100):
@@ -70,7 +70,7 @@ def why_left_out(column: Column, y: Floats, grouped: bool) -> str:
         wide = max(-column.low, column.high) > WIDE[-1]
         kind = "a measure rather than a rating; bring it to a scale such as 0 to 100 to use it"
         return f"{column.low:g} to {column.high:g}: {kind}" if wide else ""
-    numbers = [word for word in words if mark_of(word)]
+    numbers = [word for word in words if parse_number(word)]
     if 2 * len(numbers) > len(words):
         odd = next((word for word in words if word not in numbers), "")
         if odd:

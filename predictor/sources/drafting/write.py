@@ -255,7 +255,7 @@ def _comments(column: Column, outcome: str, odd: Sequence[OddEnd]) -> list[str]:
 
 
 def _codes_apart(column: Column) -> list[str]:
-    """Write which end of the ratings stands apart, and may mean that nothing was observed."""
+    """Write which end of the ratings is set apart, and may mean that nothing was observed."""
     points, lines = column.points, list[str]()
     if not 4 <= len(points) <= 21 or column.levels or column.out_of is not None:
         return lines
@@ -263,7 +263,7 @@ def _codes_apart(column: Column) -> list[str]:
         gap = abs(far - near)
         if (far in CODES and gap > 1) or far < 0 <= near or gap > 2 * abs(near - other):
             count = int((column.values == far).sum())
-            why = f"{far:g} stands apart (n = {count:,}): if it means 'not observed'"
+            why = f"{far:g} is set apart (n = {count:,}): if it means 'not observed'"
             lines += _suggested(column, why, "not_observed", far)
     return lines
 

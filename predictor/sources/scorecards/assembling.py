@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pandas as pd
 from predictor.sources.scorecards.export import Export, folded
 from predictor.sources.scorecards.findings import Findings, shown_word
 from predictor.sources.scorecards.levels import Levels
-from predictor.sources.scorecards.outcomes import Outcomes, newest
+from predictor.sources.scorecards.outcomes import ApplicationOutcomes, newest
 from predictor.sources.scorecards.signals import OVERALL, families_of, merged_names
 from predictor.sources.scorecards.stages import NO_STAGE, Landmarks, landmarks
 from predictor.sources.scorecards.tables import Table, positions, text_ids
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 A_DAY = np.timedelta64(1, "D")  # clocks without a zone may be ahead
+BLOCK = 1 << 20  # ratings that are counted at once
 
 
 @dataclass
@@ -52,11 +54,15 @@ class Cards:
 
 @dataclass
 class Marks:
-    """The ratings of the cards that count, sorted by card: card, signal, level of each; and the signals' names."""
+    """The ratings of the cards that count, sorted by card: card, signal, level of each; and the signals' names.
+
+    A level is its place among `values`.
+    """
 
     card: NDArray[Any]
     signal: NDArray[Any]
     level: NDArray[Any]
+    values: NDArray[np.float64]
     labels: dict[str, str]
     families: dict[str, str]
     family_labels: dict[str, str]
@@ -70,46 +76,73 @@ def read_marks(
     """Return the cards, each once, and what is rated on them, with words turned into levels."""
     before = export.cards
     cards = newest(before, findings)
-    kept = positions(text_ids(before.column("id")), text_ids(cards.column("id")))
-    if export.by_position and len(cards) < len(before):  # of a card that came twice only the newest has its ratings
-        rows = _positions_kept(before, cards)
-        kept = rows
-    elif export.by_position:
-        kept = np.arange(len(before))
     table = export.marks
-    details = np.array([folded(str(word)) == "details" for word in table.frame["family"].array.categories], bool)
-    is_details = (
-        np.append(details, False)[table.frame["family"].array.codes] if len(details) else np.zeros(len(table), bool)
-    )
     owner = table.column("card")
-    card = kept[owner] if export.by_position else positions(owner, cards.column("id"))
+    if not export.by_position:
+        card = positions(owner, cards.column("id")).astype(np.int32)
+    else:  # of a card that came twice only the newest has its ratings
+        card = owner if len(cards) == len(before) else _positions_kept(before, cards)[owner]
     ids = text_ids(cards.column("id")) if export.by_position else owner
     shown = np.append(ids, "")[card] if export.by_position else ids
     if not export.by_position:
         findings.add("orphan rating", table, card < 0, ids=shown)
-    findings.add("details", table, is_details & (card >= 0), ids=shown)
-    labels = [str(label) for label in table.frame["signal"].array.categories]
-    places, names = merged_names([label for label in labels if label.strip()])
-    lookup = np.full(len(labels) + 1, -1)
-    lookup[[at for at, label in enumerate(labels) if label.strip()]] = places
-    signal = lookup[table.frame["signal"].array.codes]
-    signal = np.where(is_details, -1, signal)
-    level, words = _levels(export, table, signal, names, answers, findings, shown, card)
-    families = _families(table, signal, names)
-    used = {name for place, name in enumerate(names) if (signal == place).any()}
-    renumber = np.cumsum([name in used for name in names]) - 1 if names else np.array([], np.int64)
-    names = {name: label for name, label in names.items() if name in used}
-    keep = (card >= 0) & (signal >= 0) & ~np.isnan(level)
-    labels_of_families, family = families_of({name: families[name] for name in names})
-    levels = {name: _levels_of(export, label, answers) for name, label in names.items()}
+    details = _by_word(table.frame["family"], lambda word: folded(word) == "details", otherwise=False)
+    findings.add("details", table, details & (card >= 0), ids=shown)
+    labels = [str(label) for label in table.frame["signal"].array.categories if str(label).strip()]
+    places, names = merged_names(labels)
+    place_of = dict(zip(labels, places.tolist(), strict=True))
+    signal = _by_word(table.frame["signal"], lambda label: place_of.get(label, -1), otherwise=-1).astype(np.int16)
+    signal[details] = -1
+    scales = [_levels_of(export, label, answers) for label in names.values()]
+    words = [str(word) for word in table.frame["word"].array.categories]
+    values, level = _levels(table, signal, scales, words, findings, shown)
+    read = _tally(signal, table.frame["word"], len(names))
+    families = _tally(signal, table.frame["family"], len(names))
+    used = np.asarray(read.any(axis=1))
+    keep = (card >= 0) & (level >= 0)
+    names = {name: label for (name, label), there in zip(names.items(), used.tolist(), strict=True) if there}
+    renumber = (np.cumsum(used) - 1).astype(np.int16)
+    family_words = [str(word) for word in table.frame["family"].array.categories]
+    labels_of_families, family = families_of(
+        {name: Counter(_counted(row, family_words)) for name, row in zip(names, families[used], strict=True)}
+    )
     marks = Marks(
-        card[keep].astype(np.int32), (renumber[signal[keep]] if len(names) else signal[keep]).astype(np.int32),
-        level[keep],
-        names, family, labels_of_families, levels, {name: words[name] for name in names},
+        card[keep], renumber[signal[keep]], level[keep], values,
+        names, family, labels_of_families,
+        {name: scales[at] for name, at in zip(names, np.flatnonzero(used).tolist(), strict=True)},
+        {name: _shown(_counted(row, words)) for name, row in zip(names, read[used], strict=True)},
     )  # fmt: skip
     if overall:
         _add_overall(export, cards, marks, answers, findings)
     return cards, marks
+
+
+def _by_word(column: pd.Series, meaning: Callable[[str], Any], otherwise: Any) -> NDArray[Any]:
+    """Look up each different word of a column once."""
+    meant = np.array([*(meaning(str(word)) for word in column.cat.categories), otherwise])
+    return np.asarray(meant[column.array.codes])
+
+
+def _tally(signal: NDArray[np.int16], column: pd.Series, signals: int) -> NDArray[np.int64]:
+    """Count the words of a column by signal, shape (signals, words)."""
+    codes, width = column.array.codes, len(column.array.categories) + 1  # the last for no word
+    counts = np.zeros(signals * width + 1, np.int64)
+    for start in range(0, len(signal), BLOCK):
+        some = slice(start, start + BLOCK)
+        cell = np.where(signal[some] < 0, signals * width, signal[some] * width + codes[some].astype(np.int64) % width)
+        counts += np.bincount(cell, minlength=len(counts))
+    return counts[:-1].reshape(signals, width)[:, :-1]
+
+
+def _counted(row: NDArray[np.int64], words: Sequence[str]) -> dict[str, int]:
+    return {words[place]: int(row[place]) for place in np.flatnonzero(row).tolist()}
+
+
+def _shown(counts: Mapping[str, int]) -> dict[str, int]:
+    shown = Counter[str]()
+    for word, count in counts.items():
+        shown[shown_word(word) or "(empty)"] += count
+    return dict(shown)
 
 
 def _positions_kept(before: Table, cards: Table) -> NDArray[np.int64]:
@@ -125,80 +158,52 @@ def _levels_of(export: Export, label: str, answers: Mapping[str, float]) -> Leve
 
 
 def _levels(
-    export: Export,
     table: Table,
-    signal: NDArray[np.int64],
-    names: Mapping[str, str],
-    answers: Mapping[str, float],
+    signal: NDArray[np.int16],
+    scales: Sequence[Levels],
+    words: Sequence[str],
     findings: Findings,
     ids: NDArray[Any],
-    card: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], dict[str, dict[str, int]]]:
-    """Return the level of each mark, NaN where nothing was judged; report words that are no level."""
-    column = table.frame["word"].array
-    words = [str(word) for word in column.categories]
-    level = np.full(len(table), np.nan)
-    unknown = np.zeros(len(table), bool)
-    counts: dict[str, dict[str, int]] = {}
-    scales = [_levels_of(export, label, answers) for label in names.values()]
-    same = all(scale == scales[0] for scale in scales)
-    groups = (
-        [(range(len(names)), scales[0])] if same and scales else [((at,), scale) for at, scale in enumerate(scales)]
-    )
-    tally = np.zeros((len(names), len(words)), np.int64)
-    usable = (signal >= 0) & (column.codes >= 0)
-    np.add.at(tally, (signal[usable], column.codes[usable].astype(np.int64)), 1)
-    for members, scale in groups:
-        read = [scale.level(word) for word in words]
-        values = np.array([np.nan if value is None else value for value in read] + [np.nan])
-        strange = np.array([value is None for value in read] + [False])
-        mine = signal >= 0 if same else np.isin(signal, members)
-        level[mine] = values[column.codes[mine]]
-        unknown |= mine & strange[column.codes]
-    findings.add("unknown word", table, unknown, ids=ids, words=table.frame["word"])
-    for at, name in enumerate(names):
-        counts[name] = {}
-        for place in np.flatnonzero(tally[at]):
-            word = shown_word(words[place]) or "(empty)"
-            counts[name][word] = counts[name].get(word, 0) + int(tally[at, place])
-    return level, counts
+) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
+    """Return the levels that there are, and the place of each mark's, -1 where nothing was judged.
 
-
-def _families(table: Table, signal: NDArray[np.int64], names: Mapping[str, str]) -> dict[str, Counter[str]]:
-    column = table.frame["family"].array
-    tally = np.zeros((len(names), len(column.categories)), np.int64)
-    usable = (signal >= 0) & (column.codes >= 0)
-    np.add.at(tally, (signal[usable], column.codes[usable].astype(np.int64)), 1)
-    words = [str(word) for word in column.categories]
-    return {
-        name: Counter({words[place]: int(row[place]) for place in np.flatnonzero(row)})
-        for name, row in zip(names, tally, strict=True)
-    }
+    Words that are no level are reported.
+    """
+    by_scale = {scale: [scale.level(word) for word in words] for scale in dict.fromkeys(scales)}
+    read = [[*by_scale[scale], math.nan] for scale in scales] + [[math.nan] * (len(words) + 1)]
+    levels = np.array([[math.nan if level is None else level for level in row] for row in read])
+    strange = np.array([[level is None for level in row] for row in read])
+    codes = table.frame["word"].array.codes
+    findings.add("unknown word", table, strange[signal, codes], ids=ids, words=table.frame["word"])
+    values = np.unique(levels[~np.isnan(levels)])
+    places = np.where(np.isnan(levels), -1, np.searchsorted(values, levels)).astype(np.int16)
+    return values, places[signal, codes]
 
 
 def _add_overall(export: Export, cards: Table, marks: Marks, answers: Mapping[str, float], findings: Findings) -> None:
     """Add the overall recommendation as one more signal; its words have a scale of their own."""
     scale = export.overall_levels.answered(answers)
     column = cards.frame["overall"]
-    words = np.asarray(column, dtype=object).astype(str)
-    read = {word: scale.level(word) for word in set(words)}
-    level = np.array([np.nan if read[word] is None else read[word] for word in words], dtype=float)
-    findings.add("unknown word", cards, np.array([read[word] is None for word in words], bool), words=words)
+    level = _by_word(column, lambda word: read if (read := scale.level(word)) is not None else math.inf, math.nan)
+    findings.add("unknown word", cards, np.isinf(level), words=column)
+    level[np.isinf(level)] = math.nan
     rated = np.flatnonzero(~np.isnan(level))
     place = len(marks.labels)
-    marks.card = np.concatenate([marks.card, rated])
-    marks.signal = np.concatenate([marks.signal, np.full(len(rated), place)])
-    marks.level = np.concatenate([marks.level, level[rated]])
+    values = np.union1d(marks.values, level[rated])
+    marks.level = np.searchsorted(values, np.concatenate([marks.values[marks.level], level[rated]])).astype(np.int16)
+    marks.values = values
+    marks.card = np.concatenate([marks.card, rated.astype(np.int32)])
+    marks.signal = np.concatenate([marks.signal, np.full(len(rated), place, np.int16)])
     marks.labels[OVERALL] = "Overall recommendation"
     marks.families[OVERALL] = "overall"
     marks.family_labels["overall"] = "Overall"
     marks.levels[OVERALL] = scale
-    counts = Counter(shown_word(word) or "(empty)" for word in words)
-    marks.words[OVERALL] = dict(sorted(counts.items()))
+    counts = column.value_counts()
+    marks.words[OVERALL] = dict(sorted(_shown({str(word): int(n) for word, n in counts.items() if n}).items()))
 
 
 def usable_cards(
-    export: Export, table: Table, marks: Marks, outcomes: Outcomes, today: datetime, findings: Findings
+    export: Export, table: Table, marks: Marks, outcomes: ApplicationOutcomes, today: datetime, findings: Findings
 ) -> Cards:
     """Return the cards that count, and list the others by the first reason to leave each out."""
     open_ = np.ones(len(table), bool)
@@ -208,7 +213,7 @@ def usable_cards(
         findings.add(kind, table, open_ & chosen)
         open_ &= ~chosen
 
-    status = table.frame["status"].to_numpy()
+    status = np.asarray(table.frame["status"], dtype=object)
     drop("deleted card", table.column("deleted"))
     drop("draft", status == "draft")
     open_ &= status != "unknown"  # listed by the system's module, with the word
@@ -237,23 +242,24 @@ def usable_cards(
     if nobody.any():
         alone = np.flatnonzero(rater == "")
         rater[alone] = [f"card {key}" for key in text_ids(table.column("id")[alone])]
-    stage = np.asarray(table.frame["stage"], dtype=object)
-    stage = np.where((stage == "") | pd.isna(stage), NO_STAGE, stage)
+    stage = np.array(table.frame["stage"], dtype=object)
+    stage[(stage == "") | pd.isna(stage)] = NO_STAGE  # np.where would make a text of its own for each row
     keep = np.flatnonzero(open_)
-    state = np.append(outcomes.state, "no application")[application[keep]]
-    use = np.where(np.isin(state, ("yes", "no")), "row", state)
+    use = np.append(outcomes.state, "no application")[application[keep]]
+    use[(use == "yes") | (use == "no")] = "row"
     place = np.full(len(table) + 1, -1, np.int32)
     place[keep] = np.arange(len(keep))
     marks.card = place[marks.card]
     order = np.argsort(marks.card, kind="stable").astype(np.int32)
     order = order[np.searchsorted(marks.card[order], 0) :]
     marks.card, marks.signal, marks.level = marks.card[order], marks.signal[order], marks.level[order]
-    return Cards(table.chosen(keep), application[keep], stage[keep], submitted[keep], rater[keep], use)
+    few = replace(table, frame=table.frame[["id", "application"]], records=[])
+    return Cards(few.chosen(keep), application[keep], stage[keep], submitted[keep], rater[keep], use)
 
 
-def place_rows(choice: str, cards: Cards, outcomes: Outcomes, findings: Findings) -> Landmarks:
+def place_rows(choice: str, cards: Cards, outcomes: ApplicationOutcomes, findings: Findings) -> Landmarks:
     """Return the rows: applications with a usable card, at the landmark; withdrawn ones have none."""
-    eligible = np.isin(cards.use, ("row", "unlabelled"))
+    eligible = (cards.use == "row") | (cards.use == "unlabelled")
     rows = landmarks(choice, cards.application[eligible], cards.stage[eligible], cards.submitted[eligible])
     has_card = np.zeros(len(outcomes.applications), bool)
     has_card[cards.application[eligible]] = True
@@ -267,5 +273,5 @@ def place_rows(choice: str, cards: Cards, outcomes: Outcomes, findings: Findings
     last[rows.application[order]] = rows.until[order]
     later = eligible & ~(cards.submitted <= np.append(last, last[:0])[cards.application]) if len(last) else eligible
     findings.add("later", cards.table, later)
-    cards.use = np.where(later, "later", cards.use)
+    cards.use[later] = "later"
     return rows

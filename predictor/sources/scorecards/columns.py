@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE = 20  # rows that show whether cells are JSON
-BLOCK = 8 << 20  # bytes read at once
+BLOCK = 8 << 20  # bytes of CSV read at once
+ROWS = 1 << 17  # of Parquet read at once
 NULLS = ("", "null", "NULL", "Null", "\\N", "NaN", "nan")
 
 
@@ -64,45 +66,77 @@ def _refuse_twice(names: Sequence[str], label: str) -> None:
         raise RatingsError(label, [Problem(kind)])
 
 
-def read_columns(path: Path, names: Sequence[str], words: Collection[str], label: str) -> pd.DataFrame:
-    """Read columns of a CSV or Parquet file; those of words are kept as codes.
+def read_columns(
+    path: Path, names: Sequence[str], words: Collection[str], label: str, *, as_text: bool = False
+) -> Iterator[pd.DataFrame]:
+    """Read columns of a CSV or Parquet file in blocks of rows; those of words are kept as codes.
+
+    Parameters
+    ----------
+    as_text
+        Whether numbers and times of a CSV file stay texts: for a file that begins with numbers and goes on otherwise.
 
     Raises
     ------
+    MixedTypesError
+        If a column is not what its first block is.
     RatingsError
         If the file is damaged or ragged; with the rows.
     """
     import pandas as pd
-    import pyarrow as pa
 
     if path.suffix.lower() in (".parquet", ".pq"):
-        from predictor.sources.parquet import explained
-
-        pq = _arrow("parquet")
-        with explained(label):
-            flat = [name for name in words if name in names]
-            table = pq.read_table(path, columns=list(names), read_dictionary=flat, memory_map=True)
+        batches = _parquet_batches(path, names, words, label)
     else:
-        table = _read_csv(path, names, words, label)
-    columns = {}
-    for name in names:
-        column = table.column(name)
-        kind = column.type
-        if pa.types.is_dictionary(kind) or name in words:
-            column = column if pa.types.is_dictionary(kind) else column.cast(pa.string()).dictionary_encode()
-            columns[name] = column.unify_dictionaries().combine_chunks().to_pandas()
-        elif pa.types.is_null(kind):
-            columns[name] = pd.Series([None] * len(column), dtype=object)
-        elif pa.types.is_date(kind):
-            columns[name] = column.cast(pa.string()).to_pandas().astype(object)
-        elif pa.types.is_integer(kind) and column.null_count:
-            columns[name] = column.to_pandas(integer_object_nulls=False, types_mapper={kind: pd.Int64Dtype()}.get)
-        else:
-            columns[name] = column.to_pandas()
-    return pd.DataFrame(columns, copy=False)
+        batches = _csv_batches(path, names, words, label, as_text)
+    for batch in batches:
+        yield pd.DataFrame({name: _cells(batch.column(name), name in words) for name in names}, copy=False)
 
 
-def _read_csv(path: Path, names: Sequence[str], words: Collection[str], label: str) -> Any:
+def _cells(column: Any, is_word: bool) -> Any:
+    import pandas as pd
+    import pyarrow as pa
+
+    kind = column.type
+    if is_word and not pa.types.is_dictionary(kind):
+        column = column.cast(pa.string()).dictionary_encode()
+    elif pa.types.is_null(kind):
+        return pd.Series([None] * len(column), dtype=object)
+    elif pa.types.is_date(kind):
+        return column.cast(pa.string()).to_pandas().astype(object)
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        column = _times(column)
+    elif pa.types.is_integer(kind) and column.null_count:
+        return column.to_pandas(integer_object_nulls=False, types_mapper={kind: pd.Int64Dtype()}.get)
+    return column.to_pandas()
+
+
+def _times(texts: Any) -> Any:
+    """Return texts as times where each is a date with a time, all with a zone or none; else as they are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    shortest = pc.min(pc.utf8_length(texts)).as_py()
+    if shortest is None or shortest <= len("2026-03-01"):
+        return texts
+    for zone in ("UTC", None):
+        try:
+            return texts.cast(pa.timestamp("ns", zone))
+        except pa.ArrowInvalid:
+            continue
+    return texts
+
+
+def _parquet_batches(path: Path, names: Sequence[str], words: Collection[str], label: str) -> Iterator[Any]:
+    from predictor.sources.parquet import explained
+
+    pq = _arrow("parquet")
+    flat = [name for name in words if name in names]
+    with explained(label), pq.ParquetFile(path, read_dictionary=flat) as file:
+        yield from file.iter_batches(ROWS, columns=list(names))
+
+
+def _csv_batches(path: Path, names: Sequence[str], words: Collection[str], label: str, as_text: bool) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.csv as arrow
 
@@ -119,30 +153,38 @@ def _read_csv(path: Path, names: Sequence[str], words: Collection[str], label: s
     parse = arrow.ParseOptions(delimiter=begin.delimiter, newlines_in_values=True, invalid_row_handler=keep)
     read = arrow.ReadOptions(use_threads=False, block_size=BLOCK, column_names=[name.strip() for name in begin.names])
 
-    def attempt(types: dict[str, Any]) -> Any:
+    @contextmanager
+    def opened(types: dict[str, Any]) -> Iterator[Any]:
         ragged.clear()
         convert = arrow.ConvertOptions(
             include_columns=list(names), column_types=types, null_values=list(NULLS), strings_can_be_null=True
         )
         with _opened(path, label) as stream:
             stream.read(header)
-            return arrow.read_csv(pa.PythonFile(stream, "r"), read, parse, convert)
+            yield arrow.open_csv(pa.PythonFile(stream, "r"), read, parse, convert)
 
     kinds = {name: pa.dictionary(pa.int32(), pa.string()) for name in words}
+    others = [name for name in names if name not in words]
     try:
-        table = attempt(kinds)
-    except pa.ArrowInvalid:
-        try:  # a column that begins as numbers or times and goes on otherwise
-            table = attempt(kinds | {name: pa.string() for name in names if name not in words})
-        except pa.ArrowInvalid as error:
-            reason = "a cell is not UTF-8 text" if "UTF8" in str(error) else "look for a quote that nothing closes"
-            raise RatingsError(label, [Problem(f"is not a CSV table: {reason}; export it again")]) from None
+        if not as_text:
+            with opened(kinds) as file:  # a column of which the first block has nothing may hold anything further on
+                others = [field.name for field in file.schema if pa.types.is_null(field.type)]
+        with opened(kinds | dict.fromkeys(others, pa.string())) as file:
+            yield from file
+    except pa.ArrowInvalid as error:
+        if not as_text:
+            raise MixedTypesError from None
+        reason = "a cell is not UTF-8 text" if "UTF8" in str(error) else "look for a quote that nothing closes"
+        raise RatingsError(label, [Problem(f"is not a CSV table: {reason}; export it again")]) from None
     if ragged:
         kind = "does not have the header's {} cells; look for a comma or quote too many or too few"
         raise RatingsError(
             label, [Problem(kind.format(wanted), number, found=f"{count} cells") for number, count, wanted in ragged]
         )
-    return table
+
+
+class MixedTypesError(Exception):
+    """A column of a CSV file is not what its first block is."""
 
 
 def read_records(path: Path, label: str) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from predictor.errors import shorten
-from predictor.ratings.cells import mark_of, says_not_observed
+from predictor.ratings.cells import parse_number, says_not_observed
 from predictor.ratings.outcomes import is_offer
 from predictor.sources.drafting.protected import is_protected
 from predictor.sources.drafting.rating_words import levels_of
@@ -84,7 +84,7 @@ def draft_mapping(files: Sequence[str | Path], sheet: str | None = None) -> str:
         if ours not in chosen:
             to_do.insert(0, f"name the column: {COLUMNS[ours].partition(';')[0]} ({ours} = ... below)")
     signals = _signals(cells, chosen, to_do)
-    option = f" --sheet {quoted(sheet)}" if sheet else ""
+    option = f" --worksheet {quoted(sheet)}" if sheet else ""
     run = f"predictor scorecards csv {quoted(label)}{option} --mapping my-mapping.toml --out interviews.csv"
     lines = [f"# Drafted from {label}. Read it and correct it, save it as my-mapping.toml, then:", f"#   {run}"]
     lines += [TO_DO + item for item in to_do] + [""]
@@ -238,7 +238,7 @@ def _signals(cells: Mapping[str, Sequence[str]], chosen: Mapping[str, str], to_d
 
 def _numbers(heading: str, words: Sequence[str]) -> _Numbers | None:
     """Return the ends of a column of numbers that may be ratings; None where it is none."""
-    marks = [mark_of(word) for word in words]
+    marks = [parse_number(word) for word in words]
     if not words or not all(marks) or is_protected(heading) or _COUNT.search(heading.lower()):
         return None
     numbers = [mark.number for mark in marks if mark]

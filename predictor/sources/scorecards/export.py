@@ -92,6 +92,14 @@ class Export:
         self.marks, self.by_position = Table(pd.DataFrame(columns), list(self.cards.files), starts, row), True
 
 
+def compact(export: Export) -> None:
+    """Keep each different text of a column once: a text a row is what fills the memory."""
+    for table in (export.cards, export.marks, export.applications, export.offers, export.people, export.groups):
+        for name, column in table.frame.items():
+            if isinstance(column.dtype, pd.StringDtype):
+                table.frame[name] = words_of(column.fillna(""))
+
+
 def mapped(words: Any, meanings: Mapping[str, str], otherwise: str) -> NDArray[Any]:
     """Return what each word means, each different word looked up once; case, blanks and underscores do not matter.
 

@@ -45,12 +45,12 @@ KINDS = {
     "undated": Kind(
         "Cards without the time of submission",
         LEFT_OUT,
-        "Whether they came before the decision cannot be known. Export 'submitted_at' too.",
+        "It is not known whether they were submitted before the decision. Export 'submitted_at' too.",
     ),
     "future": Kind(
         "Cards whose time of submission is still to come", FLAGGED, "Look at the clock of the export, or its time zone."
     ),
-    "late": Kind("Cards submitted after the decision: they may know it", LEFT_OUT),
+    "late": Kind("Scorecards submitted after the decision, whose raters may have known it", LEFT_OUT),
     "later": Kind("Cards submitted after the chosen stage", LEFT_OUT, "They are in the table of cards."),
     "unrated": Kind("Cards on which nothing was rated, or 'no decision' on all", LEFT_OUT),
     "changed later": Kind(

@@ -252,11 +252,12 @@ def _cards(export: Export, parts: list[Table], tables: dict[str, list[Table]], f
         raters = np.where((raters == "") & (place >= 0), np.append(known, "")[place], raters)
     alone = (raters == "") & ~no_id(frame["submitter"])
     findings.add("submitter", cards, alone)
-    frame["rater"] = np.where(alone, text_ids(frame["submitter"]), raters)
+    frame["rater"] = words_of(np.where(alone, text_ids(frame["submitter"]), raters))
     status = mapped(frame["status"].array, STATUSES, "unknown")
     findings.add("unknown status", cards, status == "unknown", words=frame["status"])
-    submitted = ~np.isnat(frame["submitted"].to_numpy())
-    frame["status"] = np.where(status == "", np.where(submitted, "complete", "draft"), status)
+    none, submitted = status == "", ~np.isnat(frame["submitted"].to_numpy())
+    status[none & submitted], status[none & ~submitted] = "complete", "draft"
+    frame["status"] = words_of(status)
     if len(kits := stacked(tables.get("interview kits", []), ("id", "interview"))):
         interviews = stacked(tables.get("interviews", []), ("id", "stage"))
         kits, interviews = _newest(kits), _newest(interviews)
@@ -296,8 +297,8 @@ def _marks(export: Export, tables: dict[str, list[Table]], findings: Findings) -
         family = words_of(np.where(of_type >= 0, labels, ""))
     else:
         family = words_of(np.full(len(names), ""))  # a number names no family
-    marks.frame["signal"] = signal.take(place)
-    marks.frame["family"] = family.take(place)
+    marks.frame["signal"], marks.frame["family"] = signal.take(place), family.take(place)
+    del marks.frame["attribute"]
     export.marks = marks
 
 

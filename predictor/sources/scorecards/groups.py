@@ -9,7 +9,7 @@ import pandas as pd
 
 from predictor.sources.scorecards.export import Export, folded
 from predictor.sources.scorecards.findings import Findings
-from predictor.sources.scorecards.outcomes import Outcomes
+from predictor.sources.scorecards.outcomes import ApplicationOutcomes
 from predictor.sources.scorecards.tables import positions
 
 UNKNOWN = ""
@@ -26,8 +26,8 @@ RACE = {
 }
 
 
-def groups_of(export: Export, outcomes: Outcomes, people: Any, findings: Findings) -> pd.DataFrame | None:
-    """Return person, sex and race, a row a person: the newest answer counts; declined and unknown are empty.
+def groups_of(export: Export, outcomes: ApplicationOutcomes, people: Any, findings: Findings) -> pd.DataFrame | None:
+    """Return person, sex and race, one row per person: the newest answer counts; declined and unknown are empty.
 
     None where the export has no such answers.
     """

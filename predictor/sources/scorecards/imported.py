@@ -1,4 +1,4 @@
-"""What an import gives: a row an application, a row a scorecard beside it, both in blocks so that millions fit."""
+"""What an import gives: one row per application, and a table with one row per scorecard, in blocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.sources.scorecards.assembling import Cards, Marks
 from predictor.sources.scorecards.findings import KINDS, Findings
-from predictor.sources.scorecards.outcomes import Outcomes
+from predictor.sources.scorecards.outcomes import ApplicationOutcomes
 from predictor.sources.scorecards.pseudonyms import pseudonym
 from predictor.sources.scorecards.signals import COUNT, OUTCOME, PERSON, SPREAD, STAGE
 from predictor.sources.scorecards.stages import Landmarks
@@ -24,7 +24,7 @@ from predictor.sources.scorecards.tables import text_ids
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BLOCK = 50_000  # applications
+BLOCK = 20_000  # rows that are written at once
 OFFER_WORDS = {"yes": "yes", "no": "no"}
 
 
@@ -70,7 +70,7 @@ class Imported:
     system: str
     catalogue: Catalogue | None
     findings: Findings
-    outcomes: Outcomes
+    outcomes: ApplicationOutcomes
     marks: Marks
     usable: Cards
     rows: Landmarks
@@ -130,12 +130,12 @@ class Imported:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The wide table: a row an application at its landmark."""
+        """The wide table: one row per application at its landmark."""
         return pd.concat([*self.row_blocks()], ignore_index=True)
 
     @cached_property
     def cards(self) -> pd.DataFrame:
-        """The table of cards: a row a scorecard that counts."""
+        """The table of cards: one row per scorecard that is used."""
         return pd.concat([*self.card_blocks()], ignore_index=True)
 
     def row_blocks(self, size: int = BLOCK) -> Iterator[pd.DataFrame]:
@@ -165,7 +165,7 @@ class Imported:
         low, high = (np.searchsorted(self.marks.card, cards.astype(np.int32), side=side) for side in ("left", "right"))
         pair, marks = _ranges(low, high)
         cell = row[pair] * p + self.marks.signal[marks]
-        mean, count, spread = over_raters(cell, codes[cards[pair]], self.marks.level[marks].astype(np.float64), n * p)
+        mean, count, spread = over_raters(cell, codes[cards[pair]], self.marks.values[self.marks.level[marks]], n * p)
         state = self.outcomes.state[of]
         raters, panels = _panels(row, codes[cards], names, n)
         columns: dict[str, Any] = {
@@ -209,7 +209,7 @@ class Imported:
             row, marks = _ranges(low, high)
             cell = row * p + self.marks.signal[marks]
             mean, _, _ = over_raters(
-                cell, np.zeros(len(cell), np.int64), self.marks.level[marks].astype(np.float64), len(cards) * p
+                cell, np.zeros(len(cell), np.int64), self.marks.values[self.marks.level[marks]], len(cards) * p
             )
             columns: dict[str, Any] = {
                 "card": text_ids(ids[cards]),

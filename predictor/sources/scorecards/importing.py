@@ -1,7 +1,7 @@
 """Import the scorecards of a hiring system: the main path, from files to rows.
 
 files -> tables by kind (`opening`, `tables`) -> an `Export` in common columns (a module a system) -> outcomes by the
-rules (`outcomes`) -> cards that count (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
+rules (`outcomes`) -> scorecards that are used (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from predictor.errors import ConfigError, PredictorError, nearest
 from predictor.ratings.catalogue import SIMULATED
 from predictor.sources.scorecards import ashby, greenhouse, lever, spreadsheet
 from predictor.sources.scorecards.assembling import Marks, place_rows, read_marks, usable_cards
-from predictor.sources.scorecards.export import MARK, Export, count_naive
+from predictor.sources.scorecards.export import CARD, MARK, Export, compact, count_naive
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.groups import groups_of
 from predictor.sources.scorecards.imported import Imported
 from predictor.sources.scorecards.levels import read_answers
 from predictor.sources.scorecards.opening import Source, files_of, open_files, source_of, written_beside
-from predictor.sources.scorecards.outcomes import Outcomes, decide, read_reasons
+from predictor.sources.scorecards.outcomes import ApplicationOutcomes, decide, read_reasons
 from predictor.sources.scorecards.pseudonyms import public_ids, salt_of
 from predictor.sources.scorecards.signals import catalogue_of
 from predictor.sources.scorecards.stages import EACH, stage_counts
@@ -120,6 +120,7 @@ def read_scorecards(
         export.naive_times = sum(count_naive(table) for parts in tables.values() for table in parts)
         tables.clear()  # of millions of rows only what is used is kept
     findings.check()
+    compact(export)
     if even:
         export.levels, export.overall_levels = export.levels.even(), export.overall_levels.even()
         export.levels_by_signal = {name: scale.even() for name, scale in export.levels_by_signal.items()}
@@ -128,7 +129,7 @@ def read_scorecards(
     counts = {"cards": len(export.cards), "ratings": len(export.marks), "applications": len(export.applications)}
     table, marks = read_marks(export, findings, overall=overall, answers=answers)
     findings.check()
-    export.marks = empty(MARK)
+    export.cards, export.marks = empty(CARD), empty(MARK)
     cards = usable_cards(export, table, marks, outcomes, today, findings)
     cards.stage = _few_stages(cards.stage, findings)
     rows = place_rows(stage, cards, outcomes, findings)
@@ -191,7 +192,7 @@ def _few_stages(stage: Any, findings: Findings) -> Any:
 def _imported(
     export: Export,
     system: str,
-    outcomes: Outcomes,
+    outcomes: ApplicationOutcomes,
     marks: Marks,
     cards: Any,
     rows: Any,

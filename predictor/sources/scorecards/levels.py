@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from predictor.errors import ConfigError
-from predictor.ratings.cells import mark_of, says_not_observed, word_key
+from predictor.ratings.cells import parse_number, says_not_observed, word_key
 from predictor.sources.drafting.rating_words import levels_of
 
 LOW, HIGH = 1.0, 5.0
@@ -100,7 +100,7 @@ class Levels:
 
     def _numbered(self, word: str) -> float | None:
         """Return the level at the place of a number, such as 4, "4.0", "3 - Hire"."""
-        mark = mark_of(word) or mark_of(word.strip().partition(" ")[0].rstrip(".:-)"))
+        mark = parse_number(word) or parse_number(word.strip().partition(" ")[0].rstrip(".:-)"))
         number = mark.on(self.first + len(self.values) - 1) if mark else None
         if number is None or (number != int(number) and not self.between):
             return None
@@ -146,7 +146,7 @@ def read_answers(options: tuple[str, ...]) -> dict[str, float]:
     answers = {}
     for option in options:
         word, sign, number = option.rpartition("=")
-        mark = mark_of(number)
+        mark = parse_number(number)
         if not sign or not word.strip() or mark is None or not LOW <= mark.number <= HIGH:
             raise ConfigError(
                 f"--level {option!r}: write a word and its level from 1 to 5, such as --level 'stong_yes=5'"

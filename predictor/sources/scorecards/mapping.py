@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from predictor.errors import ConfigError, nearest, plural
+from predictor.reading import read_toml
 from predictor.sources.scorecards.levels import Levels
 
 COLUMNS = {
@@ -38,7 +38,7 @@ class ColumnMapping:
     outcomes
         What each word of the outcome means, by the word in small letters.
     signals
-        Levels by column; in a table with a row a rating, by signal, and "*" for all others.
+        Levels by column; in a table with one row per rating, by signal, and "*" for all others.
     date_format
         How dates are written, as in Python's strptime; ISO 8601 where "".
     """
@@ -58,13 +58,8 @@ class ColumnMapping:
         ConfigError
             With everything that is wrong with it.
         """
-        try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-        except FileNotFoundError:
-            draft = "predictor scorecards csv --draft FILE > my-mapping.toml"
-            raise ConfigError(f"{path}: no such mapping; draft one with: {draft}") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
+        draft = "predictor scorecards csv --draft FILE > my-mapping.toml"
+        data = read_toml(path, ConfigError, f"no such mapping; draft one with: {draft}")
         problems: list[str] = []
         known = ("columns", "outcomes", "signals", "overall", "date_format")
         problems += [f"unknown key '{key}'{nearest(key, known)}" for key in data if key not in known]

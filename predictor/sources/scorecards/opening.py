@@ -10,19 +10,26 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from predictor.errors import ConfigError, Problem, RatingsError, shorten
 from predictor.sources.compression import COMPRESSIONS, unpacked
 from predictor.sources.dialect import BYTE_ORDERS, refuse_foreign
 from predictor.sources.files import read_bytes
 from predictor.sources.scorecards.findings import Findings
-from predictor.sources.scorecards.tables import Kind, Table, plain, typed
+from predictor.sources.scorecards.tables import (
+    FLAGS,
+    IDS,
+    TIMES,
+    Kind,
+    Table,
+    appended,
+    plain,
+    refuse_missing,
+    typed,
+)
 from predictor.sources.text import parse_table
 from predictor.sources.workbook import WORKBOOKS, sheets_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq", *WORKBOOKS)
 _JSON_WORDS = {
@@ -71,19 +78,36 @@ class Source:
             raw: dict[str, list[Any]] = {name: _cells(flat, there, name) for name, there in wanted.items()}
             if not raw:
                 raw = {"id": [[None] * len(flat)]}
-            return Table(typed(raw, kind, self.label, findings), [self.label], [0], records=self.records)
-        wanted = {name: there if name == "deleted" else there[:1] for name, there in wanted.items()}
-        frame = self._flat_frame({column for there in wanted.values() for column in there}, wanted)
-        raw = {name: [frame[column] for column in there] for name, there in wanted.items()}
-        return Table(typed(raw, kind, self.label, findings), [self.label], [0])
+            frame = typed(raw, kind, self.label, findings)
+            refuse_missing(frame, kind, self.label, findings)
+            return Table(frame, [self.label], [0], records=self.records)
+        from predictor.sources.scorecards.columns import MixedTypesError
 
-    def _flat_frame(self, columns: set[str], wanted: Mapping[str, list[str]]) -> pd.DataFrame:
+        wanted = {name: there if name == "deleted" else there[:1] for name, there in wanted.items()}
+
+        try:
+            return self._typed(wanted, kind, findings)
+        except MixedTypesError:
+            return self._typed(wanted, kind, findings, as_text=True)
+
+    def _typed(
+        self, wanted: Mapping[str, list[str]], kind: Kind, findings: Findings, *, as_text: bool = False
+    ) -> Table:
+        """Read a flat file in blocks, of which only the typed columns are kept."""
         from predictor.sources.scorecards.columns import read_columns
-        from predictor.sources.scorecards.tables import FLAGS, IDS, TIMES
 
         words = {self.names[there[0]] for name, there in wanted.items() if name not in IDS | TIMES | FLAGS}
-        frame = read_columns(self._path, [self.names[column] for column in sorted(columns)], words, self.label)
-        return frame.rename(columns={theirs: ours for ours, theirs in self.names.items()})
+        columns = sorted({self.names[column] for there in wanted.values() for column in there})
+        frames, first, own = [], 0, Findings()
+        for block in read_columns(self._path, columns, words, self.label, as_text=as_text):
+            raw = {name: [block[self.names[column]] for column in there] for name, there in wanted.items()}
+            frames.append(typed(raw, kind, self.label, own, first))
+            first += len(block)
+        frame = appended(frames)
+        refuse_missing(frame, kind, self.label, own)
+        for problem in own.problems.get(self.label, ()):
+            findings.refuse(self.label, problem)
+        return Table(frame, [self.label], [0])
 
     @property
     def _path(self) -> Path:

@@ -1,4 +1,4 @@
-"""What came of each application, by rules that guess nothing: offer, no offer, no outcome yet, withdrawn, gone.
+"""What came of each application, by rules that guess nothing: offer, no offer, no outcome yet, withdrawn, deleted.
 
 An offer that went out is a yes, whatever was answered. Rejected or archived without an offer is a no, unless the
 candidate withdrew. Where only a person can know, the import asks, and leaves the outcome open until it is answered.
@@ -31,7 +31,7 @@ _EITHER = re.compile(r"offer|hired|accept|declin|withdr[ae]w|not interested|no l
 
 
 @dataclass
-class Outcomes:
+class ApplicationOutcomes:
     """Applications that are kept, and what came of each.
 
     Attributes
@@ -82,7 +82,7 @@ def read_reasons(options: tuple[str, ...]) -> dict[str, str]:
     return answers
 
 
-def decide(export: Export, answers: Mapping[str, str], today: datetime, findings: Findings) -> Outcomes:
+def decide(export: Export, answers: Mapping[str, str], today: datetime, findings: Findings) -> ApplicationOutcomes:
     """Apply the rules.
 
     Parameters
@@ -117,7 +117,7 @@ def decide(export: Export, answers: Mapping[str, str], today: datetime, findings
     for answer in dict.fromkeys(ANSWERS.values()):
         listed = "withdrawn" if answer == "withdrawn" else ""
         take(rejected & (answered == answer), answer, f"by your answer: {answer}", listed)
-    take(waiting, "unlabelled", "an offer that never went out", "offer not out")
+    take(waiting, "unlabelled", "an offer that was not sent", "offer not out")
     words = {text: (bool(_OFFER.search(str(text))), bool(_EITHER.search(str(text)))) for text in set(texts)}
     offer_like = np.array([words[text][0] for text in texts], dtype=bool)
     either = np.array([words[text][1] for text in texts], dtype=bool)
@@ -135,7 +135,7 @@ def decide(export: Export, answers: Mapping[str, str], today: datetime, findings
     decided, day_only = _when(frame, state, out, when, day)
     findings.add("no decision time", applications, np.isin(state, ("yes", "no")) & np.isnat(decided))
     person = _people(export, text_ids(frame["person"]))
-    return Outcomes(applications, state, decided, day_only, person, asked, kinds)
+    return ApplicationOutcomes(applications, state, decided, day_only, person, asked, kinds)
 
 
 def _counted(texts: NDArray[Any]) -> dict[str, int]:

@@ -171,7 +171,7 @@ def _dated(cell: str, form: str) -> str:
 
 
 def _marks(table: pd.DataFrame, label: str, known: ColumnMapping) -> Table:
-    """Return the ratings: a column a signal, or a row a rating."""
+    """Return the ratings: one column per signal, or one row per rating."""
     n = len(table)
     if "signal" in known.columns:
         columns = {

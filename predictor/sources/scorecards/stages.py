@@ -72,7 +72,7 @@ def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], 
         wanted = folded(_AFTER.sub("", choice))
         fitting = [str(name) for name in names if wanted and wanted in folded(str(name))]
         if not fitting:
-            raise ConfigError(f"--stage {choice!r}: no stage is called so; there are: {_listed(stage)}")
+            raise ConfigError(f"--stage {choice!r}: there is no such stage; the stages are: {_listed(stage)}")
         order = order[np.isin(codes[order], np.flatnonzero(np.isin(names.astype(str), fitting)))]
         key = application
         phrase = f"after {', '.join(fitting)}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from predictor.errors import Problem, nearest, plural
 from predictor.sources.scorecards.findings import Findings, shown_word
@@ -20,6 +21,7 @@ from predictor.sources.scorecards.times import BAD_TIME, NO_TIME, read_times
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+BLOCK = 1 << 20  # ids that are looked up at once
 NO_ID = np.iinfo(np.int64).min  # in a column of whole numbers; "" in a column of text
 IDS = frozenset(
     [
@@ -195,9 +197,21 @@ def _rows_of(table: Table) -> NDArray[np.int64]:
 def _joined(parts: list[Any], name: str) -> Any:
     if name in IDS and any(part.dtype.kind != "i" for part in parts):
         return np.concatenate([text_ids(part) for part in parts])
-    if name in TIMES or name in FLAGS or name in IDS or name.endswith(" day"):
+    if name in TIMES or name in FLAGS or name in IDS or name.endswith((" day", " naive")):
         return np.concatenate(parts)
-    return pd.Categorical(np.concatenate([np.asarray(part, dtype=object) for part in parts]))
+    return union_categoricals([words_of(part) for part in parts])
+
+
+def appended(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate frames of the same columns, one column at a time, and let go of what was copied."""
+    if len(frames) == 1:
+        return frames[0]
+    columns = {name: _joined([_array(frame.pop(name)) for frame in frames], name) for name in list(map(str, frames[0]))}
+    return pd.DataFrame(columns, copy=False)
+
+
+def _array(column: pd.Series) -> Any:
+    return column.array if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy()
 
 
 # -- making columns ----------------------------------------------------------------------------------------------------
@@ -230,10 +244,11 @@ def positions(of: Any, within: Any) -> NDArray[np.int64]:
     if not index.is_unique:
         places = np.flatnonzero(~index.duplicated())
         index = index[places]
-    at = index.get_indexer(of)
-    if places is not None:
-        at = np.append(places, -1)[at]
-    return np.where(no_id(of), -1, at)
+    at = np.empty(len(of), np.int64)
+    for start in range(0, len(of), BLOCK):
+        some = slice(start, start + BLOCK)
+        at[some] = np.where(no_id(of[some]), -1, index.get_indexer(of[some]))
+    return at if places is None else np.append(places, -1)[at]
 
 
 def ids_of(cells: Any) -> NDArray[Any]:
@@ -265,16 +280,20 @@ def _id_text(cell: Any) -> str:
 
 
 def words_of(cells: Any) -> Any:
-    """Convert cells into words, a Categorical; "" where there is none."""
+    """Convert cells into words, a Categorical; "" where there is none.
+
+    Its categories are objects, so that an array made of it has each word once; pandas' own text dtype would make a new
+    text for each row.
+    """
     series = pd.Series(cells)
     if isinstance(series.dtype, pd.CategoricalDtype):
-        named = series.cat.rename_categories([str(word) for word in series.cat.categories])
-        return pd.Categorical(named.cat.add_categories("").fillna("") if named.isna().any() else named)
-    if series.dtype.kind == "f":  # whole numbers with gaps
-        return pd.Categorical(["" if value != value else f"{value:g}" for value in series])
-    codes, words = pd.factorize(series.astype(object))
+        codes, words = series.cat.codes.to_numpy(), series.cat.categories
+    else:
+        if series.dtype.kind == "f":  # whole numbers with gaps
+            series = pd.Series(["" if value != value else f"{value:g}" for value in series])
+        codes, words = pd.factorize(series.astype(object))
     places, categories = _coded(codes, [str(word).strip() for word in words])
-    return pd.Categorical.from_codes(places, pd.Index(categories))
+    return pd.Categorical.from_codes(places, pd.Index(categories, dtype=object))
 
 
 def _coded(codes: NDArray[Any], words: list[str]) -> tuple[NDArray[Any], list[str]]:
@@ -284,8 +303,8 @@ def _coded(codes: NDArray[Any], words: list[str]) -> tuple[NDArray[Any], list[st
     return lookup[codes], list(places)
 
 
-def flags_of(cells: Any, name: str, source: str, findings: Findings) -> NDArray[np.bool_]:
-    """Convert cells into true or false."""
+def flags_of(cells: Any, name: str, source: str, findings: Findings, first: int = 0) -> NDArray[np.bool_]:
+    """Convert cells into true or false; `first` rows of the file are before them."""
     series = pd.Series(cells)
     if series.dtype.kind == "b":
         return series.to_numpy()
@@ -294,50 +313,66 @@ def flags_of(cells: Any, name: str, source: str, findings: Findings) -> NDArray[
     for word in words.categories:
         key = word.lower()
         if key not in _TRUE | _FALSE:
-            row = int(np.flatnonzero(np.asarray(words) == word)[0]) + 1
+            row = first + int(np.flatnonzero(np.asarray(words) == word)[0]) + 1
             findings.refuse(source, Problem("is neither true nor false", row, name, shown_word(word)))
         meant.append(key in _TRUE)
     return np.asarray(np.array([*meant, False])[words.codes], dtype=bool)
 
 
-def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findings) -> pd.DataFrame:
+def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findings, first: int = 0) -> pd.DataFrame:
     """Convert cells of a file into the typed columns of a table, under our names.
 
     A mark of deletion may be one of several, and a flag or a time; any of them counts.
+
+    Parameters
+    ----------
+    raw
+        Columns by our names.
+    kind
+        What the table is; messages name its columns.
+    source
+        Label of the file.
+    first
+        Rows of the file before these.
     """
     columns: dict[str, Any] = {}
     for name, parts in raw.items():
         if name == "deleted":
-            columns[name] = np.logical_or.reduce([_deleted(part, source, findings) for part in parts])
+            columns[name] = np.logical_or.reduce([_deleted(part, source, findings, first) for part in parts])
         elif name in IDS:
             columns[name] = ids_of(parts[0])
-            missing = no_id(columns[name])
-            if name in kind.required and missing.any():
-                row = int(np.flatnonzero(missing)[0]) + 1
-                kind_of = f"is empty in {plural(int(missing.sum()), 'row')} of the {kind.name}; each needs one"
-                findings.refuse(source, Problem(kind_of, row, kind.columns[name][0]))
         elif name in TIMES:
             times = read_times(parts[0], day_end=name in DECISIONS)
             for place in np.flatnonzero(times.bad).tolist():
                 cell = pd.Series(parts[0]).iloc[place]
-                findings.refuse(source, Problem(BAD_TIME, place + 1, kind.columns[name][0], shown_word(cell)))
+                findings.refuse(source, Problem(BAD_TIME, first + place + 1, kind.columns[name][0], shown_word(cell)))
             columns[name], columns[f"{name} naive"], columns[f"{name} day"] = times.values, times.naive, times.days
         elif name in FLAGS:
-            columns[name] = flags_of(parts[0], name, source, findings)
+            columns[name] = flags_of(parts[0], name, source, findings, first)
         else:
             columns[name] = words_of(parts[0])
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
-def _deleted(cells: Any, source: str, findings: Findings) -> NDArray[np.bool_]:
+def refuse_missing(frame: pd.DataFrame, kind: Kind, source: str, findings: Findings) -> None:
+    """Refuse a table in which ids that its kind needs are empty."""
+    for name in set(kind.required) & IDS & set(frame):
+        missing = no_id(frame[name].to_numpy())
+        if missing.any():
+            row = int(np.flatnonzero(missing)[0]) + 1
+            kind_of = f"is empty in {plural(int(missing.sum()), 'row')} of the {kind.name}; each needs one"
+            findings.refuse(source, Problem(kind_of, row, kind.columns[name][0]))
+
+
+def _deleted(cells: Any, source: str, findings: Findings, first: int) -> NDArray[np.bool_]:
     series = pd.Series(cells)
     if series.dtype.kind in "Mifu" and series.dtype.kind != "b" and not set(series.dropna().unique()) <= {0, 1}:
         return series.notna().to_numpy()
     if series.dtype.kind not in "b":
-        first = next((str(cell) for cell in series if cell is not None and cell == cell and str(cell).strip()), "")
-        if first[:4].isdigit() and len(first) > 4:  # the time of the deletion
+        cell = next((str(cell) for cell in series if cell is not None and cell == cell and str(cell).strip()), "")
+        if cell[:4].isdigit() and len(cell) > 4:  # the time of the deletion
             return np.array([bool(cell is not None and cell == cell and str(cell).strip()) for cell in series])
-    return flags_of(series, "deleted", source, findings)
+    return flags_of(series, "deleted", source, findings, first)
 
 
 def missing_columns(kind: Kind, columns: frozenset[str], source: str, findings: Findings) -> bool:

@@ -35,7 +35,7 @@ ENDINGS = (".csv", ".parquet")
 
 @dataclass(frozen=True)
 class Places:
-    """Paths of the files of an import."""
+    """Where the files of an import are."""
 
     out: Path
     catalogue: Path
@@ -64,11 +64,11 @@ class Places:
     def described(self) -> dict[Path, str]:
         """Return what each file holds."""
         files = {
-            self.out: "a row an application and stage",
-            self.cards: "a row a scorecard",
+            self.out: "one row per application and stage",
+            self.cards: "one row per scorecard",
             self.rows: "every row that was left out or flagged, with the reason",
             self.report: "the report, to read in a browser",
-            self.catalogue: "the signals; read it, and correct names and families",
+            self.catalogue: "the signals; review it, and edit families and labels",
             self.salt: "the key of the pseudonyms; keep it to yourself",
         }
         return files | ({self.groups: "sex and race by person, for an audit"} if self.groups else {})

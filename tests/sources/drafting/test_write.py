@@ -81,7 +81,7 @@ def test_scale(tmp_path: Path, cells: list[float], scale: Scale) -> None:
 
 
 def test_columns_share_a_scale_unless_they_have_their_own(tmp_path: Path) -> None:
-    columns = {f"rating_{i}": ratings(1, 10) for i in range(4)}
+    columns: dict[str, Sequence[float]] = {f"rating_{i}": ratings(1, 10) for i in range(4)}
     columns |= {"timid": ratings(4, 8), "confidence": ratings(1, 5), "told": ratings(0, 1), "share": [0.3, 0.7] * 30}
     scales = {signal.name: signal.scale for signal in draft(write(tmp_path, {**columns, "hired": OUTCOME})).signals}
     assert scales["timid"] == scales["rating_0"] == Scale(1, 10)
@@ -171,8 +171,8 @@ def taken(text: str) -> Catalogue:
 def test_a_likely_code_is_pointed_out(tmp_path: Path, code: int) -> None:
     path = write(tmp_path, {"calm": [*ratings(1, 5, N - 1), code], "hired": OUTCOME})
     text = draft_catalogue(path, outcome="hired")
-    assert text.count("stands apart") == 1
-    assert f"# {code} stands apart (n = 1): if it means 'not observed'" in text
+    assert text.count("is set apart") == 1
+    assert f"# {code} is set apart (n = 1): if it means 'not observed'" in text
     (calm,) = taken(text).signals
     assert (calm.not_observed, calm.scale) == ((code,), Scale(1, 5))
 
@@ -225,7 +225,11 @@ def test_a_direction_is_left_to_the_person(tmp_path: Path) -> None:
 
 
 def test_roles_become_an_input_and_names_become_labels_and_sides(tmp_path: Path) -> None:
-    columns = {"rater_role": ["panel", "Peer"] * 30, "interviewerListens": ratings(1, 5), "CV_fit": ratings(1, 5)}
+    columns: dict[str, list[Any]] = {
+        "rater_role": ["panel", "Peer"] * 30,
+        "interviewerListens": ratings(1, 5),
+        "CV_fit": ratings(1, 5),
+    }
     catalogue = draft(write(tmp_path, {**columns, "hired": OUTCOME}))
     assert catalogue.inputs[0].levels == ("Peer", "panel")
     assert [(s.label, s.side) for s in catalogue.signals] == [("Interviewer listens", "interviewer"), ("CV fit", None)]
@@ -250,7 +254,11 @@ def test_shipped_names_on_another_scale_lose_their_anchors(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ['say "hi"', "back\\slash", "é ü 面接", "a.b", "= [", "# x", "???", "😀"])
 def test_odd_names(tmp_path: Path, name: str) -> None:
-    columns = {name: ratings(1, 5), f"{name} role": ["a", f"b{name}"] * 30, f"{name} team": ["c", f"d{name}"] * 30}
+    columns: dict[str, list[Any]] = {
+        name: ratings(1, 5),
+        f"{name} role": ["a", f"b{name}"] * 30,
+        f"{name} team": ["c", f"d{name}"] * 30,
+    }
     catalogue = draft(write(tmp_path, {**columns, f"{name}?": OUTCOME}), f"{name}?")
     assert catalogue.names == (name,)
     assert catalogue.context == (f"{name} team",)

@@ -196,14 +196,14 @@ def test_a_draft_that_needs_a_person_lists_what_to_do(run: Run, workplace: Path)
     ):
         scores.append(row)
     book.save("my.xlsx")
-    drafted = run("scorecards", "csv", "--draft", "my.xlsx", "--sheet", "Scores")
+    drafted = run("scorecards", "csv", "--draft", "my.xlsx", "--worksheet", "Scores")
     to_do = [line for line in drafted.output.splitlines() if line.startswith("To do")]
     assert len(to_do) == 3 and all(any(word in line for line in to_do) for word in ("person", "Declined", "day first"))
     text = drafted.stdout.replace('# date_format = "%m/', 'date_format = "%m/').replace("no = []", 'no = ["Declined"]')
     Path("map.toml").write_text(text.replace('# person = "COLUMN"', 'person = "Panelist"'))
     arguments = ("scorecards", "csv", "my.xlsx", "--mapping", "map.toml")
-    assert "--sheet NAME" in run(*arguments).output  # the first sheet has none of these columns
-    assert run(*arguments, "--sheet", "Scores").exit_code == 0
+    assert "--worksheet NAME" in run(*arguments).output  # the first sheet has none of these columns
+    assert run(*arguments, "--worksheet", "Scores").exit_code == 0
     assert pd.read_csv("interviews.csv")["rated_on"].tolist() == ["2026-03-04T00:00:00Z", "2026-03-05T00:00:00Z"]
 
 

@@ -4,6 +4,14 @@
 const root = document.documentElement.dataset.root; // the prefix that a proxy serves us under
 const byId = (id) => document.getElementById(id);
 
+// The server reckons with the day as it is here; a form that was filled in for it has the day at once.
+document.cookie = `predictor_zone=${-new Date().getTimezoneOffset()}; path=${root || "/"}; max-age=31536000; samesite=strict${location.protocol === "https:" ? "; secure" : ""}`;
+for (const field of document.querySelectorAll("input[data-today]")) {
+  const now = new Date();
+  const here = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+  if (field.value === field.dataset.today) field.defaultValue = here;
+}
+
 function put(place, html) {
   const open = new Set([...place.querySelectorAll("details[open]")].map((details) => details.id));
   const known = new Set([...place.querySelectorAll("details")].map((details) => details.id));
@@ -17,6 +25,7 @@ async function fragment(address, options) {
     throw new Error("the server cannot be reached");
   });
   if (answer.ok) return answer.text();
+  if (answer.status === 401) throw new Error("you have been logged out; load this page again to log in");
   const refusal = await answer.json().catch(() => ({ error: `the server answered ${answer.status}`, problems: [] }));
   const first = refusal.problems[0] ?? {};
   throw new Error(first.field && first.field !== "csrf_token" ? `${first.field}: ${first.problem}` : refusal.error);

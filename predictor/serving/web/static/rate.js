@@ -216,7 +216,7 @@ function go(number) {
   steps.forEach((step, place) => step.classList.toggle("current", place === number));
   const role = rateForm.querySelector("[name='input.rater_role']:checked")?.value;
   const passed = number === steps.length - 1 ? steps.filter(open).length : 0; // a tap too many leaves a step out unseen
-  byId("where").textContent = `${role && number ? `as ${role}, ` : ""}${number + 1} of ${steps.length}${passed ? "; not all answered" : ""}`;
+  byId("where").textContent = `${role && number ? `${role}, ` : ""}${number + 1} of ${steps.length}${passed ? "; not all answered" : ""}`;
   byId("back").disabled = number === 0;
   byId("next").disabled = number === steps.length - 1;
 }

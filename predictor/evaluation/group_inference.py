@@ -1,7 +1,7 @@
 """How well the signals predict a person's group: a group that is no input may still be inferred from the inputs.
 
-A plain logistic regression on all inputs of the model, in folds by person. It sees no effects that act only
-together, so a low figure is no proof that nothing can be read.
+A plain logistic regression on all inputs of the model, in folds by person. It cannot detect
+interactions, so a low figure is no proof that nothing can be read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from predictor.evaluation.audit import FEW
 from predictor.evaluation.baselines import baseline
-from predictor.evaluation.groups import Axis
+from predictor.evaluation.groups import Grouping
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
@@ -41,9 +41,9 @@ class Proxy:
 
 
 def proxies(
-    ratings: Ratings, axes: Sequence[Axis], people: NDArray[np.generic], *, resamples: int = 200, seed: int = 0
+    ratings: Ratings, axes: Sequence[Grouping], people: NDArray[np.generic], *, resamples: int = 200, seed: int = 0
 ) -> list[Proxy]:
-    """Measure how well signals and inputs foretell each category of the axes that are not crossed.
+    """Measure how well signals and inputs predict each category of the axes that are not crossed.
 
     Parameters
     ----------

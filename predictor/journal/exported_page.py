@@ -31,7 +31,7 @@ from predictor.ratings.catalogue import CONTEXT, Catalogue
 FORMAT, KIND = 1, "interview outcome predictor: answers"
 _TEXTS = ("title", "who", "round", "note")
 _CELLS = (*_TEXTS, "held_on", "due_on", "rated_on", "guess")
-_DAMAGED = "is not as the page writes it; save the answers again, from the page"
+_DAMAGED = "is not a valid answers file; save the answers again, from the page"
 
 
 def is_answers(content: bytes) -> bool:
@@ -112,13 +112,13 @@ def parse_answers(content: bytes, source: str, catalogue: Catalogue) -> tuple[li
     if not isinstance(answers, list) or not answers:
         return [], [Problem("has no answers; save them again, from the page", column="answers")]
     for row, item in enumerate(answers, 1):
-        entry, wrong = _entry(item, data.get("model"), row, catalogue)
+        entry, wrong = _entry(item, data, row, catalogue)
         problems += wrong
         entries += [entry] if entry else []
     return ([], problems) if problems else (entries, [])
 
 
-def _entry(item: Any, model: Any, row: int, catalogue: Catalogue) -> tuple[Entry | None, list[Problem]]:
+def _entry(item: Any, file: Mapping[str, Any], row: int, catalogue: Catalogue) -> tuple[Entry | None, list[Problem]]:
     if not isinstance(item, Mapping) or not isinstance(item.get("ratings"), Mapping):
         return None, [Problem(_DAMAGED, row, "answers", repr(item)[:60])]
     cells = {name: "" if item.get(name) is None else str(item[name]) for name in _CELLS}
@@ -140,12 +140,14 @@ def _entry(item: Any, model: Any, row: int, catalogue: Catalogue) -> tuple[Entry
         return None, problems
     data |= {"ratings": ratings, "rater_role": role, "not_come_up": tuple(not_come_up)}
     try:
-        return Entry(**data, **_answered(item, model, data, catalogue)), []
+        return Entry(**data, **_answered(item, file, data, catalogue)), []
     except (KeyError, TypeError, ValueError, AttributeError, JournalError):
         return None, [Problem(_DAMAGED, row, "answer")]
 
 
-def _answered(item: Mapping[str, Any], model: Any, data: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
+def _answered(
+    item: Mapping[str, Any], file: Mapping[str, Any], data: Mapping[str, Any], catalogue: Catalogue
+) -> dict[str, Any]:
     """Return the answer that was seen, as the server's pages keep theirs; nothing where none was seen."""
     if (answer := item.get("answer")) is None:
         return {}
@@ -157,7 +159,7 @@ def _answered(item: Mapping[str, Any], model: Any, data: Mapping[str, Any], cata
         signals = [_known(name, catalogue.names) for name in remaining["signals"]]
         remaining = {"low": low, "high": high, "signals": signals}
     kept = frozen(
-        _prediction(answer, model, data["ratings"], catalogue),
+        _prediction(answer, file["model"], data["ratings"], catalogue),
         catalogue,
         rated_by=data["rater_role"],
         guess=data["guess"],
@@ -167,7 +169,10 @@ def _answered(item: Mapping[str, Any], model: Any, data: Mapping[str, Any], cata
         quality=answer["quality"],
     )
     base_rate = answer["base_rate"] if kept["own_base_rate"] else None
-    return {"estimate": Estimate.of_answer(kept, base_rate), "answer": kept}
+    return {
+        "estimate": Estimate.of_answer(kept, base_rate),
+        "answer": kept | {"saved_at": str(file.get("saved_at", ""))},
+    }
 
 
 def _prediction(
@@ -185,7 +190,7 @@ def _prediction(
         added, implied = _numbers(*numbers)
         family, side = known[name]
         if name in catalogue.names and rating != ratings.get(name):
-            raise ValueError(f"{name} is of another rating")
+            raise ValueError(f"{name} does not match the rating")
         families[family] += added
         part = {"signal": name, "family": family, "side": side, "rating": rating, "log_odds": added, "implied": implied}
         contributions.append(part)
@@ -212,7 +217,7 @@ def _prediction(
 
 def _numbers(*numbers: Any) -> tuple[float, ...]:
     if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
-        raise ValueError("a number is none")
+        raise ValueError("a number is not finite")
     return tuple(map(float, numbers))
 
 

@@ -1,6 +1,6 @@
-"""What training measured of the model that is served: accuracy by who rated, importances with intervals.
+"""What training measured of a model: accuracy by who rated, importances with intervals.
 
-It stands in the training's folder, and is shown only if the folder is that of the very model.
+It is in the training's folder, and is shown only if the folder is that of this model.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from predictor.journal.entry import ROLE
+from predictor.model.offer_model import OfferModel
 from predictor.training_folder import IMPORTANCES, MODEL, RECORD
 
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, csv.Error)
 
 
 @dataclass(frozen=True)
-class Figure:
+class MeasuredValue:
     """A measured value with its 90 % interval, on n interviews.
 
     Raises
@@ -37,17 +39,15 @@ class Figure:
 
 
 @lru_cache(maxsize=2)
-def accuracy_by_role(folder: Path, fingerprint: str, roles: tuple[str, ...]) -> dict[str, Figure]:
+def accuracy_by_role(folder: Path, model: OfferModel) -> dict[str, MeasuredValue]:
     """Read the accuracy by role: ROC AUC, 0 to 1, on interviews that were not seen in training.
 
     Parameters
     ----------
     folder
         Of the training, as in experiments/models/NAME.
-    fingerprint
-        Of the model that is served.
-    roles
-        Who may have rated.
+    model
+        Whose catalogue says who may have rated.
 
     Returns
     -------
@@ -55,12 +55,13 @@ def accuracy_by_role(folder: Path, fingerprint: str, roles: tuple[str, ...]) -> 
         By role, where it was measured; empty where there is no such training or it cannot be read.
     """
     try:
-        if not _is_of(folder, fingerprint):
+        if not _is_of(folder, model.fingerprint):
             return {}
+        roles = next((item.levels for item in model.catalogue.inputs if item.name == ROLE), ())
         metrics = json.loads((folder / RECORD).read_bytes())["metrics"]
         accuracies = {role: [metrics.get(f"rated_by_{role}/{end}") for end in _ENDS] for role in roles}
         return {
-            role: Figure(value, low, high, int(n))
+            role: MeasuredValue(value, low, high, int(n))
             for role, (value, low, high, n) in accuracies.items()
             if None not in (value, low, high, n)
         }
@@ -69,13 +70,15 @@ def accuracy_by_role(folder: Path, fingerprint: str, roles: tuple[str, ...]) -> 
 
 
 @lru_cache(maxsize=2)
-def importances(folder: Path, fingerprint: str) -> dict[str, dict[str, Figure]]:
+def importances(folder: Path, fingerprint: str) -> dict[str, dict[str, MeasuredValue]]:
     """Read the importances: mean absolute contribution in log-odds, 0 or more, with a jackknife interval over folds.
 
     Parameters
     ----------
-    folder, fingerprint
+    folder
         As for `accuracy_by_role`.
+    fingerprint
+        Of the model.
 
     Returns
     -------
@@ -83,13 +86,13 @@ def importances(folder: Path, fingerprint: str) -> dict[str, dict[str, Figure]]:
         By "signal", "family" and "side", then by name; of a family or side, of its signals' summed contributions.
         Empty where there is no such training, it was not cross-validated, or it cannot be read.
     """
-    figures: dict[str, dict[str, Figure]] = {}
+    figures: dict[str, dict[str, MeasuredValue]] = {}
     try:
         if _is_of(folder, fingerprint):
             with (folder / IMPORTANCES).open(encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file):
                     value, low, high = (float(row[f"contribution{end}"]) for end in ("", "_low", "_high"))
-                    figures.setdefault(row["kind"], {})[row["name"]] = Figure(value, low, high, int(row["n"]))
+                    figures.setdefault(row["kind"], {})[row["name"]] = MeasuredValue(value, low, high, int(row["n"]))
     except UNREADABLE:
         return {}
     return figures

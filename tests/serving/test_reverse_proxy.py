@@ -51,19 +51,9 @@ class Proxy:
         self.port = free_port()
         certificate, key = folder / "interviews.crt", folder / "interviews.key"
         names = ["-subj", "/CN=interviews.example", "-addext", "subjectAltName=DNS:interviews.example"]
-        command = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-            *names,
-        ]
+        command: list[str | Path] = [
+            *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"], "-keyout", key, "-out", certificate, *names,
+        ]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True)
         for old, new in (
             ("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl"), ("/etc/ssl/interviews", str(folder / "interviews")),
@@ -80,8 +70,7 @@ class Proxy:
             f"events {{}}\nhttp {{\naccess_log off;\n{temporary}{lines}}}\n"
         )
         with (folder / "nginx.log").open("w") as log:
-            command = [str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf")]
-            self.process = subprocess.Popen(command, stderr=log)
+            self.process = subprocess.Popen([str(NGINX), "-p", folder, "-c", folder / "nginx.conf"], stderr=log)
         self.context = ssl.create_default_context(cafile=str(certificate))
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -162,7 +151,7 @@ def test_everything_works_behind_nginx(browser: httpx.Client) -> None:
     assert 'data-root="/interviews"' in page
     kept = browser.post("/interviews/journal", data={"title": "Acme", "rating.goals_discussed": "4", **fields(page)})
     assert re.fullmatch("/interviews/journal/[0-9a-f]{12}", kept.url.path)
-    assert "Kept." in kept.text
+    assert "Saved." in kept.text
     long = b"goals_discussed\n" + (b"4" + b" " * 99 + b"\n") * 20_001  # two megabytes
     files = {"file": ("my.csv", long, "text/csv")}
     refused = browser.post("/interviews/journal/import", data=fields(page), files=files)
@@ -199,7 +188,7 @@ def test_wrong_tokens_are_counted_by_the_address_that_the_proxy_names() -> None:
 
     def guess(client: TestClient, forwarded: str) -> int:
         headers = {"authorization": "Bearer wrong", "x-forwarded-for": forwarded}
-        return client.get("/v1/model", headers=headers).status_code
+        return int(client.get("/v1/model", headers=headers).status_code)
 
     assert [guess(proxy, f"10.9.9.{number}, 10.0.0.5") for number in range(21)][-1] == 429  # the first is made up
     assert guess(proxy, "10.0.0.5, 10.0.0.6") == 401

@@ -1,0 +1,44 @@
+"""A pipe that nobody writes to, or a device without an end, is refused wherever a file is read; a pipe in use is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from predictor import Catalogue, OfferModel, TrainingConfig, read_ratings
+from predictor.errors import PredictorError
+from predictor.sources.scorecards.mapping import ColumnMapping
+
+READERS = {
+    "pipe.toml": (Catalogue.load, TrainingConfig.load, ColumnMapping.load),
+    "pipe.json": (OfferModel.load, read_ratings),
+    **{f"pipe.{ending}": (read_ratings,) for ending in ("csv", "csv.gz", "jsonl", "xlsx", "parquet")},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [(name, read) for name, readers in READERS.items() for read in readers], ids=str
+)
+def test_what_has_no_end_is_refused(name: str, read: Callable[[Path], object], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    device = tmp_path / f"device-{name}"
+    device.symlink_to("/dev/zero")
+    for path in (tmp_path / name, device):
+        with pytest.raises(PredictorError, match="not an ordinary file"):
+            read(path)
+
+
+def test_a_pipe_in_use_is_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "mine.toml"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR)  # so that the writer need not wait for the reader
+    with ThreadPoolExecutor(1) as aside:
+        loaded = aside.submit(TrainingConfig.load, pipe)
+        with pipe.open("w") as writer:
+            writer.write("repeats = 2\n")
+        os.close(end)
+        assert loaded.result().repeats == 2
