@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from predictor.cli.common import sheet_option
 from predictor.cli.group import Commands, say
 from predictor.errors import ConfigError
 from predictor.reading import read_toml
@@ -115,7 +116,8 @@ def ashby(**options: Any) -> None:
 @_import_options
 @click.option("--mapping", type=FILE, help="Which column is what; draft one with --draft.")
 @click.option("--draft", is_flag=True, help="Print a mapping for these files, for you to review.")
-def from_csv(mapping: Path | None, draft: bool, **options: Any) -> None:
+@sheet_option
+def from_csv(mapping: Path | None, draft: bool, sheet: str | None, **options: Any) -> None:
     """Import any CSV file or Excel workbook, by a mapping file that defines the columns.
 
     \b
@@ -124,11 +126,15 @@ def from_csv(mapping: Path | None, draft: bool, **options: Any) -> None:
       predictor scorecards csv my-spreadsheet.csv --mapping my-mapping.toml --out interviews.csv
     """
     if draft:
-        from predictor.sources.scorecards.drafting import draft_mapping
+        from predictor.sources.scorecards.drafting import TO_DO, draft_mapping
 
-        click.echo(draft_mapping(options["files"]), nl=False)
+        text = draft_mapping(options["files"], sheet)
+        click.echo(text, nl=False)
+        for line in text.splitlines():
+            if line.startswith(TO_DO):
+                click.secho(f"To do before it runs: {line.removeprefix(TO_DO)}", fg="yellow", err=True)
         return
-    _import("csv", mapping=mapping, **options)
+    _import("csv", mapping=mapping, sheet=sheet, **options)
 
 
 def _import(
@@ -165,7 +171,7 @@ def _import(
     if len(imported):
         say(f"\nNext: predictor train {out} --signals {places.catalogue} --cards {places.cards}")
     else:
-        missing_file = KINDS["no application"].mend if imported.findings.count("no application") else ""
+        missing_file = KINDS["no application"].remedy if imported.findings.count("no application") else ""
         why = f" {missing_file}" if missing_file else " The report lists what is missing."
         click.secho(f"\nThere is no row to learn from.{why}", fg="yellow")
 

@@ -29,7 +29,7 @@ WIDTH = 80
 FEWEST = 30  # offers and non-offers from which a model is more than its prior
 FOOTER = (
     "For reflection, practice and interviewer training, not for selecting people. No names, addresses, notes or free "
-    "text are in the tables or in this report; who rated is a pseudonym."
+    "text are in the tables or in this report; raters have pseudonyms."
 )
 
 
@@ -74,12 +74,12 @@ def _lede(imported: Imported) -> str:
     if not len(imported):
         return (
             "No row could be made of these files: each needs a scorecard and its application. Below is what was "
-            "read, and what keeps it from being used."
+            "read, and what is missing."
         )
     return (
         f"{plural(len(set(imported.rows.application)), 'application')} became {plural(len(imported), 'row')}: one "
-        f"{imported.rows.phrase}, from the scorecards submitted by then. Nothing was guessed: words that are no level "
-        "count as not observed, and reasons that only you can judge are asked about."
+        f"{imported.rows.phrase}, from the scorecards submitted by then. Nothing was guessed: words that are not on "
+        "the scale count as not observed, and reasons that only you can judge are asked about."
     )
 
 
@@ -111,11 +111,14 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
         )
     words = {word for item in imported.findings.by_kind().get("unknown word", ()) for *_, word in item.lines()}
     for word in sorted(words)[:LISTED]:
-        yield f"The word '{word}' is no level, so it counts as not observed. If you know better: --level '{word}=5'."
+        yield (
+            f"The word '{word}' is not on the scale, so it counts as not observed. If you know what it means, give its "
+            f"number from 1 to 5: --level '{word}=5'."
+        )
     if min(offers, others) < FEWEST and len(imported):
         yield (
-            f"{plural(offers, 'offer')} and {plural(others, 'refusal')} are few: a model of them will be cautious. "
-            "Some hundreds make a useful one."
+            f"{plural(offers, 'offer')} and {plural(others, 'refusal')} are few: a model learned from them will "
+            "be unsure. Some hundreds make a useful one."
         )
     if forgotten:
         yield (
@@ -147,7 +150,7 @@ def _left_out(imported: Imported) -> Iterator[str | Note | Table | Folded]:
         return
     rows = [
         (
-            f"{KINDS[kind].title}. {KINDS[kind].mend}".rstrip(),
+            f"{KINDS[kind].title}. {KINDS[kind].remedy}".rstrip(),
             KINDS[kind].became,
             f"{imported.findings.count(kind):,}",
         )
@@ -186,7 +189,7 @@ def _outcomes(imported: Imported) -> Iterator[str | Table]:
 
 
 def _signals(imported: Imported) -> Iterator[str | Table]:
-    yield "How often each word was read, on any card; what it counts as is under 'How it was read'."
+    yield "How often each word was read, on any card; its number is under 'How it was read'."
     rows = []
     for name, label in imported.marks.labels.items():
         words = imported.marks.words[name]
@@ -197,8 +200,8 @@ def _signals(imported: Imported) -> Iterator[str | Table]:
 
 def _stages(imported: Imported) -> Iterator[str | Note | Table]:
     yield (
-        "Cards of late stages exist only for those who reached them. So the stage is in each row, and the model "
-        "takes it as an input; rows of different stages are never mixed without it."
+        "Only those who got so far have cards of late stages. So each row has its stage, and the model takes it into "
+        "account."
     )
     state = imported.outcomes.state[imported.rows.application]
     cards = stage_counts(imported.usable.stage.tolist())
@@ -264,15 +267,15 @@ def _rules(imported: Imported) -> Facts:
     facts += [
         (
             "Rows",
-            f"one an application {imported.rows.phrase}; the mean over raters, how many there were, and their spread",
+            f"one an application {imported.rows.phrase}; the mean over raters, how many they were, and how far apart",
         ),
-        ("Groups", "rows of one person are never on both sides of a split"),
+        ("People", "a model is never tested on people it has learned from"),
         (
             "Late cards",
             "submitted after the decision: left out; the order of interviews is never taken from their dates",
         ),
         ("Times", "all in UTC; times without a zone are taken as UTC"),
-        ("Raters", "a pseudonym by a key beside the table; without that file nobody can trace it back"),
+        ("Raters", "a pseudonym by a key beside the table; without that file nobody can tell who is who"),
         ("Overall", "a signal, as asked for" if OVERALL in imported.names else "left out; --with-overall takes it in"),
     ]
     return Facts(facts)
@@ -310,7 +313,7 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
 
 
 def _counted(title: str, became: str, items: Sequence[Finding]) -> Iterator[str]:
-    """Return a kind with its count, and where its first row is."""
+    """Return a kind with its count, and the place of its first row."""
     total = sum(map(len, items))
     mark = {ASKED: "? ", FLAGGED: "! "}.get(became, "- ")
     wrapped = textwrap.wrap(title, 58)

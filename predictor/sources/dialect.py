@@ -38,6 +38,8 @@ FOREIGN = {
     b"BZh": "is packed (bzip2), by its first bytes; unpack it",
     b"\x28\xb5\x2f\xfd": "is packed (Zstandard), by its first bytes; unpack it",
     b"\xfd7zXZ": "is packed (xz), by its first bytes; unpack it",
+    **dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html", b"<HTML"), "is a web page and no data; export it again"),
+    b"HTTP/": "begins with the headers of a reply; take them off, or export it again without them",
 }
 _WESTERN = "cp1252"
 _HINT = re.compile(r'"?sep=(.|\\t)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)  # a line that spreadsheets write for themselves
@@ -92,7 +94,7 @@ def decode(content: bytes, source: str) -> str:
     RatingsError
         If it is not text in a known encoding.
     """
-    _refuse_foreign(content, source)
+    refuse_foreign(content, source)
     encoding = encoding_of(content) or "utf-8"
     try:
         text = content.decode(encoding)
@@ -103,7 +105,14 @@ def decode(content: bytes, source: str) -> str:
     return text
 
 
-def _refuse_foreign(start: bytes, source: str) -> None:
+def refuse_foreign(start: bytes, source: str) -> None:
+    """Refuse what is no text of data, by its first bytes.
+
+    Raises
+    ------
+    RatingsError
+        With what it is.
+    """
     for first, kind in FOREIGN.items():
         if start.startswith(first):
             raise RatingsError(source, [Problem(kind)])
@@ -144,7 +153,7 @@ class Utf8:
         """Read on: `size` bytes of the stream or fewer, which may be more as UTF-8; none at the end only."""
         while more := bytes(self._stream.read(size)):
             if not self._begun:
-                _refuse_foreign(more, self._source)
+                refuse_foreign(more, self._source)
             if text := self._as_utf8(more):
                 return text
         return self._as_utf8(b"", final=True)

@@ -69,9 +69,8 @@ def read_rows(
                 book.close()
         except RatingsError:
             raise
-        except Exception as error:  # of damaged ones openpyxl raises whatever its parts raise
-            kind = f"is a damaged Excel workbook ({type(error).__name__}: {shorten(str(error), 80)}); save it again"
-            raise RatingsError(source, [Problem(kind)]) from None
+        except Exception as error:
+            raise _damaged(error, source) from None
     if sheet is None and others:
         warnings.warn(
             f"{source}: sheet '{chosen.title}' was read, the first of {len(others) + 1}; another: --worksheet NAME",
@@ -79,6 +78,34 @@ def read_rows(
             stacklevel=3,
         )
     return rows
+
+
+def sheets_of(content: bytes, source: str) -> list[str]:
+    """Return the names of the visible sheets of a workbook.
+
+    Raises
+    ------
+    RatingsError
+        If it is no workbook, old, encrypted, damaged or too large.
+    """
+    _check(content, source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            book, chosen, others = _opened(content, source, None)
+        except RatingsError:
+            raise
+        except Exception as error:
+            raise _damaged(error, source) from None
+        names = [sheet.title for sheet in book.worksheets if sheet.title in (chosen.title, *others)]
+        book.close()
+        return names
+
+
+def _damaged(error: Exception, source: str) -> RatingsError:
+    """Return what to tell of an exception of openpyxl, which for damaged workbooks raises whatever its parts raise."""
+    kind = f"is a damaged Excel workbook ({type(error).__name__}: {shorten(str(error), 80)}); save it again"
+    return RatingsError(source, [Problem(kind)])
 
 
 def _check(content: bytes, source: str) -> None:

@@ -5,17 +5,17 @@ Who a card is credited to rates, else who submitted it. A score arrives as 4, "4
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from predictor.errors import Problem
-from predictor.ratings.cells import word_key
-from predictor.sources.drafting.rating_words import levels_of
-from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, mapped
+from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, mapped, other_questions
 from predictor.sources.scorecards.findings import Findings
-from predictor.sources.scorecards.levels import FOUR_NUMBERS, Levels
+from predictor.sources.scorecards.levels import FOUR_NUMBERS, Levels, scale_of
 from predictor.sources.scorecards.tables import DELETED, Kind, Table, positions, stacked, text_ids, words_of
 
 FEEDBACK = Kind(
@@ -75,6 +75,9 @@ KINDS = (
         never=("status", "order_in_interview_plan"),
     ),
 )
+CHOICES = ("ValueSelect", "ValueSingleSelect")
+TEXTS = ("RichText", "LongText", "String", "Email", "Phone", "Date", "File", "SocialLink")  # they ask for no choice
+_OVERALL = re.compile(r"overall|recommend|\bhire\b|verdict", re.IGNORECASE)
 STATES = {
     "active": "open",
     "archived": "rejected",
@@ -89,19 +92,25 @@ SIDES = {
 }
 OUT = {
     **dict.fromkeys(
-        ("waitingoncandidateresponse", "candidateaccepted", "candidaterejected", "accepted", "declined"), "out"
+        (
+            *("waitingoncandidateresponse", "candidateaccepted", "candidaterejected"),
+            *("waitingonresponse", "accepted", "declined"),
+        ),
+        "out",
     ),
     **dict.fromkeys(
         ("waitingonapprovalstart", "waitingonofferapproval", "waitingonapprovaldefinition", "approvalrejected"),
         "waiting",
     ),
-    **dict.fromkeys(("offercancelled", "offercanceled", "draft", "created", "pending"), "waiting"),
+    **dict.fromkeys(
+        ("offercancelled", "offercanceled", "cancelled", "canceled", "draft", "created", "pending"), "waiting"
+    ),
 }
 
 
 def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
     """Convert the records of Ashby to common columns."""
-    export = Export("Ashby", levels=FOUR_NUMBERS, by_position=True)
+    export = Export("Ashby", levels=FOUR_NUMBERS)
     cards = stacked(tables.get(FEEDBACK.name, []), (*CARD, "submitter", "interview"))
     frame = cards.frame
     rater, submitter = text_ids(frame["rater"]), text_ids(frame["submitter"])
@@ -122,46 +131,71 @@ def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
 
 
 def _marks(export: Export, findings: Findings) -> None:
-    owners, names, families, scores = [], [], [], []
-    overall, options = [], dict[str, str]()
+    """Read the answers of each form by its own definition: scores, and choices on a scale whose order is known."""
+    owners, names, families, scores = list[int](), list[str](), list[str](), list[Any]()
+    overall, options, others = list[str](), dict[str, None](), Counter[str]()
+    scales, unnamed = dict[str, Levels](), list[int]()
     files, rows = export.cards.places(np.arange(len(export.cards)))
     for position, record in enumerate(export.cards.records):
-        where = (str(files[position]), int(rows[position]))
-        values, verdict = record.get("submittedValues", record.get("submitted_values")), ""
-        if not isinstance(values, dict):
-            findings.refuse(where[0], Problem("has no submitted values; export it again", where[1], "submittedValues"))
-            values = {}
-        for section, field in _fields(record):
+        values = record.get("submittedValues", record.get("submitted_values"))
+        definition = record.get("formDefinition", record.get("form_definition"))
+        for part, name in ((values, "submittedValues"), (definition, "formDefinition")):
+            if not isinstance(part, dict):
+                problem = Problem("is missing; export it again", int(rows[position]), name)
+                findings.refuse(str(files[position]), problem)
+        values, verdict = dict(values) if isinstance(values, dict) else {}, ""
+        for section, field in _fields(definition):
             kind, path = str(field.get("type", "")), str(field.get("path") or field.get("id") or "")
-            value = values.get(path)
-            title = str(field.get("title") or field.get("humanReadablePath") or path)
-            if kind == "Score":
-                score = value.get("score") if isinstance(value, dict) else value
+            title = " ".join(str(field.get("title") or field.get("humanReadablePath") or path).split())
+            labels = _labels(field)
+            answer = _answer(values.pop(path, None), labels)
+            scale = scale_of([*labels.values()]) if kind in CHOICES else None
+            if kind not in ("Score", *CHOICES):
+                others[kind] += kind not in TEXTS and answer is not None
+            elif _OVERALL.search(" ".join((path.replace("_", " "), title, *labels.values()))):
+                verdict = verdict or ("" if answer is None else str(answer))
+                options |= dict.fromkeys(labels.values())
+            elif kind == "Score" or scale:
                 owners.append(position)
                 names.append(title)
                 families.append(section)
-                scores.append("" if score is None else str(score))
-            elif kind in ("ValueSelect", "ValueSingleSelect") and word_key(path) == "overall recommendation":
-                chosen = value.get("value") if isinstance(value, dict) else value
-                verdict = "" if chosen is None else str(chosen)
-                for option in field.get("selectableValues") or []:
-                    if isinstance(option, dict):
-                        options[str(option.get("value"))] = str(option.get("label"))
+                scores.append(answer)
+                if scale:
+                    scales[title] = scale
+            else:
+                others[kind] += answer is not None
+        unnamed += [position] * sum(_is_score(value) for value in values.values())
         overall.append(verdict)
-    places = np.array(owners, dtype=np.int64)
-    row = export.cards.places(places)[1] if len(places) else np.array([], np.int64)
-    columns = {"card": places, "signal": words_of(names), "family": words_of(families), "word": words_of(scores)}
-    starts = np.searchsorted(places, export.cards.starts).tolist()
-    export.marks = Table(pd.DataFrame(columns), list(export.cards.files), starts, row - 1)
+    findings.add("unnamed", export.cards, np.array(unnamed, dtype=np.int64))
+    export.take_marks(owners, names, families, scores)
+    export.levels_by_signal = scales
+    export.about += other_questions(+others)
     if overall:
-        export.cards.frame["overall"] = words_of([options.get(word, word) for word in overall])
-    known = levels_of(list(dict.fromkeys(options.values()))) if len(options) > 1 else None
-    export.overall_levels = Levels.of(known.words) if known and known.better == "higher" else FOUR_NUMBERS
+        export.cards.frame["overall"] = words_of(overall)
+        export.overall_levels = scale_of([*options]) or FOUR_NUMBERS
 
 
-def _fields(record: Any) -> list[tuple[str, dict[str, Any]]]:
+def _is_score(value: Any) -> bool:
+    value = value.get("score") if isinstance(value, dict) else value
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _labels(field: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options of a field: the label of each value."""
+    options = field.get("selectableValues", field.get("selectable_values"))
+    there = options if isinstance(options, list) else []
+    return {str(option.get("value")): str(option.get("label")) for option in there if isinstance(option, dict)}
+
+
+def _answer(value: Any, labels: Mapping[str, str]) -> Any:
+    """Return what was answered: a score, or the label of the option that was chosen."""
+    if isinstance(value, dict):
+        value = value.get("score", value.get("value"))
+    return labels.get(str(value), value)
+
+
+def _fields(definition: Any) -> list[tuple[str, dict[str, Any]]]:
     """Return the fields of the form that a record carries, each with the title of its section."""
-    definition = record.get("formDefinition", record.get("form_definition"))
     sections = definition.get("sections") if isinstance(definition, dict) else None
     fields = []
     for section in sections if isinstance(sections, list) else []:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from predictor.sources.scorecards.times import DAY_END
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+A_DAY = np.timedelta64(1, "D")  # clocks without a zone may be ahead
 BLOCK = 1 << 20  # ratings that are counted at once
 
 
@@ -201,9 +203,9 @@ def _add_overall(export: Export, cards: Table, marks: Marks, answers: Mapping[st
 
 
 def usable_cards(
-    export: Export, table: Table, marks: Marks, outcomes: ApplicationOutcomes, findings: Findings
+    export: Export, table: Table, marks: Marks, outcomes: ApplicationOutcomes, today: datetime, findings: Findings
 ) -> Cards:
-    """Return the cards that count, and list the others by the first reason that stands against each."""
+    """Return the cards that count, and list the others by the first reason to leave each out."""
     open_ = np.ones(len(table), bool)
 
     def drop(kind: str, chosen: NDArray[Any]) -> None:
@@ -227,6 +229,7 @@ def usable_cards(
     drop("unrated", ~rated)
     submitted = table.column("submitted")
     drop("undated", np.isnat(submitted))
+    findings.add("future", table, open_ & (submitted > np.datetime64(today.replace(tzinfo=None), "ms") + A_DAY))
     if len(outcomes.decided):
         when = np.where(application >= 0, outcomes.decided[application], np.datetime64("NaT", "ms"))
         only = np.where(application >= 0, outcomes.day_only[application], False)

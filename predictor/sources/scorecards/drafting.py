@@ -1,42 +1,71 @@
-"""Draft the mapping of a spreadsheet: what its headings and cells say, for a person to review."""
+"""Draft the mapping of a spreadsheet from its headings and cells, for a person to review.
+
+What only that person can know is listed at the top, as lines that begin with `TO_DO`; a draft without them runs.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-
-import pandas as pd
+from typing import NamedTuple
 
 from predictor.errors import shorten
 from predictor.ratings.cells import parse_number, says_not_observed
 from predictor.ratings.outcomes import is_offer
+from predictor.sources.drafting.protected import is_protected
 from predictor.sources.drafting.rating_words import levels_of
 from predictor.sources.drafting.write import key_of, quoted
 from predictor.sources.scorecards.findings import shown_word
 from predictor.sources.scorecards.mapping import COLUMNS
 from predictor.sources.scorecards.opening import files_of
 from predictor.sources.scorecards.spreadsheet import read_table
+from predictor.sources.scorecards.times import read_times
 
-# Headings that people give columns; the first that fits is taken, in this order.
-_HEADINGS = {
-    "card": r"score ?card id|feedback id|form id|card id",
-    "application": r"application|req(uisition)?( |$)|opportunity",
-    "person": r"candidate|applicant|person|name",
-    "rater": r"interviewer|rater|reviewer|assessor|submitted by|scored by|panell?ist",
-    "submitted": r"submitted( at| on)?$|submission|completed( at| on)|rated (at|on)|interviewed|interview date|^date$",
-    "decided": r"decided|decision date|rejected (at|on)|hired (at|on)|closed",
-    "stage": r"stage|round|interview( name| type)?$|step",
-    "overall": r"overall|recommendation|verdict",
-    "outcome": r"outcome|decision|result|status|hired|offer",
-    "signal": r"attribute|competency|criterion|skill name|question",
-    "rating": r"^rating$|^score$|attribute rating",
+TO_DO = "# TO DO: "
+# Headings that people give columns: the first pattern that fits any column, in this order.
+_HEADINGS: Mapping[str, Sequence[str]] = {
+    "card": (r"(score ?card|feedback|form|card) (id|key)$",),
+    "rater": (
+        r"interviewer|rater\b|reviewer|assessor|evaluator|panell?ist|(interviewed|submitted|scored|rated) by|bewerter",
+    ),
+    "application": (r"^application( (id|key|no|number))?$|opportunity",),
+    "person": (r"candidate|applicant|bewerber|kandidat|candidat", r"^person|^name$|full name|^e ?mail"),
+    "decided": (r"decided|decision date|date of decision|(rejected|hired) (at|on)|closed|offer date|entscheid\w* am",),
+    "submitted": (
+        r"submitted( at| on)?$|submission|(completed|rated) (at|on)|interview(ed)? (at|on|date)|date of interview",
+        r"^(date|datum|fecha|data|timestamp)$",
+    ),
+    "stage": (r"stage|round|interview( name| type)?$|step\b|runde|phase|etapa|étape",),
+    "overall": (r"overall|recommendation|verdict|gesamt|empfehlung",),
+    "outcome": (r"outcome|decision|result|status|\bhired|\boffer|ergebnis|entscheidung|décision|statut",),
+    "signal": (r"attribute$|competency|criterion|skill name|question",),
+    "rating": (r"^rating$|^score$|attribute rating",),
 }
-_WITHDRAWN, _OPEN = re.compile(r"withdr|declin.* by cand"), re.compile(r"active|process|pending|open|hold|progress|new")
+_DATES = ("decided", "submitted")
+_COUNT = re.compile(
+    r"\b(years?|age|salary|experience|jahre|alter|tenure|gpa|number|count|hours|minutes|duration|level)\b"
+)
+_ENDS = re.compile(r"\b(\d{1,2}) ?(?:-|–|to|bis) ?(\d{1,2})\b")  # noqa: RUF001 - as in "Clarity (1-5)"
+_WITHDRAWN = re.compile(r"withdr|declin\w* by (the )?cand|cand\w* (declin|refus)|zurückgezogen|not interested")
+_YES = re.compile(
+    r"^((accepted|signed|sent|made) )?((the|an?) )?offer( was)?( (made|sent|out|extended|accepted|declined|signed))?$"
+    r"|^(declined|turned down) ((the|our|an?) )?offer$|^hired\b|^zusage|eingestellt|embauch|contratad"
+)
+_NO = re.compile(
+    r"^reject|not (selected|hired|offered|a fit|moving)|^no (offer|hire)|unsuccess|turned down by us|absage|abgelehnt"
+)
+_OPEN = re.compile(r"active|process|pending|open|hold|progress|^new$|scheduled|review|offen|laufend")
+_DAYS = (
+    *("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
+    *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y"),
+)
+_FORMATS = [day + time for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p") for day in _DAYS]
 MOST_WORDS = 12
 
 
-def draft_mapping(files: Sequence[str | Path]) -> str:
+def draft_mapping(files: Sequence[str | Path], sheet: str | None = None) -> str:
     """Return a mapping as TOML, with comments where a person must decide.
 
     Raises
@@ -45,89 +74,204 @@ def draft_mapping(files: Sequence[str | Path]) -> str:
         If the first file is no table.
     """
     path, label = files_of(files)[0]
-    table = read_table(path, label)
-    names = [str(name) for name in table.columns]
-    chosen: dict[str, str] = {}
-    for ours, pattern in _HEADINGS.items():
-        for name in names:
-            if name not in chosen.values() and re.search(pattern, " ".join(re.findall(r"[a-z0-9]+", name.lower()))):
-                chosen[ours] = name
-                break
-    if not {"signal", "rating"} <= set(chosen):  # they go together
-        chosen = {ours: name for ours, name in chosen.items() if ours not in ("signal", "rating")}
-    command = f"predictor scorecards csv {shorten(label, 60)} --mapping my-mapping.toml --out interviews.csv"
-    lines = [f"# Drafted from {label}; read it, mend it, then:", f"#   {command}", "", "[columns]"]
+    table = read_table(path, label, sheet)
+    cells = {str(name): list(dict.fromkeys(str(cell).strip() for cell in table[name])) for name in table.columns}
+    chosen = _chosen(cells)
+    to_do: list[str] = []
+    dates = _date_lines([cell for ours in _DATES if ours in chosen for cell in cells[chosen[ours]]], to_do)
+    outcomes = _outcomes(cells[chosen["outcome"]] if "outcome" in chosen else None, to_do)
+    for ours in ("person", "outcome"):
+        if ours not in chosen:
+            to_do.insert(0, f"name the column: {COLUMNS[ours].partition(';')[0]} ({ours} = ... below)")
+    signals = _signals(cells, chosen, to_do)
+    option = f" --worksheet {quoted(sheet)}" if sheet else ""
+    run = f"predictor scorecards csv {quoted(label)}{option} --mapping my-mapping.toml --out interviews.csv"
+    lines = [f"# Drafted from {label}. Read it and correct it, save it as my-mapping.toml, then:", f"#   {run}"]
+    lines += [TO_DO + item for item in to_do] + [""]
+    if "overall" in chosen and (levels := _word_levels(_ratings(cells[chosen["overall"]]))):
+        lines.append(f"overall = {levels}")
+    lines += [*dates, "", "[columns]"]
     for ours, meaning in COLUMNS.items():
         if ours in chosen:
             lines.append(f"{ours} = {quoted(chosen[ours])}  # {meaning}")
         elif ours not in ("signal", "rating", "card"):
             lines.append(f'# {ours} = "COLUMN"  # {meaning}')
-    lines += [
-        "",
-        *_outcomes(table, chosen.get("outcome")),
-        "",
-        "[signals]  # words worst to best, or the ends of a scale",
-    ]
-    left, drafted = [], 0
-    if "rating" in chosen:
-        levels = _levels(table[chosen["rating"]])
-        lines.append(f'"*" = {levels or "[]  # write the words of the ratings, worst to best"}')
-        drafted = 1
-    else:
-        for name in names:
-            if name in chosen.values():
-                continue
-            levels = _levels(table[name])
-            if levels:
-                lines.append(f"{key_of(name)} = {levels}")
-                drafted += 1
-            else:
-                left.append(name)
-    if not drafted:
-        lines.append('# "COLUMN" = { low = 1, high = 5 }  # no column looked like ratings: name them')
-    if "overall" in chosen and (levels := _levels(table[chosen["overall"]])):
-        lines.insert(lines.index("[columns]"), f"overall = {levels}\n")
-    lines += [f"# left out, since its cells are no ratings: {shorten(' '.join(name.split()), 60)}" for name in left]
+    lines += ["", *outcomes, "", "[signals]  # words worst to best, or the ends of a scale", *signals]
     return "\n".join(lines) + "\n"
 
 
-def _outcomes(table: pd.DataFrame, column: str | None) -> list[str]:
-    lines = ["[outcomes]  # every word of the outcome's column under what it means"]
-    if column is None:
-        return [*lines, "yes = []", "no = []", "unlabelled = []", "withdrawn = []"]
-    words = [word for word in dict.fromkeys(str(cell).strip() for cell in table[column]) if word]
-    by_meaning: dict[str, list[str]] = {"yes": [], "no": [], "unlabelled": [], "withdrawn": []}
-    unclear = []
-    for word in words[:40]:
-        offer = is_offer(word)
-        key = word.lower()
-        if _WITHDRAWN.search(key):
-            by_meaning["withdrawn"].append(word)
-        elif offer is not None:
-            by_meaning["yes" if offer else "no"].append(word)
-        elif _OPEN.search(key):
-            by_meaning["unlabelled"].append(word)
-        else:
-            unclear.append(word)
-    lines += [f"{meaning} = [{', '.join(map(quoted, there))}]" for meaning, there in by_meaning.items()]
-    if unclear:
-        lines.append(f"# not known, put each where it belongs: {', '.join(shown_word(word) for word in unclear)}")
-    return lines
+def _chosen(cells: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Choose the column of each kind by its heading; one of times by its cells, too."""
+    plain = {name: " ".join(re.findall(r"[^\W_]+", name.lower())) for name in cells}
+    chosen: dict[str, str] = {}
+    for ours, patterns in _HEADINGS.items():
+        free = [name for name in cells if name not in chosen.values()]
+        if ours != "rater":
+            free = [name for name in free if not re.search(_HEADINGS["rater"][0], plain[name])]
+        if ours in _DATES:
+            free = [name for name in free if _are_times(cells[name])]
+        fitting = (name for pattern in patterns for name in free if re.search(pattern, plain[name]))
+        if name := next(fitting, ""):
+            chosen[ours] = name
+    if "outcome" not in chosen:  # by its cells
+        for name, words in cells.items():
+            if name not in chosen.values() and {_meaning(word) for word in words if word} >= {"yes", "no"}:
+                chosen["outcome"] = name
+                break
+    if not {"signal", "rating"} <= set(chosen):  # they go together
+        chosen = {ours: name for ours, name in chosen.items() if ours not in ("signal", "rating")}
+    return chosen
 
 
-def _levels(cells: pd.Series) -> str:
-    """Write the levels of a column of ratings; "" where it is none."""
-    words = [word for word in dict.fromkeys(str(cell).strip() for cell in cells) if not says_not_observed(word)]
-    marks = [parse_number(word) for word in words]
-    if words and all(mark is not None for mark in marks):
-        numbers = [mark.number for mark in marks if mark]
-        out_of = {mark.out_of for mark in marks if mark and mark.out_of}
-        low, high = min(numbers), max(numbers)
-        if low >= 0 and max([high, *out_of]) <= 10:
-            top = int(max(out_of)) if out_of else 4 if high <= 4 else 5 if high <= 5 else 10
-            unsure = "" if out_of or high in (4, 5, 10) else "  # is that its highest number?"
-            return f"{{ low = {0 if low < 1 else 1}, high = {top} }}{unsure}"
+# Times ----------------------------------------------------------------------------------------------------------------
+
+
+def _are_times(cells: Sequence[str]) -> bool:
+    odd = _odd_times(cells)
+    return any(cells) and (not odd or any(_fits(odd, form) for form in _FORMATS))
+
+
+def _odd_times(cells: Sequence[str]) -> list[str]:
+    """Return the cells that are read as times by a format only."""
+    return [cell for cell, bad in zip(cells, read_times(list(cells), day_end=False).bad, strict=True) if bad]
+
+
+def _fits(cells: Iterable[str], form: str) -> bool:
+    try:
+        return all(datetime.strptime(cell, form) for cell in cells)
+    except ValueError:
+        return False
+
+
+def _date_lines(cells: Sequence[str], to_do: list[str]) -> list[str]:
+    """Write how dates are written, where that is not ISO 8601."""
+    odd = _odd_times(cells)
+    forms = [form for form in _FORMATS if _fits(odd, form)] if odd else []
+    lines = [f"date_format = {quoted(form)}" for form in forms]
+    if len(forms) == 1 or not odd:
+        return lines
+    if not forms:
+        to_do.append("dates are written in more than one way: write all of them alike, and name how: date_format")
+        return ['# date_format = "%d.%m.%Y"']
+    to_do.append("is the day first, or the month? Take the # off one of the lines with date_format")
+    return [f"# {line}" for line in lines]
+
+
+# Outcomes -------------------------------------------------------------------------------------------------------------
+
+
+def _meaning(word: str) -> str:
+    """Return what an outcome's word means, "" where only its writer knows."""
+    key = " ".join(word.casefold().replace("_", " ").split())
+    if key in ("decline", "declined"):  # by whom?
         return ""
+    for meaning, pattern in (("withdrawn", _WITHDRAWN), ("no", _NO), ("yes", _YES)):
+        if pattern.search(key):
+            return meaning
+    offer = is_offer(word)
+    if offer is not None:
+        return "yes" if offer else "no"
+    return "unlabelled" if _OPEN.search(key) else ""
+
+
+def _outcomes(cells: Sequence[str] | None, to_do: list[str]) -> list[str]:
+    words: dict[str, list[str]] = {"yes": [], "no": [], "unlabelled": [], "withdrawn": [], "": []}
+    for word in cells or ():
+        if word:
+            words[_meaning(word)].append(word)
+    unclear = words.pop("")
+    if unclear:
+        names = ", ".join(shown_word(word) for word in unclear[:MOST_WORDS])
+        to_do.append(f"put each of these words into a list under [outcomes]: {names}")
+    elif not words["yes"] or not words["no"]:
+        lost = " and ".join(meaning for meaning in ("yes", "no") if not words[meaning])
+        to_do.append(f"write the words of the outcome that mean {lost} under [outcomes]")
+    return [
+        "[outcomes]  # every word of the outcome's column; an offer that was declined is a yes",
+        *(f"{meaning} = [{', '.join(map(quoted, there))}]" for meaning, there in words.items()),
+    ]
+
+
+# Signals --------------------------------------------------------------------------------------------------------------
+
+
+class _Numbers(NamedTuple):
+    low: float
+    high: float
+    out_of: float | None
+
+
+def _ratings(cells: Iterable[str]) -> list[str]:
+    return [cell for cell in cells if not says_not_observed(cell)]
+
+
+def _signals(cells: Mapping[str, Sequence[str]], chosen: Mapping[str, str], to_do: list[str]) -> list[str]:
+    """Write the levels of the columns that can be ratings; those that share words or numbers share the scale."""
+    if "rating" in chosen:
+        words = _ratings(cells[chosen["rating"]])
+        ends = _numbers("", words)
+        levels = _number_levels("", ends, ends.high) if ends else _word_levels(words)
+        if not levels:
+            to_do.append("write the words of the ratings, worst to best, under [signals]")
+        return [f'"*" = {levels or "[]"}']
+    own = {name: _ratings(words) for name, words in cells.items() if name not in chosen.values()}
+    numbers = {name: ends for name, words in own.items() if (ends := _numbers(name, words))}
+    top = max((item.high for item in numbers.values() if not item.out_of), default=0)
+    shared = _shared({name: words for name, words in own.items() if name not in numbers})
+    lines, left, unsure = [], [], []
+    for name, words in own.items():
+        if name in numbers:
+            lines.append(f"{key_of(name)} = {_number_levels(name, numbers[name], top)}")
+        elif levels := "" if is_protected(name) else _word_levels(shared.get(name, words)):
+            lines.append(f"{key_of(name)} = {levels}")
+        elif 2 <= len(words) <= MOST_WORDS and (known := levels_of(words)) and known.better != "lower":
+            unsure.append(f"# {key_of(name)} = [{', '.join(map(quoted, known.words))}]")
+        else:
+            left.append(name)
+    if not lines:
+        to_do.append("no column looks like ratings: name at least one under [signals], as in the line there")
+        lines.append('# "COLUMN" = { low = 1, high = 5 }')
+    if unsure:
+        lines += ["# These may be ratings, worst to best; if so, take off the #:", *unsure]
+    return [*lines, *(f"# left out, no ratings: {shorten(' '.join(name.split()), 60)}" for name in left)]
+
+
+def _numbers(heading: str, words: Sequence[str]) -> _Numbers | None:
+    """Return the ends of a column of numbers that may be ratings; None where it is none."""
+    marks = [parse_number(word) for word in words]
+    if not words or not all(marks) or is_protected(heading) or _COUNT.search(heading.lower()):
+        return None
+    numbers = [mark.number for mark in marks if mark]
+    out_of = max((mark.out_of for mark in marks if mark and mark.out_of), default=None)
+    return (
+        _Numbers(min(numbers), max(numbers), out_of) if 0 <= min(numbers) <= max(*numbers, out_of or 0) <= 10 else None
+    )
+
+
+def _number_levels(heading: str, numbers: _Numbers, top: float) -> str:
+    if (ends := _ENDS.search(heading)) and int(ends[1]) <= numbers.low <= numbers.high <= int(ends[2]):
+        return f"{{ low = {ends[1]}, high = {ends[2]} }}"
+    top = numbers.out_of or top
+    high = int(numbers.out_of or next(end for end in (4, 5, 10) if end >= top))
+    unsure = "" if numbers.out_of or top in (5, 10) else "  # is that its highest number?"
+    return f"{{ low = {0 if numbers.low < 1 else 1}, high = {high} }}{unsure}"
+
+
+def _shared(columns: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return all words of columns that are rated alike: those whose words together are one scale."""
+    shared: dict[str, list[str]] = {}
+    scales = {name: words for name, words in columns.items() if _word_levels(words)}
+    for name, words in scales.items():
+        together = dict.fromkeys(words)
+        for other in scales.values():
+            if _word_levels([*(together | dict.fromkeys(other))]):
+                together |= dict.fromkeys(other)
+        shared[name] = list(together)
+    return shared
+
+
+def _word_levels(words: Sequence[str]) -> str:
+    """Write levels in words; "" where their order is not known."""
     if 2 <= len(words) <= MOST_WORDS and (known := levels_of(words)) and known.sure and known.better != "lower":
         return f"[{', '.join(map(quoted, known.words))}]"
     return ""

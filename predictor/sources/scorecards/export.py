@@ -5,7 +5,7 @@ Each system's module ends in an `Export`; the rules that follow (`outcomes`, `as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,17 @@ class Export:
     ids_may_be_names: bool = False
     about: list[str] = field(default_factory=list)
 
+    def take_marks(
+        self, owners: Sequence[int], names: Sequence[str], families: Sequence[str], words: Sequence[Any]
+    ) -> None:
+        """Take ratings from within the cards: the position of the card of each, its signal, family and word."""
+        card = np.array(owners, dtype=np.int64)
+        texts = ["" if word is None else str(word) for word in words]
+        columns = {"card": card, "signal": words_of(names), "family": words_of(families), "word": words_of(texts)}
+        starts = np.searchsorted(card, self.cards.starts).tolist()
+        row = self.cards.places(card)[1] - 1 if len(card) else card
+        self.marks, self.by_position = Table(pd.DataFrame(columns), list(self.cards.files), starts, row), True
+
 
 def compact(export: Export) -> None:
     """Keep each different text of a column once: a text a row is what fills the memory."""
@@ -118,6 +129,14 @@ def exploded(table: Table, key: str) -> tuple[list[Any], NDArray[np.int64]]:
             items += inner
             owners += [position] * len(inner)
     return items, np.array(owners, dtype=np.int64)
+
+
+def other_questions(kinds: Mapping[str, int]) -> list[str]:
+    """Return what a reader should know of questions with choices that are no ratings, by their type."""
+    if not kinds:
+        return []
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
+    return [f"Answers to questions that are no ratings were left out, by type: {counts}."]
 
 
 def count_naive(table: Table) -> int:

@@ -24,7 +24,7 @@ class Kind:
 
     title: str
     became: str
-    mend: str = ""
+    remedy: str = ""
 
 
 KINDS = {
@@ -47,6 +47,9 @@ KINDS = {
         LEFT_OUT,
         "It is not known whether they were submitted before the decision. Export 'submitted_at' too.",
     ),
+    "future": Kind(
+        "Cards whose time of submission is still to come", FLAGGED, "Look at the clock of the export, or its time zone."
+    ),
     "late": Kind("Scorecards submitted after the decision, whose raters may have known it", LEFT_OUT),
     "later": Kind("Cards submitted after the chosen stage", LEFT_OUT, "They are in the table of cards."),
     "unrated": Kind("Cards on which nothing was rated, or 'no decision' on all", LEFT_OUT),
@@ -67,11 +70,11 @@ KINDS = {
         "Ratings whose card is in none of the files", LEFT_OUT, "Export all pages of the cards, or the missing table."
     ),
     "unknown word": Kind(
-        "Ratings whose word is no level",
+        "Ratings in words that are not on the scale",
         "not observed",
-        "Say what it means, or leave it so: --level 'WORD=4', with the number of the level.",
+        "If you know what a word means, give its number from 1 to 5: --level 'WORD=4'.",
     ),
-    "details": Kind("Attributes of the type Details: logistics, no signals", LEFT_OUT),
+    "details": Kind("Attributes of the type Details, such as a start date: no ratings", LEFT_OUT),
     "unnamed": Kind(
         "Ratings of which these files hold no name",
         LEFT_OUT,
@@ -89,12 +92,12 @@ KINDS = {
     "ask": Kind(
         "The reason may mean an offer or a withdrawal",
         ASKED,
-        "Say which: --reason 'TEXT=yes' (or no, withdrew, unlabelled). Until then they have no outcome.",
+        "Give its meaning: --reason 'TEXT=yes' (or no, withdrew, unlabelled). Until then they have no outcome.",
     ),
     "unknown reason": Kind(
         "Rejected for a reason whose kind is not known: it may be a withdrawal",
         ASKED,
-        "Export the table of reasons, or say which: --reason 'TEXT=no' (or yes, withdrew, unlabelled); "
+        "Export the table of reasons, or give its meaning: --reason 'TEXT=no' (or yes, withdrew, unlabelled); "
         "--reason '*=no' answers for all.",
     ),
     "no card": Kind("Applications without a usable card: no row", LEFT_OUT),
@@ -117,13 +120,18 @@ KINDS = {
     "unknown offer": Kind("Offers whose status is not known: they count as not sent", LEFT_OUT),
     "repeated": Kind("Rows that came more than once: the newest counts", LEFT_OUT),
     "unknown group": Kind("Words for sex or race that are not known: they count as unknown", FLAGGED),
+    "orphan group": Kind(
+        "Answers about sex and race for applications that are in none of the files",
+        LEFT_OUT,
+        "Export more applications.",
+    ),
     "gone": Kind("People of the earlier table who are not in these files", LEFT_OUT),
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Rows of one kind: file and row of each, the system's id, and a word where one says more."""
+    """Rows of one kind: file and row of each, the system's id, and a word where one tells more."""
 
     kind: str
     files: NDArray[Any]
@@ -186,7 +194,7 @@ class Findings:
         self.problems.setdefault(source, []).append(problem)
 
     def check(self) -> None:
-        """Refuse the import if anything stands against it.
+        """Refuse the import if there is any problem.
 
         Raises
         ------
@@ -198,7 +206,7 @@ class Findings:
 
 
 def joined(errors: Sequence[PredictorError]) -> PredictorError:
-    """Return one error that says what all of them say."""
+    """Return one error with the messages of all."""
     return errors[0] if len(errors) == 1 else PredictorError("\n".join(map(str, errors)))
 
 

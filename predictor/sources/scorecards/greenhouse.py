@@ -16,6 +16,7 @@ from predictor.errors import Problem
 from predictor.sources.scorecards.export import APPLICATION, CARD, GROUP, MARK, OFFER, PERSON, Export, exploded, mapped
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.levels import FIVE_WORDS, Levels
+from predictor.sources.scorecards.opening import source_of
 from predictor.sources.scorecards.tables import (
     DELETED,
     Kind,
@@ -64,14 +65,33 @@ V3 = Kind(
     },
     required=("id", "application"),
 )
+APPLICATIONS = Kind(
+    "applications",
+    (("candidate_id", "person_id"), ("status",), ("id",)),
+    {
+        "id": ("id",),
+        "person": ("candidate_id", "person_id"),
+        "status": ("status",),
+        "prospect": ("prospect",),
+        "rejected": ("rejected_at",),
+        "hired": ("hired_at",),
+        "updated": ("updated_at", "last_activity_at"),
+        "reason": ("rejected_reason_id", "rejection_reason_id"),
+        "reason_text": ("rejection_reason_name",),
+        "type": ("rejection_reason_type_key", "rejection_reason_type_name", "rejection_reason_type_id"),
+        "deleted": DELETED,
+        "origin": ("origin",),
+    },
+    required=("id", "person"),
+)
 KINDS = (
     V1,
     V3,
     Kind(
         "attributes",
-        (("scorecard_id",), ("rating",), ("name", "attribute_name")),
+        (("scorecard_id", "sdc_source_key_id"), ("rating",), ("name", "attribute_name")),
         {
-            "card": ("scorecard_id",),
+            "card": ("scorecard_id", "sdc_source_key_id"),
             "signal": ("name", "attribute_name"),
             "family": ("type", "attribute_type"),
             "word": ("rating",),
@@ -91,6 +111,13 @@ KINDS = (
         required=("card", "attribute"),
     ),
     Kind(
+        "attribute types",
+        (("name",), ("id",)),
+        {"id": ("id",), "family": ("name",)},
+        never=("candidate_attribute_type_id",),
+        label="attribute_type",
+    ),
+    Kind(
         "attribute names",
         (("candidate_attribute_type_id", "sort_order"), ("name",), ("job_id", "candidate_attribute_type_id")),
         {
@@ -98,9 +125,8 @@ KINDS = (
             "signal": ("name",),
             "family": ("candidate_attribute_type_name", "candidate_attribute_type_id"),
         },
-        never=("job_interview_stage_id",),
+        never=("job_interview_stage_id", "is_draft"),
     ),
-    Kind("attribute types", (("name",), ("id",)), {"id": ("id",), "family": ("name",)}, label="attribute_type"),
     Kind("interview kits", (("job_interview_id",), ("id",)), {"id": ("id",), "interview": ("job_interview_id",)}),
     Kind(
         "interviews",
@@ -170,25 +196,7 @@ KINDS = (
         {"id": ("id",), "merged": ("new_candidate_id",), "deleted": DELETED},
         never=("site_admin", "primary_email_address", "disabled"),
     ),
-    Kind(
-        "applications",
-        (("candidate_id", "person_id"), ("status",), ("id",)),
-        {
-            "id": ("id",),
-            "person": ("candidate_id", "person_id"),
-            "status": ("status",),
-            "prospect": ("prospect",),
-            "rejected": ("rejected_at",),
-            "hired": ("hired_at",),
-            "updated": ("updated_at",),
-            "reason": ("rejected_reason_id", "rejection_reason_id"),
-            "reason_text": ("rejection_reason_name",),
-            "type": ("rejection_reason_type_key", "rejection_reason_type_name", "rejection_reason_type_id"),
-            "deleted": DELETED,
-            "origin": ("origin",),
-        },
-        required=("id", "person"),
-    ),
+    APPLICATIONS,
 )
 STATES = {
     "active": "open",
@@ -296,6 +304,10 @@ def _marks(export: Export, tables: dict[str, list[Table]], findings: Findings) -
 
 def _within(cards: Table, findings: Findings) -> Table | None:
     """Extract the attributes that are inside the cards of v1."""
+    for position, record in enumerate(cards.records):
+        if not isinstance(record.get("attributes", []), list | None):
+            (file,), (row,) = cards.places(np.array([position]))
+            findings.refuse(str(file), Problem("is no list; export it again", int(row), "attributes"))
     items, owners = exploded(cards, "attributes")
     if not items:
         by_word = [_by_word(record) for record in cards.records]
@@ -336,7 +348,7 @@ def _by_word(record: Any) -> list[dict[str, str]]:
 
 def _applications(export: Export, tables: dict[str, list[Table]], findings: Findings) -> None:
     extra = ("status", "prospect", "reason", "type")
-    parts = tables.get("applications", [])
+    parts = tables.get(APPLICATIONS.name) or _within_people(tables, findings)
     export.no_applications = not parts
     applications = stacked(parts, (*APPLICATION, *extra))
     frame, ids = applications.frame, applications.column("id")
@@ -361,6 +373,17 @@ def _applications(export: Export, tables: dict[str, list[Table]], findings: Find
     state = np.where(state == "", "unknown", state)
     frame["state"] = np.where(frame["prospect"], "lead", state)
     export.applications = applications
+
+
+def _within_people(tables: dict[str, list[Table]], findings: Findings) -> list[Table]:
+    """Read the applications within the candidates of v1, where there is no file of applications."""
+    parts = []
+    for people in tables.get("people", []):
+        records, _ = exploded(people, "applications")
+        if records:
+            source = source_of(records, f"{people.files[0]}: applications", findings)
+            parts += [source.read(APPLICATIONS, findings)] if APPLICATIONS.fits(source.label, source.columns) else []
+    return parts
 
 
 def _reasons(applications: Table, tables: dict[str, list[Table]], findings: Findings) -> None:

@@ -35,6 +35,7 @@ def groups_of(export: Export, outcomes: ApplicationOutcomes, people: Any, findin
     if not len(table):
         return None
     place = positions(table.column("application"), outcomes.applications.column("id"))
+    findings.add("orphan group", table, place < 0, ids=table.column("application"))
     sex, race = _read(table.frame["sex"].array, SEX), _read(table.frame["race"].array, RACE)
     for read in (sex, race):
         strange = np.array([word is None for word in read], bool) & (place >= 0)

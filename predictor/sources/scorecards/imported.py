@@ -102,10 +102,10 @@ class Imported:
         """
         if self.catalogue is None:
             reasons = [kind for kind in self.findings.by_kind() if kind in ("orphan card", "orphan rating", "unnamed")]
-            mends = [f"{KINDS[kind].title}: {KINDS[kind].mend}" for kind in reasons]
+            remedies = [f"{KINDS[kind].title}: {KINDS[kind].remedy}" for kind in reasons]
             if not (self.counts.get("ratings") or self.about or "unnamed" in reasons):
-                mends.insert(0, "No rating was read: export the table of the cards' attributes too.")
-            lines = ["no signal is named in these files, so there is nothing to learn from.", *self.about, *mends]
+                remedies.insert(0, "No rating was read: export the table of the cards' attributes too.")
+            lines = ["no signal is named in these files, so there is nothing to learn from.", *self.about, *remedies]
             raise ConfigError("\n  ".join(lines))
         return self.catalogue
 

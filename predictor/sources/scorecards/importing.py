@@ -50,6 +50,7 @@ def read_scorecards(
     *,
     records: Mapping[str, list[Any]] | None = None,
     mapping: str | Path | None = None,
+    sheet: str | None = None,
     fields: Mapping[str, Mapping[str, str]] | None = None,
     stage: str = EACH,
     overall: bool = False,
@@ -71,7 +72,9 @@ def read_scorecards(
     records
         Records of the API by any name, in place of files.
     mapping
-        Of csv: the file that says which column is what.
+        Of csv: the file that names the columns.
+    sheet
+        Of csv: the sheet of a workbook; the first visible one where None.
     fields
         Of Lever's warehouse: names of its fields by template and field index.
     stage
@@ -85,7 +88,7 @@ def read_scorecards(
     salt
         Key of the pseudonyms; where None that beside `out`, else a new one.
     out
-        Where the tables will stand; what stands there from an earlier import is no part of the export.
+        The table to write; what an earlier import wrote there is no part of the export.
     today
         The day by which consent has ended or not; now where None.
 
@@ -106,7 +109,7 @@ def read_scorecards(
     findings, read = Findings(), dict[str, str]()
     answers, meanings = read_answers(tuple(levels)), read_reasons(tuple(reasons))
     if system == "csv":
-        export = spreadsheet.read(files_of(files, written_beside(out)), mapping, findings, read)
+        export = spreadsheet.read(files_of(files, written_beside(out)), mapping, findings, read, sheet)
     else:
         sources = (
             open_files(files_of(files, written_beside(out)), findings) if records is None else _from_records(records)
@@ -123,12 +126,14 @@ def read_scorecards(
     if even:
         export.levels, export.overall_levels = export.levels.even(), export.overall_levels.even()
         export.levels_by_signal = {name: scale.even() for name, scale in export.levels_by_signal.items()}
-    outcomes = decide(export, meanings, today or datetime.now(UTC), findings)
+    today = today or datetime.now(UTC)
+    outcomes = decide(export, meanings, today, findings)
     counts = {"cards": len(export.cards), "ratings": len(export.marks), "applications": len(export.applications)}
     table, marks = read_marks(export, findings, overall=overall, answers=answers)
+    findings.check()
     export.cards, export.marks = empty(CARD), empty(MARK)
     release_memory()
-    cards = usable_cards(export, table, marks, outcomes, findings)
+    cards = usable_cards(export, table, marks, outcomes, today, findings)
     del table
     cards.stage = _few_stages(cards.stage, findings)
     rows = place_rows(stage, cards, outcomes, findings)
@@ -151,6 +156,10 @@ def _tables(system: str, sources: Sequence[Source], findings: Findings, read: di
         read[source.label] = kind.name if kind else ""
         if kind and not missing_columns(kind, source.columns, source.label, findings):
             tables.setdefault(kind.name, []).append(source.read(kind, findings))
+    for name in tables:
+        pages = [source for source, kind in zip(sources, fitting, strict=True) if kind and kind.name == name]
+        if (flags := [page.more for page in pages if page.more is not None]) and all(flags):
+            findings.notes.append(f"{pages[-1].label}: states that more pages follow; export all pages of the {name}.")
     return tables
 
 

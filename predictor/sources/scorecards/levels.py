@@ -6,11 +6,12 @@ Five words are 1 to 5 in order. Four have no neutral one, so they are 1, 2, 4 an
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from predictor.errors import ConfigError
 from predictor.ratings.cells import parse_number, says_not_observed, word_key
+from predictor.sources.drafting.rating_words import levels_of
 
 LOW, HIGH = 1.0, 5.0
 NO_NEUTRAL = {2: (1.0, 5.0), 4: (1.0, 2.0, 4.0, 5.0)}
@@ -76,7 +77,7 @@ class Levels:
         return replace(self, answers=(*answers.items(), *self.answers))
 
     def level(self, word: str) -> float | None:
-        """Return the level of a word; NaN where it says that nothing was judged, None where it is no level.
+        """Return the level of a word; NaN where it means that nothing was judged, None where it is no level.
 
         Examples
         --------
@@ -98,7 +99,7 @@ class Levels:
         return self._numbered(word) if self.numbered else None
 
     def _numbered(self, word: str) -> float | None:
-        """Return the level at the place that a number says, such as 4, "4.0", "3 - Hire"."""
+        """Return the level at the place of a number, such as 4, "4.0", "3 - Hire"."""
         mark = parse_number(word) or parse_number(word.strip().partition(" ")[0].rstrip(".:-)"))
         number = mark.on(self.first + len(self.values) - 1) if mark else None
         if number is None or (number != int(number) and not self.between):
@@ -108,6 +109,26 @@ class Levels:
             return None
         low = min(int(place), len(self.values) - 2)
         return self.values[low] + (place - low) * (self.values[low + 1] - self.values[low])
+
+
+def scale_of(options: Sequence[str]) -> Levels | None:
+    """Return the levels of a question's options where their order is known; None where it is not.
+
+    Examples
+    --------
+    >>> scale_of(["Strong Yes", "Yes", "No", "Strong No"]).level("Yes")
+    4.0
+    >>> scale_of(["4 - Strong Hire", "3 - Hire", "2 - No Hire", "1 - Strong No Hire"]).level("3 - Yes")
+    4.0
+    >>> scale_of(["Junior", "Senior"]) is None
+    True
+    """
+    known = levels_of(list(dict.fromkeys(options)))
+    if known is None or not known.sure or known.better == "either":
+        return None
+    if known.better == "lower":
+        return Levels.of(known.words[::-1])
+    return Levels.of(known.words, numbered=all(word[:1].isdigit() for word in known.words))
 
 
 def _even(count: int) -> tuple[float, ...]:

@@ -7,16 +7,16 @@ are grouped by the opportunity's contact. The warehouse's fields have no names, 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from predictor.errors import Problem
-from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, folded, mapped
+from predictor.errors import Problem, plural
+from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, folded, mapped, other_questions
 from predictor.sources.scorecards.findings import Findings, shown_word
-from predictor.sources.scorecards.levels import FOUR_NUMBERS
+from predictor.sources.scorecards.levels import FOUR_NUMBERS, scale_of
 from predictor.sources.scorecards.tables import (
     DELETED,
     Kind,
@@ -106,7 +106,7 @@ KINDS = (
     ),
     Kind(
         "opportunities",
-        (("contact", "contact_id"), ("id",)),
+        (("contact", "contact_id", "headline", "is_anonymized"), ("id",)),
         {
             "id": ("id",),
             "person": ("contact", "contact_id"),
@@ -129,6 +129,7 @@ OUT = {
         ("draft", "approvalsent", "approved", "cancelled", "canceled", "voided", "approvaldenied"), "waiting"
     ),
 }
+TEXTS = ("text", "textarea", "code", "date", "note", "file-upload")  # fields that ask for no choice
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -180,8 +181,8 @@ def _cards(export: Export, tables: dict[str, list[Table]]) -> None:
 
 def _marks(export: Export, findings: Findings) -> None:
     """Read the fields within each form: scorecards by their items, the score system as the overall recommendation."""
-    owners, names, scores = [], [], []
-    overall = []
+    owners, names, scores = list[int](), list[str](), list[Any]()
+    overall, options, others = list[str](), dict[str, None](), Counter[str]()
     files, rows = export.cards.places(np.arange(len(export.cards)))
     for position, record in enumerate(export.cards.records):
         verdict = ""
@@ -191,46 +192,46 @@ def _marks(export: Export, findings: Findings) -> None:
             findings.refuse(str(files[position]), Problem(kind, int(rows[position]), "fields"))
             fields = []
         for item in (field for field in fields if isinstance(field, dict)):
-            value = item.get("value")
-            if item.get("type") == "score-system":
+            kind, value = str(item.get("type")), item.get("value")
+            if _is_overall(item):
                 verdict = "" if value is None else str(value)
-            elif item.get("type") == "scorecard":
+                options |= dict.fromkeys(str(one.get("text")) for one in item.get("options") or [] if "text" in one)
+            elif kind == "scorecard":
                 items = item.get("scores") or []
                 values = [] if value is None else value
                 if not isinstance(values, list) or (values and len(values) != len(items)):
                     count = len(values) if isinstance(values, list) else 1
-                    kind = f"has {count} values for {len(items)} scores, which are in the same order; export it again"
-                    findings.refuse(str(files[position]), Problem(kind, int(rows[position]), "fields"))
+                    problem = f"has {count} values for {len(items)} scores, in the same order; export it again"
+                    findings.refuse(str(files[position]), Problem(problem, int(rows[position]), "fields"))
                     continue
                 for asked, given in zip(items, values, strict=False):
-                    score = given.get("score") if isinstance(given, dict) else given
                     owners.append(position)
                     names.append(str(asked.get("text") if isinstance(asked, dict) else asked))
-                    scores.append("" if score is None else str(score))
-            elif item.get("type") == "score" and item.get("text"):  # a single score has the field's own name
+                    scores.append(given.get("score") if isinstance(given, dict) else given)
+            elif kind == "score" and item.get("text"):  # a single score has the field's own name
                 owners.append(position)
                 names.append(str(item["text"]))
-                scores.append("" if value is None else str(value))
+                scores.append(value)
+            elif kind not in TEXTS and value not in (None, "", []):
+                others[kind] += 1
         overall.append(verdict)
-    places = np.array(owners, dtype=np.int64)
-    columns = {
-        "card": places,
-        "signal": words_of(names),
-        "family": words_of([""] * len(names)),
-        "word": words_of(scores),
-    }
-    _at, row = export.cards.places(places) if len(places) else (None, np.array([], np.int64))
-    starts = np.searchsorted(places, export.cards.starts).tolist()
-    export.marks = Table(pd.DataFrame(columns), list(export.cards.files), starts, row - 1)
-    export.by_position = True
+    export.take_marks(owners, names, [""] * len(names), scores)
+    export.about += other_questions(others)
     if overall:
         export.cards.frame["overall"] = words_of(overall)
+        export.overall_levels = scale_of([*options]) or FOUR_NUMBERS
+
+
+def _is_overall(field: Mapping[str, Any]) -> bool:
+    """Whether a field is the overall rating: by its type, or a score that has the options of one, as in older forms."""
+    is_score = field.get("type") == "score" and bool(field.get("options") or field.get("overall"))
+    return field.get("type") == "score-system" or is_score
 
 
 def _fields(
     export: Export, tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """Name the warehouse's fields by the file that says which is what; texts are notes and are never read."""
+    """Name the warehouse's fields by the file of their names; texts are notes and are never read."""
     marks = stacked(tables.get("fields of forms", []), ("card", "field", "value", "number", "decimal"))
     number, decimal = (np.asarray(marks.column(name), dtype=object) for name in ("number", "decimal"))
     words = np.where(number != "", number, decimal)
@@ -253,7 +254,9 @@ def _fields(
     findings.add("orphan rating", marks, place < 0, ids=marks.column("card"))
     if unnamed := int((rated & (names == "") & (place >= 0)).sum()):
         findings.add("unnamed", marks, rated & (names == "") & (place >= 0), ids=where)
-        export.about.append(f"{unnamed:,} scores are in fields without a name: this layout has only their places.")
+        export.about.append(
+            f"Fields have only their places in this layout; without a name: {plural(unnamed, 'score')}."
+        )
     elif len(marks) and not rated.any():
         export.about.append("The fields of the forms hold texts only, and no scores: texts are never read.")
     chosen = marks.chosen(known)

@@ -1,4 +1,4 @@
-"""The mapping of a spreadsheet: a small TOML file that says which column is what, and which outcome means what."""
+"""The mapping of a spreadsheet: a small TOML file: which column is what, which outcome means what."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from predictor.errors import ConfigError, nearest
+from predictor.errors import ConfigError, nearest, plural
 from predictor.reading import read_toml
 from predictor.sources.scorecards.levels import Levels
 
@@ -95,7 +95,7 @@ class ColumnMapping:
             problems.append("[signals]: name at least one column, with its levels")
         overall = _levels("overall", data["overall"], problems) if "overall" in data else None
         if problems:
-            raise ConfigError("\n  ".join([f"{path}: {len(problems)} problems:", *problems]))
+            raise ConfigError("\n  ".join([f"{path}: {plural(len(problems), 'problem')}", *problems]))
         usable = {name: levels for name, levels in signals.items() if levels is not None}
         return cls(columns, outcomes, usable, overall, str(data.get("date_format", "")))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from predictor.errors import ConfigError, Problem, RatingsError, shorten
 from predictor.sources.compression import COMPRESSIONS, unpacked
-from predictor.sources.dialect import BYTE_ORDERS
+from predictor.sources.dialect import BYTE_ORDERS, refuse_foreign
 from predictor.sources.files import read_bytes
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.tables import (
@@ -29,7 +29,7 @@ from predictor.sources.scorecards.tables import (
     typed,
 )
 from predictor.sources.text import parse_table
-from predictor.sources.workbook import WORKBOOKS
+from predictor.sources.workbook import WORKBOOKS, sheets_of
 
 ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq", *WORKBOOKS)
 _JSON_WORDS = {
@@ -40,6 +40,12 @@ _JSON_WORDS = {
     list: "a list",
     type(None): "null",
 }
+_UNREAD = {  # what may hold a part of an export
+    (".zip", ".tar", ".tgz", ".7z", ".rar"): "unpack it and name the folder",
+    (".xls", ".xlsb", ".ods", ".numbers"): "save it as .xlsx or CSV",
+}
+_ENVELOPES = ("data", "results", "items", "value")
+_MORE = ("hasNext", "has_next", "moreDataAvailable", "more_data_available")
 SAMPLE = 200  # records by which the columns of JSON are known
 
 
@@ -53,6 +59,8 @@ class Source:
         The file, and the list in it where it holds several.
     columns
         Names as `plain` has them; of nested objects too, joined by "_".
+    more
+        Whether the file itself states that more pages follow; None where it states nothing.
     """
 
     label: str
@@ -60,21 +68,22 @@ class Source:
     names: dict[str, str] = field(default_factory=dict)  # as the file has them, by plain name
     path: Path | None = None
     records: list[Any] | None = None
-    nested: frozenset[str] = frozenset()  # columns of a flat file whose cells are JSON
+    more: bool | None = None
 
     def read(self, kind: Kind, findings: Findings) -> Table:
         """Read what a kind wants of it."""
         wanted = kind.wanted(self.columns)
         if self.records is not None:
             flat = [flattened(record) for record in self.records]
-            raw: dict[str, list[Any]]
-            raw = {name: [[row.get(column) for row in flat] for column in there] for name, there in wanted.items()}
+            raw: dict[str, list[Any]] = {name: _cells(flat, there, name) for name, there in wanted.items()}
             if not raw:
                 raw = {"id": [[None] * len(flat)]}
-            frame = typed(raw, self.label, findings)
+            frame = typed(raw, kind, self.label, findings)
             refuse_missing(frame, kind, self.label, findings)
             return Table(frame, [self.label], [0], records=self.records)
         from predictor.sources.scorecards.columns import MixedTypesError
+
+        wanted = {name: there if name == "deleted" else there[:1] for name, there in wanted.items()}
 
         try:
             return self._typed(wanted, kind, findings)
@@ -92,7 +101,7 @@ class Source:
         frames, first, own = [], 0, Findings()
         for block in read_columns(self._path, columns, words, self.label, as_text=as_text):
             raw = {name: [block[self.names[column]] for column in there] for name, there in wanted.items()}
-            frames.append(typed(raw, self.label, own, first))
+            frames.append(typed(raw, kind, self.label, own, first))
             first += len(block)
         frame = appended(frames)
         release_memory()
@@ -107,8 +116,15 @@ class Source:
         return self.path
 
 
+def _cells(flat: Sequence[Mapping[str, Any]], columns: Sequence[str], name: str) -> list[list[Any]]:
+    """Return a column of records: the first that a record has, of marks of deletion all."""
+    if name == "deleted":
+        return [[row.get(column) for row in flat] for column in columns]
+    return [[next((row[column] for column in columns if row.get(column) is not None), None) for row in flat]]
+
+
 def written_beside(out: Path | None) -> frozenset[Path]:
-    """Return the files that an import writes for a table, which are no part of an export that they stand in."""
+    """Return the files that an import writes for a table, which are no part of an export in the same folder."""
     if out is None:
         return frozenset()
     names = (out.name, *(f"{out.stem}-{part}{ending}" for part in ("cards", "rows") for ending in (".csv", ".parquet")))
@@ -126,14 +142,17 @@ def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) 
     chosen: list[tuple[Path, str]] = []
     for place in map(Path, places):
         if place.is_dir():
-            files = (path for path in place.rglob("*") if path.is_file() and is_read(path))
-            inside = sorted(path for path in files if path.resolve() not in skip)
+            files = sorted(path for path in place.rglob("*") if path.is_file() and path.resolve() not in skip)
+            for path in files:
+                _refuse_unread_data(path)
+            inside = [path for path in files if is_read(path)]
             chosen += [(path, path.relative_to(place).as_posix()) for path in inside]
             if not inside:
                 raise ConfigError(f"{place}: has no file that is read ({', '.join(ENDINGS)}, packed or not)")
         elif not place.exists():
             raise ConfigError(f"{place}: no such file or folder")
         else:
+            _refuse_unread_data(place)
             if not is_read(place):
                 raise ConfigError(
                     f"{place}: is none of {', '.join(ENDINGS)}, packed by one of {', '.join(COMPRESSIONS)} or not"
@@ -142,6 +161,13 @@ def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) 
     if not chosen:
         raise ConfigError("name a folder or files of the export")
     return list({path.resolve(): (path, label) for path, label in chosen}.values())
+
+
+def _refuse_unread_data(path: Path) -> None:
+    """Refuse a file that may hold a part of the export, and cannot be read as it is."""
+    for endings, remedy in _UNREAD.items():
+        if unpacked(path).name.lower().endswith(endings) or path.name.lower().endswith(endings):
+            raise ConfigError(f"{path}: is not read as it is; {remedy}, or take it away")
 
 
 def is_read(path: Path) -> bool:
@@ -167,9 +193,12 @@ def _open(path: Path, label: str, findings: Findings) -> Iterator[Source]:
     if ending in (".json", ".jsonl", ".ndjson"):
         yield from json_sources(read_bytes(path), label, findings)
     elif ending in WORKBOOKS:
-        header, rows, problems = parse_table(read_bytes(path), label)
-        _refuse_all(problems, label, findings)
-        yield source_of([dict(zip(header, row, strict=False)) for row in rows], label)
+        content = read_bytes(path)
+        for sheet in sheets_of(content, label):
+            header, rows, problems = parse_table(content, label, sheet=sheet)
+            _refuse_all(problems, label, findings)
+            records = [dict(zip(header, map(_unwrapped_cell, row), strict=False)) for row in rows]
+            yield source_of(records, f"{label}: {sheet}")
     else:
         yield from _of_columns(path, label, ending)
 
@@ -215,13 +244,14 @@ def _unwrapped_cell(cell: Any) -> Any:
 
 
 def json_sources(content: bytes, label: str, findings: Findings) -> Iterator[Source]:
-    """Parse JSON or JSON Lines into tables.
+    """Parse JSON, JSON Lines, or pages of JSON one after the other into tables.
 
     Raises
     ------
     RatingsError
-        If it is neither.
+        If it is none of them.
     """
+    refuse_foreign(content.lstrip(), label)
     try:
         text = content.decode("utf-16" if content[:2] in BYTE_ORDERS else "utf-8-sig")
     except UnicodeDecodeError as error:
@@ -229,18 +259,40 @@ def json_sources(content: bytes, label: str, findings: Findings) -> Iterator[Sou
     if not text.strip():
         raise RatingsError(label, [Problem("the file is empty; export it again, or take it away")])
     try:
-        data = json.loads(text)
-    except ValueError as error:
-        lines = [line for line in text.split("\n") if line.strip()]
-        if len(lines) < 2 or not _json(lines[0]):
-            where = f": {error.msg} at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-            kind = f"is not JSON{where}; it may be cut off: export it again"
-            raise RatingsError(label, [Problem(kind)]) from None
-        data = [_line(line, number, label, findings) for number, line in enumerate(lines, 1)]
+        data = _parsed(text, label, findings)
     except RecursionError:
         raise RatingsError(label, [Problem("is nested too deeply to be an export")]) from None
+    more = _more(data)
     for name, records in _lists(data, label):
-        yield source_of(records, f"{label}: {name}" if name else label, findings)
+        source = source_of(records, f"{label}: {name}" if name else label, findings)
+        source.more = more
+        yield source
+
+
+def _parsed(text: str, label: str, findings: Findings) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        lines = [line for line in text.split("\n") if line.strip()]
+        if len(lines) > 1 and _json(lines[0]):
+            return [_line(line, number, label, findings) for number, line in enumerate(lines, 1)]
+        if pages := _one_after_the_other(text):
+            return pages
+        where = f": {error.msg} at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise RatingsError(label, [Problem(f"is not JSON{where}; it may be cut off: export it again")]) from None
+
+
+def _one_after_the_other(text: str) -> list[Any]:
+    """Return JSON values that follow each other, as pages that were appended to one file; none where a rest is left."""
+    values, place = [], 0
+    while place < len(text):
+        try:
+            value, place = json.JSONDecoder().raw_decode(text, place)
+        except ValueError:
+            return []
+        values.append(value)
+        place += len(text[place:]) - len(text[place:].lstrip())
+    return values
 
 
 def _line(line: str, number: int, label: str, findings: Findings) -> Any:
@@ -251,32 +303,41 @@ def _line(line: str, number: int, label: str, findings: Findings) -> Any:
         return {}
 
 
+def _more(data: Any) -> bool | None:
+    """Whether the pages of a file state that more follow after the last of them."""
+    pages = data if isinstance(data, list) else [data]
+    flags = [page[key] for page in pages if isinstance(page, dict) for key in _MORE if isinstance(page.get(key), bool)]
+    return all(flags) if flags else None
+
+
 def _lists(data: Any, label: str) -> Iterator[tuple[str, list[Any]]]:
     """Return the lists of records in a JSON value, each with its name in a bundle."""
     if isinstance(data, dict):
-        if data.get("success") is False or (set(data) & {"errors", "error", "message"} and not _has_lists(data)):
-            words = data.get("errors") or data.get("error") or data.get("errorInfo") or data.get("message")
-            reason = shorten(" ".join(str(words).split()), 80)
-            raise RatingsError(label, [Problem(f"holds an error of the system, no data: {reason}; export it again")])
+        _refuse_error(data, label)
         lists = {name: part for name, part in data.items() if isinstance(part, list) and _records(part)}
-        if "id" in data or not _has_lists(data):
+        envelope = next((key for key in _ENVELOPES if isinstance(data.get(key), list | dict)), "")
+        if "id" in data or not (envelope or _has_lists(data)):
             yield "", [data]
-        elif len(lists) <= 1 or set(data) & {"data", "results", "items", "value"}:
-            name = next((key for key in ("data", "results", "items", "value") if key in data), next(iter(lists), ""))
-            part = data.get(name, [])
-            yield ("" if name in ("data", "results", "items", "value") else name), _unwrapped(part)
+        elif envelope:
+            yield "", _unwrapped(data[envelope])
+        elif len(lists) <= 1:
+            name = next(iter(lists), "")
+            yield name, _unwrapped(data.get(name, []))
         else:
             for name, part in lists.items():
                 yield name, _unwrapped(part)
     elif isinstance(data, list):
-        pages = [page for page in data if isinstance(page, dict) and "id" not in page and _has_lists(page)]
-        if pages and len(pages) == len(data) and all({"data", "results", "items"} & set(page) for page in pages):
+        if data and all(isinstance(page, list) for page in data):
+            yield from _lists([record for page in data for record in page], label)
+            return
+        pages = [page for page in data if isinstance(page, dict) and "id" not in page and _is_page(page)]
+        if pages and len(pages) == len(data):
             yield "", [record for page in pages for _, records in _lists(page, label) for record in records]
             return
         streams: dict[str, list[Any]] = {}
         for record in data:
             stream, body = _message(record)
-            if body is not None:
+            if body is not None or record is None:
                 streams.setdefault(stream, []).append(body)
         yield from streams.items()
         if not streams:
@@ -285,8 +346,24 @@ def _lists(data: Any, label: str) -> Iterator[tuple[str, list[Any]]]:
         raise RatingsError(label, [Problem(f"holds {shorten(json.dumps(data), 20)}, no records; export it again")])
 
 
+def _refuse_error(data: Mapping[str, Any], label: str) -> None:
+    """Refuse the answer of a system that failed: it has words in place of records."""
+    empty = not any(isinstance(part, list | dict) for name, part in data.items() if not name.startswith("error"))
+    words = [data[key] for key in ("errors", "error", "errorInfo", "message", "title", "code") if data.get(key)]
+    if data.get("success") is False or (words and empty and "id" not in data):
+        word = words[0] if words else "without a reason"
+        while isinstance(word, list | dict) and word:
+            word = word[0] if isinstance(word, list) else word.get("message", next(iter(word.values())))
+        reason = shorten(" ".join(str(word).split()), 80)
+        raise RatingsError(label, [Problem(f"holds an error of the system, no data: {reason}; export it again")])
+
+
 def _has_lists(data: Mapping[str, Any]) -> bool:
     return any(isinstance(part, list) for part in data.values())
+
+
+def _is_page(data: Mapping[str, Any]) -> bool:
+    return any(isinstance(data.get(key), list) for key in ("data", "results", "items"))
 
 
 def _records(part: Sequence[Any]) -> bool:
@@ -294,9 +371,9 @@ def _records(part: Sequence[Any]) -> bool:
 
 
 def _unwrapped(part: Any) -> list[Any]:
-    return [
-        body for record in (part if isinstance(part, list) else [part]) if (body := _message(record)[1]) is not None
-    ]
+    records = part if isinstance(part, list) else [part]
+    bodies = ((record, _message(record)[1]) for record in records)
+    return [body for record, body in bodies if body is not None or record is None]
 
 
 def _message(record: Any) -> tuple[str, Any]:

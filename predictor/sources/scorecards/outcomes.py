@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.errors import ConfigError, nearest
+from predictor.errors import ConfigError, Problem, nearest
 from predictor.sources.scorecards.export import Export
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.tables import Table, no_id, positions, text_ids
@@ -162,7 +162,7 @@ def _kept(export: Export, today: datetime, findings: Findings) -> Table:
 
 
 def newest(table: Table, findings: Findings) -> Table:
-    """Keep the newest row of each id, by its time of change, else the last; count the others."""
+    """Keep the newest row of each id, by its time of change; count the others, refuse those without an order."""
     ids = table.column("id")
     twice = (
         table.frame.duplicated("id", keep=False).to_numpy() & ~no_id(ids) if "id" in table.frame else np.zeros(0, bool)
@@ -175,8 +175,26 @@ def newest(table: Table, findings: Findings) -> Table:
     drop = np.zeros(len(table), bool)
     drop[order[last]] = True
     drop &= twice
+    _refuse_different(table, np.flatnonzero(drop), np.flatnonzero(twice & ~drop), findings)
     findings.add("repeated", table, drop)
     return table.chosen(~drop)
+
+
+def _refuse_different(table: Table, dropped: NDArray[np.int64], kept: NDArray[np.int64], findings: Findings) -> None:
+    """Refuse rows with the id of a kept one and other content, where no time of change tells which is newer."""
+    ids, updated = table.column("id"), table.column("updated")
+    of = kept[positions(ids[dropped], ids[kept])]
+    alike = (updated[dropped] == updated[of]) | (np.isnat(updated[dropped]) & np.isnat(updated[of]))
+    files, rows = table.places(np.arange(len(table)))
+    for one, other in zip(dropped[alike].tolist(), of[alike].tolist(), strict=True):
+        if table.records:
+            same = table.records[one] == table.records[other]
+        else:
+            same = table.frame.iloc[one].equals(table.frame.iloc[other])
+        if not same:
+            where = f"{files[other]}, row {rows[other]:,}" if files[one] != files[other] else f"row {rows[other]:,}"
+            kind = f"has the id of {where}, other content, and no later time of change; keep one of them"
+            findings.refuse(str(files[one]), Problem(kind, int(rows[one])))
 
 
 def _offers(
@@ -189,8 +207,8 @@ def _offers(
     known = positions(offers.column("application"), export.applications.column("id"))
     findings.add("orphan offer", offers, known < 0, ids=offers.column("application"))
     sent, resolved, created = (offers.column(name) for name in ("sent", "resolved", "created"))
-    first = np.fmin(sent, resolved)
-    first = np.where(np.isnat(first), created, first)
+    # An offer that was made was decided on: where nobody wrote down when it was sent, when it was made is the latest.
+    first = np.fmin(sent, np.where(np.isnat(sent), np.fmin(resolved, created), resolved))
     is_out = (offers.frame["state"].to_numpy() == "out") & (place >= 0)
     out, waiting = np.zeros(n, bool), np.zeros(n, bool)
     when, day = np.full(n, NO_TIME), np.zeros(n, bool)

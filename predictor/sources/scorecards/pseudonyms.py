@@ -52,12 +52,12 @@ def is_plain_id(key: str) -> bool:
 
 
 def public_ids(salt: bytes, keys: Iterable[str], kind: str = "P") -> dict[str, str]:
-    """Return by id what may stand in a table: the id itself where it can be nothing else, else a pseudonym."""
+    """Return by id what a table may show: the id itself where it can be nothing else, else a pseudonym."""
     return {key: key if not key or is_plain_id(key) else pseudonym(salt, kind, key) for key in keys}
 
 
 def salt_beside(table: Path) -> Path:
-    """Return where the key of a table stands."""
+    """Return the path of the key of a table."""
     return table.with_suffix(".salt")
 
 

@@ -1,4 +1,4 @@
-"""Any CSV file or spreadsheet of scorecards, by a mapping that says which column is what."""
+"""Any CSV file or spreadsheet of scorecards, by a mapping of its columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from predictor.sources.scorecards.export import CARD, Export
 from predictor.sources.scorecards.findings import Findings, joined, shown_word
 from predictor.sources.scorecards.mapping import ColumnMapping
 from predictor.sources.scorecards.tables import Table, stacked, words_of
-from predictor.sources.scorecards.times import MEND, NO_TIME, read_times
+from predictor.sources.scorecards.times import BAD_TIME, NO_TIME, read_times
 from predictor.sources.text import parse_table
 
 if TYPE_CHECKING:
@@ -26,7 +26,11 @@ UNTIMED = np.datetime64(0, "ms")  # of cards in a table that has no times
 
 
 def read(
-    files: Sequence[tuple[Path, str]], mapping: str | Path | None, findings: Findings, read_as: dict[str, str]
+    files: Sequence[tuple[Path, str]],
+    mapping: str | Path | None,
+    findings: Findings,
+    read_as: dict[str, str],
+    sheet: str | None = None,
 ) -> Export:
     """Read spreadsheets that follow one mapping.
 
@@ -46,7 +50,7 @@ def read(
     tables, errors = [], []
     for path, label in files:
         try:
-            table = read_table(path, label)
+            table = read_table(path, label, sheet)
         except RatingsError as error:
             errors.append(error)
             continue
@@ -72,22 +76,22 @@ def read(
     _applications(export, findings)
     if "submitted" not in known.columns:
         export.about.append(
-            "No column says when a scorecard was submitted, so cards written after the decision could not be noticed."
+            "There is no column for the time of submission, so cards written after the decision could not be noticed."
         )
     if "rater" not in known.columns:
-        export.about.append("No column says who rated, so each row counts as a rater of its own.")
+        export.about.append("There is no column for who rated, so each row counts as a rater of its own.")
     return export
 
 
-def read_table(path: Path, label: str) -> pd.DataFrame:
-    """Read a CSV file or workbook as text.
+def read_table(path: Path, label: str, sheet: str | None = None) -> pd.DataFrame:
+    """Read a CSV file or a sheet of a workbook as text.
 
     Raises
     ------
     RatingsError
         If it is neither, or ragged.
     """
-    header, rows, problems = parse_table(read_bytes(path), label)
+    header, rows, problems = parse_table(read_bytes(path), label, sheet=sheet)
     if problems:
         raise RatingsError(label, problems)
     if not rows:
@@ -101,7 +105,7 @@ def _has_columns(table: pd.DataFrame, known: ColumnMapping, label: str, findings
     lost = [name for name in wanted if name not in table.columns]
     for name in lost:
         there = [str(column) for column in table.columns]
-        findings.refuse(label, Problem(f"has no column '{name}'{nearest(name, there)}; mend the mapping, or the file"))
+        findings.refuse(label, Problem(f"has no column '{name}'{nearest(name, there)}; correct the mapping"))
     return not lost
 
 
@@ -153,9 +157,9 @@ def _times(cells: NDArray[Any], label: str, known: ColumnMapping, name: str, fin
     if known.date_format:
         values = np.array([_dated(cell, known.date_format) for cell in cells], dtype=object)
     times = read_times(values, day_end=name == "decided")
-    mend = f'{MEND}; or name how dates are written in the mapping, such as date_format = "%d.%m.%Y"'
+    remedy = f'{BAD_TIME}; or name how dates are written in the mapping, such as date_format = "%d.%m.%Y"'
     for row in np.flatnonzero(times.bad):
-        findings.refuse(label, Problem(mend, int(row) + 1, known.columns[name], shown_word(cells[row])))
+        findings.refuse(label, Problem(remedy, int(row) + 1, known.columns[name], shown_word(cells[row])))
     return times.values
 
 

@@ -1,7 +1,7 @@
 """Landmarks: up to which stage cards count, so that a row knows no more than was known then.
 
-Cards of late stages exist only for those who got so far, so the stage is in every row and is an input. There is no
-landmark "after the last card": where an application ends says how it ended, since whoever ends at the phone screen was
+Cards of late stages exist only for those who got so far, so every row has its stage, which is an input. There is no
+landmark "after the last card": where an application ends tells how it ended, since whoever ends at the phone screen was
 refused there.
 """
 

@@ -16,7 +16,7 @@ from pandas.api.types import union_categoricals
 
 from predictor.errors import Problem, nearest, plural
 from predictor.sources.scorecards.findings import Findings, shown_word
-from predictor.sources.scorecards.times import MEND, NO_TIME, read_times
+from predictor.sources.scorecards.times import BAD_TIME, NO_TIME, read_times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,13 +98,9 @@ class Kind:
         return all(columns.intersection(group) for group in self.marks) and not columns.intersection(self.never)
 
     def wanted(self, columns: frozenset[str]) -> dict[str, list[str]]:
-        """Return the columns to read by our names: the first that is there, of marks of deletion all."""
-        chosen = {}
-        for name, theirs in self.columns.items():
-            there = [column for column in theirs if column in columns]
-            if there:
-                chosen[name] = there if name == "deleted" else there[:1]
-        return chosen
+        """Return the columns that are there by our names, in order of preference."""
+        there = {name: [column for column in theirs if column in columns] for name, theirs in self.columns.items()}
+        return {name: theirs for name, theirs in there.items() if theirs}
 
 
 @dataclass
@@ -238,7 +234,7 @@ def no_id(ids: Any) -> NDArray[np.bool_]:
 
 
 def positions(of: Any, within: Any) -> NDArray[np.int64]:
-    """Return where each id stands first among others; -1 where it does not."""
+    """Return the first position of each id among others; -1 where there is none."""
     of, within = np.asarray(of), np.asarray(within)
     if not (of.dtype.kind == within.dtype.kind == "i"):
         of, within = text_ids(of), text_ids(within)
@@ -323,15 +319,17 @@ def flags_of(cells: Any, name: str, source: str, findings: Findings, first: int 
     return np.asarray(np.array([*meant, False])[words.codes], dtype=bool)
 
 
-def typed(raw: Mapping[str, list[Any]], source: str, findings: Findings, first: int = 0) -> pd.DataFrame:
+def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findings, first: int = 0) -> pd.DataFrame:
     """Convert cells of a file into the typed columns of a table, under our names.
 
-    A column that stands for deletion may be one of several, and a flag or a time; any of them counts.
+    A mark of deletion may be one of several, and a flag or a time; any of them counts.
 
     Parameters
     ----------
     raw
         Columns by our names.
+    kind
+        What the table is; messages name its columns.
     source
         Label of the file.
     first
@@ -347,7 +345,7 @@ def typed(raw: Mapping[str, list[Any]], source: str, findings: Findings, first: 
             times = read_times(parts[0], day_end=name in DECISIONS)
             for place in np.flatnonzero(times.bad).tolist():
                 cell = pd.Series(parts[0]).iloc[place]
-                findings.refuse(source, Problem(MEND, first + place + 1, name, shown_word(cell)))
+                findings.refuse(source, Problem(BAD_TIME, first + place + 1, kind.columns[name][0], shown_word(cell)))
             columns[name], columns[f"{name} naive"], columns[f"{name} day"] = times.values, times.naive, times.days
         elif name in FLAGS:
             columns[name] = flags_of(parts[0], name, source, findings, first)
@@ -363,7 +361,7 @@ def refuse_missing(frame: pd.DataFrame, kind: Kind, source: str, findings: Findi
         if missing.any():
             row = int(np.flatnonzero(missing)[0]) + 1
             kind_of = f"is empty in {plural(int(missing.sum()), 'row')} of the {kind.name}; each needs one"
-            findings.refuse(source, Problem(kind_of, row, name))
+            findings.refuse(source, Problem(kind_of, row, kind.columns[name][0]))
 
 
 def _deleted(cells: Any, source: str, findings: Findings, first: int) -> NDArray[np.bool_]:

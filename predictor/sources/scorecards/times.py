@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NO_TIME = np.datetime64("NaT", "ms")
 EARLIEST, LATEST = np.datetime64("1990-01-01", "ms"), np.datetime64("2100-01-01", "ms")
 DAY_END = np.timedelta64(86_399_999, "ms")
-MEND = "is no time that is read; write it like 2026-03-01T10:00:00Z"
+BAD_TIME = "is no time that is read; write it like 2026-03-01T10:00:00Z"
 _MILLISECONDS = 100_000_000_000  # counts since 1970 above this are in milliseconds, below it in seconds
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ZONE = re.compile(r"\s*(UTC|GMT|Z)$", re.IGNORECASE)

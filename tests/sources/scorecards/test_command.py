@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import Result
 from exports import CANARY, ashby, lever, rejected, v1, v1_card, written
+from openpyxl import Workbook
 
 from predictor import Catalogue, read_ratings
 from predictor.sources.scorecards import read_scorecards
@@ -141,6 +142,69 @@ def test_names_and_addresses_in_a_spreadsheet_become_pseudonyms(run: Run, workpl
     assert all(re.fullmatch(r"P-[0-9a-f]{10}", person) for person in table["person"])
     assert sorted(table[["listening", "fit", "offer"]].to_numpy().tolist()) == [[2.0, 2.0, "no"], [5.0, 5.0, "yes"]]
     assert "could not be noticed" in result.output  # no column of times
+
+
+SHEETS = {  # as recruiters have them: what the draft must hold, and the ratings and outcomes that it gives as it is
+    "word scales that share their words": (
+        "Interviewer Name,Candidate Name,Date,Clarity,Fit,Years of experience,Decision\nBob,Ann,2026-03-01,Good,Poor,3,Offer extended\n"
+        "Bob,Cy,2026-03-02,Excellent,Average,5,Rejected\n",
+        ['person = "Candidate Name"', 'rater = "Interviewer Name"', 'Fit = ["Poor", "Average", "Good", "Excellent"]'],
+        [[4, 1, "yes"], [5, 2, "no"]],
+    ),
+    "German, with semicolons": (
+        "\ufeffBewerber;Runde;Datum;Clarity;Fit (1-4);Ergebnis\nAnna;Telefon;01.03.2026;3,5;1;Zusage\nBo;Telefon;02.03.2026;5;4;Absage\n",
+        ['date_format = "%d.%m.%Y"', '"Fit (1-4)" = { low = 1, high = 4 }', 'stage = "Runde"'],
+        [[3.5, 1, "yes"], [5, 5, "no"]],
+    ),
+    "dates of the United States, and numbers before words": (
+        "Email,Interviewed by,Submitted on,Clarity,Fit,Final outcome,Decision date\na@x.org,Bob,3/1/2026,4 - Strong,3 - Good,Offer Declined,3/20/2026\n"
+        "b@x.org,Bob,3/14/2026,2 - Fair,1 - Weak,Not selected,3/21/2026\n",
+        ['date_format = "%m/%d/%Y"', 'rater = "Interviewed by"', 'yes = ["Offer Declined"]', 'Clarity = ["1 - Weak", "2 - Fair"'],
+        [[5, 4, "yes"], [2, 1, "no"]],
+    ),
+    "no heading for the outcome": (
+        "Name,Clarity,Fit,Grade,What next\nAnn,★★★★☆,2,A,hired\nBo,★☆☆☆☆,5,C,rejected\n",
+        ['outcome = "What next"', '# Grade = ["D", "C", "B", "A"]'],
+        [[4, 2, "yes"], [1, 5, "no"]],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_a_draft_runs_as_it_is(run: Run, workplace: Path, name: str) -> None:
+    content, held, ratings = SHEETS[name]
+    Path("my.csv").write_text(content)
+    drafted = run("scorecards", "csv", "--draft", "my.csv")
+    Path("map.toml").write_text(drafted.stdout)
+    assert [line for line in held if line not in drafted.stdout] == [] and "To do" not in drafted.output
+    result = run("scorecards", "csv", "my.csv", "--mapping", "map.toml", "--out", "made/i.csv")
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv("made/i.csv")
+    fit = "fit_1_4" if "fit_1_4" in table else "fit"
+    assert sorted(table[["clarity", fit, "offer"]].to_numpy().tolist(), key=lambda row: row[2] == "no") == ratings
+
+
+def test_a_draft_that_needs_a_person_lists_what_to_do(run: Run, workplace: Path) -> None:
+    """Of a sheet that is named; nothing that may mean two things is decided."""
+    book = Workbook()
+    book.active.append(["Read me"])
+    scores = book.create_sheet("Scores")
+    for row in (
+        ["Panelist", "Date", "Clarity", "Result"],
+        ["P1", "3/4/2026", 4, "Declined"],
+        ["P2", "3/5/2026", 2, "Hired"],
+    ):
+        scores.append(row)
+    book.save("my.xlsx")
+    drafted = run("scorecards", "csv", "--draft", "my.xlsx", "--worksheet", "Scores")
+    to_do = [line for line in drafted.output.splitlines() if line.startswith("To do")]
+    assert len(to_do) == 3 and all(any(word in line for line in to_do) for word in ("person", "Declined", "day first"))
+    text = drafted.stdout.replace('# date_format = "%m/', 'date_format = "%m/').replace("no = []", 'no = ["Declined"]')
+    Path("map.toml").write_text(text.replace('# person = "COLUMN"', 'person = "Panelist"'))
+    arguments = ("scorecards", "csv", "my.xlsx", "--mapping", "map.toml")
+    assert "--worksheet NAME" in run(*arguments).output  # the first sheet has none of these columns
+    assert run(*arguments, "--worksheet", "Scores").exit_code == 0
+    assert pd.read_csv("interviews.csv")["rated_on"].tolist() == ["2026-03-04T00:00:00Z", "2026-03-05T00:00:00Z"]
 
 
 def test_a_spreadsheet_with_a_row_a_rating(workplace: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from exports import ashby, lever, rejected, v1, v1_application, v1_card, written
+from openpyxl import Workbook
 
 from predictor.errors import ConfigError
 from predictor.sources.scorecards import Imported, read_scorecards
@@ -336,6 +339,109 @@ def test_ashby_without_applications_keeps_cards_and_says_what_is_missing() -> No
         ["app-1", "", "no application"]
     ]
     assert listed(imported, "no application")
+
+
+def test_the_overall_rating_is_no_signal_whatever_its_field_is_called() -> None:
+    """Older forms of Lever have it as a score with options; forms of Ashby by their customers' titles."""
+    options = [{"text": text} for text in ("4 - Strong Hire", "3 - Hire", "2 - No Hire", "1 - Strong No Hire")]
+    records = lever(a={})
+    records["feedback"][0]["fields"][0] = {"type": "score", "text": "Rating", "options": options, "value": "3 - Yes"}
+    records["feedback"][0]["fields"].append({"type": "yes-no", "text": "Again?", "value": "yes"})
+    assert read("lever", records).names == ("drive", "teamwork")
+    imported = read("lever", records, overall=True)
+    assert imported.table["overall_recommendation"].tolist() == [4] and "1 yes-no" in imported.about[0]
+    records = ashby()
+    fields = records["feedback"][0]["formDefinition"]["sections"][0]["fields"]
+    fields[2]["field"] |= {"path": "3f0e", "title": "Overall Recommendation"}
+    choice = [{"label": word, "value": word[0]} for word in ("Definitely not", "No", "Yes", "Strong yes")]
+    fields += [
+        {"field": {"type": "ValueSelect", "path": "c", "title": "Culture", "selectableValues": choice}},
+        {"field": {"type": "Boolean", "path": "b", "title": "Again"}},
+    ]
+    records["feedback"][0]["submittedValues"] |= {"3f0e": "a", "c": "Y", "b": True, "gone": {"score": 2}}
+    imported = read("ashby", records)
+    assert imported.table[["culture", "technical_skills"]].to_numpy().tolist() == [[4, 5]] and len(imported.names) == 2
+    assert listed(imported, "unnamed") == [(1, "fb-1", "")] and "1 Boolean" in imported.about[0]
+    assert read("ashby", records, overall=True).table["overall_recommendation"].tolist() == [5]
+
+
+def test_an_offer_of_which_only_the_making_is_recorded_was_decided_then() -> None:
+    records = ashby()
+    records["offers"] = [
+        {"id": "o", "applicationId": "app-1", "acceptanceStatus": "WaitingOnResponse", "decidedAt": "2026-03-09T00:00:00Z",
+         "latestVersion": {"createdAt": "2026-03-01T11:00:00Z"}}
+    ]  # fmt: skip
+    records["feedback"].append({**records["feedback"][0], "id": "fb-2", "submittedAt": "2026-03-01T10:00:00Z"})
+    imported = read("ashby", records)
+    assert [key for _, key, _ in listed(imported, "late")] == ["fb-1"] and imported.table["offer"].tolist() == ["yes"]
+
+
+def test_shapes_of_files(tmp_path: Path) -> None:
+    """Pages appended to a file, pages in a list, applications within candidates, single answers, child tables."""
+    records, cards = v1(a={"status": "hired"}, b=rejected()), "scorecards.json"
+    wanted = read("greenhouse", records).table
+    people = [
+        {"id": one["candidate_id"], "is_private": False, "applications": [one]} for one in records["applications"]
+    ]
+    for number, text in enumerate(
+        ("".join(json.dumps([card]) for card in records["scorecards"]), "\n".join(json.dumps([card], indent=1) for card in records["scorecards"]),
+         json.dumps([[card] for card in records["scorecards"]]))
+    ):  # fmt: skip
+        folder = written(tmp_path / str(number), {"candidates": people})
+        (folder / cards).write_text(text)
+        pd.testing.assert_frame_equal(read_scorecards("greenhouse", [folder], salt=SALT).table, wanted)
+    folder = written(tmp_path / "single", {})
+    for name, items in ashby().items():
+        (folder / f"{name}.json").write_text(json.dumps({"success": True, "results": items[0]}))
+    assert read_scorecards("ashby", [folder]).table["technical_skills"].tolist() == [5]
+    flat = [
+        {key: cell for key, cell in card.items() if key not in ("attributes", "questions")}
+        for card in records["scorecards"]
+    ]
+    child = [{"_sdc_source_key_id": 1, "name": "Communication", "rating": "no"}]
+    folder = written(tmp_path / "child", {**records, "scorecards": flat, "scorecards__attributes": child}, "columns")
+    assert read_scorecards("greenhouse", [folder]).table["communication"].tolist() == [2]
+
+
+def test_each_sheet_of_a_workbook_is_a_table(tmp_path: Path) -> None:
+    book = Workbook()
+    cards, applications = book.active, book.create_sheet("Applications")
+    cards.title = "Scorecards"
+    for row in (["id", "application_id", "submitted_at", "overall_recommendation", "attributes"],
+                [1, 7, "2026-03-01T10:00:00Z", "yes", '[{"name": "Drive", "rating": "yes"}]']):  # fmt: skip
+        cards.append(row)
+    for row in (["id", "candidate_id", "status"], [7, 3, "hired"]):
+        applications.append(row)
+    book.save(tmp_path / "export.xlsx")
+    imported = read_scorecards("greenhouse", [tmp_path])
+    assert [*imported.files.values()] == ["scorecards of Harvest v1", "applications"] and len(imported) == 1
+
+
+def test_pages_that_are_missing_cards_of_tomorrow_and_logistics_of_v3() -> None:
+    expanded = lever(a={})
+    expanded["opportunities"][0]["contact"] = {"id": "c-1", "name": "canary"}  # the other has the id alone
+    assert read("lever", expanded).table["person"].tolist() == ["c-1"]
+    imported = read("greenhouse", {**v1(a={}), "scorecards": [v1_card(1, 1, submitted_at="2027-01-02T00:00:00Z")]})
+    assert listed(imported, "future") == [(1, "1", "")]
+    records = v3()
+    records["candidate_attribute_types"] = [
+        {"id": n, "job_id": 1, "name": name, "sort_order": 0, "is_draft": False}
+        for n, name in ((1, "Skills"), (2, "Details"))
+    ]
+    records["job_candidate_attribute"][1]["candidate_attribute_type_id"] = 2
+    imported = read("greenhouse", records)
+    assert imported.names == ("signal_0",) and len(listed(imported, "details")) == 1
+
+
+@pytest.mark.parametrize(("flags", "told"), [((True, True), 1), ((True, False), 0)])
+def test_an_export_that_ends_before_its_last_page(tmp_path: Path, flags: tuple[bool, ...], told: int) -> None:
+    records = ashby()
+    folder = written(tmp_path, {"applications": records["applications"]})
+    for number, more in enumerate(flags):
+        page = {"results": [{**records["feedback"][0], "id": f"fb-{number}"}], "moreDataAvailable": more}
+        (folder / f"page-{number}.json").write_text(json.dumps(page))
+    notes = read_scorecards("ashby", [folder]).findings.notes
+    assert len(notes) == told and all("export all pages of the feedback" in note for note in notes)
 
 
 # The files that were kept back ----------------------------------------------------------------------------------------
