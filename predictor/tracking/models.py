@@ -33,7 +33,7 @@ ABOUT = (
 )
 PACKAGE = Path(__file__).parent.parent
 # The code that travels with a logged model: what predicting needs, and nothing that learns. A test serves from it.
-RUNTIME = ("__init__.py", "errors.py", "atomic.py", "ratings", "model", "tracking/served.py")
+RUNTIME = ("__init__.py", "errors.py", "atomic.py", "reading.py", "ratings", "model", "tracking/served.py")
 EXAMPLE = "EXAMPLE"
 _VERSIONS = "mlflow.modelVersions"
 # What predicting needs beside the code that travels along; MLflow's full package would bring scikit-learn.
