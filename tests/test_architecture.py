@@ -19,6 +19,7 @@ PACKAGE = Path(predictor.__file__).parent
 LAYERS = {
     "errors": 0,
     "atomic": 1,
+    "reading": 1,
     "cluster": 1,
     "threads": 1,
     "training_folder": 2,
