@@ -126,7 +126,7 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
             "learned from them: predictor forget PERSON."
         )
     if naive := imported.counts.get("naive times"):
-        yield f"{plural(naive, 'time')} had no zone, and count as UTC."
+        yield f"Times without a zone, which count as UTC: {naive:,}."
     yield from imported.findings.notes
 
 
