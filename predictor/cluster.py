@@ -358,6 +358,12 @@ class _Client(Client):
         limit = callback_timeout or (None if waits else ANSWER)
         return super().sync(func, *given, callback_timeout=limit, **named)  # type: ignore[no-untyped-call]
 
+    def close(self, *given: Any, **named: Any) -> Any:
+        """Close, whatever becomes of a connection that is lost at this very moment; the words about it come first."""
+        with suppress(RuntimeError, OSError, TimeoutError):
+            return super().close(*given, **named)  # type: ignore[no-untyped-call]
+        return None
+
     def lose(self, why: str) -> None:
         """End everything that waits for a task, as Dask does itself where the connection is lost; on its own loop."""
         self.lost = True

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,12 +38,13 @@ ROOT = Path(__file__).parent.parent
 SIGNALS = len(Catalogue.shipped().signals)  # of the shipped catalogue
 # Files that take longest, which start first: a core is not left with one of them when the other has none.
 SLOW = (
-    "cluster", "own_data", "api", "ui", "runs", "server", "train", "pages", "rate_page", "registry", "cli", "store", "partial",
-    "training_report", "autologging", "terminal", "served", "silent_store", "prior", "faults", "endurance", "docs",
+    "cluster", "own_data", "api", "ui", "runs", "server", "train", "pages", "rate_page", "exported_page", "registry", "cli",
+    "store", "partial", "training_report", "autologging", "terminal", "served", "silent_store", "prior", "faults", "endurance", "docs",
     "connections", "bad_input", "importance", "journal_pages", "classifier", "offer_model", "notebook", "run", "baselines",
     "inspection",
 )  # fmt: skip
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = {"resultTypes": ["violations"]}  # every rule; what passes is not listed node by node, which takes as long again
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -81,6 +84,28 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def warm_python(shared: Path) -> Path:
+    """A program that runs `-m predictor ...` or `-c CODE ...` as `python` does, without seconds of imports."""
+    program, server = shared / "python", ROOT / "tests/warm.py"
+    parent = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    with FileLock(f"{program}.lock"):
+        if not program.exists():
+            with Path(f"{program}.log").open("w") as log:
+                started = subprocess.Popen(
+                    [sys.executable, "-W", "ignore::DeprecationWarning", server, "serve", f"{program}.socket", str(parent)],
+                    env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=shared, start_new_session=True,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                )  # fmt: skip
+            while not Path(f"{program}.socket").exists():
+                assert started.poll() is None, Path(f"{program}.log").read_text()
+                time.sleep(0.02)
+            started.returncode = 0  # it ends after the tests, and by itself
+            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{server}" ask "{program}.socket" "$@"\n')
+            program.chmod(0o755)
+    return program
+
+
+@pytest.fixture(scope="session")
 def result(interviews: Ratings, shared: Path) -> TrainingResult:
     """A training, by the worker that is the first to need one; the others read it."""
     path = shared / "tested.pickle"
@@ -97,6 +122,20 @@ def kept(result: TrainingResult, shared: Path) -> Path:
     folder = shared / "models" / result.name
     with FileLock(f"{shared}/models.lock"):
         return folder if folder.exists() else save(result, folder)
+
+
+@pytest.fixture(scope="module")
+def without_figures() -> Iterator[None]:
+    """Trainings write a short report and no plots, which take most of a small one; tests/reports has the real ones."""
+
+    def save_short(result: TrainingResult, path: Path) -> Path:
+        path.write_text(f"<!doctype html><title>{result.name}</title>")
+        return path
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("predictor.reports.training_report.save_report", save_short)
+        patch.setattr("predictor.reports.figures.training.save_plots", lambda *_: [])
+        yield
 
 
 @pytest.fixture(scope="session")

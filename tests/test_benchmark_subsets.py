@@ -92,7 +92,7 @@ def test_pooled_differences_know_that_splits_share_rows(subsets: ModuleType) -> 
     assert (mean, half) == pytest.approx((-0.25, t * np.sqrt(variance * (1 / 4 + 3 / 7))))
     assert report.pooled(paired, fresh=True)[1] == pytest.approx(t * np.sqrt(variance / 4 + 0.1**2))
 
-    def record(subset: str, split: int, difference: float) -> dict:
+    def record(subset: str, split: int, difference: float) -> dict[str, Any]:
         about = {"peer": "ours", "tag": "", "set": "simulated", "n": 60, "log_loss": 0.5}
         return {**about, "split": split, "subset": subset, "above": {"imputer": [difference, 0.01]}}
 

@@ -37,11 +37,13 @@ PAGES = [
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def made(tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> dict[str, str]:
     """The blocks as `make docs` writes them, of a quicker training."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "quick.toml").write_text("repeats = 1\n")
-    return docs.blocks(folder, "--experiment", "quick.toml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(warm_python))
+        return docs.blocks(folder, "--experiment", "quick.toml")
 
 
 def _shape(text: str) -> list[str]:

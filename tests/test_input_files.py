@@ -21,7 +21,7 @@ READERS = {
 
 
 @pytest.mark.parametrize(
-    ("name", "read"), [(name, read) for name, readers in READERS.items() for read in readers], ids=str
+    ("name", "read"), [pytest.param(name, read, id=name) for name, readers in READERS.items() for read in readers]
 )
 def test_what_has_no_end_is_refused(name: str, read: Callable[[Path], object], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)

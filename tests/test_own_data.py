@@ -22,7 +22,7 @@ OWN = {"goals_discussed": "listening", "mutual_rapport": "rapport", "next_steps_
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> Path:
     """A clone of the project that is installed already, with a quick experiment, and a file of one's own."""
     place = tmp_path_factory.mktemp("clone")
     for name in ("Makefile", "pyproject.toml"):
@@ -33,7 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "experiments/pool.toml").write_text(QUICK)
     program = place / ".venv/bin/predictor"
     program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m predictor "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{warm_python}" -m predictor "$@"\n')
     program.chmod(0o755)
     for stamp in ("python", "train"):
         (place / ".venv" / f"{stamp}-{sys.version_info[0]}.{sys.version_info[1]}").touch()

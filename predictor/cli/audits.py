@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from predictor.cli.common import EXPERIMENTS, MODELS, model_path, sheet_option
-from predictor.cli.group import warn
+from predictor.cli.group import say, warn
 from predictor.errors import ConfigError, TrackingError
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def audit(
         click.secho("SIMULATED: nothing here is about real people.\n", fg="yellow")
     for warning in audited.warnings:
         warn(warning)
-    click.echo("\n".join(audit_lines(audited)))
+    say("\n".join(audit_lines(audited)))
     files = save_audit(audited, trained.place(out))
-    click.echo(f"\nReport: {files[0]}")
+    say(f"\nReport: {files[0]}")
     if not no_track:
         _attach(trained, files, {"audited": audited.made})
 
@@ -142,14 +142,14 @@ def drift(
     check = check_drift(chosen, ratings)
     if check.simulated:
         click.secho("SIMULATED interviews\n", fg="yellow")
-    click.echo("\n".join(drift_lines(check)))
+    say("\n".join(drift_lines(check)))
     folder = save_drift(check, out or drift_folder(check, EXPERIMENTS / "drift"), time.perf_counter() - started)
-    click.echo(f"\nPage: {folder / 'drift.html'}")
+    say(f"\nPage: {folder / 'drift.html'}")
     if not no_track:
         from predictor.tracking import track
 
         try:
-            click.echo(f"Recorded in MLflow: {track(folder).hint}")
+            say(f"Recorded in MLflow: {track(folder).hint}")
         except TrackingError as error:
             warn(f"{error}\n  The page is written; to record it later: predictor track {folder}")
     if check.moved:
@@ -175,7 +175,7 @@ def card(model: str | None, out: Path | None, no_track: bool) -> None:
 
     trained = TrainedModel.load(model_path(model), MODELS)
     files = save_card(trained, trained.place(out), EXPERIMENTS / "drift")
-    click.echo(f"Card written: {', '.join(map(str, files))}")
+    say(f"Card written: {', '.join(map(str, files))}")
     if not no_track:
         _attach(trained, files, {})
 
@@ -192,6 +192,4 @@ def _attach(trained: TrainedModel, files: Sequence[Path], tags: dict[str, str]) 
     except TrackingError as error:
         warn(f"{error}\n  The files are written.")
         return
-    click.echo(
-        f"Saved with the MLflow run {run}" if run else "Not saved in MLflow: the training has no run in this store."
-    )
+    say(f"Saved with the MLflow run {run}" if run else "Not saved in MLflow: the training has no run in this store.")

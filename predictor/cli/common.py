@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from predictor.cli.group import say
 from predictor.errors import ConfigError, ModelError, Problem, RatingsError, nearest
 from predictor.training_folder import MODEL
 
@@ -95,7 +96,7 @@ def checked_name(name: str) -> str:
 
 def make_models_folder() -> None:
     if not EXPERIMENTS.exists():  # so that nobody looks for it where they stood another time
-        click.echo(f"Folder made for models and runs: {EXPERIMENTS.absolute()}", err=True)
+        say(f"Folder made for models and runs: {EXPERIMENTS.absolute()}", err=True)
     MODELS.mkdir(parents=True, exist_ok=True)
     if not os.access(MODELS, os.W_OK):  # known now rather than after the work
         raise ModelError(f"{MODELS}: cannot be written; work in a folder that you may write to")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from predictor.cli.common import load_catalogue, offer_word_option, sheet_option, unknown_words_option
-from predictor.cli.group import Commands
+from predictor.cli.group import Commands, say
 from predictor.errors import ConfigError
 
 
@@ -92,10 +92,10 @@ def simulate(
     if drifted:
         ratings = drift(ratings, drifted, by=by, seed=seed)
     write_csv(ratings, out)
-    click.echo(f"{n:,} SIMULATED ratings of interviews written to {out}")
+    say(f"{n:,} SIMULATED ratings of interviews written to {out}")
     if groups:
         people = write_groups(ratings, groups, seed=seed, disparity=disparity)
-        click.echo(f"SIMULATED sex and race of {people:,} candidates written to {groups}")
+        say(f"SIMULATED sex and race of {people:,} candidates written to {groups}")
 
 
 def _write_greenhouse(folder: Path, n: int, seed: int) -> None:
@@ -105,7 +105,7 @@ def _write_greenhouse(folder: Path, n: int, seed: int) -> None:
         raise ConfigError(f"{folder}: is a file; --greenhouse writes a folder")
     records = simulate_greenhouse(n, seed=seed)
     write_greenhouse(records, folder)
-    click.echo(f"{n:,} SIMULATED applications written to {folder}, as Greenhouse exports them")
+    say(f"{n:,} SIMULATED applications written to {folder}, as Greenhouse exports them")
 
 
 def _simulate_team(out: Path, cards: Path, *, n: int, **how: Any) -> None:
@@ -119,7 +119,7 @@ def _simulate_team(out: Path, cards: Path, *, n: int, **how: Any) -> None:
     parts = SIGNALS.read_text(encoding="utf-8").split("\n\n")
     signals = "\n\n".join(part for part in parts if how["stages"] or not part.startswith("[inputs.stage]"))
     beside = write_text(out.with_suffix(".toml"), signals)
-    click.echo(
+    say(
         f"{n:,} SIMULATED applications written to {out}, their {len(team.cards):,} scorecards to {cards}, the signals "
         f"to {beside}\nNext: predictor train {out} --signals {beside} --cards {cards}"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from predictor.cli.common import MODELS
-from predictor.cli.group import warn
+from predictor.cli.group import say, warn
 from predictor.errors import ConfigError, TrackingError, plural
 
 
@@ -56,15 +56,15 @@ def forget(
         raise ConfigError('PERSON is empty; give the id in the tables\' column, or the name under "who" in a journal')
     planned = plan(person, journals, [*tables, *cards], MODELS, column)
     for line in planned.lines():
-        click.echo(line)
+        say(line)
     if not planned.total:
         raise ConfigError(f"'{person}' is in none of the files; write the name exactly as it is in them")
     if not yes:
         click.confirm("Delete all of this for good?", abort=True)
     deleted = planned.carry_out()
-    click.echo(f"Deleted: {plural(deleted, 'row')} of '{person}'")
+    say(f"Deleted: {plural(deleted, 'row')} of '{person}'")
     for model in planned.models:
-        click.echo(f"{model.name} now has the note: trained with {plural(model.rows, 'row')} since deleted")
+        say(f"{model.name} now has the note: trained with {plural(model.rows, 'row')} since deleted")
     if planned.models and not no_track:
         try:
             planned.forget_in_runs()

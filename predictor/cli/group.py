@@ -71,6 +71,11 @@ def _printed_warnings() -> Iterator[None]:
         yield
 
 
+def say(message: str, *, err: bool = False) -> None:
+    """Print a line in which names of files, people or models are; what they would do to a terminal is escaped."""
+    click.echo(printable(message), err=err)
+
+
 def print_error(message: str) -> None:
     with suppress(OSError):  # where nobody can hear it, the exit code is left
         click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(message)}", err=True)

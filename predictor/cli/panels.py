@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from predictor.cli.common import load_catalogue, model_path
+from predictor.cli.group import say
 from predictor.errors import ConfigError
 
 
@@ -49,4 +50,4 @@ def panels(cards: Path, signals: Path | None, model: str | None, assigned_at_ran
     summary = summarise_panels(table, model=chosen, assigned_at_random=assigned_at_random)
     click.echo(render_panels(summary))
     if out:
-        click.echo(f"\nReport: {save_panel_report(summary, out)}")
+        say(f"\nReport: {save_panel_report(summary, out)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from predictor.cli.common import MODELS, load_catalogue, model_path, sheet_option
-from predictor.cli.group import Commands
+from predictor.cli.group import Commands, say
 from predictor.errors import plural
 
 LARGE = 300  # kB: more open slowly on a phone
@@ -43,9 +43,9 @@ def page(model: str | None, out: Path) -> None:
     by_role = accuracy_by_role(file.parent, chosen) or accuracy_by_role(MODELS / chosen.name, chosen)
     size = save_rate_page(chosen, out, by_role) / 1000
     kind = ", which learned from SIMULATED interviews," if chosen.simulated else ""
-    click.echo(f"{out}: {size:,.0f} kB, with the model {chosen.name}{kind} inside")
+    say(f"{out}: {size:,.0f} kB, with the model {chosen.name}{kind} inside")
     if size > LARGE:
-        click.echo(f"It is larger than {LARGE} kB, so it may open slowly on a phone.", err=True)
+        say(f"It is larger than {LARGE} kB, so it may open slowly on a phone.", err=True)
 
 
 @click.command()
@@ -75,4 +75,4 @@ def sheet(file: Path, who: str | None, out: Path, model: str | None, signals: Pa
     chosen = OfferModel.load(model_path(model))
     entries = read_entries(file, load_catalogue(signals) if signals else chosen.catalogue, who=who, sheet=sheet)
     people = save_sheets(chosen, entries, out)
-    click.echo(f"{plural(people, 'sheet')} and cohort.html written to {out}")
+    say(f"{plural(people, 'sheet')} and cohort.html written to {out}")

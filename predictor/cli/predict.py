@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import MODELS, model_path, read_standard_input, sheet_option
-from predictor.cli.group import end_on_sigterm
+from predictor.cli.group import end_on_sigterm, say
 from predictor.cli.progress import Bar
 from predictor.errors import ConfigError, MissingExtraError, plural
 
@@ -93,7 +93,7 @@ def predict(
         table.index += 1
         write_text(out, table.to_csv(index_label="row", lineterminator="\n"))
         kind = "by a model of SIMULATED interviews " if chosen.simulated else ""
-        click.echo(f"{plural(len(rows), 'answer')} {kind}written to {out}")
+        say(f"{plural(len(rows), 'answer')} {kind}written to {out}")
         return
     answers = chosen.predict_each(rows, base_rate=base_rate)
     if threshold is not None:
@@ -185,7 +185,7 @@ def batch(source: Path, out: Path, model: str | None, **options: Any) -> None:
     unrated = [name for name in chosen.signals if name not in total.observed and name not in scoring["unobserved"]]
     if total.rows and unrated:
         lines.append(f"Rated in no row: {', '.join(unrated)}")
-    click.echo("\n".join(lines), err=str(out) == "-")
+    say("\n".join(lines), err=str(out) == "-")
 
 
 @click.command()
@@ -212,6 +212,6 @@ def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
     if plots:
         from predictor.reports.figures.tables import save_model_plots
 
-        click.echo(f"Plots written: {', '.join(map(str, save_model_plots(chosen, plots)))}", err=as_json)
+        say(f"Plots written: {', '.join(map(str, save_model_plots(chosen, plots)))}", err=as_json)
         if not chosen.pairs:
             click.echo("No plot of pairs: the model has none.", err=as_json)

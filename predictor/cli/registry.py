@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from predictor.cli.common import CHAMPION, MODELS, model_path, read_rows
+from predictor.cli.group import say
 from predictor.errors import ConfigError, ModelError, RatingsError
 from predictor.training_folder import RECORD
 
@@ -49,17 +50,17 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
                 f"predictor track {path.parent} --register"
             )
         version = track(path.parent, registered=True).version
-        click.echo(f"Registered as version {version}")
+        say(f"Registered as version {version}")
     done = ask(str(version), answers=lambda champion, chosen, y: _answers(champion, chosen, y, data), force=force)
     if done.before == done.version:
-        click.echo(f"Version {done.version} is the champion already")
+        say(f"Version {done.version} is the champion already")
     elif not done.promoted:
-        click.echo(f"Version {done.version} ({done.model.name}) is not promoted: {done.reason}")
+        say(f"Version {done.version} ({done.model.name}) is not promoted: {done.reason}")
         click.echo("To promote it anyway: --force REASON")
         ctx.exit(1)
     else:
-        click.echo(done.reason + (f" Forced: {force}" if done.forced else ""))
-        click.echo(f"Champion: version {done.version}" + (f", instead of {done.before}" if done.before else ""))
+        say(done.reason + (f" Forced: {force}" if done.forced else ""))
+        say(f"Champion: version {done.version}" + (f", instead of {done.before}" if done.before else ""))
     make_champion(done.model)
 
 
@@ -118,7 +119,7 @@ def pull(version: str | None) -> None:
     for wanted in [version] if version or not champions else champions:
         number, model = fetch(wanted)
         make_champion(model, announce=False)
-        click.echo(
+        say(
             f"Version {number} ({model.name}) is in {champion_file(MODELS, model.catalogue.name)}, which `predict` uses"
         )
 
@@ -153,7 +154,7 @@ def rollback(catalogue: str | None) -> None:
     from predictor.tracking import roll_back
 
     done = roll_back(catalogue)
-    click.echo(f"Champion: version {done.version} again, instead of {done.before}")
+    say(f"Champion: version {done.version} again, instead of {done.before}")
     make_champion(done.model)
 
 
@@ -168,19 +169,19 @@ def announce_version(version: str) -> None:
     if not rivals and (done := promote(version)).promoted:
         if succeeds(done.model):
             make_champion(done.model, announce=False)
-            click.echo(f"Registered as version {version}, the champion, which `predict` uses")
+            say(f"Registered as version {version}, the champion, which `predict` uses")
         else:  # it comes from elsewhere: another store, or a training that is not recorded
-            click.echo(
+            say(
                 f"Registered as version {version}, the first and so the champion of this store. Here `predict` still "
                 f"uses {present_champion(done.model).name}; to use the new one: predictor pull {version}"
             )
     elif version in rivals:
-        click.echo(f"Registered as version {version}, which is the champion")
+        say(f"Registered as version {version}, which is the champion")
         _, model = pull(version)
         if succeeds(model):
             make_champion(model)
     else:
-        click.echo(f"Registered as version {version}; to make it the champion: predictor promote {version}")
+        say(f"Registered as version {version}; to make it the champion: predictor promote {version}")
 
 
 def make_champion(model: OfferModel, *, announce: bool = True) -> None:
@@ -191,9 +192,9 @@ def make_champion(model: OfferModel, *, announce: bool = True) -> None:
     replaced = f", instead of {before.name}" if before else ""
     ratings = f" for ratings by the catalogue '{model.catalogue.name}'" if suffix_of(model.catalogue.name) else ""
     if announce:
-        click.echo(f"Champion, which `predict` uses{ratings}: {model.name}{replaced}")
+        say(f"Champion, which `predict` uses{ratings}: {model.name}{replaced}")
     elif before:
-        click.echo(f"Here `predict` used {before.name} until now{ratings}")
+        say(f"Here `predict` used {before.name} until now{ratings}")
 
 
 def present_champion(model: OfferModel) -> OfferModel:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from predictor.cli.common import sheet_option
-from predictor.cli.group import Commands
+from predictor.cli.group import Commands, say
 from predictor.errors import ConfigError
 from predictor.reading import read_toml
 
@@ -166,10 +166,10 @@ def _import(
     click.echo("\nWritten:")
     for path, what in places.described().items():
         if path in written:
-            click.echo(f"  {path}: {what}")
+            say(f"  {path}: {what}")
     imported.usable_catalogue()
     if len(imported):
-        click.echo(f"\nNext: predictor train {out} --signals {places.catalogue}")
+        say(f"\nNext: predictor train {out} --signals {places.catalogue} --cards {places.cards}")
     else:
         missing_file = KINDS["no application"].remedy if imported.findings.count("no application") else ""
         why = f" {missing_file}" if missing_file else " The report lists what is missing."

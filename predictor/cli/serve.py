@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from predictor.cli.common import CHAMPION, MODELS, load_catalogue, model_path, sheet_option
-from predictor.cli.group import Commands
+from predictor.cli.group import Commands, say
 from predictor.errors import ConfigError, MissingExtraError, plural
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def serve(
         path, fallback, host=host, port=port, token=token, hosts=allow_host, root_path=root_path, https=https,
         journal=journal,
     )  # fmt: skip
-    run(settings, lambda served, address: click.echo(f"Serving {served.name} at {address}; Ctrl-C ends it"))
+    run(settings, lambda served, address: say(f"Serving {served.name} at {address}; Ctrl-C ends it"))
 
 
 @click.group(cls=Commands)
@@ -119,7 +119,7 @@ def import_(files: tuple[Path, ...], path: Path, signals: Path | None, sheet: st
     """
     done = _journal(path, signals).import_files(files, sheet=sheet)
     updated = f", {len(done.updated)} updated from what was saved again" if done.updated else ""
-    click.echo(f"{plural(len(done.fresh), 'interview')} added to {path}{updated}")
+    say(f"{plural(len(done.fresh), 'interview')} added to {path}{updated}")
 
 
 @journal.command()
@@ -151,7 +151,7 @@ def export(file: Path, path: Path, who: str | None) -> None:
         raise ConfigError(f"{file} is the journal itself; name another file")
     write(file, who=who)
     total = sum(opened.outcomes().values()) if who is None else len(opened.of_person(who))
-    click.echo(f"{plural(total, 'interview')} written to {file}")
+    say(f"{plural(total, 'interview')} written to {file}")
 
 
 def _journal(path: Path, signals: Path | None) -> Journal:

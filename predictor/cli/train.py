@@ -24,7 +24,7 @@ from predictor.cli.common import (
     sheet_option,
     unknown_words_option,
 )
-from predictor.cli.group import end_on_sigterm, warn
+from predictor.cli.group import end_on_sigterm, say, warn
 from predictor.cli.progress import fit_progress
 from predictor.cli.registry import announce_version, make_champion, succeeds
 from predictor.errors import CatalogueError, ConfigError, TrackingError
@@ -158,29 +158,27 @@ def train(
     result = saved.result
     click.echo(render_training(result))
     if incumbent:
-        click.echo(f"\n{incumbent.summary(incumbent.judge(result, ratings))}")
+        say(f"\n{incumbent.summary(incumbent.judge(result, ratings))}")
     if result.tables:
-        click.echo(f"\nModel saved: {saved.folder / MODEL}\nReport: {saved.folder / REPORT}")
+        say(f"\nModel saved: {saved.folder / MODEL}\nReport: {saved.folder / REPORT}")
         if saved.run and saved.run.version:
             pass  # the registry says who is the champion
         elif succeeds(result.model):
             make_champion(result.model)
         else:
             first = f"predictor track {saved.folder} --register, then " if no_track else ""
-            click.echo(
+            say(
                 f"To use it: predictor predict FILE --model {name}; to make it the champion: {first}"
                 f"predictor promote {name}"
             )
     else:
-        click.echo(
-            f"\nSaved in {saved.folder}: evaluated only, since a {config.model} model has no tables to predict with"
-        )
+        say(f"\nSaved in {saved.folder}: evaluated only, since a {config.model} model has no tables to predict with")
     if plots:
         from predictor.reports.figures.training import save_plots
 
-        click.echo(f"Plots written: {', '.join(map(str, save_plots(result, plots)))}")
+        say(f"Plots written: {', '.join(map(str, save_plots(result, plots)))}")
     if saved.run:
-        click.echo(f"Recorded in MLflow as run '{saved.run.name}' in {saved.run.seconds:.1f} s; {saved.run.hint}")
+        say(f"Recorded in MLflow as run '{saved.run.name}' in {saved.run.seconds:.1f} s; {saved.run.hint}")
     if saved.trouble:
         raise TrackingError(
             f"{saved.trouble}\n  The training is finished and saved in {saved.folder}; only its record is missing.\n"
@@ -237,7 +235,7 @@ def compare(
         except CatalogueError as error:
             if experiments:
                 raise
-            click.echo(f"Left out, since it does not fit these signals: {short} ({error})", err=True)
+            say(f"Left out, since it does not fit these signals: {short} ({error})", err=True)
             continue
         configs[short] = config
     make_models_folder()
@@ -255,12 +253,12 @@ def compare(
     if ratings.simulated:
         click.secho("SIMULATED interviews\n", fg="yellow")
     click.echo(render_leaderboard(done.board))
-    click.echo(f"\nKept in {folder}: leaderboard.csv, leaderboard.png; each experiment in {folder}-EXPERIMENT")
+    say(f"\nKept in {folder}: leaderboard.csv, leaderboard.png; each experiment in {folder}-EXPERIMENT")
     winner = f"{name}-{done.board.best.name}"
     if done.board.best.word == "better" and (MODELS / winner / MODEL).is_file():
-        click.echo(f"To make {done.board.best.name} the champion: predictor promote {winner}")
+        say(f"To make {done.board.best.name} the champion: predictor promote {winner}")
     if done.run:
-        click.echo(f"Recorded in MLflow as run '{done.run.name}', each experiment below it; {done.run.hint}")
+        say(f"Recorded in MLflow as run '{done.run.name}', each experiment below it; {done.run.hint}")
     if done.missing:
         commands = "".join(f"\n    predictor track {missing}" for missing in done.missing)
         raise TrackingError(
@@ -282,6 +280,6 @@ def track(folder: Path, registered: bool) -> None:
     from predictor.tracking import track as record
 
     run = record(folder, registered=registered)
-    click.echo(f"Recorded in MLflow as run '{run.name}' in {run.seconds:.1f} s; {run.hint}")
+    say(f"Recorded in MLflow as run '{run.name}' in {run.seconds:.1f} s; {run.hint}")
     if run.version:
         announce_version(run.version)

@@ -80,7 +80,7 @@ class Practice:
 
 
 def practice(model: OfferModel, ratings: Ratings) -> Practice:
-    """Compute for each of the candidate's own signals how it was rated, and what is left to gain in it.
+    """Compute for each of the candidate's own signals how it was rated, and its difference to the best rating.
 
     Parameters
     ----------

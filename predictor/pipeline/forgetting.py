@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from predictor.atomic import write_bytes
+from predictor.atomic import resolved, write_bytes
 from predictor.errors import ModelError, plural
 from predictor.journal.store import Journal
 from predictor.model.champions import champion_files
@@ -160,13 +160,13 @@ def plan(person: str, journals: Sequence[Path], tables: Sequence[Path], models: 
     columns = [column] if column else list(dict.fromkeys([PERSON, *known, "candidate_id"]))
     opened = [Journal.existing(path) for path in dict.fromkeys(journals)]
     result, others = list[ModelOfPerson](), list[tuple[str, str]]()
-    sources = [path.resolve() for path in (*journals, *tables)]
+    sources = [resolved(path) for path in (*journals, *tables)]
     for folder, model in trained:
         kept = OutOfFold.read(folder / OUT_OF_FOLD)
         theirs = kept.groups == _key(person)
         if rows := int(theirs.sum()):
             source = Path(str(model.trained_on["source"]))
-            if source.resolve() in sources or source.name in {path.name for path in sources}:
+            if resolved(source) in sources or source.name in {path.name for path in sources}:
                 result.append(ModelOfPerson(model.name, folder, model.fingerprint, rows, kept.chosen(~theirs)))
             else:
                 others.append((model.name, str(source)))

@@ -126,7 +126,7 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
             "learned from them: predictor forget PERSON."
         )
     if naive := imported.counts.get("naive times"):
-        yield f"Times without a zone, which count as UTC: {naive:,}."
+        yield f"{plural(naive, 'time')} had no zone, and {'counts' if naive == 1 else 'count'} as UTC."
     yield from imported.findings.notes
 
 

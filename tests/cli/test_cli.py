@@ -105,11 +105,8 @@ def test_output_goes_where_it_may_or_nowhere(run: Callable[..., Result], workpla
 
 TWO_AT_ONCE = """
 import os, sys
-import lightgbm, matplotlib.figure, predictor.training.train
 from predictor.cli import main
-from predictor.tracking.store import import_mlflow
 
-import_mlflow()  # all of this once, before the two part
 for name in "ab":
     if os.fork() == 0:
         main(["train", "my.csv", "--experiment", "quick.toml", "--name", name])
@@ -117,12 +114,11 @@ sys.exit(sum(bool(os.wait()[1]) for _ in "ab"))
 """
 
 
-def test_two_trainings_at_once_on_a_fresh_folder(tmp_path: Path) -> None:
+def test_two_trainings_at_once_on_a_fresh_folder(tmp_path: Path, warm_python: Path) -> None:
     write_csv(simulate_interviews(120, seed=1), tmp_path / "my.csv")
     (tmp_path / "quick.toml").write_text(QUICK)
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", TWO_AT_ONCE]  # a fork warns of threads
-    _done(command, cwd=tmp_path, env=environment)
+    _done([str(warm_python), "-c", TWO_AT_ONCE], cwd=tmp_path, env=environment)
     assert {path.stem for path in (tmp_path / "experiments/models").iterdir()} == {"a", "b", "champion"}
     with contextlib.closing(sqlite3.connect(tmp_path / "experiments/mlflow.db")) as store:
         assert sorted(store.execute("SELECT name, status FROM runs")) == [("a", "FINISHED"), ("b", "FINISHED")]
@@ -217,3 +213,20 @@ def _done(command: list[str], **where: Any) -> str:
     done = subprocess.run(command, **where, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return str(done.stdout)
+
+
+def test_names_reach_the_terminal_escaped(run: Callable[..., Result], workplace: Path) -> None:
+    name = "a\x1b[31mred\x07.csv"
+    made = run("simulate", name, "-n", "20")
+    forgotten = run("forget", "x\x1b[2J", "--table", name)
+    assert (made.exit_code, forgotten.exit_code) == (0, 2)
+    assert r"a\x1b[31mred\x07.csv" in made.output
+    assert not set("\x1b\x07") & set(made.output + forgotten.output)
+
+
+def test_a_table_that_is_a_link_in_a_circle_is_refused(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").symlink_to("b.csv")
+    (tmp_path / "b.csv").symlink_to("a.csv")
+    done = run("forget", "x", "--table", str(tmp_path / "a.csv"))
+    assert done.exit_code == 2
+    assert "Too many levels of symbolic links" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,7 +100,7 @@ def test_audit_and_drift_know_the_rows_of_the_training_again(
     assert audited.n_out_of_fold == int((~np.isnan(team.ratings.y)).sum())
     assert "of 3 folds" in audited.left_out_by
     write_csv(team.cards, tmp_path / "cards.csv")
-    options = {"groups": tmp_path / "groups.csv", "cards": tmp_path / "cards.csv", "resamples": 5}
+    options: dict[str, Any] = {"groups": tmp_path / "groups.csv", "cards": tmp_path / "cards.csv", "resamples": 5}
     by_cards = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, **options)
     costs = [{item.name: item.cost.value for item in some.left_out} for some in (audited, by_cards)]
     assert costs[0] == pytest.approx(costs[1], abs=1e-6)  # of one rater each the panel's mean is the scorecard
@@ -247,16 +248,16 @@ def test_batches_take_panels(model: OfferModel, team: SimulatedTeam, tmp_path: P
     frame = team.ratings.X.assign(panel=team.ratings.columns["panel"])[columns]
     frame.loc[0, "panel"] = "somebody new"
     frame.loc[1, "panel"] = ""
-    frame[LENIENCY] = np.where(
-        np.arange(len(frame)) % 5 == 3, "high", None
-    )  # a level that is given counts, not the panel
+    # a level that is given counts, not the panel
+    frame[LENIENCY] = ["high" if place % 5 == 3 else None for place in range(len(frame))]
     frame.to_csv(tmp_path / "in.csv", index=False)
     frame.to_parquet(tmp_path / "in.parquet")
     expected = model.predict_many(frame)
-    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    table = frame.astype(object).where(frame.notna(), None)
+    records = [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
     inner = (*model.signals, LENIENCY)
     nested = ({"ratings": {name: row[name] for name in inner}, "panel": row["panel"]} for row in records[2:])
-    lines = [*records[:2], *nested]  # flat, and with the ratings by themselves
+    lines: list[dict[Any, Any]] = [*records[:2], *nested]  # flat, and with the ratings by themselves
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     for ending in ("csv", "parquet", "jsonl"):
         score_files(tmp_path / f"in.{ending}", tmp_path / "out.csv", model)

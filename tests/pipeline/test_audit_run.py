@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
+from conftest import SIGNALS
 
 from predictor import OfferModel, Ratings, TrainingConfig, simulate_interviews, train
 from predictor.errors import ConfigError
@@ -57,7 +58,7 @@ def test_an_audit_by_the_champion_finds_its_training(team: Path, run: Callable[.
     for text in (page.lower(), done.output.lower().replace("\n", " "), json.dumps(result).lower()):
         assert words in " ".join(text.split())
         assert not any(word in text for word in FORBIDDEN)
-    assert len(result["left_out"]) == 29
+    assert len(result["left_out"]) == SIGNALS + 5  # and the families
     assert "models of 5 folds" in result["left_out_by"]
     losses = {item["name"]: item["cost"]["value"] for item in result["left_out"] if item["kind"] == "family"}
     assert max(losses.values()) > 0  # something is lost without the family that says most

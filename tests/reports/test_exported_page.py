@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import SIGNALS
+from conftest import AXE, SIGNALS
 from firefox import FIREFOX, Firefox
 
 from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interviews
@@ -24,8 +24,8 @@ from predictor.model.first_questions import first_questions, remaining
 from predictor.model.partial import Gaps
 from predictor.model.points import points_of
 from predictor.model.wording import headline, interval_sentence
+from predictor.reports.measured_scores import MeasuredValue
 from predictor.reports.rate_page.export import rate_page, save_rate_page
-from predictor.reports.record import Figure
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
@@ -123,7 +123,7 @@ def open_file(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
     def opened(model: OfferModel = PUBLISHED, **options: Any) -> Page:
         file = tmp_path / "rate.html"
-        save_rate_page(model, file, {"candidate": Figure(0.63, 0.58, 0.67, 429)})
+        save_rate_page(model, file, {"candidate": MeasuredValue(0.63, 0.58, 0.67, 429)})
         contexts.append(context := browser.new_context(offline=True, **options))
         page = context.new_page()
         page.set_default_timeout(10_000)
@@ -333,7 +333,7 @@ def test_everyone_can_use_it(open_file: Open, width: int, scheme: Any) -> None:
             for details in page.locator("details").all():
                 details.evaluate("e => { e.open = true }")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        report = Axe().run(page).response
+        report = Axe().run(page, options=AXE).response
         assert len(report["passes"]) > 10
         assert not [(f["id"], [node["html"][:120] for node in f["nodes"]][:3]) for f in report["violations"]]
         small = page.evaluate(

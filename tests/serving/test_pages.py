@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browsing import PUBLISHED, Open, headline_of, opened, rate, rate_eight, see, served
-from conftest import SIGNALS
+from conftest import AXE, SIGNALS
 from starlette.testclient import TestClient
 
 from predictor import Catalogue, OfferModel, TrainingResult
@@ -359,7 +359,7 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
             "rgb(246, 245, 241)" if scheme == "light" else "rgb(20, 23, 27)"
         )
-        found = Axe().run(page).response
+        found = Axe().run(page, options=AXE).response
         assert len(found["passes"]) > 10  # that it looked
         faults = found["violations"]
         assert not [(path, f["id"], [node["html"][:120] for node in f["nodes"]][:3]) for f in faults]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browsing import PUBLISHED, Open, eight, headline_of, opened, rate, rate_eight, see, served, sheets_of_paper
-from conftest import ROOT, SIGNALS
+from conftest import AXE, ROOT, SIGNALS
 from starlette.testclient import TestClient
 
 from predictor.journal.store import Journal
@@ -279,7 +279,7 @@ def test_every_state_can_be_used_by_everyone(
     def look(state: str) -> None:
         assert page.locator("html").evaluate("e => e.scrollWidth <= innerWidth"), state
         if scripts:
-            faults = [fault["id"] for fault in Axe().run(page).response["violations"]]
+            faults = [fault["id"] for fault in Axe().run(page, options=AXE).response["violations"]]
             assert not faults, state
 
     page.evaluate("for (const e of document.querySelectorAll('details')) { e.removeAttribute('name'); e.open = true; }")

@@ -21,6 +21,8 @@ from predictor.errors import ModelError
 from predictor.sources.files import write_csv
 from predictor.training.comparison import OutOfFold, judge, keys
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 # --- the comparison
 
 

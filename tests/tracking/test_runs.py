@@ -235,10 +235,8 @@ TRAINING = """
 import os, shutil, sys, time
 from pathlib import Path
 from predictor.tracking.runs import finish, open_run
-from predictor.tracking.store import import_mlflow
 
 kept, place, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-import_mlflow()  # once, and before the processes part
 
 def wait(word, number):
     (place / f"{word}-{number}").write_text(str(os.getpid()))
@@ -260,14 +258,15 @@ for number in range(count):
         sys.exit()
 sys.exit(sum(bool(os.wait()[1]) for _ in range(count)))  # how many did not end by themselves
 """
-# A fork warns of threads from Python 3.12 on; those of MLflow's import have no part in this.
-TRAIN = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", TRAINING]
 
 
-def test_eight_trainings_at_once_on_a_fresh_store_of_which_one_is_killed(kept: Path, tmp_path: Path) -> None:
+def test_four_trainings_at_once_on_a_fresh_store_of_which_one_is_killed(
+    kept: Path, tmp_path: Path, warm_python: Path
+) -> None:
     (tmp_path / "alive").touch()
-    with subprocess.Popen([*TRAIN, str(kept), str(tmp_path), "8"], stderr=subprocess.PIPE, text=True) as process:
-        while len(list(tmp_path.glob("open-*"))) < 8:
+    command = [str(warm_python), "-c", TRAINING, str(kept), str(tmp_path), "4"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while len(list(tmp_path.glob("open-*"))) < 4:
             assert process.poll() is None
             time.sleep(0.05)
         killed = psutil.Process(int((tmp_path / "ready-0").read_text()))
@@ -279,7 +278,7 @@ def test_eight_trainings_at_once_on_a_fresh_store_of_which_one_is_killed(kept: P
     store = f"sqlite:///{tmp_path}/experiments/mlflow.db"
     found = client(store).search_runs([client(store).get_experiment_by_name(EXPERIMENT).experiment_id])  # type: ignore[union-attr]
     status = {run.info.run_name: run.info.status for run in found}
-    assert status == {f"training {n}": "FINISHED" if n else "FAILED" for n in range(8)}
+    assert status == {f"training {n}": "FINISHED" if n else "FAILED" for n in range(4)}
     assert (
         next(run for run in found if run.info.status == "FAILED").data.tags["failure"].startswith("its process ended")
     )
@@ -288,9 +287,9 @@ def test_eight_trainings_at_once_on_a_fresh_store_of_which_one_is_killed(kept: P
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_a_store_half_made_by_a_killed_process_is_made_anew(kept: Path, tmp_path: Path) -> None:
+def test_a_store_half_made_by_a_killed_process_is_made_anew(kept: Path, tmp_path: Path, warm_python: Path) -> None:
     path = tmp_path / "experiments" / "mlflow.db"
-    with subprocess.Popen([*TRAIN, str(kept), str(tmp_path), "1"]) as process:
+    with subprocess.Popen([warm_python, "-c", TRAINING, kept, tmp_path, "1"]) as process:
         while not path.with_name("mlflow.db.new").exists():
             assert process.poll() is None
             time.sleep(0.01)

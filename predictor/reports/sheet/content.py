@@ -65,7 +65,7 @@ class Sheet:
     lines
         Own signals.
     practice
-        What is left to gain.
+        The differences to the best rating.
     looking_back
         What was written last when looking back: heading and text.
     """
@@ -85,7 +85,7 @@ class Sheet:
 
     @property
     def looked_at(self) -> tuple[OwnSignal, ...]:
-        """The signals with most left to gain."""
+        """The signals with the largest difference to the best rating."""
         return _looked_at(self.practice)
 
 
@@ -120,7 +120,7 @@ class Cohort:
 
     @property
     def looked_at(self) -> tuple[OwnSignal, ...]:
-        """The signals with most left to gain."""
+        """The signals with the largest difference to the best rating."""
         return _looked_at(self.practice)
 
 

@@ -22,7 +22,7 @@ people_pages = APIRouter(prefix="/people", include_in_schema=False)
 SIZE = 50  # people on a page
 LISTED = 10  # interviews of one person; the journal's filter has them all
 NOTES = 20  # of the private notes
-PRACTISED = 100  # of the latest interviews, from which is reckoned what is left to gain
+PRACTISED = 100  # of the latest interviews, from which differences to the best rating are computed
 
 
 @people_pages.get("")
@@ -64,7 +64,7 @@ def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: 
 
 
 def _practice(entries: Sequence[Entry], model: OfferModel) -> Practice | None:
-    """Return what is left to gain in a person's own signals; None where the ratings are not those of the model."""
+    """Return a person's differences to the best rating; None where the ratings are not those of the model."""
     if not entries:
         return None
     try:

@@ -18,6 +18,7 @@ from predictor.errors import ConfigError, PredictorError, nearest
 from predictor.ratings.catalogue import SIMULATED
 from predictor.sources.scorecards import ashby, greenhouse, lever, spreadsheet
 from predictor.sources.scorecards.assembling import Marks, place_rows, read_marks, usable_cards
+from predictor.sources.scorecards.columns import release_memory
 from predictor.sources.scorecards.export import CARD, MARK, Export, compact, count_naive
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.groups import groups_of
@@ -121,6 +122,7 @@ def read_scorecards(
         tables.clear()  # of millions of rows only what is used is kept
     findings.check()
     compact(export)
+    release_memory()
     if even:
         export.levels, export.overall_levels = export.levels.even(), export.overall_levels.even()
         export.levels_by_signal = {name: scale.even() for name, scale in export.levels_by_signal.items()}
@@ -130,9 +132,12 @@ def read_scorecards(
     table, marks = read_marks(export, findings, overall=overall, answers=answers)
     findings.check()
     export.cards, export.marks = empty(CARD), empty(MARK)
+    release_memory()
     cards = usable_cards(export, table, marks, outcomes, today, findings)
+    del table
     cards.stage = _few_stages(cards.stage, findings)
     rows = place_rows(stage, cards, outcomes, findings)
+    release_memory()
     return _imported(export, system, outcomes, marks, cards, rows, findings, counts, read, salt or salt_of(out))
 
 

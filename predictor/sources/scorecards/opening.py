@@ -94,7 +94,7 @@ class Source:
         self, wanted: Mapping[str, list[str]], kind: Kind, findings: Findings, *, as_text: bool = False
     ) -> Table:
         """Read a flat file in blocks, of which only the typed columns are kept."""
-        from predictor.sources.scorecards.columns import read_columns
+        from predictor.sources.scorecards.columns import read_columns, release_memory
 
         words = {self.names[there[0]] for name, there in wanted.items() if name not in IDS | TIMES | FLAGS}
         columns = sorted({self.names[column] for there in wanted.values() for column in there})
@@ -104,6 +104,7 @@ class Source:
             frames.append(typed(raw, kind, self.label, own, first))
             first += len(block)
         frame = appended(frames)
+        release_memory()
         refuse_missing(frame, kind, self.label, own)
         for problem in own.problems.get(self.label, ()):
             findings.refuse(self.label, problem)
