@@ -42,7 +42,7 @@ def largest_fall(model: OfferModel, rng: np.random.Generator) -> tuple[int, floa
         change = np.diff([1 / (1 + np.exp(-model.log_odds(rows))) for rows in (before, better)], axis=0)[0]
         rated = ~np.isnan(before[at, signal])
         count, worst = count + int(rated.sum()), min(worst, float(change[rated].min(initial=0)))
-    return count, -worst
+    return count, max(0.0, -worst)
 
 
 def own_signals(name: str, model: OfferModel) -> None:

@@ -87,11 +87,11 @@ def subset_tables(records: list[Record], against: str) -> str:
     if not names:
         return ""
     lines = [
-        f"Log-loss over subsets, divided by that of a {PEERS[against].label} on just those signals: geometric mean",
-        "over subsets and splits, with its standard error over the splits in brackets (they share rows, so it is a",
-        "rough guide); below 1 is better. First the log-loss of that refit.",
+        f"Log-loss over subsets, divided by that in the column {PEERS[against].label}: geometric mean over subsets and",
+        "splits, with its standard error over the splits in brackets (they share rows, so it is a rough guide); below",
+        "1 is better.",
         "",
-        _row(["set", "n", "cells", "refit", *(_label(name) for name in names)]),
+        _row(["set", "n", "cells", PEERS[against].label, *(_label(name) for name in names)]),
         _row(["---", "--:", "--:", "--:", *["--:"] * len(names)]),
     ]
     wheres = sorted({where for places in columns.values() for where in places}, key=lambda w: (w[0] == SIMULATED, w))
@@ -116,10 +116,22 @@ def _worst_table(
     against: str,
 ) -> list[str]:
     lines = [
-        f"The worst cells. Above the base rate or the refit: cells, by more than {NOISE:g} standard errors of the",
-        "paired difference over test rows. All signals: the ratio with everything rated.",
+        f"The worst cells. Above: cells, by more than {NOISE:g} standard errors of the difference, paired over rows,",
+        "where it was kept. All: the ratio with everything rated.",
         "",
-        _row(["", "set", "n", "worst", "where", "below the imputer", "above the base rate", "above the refit", ALL]),
+        _row(
+            [
+                "",
+                "set",
+                "n",
+                "worst",
+                "where",
+                "below the imputer",
+                "above the base rate",
+                f"above {PEERS[against].label}",
+                ALL,
+            ]
+        ),
         _row(["---", "---", "--:", "--:", "---", "--:", "--:", "--:", "--:"]),
     ]
     for name in names:
@@ -169,7 +181,7 @@ def imputer_table(records: list[Record]) -> str:
     for r in records:
         if r["peer"] == "ours" and r["subset"] != ALL and "imputer" in r["above"]:
             cells[r["tag"], r["set"] == SIMULATED, r["set"], r["n"]][r["subset"]].append(r)
-    several = {where: list(some.values()) for where, some in cells.items() if min(map(len, some.values())) > 1}
+    several = {where: some for where, some in cells.items() if min(map(len, some.values())) > 1}
     if not several:
         return ""
     lines = [
@@ -180,22 +192,25 @@ def imputer_table(records: list[Record]) -> str:
         _row(["---", "---", *["--:"] * 8]),
     ]
     totals: dict[str, Any] = defaultdict(lambda: np.zeros(5, dtype=int))
+    above: list[str] = []
     for (tag, fresh, name, n), subsets in sorted(several.items()):
-        spans = [pooled(np.array([r["above"]["imputer"] for r in some]), fresh) for some in subsets]
+        named = {at: pooled(np.array([r["above"]["imputer"] for r in some]), fresh) for at, some in subsets.items()}
+        spans = list(named.values())
+        above += [f"{name}/{n:,} {at} {_interval(*span)}" for at, span in named.items() if span[0] >= 0]
         lower, higher = (sum(side * mean > half for mean, half in spans) for side in (-1, 1))
         counts = [len(spans), sum(mean < 0 for mean, _ in spans), lower, higher, len(spans) - lower - higher]
         totals[tag] += counts
-        everything = [r for some in subsets for r in some]
+        everything = [r for some in subsets.values() for r in some]
         by_split = defaultdict(list)
         for r in everything:
             by_split[r["split"]].append(r["above"]["imputer"])
         mean, half = pooled(np.array([np.mean(parts, axis=0) for parts in by_split.values()]), fresh)
         loss = np.mean([r["log_loss"] for r in everything])
-        difference = f"{mean:+.4f} ({mean - half:+.4f} to {mean + half:+.4f})"
         where = [_label(("ours", tag)), name, f"{n:,}", str(len(by_split)), f"{loss:.4f}"]
-        lines.append(_row([*where, difference, *map(str, counts)]))
+        lines.append(_row([*where, _interval(mean, half), *map(str, counts)]))
     for tag, counts in totals.items():
         lines.append(_row([f"**{_label(('ours', tag))}**", "**all**", "", "", "", "", *map(str, counts)]))
+    lines += ["", f"Not lower in the mean: {'; '.join(above)}."] if above else []
     return "\n".join(lines)
 
 
@@ -268,6 +283,10 @@ def _with_error(cells: dict[tuple[str, int], float]) -> str:
     if len(means) < 2:
         return f"{mean:.4f}"
     return f"{mean:.4f} ({mean * np.std(means, ddof=1) / np.sqrt(len(means)):.4f})"
+
+
+def _interval(mean: float, half: float) -> str:
+    return f"{mean:+.4f} ({mean - half:+.4f} to {mean + half:+.4f})"
 
 
 def _mean(ratios: list[float]) -> float:
