@@ -26,6 +26,20 @@ def resolved(path: Path) -> Path:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
 
+def replaceable(path: Path) -> Path:
+    """Return the file that a new one may take the place of, through a link, so that the link stays one.
+
+    Raises
+    ------
+    OSError
+        If it is a folder or a device, of which nothing would be left.
+    """
+    path = resolved(path)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+    return path
+
+
 def write_text(path: str | Path, text: str) -> Path:
     """Write a text file atomically: readers see the old file or the new one, never a part.
 
@@ -51,10 +65,7 @@ def write_text(path: str | Path, text: str) -> Path:
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a binary file atomically; see `write_text`."""
-    given = Path(path)
-    path = resolved(given)  # through a link, so that the link stays one
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "not an ordinary file; name another", str(path))
+    given, path = Path(path), replaceable(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from predictor.atomic import replaceable
 from predictor.errors import CatalogueError, ConfigError
 from predictor.ratings.catalogue import Catalogue
 from predictor.sources.scorecards.findings import KINDS, Findings
@@ -155,6 +156,7 @@ def _together() -> Iterator[Callable[[Path], Path]]:
     files: dict[Path, Path] = {}
 
     def new(path: Path) -> Path:
+        path = replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         files[path] = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         return files[path]

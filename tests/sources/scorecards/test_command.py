@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,9 @@ def test_what_is_there_and_is_no_table_of_scorecards_is_left(run: Run, workplace
     folder = str(written(workplace / "export", v1(a={"status": "hired"})))
     assert "no table of scorecards" in run("scorecards", "greenhouse", folder).output
     assert "ends in .csv or .parquet" in run("scorecards", "greenhouse", folder, "--out", "my.xlsx").output
+    os.mkfifo("made-cards.csv")  # nothing takes the place of a pipe or device, such as /dev/null
+    made = run("scorecards", "greenhouse", folder, "--out", "made.csv")
+    assert "not an ordinary file" in made.output and Path("made-cards.csv").is_fifo() and not Path("made.csv").exists()
 
 
 @pytest.mark.parametrize("form", ["json", "columns"])
