@@ -180,7 +180,7 @@ class _Watch:
         self.verdict: str | None = None
         self._client, self._backend, self._warn, self._local = client, backend, warn, local
         self._signs: set[tuple[str, float]] = set()
-        self._ended = self._starting = False
+        self._ended = False
         loop: Any = client.loop
         loop.add_callback(self._look)
 
@@ -192,8 +192,7 @@ class _Watch:
         while not self._ended:
             why = await self._missing()
             now = time.monotonic()
-            silent += 0 if self._starting else min(now - looked, PATIENCE + 1)
-            silent, looked = silent if why else 0.0, now
+            silent, looked = silent + min(now - looked, PATIENCE + 1) if why else 0.0, now
             if self._ended:
                 return
             if why and not warned and (silent > QUIET or why != _FROZEN):
@@ -212,21 +211,17 @@ class _Watch:
     async def _missing(self) -> str | None:
         """Return in words what is missing; None where a worker is running, and has given a sign of life since."""
         scheduler: Any = self._client.scheduler
-        self._starting = False
         try:
             about = await asyncio.wait_for(scheduler.identity(n_workers=-1), PATIENCE)
         except Exception:  # whatever the network makes of it; AttributeError once the client has closed itself
             return "the scheduler does not answer"
         states = {name: (worker["status"], worker["last_seen"]) for name, worker in about["workers"].items()}
-        seconds = self._seconds()
-        self._starting = not states and bool(seconds - self._signs)  # on a busy machine, for a minute
         if not states:
-            self._signs = seconds
             return "there is no worker"
         running = {(name, seen) for name, (status, seen) in states.items() if status == "running"}
         if not running:
             return f"no worker is running ({', '.join(sorted({status for status, _ in states.values()}))})"
-        signs = running | seconds
+        signs = running | self._seconds()
         news, self._signs = signs - self._signs, signs
         return None if news else _FROZEN
 
