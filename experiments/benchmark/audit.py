@@ -51,18 +51,18 @@ def main() -> None:
             team = simulate_interviews(options.rows, seed=seed)
             axes = axes_of(simulate_groups(team, seed=seed, disparity=disparity))
             result = audit(likelihoods(model, team)[None], team.y, team.groups, axes, threshold=THRESHOLD, resamples=3)
-            for axis in result.axes:
+            for audited in result.axes:
                 for name in FIGURES:
-                    best = axis.comparator(name)
+                    best = audited.comparator(name)
                     assert best and not best.small_share
-                    for category in axis.categories:
-                        figure = category.figures[name]
+                    for group in audited.categories:
+                        figure = group.figures[name]
                         if figure.ratio and not figure.few:
-                            ratio = truth[axis.name, category.name, name] / truth[axis.name, best.name, name]
-                            held[axis.name, name].append(figure.ratio.low <= ratio <= figure.ratio.high)
-        for axis in ("sex", "race", "sex and race"):
-            shares = [f"{np.mean(held[axis, name]):.1%} of {len(held[axis, name])}" for name in FIGURES]
-            print(f"{disparity:<11}{axis:<14}" + "".join(f"{share:>26}" for share in shares), flush=True)
+                            ratio = truth[audited.name, group.name, name] / truth[audited.name, best.name, name]
+                            held[audited.name, name].append(figure.ratio.low <= ratio <= figure.ratio.high)
+        for by in ("sex", "race", "sex and race"):
+            shares = [f"{np.mean(held[by, name]):.1%} of {len(held[by, name])}" for name in FIGURES]
+            print(f"{disparity:<11}{by:<14}" + "".join(f"{share:>26}" for share in shares), flush=True)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ import click
 
 MILLION = 1_000_000
 KEEP = ("interview_id",)
+TREES, LEAVES = 170, 4  # of a booster, as the pool fits them on that many rows
 KINDS = ("floor", "main effects only", "all pairs")
 
 
@@ -140,24 +141,24 @@ def measure(kind: str, folder: Path, model: Path, out: Path) -> dict[str, float]
 def members() -> Any:
     """Fit the pool's members as plain scikit-learn: ten boosters, and a regression with a column a cell."""
     import numpy as np
+    from sklearn.base import clone
+    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import KFold
 
     from predictor import simulate_interviews
-    from predictor.learning.boosting import fit_folds
-    from predictor.learning.pool import fold_numbers
     from predictor.model.tables import Grid
 
     known = simulate_interviews(5000, seed=5).labelled()
     values, grid = known.features.to_numpy(np.float64), Grid.of(known.catalogue)
-    fold = fold_numbers(known.y, np.arange(len(known)), 0)
-    fits = fit_folds(values, known.y, grid, fold, range(10), order=2, seed=0)
+    booster = HistGradientBoostingClassifier(max_iter=TREES, max_leaf_nodes=LEAVES, early_stopping=False)
+    boosters = [clone(booster).fit(values[rows], known.y[rows]) for rows, _ in KFold(10).split(values)]
     line = LogisticRegression(max_iter=1000).fit(grid.weights(values), known.y)
 
     def predict_proba(values: Any) -> Any:
-        codes = np.where(np.isnan(values), np.nan, values - grid.low)
         log_odds = line.decision_function(grid.weights(values))
-        for fitted in fits:
-            log_odds = log_odds + fitted.model.decision_function(codes[:, fitted.used]) / len(fits)
+        for fitted in boosters:
+            log_odds = log_odds + fitted.decision_function(values) / len(boosters)
         return 1 / (1 + np.exp(-log_odds / 2))
 
     return predict_proba

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from predictor.journal.entry import FREEZING, OUTCOMES, Entry, new_id
+from predictor.journal.entry import FREEZING_OUTCOMES, OUTCOMES, Entry, new_id
 from predictor.journal.estimate import Estimate
 from predictor.journal.people import person_id
 from predictor.journal.schema import insert
@@ -48,8 +48,9 @@ def interviews(count: int, people: int, model: OfferModel, rng: random.Random) -
             id=new_id(), title=f"Company {rng.randrange(500)}, interview {number}", who=f"Person {number % people}",
             round=rng.choice(["phone", "second", "final"]), held_on=day, rated_on=day, ratings=ratings, answer=answer,
             rater_role=rng.choice(["candidate", "interviewer", "observer"]), estimate=Estimate.of_answer(answer),
-            guess=rng.choice([None, 40, 60]), due_on=day + timedelta(14), outcome=outcome, frozen=outcome in FREEZING,
-            outcome_on=day + timedelta(10) if closed else None, note="They asked about the team. " * 12,
+            guess=rng.choice([None, 40, 60]), due_on=day + timedelta(14), outcome=outcome,
+            frozen=outcome in FREEZING_OUTCOMES, outcome_on=day + timedelta(10) if closed else None,
+            note="They asked about the team. " * 12,
             try_next="Ask about the first months." if rng.random() < 0.3 else "",
         )  # fmt: skip
 
