@@ -34,7 +34,7 @@ class AuditResult:
     audit
         Rates, ratios, calibration and errors.
     n_out_of_fold, n_new
-        Rows answered by models that had not seen them, and by the model itself.
+        Rows predicted by models that had not seen them, and by the model itself.
     proxies
         How well signals predict groups.
     left_out

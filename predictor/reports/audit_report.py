@@ -19,8 +19,8 @@ TITLES = {"above_median": "Scoring rate", "selected": "Selection rate", "offers"
 CALIBRATION = ("Predicted", "Offers", "Beyond predicted", "90 % interval", "Slope", "90 % interval", "n")
 ERRORS = ("ROC AUC", "90 % interval", "False positive", "90 % interval", "False negative", "90 % interval", "n")
 FOUR_FIFTHS = (
-    "The four-fifths rule of thumb is compared in whole numbers. It says nothing of noise: read it with the interval, "
-    "which allows for the category that others are compared with being the highest of several by chance."
+    "The four-fifths rule of thumb ignores chance, so read it with the interval; it is computed from whole numbers. "
+    "The interval also allows for chance in which category has the highest rate."
 )
 
 
@@ -68,7 +68,7 @@ def answered(audited: AuditResult) -> str:
     """Describe which models predicted the rows."""
     parts = []
     if audited.n_out_of_fold:
-        parts.append(f"{audited.n_out_of_fold:,} answered by models of folds that had not seen them")
+        parts.append(f"{audited.n_out_of_fold:,} predicted by models that had not seen them")
     if audited.n_new:
         parts.append(f"{audited.n_new:,} by the model itself")
     return "; ".join(parts) + "."
@@ -185,7 +185,7 @@ def _quality(audited: AuditResult) -> Section:
         return Section("Calibration and errors", ["No outcome of these rows is known, so none can be measured."])
     parts: list[str | Note | Table] = [
         f"On the {result.outcomes:,} rows with a known outcome. A model that is right on the whole may give one group "
-        "too much and another too little."
+        "too high likelihoods and another too low ones."
     ]
     for axis in result.axes:
         head = (axis.name.capitalize(), *CALIBRATION)
@@ -199,8 +199,8 @@ def _quality(audited: AuditResult) -> Section:
         Note(
             "Beyond predicted: share of offers minus mean likelihood, in points; above 0 the likelihoods are too low. "
             "False positive: of those without an offer, the share at the threshold or above it; false negative: of "
-            "those with one, the share below it. Slope and AUC take five offers and five others. "
-            "Under 30 rows are too few to judge."
+            "those with one, the share below it. Slope and AUC need five offers and five non-offers. "
+            f"Under {FEW} rows are too few to judge."
         )
     )
     return Section("Calibration and errors", parts)
@@ -252,8 +252,8 @@ def _proxies(audited: AuditResult) -> Section:
         "Can the groups be inferred from the signals?",
         [
             "Groups are joined to the predictions and are never an input. But if the signals predict a group, a model "
-            "may use it indirectly. ROC AUC of a logistic regression of the group on all inputs of the model, on "
-            "people not seen; .5 is chance.",
+            "may use it indirectly. ROC AUC of a logistic regression that predicts the group from all inputs of the "
+            "model, on people not seen in fitting; .5 is chance.",
             Table(
                 ("Group", "ROC AUC", "90 % interval", "Against chance", "n"),
                 rows,
@@ -279,10 +279,11 @@ def _left_out(audited: AuditResult) -> Section:
     ratios = audited.left_out[0].ratios
     named = "; ".join(f"by {item.axis} {item.category} against {item.comparator}" for item in ratios)
     parts: list[str | Note | Table | Folded] = [
-        f"Answers without a family or a signal, {audited.left_out_by}, n = {audited.left_out_n:,}. Cost: log-loss "
-        "beyond that with all signals on the same rows; above 0 the answers are worse without it. "
+        f"Predictions without a family or a signal, {audited.left_out_by}, n = {audited.left_out_n:,}. Cost: increase "
+        "of log-loss against all signals on the same rows; above 0 predictions are worse without it. "
         + (
-            f"The last columns show the impact ratio of scoring rates, {named}."
+            f"Ratios are impact ratios of scoring rates, {named}, on these rows by these models: 'nothing' left out "
+            "may differ from the ratios above."
             if named
             else "No impact ratio can be judged."
         )
@@ -296,7 +297,7 @@ def _left_out(audited: AuditResult) -> Section:
         parts.append(Folded("Each signal by itself", table) if families else table)
     parts.append(
         Note(
-            "The same models answer with fewer ratings, as they do for every part of their signals; a model trained "
+            "The models are not trained again without the signals; they treat them as not rated. A model trained "
             "without them may do a little better."
         )
     )
@@ -335,7 +336,7 @@ def _made(audited: AuditResult) -> Section:
                         "Rows",
                         f"{result.n:,}{whose(audited)} from {audited.source}; outcomes: {result.outcomes:,}",
                     ),
-                    ("Answered", answered(audited)),
+                    ("Predicted", answered(audited)),
                     ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
                     ("Median", f"likelihood {result.median:.6f}, unrounded; {ties}"),
                     ("Selected", f"at a likelihood of {percent(result.threshold)} or more"),

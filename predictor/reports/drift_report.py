@@ -42,7 +42,12 @@ def drift_page(check: DriftCheck) -> Page:
         else "",
         lede=headline(check),
         tiles=[
-            Tile("Moved", f"{len(check.findings)}", "significant", f"{len(moved)} of {len(check.looks)} tests."),
+            Tile(
+                "Moved",
+                f"{len(check.findings)}",
+                "significant",
+                f"{len(moved)} of {len(check.looks)} tests are significant; one change may show in several.",
+            ),
             Tile("Current", f"{check.n:,}", kind, f"Rows{_whose(check)}, from {check.source}."),
             Tile("Learned from", f"{check.model.trained_on['n']:,}", "rows", f"Trained {check.model.created_at[:10]}."),
             _outcome_tile(check.outcomes),
@@ -171,12 +176,12 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
     return Section(
         "Signals",
         [
-            "Each signal is looked at three ways: its level (Mann and Whitney), its level given those of the other "
-            "signals, and how its ratings spread over the scale (PSI). The clearest first.",
-            Table(head, rows, caption="Ratings now, and of the rows learned from"),
+            "Each signal is tested in three ways: its level (Mann and Whitney), its level given those of the other "
+            "signals, and how its ratings spread over the scale (PSI). The clearest change comes first.",
+            Table(head, rows, caption="Mean ratings in training and now"),
             Note(
-                "Shift: in standard deviations of the rows learned from. Given the others: halo lifts and lowers all "
-                "ratings together; the part that the model expects is removed, so that a few signals stand out."
+                "Shift: in standard deviations of the rows learned from. z given others: a general impression (halo) "
+                "lifts or lowers all ratings together; that part is removed, so that the signals that moved stand out."
             ),
         ],
     )
@@ -195,7 +200,7 @@ def _missing(check: DriftCheck, labels: dict[str, str]) -> Section:
         )
         for x in looks
     ]
-    head = ("Signal", "Was", "Now", "90 % interval", "p, corrected", "n now")
+    head = ("Signal", "In training", "Now", "90 % interval", "p, corrected", "n now")
     table = Table(head, rows, caption="Share of rows in which a signal was not rated")
     rated = [sentence(look, labels) for look in check.looks if look.kind == "rated"]
     return Section(
@@ -219,11 +224,11 @@ def _others(check: DriftCheck, labels: dict[str, str]) -> Section:
     parts: list[str | Table | Note] = [Table(("What", "Figure", "p, corrected", "n now"), rows)] if rows else []
     parts.append(
         Note(
-            "Of likelihoods the figure is the chance that a current row's is higher than that of a row learned from, "
-            "out of fold; .5 is no difference."
+            "For likelihoods the figure is the chance that a current row's is higher than that of a training row, "
+            "predicted out of fold; .5 is no difference."
         )
     )
-    return Section("Who rated, and likelihoods", [*parts, *(Note(text) for text in check.not_looked_at)])
+    return Section("Other inputs, and likelihoods", [*parts, *(Note(text) for text in check.not_looked_at)])
 
 
 def _outcome_tile(result: LateOutcomes) -> Tile:
@@ -266,8 +271,8 @@ def _outcomes(result: LateOutcomes) -> Section:
                 caption=f"Likelihoods and outcomes, n = {result.n:,}",
             ),
             Note(
-                "Brier score = miscalibration - discrimination + uncertainty, by isotonic regression (CORP; Dimitriadis"
-                ", Gneiting and Jordan 2021). With few outcomes it calls noise miscalibration."
+                "Brier score = miscalibration \u2212 discrimination + uncertainty, by isotonic regression (CORP; "
+                "Dimitriadis, Gneiting and Jordan 2021). With few outcomes, part of the miscalibration is noise."
             ),
         ],
     )
@@ -278,7 +283,7 @@ def _made(check: DriftCheck) -> Section:
     facts: Sequence[tuple[str, str]] = [
         ("Current rows", f"{check.n:,} from {check.source}; SHA-256 {check.digest[:16]}..."),
         ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
-        ("Compared with", "counts in the model's file; no row of the training is needed"),
+        ("Compared with", "counts in the model's file; the training rows are not needed"),
         ("Rows of one person", "adjusted for correlation within a person"),
         ("Made", check.made),
     ]

@@ -51,7 +51,7 @@ def card_page(model: OfferModel, beside: AttachedReports) -> Page:
     --------
     >>> from predictor.reports.page import render_markdown
     >>> text = render_markdown(card_page(OfferModel.published(), AttachedReports()))
-    >>> "SIMULATED" in text, "No audit of this model is at hand" in text
+    >>> "SIMULATED" in text, "This model has not been audited" in text
     (True, True)
     """
     trained_on, kind = model.trained_on, "SIMULATED interviews" if model.simulated else "interviews"
@@ -149,17 +149,15 @@ def _data(model: OfferModel) -> Section:
 def _scores(model: OfferModel, beside: AttachedReports) -> Section:
     trained_on = model.trained_on
     if not trained_on.get("scores"):
-        return Section(
-            "Performance by who rated", ["Not measured: the training had too few rows to predict unseen ones."]
-        )
+        return Section("Performance", ["Not measured: the training had too few rows to predict unseen ones."])
     n = trained_on["n"]
     rows = [
-        (name.replace("_", " "), number(value, 3), span(low, high, 3), f"{n:,}", MEANINGS.get(name, ""))
+        (name.replace("_", " "), MEANINGS.get(name, ""), number(value, 3), span(low, high, 3), f"{n:,}")
         for name, (value, low, high) in trained_on["scores"].items()
     ]
     parts: list[Part] = [
-        "On rows that the models of its folds had not seen, no person on both sides of a split; 90\u00a0% intervals.",
-        Table(("Score", "Value", "90 % interval", "n", "Meaning"), rows, caption="Scores"),
+        "On rows not seen in training, no person on both sides of a split; 90\u00a0% intervals.",
+        Table(("Score", "Meaning", "Value", "90 % interval", "n"), rows, words=2, caption="Scores"),
     ]
     roles = [
         (name.partition("/")[0].removeprefix("rated_by_"), score)
@@ -182,7 +180,7 @@ def _scores(model: OfferModel, beside: AttachedReports) -> Section:
     if partial:
         head = ("Only these are rated", "ROC AUC", "90 % interval", "Slope", "90 % interval", "n")
         parts.append(Table(head, partial, caption="By how much was rated"))
-    return Section("Performance by who rated", parts)
+    return Section("Performance", parts)
 
 
 def _score(score: Sequence[float]) -> tuple[str, str]:
@@ -193,8 +191,8 @@ def _goes_by(model: OfferModel, beside: AttachedReports) -> Section:
     catalogue = model.catalogue
     families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     parts: list[Part] = [
-        "Mean absolute contribution in log-odds over the rows learned from. Signs, not causes: a signal that goes with "
-        "offers need not bring them about.",
+        "Mean absolute contribution in log-odds over the rows learned from. Associations, not causes: a signal that is "
+        "associated with offers need not bring them about.",
     ]
     for kind, title, labels, sizes in (
         ("family", "Family", families, model.group_importances.get("family", {})),
@@ -215,12 +213,13 @@ def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
     title = "Groups"
     if not audit:
         return Section(
-            title, ["No audit of this model is at hand: predictor audit DATA --attribute sex=COLUMN makes one."]
+            title,
+            ["This model has not been audited, or not in this folder: predictor audit DATA --attribute sex=COLUMN."],
         )
     rows = [row for axis in audit["audit"]["axes"] for row in _audit_rows(axis)]
     simulated = " SIMULATED rows." if audit["simulated"] else ""
     unseen = (
-        f"{audit['n_out_of_fold']:,} answered by models that had not seen them, {audit['n_new']:,} by the model itself"
+        f"{audit['n_out_of_fold']:,} predicted by models that had not seen them, {audit['n_new']:,} by the model itself"
     )
     parts: list[Part] = [
         f"Audited {audit['made'][:10]} on {audit['audit']['n']:,} rows: {unseen}.{simulated} {WORDS}",
@@ -273,7 +272,9 @@ def _audit_rows(axis: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 def _drift(model: OfferModel, drift: Mapping[str, Any]) -> Section:
     title = "Drift"
     if not drift:
-        return Section(title, ["No check for drift of this model is at hand: predictor drift CURRENT makes one."])
+        return Section(
+            title, ["Drift has not been checked for this model, or not in this folder: predictor drift CURRENT."]
+        )
     labels = model.catalogue.labels
     names = dict.fromkeys(labels.get(look["name"], look["kind"]) for look in drift["moved"])
     moved = f"Significant changes: {', '.join(names)}." if names else "No significant change."
@@ -294,7 +295,7 @@ def _retention(model: OfferModel) -> Section:
     held = [
         ("The model's file", "tables and counts; no row, no name, no text of a rater"),
         ("Beside it", "out_of_fold.csv: a number, the outcome and likelihoods of each row learned from; no ratings"),
-        ("The rows themselves", f"where they were, {model.trained_on['source']}; the training makes no copy"),
+        ("The rows themselves", f"stay in {model.trained_on['source']}; the training makes no copy"),
         ("Deleting a person", "predictor forget PERSON --table FILE --cards FILE --journal FILE; models then say so"),
     ]
     deleted = list(model.deleted_note()) or ["No row that it learned from is recorded as deleted since."]
@@ -305,7 +306,7 @@ def _made(model: OfferModel) -> Section:
     catalogue = model.catalogue
     versions = ", ".join(f"{name} {number}" for name, number in model.versions.items())
     facts = [
-        ("Form", f"exact tables of log-odds, {len(model.pairs)} of them for two terms; format {model.format}"),
+        ("Form", f"exact tables of log-odds, {len(model.pairs)} of them for pairs; format {model.format}"),
         ("Catalogue", f"{catalogue.title} ({catalogue.name}): {len(catalogue.signals)} signals"),
         ("Fingerprint", model.fingerprint),
         ("Made", f"{model.created_at}; {versions}" if versions else model.created_at),

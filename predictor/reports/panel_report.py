@@ -26,10 +26,13 @@ FOOTER = (
     "For reflection, practice and interviewer training, not for selecting people, and not for judging raters: nobody "
     "is named or ranked here. These are associations, not causes."
 )
-BETWEEN = "between raters is the standard deviation between raters of the same person, in points of the scale"
+BETWEEN = (
+    "Between raters: the standard deviation between raters of the same person, in points of the scale. "
+    f"{FAR} steps apart: the share of people on whom two raters differ by {FAR} steps or more."
+)
 INFLATED = (
-    "Where raters can read others' scorecards before they send their own, agreement looks better than it is; whether "
-    "they could, these files do not say."
+    "Where raters can read others' scorecards before they send their own, agreement looks better than it is; these "
+    "files do not show whether they could."
 )
 
 
@@ -85,8 +88,12 @@ def render_panel_report(summary: PanelSummary) -> str:
         tiles += [
             Tile(name, f"{score.value:.2f}", _span(score), words)
             for name, score, words in (
-                ("One rater", agreed.single, "ICC(2,1): the share of a scorecard's mean that is about the person."),
-                (f"A panel of {agreed.size:.2g}", agreed.panel, "ICC(2,k): the same share of the panel's mean."),
+                (
+                    "One rater",
+                    agreed.single,
+                    "ICC(2,1): the share of the differences between scorecards that is due to the person.",
+                ),
+                (f"A panel of {agreed.size:.2g}", agreed.panel, "ICC(2,k): the same share for the means of panels."),
             )
         ]
     return render_html(
@@ -121,16 +128,16 @@ def _agreement(summary: PanelSummary) -> Iterator[Part]:
     if agreed := summary.agreement:
         person, rater, rest = agreed.shares
         yield Table(
-            ("Of the variance of a scorecard's mean", "Share", "90 % interval", "n"),
+            ("Variance of scorecards' means that is due to", "Share", "90 % interval", "n"),
             [
                 (name, _percent(share.value), f"{_percent(share.low)} to {_percent(share.high)}", f"{share.n:,}")
                 for name, share in (
-                    ("is about the person", person),
-                    ("is the rater's leniency", rater),
-                    ("is how a rater differs on one person, and chance", rest),
+                    ("the person", person),
+                    ("the rater's leniency", rater),
+                    ("how a rater differs on one person, and chance", rest),
                 )
             ],
-            caption="Where the differences between scorecards come from; n counts applications with two or more",
+            caption="Where the differences between scorecards come from; n: applications with two scorecards or more",
         )
 
 
@@ -162,7 +169,7 @@ def _signals(summary: PanelSummary) -> Iterator[Part]:
             "Rated twice",
         ),
         rows,
-        caption=BETWEEN.capitalize(),
+        caption=BETWEEN,
     )
     if drawn:
         words = "; ".join(f"{name} {score}, n = {score.n:,}" for name, score in drawn.items())
@@ -173,7 +180,7 @@ def _signals(summary: PanelSummary) -> Iterator[Part]:
                 "Agreement on each signal",
                 words,
             ),
-            f"1 is full agreement; the line at 0 is what chance gives. In the table: {BETWEEN}.",
+            "1 is full agreement; the line at 0 is agreement by chance.",
             table,
         )
     else:
@@ -207,20 +214,23 @@ def _method(summary: PanelSummary) -> Iterator[Part]:
         "given. Alpha is Krippendorff's, ordinal."
     )
     yield (
-        "How high a rater rates is drawn towards 0 as far as their scorecards are few, and a panel's is the mean over "
-        "its raters, without the application itself. Outcomes are ignored."
+        "The fewer scorecards a rater has, the more the estimate of how high they rate is drawn towards 0. A panel's "
+        "is the mean over its raters, without the application itself. Outcomes are ignored."
     )
-    yield Note("Intervals are 90 %, by resampling people; how raters were chosen is not in them.")
+    yield Note(
+        "Intervals are 90 %, by resampling people; they do not include the uncertainty of which raters were chosen."
+    )
 
 
 def _lede(summary: PanelSummary) -> str:
     if summary.agreement is None:
         return f"How far these raters agree is {summary.identification.agreement}."
-    person = summary.agreement.single
+    person, panel = summary.agreement.single, summary.agreement.panel
     return (
-        f"Of how one rater's scorecard differs from others, {_percent(person.value)} ({_percent(person.low)} to "
-        f"{_percent(person.high)}) is about the person; of a panel of {summary.agreement.size:.2g}, "
-        f"{_percent(summary.agreement.panel.value)}, n = {person.n:,}. More raters help where this is low."
+        f"Of the differences between scorecards of one rater each, {_percent(person.value)} ({_percent(person.low)} to "
+        f"{_percent(person.high)}) are due to the person who was rated; with a panel of {summary.agreement.size:.2g}, "
+        f"{_percent(panel.value)} ({_percent(panel.low)} to {_percent(panel.high)}), n = {person.n:,}. The rest is due "
+        "to raters and chance: where it is large, more raters help."
     )
 
 

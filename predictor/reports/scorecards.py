@@ -15,11 +15,13 @@ import numpy as np
 from predictor.errors import plural, printable
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
-from predictor.sources.scorecards.findings import ASKED, FLAGGED, KINDS
+from predictor.sources.scorecards.findings import ASKED, FLAGGED, KINDS, LEFT_OUT
 from predictor.sources.scorecards.signals import OVERALL
 from predictor.sources.scorecards.stages import stage_counts
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from predictor.sources.scorecards.findings import Finding
     from predictor.sources.scorecards.imported import Imported
 
@@ -49,7 +51,7 @@ def render_import(imported: Imported, *, forgotten: Sequence[str] = ()) -> str:
 def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
     offers, others, open_ = _outcome_counts(imported)
     known, read = offers + others, imported.counts["cards"]
-    rated = imported.usable.submitted
+    rated, phrase = imported.usable.submitted, imported.rows.phrase
     last = str(np.datetime64(rated.max(), "D")) if len(rated) else "no usable scorecard"
     return Page(
         kind="Scorecards imported",
@@ -58,8 +60,8 @@ def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
         simulated="SIMULATED: these people, cards and offers were made up by a program." if imported.simulated else "",
         lede=_lede(imported),
         tiles=[
-            Tile("Rows to learn from", f"{known:,}", f"and {open_:,} without an outcome", "One a stage reached."),
-            Tile("Rows with an offer", f"{offers:,}", f"of {known:,} with an outcome", "Sent, also if declined."),
+            Tile("Rows to learn from", f"{known:,}", f"{open_:,} without an outcome", f"One per application {phrase}."),
+            Tile("Rows with an offer", f"{offers:,}", f"of {known:,} with an outcome", "Those sent, also if declined."),
             Tile("Scorecards used", f"{_used(imported):,}", f"of {read:,} read", "The others are listed below."),
             Tile("Raters", f"{len(imported.raters[1]):,}", _per_row(imported), "Under pseudonyms."),
         ],
@@ -77,9 +79,9 @@ def _lede(imported: Imported) -> str:
             "read, and what is missing."
         )
     return (
-        f"{plural(len(set(imported.rows.application)), 'application')} became {plural(len(imported), 'row')}: one "
-        f"{imported.rows.phrase}, from the scorecards submitted by then. Nothing was guessed: words that are not on "
-        "the scale count as not observed, and reasons that only you can judge are asked about."
+        f"{plural(len(set(imported.rows.application)), 'application')} became {plural(len(imported), 'row')}: "
+        f"one per application {imported.rows.phrase}, from the scorecards submitted by then. Nothing was guessed: "
+        "words that are not on the scale count as not observed, and reasons that only you can judge are asked about."
     )
 
 
@@ -88,14 +90,18 @@ def _outcome_counts(imported: Imported) -> tuple[int, int, int]:
     return int((state == "yes").sum()), int((state == "no").sum()), int((state == "unlabelled").sum())
 
 
+def _in_rows(imported: Imported) -> NDArray[np.bool_]:
+    return np.isin(imported.usable.use, ("row", "unlabelled"))
+
+
 def _used(imported: Imported) -> int:
-    return int(np.isin(imported.usable.use, ("row", "unlabelled")).sum())
+    return int(_in_rows(imported).sum())
 
 
 def _per_row(imported: Imported) -> str:
     if not len(imported):
         return "no row"
-    return f"{_used(imported) / max(len(imported), 1):.1f} cards a row on average"
+    return f"{_used(imported) / max(len(imported), 1):.1f} cards per row on average"
 
 
 def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
@@ -178,7 +184,7 @@ def _rows(lines: Sequence[tuple[str, int, str, str]]) -> Table:
 
 def _outcomes(imported: Imported) -> Iterator[str | Table]:
     yield (
-        "An offer that went out is a yes, also where it was declined. Rejected or archived without an offer is a no. "
+        "An offer that went out is a yes, also if it was declined. Rejected or archived without an offer is a no. "
         "Who is still in process has no outcome yet; who withdrew is left out."
     )
     rows = [(kind[:1].upper() + kind[1:], f"{count:,}") for kind, count in imported.outcomes.kinds.items()]
@@ -193,7 +199,9 @@ def _signals(imported: Imported) -> Iterator[str | Table]:
     rows = []
     for name, label in imported.marks.labels.items():
         words = imported.marks.words[name]
-        texts = ", ".join(f"{word.replace('_', ' ')} {count:,}" for word, count in words.items())
+        levels = imported.marks.levels[name].words
+        ordered = sorted(words.items(), key=lambda item: levels.index(item[0]) if item[0] in levels else len(levels))
+        texts = ", ".join(f"{word.replace('_', ' ')} {count:,}" for word, count in ordered)
         rows.append((label, texts, f"{sum(words.values()):,}"))
     yield Table(("Signal", "Words read", "Ratings"), rows, 2, "Signals, as they are called in the system")
 
@@ -204,16 +212,16 @@ def _stages(imported: Imported) -> Iterator[str | Note | Table]:
         "account."
     )
     state = imported.outcomes.state[imported.rows.application]
-    cards = stage_counts(imported.usable.stage.tolist())
+    cards = stage_counts(imported.usable.stage[_in_rows(imported)].tolist())
     rows = []
     for stage, count in cards.items():
         at = imported.rows.stage.astype(str) == stage
         offers, known = int((state[at] == "yes").sum()), int(np.isin(state[at], ("yes", "no")).sum())
         rows.append((stage, f"{count:,}", f"{int(at.sum()):,}", f"{offers:,} of {known:,}"))
-    yield Table(("Stage", "Cards that count", "Rows", "Offers of those with an outcome"), rows)
+    yield Table(("Stage", "Cards used", "Rows", "Offers, of known outcomes"), rows)
     yield Note(
-        "Where raters can read the cards of others before they submit their own, ratings agree more than judgements "
-        "do. The files do not say whether they could."
+        "Where raters can read others' cards before they submit their own, agreement looks better than it is. These "
+        "files do not show whether they could."
     )
 
 
@@ -267,7 +275,7 @@ def _rules(imported: Imported) -> Facts:
     facts += [
         (
             "Rows",
-            f"one an application {imported.rows.phrase}; the mean over raters, how many they were, and how far apart",
+            f"one per application {imported.rows.phrase}: of each signal the mean over raters, their number and spread",
         ),
         ("People", "a model is never tested on people it has learned from"),
         (
@@ -275,8 +283,13 @@ def _rules(imported: Imported) -> Facts:
             "submitted after the decision: left out; the order of interviews is never taken from their dates",
         ),
         ("Times", "all in UTC; times without a zone are taken as UTC"),
-        ("Raters", "a pseudonym by a key beside the table; without that file nobody can tell who is who"),
-        ("Overall", "a signal, as asked for" if OVERALL in imported.names else "left out; --with-overall takes it in"),
+        ("Raters", "pseudonyms, made with the key in the file beside the table; without it nobody can see who is who"),
+        (
+            "Overall",
+            "a signal, since --with-overall was given"
+            if OVERALL in imported.names
+            else "the overall recommendation is left out; --with-overall includes it",
+        ),
     ]
     return Facts(facts)
 
@@ -295,11 +308,14 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
         f"  {'applications read, and rows made':<44}{imported.counts['applications']:>9,}{len(imported):>9,}",
         f"  {'rows with an offer, without, not known yet':<44}{offers:>9,}{others:>9,}{open_:>9,}",
         f"  {'signals, raters':<44}{len(imported.names):>9,}{len(imported.raters[1]):>9,}",
-        *_wrapped(f"Rows: one an application {imported.rows.phrase} (--stage)."),
+        *_wrapped(f"Rows: one per application {imported.rows.phrase} (--stage)."),
     ]
     kinds = imported.findings.by_kind()
     if kinds:
-        lines += ["", click.style(f"{'Left out, flagged or asked':<62}rows", bold=True)]
+        lines += [
+            "",
+            click.style(f"{'Left out (-), not known (~), flagged (!), asked (?)':<62}rows", bold=True),
+        ]
         for kind, items in kinds.items():
             lines += _counted(KINDS[kind].title, KINDS[kind].became, items)
     else:
@@ -315,7 +331,7 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
 def _counted(title: str, became: str, items: Sequence[Finding]) -> Iterator[str]:
     """Return a kind with its count, and the place of its first row."""
     total = sum(map(len, items))
-    mark = {ASKED: "? ", FLAGGED: "! "}.get(became, "- ")
+    mark = {ASKED: "? ", FLAGGED: "! ", LEFT_OUT: "- "}.get(became, "~ ")
     wrapped = textwrap.wrap(title, 58)
     yield f"{mark}{wrapped[0]:<59}{total:>7,}"
     yield from (f"  {line}" for line in wrapped[1:])

@@ -179,7 +179,7 @@ def _calibration(result: TrainingResult) -> Drawing:
             + "; ".join(f"{_percent(b.predicted)} against {_percent(b.observed)}, n = {b.n:,}" for b in bins),
         ),
         f"On the diagonal, calibration is perfect. It lies within the 90 % interval of {inside} of {len(bins)} "
-        "points; about nine in ten are to be expected. Bars: how many interviews each point holds.",
+        "points; about nine in ten can be expected. Bars: how many interviews each point holds.",
         Table(
             ("Predicted", "Observed", "90 % interval", "n"),
             [
@@ -203,7 +203,7 @@ def _importances(result: TrainingResult, labels: dict[str, str], families: dict[
     head = ["Signal", "Family", "Size"]
     rows: list[tuple[str, ...]] = [(labels[n], family.get(n, "Context"), _decimal(v)) for n, v in importances.items()]
     if result.importances:
-        head += ["90 % interval", "Shuffled", "90 % interval", "Top 5"]
+        head += ["90 % interval", "Permuted", "90 % interval", "Top 5"]
         rows = [(labels[n], family.get(n, "Context"), *_importance(item)) for n, item in result.importances.items()]
     return Drawing(
         inline_svg(
@@ -237,7 +237,7 @@ def _groups(
 
 
 def _table_of(title: str, importances: dict[str, Importance], names: dict[str, str]) -> Table:
-    head = (title, "Size", "90 % interval", "Shuffled", "90 % interval")
+    head = (title, "Size", "90 % interval", "Permuted", "90 % interval")
     return Table(head, [(names[name], *_importance(item)[:-1]) for name, item in importances.items()])
 
 
@@ -250,7 +250,7 @@ def _shape(place: int, label: str, shapes: pd.DataFrame, name: str, shown: Seque
 
 def _shape_rows(label: str, shape: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     for rating, value, low, high, n in shape[["rating", "log_odds", "low", "high", "n"]].itertuples(index=False):
-        known = f"{low:+.2f} to {high:+.2f}" if low == low else UNSEEN  # NaN where not observed
+        known = f"{_signed(low)} to {_signed(high)}" if low == low else UNSEEN  # NaN where not observed
         rating_text = "not observed" if rating is None else rating if isinstance(rating, str) else f"{rating:g}"
         yield label, rating_text, f"{_signed(value)}", known, f"{n:,.0f}"
 

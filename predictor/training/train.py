@@ -47,7 +47,7 @@ from predictor.training.learning_curve import learning_curve
 from predictor.training.panel_trial import features_by_fold, try_panels
 from predictor.training.result import DirectionCost, TrainingResult, Transparency, minus
 
-DIGITS = 4  # of scores of parts of the signals in a model's file, far below their noise
+DIGITS = 6  # of scores of parts of the signals in a model's file, far below their noise
 # Repeats in which slow baselines take part. With two, the variance between folds is half of the row variance in the
 # interval.
 UNRESTRICTED_REPEATS = 2

@@ -175,8 +175,8 @@ def test_the_card_holds_audit_and_drift_where_they_were_made(
     folder = team / "experiments/models/tested"
     assert run("card", "--no-track").exit_code == 0
     before = (folder / "card.md").read_text()
-    assert "No audit of this model is at hand" in before
-    assert "No check for drift of this model is at hand" in before
+    assert "This model has not been audited" in before
+    assert "Drift has not been checked for this model" in before
     run(*ASK)
     write_csv(simulate_interviews(80, seed=98), "later.csv")
     run("drift", "later.csv", "--no-track")

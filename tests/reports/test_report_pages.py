@@ -60,7 +60,7 @@ def pages() -> dict[str, str]:
     current = drift(simulate_interviews(60, seed=5), ["mutual_rapport"], by=-0.7)
     return {
         "audit": render_audit_page(about),
-        "drift": render_drift_page(check_drift(model, current)),
+        "drift": render_drift_page(replace(check_drift(model, current), source=f"/{'long' * 30}/later.csv")),
         "card": render_html(card_page(model, AttachedReports())),
         "markdown": render_markdown(card_page(model, AttachedReports())),
     }

@@ -57,14 +57,14 @@ KINDS = {
         "Cards changed after the decision", FLAGGED, "Whether a rating was changed then is not recorded."
     ),
     "same day": Kind(
-        "Cards submitted on the day of the decision, of which only the day is recorded",
+        "Cards submitted on the day of a decision whose time of day is not recorded",
         FLAGGED,
         "Which came first is not recorded.",
     ),
     "submitter": Kind(
         "Cards without an interviewer: who submitted them counts as the rater", FLAGGED, "It may be an assistant."
     ),
-    "no rater": Kind("Cards that name nobody who rated: each counts as a rater of its own", FLAGGED),
+    "no rater": Kind("Cards that do not name their rater: each counts as one of a rater of its own", FLAGGED),
     # ratings
     "orphan rating": Kind(
         "Ratings whose card is in none of the files", LEFT_OUT, "Export all pages of the cards, or the missing table."
@@ -74,11 +74,11 @@ KINDS = {
         "not observed",
         "If you know what a word means, give its number from 1 to 5: --level 'WORD=4'.",
     ),
-    "details": Kind("Attributes of the type Details, such as a start date: no ratings", LEFT_OUT),
+    "details": Kind("Attributes of the type Details, such as a start date: they are not ratings", LEFT_OUT),
     "unnamed": Kind(
-        "Ratings of which these files hold no name",
+        "Ratings of attributes whose names are not in these files",
         LEFT_OUT,
-        "Name them in a file, with the option --fields; or export the table that has their names.",
+        "Name the attributes in a file, with the option --fields; or export the table that has their names.",
     ),
     # applications
     "deleted": Kind("Applications of people who were deleted at the source", LEFT_OUT),
@@ -88,7 +88,7 @@ KINDS = {
     "prospect": Kind("Prospects and leads: never applied", ROWS),
     "open": Kind("Still in process", ROWS),
     "offer not out": Kind("An offer was drafted or cancelled, but never went out", ROWS),
-    "unknown state": Kind("Applications whose status is not known", ROWS),
+    "unknown state": Kind("Applications whose status is not known", f"{ROWS}, unless an offer went out"),
     "ask": Kind(
         "The reason may mean an offer or a withdrawal",
         ASKED,
@@ -113,7 +113,7 @@ KINDS = {
         "History and rejections of applications that are in none of the files", LEFT_OUT, "Export more applications."
     ),
     "reason kind": Kind(
-        "Rejection reasons of which it is not known whose decision they are",
+        "Rejection reasons that do not show who decided, the team or the candidate",
         FLAGGED,
         "Known are 'We rejected them', 'They rejected us', 'None specified'; applications with others are asked about.",
     ),

@@ -67,7 +67,7 @@ def landmarks(choice: str, application: NDArray[np.int64], stage: NDArray[Any], 
     order = np.lexsort((codes, submitted))
     if choice == EACH:
         key = application * max(len(names), 1) + codes
-        phrase = "after each stage that it reached"
+        phrase = "after each stage reached"
     else:
         wanted = folded(_AFTER.sub("", choice))
         fitting = [str(name) for name in names if wanted and wanted in folded(str(name))]

@@ -15,6 +15,7 @@ from exports import CANARY, ashby, lever, rejected, v1, v1_card, written
 from openpyxl import Workbook
 
 from predictor import Catalogue, read_ratings
+from predictor.reports.scorecards import render_import
 from predictor.sources.scorecards import read_scorecards
 from predictor.sources.simulation_greenhouse import simulate_greenhouse, write_greenhouse
 
@@ -231,6 +232,17 @@ def test_the_overall_recommendation_shows_its_worth(run: Run, workplace: Path, t
         re.search(r"Overall recommendation alone</th><td class=\"figure\">0\.\d\d</td>", page)
         and "90 % interval" in page
     )
+
+
+def test_the_stages_of_the_report_add_up_to_the_cards_used(team: Path) -> None:
+    imported = read_scorecards("greenhouse", [team])
+    used = imported.usable.use == "row"
+    assert (imported.usable.use == "withdrawn").any()  # whose cards are read, and in no row
+    used |= imported.usable.use == "unlabelled"
+    page = render_import(imported)
+    stages = re.findall(r">(?:On-site interview|Phone screen)</th><td class=\"figure\">([\d,]+)<", page)
+    assert sum(int(count.replace(",", "")) for count in stages) == used.sum()
+    assert f'{used.sum():,}</p><p class="span">of ' in page
 
 
 def test_a_card_of_two_files_counts_once(workplace: Path) -> None:
