@@ -152,7 +152,7 @@ def _import(
     from predictor.sources.scorecards.writing import Places, gone, refuse_gone, write
 
     out = out or Path("interviews.csv")
-    places = Places(out, catalogue or out.with_suffix(".toml"), groups)
+    places = Places(out, catalogue or out.parent / f"{out.stem}.toml", groups)
     places.check()
     imported = read_scorecards(system, files, out=out, **how)
     missing = gone(places, imported)

@@ -144,6 +144,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise ValueError(
                 f"y is None in {unknown:,} of {len(known):,} rows; leave out rows whose outcome is unknown"
             )
+        if known.dtype == object and not any(isinstance(label, str) for label in known):
+            y = np.array(known.tolist())  # numbers and truth values that pandas holds as objects
         check_classification_targets(y)
         check_consistent_length(values, y, groups)
         together = None if groups is None else np.asarray(groups)

@@ -12,23 +12,42 @@ from typing import NamedTuple
 # What people and programs write where nothing was observed, in any case of letters, with or without dots and blanks.
 # A catalogue may give any of them another meaning: its codes and levels come first.
 NOT_OBSERVED = (
-    *("", ".", "-", "–", "—", "?", "N/A", "NA", "n.a.", "N/D", "#N/A", "#NA", "#NV", "#N/D", "#DIV/0!", "<NA>"),  # noqa: RUF001 - dashes as spreadsheets set them
-    *("NaN", "null", "none", "nil", "missing", "blank", "empty", "skip", "skipped", "TBD", "unknown", "unrated"),
+    *("", ".", "…", "-", "–", "—", "?", "N/A", "NA", "n.a.", "N/D", "n.d.", "N/R", "NR", "n.b.", "n/b", "b/d", "NS/NR"),  # noqa: RUF001 - dashes as spreadsheets set them
+    *(
+        "#N/A",
+        "#NA",
+        "#NV",
+        "#N/D",
+        "#DIV/0!",
+        "<NA>",
+        "<null>",
+        "\\N",
+        "NaN",
+        "null",
+        "none",
+        "nil",
+        "(blank)",
+        "[blank]",
+    ),
+    *("missing", "blank", "empty", "skip", "skipped", "TBD", "unknown", "unrated", "unobserved", "not seen"),
     *("not observed", "not rated", "not assessed", "not evaluated", "not scored", "not answered", "not available"),
-    *("did not observe", "unable to rate", "unable to assess", "cannot assess", "cannot rate", "don't know"),
-    *("no rating", "no answer", "no response", "no data", "no decision", "no opinion", "prefer not to say"),
-    *("k.A.", "keine Angabe", "keine Angaben", "keine Antwort", "n.b.", "nicht beobachtet", "nicht bewertet"),
-    *("nicht beurteilt", "nicht beurteilbar", "nicht erhoben", "weiß nicht", "fehlt", "unbekannt"),
-    *("non observé", "non évalué", "non renseigné", "sans réponse", "ne sait pas", "inconnu"),
-    *("no observado", "no evaluado", "sin respuesta", "sin datos", "no sabe", "não observado", "não avaliado"),
-    *("sem resposta", "non osservato", "non valutato", "non disponibile", "niet waargenomen", "niet beoordeeld"),
-    *("geen antwoord", "onbekend", "nie oceniono", "brak", "brak danych"),
+    *("not discussed", "not covered", "did not observe", "unable to rate", "unable to assess", "cannot assess"),
+    *("cannot rate", "don't know", "no rating", "no answer", "no response", "no data", "no decision", "no opinion"),
+    *("prefer not to say", "k.A.", "keine Angabe", "keine Angaben", "keine Antwort", "keine Bewertung", "keine Ahnung"),
+    *("nicht beobachtet", "nicht bewertet", "nicht beurteilt", "nicht beurteilbar", "nicht erhoben", "nicht gesehen"),
+    *("weiß nicht", "fehlt", "unbekannt", "non observé", "non observée", "non évalué", "non évaluée"),
+    *("non renseigné", "sans réponse", "ne sait pas", "inconnu", "no observado", "no evaluado", "sin evaluar"),
+    *("sin calificar", "sin respuesta", "sin datos", "no sabe", "não observado", "não avaliado", "sem resposta"),
+    *("non osservato", "non valutato", "non disponibile", "non so", "niet waargenomen", "niet beoordeeld"),
+    *("geen antwoord", "geen mening", "geen oordeel", "onbekend", "nie oceniono", "nie wiem", "brak", "brak danych"),
+    *("ej bedömd", "ej bedömt", "inte bedömd", "vet ej", "vet inte", "ikke vurdert", "ikke vurderet", "vet ikke"),
+    *("ved ikke", "ei arvioitu", "en osaa sanoa", "не оценено"),
 )
 LONGEST = 200  # characters of a cell that may be a number or a word
 
 _REPEATED = re.compile(r"([-?])\1+")
 _SEAM = re.compile(r"(?<=[^\W_])(?:[\s_]*[-:][\s_]*|\.?[\s_]+)(?=[^\W_])")
-_DASHES = str.maketrans("‐‑‒–—−’", "------'")  # noqa: RUF001
+_DASHES = str.maketrans("‐‑‒–—−’", "------'", "\u200b\ufeff")  # noqa: RUF001
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA = re.compile(r"([+-]?\d*),(\d+)", re.ASCII)
 _HALF = re.compile(r"(\d+) ?½", re.ASCII)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.errors import ConfigError, shorten
-from predictor.sources.dialect import decode, encoding_of, header_of
+from predictor.sources.dialect import decode, encode, header_of
 from predictor.sources.files import CSV, LINES, decode_json, read_bytes, read_json
 
 
@@ -79,7 +79,7 @@ def _column(path: Path, there: Sequence[str], columns: Sequence[str]) -> str:
 
 def _csv(path: Path, person: str, columns: Sequence[str]) -> Cut:
     content = read_bytes(path)
-    text, encoding = decode(content, str(path)), encoding_of(content) or "utf-8"
+    text = decode(content, str(path))
     head = header_of(text, str(path))
     names = [name.strip() for name in head.names]
     column = _column(path, names, columns)
@@ -91,7 +91,7 @@ def _csv(path: Path, person: str, columns: Sequence[str]) -> Cut:
         else:
             kept.append(raw)
             left += bool(cells)
-    return Cut(path, column, removed, left, "".join(kept).encode(encoding))
+    return Cut(path, column, removed, left, encode("".join(kept), content))
 
 
 def _records(body: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
@@ -114,9 +114,10 @@ def _json(path: Path, person: str, columns: Sequence[str]) -> Cut:
     column = _column(path, [str(name) for name in dict.fromkeys(key for row in rows for key in row)], columns)
     others = [place for place, row in enumerate(rows) if str(row.get(column, "")).strip() != person]
     if path.suffix.lower() in LINES:
-        whole, encoding = decode_json(read_bytes(path), str(path))
+        like = read_bytes(path)
+        whole = decode_json(like, str(path))
         lines = [line for line in io.StringIO(whole, newline="\n") if line.strip()]  # as `read_json` counts them
-        content = "".join(lines[place] for place in others).encode(encoding)
+        content = encode("".join(lines[place] for place in others), like)
     else:
         content = (json.dumps([records[place] for place in others], indent=2, ensure_ascii=False) + "\n").encode()
     return Cut(path, column, len(rows) - len(others), len(others), content)

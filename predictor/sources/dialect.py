@@ -105,6 +105,18 @@ def decode(content: bytes, source: str) -> str:
     return text
 
 
+def encode(text: str, like: bytes) -> bytes:
+    """Encode text as a file is encoded: its byte order and mark too.
+
+    >>> encode("4", codecs.BOM_UTF16_BE + b"\\0x")
+    b'\\xfe\\xff\\x004'
+    """
+    encoding = encoding_of(like) or "utf-8"
+    if encoding in ("utf-16", "utf-32"):  # by which Python writes the byte order of the machine
+        text, encoding = "\ufeff" + text, encoding + ("-le" if like.startswith(codecs.BOM_UTF16_LE) else "-be")
+    return text.encode(encoding)
+
+
 def refuse_foreign(start: bytes, source: str) -> None:
     """Refuse what is no text of data, by its first bytes.
 

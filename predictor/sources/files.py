@@ -178,7 +178,7 @@ def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple
     RatingsError
         If the content is empty, not UTF-8, or not JSON.
     """
-    text, _ = decode_json(content, source)
+    text = decode_json(content, source)
     if not text.strip():
         raise RatingsError(source, [Problem(_NOTHING)])
     if most is not None:
@@ -227,7 +227,7 @@ def parse_lines(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
         If there are none, or with every line that is not JSON.
     """
     records, problems = list[Any](), list[Problem]()
-    lines = [line for line in decode_json(content, source)[0].split("\n") if line.strip()]
+    lines = [line for line in decode_json(content, source).split("\n") if line.strip()]
     if not lines:
         raise RatingsError(source, [Problem(_NOTHING)])
     for number, line in enumerate(lines, 1):
@@ -335,8 +335,8 @@ def read_bytes(path: Path) -> bytes:
         raise RatingsError(str(path), [Problem(_os_reason(error))]) from None
 
 
-def decode_json(content: bytes, source: str) -> tuple[str, str]:
-    """Decode the text of a JSON file, UTF-8 or marked as UTF-16; the text, and how to encode it again.
+def decode_json(content: bytes, source: str) -> str:
+    """Decode the text of a JSON file, UTF-8 or marked as UTF-16.
 
     Raises
     ------
@@ -345,9 +345,7 @@ def decode_json(content: bytes, source: str) -> tuple[str, str]:
     """
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell writes
     try:
-        encoding = "utf-16" if marked else "utf-8-sig"
-        again = encoding if marked or content.startswith(codecs.BOM_UTF8) else "utf-8"
-        return content.decode(encoding), again
+        return content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         kind = f"is not UTF-8 text (byte {error.start + 1:,}); save it as 'CSV UTF-8' or as UTF-8"
         raise RatingsError(source, [Problem(kind)]) from None

@@ -227,6 +227,14 @@ def test_known_words_say_which_class_is_the_offer(offer: Any, none: Any) -> None
     np.testing.assert_allclose(classifier.predict_proba(X)[:, column], answers)
 
 
+@pytest.mark.parametrize(("none", "offer"), [(False, True), (0, 1), (np.False_, np.True_)])
+def test_outcomes_may_be_objects(none: Any, offer: Any) -> None:
+    X = np.array([[1.0], [2], [4], [5]] * 10)
+    y = pd.Series([none, none, offer, offer] * 10, dtype=object)
+    classifier = OfferClassifier().fit(X, y)
+    assert classifier.positive_ == offer and classifier.predict(X[:4]).tolist() == y.tolist()[:4]
+
+
 @pytest.mark.parametrize("dtype", [str, object])
 def test_other_words_are_never_ordered_by_the_alphabet(dtype: type) -> None:
     X = np.array([[1.0], [2], [4], [5]] * 10)

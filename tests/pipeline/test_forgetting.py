@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import shutil
 from collections.abc import Callable
@@ -117,6 +118,14 @@ def test_a_journal_forgets(workplace: Path, run: Callable[..., Result]) -> None:
             b'{"person": "y",\r "a": 1}\n{"person": "z"}',
         ),
         ("g.jsonl", '{"person": "x"}\n{"person": "y"}\n'.encode("utf-16"), '{"person": "y"}\n'.encode("utf-16")),
+        *(
+            (name, codecs.BOM_UTF16_BE + words.encode("utf-16-be"), codecs.BOM_UTF16_BE + left.encode("utf-16-be"))
+            for name, words, left in [
+                ("i.csv", "person,s\r\nx,\u00e9\r\ny,2\r\n", "person,s\r\ny,2\r\n"),
+                ("j.jsonl", '{"person": "x"}\n{"person": "\u00e9"}\n', '{"person": "\u00e9"}\n'),
+            ]
+        ),
+        ("k.csv", "person\nx\ny".encode("utf-32"), "person\ny".encode("utf-32")),
         ("h.tsv", b"person\ts\nx\t1\ny\t2\n", b"person\ts\ny\t2\n"),
     ],
 )

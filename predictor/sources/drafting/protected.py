@@ -41,7 +41,8 @@ sessual seksu nonbinary cisgender bisexual heterosex lesbi honorific agegroup ag
 herkomst afkomst pochodzen ancestr immigr imigra inmigra migrant migratieachtergrond ausländer auslaender foreigner
 extranjer estrangeir stranier étranger cudzoziem allochto hispanic latino latina latinx caucasian huidskleur moedertaal
 madrelingua muslim jewish catholic buddhis atheis godsdienst geloofsovertuiging levensovertuiging wyznani kirchensteuer
-weltanschauung neurodiver autis dyslexi arbeidsbeperking kinderzahl kinderlos kinderanzahl matrimoni gezinssituatie
+medborgarskap statsborgerskap härkomst opprinnelse modersmål morsmål fackförening fagforening personnummer
+fødselsnummer weltanschauung neurodiver autis dyslexi arbeidsbeperking kinderzahl kinderlos kinderanzahl matrimoni gezinssituatie
 spous elternzeit mutterschutz gestant wehrdienst parteizugehör parteizugehoer vakbond
 """)
 _WORDS = _words("""
@@ -66,6 +67,7 @@ political_opinion political_opinions party_membership party_affiliation union_me
 passport_country affiliation_politique
 afiliación_política afiliação_política appartenenza_politica opinions_politiques politieke_voorkeur
 przynależność_partyjna przynależność_związkowa faith_group faith_community
+huwelijkse_staat huwelijkse_status nombre_d_enfants antal_barn
 """)
 # Short or ordinary words, which are one only by themselves.
 _WHOLE = _words("""
@@ -81,6 +83,7 @@ _NAME = re.compile(
 _MALE = {
     *_words("male males man men boy mann männer männlich herr homme hommes masculin monsieur hombre hombres masculino"),
     *_words("varón señor maschio maschile uomo uomini signor signore homem homens heren heer mannelijk mężczyzna pan"),
+    *_words("maennlich hr hane kille pojke gutt"),
     *_words("mand muž férfi mies erkek bărbat άνδρας мужской мужчина чоловік мъж mr sr sig dhr he him"),
     *_words("gentleman gentlemen boys ragazzo ragazzi chico chicos menino meninos rapaz jongen chłopiec männl masc"),
     *_words("er il él lui ele hij il/lui er/ihm"),
@@ -88,6 +91,7 @@ _MALE = {
 _FEMALE = {
     *_words("female females woman women girl frau frauen weiblich femme femmes féminin madame mujer mujeres femenino"),
     *_words("señora femmina femminile donna donne signora mulher mulheres feminino vrouw vrouwen vrouwelijk kobieta"),
+    *_words("fr hona tjej flicka jente"),
     *_words("pani kvinna kvinde kvinne žena nő nainen kadin femeie γυναίκα женский женщина жінка жена"),
     *_words("mrs ms miss mme mlle sra sig.ra dra mevr mw she her"),
     *_words("lady ladies girls ragazza ragazze chica chicas menina meninas moça meisje dziewczyna weibl fem"),
@@ -107,7 +111,8 @@ _TELLING = {
     *_words("muslimisch jüdisch catholique musulman musulmane protestant juif juive católico católica musulmán"),
     *_words("musulmana cattolico cattolica musulmano katholiek protestants moslim katolik muzułmanin muçulmano"),
     *_words("heterosexual heterosexuell homosexual homosexuell bisexual bisexuell lesbian straight/heterosexual gay"),
-    *_words("hispanic latino latina latinx caucasian disabled schwerbehindert"),
+    *_words("ogift skild ugift skilt panna hispanic latino latina latinx caucasian disabled schwerbehindert"),
+    *(_folded(words) for words in ("black or african american", "two or more races")),
     *(_folded(words) for words in ("african american", "native american", "permanent resident", "civil partnership")),
 }
 _BAND = re.compile(r"(?:under|over|unter|über|<|>)?\s*(\d\d)\s*(?:[-–]|to|bis|à|a)?\s*(\d\d|\+)?")  # noqa: RUF001 - as spreadsheets set it

@@ -86,7 +86,10 @@ def draft_mapping(files: Sequence[str | Path], sheet: str | None = None) -> str:
     signals = _signals(cells, chosen, to_do)
     option = f" --worksheet {quoted(sheet)}" if sheet else ""
     run = f"predictor scorecards csv {quoted(label)}{option} --mapping my-mapping.toml --out interviews.csv"
-    lines = [f"# Drafted from {label}. Read it and correct it, save it as my-mapping.toml, then:", f"#   {run}"]
+    lines = [
+        f"# Drafted from {shorten(label, 80)}. Read it and correct it, save it as my-mapping.toml, then:",
+        f"#   {run}",
+    ]
     lines += [TO_DO + item for item in to_do] + [""]
     if "overall" in chosen and (levels := _word_levels(_ratings(cells[chosen["overall"]]))):
         lines.append(f"overall = {levels}")

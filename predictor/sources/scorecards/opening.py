@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from predictor.atomic import resolved
 from predictor.errors import ConfigError, Problem, RatingsError, shorten
 from predictor.sources.compression import COMPRESSIONS, unpacked
 from predictor.sources.dialect import BYTE_ORDERS, refuse_foreign
@@ -128,7 +129,7 @@ def written_beside(out: Path | None) -> frozenset[Path]:
     if out is None:
         return frozenset()
     names = (out.name, *(f"{out.stem}-{part}{ending}" for part in ("cards", "rows") for ending in (".csv", ".parquet")))
-    return frozenset(out.with_name(name).resolve() for name in names)
+    return frozenset(resolved(out.with_name(name)) for name in names)
 
 
 def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) -> list[tuple[Path, str]]:
@@ -151,6 +152,8 @@ def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) 
                 raise ConfigError(f"{place}: has no file that is read ({', '.join(ENDINGS)}, packed or not)")
         elif not place.exists():
             raise ConfigError(f"{place}: no such file or folder")
+        elif not place.is_file():  # a pipe would be waited for
+            raise ConfigError(f"{place}: not an ordinary file; name another")
         else:
             _refuse_unread_data(place)
             if not is_read(place):

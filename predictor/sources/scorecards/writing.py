@@ -81,9 +81,13 @@ class Places:
         ------
         ConfigError
             If the table is neither CSV nor Parquet.
+        OSError
+            If a pipe, a device or a circle of links is where a file is to be written.
         """
         if self.out.suffix.lower() not in ENDINGS:
             raise ConfigError(f"--out {self.out}: write a name that ends in .csv or .parquet")
+        for path in self.described():
+            replaceable(path)
         if self.out.exists() and PERSON not in _columns(self.out):
             raise ConfigError(f"{self.out}: is there and no table of scorecards; name another, or move it away")
 
@@ -240,7 +244,7 @@ def _catalogue_text(path: Path, catalogue: Catalogue, imported: Imported) -> str
     text = f"{DRAFTED}{_digest(body)}\n{body}"
     if not path.exists():
         return text
-    first, _, rest = path.read_text(encoding="utf-8-sig").partition("\n")
+    first, _, rest = path.read_text(encoding="utf-8-sig", errors="replace").partition("\n")
     if first == f"{DRAFTED}{_digest(rest)}":
         return text
     edited = Catalogue.load(path)

@@ -33,6 +33,7 @@ NAMES = [
     *("Kinderzahl", "GdB", "Ausländer", "situation de famille", "couleur_de_peau", "immigré", "color de piel"),
     *("extranjero", "orientamento_sessuale", "categoria protetta", "afkomst", "huidskleur", "godsdienst"),
     *("kraj_pochodzenia", "wyznanie", "liczba dzieci", "Pan/Pani", "faixa etária", "cor_da_pele", "estrangeiro"),
+    *("medborgarskap", "huwelijkse staat", "personnummer"),
 ]
 WORDS = [
     ("M", "F"),
@@ -50,6 +51,9 @@ WORDS = [
     ("18-24", "25-34", "35-44", "45+"),
     ("married", "single", "n/a"),
     ("katholisch", "evangelisch", "andere"),
+    ("Hr.", "Fr."),
+    ("hane", "hona"),
+    ("ogift", "gift", "sambo"),
 ]
 
 

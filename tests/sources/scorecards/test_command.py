@@ -113,6 +113,28 @@ def test_what_is_there_and_is_no_table_of_scorecards_is_left(run: Run, workplace
     assert "not an ordinary file" in made.output and Path("made-cards.csv").is_fifo() and not Path("made.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("pipe.json",), "pipe.json: not an ordinary file"),  # nobody writes to it, so reading would wait for ever
+        (("export", "--out", "pipe.csv"), "pipe.csv: cannot be written: not an ordinary file"),
+        (("export", "--out", "my.csv", "--catalogue", "pipe.csv"), "pipe.csv: cannot be written: not an ordinary file"),
+        (("export", "--out", "circle.csv"), "circle.csv: cannot be written: Too many levels of symbolic links"),
+        (("export", "--out", ""), "ends in .csv or .parquet"),
+        (("export", "--out", "my.csv", "--catalogue", "garbage.toml"), "garbage.toml: is not UTF-8 text"),
+    ],
+)
+def test_what_is_no_file_is_refused(run: Run, workplace: Path, options: tuple[str, ...], words: str) -> None:
+    written(workplace / "export", v1(a={"status": "hired"}))
+    for name in ("pipe.json", "pipe.csv"):
+        os.mkfifo(name)
+    Path("circle.csv").symlink_to("circle.csv")
+    Path("garbage.toml").write_bytes(b"\x80")
+    refused = run("scorecards", "greenhouse", *options)
+    assert (refused.exit_code, words in refused.output) == (2, True), refused.output
+    assert not Path("my.csv").exists()
+
+
 @pytest.mark.parametrize("form", ["json", "columns"])
 @pytest.mark.parametrize("system", ["greenhouse", "lever", "ashby"])
 def test_no_text_of_a_person_enters_anything(run: Run, workplace: Path, system: str, form: str) -> None:
@@ -187,6 +209,12 @@ def test_a_draft_runs_as_it_is(run: Run, workplace: Path, name: str) -> None:
     table = pd.read_csv("made/i.csv")
     fit = "fit_1_4" if "fit_1_4" in table else "fit"
     assert sorted(table[["clarity", fit, "offer"]].to_numpy().tolist(), key=lambda row: row[2] == "no") == ratings
+
+
+def test_a_draft_has_no_control_characters(run: Run, workplace: Path) -> None:
+    Path("a\x1b[31m.csv").write_text("x\x1b[2Jy,z\n\x1b]0;hi\x07,2\n")
+    drafted = run("scorecards", "csv", "--draft", "a\x1b[31m.csv")
+    assert drafted.exit_code == 0 and "\x1b" not in drafted.output and "\x07" not in drafted.output
 
 
 def test_a_draft_that_needs_a_person_lists_what_to_do(run: Run, workplace: Path) -> None:
