@@ -42,8 +42,8 @@ herkomst afkomst pochodzen ancestr immigr imigra inmigra migrant migratieachterg
 extranjer estrangeir stranier étranger cudzoziem allochto hispanic latino latina latinx caucasian huidskleur moedertaal
 madrelingua muslim jewish catholic buddhis atheis godsdienst geloofsovertuiging levensovertuiging wyznani kirchensteuer
 medborgarskap statsborgerskap härkomst opprinnelse modersmål morsmål fackförening fagforening personnummer
-fødselsnummer weltanschauung neurodiver autis dyslexi arbeidsbeperking kinderzahl kinderlos kinderanzahl matrimoni gezinssituatie
-spous elternzeit mutterschutz gestant wehrdienst parteizugehör parteizugehoer vakbond
+fødselsnummer weltanschauung neurodiver autis dyslexi arbeidsbeperking kinderzahl kinderlos kinderanzahl matrimoni
+gezinssituatie spous elternzeit mutterschutz gestant wehrdienst parteizugehör parteizugehoer vakbond
 """)
 _WORDS = _words("""
 genre genres género géneros gênero gêneros genere generi sesso sessi płeć kön køn kon koen kjoenn spol стать пол
