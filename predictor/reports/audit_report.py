@@ -282,7 +282,7 @@ def _left_out(audited: AuditResult) -> Section:
         f"Predictions without a family or a signal, {audited.left_out_by}, n = {audited.left_out_n:,}. Cost: increase "
         "of log-loss against all signals on the same rows; above 0 predictions are worse without it. "
         + (
-            f"Ratios are impact ratios of scoring rates, {named}, on these rows by these models: 'nothing' left out "
+            f"Ratios are impact ratios of scoring rates, {named}, on these rows by these models, so the row 'nothing' "
             "may differ from the ratios above."
             if named
             else "No impact ratio can be judged."
