@@ -172,7 +172,17 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
                 f"{level.m:,.0f}" if level else "",
             )
         )
-    head = ("Signal", "In training", "Now", "Shift", "90 % interval", "z given others", "PSI", "p, corrected", "n now")
+    head = (
+        "Signal",
+        "In training",
+        "Now",
+        "Shift",
+        "90 % interval",
+        "z, given other signals",
+        "PSI",
+        "p, corrected",
+        "n (current)",
+    )
     return Section(
         "Signals",
         [
@@ -221,7 +231,7 @@ def _others(check: DriftCheck, labels: dict[str, str]) -> Section:
         )
         for look in looks
     ]
-    parts: list[str | Table | Note] = [Table(("What", "Figure", "p, corrected", "n now"), rows)] if rows else []
+    parts: list[str | Table | Note] = [Table(("What", "Figure", "p, corrected", "n (current)"), rows)] if rows else []
     parts.append(
         Note(
             "For likelihoods the figure is the chance that a current row's is higher than that of a training row, "
