@@ -97,7 +97,7 @@ def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path, call: Callab
     [
         (["ALTER TABLE entries ADD COLUMN more TEXT"], None),
         (["ALTER TABLE entries ADD COLUMN more TEXT NOT NULL DEFAULT 'x'", "CREATE INDEX i ON entries (more)"], None),
-        ([f"CREATE TABLE t AS SELECT number, {COLUMNS}, 1 AS a FROM entries", "DROP TABLE entries", f"CREATE TABLE entries (number INTEGER PRIMARY KEY, {COLUMNS}, a INT NOT NULL)", "INSERT INTO entries SELECT * FROM t", "DROP TABLE t"], "has added the column a, without which"),
+        ([f"CREATE TABLE t AS SELECT number, {COLUMNS}, 1 AS a FROM entries", "DROP TABLE entries", f"CREATE TABLE entries (number INTEGER PRIMARY KEY, {COLUMNS}, a INT NOT NULL)", "INSERT INTO entries SELECT * FROM t", "DROP TABLE t"], "has added the column a, which must not be empty"),
         (["ALTER TABLE entries DROP COLUMN differently"], "its table has no differently"),
         (["ALTER TABLE entries RENAME COLUMN who TO whom"], "its table has no who"),
         (["ALTER TABLE entries RENAME TO others"], "its table has no number, id"),
