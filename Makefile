@@ -43,7 +43,7 @@ help: ## list every target
 	@echo "  make bench DATASETS=folder PEERS=ours,lr REPEATS=2"
 	@echo "  make test PYTHON=python3.13"
 
-quickstart: $(QUICK) ## set up, train on the sample, record and register it, predict an interview
+quickstart: $(QUICK) ## set up, train on the sample, record and register the model, predict an interview
 	@echo "The training: experiments/models/interviews-pool/report.html; once more: make train NAME=interviews-pool"
 	@echo
 	@echo "---- data/ratings.json, one SIMULATED interview:"

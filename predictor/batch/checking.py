@@ -29,7 +29,7 @@ def check_options(scorer: Scorer) -> None:
     model.predict({}, base_rate=options.base_rate)  # says what is wrong with a base rate
     for name in options.unobserved:
         if name not in model.signals:
-            raise ConfigError(f"'{name}' is no signal of the model{nearest(name, model.signals)}")
+            raise ConfigError(f"'{name}' is not a signal of the model{nearest(name, model.signals)}")
     if clash := sorted({*options.keep} & {*scorer.columns}):
         raise ConfigError(f"the name '{clash[0]}' is used for an output column, so --keep cannot copy it; rename yours")
     if not 0 <= options.top <= len(model.terms):

@@ -44,7 +44,7 @@ def read_json_lines(
         yield replace(_lines(lines, first, schema, model, name_of(part)), done=done)
         first += len(lines)
     if schema is None:
-        raise RatingsError(name_of(part), [Problem("has no rows, or blank lines only; write one interview a line")])
+        raise RatingsError(name_of(part), [Problem("has no rows, or blank lines only; write one interview per line")])
 
 
 def _blocks(part: Part) -> Iterator[tuple[list[bytes], float]]:
@@ -66,7 +66,7 @@ def _blocks(part: Part) -> Iterator[tuple[list[bytes], float]]:
             if lines:
                 yield lines, 1.0 if ended else done()
             elif len(rest) > LONGEST:
-                kind = "is longer than 64 MB; write one interview a line"
+                kind = "is longer than 64 MB; write one interview per line"
                 raise RatingsError(name_of(part), [Problem(kind, count + 1)])
             count += len(lines)
 

@@ -79,7 +79,7 @@ class Ledger:
         path, notes = self.folder / PARTS, {}
         if not path.is_file():
             if path.exists():
-                raise ConfigError(f"{path}: is no file; name another folder")
+                raise ConfigError(f"{path}: is not a file; name another folder")
             return {}
         for line in path.read_bytes().splitlines():
             try:

@@ -140,7 +140,7 @@ def find(path: Path, format: str | None = None, sheet: str | None = None) -> Sou
     RatingsError
         If there is nothing, or a file cannot be read: every such file is named.
     ConfigError
-        If standard input has no format, or a file is given one; or a sheet is named, and a file is no workbook.
+        If standard input has no format, or a file is given one; or a sheet is named, and a file is not a workbook.
     """
     if str(path) == STANDARD:
         if format not in (CSV, JSONL):

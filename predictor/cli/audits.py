@@ -31,11 +31,12 @@ _track_option = click.option("--no-track", is_flag=True, help="Do not record it 
 @_model_option
 @click.option(
     "--attribute", "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
-    help="A way to group people, and its column: sex=Gender; may be given more than once. Pairs are crossed, too.",
+    help="A way to group people, and its column: sex=Gender; may be given more than once. Pairs are crossed, too. "
+    "--group is the former name.",
 )  # fmt: skip
 @click.option(
     "--groups", "groups_file", type=click.Path(path_type=Path, dir_okay=False),
-    help="A table with the groups, if they are not in DATA.",
+    help="A file with the groups, if they are not in DATA.",
 )  # fmt: skip
 @click.option("--on", metavar="COLUMN", help="Column that joins both tables.  [default: the first that both have]")
 @click.option(

@@ -19,7 +19,7 @@ from predictor.errors import ConfigError, TrackingError, plural
 )  # fmt: skip
 @click.option(
     "--table", "tables", type=click.Path(path_type=Path, dir_okay=False), multiple=True,
-    help="A table of interviews: CSV, JSON Lines or Parquet.",
+    help="A table of interviews: CSV, JSON, JSON Lines or Parquet.",
 )  # fmt: skip
 @click.option(
     "--cards", type=click.Path(path_type=Path, dir_okay=False), multiple=True, help="A table of imported scorecards."

@@ -77,7 +77,7 @@ def say(message: str, *, err: bool = False) -> None:
 
 
 def print_error(message: str) -> None:
-    with suppress(OSError):  # where nobody can hear it, the exit code is left
+    with suppress(OSError):  # if stderr is closed, only the exit code remains
         click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(message)}", err=True)
 
 

@@ -42,7 +42,7 @@ def panels(cards: Path, signals: Path | None, model: str | None, assigned_at_ran
     chosen = OfferModel.load(model_path(model)) if model else None
     if chosen and chosen.raters is None:
         raise ConfigError(
-            f"--model {model}: leniency of panels is no input of it, so --model changes nothing; leave it out"
+            f"--model {model}: the model does not use how high panels rate, so --model changes nothing; leave it out"
         )
     table = read_cards(cards, chosen.catalogue if chosen and not signals else load_catalogue(signals))
     if not len(table):

@@ -51,7 +51,7 @@ def predict(
       predictor predict data/ratings.json
       predictor predict data/ratings.json --json
       predictor predict data/ratings.json --threshold 0.5
-      predictor predict interviews.csv --model experiments/models/my-pool.json --out answers.csv
+      predictor predict interviews.csv --model my-pool --out answers.csv
       echo '{"goals_discussed": 4}' | predictor predict - --base-rate 0.2
     """
     from predictor.model.champions import fitting_model

@@ -74,8 +74,8 @@ def fit_progress() -> Callable[[str], Any]:
     Returns
     -------
     callable
-        Given a label, a function that wraps the iteration over fits, given their number. Series share the clock of
-        their lines, so that many short ones give a line every `PAUSE` seconds, too.
+        Given a label, a function that wraps the iteration over fits, given their number. All series share one timer,
+        so that many short ones also print only one line every `PAUSE` seconds.
     """
     lines = Lines()
 

@@ -65,7 +65,7 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
 
 
 def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | None) -> Floats:
-    """Predict by the champion the rows that another model was trained on."""
+    """Predict, with the champion, the rows that another model was trained on."""
     import numpy as np
 
     from predictor.journal.store import Journal
@@ -194,7 +194,7 @@ def make_champion(model: OfferModel, *, announce: bool = True) -> None:
     if announce:
         say(f"Champion, which `predict` uses{ratings}: {model.name}{replaced}")
     elif before:
-        say(f"Here `predict` used {before.name} until now{ratings}")
+        say(f"Now `predict` here uses {model.name}{ratings}, instead of {before.name}")
 
 
 def present_champion(model: OfferModel) -> OfferModel:

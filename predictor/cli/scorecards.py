@@ -56,8 +56,8 @@ def _import_options(command: Callable[..., None]) -> Callable[..., None]:
         "--reason",
         "reasons",
         multiple=True,
-        metavar="TEXT=ANSWER",
-        help="Outcome of a rejection reason: yes, no, withdrew or unlabelled; '*' is every reason in question.",
+        metavar="TEXT=OUTCOME",
+        help="Outcome of a rejection reason: yes, no, withdrew or unlabelled; '*': every reason asked about.",
     )
     @click.option("--groups", type=FILE, help="Also write sex and race by person, for an audit.")
     @click.option("--forget", is_flag=True, help="Remove people of the earlier table who are not in the files.")

@@ -38,7 +38,7 @@ def ui(port: int | None) -> None:
     help="Address to listen on; other machines need a token.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 chooses a free port.")
-@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep interviews in this file.")
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Save interviews in this file.")
 @click.option("--token", envvar="PREDICTOR_TOKEN", show_envvar=True, help="Token that every request must have.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="A host name that requests may use.")
 @click.option("--root-path", default="", metavar="PREFIX", help="Path prefix behind a proxy, such as /interviews.")

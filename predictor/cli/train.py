@@ -98,10 +98,10 @@ def train(
     """Train a model on rated interviews with known outcomes, and record the run in MLflow.
 
     DATA is a CSV, Excel, JSON, JSON Lines or Parquet file with one column per signal and one with the outcome, yes or
-    no. With the shipped signals a handful of interviews is enough: training then starts from published effects, and the
-    model's answers state how much of the model is prior. A journal, which `predictor serve` keeps, can be trained on in
-    the same way; the new model is then compared with the current one. The folder experiments/models/NAME holds the
-    model, the report and other results; the first model becomes the champion, which `predict` uses.
+    no. With the shipped signals a handful of interviews can be trained on: the model then consists mostly of published
+    effects, and its predictions state how much of it is prior. A journal, which `predictor serve` writes, can be
+    trained on in the same way; the new model is then compared with the current one. The folder experiments/models/NAME
+    holds the model, the report and other results; the first model becomes the champion, which `predict` uses.
 
     \b
     Examples:

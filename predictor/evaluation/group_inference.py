@@ -1,4 +1,4 @@
-"""How well the signals predict a person's group: a group that is no input may still be inferred from the inputs.
+"""How well the signals predict a person's group: a group that is not an input may still be inferred from the inputs.
 
 A plain logistic regression on all inputs of the model, in folds by person. It cannot detect
 interactions, so a low figure is no proof that nothing can be read.

@@ -132,7 +132,7 @@ def axes_of(columns: Mapping[str, NDArray[Any]]) -> list[Grouping]:
     Raises
     ------
     ConfigError
-        If a column is no column of groups; see `axis_of`.
+        If a column is not a column of groups; see `axis_of`.
     """
     single: Sequence[Grouping] = [axis_of(name, words) for name, words in columns.items()]
     return [*single, *(cross(first, second) for first, second in combinations(single, 2))]

@@ -25,8 +25,8 @@ _SWITCH = "is neither yes nor no"
 _SHARE = "is not a number from 0 to 1"
 _PART = "is neither a number from 0 to 1 nor yes or no"
 _GUESS = "is not a whole number from 0 to 100"
-_JSON = "is not what an export has there; export the journal again"
-TO_COME = "is yet to come; write when it was"
+_JSON = "is not the JSON that an export writes into this column; export the journal again"
+TO_COME = "is in the future; write the day on which it happened"
 
 
 def safe(text: str) -> str:
@@ -100,7 +100,7 @@ def take_estimate(data: dict[str, Any], wrong: dict[str, str]) -> None:
     try:
         data["estimate"] = Estimate(**values)
     except (JournalError, TypeError):
-        wrong["estimate_probability"] = "is no estimate inside its interval, or not all of it is there"
+        wrong["estimate_probability"] = "is not inside its interval, or a part of the estimate is missing"
 
 
 def outcome_of(cell: str) -> str | None:

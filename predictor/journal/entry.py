@@ -41,8 +41,8 @@ class Entry:
     title, note
         Free text, such as "Acme, second round"; at most 200 and 20,000 characters.
     who
-        Whom it is about, such as initials. Interviews of one person stay on one side of a split. Empty: it stands for
-        itself.
+        Whom it is about, such as initials. Interviews of one person are always in the same fold. Empty: nobody in
+        particular, and a person of its own.
     round
         Free text, such as "phone" or "second"; at most 100 characters.
     held_on

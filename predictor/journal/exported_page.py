@@ -52,12 +52,12 @@ def is_answers(content: bytes) -> bool:
 
 
 def superseded(contents: Sequence[bytes]) -> set[int]:
-    """Return the places of files that hold older answers than another of them: the same interview was saved again.
+    """Return the positions of files superseded by a later save of the same interview.
 
     Parameters
     ----------
     contents
-        Of files of any kind; those that are no answers, or damaged ones, supersede nothing.
+        Of files of any kind; those that the page did not save, or that are damaged, supersede nothing.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def _answered(
         return {}
     remaining, sentences = answer["remaining"], [*answer["quality"], *answer["notes"]]
     if not all(isinstance(word, str) for word in sentences):
-        raise ValueError("sentences are no text")
+        raise ValueError("sentences are not text")
     if remaining is not None:
         low, high = _numbers(remaining["low"], remaining["high"])
         signals = [_known(name, catalogue.names) for name in remaining["signals"]]
@@ -223,5 +223,5 @@ def _numbers(*numbers: Any) -> tuple[float, ...]:
 
 def _known(name: Any, names: Sequence[str]) -> str:
     if name not in names:
-        raise ValueError(f"{name!r} is no signal")
+        raise ValueError(f"{name!r} is not a signal")
     return str(name)

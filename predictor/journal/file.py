@@ -118,8 +118,8 @@ class JournalFile:
         needed = [x["name"] for x in columns if x["notnull"] and x["dflt_value"] is None]
         if more := [shorten(name) for name in needed if name not in ("number", *COLUMNS)]:
             raise JournalError(
-                f"{self.path}: another tool has added the column {few(more)}, without which nothing can be added; "
-                "take it out, or give it a default"
+                f"{self.path}: another tool has added the column {few(more)}, which must not be empty, so no interview "
+                "can be saved; remove it, or give it a default"
             )
 
     def _check(self, application: int, version: int = VERSION) -> None:
@@ -135,7 +135,7 @@ class JournalFile:
         try:
             yield
         except FileNotFoundError:
-            raise JournalError(f"{self.path}: no such file; it was there before") from None
+            raise JournalError(f"{self.path}: the file has disappeared") from None
         except OSError as error:
             raise JournalError(f"{self.path}: cannot be used as a journal: {error.strerror or error}") from None
         except sqlite3.Error as error:

@@ -40,7 +40,7 @@ def ratings_of(entries: Sequence[Entry], catalogue: Catalogue, *, source: str, t
 
 
 def group_of(entry: Entry) -> str:
-    """Return what keeps an interview on one side of a split: whom it is about, else the interview, else itself."""
+    """Return the group whose entries share a fold: the person, else the id that both sides share, else the entry's."""
     return entry.who or entry.interview or entry.id
 
 

@@ -43,7 +43,7 @@ class Merge:
     fresh
         Interviews that are added, as the file has them.
     updated
-        Interviews that are there as an earlier file of the exported page has them, as they will be.
+        Interviews that a later save of the exported page replaces, in their new form.
     same
         How many are there already, and stay.
     changed
@@ -84,7 +84,7 @@ def merge(file: sqlite3.Connection, entries: Sequence[Entry]) -> Merge:
 
 
 def _saved_again(old: Entry, entry: Entry) -> bool:
-    """Return whether an entry is what the exported page saved later of an interview, of which nothing came yet here."""
+    """Return whether `entry` is a later save by the exported page of `old`, which has no outcome here yet."""
     return not old.frozen and (_saved_at(entry) > _saved_at(old) > "" or bool(_saved_at(entry) and not old.answer))
 
 

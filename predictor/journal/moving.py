@@ -78,7 +78,7 @@ class Moving(Reading):
         RatingsError
             With every problem, by row and column.
         ConfigError
-            If a sheet is named, and a file is no workbook.
+            If a sheet is named, and a file is not a workbook.
         """
         older = superseded([read_bytes(Path(path)) if is_json(path) else b"" for path in paths])
         kept = [path for place, path in enumerate(paths) if place not in older]
@@ -127,7 +127,7 @@ class Moving(Reading):
         Raises
         ------
         RatingsError
-            If it is no table and no JSON.
+            If it is neither a table nor JSON.
         """
         if content.lstrip()[:1] in (b"[", b"{"):
             return parse_json_entries(content, name, self.catalogue)

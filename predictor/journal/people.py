@@ -39,7 +39,7 @@ class Person:
 
 
 def person_id(who: str) -> str:
-    """Return twelve hexadecimal digits for a person, so that no name stands in an address.
+    """Return twelve hexadecimal digits for a person, so that no address contains a name.
 
     Examples
     --------

@@ -24,7 +24,7 @@ class Query:
     Attributes
     ----------
     search
-        Text that stands somewhere in title, who, round, notes or what was looked back on; case does not matter.
+        Text somewhere in title, who, round, notes or what was looked back on; case does not matter.
     who, outcome, round
         Exactly so; empty: any.
     since, until

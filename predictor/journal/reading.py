@@ -63,7 +63,7 @@ class Reading:
             If there is none, or as for any journal.
         """
         if not Path(path).exists():
-            raise JournalError(f"{path}: no such journal; look at the path, or keep an interview first")
+            raise JournalError(f"{path}: no such journal; check the path, or save an interview first")
         return cls(path, catalogue)
 
     # -- interviews ------------------------------------------------------------------------------------------------

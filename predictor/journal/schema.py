@@ -56,7 +56,7 @@ def entry_of(row: sqlite3.Row) -> Entry:
         rating == NOT_APPLICABLE or (type(rating) in (int, float) and math.isfinite(rating))
         for rating in data["ratings"].values()
     ):
-        raise ValueError("ratings are no numbers by signal")
+        raise ValueError("ratings are not numbers by signal")
     data["not_come_up"] = tuple(map(str, json.loads(data["not_come_up"])))
     data["estimate"] = Estimate(**json.loads(data["estimate"])) if data["estimate"] else None
     data["answer"] = json.loads(zlib.decompress(data["answer"])) if data["answer"] else None

@@ -152,7 +152,7 @@ class Journal(Moving):
             One of `predictor.journal.entry.OUTCOMES`. A next round is feedback of its own, of which no model learns.
         at
             Day on which it was known. Where None: today, or for a corrected outcome as it was before. An interview
-            rated on a later day is named in the warnings of a training, and is no part of `calibration`.
+            rated on a later day is named in the warnings of a training, and is not part of `calibration`.
         day
             The day that it is, as a browser gives it; that of this machine where None.
 

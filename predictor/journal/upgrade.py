@@ -1,6 +1,7 @@
 """Upgrade older layouts of the journal's file to the current one, in a single transaction.
 
-Layouts 1 to 3 had one table: a group in place of who, times in UTC in place of days, and no more than an estimate.
+Layouts 1 to 3 had one table: a group in place of who, times in UTC in place of days, and only the estimate, not the
+whole answer.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def upgrade(file: sqlite3.Connection) -> None:
 
 
 def local_day(at: str | None) -> str | None:
-    """Return the day of a time as an older layout has it; what is no time stays, and is refused when it is read."""
+    """Return the day of a time as an older layout has it; what is not a time stays, and is refused when it is read."""
     try:
         return at and day_of(datetime.fromisoformat(at)).isoformat()
     except (TypeError, ValueError):

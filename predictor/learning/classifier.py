@@ -135,8 +135,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         ConfigError
             If X does not have the catalogue's columns, in its order.
         RatingsError
-            If a rating is out of its catalogue's scale, or an input is no code of its levels; see `Ratings.from_frame`
-            for codes such as 99.
+            If a rating is out of its catalogue's scale, or an input is not a code of its levels; see
+            `Ratings.from_frame` for codes such as 99.
         """
         values, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         known = np.asarray(y)
@@ -317,7 +317,7 @@ def _refuse_out_of_scale(values: Floats, catalogue: Catalogue) -> None:
     for column, item in zip(values[:, p:].T, catalogue.inputs, strict=True):
         wrong = ~np.isnan(column) & ~np.isin(column, range(len(item.levels)))
         codes = ", ".join(f"{code} ({level})" for code, level in enumerate(item.levels))
-        kind = f"is no code of a level; write {codes}, or leave it NaN where it is not given"
+        kind = f"is not the code of a level; write {codes}, or leave it NaN where it is not given"
         problems += [Problem(kind, int(row) + 1, item.name, f"{column[row]:g}") for row in np.flatnonzero(wrong)]
     if problems:
         raise RatingsError("X", problems)

@@ -113,7 +113,7 @@ class ModelData:
         In models of formats 1 and 2: added to the intercept by the number of signals rated, shape (signals + 1,).
     group_importances
         By "family" and "side", then by name: mean absolute value of the summed contributions of its signals, in
-        log-odds, largest first. Contributions of opposite signs cancel, so it is no sum of `feature_importances`.
+        log-odds, largest first. Contributions of opposite signs cancel, so it is not the sum of `feature_importances`.
         Empty in older models.
     reference
         What the rows learned from looked like besides, to see drift by; None in older models.

@@ -221,7 +221,7 @@ def _check_numbers(data: ModelData) -> None:
 
 
 def _check_about(data: ModelData) -> None:
-    """Refuse what is no description of a training: texts, counts, scores and versions."""
+    """Refuse what is not a description of a training: texts, counts, scores and versions."""
     trained_on = data.trained_on
     for word in (data.name, data.created_at, trained_on["source"], trained_on["digest"]):
         if not isinstance(word, str) or not word.isprintable():

@@ -212,7 +212,7 @@ def read_cards(path: str | Path, catalogue: Catalogue) -> Cards:
 
 
 def _with_columns(catalogue: Catalogue, header: Iterable[Any]) -> Catalogue:
-    """Allow columns that are no signals; a name similar to a signal's is left for the parser to reject."""
+    """Allow columns that are not signals; a name similar to a signal's is left for the parser to reject."""
     group = catalogue.group or PERSON
     known = {*catalogue.names, catalogue.outcome, group, RATINGS}
     near = {name for name in map(str, header) if name not in known and not nearest(name, catalogue.names)}

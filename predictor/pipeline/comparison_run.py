@@ -112,7 +112,7 @@ def compare_and_save(
                 parent=run.run_id if run else None,
                 progress=progress(experiment) if progress else None,
                 warn=warn,
-                curve=False,  # it says whether more interviews would help, which is no question of experiments
+                curve=False,  # it says whether more interviews would help, which experiments do not ask
             )
             trouble = trouble or saved.trouble
             missing += [saved.folder] if recorded and not saved.run else []

@@ -42,7 +42,7 @@ class TrainedModel:
         Raises
         ------
         ModelError
-            If the file is no model.
+            If the file is not a model.
         """
         model = OfferModel.load(path)
         for folder in (path.parent, models / model.name):

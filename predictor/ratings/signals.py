@@ -176,7 +176,7 @@ class Signal:
 
     @cached_property
     def not_applicable_value(self) -> float | None:
-        """How arrays of ratings hold "not applicable": one step below the scale; None where it is no answer."""
+        """How arrays of ratings hold "not applicable": one step below the scale; None where there is no such answer."""
         return self.scale.low - self.scale.step if self.not_applicable else None
 
     @cached_property
@@ -299,7 +299,7 @@ class ContextInput:
     ordered: bool = False
 
     def level(self, word: str) -> str | None:
-        """Return the level that a word means: "" where it says that none is given, None where it is no level.
+        """Return the level that a word means: "" where it says that none is given, None where it is not a level.
 
         Examples
         --------

@@ -172,7 +172,17 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
                 f"{level.m:,.0f}" if level else "",
             )
         )
-    head = ("Signal", "In training", "Now", "Shift", "90 % interval", "z given others", "PSI", "p, corrected", "n now")
+    head = (
+        "Signal",
+        "In training",
+        "Now",
+        "Shift",
+        "90 % interval",
+        "z, given other signals",
+        "PSI",
+        "p, corrected",
+        "n (current)",
+    )
     return Section(
         "Signals",
         [
@@ -180,7 +190,7 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
             "signals, and how its ratings spread over the scale (PSI). The clearest change comes first.",
             Table(head, rows, caption="Mean ratings in training and now"),
             Note(
-                "Shift: in standard deviations of the rows learned from. z given others: a general impression (halo) "
+                "Shift: in standard deviations of the rows learned from. z, given other signals: a general impression (halo) "
                 "lifts or lowers all ratings together; that part is removed, so that the signals that moved stand out."
             ),
         ],
@@ -200,7 +210,7 @@ def _missing(check: DriftCheck, labels: dict[str, str]) -> Section:
         )
         for x in looks
     ]
-    head = ("Signal", "In training", "Now", "90 % interval", "p, corrected", "n now")
+    head = ("Signal", "In training", "Now", "90 % interval", "p, corrected", "n (current)")
     table = Table(head, rows, caption="Share of rows in which a signal was not rated")
     rated = [sentence(look, labels) for look in check.looks if look.kind == "rated"]
     return Section(
@@ -221,7 +231,7 @@ def _others(check: DriftCheck, labels: dict[str, str]) -> Section:
         )
         for look in looks
     ]
-    parts: list[str | Table | Note] = [Table(("What", "Figure", "p, corrected", "n now"), rows)] if rows else []
+    parts: list[str | Table | Note] = [Table(("What", "Figure", "p, corrected", "n (current)"), rows)] if rows else []
     parts.append(
         Note(
             "For likelihoods the figure is the chance that a current row's is higher than that of a training row, "

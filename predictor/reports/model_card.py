@@ -292,8 +292,9 @@ def _drift(model: OfferModel, drift: Mapping[str, Any]) -> Section:
 
 
 def _retention(model: OfferModel) -> Section:
+    panels = "; each rater's pseudonym, leniency and number of scorecards" if model.raters else ""
     held = [
-        ("The model's file", "tables and counts; no row, no name, no text of a rater"),
+        ("The model's file", f"tables and counts; no row, no name, no text of a rater{panels}"),
         ("Beside it", "out_of_fold.csv: a number, the outcome and likelihoods of each row learned from; no ratings"),
         ("The rows themselves", f"stay in {model.trained_on['source']}; the training makes no copy"),
         ("Deleting a person", "predictor forget PERSON --table FILE --cards FILE --journal FILE; models then say so"),

@@ -1,4 +1,4 @@
-"""The report of an import of scorecards: what came in, what was left out and why, what waits for an answer.
+"""The report of an import of scorecards: what came in, what was left out and why, what waits for a decision.
 
 For the person who exported the files, who need not know statistics. The terminal shows the same in short.
 """
@@ -66,7 +66,7 @@ def _page(imported: Imported, forgotten: Sequence[str]) -> Page:
             Tile("Raters", f"{len(imported.raters[1]):,}", _per_row(imported), "Under pseudonyms."),
         ],
         warnings=[*_warnings(imported, forgotten)],
-        quiet="Nothing waits for an answer, and nothing looked doubtful.",
+        quiet="Nothing waits for a decision, and nothing looked doubtful.",
         sections=[*_sections(imported)],
         footer=FOOTER,
     )  # fmt: skip
@@ -112,8 +112,8 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
         name = text or "no reason"
         yield (
             f"What does the reason '{name}' mean ({plural(count, 'application')})? Import again with "
-            f"--reason '{name}=ANSWER'; ANSWER is yes (an offer went out), no, withdrew or unlabelled. Until then they "
-            "have no outcome."
+            f"--reason '{name}=OUTCOME'; OUTCOME is yes (an offer went out), no, withdrew or unlabelled. Until then "
+            "they have no outcome."
         )
     words = {word for item in imported.findings.by_kind().get("unknown word", ()) for *_, word in item.lines()}
     for word in sorted(words)[:LISTED]:
@@ -123,7 +123,7 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
         )
     if min(offers, others) < FEWEST and len(imported):
         yield (
-            f"{plural(offers, 'offer')} and {plural(others, 'refusal')} are few: a model learned from them will "
+            f"{plural(offers, 'offer')} and {plural(others, 'rejection')} are few: a model learned from them will "
             "be unsure. Some hundreds make a useful one."
         )
     if forgotten:
@@ -249,7 +249,7 @@ def _worth(imported: Imported) -> list[str | Table]:
         rows.append((label, f"{score.value:.2f}", f"{score.low:.2f} to {score.high:.2f}", f"{score.n:,}"))
     return [
         "It is a signal here, since --with-overall was given. It is half the decision already: a model that "
-        "relies on it explains little of why. How often each ranks an offer above a refusal, of 1; .5 is chance:",
+        "relies on it explains little of why. How often each ranks an offer above a rejection, of 1; .5 is chance:",
         Table(("What", "ROC AUC", "90 % interval", "n"), rows, caption="Same rows"),
     ]
 

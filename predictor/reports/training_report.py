@@ -157,7 +157,7 @@ def _words(result: TrainingResult) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _ranked(result: TrainingResult) -> str:
-    return f"The curve lies above the diagonal of chance as far as the area under it, {result.scores['roc_auc']}, says."
+    return f"The area under the curve is the ROC AUC, {result.scores['roc_auc']}. The diagonal, 0.5, is chance."
 
 
 def _precision(result: TrainingResult) -> str:
@@ -313,7 +313,11 @@ def _roles(result: TrainingResult) -> Drawing:
             "; ".join(f"{role} {score}, n = {score.n:,}" for role, score in auc.items()),
         ),
         "Dashed: chance."
-        + (" Upright marks: above them, ask whether ratings were made after the outcome was known." if marks else ""),
+        + (
+            " Vertical marks: a higher AUC suggests that ratings were made after the outcome was known."
+            if marks
+            else ""
+        ),
         Table(
             ("Who rated", "ROC AUC", "90 % interval", "Log-loss", "90 % interval", "Offers", "n"),
             [

@@ -18,7 +18,7 @@ Stamp = tuple[Path, int, int, int]
 class CurrentModel:
     """The model of a file, as the file is now.
 
-    A file that cannot be read keeps the model of before, and `trouble` says why.
+    If the file cannot be read, the previous model stays, and `trouble` states why.
 
     Parameters
     ----------

@@ -10,10 +10,10 @@ from predictor.serving.settings import LOOPBACK_ADDRESSES, Settings
 
 
 def as_asked(scope: Scope, settings: Settings) -> Scope:
-    """Return a request as it would be without the proxy: its path without the prefix, its client the proxy's.
+    """Return a request as it would be without the proxy: path without the prefix, and the address of the real client.
 
-    A proxy may leave the prefix or take it off, and who asks the server itself need not write it. A client's address is
-    the last one of X-Forwarded-For, which a proxy of this machine has added; those before may be made up.
+    The prefix may be absent: some proxies remove it, and whoever asks the server directly need not write it. The
+    client's address is the last one of X-Forwarded-For, added by a proxy of this machine; earlier ones may be made up.
     """
     root, path = settings.root_path, scope["path"]
     if root and (path == root or path.startswith(f"{root}/")):

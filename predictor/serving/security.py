@@ -56,7 +56,7 @@ class Guard:
     settings
         Allowed hosts, token and limits.
     answer
-        Tells whoever asked of a refusal: a person by a page, a program by JSON.
+        Sends a refusal: to a person as a page, to a program as JSON.
     attempts, logins
         Who tried a token, and who gave the right one on a page.
     """

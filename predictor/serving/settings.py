@@ -45,13 +45,13 @@ class Settings:
     max_interviews
         Most interviews in one request.
     timeout
-        Most seconds that a connection may be without a request, and that a request may take from its body to the end
-        of its answer.
+        Most seconds that a connection may stay open without a request. The same limit holds for a request, from its
+        body to the end of the response.
 
     Raises
     ------
     ConfigError
-        If it listens beyond loopback without a token, the token is short, or the prefix is no path.
+        If it listens beyond loopback without a token, the token is short, or the prefix is not a path.
 
     Examples
     --------
@@ -79,7 +79,9 @@ class Settings:
     def __post_init__(self) -> None:
         root = f"/{self.root_path.strip('/')}" if self.root_path.strip("/") else ""
         if not _ROOT.fullmatch(root):
-            raise ConfigError(f"--root-path {self.root_path!r} is no prefix of a path; write one as in /interviews")
+            raise ConfigError(
+                f"--root-path {self.root_path!r} is not the prefix of a path; write one as in /interviews"
+            )
         object.__setattr__(self, "root_path", root)
         if self.token is not None and (len(self.token) < SHORTEST or not self.token.isascii()):
             raise ConfigError(f"the token needs {SHORTEST} or more plain characters: openssl rand -hex 32 makes one")

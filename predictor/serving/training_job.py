@@ -22,7 +22,7 @@ from predictor.training_folder import MODEL
 
 @dataclass(frozen=True)
 class State:
-    """How a training stands.
+    """The state of a training.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Training:
 
     @property
     def state(self) -> State | None:
-        """How it stands now; None where none was begun."""
+        """Its state now; None where none was started."""
         with self._lock:
             return self._look()
 
@@ -130,7 +130,7 @@ class Training:
 
 
 def _train(channel: Connection, journal: Path, model: Path, folder: Path) -> None:
-    """Train in a process of its own; say how it goes through the channel."""
+    """Train in a process of its own, and report its progress through the channel."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it holds is given back
     if hasattr(os, "nice"):

@@ -13,12 +13,12 @@ from predictor.errors import MissingExtraError, Problem, RatingsError
 from predictor.reading import read_whole
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
-MOST = 1 << 30  # bytes of a packed file that is read whole: a few kilobytes may unpack to more than the memory
+MOST = 1 << 30  # bytes of a file, decompressed, that is read whole: a few kilobytes may become more than the memory
 _AT_ONCE = 1 << 20
 
 
 def unpacked(path: Path) -> Path:
-    """Return what a file would be called if it were not packed.
+    """Return what a file would be called if it were not compressed.
 
     >>> unpacked(Path("ratings.csv.gz")).name, unpacked(Path("ratings.csv")).name
     ('ratings.csv', 'ratings.csv')
@@ -34,7 +34,7 @@ def read_unpacked(path: Path) -> bytes:
     OSError
         If it cannot be read.
     RatingsError
-        If it is not packed as its name says, damaged, or larger than 1 GB when unpacked.
+        If it is not compressed as its name states, damaged, or larger than 1 GB when decompressed.
     MissingExtraError
         If pyarrow, which unpacks .zst and .lz4, is not installed.
     """
@@ -47,12 +47,11 @@ def read_unpacked(path: Path) -> bytes:
                 while part := bytes(stream.read(_AT_ONCE)):
                     parts.append(part)
                     if (size := size + len(part)) > MOST:
-                        kind = (
-                            f"is larger than {MOST >> 30} GB unpacked; files of any size are read by: predictor batch"
-                        )
+                        most = f"is larger than {MOST >> 30} GB decompressed"
+                        kind = f"{most}; files of any size are read by: predictor batch"
                         raise RatingsError(str(path), [Problem(kind)])
         except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: as Arrow's errors are
-            kind = f"is not packed as its name says, or damaged: {error}; pack it again, or unpack it"
+            kind = f"is not compressed as its name states, or damaged: {error}; compress it again, or decompress it"
             raise RatingsError(str(path), [Problem(kind)]) from None
     return b"".join(parts)
 

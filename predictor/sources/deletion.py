@@ -63,7 +63,7 @@ def cut(path: Path, person: str, columns: Sequence[str]) -> Cut:
         return _json(path, person, columns)
     if ending == ".parquet":
         return _parquet(path, person, columns)
-    raise ConfigError(f"{path}: rows can be deleted from CSV, JSON, JSON Lines and Parquet; delete them there by hand")
+    raise ConfigError(f"{path}: is none of CSV, JSON, JSON Lines and Parquet; delete the person's rows in it by hand")
 
 
 def _column(path: Path, there: Sequence[str], columns: Sequence[str]) -> str:

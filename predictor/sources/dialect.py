@@ -34,10 +34,10 @@ _WORKBOOK = "is {}, by its first bytes; name it .xlsx, or save it as CSV"
 FOREIGN = {
     b"PK\x03\x04": _WORKBOOK.format("an Excel workbook, or another archive"),
     b"\xd0\xcf\x11\xe0": _WORKBOOK.format("an old Excel workbook"),
-    b"\x1f\x8b": "is packed (gzip), by its first bytes; unpack it",
-    b"BZh": "is packed (bzip2), by its first bytes; unpack it",
-    b"\x28\xb5\x2f\xfd": "is packed (Zstandard), by its first bytes; unpack it",
-    b"\xfd7zXZ": "is packed (xz), by its first bytes; unpack it",
+    b"\x1f\x8b": "is compressed (gzip), by its first bytes; decompress it",
+    b"BZh": "is compressed (bzip2), by its first bytes; decompress it",
+    b"\x28\xb5\x2f\xfd": "is compressed (Zstandard), by its first bytes; decompress it",
+    b"\xfd7zXZ": "is compressed (xz), by its first bytes; decompress it",
     **dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html", b"<HTML"), "is a web page and no data; export it again"),
     b"HTTP/": "begins with the headers of a reply; take them off, or export it again without them",
 }
@@ -118,7 +118,7 @@ def encode(text: str, like: bytes) -> bytes:
 
 
 def refuse_foreign(start: bytes, source: str) -> None:
-    """Refuse what is no text of data, by its first bytes.
+    """Refuse what is not a text of data, by its first bytes.
 
     Raises
     ------
@@ -261,7 +261,7 @@ class Header:
         except csv.Error as error:
             if not whole and read == len(body) and "field limit" not in str(error):
                 return None
-            raise RatingsError(source, [Problem(f"has a header that is no row of CSV: {in_words(error)}")]) from None
+            raise RatingsError(source, [Problem(f"has a header that is not a row of CSV: {in_words(error)}")]) from None
         if not whole and read == len(body):
             return None
         if len(names) > most:
@@ -292,7 +292,7 @@ class Header:
 
 
 def _begun(start: bytes) -> str:
-    """Decode UTF-8 as far as it is that; what follows is for those to refuse who read the rows."""
+    """Decode the valid UTF-8 at the start; the reader of the rows rejects the rest."""
     try:
         return start.decode()
     except UnicodeDecodeError as error:
@@ -307,7 +307,7 @@ def header_of(text: str, source: str, most: int = MOST_COLUMNS) -> Header:
 
 
 def delimiter_of(head: str, *, whole: bool = True) -> str:
-    r"""Return what separates the cells of a CSV file, by how it begins: comma, semicolon, tab or bar.
+    r"""Return what separates the cells of a CSV file, by how it begins: comma, semicolon, tab or pipe.
 
     >>> delimiter_of('"Listening (1 = poor, 3 = mixed, 5 = good)";hired\r\n4;yes\r\n')
     ';'
@@ -369,7 +369,7 @@ def too_many_columns(count: int, most: int) -> Problem:
 
 
 def too_many_rows(most: int) -> Problem:
-    """Return the problem that there are more rows than a page imports, the only input with a limit of rows."""
+    """Return the problem that there are more rows than a page imports."""
     return Problem(f"has more than {most:,} rows; a larger file is imported by: predictor journal import FILE")
 
 

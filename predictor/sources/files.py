@@ -50,9 +50,9 @@ def read_ratings(
     Parameters
     ----------
     path
-        A .csv, .tsv or .txt file (with a header; comma, semicolon, tab or bar; UTF-8, UTF-16 or Windows-1252), an
-        .xlsx workbook, a .json file (one mapping or a list of them), .jsonl (a mapping a line), or .parquet. CSV and
-        JSON may be packed, as in ratings.csv.gz (.gz, .bz2, .zst, .lz4).
+        A .csv, .tsv or .txt file (with a header; comma, semicolon, tab or pipe; UTF-8, UTF-16 or Windows-1252), an
+        .xlsx workbook, a .json file (one mapping or a list of them), .jsonl (one mapping per line), or .parquet. CSV
+        and JSON may be compressed, as in ratings.csv.gz (.gz, .bz2, .zst, .lz4).
     catalogue
         The catalogue that the file follows; the shipped one where None.
     training
@@ -97,7 +97,7 @@ def read_ratings(
 
 
 def ending_of(path: Path) -> str:
-    """Return what says the format: the ending of the name, of a packed file that of what is in it.
+    """Return what says the format: the ending of the name, of a compressed file that of what is in it.
 
     >>> ending_of(Path("My.CSV")), ending_of(Path("my.jsonl.gz")), ending_of(Path("my.parquet.gz"))
     ('.csv', '.jsonl', '')
@@ -110,19 +110,19 @@ def ending_of(path: Path) -> str:
 def unknown_format(path: Path) -> RatingsError:
     """Return the problem that a format is unknown, with those that are read."""
     if unpacked(path) != path:
-        kind = "is packed, and by its name neither CSV nor JSON is in it; unpack it"
+        kind = "is compressed, and by its name neither CSV nor JSON; decompress it"
     elif path.suffix.lower() in (".xls", ".xlsb", ".ods", ".numbers"):
         kind = "is a spreadsheet that is not read; save it as .xlsx or as CSV"
     else:
         kind = (
-            f"the file's name has none of the endings {', '.join(FORMATS)}, CSV and JSON also packed "
+            f"the file's name has none of the endings {', '.join(FORMATS)}, CSV and JSON also compressed "
             f"({', '.join(COMPRESSIONS)}); save a spreadsheet as 'CSV UTF-8'"
         )
     return RatingsError(str(path), [Problem(kind)])
 
 
 def refuse_sheet(path: Path, sheet: str | None) -> None:
-    """Refuse a sheet where the file is no workbook.
+    """Refuse a sheet where the file is not a workbook.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
     return made
 
 
-# NaN and Infinity are no JSON, but Python reads them: as text they are refused with row and name.
+# NaN and Infinity are not JSON, but Python reads them: as text they are refused with row and name.
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=str)
 
 
@@ -160,7 +160,7 @@ class TooManyError(RatingsError):
 
 
 def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple[list[Any], list[Problem]]:
-    """Parse JSON into records, one an interview, with the problems of its form.
+    """Parse JSON into records, one per interview, with the problems of its form.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple
     Raises
     ------
     TooManyError
-        If there are more records than `most`, or as many objects inside of them as no such records have.
+        If there are more records than `most`, or more nested objects than that many records can have.
     RatingsError
         If the content is empty, not UTF-8, or not JSON.
     """
@@ -199,7 +199,7 @@ def parse_json(content: bytes, source: str, *, most: int | None = None) -> tuple
 def _refuse_many(content: bytes, source: str, most: int) -> None:
     """Refuse more objects and lists than this many records have, before they are made, which takes seconds.
 
-    A record is an object, and in it its ratings may be one; what is in quotes is no object.
+    A record is an object, and in it its ratings may be one; what is in quotes is not an object.
     """
     room = 2 * most + 1
     if content.count(b"{") + content.count(b"[") > room:
@@ -247,7 +247,7 @@ def parse_line(line: str) -> tuple[dict[str, Any], list[Problem]]:
     except (ValueError, RecursionError) as error:
         record, why = None, f"is not usable JSON: {error}"
     if not isinstance(record, dict):
-        return {}, [Problem(f"{why}; write one interview a line", found=line)]
+        return {}, [Problem(f"{why}; write one interview per line", found=line)]
     return record, _repeated(record, None)
 
 
@@ -322,7 +322,7 @@ def write_csv(ratings: Ratings, path: str | Path) -> Path:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file whole, unpacked; see `read_unpacked`.
+    """Read a file whole, decompressed; see `read_unpacked`.
 
     Raises
     ------
@@ -347,7 +347,7 @@ def decode_json(content: bytes, source: str) -> str:
     try:
         return content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
-        kind = f"is not UTF-8 text (byte {error.start + 1:,}); save it as 'CSV UTF-8' or as UTF-8"
+        kind = f"is not UTF-8 text (byte {error.start + 1:,}); save it as UTF-8"
         raise RatingsError(source, [Problem(kind)]) from None
 
 

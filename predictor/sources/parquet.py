@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from predictor.errors import PredictorError, Problem, RatingsError, shorten
 from predictor.sources.dialect import LONGEST_CELL
 
-MOST_TEXT = 128 << 20  # bytes of all words, unpacked
+MOST_TEXT = 128 << 20  # bytes of all words, decompressed
 MOST_CELLS = 500_000_000
 Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 

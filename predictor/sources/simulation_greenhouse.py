@@ -108,7 +108,7 @@ def simulate_greenhouse(n: int = 200, *, seed: int = 0) -> dict[str, list[dict[s
 
 
 def write_greenhouse(records: dict[str, list[dict[str, Any]]], folder: Path) -> list[Path]:
-    """Write an export as a client of the API keeps it: a file an endpoint, cards in pages, a record a line."""
+    """Write an export as a client of the API keeps it: one file per endpoint, cards in pages, one record per line."""
     paths = []
     for endpoint, items in records.items():
         pages: Sequence[list[dict[str, Any]]] = [items]

@@ -44,8 +44,8 @@ def simulate_groups(ratings: Ratings, *, seed: int = 0, disparity: float = 0.0) 
     seed
         Any whole number from 0.
     disparity
-        By how many standard deviations of the verdict a category with the whole disparity is judged lower, about: the
-        log-odds of being in it fall by so much for each standard deviation. 0: groups have nothing to do with anything.
+        By about how many standard deviations of the verdict a category with the full disparity is judged lower. The
+        log-odds of belonging to it fall by this for each standard deviation. 0: groups and verdicts are independent.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def drift(ratings: Ratings, signals: Sequence[str], *, by: float = -0.5, seed: i
     Raises
     ------
     ConfigError
-        If one step for each rating that can move is less than that.
+        If moving every rating by one step would not reach `by`.
 
     Examples
     --------

@@ -53,7 +53,7 @@ def parse_table(
     Raises
     ------
     RatingsError
-        If it is empty, neither of both, or too large.
+        If it is empty, neither, or too large.
     """
     if is_workbook(content) or Path(source).suffix.lower() in WORKBOOKS:
         table = [*read_rows(content, source, sheet=sheet, most_rows=most_rows, most_columns=most_columns)]
@@ -140,7 +140,7 @@ def is_nameless(name: str) -> bool:
 
 
 def warn_of_labels(source: str) -> None:
-    """Warn that the labels of the rows, such as pandas' index, are no column."""
+    """Warn that the labels of the rows, such as pandas' index, are not a column."""
     kind = "the first column has no name and numbers the rows, so it was left out"
     warnings.warn(f"{source}: {kind}", RatingsWarning, stacklevel=3)
 

@@ -18,7 +18,7 @@ from predictor.sources.dialect import LONGEST_CELL, MOST_COLUMNS, too_many_colum
 
 WORKBOOKS = (".xlsx", ".xlsm")
 MOST_CELLS = 3_000_000  # half a minute
-MOST_BYTES = 500 << 20  # unpacked
+MOST_BYTES = 500 << 20  # decompressed
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _FORMULA = re.compile(rb"<c( [^<>]*)><f[^<>]*(?:/>|>[^<]*</f>)(?:<v */>|<v></v>)?</c>")
@@ -55,7 +55,7 @@ def read_rows(
     Raises
     ------
     RatingsError
-        If it is no workbook, old, encrypted, damaged, empty or too large, or there is no such sheet.
+        If it is not a workbook, old, encrypted, damaged, empty or too large, or there is no such sheet.
     """
     _check(content, source)
     with warnings.catch_warnings():
@@ -86,7 +86,7 @@ def sheets_of(content: bytes, source: str) -> list[str]:
     Raises
     ------
     RatingsError
-        If it is no workbook, old, encrypted, damaged or too large.
+        If it is not a workbook, old, encrypted, damaged or too large.
     """
     _check(content, source)
     with warnings.catch_warnings():
@@ -109,7 +109,7 @@ def _damaged(error: Exception, source: str) -> RatingsError:
 
 
 def _check(content: bytes, source: str) -> None:
-    """Refuse what is not a current workbook, or would be too large unpacked."""
+    """Refuse what is not a current workbook, or would be too large decompressed."""
     if content.startswith(_OLE):
         locked = _ENCRYPTED in content
         kind = "is protected by a password; save it without one"
@@ -127,7 +127,9 @@ def _check(content: bytes, source: str) -> None:
         kind = "is not an Excel workbook (.xlsx); save it as one from your spreadsheet program"
         raise RatingsError(source, [Problem(kind)])
     if size > MOST_BYTES:
-        kind = f"has {size >> 20:,} MB unpacked, of which at most {MOST_BYTES >> 20:,} are read; save the sheet as CSV"
+        kind = (
+            f"has {size >> 20:,} MB decompressed, of which at most {MOST_BYTES >> 20:,} are read; save the sheet as CSV"
+        )
         raise RatingsError(source, [Problem(kind)])
 
 

@@ -41,7 +41,7 @@ _REQUIRED = ("mlflow-skinny", "numpy", "pandas")
 
 
 def registered_name(catalogue: str) -> str:
-    """Name the registered model of a catalogue: models of other signals are no rivals, so they have another.
+    """Name the registered model of a catalogue: models of other signals do not compete, so they have another.
 
     Examples
     --------

@@ -38,7 +38,7 @@ ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # we say it in our own words
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_UV_AUTO_DETECT": "false",  # a lock file that lies about in the working folder is no part of a model
+    "MLFLOW_UV_AUTO_DETECT": "false",  # a lock file that lies about in the working folder is not part of a model
 }
 # MLflow's pages show no metric until somebody picks columns; a view of this name, kept with the experiment, does it.
 VIEW = "scores"

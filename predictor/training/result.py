@@ -48,7 +48,7 @@ class Transparency:
             return f"Cost of interpretability: {self.cost} of log-loss against {best}."
         if self.cost.high < 0:
             return f"Cost of interpretability: none; log-loss is lower by {minus(self.cost)} than that of {best}."
-        return f"Cost of interpretability: none detectable against {best}; log-loss {self.cost}."
+        return f"Cost of interpretability: none detectable against {best}; difference of log-loss {self.cost}."
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class DirectionCost:
     Examples
     --------
     >>> print(DirectionCost(Score(0.002, -0.001, 0.005, 500)))
-    Cost of the monotonicity constraint: none detectable; log-loss 0.002 (-0.001 to 0.005), n = 500.
+    Cost of the monotonicity constraint: none detectable (interval spans 0): log-loss 0.002 (-0.001 to 0.005), n = 500.
     """
 
     cost: Score
@@ -75,7 +75,7 @@ class DirectionCost:
             return f"Cost of the monotonicity constraint: {cost} of log-loss, {n}."
         if cost.high < 0:
             return f"Cost of the monotonicity constraint: none; log-loss is lower with it by {minus(cost)}, {n}."
-        return f"Cost of the monotonicity constraint: none detectable; log-loss {cost}, {n}."
+        return f"Cost of the monotonicity constraint: none detectable (interval spans 0): log-loss {cost}, {n}."
 
 
 @dataclass(frozen=True, eq=False)

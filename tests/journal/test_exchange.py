@@ -127,11 +127,11 @@ def test_ordinary_ratings_are_imported_with_what_they_say(journal: Journal, tmp_
     with pytest.raises(RatingsError, match="row 1, ratings: no signal is rated"):
         journal.import_csv(f"title,{GOALS}\nAcme,\n".encode())
     for name, cells in (("outcome_on", "4,yes,2100-01-01"), ("rated_on", "4,yes,2100-01-01")):
-        with pytest.raises(RatingsError, match=f"row 1, {name}: '?.*is yet to come"):
+        with pytest.raises(RatingsError, match=f"row 1, {name}: '?.*is in the future"):
             journal.import_csv(f"{GOALS},offer,{name}\n{cells}\n".encode())
     (row,) = json.loads(journal.export_json())[:1]
     for name in ("outcome_on", "rated_on"):
-        with pytest.raises(RatingsError, match=f"{name}: '2100-01-01' is yet to come"):
+        with pytest.raises(RatingsError, match=f"{name}: '2100-01-01' is in the future"):
             journal.import_json(json.dumps([{**row, "id": "", name: "2100-01-01"}]).encode())
 
 
@@ -244,7 +244,7 @@ def test_json_that_is_no_export_is_refused_in_words(journal: Journal, text: str,
 
 def test_train_on_a_journal_by_command(run: Callable[..., Result], workplace: Path) -> None:
     assert run("train", "--journal", "no.journal").output == (
-        "Error: no.journal: no such journal; look at the path, or keep an interview first\n"
+        "Error: no.journal: no such journal; check the path, or save an interview first\n"
     )
     journal = Journal("my.journal")
     entry = journal.add("Acme", {GOALS: 4}, rater_role="candidate")

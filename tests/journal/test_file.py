@@ -97,14 +97,14 @@ def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path, call: Callab
     [
         (["ALTER TABLE entries ADD COLUMN more TEXT"], None),
         (["ALTER TABLE entries ADD COLUMN more TEXT NOT NULL DEFAULT 'x'", "CREATE INDEX i ON entries (more)"], None),
-        ([f"CREATE TABLE t AS SELECT number, {COLUMNS}, 1 AS a FROM entries", "DROP TABLE entries", f"CREATE TABLE entries (number INTEGER PRIMARY KEY, {COLUMNS}, a INT NOT NULL)", "INSERT INTO entries SELECT * FROM t", "DROP TABLE t"], "has added the column a, without which"),
+        ([f"CREATE TABLE t AS SELECT number, {COLUMNS}, 1 AS a FROM entries", "DROP TABLE entries", f"CREATE TABLE entries (number INTEGER PRIMARY KEY, {COLUMNS}, a INT NOT NULL)", "INSERT INTO entries SELECT * FROM t", "DROP TABLE t"], "has added the column a, which must not be empty"),
         (["ALTER TABLE entries DROP COLUMN differently"], "its table has no differently"),
         (["ALTER TABLE entries RENAME COLUMN who TO whom"], "its table has no who"),
         (["ALTER TABLE entries RENAME TO others"], "its table has no number, id"),
-        (["UPDATE entries SET ratings = '[1]'"], "damaged: ratings are no numbers by signal"),
-        (["UPDATE entries SET ratings = '5'"], "damaged: ratings are no numbers by signal"),
-        (["UPDATE entries SET ratings = '{\"goals_discussed\": \"4\"}'"], "damaged: ratings are no numbers by signal"),
-        (["UPDATE entries SET ratings = '{\"goals_discussed\": 1e999}'"], "damaged: ratings are no numbers by signal"),
+        (["UPDATE entries SET ratings = '[1]'"], "damaged: ratings are not numbers by signal"),
+        (["UPDATE entries SET ratings = '5'"], "damaged: ratings are not numbers by signal"),
+        (["UPDATE entries SET ratings = '{\"goals_discussed\": \"4\"}'"], "damaged: ratings are not numbers by signal"),
+        (["UPDATE entries SET ratings = '{\"goals_discussed\": 1e999}'"], "damaged: ratings are not numbers by signal"),
         ([f"UPDATE entries SET ratings = '{'[' * 100_000}'"], "damaged"),
         (["UPDATE entries SET estimate = '{\"more\": 1}'"], "damaged"),
         (["INSERT INTO answers SELECT number, x'00' FROM entries"], "damaged"),
@@ -205,7 +205,7 @@ def test_for_the_owner_only_and_never_made_twice(journal: Journal, monkeypatch: 
         monkeypatch.setattr(file_module, "WAIT", 0.05)
         journal.add("late", {GOALS: 4})
     journal.path.unlink()
-    with pytest.raises(JournalError, match="no such file; it was there before"):
+    with pytest.raises(JournalError, match="the file has disappeared"):
         journal.entries()
     assert not journal.path.exists()
 

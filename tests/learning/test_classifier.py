@@ -280,7 +280,7 @@ def test_out_of_scale_is_refused_by_fit_and_predict(wrong: list[float]) -> None:
     X, y = np.array([[1, 2, 0], [2, 1, np.nan], [4, 5, 2], [0, np.nan, 1]] * 10), [0, 0, 1, 1] * 10
     classifier = OfferClassifier(SCALED).fit(X, y)
     classifier.predict_proba(X)
-    words = "is out of scale; write 1 to 5|is no code of a level; write 0 \\(interviewer\\)"
+    words = "is out of scale; write 1 to 5|is not the code of a level; write 0 \\(interviewer\\)"
     with pytest.raises(RatingsError, match=words):
         classifier.predict_proba([wrong])
     with pytest.raises(RatingsError, match=words):

@@ -80,5 +80,5 @@ def test_a_third_word_is_never_taken_for_no_offer(tmp_path: Path, offer: str, no
     (path := tmp_path / "a.csv").write_text(ROWS.format(offer, none) + f"3,e,{third}\n")
     with pytest.raises(RatingsError, match=f"row 5, offer: '{third}' is not known to mean no offer"):
         read_ratings(path, training=True, offer_word=offer)
-    with pytest.raises(RatingsError, match="which is no outcome"):
+    with pytest.raises(RatingsError, match="which is not an outcome"):
         draft_catalogue(path, outcome="offer", group="candidate_id", offer_word=offer)

@@ -154,5 +154,5 @@ def test_the_file_is_read_whole_when_the_server_starts_and_not_for_each_request(
         assert len(whole) == (path == "/journal/export.csv"), path  # no page reads the whole journal
     assert not [statement for statement in asked if "quick_check" in statement]
     app.state.journal.path.unlink()
-    assert "no such file; it was there before" in client.get("/journal").text
+    assert "the file has disappeared" in client.get("/journal").text
     assert not app.state.journal.path.exists()  # no empty one in its place

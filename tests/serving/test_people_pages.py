@@ -28,7 +28,7 @@ from predictor.serving.settings import Settings
 from predictor.serving.web.answer import freeze
 from predictor.serving.web.forms import Rated
 from predictor.serving.web.import_pages import MOST_WAITING
-from predictor.serving.web.person_view import SHOWN, estimate_panels, panels
+from predictor.serving.web.person_view import SHOWN, charts, estimate_charts
 
 PERSON = {"accept": "text/html"}
 MODEL = OfferModel.published()
@@ -231,24 +231,24 @@ def test_a_person_over_time_is_dots_and_few_words() -> None:
         (10, "median 2 in the earlier 5 interviews, 3 in the later 5"),
         (12, "The later are higher."),
     ):
-        (panel,) = panels(entries(count), catalogue)
-        assert (panel.label, panel.n, panel.ratings, len(panel.dots)) == (
+        (chart,) = charts(entries(count), catalogue)
+        assert (chart.label, chart.n, chart.ratings, len(chart.dots)) == (
             "Alignment of values and goals",
             count,
             count,
             count,
         )
-        assert words in " ".join(panel.words)
-        assert bool(panel.words) == bool(words)
-        assert ("The later are" in " ".join(panel.words)) == (count >= 12)
+        assert words in " ".join(chart.words)
+        assert bool(chart.words) == bool(words)
+        assert ("The later are" in " ".join(chart.words)) == (count >= 12)
     mixed = [*entries(9), *entries(9, "candidate"), *entries(4, round="phone")]
-    (panel,) = panels(mixed, catalogue)
-    assert not panel.words  # raters and rounds are never joined
-    assert len(panel.dots) == SHOWN < len(mixed) == panel.n
-    assert len({dot.shape for dot in panel.dots}) == 2
+    (chart,) = charts(mixed, catalogue)
+    assert not chart.words  # raters and rounds are never joined
+    assert len(chart.dots) == SHOWN < len(mixed) == chart.n
+    assert len({dot.shape for dot in chart.dots}) == 2
     said = Estimate(0.4, 0.2, 0.7, "mine", "0" * 16, simulated=1)
     others = [*entries(2, estimate=said), *entries(3, estimate=Estimate(0.4, 0.2, 0.7, "other", "1" * 16, simulated=0))]
-    assert [(panel.label, panel.n) for panel in estimate_panels(others)] == [
+    assert [(chart.label, chart.n) for chart in estimate_charts(others)] == [
         ("Estimates of other, of 100", 3), ("Estimates of mine, of 100, SIMULATED", 2),
     ]  # fmt: skip
 

@@ -237,10 +237,10 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "an empty sheet": ("a.xlsx", lambda: book(("x", [])), "sheet 'x' is empty"),
     "a formula without result": ("a.xlsx", lambda: book(("x", [["goals_discussed"], ["=1+3"]])), "cell A2 holds a formula"),
     "a long id": ("a.xlsx", lambda: book(("x", [["interview_id", "goals_discussed"], [1.5e17, 4]])), "more than 15 digits"),
-    "a packed file by its bytes": ("a.csv", lambda: gzip.compress(b"goals_discussed\n4\n"), "is packed .gzip., by its first bytes"),
-    "packed, by its name": ("a.csv.gz", lambda: b"goals_discussed\n4\n", "is not packed as its name says"),
-    "packed and cut": ("a.jsonl.gz", lambda: gzip.compress(b"{}" * 999)[:-9], "is not packed as its name says, or damaged"),
-    "a packed workbook": ("a.xlsx.gz", lambda: b"x", "is packed, and by its name neither CSV nor JSON"),
+    "a packed file by its bytes": ("a.csv", lambda: gzip.compress(b"goals_discussed\n4\n"), "is compressed .gzip., by its first bytes"),
+    "packed, by its name": ("a.csv.gz", lambda: b"goals_discussed\n4\n", "is not compressed as its name states"),
+    "packed and cut": ("a.jsonl.gz", lambda: gzip.compress(b"{}" * 999)[:-9], "is not compressed as its name states, or damaged"),
+    "a packed workbook": ("a.xlsx.gz", lambda: b"x", "is compressed, and by its name neither CSV nor JSON"),
     "an older spreadsheet": ("a.ods", lambda: b"x", "save it as .xlsx or as CSV"),
 }  # fmt: skip
 
@@ -300,7 +300,7 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypa
     path = tmp_path / "a.xlsx"
     monkeypatch.setattr("predictor.sources.workbook.MOST_BYTES", 1 << 20)
     path.write_bytes(zipped({"xl/workbook.xml": bytes(3 << 20)}))
-    with pytest.raises(RatingsError, match="has 3 MB unpacked, of which at most 1 are read"):
+    with pytest.raises(RatingsError, match="has 3 MB decompressed, of which at most 1 are read"):
         read_ratings(path)
     monkeypatch.setattr("predictor.sources.workbook.MOST_CELLS", 100)
     path.write_bytes(book(("x", [["a"], [*[None] * 200, "far"]])))

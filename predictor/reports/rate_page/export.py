@@ -141,7 +141,7 @@ def _data(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None) -> str
 
 
 def _asked(signal: Signal) -> dict[str, Any]:
-    """A signal's name and label, and the words for a candidate who rates; the usual ones stand in the form."""
+    """A signal's name and label, and the words for a candidate who rates; the usual ones are in the form."""
     usual, own = signal.worded(), signal.worded(CANDIDATE)
     words: dict[str, Any] = {"name": signal.name, "label": usual.label}
     return words if own == usual else {**words, "own": {**vars(own), "anchors": dict(own.anchors)}}

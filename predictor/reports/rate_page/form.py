@@ -48,7 +48,7 @@ def context_input(item: ContextInput) -> str:
 
 
 def by_family(catalogue: Catalogue, names: Collection[str]) -> str:
-    """Return the questions of some signals, a section a family."""
+    """Return the questions of some signals, one section per family."""
     sections = []
     for key, label in catalogue.families.items():
         asked = [

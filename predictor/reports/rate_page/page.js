@@ -32,7 +32,7 @@ function pointsOf(answer) {
   return { base: from, answer: shown, start, parts };
 }
 
-// The usual words stand in the form, those of the candidate's own in the data.
+// The usual words are in the form, those for a candidate who rates in the data.
 const asked = page.terms.slice(0, model.p).map((term) => {
   const fieldset = form.querySelector(`[data-signal="${CSS.escape(term.name)}"]`);
   term.anchors = Object.fromEntries([...fieldset.querySelectorAll("dd")].map((anchor) => [anchor.dataset.rating, anchor.textContent]));
@@ -303,7 +303,7 @@ function update() {
     : session.saved === text ? ["In your file", `You confirmed that ${session.file} is there. Nothing has changed since.`]
     : session.handed === text ? ["Is the file there?", `The browser was asked to save ${session.file}. Look for it among your downloads, then confirm: this page cannot see whether it is there.`]
     : session.saved ? ["Changed since the file", `Something has changed since ${session.file}. Save it again.`]
-    : ["Not saved", "Not saved yet. Leave this page now, and it may be lost."];
+    : ["Not saved", "Not saved yet. If you leave this page now, it may be lost."];
   byId("mark").textContent = mark;
   byId("state").textContent = state;
   byId("save").disabled = !count; // a journal takes no interview without ratings
@@ -377,7 +377,7 @@ byId("copy").addEventListener("click", async () => {
     byId("copy").textContent = "Copied";
   } catch { // not allowed here: chosen, so that the browser's own "copy" takes it
     getSelection().selectAllChildren(byId("text"));
-    byId("copy").textContent = "Chosen: copy it now";
+    byId("copy").textContent = "Selected: press Ctrl+C";
   }
   setTimeout(() => { byId("copy").textContent = "Copy"; }, 4000);
 });

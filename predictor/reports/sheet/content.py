@@ -1,4 +1,4 @@
-"""The content of a coaching sheet: last interviews, own signals and their possible gain, and what was agreed."""
+"""The content of a coaching sheet: interviews, the candidate's signals, differences to the best rating, agreements."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ SHOWN = 80  # characters of what was found
 
 
 def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Write data as JSON; numbers that are not finite are no JSON and a fault of ours.
+    """Write data as JSON; numbers that are not finite are not JSON and a fault of ours.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def answers_response(answers: Sequence[Prediction], model: OfferModel, *, one: bool) -> Response:
-    """Write a model's answers as the JSON of their `to_dict`; what is the same in each is not written again.
+    """Write a model's answers as the JSON of their `to_dict`; parts common to all are serialised once.
 
     A model's tables are finite, and so is what they add up to.
     """
@@ -66,7 +66,7 @@ class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
     field
         The part of the request that is meant, if one is: a signal, a query parameter, a header, or "body".
     found
-        What stands there.
+        The value there.
     headers
         Further headers of the answer.
     problems

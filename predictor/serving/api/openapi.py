@@ -92,7 +92,7 @@ def document(app: FastAPI, catalogue: Catalogue, settings: Settings) -> dict[str
             if "text/plain" in content:
                 content.pop("application/json", None)
     components = document.setdefault("components", {})
-    components["schemas"] = {**_taken(catalogue, settings), **_answered(catalogue)}
+    components["schemas"] = {**_request_schema(catalogue, settings), **_response_schema(catalogue)}
     if settings.root_path:
         document["servers"] = [{"url": settings.root_path}]
     if settings.token:
@@ -105,10 +105,10 @@ def _object(properties: Schema, **more: Any) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False, **more}
 
 
-def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
+def _request_schema(catalogue: Catalogue, settings: Settings) -> Schema:
     signals = {
         signal.name: {
-            **_answers(signal),
+            **_rating_schema(signal),
             "description": " ".join(
                 [signal.question or signal.label, *(f"{k}: {v}." for k, v in signal.meanings.items())]
             ),
@@ -141,7 +141,7 @@ def _taken(catalogue: Catalogue, settings: Settings) -> Schema:
     }
 
 
-def _answers(signal: Signal) -> Schema:
+def _rating_schema(signal: Signal) -> Schema:
     """Write what may be answered for a signal: a rating on its scale, as a number or in words, a code, or nothing."""
     rating: Schema = {"type": ["number", "null"], "minimum": signal.scale.low, "maximum": signal.scale.high}
     knots = "|".join(re.escape(f"{knot:.12g}") for knot in signal.scale.knots)
@@ -154,7 +154,7 @@ def _answers(signal: Signal) -> Schema:
     return {"anyOf": [rating, text, *([{"enum": codes}] if codes else []), _ref("NotObserved")]}
 
 
-def _answered(catalogue: Catalogue) -> Schema:
+def _response_schema(catalogue: Catalogue) -> Schema:
     trained_on = {"type": "object", "properties": {"source": TEXT, "digest": TEXT, "n": COUNT}, "required": ["n"]}
     identity: Schema = {"name": TEXT, "fingerprint": TEXT, "created_at": TEXT, "trained_on": trained_on}
     contribution = {

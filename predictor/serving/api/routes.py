@@ -65,7 +65,7 @@ def about_model(request: Request) -> Response:
     """Return what the model is, what it was trained on, its scores with their intervals, its tables and its catalogue.
 
     `trained_on` has the scores, and under `partial_scores` those with only part of the signals rated. `gaps`: what
-    leaving signals unrated adds to the log-odds by itself, `slope` times the share left out; 0 if it says nothing.
+    missing ratings add to the log-odds by themselves, `slope` times the share of them; 0 if not significant.
     """
     _known_query(request)
     model: OfferModel = request.app.state.models()
@@ -79,9 +79,9 @@ def about_model(request: Request) -> Response:
 def importances(request: Request) -> Response:
     """Return what the model relies on: mean absolute contribution in log-odds, by signal, by family and by side.
 
-    A family's or a side's is the sum over its signals. `measured` gives each with its 90 % interval and n, a family's
-    or a side's there of its signals' summed contributions; it is null, with n only, if the results of this model's
-    training are not in the folder of models.
+    `family_importances` and `side_importances` are sums over the signals. `measured` holds each with its 90 % interval
+    and n, where that of a family or a side is the mean absolute value of its signals' summed contributions. It is null
+    if the results of this model's training are not in the folder of models.
     """
     _known_query(request)
     model: OfferModel = request.app.state.models()
@@ -124,7 +124,7 @@ async def metrics(request: Request) -> Response:
 
 
 def _records(request: Request, body: bytes) -> tuple[list[Any], list[Problem], bool]:
-    """Parse the body into interviews and problems of its form; say whether it is one rather than a list."""
+    """Parse the body into interviews and problems of its form; also whether it was one interview, not a list."""
     kind = dict(request.scope["headers"]).get(b"content-type", b"").decode("latin-1")
     most = request.app.state.settings.max_interviews
     if kind != JSON and not _is_json(kind):

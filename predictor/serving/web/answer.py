@@ -89,8 +89,8 @@ def freeze(model: OfferModel, rated: Rated, models: Path | None = None) -> dict[
 def kept_answer(request: Request, form: FormData, model: OfferModel) -> tuple[Rated, dict[str, Any]]:
     """Return what a form rates, and the answer that was seen with it.
 
-    The page hands the answer out sealed, in the field `answer`. It is taken if it comes back as it was and is of the
-    very ratings of the form; else, as where nothing was shown yet, the model answers now.
+    The page holds the answer sealed, in the field `answer`. It is used if it is unchanged and belongs to these ratings;
+    otherwise, or where nothing was shown yet, the model predicts now.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def answer_view(kept: Mapping[str, Any], *, marked: bool = True, id: str = "answ
     kept
         As `freeze` made it, now or long ago.
     marked
-        Whether the mark SIMULATED is shown in it; not where the page around it has it always in view.
+        Whether the mark SIMULATED is shown in it; not where the surrounding page always shows it.
     id
         What ids of the template begin with; each answer on a page needs its own.
     """

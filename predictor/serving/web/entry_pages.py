@@ -46,14 +46,14 @@ def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: 
 
 
 @entry_pages.get("/{id}/hear.ics")
-def hear(id: str, journal: OpenJournal) -> Response:  # noqa: A002
-    """Return the day by which to hear, for a calendar."""
+def due_date_calendar(id: str, journal: OpenJournal) -> Response:  # noqa: A002
+    """Return the due date of one interview as a calendar file."""
     return attachment(calendar([journal.get(id)]), "text/calendar", "hear-back.ics")
 
 
 @entry_pages.post("/{id}")
 def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
-    """Change what is known of it, and, while no outcome is, the ratings; changed ones are answered again."""
+    """Change an interview's details and, until its outcome is known, its ratings, which are then predicted again."""
     entry = journal.get(id)
     if not (title := text(form, "title")):
         raise Refusal(422, "is empty; go back and write a title", field="title")
@@ -143,14 +143,14 @@ def _show(request: Request, journal: Journal, entry: Entry) -> Response:
         fixed=entry.frozen or bool(foreign), sealed=entry.id in journal.sealed([entry]), sides=sides,
         rows=beside(entry, sides[0], model.catalogue) if sides else {}, longest=LONGEST,
         answer=entry.answer and answer_view(entry.answer),
-        later=None if foreign else _later(entry, model),
+        later=None if foreign else _current_prediction(entry, model),
         other_sides=[other for other in others if _may_be_other_side(entry, other)],
         others=[other for other in others if other.id != entry.id], people=journal.people(1_000),
         rounds=journal.rounds(), labels=labels(model.catalogue),
     )  # fmt: skip
 
 
-def _later(entry: Entry, model: OfferModel) -> Prediction | None:
+def _current_prediction(entry: Entry, model: OfferModel) -> Prediction | None:
     """Return what the present model answers, where another answered then."""
     if entry.estimate is None or entry.estimate.fingerprint == model.fingerprint:
         return None
@@ -184,7 +184,7 @@ class Compared(NamedTuple):
 def beside(one: Entry, two: Entry, catalogue: Catalogue) -> dict[str, list[Compared]]:
     """Return the ratings of two interviews beside each other: by family, one row per signal that either has.
 
-    They are apart by half the scale or more: 2 of 1 to 5.
+    Apart means a difference of at least half the scale: 2 on a scale of 1 to 5.
     """
     signals = {signal.name: signal for signal in catalogue.signals}
     rows: dict[str, list[Compared]] = {}

@@ -80,8 +80,8 @@ class Rated:
         Raises
         ------
         Refusal
-            422, if a rating is no number and no word for one, what did not come up is no signal, a share is not between
-            0 and 100 %, or a guess is not in fives.
+            422, if a rating is neither a number nor a word for one, what did not come up is not a signal, a share is
+            not between 0 and 100 %, or a guess is not in fives.
         """
         ratings: dict[str, float | str] = {}
         inputs, not_come_up = {}, []
@@ -89,7 +89,7 @@ class Rated:
             value = text(form, name)
             if name.startswith(RATING) and value == DID_NOT_COME_UP:
                 if (signal := name.removeprefix(RATING)) not in model.signals:
-                    raise Refusal(422, "is no signal of this model; load the page again", field=name)
+                    raise Refusal(422, "is not a signal of this model; load the page again", field=name)
                 not_come_up.append(signal)
             elif name.startswith(RATING) and value:
                 if (rating := _rating(name, value, model)) is not None:
@@ -137,7 +137,7 @@ def day(form: FormData, name: str) -> date | None:
     Raises
     ------
     Refusal
-        422, if it is no day.
+        422, if it is not a day.
     """
     value = text(form, name)
     try:

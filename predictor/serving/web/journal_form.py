@@ -63,7 +63,7 @@ def keep_fields(
     Parameters
     ----------
     typed
-        What stands in the fields already, by their names; else the address may give `person`, `title`, `round` or
+        Values of the fields, by their names; else the address may give `person`, `title`, `round` or
         `interview`, the one that the other side has rated.
     problems
         What is wrong, by field.
@@ -128,11 +128,11 @@ def read_keep(request: Request, form: FormData, rated: Rated) -> tuple[dict[str,
 
 
 def typed_fields(form: FormData) -> dict[str, str]:
-    """Return what stands in the fields, to be shown again."""
+    """Return the values of the fields, to be shown again."""
     return {name: text(form, name) for name in (*_TEXTS, *_DAYS, "interview", "both")}
 
 
 def _try_next(journal: Journal, who: str, people: list[str]) -> TryNext | None:
-    """Return it of the person; of anybody only where the journal is about one person, so that nothing is mixed up."""
+    """Return the person's last "one thing to try next"; where none is named, only that of a journal of one person."""
     last: Entry | None = journal.last_try(who) if who or len(people) < 2 else None
     return TryNext(last.try_next, last.day, last.title, last.who) if last else None

@@ -69,7 +69,7 @@ def wants_page(request: Request) -> bool:
 
 @pages.get("/")
 def rate(request: Request) -> Response:
-    """Show the empty rating form; who rated last time is remembered, but where the other side of an interview rates."""
+    """Show the empty rating form; who rated last time is filled in, except when the other side rates."""
     role = unquote(request.cookies.get(REMEMBERED, ""))
     inputs = {ROLE: role} if role in _roles(request.app.state.models()) and role not in rated_by(request) else {}
     return rate_page(request, Rated(inputs=inputs))
@@ -108,7 +108,7 @@ def rate_page(
     problems: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
-    """Show the rating form; with a form that was sent also the answer, all that stood in it, and what is wrong with it.
+    """Show the rating form; after a submission also the prediction, the values entered and their problems.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def rate_page(
     problems
         What is wrong, by field.
     status
-        Of the answer.
+        Of the HTTP response.
     """
     model: OfferModel = request.app.state.models()
     first = _first(model)
@@ -136,7 +136,7 @@ def rate_page(
 
 
 def _seen(request: Request, model: OfferModel, form: FormData) -> dict[str, Any]:
-    """Return what stands on the page once the answer does, with the answer sealed for whoever keeps it."""
+    """Return what the page shows once there is a prediction, which is sealed for whoever saves it."""
     rated, frozen = kept_answer(request, form, model)
     sealed = json.dumps(frozen, separators=(",", ":"))
     own = any(signal.side == CANDIDATE and signal.name in rated.ratings for signal in model.catalogue.signals)

@@ -15,7 +15,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.serving.web.forms import Form
 from predictor.serving.web.journal_pages import OpenJournal, attachment, count_pages, notice, page_number, to
 from predictor.serving.web.pages import page
-from predictor.serving.web.person_view import HEIGHT, LEFT, SHOWN, TOP, estimate_panels, panels, shape_of, window
+from predictor.serving.web.person_view import HEIGHT, LEFT, SHOWN, TOP, charts, estimate_charts, shape_of, window
 
 people_pages = APIRouter(prefix="/people", include_in_schema=False)
 
@@ -53,7 +53,7 @@ def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: 
     both = {entry.interview: entry for entry in entries if entry.interview and entry.id not in sealed}
     return page(
         request, "person.html", model=model, who=who, id=id, n=len(entries), sealed=sealed,
-        panels=panels(open_, model.catalogue, number), estimates=estimate_panels(open_, number)[:3],
+        charts=charts(open_, model.catalogue, number), estimates=estimate_charts(open_, number)[:3],
         drawn=drawn, shapes=shape_of(open_), number=number, pages=pages, both=list(both.values()),
         waiting=sorted((e for e in entries if e.outcome == STILL_OPEN and e.due_on), key=lambda e: (e.due_on, e.id)),
         last=entries[-1], last_try=next((e for e in reversed(entries) if e.try_next), None),

@@ -1,4 +1,4 @@
-"""One person's interviews as dots in time order: one panel per family, one per model, not joined by lines.
+"""One person's interviews as dots in time order: one chart per family, one per model, not joined by lines.
 
 Single-case research asks for five points on either side before medians are compared, and school practice for twelve
 before a trend is worth a word. Both are the least, not enough.
@@ -14,16 +14,16 @@ from predictor.errors import plural
 from predictor.journal.entry import Entry
 from predictor.ratings.catalogue import Catalogue
 
-SHOWN = 18  # interviews in a panel, the latest; the others are a page away
+SHOWN = 18  # interviews in a chart, the latest; the others are a page away
 MEDIANS, TREND = 5, 12  # points either side before medians are shown; points before a word of trend
-STEP, HEIGHT, LEFT, TOP = 19.0, 110.0, 22.0, 8.0  # of a panel's drawing
+STEP, HEIGHT, LEFT, TOP = 19.0, 110.0, 22.0, 8.0  # of a chart
 GAP = 4.6  # between dots of one interview and one rating
 SHAPES = ("circle", "square", "triangle", "diamond")  # one a rater, so that colour is not needed
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A rating or an estimate: where it stands, in which shape, and for an estimate the ends of its interval."""
+    """A rating or an estimate: its position, its shape, and for an estimate the ends of its interval."""
 
     x: float
     y: float
@@ -61,8 +61,8 @@ class Chart:
     width: float
 
 
-def panels(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> list[Chart]:
-    """Draw a person's ratings, one panel per family.
+def charts(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> list[Chart]:
+    """Draw a person's ratings, one chart per family.
 
     Parameters
     ----------
@@ -97,8 +97,8 @@ def panels(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> l
     return made
 
 
-def estimate_panels(entries: Sequence[Entry], number: int = 1) -> list[Chart]:
-    """Draw a person's estimates with intervals, one panel per model, the latest first: models are not comparable."""
+def estimate_charts(entries: Sequence[Entry], number: int = 1) -> list[Chart]:
+    """Draw a person's estimates with intervals, one chart per model, the latest first: models are not comparable."""
     shown, shapes = window(entries, number), shape_of(entries)
     by_model: dict[str, list[Entry]] = {}
     for entry in reversed(entries):

@@ -22,7 +22,7 @@ training_pages = APIRouter(prefix="/train", include_in_schema=False)
 
 @training_pages.get("")
 def show(request: Request, journal: OpenJournal) -> Response:
-    """Show what there is to learn from, and how the training stands."""
+    """Show what there is to learn from, and the state of the training."""
     return _page(request, "train.html", journal)
 
 

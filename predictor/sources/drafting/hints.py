@@ -37,7 +37,7 @@ class Tendency:
 
 @dataclass(frozen=True)
 class OddEnd:
-    """A rare answer at the end of a scale whose share of yes lies against the order of the ratings.
+    """A rarely used end of a scale whose offer rate does not fit the order of the other ratings.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ def tendency(x: Floats, y: Floats, groups: NDArray[Any], columns: int) -> Tenden
 
 
 def odd_ends(x: Floats, y: Floats, columns: int) -> Iterator[OddEnd]:
-    """Find rare answers at an end of a scale whose share of yes jumps against the order of the other ratings.
+    """Find rarely used ends of a scale whose offer rate does not fit the order of the other ratings.
 
     Where the others go up or down with the outcome, a jump the other way is meant; where they do neither, one that is
     larger than every step between them. A test of two proportions, corrected for both ends of all columns, says

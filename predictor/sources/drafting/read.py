@@ -262,7 +262,7 @@ def outcome_of(column: Column, path: Path, offer_word: str | None, unknown_words
         kind = f"holds {some}{', ...' if len(column.words) > 5 else ''}"
         fix = "write yes or no (or 1 or 0), or leave it empty where unknown; or name the word that means an offer"
         fix += ": --offer-word WORD; and those that mean neither: --unknown-word WORD"
-    raise RatingsError(str(path), [Problem(f"{kind}, which is no outcome; {fix}", column=column.name)])
+    raise RatingsError(str(path), [Problem(f"{kind}, which is not an outcome; {fix}", column=column.name)])
 
 
 def tokens_of(name: str) -> list[str]:

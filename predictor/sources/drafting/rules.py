@@ -43,7 +43,7 @@ _GRADES = re.compile(r"(^|_|[a-z])(?<!foot)(?<!key)noten?$")
 
 
 def why_left_out(column: Column, y: Floats, grouped: bool) -> str:
-    """Return why a column is no signal and no input; empty if it is one."""
+    """Return why a column is neither a signal nor an input; empty if it is one."""
     words, name, filled, numeric = column.words, column.snake, column.filled.sum(), column.values is not None
     if len(words) < 2:
         return f"'{shorten(words[0])}' in every row" if words else "empty in every row"
@@ -148,7 +148,7 @@ def scales_of(signals: Sequence[Column]) -> tuple[Scale, dict[str, Scale]]:
 
 
 def seen_in(column: Column, y: Floats, groups: NDArray[np.int64], columns: int) -> tuple[Tendency | None, list[OddEnd]]:
-    """Return which way the ratings of a column go with the outcome, and which end of the scale may be no rating."""
+    """Return which way the ratings of a column go with the outcome, and which end of the scale may not be a rating."""
     assert column.values is not None
     known = ~np.isnan(y) & column.filled
     x = column.values[known]

@@ -57,7 +57,7 @@ def draft_catalogue(
     Parameters
     ----------
     path
-        A file as `read_ratings` reads it, one row an interview, ratings on any scale within -1000 to 1000, or in words.
+        A file as `read_ratings` reads it, one row per interview, ratings on any scale from -1000 to 1000, or in words.
     outcome
         Column with the outcome, yes or no.
     group
@@ -175,7 +175,7 @@ def _write(
         "#   scale      the ends on the form, which the file need not reach; the comments say what was seen",
         "#   levels     ratings in words, worst to best, each a step; put them in order where the comment asks for it",
         "#   codes      not_observed = [99] names what means the same as an empty cell, not_applicable = [0] an answer",
-        "#              that is no rating. They lie outside of the scale; comments say where one is likely",
+        "#              that is not a rating. They lie outside of the scale; comments say where one is likely",
         '#   better     "higher" or "lower" where you know it: a better rating then never lowers the likelihood. Let',
         "#              the label say what a high rating means: 'Calm' or 'Stressed'",
         "#   context    what was left out, and why; to use a column after all, write [[signals]] for it instead",
@@ -240,7 +240,7 @@ def _comments(column: Column, outcome: str, odd: Sequence[OddEnd]) -> list[str]:
     lines = [f"# seen: {span}, n = {n:,}, {1 - n / len(column.cells):.0%} missing"]
     if column.levels and not column.levels.why:
         lines.append(
-            "# PUT THE LEVELS IN ORDER, worst to best: nothing is known of these words. If they are no ratings,"
+            "# PUT THE LEVELS IN ORDER, worst to best: nothing is known of these words. If they are not ratings,"
         )
         lines.append("# take the signal out and name its column under context")
     lines += _codes_apart(column)

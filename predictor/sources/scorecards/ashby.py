@@ -1,6 +1,6 @@
 """Ashby: feedback with the form's definition in each record, since forms differ by version.
 
-Who a card is credited to rates, else who submitted it. A score arrives as 4, "4" or {"score": 4}.
+The rater is whoever a card is credited to, else its submitter. A score arrives as 4, "4" or {"score": 4}.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ KINDS = (
     ),
 )
 CHOICES = ("ValueSelect", "ValueSingleSelect")
-TEXTS = ("RichText", "LongText", "String", "Email", "Phone", "Date", "File", "SocialLink")  # they ask for no choice
+TEXTS = ("RichText", "LongText", "String", "Email", "Phone", "Date", "File", "SocialLink")  # free-form fields
 _OVERALL = re.compile(r"overall|recommend|\bhire\b|verdict", re.IGNORECASE)
 STATES = {
     "active": "open",

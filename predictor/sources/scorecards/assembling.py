@@ -167,7 +167,7 @@ def _levels(
 ) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
     """Return the levels that there are, and the place of each mark's, -1 where nothing was judged.
 
-    Words that are no level are reported.
+    Words that are not levels are reported.
     """
     by_scale = {scale: [scale.level(word) for word in words] for scale in dict.fromkeys(scales)}
     read = [[*by_scale[scale], math.nan] for scale in scales] + [[math.nan] * (len(words) + 1)]

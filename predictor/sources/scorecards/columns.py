@@ -206,7 +206,7 @@ def read_records(path: Path, label: str) -> Iterator[dict[str, Any]]:
 
 
 def _opened(path: Path, label: str) -> Any:
-    """Open a file of text, unpacked where it is packed, as UTF-8 whatever it is written in."""
+    """Open a file of text, decompressed where it is compressed, as UTF-8 whatever it is written in."""
     try:
         stream = path.open("rb") if unpacked(path) == path else io.BytesIO(read_bytes(path))
     except OSError as error:

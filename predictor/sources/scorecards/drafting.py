@@ -71,7 +71,7 @@ def draft_mapping(files: Sequence[str | Path], sheet: str | None = None) -> str:
     Raises
     ------
     RatingsError
-        If the first file is no table.
+        If the first file is not a table.
     """
     path, label = files_of(files)[0]
     table = read_table(path, label, sheet)

@@ -132,11 +132,11 @@ def exploded(table: Table, key: str) -> tuple[list[Any], NDArray[np.int64]]:
 
 
 def other_questions(kinds: Mapping[str, int]) -> list[str]:
-    """Return what a reader should know of questions with choices that are no ratings, by their type."""
+    """Return what a reader should know of questions with choices that are not ratings, by their type."""
     if not kinds:
         return []
     counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
-    return [f"Answers to questions that are no ratings were left out, by type: {counts}."]
+    return [f"Answers to questions that are not ratings were left out, by type: {counts}."]
 
 
 def count_naive(table: Table) -> int:

@@ -40,7 +40,7 @@ KINDS = {
     "no application": Kind(
         "Cards without any application: there is no file of applications",
         LEFT_OUT,
-        "Their ratings are in the table of cards. Person and outcome come from the applications: export them too.",
+        "The table of cards still lists their ratings. Person and outcome come from the applications: export them too.",
     ),
     "undated": Kind(
         "Cards without the time of submission",
@@ -51,8 +51,8 @@ KINDS = {
         "Cards whose time of submission is still to come", FLAGGED, "Look at the clock of the export, or its time zone."
     ),
     "late": Kind("Scorecards submitted after the decision, whose raters may have known it", LEFT_OUT),
-    "later": Kind("Cards submitted after the chosen stage", LEFT_OUT, "They are in the table of cards."),
-    "unrated": Kind("Cards on which nothing was rated, or 'no decision' on all", LEFT_OUT),
+    "later": Kind("Cards submitted after the chosen stage", LEFT_OUT, "The table of cards still lists them."),
+    "unrated": Kind("Cards on which nothing was rated, or everything is 'no decision'", LEFT_OUT),
     "changed later": Kind(
         "Cards changed after the decision", FLAGGED, "Whether a rating was changed then is not recorded."
     ),
@@ -84,7 +84,7 @@ KINDS = {
     "deleted": Kind("Applications of people who were deleted at the source", LEFT_OUT),
     "anonymised": Kind("Applications of people who were anonymised at the source", LEFT_OUT),
     "consent": Kind("Applications whose consent to be stored has ended", LEFT_OUT),
-    "withdrawn": Kind("The candidate withdrew: neither an offer nor a refusal", LEFT_OUT),
+    "withdrawn": Kind("The candidate withdrew: neither an offer nor a rejection", LEFT_OUT),
     "prospect": Kind("Prospects and leads: never applied", ROWS),
     "open": Kind("Still in process", ROWS),
     "offer not out": Kind("An offer was drafted or cancelled, but never went out", ROWS),
@@ -119,7 +119,7 @@ KINDS = {
     ),
     "unknown offer": Kind("Offers whose status is not known: they count as not sent", LEFT_OUT),
     "repeated": Kind("Rows that came more than once: the newest counts", LEFT_OUT),
-    "unknown group": Kind("Words for sex or race that are not known: they count as unknown", FLAGGED),
+    "unknown group": Kind("Unknown words for sex or race: the cell is left empty", FLAGGED),
     "orphan group": Kind(
         "Answers about sex and race for applications that are in none of the files",
         LEFT_OUT,

@@ -307,7 +307,7 @@ def _within(cards: Table, findings: Findings) -> Table | None:
     for position, record in enumerate(cards.records):
         if not isinstance(record.get("attributes", []), list | None):
             (file,), (row,) = cards.places(np.array([position]))
-            findings.refuse(str(file), Problem("is no list; export it again", int(row), "attributes"))
+            findings.refuse(str(file), Problem("is not a list; export it again", int(row), "attributes"))
     items, owners = exploded(cards, "attributes")
     if not items:
         by_word = [_by_word(record) for record in cards.records]
@@ -325,7 +325,9 @@ def _within(cards: Table, findings: Findings) -> Table | None:
                 str(file), Problem("has an attribute without a name; export it again", int(row), "attributes")
             )
         if isinstance(word, dict | list):
-            findings.refuse(str(file), Problem("is no word; export it again", int(row), "rating", type(word).__name__))
+            findings.refuse(
+                str(file), Problem("is not a word; export it again", int(row), "rating", type(word).__name__)
+            )
             word = None
         columns["signal"].append(name if isinstance(name, str) else "")
         columns["family"].append((item.get("type") if isinstance(item, dict) else "") or "")

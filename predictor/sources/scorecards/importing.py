@@ -1,7 +1,7 @@
 """Import the scorecards of a hiring system: the main path, from files to rows.
 
-files -> tables by kind (`opening`, `tables`) -> an `Export` in common columns (a module a system) -> outcomes by the
-rules (`outcomes`) -> scorecards that are used (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
+files -> tables by kind (`opening`, `tables`) -> an `Export` in common columns (one module per system) -> outcomes by
+the rules (`outcomes`) -> scorecards that are used (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def read_scorecards(
     salt
         Key of the pseudonyms; where None that beside `out`, else a new one.
     out
-        The table to write; what an earlier import wrote there is no part of the export.
+        The table to write; what an earlier import wrote there is not part of the export.
     today
-        The day by which consent has ended or not; now where None.
+        The day for which consent is checked; now where None.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def _from_records(records: Mapping[str, list[Any]]) -> list[Source]:
 
 
 def _tables(system: str, sources: Sequence[Source], findings: Findings, read: dict[str, str]) -> dict[str, list[Table]]:
-    """Read what is wanted of each file, by kind; a file of another system is no mistake unless no card is there."""
+    """Read what is wanted of each file, by kind; a file of another system is an error only if there is no card."""
     kinds: Sequence[Kind] = SYSTEMS[system].KINDS
     fitting = [next((kind for kind in kinds if kind.fits(source.label, source.columns)), None) for source in sources]
     if not any(kind and kind.name in CARDS[system] for kind in fitting):

@@ -1,4 +1,4 @@
-"""How words become ordered levels on the scale from 1 to 5; what is no level is reported, never guessed.
+"""How words become ordered levels on the scale from 1 to 5; what is not a level is reported, never guessed.
 
 Five words are 1 to 5 in order. Four have no neutral one, so they are 1, 2, 4 and 5; or evenly 1, 2.33, 3.67 and 5.
 """
@@ -77,7 +77,7 @@ class Levels:
         return replace(self, answers=(*answers.items(), *self.answers))
 
     def level(self, word: str) -> float | None:
-        """Return the level of a word; NaN where it means that nothing was judged, None where it is no level.
+        """Return the level of a word; NaN where it means that nothing was judged, None where it is not a level.
 
         Examples
         --------
@@ -141,7 +141,7 @@ def read_answers(options: tuple[str, ...]) -> dict[str, float]:
     Raises
     ------
     ConfigError
-        If one is no word with a number from 1 to 5.
+        If one is not a word with a number from 1 to 5.
     """
     answers = {}
     for option in options:

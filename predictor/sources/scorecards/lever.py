@@ -129,7 +129,7 @@ OUT = {
         ("draft", "approvalsent", "approved", "cancelled", "canceled", "voided", "approvaldenied"), "waiting"
     ),
 }
-TEXTS = ("text", "textarea", "code", "date", "note", "file-upload")  # fields that ask for no choice
+TEXTS = ("text", "textarea", "code", "date", "note", "file-upload")  # free-form fields
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -201,7 +201,9 @@ def _marks(export: Export, findings: Findings) -> None:
                 values = [] if value is None else value
                 if not isinstance(values, list) or (values and len(values) != len(items)):
                     count = len(values) if isinstance(values, list) else 1
-                    problem = f"has {count} values for {len(items)} scores, in the same order; export it again"
+                    problem = (
+                        f"has {count} values for {len(items)} scores, which belong together one to one; export it again"
+                    )
                     findings.refuse(str(files[position]), Problem(problem, int(rows[position]), "fields"))
                     continue
                 for asked, given in zip(items, values, strict=False):

@@ -104,7 +104,7 @@ def _table(data: Mapping[str, Any], key: str, problems: list[str]) -> Mapping[st
     value = data.get(key, {})
     if isinstance(value, dict):
         return value
-    problems.append(f"'{key}' is no table; write [{key}] and its lines below it")
+    problems.append(f"'{key}' is not a table; write [{key}] and its lines below it")
     return {}
 
 

@@ -1,4 +1,4 @@
-"""Open the files of an export: CSV, Parquet, JSON and JSON Lines, compressed or not, one page a file or all in one.
+"""Open the files of an export: CSV, Parquet, JSON and JSON Lines, compressed or not, one page per file or all in one.
 
 What a file is shows in its content, not in its name: envelopes such as {"data": [...]} are opened, bundles of several
 lists are several tables, and messages of copying tools (Airbyte, Singer) give their records.
@@ -125,7 +125,7 @@ def _cells(flat: Sequence[Mapping[str, Any]], columns: Sequence[str], name: str)
 
 
 def written_beside(out: Path | None) -> frozenset[Path]:
-    """Return the files that an import writes for a table, which are no part of an export in the same folder."""
+    """Return the files that an import writes for a table, which are not part of an export in the same folder."""
     if out is None:
         return frozenset()
     names = (out.name, *(f"{out.stem}-{part}{ending}" for part in ("cards", "rows") for ending in (".csv", ".parquet")))
@@ -149,7 +149,7 @@ def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) 
             inside = [path for path in files if is_read(path)]
             chosen += [(path, path.relative_to(place).as_posix()) for path in inside]
             if not inside:
-                raise ConfigError(f"{place}: has no file that is read ({', '.join(ENDINGS)}, packed or not)")
+                raise ConfigError(f"{place}: has no file that is read ({', '.join(ENDINGS)}, compressed or not)")
         elif not place.exists():
             raise ConfigError(f"{place}: no such file or folder")
         elif not place.is_file():  # a pipe would be waited for
@@ -158,7 +158,8 @@ def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) 
             _refuse_unread_data(place)
             if not is_read(place):
                 raise ConfigError(
-                    f"{place}: is none of {', '.join(ENDINGS)}, packed by one of {', '.join(COMPRESSIONS)} or not"
+                    f"{place}: is not a format that is read; use {', '.join(ENDINGS)}, "
+                    f"also compressed ({', '.join(COMPRESSIONS)})"
                 )
             chosen.append((place, place.name))
     if not chosen:
@@ -180,7 +181,7 @@ def is_read(path: Path) -> bool:
 
 
 def open_files(files: Sequence[tuple[Path, str]], findings: Findings) -> list[Source]:
-    """Open files as far as their columns."""
+    """Open files, and read the columns of each."""
     sources: list[Source] = []
     for path, label in files:
         try:

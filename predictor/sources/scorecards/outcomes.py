@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ANSWERS = {"yes": "yes", "no": "no", "withdrew": "withdrawn", "unlabelled": "unlabelled"}
 ALL = "*"
-# What a reason's words may mean beside a refusal. Of a reason that the candidate gave, only an offer is in doubt.
+# What a reason's words may mean beside a rejection. Of a reason that the candidate gave, only an offer is in doubt.
 _OFFER = re.compile(r"offer|hired|accept", re.IGNORECASE)
 _EITHER = re.compile(r"offer|hired|accept|declin|withdr[ae]w|not interested|no longer interested", re.IGNORECASE)
 
@@ -67,7 +67,7 @@ def read_reasons(options: tuple[str, ...]) -> dict[str, str]:
     Raises
     ------
     ConfigError
-        If one is no reason with yes, no, withdrew or unlabelled.
+        If one is not a reason with yes, no, withdrew or unlabelled.
     """
     answers = {}
     for option in options:

@@ -67,7 +67,7 @@ def salt_of(table: Path | None) -> bytes:
     Raises
     ------
     ConfigError
-        If the file is there and is no key.
+        If the file exists and is not a key.
     """
     place = salt_beside(table) if table else None
     if place is None or not place.exists():
@@ -75,6 +75,6 @@ def salt_of(table: Path | None) -> bytes:
     salt = place.read_bytes().strip()
     if len(salt) < 16:
         raise ConfigError(
-            f"{place}: is no key of pseudonyms; put back the file that was there, or delete it for new ones"
+            f"{place}: is not a key of pseudonyms; put back the file that was there, or delete it for new ones"
         )
     return salt

@@ -131,7 +131,7 @@ def _cards(table: pd.DataFrame, label: str, known: ColumnMapping, findings: Find
     for word in dict.fromkeys(words):
         if word and word.casefold() not in known.outcomes:
             first = int(np.flatnonzero(words == word)[0]) + 1
-            kind = "is no outcome that the mapping names; add it under [outcomes]: yes, no, withdrawn or unlabelled"
+            kind = "is not an outcome that the mapping names; add it under [outcomes]: yes, no, withdrawn or unlabelled"
             findings.refuse(label, Problem(kind, first, known.columns["outcome"], shown_word(word)))
     frame = pd.DataFrame(
         {

@@ -1,8 +1,8 @@
-"""Landmarks: up to which stage cards count, so that a row knows no more than was known then.
+"""Landmarks: the moments at which rows are made; a row uses only cards submitted by then.
 
 Cards of late stages exist only for those who got so far, so every row has its stage, which is an input. There is no
 landmark "after the last card": where an application ends tells how it ended, since whoever ends at the phone screen was
-refused there.
+rejected there.
 """
 
 from __future__ import annotations

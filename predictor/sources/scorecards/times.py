@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 NO_TIME = np.datetime64("NaT", "ms")
 EARLIEST, LATEST = np.datetime64("1990-01-01", "ms"), np.datetime64("2100-01-01", "ms")
 DAY_END = np.timedelta64(86_399_999, "ms")
-BAD_TIME = "is no time that is read; write it like 2026-03-01T10:00:00Z"
+BAD_TIME = "is not a time that is read; write it like 2026-03-01T10:00:00Z"
 _MILLISECONDS = 100_000_000_000  # counts since 1970 above this are in milliseconds, below it in seconds
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ZONE = re.compile(r"\s*(UTC|GMT|Z)$", re.IGNORECASE)
 
 
 class Times(NamedTuple):
-    """Times in UTC (NaT where there is none), which had no zone, which are days, and which are no times at all."""
+    """Times in UTC (NaT where there is none), which had no zone, which are days, and which are not times at all."""
 
     values: NDArray[np.datetime64]
     naive: NDArray[np.bool_]
@@ -88,7 +88,7 @@ def _worded(
 
 
 def _one(word: Any) -> tuple[np.datetime64, bool, bool, bool]:
-    """Read one cell: the time, whether it has no zone, is a day, is no time."""
+    """Read one cell: the time, whether it has no zone, is a day, is not a time."""
     if isinstance(word, bool):
         return NO_TIME, False, False, True
     text = str(word).strip()

@@ -89,7 +89,7 @@ class Places:
         for path in self.described():
             replaceable(path)
         if self.out.exists() and PERSON not in _columns(self.out):
-            raise ConfigError(f"{self.out}: is there and no table of scorecards; name another, or move it away")
+            raise ConfigError(f"{self.out}: exists and is not a table of scorecards; name another, or move it away")
 
 
 def gone(places: Places, imported: Imported) -> list[str]:

@@ -291,7 +291,7 @@ def test_json_and_parquet(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("calm,hird\n1,yes\n", "(columns: calm, hird); did you mean 'hird'?"),
-        ("calm,hired\n1,good\n2,bad\n", "holds 'bad', 'good', which is no outcome"),
+        ("calm,hired\n1,good\n2,bad\n", "holds 'bad', 'good', which is not an outcome"),
         ("calm,hired\n1,3\n2,5\n", "holds 2 different numbers from 3 to 5"),
         ("calm,hired\n1,\n2,\n", "empty in every row"),
         ("calm,hired\n1,yes\n2,yes\n", "'yes' in every row"),

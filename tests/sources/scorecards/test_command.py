@@ -41,7 +41,7 @@ def test_from_an_export_to_ratings_and_the_second_time_the_same(
     arguments = ("scorecards", "greenhouse", str(team), "--out", f"made/interviews.{ending}", "--catalogue", "made/my.toml", "--groups", "made/g.csv")  # fmt: skip
     first = run(*arguments)
     assert first.exit_code == 0, first.output
-    assert "stong_yes" in first.output and "--reason 'Offer declined=ANSWER'" in first.output
+    assert "stong_yes" in first.output and "--reason 'Offer declined=OUTCOME'" in first.output
     assert max(map(len, first.output.partition("Written:")[0].splitlines())) <= 80
     before = contents(workplace / "made")
     assert run(*arguments).exit_code == 0 and contents(workplace / "made") == before
