@@ -99,7 +99,7 @@ team: $(TRAIN) ## from a SIMULATED team's Greenhouse export to a promoted model,
 	$(BIN)/predictor audit team/interviews.csv --model team --cards team/interviews-cards.csv --groups team/groups.csv --attribute sex=sex --attribute race=race
 	$(BIN)/predictor card --model team
 
-prior: $(TRAIN) ## write the SIMULATED prior from published evidence again, the same numbers each time
+prior: $(TRAIN) ## write the SIMULATED prior from published effects again, the same numbers each time
 	@$(BIN)/python -c 'from predictor.learning.published import build_published as build; from predictor.model.offer_model import PUBLISHED; build().save(PUBLISHED)'
 
 train: $(TRAIN) ## train on DATA with SIGNALS and EXPERIMENT, record the run

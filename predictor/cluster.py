@@ -295,7 +295,9 @@ def spread(client: Client, work: Callable[[Given], Made], items: Iterable[Given]
     futures = [client.submit(_work, item, kept.name, pure=False) for item in items]
     try:
         for future in as_completed(futures, loop=client.loop):
-            yield future.result(timeout=ANSWER)  # it is there, and has to be fetched
+            result = future.result(timeout=ANSWER)  # it is there, and has to be fetched
+            future.release()  # else it is made again if its worker is lost later, perhaps beyond the end
+            yield result
     finally:
         with suppress(OSError, TimeoutError, AttributeError, RuntimeError):  # the cluster may be gone by now
             client.cancel(futures)

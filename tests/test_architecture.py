@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,13 +51,34 @@ def test_imports_run_downward_only() -> None:
         room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if room == "__init__":
             continue
-        for node in _imports(ast.parse(path.read_text())):
+        for node in _imports(_tree(path)):
             other = node.split(".")[1] if node.count(".") else ""
             if not other or other == room:
                 continue
             if LAYERS.get(other, 99) > LAYERS[room] or other in STRANGERS.get(room, ()):
                 wrong.append(f"{path.relative_to(PACKAGE)} imports {node}")
     assert not wrong
+
+
+def test_strings_and_docstrings_name_what_exists() -> None:
+    """In a part of a message without its f the user reads the braces; a renamed field has its new name in the docstring."""
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(part.value) for part in node.values if isinstance(part, ast.Constant)]
+                wrong += [(path.name, part) for part in parts if re.search(r"\{[A-Za-z_]\w*\}", part)]
+            elif isinstance(node, ast.ClassDef) and "dataclass" in "".join(map(ast.unparse, node.decorator_list)):
+                _, _, section = (ast.get_docstring(node) or "").partition("Attributes\n----------\n")
+                named = re.findall(r"^\w.*", section.split("\n\n")[0], re.MULTILINE)
+                fields = {item.target.id for item in node.body if isinstance(item, ast.AnnAssign)}  # type: ignore[union-attr]
+                wrong += [(node.name, name) for line in named for name in line.split(", ") if name not in fields]
+    assert not wrong
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def _imports(tree: ast.Module) -> list[str]:

@@ -116,8 +116,8 @@ def _worst_table(
     against: str,
 ) -> list[str]:
     lines = [
-        f"The worst cells. Above: cells, by more than {NOISE:g} standard errors of the difference, paired over rows,",
-        "where it was kept. All: the ratio with everything rated.",
+        f'The worst cells. "Below" and "above": how many cells differ by more than {NOISE:g} standard errors, paired',
+        'over rows, of those whose losses by row were kept. "All": the ratio with everything rated.',
         "",
         _row(
             [
@@ -222,8 +222,10 @@ def calibration_table(records: list[Record]) -> str:
         "Rows with one to eight of 24 ratings (SIMULATED; of 20,000 fresh interviews), learned from rows with gaps of",
         "the same kind: calibration slope (1 is right) and intercept (0), means over splits with least and most. The",
         "share of offers differs between training and fresh rows by chance; that difference in log-odds is taken out.",
+        '"In the large": the intercept where the slope is 1; above 0, likelihoods are too low. "Minus base',
+        'rate": log-loss minus that of the base rate.',
         "",
-        _row(["", "n", "gaps", "splits", "slope", "intercept", "in the large", "log-loss", "above the base rate"]),
+        _row(["", "n", "gaps", "splits", "slope", "intercept", "in the large", "log-loss", "minus base rate"]),
         _row(["---", "--:", "---", "--:", "--:", "--:", "--:", "--:", "--:"]),
     ]
     grouped: dict[tuple[Any, ...], list[Record]] = defaultdict(list)

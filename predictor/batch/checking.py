@@ -33,7 +33,7 @@ def check_options(scorer: Scorer) -> None:
     if clash := sorted({*options.keep} & {*scorer.columns}):
         raise ConfigError(f"the name '{clash[0]}' is used for an output column, so --keep cannot copy it; rename yours")
     if not 0 <= options.top <= len(model.terms):
-        raise ConfigError(f"the {options.top} strongest are asked for: write 0 to {len(model.terms)}, all there are")
+        raise ConfigError(f"--top {options.top}: write 0 to {len(model.terms)}, the number of signals and inputs")
 
 
 def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str | None) -> None:
@@ -150,7 +150,7 @@ def _names(own: Sequence[str], names: Sequence[str], scorer: Scorer, path: Path)
             yield Problem(f"is missing in {path}{fix}", column=name)
     for name in options.keep:
         if name not in names:
-            yield Problem(f"is to be kept, and missing in {path}{nearest(name, names)}", column=name)
+            yield Problem(f"is missing in {path}, so --keep cannot copy it{nearest(name, names)}", column=name)
 
 
 def _types(schema: pa.Schema, scorer: Scorer, path: Path) -> Iterator[Problem]:

@@ -217,7 +217,7 @@ def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.R
 def _plain(
     line: bytes, schema: pa.Schema, model: OfferModel, known: dict[tuple[str, str | bool], float | None]
 ) -> bytes | None:
-    """Write ratings as numbers, inputs as their levels and columns of JSON as its text; None where a rating is none.
+    """Write ratings as numbers, inputs as their levels and columns of JSON as its text; None where a rating is invalid.
 
     Arrow reads a column of JSON Lines as one type. `known` collects what cells of signals mean, by name and cell.
     """

@@ -15,10 +15,10 @@ _AFTER = "has text after a closing quote; perhaps one is missing, or a quote ins
 class QuotedText:
     """A stream of CSV that ends before what is wrong, and without the blank rows at the end of a spreadsheet.
 
-    Wrong is what is not UTF-8, and a quote in a wrong place.
+    What is not UTF-8 is wrong, and so is a quote in a wrong place.
 
     A quote opens a cell at its beginning, and closes it at its end; twice inside, it is one; in a cell that does not
-    begin with one it stands for itself. Readers of CSV are lenient with others, and take row after row into one cell.
+    begin with one it stands for itself. Readers of CSV accept others, and then read many rows as one cell.
 
     Parameters
     ----------

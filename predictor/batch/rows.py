@@ -46,7 +46,7 @@ class Read:
     numbers
         Row numbers in the file, counted from 1, shape (n,).
     broken
-        Rows that are no rows.
+        Rows that cannot be read as rows.
     done
         Share of the part that is read now, 0 to 1.
     delimiter

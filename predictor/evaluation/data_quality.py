@@ -29,11 +29,13 @@ SUSPICIOUS_AUC = {"interviewer": 0.87, "observer": 0.84, "candidate": 0.75}
 # One signal that predicts as well as all ratings of a decision-maker together (.78 to .81) must be leaking the outcome.
 REVEALING_AUC = 0.81
 LEAVES, LEAF = 8, 5  # of the small tree that reads one signal: enough for a curve, and for informative missingness
-MOST_ROWS_PER_GROUP = 3.0  # rows of its group that a row is among, on average; above it people are far fewer than rows
+MOST_ROWS_PER_GROUP = 3.0  # mean over rows of the size of their group; above it people are far fewer than rows
 COPIED_RATINGS, COPIED_SHARE = 10, 0.01  # ten ratings hardly ever agree by chance; fewer copies move no score
 # Copies under one person are harmless in splits; ten kinds of rows or more are each there twice by no chance.
 PASTED_SHARE, PASTED_KINDS = 0.05, 10
-SHARED = 3.0  # of the five strongest; fewer in a fold's five, which learned from mostly the same rows, is no order
+SHARED = (
+    3.0  # of the five strongest; fewer in a fold's five, which learned from mostly the same rows, is no stable order
+)
 FLAT_RATINGS = 3  # two ratings that are alike say nothing about their rater
 MOST = 3  # signals named in one warning
 
@@ -256,8 +258,8 @@ def _about_protected(ratings: Ratings) -> Iterator[str]:
     if used := [item.name for item, words in columns if is_protected(item.name) or is_protected(item.label, words)]:
         are = "is a protected attribute" if len(used) == 1 else "are protected attributes"
         yield (
-            f"{', '.join(used)} {are}, by name or by values, and an input of the model: make it context, so that "
-            "the model does not use it."
+            f"{', '.join(used)} {are}, by name or by values, and an input of the model: list it under `context` in "
+            "the catalogue, so that the model does not use it."
         )
 
 

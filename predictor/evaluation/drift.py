@@ -52,9 +52,9 @@ class Look:
     n, m
         Rows learned from, and current ones.
     p
-        By itself.
+        The p-value of this test by itself.
     adjusted
-        Corrected for all tests (Holm 1979); under .05 the change is significant.
+        The p-value corrected for all tests (Holm 1979); under .05 the change is significant.
     """
 
     kind: str
@@ -195,7 +195,7 @@ def _likeness(columns: Floats, member: NDArray[np.int64]) -> float:
 
 
 def crowd_of(people: NDArray[Any]) -> float:
-    """Compute rows of its own person that a usual row is among; 1 where every row is of another.
+    """Compute how many rows a row's own person has, as the mean over rows; 1 where every row is of another.
 
     >>> crowd_of(np.array(["a", "a", "b"])) == 5 / 3
     True

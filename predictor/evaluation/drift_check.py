@@ -124,23 +124,29 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
     elif outcomes.open:
         total = outcomes.n + outcomes.open
         left.append(
-            f"Calibration raises no alarm: {outcomes.open:,} of {total:,} outcomes are open, and those that come early "
+            f"Calibration was not judged: {outcomes.open:,} of {total:,} outcomes are open, and those that come early "
             "need not be like those that come late."
         )
     elif outcomes.p is None:
         left.append("Calibration was not tested: at least five offers and five non-offers are needed.")
     if model.reference is None:
         left.append(
-            "Likelihoods, and how much was rated: this model's file is older and has no counts of them; train it again."
+            "Likelihoods, and how much was rated, were not compared: this model's file is older and has no counts of "
+            "them; train it again."
         )
     elif not len(model.reference.edges):
-        left.append("Likelihoods: the training was too small to predict rows that it had not seen.")
+        left.append("Likelihoods were not compared: the training was too small to predict rows that it had not seen.")
     panels = [level for level in levels_of(model.raters, ratings) if level]
     if new := sum(level.unknown == level.raters for level in panels):
-        left.append(f"How high {new:,} of {len(panels):,} panels rate: this model knows none of their raters.")
+        left.append(
+            f"How high {new:,} of {len(panels):,} panels rate is not known: the model has none of their raters."
+        )
     compared = {look.name for look in result if look.kind == "level"}
     if thin := [name for name in model.signals if name not in compared]:
-        left.append(f"Rated in fewer than five rows, now or in training, so only what is missing: {', '.join(thin)}.")
+        left.append(
+            "Only the share of missing ratings was compared, as fewer than five rows rate them, now or in training: "
+            f"{', '.join(thin)}."
+        )
     return DriftCheck(
         model=model,
         source=ratings.source,

@@ -91,10 +91,10 @@ def axis_of(name: str, words: NDArray[Any]) -> Grouping:
     known = Counter(word for word in text if word.lower() not in UNKNOWN)
     unknown = Counter(word for word in text if word.lower() in UNKNOWN)
     if not known:
-        raise ConfigError(f"--group {name}: the column has no known category in any of {len(text):,} rows")
+        raise ConfigError(f"--attribute {name}: the column has no known category in any of {len(text):,} rows")
     if len(known) > MOST:
         raise ConfigError(
-            f"--group {name}: the column has {len(known):,} different values, such as '{min(known)[:40]}'; name a "
+            f"--attribute {name}: the column has {len(known):,} different values, such as '{min(known)[:40]}'; name a "
             f"column of at most {MOST} groups, for numbers one of classes such as '40 or older'"
         )
     categories = tuple(sorted(known, key=lambda word: (-known[word], word)))

@@ -1,8 +1,8 @@
 """The model's difference to the best rating of each of a candidate's own signals: for reflection on several interviews.
 
 For each interview in which a signal was rated, the estimate is compared with that of an otherwise equal interview in
-which the signal has its best rating. The mean difference is an association, and promises no gain; `gain` is its name in
-code.
+which the signal has its best rating. The mean difference (`gain` in code) is an association, not the effect of
+rating better.
 """
 
 from __future__ import annotations

@@ -81,9 +81,9 @@ def ratio_interval(
     level
         Of the interval.
     chosen_from
-        How many shares b/m is the highest of. The highest of several is mostly so by chance in part, and the ratio then
-        too low, hardly ever too high. So the upper end has all of what the interval may miss, shared out over those
-        that it could have been (Bonferroni): in `experiments/benchmark/audit.py` its error rate is the nominal one.
+        Among how many shares b/m is the highest. The highest of several is partly so by chance, which makes the ratio
+        too low, hardly ever too high. So the whole error rate of the interval goes to its upper end, divided by this
+        number (Bonferroni): in `experiments/benchmark/audit.py` its error rate is the nominal one.
 
     Returns
     -------

@@ -136,7 +136,7 @@ def _masked(pool: MaskedPool, shares: Sequence[Floats], grid: Grid, catalogue: C
 
 
 def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
-    """Share of each cell of each term among the rows that have an answer there: what tables are centred on."""
+    """Share of each cell of each term among the rows where it is rated: what tables are centred on."""
     shares = []
     for term, size in enumerate(grid.sizes.tolist()):
         rows = cells[:, grid.offsets[term] : grid.offsets[term] + size].sum(axis=0)

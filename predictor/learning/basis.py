@@ -153,7 +153,7 @@ def choose_basis(
         - linear: z-scores
         - steps: ramps from one knot to the next, "rating at least k" between whole ratings
         - shape: the same ramps averaged over signals with as many knots
-        - not_applicable: an answer outside of the order of the ratings
+        - not_applicable: a category outside of the order of the ratings
         - input, input_mean: an input's levels, alone and times the overall mean
         - trend: an input whose levels are ordered, by their number
     prior

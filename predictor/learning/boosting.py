@@ -2,7 +2,7 @@
 
 A booster sees the numbers of cells instead of ratings, so between knots its tables are interpolated like any other.
 Small trees come first: as deep as a table may have terms, they are fast, and show whether boosters are worth
-their time and which terms act together. Larger trees then ask about those only; every fold finds its own, since terms
+their time and which terms act together. Larger trees then split on those only; every fold finds its own, since terms
 that were chosen with the help of its held-out rows would make the booster look better than it is.
 
 The boosters of the folds are averaged rather than fitted again on everything: each is judged by the fold that it has
@@ -72,8 +72,9 @@ class Numbering:
     """Numbers that stand for cells in a booster: knots 0, 1, ... in their order.
 
     The other cells, "not applicable" and "not rated", are outside of the order. One can be NaN, for which each split
-    has a side of its own. A cell without any training row has no number: its answer is the mean over the term's
-    other cells. Nor has, of a term with a direction, "not rated", or "not applicable" where ratings are masked.
+    has a side of its own. A cell without any training row has no number: its value is the mean over the term's
+    other cells. Terms with a direction have no number for "not rated" either; where ratings are masked, none for "not
+    applicable".
 
     Attributes
     ----------
@@ -144,7 +145,7 @@ def enlarge(
     n_jobs: int | None = None,
     weights: Weights = None,
 ) -> list[Fit]:
-    """Fit larger trees for the same folds; each asks about the terms that act together in the fold's small trees.
+    """Fit larger trees for the same folds; each splits on the terms that act together in the fold's small trees.
 
     Parameters are those of `fit_folds`, which made `small`.
     """

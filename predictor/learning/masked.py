@@ -36,7 +36,7 @@ class MaskedBoosters:
     rows
         Rows learned from that some booster had not seen, `HELD_OUT` times each, by number, shape (m,).
     masked
-        These rows as they were asked about, shape (m, terms).
+        These rows with some ratings masked, shape (m, terms).
     log_odds
         Of them, by the booster that had not seen them, shape (m,).
     """

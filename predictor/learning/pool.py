@@ -37,7 +37,7 @@ WEIGHT_PENALTY_L1, WEIGHT_PENALTY_L2, CALIBRATION_PENALTY = 2.5, 3.0, 30.0
 
 @dataclass(frozen=True, eq=False)
 class MaskedPool:
-    """What answers rows with gaps beside the pool's tables in expectation: `share` times these, and `terms`."""
+    """For rows with gaps: the log-odds are `share` times the pool's tables in expectation, plus `terms`."""
 
     terms: Terms
     share: float
@@ -284,7 +284,7 @@ class _Rows:
 
 
 class _OutOfFold:
-    """Log-odds by the regression of rows that it was not fitted on, fold by fold, as far as they are asked for."""
+    """Out-of-fold log-odds of the regression, fitted fold by fold when they are asked for."""
 
     def __init__(self, rows: _Rows, fold: Ints, start: Regressions, shrinkage: Floats, n_jobs: int | None) -> None:
         self._rows, self._fold, self._start, self._shrinkage, self._n_jobs = rows, fold, start, shrinkage, n_jobs

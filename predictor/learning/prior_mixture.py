@@ -27,7 +27,7 @@ class Regressions:
     terms
         Tables.
     leading
-        The one with the larger weight; intervals are its.
+        The one with the larger weight, whose intervals are used.
     prior_share
         Share of what is known that comes from the prior model, 0 to 1; 0 without one.
     alone, started

@@ -46,7 +46,9 @@ SPREADS: Mapping[str, Spread] = {
     "linear": Spread(0.8),
     "steps": Spread(0.4),
     "shape": Spread(0.4),
-    "not_applicable": Spread(1.5),  # an answer apart may say much: chosen on the airline survey, 12 draws of 100 rows
+    "not_applicable": Spread(
+        1.5
+    ),  # a category apart may matter much: chosen on the airline survey, 12 draws of 100 rows
     "input": Spread(0.4),
     "input_mean": Spread(0.4),
     "trend": Spread(0.4),
@@ -170,7 +172,7 @@ def fit_regression(
     The log spreads have a joint normal prior (`Spread`). The evidence is that of the working normal model at the
     current weights (Breslow & Clayton 1993, JASA 88:9-25; MacKay 1992, Neural Computation 4:415-447): on few rows it
     errs towards small spreads, the safe side. Without a prior model, the fit is then mixed in log-odds with the plain
-    base rate, by how much the evidence of the one exceeds that of the other (`belief`).
+    base rate: the more its evidence exceeds that of the base rate, the more it counts (`belief`).
 
     Parameters
     ----------

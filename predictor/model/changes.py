@@ -152,11 +152,11 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
             )
             return WhatWouldChange(line, True, before, after, changes, steps, sentence)
     most = len(combinations) - 1 if combinations else farthest
-    limit = "" if most == farthest else f" of up to {plural(most, 'step')}"
-    what = "no better ratings" if directed else "no change"
+    limit = "" if most == farthest else f", up to {plural(most, 'step')} away,"
+    what = "better" if directed else "other"
     sentence = (
-        f"Among otherwise equal {kind}, the model's estimate is above {100 * line:g} % for {what}{limit} in the "
-        "candidate's own signals."
+        f"Among otherwise equal {kind}, the model estimates none with {what} ratings of the candidate's own "
+        f"signals{limit} above {100 * line:g} %."
     )
     return WhatWouldChange(line, False, before, None, (), most, sentence)
 

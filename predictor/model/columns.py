@@ -247,7 +247,7 @@ def _joined(tables: list[Floats]) -> list[tuple[Floats, list[int], list[int]]]:
     Returns
     -------
     list of tuple
-        A table, by the number of its first part times the size of the second plus that one's number, and so on; the
+        A table of all combinations: the row of cells i of a first part and j of a second of m cells is i m + j; the
         places of its parts among `tables`; and the sizes of all parts but the first.
     """
     joined = list[tuple[Floats, list[int], list[int]]]()

@@ -50,12 +50,12 @@ class Triple:
 
 @dataclass(frozen=True, eq=False)
 class Masked:
-    """Tables for rows with gaps, in which "not rated" is an answer of its own; see `predictor.model.masked`.
+    """Tables for rows with gaps, in which "not rated" is a category of its own; see `predictor.model.masked`.
 
     Attributes
     ----------
     share
-        Weight of the model's other tables in rows with missing ratings, 0 to 1.
+        Weight of the model's other tables in rows with missing ratings, 0 or more.
     intercept, tables, pairs, triples
         As of `ModelData`.
     """
@@ -78,12 +78,13 @@ class ModelData:
     catalogue
         The signals it was trained with; ratings are checked against it.
     base_rate
-        Share of offers that it starts from: that of the interviews learned from, or with a prior between the two.
+        Share of offers that it starts from: that of the interviews learned from; with a prior between that and the
+        prior's.
     intercept
         Mean log-odds over the interviews learned from, and with a prior over those that it is compared with.
     tables
-        By signal and input: log-odds at each knot, then where not applicable if that is an answer, then where not
-        observed; shape (cells,).
+        By signal and input: log-odds at each knot, then where not applicable if it has that category, then where
+        not observed; shape (cells,).
     pairs, triples
         Tables of two and of three terms together; most models have no triples.
     factor_model
@@ -116,7 +117,7 @@ class ModelData:
         log-odds, largest first. Contributions of opposite signs cancel, so it is not the sum of `feature_importances`.
         Empty in older models.
     reference
-        What the rows learned from looked like besides, to see drift by; None in older models.
+        Further counts of the rows learned from, as the reference for drift; None in older models.
     deletions
         Rows that it learned from and that have been deleted since: of each deletion "rows" and the day, "on".
     raters

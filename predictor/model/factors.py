@@ -22,7 +22,7 @@ POINTS = 2 * REACH * PER_UNIT + 1
 LOGISTIC = (
     1.702  # a logistic distribution so scaled is nearly normal: its distribution function is off by .0095 at most
 )
-STILL = 1e-12  # standard units under which nothing is expected: what is left of evidence that cancels out
+STILL = 1e-12  # standard units under which nothing is expected: rounding, where evidence cancels out
 RARE = 1e-6  # least share of a rating, so that its bounds are finite
 
 
@@ -287,8 +287,8 @@ class Completion:
         """Compute how probabilities of unrated signals rise from expectation 0, for each standard unit expected.
 
         Probabilities are straight lines from one point of their table to the next, and 0 is a point. So up to the next
-        point it is the slope: the quotient of two small differences, which it equals, would lose a digit for each by
-        which what is expected is below one. Where nothing is expected, it is the mean of the slopes on both sides.
+        point it is the slope. The quotient of two small differences is equal, but loses one digit for each factor of
+        ten by which the expectation is below one. Where nothing is expected, it is the mean of both sides' slopes.
 
         Returns
         -------

@@ -40,10 +40,10 @@ class Coded:
     codes
         For each term the cells, shape (n,): 0 at the lowest rating, 1 half a step above it, and so on; then not
         applicable, where the term has that; the last: not observed.
-    beside
-        Which rows have a rating beside the cells, shape (n,): their codes are those of the nearest cells.
+    off_grid
+        Which rows have a rating off the grid, shape (n,): their codes are those of the nearest cells.
     values
-        Values of those rows, shape (rows beside, terms); NaN where not observed.
+        Values of those rows, shape (rows off the grid, terms); NaN where not observed.
     """
 
     codes: Sequence[Codes]

@@ -61,7 +61,7 @@ class MaskedTables:
     def reasons(self, values: Floats) -> tuple[Floats, Floats]:
         """Compute what adds up to these log-odds: baseline, shape (n,), and what each term adds, shape (n, terms).
 
-        A table is shared out to those of its terms that have an answer; one of which none has belongs to the baseline.
+        A table is shared out to those of its terms that were rated; one of which none was belongs to the baseline.
         """
         place, given = self.grid.place(values), ~np.isnan(values)
         added = self._main.look_up(place)

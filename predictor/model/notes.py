@@ -51,7 +51,7 @@ class Notes:
             yield f"Few ratings: {rated} of {total} signals were rated.{self._thin.note(row, rated)}"
         if abs(left_out) >= 0.005:
             yield (
-                f"Missing ratings: in the {self.data.trained_on['n']:,} interviews of the training, leaving signals "
+                f"Missing ratings: in the {self.data.trained_on['n']:,} training interviews, leaving signals "
                 f"unrated is informative by itself; the {total - rated} left out here add {left_out:+.2f} in log-odds."
             )
         if self._any_outside:  # "not applicable" has no place on a scale
@@ -98,26 +98,26 @@ class Notes:
             )
 
     def old_format(self) -> Iterator[str]:
-        """Describe what an older format cannot do, if the model has one."""
+        """Describe what a model of an older format cannot do; nothing for others."""
         if self.data.factor_model is None:
             yield "Old model: a file of format 1 or 2, which predicts poorly from few ratings; train the model again."
 
     def gaps(self) -> Iterator[str]:
         """Describe how leaving signals unrated is associated with ratings or with the outcome, if it is."""
         n = self.data.trained_on["n"]
-        rows = f"Missing ratings: in the {n:,} interviews of the training, more signals were left unrated"
+        rows = f"Missing ratings: in the {n:,} training interviews, more signals were left unrated"
         if self.data.factor_model and (left_out := self.data.factor_model.left_out):
             signs = [direction or 1 for direction in self.data.catalogue.directions]
             together = float(signs @ self.data.factor_model.loadings @ left_out.loadings)
             yield (
-                f"{rows} the {'better' if together > 0 else 'worse'} the others were rated, significantly; so their "
-                "expected ratings depend on how many are left out."
+                f"{rows} where the others were rated {'better' if together > 0 else 'worse'}, significantly; so "
+                "what is expected of unrated signals depends on how many there are."
             )
         share = min(0.5, self.data.gaps.most)
         if abs(added := float(self.data.gaps.added(share))) >= 0.005:
             yield (
                 f"{rows} where {'more' if added > 0 else 'fewer'} offers came than the ratings explain, significantly: "
-                f"{added:+.2f} in log-odds for {100 * share:.0f} % left out, against none."
+                f"{added:+.2f} in log-odds with {100 * share:.0f} % unrated, compared with none."
             )
 
     @cached_property

@@ -322,11 +322,11 @@ class OfferModel(ModelData):
         return self._notes.deletions()
 
     def old_note(self) -> Iterator[str]:
-        """Describe what an older format cannot do, if it is one."""
+        """Describe what a model of an older format cannot do; nothing for others."""
         return self._notes.old_format()
 
     def gaps_note(self) -> Iterator[str]:
-        """Describe whether leaving signals unrated goes with the ratings or with the outcome by itself, if it does."""
+        """Describe how leaving signals unrated is associated with ratings or with the outcome, if it is."""
         return self._notes.gaps()
 
     # -- inspect ---------------------------------------------------------------------------------------------------
@@ -340,7 +340,7 @@ class OfferModel(ModelData):
             One row per level: `signal` (or input), `rating` (its knot, "not applicable" where that is an answer, the
             word of an input, None where not observed, which adds 0 from format 3 on), `log_odds` against the usual
             interview, `low` and `high` (90 % interval of that difference; NaN where not observed, since the model keeps
-            no honest one there), `n` (rows learned from, a 3.5 half at 3 and at 4). Pairs come on top; they are centred
+            none for that), `n` (rows learned from, a 3.5 half at 3 and at 4). Pairs come on top; they are centred
             along both sides, so that they shift no shape function.
 
         Examples

@@ -31,8 +31,9 @@ class Contribution:
     rating
         The rating, or the word of an input; None where not observed.
     log_odds
-        What it adds; above 0 speaks for an offer. Half of each pair that it takes part in is included. Where it was not
-        rated: 0, or what leaving it out adds, if that says something by itself; a note then tells.
+        What it adds; above 0 speaks for an offer. Half of each pair and a third of each triple that it takes part in
+        are included. Where it was not rated: 0, or what leaving it out adds, if that is informative; a note then
+        states it.
     implied
         The part of `log_odds` that is what its rating says of signals that were not rated; 0 where all were.
     """
@@ -47,7 +48,7 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one interview.
+    """The prediction for one interview.
 
     Attributes
     ----------
@@ -56,17 +57,17 @@ class Prediction:
     interval
         A 90 % interval of that likelihood given these ratings, not of the outcome.
     base_rate
-        Share of offers that the answer starts from.
+        Share of offers that the prediction starts from.
     log_odds
         log(p / (1 - p)) of the probability; exactly `baseline` plus the contributions, added in order.
     baseline
-        Where the log-odds start before any signal is looked at.
+        Where the contributions start; it depends on which signals were rated, not on how.
     contributions
         One for each signal and input, in the catalogue's order.
     families
         Contributions summed by family.
     feature_importances
-        Of the model, not of this answer: mean absolute contribution by signal, in log-odds, largest first.
+        Of the model, not of this prediction: mean absolute contribution by signal, in log-odds, largest first.
     not_rated
         Signals that were not observed.
     notes

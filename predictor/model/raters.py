@@ -32,7 +32,7 @@ class Rater:
     leniency
         By how much higher than others, in shares of the scale, drawn towards 0 as far as scorecards are few.
     variance
-        Of that about the truth.
+        Of the estimated leniency around the true one.
     n
         Scorecards that it rests on.
     """

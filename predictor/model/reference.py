@@ -29,7 +29,7 @@ class Reference:
     likelihood
         Rows by bin of their likelihood by models that had not seen them, shape (edges + 1,).
     crowd
-        Rows of its own person that a usual row is among: the sum of squares of rows a person, over rows.
+        Rows of a row's own person, itself included, as the mean over rows.
     likeness
         By kind of figure (`KINDS`): correlation of rows of one person, 0 to 1, the mean over signals.
 
@@ -52,9 +52,11 @@ class Reference:
         if not np.isfinite(counts).all() or (counts < 0).any() or len(self.likelihood) != len(self.edges) + 1:
             raise ValueError("its counts for drift are not counts")
         if not (np.diff(ends) >= 0).all() or not 1 <= self.crowd < 1e12:
-            raise ValueError("its bins of likelihood, or its rows a person, are none")
+            raise ValueError(
+                "its bins of likelihood are out of order or outside 0 to 1, or its rows a person are below 1"
+            )
         if any(name not in KINDS or not 0 <= value <= 1 for name, value in self.likeness.items()):
-            raise ValueError("the likeness of rows of one person is none")
+            raise ValueError("a correlation of rows of one person is not between 0 and 1, or of an unknown kind")
 
     def effect(self, kind: str, crowd: float) -> float:
         """Compute by how much rows of one person, being alike, raise the variance of a mean; 1 where none repeat."""

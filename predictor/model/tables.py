@@ -98,7 +98,7 @@ class Grid:
 
     @cached_property
     def outside(self) -> Floats:
-        """The number for "not applicable", shape (terms,); NaN, which equals nothing, where that is no answer."""
+        """The number for "not applicable", shape (terms,); NaN, which equals nothing, where there is none."""
         return np.where(self.apart > 0, self.low - self.step, np.nan)
 
     @cached_property

@@ -8,7 +8,7 @@ import numpy as np
 
 from predictor.model.tables import Floats
 
-TILE = 256  # few enough for BLAS to stay in one thread, where others stand by
+TILE = 256  # few enough that BLAS uses one thread even where it has more
 
 
 def tiles(values: Floats) -> Iterator[tuple[slice, Floats]]:

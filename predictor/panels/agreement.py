@@ -111,9 +111,9 @@ class SignalAgreement:
     name
         Of the signal.
     alpha
-        Krippendorff's, ordinal; n counts applications that two or more rated on it. None where there are too few.
+        Krippendorff's, ordinal; None where there are too few applications.
     n
-        The same n.
+        Applications on which two or more raters rated it.
     """
 
     name: str

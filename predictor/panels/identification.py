@@ -79,7 +79,7 @@ def identify(scores: CardMeans, *, single: bool = True, random_assignment: bool 
     if few:
         severity = (
             f"not identifiable: {m:,} scorecards by {raters:,} raters are too few; at least {FEWEST} raters "
-            "with {FEWEST} scorecards each are needed"
+            f"with {FEWEST} scorecards each are needed"
         )
     elif not random_assignment and paired < PAIRED:
         severity = (

@@ -79,7 +79,7 @@ def audit_model(
         With every problem of the rows.
     """
     if not 0 < threshold < 1:
-        raise ConfigError(f"--threshold {threshold:g}: write a likelihood above 0 and below 1, as 0.5")
+        raise ConfigError(f"--threshold {threshold:g}: write a likelihood above 0 and below 1, such as 0.5")
     ratings, words = read_groups(data, trained.model.catalogue, columns, groups, on)
     axes = axes_of(words)
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups.astype(str)
@@ -252,7 +252,7 @@ def _warnings(trained: TrainedModel, ratings: Ratings, unseen: _Unseen, people: 
             "all of them itself. If they are the same interviews in another form, figures look better than they are."
         )
     if count := int(unseen.known_people.sum()):
-        yield f"{count:,} rows that the model did not learn from are of people that it learned other rows of."
+        yield f"{count:,} rows that the model did not learn from are of people whose other rows it learned from."
     if len(np.unique(people)) < len(people):
         yield (
             f"{len(people):,} rows are of {len(np.unique(people)):,} people. Intervals allow for that; the exact test "

@@ -44,7 +44,8 @@ def read_groups(
     beside
         A table with those columns, one row per person or application; None where they are in `data`.
     on
-        Column that both tables have; the first that they share, and that names no row of `beside` twice, where None.
+        Column that both tables have. Where None: the first shared one in which no value of `beside` has contradictory
+        groups.
 
     Returns
     -------
@@ -125,8 +126,8 @@ def _key(ratings: Ratings, data: Path, table: pd.DataFrame, beside: Path, groups
         shared = [on]
     if not shared:
         raise ConfigError(
-            f"{beside} and {data} have no column in common that names a person or an application; give them one, as "
-            f"{ratings.catalogue.group or 'person'}"
+            f"{beside} and {data} have no column in common that names a person or an application; give them one, "
+            f"such as {ratings.catalogue.group or 'person'}"
         )
     for name in shared:
         keys = table[name][table[name] != ""]
@@ -134,8 +135,8 @@ def _key(ratings: Ratings, data: Path, table: pd.DataFrame, beside: Path, groups
             return name
     twice = _contradictions(table, shared[0], groups)
     raise ConfigError(
-        f"{beside}: {plural(len(twice), 'value')} of {shared[0]!r} have rows that differ in their groups, as "
-        f"'{twice[0]}'; keep one row each, or name another column with --on"
+        f"{beside}: {plural(len(twice), 'value')} of {shared[0]!r} have rows that differ in their groups, "
+        f"such as '{twice[0]}'; keep one row each, or name another column with --on"
     )
 
 
@@ -188,6 +189,7 @@ def parse_groups(options: Sequence[str]) -> dict[str, str]:
         if not name or not column:
             raise ConfigError(f"--attribute {option!r}: write what it is and its column, as in --attribute sex=Gender")
         if name in groups or column in groups.values():
-            raise ConfigError(f"--group {option}: {name if name in groups else column} is named twice; name it once")
+            twice = name if name in groups else column
+            raise ConfigError(f"--attribute {option}: {twice} is named twice; name it once")
         groups[name] = column
     return groups

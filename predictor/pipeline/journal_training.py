@@ -130,9 +130,9 @@ def train_on_journal(
     Parameters
     ----------
     journal
-        Its rows; with few of them the model starts from published evidence, as `train` decides.
+        Its rows; with few of them the model starts from the published prior, as `train` decides.
     present
-        The model in use. It stays so: whoever calls this decides.
+        The current model. It stays in use: whoever calls this decides.
     folder
         Of the new training, as in "experiments/models/journal-pool"; its name is the model's. The current model's
         training is looked for beside it.

@@ -155,7 +155,7 @@ class Catalogue:
 
     @cached_property
     def outside(self) -> tuple[float, ...]:
-        """The number that means "not applicable" for each signal, in order; NaN where that is no answer."""
+        """The number that means "not applicable" for each signal, in order; NaN where it has none."""
         return tuple(math.nan if s.not_applicable_value is None else s.not_applicable_value for s in self.signals)
 
     @cached_property
@@ -200,7 +200,7 @@ class Catalogue:
         Raises
         ------
         CatalogueError
-            If a name is neither, or nothing would be left.
+            If a name is none of these, or nothing would be left.
         """
         sides = {f"side:{signal.side}" for signal in self.signals if signal.side}
         known = {*self.names, *self.families, *sides, *(item.name for item in self.inputs)}

@@ -39,7 +39,7 @@ NO_OFFER = NO | {
     *("reject", "rejected", "rejection", "decline", "declined"),
 }
 _NUMBER = re.compile(r"([+-]?)0*(\d{1,15})(?:[.,]0*)?", re.ASCII)  # a whole number, as a column of decimals writes it
-_SEAM = re.compile(r"\s+|(?<=[^\W\d_])[_-](?=[^\W\d_])")  # the minus of -1 parts no words
+_SEAM = re.compile(r"\s+|(?<=[^\W\d_])[_-](?=[^\W\d_])")  # the minus of -1 separates no words
 
 
 def normalise_outcome(cell: Any) -> str:

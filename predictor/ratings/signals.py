@@ -141,8 +141,8 @@ class Signal:
         Codes, numbers or words, by which files say "not observed", such as 99; beside the words that always do,
         `predictor.ratings.cells.NOT_OBSERVED`.
     not_applicable
-        Codes that say "not applicable": an answer of its own, outside of the order of the ratings. Where there is one,
-        the words "not applicable" are taken, too, and `not_applicable_value`, the number as which arrays hold it.
+        Codes that mean "not applicable": a category of its own, outside of the order of the ratings. Where there is
+        one, the words "not applicable" are taken, too, and `not_applicable_value`, the number as which arrays hold it.
     own
         The same in the candidate's own words, as in "Did you thank them?"; what it leaves empty is asked as for others.
 

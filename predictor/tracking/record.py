@@ -315,7 +315,7 @@ def _description(result: TrainingResult) -> str:
         *(
             []
             if result.tables
-            else [f"\nA *{result.config.model.replace('_', ' ')}* model, to be compared with: {NO_TABLES}\n"]
+            else [f"\nA *{result.config.model.replace('_', ' ')}* model, for comparison: {NO_TABLES}\n"]
         ),
         *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
         *(line(name.replace("_", " "), scores) for name, scores in result.baselines.items()),
@@ -344,8 +344,9 @@ def _comparison_description(board: Leaderboard, best: TrainingResult) -> str:
         f"{data['n']:,} {kind} from `{data['source']}`, {data['base_rate']:.0%} with an offer; every experiment in the "
         f"same folds. {board.why}\n",
         *(line(place, entry) for place, entry in enumerate(board.entries, 1)),
-        "\n> Behind the verdict: log-loss beyond the reference's, below 0 is better, with a paired 90 % interval; "
-        "level: no more than noise. The picture is `leaderboard.png` under Artifacts; reports are with the child runs.",
+        "\n> After the verdict: the difference of log-loss to the reference, below 0 is better, with a paired 90 % "
+        "interval; level: no significant difference. The picture is `leaderboard.png` under Artifacts; reports are "
+        "with the child runs.",
         *(f"\n> {warning}" for warning in best.warnings if warning.startswith("SIMULATED")),
     ]
     return "\n".join(lines)

@@ -35,7 +35,7 @@ COLUMNS = {
 }  # fmt: skip
 HOST, PROCESS, FAILURE = "host", "process", "failure"
 PARENT = "mlflow.parentRunId"
-SAME_START = 2.0  # seconds by which two tellings of a process's start may differ
+SAME_START = 2.0  # seconds by which two readings of a process's start may differ
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def track(folder: str | Path, *, registered: bool = False, store: str | None = N
     folder = Path(folder)
     if not folder.is_dir():
         raise TrackingError(
-            f"{folder}: no such folder; name one that `predictor train` made, as experiments/models/NAME"
+            f"{folder}: no such folder; name one that `predictor train` made, such as experiments/models/NAME"
         )
     with alone(folder, f"a training writes to {folder}; record it once that is done"):
         return record_folder(folder, registered=registered, store=store)
@@ -199,7 +199,7 @@ def note_begun(run: OpenRun, folder: Path) -> None:
 
 
 def note_unrecorded(folder: Path) -> None:
-    """Record in a training's folder that it is not to be tracked, so that only `track` does it later."""
+    """Record in a training's folder that it is not recorded now; `track` can still record it."""
     write_text(folder / RECORDED, json.dumps({"store": None, "run_id": None}, indent=1) + "\n")
 
 
@@ -332,7 +332,7 @@ def _host() -> str:
 
 
 def _process() -> str:
-    """Name this process so that no later one has the name: numbers are used again, with another start."""
+    """Name this process so that no later one has the name: process numbers are reused, but with another start."""
     own = psutil.Process()
     return f"{own.pid} {own.create_time():.2f}"
 

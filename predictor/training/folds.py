@@ -39,7 +39,7 @@ def split_into_folds(ratings: Ratings, groups: NDArray[Any], config: TrainingCon
         count, people = int((y == known).sum()), len(np.unique(groups[y == known]))
         if count < MINIMUM:
             kind = f"is '{word}' in {count} rows; learning needs at least {MINIMUM} of each"
-            kind += " (leave_out takes the published prior away)" * bool(config.leave_out and config.prior == "auto")
+            kind += " (with leave_out there is no published prior)" * bool(config.leave_out and config.prior == "auto")
             problems.append(Problem(kind, column=ratings.catalogue.outcome))
         elif people < 2:
             kind = f"has one group only among the rows with outcome '{word}'; two or more are needed"

@@ -212,8 +212,8 @@ def _prior(ratings: Ratings, config: TrainingConfig) -> Prior | None:
     if prior.fits(ratings.catalogue):
         return prior
     if config.prior == "published":
-        kind = "leave_out takes signals away" if config.leave_out else "it is of other signals, scales or inputs"
-        raise ConfigError(f'prior = "published" is for the shipped catalogue, all of it; {kind}: write prior = "none"')
+        kind = "leave_out removes signals" if config.leave_out else "it is of other signals, scales or inputs"
+        raise ConfigError(f'prior = "published" needs the whole shipped catalogue; {kind}: write prior = "none"')
     return None
 
 

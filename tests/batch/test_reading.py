@@ -73,7 +73,7 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "blank lines": ("a.jsonl", "\n \n\n", r"a\.jsonl.*has no rows"),
     "out of scale": ("a.csv", HEADER + "a,1,2\nb,0,2\n", r"a\.csv.*row 2, goals_discussed: '0' is out of scale; write 1 to 5"),
     "misspelled": ("a.csv", HEADER.replace("mutual", "mutal"), r"mutual_rapport: is missing in .*a\.csv; did you mean 'mutal_rapport'"),
-    "nothing to keep": ("a.csv", HEADER.replace("id", "idx"), r"id: is to be kept, and missing in .*a\.csv; did you mean 'idx'"),
+    "nothing to keep": ("a.csv", HEADER.replace("id", "idx"), r"id: is missing in .*a\.csv, so --keep cannot copy it; did you mean 'idx'"),
     "column twice": ("a.csv", HEADER.replace("mutual_rapport", "goals_discussed"), r"goals_discussed: appears 2 times in .*a\.csv"),
     "compressed, cut off": ("a.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", r"a\.csv\.gz.*cannot be read"),
     "word for a number": ("a.jsonl", '{"id": "a", "mutual_rapport": "four", "goals_discussed": 4}\n', r"row 1, mutual_rapport: 'four' is not a number"),

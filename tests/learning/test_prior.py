@@ -80,7 +80,7 @@ def test_a_handful_trains_and_says_what_it_is(rows: list[int], outcome: str) -> 
 
 def test_it_is_left_out_where_it_does_not_belong() -> None:
     ratings = simulate_interviews(30, seed=4)
-    with pytest.raises(ConfigError, match="leave_out takes signals away"):
+    with pytest.raises(ConfigError, match="leave_out removes signals"):
         train(ratings, TrainingConfig(prior="published", leave_out=("body_language",)))
     with pytest.raises(RatingsError, match="at least 5 of each"):
         train(ratings.rows(np.arange(5)), TrainingConfig(prior="none"))

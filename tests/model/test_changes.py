@@ -148,7 +148,7 @@ def test_the_sentence_is_an_association() -> None:
         told(replace(model, catalogue=which_way("higher", "lower")), 0.9, a=3, b=2).sentence,
         told(replace(model, catalogue=which_way("higher", "lower")), 0.9, a=4, b=1).sentence,
     ]
-    words_of = ("SIMULATED", "no change in", "already above", "was rated", "no better ratings in", "its best rating")
+    words_of = ("SIMULATED", "none with other", "already above", "was rated", "none with better", "its best rating")
     for sentence, words in zip(said, words_of, strict=True):
         assert words in sentence
     causal = r"\b(because|caus\w*|lead\w*|make\w*|would|should|improv\w*|rais\w*|lower\w*|increas\w*|so that|if you)\b"
@@ -159,7 +159,7 @@ def test_a_search_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "BUDGET", 20)
     found = told(hand_made({}), 0.9, a=2, b=2, c=2)
     assert (found.reached, found.steps) == (False, 1)
-    assert "no change of up to 1 step in" in found.sentence
+    assert "signals, up to 1 step away, above" in found.sentence
 
 
 def test_the_budget_keeps_many_signals_quick(model: OfferModel) -> None:
@@ -188,4 +188,4 @@ def test_a_line_that_no_better_ratings_reach_is_known_at_once(model: OfferModel)
     best = model.predict(dict.fromkeys(own, 5)).offer_probability
     found = told(model, best + 1e-9, **dict.fromkeys(own, 1))
     assert (found.reached, found.steps) == (False, 4 * len(own))
-    assert "no better ratings in the candidate's own signals." in found.sentence
+    assert "none with better ratings of the candidate's own signals above" in found.sentence

@@ -78,6 +78,7 @@ def test_it_is_kept_where_it_pays_and_lenient_panels_count_for_less(result: Trai
     assert term.slope is not None
     assert term.slope.high < 0 < term.gain.value
     assert "is in the model" in str(term)
+    assert f"improvement of log-loss {term.gain}" in str(term)
     table = result.model.tables[LENIENCY]
     assert table[0] > table[AVERAGE] > table[4]
     assert result.model.trained_on["panels"]["kept"] is True

@@ -40,7 +40,7 @@ class Imported:
         The signals as they are rated there; None where the files name none.
     findings
         Every row that was left out or flagged, and every question.
-    outcomes, marks, use
+    outcomes, marks, usable
         What came of applications, ratings, cards.
     rows
         The landmarks: which rows there are.
