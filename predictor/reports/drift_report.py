@@ -190,8 +190,8 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
             "signals, and how its ratings spread over the scale (PSI). The clearest change comes first.",
             Table(head, rows, caption="Mean ratings in training and now"),
             Note(
-                "Shift: in standard deviations of the rows learned from. z, given other signals: a general impression (halo) "
-                "lifts or lowers all ratings together; that part is removed, so that the signals that moved stand out."
+                "Shift: in standard deviations of the rows learned from. z, given other signals: a general impression "
+                "(halo) lifts or lowers all ratings together; that part is removed, so that the signals that moved stand out."
             ),
         ],
     )
