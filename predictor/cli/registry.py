@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model")
 @click.option(
-    "--data", type=click.Path(path_type=Path, dir_okay=False), help="The file it was trained on, if it moved."
+    "--data",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The file it was trained on, if it moved; read only if some of its rows are new to the champion.",
 )
 @click.option("--force", metavar="REASON", help="Promote it even if it is no better; the reason is recorded.")
 @click.pass_context

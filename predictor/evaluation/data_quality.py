@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -228,8 +229,29 @@ def _about_time(ratings: Ratings) -> Iterator[str]:
         yield f"{late:,} {were} rated after the outcome was known: such ratings leak the outcome."
 
 
+def _zoned(text: str) -> datetime | None:
+    """Read a time that has a zone; None where it has none, or is the calendar's first or last day."""
+    if ":" not in text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo and 1 < at.year < 9999 else None
+    except ValueError:
+        return None
+
+
 def _is_later(rated: str, known: str) -> bool:
-    """Whether one ISO date is later than another; of the same day only where both have a time."""
+    """Whether one ISO date is later than another; of the same day only where both have a time.
+
+    A time with a zone beside one without was of which day, nobody knows: it is the day that it was anywhere on Earth.
+    """
+    early, late = _zoned(rated), _zoned(known)
+    if early and late:
+        return early > late
+    if early:
+        rated = early.astimezone(timezone(timedelta(hours=-12))).date().isoformat()
+    if late:
+        known = late.astimezone(timezone(timedelta(hours=14))).date().isoformat()
     (day, _, at), (other, _, then) = (text.replace("T", " ").partition(" ") for text in (rated, known))
     return bool(day and other) and (day > other or (day == other and bool(at and then) and at > then))
 

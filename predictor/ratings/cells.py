@@ -43,7 +43,7 @@ NOT_OBSERVED = (
     *("ej bedömd", "ej bedömt", "inte bedömd", "vet ej", "vet inte", "ikke vurdert", "ikke vurderet", "vet ikke"),
     *("ved ikke", "ei arvioitu", "en osaa sanoa", "не оценено"),
 )
-LONGEST = 200  # characters of a cell that may be a number or a word
+LONGEST, LONGEST_NUMBER = 200, 64  # characters of a cell that may be a word or a number
 
 _REPEATED = re.compile(r"([-?])\1+")
 _SEAM = re.compile(r"(?<=[^\W_])(?:[\s_]*[-:][\s_]*|\.?[\s_]+)(?=[^\W_])")
@@ -111,7 +111,7 @@ def parse_number(text: str) -> ParsedNumber | None:
     (None, None)
     """
     text = text.strip()
-    if len(text) > LONGEST or not _MAY_BE_NUMBER.search(text):
+    if len(text) > LONGEST_NUMBER or not _MAY_BE_NUMBER.search(text):
         return None
     if (number := _number(text)) is not None:
         return ParsedNumber(number)

@@ -103,6 +103,11 @@ def test_a_file_pasted_three_times_is_one(known: Ratings, signals: int) -> None:
         ("2026-03-01 00:00:00", "2026-03-01", False),  # a moment beside a day: as a column of times has it
         ("2026-03-01T16:00", "2026-03-01 10:00", True),
         ("2026-03-01T09:00", "2026-03-01 10:00", False),
+        ("2026-03-01T23:30-08:00", "2026-03-02T07:00Z", True),
+        ("2026-10-25T02:10+02:00", "2026-10-25T02:05+01:00", False),  # the hour that comes twice
+        ("2026-03-02T04:30Z", "2026-03-01", False),  # the evening before in California
+        ("2026-03-02T13:30Z", "2026-03-01", True),
+        ("2026-03-02", "2026-03-01T11:00Z", False),
         ("", "2026-03-01", False),
         ("2026-03-01", "", False),
     ],
