@@ -45,6 +45,6 @@ for _command in (
     audits.audit, audits.drift, audits.card, forget.forget,
     registry.promote, registry.pull, registry.history, registry.rollback,
     panels.panels, data.simulate, data.signals, scorecards.scorecards,
-    serve.ui, serve.serve, serve.journal, paper.export, paper.sheet,
+    serve.ui, serve.serve, serve.journal, paper.export, paper.coaching_sheets,
 ):  # fmt: skip
     main.add_command(_command)

@@ -132,7 +132,7 @@ def drift(
 
     started = time.perf_counter()
     if journal and sheet:
-        raise ConfigError("--sheet is for Excel workbooks; a journal has none")
+        raise ConfigError("--worksheet is for Excel workbooks; a journal has none")
     chosen = OfferModel.load(model_path(model))
     if journal and not current:
         ratings = Journal.existing(journal, chosen.catalogue).ratings()
@@ -162,7 +162,7 @@ def drift(
 @_out_option
 @_track_option
 def card(model: str | None, out: Path | None, no_track: bool) -> None:
-    """Write the card of a model: what it is, its data, accuracy by who rated, importances, limits.
+    """Write the model card: what the model is, its data, accuracy by who rated, importances, limits.
 
     It contains only what was measured or counted, with the audit and the latest check for drift if there are any.
     Writes card.md and card.html, and attaches them to the training's MLflow run.

@@ -48,7 +48,7 @@ def page(model: str | None, out: Path) -> None:
         say(f"It is larger than {LARGE} kB, so it may open slowly on a phone.", err=True)
 
 
-@click.command()
+@click.command("sheet")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--who", metavar="COLUMN", help="Column that names the person.  [default: who, client, person or candidate]"
@@ -57,7 +57,9 @@ def page(model: str | None, out: Path) -> None:
 @click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
 @click.option("--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the model's]")
 @sheet_option
-def sheet(file: Path, who: str | None, out: Path, model: str | None, signals: Path | None, sheet: str | None) -> None:
+def coaching_sheets(
+    file: Path, who: str | None, out: Path, model: str | None, signals: Path | None, sheet: str | None
+) -> None:
     """Write a one-page coaching sheet for each person of a file, and one for all of them together.
 
     FILE is a table of ratings, CSV or Excel, an export of a journal, or a journal itself. Each sheet is an HTML file

@@ -152,7 +152,7 @@ class AxisAudit:
     known, unknown
         Rows whose category is known, and not.
     unknown_words
-        What stood there where it is not known, with the number of rows.
+        The cell's text where it is not known, with the number of rows.
     categories
         The most rows first.
     """

@@ -46,7 +46,7 @@ class Grouping:
     crossed
         Whether it is made of two others.
     unknown_words
-        What stood there where a category is not known, with the number of rows; "" is an empty cell.
+        The cell's text where a category is not known, with the number of rows; "" is an empty cell.
     """
 
     name: str

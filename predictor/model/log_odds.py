@@ -1,4 +1,4 @@
-"""Log-odds and probabilities."""
+"""Convert log-odds to probabilities and back; a model's are computed in `evaluator.py`."""
 
 from __future__ import annotations
 

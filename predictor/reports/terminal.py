@@ -192,6 +192,7 @@ def _partial(result: TrainingResult) -> Iterable[str]:
     if families:
         weakest, best = (choose(families, key=lambda auc: auc.value) for choose in (min, max))
         yield from _wrap(f"One family alone: {weakest} to {best}, n = {best.n:,}; each of them is in the report.")
+    yield from _wrap("One repeat of the cross-validation, so the first line may differ from the scores above.")
 
 
 def _importances(result: TrainingResult) -> list[str]:

@@ -106,7 +106,7 @@ def test_an_edited_catalogue_stays_while_it_fits(run: Run, workplace: Path) -> N
 def test_what_is_there_and_is_no_table_of_scorecards_is_left(run: Run, workplace: Path) -> None:
     Path("interviews.csv").write_text("a,b\n1,2\n")
     folder = str(written(workplace / "export", v1(a={"status": "hired"})))
-    assert "no table of scorecards" in run("scorecards", "greenhouse", folder).output
+    assert "is not a table of scorecards" in run("scorecards", "greenhouse", folder).output
     assert "ends in .csv or .parquet" in run("scorecards", "greenhouse", folder, "--out", "my.xlsx").output
     os.mkfifo("made-cards.csv")  # nothing takes the place of a pipe or device, such as /dev/null
     made = run("scorecards", "greenhouse", folder, "--out", "made.csv")
