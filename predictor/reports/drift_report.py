@@ -191,8 +191,7 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
             Table(head, rows, caption="Mean ratings in training and now"),
             Note(
                 "Shift: in standard deviations of the rows learned from. z, given other signals: a general impression "
-                "(halo) lifts or lowers all ratings together; that part is removed, so that the signals that moved stand "
-                "out."
+                "(halo) lifts or lowers all ratings together; that part is removed, so that what moved stands out."
             ),
         ],
     )
