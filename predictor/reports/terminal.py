@@ -70,7 +70,7 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
         for key, value in prediction.families.items():
             if value:
                 lines.append(f"  {textwrap.shorten(families[key], 54, placeholder='...'):<56}{_signed(value)}")
-        lines.append(f"  {'Baseline: an interview with average ratings':<56}{_signed(prediction.baseline)}")
+        lines.append(f"  {'Baseline: average ratings of the signals rated':<56}{_signed(prediction.baseline)}")
         total = f"Total ({_percent(prediction.offer_probability)})"
         lines.append(f"  {total:<56}{_signed(prediction.log_odds)}")
         lines.append("")

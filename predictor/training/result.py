@@ -64,8 +64,8 @@ class DirectionCost:
     Examples
     --------
     >>> print(DirectionCost(Score(0.002, -0.001, 0.005, 500)))
-    Cost of the monotonicity constraint: none detectable (interval spans 0): log-loss 0.002 (-0.001 to 0.005), n = 500.
-    """
+    Cost of the monotonicity constraint: none detectable (interval spans 0): 0.002 (-0.001 to 0.005) of log-loss, n = 500.
+    """  # noqa: E501 - as it is printed
 
     cost: Score
 
@@ -75,7 +75,7 @@ class DirectionCost:
             return f"Cost of the monotonicity constraint: {cost} of log-loss, {n}."
         if cost.high < 0:
             return f"Cost of the monotonicity constraint: none; log-loss is lower with it by {minus(cost)}, {n}."
-        return f"Cost of the monotonicity constraint: none detectable (interval spans 0): log-loss {cost}, {n}."
+        return f"Cost of the monotonicity constraint: none detectable (interval spans 0): {cost} of log-loss, {n}."
 
 
 @dataclass(frozen=True, eq=False)
