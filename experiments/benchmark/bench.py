@@ -154,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
     command.add_argument("--n", type=numbers, default=[100, 1000, 5000], help="training rows; 100,1000,5000")
     command.add_argument("--repeats", type=int, default=5, help="splits of each set; 5")
     command.add_argument("--sets", type=words, help="with commas; all of the folder")
-    command.add_argument("--results", type=Path, default=RESULTS, help="a record a line")
+    command.add_argument("--results", type=Path, default=RESULTS, help="one record per line")
     command.add_argument("--scheduler", help="run on the Dask cluster of this scheduler, tcp://HOST:PORT")
     command.add_argument("--workers", type=int, help="run in this many processes here; seconds then share the machine")
     command = commands.add_parser("report", help="write tables and plot of what has run")

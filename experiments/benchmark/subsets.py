@@ -317,7 +317,7 @@ def main(argv: list[str] | None = None) -> int:
         command.add_argument("--better", choices=("higher", "lower", "either"), help="set it on every signal, for ours")
         command.add_argument("--prototype", type=Path, help="a file with another implementation, as a reference")
         command.add_argument("--jobs", type=int, default=1, help="processes; 1")
-        command.add_argument("--results", type=Path, default=RESULTS, help="a record a line")
+        command.add_argument("--results", type=Path, default=RESULTS, help="one record per line")
     command = commands.add_parser("report", help="write the tables of what has run")
     command.set_defaults(call=report)
     command.add_argument("--results", type=Path, nargs="+", default=[RESULTS], help="results files, read together")

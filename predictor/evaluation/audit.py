@@ -288,7 +288,7 @@ def _axis(
 
 
 def _figures(count: NDArray[np.int64], n: NDArray[np.int64], small: NDArray[np.bool_], effect: float) -> list[Figure]:
-    """Compute rates, and ratios to the highest rate of a category that is no small share."""
+    """Compute rates, and ratios to the highest rate of a category whose share is not small."""
     rates = [_rate(int(a), int(k), effect) for a, k in zip(count, n, strict=True)]
     able = [place for place, rate in enumerate(rates) if rate and not small[place]]
     # on a tie the category with the most rows, which comes first

@@ -1,7 +1,7 @@
 """Baselines: scikit-learn classifiers that are evaluated in the same folds as the pool.
 
 Three say what is gained at all (the base rate, the plain mean of the ratings, an ordinary logistic regression); two
-are no tables and say what transparency costs.
+are not tables and show what interpretability costs.
 """
 
 from __future__ import annotations

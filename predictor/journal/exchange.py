@@ -53,7 +53,7 @@ def parse_entries(
     Raises
     ------
     RatingsError
-        If it is no table with rows; where `limited` also if it has more than `MOST_ROWS` rows or `MOST_COLUMNS`
+        If it is not a table with rows; where `limited` also if it has more than `MOST_ROWS` rows or `MOST_COLUMNS`
         columns.
     """
     most: dict[str, int] = {"most_rows": MOST_ROWS, "most_columns": MOST_COLUMNS} if limited else {}

@@ -25,7 +25,7 @@ from predictor.ratings.catalogue import Catalogue
 from predictor.reading import read_whole
 
 LARGEST = 1e12  # of a number in a file: what squares and sums of it can hold
-BESIDE = ("name", "created_at", "fingerprint", "deletions")  # what a file says of a model, and is no part of it
+BESIDE = ("name", "created_at", "fingerprint", "deletions")  # what a file says of a model, and is not part of it
 KIND = "interview outcome predictor: exact tables of log-odds"
 
 

@@ -235,7 +235,7 @@ def _others(check: DriftCheck, labels: dict[str, str]) -> Section:
     parts.append(
         Note(
             "For likelihoods the figure is the chance that a current row's is higher than that of a training row, "
-            "predicted out of fold; .5 is no difference."
+            "predicted out of fold; .5 means no difference."
         )
     )
     return Section("Other inputs, and likelihoods", [*parts, *(Note(text) for text in check.not_looked_at)])

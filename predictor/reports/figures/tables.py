@@ -116,7 +116,7 @@ def shape_axis(shape: pd.DataFrame) -> ShapeAxis:
     """Place the levels of one signal or input, given its rows of `OfferModel.shape_functions`."""
     *levels, _ = shape["rating"]
     word = isinstance(levels[0], str)
-    other = len(levels) > 1 and not word and isinstance(levels[-1], str)  # "not applicable" is no step of the scale
+    other = len(levels) > 1 and not word and isinstance(levels[-1], str)  # "not applicable" is not a step of the scale
     count = len(levels) - other
     at, gap = np.arange(count), len(levels) * 0.06 + 0.2
     beside = [count + gap + i * (1 + gap) for i in range(1 + other)]  # not applicable, not observed
