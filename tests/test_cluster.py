@@ -85,8 +85,8 @@ def test_the_same_numbers_though_a_worker_is_killed(client: Client, some: Rating
     assert there.model.fingerprint == here.model.fingerprint
     for name, ours in here.out_of_fold.items():
         np.testing.assert_allclose(there.out_of_fold[name], ours, rtol=0, atol=1e-12)
-    for told in ("scores", "baselines", "gains", "importances", "learning_curve"):
-        assert getattr(there, told) == getattr(here, told), told
+    for printed in ("scores", "baselines", "gains", "importances", "learning_curve"):
+        assert getattr(there, printed) == getattr(here, printed), printed
 
 
 def _kill_one_that_fits(client: Client) -> int:

@@ -78,8 +78,8 @@ def test_quickstart_then_own_data_then_the_sample_again(project: Path) -> None:
     # each file is answered by the model of its own signals
     (project / "one.json").write_text(json.dumps(dict.fromkeys(OWN.values(), 4)))
     assert json.loads(_say(project, "predictor predict one.json --json"))["model"]["name"] == "my-pool"
-    told = json.loads(_say(project, """echo '{"listening": 2}' | predictor predict - --json"""))
-    assert told["model"]["name"] == "my-pool"
+    messages = json.loads(_say(project, """echo '{"listening": 2}' | predictor predict - --json"""))
+    assert messages["model"]["name"] == "my-pool"
     history = _say(project, "predictor history")
     assert re.findall(r"^(\S+) +(\S+-pool)", history, re.MULTILINE) == [("1", "interviews-pool"), ("my/1", "my-pool")]
     assert history.count("@champion") == 2

@@ -74,8 +74,10 @@ def coded(model: OfferModel, batch: pa.RecordBatch, **how: Any) -> list[tuple[fl
     codes, bad, explained = Coder(model, **how).code(batch, numbers)
     problems = list(explained)
     values = model.blocks.all_values(codes)[:, [model.terms.index(SIGNAL), model.terms.index(INPUT)]]
-    told = {number: sorted(f"{p.column} {p.found} {p.kind}" for p in problems if p.row == number) for number in numbers}
-    return ["; ".join(told[number]) if wrong else tuple(row) for number, wrong, row in zip(numbers, bad, values.tolist(), strict=True)]  # fmt: skip
+    printed = {
+        number: sorted(f"{p.column} {p.found} {p.kind}" for p in problems if p.row == number) for number in numbers
+    }
+    return ["; ".join(printed[number]) if wrong else tuple(row) for number, wrong, row in zip(numbers, bad, values.tolist(), strict=True)]  # fmt: skip
 
 
 def agree(one: list[tuple[float, float] | str], other: list[tuple[float, float] | str]) -> None:

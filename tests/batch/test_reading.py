@@ -99,10 +99,10 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_read_is_refused(case: str, tmp_path: Path) -> None:
-    name, content, told = REFUSED[case]
+    name, content, printed = REFUSED[case]
     with pytest.raises(PredictorError) as refused:
         score(write(tmp_path, name, content))
-    assert re.search(told, str(refused.value), re.DOTALL)
+    assert re.search(printed, str(refused.value), re.DOTALL)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
@@ -241,9 +241,9 @@ def test_folders_tell_columns_where_a_file_does_not(tmp_path: Path) -> None:
     score(tmp_path, bad_rows=tmp_path / "bad.jsonl")
     found = [line.split(",") for line in (tmp_path / "answers.csv").read_text().splitlines()[1:]]
     ratings = {"goals_discussed": 4, "mutual_rapport": 4}
-    told = {"b": MODEL.predict(ratings), "a": MODEL.predict({**ratings, "rater_role": "observer"})}
+    printed = {"b": MODEL.predict(ratings), "a": MODEL.predict({**ratings, "rater_role": "observer"})}
     assert {cells[0].strip('"'): pytest.approx(float(cells[1]), abs=1e-12) for cells in found} == {
-        name: answer.offer_probability for name, answer in told.items()
+        name: answer.offer_probability for name, answer in printed.items()
     }
     assert "'boss' is none of" in (tmp_path / "bad.jsonl").read_text()
 

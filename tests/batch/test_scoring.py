@@ -96,9 +96,9 @@ def expected(model: OfferModel, rows: Rows) -> dict[str, list[Any]]:
     answers = model.predict_many(ratings, base_rate=0.2, contributions=True)
     for place in (0, 1, 2, 299):
         one = model.predict({k: v for k, v in rows[place].items() if k != "id" and v is not None}, base_rate=0.2)
-        told = [one.offer_probability, one.interval.low, one.interval.high, one.baseline]
-        told += [contribution.log_odds for contribution in one.contributions]
-        np.testing.assert_allclose(answers.iloc[place], told, rtol=0, atol=1e-12)
+        printed = [one.offer_probability, one.interval.low, one.interval.high, one.baseline]
+        printed += [contribution.log_odds for contribution in one.contributions]
+        np.testing.assert_allclose(answers.iloc[place], printed, rtol=0, atol=1e-12)
     return {"id": [row["id"] for row in rows], **{str(name): [*answers[name]] for name in answers}}
 
 

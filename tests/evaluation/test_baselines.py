@@ -108,10 +108,10 @@ def test_nothing_rated_ends_at_the_base_rate(catalogue: Catalogue) -> None:
 
 
 def test_what_transparency_costs_is_said_plainly(result: TrainingResult) -> None:
-    told = result.transparency
-    assert told
-    assert told.cost.value == pytest.approx(-min(result.gains[name].value for name in UNRESTRICTED))
-    assert told.cost.value == -result.gains[told.baseline].value
+    printed = result.transparency
+    assert printed
+    assert printed.cost.value == pytest.approx(-min(result.gains[name].value for name in UNRESTRICTED))
+    assert printed.cost.value == -result.gains[printed.baseline].value
     for low, high, says in (
         (0.005, 0.02, "Cost of interpretability: 0.012 (0.005 to 0.020) of log-loss against"),
         (-0.02, -0.005, "Cost of interpretability: none; log-loss is lower by 0.013 (0.005 to 0.020) than"),

@@ -22,7 +22,7 @@ def known() -> Ratings:
 
 def warn(ratings: Ratings, **measured: Any) -> list[str]:
     """Warnings of ratings, and of figures that stand for a training's; SIMULATED left out."""
-    told = {
+    printed = {
         "scores": {},
         "scores_by_role": {},
         "roles": None,
@@ -31,7 +31,7 @@ def warn(ratings: Ratings, **measured: Any) -> list[str]:
         "revealing": {},
         **measured,
     }
-    found = find_warnings(ratings, {"n_outcome_unknown": 0, "scores": {}}, data_quality(ratings), **told)
+    found = find_warnings(ratings, {"n_outcome_unknown": 0, "scores": {}}, data_quality(ratings), **printed)
     return [warning for warning in found if not warning.startswith("SIMULATED")]
 
 
@@ -62,16 +62,16 @@ def test_clean_data_give_no_warning(known: Ratings, result: TrainingResult) -> N
 
 
 def test_the_same_candidate_in_many_rows(known: Ratings) -> None:
-    (told,) = warn(with_column(known, "candidate_id", [f"c{row // 8}" for row in range(len(known))]))
-    assert "same candidate_id in many rows" in told
-    assert f"{len(known)} rows are of {-(-len(known) // 8)}" in told
+    (printed,) = warn(with_column(known, "candidate_id", [f"c{row // 8}" for row in range(len(known))]))
+    assert "same candidate_id in many rows" in printed
+    assert f"{len(known)} rows are of {-(-len(known) // 8)}" in printed
 
 
 def test_copied_rows_need_a_group(known: Ratings) -> None:
     copied = known.rows(np.concatenate([np.arange(len(known)), np.arange(15)]))
     assert warn(copied) == []  # under the same candidate they stay on one side of a split
-    (told,) = warn(with_column(copied, "candidate_id", range(len(copied))))
-    assert told.startswith(f"30 of {len(copied)} rows are the same as another")
+    (printed,) = warn(with_column(copied, "candidate_id", range(len(copied))))
+    assert printed.startswith(f"30 of {len(copied)} rows are the same as another")
     few = known.catalogue.names[:4]  # with four signals rows are alike by chance
     assert (
         warn(with_column(copied, "candidate_id", range(len(copied))).without(set(known.catalogue.names) - {*few})) == []
@@ -150,7 +150,7 @@ def test_auc_too_good_for_its_role(
 
     measured = {"scores": score(auc), "scores_by_role": {role: score(value) for role, value in by_role.items()}}
     found = warn(known, **measured, roles=None if roles is None else np.array(roles))
-    assert [("suspiciously well" in told and "n = 400" in told) for told in found] == [True] * fires
+    assert [("suspiciously well" in printed and "n = 400" in printed) for printed in found] == [True] * fires
 
 
 def test_a_signal_that_gives_the_outcome_away(known: Ratings) -> None:
@@ -161,10 +161,10 @@ def test_a_signal_that_gives_the_outcome_away(known: Ratings) -> None:
     rng = np.random.default_rng(0)
     values[:, 2] = np.where(rng.random(len(known)) < 0.95, 1 + 4 * known.y, 3)
     values[known.y == 0, 7] = np.nan  # filled in for those only who had an offer
-    told = replace(known, values=values)
-    found = revealing_signals(told, folds, resampling)
+    printed = replace(known, values=values)
+    found = revealing_signals(printed, folds, resampling)
     assert set(found) == {known.catalogue.names[2], known.catalogue.names[7]}
-    warnings = [warning for warning in warn(told, revealing=found) if "gives the outcome away" in warning]
+    warnings = [warning for warning in warn(printed, revealing=found) if "gives the outcome away" in warning]
     assert len(warnings) == 2
     assert all(f"n = {len(known)}" in warning for warning in warnings)
 
@@ -175,5 +175,5 @@ def test_unstable_importances(known: Ratings) -> None:
         return {name: Importance(score, score, top) for name in known.catalogue.names}
 
     assert warn(known, importances=importances(0.6)) == []
-    (told,) = warn(known, importances=importances(0.4))
-    assert "has 2.0 among its own 5, on average over 25 models" in told
+    (printed,) = warn(known, importances=importances(0.4))
+    assert "has 2.0 among its own 5, on average over 25 models" in printed

@@ -58,10 +58,10 @@ def test_contributions_are_the_models_own(found: TrainingResult) -> None:
 def test_families_and_sides_are_taken_together(found: TrainingResult, planted: Ratings) -> None:
     added = found.model.contributions(planted.features.to_numpy())
     kinds = signal_groups(planted.catalogue)
-    for kind, told in (("family", found.importances_by_family), ("side", found.importances_by_side)):
-        assert set(told) == set(kinds[kind])
+    for kind, printed in (("family", found.importances_by_family), ("side", found.importances_by_side)):
+        assert set(printed) == set(kinds[kind])
         for name, columns in kinds[kind].items():
-            assert told[name].contribution.value == pytest.approx(np.abs(added[:, columns].sum(axis=1)).mean())
+            assert printed[name].contribution.value == pytest.approx(np.abs(added[:, columns].sum(axis=1)).mean())
     assert next(iter(found.importances_by_family)) == "follow_up"
     signals = len(planted.catalogue.names)
     assert sorted(chain(*kinds["family"].values())) == list(range(signals + 1))
@@ -93,9 +93,9 @@ def test_signals_rated_alike_are_named(planted: Ratings) -> None:
     values[rng.random(len(values)) < 0.2, k] = np.nan
     copied = replace(planted, values=values)
     both = (~np.isnan(values[:, [j, k]]).any(axis=1)).sum()
-    (told,) = correlated_signals(copied)
-    assert told.startswith(f"{labels[min(j, k)]} and {labels[max(j, k)]} are rated almost alike (r = 0.9")
-    assert f"n = {both:,}" in told
+    (printed,) = correlated_signals(copied)
+    assert printed.startswith(f"{labels[min(j, k)]} and {labels[max(j, k)]} are rated almost alike (r = 0.9")
+    assert f"n = {both:,}" in printed
     assert correlated_signals(planted) == ()
     few = copied.rows(np.arange(250))
     found = train(few, replace(QUICK, folds=2, repeats=1, resamples=20))

@@ -68,8 +68,8 @@ def test_one_run_a_fit(tmp_path: Path) -> None:
         [sys.executable, "-c", CODE, str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(done.stdout.splitlines()[-1])
-    names = {what: [run[0] for run in runs] for what, runs in told.items()}
+    printed = json.loads(done.stdout.splitlines()[-1])
+    names = {what: [run[0] for run in runs] for what, runs in printed.items()}
     assert names == {
         "fit": ["OfferClassifier"],
         "within a run": ["OfferClassifier"],
@@ -80,8 +80,8 @@ def test_one_run_a_fit(tmp_path: Path) -> None:
         "switched off": [],
         "of scikit-learn alone": ["OfferClassifier"],
     }
-    ((_, status, params, metrics, files),) = told["fit"]
+    ((_, status, params, metrics, files),) = printed["fit"]
     assert (status, params["random_state"], files) == ("FINISHED", "3", ["model.json"])
     assert set(metrics) == {"training_log_loss", "training_accuracy_score", "training_roc_auc"}
     assert 0 < metrics["training_log_loss"] < 0.7
-    assert told["that fails"][0][1] == "FAILED"
+    assert printed["that fails"][0][1] == "FAILED"

@@ -123,7 +123,7 @@ def test_it_is_what_brute_force_finds_among_better_ratings(
         assert all(change.rated == ratings[change.signal] and change.signal in OWN for change in found.changes)
 
 
-def told(model: OfferModel, line: float = 0.5, **ratings: Any) -> changes.WhatWouldChange:
+def printed(model: OfferModel, line: float = 0.5, **ratings: Any) -> changes.WhatWouldChange:
     return what_would_change(model, model.predict(ratings), line=line)
 
 
@@ -132,7 +132,7 @@ def test_the_sentence_is_an_association() -> None:
     table = np.zeros((5, 5))
     table[3, 0] = 1.0
     model = hand_made({"host": [0, 0, 0, 9, 0]}, {("a", "b"): table})
-    found = told(model, a=3, b=2, host=3)
+    found = printed(model, a=3, b=2, host=3)
     assert [(change.signal, change.rated, change.instead) for change in found.changes] == [("a", 3, 4), ("b", 2, 1)]
     assert found.steps == 2
     assert found.sentence == (
@@ -141,12 +141,12 @@ def test_the_sentence_is_an_association() -> None:
     )
     simulated = replace(model, trained_on={**model.trained_on, "simulated": True})
     said = [
-        told(simulated, a=3, b=2).sentence,
-        told(model, 0.9, a=3, b=2).sentence,
-        told(model, a=4, b=1).sentence,
-        told(model, host=3).sentence,
-        told(replace(model, catalogue=which_way("higher", "lower")), 0.9, a=3, b=2).sentence,
-        told(replace(model, catalogue=which_way("higher", "lower")), 0.9, a=4, b=1).sentence,
+        printed(simulated, a=3, b=2).sentence,
+        printed(model, 0.9, a=3, b=2).sentence,
+        printed(model, a=4, b=1).sentence,
+        printed(model, host=3).sentence,
+        printed(replace(model, catalogue=which_way("higher", "lower")), 0.9, a=3, b=2).sentence,
+        printed(replace(model, catalogue=which_way("higher", "lower")), 0.9, a=4, b=1).sentence,
     ]
     words_of = ("SIMULATED", "none with other", "already above", "was rated", "none with better", "its best rating")
     for sentence, words in zip(said, words_of, strict=True):
@@ -157,7 +157,7 @@ def test_the_sentence_is_an_association() -> None:
 
 def test_a_search_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "BUDGET", 20)
-    found = told(hand_made({}), 0.9, a=2, b=2, c=2)
+    found = printed(hand_made({}), 0.9, a=2, b=2, c=2)
     assert (found.reached, found.steps) == (False, 1)
     assert "signals, up to 1 step away, above" in found.sentence
 
@@ -168,7 +168,7 @@ def test_the_budget_keeps_many_signals_quick(model: OfferModel) -> None:
     zeros = np.zeros((6, 6))
     pairs = tuple(Pair(first.name, second.name, zeros) for first, second in pairwise(signals))
     large = replace(model, catalogue=replace(model.catalogue, signals=signals), pairs=pairs)
-    found = told(large, 1 - 1e-9, **dict.fromkeys(large.signals, 3))
+    found = printed(large, 1 - 1e-9, **dict.fromkeys(large.signals, 3))
     assert not found.reached
     assert 3 <= found.steps <= 10
 
@@ -186,6 +186,6 @@ def test_a_line_that_no_better_ratings_reach_is_known_at_once(model: OfferModel)
     """Since a better rating never hurts, the best ratings of all settle it, however many steps away they are."""
     own = [signal.name for signal in model.catalogue.signals if signal.side == "candidate"]
     best = model.predict(dict.fromkeys(own, 5)).offer_probability
-    found = told(model, best + 1e-9, **dict.fromkeys(own, 1))
+    found = printed(model, best + 1e-9, **dict.fromkeys(own, 1))
     assert (found.reached, found.steps) == (False, 4 * len(own))
     assert "none with better ratings of the candidate's own signals above" in found.sentence

@@ -94,9 +94,9 @@ def test_every_path_agrees(model: OfferModel, paired: OfferModel, seed: int, who
         np.testing.assert_array_equal(either.predict_many(ratings, base_rate=0.3), many)
         alone = either.predict_many(frame, base_rate=0.3, interval=False)["offer_probability"]
         np.testing.assert_allclose(alone, many["offer_probability"], rtol=0, atol=1e-12)
-        told = either.predict_many(frame, contributions=True, interval=False)
+        printed = either.predict_many(frame, contributions=True, interval=False)
         log_odds = either.log_odds(ratings.features.to_numpy())
-        np.testing.assert_allclose(told.iloc[:, 1:].sum(axis=1), log_odds, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(printed.iloc[:, 1:].sum(axis=1), log_odds, rtol=0, atol=1e-12)
         shift = math.log(0.3 / 0.7) - math.log(model.base_rate / (1 - model.base_rate))
         np.testing.assert_allclose([one.log_odds for one in ones], log_odds + shift, rtol=0, atol=1e-12)
 

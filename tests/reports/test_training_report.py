@@ -99,12 +99,12 @@ def test_it_holds_what_it_must(reports: dict[str, Path], result: TrainingResult)
     page = Page(reports["ordinary"].read_text("utf-8"))
     assert page.texts("h2") == SECTIONS
     assert page.texts("li")[: len(result.warnings)] == list(result.warnings)
-    told = " ".join(page.texts("body"))
+    printed = " ".join(page.texts("body"))
     parts = (*result.scores_by_role.values(), *result.partial_scores.values())
     for score in (*result.scores.values(), *(by["roc_auc"] for by in parts)):
-        assert f"{score.value:.3f}" in told
+        assert f"{score.value:.3f}" in printed
     for statement in (result.learning_curve, result.transparency, result.direction_cost, *result.halo):
-        assert str(statement) in told
+        assert str(statement) in printed
     labels = [signal.label for signal in result.model.catalogue.signals]
     labels += [item.label for item in result.model.catalogue.inputs]
     assert set(labels) <= set(page.texts("figcaption"))  # a shape function each
@@ -137,9 +137,9 @@ def test_it_is_one_sound_page_without_links_elsewhere(reports: dict[str, Path], 
 
 def test_awkward_labels_stay_text(reports: dict[str, Path]) -> None:
     page = Page(reports["awkward"].read_text("utf-8"))
-    told = " ".join(page.texts("body"))
+    printed = " ".join(page.texts("body"))
     for label in ("<b>bold</b> & 'quoted'", "$x^2$ costs $5", "</svg><script>alert(1)</script>", "One & only <family>"):
-        assert label in told
+        assert label in printed
     assert page.texts("h1") == ["<awkward> $a$"]
     missing = {"Accuracy by who rated", "Cost of interpretability"}
     assert page.texts("h2") == [title for title in SECTIONS if title not in missing]

@@ -48,7 +48,7 @@ def client(model: OfferModel, tmp_path_factory: pytest.TempPathFactory) -> TestC
     )
 
 
-def told(answer: Any) -> Any:
+def printed(answer: Any) -> Any:
     return json.loads(json.dumps(answer))
 
 
@@ -59,9 +59,9 @@ def told(answer: Any) -> Any:
 def test_it_answers_as_the_model_does_to_the_last_bit(
     client: TestClient, model: OfferModel, sent: dict[str, Any]
 ) -> None:
-    assert client.post("/v1/predict", json=sent).json() == told(model.predict(sent).to_dict())
+    assert client.post("/v1/predict", json=sent).json() == printed(model.predict(sent).to_dict())
     rows = [sent, EXAMPLE]
-    assert client.post("/v1/predict?base_rate=0.2", json=rows).json() == told(
+    assert client.post("/v1/predict?base_rate=0.2", json=rows).json() == printed(
         [model.predict(row, base_rate=0.2).to_dict() for row in rows]
     )
 
@@ -76,10 +76,10 @@ def test_it_says_that_a_model_is_old() -> None:
 def test_it_tells_what_the_model_is(client: TestClient, model: OfferModel) -> None:
     about = client.get("/v1/model").json()
     assert (about["fingerprint"], about["simulated"]) == (model.fingerprint, True)
-    assert about["trained_on"]["scores"] == told(model.trained_on["scores"])
+    assert about["trained_on"]["scores"] == printed(model.trained_on["scores"])
     assert all(len(score) == 3 for score in about["trained_on"]["scores"].values())
     assert any("SIMULATED" in note for note in about["notes"])
-    assert about["catalogue"] == client.get("/v1/signals").json() == told(model.catalogue.to_dict())
+    assert about["catalogue"] == client.get("/v1/signals").json() == printed(model.catalogue.to_dict())
     importances = client.get("/v1/importances").json()
     assert importances["feature_importances"] == dict(model.feature_importances)
     for kind in ("family", "side"):
@@ -212,7 +212,7 @@ def test_parameters_of_json_that_change_nothing_are_taken(client: TestClient, mo
 
 
 def test_head_is_answered_wherever_get_is_with_the_same_headers_and_no_body(client: TestClient) -> None:
-    paths = [path for path, told in client.get("/openapi.json").json()["paths"].items() if "get" in told]
+    paths = [path for path, printed in client.get("/openapi.json").json()["paths"].items() if "get" in printed]
     for path in (*paths, "/", "/docs", "/openapi.json", "/static/pages.css", "/nothing", "/v1/predict"):
         got, head = client.get(path), client.head(path)
         assert (head.status_code, head.content) == (got.status_code, b"")
@@ -326,9 +326,9 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request("GET" if body is None else "POST", path, body, JSON)
         answer = connection.getresponse()
-        status, told = answer.status, json.loads(answer.read())
+        status, printed = answer.status, json.loads(answer.read())
         connection.close()
-        return status, told
+        return status, printed
 
 
 @pytest.fixture

@@ -321,9 +321,11 @@ def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, jou
     page.reload()
     y, p = journal.calibration()
     (found,) = bins(y, p)
-    told = page.locator("main").inner_text().replace("\xa0", " ")
-    assert told.index(f"about {whole(found.predicted)[:-2]} of 100, {whole(found.observed)[:-2]} of 100 (n = 12)") < 300
-    assert "Brier" not in told
+    printed = page.locator("main").inner_text().replace("\xa0", " ")
+    assert (
+        printed.index(f"about {whole(found.predicted)[:-2]} of 100, {whole(found.observed)[:-2]} of 100 (n = 12)") < 300
+    )
+    assert "Brier" not in printed
     page.locator("#statistics summary").click()
     assert f"{((p - y) ** 2).mean():.3f} (n = {len(y)}" in page.locator("#statistics").inner_text()
     row = page.locator("#statistics table").first.locator("td").all_inner_texts()
@@ -377,11 +379,13 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
 def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Path, journal: Journal) -> None:
     page = open_page("/train")  # begun above
     page.get_by_role("heading", name="The new model").wait_for(timeout=60_000)
-    told = page.locator("#training").inner_text()
+    printed = page.locator("#training").inner_text()
     # how many depends on how soon the process came to read the journal, to which the tests above add
-    assert re.search(r"\d+ interviews? with an outcome, \d+ with an offer", told)
-    assert re.search(r"\d+ interviews? (is|are) very few: the figures above may be chance", told)
-    assert re.search(r"Compared with the current model, published-evidence: Not enough data: .* found \d+ rows?", told)
+    assert re.search(r"\d+ interviews? with an outcome, \d+ with an offer", printed)
+    assert re.search(r"\d+ interviews? (is|are) very few: the figures above may be chance", printed)
+    assert re.search(
+        r"Compared with the current model, published-evidence: Not enough data: .* found \d+ rows?", printed
+    )
     assert "published-evidence" in page.locator("footer").inner_text()
     page.get_by_role("button", name="Use the new model").click()
     page.get_by_text("It is now being served.").wait_for()

@@ -171,9 +171,9 @@ def test_everything_works_behind_nginx(browser: httpx.Client) -> None:
 def test_a_proxy_that_does_not_pass_the_host_on_is_told_with_both_names() -> None:
     client = TestClient(make_app(Settings(PUBLISHED)), base_url="http://127.0.0.1:8000")
     headers = {"origin": "https://interviews.example", "sec-fetch-site": "same-origin"}
-    told = client.post("/", headers=headers).json()["error"]
+    printed = client.post("/", headers=headers).json()["error"]
     for words in ("interviews.example", "127.0.0.1:8000", "proxy_set_header Host $http_host;", "page of another site"):
-        assert words in told
+        assert words in printed
     named = TestClient(make_app(Settings(PUBLISHED, hosts=("interviews.example",))), base_url="http://127.0.0.1:8000")
     assert named.post("/v1/predict", json={}, headers=headers).status_code == 200
     for wrong in ("https://evil.example", "https://interviews.example:8443", "http://localhost", "null"):

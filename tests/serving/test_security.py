@@ -313,9 +313,9 @@ def test_logs_and_metrics_hold_nothing_about_a_person(
     assert "Traceback" not in answer.text
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     lines += [json.loads(JsonLines().format(record)) for record in caplog.records]
-    told: dict[str, Any] = next(line for line in lines if line["event"] == "request")
-    assert set(told) == {"time", "level", "event", "method", "route", "status", "ms"}
-    assert (told["method"], told["route"], told["status"]) == ("POST", "/v1/predict", 422)
+    printed: dict[str, Any] = next(line for line in lines if line["event"] == "request")
+    assert set(printed) == {"time", "level", "event", "method", "route", "status", "ms"}
+    assert (printed["method"], printed["route"], printed["status"]) == ("POST", "/v1/predict", 422)
     fault = next(line for line in lines if line["event"] == "error")
     assert fault["exception"] == "ValueError"
     assert "test_security.py" in fault["at"][0]

@@ -117,8 +117,11 @@ def kills(rounds: int) -> Faults:
     with tempfile.TemporaryDirectory() as there:
         path = Path(there, "one.journal")
         for number in range(rounds):
-            told = _killed(_write, path, number, after=rng.uniform(0, LATEST))
-            done, begun = told[1::2], told[len(told) - len(told) % 2 :]  # it tells before each write, and after it
+            printed = _killed(_write, path, number, after=rng.uniform(0, LATEST))
+            done, begun = (
+                printed[1::2],
+                printed[len(printed) - len(printed) % 2 :],
+            )  # it tells before each write, and after it
             kept = {title: entry for title, entry in (kept | dict(done)).items() if entry}
             seen["writes acknowledged"] += len(done)
             seen.update(_left(path))
@@ -155,16 +158,16 @@ def _killed(work: Callable[..., None], *given: Any, after: float) -> list[Any]:
     process = FORK.Process(target=work, args=(theirs, *given))
     process.start()
     theirs.close()
-    told, timer = [], threading.Timer(after, process.kill)
+    printed, timer = [], threading.Timer(after, process.kill)
     with ours, contextlib.suppress(EOFError, OSError):  # OSError: a word was cut off, so it was not told
         while True:
-            told.append(ours.recv())
-            if len(told) == 1:
+            printed.append(ours.recv())
+            if len(printed) == 1:
                 timer.start()
     process.join()
     if process.exitcode != -signal.SIGKILL:
         raise SystemExit(f"the process ended by itself, exit code {process.exitcode}; it says why above")
-    return told
+    return printed
 
 
 def _write(channel: Connection, path: Path, seed: int) -> None:
@@ -364,8 +367,8 @@ def swap(requests: int) -> Faults:
         seen = Counter({f"answers {whose}": 0 for whose in ("of one model", "of the other model", "mixed or failed")})
         with _replaced(Path(there, CHAMPION), files) as times:
             for answer in answers(port, islice(cycle(right), requests), CONNECTIONS):
-                told = json.loads(answer.body) if answer.status == 200 else None
-                of = [f"of {name} model" for name, wanted in right[answer.request].items() if told == wanted]
+                printed = json.loads(answer.body) if answer.status == 200 else None
+                of = [f"of {name} model" for name, wanted in right[answer.request].items() if printed == wanted]
                 seen[f"answers {of[0] if of else 'mixed or failed'}"] += 1
         seen["times that the file was replaced"] = times[0]
         seen["times that another model was taken"] = int(_found(port, "/metrics", r"predictor_model_reloads (\d+)"))
@@ -375,8 +378,10 @@ def swap(requests: int) -> Faults:
 
 
 def _told(model: OfferModel, body: Any) -> Any:
-    told = [model.predict(row).to_dict() for row in body] if isinstance(body, list) else model.predict(body).to_dict()
-    return json.loads(json.dumps(told))
+    printed = (
+        [model.predict(row).to_dict() for row in body] if isinstance(body, list) else model.predict(body).to_dict()
+    )
+    return json.loads(json.dumps(printed))
 
 
 @contextlib.contextmanager

@@ -170,21 +170,21 @@ def test_the_first_is_the_champion_a_better_one_is_promoted_and_an_equal_one_ref
     assert "No registered version was the champion yet.\nChampion: version 1\n" in call("promote", "small").stdout
     assert "Version 1 is the champion already" in call("promote", "1").stdout
 
-    told = call("promote", "large", "--data", "many.csv").stdout
-    assert re.search(r"Significantly better: log-loss improvement 0\.\d+ \(0.* to 0.*\), n = \d+", told)
-    assert "Champion: version 2, instead of 1\nChampion, which `predict` uses: tested, instead of small\n" in told
+    printed = call("promote", "large", "--data", "many.csv").stdout
+    assert re.search(r"Significantly better: log-loss improvement 0\.\d+ \(0.* to 0.*\), n = \d+", printed)
+    assert "Champion: version 2, instead of 1\nChampion, which `predict` uses: tested, instead of small\n" in printed
     assert champion() == "tested"
 
-    told = call("promote", "equal", code=1).stdout
+    printed = call("promote", "equal", code=1).stdout
     assert (
         "Version 3 (tested) is not promoted: Not significantly better: log-loss improvement 0.000 (0.000 to 0.000)"
-        in told
+        in printed
     )
-    assert "--force REASON" in told
-    told = call("promote", "small", code=1).stdout  # simulated people have the same names in both files
+    assert "--force REASON" in printed
+    printed = call("promote", "small", code=1).stdout  # simulated people have the same names in both files
     assert re.search(
         r"Not enough data: .* found \d rows?\. \d+ rows were left out: the champion was trained on the same people",
-        told,
+        printed,
     )
 
     assert "version 1 again, instead of 2" in call("rollback").stdout
@@ -197,18 +197,18 @@ def test_force_leaves_its_reason_and_history_tells_it(call: Call) -> None:
     assert "has no champion; register one" in call("pull", code=2).stderr
     assert "no champion before the present one" in call("rollback", code=2).stderr
     call("promote", "large")
-    told = call("promote", "equal", "--force", "the file was mended").stdout
-    assert "Forced: the file was mended\nChampion: version 2, instead of 1" in told
-    told = call("history").stdout
-    assert [line.split()[:3] for line in told.splitlines() if re.match(r"\d", line)] == [
+    printed = call("promote", "equal", "--force", "the file was mended").stdout
+    assert "Forced: the file was mended\nChampion: version 2, instead of 1" in printed
+    printed = call("history").stdout
+    assert [line.split()[:3] for line in printed.splitlines() if re.match(r"\d", line)] == [
         ["2", "tested", "546"],
         ["1", "tested", "546"],
     ]
-    assert re.search(r"\n2 .*\n +@champion, gain 0\.000 .* forced: the file was\s+mended\n1 ", told)
+    assert re.search(r"\n2 .*\n +@champion, gain 0\.000 .* forced: the file was\s+mended\n1 ", printed)
     call("rollback")
-    told = call("history").stdout
-    assert re.search(r"\n1 .*\n +@champion", told)
-    assert told.count("@champion") == 1
+    printed = call("history").stdout
+    assert re.search(r"\n1 .*\n +@champion", printed)
+    assert printed.count("@champion") == 1
     call("promote", "small", "--force", "fewer rows", "--data", "few.csv")
     assert champion() == "small"
     assert "Version 1 (tested)" in call("pull", "1").stdout
@@ -220,18 +220,19 @@ def test_force_leaves_its_reason_and_history_tells_it(call: Call) -> None:
 def test_registering_a_second_model_leaves_the_champion_alone(call: Call) -> None:
     assert "Registered as version 1, the champion" in call("track", "experiments/models/small", "--register").stdout
     # also one of the same name
-    told = call("train", "few.csv", "-e", "quick", "--name", "small", "--register").stdout
-    assert "Registered as version 2; to make it the champion: predictor promote 2" in told
-    assert "which `predict` uses" not in told
+    printed = call("train", "few.csv", "-e", "quick", "--name", "small", "--register").stdout
+    assert "Registered as version 2; to make it the champion: predictor promote 2" in printed
+    assert "which `predict` uses" not in printed
     assert re.search(r"\n2 .*\n1 .*\n +@champion", call("history").stdout)
 
 
 def test_a_second_store_does_not_replace_the_champion_here(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     call("promote", "large")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd()}/second/mlflow.db")
-    told = call("track", "experiments/models/small", "--register").stdout
+    printed = call("track", "experiments/models/small", "--register").stdout
     assert (
-        "Registered as version 1, the first and so the champion of this store. Here `predict` still uses tested" in told
+        "Registered as version 1, the first and so the champion of this store. Here `predict` still uses tested"
+        in printed
     )
     assert champion() == "tested"
     assert ", instead of tested" in call("pull", "1").stdout
@@ -248,12 +249,12 @@ def test_catalogues_of_one_name_with_other_signals_are_told_so(call: Call) -> No
         draft = call("signals", "infer", f"own{number}.csv", "--outcome", "hired").stdout
         Path(f"own{number}.toml").write_text(draft.replace(f'name = "own{number}"', 'name = "own"', 1))
     call("train", "own1.csv", "--signals", "own1.toml", "-e", "quick", "--register")
-    told = call("train", "own2.csv", "--signals", "own2.toml", "-e", "quick", "--register").stdout
-    assert "Registered as version own/2; to make it the champion: predictor promote own/2" in told
-    told = call("promote", "own/2", code=2).stderr
-    assert "which uses other signals of the same catalogue 'own'" in told
-    assert "give it another name" in told
-    assert "nothing was written" not in told
+    printed = call("train", "own2.csv", "--signals", "own2.toml", "-e", "quick", "--register").stdout
+    assert "Registered as version own/2; to make it the champion: predictor promote own/2" in printed
+    printed = call("promote", "own/2", code=2).stderr
+    assert "which uses other signals of the same catalogue 'own'" in printed
+    assert "give it another name" in printed
+    assert "nothing was written" not in printed
     assert "Champion: version own/2, instead of own/1" in call("promote", "own/2", "--force", "new rubric").stdout
     assert "version own/1 again, instead of own/2" in call("rollback", "own").stdout
 
@@ -266,9 +267,9 @@ def test_what_cannot_be_done_is_refused_with_its_mend(call: Call) -> None:
     assert "the reason to force a promotion is empty" in call("promote", "large", "--force", " ", code=2).stderr
     assert call("promote", "large", code=2).stderr.startswith("Error: some rows are new to the champion, and ")
     assert "are not the 5" in call("promote", "large", "--data", "few.csv", code=2).stderr
-    told = call("promote", "large", "--force", "other signals").stdout
-    assert "Cannot be compared: some rows are new" in told
-    assert "Forced: other signals\nChampion: version 2, instead of 1" in told
+    printed = call("promote", "large", "--force", "other signals").stdout
+    assert "Cannot be compared: some rows are new" in printed
+    assert "Forced: other signals\nChampion: version 2, instead of 1" in printed
     Path("experiments/logistic.toml").write_text('model = "logistic"\n')
-    told = call("train", "few.csv", "-e", "logistic", "--register", code=2).stderr
-    assert "--register: a logistic model has no tables" in told
+    printed = call("train", "few.csv", "-e", "logistic", "--register", code=2).stderr
+    assert "--register: a logistic model has no tables" in printed

@@ -389,8 +389,8 @@ def test_telemetry_is_off_unless_the_user_says_otherwise(result: TrainingResult,
     code += "is_telemetry_disabled as off; print(off(), os.environ['DO_NOT_TRACK'])"
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_DISABLE_TELEMETRY"}
     environment |= {"DO_NOT_TRACK": "false"}
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "True false"
+    printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "True false"
 
 
 # --- the pages (see test_ui.py for what they show)

@@ -229,11 +229,11 @@ def test_signature_names_every_column_and_the_example_is_labelled(folder: Path, 
     assert [param.name for param in signature.params] == ["base_rate"]
     assert served.input_example[0]["origin"] == "EXAMPLE"
     assert served.predict(served.input_example)[0]["not_rated"] == ()
-    told = yaml.safe_load((folder / "MLmodel").read_text())["metadata"]
-    assert told["input_example"].startswith("EXAMPLE")
-    assert told["simulated"] is True
-    assert (told["scales"]["goals_discussed"], told["scales"]["rater_role"][:11]) == ("1 to 5", "interviewer")
-    assert set(told["scales"]) == {*model.catalogue.names, "rater_role"}
+    printed = yaml.safe_load((folder / "MLmodel").read_text())["metadata"]
+    assert printed["input_example"].startswith("EXAMPLE")
+    assert printed["simulated"] is True
+    assert (printed["scales"]["goals_discussed"], printed["scales"]["rater_role"][:11]) == ("1 to 5", "interviewer")
+    assert set(printed["scales"]) == {*model.catalogue.names, "rater_role"}
 
 
 def test_the_run_leads_to_the_model_and_the_model_to_its_version(client: MlflowClient, run_id: str, uri: str) -> None:
@@ -336,8 +336,8 @@ def test_mlflow_serves_it(place: Store, uri: str, model: OfferModel, tmp_path: P
             status, text = ask("POST", "/invocations", f'{{"dataframe_records": [{EXAMPLE.read_text()}]}}')
             assert status == 200, text
             arguments = ["predict", str(EXAMPLE), "--json", "--model", str(model.save(tmp_path / "model.json"))]
-            told = CliRunner().invoke(main, arguments, catch_exceptions=False).stdout
-            assert json.loads(text) == {"predictions": [json.loads(told)]}
+            printed = CliRunner().invoke(main, arguments, catch_exceptions=False).stdout
+            assert json.loads(text) == {"predictions": [json.loads(printed)]}
             status, text = ask("POST", "/invocations", '{"dataframe_records": [{"goals_discussed": 99}]}')
             assert status == 400
             assert "row 1, goals_discussed: '99' is out of scale; write 1 to 5" in json.loads(text)["message"]

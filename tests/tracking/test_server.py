@@ -166,11 +166,11 @@ def test_everything_works_as_with_a_file(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    told = call("train", "my.csv", "-e", "quick", "--name", "first", "--register").stdout
-    assert f"open {server.uri}/#/experiments/" in told
-    assert "Registered as version 1, the champion" in told
-    told = call("compare", "my.csv", "quick", "base_rate", "--name", "both").stdout
-    assert "Recorded in MLflow as run 'both'" in told
+    printed = call("train", "my.csv", "-e", "quick", "--name", "first", "--register").stdout
+    assert f"open {server.uri}/#/experiments/" in printed
+    assert "Registered as version 1, the champion" in printed
+    printed = call("compare", "my.csv", "quick", "base_rate", "--name", "both").stdout
+    assert "Recorded in MLflow as run 'both'" in printed
     runs = {run.info.run_name: run for run in server.runs()}
     assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(
         ["first", "both", "both-quick", "both-base_rate"], "FINISHED"
@@ -185,9 +185,9 @@ def test_everything_works_as_with_a_file(
         in call("promote", "both-quick", code=1).stdout
     )
     assert "instead of 1" in call("promote", "2", "--force", "a new name").stdout
-    told = call("history").stdout
-    assert "@champion, gain 0.000 (0.000 to 0.000), forced: a new name" in told
-    assert told.index("both-quick") < told.index("@champion") < told.index("first")
+    printed = call("history").stdout
+    assert "@champion, gain 0.000 (0.000 to 0.000), forced: a new name" in printed
+    assert printed.index("both-quick") < printed.index("@champion") < printed.index("first")
 
     champion = tmp_path / "experiments/models/champion.json"
     champion.unlink()
@@ -220,13 +220,13 @@ def test_a_server_killed_in_mid_training_costs_no_more_than_a_later_track(
 
     killer = threading.Thread(target=kill_when_it_trains)
     killer.start()
-    told = call("train", "my.csv", "-e", "quick", "--name", "mine", "--register", code=2)
+    printed = call("train", "my.csv", "-e", "quick", "--name", "mine", "--register", code=2)
     killer.join()
     assert state == [("RUNNING", False)]
-    assert "Report: experiments/models/mine/report.html" in told.stdout
-    assert f"Error: MLflow could not record 'mine' in {server.uri}: " in told.stderr
-    assert "only its record is missing" in told.stderr
-    *_, command = told.stderr.split("When the store is back: ")
+    assert "Report: experiments/models/mine/report.html" in printed.stdout
+    assert f"Error: MLflow could not record 'mine' in {server.uri}: " in printed.stderr
+    assert "only its record is missing" in printed.stderr
+    *_, command = printed.stderr.split("When the store is back: ")
     assert command == "predictor track experiments/models/mine --register\n"
     assert {"model.json", "report.html", "recorded.json"} <= {path.name for path in kept.iterdir()}
     known = json.loads((kept / "recorded.json").read_text())["run_id"]
@@ -254,13 +254,13 @@ def test_a_server_that_is_down_from_the_start(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     for asked in (["history"], ["pull"], ["rollback"], ["promote", "1"]):
         assert "check that the server runs" in call(*asked, code=2).stderr
-    told = call("train", "my.csv", "-e", "quick", "--name", "mine", code=2)
-    assert told.stderr.startswith("Warning: MLflow could not open a run for 'mine'")
-    assert "Model saved: experiments/models/mine/model.json" in told.stdout
-    assert told.stderr.endswith("predictor track experiments/models/mine\n")
-    told = call("compare", "my.csv", "mean_rating", "base_rate", "--name", "both", code=2)
-    assert "mean_rating" in told.stdout
-    commands = [line.strip() for line in told.stderr.splitlines() if line.startswith("    predictor track")]
+    printed = call("train", "my.csv", "-e", "quick", "--name", "mine", code=2)
+    assert printed.stderr.startswith("Warning: MLflow could not open a run for 'mine'")
+    assert "Model saved: experiments/models/mine/model.json" in printed.stdout
+    assert printed.stderr.endswith("predictor track experiments/models/mine\n")
+    printed = call("compare", "my.csv", "mean_rating", "base_rate", "--name", "both", code=2)
+    assert "mean_rating" in printed.stdout
+    commands = [line.strip() for line in printed.stderr.splitlines() if line.startswith("    predictor track")]
     assert commands == [f"predictor track experiments/models/both{end}" for end in ("-mean_rating", "-base_rate", "")]
     monkeypatch.delenv("MLFLOW_TRACKING_URI")  # a store that is there
     assert "Recorded in MLflow as run 'both'" in call(*commands[-1].split()[1:]).stdout

@@ -40,7 +40,10 @@ def page(browser: Browser) -> Iterator[Page]:
     page.set_default_timeout(SECONDS)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda told: errors.append(f"{told.text} {told.location}") if told.type == "error" else None)
+    page.on(
+        "console",
+        lambda printed: errors.append(f"{printed.text} {printed.location}") if printed.type == "error" else None,
+    )
     yield page
     assert not [error for error in errors if "users/current" not in error]  # MLflow asks for a user that it has not
 

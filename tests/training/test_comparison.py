@@ -19,7 +19,7 @@ def results(result: TrainingResult) -> dict[str, TrainingResult]:
     return {"base-rate": other, "pool": result}
 
 
-def told(board: Leaderboard) -> dict[str, str]:
+def printed(board: Leaderboard) -> dict[str, str]:
     return {entry.name: entry.word for entry in board.entries}
 
 
@@ -30,7 +30,7 @@ def test_the_champion_is_the_reference_on_the_same_rows_in_any_order(results: di
         known.rows[order], known.groups[order], known.y[order], known.p[:, order], known.folds[:, order]
     )
     board = leaderboard(results, ("3", shuffled))
-    assert told(board) == {"pool": "same", "champion (version 3)": "reference", "base-rate": "worse"}
+    assert printed(board) == {"pool": "same", "champion (version 3)": "reference", "base-rate": "worse"}
     assert board.reference.log_loss.value == pytest.approx(results["pool"].scores["log_loss"].value)
     gain = results["pool"].gains["base_rate"].value
     assert board.entries[-1].difference
@@ -50,6 +50,6 @@ def test_pool_is_the_reference_where_the_champion_knows_other_rows(results: dict
     fewer = OutOfFold(known.rows[1:], known.groups[1:], known.y[1:], known.p[:, 1:], known.folds[:, 1:])
     for champion, why in ((("1", fewer), "learned from other rows"), (None, "no registered champion")):
         board = leaderboard(results, champion)
-        assert told(board) == {"pool": "reference", "base-rate": "worse"}
+        assert printed(board) == {"pool": "reference", "base-rate": "worse"}
         assert why in board.why
         assert {row["reference"] for row in board.rows()} == {"pool"}

@@ -41,6 +41,6 @@ def test_too_few_rows_have_no_curve() -> None:
     ],
 )
 def test_what_it_says(gain: Score, says: str) -> None:
-    told = str(LearningCurve((100, 200), (gain, gain), gain))
-    assert says in told
-    assert "n = 300" in told
+    printed = str(LearningCurve((100, 200), (gain, gain), gain))
+    assert says in printed
+    assert "n = 300" in printed

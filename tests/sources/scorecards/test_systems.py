@@ -433,15 +433,15 @@ def test_pages_that_are_missing_cards_of_tomorrow_and_logistics_of_v3() -> None:
     assert imported.names == ("signal_0",) and len(listed(imported, "details")) == 1
 
 
-@pytest.mark.parametrize(("flags", "told"), [((True, True), 1), ((True, False), 0)])
-def test_an_export_that_ends_before_its_last_page(tmp_path: Path, flags: tuple[bool, ...], told: int) -> None:
+@pytest.mark.parametrize(("flags", "printed"), [((True, True), 1), ((True, False), 0)])
+def test_an_export_that_ends_before_its_last_page(tmp_path: Path, flags: tuple[bool, ...], printed: int) -> None:
     records = ashby()
     folder = written(tmp_path, {"applications": records["applications"]})
     for number, more in enumerate(flags):
         page = {"results": [{**records["feedback"][0], "id": f"fb-{number}"}], "moreDataAvailable": more}
         (folder / f"page-{number}.json").write_text(json.dumps(page))
     notes = read_scorecards("ashby", [folder]).findings.notes
-    assert len(notes) == told and all("export all pages of the feedback" in note for note in notes)
+    assert len(notes) == printed and all("export all pages of the feedback" in note for note in notes)
 
 
 # The files that were kept back ----------------------------------------------------------------------------------------
