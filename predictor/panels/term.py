@@ -43,7 +43,7 @@ class PanelTerm:
     --------
     >>> print(PanelTerm(True, Score(-0.2, -0.3, -0.1, 500), Score(0.012, 0.004, 0.02, 500), "", 40, 900))
     Panels: how high a panel usually rates is in the model. One level more adds, given the ratings, -0.200 (-0.300 to
-    -0.100) in log-odds, improvement of log-loss 0.012 (0.004 to 0.020), n = 500, from 900 scorecards of 40 raters.
+    -0.100) in log-odds; improvement of log-loss 0.012 (0.004 to 0.020), n = 500, from 900 scorecards of 40 raters.
     """
 
     kept: bool
