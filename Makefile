@@ -123,9 +123,9 @@ ui: $(TRAIN) ## open MLflow on the recorded runs, on this machine only
 
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-# Two processes more than cores, since tests of servers and clusters wait much of their time. Slow files first, as
+# One process more than cores, since tests of servers and clusters wait much of their time. Slow files first, as
 # tests/conftest.py sorts them; otherwise xdist starts with the files of most tests, and ends in one slow file.
-PROCESSES = $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 2)')
+PROCESSES = $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
 
 test: $(DEV) ## run the tests, one process per file
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder

@@ -307,7 +307,7 @@ def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None
 
 def test_without_scripts_it_is_a_form_to_read_and_print(open_file: Open) -> None:
     page = open_file(java_script_enabled=False)
-    assert page.get_by_text("Scripts do not run here").is_visible()
+    page.get_by_text("Scripts do not run here").wait_for()
     assert page.locator("#first [data-signal] dd").first.is_visible()
     assert page.locator("#see").is_hidden()
     page.locator("#more summary").click()

@@ -84,7 +84,7 @@ def test_the_answer_comes_after_a_guess_and_then_follows_the_ratings(open_page: 
     place = [part.signal for part in answer.contributions].index("interviewer_highlights_fit")
     shown = page.locator(".bars li", has_text="Interviewer points out fit").inner_text()
     assert f"{points.whole_parts[place]:+d}" in shown
-    assert page.get_by_text("SIMULATED").first.is_visible()
+    page.get_by_text("SIMULATED").first.wait_for()
     page.locator("#goes-with summary").click()
     page.locator("#settings summary").click()
     page.select_option("#line", "90")
@@ -176,7 +176,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
             page.get_by_role("button", name="Add all 2").click()
             page.get_by_text("2 interviews added.").wait_for()
             page.goto("/journal/import")
-    assert page.get_by_text("There is nothing to add.").is_visible()
+    page.get_by_text("There is nothing to add.").wait_for()
     assert {"Acme", "Globex"} <= {entry.title for entry in journal.entries()}
 
 
@@ -216,10 +216,10 @@ def test_without_javascript(open_page: Open, journal: Journal) -> None:
     assert page.locator(".headline").inner_text() == headline_of(expected)
     assert page.locator("#title").input_value() == "Kept while the answer changes"
     page.get_by_role("button", name="Save in journal").click()
-    assert page.get_by_text("Saved.").is_visible()
+    page.get_by_text("Saved.").wait_for()
     page.get_by_role("link", name="Delete").click()
     page.get_by_role("button", name="Delete for good").click()
-    assert page.get_by_text("Deleted for good.").is_visible()
+    page.get_by_text("Deleted for good.").wait_for()
 
 
 def test_by_keyboard_alone(open_page: Open) -> None:
