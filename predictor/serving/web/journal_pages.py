@@ -122,7 +122,7 @@ def notice(request: Request) -> str | None:
     if asked.get("added", "").isdecimal():
         added, updated, here = (_count(asked.get(name, "")) for name in ("added", "updated", "here"))
         words = [f"{plural(added, 'interview')} added."] if added or not updated else []
-        words += [f"{plural(updated, 'interview')} replaced by what was saved again."] if updated else []
+        words += [f"{plural(updated, 'interview')} replaced by the version that was saved later."] if updated else []
         were = "was" if here == 1 else "were"
         words += [f"{plural(here, 'interview')} of the file {were} in the journal already."] if here else []
         return " ".join(words)
