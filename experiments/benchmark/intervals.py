@@ -22,7 +22,7 @@ from predictor.learning.assembly import assemble
 from predictor.learning.pool import fit_pool
 
 TRUTH, FRESH = 300_000, 3_000
-SIZES = {50: 20, 200: 20, 1_000: 10, 5_000: 6}  # training sets of each size
+SIZES = {50: 20, 200: 20, 1_000: 20, 5_000: 20}  # training sets of each size
 RANDOM = 3
 
 

@@ -186,7 +186,7 @@ class TreeColumns:
         shrinkage = 1 / np.sqrt(1 + np.pi / 8 * (impressions.variance_of_sum(slopes) + added.imag))
         in_expectation = self._expected(unrated, level, impressions)
         log_odds = shrinkage * (self._of_inputs.take(level) + added.real + in_expectation)
-        log_odds += tables.gaps.start + tables.gaps.added(share)
+        log_odds += tables.gaps.total(share)
         return log_odds, shrinkage * self._spread(numbers, unrated, impressions) if interval else np.zeros(n)
 
     def _expected(self, unrated: NDArray[np.bool_], level: Ints, impressions: Impressions) -> Floats:

@@ -139,7 +139,9 @@ class Evaluator:
 
     def _baseline(self, rated: Any) -> Any:
         """Return the baseline by the number of signals rated; from format 3 on, for rows with everything rated."""
-        return self.data.intercept + (self.data.gaps.start if self.data.coverage is None else self.data.coverage[rated])
+        return self.data.intercept + (
+            self.data.gaps.start() if self.data.coverage is None else self.data.coverage[rated]
+        )
 
     def _contributions(self, place: Place) -> Floats:
         added = self._main_tables.look_up(place)

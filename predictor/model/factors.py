@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,22 @@ STILL = 1e-12  # standard units under which nothing is expected: rounding, where
 RARE = 1e-6  # least share of a rating, so that its bounds are finite
 
 
+def applies(share: Any, mean: float, most: float) -> Any:
+    """Compute how far the effect of leaving signals unrated applies to a row, 0 to 1.
+
+    Rows like the training rows show that effect. Whoever leaves far more unrated has reasons of their own, such as a
+    short form, so it fades: from 1 at `most`, the share that training rows reach, to 0 as far beyond it as their mean
+    is below it.
+
+    Examples
+    --------
+    >>> applies(np.array([0.0, 0.2, 0.25, 0.9]), 0.1, 0.2).round(2)
+    array([1. , 1. , 0.5, 0. ])
+    """
+    width = max(most - mean, 1e-9)
+    return np.clip((most + width - share) / width, 0.0, 1.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Missingness:
     """How the share of signals that a row leaves unrated goes with its ratings, where it does.
@@ -38,7 +55,7 @@ class Missingness:
     mean, sd
         Of the share left out, 0 to 1, among the rows learned from.
     most
-        Share up to which those rows reach (99 % of them); beyond it the share says nothing more.
+        Share up to which those rows reach (99 % of them); beyond it, see `applies`.
     loadings
         In standard units, on the common factors, shape (k,).
     unique
@@ -57,7 +74,8 @@ class Missingness:
 
     def z_of(self, share: Floats) -> Floats:
         """Shares left out, 0 to 1, in standard units."""
-        return np.asarray((np.minimum(share, self.most) - self.mean) / self.sd)
+        z = (np.minimum(share, self.most) - self.mean) / self.sd
+        return np.asarray(applies(share, self.mean, self.most) * z)
 
 
 @dataclass(frozen=True, eq=False)

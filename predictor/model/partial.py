@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.model.factors import Completion, FactorScores
+from predictor.model.factors import Completion, FactorScores, applies
 from predictor.model.masked import MaskedTables
 from predictor.model.tables import Floats, Grid, Ints
 from predictor.model.tiles import TILE, tiles
@@ -40,21 +40,30 @@ class Gaps:
     mean
         Mean share left out among the rows learned from: there, nothing is added.
     most
-        Share up to which the rows learned from reach (99 % of them); beyond it nothing more is added.
+        Share up to which the rows learned from reach (99 % of them); beyond it the effect fades.
+
+    Examples
+    --------
+    >>> gaps = Gaps(slope=-1.0, mean=0.1, most=0.2)
+    >>> gaps.total(np.array([0.0, 0.1, 0.2, 0.25, 0.9])).round(2)
+    array([ 0.1 ,  0.  , -0.1 , -0.05,  0.  ])
     """
 
     slope: float = 0.0
     mean: float = 0.0
     most: float = 1.0
 
-    @property
-    def start(self) -> float:
-        """What is added where everything was rated."""
-        return -self.slope * self.mean
+    def start(self, share: Any = 0.0) -> Any:
+        """Compute the part that belongs to the baseline, for a share of signals left out, 0 to 1."""
+        return -self.slope * self.mean * applies(share, self.mean, self.most)
 
     def added(self, share: Any) -> Any:
-        """What leaving out a share of the signals, 0 to 1, adds to that."""
-        return self.slope * np.minimum(share, self.most)
+        """Compute the part that belongs to the signals left out."""
+        return self.slope * np.minimum(share, self.most) * applies(share, self.mean, self.most)
+
+    def total(self, share: Any) -> Any:
+        """Compute both together."""
+        return self.start(share) + self.added(share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +224,7 @@ class PartialTables:
             shrinkage = self.shrinkage(tile, estimate)
             added = np.zeros(TILE)
             if not self.masked or self.masked.share:  # else it counts nothing, and takes most of the time
-                gaps = self.gaps.start + self.gaps.added(estimate.unrated.mean(axis=1))
+                gaps = self.gaps.total(estimate.unrated.mean(axis=1))
                 added = shrinkage * (self.intercept + self.total(self.completion.cells(tile, estimate))) + gaps
             if self.masked:
                 added = self.masked.share * added + self.masked.total(tile)
@@ -246,7 +255,8 @@ class PartialTables:
         own *= shrinkage
         share = estimate.unrated.mean(axis=1, keepdims=True)
         own[:, :p] += np.where(estimate.unrated, self.gaps.added(share) / np.maximum(share * p, 1), 0.0)
-        reasons = Reasons(shrinkage[:, 0] * baseline + self.gaps.start, own, shrinkage * implied)
+        baseline = shrinkage[:, 0] * baseline + self.gaps.start(share[:, 0])
+        reasons = Reasons(baseline, own, shrinkage * implied)
         return self._with_masked(reasons, values, self.masked) if self.masked else reasons
 
     def _rises(self, cells: Floats, estimate: FactorScores) -> Floats:

@@ -230,7 +230,8 @@ class SingleRow:
         shrinkage, spread = float(tables.shrinkage(values, estimate)[0]), estimate.spread[0, unrated]
         by_gaps = estimate.by_gaps[0, unrated]
         usual = level.usual[unrated] + spread * level.unknown[unrated]
-        gap = float(tables.gaps.added(len(missing) / self._p)) / len(missing)
+        share = len(missing) / self._p
+        gap = float(tables.gaps.added(share)) / len(missing)
         pattern = _Pattern(
             rated=[(j, known) for j, known in enumerate(level.known) if j not in missing],
             unrated=list(zip([level.pieces[j] for j in missing], spread.tolist(), strict=True)),
@@ -238,7 +239,7 @@ class SingleRow:
             shares=shrinkage * weights,
             lines=level.lines.take(unrated, 0),
             shrinkage=shrinkage,
-            baseline=shrinkage * (tables.intercept + float(usual.sum())) + tables.gaps.start,
+            baseline=shrinkage * (tables.intercept + float(usual.sum())) + float(tables.gaps.start(share)),
             by_gaps=by_gaps,
             gaps=[(j, gap, by) for j, by in zip(missing, by_gaps.tolist(), strict=True)]
             if gap or by_gaps.any()

@@ -67,7 +67,7 @@ def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
     if pool.boosters:
         whole += pool.weights[1] * evaluate(pool.boosters.terms, weights, grid)
     assert model._evaluator.partial_tables
-    gaps = model.gaps.start + model.gaps.added(np.isnan(values[:, :-1]).mean(axis=1))
+    gaps = model.gaps.total(np.isnan(values[:, :-1]).mean(axis=1))
     shrinkage = model._evaluator.partial_tables.shrinkage(values, pool.completion.estimate(values))
     unrated = np.isnan(values[:, :-1])
     # boosters that learned from masked rows have tables of their own for rows with gaps

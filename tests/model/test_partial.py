@@ -13,7 +13,8 @@ from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interviews
 from predictor.learning.factors import fit_factors
-from predictor.model.factors import Completion, FactorModel
+from predictor.model.factors import Completion, FactorModel, Missingness
+from predictor.model.partial import Gaps
 from predictor.model.tables import Floats, Grid
 
 SHIPPED = Catalogue.shipped()
@@ -166,6 +167,24 @@ def test_leaving_out_more_where_it_went_badly_is_learned(rows: tuple[Floats, Flo
     assert model.factor_model and model.factor_model.left_out and model.factor_model.left_out.loadings[0] < -0.3
     answer = model.predict(dict.fromkeys(model.signals[:3], 3))
     assert sum(item.log_odds for item in answer.contributions if item.rating is None) < -0.1
+
+
+def test_gaps_say_nothing_where_far_more_is_unrated_than_in_any_training_row(simulated: OfferModel) -> None:
+    """A short form is no sign of a bad interview, even if the few gaps in long ones were."""
+    known = simulated.factor_model
+    assert known
+    k = known.loadings.shape[1]
+    left_out = Missingness(mean=0.05, sd=0.05, most=0.2, loadings=np.append(-0.5, np.zeros(k - 1)), unique=0.75)
+    without = replace(simulated, gaps=Gaps())
+    informative = replace(without, gaps=Gaps(slope=-1.0, mean=0.05, most=0.2))
+    both = replace(informative, factor_model=replace(known, left_out=left_out))
+    for rated, applies in ((P, True), (P - 4, True), (P - 7, True), (P // 2, False), (3, False)):
+        ratings = dict.fromkeys(simulated.signals[:rated], 4.0)
+        change = informative.predict(ratings).log_odds - without.predict(ratings).log_odds
+        expected = {P: 0.05, P - 4: 0.05 - 4 / P, P - 7: (0.05 - 0.2) * (0.35 - 7 / P) / 0.15}.get(rated, 0.0)
+        assert change == pytest.approx(expected, abs=1e-12)
+        added = [item.log_odds for item in both.predict(ratings).contributions if item.rating is None]
+        assert any(added) == (applies and rated < P)
 
 
 def test_estimates_are_those_of_the_normal_distribution() -> None:

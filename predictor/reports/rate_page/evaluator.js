@@ -80,7 +80,12 @@ function evaluator(model) {
   const weighted = known && f.loadings.map((row, j) => row.map((x) => x / f.unique[j]));
   const communality = known && f.loadings.map((row) => dot(row, row));
   const gapsOf = (unrated) => sum(unrated.map(Number)) / p;
-  const gapsStart = -gaps.slope * gaps.mean, gapsAdded = (share) => gaps.slope * Math.min(share, gaps.most);
+  const applies = (share, mean, most) => {
+    const width = Math.max(most - mean, 1e-9);
+    return Math.min(Math.max((most + width - share) / width, 0), 1);
+  };
+  const gapsStart = (share) => -gaps.slope * gaps.mean * applies(share, gaps.mean, gaps.most);
+  const gapsAdded = (share) => gaps.slope * Math.min(share, gaps.most) * applies(share, gaps.mean, gaps.most);
 
   function posterior(rated) {
     const k = f.loadings[0].length, precision = range(k).map((a) => range(k).map((b) => Number(a === b)));
@@ -112,7 +117,8 @@ function evaluator(model) {
     const covariance = posterior(rated), weights = weightsOf(rated, covariance);
     let byGaps = zeros(p);
     if (f.left_out) {
-      const { loadings, unique, mean, sd, most } = f.left_out, share = (Math.min(gapsOf(unrated), most) - mean) / sd;
+      const { loadings, unique, mean, sd, most } = f.left_out, gap = gapsOf(unrated);
+      const share = applies(gap, mean, most) * (Math.min(gap, most) - mean) / sd;
       const common = times(covariance, loadings.map((x) => x / unique));
       byGaps = f.loadings.map((row) => share * dot(row, common));
     }
@@ -264,7 +270,7 @@ function evaluator(model) {
     baseline -= sum(implied);
     const each = slopesAt(values), shrinkage = shrinkageOf(each, evidence), share = gapsOf(unrated), left = gapsAdded(share) / Math.max(share * p, 1);
     let reasons = {
-      baseline: shrinkage * baseline + gapsStart,
+      baseline: shrinkage * baseline + gapsStart(share),
       own: own.map((x, t) => shrinkage * x + (t < p && unrated[t] ? left : 0)),
       implied: implied.map((x) => shrinkage * x),
     };
@@ -286,7 +292,7 @@ function evaluator(model) {
   }
 
   function whole(values, rated) {
-    const cells = at.weights(values), start = model.coverage ? model.coverage[rated] : gapsStart;
+    const cells = at.weights(values), start = model.coverage ? model.coverage[rated] : gapsStart(0);
     return { baseline: model.intercept + start, own: contributions(cells), implied: zeros(terms.length), deviation: deviation(cells, null) };
   }
 
