@@ -132,6 +132,7 @@ def choose_basis(
     blocks: Iterable[str],
     prior: Terms | None = None,
     weights: Weights = None,
+    rated: Floats | None = None,
 ) -> Basis:
     """Choose design columns from the ratings of the rows to learn from; outcomes are not used.
 
@@ -160,11 +161,16 @@ def choose_basis(
         Tables of a prior model, centred, without its intercept: one more column.
     weights
         How often each row counts, shape (n,).
+    rated
+        Share of the rows, 0 to 1, in which each signal was rated, shape (p,); None for all of them. Columns of a
+        signal are smaller by its square root: a signal that was rarely rated is mostly what the others suggest, which
+        would count twice.
     """
     p, offsets = len(catalogue.signals), grid.offsets
     parts = [slice(start, end) for start, end in pairwise(offsets)]
     share = mean(cells, weights)
-    z, ramps = _z_scores(share, count(cells, weights), grid, p), [_ramps(share, grid, j) for j in range(p)]
+    rated = np.ones(p) if rated is None else rated
+    z, ramps = _z_scores(share, count(cells, weights) * rated, grid, p), [_ramps(share, grid, j) for j in range(p)]
     apart = (offsets[:-1] + grid.levels)[:p][grid.apart[:p] > 0]
     other = np.zeros((len(share), len(apart)))
     other[apart, np.arange(len(apart))] = 1.0
@@ -174,18 +180,21 @@ def choose_basis(
     inputs = np.zeros((len(share), len(levels)))
     inputs[levels, np.arange(len(levels))] = 1.0
     families = np.array([signal.family for signal in catalogue.signals])
-    alike = [[ramp for ramp in ramps if ramp.shape[1] == width] for width in sorted({r.shape[1] for r in ramps})]
+    widths = np.array([ramp.shape[1] for ramp in ramps])
+    alike = [np.flatnonzero(widths == width) for width in np.unique(widths)]
+    shapes = [_average([ramps[j] for j in group], rated[group]) for group in alike if len(group) > 1]
     columns = {
-        "mean": z.mean(axis=1, keepdims=True),
-        "linear": z,
-        "steps": np.hstack(ramps),
-        "shape": np.hstack([np.zeros((len(share), 0)), *(np.mean(group, axis=0) for group in alike if len(group) > 1)]),
+        "mean": _average(z.T, rated)[:, None],
+        "linear": z * np.sqrt(rated),
+        "steps": np.hstack([ramp * np.sqrt(often) for ramp, often in zip(ramps, rated, strict=True)]),
+        "shape": np.hstack([np.zeros((len(share), 0)), *shapes]),
         "not_applicable": other,
         "input": inputs,
         "trend": np.hstack([np.zeros((len(share), 0)), *(_trend(share, part) for part in ordered)]),
     }
     if len(set(families)) > 1:
-        columns["family"] = np.stack([z[:, families == family].mean(axis=1) for family in np.unique(families)], axis=1)
+        members = [families == family for family in np.unique(families)]
+        columns["family"] = np.stack([_average(z.T[member], rated[member]) for member in members], axis=1)
     for table in columns.values():
         for part in parts:
             table[part] -= share[part] @ table[part]
@@ -213,7 +222,15 @@ def choose_basis(
     return Basis(grid, np.hstack(main), tuple(pairs), np.array(block, dtype=np.int64), tuple(names), joint)
 
 
-def _z_scores(share: Floats, n: float, grid: Grid, p: int) -> Floats:
+def _average(tables: Floats | list[Floats], rated: Floats) -> Floats:
+    """Average tables of signals, by how often these were rated; smaller where that is rarely, as their own are."""
+    total = rated.sum()
+    if not total:
+        return np.zeros(np.shape(tables)[1:])
+    return np.asarray(np.average(tables, axis=0, weights=rated) * np.sqrt(rated @ rated / total))
+
+
+def _z_scores(share: Floats, n: Floats, grid: Grid, p: int) -> Floats:
     """Tables over all cells, shape (cells, p), that give each signal's z-score; 0 where there is no rating."""
     offsets = grid.offsets
     seen, centre, variance = np.zeros(p), np.full(p, 0.5), np.zeros(p)
@@ -223,7 +240,8 @@ def _z_scores(share: Floats, n: float, grid: Grid, p: int) -> Floats:
         if seen[j] > 0:
             centre[j] = weight @ place / seen[j]
             variance[j] = weight @ (place - centre[j]) ** 2 / seen[j]
-    rows, pooled = n * seen, seen @ variance / max(seen.sum(), 1e-12) or 1.0
+    rows = n * seen
+    pooled = rows @ variance / max(rows.sum(), 1e-12) or 1.0
     sd = np.sqrt((rows * variance + SD_ROWS * pooled) / (rows + SD_ROWS))
     z = np.zeros((len(share), p))
     for j in range(p):

@@ -19,7 +19,7 @@ from predictor.learning.gaps import fit_gaps
 from predictor.learning.masked import fit_masked
 from predictor.learning.prior import Prior
 from predictor.learning.prior_mixture import Regressions, fit_regressions
-from predictor.learning.weights import Weights, after, count, some, weighted
+from predictor.learning.weights import Weights, after, count, mean, some, weighted
 from predictor.model.factors import Completion
 from predictor.model.partial import Gaps, PartialTables
 from predictor.model.tables import Floats, Grid, Ints
@@ -121,16 +121,21 @@ def fit_pool(
     completion = Completion(grid, factor_model, directions)
     cells = completion.cells(values)
     known_cells = np.concatenate([completion.cells(prior.rows), cells]) if prior else cells
-    rows = _Rows(cells, y, known_cells, weights, grid, catalogue, prior)
+    missing = np.isnan(values[:, : completion.signals])
+    rated = 1 - mean(missing, weights) if len(values) else None
+    rows = _Rows(cells, y, known_cells, weights, grid, catalogue, prior, rated)
     regressions = rows.fit()
+    if missing.any():  # predictions are drawn towards zero, by tables that only a fit shows
+        rows = replace(rows, shrinkage=_shrinkage(values, regressions.terms, completion))
+        regressions = rows.fit(regressions)
+    shrinkage = _shrinkage(values, regressions.terms, completion)
     leading = regressions.leading
     boosters: Boosters | None = None
     masked: MaskedPool | None = None
     shares, intercept, gaps = (1.0, 0.0), 0.0, Gaps()
     fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed, weights)
-    left_out = np.isnan(values[:, : completion.signals]).mean(axis=1)
+    left_out = missing.mean(axis=1)
     if fold is not None and (boosted or left_out.any()):
-        shrinkage = _shrinkage(values, regressions.terms, completion)
         first = _OutOfFold(rows, fold, regressions, shrinkage, n_jobs)
         of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
         options: dict[str, Any] = {"directions": of_terms, "seed": seed, "n_jobs": n_jobs, "weights": weights}
@@ -255,7 +260,7 @@ class _Rows:
         Cell weights that columns are scaled by: rows of a prior model, then `cells`.
     weights
         How often each row counts, shape (n,).
-    grid, catalogue, prior
+    grid, catalogue, prior, rated, shrinkage
         See `fit_regressions`.
     """
 
@@ -266,6 +271,8 @@ class _Rows:
     grid: Grid
     catalogue: Catalogue
     prior: Prior | None
+    rated: Floats | None
+    shrinkage: Floats | None = None
 
     def __sizeof__(self) -> int:  # by it joblib sends these rows to a cluster once, and not with every fit
         return int(self.cells.nbytes + self.y.nbytes + self.known.nbytes)
@@ -273,14 +280,24 @@ class _Rows:
     def fit(self, start: Regressions | None = None) -> Regressions:
         """Fit the regression."""
         return fit_regressions(
-            self.cells, self.y, self.known, self.grid, self.catalogue, self.prior, start, self.weights
+            self.cells,
+            self.y,
+            self.known,
+            self.grid,
+            self.catalogue,
+            self.prior,
+            start,
+            self.weights,
+            self.rated,
+            self.shrinkage,
         )
 
     def without(self, outside: NDArray[np.bool_]) -> _Rows:
         """Leave out some of the rows, but none of a prior model."""
         inside = np.concatenate([np.ones(len(self.known) - len(self.cells), dtype=bool), ~outside])
+        shrinkage = None if self.shrinkage is None else self.shrinkage[~outside]
         rows = {"cells": self.cells[~outside], "y": self.y[~outside], "known": self.known[inside]}
-        return replace(self, **rows, weights=some(self.weights, ~outside))
+        return replace(self, **rows, weights=some(self.weights, ~outside), shrinkage=shrinkage)
 
 
 class _OutOfFold:

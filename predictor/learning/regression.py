@@ -166,6 +166,7 @@ def fit_regression(
     steps: Floats | None = None,
     start: Regression | None = None,
     weights: Weights = None,
+    shrinkage: Floats | None = None,
 ) -> Regression:
     """Fit by evidence: Newton steps for the coefficients inside Newton steps for the log precisions of the blocks.
 
@@ -190,8 +191,13 @@ def fit_regression(
         A fit on nearly the same rows and the same basis, to start from: it ends at the same fit, sooner.
     weights
         How often each row counts, shape (n,).
+    shrinkage
+        By how much each row's log-odds are drawn towards zero for what was not rated, 0 to 1, shape (n,); None for
+        not at all. Predictions are drawn so: without it here, coefficients would be drawn twice.
     """
     phi = np.column_stack([np.ones(len(cells)), basis.design(cells)])
+    if shrinkage is not None:
+        phi *= shrinkage[:, None]
     size, blocks = phi.shape[1], len(basis.names)
     own = 1 + np.flatnonzero(basis.block >= 0)
     inside = np.zeros((size, blocks))

@@ -26,7 +26,7 @@ from predictor.learning.factors import fit_factors
 from predictor.learning.pool import fit_pool, fold_numbers
 from predictor.learning.prior_mixture import fit_regressions
 from predictor.learning.published import published_prior
-from predictor.learning.regression import INTERCEPT_PRECISION
+from predictor.learning.regression import INTERCEPT_PRECISION, fit_regression
 from predictor.model.data import Triple
 from predictor.model.factors import Completion
 from predictor.model.tables import Grid
@@ -92,16 +92,31 @@ def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) 
     ratings = interviews.labelled()
     either = replace(ratings.catalogue, signals=tuple(replace(s, better="either") for s in ratings.catalogue.signals))
     pool = OfferClassifier(either).fit(ratings.features, ratings.y).pool_
-    member, cells = pool.regressions.leading, pool.completion.cells(ratings.features.to_numpy())
-    spread = np.array([member.spreads[member.basis.names[block]] for block in member.basis.block])
-    scale = np.concatenate([[INTERCEPT_PRECISION**-0.5], spread])
-    design = np.column_stack([np.ones(len(cells)), member.basis.design(cells)])
-    same = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-10, max_iter=5000).fit(design * scale, ratings.y)
-    assert member.belief == pytest.approx(1)
-    np.testing.assert_allclose(same.coef_[0] * scale, [member.intercept, *member.coefficients], atol=1e-4)
-    np.testing.assert_allclose(
-        same.decision_function(design * scale), evaluate(member.terms(), cells, member.basis.grid), atol=1e-4
-    )
+    basis, cells = pool.regressions.leading.basis, pool.completion.cells(ratings.features.to_numpy())
+    design = np.column_stack([np.ones(len(cells)), basis.design(cells)])
+    for shrinkage in (np.ones(len(cells)), np.random.default_rng(0).uniform(0.4, 1, len(cells))):
+        member = fit_regression(cells, ratings.y, basis, shrinkage=shrinkage)
+        spread = np.array([member.spreads[basis.names[block]] for block in basis.block])
+        scale = np.concatenate([[INTERCEPT_PRECISION**-0.5], spread])
+        same = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-10, max_iter=5000)
+        same.fit(shrinkage[:, None] * design * scale, ratings.y)
+        assert member.belief == pytest.approx(1)
+        np.testing.assert_allclose(same.coef_[0] * scale, [member.intercept, *member.coefficients], atol=1e-4)
+        log_odds = evaluate(member.terms(), cells, basis.grid)
+        np.testing.assert_allclose(same.decision_function(design * scale), log_odds, atol=1e-4)
+
+
+def test_signals_that_nobody_rated_change_no_answer(interviews: Ratings) -> None:
+    """What is expected of them is what the others say already."""
+    ratings = interviews.labelled().rows(np.arange(60))
+    never = list(ratings.catalogue.names[::3])
+    full, fewer_signals = ratings.features.fillna(3.0), ratings.catalogue.without(never)
+    kept = full.drop(columns=never)
+    model = OfferClassifier(ratings.catalogue).fit(full.assign(**dict.fromkeys(never, np.nan)), ratings.y).model_
+    fewer = OfferClassifier(fewer_signals).fit(kept, ratings.y).model_
+    assert all(not model.tables[name].any() for name in never)
+    log_odds = model.log_odds(full.assign(**dict.fromkeys(never, np.nan)).to_numpy())
+    np.testing.assert_allclose(log_odds, fewer.log_odds(kept.to_numpy()), atol=1e-5)
 
 
 def test_intervals_narrow_with_data_and_hold_the_near_truth() -> None:
