@@ -20,6 +20,7 @@ from predictor.evaluation.importance import TOP, Importance
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
+from predictor.ratings.signals import ContextInput, Signal
 from predictor.sources.drafting.protected import is_protected
 
 MINIMUM = 5  # offers, and non-offers, that are needed to learn without a prior, and to measure
@@ -276,8 +277,8 @@ def _too_good(
 
 def _about_protected(ratings: Ratings) -> Iterator[str]:
     catalogue = ratings.catalogue
-    columns = [(item, ()) for item in catalogue.signals] + [(item, item.levels) for item in catalogue.inputs]
-    if used := [item.name for item, words in columns if is_protected(item.name) or is_protected(item.label, words)]:
+    columns: list[Signal | ContextInput] = [*catalogue.signals, *catalogue.inputs]
+    if used := [item.name for item in columns if is_protected(item.name) or is_protected(item.label, item.levels)]:
         are = "is a protected attribute" if len(used) == 1 else "are protected attributes"
         yield (
             f"{', '.join(used)} {are}, by name or by values, and an input of the model: list it under `context` in "
