@@ -151,6 +151,12 @@ DIALECTS = {
     "empty cells beyond the header": text([OWN[0], *([*row, ""] for row in OWN[1:])]).encode(),
     "an index": text([["" if not n else str(n - 1), *row] for n, row in enumerate(OWN)]).encode(),
     "an index with a name": text([["Unnamed: 0" if not n else str(7 * n), *row] for n, row in enumerate(OWN)]).encode(),
+    "two indexes": text(
+        [["Unnamed: 0.1", "Unnamed: 0"] + OWN[0], *([str(n), str(n), *row] for n, row in enumerate(OWN[1:]))]
+    ).encode(),
+    "empty headings beyond the cells": text([[*OWN[0], "", ""], *OWN[1:]]).encode(),
+    "headings broken as on Windows": text([[name.replace("\n", "\r\n") for name in OWN[0]], *OWN[1:]]).encode(),
+    "two byte order marks": b"\xef\xbb\xbf" * 2 + text(OWN).encode(),
     "row names of R": text([OWN[0], *([str(n), *row] for n, row in enumerate(OWN[1:], 1))]).encode(),
     "blank lines": b"\r\n\r\n" + text(OWN).encode() + b"\r\n\r\n",
 }
@@ -223,6 +229,8 @@ def test_what_is_decided_is_said(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a column without a name": ("a.csv", lambda: b"goals_discussed,\n4,\n5,late\n", "column 2 has no name, and holds 'late'"),
     "one rating without a name": ("a.csv", lambda: b",goals_discussed\n1,4\n", "column 1 has no name"),
+    "a title above the header": ("a.csv", lambda: b"Export\n\nid;goals_discussed\na;4\n", "'Export', is not a header: .* 2 cells; take out"),
+    "quotes after blanks": ("a.csv", lambda: b'"a", "goals, discussed"\n1, "4"\n', "a quote after a blank"),
     "blank lines": ("a.csv", lambda: b"\n \n\n", "the file is empty"),
     "blank lines of JSON": ("a.jsonl", lambda: b"\n \n\n", "the file is empty"),
     "commas only": ("a.csv", lambda: b",,\n,,\n", "no rows"),
