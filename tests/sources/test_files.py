@@ -304,6 +304,26 @@ def test_a_sheet_is_read_as_it_is_shown(tmp_path: Path) -> None:
         read_ratings(tmp_path / "my.csv", sheet="Ratings")
 
 
+def test_merged_cells_hold_for_all_their_rows(tmp_path: Path) -> None:
+    """As pandas writes an index of several levels, and people the candidate whom several rated."""
+    frame = pd.DataFrame(
+        [["a", "observer", 4], ["a", "candidate", 3], ["b", "observer", 2]],
+        columns=["candidate_id", "rater_role", "goals_discussed"],
+    )
+    frame.set_index(["candidate_id", "rater_role"]).to_excel(tmp_path / "my.xlsx")
+    assert read_ratings(tmp_path / "my.xlsx").columns["candidate_id"].tolist() == ["a", "a", "b"]
+    made = Workbook()
+    for row in ([*frame], *frame.to_numpy().tolist()):
+        made.active.append(row)
+    made.active["A3"] = None
+    made.active.merge_cells("A2:A3")
+    made.active.merge_cells("B4:B9")  # beyond the last row, which makes no interviews
+    made.save(tmp_path / "other.xlsx")
+    ratings = read_ratings(tmp_path / "other.xlsx")
+    assert ratings.columns["candidate_id"].tolist() == ["a", "a", "b"]
+    assert ratings.columns["rater_role"].tolist() == ["observer", "candidate", "observer"]
+
+
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.xlsx"
     monkeypatch.setattr("predictor.sources.workbook.MOST_BYTES", 1 << 20)
