@@ -5,6 +5,7 @@ Each threshold of a warning has a comment with its reason; none of them changes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -15,11 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from predictor.errors import plural
+from predictor.errors import plural, shorten
 from predictor.evaluation.importance import TOP, Importance
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
+from predictor.ratings.signals import ContextInput, Signal
 from predictor.sources.drafting.protected import is_protected
 
 MINIMUM = 5  # offers, and non-offers, that are needed to learn without a prior, and to measure
@@ -39,6 +41,8 @@ SHARED = (
 )
 FLAT_RATINGS = 3  # two ratings that are alike say nothing about their rater
 MOST = 3  # signals named in one warning
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
+_DOTTED = re.compile(r"(\d{1,2})\. ?(\d{1,2})\. ?(\d{4})( .*)?")
 
 
 @dataclass(frozen=True)
@@ -223,10 +227,23 @@ def _about_the_prior(ratings: Ratings, data: Mapping[str, Any]) -> Iterator[str]
 
 
 def _about_time(ratings: Ratings) -> Iterator[str]:
-    days = [ratings.columns.get(name, ()) for name in ("rated_on", "outcome_on")]
-    if late := sum(map(_is_later, *days)):
+    columns = [[*map(_year_first, ratings.columns.get(name, ()))] for name in ("rated_on", "outcome_on")]
+    pairs = [pair for pair in zip(*columns, strict=False) if all(pair)]
+    if late := sum(_is_later(*pair) for pair in pairs if all(map(_ISO.fullmatch, pair))):
         were = "row was" if late == 1 else "rows were"
         yield f"{late:,} {were} rated after the outcome was known: such ratings leak the outcome."
+    if odd := [day for pair in pairs for day in pair if not _ISO.fullmatch(day)]:
+        yield (
+            "Whether ratings were made before the outcome was known cannot be checked: days such as "
+            f"'{shorten(odd[0])}' are not in the form 2026-05-31."
+        )
+
+
+def _year_first(text: str) -> str:
+    """Write a day such as 31.5.2026 or 2026/05/31 as 2026-05-31; of 5/6/2026 nobody knows which is the month."""
+    if day := _DOTTED.fullmatch(text):
+        return f"{day[3]}-{day[2]:0>2}-{day[1]:0>2}{day[4] or ''}"
+    return text.replace("/", "-") if _ISO.fullmatch(text.replace("/", "-")) else text
 
 
 def _zoned(text: str) -> datetime | None:
@@ -276,8 +293,8 @@ def _too_good(
 
 def _about_protected(ratings: Ratings) -> Iterator[str]:
     catalogue = ratings.catalogue
-    columns = [(item, ()) for item in catalogue.signals] + [(item, item.levels) for item in catalogue.inputs]
-    if used := [item.name for item, words in columns if is_protected(item.name) or is_protected(item.label, words)]:
+    columns: list[Signal | ContextInput] = [*catalogue.signals, *catalogue.inputs]
+    if used := [item.name for item in columns if is_protected(item.name) or is_protected(item.label, item.levels)]:
         are = "is a protected attribute" if len(used) == 1 else "are protected attributes"
         yield (
             f"{', '.join(used)} {are}, by name or by values, and an input of the model: list it under `context` in "

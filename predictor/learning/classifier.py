@@ -19,6 +19,7 @@ from predictor.learning.assembly import assemble
 from predictor.learning.autologging import one_run
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
+from predictor.learning.truth_values import read_truth_values
 from predictor.learning.weights import Weights, some
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
@@ -135,15 +136,13 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         ConfigError
             If X does not have the catalogue's columns, in its order.
         RatingsError
-            If a rating is out of its catalogue's scale, or an input is not a code of its levels; see
-            `Ratings.from_frame` for codes such as 99.
+            If a rating is out of its catalogue's scale, or true or false where no level is named so, or an input is
+            not a code of its levels; see `Ratings.from_frame` for codes such as 99.
         """
+        _refuse_unknown(y)
+        X = read_truth_values(X, self.catalogue or (self.prior.model.catalogue if self.prior else None))
         values, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         known = np.asarray(y)
-        if known.dtype == object and (unknown := sum(label is None for label in known)):
-            raise ValueError(
-                f"y is None in {unknown:,} of {len(known):,} rows; leave out rows whose outcome is unknown"
-            )
         if known.dtype == object and not any(isinstance(label, str) for label in known):
             y = np.array(known.tolist())  # numbers and truth values that pandas holds as objects
         check_classification_targets(y)
@@ -217,6 +216,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def decision_function(self, X: ArrayLike) -> Floats:
         """Compute log-odds of the second of `classes_`, shape (n,)."""
         check_is_fitted(self)
+        X = read_truth_values(X, self.model_.catalogue)
         values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         catalogue, p = self.model_.catalogue, len(self.model_.signals)
         values = _with_inputs(values, catalogue)
@@ -263,6 +263,16 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _refuse_unknown(y: Any) -> None:
+    """Reject words of which some are None, NaN or NA; among numbers scikit-learn does."""
+    if getattr(getattr(y, "dtype", None), "kind", "O") != "O" or (labels := np.asarray(y, dtype=object)).ndim != 1:
+        return
+    unknown = sum(label is None or type(label).__name__ == "NAType" or label != label for label in labels)
+    if unknown and any(not isinstance(label, numbers.Real) for label in labels):
+        kind = f"y is empty (None, NaN or NA) in {unknown:,} of {len(labels):,} rows"
+        raise ValueError(f"{kind}; leave out rows whose outcome is unknown")
 
 
 def _written(model: OfferModel) -> str:

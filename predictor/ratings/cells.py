@@ -41,7 +41,51 @@ NOT_OBSERVED = (
     *("non osservato", "non valutato", "non disponibile", "non so", "niet waargenomen", "niet beoordeeld"),
     *("geen antwoord", "geen mening", "geen oordeel", "onbekend", "nie oceniono", "nie wiem", "brak", "brak danych"),
     *("ej bedömd", "ej bedömt", "inte bedömd", "vet ej", "vet inte", "ikke vurdert", "ikke vurderet", "vet ikke"),
-    *("ved ikke", "ei arvioitu", "en osaa sanoa", "не оценено"),
+    *("ved ikke", "ei arvioitu", "en osaa sanoa", "не оценено", "nicht verfügbar", "nicht beantwortet", "ohne Angabe"),
+    *(
+        "non communiqué",
+        "non noté",
+        "non notée",
+        "non disponible",
+        "pas observé",
+        "NS/NC",
+        "S/D",
+        "no disponible",
+        "no visto",
+    ),
+    *("no contesta", "não sei", "não disponível", "não respondeu", "non rilevato", "non risponde", "niet ingevuld"),
+    *(
+        "niet gezien",
+        "geen gegevens",
+        "nie zaobserwowano",
+        "nie obserwowano",
+        "ej observerad",
+        "ej observerat",
+        "saknas",
+    ),
+    *("uppgift saknas", "ikke observert", "ikke observeret", "ingen data", "mangler", "ei havaittu", "ei tietoa"),
+    *("neuvedeno", "nehodnoceno", "nincs adat", "нет данных", "не знаю", "не наблюдалось", "н/д"),
+)
+# "Not applicable" in other languages: it means that at a signal which has it as an answer, and else not observed. The
+# English words are refused there, since this project writes them itself, and only for signals which have that answer.
+# "Trifft nicht zu" and the like are ratings.
+NOT_APPLICABLE_ABROAD = (
+    *("no aplica", "no aplicable", "no corresponde", "no procede", "sans objet", "s.o.", "non applicable"),
+    *("non concerné", "non concernée", "nicht anwendbar", "entfällt", "n.v.t.", "niet van toepassing"),
+    *("ej tillämpligt", "ej tillämplig", "inte tillämpligt", "inte tillämplig", "ej aktuellt", "inte aktuellt"),
+    *("non applicabile", "non pertinente", "nie dotyczy", "não se aplica", "não aplicável", "не применимо"),
+    *("неприменимо", "не применяется", "не застосовується", "ikke relevant", "ikke aktuelt", "ikke aktuell"),
+    *("ei sovellu", "ei koske", "netýká se", "nelze použít", "nem alkalmazható", "nem releváns", "nu se aplică"),
+    *(
+        "nu este cazul",
+        "nije primjenjivo",
+        "δεν εφαρμόζεται",
+        "uygulanamaz",
+        "不适用",
+        "不適用",
+        "該当なし",
+        "해당 없음",
+    ),
 )
 LONGEST, LONGEST_NUMBER = 200, 64  # characters of a cell that may be a word or a number
 
@@ -83,6 +127,17 @@ def says_not_observed(text: str) -> bool:
     [True, True, True, True, False, False]
     """
     return not text.strip() or (len(text) <= LONGEST and _squeezed(text) in _SQUEEZED)
+
+
+def says_not_applicable(text: str) -> bool:
+    """Whether a cell says in another language than English that there was nothing to rate.
+
+    Examples
+    --------
+    >>> says_not_applicable("No aplica"), says_not_applicable("N.V.T."), says_not_applicable("not applicable")
+    (True, True, False)
+    """
+    return len(text) <= LONGEST and _squeezed(text) in _ABROAD
 
 
 def word_key(text: str) -> str:
@@ -142,4 +197,5 @@ def _squeezed(text: str) -> str:
     return _REPEATED.sub(r"\1", text)
 
 
-_SQUEEZED = frozenset(map(_squeezed, NOT_OBSERVED))
+_ABROAD = frozenset(map(_squeezed, NOT_APPLICABLE_ABROAD))
+_SQUEEZED = frozenset(map(_squeezed, NOT_OBSERVED)) | _ABROAD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 HINTS, LONGEST = 100, 100  # unknown names that get a hint, and their characters, at most: a hint takes a millisecond
 NOT_IN = "is not in the catalogue"
 _NOT_A_NUMBER = "is not a number; write one{other}, or leave it {empty} where it was not observed"
+_WHOLE = re.compile(r"^(-?\d+)\.0+$")  # a decimal that is a whole number, such as an id
 _OTHER = f" or '{NOT_APPLICABLE}'"
 
 
@@ -214,9 +216,10 @@ def parse_context(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDAr
             continue
         if isinstance(cell, Mapping | list | tuple | set):
             problems.append(Problem("must be text or a number", row + 1, name, repr(cell)))
-        elif exact and real and abs(cell) >= 2 ** (np.finfo(type(cell)).nmant + 1):  # where n and n + 1 are one
+            continue
+        if exact and real and abs(cell) >= 2 ** (np.finfo(type(cell)).nmant + 1):  # where n and n + 1 are one
             kind = "is a decimal number too large to distinguish ids; write ids as whole numbers or as text"
             problems.append(Problem(kind, row + 1, name, str(cell)))
-        else:
-            words[row] = (str(int(cell)) if real and cell.is_integer() else str(_day(cell))).strip()
+        word = str(int(cell)) if real and cell.is_integer() else str(_day(cell)).strip()
+        words[row] = _WHOLE.sub(r"\1", word) if isinstance(cell, Decimal) else word
     return words, problems

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from predictor.errors import CatalogueError, nearest
-from predictor.ratings.cells import LONGEST, parse_number, says_not_observed, word_key
+from predictor.ratings.cells import LONGEST, parse_number, says_not_applicable, says_not_observed, word_key
 
 CANDIDATE = "candidate"  # a side, and who rates where the candidate does
 SIDES = ("interviewer", CANDIDATE, "both")
@@ -230,6 +230,8 @@ class Signal:
             return level
         if (parsed := parse_number(text)) and (number := parsed.on(self.scale.high)) is not None:
             return self.codes.get(number, number)
+        if self.not_applicable and says_not_applicable(text):
+            return self.not_applicable_value
         return math.nan if says_not_observed(text) else None
 
     def reading(self, cell: Any) -> float | None:

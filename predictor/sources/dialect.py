@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from predictor.errors import Problem, RatingsError, RatingsWarning
+from predictor.errors import Problem, RatingsError, RatingsWarning, shorten
 
 DELIMITERS = ",;\t|"
 HEAD = 1 << 16  # bytes by which all is decided
@@ -44,6 +44,8 @@ FOREIGN = {
 _WESTERN = "cp1252"
 _HINT = re.compile(r'"?sep=(.|\\t)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)  # a line that spreadsheets write for themselves
 _ORDINARY = re.compile(r"[\w .:/+-]*|[+-]?\d+[.,]\d+ ?%?|\d+ ?%")
+_LATE_QUOTE = re.compile(r"[ \t]+\"")
+_NAME = re.compile(r"[^\W\d_]")
 _NOT_TEXT = "is not UTF-8 text; save it as 'CSV UTF-8' or as UTF-8"
 _TOO_LONG = (
     f"its header is longer than {LONGEST_HEADER >> 20} MB; look for a quote that nothing closes, or whether it is a "
@@ -266,8 +268,11 @@ class Header:
             return None
         if len(names) > most:
             raise RatingsError(source, [too_many_columns(len(names), most)])
-        rows = sample(body[read : read + HEAD], delimiter, whole=whole and len(body) - read <= HEAD)
-        return cls(tuple(fitted([name.strip() for name in names], rows)), delimiter, start + read)
+        below, ended = body[read : read + HEAD], whole and len(body) - read <= HEAD
+        if problem := _no_heading(names, below, ended):
+            raise RatingsError(source, [problem])
+        rows = sample(below, delimiter, whole=ended)
+        return cls(tuple(fitted([*map(heading, names)], rows)), delimiter, start + read)
 
     @classmethod
     def read(cls, stream: Utf8, source: str) -> tuple[Header, bytes]:
@@ -335,12 +340,44 @@ def sample(head: str, delimiter: str, *, whole: bool) -> list[list[str]]:
     return rows if whole or len(rows) == 1 else rows[:-1]
 
 
+def heading(name: str) -> str:
+    r"""Return the name of a column as its heading has it, whichever program broke its lines.
+
+    >>> heading(" Warmth\r\nof tone"), heading("\ufeffcalm")
+    ('Warmth\nof tone', 'calm')
+    """
+    return name.strip().strip("\ufeff\u200b").strip().replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _no_heading(names: Sequence[str], below: str, ended: bool) -> Problem | None:
+    """Return why the first row is no header: it is a title, or has quotes that stand after a blank."""
+    if any(_LATE_QUOTE.match(name) for name in names):
+        return Problem("its header has a quote after a blank; take out the blanks between cells")
+    if len(names) == 1:
+        for delimiter in DELIMITERS:
+            rows = [row for row in sample(below, delimiter, whole=ended) if any(map(str.strip, row))][:3]
+            if len(rows) > 1 and len({*map(len, rows)}) == 1 < len(rows[0]) and all(map(_NAME.search, rows[0])):
+                count, title = len(rows[0]), shorten(names[0].strip(), 30)
+                return Problem(
+                    f"its first line, '{title}', is not a header: the lines below have {count} cells; take out what "
+                    "stands above the header"
+                )
+    return None
+
+
 def fitted(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Add names, which are empty, for cells that rows have and the header has not: labels of rows, or empty cells.
 
+    Empty names at the end, for which no row has a cell, are taken out.
+
     >>> fitted(["a", "b"], [["4", "5", ""], ["4", "3", ""]]), fitted(["a"], [["1", "4"], ["2", "4"], ["3", "5"]])
     (['a', 'b', ''], ['', 'a'])
+    >>> fitted(["a", "b", ""], [["4", "5"]])
+    ['a', 'b']
     """
+    named = max((place for place, name in enumerate(names, 1) if name), default=0)
+    if rows and all(len(row) == named for row in rows if row):
+        names = names[:named]
     first = next((row for row in rows if row), ())
     extra = len(first) - len(names)
     if extra > 0 and not any(cell.strip() for cell in first[len(names) :]):

@@ -297,9 +297,9 @@ def read_parquet(path: Path) -> pd.DataFrame:
             table = file.read().select([place for place, name in enumerate(file.schema_arrow.names) if name in names])
         refuse_long_words(table, str(path))
         frame: pd.DataFrame = as_text(table).to_pandas(ignore_metadata=True, types_mapper=whole.get)
-    if len(frame.columns) and is_nameless(str(frame.columns[0])) and counts_rows([*map(str, frame.iloc[:, 0])]):
+    while len(frame.columns) and is_nameless(str(frame.columns[0])) and counts_rows([*map(str, frame.iloc[:, 0])]):
         warn_of_labels(str(path))
-        return frame.iloc[:, 1:]
+        frame = frame.iloc[:, 1:]
     return frame
 
 

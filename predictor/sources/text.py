@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from predictor.errors import Problem, RatingsError, RatingsWarning, shorten
-from predictor.sources.dialect import MOST_COLUMNS, counts_rows, decode, header_of, in_words, too_many_rows
+from predictor.sources.dialect import MOST_COLUMNS, counts_rows, decode, header_of, heading, in_words, too_many_rows
 from predictor.sources.workbook import WORKBOOKS, is_workbook, read_rows
 
 Table = tuple[list[str], list[list[str]], list[Problem]]
 _DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+\s*)$")
 _THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*")
-_PANDAS = re.compile(r"Unnamed: \d+(_level_\d+)?")  # what pandas calls a column without a name
+_PANDAS = re.compile(r"Unnamed: \d+(\.\d+)?(_level_\d+)?")  # what pandas calls a column without a name
 
 
 def parse_table(
@@ -47,8 +47,8 @@ def parse_table(
     Returns
     -------
     header, rows, problems
-        Names of columns, cells, and what is wrong with the form. Columns that have neither a name nor a cell, and a
-        first one without a name that numbers the rows, are left out.
+        Names of columns, cells, and what is wrong with the form. Columns that have neither a name nor a cell, and
+        first ones without a name that number the rows, are left out.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def parse_table(
     """
     if is_workbook(content) or Path(source).suffix.lower() in WORKBOOKS:
         table = [*read_rows(content, source, sheet=sheet, most_rows=most_rows, most_columns=most_columns)]
-        header, rows = [name.strip() for name in table[0]], table[1:]
+        header, rows = [*map(heading, table[0])], table[1:]
         return _tidied(header, rows, source, [])
     if sheet is not None:
         raise RatingsError(source, [Problem("is no Excel workbook, so it has no sheets; leave the sheet out")])
@@ -114,7 +114,7 @@ def _read(
 
 
 def _tidied(header: list[str], rows: list[list[str]], source: str, problems: list[Problem]) -> Table:
-    """Leave out columns without a name: empty ones, and a first one that numbers the rows; say where others are."""
+    """Leave out columns without a name: empty ones, and first ones that number the rows; say where others are."""
     nameless = [place for place, name in enumerate(header) if is_nameless(name)]
     left_out = set[int]()
     for place in nameless:
@@ -122,7 +122,7 @@ def _tidied(header: list[str], rows: list[list[str]], source: str, problems: lis
         number, cell = next(((number, cell) for number, cell in enumerate(cells, 1) if cell.strip()), (0, ""))
         if not number:
             left_out.add(place)
-        elif place == 0 and counts_rows(cells):
+        elif left_out.issuperset(range(place)) and counts_rows(cells):  # more than one where a file was saved so twice
             left_out.add(place)
             warn_of_labels(source)
         elif not header[place]:

@@ -10,6 +10,7 @@ import io
 import re
 import warnings
 import zipfile
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
@@ -22,6 +23,7 @@ MOST_BYTES = 500 << 20  # decompressed
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _FORMULA = re.compile(rb"<c( [^<>]*)><f[^<>]*(?:/>|>[^<]*</f>)(?:<v */>|<v></v>)?</c>")
+_MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
 _PLACE = re.compile(rb' r="([A-Z]+[0-9]+)"')
 _EXACT = 2**53  # from which on a float is several whole numbers
 
@@ -63,8 +65,8 @@ def read_rows(
         try:
             book, chosen, others = _opened(content, source, sheet)
             try:
-                rows = _rows(chosen, source, most_rows, most_columns)
-                _refuse_unsaved_results(content, chosen._worksheet_path, source)
+                merged = _scan(content, chosen._worksheet_path, source)
+                rows = _rows(chosen, source, most_rows, most_columns, merged)
             finally:
                 book.close()
         except RatingsError:
@@ -150,16 +152,24 @@ def _opened(content: bytes, source: str, sheet: str | None) -> tuple[Any, Any, l
     return book, sheets[name], [other for other in visible if other != name]
 
 
-def _rows(sheet: Any, source: str, most_rows: int | None, most_columns: int) -> list[list[str]]:
+def _rows(
+    sheet: Any, source: str, most_rows: int | None, most_columns: int, merged: Mapping[int, Sequence[tuple[int, int]]]
+) -> list[list[str]]:
     rows: list[list[str]] = []
     problems: list[Problem] = []
     blank = cells = width = 0
-    for row in sheet.iter_rows():
+    held: dict[int, tuple[int, str]] = {}  # of a column: what a merged cell says, and until which row
+    for number, row in enumerate(sheet.iter_rows(), 1):
         cells += len(row)
         if cells > MOST_CELLS:
             kind = f"has more than {MOST_CELLS:,} cells, the most that are read; save the sheet as CSV"
             raise RatingsError(source, [Problem(kind)])
         words = [_text(cell, len(rows) + blank, problems) for cell in row]
+        if any(map(str.strip, words)):
+            for column, (last, word) in held.items():
+                if number <= last and column < len(words) and not words[column]:
+                    words[column] = word
+        held |= {column: (last, words[column]) for column, last in merged.get(number, ()) if column < len(words)}
         while words and not words[-1].strip():
             words.pop()
         if not words:
@@ -213,15 +223,29 @@ def _number(value: float, cell: Any, row: int, problems: list[Problem]) -> str:
     return str(int(value))
 
 
-def _refuse_unsaved_results(content: bytes, path: str, source: str) -> None:
-    """Refuse formulas whose results no spreadsheet program has saved: their cells would look empty."""
+def _scan(content: bytes, path: str, source: str) -> dict[int, list[tuple[int, int]]]:
+    """Find what openpyxl does not give while it reads row by row, in the XML of a sheet.
+
+    Formulas whose results no spreadsheet program has saved are refused: their cells would look empty. Cells that are
+    merged over several rows are returned, since all but the first would look empty too: by their first row, the column
+    from 0 on, and the last row.
+    """
+    from openpyxl.utils import column_index_from_string
+
+    merged: dict[int, list[tuple[int, int]]] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as parts, parts.open(path) as sheet:
         tail = b""
         while block := sheet.read(1 << 20):
-            for cell in _FORMULA.finditer(tail + block):
+            text = tail + block
+            for cell in _FORMULA.finditer(text):
                 if b" t=" not in cell.group(1):  # a text may be empty
                     place = _PLACE.search(cell.group(1))
                     where = f"cell {place.group(1).decode()}" if place else "a cell"
                     kind = f"{where} holds a formula without a saved result; open it in Excel and save it"
                     raise RatingsError(source, [Problem(kind)])
-            tail = block[-(1 << 14) :]
+            for found in _MERGED.finditer(text):
+                column, first, last = found[1].decode(), int(found[2]), int(found[3])
+                if (cells := (column_index_from_string(column) - 1, last)) not in merged.setdefault(first, []):
+                    merged[first].append(cells)
+            tail = text[-(1 << 14) :]
+    return {first: places for first, places in merged.items() if any(last > first for _, last in places)}

@@ -108,6 +108,10 @@ def test_a_file_pasted_three_times_is_one(known: Ratings, signals: int) -> None:
         ("2026-03-02T04:30Z", "2026-03-01", False),  # the evening before in California
         ("2026-03-02T13:30Z", "2026-03-01", True),
         ("2026-03-02", "2026-03-01T11:00Z", False),
+        ("9.10.2026", "10.10.2026", False),  # as text the first is the later one
+        ("28. 2. 2026", "1.3.2026", False),
+        ("11.10.2026 09:00", "2026-10-10", True),
+        ("2026/03/02", "2026-03-01", True),
         ("", "2026-03-01", False),
         ("2026-03-01", "", False),
     ],
@@ -117,6 +121,14 @@ def test_days_and_times_are_compared_as_far_as_both_have_them(
 ) -> None:
     both = with_column(with_column(known, "rated_on", [rated] * len(known)), "outcome_on", [known_on] * len(known))
     assert any("after the outcome was known" in line for line in warn(both)) == late
+
+
+def test_days_that_nobody_can_order_are_reported(known: Ratings) -> None:
+    both = with_column(
+        with_column(known, "rated_on", ["12/1/2026"] * len(known)), "outcome_on", ["2/1/2026"] * len(known)
+    )
+    lines = [line for line in warn(both) if "outcome was known" in line]
+    assert len(lines) == 1 and "cannot be checked: days such as '12/1/2026' are not in the form 2026-05-31" in lines[0]
 
 
 def test_late_ratings_few_offers_and_empty_signals(known: Ratings) -> None:

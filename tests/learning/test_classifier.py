@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from predictor.learning.regression import INTERCEPT_PRECISION, fit_regression
 from predictor.model.data import Triple
 from predictor.model.factors import Completion
 from predictor.model.tables import Grid
-from predictor.ratings.signals import Signal
+from predictor.ratings.signals import ContextInput, Scale, Signal
 
 
 @parametrize_with_checks([OfferClassifier()])  # type: ignore[untyped-decorator]  # of scikit-learn, which has no types
@@ -264,10 +265,11 @@ def test_other_words_are_never_ordered_by_the_alphabet(dtype: type) -> None:
         assert classifier.predict([[5]]) == ["goes"]
 
 
-def test_outcomes_that_are_none_are_to_be_left_out() -> None:
-    X = np.tile([[1.0], [5.0]], (10, 1))
-    with pytest.raises(ValueError, match="y is None in 10 of 20 rows; leave out rows whose outcome is unknown"):
-        OfferClassifier().fit(X, np.array(["yes", None] * 10))
+@pytest.mark.parametrize("dtype", ["string", "string[pyarrow]", "category", object])
+def test_outcomes_that_are_missing_are_to_be_left_out(dtype: Any) -> None:
+    y = pd.Series(["hired", None, "not hired", pd.NA], dtype=dtype)
+    with pytest.raises(ValueError, match=r"y is empty .* in 2 of 4 rows; leave out"):
+        OfferClassifier().fit(np.array([[1.0], [2], [3], [4]]), y)
 
 
 @pytest.mark.parametrize("classes", [(1, 2), (0.0, 5.0), ("one", "two")])
@@ -302,6 +304,42 @@ def test_out_of_scale_is_refused_by_fit_and_predict(wrong: list[float]) -> None:
         OfferClassifier(SCALED).fit(np.vstack([X, wrong]), [*y, 1])
     with pytest.raises(RatingsError, match="is out of scale"):
         make_pipeline(StandardScaler(), OfferClassifier(SCALED)).fit(X, y)
+
+
+YES_NO = replace(
+    Catalogue.shipped(),
+    signals=(
+        Signal("calm", "Calm", "body_language"),
+        Signal("open", "Open", "body_language", scale=Scale(1, 2, 1), levels=("false", "true")),
+    ),
+    inputs=(ContextInput("referred", "Referred", ("false", "true")),),
+)
+
+
+@pytest.mark.parametrize("kind", [bool, object, "boolean", "bool[pyarrow]", "category", np.ndarray, list])
+def test_truth_values_are_ratings_only_where_levels_are_named_so(kind: Any) -> None:
+    """By the estimator as by `predict_many`; scikit-learn would take them for 1 and 0."""
+    frame = pd.DataFrame({"calm": [2.0, 4, 2, 5], "open": [1.0, 2, 1, 2], "referred": [0.0, 1, 0, 1]})
+    classifier = OfferClassifier(YES_NO).fit(pd.concat([frame] * 5), [0, 1, 0, 1] * 5)
+
+    def given(name: str) -> Any:
+        if kind in (np.ndarray, list):
+            table = frame.astype({name: object}).assign(**{name: [False, True, False, True]})
+            return table.to_numpy(object) if kind is np.ndarray else table.to_numpy(object).tolist()
+        return frame.assign(**{name: pd.Series([False, True, False, True]).astype(kind)})
+
+    warned = pytest.warns(UserWarning) if kind in (np.ndarray, list) else nullcontext()  # of names of columns
+    for name in ("open", "referred"):
+        with warned:
+            assert classifier.predict_proba(given(name)).tolist() == classifier.predict_proba(frame).tolist()
+    doors: list[Callable[[Any], Any]] = [classifier.predict_proba, lambda X: OfferClassifier().fit(X, [0, 1, 0, 1])]
+    if kind not in (np.ndarray, list):
+        doors += [lambda X: OfferClassifier(YES_NO).fit(X, [0, 1, 0, 1]), classifier.model_.predict_many]
+    for door in doors:
+        with pytest.raises(
+            RatingsError, match=r"(calm|x0) is true or false, not a rating; write a number on the scale"
+        ):
+            door(given("calm"))
 
 
 def test_ends_that_were_learned_are_no_scale(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, ScoringOp
 from predictor.batch.coding import Coder
 from predictor.errors import CatalogueError, RatingsError
 from predictor.journal.store import Journal
-from predictor.ratings.cells import NOT_OBSERVED
+from predictor.ratings.cells import NOT_APPLICABLE_ABROAD, NOT_OBSERVED
 from predictor.ratings.records import columns_of, parse_record_fast
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
@@ -105,7 +105,20 @@ def test_every_door_reads_the_same() -> None:
         np.testing.assert_array_equal(np.asarray(found, dtype=float), meant())
 
 
-@pytest.mark.parametrize("word", [*NOT_OBSERVED, "n/a ", "N.A.", "----", "Nicht_beobachtet", "K.A."])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *NOT_OBSERVED,
+        *NOT_APPLICABLE_ABROAD,
+        "n/a ",
+        " NO  APLICA ",
+        "N. V. T.",
+        "N.A.",
+        "----",
+        "Nicht_beobachtet",
+        "K.A.",
+    ],
+)
 def test_words_for_not_observed(word: str) -> None:
     """At a signal, an input and the outcome; what a catalogue says of a word comes first."""
     record = {"grade": word, "round": word, "hired": word}
@@ -114,6 +127,18 @@ def test_words_for_not_observed(word: str) -> None:
     assert np.isnan(ratings.y).all()
     assert ratings.columns["round"].tolist() == [""]
     assert (Ratings.from_records([{"stars": "n/a"}], CATALOGUE).values[0, 2]) == A
+
+
+@pytest.mark.parametrize("word", ["no aplica", "n.v.t.", "не применимо", "Sans objet", "不适用"])
+def test_not_applicable_in_other_languages_is_that_where_it_is_an_answer(model: OfferModel, word: str) -> None:
+    row = {"stars": word, "grade": word}
+    coded, *_ = Coder(model).code(pa.record_batch({name: [cell] for name, cell in row.items()}), np.arange(1))
+    for values in (
+        Ratings.from_records([row], CATALOGUE).values[0],
+        parse_record_fast(row, CATALOGUE),
+        model.blocks.all_values(coded)[0],
+    ):
+        assert values is not None and values[2] == A and np.isnan(values[5])
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -324,6 +349,14 @@ def drafted(folder: Path, columns: dict[str, list[str]]) -> tuple[str, Ratings]:
         (["Agree", "Disagree", "Strongly agree"], ["Strongly disagree", "Disagree", "Agree", "Strongly agree"], "higher"),
         (["Yes", "No", "?"], ["No", "Yes"], "either"),
         (["++", "-", "+", "--"], ["--", "-", "+", "++"], "higher"),
+        (["1 (sehr gut)", "2 (gut)", "4 (ausreichend)"], [], "lower"),
+        (["Strong Hire", "HIRE", "lean no", "No"], ["strong no hire", "No", "lean no", "lean hire", "HIRE", "Strong Hire"], "higher"),
+        (["Muy en desacuerdo", "De acuerdo", "no aplica"], ["Muy en desacuerdo", "En desacuerdo", "De acuerdo", "Totalmente de acuerdo"], "higher"),
+        (["eens", "helemaal mee oneens", "neutraal"], ["helemaal mee oneens", "mee oneens", "neutraal", "eens", "helemaal mee eens"], "higher"),
+        (["raczej tak", "zdecydowanie nie", "nie dotyczy"], ["zdecydowanie nie", "raczej nie", "raczej tak", "zdecydowanie tak"], "higher"),
+        (["отлично", "плохо", "хорошо"], ["плохо", "удовлетворительно", "хорошо", "отлично"], "higher"),
+        (["bra", "mycket bra", "dåligt"], ["mycket dåligt", "dåligt", "okej", "bra", "mycket bra"], "higher"),
+        (["😐", "🙂", "🙁"], ["🙁", "😐", "🙂"], "higher"),
         (["0 - none", "1 - some", "3 - all"], ["0 - none", "1 - some", "3 - all"], "either"),
     ],
 )  # fmt: skip

@@ -151,6 +151,12 @@ DIALECTS = {
     "empty cells beyond the header": text([OWN[0], *([*row, ""] for row in OWN[1:])]).encode(),
     "an index": text([["" if not n else str(n - 1), *row] for n, row in enumerate(OWN)]).encode(),
     "an index with a name": text([["Unnamed: 0" if not n else str(7 * n), *row] for n, row in enumerate(OWN)]).encode(),
+    "two indexes": text(
+        [["Unnamed: 0.1", "Unnamed: 0"] + OWN[0], *([str(n), str(n), *row] for n, row in enumerate(OWN[1:]))]
+    ).encode(),
+    "empty headings beyond the cells": text([[*OWN[0], "", ""], *OWN[1:]]).encode(),
+    "headings broken as on Windows": text([[name.replace("\n", "\r\n") for name in OWN[0]], *OWN[1:]]).encode(),
+    "two byte order marks": b"\xef\xbb\xbf" * 2 + text(OWN).encode(),
     "row names of R": text([OWN[0], *([str(n), *row] for n, row in enumerate(OWN[1:], 1))]).encode(),
     "blank lines": b"\r\n\r\n" + text(OWN).encode() + b"\r\n\r\n",
 }
@@ -223,6 +229,8 @@ def test_what_is_decided_is_said(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a column without a name": ("a.csv", lambda: b"goals_discussed,\n4,\n5,late\n", "column 2 has no name, and holds 'late'"),
     "one rating without a name": ("a.csv", lambda: b",goals_discussed\n1,4\n", "column 1 has no name"),
+    "a title above the header": ("a.csv", lambda: b"Export\n\nid;goals_discussed\na;4\n", "'Export', is not a header: .* 2 cells; take out"),
+    "quotes after blanks": ("a.csv", lambda: b'"a", "goals, discussed"\n1, "4"\n', "a quote after a blank"),
     "blank lines": ("a.csv", lambda: b"\n \n\n", "the file is empty"),
     "blank lines of JSON": ("a.jsonl", lambda: b"\n \n\n", "the file is empty"),
     "commas only": ("a.csv", lambda: b",,\n,,\n", "no rows"),
@@ -294,6 +302,26 @@ def test_a_sheet_is_read_as_it_is_shown(tmp_path: Path) -> None:
     assert len(Journal(tmp_path / "my.journal").import_files([path], sheet="Ratings").fresh) == 2
     with pytest.raises(ConfigError, match="only Excel workbooks have sheets"):
         read_ratings(tmp_path / "my.csv", sheet="Ratings")
+
+
+def test_merged_cells_hold_for_all_their_rows(tmp_path: Path) -> None:
+    """As pandas writes an index of several levels, and people the candidate whom several rated."""
+    frame = pd.DataFrame(
+        [["a", "observer", 4], ["a", "candidate", 3], ["b", "observer", 2]],
+        columns=["candidate_id", "rater_role", "goals_discussed"],
+    )
+    frame.set_index(["candidate_id", "rater_role"]).to_excel(tmp_path / "my.xlsx")
+    assert read_ratings(tmp_path / "my.xlsx").columns["candidate_id"].tolist() == ["a", "a", "b"]
+    made = Workbook()
+    for row in ([*frame], *frame.to_numpy().tolist()):
+        made.active.append(row)
+    made.active["A3"] = None
+    made.active.merge_cells("A2:A3")
+    made.active.merge_cells("B4:B9")  # beyond the last row, which makes no interviews
+    made.save(tmp_path / "other.xlsx")
+    ratings = read_ratings(tmp_path / "other.xlsx")
+    assert ratings.columns["candidate_id"].tolist() == ["a", "a", "b"]
+    assert ratings.columns["rater_role"].tolist() == ["observer", "candidate", "observer"]
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -90,11 +91,18 @@ def test_ids_that_became_floats(dtype: str) -> None:
     limit = 2 ** (24 if "32" in dtype else 53)
     for ids in ([7 * BIG, 8 * BIG], [limit, limit + 1]):
         frame["candidate_id"] = pd.Series(ids).astype(pd.api.types.pandas_dtype(dtype))
-        with pytest.raises(RatingsError, match="too large to distinguish ids"):
+        with pytest.raises(RatingsError, match="too large to distinguish ids") as refused:
             Ratings.from_frame(frame, Catalogue.shipped(), training=True)
+        assert "is empty" not in str(refused.value)
     frame["candidate_id"] = pd.Series([limit - 1, limit - 2]).astype(pd.api.types.pandas_dtype(dtype))
     known = Ratings.from_frame(frame, Catalogue.shipped(), training=True)
     assert known.columns["candidate_id"].tolist() == [str(limit - 1), str(limit - 2)]
+
+
+def test_decimals_are_ids_like_whole_numbers() -> None:
+    frame = pd.DataFrame({"candidate_id": [Decimal("7.00"), Decimal(f"{BIG + 1}.0"), Decimal("7.05"), 7]}, dtype=object)
+    ids = Ratings.from_frame(frame, Catalogue.shipped()).columns["candidate_id"]
+    assert ids.tolist() == ["7", str(BIG + 1), "7.05", "7"]
 
 
 def test_other_bits_of_the_same_numbers_are_the_same_rows(catalogue: Catalogue) -> None:

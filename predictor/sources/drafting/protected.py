@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from predictor.ratings.cells import says_not_observed
@@ -23,10 +23,10 @@ def _words(text: str) -> list[str]:
 # Sex, age, origin, religion, disability, marital status, pregnancy, orientation, union and politics. A word of a name
 # that begins so is one: plurals and compounds, such as "Herkunftsland", are meant too.
 _STEMS = _words("""
-sex gender geschlecht pronoun pronom anrede salutation civilité tratamiento aanhef homosexual lgbt transgender
-pohlaví sukupuoli cinsiyet φύλο kjønn geslacht lebensalter altersgruppe altersklasse altersstufe leeftijd ålders
-geburt birth naissance nacimiento nascita nascimento geboorte urodzeni fødsel födelse narození rojstv születés syntymä
-naștere doğum jahrgang életkor vârst ηλικία возраст възраст
+sexual sexuel gender geschlecht pronoun pronom anrede salutation civilité tratamiento aanhef homosexual lgbt
+transgender pohlaví sukupuoli cinsiyet φύλο kjønn geslacht lebensalter altersgruppe altersklasse altersstufe leeftijd
+ålders geburt birth naissance nacimiento nascita nascimento geboorte urodzeni fødsel födelse narození rojstv születés
+syntymä naștere doğum jahrgang életkor vârst ηλικία возраст възраст
 nationali nacionali nazionali narodowo obywatel národnost nasjonali εθνικότητα национальн националн
 національн citizen staatsangehörig staatsangehoerig staatsbürger staatsbuerger ciudadan cittadin cidadan
 citoyen kansalais állampolgár državljan občanství гражданств громадянств uyruk herkunft abstammung
@@ -44,8 +44,10 @@ madrelingua muslim jewish catholic buddhis atheis godsdienst geloofsovertuiging 
 medborgarskap statsborgerskap härkomst opprinnelse modersmål morsmål fackförening fagforening personnummer
 fødselsnummer weltanschauung neurodiver autis dyslexi arbeidsbeperking kinderzahl kinderlos kinderanzahl matrimoni
 gezinssituatie spous elternzeit mutterschutz gestant wehrdienst parteizugehör parteizugehoer vakbond
+refugee flüchtling gesundheitszustand
 """)
 _WORDS = _words("""
+sex sexe sexes sexo sexos sexcode sexid pesel bsn ssn hiv lytis amžius dzimums vecums sugu vanus gjinia mosha
 genre genres género géneros gênero gêneros genere generi sesso sessi płeć kön køn kon koen kjoenn spol стать пол
 age ages aged alter âge âges edad edades età etá eta idade idades wiek ålder alder věk vek starost dob birthdate вік
 race races racial raza razas razza razze raça raças ras rasse rassen rase rasa raas origine origen origem confession
@@ -67,12 +69,29 @@ political_opinion political_opinions party_membership party_affiliation union_me
 passport_country affiliation_politique
 afiliación_política afiliação_política appartenenza_politica opinions_politiques politieke_voorkeur
 przynależność_partyjna przynależność_związkowa faith_group faith_community
-huwelijkse_staat huwelijkse_status nombre_d_enfants antal_barn
+huwelijkse_staat huwelijkse_status nombre_d_enfants antal_barn do_b rodné_číslo codice_fiscale work_permit
+health_status medical_history genetic_information hiv_status criminal_record
+性别 性別 性 年龄 年齢 年齡 国籍 民族 宗教 성별 나이 연령 국적 종교 الجنس العمر الجنسية الدين מין גיל דת
 """)
+# An age of a thing, or a race that nobody belongs to.
+_THING = (
+    r"((proje[ck]t|proyect|progett|projet|compan|firm|unternehm|empresa|entreprise|aziend|account|konto|applicati|"
+    r"bewerbung|produ[ck]|prodott|organi[sz]ation|system|software|repo|posting|vacanc|requisition|ticket|record|file|"
+    r"document|resume|contract|business|startup|build|release|position|process|pipeline|request|backlog|stelle|code|"
+    r"lead|deal|profile|job|offer|data|cv|role)[^_]*)"
+)
+_AGE = r"(age|alter|edad|eta|idade|wiek)"
+_OTHER_THING = re.compile(
+    rf"(^|_){_AGE}_(of|der|des|du|de|del|dell|della|do|da)_((the|a|our|my|your|their)_)?{_THING}(?=_|$)"
+    rf"|(^|_){_THING}_{_AGE}(?=_|$)|(^|_)race_(conditions?|to)(?=_|$)"
+)
+_TIME = re.compile(
+    r"period|frequen|cadence|interval|duration|zeitraum|turnus|dauer|durata|duree|horizon|(^|_)unit(_|$)"
+)
 # Short or ordinary words, which are one only by themselves.
 _WHOLE = _words("""
-nem kor ikä yaş trans gay faith generation gdb gd_b rqth pcd m_f f_m m_w w_m m_w_d mf mwd passport accent akzent acento
-accento akcent heritage denomination church kids asian black white christian
+nem kor ikä yaş visa trans gay faith generation gdb gd_b rqth pcd m_f f_m m_w w_m m_w_d mf mwd passport accent akzent
+acento accento akcent heritage denomination church kids asian black white christian
 """)
 _OWNER = r"(?:(?:is|has|num|candidate|applicant)_)?"
 _NAME = re.compile(
@@ -83,7 +102,7 @@ _NAME = re.compile(
 _MALE = {
     *_words("male males man men boy mann männer männlich herr homme hommes masculin monsieur hombre hombres masculino"),
     *_words("varón señor maschio maschile uomo uomini signor signore homem homens heren heer mannelijk mężczyzna pan"),
-    *_words("maennlich hr hane kille pojke gutt"),
+    *_words("maennlich hr hane kille pojke gutt män мужчины ♂ 男 男性 남 남성 남자 ذكر זכר पुरुष"),
     *_words("mand muž férfi mies erkek bărbat άνδρας мужской мужчина чоловік мъж mr sr sig dhr he him"),
     *_words("gentleman gentlemen boys ragazzo ragazzi chico chicos menino meninos rapaz jongen chłopiec männl masc"),
     *_words("er il él lui ele hij il/lui er/ihm"),
@@ -91,7 +110,7 @@ _MALE = {
 _FEMALE = {
     *_words("female females woman women girl frau frauen weiblich femme femmes féminin madame mujer mujeres femenino"),
     *_words("señora femmina femminile donna donne signora mulher mulheres feminino vrouw vrouwen vrouwelijk kobieta"),
-    *_words("fr hona tjej flicka jente"),
+    *_words("fr hona tjej flicka jente kvinnor женщины ♀ 女 女性 여 여성 여자 أنثى נקבה महिला"),
     *_words("pani kvinna kvinde kvinne žena nő nainen kadin femeie γυναίκα женский женщина жінка жена"),
     *_words("mrs ms miss mme mlle sra sig.ra dra mevr mw she her"),
     *_words("lady ladies girls ragazza ragazze chica chicas menina meninas moça meisje dziewczyna weibl fem"),
@@ -107,17 +126,57 @@ _TELLING = {
     *_words("divorcé divorcée veuf veuve casado casada soltero soltera divorciado divorciada viudo viuda coniugato"),
     *_words("coniugata celibe nubile divorziato divorziata vedovo vedova gehuwd ongehuwd gescheiden żonaty zamężna"),
     *_words("rozwiedziony rozwiedziona kawaler solteiro solteira viúvo viúva pacsé pacsée"),
-    *_words("christian muslim jewish hindu buddhist catholic protestant atheist katholisch evangelisch konfessionslos"),
+    *_words("muslim jewish hindu sikh sunni moslem boomer millennial embarazada gehandicapt buddhist catholic"),
+    *_words("protestant atheist katholisch evangelisch konfessionslos"),
     *_words("muslimisch jüdisch catholique musulman musulmane protestant juif juive católico católica musulmán"),
     *_words("musulmana cattolico cattolica musulmano katholiek protestants moslim katolik muzułmanin muçulmano"),
     *_words("heterosexual heterosexuell homosexual homosexuell bisexual bisexuell lesbian straight/heterosexual gay"),
     *_words("ogift skild ugift skilt panna hispanic latino latina latinx caucasian disabled schwerbehindert"),
-    *(_folded(words) for words in ("black or african american", "two or more races")),
-    *(_folded(words) for words in ("african american", "native american", "permanent resident", "civil partnership")),
+    *(_folded(words) for words in ("permanent resident", "civil partnership", "baby boomer", "two or more races")),
 }
-_BAND = re.compile(r"(?:under|over|unter|über|<|>)?\s*(\d\d)\s*(?:[-–]|to|bis|à|a)?\s*(\d\d|\+)?")  # noqa: RUF001 - as spreadsheets set it
+# Ethnic groups: two of them, of which one is no colour, make a column one.
+_COLOURS = {
+    *_words("white black brown mixed weiß schwarz blanc blanche noir noire blanco blanca negro negra branco preto")
+}
+_GROUPS = {
+    *_words("asian african arab indigenous caucasian hispanic latino latina latinx roma bame biracial multiracial"),
+    *_words("asiatisch afrikanisch arabisch asiatique africain arabe métis asiático asiática africano mestizo mestiza"),
+    *_words("asiatico árabe pardo parda indígena amarelo"),
+}
+_GROUP = re.compile(
+    r"(^| )(african american|native american|american indian|alaska native|pacific islander|afro caribbean|mixed race|"
+    r"(south|east) asian|person of colou?r|hispanic|latin[oax]|(asian|black|white) (british|irish|american|african)|"
+    r"other (white|black|asian) background|(white|black|asian) (not|or) \w+)( |$)"
+)
+# A cell that has one of these words, whatever else, and one about veterans that says which.
+_TELLS = re.compile(
+    r"(^| )(disabilit|behinder|schwerbehinder|handicap|discapaci|minusval|deficienci|niepełnosprawn|niepelnosprawn|"
+    r"funktionsneds|funksjonsneds|инвалид|wheelchair|pregnan|schwanger|enceinte|incinta|protected veteran|non veteran|"
+    r"not a veteran|disabled veteran)"
+)
+_PRONOUNS = re.compile(
+    r"(he|she|they|er|sie|elle|il|iel|él|ella|hij|zij|hen|ze)\s*/\s*(him|her|them|ihr|ihm|lui|elle|eux|dem|hem|hun)\b"
+)
+_BAND = re.compile(r"(?:under|over|unter|über|ab|bis|from|<|>)?\s*(\d\d)\s*(?:[-–]|to|bis|à|a)?\s*(\d\d|\+)?")  # noqa: RUF001 - as spreadsheets set it
 _LETTERS = [{"m", "f"}, {"m", "w"}, {"h", "f"}, {"h", "m"}, {"m", "v"}, {"k", "m"}, {"m", "mme"}, {"м", "ж"}]
-_OTHER = {"", "d", "x", "o", "u", "n", "nb", "mlle", "divers", "diverse", "other", "unknown", "na", "n/a"}
+_OTHER = {
+    "",
+    "d",
+    "x",
+    "o",
+    "u",
+    "n",
+    "nb",
+    "mlle",
+    "divers",
+    "diverse",
+    "other",
+    "unknown",
+    "na",
+    "n/a",
+    "non binary",
+} | {*_words("nonbinary autre andere otro otra altro outro inny")}
+_PERIODS = (["D", "M", "W"], ["D", "W", "M"])  # day, month, week; as letters of sexes they are mostly written small
 
 
 def is_protected(name: str, words: Iterable[str] = ()) -> bool:
@@ -129,16 +188,20 @@ def is_protected(name: str, words: Iterable[str] = ()) -> bool:
     (True, True, True)
     >>> is_protected("title_mr_ms"), is_protected("x", ["18-24", "25-34", "35-44", "45+"])
     (True, True)
-    >>> is_protected("mutual_respect"), is_protected("team", ["m", "q"])
-    (False, False)
+    >>> is_protected("mutual_respect"), is_protected("team", ["m", "q"]), is_protected("age_of_project")
+    (False, False, False)
     """
+    words = [word for word in words if word.strip()]
     seams = re.sub(r"(?<=[^\W\d_A-Z])(?=[A-Z])", "_", name)
     tokens = [token for token in re.split(r"[\W_]+", _folded(seams)) if token]
     address = {*tokens} - _TITLE
     if len(address) > 1 and address <= _ADDRESS:
         return True
+    plain = _OTHER_THING.sub("_", "_".join(tokens))
     there = [word for word in words if not says_not_observed(word)]
-    return bool(_NAME.search("_".join(tokens))) or _are_protected({*map(_plain, there)}) or _are_ages(there)
+    if _NAME.search(plain) or _are_ages(there) or any(_PRONOUNS.match(word.casefold()) for word in there):
+        return True
+    return not (words in _PERIODS or _TIME.search(plain)) and _are_protected(there)
 
 
 def _plain(word: str) -> str:
@@ -148,9 +211,15 @@ def _plain(word: str) -> str:
     return " ".join([token for token in tokens if len(token) > 1] or tokens)
 
 
-def _are_protected(words: set[str]) -> bool:
+def _are_protected(cells: Sequence[str]) -> bool:
     """Whether there are words of both sexes, whatever else; of letters, only those with a third and a missing one."""
-    if words & _TELLING or (words & _MALE and words & _FEMALE):
+    words = {_plain(cell) for cell in cells if cell not in ("fr", "hr", "FR", "HR")}  # languages and countries
+    telling = words & _TELLING - ({"disabled"} if "enabled" in words else set())
+    if telling or (words & _MALE and words & _FEMALE):
+        return True
+    whole = {" ".join(re.findall(r"\w+", _folded(cell))) for cell in cells}
+    groups = {cell for cell in whole if cell in _GROUPS or _GROUP.search(cell)}
+    if any(map(_TELLS.search, whole)) or (groups and len(groups | (whole & _COLOURS)) > 1):
         return True
     return any(pair <= words <= pair | _OTHER for pair in _LETTERS)
 

@@ -33,7 +33,7 @@ SCALES = tuple(Scale.read(line) for line in _LINES if not line.startswith("#"))
 _PLACES: tuple[Mapping[str, int], ...] = tuple(
     {word_key(word): place for place, step in enumerate(scale.steps) for word in step} for scale in SCALES
 )
-_NUMBER_FIRST = re.compile(r"[(\[]?(\d{1,2})[)\]]?(\s*[-–—:.)=]\s*|\s+)(\S.*)", re.DOTALL)  # noqa: RUF001
+_NUMBER_FIRST = re.compile(r"[(\[]?(\d{1,2})[)\]]?(\s*[-–—:.)=]\s*|\s+)(?:\((\S.*)\)|(\S.*))", re.DOTALL)  # noqa: RUF001
 _NUMBER_LAST = re.compile(r"(.*\S)(\s*[-–—:=]\s*|\s*)[(\[](\d{1,2})[)\]]", re.DOTALL)  # noqa: RUF001
 
 
@@ -149,8 +149,10 @@ def _numbered(words: Sequence[str]) -> Levels | None:
     written: tuple[str, ...] = ()
     for word in words:
         if first := _NUMBER_FIRST.fullmatch(word.strip()):
-            number, text = int(first[1]), first[3]
-            form = (word.strip()[: first.start(1)], "number", word.strip()[first.end(1) : first.start(3)], "text")
+            bracketed = 3 if first[3] else 4
+            number, text = int(first[1]), first[bracketed]
+            between, after = word.strip()[first.end(1) : first.start(bracketed)], word.strip()[first.end(bracketed) :]
+            form: tuple[str, ...] = (word.strip()[: first.start(1)], "number", between, "text", after)
         elif last := _NUMBER_LAST.fullmatch(word.strip()):
             number, text = int(last[3]), last[1]
             form = ("text", word.strip()[last.end(1) : last.start(3)], "number", word.strip()[last.end(3) :])

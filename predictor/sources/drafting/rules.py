@@ -49,7 +49,7 @@ def why_left_out(column: Column, y: Floats, grouped: bool) -> str:
         return f"'{shorten(words[0])}' in every row" if words else "empty in every row"
     if _STAND_IN.search(name) or is_protected(column.name):
         return "a protected attribute or a stand-in for one, by its name"
-    if is_protected("", words):
+    if is_protected(column.name, words):
         return "a protected attribute, by its words"
     if _INDEX.match(name):
         return "an index of rows"

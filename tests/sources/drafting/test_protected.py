@@ -34,6 +34,7 @@ NAMES = [
     *("extranjero", "orientamento_sessuale", "categoria protetta", "afkomst", "huidskleur", "godsdienst"),
     *("kraj_pochodzenia", "wyznanie", "liczba dzieci", "Pan/Pani", "faixa etária", "cor_da_pele", "estrangeiro"),
     *("medborgarskap", "huwelijkse staat", "personnummer"),
+    *("Sex", "sexe du candidat", "DoB", "age_at_application", "race_code", "refugee_status", "visa", "性別", "العمر"),
 ]
 WORDS = [
     ("M", "F"),
@@ -54,6 +55,21 @@ WORDS = [
     ("Hr.", "Fr."),
     ("hane", "hona"),
     ("ogift", "gift", "sambo"),
+    ("White", "Black", "Asian", "Hispanic"),
+    ("White (Not Hispanic or Latino)", "Asian (Not Hispanic or Latino)", "Two or More Races"),
+    ("White British", "Any other White background", "Indian"),
+    ("Weiß", "Schwarz", "Asiatisch"),
+    ("blanc", "noir", "métis", "asiatique"),
+    ("MÄNNLICH", "weiblich", "Divers"),
+    ("Christian", "Muslim", "None"),
+    ("Yes, I have a disability", "No, I do not have a disability", "I do not want to answer"),
+    ("behindert", "nicht behindert"),
+    ("con discapacidad", "sin discapacidad"),
+    ("I am not a protected veteran", "I am a protected veteran"),
+    ("they/them", "she/her"),
+    ("M", "F", "Non-binary"),
+    ("unter 30", "30 bis 39", "40 bis 49", "ab 50"),
+    ("男性", "女性"),
 ]
 
 
@@ -67,37 +83,45 @@ def test_by_name(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("words", WORDS)
 def test_by_words(tmp_path: Path, words: tuple[str, ...]) -> None:
-    rows = "".join(f"{1 + i % 5},{words[i % len(words)]},{i // 2 % 2}\n" for i in range(40))
+    rows = "".join(f'{1 + i % 5},"{words[i % len(words)]}",{i // 2 % 2}\n' for i in range(40))
     (path := tmp_path / "my.csv").write_text(f"calm,kind,hired\n{rows}")
     assert '"kind", # a protected attribute, by its words' in draft_catalogue(path, outcome="hired")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("average", "mutual_respect", "stage", "alternatives", "kontakt", "generic", "courage", "origin", "job_title"),
-        *("Did he or she listen", "black_box", "goal_orientation", "accent_on_detail", "good_faith"),
-    ],
-)
+OTHER_NAMES = [
+    *("average", "mutual_respect", "stage", "alternatives", "kontakt", "generic", "courage", "origin", "job_title"),
+    *("Did he or she listen", "black_box", "goal_orientation", "accent_on_detail", "good_faith", "sexy", "sextant"),
+    *("age_of_project", "ageOfAccount", "Alter des Projekts", "company age", "edad_del_proyecto", "race_conditions"),
+    *("message", "passage", "percentage", "language", "engagement", "unisex", "reporting_period"),
+]
+OTHER_WORDS = [
+    *(["m", "q"], ["low", "high"], ["x", "o"], ["f", "g", "m", "w"], ["single", "panel"], ["0-20", "21-40", "41-60"]),
+    *(
+        ["D", "M", "W"],
+        ["black", "white"],
+        ["white", "blue", "green"],
+        ["Black belt", "Green belt"],
+        ["fr", "hr", "en"],
+    ),
+    *(["enabled", "disabled"], ["EMEA", "Asia"], ["junior", "senior", "veteran"], ["Christian", "Peter"], ["Sr", "Jr"]),
+]
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
 def test_other_words_are_none(name: str) -> None:
     assert not is_protected(name)
-    assert not any(
-        is_protected(name, words)
-        for words in (
-            ["m", "q"],
-            ["low", "high"],
-            ["x", "o"],
-            ["f", "g", "m", "w"],
-            ["single", "panel"],
-            ["0-20", "21-40", "41-60"],
-        )
-    )
+    assert not any(is_protected(name, words) for words in OTHER_WORDS)
+
+
+def test_letters_of_days_weeks_and_months_are_none() -> None:
+    assert is_protected("kind", ["m", "w", "d"]) and is_protected("kind", ["M", "W", "D"])
+    assert not is_protected("kind", ["D", "W", "M"]) and not is_protected("Berichtszeitraum", ["m", "w", "d"])
 
 
 def test_no_shipped_signal_is_one() -> None:
     catalogue = Catalogue.shipped()
     assert not any(is_protected(name) for name in catalogue.columns)
-    assert not any(is_protected(item.label) for item in catalogue.signals)
+    assert not any(is_protected(item.label, item.levels) for item in catalogue.signals)
     assert not any(is_protected(item.label, item.levels) for item in catalogue.inputs)
 
 
