@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,22 @@ def checksum(path: Path | None) -> Checksum | None:
         return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
 
 
+def refuse_links(folder: Path, files: Iterable[Path]) -> None:
+    """Refuse to write files of a folder through links, for what those point at would be lost.
+
+    Raises
+    ------
+    ConfigError
+        If a file, or a folder on the way to it, is a link.
+    """
+    ways = {one for path in files for one in (path, *path.parents) if folder in one.parents}
+    if links := sorted(str(one.relative_to(folder)) for one in ways if one.is_symlink()):
+        raise ConfigError(
+            f"{folder}: {', '.join(links[:10])}{' ...' if len(links) > 10 else ''}: a link, and what it points at "
+            "would be overwritten; remove the link, or name another folder"
+        )
+
+
 class Ledger:
     """The ledger of a folder.
 
@@ -46,11 +62,12 @@ class Ledger:
     Raises
     ------
     ConfigError
-        If the folder holds anything and is not to be continued, or belongs to another run.
+        If the folder holds anything and is not to be continued, belongs to another run, or has a link for a ledger.
     """
 
     def __init__(self, folder: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
         self.folder, self.plan = folder, json.loads(json.dumps(plan))
+        refuse_links(folder, [folder / PLAN, folder / PARTS])
         there = sorted(path.name for path in folder.glob("[!.]*"))
         if PLAN in there:
             before = self._plan()
@@ -75,7 +92,7 @@ class Ledger:
         return plan
 
     def _notes(self) -> dict[str, dict[str, Any]]:
-        """Read which parts are finished; a line that is damaged, or was cut off, is none: its part is done again."""
+        """Read which parts are finished; a line that is not as it was written is none: its part is done again."""
         path, notes = self.folder / PARTS, {}
         if not path.is_file():
             if path.exists():
@@ -84,11 +101,17 @@ class Ledger:
         for line in path.read_bytes().splitlines():
             try:
                 note = json.loads(line)
+                if note.pop("seal") != self._seal(note):
+                    continue
                 Scored(int(note["rows"]), int(note["bad"]), frozenset(note["observed"]))
                 notes[str(note["part"])] = {**note, "source": str(note["source"])}
-            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue
         return notes
+
+    def _seal(self, note: Mapping[str, Any]) -> str:
+        """Compute a digest of a note and of the plan that it belongs to; it shows that neither was changed."""
+        return hashlib.sha256(json.dumps([self.plan, note], sort_keys=True).encode()).hexdigest()
 
     def finished(self, part: Part, path: Path, aside: Path | None) -> Scored | None:
         """Return what was done with a part; None where it is to be done.
@@ -124,9 +147,9 @@ class Ledger:
     def add(self, part: Part, scored: Scored, written: Checksum | None, set_aside: Checksum | None) -> None:
         """Note that a part is finished, with the checksums of its answers and of the rows set aside."""
         line = {"part": part.name, **part.identity(), "rows": scored.rows, "bad": scored.bad}
-        line |= {"written": written, "set_aside": set_aside}
+        line |= {"written": written, "set_aside": set_aside, "observed": sorted(scored.observed)}
         with (self.folder / PARTS).open("a") as file:
-            file.write("\n" + json.dumps({**line, "observed": sorted(scored.observed)}))
+            file.write("\n" + json.dumps({**line, "seal": self._seal(line)}))
             file.flush()
 
     def complete(self, total: Scored) -> None:

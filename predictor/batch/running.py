@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from predictor.atomic import resolved
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
 from predictor.batch.json_lines import mixed_columns
-from predictor.batch.ledger import Checksum, Ledger, checksum
+from predictor.batch.ledger import Checksum, Ledger, checksum, refuse_links
 from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, FileFormat, Part, Source, find
 from predictor.batch.reading import read
 from predictor.batch.rows import Read
@@ -103,7 +103,7 @@ def score_files(
     RatingsError
         If a file cannot be read, lacks a column, or has rows that cannot be used; or if there are no rows at all.
     ConfigError
-        If an argument does not fit, or another batch is writing to the same place.
+        If an argument does not fit, another batch is writing to the same place, or a part to be scored is a link.
     OSError
         If something cannot be written; finished parts are kept.
 
@@ -157,6 +157,8 @@ def score_files(
                 advance(part.weight)
             else:
                 left.append(part)
+        places = [_aside(out, part) for part in left if aside] + [_place(out, part, form) for part in left]
+        refuse_links(out, places)
         work = Work(scorer, out, form, set_aside=aside is not None)
         with contextlib.closing(_run(work, left, threads, scheduler, workers)) as done_parts:
             for part, scored, *checksums in done_parts:
@@ -171,7 +173,7 @@ def score_files(
         if aside:
             clear(aside)
             with Writer(aside, FileFormat(JSONL), ASIDE) as writer:
-                for path in sorted((out / BAD).rglob("*.aside")):
+                for path in filter(Path.exists, (_aside(out, part) for part in files.parts)):
                     writer.append(path)
         ledger.complete(total)
     return total

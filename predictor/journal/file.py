@@ -135,7 +135,10 @@ class JournalFile:
         try:
             yield
         except FileNotFoundError:
-            raise JournalError(f"{self.path}: the file has disappeared") from None
+            why = (
+                "leads to no file; point it at a journal, or remove it" if self.path.is_symlink() else "has disappeared"
+            )
+            raise JournalError(f"{self.path}: the {'link' if self.path.is_symlink() else 'file'} {why}") from None
         except OSError as error:
             raise JournalError(f"{self.path}: cannot be used as a journal: {error.strerror or error}") from None
         except sqlite3.Error as error:
@@ -146,7 +149,9 @@ class JournalFile:
                     why = f"damaged: {error}; restore it from a backup"
                 case sqlite3.SQLITE_FULL:
                     why = "the disk is full; make room first"
-                case sqlite3.SQLITE_READONLY:
+                case (
+                    sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN
+                ):  # the latter where no file can be made beside it
                     why = "cannot be written to; look whether the file, its folder or the whole disk is read-only"
                 case _:
                     why = f"cannot be read or written: {error}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -178,6 +179,53 @@ def test_a_part_that_is_not_what_was_written_is_scored_again(
     assert (out / "0.parquet").stat().st_mtime_ns == kept
 
 
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("1.parquet", "0.parquet"),
+        ("1.parquet", "../in/1.parquet"),
+        ("1.parquet", "nothing"),
+        ("sub", "."),
+        ("_bad/1.aside", "0.aside"),
+        ("_bad", "../in"),
+        ("_parts.log", "../other.log"),
+        ("_predictor.json", "../other.json"),
+    ],
+)
+def test_a_link_among_the_parts_is_refused_where_it_would_be_written_through(
+    name: str, target: str, source: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for number, part in enumerate(("0", "1", "sub/0")):
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pq.read_table(source / f"{number}.parquet").slice(0, 200), folder / f"{part}.parquet")
+    whole = score(folder, out)
+    shutil.copy(out / "_parts.log", tmp_path / "other.log")
+    shutil.copy(out / "_predictor.json", tmp_path / "other.json")
+    link = out / name
+    link.rename(tmp_path / "moved")
+    link.symlink_to(target)
+    if name == "_bad":
+        (out / "0.parquet").unlink()  # one part has to be scored again
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name[0] != "_"}
+    with pytest.raises(ConfigError, match=rf"out: {name}: a link, and what it points at would be overwritten; remove"):
+        score(folder, out, resume=True)
+    assert {path: path.read_bytes() for path in before} == before
+    link.unlink()
+    (tmp_path / "moved").rename(link)
+    assert score(folder, out, resume=True) == whole
+
+
+def test_a_part_that_was_moved_and_linked_stays_as_it_is(source: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    pq.write_table(pq.read_table(source / "0.parquet").slice(0, 200), folder / "0.parquet")
+    whole = score(folder, out)
+    (out / "0.parquet").rename(tmp_path / "elsewhere")
+    (out / "0.parquet").symlink_to(tmp_path / "elsewhere")
+    assert score(folder, out, resume=True) == whole
+
+
 NOTES = [b'{"part":1}', b"{}", b"[]}", b"xx}", b'{"part":["a"]}', b"\xff\xfe}", b"[" * 100_000 + b"}"]
 
 
@@ -190,6 +238,9 @@ def test_a_damaged_ledger_costs_no_more_than_its_parts(source: Path, tmp_path: P
     changes: list[Callable[[bytes], bytes]] = [
         lambda text: text + b"\n" + b"\n".join(NOTES),
         lambda text: text.replace(b'"rows": ', b'"rows": "many", "n": '),
+        lambda text: text.replace(b'"rows": 199', b'"rows": 9000'),
+        lambda text: text.replace(b'"bad": 1', b'"bad": 0'),
+        lambda text: re.sub(rb'"seal": "[0-9a-f]+"', b'"seal": 5', text),
         lambda text: text.replace(b'"observed": [', b'"observed": 5, "o": ['),
         lambda text: text.replace(b'"written": [', b'"written": 5, "w": ['),
         lambda text: text.replace(b'"written": [', b'"written": [[], '),

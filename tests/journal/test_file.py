@@ -178,12 +178,20 @@ def _nonsense(path: Path) -> None:
     _sqlite(path, "UPDATE entries SET outcome = 'hired'")
 
 
+def _log_without_a_place(path: Path) -> None:
+    Journal(path)
+    _sqlite(path, "PRAGMA journal_mode = WAL")
+    path.with_name(f"{path.name}-wal").mkdir()  # so the log cannot be made, as on a read-only disk
+
+
 SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "text": (lambda path: path.write_text("goals_discussed,offer\n4,yes\n"), "is not a journal of this tool"),
     "foreign": (lambda path: _sqlite(path, "PRAGMA journal_mode = WAL", "CREATE TABLE t (x)"), "is not a journal"),
     "newer": (_newer, "newer than this version reads"),
     "cut": (_half, "damaged"),
     "a folder": (lambda path: path.mkdir(), "cannot be used as a journal: Is a directory"),
+    "a log without a place": (_log_without_a_place, "cannot be written to; look whether the file, its folder or"),
+    "a link to nothing": (lambda path: path.symlink_to("nothing"), "the link leads to no file; point it at a journal"),
     "nonsense": (_nonsense, "damaged: outcome is none of"),
 }
 
