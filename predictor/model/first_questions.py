@@ -5,6 +5,11 @@ the unrated ratings in standard units, which the factor model says vary together
 unrated ratings, given what was rated, it is b' C b, plus what the lines leave. One more rating, j, takes (C b)_j^2 /
 C_jj of that away, plus what its own line leaves, whatever the rating turns out to be. The first questions are those
 that take most, one after the other.
+
+No question is offered as one that narrows the answer's interval, since none does: the interval is what the model does
+not know of its own tables, and a further rating brings one more table into use. Of 150 SIMULATED interviews and five
+models (the published one, and trained on 57 to 1,068 rows), with all signals rated instead of the first eight it was
+wider by .005 to .05 of likelihood on average, narrower in 1 to 23 of 100, and in none by more than .05.
 """
 
 from __future__ import annotations

@@ -25,8 +25,10 @@ TEXTS: Mapping[str, str] = {
     "guess": "Your guess before: {guess} of 100.",
     "no_guess": "You made no guess before.",
     "same": "{count} of your {total} ratings are {rating}.",
-    "remaining": "With the other {count} rated too, the figure would mostly come out from {low} to {high} of 100.",
-    "remaining_wide": "The wide range above would stay: only more interviews to learn from narrow it.",
+    "remaining": (
+        "With all {total} rated, the figure would mostly come out from {low} to {high} of 100, with an interval that "
+        "is usually no narrower. These would move the figure most:"
+    ),
     "start": "Start: an interview with average ratings",
     "quality": (
         "{subject}: of two interviews that it had not seen, one with an offer and one without, it put the right one "

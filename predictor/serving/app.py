@@ -281,7 +281,7 @@ async def _form(request: Request, error: Exception) -> Response:
 
 
 _WORDS = {
-    404: "there is nothing at this address; GET /docs lists what there is",
+    404: "there is nothing at this address; /docs lists what programs can ask for",
     405: "this address does not take that method; the header Allow lists those that it takes",
 }
 _ANSWERS: dict[type[Exception], Callable[[Request, Exception], object]] = {

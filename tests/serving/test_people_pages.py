@@ -28,7 +28,7 @@ from predictor.serving.settings import Settings
 from predictor.serving.web.answer import freeze
 from predictor.serving.web.forms import Rated
 from predictor.serving.web.import_pages import MOST_WAITING
-from predictor.serving.web.person_view import SHOWN, charts, estimate_charts
+from predictor.serving.web.person_view import HEIGHT, SHOWN, TOP, charts, estimate_charts
 
 PERSON = {"accept": "text/html"}
 MODEL = OfferModel.published()
@@ -97,6 +97,38 @@ def test_what_cannot_be_kept_comes_back_with_all_that_was_typed(
     assert re.search(r'role="alert" tabindex="-1" autofocus', answer.text)
     assert 'name="who" list="people" maxlength="200" autocomplete="off" value="&lt;AB&gt;"' in answer.text
     assert journal.entries() == []
+
+
+def test_a_change_that_cannot_be_saved_comes_back_on_its_form(client: TestClient, journal: Journal) -> None:
+    entry = journal.add("Acme", {GOALS: 4}, rater_role="observer", not_come_up=("mutual_rapport",))
+    page = client.get(f"/journal/{entry.id}").text
+    assert 'name="rating.mutual_rapport" value="did not come up" checked' in page  # else a new title would rate anew
+    late = {"outcome": "offer", "known_on": "2999-01-01"}
+    cases: tuple[tuple[str, str, dict[str, str], tuple[str, ...]], ...] = (
+        (
+            "",
+            "what",
+            {"title": " ", "date": "soon", "note": "typed", "with_ratings": "yes"},
+            ("title", "date", "ratings"),
+        ),
+        ("/outcome", "came", late, ("known_on",)),
+        ("/outcome", "came", {"known_on": "2026-01-02"}, ("outcome",)),
+        ("/look-back", "back", {"went_well": "w" * 2001, "private_note": "typed"}, ("went_well",)),
+    )
+    for path, form, sent, wrong in cases:
+        answer = post(client, f"/journal/{entry.id}{path}", **sent)
+        assert answer.status_code == 422
+        assert re.findall('autofocus id="(.*?)-problems"', answer.text) == [form]
+        assert len(re.findall("<strong>[^<]*</strong> [^<]*</li>", answer.text.partition("Not saved yet")[2])) == len(
+            wrong
+        )
+        for name in {*wrong} - {"ratings", "outcome"}:
+            assert f'id="{name}_fault"' in answer.text
+        for value in {"typed", "2026-01-02", "2999-01-01", "w" * 2001} & {*sent.values()}:
+            assert value in answer.text
+    again = post(client, f"/journal/{entry.id}", title="", with_ratings="yes", **{f"rating.{GOALS}": "5"})
+    assert f'name="rating.{GOALS}" value="5.0" checked' in again.text
+    assert journal.get(entry.id) == entry
 
 
 def test_the_day_of_the_browser_counts_and_outcomes_do_not_come_before(client: TestClient, journal: Journal) -> None:
@@ -226,10 +258,11 @@ def entries(count: int, role: str = "observer", **fixed: Any) -> list[Entry]:
 
 def test_a_person_over_time_is_dots_and_few_words() -> None:
     catalogue = Catalogue.shipped()
-    for count, words in (
-        (9, ""),
-        (10, "median 2 in the earlier 5 interviews, 3 in the later 5"),
-        (12, "The later are higher."),
+    for count, words, shares in (
+        (4, "", []),
+        (9, "median 3 of 9 interviews (n = 9 ratings).", [0.5]),
+        (10, "median 2 in the earlier 5 interviews, 3 in the later 5 (n = 10 ratings).", [0.25, 0.5]),
+        (12, "3 in the later 6 (n = 12 ratings): a higher median later.", [0.25, 0.5]),
     ):
         (chart,) = charts(entries(count), catalogue)
         assert (chart.label, chart.n, chart.ratings, len(chart.dots)) == (
@@ -238,12 +271,15 @@ def test_a_person_over_time_is_dots_and_few_words() -> None:
             count,
             count,
         )
-        assert words in " ".join(chart.words)
-        assert bool(chart.words) == bool(words)
-        assert ("The later are" in " ".join(chart.words)) == (count >= 12)
+        assert len(chart.words) == bool(words)
+        assert " ".join(chart.words).endswith(words)
+        assert [mark.y for mark in chart.medians] == [TOP + HEIGHT * (1 - share) for share in shares]
+        assert max(dot.x for dot in chart.dots) < min((mark.x for mark in chart.medians), default=chart.width)
+        assert max((mark.x for mark in chart.medians), default=0) < chart.width
     mixed = [*entries(9), *entries(9, "candidate"), *entries(4, round="phone")]
     (chart,) = charts(mixed, catalogue)
-    assert not chart.words  # raters and rounds are never joined
+    assert [mark.shape for mark in chart.medians] == ["square", "circle"]  # raters and rounds are never joined
+    assert [words.partition(":")[0] for words in chart.words] == ["observer", "candidate"]
     assert len(chart.dots) == SHOWN < len(mixed) == chart.n
     assert len({dot.shape for dot in chart.dots}) == 2
     said = Estimate(0.4, 0.2, 0.7, "mine", "0" * 16, simulated=1)

@@ -224,9 +224,9 @@ function show() {
     const points = pointsOf(answer);
     parts.append(make("h3", "What drove the estimate"), make("p", `In points of 100, from the base rate, ${points.base}, to ${points.answer}. They add up to the difference.`, "note"), ...reasonsOf(answer, ratings, points));
     if (answer.left) {
-      const sentence = say("remaining", { count: answer.left.explained.length, low: of100(answer.left.low), high: of100(answer.left.high) }), list = make("ul");
+      const sentence = say("remaining", { total: model.p, low: of100(answer.left.low), high: of100(answer.left.high) }), list = make("ul");
       for (const j of narrowing(answer)) list.append(make("li", wordingOf(page.terms[j]).label));
-      parts.append(make("h3", "What the rest could change"), make("p", `${sentence} ${wide ? `${words.remaining_wide} ` : ""}The most informative of them:`), list);
+      parts.append(make("h3", "What the rest could change"), make("p", sentence), list);
     }
     parts.append(make("h3", "How accurate is this estimate?"), ...qualityOf(values).map((sentence) => make("p", sentence)));
   }

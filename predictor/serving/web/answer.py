@@ -141,9 +141,8 @@ def answer_view(kept: Mapping[str, Any], *, marked: bool = True, id: str = "answ
         "small": small,
         "remaining": left
         and {
-            "wide": TEXTS["remaining_wide"] if is_wide(low, high) else "",
             "sentence": TEXTS["remaining"].format(
-                count=len(prediction["not_rated"]), low=of_100(left["low"]), high=of_100(left["high"])
+                total=kept["total"], low=of_100(left["low"]), high=of_100(left["high"])
             ),
             "signals": [{"name": name, "label": labels[name]} for name in left["signals"]],
         },

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
+from starlette.datastructures import FormData
 
+from predictor.errors import FrozenError
 from predictor.journal.calendar import calendar
-from predictor.journal.edits import Changes
-from predictor.journal.entry import LABELS, LONGEST, OUTCOMES, ROLE, STILL_OPEN, Entry
+from predictor.journal.edits import NO_RATING
+from predictor.journal.entry import LABELS as LEARNED
+from predictor.journal.entry import LONGEST, OUTCOMES, ROLE, STILL_OPEN, Entry
 from predictor.journal.estimate import Estimate
 from predictor.journal.query import Query
 from predictor.journal.store import Journal
@@ -19,11 +23,25 @@ from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.answer import answer_view, freeze
 from predictor.serving.web.forms import Form, Rated, day, local_day, text
+from predictor.serving.web.journal_form import LABELS, LOOKING_BACK, read_details, read_texts, values_of
 from predictor.serving.web.journal_pages import SIZE, OpenJournal, attachment, notice, to
 from predictor.serving.web.pages import page
 from predictor.serving.web.views import signed
 
 entry_pages = APIRouter(prefix="/journal", include_in_schema=False)
+
+
+NOT_YET = "is in the future, when no outcome can be known; write today or an earlier day"
+
+
+class Unsaved(NamedTuple):
+    """A form of the page that comes back: which, what is wrong by field, and what was typed and rated."""
+
+    form: str
+    problems: Mapping[str, str]
+    typed: FormData
+    rated: Rated | None = None
+    status: int = 422
 
 
 @entry_pages.get("/compare")
@@ -55,47 +73,55 @@ def due_date_calendar(id: str, journal: OpenJournal) -> Response:  # noqa: A002
 def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Change an interview's details and, until its outcome is known, its ratings, which are then predicted again."""
     entry = journal.get(id)
-    if not (title := text(form, "title")):
-        raise Refusal(422, "is empty; go back and write a title", field="title")
-    changes: Changes = {
-        "title": title, "who": text(form, "who"), "round": text(form, "round"), "note": text(form, "note"),
-        "held_on": day(form, "date"), "due_on": day(form, "due"),
-    }  # fmt: skip
+    changes, problems = read_details(form)
+    rated: Rated | None = None
     rerated: dict[str, Any] = {}
     if text(form, "with_ratings"):  # an entry that was frozen meanwhile refuses them
         model: OfferModel = request.app.state.models()
         rated = Rated.read(form, model)
         now = dict(rated.ratings), rated.role, rated.not_come_up
-        if now != (dict(entry.ratings), entry.rater_role, entry.not_come_up):
+        if not rated.ratings:
+            problems = {"ratings": NO_RATING, **problems}
+        elif now != (dict(entry.ratings), entry.rater_role, entry.not_come_up):
             base_rate = entry.estimate.base_rate if entry.estimate else None
             again = Rated(rated.ratings, rated.inputs, base_rate, not_come_up=rated.not_come_up, guess=entry.guess)
             answer = freeze(model, again, request.app.state.settings.models)
             estimate = Estimate.of_answer(answer, base_rate)
-            rerated = {
-                "ratings": now[0],
-                "rater_role": now[1],
-                "not_come_up": now[2],
-                "estimate": estimate,
-                "answer": answer,
-            }
-    journal.edit(id, day=local_day(request), **rerated, **changes)
+            rerated = dict(zip(("ratings", "rater_role", "not_come_up"), now, strict=True))
+            rerated |= {"estimate": estimate, "answer": answer}
+    if problems:
+        return _show(request, journal, entry, Unsaved("what", problems, form, rated))
+    try:
+        journal.edit(id, day=local_day(request), **rerated, **changes)
+    except FrozenError as error:
+        return _show(request, journal, journal.get(id), Unsaved("what", {"ratings": str(error)}, form, status=409))
     return to(f"/journal/{id}?notice=changed")
 
 
 @entry_pages.post("/{id}/outcome")
 def add_outcome(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Record what came of it."""
-    journal.set_outcome(id, text(form, "outcome"), at=day(form, "known_on"), day=local_day(request))
+    entry, known_on = journal.get(id), None
+    try:
+        known_on = day(form, "known_on")
+        problems = {"known_on": NOT_YET} if known_on and known_on > local_day(request) else {}
+    except Refusal as refusal:
+        problems = {"known_on": refusal.error}
+    if (outcome := text(form, "outcome")) not in OUTCOMES:
+        problems["outcome"] = "is none of those below; choose one"
+    if problems:
+        return _show(request, journal, entry, Unsaved("came", problems, form))
+    journal.set_outcome(id, outcome, at=known_on, day=local_day(request))
     return to(f"/journal/{id}?notice=outcome")
 
 
 @entry_pages.post("/{id}/look-back")
-def look_back(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
+def look_back(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Save what went well, what to do differently, the one thing to try next, and the private note."""
-    journal.edit(
-        id, went_well=text(form, "went_well"), differently=text(form, "differently"), try_next=text(form, "try_next"),
-        private_note=text(form, "private_note"),
-    )  # fmt: skip
+    changes, problems = read_texts(form, LOOKING_BACK)
+    if problems:
+        return _show(request, journal, journal.get(id), Unsaved("back", problems, form))
+    journal.edit(id, **changes)
     return to(f"/journal/{id}?notice=looked-back")
 
 
@@ -116,7 +142,7 @@ def open_now(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A0
 @entry_pages.get("/{id}/delete")
 def ask_to_delete(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: A002
     """Ask for confirmation."""
-    return page(request, "delete.html", entry=journal.get(id), learned=LABELS)
+    return page(request, "delete.html", entry=journal.get(id), learned=LEARNED)
 
 
 @entry_pages.post("/{id}/delete")
@@ -126,7 +152,8 @@ def delete(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     return to("/journal?notice=deleted")
 
 
-def _show(request: Request, journal: Journal, entry: Entry) -> Response:
+def _show(request: Request, journal: Journal, entry: Entry, unsaved: Unsaved | None = None) -> Response:
+    """Show an interview; after a form that could not be saved with its problems, and all that was typed."""
     model: OfferModel = request.app.state.models()
     sides = [other for other in journal.sides(entry.interview) if other.id != entry.id]
     taken = {signal.name: bool(signal.not_applicable) for signal in model.catalogue.signals}
@@ -136,8 +163,14 @@ def _show(request: Request, journal: Journal, entry: Entry) -> Response:
         if not taken.get(name, False) and (name not in taken or rating == NOT_APPLICABLE)
     )
     others, _ = journal.page(1, SIZE, Query(who=entry.who)) if entry.who else journal.page(1, SIZE)
+    inputs = {ROLE: entry.rater_role} if entry.rater_role else {}
+    rated = (unsaved and unsaved.rated) or Rated(entry.ratings, inputs, not_come_up=entry.not_come_up)
+    values = values_of(entry)
+    if unsaved:
+        values |= {name: text(unsaved.typed, name) for name in values if name in unsaved.typed}
     return page(
-        request, "entry.html", model=model, entry=entry, inputs={ROLE: entry.rater_role} if entry.rater_role else {},
+        request, "entry.html", unsaved.status if unsaved else 200, model=model, entry=entry, rated=rated, values=values,
+        wrong=unsaved.problems if unsaved else {}, form=unsaved.form if unsaved else "", field_labels=LABELS,
         notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN, foreign=foreign,
         # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
         fixed=entry.frozen or bool(foreign), sealed=entry.id in journal.sealed([entry]), sides=sides,

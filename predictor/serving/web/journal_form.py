@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from fastapi import Request
 from starlette.datastructures import FormData
 
-from predictor.journal.edits import NO_RATING
+from predictor.journal.edits import NO_RATING, Changes
 from predictor.journal.entry import LONGEST, ROLE, Entry, new_id
 from predictor.journal.people import person_id
 from predictor.journal.store import Journal
@@ -20,6 +20,7 @@ from predictor.serving.web.forms import Rated, day, local_day, text
 MOST_NAMES = 1_000  # that are offered; beyond them a person is typed
 _TEXTS = ("title", "who", "round", "note")
 _DAYS = {"date": "held_on", "due": "due_on"}  # as the form and the entry call them
+LOOKING_BACK = ("went_well", "differently", "try_next", "private_note")
 LABELS = {
     "title": "Title",
     "who": "Who",
@@ -27,7 +28,14 @@ LABELS = {
     "round": "Round",
     "due": "When will you hear?",
     "note": "Note",
+    "ratings": "Ratings",
     ROLE: "Who rated",
+    "outcome": "Outcome",
+    "known_on": "Known since",
+    "went_well": "Went well",
+    "differently": "Would do differently",
+    "try_next": "One thing to try next",
+    "private_note": "Coach's note",
 }
 
 
@@ -91,7 +99,7 @@ def keep_fields(
         values |= {name: asked.get(name, "")[: LONGEST[name]] for name in ("title", "round")}
     return {
         "values": values,
-        "problems": {LABELS.get(name, name): why for name, why in (problems or {}).items()},
+        "labels": LABELS,
         "wrong": problems or {},
         "people": people,
         "rounds": journal.rounds(),
@@ -106,25 +114,41 @@ def keep_fields(
 
 def read_keep(request: Request, form: FormData, rated: Rated) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the fields beside the rating as what `Journal.add` takes, and what is wrong, by field."""
-    kept: dict[str, Any] = {name: text(form, name) for name in _TEXTS}
-    problems = {}
+    details, problems = read_details(form)
+    kept: dict[str, Any] = {**details, "day": local_day(request)}
     if not rated.ratings:
-        problems["ratings"] = NO_RATING
-    if not kept["title"]:
-        problems["title"] = "is empty; write what you will know it by, as in Acme, second round"
-    for name in _TEXTS:
-        if len(kept[name]) > LONGEST[name]:
-            problems[name] = f"has {len(kept[name]):,} characters; write at most {LONGEST[name]:,}"
-    for name, attribute in _DAYS.items():
-        try:
-            kept[attribute] = day(form, name)
-        except Refusal as refusal:
-            problems[name] = refusal.error
+        problems = {"ratings": NO_RATING, **problems}
     kept["interview"] = text(form, "interview") or (new_id() if text(form, "both") else "")
     if kept["interview"] and not rated.role:
         problems[ROLE] = "choose one, since two sides rate this interview"
-    kept["day"] = local_day(request)
     return kept, problems
+
+
+def read_details(form: FormData) -> tuple[Changes, dict[str, str]]:
+    """Read what is known of an interview besides its ratings, and what is wrong, by field."""
+    changes, problems = read_texts(form, _TEXTS)
+    if not text(form, "title"):
+        problems = {"title": "is empty; write what you will know it by, as in Acme, second round", **problems}
+    for name, attribute in _DAYS.items():
+        try:
+            changes[attribute] = day(form, name)  # type: ignore[literal-required]
+        except Refusal as refusal:
+            problems[name] = refusal.error
+    return changes, problems
+
+
+def read_texts(form: FormData, names: Sequence[str]) -> tuple[Changes, dict[str, str]]:
+    """Read texts of an interview, and which of them are too long, by field."""
+    texts = {name: text(form, name) for name in names}
+    long = {name: f"has {len(texts[name]):,} characters; write at most {LONGEST[name]:,}" for name in names}
+    return cast("Changes", texts), {name: why for name, why in long.items() if len(texts[name]) > LONGEST[name]}
+
+
+def values_of(entry: Entry) -> dict[str, str]:
+    """Return what the form of an interview shows, by field."""
+    days = {name: getattr(entry, attribute) for name, attribute in _DAYS.items()}
+    texts = {name: str(getattr(entry, name)) for name in (*_TEXTS, *LOOKING_BACK, "outcome")}
+    return texts | {name: at.isoformat() if at else "" for name, at in (days | {"known_on": entry.outcome_on}).items()}
 
 
 def typed_fields(form: FormData) -> dict[str, str]:

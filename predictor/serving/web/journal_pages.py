@@ -28,7 +28,7 @@ OpenJournal = Annotated[Journal, Depends(the_journal)]
 SIZE = 50  # interviews on a page
 WAITING = 10  # of those that are waited for; the others are a filter away
 NOTICES = {
-    "kept": "Saved.",
+    "kept": "Saved. When you hear, come back here and enter the outcome.",
     "changed": "Changed.",
     "outcome": "The outcome is saved.",
     "looked-back": "Saved.",

@@ -125,7 +125,7 @@ def rate_page(
     first = _first(model)
     beside = f", {len(rated.not_come_up)} did not come up" if rated.not_come_up else ""
     return page(
-        request, "rate.html", status, _remember(request, rated) if form else None, model=model, first=first,
+        request, "rate.html", status, _remember(request, rated) if form else None, model=model, first=first, here="/",
         more_rated=not set(first) >= {*rated.ratings, *rated.not_come_up}, seen=form is not None,
         keep=keep_fields(request, typed_fields(form) if form else None, problems),
         base_rate=model.base_rate if rated.base_rate is None else rated.base_rate,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
@@ -55,7 +56,7 @@ def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: 
         request, "person.html", model=model, who=who, id=id, n=len(entries), sealed=sealed,
         charts=charts(open_, model.catalogue, number), estimates=estimate_charts(open_, number)[:3],
         drawn=drawn, shapes=shape_of(open_), number=number, pages=pages, both=list(both.values()),
-        waiting=sorted((e for e in entries if e.outcome == STILL_OPEN and e.due_on), key=lambda e: (e.due_on, e.id)),
+        waiting=sorted((e for e in entries if e.outcome == STILL_OPEN), key=lambda e: (e.due_on or date.max, e.id)),
         last=entries[-1], last_try=next((e for e in reversed(entries) if e.try_next), None),
         private=[entry for entry in reversed(entries) if entry.private_note][:NOTES],
         listed=entries[::-1][:LISTED], notice=notice(request), box=(LEFT, TOP, HEIGHT),

@@ -1,7 +1,8 @@
 """One person's interviews as dots in time order: one chart per family, one per model, not joined by lines.
 
 Single-case research asks for five points on either side before medians are compared, and school practice for twelve
-before a trend is worth a word. Both are the least, not enough.
+before a trend is worth a word. Both are the least, not enough. A point is one interview; medians are of one rater in
+one round, and stand to the right of the dots.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from predictor.journal.entry import Entry
 from predictor.ratings.catalogue import Catalogue
 
 SHOWN = 18  # interviews in a chart, the latest; the others are a page away
-MEDIANS, TREND = 5, 12  # points either side before medians are shown; points before a word of trend
+MEDIANS, TREND = 5, 12  # points before a median is shown, on either side where two are; points before a word of trend
+COMPARED = 3  # of one rater in one round, those with most interviews
 STEP, HEIGHT, LEFT, TOP = 19.0, 110.0, 22.0, 8.0  # of a chart
+LANE, BESIDE = 12.0, 10.0  # a median's, and from the dots to the first
 GAP = 4.6  # between dots of one interview and one rating
 SHAPES = ("circle", "square", "triangle", "diamond")  # one a rater, so that colour is not needed
 
@@ -44,10 +47,12 @@ class Chart:
         Interviews and ratings that it counts, of all that the person has.
     dots
         Of the interviews shown.
+    medians
+        Beside the dots: of all interviews of a rater and round, or of their earlier and later half.
     ticks
         Places and words of the scale.
     words
-        The trend in words: medians of the earlier and later half, where there are enough of one rater and round.
+        The medians in words, and the trend where there are enough of one rater and round.
     width
         Of the drawing.
     """
@@ -56,6 +61,7 @@ class Chart:
     n: int
     ratings: int
     dots: tuple[Dot, ...]
+    medians: tuple[Dot, ...]
     ticks: tuple[tuple[float, str], ...]
     words: tuple[str, ...]
     width: float
@@ -74,26 +80,37 @@ def charts(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> l
         Which `SHOWN` interviews are drawn: 1 for the latest.
     """
     shown, shapes, made = window(entries, number), shape_of(entries), []
+    by_family = {
+        key: [(entry, values) for entry in entries if (values := _numbers(entry, catalogue, key))]
+        for key in catalogue.families
+    }
+    series = {key: _series(counted) for key, counted in by_family.items()}
+    lanes = max((sum(len(some.halves) for some in family) for family in series.values()), default=0)
     for key, label in catalogue.families.items():
-        signals = [signal for signal in catalogue.signals if signal.family == key]
-        low, high = min(s.scale.low for s in signals), max(s.scale.high for s in signals)
-        names = [signal.name for signal in signals]
-        counted = [(entry, values) for entry in entries if (values := _numbers(entry, names))]
-        if not counted:
+        if not (counted := by_family[key]):
             continue
+        scales = [signal.scale for signal in catalogue.signals if signal.family == key]
+        low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
         dots = []
         for place, entry in enumerate(shown):
             seen: dict[float, int] = {}
-            values = sorted(_numbers(entry, names))
+            values = sorted(_numbers(entry, catalogue, key))
             for value in values:
                 aside = seen[value] = seen.get(value, -1) + 1
                 count = values.count(value)
                 gap = min(GAP, (STEP - 3) / max(1, count - 1))  # so that an interview stays in its column
                 x = _across(place) + gap * (aside - (count - 1) / 2)
                 dots.append(Dot(round(x, 1), _up(value, low, high), shapes[entry.rater_role]))
+        halves = [(some.role, half) for some in series[key] for half in some.halves]
+        first = _width(len(shown)) + BESIDE
+        medians = [
+            Dot(round(first + LANE * place, 1), _up(median(half), low, high), shapes[role])
+            for place, (role, half) in enumerate(halves)
+        ]
         ticks = tuple((_up(value, low, high), f"{value:g}") for value in (low, (low + high) / 2, high))
-        total = sum(len(values) for _, values in counted)
-        made.append(Chart(label, len(counted), total, tuple(dots), ticks, _words(counted), _width(len(shown))))
+        words, total = tuple(some.words for some in series[key]), sum(len(values) for _, values in counted)
+        width = _width(len(shown)) + (BESIDE + LANE * lanes if lanes else 0)
+        made.append(Chart(label, len(counted), total, tuple(dots), tuple(medians), ticks, words, width))
     return made
 
 
@@ -118,7 +135,7 @@ def estimate_charts(entries: Sequence[Entry], number: int = 1) -> list[Chart]:
         ]  # fmt: skip
         ticks = tuple((_up(share, 0, 1), f"{100 * share:.0f}") for share in (0, 0.5, 1))
         label = f"Estimates of {first.model}, of 100{', ' + first.mark if first.mark else ''}"
-        made.append(Chart(label, len(some), 0, tuple(dots), ticks, (), _width(len(shown))))
+        made.append(Chart(label, len(some), 0, tuple(dots), (), ticks, (), _width(len(shown))))
     return made
 
 
@@ -134,39 +151,61 @@ def shape_of(entries: Sequence[Entry]) -> dict[str, str]:
     return {role: SHAPES[place % len(SHAPES)] for place, role in enumerate(roles)}
 
 
-def _words(counted: Sequence[tuple[Entry, list[float]]]) -> tuple[str, ...]:
-    """Describe the trend within one rater and round only, since others are not comparable.
+@dataclass(frozen=True)
+class Series:
+    """Ratings of one family, by one rater in one round, over some interviews: others are not comparable.
 
     Examples
     --------
     >>> rated = [(Entry(id="0" * 12, title="", rater_role="observer"), [3.0 + (n > 5)]) for n in range(12)]
-    >>> _words(rated[:9]), _words(rated[:10])
-    ((), ('observer: median 3 in the earlier 5 interviews, 4 in the later 5 (n = 10 ratings).',))
-    >>> _words(rated)
-    ('observer: median 3 in the earlier 6 interviews, 4 in the later 6 (n = 12 ratings). The later are higher.',)
+    >>> [[some.words for some in _series(rated[:n])] for n in (4, 5)]
+    [[], ['observer: median 3 of 5 interviews (n = 5 ratings).']]
+    >>> [some.words for some in _series(rated[:10])]
+    ['observer: median 3 in the earlier 5 interviews, 4 in the later 5 (n = 10 ratings).']
+    >>> [some.words for some in _series(rated)]
+    ['observer: median 3 in the earlier 6 interviews, 4 in the later 6 (n = 12 ratings): a higher median later.']
     """
-    series: dict[tuple[str, str], list[list[float]]] = {}
+
+    role: str
+    round: str
+    interviews: Sequence[Sequence[float]]
+
+    @property
+    def halves(self) -> list[list[float]]:
+        """The ratings of the earlier and the later half; all together where a half has too few interviews."""
+        n = len(self.interviews)
+        cut = n // 2 if n >= 2 * MEDIANS else 0
+        parts = (self.interviews[:cut], self.interviews[cut:])
+        return [[value for values in part for value in values] for part in parts if part]
+
+    @property
+    def words(self) -> str:
+        """The medians in words, and the trend where there are enough interviews."""
+        name = ", ".join(filter(None, [self.role or "rater not known", self.round]))
+        count = len(self.interviews)
+        medians = [median(half) for half in self.halves]
+        n = plural(sum(map(len, self.halves)), "rating")
+        if len(medians) == 1:
+            return f"{name}: median {medians[0]:g} of {count} interviews (n = {n})."
+        one, two = medians
+        later = f"{two:g} in the later {count - count // 2}"
+        sentence = f"{name}: median {one:g} in the earlier {count // 2} interviews, {later} (n = {n})"
+        if count < TREND:
+            return f"{sentence}."
+        return f"{sentence}: {'a higher' if two > one else 'a lower' if two < one else 'the same'} median later."
+
+
+def _series(counted: Sequence[tuple[Entry, list[float]]]) -> list[Series]:
+    """Return those with enough interviews for a median, the ones with most interviews first."""
+    made: dict[tuple[str, str], list[list[float]]] = {}
     for entry, values in counted:
-        series.setdefault((entry.rater_role, entry.round), []).append(values)
-    made = []
-    for (role, round_), some in series.items():
-        half = len(some) // 2
-        if half < MEDIANS:
-            continue
-        early, late = (sorted(value for values in part for value in values) for part in (some[:half], some[half:]))
-        one, two = median(early), median(late)
-        name = ", ".join(filter(None, [role or "rater not known", round_]))
-        n = plural(len(early) + len(late), "rating")
-        later = len(some) - half
-        sentence = f"{name}: median {one:g} in the earlier {half} interviews, {two:g} in the later {later} (n = {n})."
-        if len(some) >= TREND:
-            trend = "higher" if two > one else "lower" if two < one else "alike"
-            sentence += f" The later are {trend}."
-        made.append(sentence)
-    return tuple(made)
+        made.setdefault((entry.rater_role, entry.round), []).append(values)
+    enough = [Series(*of, some) for of, some in made.items() if len(some) >= MEDIANS]
+    return sorted(enough, key=lambda some: -len(some.interviews))[:COMPARED]
 
 
-def _numbers(entry: Entry, names: Sequence[str]) -> list[float]:
+def _numbers(entry: Entry, catalogue: Catalogue, family: str) -> list[float]:
+    names = [signal.name for signal in catalogue.signals if signal.family == family]
     return [value for name in names if isinstance(value := entry.ratings.get(name), int | float)]
 
 

@@ -13,7 +13,7 @@ def limits(model: OfferModel) -> Iterator[str]:
     trained_on = model.trained_on
     n = f"{trained_on['n']:,}"
     if model.simulated:
-        yield "It learned from SIMULATED interviews. What it says of a real one is an illustration, not a finding."
+        yield "It learned from SIMULATED interviews. Its estimate of a real one is an illustration, not a finding."
     elif model.prior_share:
         yield (
             f"{percent_words(model.prior_share)} of what it knows is published effects, by way of SIMULATED "

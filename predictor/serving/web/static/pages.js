@@ -54,3 +54,14 @@ if (training) {
   };
   if (training.querySelector("[data-running]")) setTimeout(poll, 500);
 }
+
+// A page with several forms saves one of them; what is typed in another would be lost without a word.
+const typedIn = new Set();
+document.addEventListener("input", (event) => event.target.form?.method === "post" && typedIn.add(event.target.form));
+document.addEventListener("submit", (event) => typedIn.delete(event.target));
+addEventListener("beforeunload", (event) => {
+  typedIn.delete(byId("rate")); // it has a draft
+  if (!typedIn.size) return;
+  event.preventDefault();
+  event.returnValue = ""; // what older browsers look at
+});
