@@ -126,6 +126,9 @@ def below_four_fifths(a: int, n: int, b: int, m: int) -> bool:
 def exact_test(a: int, n: int, b: int, m: int) -> float:
     """Compute the two-sided p-value of Fisher's exact test that two shares are the same.
 
+    Boschloo's test is more powerful where a category has few rows (at shares of .3 and .6 it rejects 36 against 23 % of
+    15 and 15 rows), which is not judged anyway, and no more so from 30 and 60 rows on.
+
     Examples
     --------
     >>> round(exact_test(34, 76, 50, 92), 4)

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.model.raters import names_of
-from predictor.model.tables import Floats
+from predictor.model.tables import Floats, Ints
 from predictor.panels.effects import CardMeans
 from predictor.ratings.catalogue import ORIGIN, PANEL, RATINGS, Catalogue
 from predictor.ratings.ratings import Ratings
@@ -24,7 +24,7 @@ from predictor.sources.files import LINES, TEXT, read_json, read_parquet, read_t
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-APPLICATION, PERSON, STAGE, RATER = "application", "person", "stage", "rater"  # columns, beside the signals
+APPLICATION, PERSON, STAGE, RATER, USE = "application", "person", "stage", "rater", "use"  # columns, beside the signals
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,8 @@ class Cards:
         Where they came from.
     simulated
         Whether any is marked SIMULATED.
+    use
+        What an import used each for, such as "row" or "withdrawn", shape (m,); None where the table does not say.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class Cards:
     person: NDArray[Any]
     source: str = "cards"
     simulated: bool = False
+    use: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.raters)
@@ -83,6 +86,7 @@ class Cards:
             stage=self.stage[at],
             raters=tuple(self.raters[row] for row in at.tolist()),
             person=self.person[at],
+            use=None if self.use is None else self.use[at],
         )
 
     def without(self, places: Sequence[int]) -> Cards:
@@ -91,6 +95,25 @@ class Cards:
         values[:, list(places)] = np.nan
         cards = replace(self, values=values)
         return cards.rows(np.flatnonzero((values >= np.array(self.catalogue.ends[0])).any(axis=1)))
+
+    def interviews(self) -> tuple[Ints, Ints]:
+        """Number the applications at each stage, and return that of each scorecard and the first scorecard of each."""
+        _, stage = np.unique(self.stage, return_inverse=True)
+        _, application = np.unique(self.application, return_inverse=True)
+        together = application.astype(np.int64) * (int(stage.max(initial=0)) + 1) + stage
+        _, first, number = np.unique(together, return_index=True, return_inverse=True)
+        return number, first
+
+    def by_rater(self) -> Cards:
+        """Return one scorecard for each rater of an application at a stage, the mean where there are several."""
+        number, _ = self.interviews()
+        keys = [(at, *names) for at, names in zip(number.tolist(), self.raters, strict=True)]
+        place = {key: at for at, key in enumerate(dict.fromkeys(keys))}
+        if len(place) == len(self):
+            return self
+        unit = np.array([place[key] for key in keys])
+        cards = self.rows(np.unique(unit, return_index=True)[1])
+        return replace(cards, values=means_by(unit, self.values, self.catalogue)[0])
 
     @classmethod
     def from_ratings(cls, ratings: Ratings, *, panel: str = RATER) -> Cards:
@@ -135,6 +158,7 @@ class Cards:
             np.where(group == "", application, group),
             ratings.source,
             ratings.simulated,
+            ratings.columns.get(USE),
         )
         there = (ratings.values >= np.array(ratings.catalogue.ends[0])).any(axis=1)
         named = np.array([len(names) > 0 for names in raters], dtype=bool)
@@ -173,6 +197,16 @@ class Cards:
         at = (np.repeat(np.arange(len(self)), counts), [place[name] for names in self.raters for name in names])
         who = csr_array((np.repeat(1 / np.array(counts), counts), at), shape=shape)
         return CardMeans(score, unit, who, stage), raters, applications, tuple(map(str, stages))
+
+
+def means_by(unit: Ints, values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:
+    """Compute the mean of each signal by unit, and how many ratings it is of, shape (units, p); NaN of none."""
+    rated = values >= np.array(catalogue.ends[0])
+    shape = int(unit.max(initial=-1)) + 1, values.shape[1]
+    count, total = np.zeros(shape), np.zeros(shape)
+    np.add.at(count, unit, rated)
+    np.add.at(total, unit, np.where(rated, values, 0.0))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
 
 
 def read_cards(path: str | Path, catalogue: Catalogue) -> Cards:

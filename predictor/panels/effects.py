@@ -3,8 +3,8 @@
     score = stage + person + rater + rest
 
 Person effects are absorbed exactly (a scorecard's row is correlated with the others of its application), so the
-equations have one unknown a stage and one a rater, and every sum over applications takes a weight: resampling people is
-the same fit with other weights.
+equations have one unknown a stage and one a rater, and every sum over applications takes a weight: leaving people out
+is the same fit with weights of 0.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from predictor.model.tables import Floats, Ints
 
 MOST_RATERS = 3_000  # the equations are a full matrix
 NONE = 1e-3  # ratio of standard deviations below which there is no effect
+ALIKE = 1e-13  # share of the mean square that is rounding only, where all scores of a stage are the same
+SINGULAR = 1e-9  # of a matrix whose entries are about 1
 CHUNK = 512  # applications at once
 
 
@@ -99,7 +101,9 @@ class Effects:
         return means
 
 
-def fit_effects(scores: CardMeans, weights: Floats | None = None, start: Effects | None = None) -> Effects:
+def fit_effects(
+    scores: CardMeans, weights: Floats | None = None, start: Effects | None = None, *, signed: bool = False
+) -> Effects:
     """Fit variances by restricted maximum likelihood, and effects given these.
 
     Parameters
@@ -110,6 +114,9 @@ def fit_effects(scores: CardMeans, weights: Floats | None = None, start: Effects
         How often each application counts, shape (units,).
     start
         A fit of nearly the same scorecards, to start from.
+    signed
+        Whether people's variance may be below 0, where two raters of one person differ by more than those of two: a
+        figure that stops at 0 varies too little from sample to sample for an interval.
 
     Returns
     -------
@@ -139,7 +146,7 @@ def fit_effects(scores: CardMeans, weights: Floats | None = None, start: Effects
             f"{scores.raters.shape[1]:,} raters: leniency is estimated for up to {MOST_RATERS:,} at once; take the "
             "scorecards of one office, or of one year"
         )
-    return _Equations(scores, weights).fit(start)
+    return _Equations(scores, weights).fit(start, signed=signed)
 
 
 class _Equations:
@@ -174,10 +181,15 @@ class _Equations:
             square, right = (heavy.T @ part).toarray(), heavy.T @ self.total[rows]
             self.by_size.append((float(weight.sum()), square, right, float(weight @ self.total[rows] ** 2)))
 
-    def fit(self, before: Effects | None = None) -> Effects:
-        repeated = bool(self.sizes.max(initial=1) > 1)
+    def fit(self, before: Effects | None = None, *, signed: bool = False) -> Effects:
+        largest = int(self.sizes.max(initial=1))
+        repeated = largest > 1
+        none = _Solved(self, 0.0, 0.0)
+        if none.rest <= ALIKE * self.norm / max(self.n, 1.0):
+            return self._effects(none, repeated=repeated)
         ratios = [before.equations.rater, before.equations.person] if before else [0.0, 0.0]
         start = np.array([ratios[0] or 0.5, ratios[1] or 1.0])[: 1 + repeated]
+        least = -0.98 / largest if signed else NONE**2 / 4
 
         def objective(ratios: Floats) -> tuple[float, Floats]:
             solved = _Solved(self, float(ratios[0]), float(ratios[1]) if repeated else 0.0)
@@ -188,16 +200,19 @@ class _Equations:
             start,
             jac=True,
             method="L-BFGS-B",
-            bounds=[(NONE / 2, 1e3)] * len(start),
+            bounds=[(NONE / 2, 1e3), (least, 1e6)][: len(start)],
             options={"ftol": 1e-15, "gtol": 1e-8, "maxiter": 200},
         )
         rater, person = float(optimum.x[0]), float(optimum.x[1]) if repeated else 0.0
-        solved = _Solved(self, rater if rater > NONE else 0.0, person if person > NONE else 0.0)
+        solved = _Solved(self, rater if rater > NONE else 0.0, person if signed or person > NONE**2 else 0.0)
+        return self._effects(solved, repeated=repeated)
+
+    def _effects(self, solved: _Solved, *, repeated: bool) -> Effects:
         rest = solved.rest
         stages = np.full(len(self.used), np.nan)
         stages[self.used] = solved.effects[: self.p]
         return Effects(
-            person=solved.person**2 * rest if repeated else np.nan,
+            person=solved.person * rest if repeated else np.nan,
             rater=solved.rater**2 * rest,
             rest=rest,
             stages=stages,
@@ -208,7 +223,7 @@ class _Equations:
 
 
 class _Solved:
-    """The equations solved at given ratios of the standard deviations of raters and persons to that of the rest.
+    """The equations solved at given ratios to the rest: of raters' standard deviation, and of people's variance.
 
     Raters' effects are scaled by their ratio, as in lme4, so that a ratio of 0 is as good as any.
     """
@@ -219,11 +234,11 @@ class _Solved:
         self.scale = np.append(np.ones(p), np.full(q, rater))
         square, right, norm, log_size = sums.square.copy(), sums.right.copy(), sums.norm, 0.0
         for size, (weight, part, total, squares) in zip(sums.sizes, sums.by_size, strict=True):
-            shared = person**2 / (1 + size * person**2)
+            shared = person / (1 + size * person)
             square -= shared * part
             right -= shared * total
             norm -= shared * squares
-            log_size += weight * float(np.log1p(size * person**2))
+            log_size += weight * float(np.log1p(size * person))
         square *= self.scale[:, None] * self.scale
         square[np.arange(p, p + q), np.arange(p, p + q)] += 1.0
         self.factor = cho_factor(square, lower=True, check_finite=False)
@@ -251,10 +266,10 @@ class _Solved:
         left = (sums.total - sums.sums @ self.effects) ** 2 * sums.weight
         by_person = 0.0
         for size, (weight, part, _, _) in zip(sums.sizes, sums.by_size, strict=True):
-            growth = 1 + size * self.person**2
+            growth = 1 + size * self.person
             by_person += weight * size / growth - float((scaled * part).sum()) / growth**2
             by_person -= float(left[sums.size == size].sum()) / (self.rest * growth**2)
-        return np.array([by_rater, 2 * self.person * by_person])
+        return np.array([by_rater, by_person])
 
     def shifts(self, panels: Sequence[Ints], units: Ints) -> Floats:
         """Compute by how much each panel's mean leniency rests on the scorecards of an application."""
@@ -269,8 +284,9 @@ class _Solved:
             seen = design @ covariance
             own = seen @ design.transpose(0, 2, 1)
             left = sums.scores.score[rows] - design @ self.effects
-            free = np.eye(size) + self.person**2 - own
-            share = np.linalg.solve(free, left[..., None])[..., 0]
+            free = np.eye(size) + self.person - own
+            # not a plain inverse: the only scorecard of a stage says nothing beyond that stage's mean
+            share = (np.linalg.pinv(free, SINGULAR, hermitian=True) @ left[..., None])[..., 0]
             for at, shares, part in zip(chosen, share, seen, strict=True):
                 if len(panel := panels[at]):
                     shifts[at] = float(shares @ part[:, p + panel].mean(axis=1))

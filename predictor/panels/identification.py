@@ -8,10 +8,13 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from predictor.errors import plural
+from predictor.model.tables import Ints
 from predictor.panels.effects import CardMeans
 
 FEWEST = 3  # raters, and scorecards of each on average, below which nothing about raters can be learned
-PAIRED = 10  # applications with two scorecards or more, below which people and raters cannot be distinguished
+PAIRED = 10  # applications with two raters or more, below which people and raters cannot be distinguished
+SAME = 1e-9  # shares of the scale: rounding
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,17 @@ class Identification:
         Why agreement cannot be computed; empty where it can.
     severity
         Why severity cannot be distinguished from the people met; empty where it can.
+    enough
+        Whether there are raters and scorecards enough to estimate how high raters rate, whatever the reason.
     applications, paired
-        How many applications there are, and how many of them have two or more scorecards.
+        How many applications there are, and how many of them have two or more raters.
     raters, linked
         How many raters there are, and how many of them are connected through shared people, in the largest component.
     """
 
     agreement: str
     severity: str
+    enough: bool
     applications: int
     paired: int
     raters: int
@@ -55,31 +61,35 @@ def identify(scores: CardMeans, *, single: bool = True, random_assignment: bool 
     >>> one_each = csr_array(np.tile(np.eye(4), (10, 1)))
     >>> scores = CardMeans(np.arange(40.0), np.arange(40), one_each, np.zeros(40, dtype=np.int64))
     >>> identify(scores).agreement
-    'not identifiable: each person was rated by one rater only, so nobody else can agree or disagree'
+    'not identifiable: no person was rated by two raters at one stage, so there is nobody to agree with'
     >>> identify(scores, random_assignment=True).severity
     ''
     """
-    units = int(scores.unit.max(initial=-1)) + 1
     m, raters = scores.raters.shape
-    member = csr_array((np.ones(m), (scores.unit, np.arange(m))), shape=(units, m))
-    seen = csr_array((member @ scores.raters) > 0)
+    seen = _seen(scores, scores.unit)
+    units = seen.shape[0]
     by_unit = np.asarray(seen.sum(axis=1)).ravel()
     paired, used = int((by_unit > 1).sum()), int((np.asarray(seen.sum(axis=0)).ravel() > 0).sum())
     links = csr_array(seen.T.astype(np.int64) @ seen.astype(np.int64))
     _, label = connected_components(links, directed=False)
     linked = int(np.bincount(label).max(initial=0)) if paired else 0
-    few = raters < FEWEST or m < FEWEST * raters
+    enough = raters >= FEWEST and m >= FEWEST * raters
+    _, together = np.unique(np.stack([scores.unit, scores.stage]), axis=1, return_inverse=True)
+    same_stage = int((np.asarray(_seen(scores, together.ravel()).sum(axis=1)).ravel() > 1).sum())
     agreement = severity = ""
     if not single:
         agreement = "not identifiable: only the panels' means are known; bring the scorecards one by one"
-    elif paired == 0:
-        agreement = "not identifiable: each person was rated by one rater only, so nobody else can agree or disagree"
-    elif paired < PAIRED:
-        agreement = f"not identifiable: {paired} of {units:,} people have two raters or more; {PAIRED} are needed"
-    if few:
+    elif same_stage == 0:
+        agreement = "not identifiable: no person was rated by two raters at one stage, so there is nobody to agree with"
+    elif same_stage < PAIRED:
+        who = "person has" if same_stage == 1 else "people have"
+        agreement = f"not identifiable: {same_stage} {who} two raters or more at one stage; {PAIRED} are needed"
+    elif np.ptp(scores.score) < SAME:
+        agreement = "not identifiable: all scorecards rate alike, so people do not differ"
+    if not enough:
         severity = (
-            f"not identifiable: {m:,} scorecards by {raters:,} raters are too few; at least {FEWEST} raters "
-            f"with {FEWEST} scorecards each are needed"
+            f"not identifiable: {plural(m, 'scorecard')} by {plural(raters, 'rater')}; at least {FEWEST} raters with "
+            f"{FEWEST} scorecards each are needed"
         )
     elif not random_assignment and paired < PAIRED:
         severity = (
@@ -92,4 +102,11 @@ def identify(scores: CardMeans, *, single: bool = True, random_assignment: bool 
             f"identifiable in part: {linked} of {used} raters are connected through shared people; how high the others "
             "rate against them is not known, unless people are assigned at random (--assigned-at-random)"
         )
-    return Identification(agreement, severity, units, paired, used, linked)
+    return Identification(agreement, severity, enough, units, paired, used, linked)
+
+
+def _seen(scores: CardMeans, unit: Ints) -> csr_array:
+    """Return whether each rater rated each unit, shape (units, raters)."""
+    m = len(unit)
+    member = csr_array((np.ones(m), (unit, np.arange(m))), shape=(int(unit.max(initial=-1)) + 1, m))
+    return csr_array((member @ scores.raters) > 0)

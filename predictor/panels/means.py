@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.panels.cards import Cards
+from predictor.panels.cards import Cards, means_by
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,12 +61,8 @@ def panel_means(cards: Cards, stage: str | None = None) -> PanelMeans:
     """
     kept = cards if stage is None else cards.rows(cards.stage == stage)
     application, unit = np.unique(kept.application, return_inverse=True)
-    shape = len(application), kept.values.shape[1]
-    rated = kept.values >= np.array(kept.catalogue.ends[0])
-    count, total, square = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    np.add.at(count, unit, rated)
-    np.add.at(total, unit, np.where(rated, kept.values, 0.0))
-    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    mean, count = means_by(unit, kept.values, kept.catalogue)
+    rated, square = kept.values >= np.array(kept.catalogue.ends[0]), np.zeros(mean.shape)
     np.add.at(square, unit, np.where(rated, (kept.values - mean[unit]) ** 2, 0.0))
     spread = np.where(count > 1, np.sqrt(square / np.maximum(count - 1, 1)), np.nan)
     names: list[set[str]] = [set() for _ in application]

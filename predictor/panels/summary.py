@@ -13,11 +13,11 @@ import numpy as np
 
 from predictor.model.log_odds import logit, one_probability
 from predictor.model.raters import LENIENCY, LEVELS
-from predictor.model.tables import Floats, Ints
+from predictor.model.tables import Floats
 from predictor.panels.agreement import Agreement, agreement
 from predictor.panels.cards import Cards
 from predictor.panels.identification import Identification, identify
-from predictor.panels.leniency import Leniency, codes_of, fit_leniency, quantile_cuts
+from predictor.panels.leniency import codes_of, fit_leniency, quantile_cuts
 from predictor.ratings.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FAR = 2  # steps of the scale between two raters of one person, from which they differ a lot
 NOTICEABLE = 0.25  # steps of the scale, from which a panel rates noticeably high or low
+IN_ROWS = ("row", "unlabelled", "")  # what an import uses for rows
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Spread:
     far
         Share of these people on whom two raters are two steps or more apart.
     n
-        People who were rated twice or more on it.
+        Applications that two raters or more rated on it at one stage.
     """
 
     name: str
@@ -87,7 +88,7 @@ class PanelSummary:
     cards, applications, people, raters
         How many there are.
     panels
-        Number of applications by their number of raters.
+        Number of applications by their number of raters, at all stages together.
     per_rater
         Scorecards of a rater: lowest quarter, median, highest quarter.
     spreads
@@ -104,11 +105,13 @@ class PanelSummary:
     noticeable
         How many applications have a panel that rates a quarter of a step or more higher or lower than others.
     steps
-        Steps of the scale, for figures that are shares of it; NaN where signals have different scales.
+        Steps of the scale, the mean over signals, for figures that are shares of it.
     assigned_at_random
         Whether the user states that people are assigned at random.
     model
         Name of the model whose log-odds are shown; "" without.
+    not_in_rows
+        Scorecards that an import did not use in rows, by the reason, such as "withdrawn".
     """
 
     source: str
@@ -129,6 +132,7 @@ class PanelSummary:
     steps: float
     assigned_at_random: bool
     model: str
+    not_in_rows: dict[str, int]
 
 
 def summarise_panels(
@@ -136,7 +140,6 @@ def summarise_panels(
     *,
     model: OfferModel | None = None,
     assigned_at_random: bool = False,
-    resamples: int = 200,
     seed: int = 0,
 ) -> PanelSummary:
     """Summarise scorecards.
@@ -149,59 +152,67 @@ def summarise_panels(
         A model with the input `panel_leniency`, whose table then says what it changes.
     assigned_at_random
         Whether raters meet people at random, as stated by the user.
-    resamples, seed
+    seed
         For intervals.
 
     Examples
     --------
     >>> from predictor.sources.simulation_teams import simulate_team
-    >>> summary = summarise_panels(Cards.from_ratings(simulate_team(60, seed=1).cards), resamples=20)
+    >>> summary = summarise_panels(Cards.from_ratings(simulate_team(60, seed=1).cards))
     >>> summary.cards, summary.applications, summary.agreement.single.n
     (180, 60, 60)
     """
-    scores, raters, applications, _ = cards.scores()
+    scores, raters, _, _ = cards.scores()
     identified = identify(scores, single=cards.single, random_assignment=assigned_at_random)
-    sizes = np.bincount(scores.unit)
+    panels = _panels(cards)
     count = np.asarray((scores.raters > 0).sum(axis=0)).ravel()
     quarters = np.quantile(count, (0.25, 0.5, 0.75)).tolist()
-    steps = _steps(cards.catalogue)
+    scales = [signal.scale for signal in cards.catalogue.signals]
+    steps = float(np.mean([(scale.high - scale.low) / scale.step for scale in scales]))
     severity: float | None = None
     levels: tuple[Level, ...] = ()
     noticeable = 0
-    if "too few" not in identified.severity:
+    if identified.enough:
         leniency = fit_leniency(cards)
         severity = float(np.sqrt(leniency.effects.rater)) * steps
         if leniency.differs:
-            levels, noticeable = _levels(_of_applications(leniency, cards), steps, model)
+            # each without its application's own scorecards
+            of_panels = leniency.of_panels([*panels.values()], np.array([*panels], dtype=object))
+            levels, noticeable = _levels(of_panels, steps, model)
     return PanelSummary(
         source=cards.source,
         simulated=cards.simulated,
         catalogue=cards.catalogue,
         cards=len(cards),
-        applications=len(applications),
+        applications=len(panels),
         people=len(np.unique(cards.person)),
         raters=len(raters),
-        panels=dict(sorted(Counter(sizes.tolist()).items())),
+        panels=dict(sorted(Counter(map(len, panels.values())).items())),
         per_rater=(quarters[0], quarters[1], quarters[2]),
-        spreads=tuple(_spreads(cards, scores.unit)),
+        spreads=tuple(_spreads(cards.by_rater())),
         identification=identified,
-        agreement=None if identified.agreement else agreement(cards, resamples=resamples, seed=seed),
+        agreement=None if identified.agreement else agreement(cards, seed=seed),
         severity=severity,
         levels=levels,
         noticeable=noticeable,
         steps=steps,
         assigned_at_random=assigned_at_random,
         model=model.name if model and model.raters else "",
+        not_in_rows=_not_in_rows(cards),
     )
 
 
-def _of_applications(leniency: Leniency, cards: Cards) -> Floats:
-    """Compute how high the panel of each application rates, in shares of the scale, its own scorecards left out."""
-    by_application: dict[str, set[str]] = {}
+def _panels(cards: Cards) -> dict[str, tuple[str, ...]]:
+    """Return the raters of each application."""
+    panels: dict[str, set[str]] = {}
     for application, names in zip(cards.application.tolist(), cards.raters, strict=True):
-        by_application.setdefault(application, set()).update(names)
-    panels = [tuple(sorted(names)) for names in by_application.values()]
-    return leniency.of_panels(panels, np.array(list(by_application), dtype=object))
+        panels.setdefault(application, set()).update(names)
+    return {application: tuple(sorted(names)) for application, names in panels.items()}
+
+
+def _not_in_rows(cards: Cards) -> dict[str, int]:
+    counts = Counter([] if cards.use is None else cards.use.tolist())
+    return {use: n for use, n in sorted(counts.items()) if use not in IN_ROWS}
 
 
 def _levels(leniency: Floats, steps: float, model: OfferModel | None) -> tuple[tuple[Level, ...], int]:
@@ -218,8 +229,8 @@ def _levels(leniency: Floats, steps: float, model: OfferModel | None) -> tuple[t
     return tuple(levels), int((np.abs(leniency) * steps >= NOTICEABLE).sum())
 
 
-def _spreads(cards: Cards, unit: Ints) -> list[Spread]:
-    spreads = []
+def _spreads(cards: Cards) -> list[Spread]:
+    spreads, (unit, _) = [], cards.interviews()
     low = np.array(cards.catalogue.ends[0])
     for at, signal in enumerate(cards.catalogue.signals):
         rated = cards.values[:, at] >= low[at]
@@ -238,9 +249,3 @@ def _spreads(cards: Cards, unit: Ints) -> list[Spread]:
             far = float(((highest - lowest)[paired] >= FAR * signal.scale.step).mean())
         spreads.append(Spread(signal.name, len(values), mean, within, far, int(paired.sum())))
     return spreads
-
-
-def _steps(catalogue: Catalogue) -> float:
-    """Return the steps that all scales have; else 1, for shares of the scale."""
-    lengths = {(signal.scale.high - signal.scale.low) / signal.scale.step for signal in catalogue.signals}
-    return lengths.pop() if len(lengths) == 1 else 1.0

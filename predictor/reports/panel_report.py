@@ -12,6 +12,7 @@ import click
 
 from predictor.atomic import write_text
 from predictor.errors import plural
+from predictor.panels.agreement import FEW, SignalAgreement
 from predictor.panels.summary import FAR, NOTICEABLE
 from predictor.reports.figures.curves import interval_plot
 from predictor.reports.page import Drawing, Note, Page, Part, Section, Table, Tile, render_html
@@ -21,15 +22,20 @@ if TYPE_CHECKING:
     from predictor.evaluation.scores import Score
     from predictor.panels.summary import PanelSummary
 
-WIDTH = 80
+WIDTH, UNIT = 80, "Mean, in steps"
 FOOTER = (
     "For reflection, practice and interviewer training, not for selecting people, and not for judging raters: nobody "
     "is named or ranked here. These are associations, not causes."
 )
 BETWEEN = (
-    "Between raters: the standard deviation between raters of the same person, in points of the scale. "
-    f"{FAR} steps apart: the share of people on whom two raters differ by {FAR} steps or more."
+    "Between raters: the standard deviation between raters of the same person at the same stage, in points of the "
+    f"scale. {FAR} steps apart: the share of these on whom two raters differ by {FAR} steps or more."
 )
+USES = {
+    "withdrawn": "of people who withdrew",
+    "later": "from after the chosen stage",
+    "no application": "without an application",
+}
 INFLATED = (
     "Where raters can read others' scorecards before they send their own, agreement looks better than it is; these "
     "files do not show whether they could."
@@ -50,12 +56,13 @@ def render_panels(summary: PanelSummary) -> str:
         for item in summary.agreement.signals:
             name = textwrap.shorten(labels[item.name], 36, placeholder="...")
             if item.alpha is None:
-                lines.append(f"{name:<38}{'':>6}  too few rated twice {item.n:>4,}")
+                why = _no_alpha(item)
+                lines.append(f"{name:<38}{'':>6}  {why:<20}{item.n:>4,}"[:WIDTH])
             else:
                 span = f"{item.alpha.low:.2f} to {item.alpha.high:.2f}"
                 lines.append(f"{name:<38}{item.alpha.value:>6.2f}  {span:<14}{item.n:>7,}")
     if summary.levels:
-        head = f"{'The panel usually rates':<26}{'applications':>12}  {_unit(summary):>18}"
+        head = f"{'The panel usually rates':<26}{'applications':>12}  {UNIT:>18}"
         lines += ["", click.style(head + ("  log-odds  likelihood" if summary.model else ""), bold=True)]
         for level in summary.levels:
             more = ""
@@ -73,7 +80,7 @@ def render_panel_report(summary: PanelSummary) -> str:
     >>> from predictor.panels.cards import Cards
     >>> from predictor.panels.summary import summarise_panels
     >>> from predictor.sources.simulation_teams import simulate_team
-    >>> summary = summarise_panels(Cards.from_ratings(simulate_team(40, seed=1).cards), resamples=20)
+    >>> summary = summarise_panels(Cards.from_ratings(simulate_team(40, seed=1).cards))
     >>> page = render_panel_report(summary)
     >>> "SIMULATED" in page, "R-001" in page
     (True, False)
@@ -82,7 +89,7 @@ def render_panel_report(summary: PanelSummary) -> str:
     size = ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
     tiles = [
         Tile("Scorecards", f"{summary.cards:,}", f"of {plural(summary.raters, 'rater')}", _per_rater(summary)),
-        Tile("Applications", f"{summary.applications:,}", f"of {summary.people:,} people", f"{size}."),
+        Tile("Applications", f"{summary.applications:,}", f"of {_people(summary)}", f"{size}."),
     ]
     if agreed:
         tiles += [
@@ -137,7 +144,7 @@ def _agreement(summary: PanelSummary) -> Iterator[Part]:
                     ("how a rater differs on one person, and chance", rest),
                 )
             ],
-            caption="Where the differences between scorecards come from; n: applications with two scorecards or more",
+            caption="Where the differences between scorecards come from; n: applications with two raters at a stage",
         )
 
 
@@ -152,7 +159,7 @@ def _signals(summary: PanelSummary) -> Iterator[Part]:
     rows = []
     for spread in summary.spreads:
         alpha = alphas.get(spread.name)
-        figures = (f"{alpha.value:.2f}", _span(alpha)) if alpha else ("", "too few")
+        figures = (f"{alpha.value:.2f}", _span(alpha)) if alpha else ("", "too few" if spread.n < FEW else "all alike")
         between = ("", "") if spread.within is None else (f"{spread.within:.2f}", _percent(spread.far or 0.0))
         rows.append(
             (labels[spread.name], f"{spread.cards:,}", f"{spread.mean:.2f}", *between, *figures, f"{spread.n:,}")
@@ -191,7 +198,7 @@ def _leniency(summary: PanelSummary) -> Iterator[Part]:
     yield from _leniency_sentences(summary)
     if not summary.levels:
         return
-    head = ["The panel usually rates", "Applications", _unit(summary)]
+    head = ["The panel usually rates", "Applications", UNIT]
     rows = [[level.name, f"{level.n:,}", _signed(level.points)] for level in summary.levels]
     if summary.model:
         head += ["Log-odds in the model", "Likelihood at its base rate"]
@@ -208,6 +215,7 @@ def _leniency(summary: PanelSummary) -> Iterator[Part]:
 
 def _method(summary: PanelSummary) -> Iterator[Part]:
     yield (
+        "Raters are compared on the same person at the same stage. "
         "A scorecard counts as the mean of what it rates, each signal against its own mean at that stage. The variance "
         "of these means is split into people, raters and the rest (crossed random effects, REML). ICC(2,1) and "
         "ICC(2,k) follow from the parts: raters are taken as a sample of those who might rate, so no ICC(3,k) is "
@@ -218,7 +226,8 @@ def _method(summary: PanelSummary) -> Iterator[Part]:
         "is the mean over its raters, without the application itself. Outcomes are ignored."
     )
     yield Note(
-        "Intervals are 90 %, by resampling people; they do not include the uncertainty of which raters were chosen."
+        "Intervals are 90 %, by leaving out a part of the people at a time (jackknife); they do not include the "
+        "uncertainty of which raters were chosen."
     )
 
 
@@ -238,8 +247,25 @@ def _counts(summary: PanelSummary) -> str:
     size = ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
     return (
         f"{plural(summary.cards, 'scorecard')} of {plural(summary.raters, 'rater')} on "
-        f"{plural(summary.applications, 'application')} of {summary.people:,} people: {size}. {_per_rater(summary)}"
+        f"{plural(summary.applications, 'application')} of {_people(summary)}: {size}.{_not_in_rows(summary)} "
+        f"{_per_rater(summary)}"
     )
+
+
+def _people(summary: PanelSummary) -> str:
+    return "1 person" if summary.people == 1 else f"{summary.people:,} people"
+
+
+def _not_in_rows(summary: PanelSummary) -> str:
+    """State why there are more scorecards than an import used in rows."""
+    if not summary.not_in_rows:
+        return ""
+    kinds = ", ".join(f"{n:,} {USES.get(use, use)}" for use, n in summary.not_in_rows.items())
+    return f" {sum(summary.not_in_rows.values()):,} of the scorecards are in no row of the import: {kinds}."
+
+
+def _no_alpha(item: SignalAgreement) -> str:
+    return "too few rated twice" if item.n < FEW else "all rated alike"
 
 
 def _per_rater(summary: PanelSummary) -> str:
@@ -253,8 +279,8 @@ def _agreement_sentences(summary: PanelSummary) -> Iterator[str]:
         return
     single, panel, k = summary.agreement.single, summary.agreement.panel, summary.agreement.size
     yield (
-        f"One rater: ICC(2,1) {single.value:.2f} ({_span(single)}), n = {single.n:,} applications with two scorecards "
-        f"or more. A panel of {k:.2g}: ICC(2,k) {panel.value:.2f} ({_span(panel)})."
+        f"One rater: ICC(2,1) {single.value:.2f} ({_span(single)}), n = {single.n:,} applications with two raters or "
+        f"more at one stage. A panel of {k:.2g}: ICC(2,k) {panel.value:.2f} ({_span(panel)})."
     )
 
 
@@ -266,9 +292,9 @@ def _leniency_sentences(summary: PanelSummary) -> Iterator[str]:
         yield "Raters differ in how high they rate by no more than chance explains."
         return
     yield (
-        f"Raters differ in how high they rate: the standard deviation is {summary.severity:.2f} {_steps(summary)}, "
+        f"Raters differ in how high they rate: the standard deviation is {summary.severity:.2f} steps of the scale, "
         f"n = {plural(summary.raters, 'rater')}. {summary.noticeable:,} of {summary.applications:,} applications "
-        f"were rated by a panel that rates {NOTICEABLE:g} {_steps(summary)} or more higher or lower than others."
+        f"were rated by a panel that rates {NOTICEABLE:g} steps of the scale or more higher or lower than others."
     )
 
 
@@ -289,14 +315,6 @@ def _why(summary: PanelSummary) -> str:
 
 def _labels(summary: PanelSummary) -> dict[str, str]:
     return {signal.name: signal.label for signal in summary.catalogue.signals}
-
-
-def _unit(summary: PanelSummary) -> str:
-    return "Mean, in steps" if summary.steps > 1 else "Mean, share of scale"
-
-
-def _steps(summary: PanelSummary) -> str:
-    return "steps of the scale" if summary.steps > 1 else "of the scale"
 
 
 def _span(score: Score) -> str:

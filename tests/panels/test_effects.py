@@ -62,10 +62,14 @@ def test_alpha_is_the_published_one() -> None:
 def test_nothing_agrees_where_nothing_differs() -> None:
     assert np.isnan(ordinal_alpha(np.full((5, 2), 3.0)))
     assert fit_effects(everybody(TABLE - TABLE.mean(axis=0))).rater == 0
+    same = fit_effects(everybody(np.full((12, 3), 0.7)))
+    assert (same.person, same.rater) == (0, 0)
+    assert "rate alike" in identify(everybody(np.full((12, 3), 0.7))).agreement
 
 
 def test_leaving_an_application_out_is_fitting_without_it() -> None:
     scores, who = crossed()
+    scores.stage[5] = 2  # the only scorecard of its stage
     effects = fit_effects(scores)
     panels = [who[scores.unit == unit] for unit in range(40)]
     result = effects.without_own(panels, np.arange(40))
@@ -112,7 +116,7 @@ def test_what_cannot_be_told_is_not_and_says_why() -> None:
         np.arange(40.0), np.arange(40), csr_array(np.tile(np.eye(4), (10, 1))), np.zeros(40, dtype=int)
     )
     result = identify(one_each)
-    assert "one rater only" in result.agreement
+    assert "two raters at one stage" in result.agreement
     assert "at random" in result.severity
     assert identify(one_each, random_assignment=True).severity == ""
     crossed_ones = identify(crossed()[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from predictor.sources.simulation_teams import SIGNALS, simulate_team
 @pytest.fixture(scope="module")
 def summary() -> PanelSummary:
     team = simulate_team(150, panel=3, severity=0.15, seed=6)
-    return summarise_panels(Cards.from_ratings(team.cards), resamples=60)
+    return summarise_panels(Cards.from_ratings(team.cards))
 
 
 def test_agreement_is_near_the_truth(summary: PanelSummary) -> None:
@@ -45,14 +46,42 @@ def test_nobody_is_named(summary: PanelSummary) -> None:
     assert "biased" not in render_panel_report(summary)
 
 
+def test_who_rates_twice_does_not_agree_with_oneself() -> None:
+    team = Cards.from_ratings(simulate_team(60, panel=2, seed=4).cards)
+    once = summarise_panels(team)
+    again = summarise_panels(team.rows(np.repeat(np.arange(len(team)), 2)))  # each scorecard sent twice
+    assert again.agreement == once.agreement
+    assert again.panels == once.panels == {2: 60}
+    assert [spread.far for spread in again.spreads] == [spread.far for spread in once.spreads]
+    elsewhere = replace(team, stage=np.where(np.arange(len(team)) % 2, "a", "b").astype(object))
+    apart = summarise_panels(elsewhere).identification
+    assert "at one stage" in apart.agreement
+    assert apart.severity == ""
+
+
+def test_no_agreement_has_an_interval_all_the_same() -> None:
+    cards = Cards.from_ratings(simulate_team(40, panel=2, seed=4).cards)
+    cards.values[:] = np.random.default_rng(0).integers(1, 6, cards.values.shape)
+    found = summarise_panels(cards).agreement
+    assert found is not None
+    assert found.single.low == 0 < found.single.high < found.panel.high < 0.5
+
+
+def test_cards_of_no_row_are_counted() -> None:
+    cards = Cards.from_ratings(simulate_team(40, panel=2, seed=4).cards)
+    use = np.array(["row"] * 77 + ["unlabelled"] + ["withdrawn"] * 2, dtype=object)
+    text = " ".join(render_panels(summarise_panels(replace(cards, use=use))).split())
+    assert "2 of the scorecards are in no row of the import: 2 of people who withdrew." in text
+
+
 def test_one_rater_each_gives_reasons_in_place_of_figures() -> None:
     cards = Cards.from_ratings(simulate_team(120, panel=1, severity=0.3, seed=3).cards)
-    alone = summarise_panels(cards, resamples=20)
+    alone = summarise_panels(cards)
     assert alone.agreement is None
     for text in (render_panels(alone), render_panel_report(alone)):
         assert "not identifiable" in text
         assert "ICC(2,1)" not in text.replace("ICC(2,1) and ICC(2,k) follow", "")
-    assert "is your assumption" in render_panels(summarise_panels(cards, assigned_at_random=True, resamples=20))
+    assert "is your assumption" in render_panels(summarise_panels(cards, assigned_at_random=True))
 
 
 def test_the_command_reads_what_others_write(tmp_path: Path) -> None:
