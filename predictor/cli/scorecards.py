@@ -9,13 +9,12 @@ from typing import Any
 
 import click
 
-from predictor.cli.common import sheet_option
+from predictor.cli.common import FILE, sheet_option
 from predictor.cli.group import Commands, say
 from predictor.errors import ConfigError
 from predictor.reading import read_toml
 
 FILES = click.Path(path_type=Path)
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group(cls=Commands)
