@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from predictor.learning.basis import Basis, choose_basis
 from predictor.learning.decomposition import Terms, add
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression, project
-from predictor.learning.weights import Weights, after
+from predictor.learning.weights import Weights, after, some
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import Catalogue
 
@@ -41,58 +42,77 @@ class Regressions:
     started: Regression | None = None
 
 
-def fit_regressions(
-    cells: Floats,
-    y: Floats,
-    known: Floats,
-    grid: Grid,
-    catalogue: Catalogue,
-    prior: Prior | None = None,
-    start: Regressions | None = None,
-    weights: Weights = None,
-) -> Regressions:
-    """Fit the regression; with a prior model, from it and without it, mixed in log-odds by their evidence.
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows to learn from, and all that a fit of the regression takes beside them.
 
-    Parameters
+    Attributes
     ----------
-    cells
-        Cell weights of the rows to learn from, shape (n, cells).
-    y
-        Their outcomes.
+    cells, y
+        Cell weights, shape (n, cells), and outcomes 0 or 1, shape (n,).
     known
-        Cell weights that columns are scaled by: with a prior model, those of its rows as well.
+        Cell weights that columns are scaled by: rows of a prior model, then `cells`.
     grid
         The grid on which the tables are defined.
     catalogue
         Of the ratings.
     prior
         A model to start from.
-    start
-        Fits on nearly the same rows, to start from.
     weights
         How often each of the rows to learn from counts, shape (n,).
     """
-    directions = catalogue.directions
-    known_weights = after(len(known) - len(cells), weights)
+
+    cells: Floats
+    y: Floats
+    known: Floats
+    grid: Grid
+    catalogue: Catalogue
+    prior: Prior | None = None
+    weights: Weights = None
+
+    def __sizeof__(self) -> int:  # by it joblib sends these rows to a cluster once, and not with every fit
+        return int(self.cells.nbytes + self.y.nbytes + self.known.nbytes)
+
+    @property
+    def known_weights(self) -> Weights:
+        """How often each row of `known` counts."""
+        return after(len(self.known) - len(self.cells), self.weights)
+
+    def without(self, outside: NDArray[np.bool_]) -> Rows:
+        """Leave out some of the rows, but none of a prior model."""
+        inside = np.concatenate([np.ones(len(self.known) - len(self.cells), dtype=bool), ~outside])
+        rows = {"cells": self.cells[~outside], "y": self.y[~outside], "known": self.known[inside]}
+        return replace(self, **rows, weights=some(self.weights, ~outside))
+
+
+def fit_regressions(rows: Rows, start: Regressions | None = None) -> Regressions:
+    """Fit the regression; with a prior model, from it and without it, mixed in log-odds by their evidence.
+
+    Parameters
+    ----------
+    rows
+        The rows.
+    start
+        Fits on nearly the same rows, to start from.
+    """
+    prior, known = rows.prior, rows.known
     if prior is None:
-        if start and start.alone:
-            basis = start.alone.basis
-        else:
-            basis = choose_basis(cells, grid, catalogue, SPREADS, weights=weights)
-        alone = _fit(cells, y, cells, basis, directions, start=start.alone if start else None, weights=weights)
+        before = start.alone if start else None
+        basis = (
+            before.basis if before else choose_basis(known, rows.grid, rows.catalogue, SPREADS, weights=rows.weights)
+        )
+        alone = _fit(rows, basis, start=before)
         return Regressions(alone.terms(), alone, 0.0, alone)
-    model = prior.model
-    if start and start.started:
-        basis = start.started.basis
+    model, before = prior.model, start.started if start else None
+    if before:
+        basis = before.basis
     else:
-        basis = choose_basis(known, grid, catalogue, SPREADS, prior.terms, known_weights)
+        basis = choose_basis(known, rows.grid, rows.catalogue, SPREADS, prior.terms, rows.known_weights)
     precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in that many rows
-    from_prior = (model.intercept, precision)
-    before = start.started if start else None
-    started = _fit(cells, y, known, basis, directions, from_prior, start=before, weights=weights)
-    if not len(y):
+    started = _fit(rows, basis, (model.intercept, precision), before)
+    if not len(rows.y):
         return Regressions(started.terms(), started, 1.0, None, started)
-    alone = fit_regressions(cells, y, cells, grid, catalogue, start=start, weights=weights).leading
+    alone = fit_regressions(replace(rows, known=rows.cells, prior=None), start).leading
     trust = float(expit(TRUST_ODDS + started.evidence - alone.evidence))
     terms = add([(trust, started.terms()), (1 - trust, alone.terms())])
     share = trust * started.left(known[: len(prior.rows)])
@@ -100,20 +120,14 @@ def fit_regressions(
 
 
 def _fit(
-    cells: Floats,
-    y: Floats,
-    known: Floats,
-    basis: Basis,
-    directions: Sequence[int],
-    prior: tuple[float, float] | None = None,
-    start: Regression | None = None,
-    weights: Weights = None,
+    rows: Rows, basis: Basis, prior: tuple[float, float] | None = None, start: Regression | None = None
 ) -> Regression:
     """Fit a regression; where signals have directions, with tables that never fall against them, whoever rated.
 
     There an input's levels scale all tables together: a level that makes every signal weigh less then makes none
     weigh less than nothing.
     """
+    cells, y, weights, directions = rows.cells, rows.y, rows.weights, rows.catalogue.directions
     if start is not None:
         return fit_regression(cells, y, basis, prior, steps=start.steps, start=start, weights=weights)
     if not any(directions):
@@ -126,5 +140,5 @@ def _fit(
         coefficients = project(free.coefficients[:m], free.covariance[1 : m + 1, 1 : m + 1], main.steps(directions))
         table = basis.main @ coefficients
         table[int(basis.grid.offsets[len(directions)]) :] = 0.0
-        basis = basis.scaled_by_inputs(table, known, after(len(known) - len(cells), weights))
+        basis = basis.scaled_by_inputs(table, rows.known, rows.known_weights)
     return fit_regression(cells, y, basis, prior, steps=basis.steps(directions), start=free, weights=weights)
