@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from predictor.evaluation.audit import FEW, FIGURES, MEANINGS, AxisAudit, Category, Figure, ImpactRatio
 from predictor.evaluation.audited import WORDS, AuditResult
@@ -50,7 +50,7 @@ def audit_page(audited: AuditResult) -> Page:
         else "",
         lede=f"{_headline(audited)} {WORDS}",
         tiles=[
-            *filter(None, (_tile(axis) for axis in result.axes)),
+            *(tile for axis in result.axes for tile in _tiles(axis)),
             Tile("Audited", f"{result.n:,}", f"{kind}{whose(audited)}", answered(audited)),
         ],
         warnings=audited.warnings,
@@ -82,26 +82,26 @@ def whose(audited: AuditResult) -> str:
 def _headline(audited: AuditResult) -> str:
     lowest_ratios = []
     for axis in audited.audit.axes:
-        lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
-        if lowest and best and (ratio := lowest.figures[SHOWN_FROM].ratio):
-            lowest_ratios.append(f"by {axis.name} {_ratio(ratio)}: {lowest.name} against {best.name}")
+        for lowest, best, ratio in lowest_ratio(axis, SHOWN_FROM):
+            lowest_ratios.append(f"by {axis.name} {ratio_text(ratio)}: {lowest.name} against {best.name}")
     if not lowest_ratios:
         return "No impact ratio can be judged: two categories of at least 30 rows are needed."
     return f"The lowest impact ratio of scoring rates is {'; '.join(lowest_ratios)}."
 
 
-def _tile(axis: AxisAudit) -> Tile | None:
-    lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
-    if not lowest or not best or not (ratio := lowest.figures[SHOWN_FROM].ratio):
-        return None
-    against = f"{lowest.name} against {best.name}, n = {lowest.n:,} and {best.n:,}"
-    words = f"{against}; {verdict(lowest.figures[SHOWN_FROM])} the four-fifths threshold."
-    return Tile(
-        f"Scoring rates by {axis.name}",
-        impact_ratio(ratio.value, ratio.below_four_fifths),
-        span(ratio.low, ratio.high),
-        words,
-    )
+def lowest_ratio(axis: AxisAudit, name: str) -> Iterator[tuple[Category, Category, ImpactRatio]]:
+    """Yield the category with the lowest ratio, that with the highest rate, and the ratio; nothing without a ratio."""
+    lowest, best = axis.lowest(name), axis.comparator(name)
+    if lowest and best and (ratio := lowest.figures[name].ratio):
+        yield lowest, best, ratio
+
+
+def _tiles(axis: AxisAudit) -> Iterator[Tile]:
+    for lowest, best, ratio in lowest_ratio(axis, SHOWN_FROM):
+        against = f"{lowest.name} against {best.name}, n = {lowest.n:,} and {best.n:,}"
+        words = f"{against}; {verdict(lowest.figures[SHOWN_FROM])} the four-fifths threshold."
+        value = impact_ratio(ratio.value, ratio.below_four_fifths)
+        yield Tile(f"Scoring rates by {axis.name}", value, span(ratio.low, ratio.high), words)
 
 
 def _axis(axis: AxisAudit, threshold: float) -> Section:
@@ -133,7 +133,8 @@ def _axis(axis: AxisAudit, threshold: float) -> Section:
     return Section(f"By {axis.name}", parts)
 
 
-def _ratio(ratio: ImpactRatio) -> str:
+def ratio_text(ratio: ImpactRatio) -> str:
+    """Write a ratio with its interval."""
     return f"{impact_ratio(ratio.value, ratio.below_four_fifths)} ({span(ratio.low, ratio.high)})"
 
 
@@ -157,7 +158,7 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
         rows.append(
             (
                 item.name,
-                _ratio(ratio) if ratio else "1" if figure.comparator else "",
+                ratio_text(ratio) if ratio else "1" if figure.comparator else "",
                 "under 2 %" if item.small_share else verdict(figure),
                 f"{percent(rate.value)} ({percents(rate.low, rate.high)})" if rate else "",
                 p_value(ratio.p) if ratio else "",

@@ -10,6 +10,7 @@ from predictor.evaluation.drift_check import DriftCheck
 from predictor.evaluation.late_outcomes import LateOutcomes
 from predictor.reports.format import number, of_people, p_value, percent, percents, signed, span
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
+from predictor.reports.text import WIDTH, wrap
 
 TITLES = {
     "level": "Mean",
@@ -21,7 +22,6 @@ TITLES = {
     "likelihood": "Likelihoods",
     "calibration": "Calibration",
 }
-WIDTH = 80
 HOLM = (
     "Without drift at most one check in twenty raises an alarm (Holm's correction for all tests): a change is "
     f"significant if its corrected p is under {ALPHA:g}. The usual limits of a PSI, .1 and .25, do not depend on the "
@@ -31,7 +31,7 @@ HOLM = (
 
 def drift_page(check: DriftCheck) -> Page:
     """Build the page of a check for drift."""
-    labels = _labels(check)
+    labels = check.model.catalogue.labels
     moved, kind = check.moved, "SIMULATED rows" if check.simulated else "rows"
     return Page(
         kind="Drift",
@@ -75,7 +75,7 @@ def headline(check: DriftCheck) -> str:
     rows = f"{check.n:,} current rows against the {check.model.trained_on['n']:,} that the model learned from"
     if not check.moved:
         return f"No significant change in {len(check.looks)} tests: {rows}."
-    names = _labels(check)
+    names = check.model.catalogue.labels
     what = list(dict.fromkeys(names.get(look.name, "") or TITLES[look.kind].lower() for look in check.findings))
     some = ", ".join(what[:4]) + (f" and {len(what) - 4} more" if len(what) > 4 else "")
     return f"Significant changes: {some}. {rows[0].upper()}{rows[1:]}."
@@ -83,14 +83,14 @@ def headline(check: DriftCheck) -> str:
 
 def drift_lines(check: DriftCheck) -> Iterator[str]:
     """Write a check for drift for the terminal."""
-    labels = _labels(check)
+    labels = check.model.catalogue.labels
     kind = "SIMULATED rows" if check.simulated else "rows"
     yield f"{check.model.name}: {check.n:,} current {kind}{_whose(check)}, {len(check.looks)} tests"
     yield ""
     if check.moved:
         yield "Significant changes:"
         for look in check.findings:
-            yield from textwrap.wrap(sentence(look, labels), WIDTH, initial_indent="  ", subsequent_indent="    ")
+            yield from wrap(sentence(look, labels), indent="  ")
     else:
         yield "No significant change."
     yield ""
@@ -145,10 +145,6 @@ def sentence(look: Look, labels: dict[str, str]) -> str:
 
 def _whose(check: DriftCheck) -> str:
     return of_people(check.people, check.model.catalogue.group is not None)
-
-
-def _labels(check: DriftCheck) -> dict[str, str]:
-    return check.model.catalogue.labels
 
 
 def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:

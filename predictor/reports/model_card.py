@@ -9,7 +9,6 @@ from typing import Any
 from predictor.evaluation.audited import WORDS
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import subsets
-from predictor.ratings.catalogue import CONTEXT
 from predictor.reports.format import impact_ratio, number, percent, percents, span
 from predictor.reports.page import Facts, Folded, Note, Page, Part, Section, Table, Tile
 
@@ -189,13 +188,12 @@ def _score(score: Sequence[float]) -> tuple[str, str]:
 
 def _goes_by(model: OfferModel, beside: AttachedReports) -> Section:
     catalogue = model.catalogue
-    families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     parts: list[Part] = [
         "Mean absolute contribution in log-odds over the rows learned from. Associations, not causes: a signal that is "
         "associated with offers need not bring them about.",
     ]
     for kind, title, labels, sizes in (
-        ("family", "Family", families, model.group_importances.get("family", {})),
+        ("family", "Family", catalogue.family_labels, model.group_importances.get("family", {})),
         ("signal", "Signal", catalogue.labels, model.feature_importances),
     ):
         rows = []

@@ -15,6 +15,7 @@ import numpy as np
 from predictor.errors import plural, printable
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
+from predictor.reports.text import WIDTH, cut, title
 from predictor.sources.scorecards.findings import ASKED, FLAGGED, KINDS, LEFT_OUT
 from predictor.sources.scorecards.signals import OVERALL
 from predictor.sources.scorecards.stages import stage_counts
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 LISTED = 20  # rows of a kind shown in the report; the file of rows has them all
 RESAMPLES = 200
-WIDTH = 80
 FEWEST = 30  # offers and non-offers from which a model is more than its prior
 FOOTER = (
     "For reflection, practice and interviewer training, not for selecting people. No names, addresses, notes or free "
@@ -300,7 +300,7 @@ def _rules(imported: Imported) -> Facts:
 def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> str:
     """Return the report in at most 80 columns."""
     offers, others, open_ = _outcome_counts(imported)
-    lines = [click.style(f"Scorecards of {imported.system}", bold=True)]
+    lines = [title(f"Scorecards of {imported.system}")]
     if imported.simulated:
         lines.append(click.style("SIMULATED people, cards and offers", fg="yellow"))
     lines += [
@@ -312,17 +312,14 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
     ]
     kinds = imported.findings.by_kind()
     if kinds:
-        lines += [
-            "",
-            click.style(f"{'Left out (-), not known (~), flagged (!), asked (?)':<62}rows", bold=True),
-        ]
+        lines += ["", title(f"{'Left out (-), not known (~), flagged (!), asked (?)':<62}rows")]
         for kind, items in kinds.items():
             lines += _counted(KINDS[kind].title, KINDS[kind].became, items)
     else:
         lines += ["", "Every row of every file was used."]
     warnings = [*_warnings(imported, forgotten)]
     if warnings:
-        lines += ["", click.style("What to know first", bold=True)]
+        lines += ["", title("What to know first")]
         for warning in warnings:
             lines += [click.style(line, fg="yellow") for line in _wrapped(printable(warning), "- ", "  ")]
     return "\n".join(lines)
@@ -337,7 +334,7 @@ def _counted(title: str, became: str, items: Sequence[Finding]) -> Iterator[str]
     yield from (f"  {line}" for line in wrapped[1:])
     file, row, key, word = next(items[0].lines(1))
     first = f"{file}, row {row:,}" + (f", id {key}" if key else "") + (f": {word}" if word else "")
-    yield click.style(f"    {textwrap.shorten(printable(first), 72, placeholder='...')}", dim=True)
+    yield click.style(f"    {cut(printable(first), 72)}", dim=True)
 
 
 def _wrapped(text: str, first: str = "", rest: str = "") -> list[str]:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from predictor.reports.figures.style import FAINT, GRID, INK, OTHER, PALETTE, PAPER, SOFT
+from predictor.reports.figures.style import FAINT, GRID, INK, OTHER, PALETTE, PAPER, SOFT, printable_letters
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,7 +73,7 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> Marku
     root.attrib |= {"role": "img", "aria-labelledby": f"{name}-title {name}-desc", "style": f"--width: {width:.0f}"}
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ElementTree.Element(f"{{{SVG}}}{tag}", id=f"{name}-{tag}")
-        element.text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+        element.text = printable_letters(text)
         root.insert(place, element)
     text = ElementTree.tostring(root, encoding="unicode")
     return Markup(re.sub(r"#[0-9a-f]{6}\b", lambda match: _VARIABLES.get(match[0], match[0]), _without_fonts(text)))

@@ -13,7 +13,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from predictor.reports.figures.style import (
     BLUE,
-    FAINT,
+    DASHED,
     INK,
     PAPER,
     SOFT,
@@ -21,7 +21,9 @@ from predictor.reports.figures.style import (
     percent_tick,
     remove_clutter,
     shortened,
+    sides,
 )
+from predictor.reports.format import number
 from predictor.training import POOL
 from predictor.training.learning_curve import LearningCurve
 
@@ -60,7 +62,7 @@ def roc_plot(result: TrainingResult) -> Figure:
         return np.asarray(np.interp(_GRID, false, true))
 
     figure, axes = _square("Share of non-offers ranked as high", "Share of offers found")
-    axes.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
+    axes.plot([0, 1], [0, 1], **DASHED)
     axes.text(0.62, 0.57, "a coin toss", color=SOFT, fontsize=8.5, ha="left", va="top")
     _mean_of_repeats(axes, result, curve)
     return figure
@@ -91,7 +93,7 @@ def precision_recall_plot(result: TrainingResult) -> Figure:
 
     figure, axes = _square("Share of offers found (recall)", "Share of offers among them (precision)")
     base = float(result.y.mean())
-    axes.axhline(base, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
+    axes.axhline(base, **DASHED)
     axes.text(0.02, base - 0.02, f"all: {base:.0%}", color=SOFT, fontsize=8.5, va="top")
     _mean_of_repeats(axes, result, curve)
     return figure
@@ -120,16 +122,15 @@ def learning_plot(curve: LearningCurve, base_rate: Score | None = None) -> Figur
     figure = empty_figure(5.0, 3.3)
     axes = figure.subplots()
     if base_rate:
-        axes.axhline(base_rate.value, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
+        axes.axhline(base_rate.value, **DASHED)
         axes.annotate(
             "always the base rate", (1, base_rate.value), (-2, 4), xycoords=("axes fraction", "data"),
             textcoords="offset points", color=SOFT, fontsize=8.5, ha="right",
         )  # fmt: skip
     values = [score.value for score in curve.log_loss]
-    sides = [[s.value - s.low for s in curve.log_loss], [s.high - s.value for s in curve.log_loss]]
     axes.errorbar(
-        curve.rows, values, yerr=sides, color=BLUE, linewidth=1.8, marker="o", markersize=6.5, markeredgecolor=PAPER,
-        elinewidth=1.4, capsize=3.5, zorder=3,
+        curve.rows, values, yerr=sides(curve.log_loss), color=BLUE, linewidth=1.8, marker="o", markersize=6.5,
+        markeredgecolor=PAPER, elinewidth=1.4, capsize=3.5, zorder=3,
     )  # fmt: skip
     for rows, value in zip(curve.rows, values, strict=True):
         axes.annotate(f"{value:.3f}", (rows, value), (7, 5), textcoords="offset points", fontsize=8.5, color=INK)
@@ -173,14 +174,14 @@ def interval_plot(
     figure = empty_figure(5.0, 0.75 + 0.38 * max(len(scores), 2))
     axes = figure.subplots()
     values, at = [score.value for score in scores.values()], range(len(scores))
-    sides = [[s.value - s.low for s in scores.values()], [s.high - s.value for s in scores.values()]]
-    axes.axvline(reference, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
+    axes.axvline(reference, **DASHED)
     axes.errorbar(
-        values, at, xerr=sides, color=BLUE, fmt="o", markersize=6.5, markeredgecolor=PAPER, elinewidth=1.8, capsize=3.5
-    )
+        values, at, xerr=sides(scores.values()), color=BLUE, fmt="o", markersize=6.5, markeredgecolor=PAPER,
+        elinewidth=1.8, capsize=3.5,
+    )  # fmt: skip
     for place, (name, score) in enumerate(scores.items()):
         axes.annotate(
-            f"{round(score.value, 3) + 0.0:.3f}".replace("-", "\u2212"),
+            number(score.value, 3),
             (score.value, place),
             (0, 6),
             textcoords="offset points",

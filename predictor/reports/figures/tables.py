@@ -56,8 +56,7 @@ def shape_plot(model: OfferModel) -> Figure:
     """
     catalogue, importances = model.catalogue, model.feature_importances
     names = sorted(importances, key=lambda name: (-importances[name], name))[:PANELS]
-    labels = {signal.name: signal.label for signal in catalogue.signals}
-    labels |= {item.name: item.label for item in catalogue.inputs}
+    labels = catalogue.labels
     columns = min(5, len(names))
     rows = -(-len(names) // columns)
     figure = empty_figure(max(7.4, 2.45 * columns), max(4.4, 1.5 + 1.75 * rows))
@@ -206,8 +205,7 @@ def pair_plot(model: OfferModel) -> Figure | None:
     pairs = model.strongest_pairs(HEATMAPS)
     if not pairs:
         return None
-    labels: dict[str, str] = {signal.name: signal.label for signal in model.catalogue.signals}
-    labels |= {item.name: item.label for item in model.catalogue.inputs}
+    labels = model.catalogue.labels
     cells = cell_words(model.catalogue)
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
