@@ -10,9 +10,7 @@ from predictor.tracking.store import Store, connect, explained, import_mlflow, l
 from predictor.training_folder import RECORDED
 
 
-def attach(
-    folder: Path, files: Sequence[Path], tags: Mapping[str, str] | None = None, *, store: str | None = None
-) -> str | None:
+def attach(folder: Path, files: Sequence[Path], tags: Mapping[str, str]) -> str | None:
     """Attach files to the run of a training; older ones of the same name are replaced.
 
     Parameters
@@ -23,8 +21,6 @@ def attach(
         What to keep.
     tags
         What to note on the run.
-    store
-        As for `predictor.tracking.track`.
 
     Returns
     -------
@@ -38,7 +34,7 @@ def attach(
     """
     if not (folder / RECORDED).is_file() or is_unrecorded(folder):
         return None
-    place = Store.named(store)
+    place = Store.named(None)
     import_mlflow()
     with explained(place, f"keep {', '.join(path.name for path in files)}"), locked(place):
         client = connect(place)
@@ -47,6 +43,6 @@ def attach(
             return None
         for path in files:
             client.log_artifact(run.info.run_id, str(path))
-        for name, value in (tags or {}).items():
+        for name, value in tags.items():
             client.set_tag(run.info.run_id, name, value)
         return str(run.info.run_id)

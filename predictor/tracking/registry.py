@@ -110,7 +110,7 @@ def history(store: str | None = None) -> list[Version]:
         return versions
 
 
-def champion_out_of_fold(catalogue: str, store: str | None = None) -> tuple[str, OutOfFold] | None:
+def champion_out_of_fold(catalogue: str) -> tuple[str, OutOfFold] | None:
     """Fetch the number of a catalogue's champion, and its out-of-fold predictions; None where there is no champion.
 
     Raises
@@ -118,7 +118,7 @@ def champion_out_of_fold(catalogue: str, store: str | None = None) -> tuple[str,
     TrackingError
         If the store cannot be reached.
     """
-    place = Store.named(store)
+    place = Store.named(None)
     import_mlflow()
     with explained(place, "look for the champion"), locked(place, reading=True):
         if _missing(place):

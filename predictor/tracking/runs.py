@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -186,29 +186,31 @@ def record_folder(folder: Path, *, registered: bool = False, store: str | None =
         begun = run_of(connect(place), folder, place)
     if begun is None:
         with open_run(record.name, record.experiment, began=record.began, store=store) as run:
-            note_begun(run, folder)
+            note_run(folder, run)
             return finish(run, folder, registered=registered)
     if begun.info.status == "FINISHED" and not registered:
         raise TrackingError(f"{folder} is recorded already, as run {begun.info.run_id} in {place.path or place.uri}")
     return finish(OpenRun(place, str(begun.info.run_id)), folder, registered=registered)
 
 
-def note_begun(run: OpenRun, folder: Path) -> None:
-    """Record in a training's folder which run was opened for it, so that `track` can complete that one."""
-    write_text(folder / RECORDED, json.dumps({"store": run.place.uri, "run_id": run.run_id}, indent=1) + "\n")
-
-
-def note_unrecorded(folder: Path) -> None:
-    """Record in a training's folder that it is not recorded now; `track` can still record it."""
-    write_text(folder / RECORDED, json.dumps({"store": None, "run_id": None}, indent=1) + "\n")
+def note_run(folder: Path, run: OpenRun | None) -> None:
+    """Record in a training's folder which run was opened for it, if any, so that `track` can complete that one."""
+    content = {"store": run.place.uri if run else None, "run_id": run.run_id if run else None}
+    write_text(folder / RECORDED, json.dumps(content, indent=1) + "\n")
 
 
 def is_unrecorded(folder: Path) -> bool:
     """Whether a training was not to be recorded."""
+    return _noted(folder).get("store", "") is None
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    """Read what `note_run` wrote; nothing where that is missing or damaged."""
     try:
-        return json.loads((folder / RECORDED).read_text(encoding="utf-8"))["store"] is None
+        known = json.loads((folder / RECORDED).read_text(encoding="utf-8"))
+        return {"store": known["store"], "run_id": known["run_id"]}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
+        return {}
 
 
 def mark_killed(client: MlflowClient, experiment_id: str) -> None:
@@ -302,19 +304,11 @@ def run_of(client: MlflowClient, folder: Path, place: Store) -> Run | None:
     """Find the run that was opened for a folder; None if there is none, or it is gone."""
     from mlflow.exceptions import MlflowException
 
-    try:
-        known = json.loads((folder / RECORDED).read_text(encoding="utf-8"))
-        if known["store"] != place.uri:
-            return None
-        run = client.get_run(known["run_id"])
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-    ):  # not recorded, or damaged: the run can be identified only by it
+    known = _noted(folder)
+    if known.get("store") != place.uri:
         return None
+    try:
+        run = client.get_run(known["run_id"])
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
