@@ -9,7 +9,17 @@ from predictor.evaluation.audited import WORDS, AuditResult
 from predictor.evaluation.left_out import LeftOut
 from predictor.evaluation.scores import Score
 from predictor.reports.figures.curves import interval_plot
-from predictor.reports.format import impact_ratio, number, of_people, p_value, percent, percents, signed, span
+from predictor.reports.format import (
+    impact_ratio,
+    number,
+    of_people,
+    p_value,
+    percent,
+    percents,
+    signed,
+    signed_span,
+    span,
+)
 from predictor.reports.page import Drawing, Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.svg import inline_svg
 
@@ -143,14 +153,7 @@ def _clipped(ratio: ImpactRatio, n: int) -> Score:
 
 
 def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
-    head = (
-        axis.name.capitalize(),
-        "Impact ratio (90 % interval)",
-        "Four fifths",
-        "Rate (90 % interval)",
-        "Exact p",
-        "n",
-    )
+    figures = ("Impact ratio (90 % interval)", "Four fifths", "Rate (90 % interval)", "Exact p", "n")
     rows = []
     for item in axis.categories:
         figure = item.figures[name]
@@ -166,6 +169,7 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
             )
         )
     at = f" (likelihood of {percent(threshold)} or more)" if name == "selected" else ""
+    head = (axis.name.capitalize(), *figures)
     return Table(head, rows, caption=f"{TITLES[name]}{at}, by {axis.name}. {MEANINGS[name]}")
 
 
@@ -211,7 +215,7 @@ def _calibration_row(item: Category) -> tuple[str, ...]:
     q = item.quality
     if q is None:
         return (item.name, *[""] * 6, "0")
-    beyond = f"{signed(100 * q.beyond.low, 0)} to {signed(100 * q.beyond.high, 0)}"
+    beyond = signed_span(100 * q.beyond.low, 100 * q.beyond.high, 0)
     return (
         item.name,
         percent(q.predicted),
@@ -318,7 +322,7 @@ def _left_out_table(result: Sequence[LeftOut], labels: Mapping[tuple[str, str], 
         row = [labels[one.kind, one.name], cost]
         for item in one.ratios:
             change = item.change
-            row += [number(item.after), f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})"]
+            row += [number(item.after), f"{signed(change.value)} ({signed_span(change.low, change.high)})"]
         rows.append(row)
     return Table(head, rows, caption=caption)
 
@@ -328,28 +332,19 @@ def _made(audited: AuditResult) -> Section:
     ties = "no row is equal to it"
     if result.tied:
         ties = f"{100 * result.tied:.1f} % of the rows are equal to it, and so not above it"
-    return Section(
-        "How it was made",
-        [
-            Facts(
-                [
-                    (
-                        "Rows",
-                        f"{result.n:,}{whose(audited)} from {audited.source}; outcomes: {result.outcomes:,}",
-                    ),
-                    ("Predicted", answered(audited)),
-                    ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
-                    ("Median", f"likelihood {result.median:.6f}, unrounded; {ties}"),
-                    ("Selected", f"at a likelihood of {percent(result.threshold)} or more"),
-                    ("Interval of a rate", "90 %, Wilson"),
-                    ("Interval of a ratio", "90 %, score interval of Miettinen and Nurminen (1985)"),
-                    ("Test", "Fisher's exact test against the highest rate, two-sided; each p by itself"),
-                    ("Rows of one person", "correlated; accounted for by a design effect (Rao and Scott 1992)"),
-                    ("Made", audited.made),
-                ]
-            ),
-        ],
-    )
+    facts = [
+        ("Rows", f"{result.n:,}{whose(audited)} from {audited.source}; outcomes: {result.outcomes:,}"),
+        ("Predicted", answered(audited)),
+        ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
+        ("Median", f"likelihood {result.median:.6f}, unrounded; {ties}"),
+        ("Selected", f"at a likelihood of {percent(result.threshold)} or more"),
+        ("Interval of a rate", "90 %, Wilson"),
+        ("Interval of a ratio", "90 %, score interval of Miettinen and Nurminen (1985)"),
+        ("Test", "Fisher's exact test against the highest rate, two-sided; each p by itself"),
+        ("Rows of one person", "correlated; accounted for by a design effect (Rao and Scott 1992)"),
+        ("Made", audited.made),
+    ]
+    return Section("How it was made", [Facts(facts)])
 
 
 assert set(TITLES) == set(FIGURES)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from predictor.evaluation.drift import ALPHA, LEVELS, Look
 from predictor.evaluation.drift_check import DriftCheck
 from predictor.evaluation.late_outcomes import LateOutcomes
-from predictor.reports.format import number, of_people, p_value, percent, percents, signed, span
+from predictor.reports.format import number, of_people, p_value, percent, percents, signed, signed_span, span
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.text import WIDTH, wrap
 
@@ -103,7 +103,7 @@ def outcome_lines(result: LateOutcomes) -> Iterator[str]:
     yield f"Outcomes: {result.n:,} known ({result.offers:,} offers), {result.open:,} open."
     if result.in_the_large and result.slope and result.corp:
         large, slope = result.in_the_large, result.slope
-        interval = f"{signed(large.low)} to {signed(large.high)}"
+        interval = signed_span(large.low, large.high)
         yield (
             f"Calibration in the large {signed(large.value)} ({interval}) in log-odds; 0 is right. "
             f"Slope {number(slope.value)} ({span(slope.low, slope.high)}); 1 is right."
@@ -116,7 +116,7 @@ def sentence(look: Look, labels: dict[str, str]) -> str:
     p = f"p {p_value(look.adjusted)}"
     way = "higher" if look.value > 0 else "lower"
     if look.kind == "level":
-        moved = f"{signed(look.value)} standard deviations, {signed(look.low)} to {signed(look.high)}"
+        moved = f"{signed(look.value)} standard deviations, {signed_span(look.low, look.high)}"
         means = f"{number(look.current)} on average, {number(look.reference)} in training"
         return f"{name}: rated {way}, {means} ({moved}; {p})."
     if look.kind == "level given others":
@@ -155,30 +155,14 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
     rows = []
     for name, looks in sorted(by_name.items(), key=lambda item: min(look.p for look in item[1].values())):
         level, given, shape = (looks.get(kind) for kind in LEVELS)
-        rows.append(
-            (
-                labels[name],
-                number(level.reference) if level else "",
-                number(level.current) if level else "",
-                signed(level.value) if level else "",
-                f"{signed(level.low)} to {signed(level.high)}" if level else "",
-                signed(given.value, 1) if given else "",
-                number(shape.value) if shape else "",
-                p_value(min(look.adjusted for look in looks.values())),
-                f"{level.m:,.0f}" if level else "",
-            )
-        )
-    head = (
-        "Signal",
-        "In training",
-        "Now",
-        "Shift",
-        "90 % interval",
-        "z, given other signals",
-        "PSI",
-        "p, corrected",
-        "n (current)",
-    )
+        means, n = [""] * 4, ""
+        if level:
+            interval, n = signed_span(level.low, level.high), f"{level.m:,.0f}"
+            means = [number(level.reference), number(level.current), signed(level.value), interval]
+        z, psi = signed(given.value, 1) if given else "", number(shape.value) if shape else ""
+        rows.append((labels[name], *means, z, psi, p_value(min(look.adjusted for look in looks.values())), n))
+    tests = ("z, given other signals", "PSI", "p, corrected", "n (current)")
+    head = ("Signal", "In training", "Now", "Shift", "90 % interval", *tests)
     return Section(
         "Signals",
         [
@@ -253,12 +237,7 @@ def _outcomes(result: LateOutcomes) -> Section:
         )
     large, slope, corp = result.in_the_large, result.slope, result.corp
     rows = [
-        (
-            "Calibration in the large, log-odds",
-            signed(large.value),
-            f"{signed(large.low)} to {signed(large.high)}",
-            "0",
-        ),
+        ("Calibration in the large, log-odds", signed(large.value), signed_span(large.low, large.high), "0"),
         ("Calibration slope", number(slope.value), span(slope.low, slope.high), "1"),
         ("Brier score", number(corp.brier, 3), "", "0"),
         ("Brier score: miscalibration", number(corp.miscalibration, 3), "", "0"),

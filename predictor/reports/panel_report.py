@@ -77,22 +77,17 @@ def render_panel_report(summary: PanelSummary) -> str:
     (True, False)
     """
     agreed = summary.agreement
-    size = ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
     tiles = [
         Tile("Scorecards", f"{summary.cards:,}", f"of {plural(summary.raters, 'rater')}", _per_rater(summary)),
-        Tile("Applications", f"{summary.applications:,}", f"of {summary.people:,} people", f"{size}."),
+        Tile("Applications", f"{summary.applications:,}", f"of {summary.people:,} people", f"{_sizes(summary)}."),
     ]
     if agreed:
+        one, panel = agreed.single, agreed.panel
+        words = "ICC(2,1): the share of the differences between scorecards that is due to the person."
+        of_panels = "ICC(2,k): the same share for the means of panels."
         tiles += [
-            Tile(name, f"{score.value:.2f}", _span(score), words)
-            for name, score, words in (
-                (
-                    "One rater",
-                    agreed.single,
-                    "ICC(2,1): the share of the differences between scorecards that is due to the person.",
-                ),
-                (f"A panel of {agreed.size:.2g}", agreed.panel, "ICC(2,k): the same share for the means of panels."),
-            )
+            Tile("One rater", f"{one.value:.2f}", _span(one), words),
+            Tile(f"A panel of {agreed.size:.2g}", f"{panel.value:.2f}", _span(panel), of_panels),
         ]
     return render_html(
         Page(
@@ -155,20 +150,8 @@ def _signals(summary: PanelSummary) -> Iterator[Part]:
         rows.append(
             (labels[spread.name], f"{spread.cards:,}", f"{spread.mean:.2f}", *between, *figures, f"{spread.n:,}")
         )
-    table = Table(
-        (
-            "Signal",
-            "Scorecards",
-            "Mean",
-            "Between raters",
-            f"{FAR} steps apart",
-            "Alpha",
-            "90 % interval",
-            "Rated twice",
-        ),
-        rows,
-        caption=BETWEEN,
-    )
+    agreement = ("Between raters", f"{FAR} steps apart", "Alpha", "90 % interval", "Rated twice")
+    table = Table(("Signal", "Scorecards", "Mean", *agreement), rows, caption=BETWEEN)
     if drawn:
         words = "; ".join(f"{name} {score}, n = {score.n:,}" for name, score in drawn.items())
         yield Drawing(
@@ -233,11 +216,15 @@ def _lede(summary: PanelSummary) -> str:
 
 
 def _counts(summary: PanelSummary) -> str:
-    size = ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
     return (
         f"{plural(summary.cards, 'scorecard')} of {plural(summary.raters, 'rater')} on "
-        f"{plural(summary.applications, 'application')} of {summary.people:,} people: {size}. {_per_rater(summary)}"
+        f"{plural(summary.applications, 'application')} of {summary.people:,} people: {_sizes(summary)}. "
+        f"{_per_rater(summary)}"
     )
+
+
+def _sizes(summary: PanelSummary) -> str:
+    return ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
 
 
 def _per_rater(summary: PanelSummary) -> str:

@@ -13,9 +13,9 @@ def title(text: str) -> str:
     return click.style(text, bold=True)
 
 
-def wrap(text: str, *, width: int = WIDTH, indent: str = "") -> list[str]:
+def wrap(text: str, *, indent: str = "") -> list[str]:
     """Break a text into lines, from the second on two columns further in."""
-    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=f"{indent}  ")
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
 
 
 def yellow(text: str) -> list[str]:

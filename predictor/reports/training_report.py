@@ -77,8 +77,10 @@ def render_report(result: TrainingResult) -> str:
     (True, True)
     """
     labels, families = result.model.catalogue.labels, result.model.catalogue.family_labels
-    shapes = result.model.shape_functions()
     shown = list(result.model.feature_importances)[:PANELS]
+    shapes = result.model.shape_functions()
+    by_name = {name: shapes[shapes["signal"] == name] for name in shown}
+    reach = shape_reach(shapes[shapes["signal"].isin(shown)])
     return render_template(
         "training_report.html",
         result=result,
@@ -88,27 +90,16 @@ def render_report(result: TrainingResult) -> str:
         labels=labels,
         meanings=MEANINGS,
         filters={"decimal": _decimal, "span": _span},
-        ranking=[
-            Drawing(
-                inline_svg(roc_plot(result), "roc", "ROC curve", _ranked(result)),
-                f"ROC AUC {result.scores['roc_auc']}, n = {result.data['n']:,}.",
-            ),
-            Drawing(
-                inline_svg(precision_recall_plot(result), "recall", "Precision and recall", _precision(result)),
-                f"Average precision {result.scores['average_precision']}, n = {result.data['n']:,}.",
-            ),
-        ]
-        if result.scores
-        else [],
+        ranking=_ranking(result) if result.scores else None,
         calibration=_calibration(result) if result.scores else None,
         importances=_importances(result, labels, families),
-        groups=[_table_of(title, importances, names) for title, importances, names in _groups(result, families)],
+        groups=list(_groups(result, families)),
         shared=shared_top(result.importances),
         top=TOP_IMPORTANCES,
-        shapes=[(labels[name], _shape(place, labels[name], shapes, name, shown)) for place, name in enumerate(shown)],
+        shapes=[(labels[name], _shape(place, labels[name], by_name[name], reach)) for place, name in enumerate(shown)],
         shape_table=Table(
             ("Signal", "Rating", "Log-odds", "90 % interval", "n"),
-            [row for name in shown for row in _shape_rows(labels[name], shapes[shapes["signal"] == name])],
+            [row for name in shown for row in _shape_rows(labels[name], by_name[name])],
             words=2,
         ),
         heatmaps=[_heatmap(result, pair, size, labels) for pair, size in result.model.strongest_pairs(HEATMAPS)],
@@ -137,14 +128,17 @@ def save_report(result: TrainingResult, path: str | Path) -> Path:
     return write_text(path, render_report(result))
 
 
-def _ranked(result: TrainingResult) -> str:
-    return f"The area under the curve is the ROC AUC, {result.scores['roc_auc']}. The diagonal, 0.5, is chance."
-
-
-def _precision(result: TrainingResult) -> str:
+def _ranking(result: TrainingResult) -> tuple[Drawing, Drawing]:
+    auc, precision, n = result.scores["roc_auc"], result.scores["average_precision"], result.data["n"]
+    ranked = f"The area under the curve is the ROC AUC, {auc}. The diagonal, 0.5, is chance."
+    found = f"From the likeliest interviews down: average precision {precision}, against "
+    found += f"{percent(result.y.mean())} offers among all."
     return (
-        f"From the likeliest interviews down: average precision {result.scores['average_precision']}, against "
-        f"{percent(result.y.mean())} offers among all."
+        Drawing(inline_svg(roc_plot(result), "roc", "ROC curve", ranked), f"ROC AUC {auc}, n = {n:,}."),
+        Drawing(
+            inline_svg(precision_recall_plot(result), "recall", "Precision and recall", found),
+            f"Average precision {precision}, n = {n:,}.",
+        ),
     )
 
 
@@ -201,27 +195,19 @@ def _importance(item: Importance) -> tuple[str, ...]:
     return _decimal(size.value), _span(size), _decimal(lost.value), _span(lost), top
 
 
-def _groups(
-    result: TrainingResult, families: dict[str, str]
-) -> Iterator[tuple[str, dict[str, Importance], dict[str, str]]]:
+def _groups(result: TrainingResult, families: dict[str, str]) -> Iterator[Table]:
     for title, importances, names in (
         ("Family", result.importances_by_family, families),
         ("Whose behaviour", result.importances_by_side, SIDES),
     ):
         if len(importances) > 1:
-            yield title, dict(importances), names
+            head = (title, "Size", "90 % interval", "Permuted", "90 % interval")
+            yield Table(head, [(names[name], *_importance(item)[:-1]) for name, item in importances.items()])
 
 
-def _table_of(title: str, importances: dict[str, Importance], names: dict[str, str]) -> Table:
-    head = (title, "Size", "90 % interval", "Permuted", "90 % interval")
-    return Table(head, [(names[name], *_importance(item)[:-1]) for name, item in importances.items()])
-
-
-def _shape(place: int, label: str, shapes: pd.DataFrame, name: str, shown: Sequence[str]) -> Markup:
-    shape, drawn = shapes[shapes["signal"] == name], shapes[shapes["signal"].isin(shown)]
+def _shape(place: int, label: str, shape: pd.DataFrame, reach: float) -> Markup:
     rows = "; ".join(f"{rating} {value}" for _, rating, value, *_ in _shape_rows(label, shape))
-    words = f"Log-odds by rating: {rows}"
-    return shape_svg(shape, shape_reach(drawn), f"shape-{place}", f"Shape function of {label}", words)
+    return shape_svg(shape, reach, f"shape-{place}", f"Shape function of {label}", f"Log-odds by rating: {rows}")
 
 
 def _shape_rows(label: str, shape: pd.DataFrame) -> Iterator[tuple[str, ...]]:

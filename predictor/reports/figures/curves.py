@@ -5,7 +5,7 @@ In the manner of `predictor.reports.figures.style`, without titles: they are on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,21 +50,11 @@ def roc_plot(result: TrainingResult) -> Figure:
     -------
     matplotlib.figure.Figure
         The mean over the repeats of the cross-validation in bold, each repeat faintly behind it.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
-
-    def curve(y: Floats, p: Floats) -> Floats:
-        false, true, _ = roc_curve(y, p)
-        return np.asarray(np.interp(_GRID, false, true))
-
     figure, axes = _square("Share of non-offers ranked as high", "Share of offers found")
     axes.plot([0, 1], [0, 1], **DASHED)
     axes.text(0.62, 0.57, "a coin toss", color=SOFT, fontsize=8.5, ha="left", va="top")
-    _mean_of_repeats(axes, result, curve)
+    _mean_of_repeats(axes, [roc_curve(result.y, p)[:2] for p in result.out_of_fold[POOL]])
     return figure
 
 
@@ -80,22 +70,13 @@ def precision_recall_plot(result: TrainingResult) -> Figure:
     -------
     matplotlib.figure.Figure
         As `roc_plot`; the line across is the share of offers among all.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
-
-    def curve(y: Floats, p: Floats) -> Floats:
-        precision, recall, _ = precision_recall_curve(y, p)
-        return np.asarray(np.interp(_GRID, recall[::-1], precision[::-1]))
-
     figure, axes = _square("Share of offers found (recall)", "Share of offers among them (precision)")
     base = float(result.y.mean())
     axes.axhline(base, **DASHED)
     axes.text(0.02, base - 0.02, f"all: {base:.0%}", color=SOFT, fontsize=8.5, va="top")
-    _mean_of_repeats(axes, result, curve)
+    curves = [precision_recall_curve(result.y, p)[:2] for p in result.out_of_fold[POOL]]
+    _mean_of_repeats(axes, [(recall[::-1], precision[::-1]) for precision, recall in curves])
     return figure
 
 
@@ -113,11 +94,6 @@ def learning_plot(curve: LearningCurve, base_rate: Score | None = None) -> Figur
     -------
     matplotlib.figure.Figure
         Each step to the right doubles the rows; lower is better.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     figure = empty_figure(5.0, 3.3)
     axes = figure.subplots()
@@ -165,11 +141,6 @@ def interval_plot(
     -------
     matplotlib.figure.Figure
         One row per score, in their order.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     figure = empty_figure(5.0, 0.75 + 0.38 * max(len(scores), 2))
     axes = figure.subplots()
@@ -210,8 +181,8 @@ def _square(x: str, y: str) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _mean_of_repeats(axes: Axes, result: TrainingResult, curve: Callable[[Floats, Floats], Floats]) -> None:
-    curves = [curve(result.y, p) for p in result.out_of_fold[POOL]]
+def _mean_of_repeats(axes: Axes, repeats: Sequence[tuple[Floats, Floats]]) -> None:
+    curves = [np.interp(_GRID, x, y) for x, y in repeats]
     for one in curves if len(curves) > 1 else ():
         axes.plot(_GRID, one, color=BLUE, linewidth=0.8, alpha=0.35)
     axes.plot(_GRID, np.mean(curves, axis=0), color=BLUE, linewidth=2.2)

@@ -43,11 +43,6 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
     -------
     matplotlib.figure.Figure
         One row per experiment, the best first; in words at the right, whether the difference is significant.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     entries, reference = board.entries, board.reference
     figure = empty_figure(8.0, 1.8 + 0.4 * len(entries))

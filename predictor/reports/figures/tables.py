@@ -48,11 +48,6 @@ def shape_plot(model: OfferModel) -> Figure:
     -------
     matplotlib.figure.Figure
         A panel a signal or input, the most important first, all on one axis of log-odds.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     catalogue, importances = model.catalogue, model.feature_importances
     names = sorted(importances, key=lambda name: (-importances[name], name))[:PANELS]
@@ -196,11 +191,6 @@ def pair_plot(model: OfferModel) -> Figure | None:
     -------
     matplotlib.figure.Figure or None
         What two ratings together add to what they add alone; None for a model without pairs.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     pairs = model.strongest_pairs(HEATMAPS)
     if not pairs:
@@ -259,8 +249,6 @@ def save_model_plots(model: OfferModel, folder: str | Path) -> list[Path]:
 
     Raises
     ------
-    MissingExtraError
-        If matplotlib is not installed.
     OSError
         If the folder cannot be written.
     """

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from predictor.training.result import TrainingResult
 
-TOP = 15
+TOP = 15  # signals shown at most
 
 
 def calibration_plot(result: TrainingResult, *, titled: bool = True) -> Figure:
@@ -48,11 +48,6 @@ def calibration_plot(result: TrainingResult, *, titled: bool = True) -> Figure:
     -------
     matplotlib.figure.Figure
         Points on the diagonal mean: of interviews with an estimate of 70 %, 70 % ended in an offer.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     figure = empty_figure(6.4, 6.6) if titled else empty_figure(5.0, 5.2)
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(5, 1))
@@ -103,15 +98,13 @@ def _counts(axes: Axes, places: list[float], counts: list[int], width: float) ->
         )  # fmt: skip
 
 
-def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titled: bool = True) -> Figure:
+def importance_plot(source: TrainingResult | OfferModel, *, titled: bool = True) -> Figure:
     """Draw the most important signals of a model, coloured by family.
 
     Parameters
     ----------
     source
         What `train` returned, or a model; a model alone has no intervals.
-    top
-        How many signals to show at most.
     titled
         Whether the figure has a title; a page has its own.
 
@@ -119,18 +112,13 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titl
     -------
     matplotlib.figure.Figure
         Horizontal bars, the most important signal first.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     model, measured = (source, {}) if isinstance(source, OfferModel) else (source.model, source.importances)
     catalogue, importances = model.catalogue, model.feature_importances
     labels = catalogue.labels
     families = {signal.name: signal.family for signal in catalogue.signals}
     colours = {family: PALETTE[i] if i < len(PALETTE) else OTHER for i, family in enumerate(catalogue.families)}
-    names = sorted(importances, key=lambda name: (-importances[name], name))[:top]
+    names = sorted(importances, key=lambda name: (-importances[name], name))[:TOP]
     figure = empty_figure(8.2, 1.2 + 0.7 * titled + 0.33 * max(len(names), 3))
     axes = figure.subplots()
     shown = (
@@ -175,8 +163,6 @@ def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
 
     Raises
     ------
-    MissingExtraError
-        If matplotlib is not installed.
     OSError
         If the folder cannot be written.
     """
