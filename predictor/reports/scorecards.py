@@ -14,6 +14,7 @@ import numpy as np
 
 from predictor.errors import plural, printable
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
+from predictor.reports.format import number, span
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.text import WIDTH, cut, title
 from predictor.sources.scorecards.findings import ASKED, FLAGGED, KINDS, LEFT_OUT
@@ -234,8 +235,6 @@ def _worth(imported: Imported) -> list[str | Table]:
     values = ratings.values[known]
     place = imported.names.index(OVERALL)
     others = np.delete(values, place, axis=1)
-    with np.errstate(invalid="ignore"):
-        mean = np.nansum(others, axis=1) / np.maximum((~np.isnan(others)).sum(axis=1), 1)
     both = ~np.isnan(values[:, place]) & (~np.isnan(others)).any(axis=1)
     y, groups = ratings.y[known][both], np.asarray(ratings.groups)[known][both]
     if len(set(y)) < 2 or len(set(groups)) < 2:
@@ -243,10 +242,10 @@ def _worth(imported: Imported) -> list[str | Table]:
     rows = []
     for label, guess in (
         ("Overall recommendation alone", values[both, place]),
-        ("Mean of the signals alone", mean[both]),
+        ("Mean of the signals alone", np.nanmean(others[both], axis=1)),
     ):
-        score = _auc(y, guess, groups)
-        rows.append((label, f"{score.value:.2f}", f"{score.low:.2f} to {score.high:.2f}", f"{score.n:,}"))
+        auc = _auc(y, guess, groups)
+        rows.append((label, number(auc.value), span(auc.low, auc.high), f"{auc.n:,}"))
     return [
         "It is a signal here, since --with-overall was given. It is half the decision already: a model that "
         "relies on it explains little of why. How often each ranks an offer above a rejection, of 1; .5 is chance:",
