@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from predictor.tracking.runs import is_unrecorded, run_of
-from predictor.tracking.store import Store, connect, explained, import_mlflow, locked
+from predictor.tracking.store import Store, opened
 from predictor.training_folder import RECORDED
 
 
@@ -35,9 +35,7 @@ def attach(folder: Path, files: Sequence[Path], tags: Mapping[str, str]) -> str 
     if not (folder / RECORDED).is_file() or is_unrecorded(folder):
         return None
     place = Store.named(None)
-    import_mlflow()
-    with explained(place, f"keep {', '.join(path.name for path in files)}"), locked(place):
-        client = connect(place)
+    with opened(place, f"keep {', '.join(path.name for path in files)}") as client:
         run = run_of(client, folder, place)
         if run is None:
             return None

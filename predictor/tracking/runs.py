@@ -20,7 +20,7 @@ from predictor.atomic import alone, write_text
 from predictor.errors import PredictorError, TrackingError
 from predictor.tracking.models import log_model, register
 from predictor.tracking.record import Record, without_interval_ends
-from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, connect, explained, import_mlflow, locked
+from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, import_mlflow, opened
 from predictor.training_folder import MODEL, RECORDED
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def open_run(
     try:
         yield run
     except BaseException as error:  # Ctrl-C too: a run left RUNNING would look alive for ever
-        with contextlib.suppress(PredictorError), explained(place, "mark a run as failed"), locked(place):
+        with contextlib.suppress(PredictorError), opened(place, "mark a run as failed") as client:
             reason = str(error) if isinstance(error, Exception) else "stopped by Ctrl-C or a signal"
-            _fail(connect(place), run.run_id, reason or type(error).__name__)
+            _fail(client, run.run_id, reason or type(error).__name__)
         raise
 
 
@@ -128,8 +128,7 @@ def finish(run: OpenRun, folder: Path, *, registered: bool = False) -> RecordedR
     record, place = Record.load(folder), run.place
     import_mlflow()
     start = time.perf_counter()
-    with explained(place, f"record '{record.name}'"), locked(place):
-        client = connect(place)
+    with opened(place, f"record '{record.name}'") as client:
         version = _fill(client, run.run_id, record, folder, registered)
         done = client.get_run(run.run_id)
         if FAILURE in done.data.tags:  # of an earlier try
@@ -181,9 +180,8 @@ def record_folder(folder: Path, *, registered: bool = False, store: str | None =
     record = Record.load(folder)
     if registered and not (folder / MODEL).is_file():
         raise TrackingError(f"{folder} has no {MODEL}, so there is nothing to register; only a pool can be registered")
-    import_mlflow()
-    with explained(place, f"record '{record.name}'"), locked(place):
-        begun = run_of(connect(place), folder, place)
+    with opened(place, f"record '{record.name}'") as client:
+        begun = run_of(client, folder, place)
     if begun is None:
         with open_run(record.name, record.experiment, began=record.began, store=store) as run:
             note_run(folder, run)
@@ -248,11 +246,9 @@ def _view() -> str:
 
 
 def _begin(place: Store, name: str, experiment: str, began: float, parent: str | None) -> str:
-    import_mlflow()
     tags = {HOST: _host(), PROCESS: _process(), "experiment": experiment}
     tags |= {PARENT: parent} if parent else {}
-    with explained(place, f"open a run for '{name}'"), locked(place):
-        client = connect(place)
+    with opened(place, f"open a run for '{name}'") as client:
         experiment_id = experiment_of(client, place)
         mark_killed(client, experiment_id)
         return str(client.create_run(experiment_id, int(began * 1000), tags=tags, run_name=name).info.run_id)
