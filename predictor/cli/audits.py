@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.cli.common import EXPERIMENTS, MODELS, model_path, sheet_option
+from predictor.cli.common import EXPERIMENTS, FILE, FOLDER, MODELS, model_option, model_path, sheet_option
 from predictor.cli.group import say, warn
 from predictor.errors import ConfigError, TrackingError
 
@@ -17,30 +17,22 @@ if TYPE_CHECKING:
 
     from predictor.pipeline.trained_model import TrainedModel
 
-_model_option = click.option(
-    "--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]"
-)
-_out_option = click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the report.  [default: the model's]"
-)
+_out_option = click.option("--out", type=FOLDER, help="Folder of the report.  [default: the model's]")
 _track_option = click.option("--no-track", is_flag=True, help="Do not record it in MLflow.")
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
-@_model_option
+@click.argument("data", type=FILE)
+@model_option
 @click.option(
     "--attribute", "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
     help="A way to group people, and its column: sex=Gender; may be given more than once. Pairs are crossed, too. "
     "--group is the former name.",
 )  # fmt: skip
-@click.option(
-    "--groups", "groups_file", type=click.Path(path_type=Path, dir_okay=False),
-    help="A file with the groups, if they are not in DATA.",
-)  # fmt: skip
+@click.option("--groups", "groups_file", type=FILE, help="A file with the groups, if they are not in DATA.")
 @click.option("--on", metavar="COLUMN", help="Column that joins both tables.  [default: the first that both have]")
 @click.option(
-    "--cards", type=click.Path(path_type=Path, dir_okay=False),
+    "--cards", type=FILE,
     help="The scorecards one by one, as for `predictor train`: used if the model has learned how high panels rate.",
 )  # fmt: skip
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Likelihood that counts as selected.")
@@ -89,16 +81,11 @@ def audit(
 
 
 @click.command()
-@click.argument("current", type=click.Path(path_type=Path, dir_okay=False), required=False)
-@click.option(
-    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="A journal to compare, instead of CURRENT."
-)
-@_model_option
+@click.argument("current", type=FILE, required=False)
+@click.option("--journal", type=FILE, help="A journal to compare, instead of CURRENT.")
+@model_option
 @sheet_option
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the page.  [default: a new one in experiments/drift]",
-)  # fmt: skip
+@click.option("--out", type=FOLDER, help="Folder of the page.  [default: a new one in experiments/drift]")
 @_track_option
 @click.pass_context
 def drift(
@@ -158,7 +145,7 @@ def drift(
 
 
 @click.command()
-@_model_option
+@model_option
 @_out_option
 @_track_option
 def card(model: str | None, out: Path | None, no_track: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,24 +24,29 @@ EXPERIMENTS = Path("experiments")
 MODELS = EXPERIMENTS / "models"
 CHAMPION = "champion"
 
-sheet_option = click.option(
-    "--worksheet",
-    "--sheet",
-    "sheet",
-    metavar="NAME",
-    help="Sheet of an Excel workbook.  [default: the first visible one]",
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+model_option = click.option(
+    "--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]"
 )
-
-
+signals_option = click.option("--signals", type=FILE, help="A catalogue.  [default: the shipped one]")
+sheet_option = click.option(
+    "--worksheet", "--sheet", "sheet", metavar="NAME",
+    help="Sheet of an Excel workbook.  [default: the first visible one]",
+)  # fmt: skip
 offer_word_option = click.option(
     "--offer-word", metavar="WORD", help="The word for an offer, such as Ja; one other word may mean no offer."
 )
-
-
 unknown_words_option = click.option(
     "--unknown-word", "unknown_words", metavar="WORD", multiple=True,
     help="A word for an unknown outcome, such as Maybe: these rows are left out; may be given more than once.",
 )  # fmt: skip
+
+
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `read_ratings`: `offer_word`, `unknown_words` and `sheet`."""
+    return offer_word_option(unknown_words_option(sheet_option(command)))
 
 
 def read_standard_input() -> bytes:

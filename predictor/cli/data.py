@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from predictor.cli.common import load_catalogue, offer_word_option, sheet_option, unknown_words_option
+from predictor.cli.common import FILE, load_catalogue, reading_options, signals_option
 from predictor.cli.group import Commands, say
 from predictor.errors import ConfigError
 
@@ -25,10 +25,7 @@ from predictor.errors import ConfigError
     show_default=True,
     help="null shuffles the offers; hindsight moves ratings toward the known outcome.",
 )
-@click.option(
-    "--groups", type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write sex and race of the candidates to this file.",
-)  # fmt: skip
+@click.option("--groups", type=FILE, help="Also write sex and race of the candidates to this file.")
 @click.option(
     "--disparity", type=float, default=0.0, show_default=True,
     help="About how many standard deviations lower some groups are judged.",
@@ -38,7 +35,7 @@ from predictor.errors import ConfigError
 @click.option("--by", type=float, default=-0.5, show_default=True, help="With --drift: shift in standard deviations.")
 @click.option(
     "--cards",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Simulate a hiring team instead: write its scorecards to this file, and its signals to OUT.toml.",
 )
 @click.option("--panel", type=int, default=3, show_default=True, help="With --cards: number of raters per application.")
@@ -131,9 +128,7 @@ def signals() -> None:
 
 
 @signals.command()
-@click.option(
-    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
-)
+@signals_option
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def show(signals: Path | None, as_json: bool) -> None:
     """Print the signals: questions, and what ratings mean.
@@ -152,9 +147,7 @@ def show(signals: Path | None, as_json: bool) -> None:
 
 
 @signals.command()
-@click.option(
-    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
-)
+@signals_option
 def form(signals: Path | None) -> None:
     """Print an empty form as JSON: null means not observed; "not applicable" is for signals with that category.
 
@@ -169,22 +162,11 @@ def form(signals: Path | None) -> None:
 
 
 @signals.command()
-@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("data", type=FILE)
 @click.option("--outcome", required=True, help="Column with the outcome, yes or no.")
-@click.option(
-    "--person", "--group", "group", help="Column with the person: all rows of a person stay in one fold."
-)  # fmt: skip
-@offer_word_option
-@unknown_words_option
-@sheet_option
-def infer(
-    data: Path,
-    outcome: str,
-    group: str | None,
-    offer_word: str | None,
-    unknown_words: tuple[str, ...],
-    sheet: str | None,
-) -> None:
+@click.option("--person", "--group", "group", help="Column with the person: all rows of a person stay in one fold.")
+@reading_options
+def infer(data: Path, outcome: str, group: str | None, **how: Any) -> None:
     """Draft a catalogue from a file of ratings, for you to review.
 
     \b
@@ -193,5 +175,4 @@ def infer(
     """
     from predictor.sources.drafting.write import draft_catalogue
 
-    how: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
     click.echo(draft_catalogue(data, outcome=outcome, group=group, **how), nl=False)

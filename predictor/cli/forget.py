@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import MODELS
+from predictor.cli.common import FILE, MODELS
 from predictor.cli.group import say, warn
 from predictor.errors import ConfigError, TrackingError, plural
 
@@ -14,16 +14,13 @@ from predictor.errors import ConfigError, TrackingError, plural
 @click.command()
 @click.argument("person")
 @click.option(
-    "--journal", "journals", type=click.Path(path_type=Path, dir_okay=False), multiple=True,
+    "--journal", "journals", type=FILE, multiple=True,
     help="A journal; may be given more than once, like --table and --cards.",
 )  # fmt: skip
 @click.option(
-    "--table", "tables", type=click.Path(path_type=Path, dir_okay=False), multiple=True,
-    help="A table of interviews: CSV, JSON, JSON Lines or Parquet.",
-)  # fmt: skip
-@click.option(
-    "--cards", type=click.Path(path_type=Path, dir_okay=False), multiple=True, help="A table of imported scorecards."
-)  # fmt: skip
+    "--table", "tables", type=FILE, multiple=True, help="A table of interviews: CSV, JSON, JSON Lines or Parquet."
+)
+@click.option("--cards", type=FILE, multiple=True, help="A table of imported scorecards.")
 @click.option(
     "--column", help="Column that identifies the person.  [default: person, or the group of the models' catalogues]"
 )

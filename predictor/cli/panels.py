@@ -6,23 +6,19 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import load_catalogue, model_path
+from predictor.cli.common import FILE, load_catalogue, model_path, signals_option
 from predictor.cli.group import say
 from predictor.errors import ConfigError
 
 
 @click.command()
-@click.argument("cards", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
-)
+@click.argument("cards", type=FILE)
+@signals_option
 @click.option("--model", "-m", help="A model with panels as an input: show its effect; its signals are used.")
 @click.option(
-    "--assigned-at-random",
-    is_flag=True,
-    help="State that raters are assigned at random; the report quotes it.",
+    "--assigned-at-random", is_flag=True, help="State that raters are assigned at random; the report quotes it."
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the report as an HTML page.")
+@click.option("--out", type=FILE, help="Also write the report as an HTML page.")
 def panels(cards: Path, signals: Path | None, model: str | None, assigned_at_random: bool, out: Path | None) -> None:
     """Show how far raters agree and how high panels rate. Nobody is named.
 

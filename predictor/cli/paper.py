@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import MODELS, load_catalogue, model_path, sheet_option
+from predictor.cli.common import FILE, FOLDER, MODELS, load_catalogue, model_option, model_path, sheet_option
 from predictor.cli.group import Commands, say
 from predictor.errors import plural
 
@@ -19,8 +19,8 @@ def export() -> None:
 
 
 @export.command()
-@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The HTML file to write.")
+@model_option
+@click.option("--out", type=FILE, required=True, help="The HTML file to write.")
 def page(model: str | None, out: Path) -> None:
     """Write the rate page as one HTML file: it predicts with reasons, prints, and saves answers to a file.
 
@@ -49,13 +49,13 @@ def page(model: str | None, out: Path) -> None:
 
 
 @click.command("sheet")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE)
 @click.option(
     "--who", metavar="COLUMN", help="Column that names the person.  [default: who, client, person or candidate]"
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder to write to.")
-@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
-@click.option("--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the model's]")
+@click.option("--out", type=FOLDER, required=True, help="The folder to write to.")
+@model_option
+@click.option("--signals", type=FILE, help="A catalogue.  [default: the model's]")
 @sheet_option
 def coaching_sheets(
     file: Path, who: str | None, out: Path, model: str | None, signals: Path | None, sheet: str | None

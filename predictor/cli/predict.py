@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import MODELS, model_path, read_standard_input, sheet_option
+from predictor.cli.common import FILE, FOLDER, MODELS, model_option, model_path, read_standard_input, sheet_option
 from predictor.cli.group import end_on_sigterm, say
 from predictor.cli.progress import Bar
 from predictor.errors import ConfigError, MissingExtraError, plural
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("ratings", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@model_option
 @click.option("--json", "as_json", is_flag=True, help="Print the whole prediction as JSON.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV file, one row per interview.")
+@click.option("--out", type=FILE, help="Write a CSV file, one row per interview.")
 @click.option("--base-rate", type=float, help="Your own share of offers, such as 0.2.  [default: the model's]")
 @click.option(
     "--threshold", type=float, help="Also show which better ratings would lift the estimate above this, such as 0.5."
@@ -121,7 +121,7 @@ def predict(
 @click.command()
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path, allow_dash=True))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@model_option
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Copy this column to OUT, such as an id.")
 @click.option("--unobserved", multiple=True, metavar="SIGNAL", help="The files do not have this signal.")
 @click.option("--interval/--no-interval", default=True, show_default=True, help="Add the ends of the 90 % interval.")
@@ -130,9 +130,7 @@ def predict(
     "--top", type=click.IntRange(0), default=0, metavar="K", help="Add the K strongest contributions, by name."
 )
 @click.option("--base-rate", type=float, help="Your own share of offers, such as 0.2.  [default: the model's]")
-@click.option(
-    "--bad-rows", type=click.Path(path_type=Path, dir_okay=False), help="Write rows that cannot be used to this file."
-)
+@click.option("--bad-rows", type=FILE, help="Write rows that cannot be used to this file.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run into the folder OUT.")
 @click.option("--format", "read_as", type=click.Choice(["csv", "jsonl"]), help="Format of standard input.")
 @sheet_option
@@ -189,9 +187,9 @@ def batch(source: Path, out: Path, model: str | None, **options: Any) -> None:
 
 
 @click.command()
-@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@model_option
 @click.option("--json", "as_json", is_flag=True, help="Print the model as JSON, with every table.")
-@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write plots to this folder.")
+@click.option("--plots", type=FOLDER, help="Also write plots to this folder.")
 def inspect(model: str | None, as_json: bool, plots: Path | None) -> None:
     """Show what a model relies on: scores, importances, what each rating adds, the strongest pairs.
 

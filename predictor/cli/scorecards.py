@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from predictor.cli.common import sheet_option
+from predictor.cli.common import FILE, sheet_option
 from predictor.cli.group import Commands, say
 from predictor.errors import ConfigError
 from predictor.reading import read_toml
 
 FILES = click.Path(path_type=Path)
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group(cls=Commands)
@@ -30,42 +28,43 @@ def scorecards() -> None:
     """
 
 
-def _import_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what all systems share."""
-
-    @click.argument("files", nargs=-1, type=FILES)
-    @click.option("--out", type=FILE, help="Table to write, .csv or .parquet.  [default: interviews.csv]")
-    @click.option("--catalogue", type=FILE, help="Catalogue of the signals to write.  [default: as --out, .toml]")
-    @click.option(
+_OPTIONS = (
+    click.argument("files", nargs=-1, type=FILES),
+    click.option("--out", type=FILE, help="Table to write, .csv or .parquet.  [default: interviews.csv]"),
+    click.option("--catalogue", type=FILE, help="Catalogue of the signals to write.  [default: as --out, .toml]"),
+    click.option(
         "--stage",
         default="each",
         show_default=True,
         metavar="WORDS",
         help="Stage up to which scorecards are used: one row for each stage, or words such as 'after the on-site'.",
-    )
-    @click.option("--with-overall", "overall", is_flag=True, help="Use the overall recommendation as a signal, too.")
-    @click.option("--even-levels", "even", is_flag=True, help="Code four levels as 1, 2.33, 3.67, 5, not 1, 2, 4, 5.")
-    @click.option(
+    ),
+    click.option("--with-overall", "overall", is_flag=True, help="Use the overall recommendation as a signal, too."),
+    click.option("--even-levels", "even", is_flag=True, help="Code four levels as 1, 2.33, 3.67, 5, not 1, 2, 4, 5."),
+    click.option(
         "--level",
         "levels",
         multiple=True,
         metavar="WORD=N",
         help="The rating of a word that is not a level, such as a misspelt 'stong_yes=5'; may be given more than once.",
-    )
-    @click.option(
+    ),
+    click.option(
         "--reason",
         "reasons",
         multiple=True,
         metavar="TEXT=OUTCOME",
         help="Outcome of a rejection reason: yes, no, withdrew or unlabelled; '*': every reason asked about.",
-    )
-    @click.option("--groups", type=FILE, help="Also write sex and race by person, for an audit.")
-    @click.option("--forget", is_flag=True, help="Remove people of the earlier table who are not in the files.")
-    @wraps(command)
-    def run(**options: Any) -> None:
-        command(**options)
+    ),
+    click.option("--groups", type=FILE, help="Also write sex and race by person, for an audit."),
+    click.option("--forget", is_flag=True, help="Remove people of the earlier table who are not in the files."),
+)
 
-    return run  # fmt: skip
+
+def _import_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what all systems share."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @scorecards.command()

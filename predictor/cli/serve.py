@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.cli.common import CHAMPION, MODELS, load_catalogue, model_path, sheet_option
+from predictor.cli.common import CHAMPION, FILE, MODELS, load_catalogue, model_option, model_path, sheet_option
 from predictor.cli.group import Commands, say
 from predictor.errors import ConfigError, MissingExtraError, plural
 
@@ -30,15 +30,12 @@ def ui(port: int | None) -> None:
 
 
 @click.command()
-@click.option("--model", "-m", help="A model file, or a name in experiments/models.  [default: the champion]")
+@model_option
 @click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="Address to listen on; other machines need a token.",
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; other machines need a token."
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 chooses a free port.")
-@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Save interviews in this file.")
+@click.option("--journal", type=FILE, help="Save interviews in this file.")
 @click.option("--token", envvar="PREDICTOR_TOKEN", show_envvar=True, help="Token that every request must have.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="A host name that requests may use.")
 @click.option("--root-path", default="", metavar="PREFIX", help="Path prefix behind a proxy, such as /interviews.")
@@ -91,7 +88,7 @@ def journal() -> None:
 _JOURNAL = click.option(
     "--journal",
     "path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     default=Path("experiments/journal.db"),
     show_default=True,
     help="The journal's file.",
@@ -99,11 +96,9 @@ _JOURNAL = click.option(
 
 
 @journal.command(name="import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("files", nargs=-1, required=True, type=FILE)
 @_JOURNAL
-@click.option(
-    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the champion's]"
-)
+@click.option("--signals", type=FILE, help="A catalogue.  [default: the champion's]")
 @sheet_option
 def import_(files: tuple[Path, ...], path: Path, signals: Path | None, sheet: str | None) -> None:
     """Add the interviews of FILES, all of them or none: exports of a journal, answers of the page, or ratings.

@@ -12,17 +12,18 @@ import click
 
 from predictor.cli.common import (
     EXPERIMENTS,
+    FILE,
+    FOLDER,
     MODELS,
     checked_name,
     load_catalogue,
     load_experiment,
     make_models_folder,
     model_path,
-    offer_word_option,
     plain_name,
     read_rows,
-    sheet_option,
-    unknown_words_option,
+    reading_options,
+    signals_option,
 )
 from predictor.cli.group import end_on_sigterm, say, warn
 from predictor.cli.progress import fit_progress
@@ -51,20 +52,16 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path, dir_okay=False), required=False)
-@click.option(
-    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="A journal to train on, instead of DATA."
-)
-@click.option(
-    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
-)
+@click.argument("data", type=FILE, required=False)
+@click.option("--journal", type=FILE, help="A journal to train on, instead of DATA.")
+@signals_option
 @click.option(
     "--experiment", "-e", default="pool", show_default=True, help="A file experiments/NAME.toml, or its path."
 )
 @click.option("--name", help="Name of the model.  [default: DATA-EXPERIMENT, or journal-EXPERIMENT]")
 @click.option(
     "--cards",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="The scorecards of DATA, to use the leniency of panels as an input; see: predictor panels --help",
 )
 @click.option(
@@ -73,10 +70,8 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
     help="Start from published effects (SIMULATED); auto does so with fewer than 50 offers or non-offers.  "
     "[default: the experiment's, auto]",
 )
-@offer_word_option
-@unknown_words_option
-@sheet_option
-@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Also write the plots to this folder.")
+@reading_options
+@click.option("--plots", type=FOLDER, help="Also write the plots to this folder.")
 @click.option("--register", "registered", is_flag=True, help="Register the model; the first becomes the champion.")
 @click.option("--no-track", is_flag=True, help="Do not record the run in MLflow.")
 @_clustered
@@ -88,12 +83,10 @@ def train(
     name: str | None,
     cards: Path | None,
     prior: str | None,
-    offer_word: str | None,
-    unknown_words: tuple[str, ...],
-    sheet: str | None,
     plots: Path | None,
     registered: bool,
     no_track: bool,
+    **how: Any,
 ) -> None:
     """Train a model on rated interviews with known outcomes, and record the run in MLflow.
 
@@ -130,14 +123,13 @@ def train(
         )
     config = replace(config, prior=prior or config.prior)
     name = checked_name(name or plain_name(f"{unpacked(data).stem if data else 'journal'}-{short}"))
-    if (offer_word or unknown_words) and journal:
-        option = "--offer-word" if offer_word else "--unknown-word"
+    if (how["offer_word"] or how["unknown_words"]) and journal:
+        option = "--offer-word" if how["offer_word"] else "--unknown-word"
         raise ConfigError(f"{option} applies to files only; the outcomes of a journal are known")
     if cards and journal:
         raise ConfigError("--cards applies to files only; a journal has no scorecards")
-    if sheet and journal:
+    if how["sheet"] and journal:
         raise ConfigError("--worksheet is for Excel workbooks; a journal has none")
-    how = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
     catalogue = load_catalogue(signals)
     ratings = read_rows(source, catalogue, journal=journal is not None, **how)
     incumbent = IncumbentModel.of(OfferModel.load(model_path(None)), MODELS) if journal else None
@@ -189,14 +181,10 @@ def train(
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("data", type=FILE)
 @click.argument("experiments", nargs=-1)
-@click.option(
-    "--signals", type=click.Path(path_type=Path, dir_okay=False), help="A catalogue.  [default: the shipped one]"
-)
-@offer_word_option
-@unknown_words_option
-@sheet_option
+@signals_option
+@reading_options
 @click.option("--name", help="Name of the comparison.  [default: compare-DATA]")
 @click.option("--no-track", is_flag=True, help="Do not record the runs in MLflow.")
 @_clustered
@@ -204,11 +192,9 @@ def compare(
     data: Path,
     experiments: tuple[str, ...],
     signals: Path | None,
-    offer_word: str | None,
-    unknown_words: tuple[str, ...],
-    sheet: str | None,
     name: str | None,
     no_track: bool,
+    **how: Any,
 ) -> None:
     """Train experiments on the same rows and folds, and rank them.
 
@@ -225,7 +211,6 @@ def compare(
     from predictor.sources.files import read_ratings
 
     name = checked_name(name or plain_name(f"compare-{unpacked(data).stem}"))
-    how: dict[str, Any] = {"offer_word": offer_word, "unknown_words": unknown_words, "sheet": sheet}
     ratings = read_ratings(data, load_catalogue(signals), training=True, **how)
     named = experiments or tuple(sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))) or ("pool",)
     configs = {}
@@ -268,7 +253,7 @@ def compare(
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=FOLDER)
 @click.option("--register", "registered", is_flag=True, help="Register the model, too.")
 def track(folder: Path, registered: bool) -> None:
     """Record a finished training in MLflow, if its record is missing or incomplete.

@@ -15,6 +15,7 @@ from predictor.journal.merging import Merge, merge
 from predictor.journal.ordinary import from_ratings
 from predictor.journal.reading import Reading
 from predictor.journal.schema import insert, update
+from predictor.ratings.catalogue import Catalogue
 from predictor.sources.files import TEXT, ending_of, read_bytes, read_ratings, refuse_sheet
 
 Parsed = tuple[list[Entry], list[Problem]]
@@ -82,7 +83,7 @@ class Moving(Reading):
         """
         older = superseded([read_bytes(Path(path)) if is_json(path) else b"" for path in paths])
         kept = [path for place, path in enumerate(paths) if place not in older]
-        parsed = [(str(path), self._parse_file(Path(path), sheet)) for path in kept]
+        parsed = [(str(path), parse_file(Path(path), self.catalogue, sheet)) for path in kept]
         return self.add_entries(*together(parsed))
 
     def import_csv(self, source: str | Path | bytes, name: str = "the uploaded file", *, limited: bool = False) -> int:
@@ -158,16 +159,18 @@ class Moving(Reading):
                 update(file, entry)
         return merged
 
-    def _parse_file(self, path: Path, sheet: str | None) -> Parsed:
-        refuse_sheet(path, sheet)
-        if ending_of(path) in TEXT:
-            return parse_entries(read_bytes(path), str(path), self.catalogue, sheet=sheet)
-        if ending_of(path) == ".json":
-            return parse_json_entries(read_bytes(path), str(path), self.catalogue)
-        return from_ratings(read_ratings(path, self.catalogue), str(path))
-
     def _to_export(self, who: str | None) -> list[Entry]:
         return self.entries() if who is None else self.of_person(who)[::-1]
+
+
+def parse_file(path: Path, catalogue: Catalogue, sheet: str | None = None) -> Parsed:
+    """Parse the interviews of a file: an export of a journal, answers of the page, or ratings."""
+    refuse_sheet(path, sheet)
+    if ending_of(path) in TEXT:
+        return parse_entries(read_bytes(path), str(path), catalogue, sheet=sheet)
+    if ending_of(path) == ".json":
+        return parse_json_entries(read_bytes(path), str(path), catalogue)
+    return from_ratings(read_ratings(path, catalogue), str(path))
 
 
 def is_json(path: str | Path) -> bool:

@@ -20,24 +20,13 @@ LONGEST = 500  # characters of a parameter that MLflow takes everywhere
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Prevent MLflow from logging the inner fits as separate runs, in every thread of this process."""
+    """Prevent MLflow from logging the inner fits as separate runs, in all threads; also a decorator."""
     theirs = sys.modules.get("mlflow.utils.autologging_utils")
     if theirs is None or theirs._AUTOLOGGING_GLOBALLY_DISABLED:  # by us, further out
         yield
         return
     with theirs.disable_autologging():
         yield
-
-
-def without_inner_runs(work: Callable[Given, Made]) -> Callable[Given, Made]:
-    """Shield all fits within a function."""
-
-    @wraps(work)
-    def call(*given: Given.args, **named: Given.kwargs) -> Made:
-        with shielded():
-            return work(*given, **named)
-
-    return call
 
 
 def one_run(fit: Callable[Given, Made]) -> Callable[Given, Made]:

@@ -57,6 +57,10 @@ class Basis:
         products = [cells[:, cell] * (cells @ table) for cell, table in self.pairs]
         return np.column_stack([main, *products])
 
+    def with_intercept(self, cells: Floats) -> Floats:
+        """Compute design columns after one of ones, shape (n, columns + 1)."""
+        return np.column_stack([np.ones(len(cells)), self.design(cells)])
+
     def steps(self, directions: Sequence[int]) -> Floats:
         """What each step of a rating towards the better adds: shape (steps, columns), times coefficients.
 

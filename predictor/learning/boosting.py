@@ -88,22 +88,11 @@ class Numbering:
     shares: Floats
 
 
-def fit_folds(
-    cells: Floats,
-    y: Floats,
-    grid: Grid,
-    fold: Ints,
-    left_out: Iterable[int],
-    *,
-    order: int,
-    directions: Ints,
-    seed: int,
-    n_jobs: int | None = None,
-    weights: Weights = None,
-) -> list[Fit]:
-    """Fit a booster of small trees on all rows but a fold's, for some of the folds.
+@dataclass(frozen=True, eq=False)
+class FoldedRows:
+    """Rows dealt to folds, and how boosters learn from them.
 
-    Parameters
+    Attributes
     ----------
     cells
         Rows as cell weights, shape (n, cells); see `Grid.weights`. Where a term's weight is on several cells, one
@@ -114,80 +103,78 @@ def fit_folds(
         Of the terms.
     fold
         Number of each row's fold, shape (n,).
-    left_out
-        Numbers of the folds to leave out, one after the other.
-    order
-        Most terms of one table: 2 or 3.
     directions
         For each term, shape (terms,): 1 where a higher rating may only raise the log-odds, -1 where it may only lower
         them, 0 where anything goes.
     seed
-        Of the terms that a split may choose from, and of the cells that are drawn.
+        Of the terms that a split may choose from, and of what is drawn.
     n_jobs
         How many boosters are fitted side by side; None leaves it to joblib's configuration.
     weights
         How often each row counts, shape (n,).
     """
-    jobs = (delayed(fit_fold)(cells, y, grid, fold, k, order, None, directions, seed, weights) for k in left_out)
-    return list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
+
+    cells: Floats
+    y: Floats
+    grid: Grid
+    fold: Ints
+    directions: Ints
+    seed: int
+    n_jobs: int | None = None
+    weights: Weights = None
+
+    def __sizeof__(self) -> int:  # by it joblib sends these rows to a cluster once, and not with every fit
+        return int(self.cells.nbytes + self.y.nbytes)
+
+    def in_parallel(self, jobs: Iterable[Any]) -> list[Any]:
+        """Do joblib's jobs side by side."""
+        return list(Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs))
 
 
-def enlarge(
-    small: Sequence[Fit],
-    cells: Floats,
-    y: Floats,
-    grid: Grid,
-    fold: Ints,
-    *,
-    order: int,
-    directions: Ints,
-    seed: int,
-    n_jobs: int | None = None,
-    weights: Weights = None,
-) -> list[Fit]:
-    """Fit larger trees for the same folds; each splits on the terms that act together in the fold's small trees.
+def fit_folds(rows: FoldedRows, left_out: Iterable[int], order: int) -> list[Fit]:
+    """Fit a booster of small trees on all rows but a fold's, for some of the folds.
 
-    Parameters are those of `fit_folds`, which made `small`.
+    Parameters
+    ----------
+    rows
+        The rows.
+    left_out
+        Numbers of the folds to leave out, one after the other.
+    order
+        Most terms of one table: 2 or 3.
     """
-    jobs = (delayed(_enlarge)(fit, cells, y, grid, fold, order, directions, seed, weights) for fit in small)
-    return list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
+    return rows.in_parallel(delayed(fit_fold)(rows, k, order) for k in left_out)
 
 
-def _enlarge(
-    small: Fit,
-    cells: Floats,
-    y: Floats,
-    grid: Grid,
-    fold: Ints,
-    order: int,
-    directions: Ints,
-    seed: int,
-    weights: Weights,
-) -> Fit:
-    terms = tables_of(small, grid, steps=1 + int(np.argmin(small.losses)))
-    within = joint(terms, order, cells, grid, weights)
-    return fit_fold(cells, y, grid, fold, small.fold, order, within, directions, seed, weights)
+def enlarge(rows: FoldedRows, small: Sequence[Fit], order: int) -> list[Fit]:
+    """Fit larger trees for the same folds; each splits on the terms that act together in the fold's small trees."""
+    return rows.in_parallel(delayed(_enlarge)(rows, fit, order) for fit in small)
 
 
-def average(fits: Sequence[Fit], cells: Floats, grid: Grid, fold: Ints, weights: Weights = None) -> Boosters:
+def _enlarge(rows: FoldedRows, small: Fit, order: int) -> Fit:
+    terms = tables_of(small, rows.grid, steps=1 + int(np.argmin(small.losses)))
+    return fit_fold(rows, small.fold, order, joint(rows, terms, order))
+
+
+def average(rows: FoldedRows, fits: Sequence[Fit]) -> Boosters:
     """Read the tables of folds' boosters, all cut at the step that is best for the rows they have not seen."""
     steps = 1 + int(np.argmin(np.sum([fit.losses for fit in fits], axis=0)))
-    out, parts, answers = np.full(len(cells), np.nan), [], []
+    out, parts, answers = np.full(len(rows.cells), np.nan), [], []
     for fit in fits:
-        terms = tables_of(fit, grid, steps)
-        answer = evaluate(terms, cells, grid)
-        out[fold == fit.fold] = answer[fold == fit.fold]
+        terms = tables_of(fit, rows.grid, steps)
+        answer = evaluate(terms, rows.cells, rows.grid)
+        out[rows.fold == fit.fold] = answer[rows.fold == fit.fold]
         parts.append(terms)
         answers.append(answer)
-    check_tables(fits[0], parts[0], grid, steps)
-    spread = mean(np.var(answers, axis=0), weights) * (len(parts) - 1)
+    check_tables(fits[0], parts[0], rows.grid, steps)
+    spread = mean(np.var(answers, axis=0), rows.weights) * (len(parts) - 1)
     by_fold = dict(zip((fit.fold for fit in fits), parts, strict=True))
     return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread), by_fold)
 
 
-def joint(terms: Terms, order: int, cells: Floats, grid: Grid, weights: Weights = None) -> list[tuple[int, ...]]:
+def joint(rows: FoldedRows, terms: Terms, order: int) -> list[tuple[int, ...]]:
     """Find the terms that act together most: those of the purified tables whose values vary most over the rows."""
-    shares = np.split(mean(cells, weights), grid.offsets[1:-1])
+    shares = np.split(mean(rows.cells, rows.weights), rows.grid.offsets[1:-1])
     size = {}
     for place, table in purify(terms, shares).items():
         if len(place) == order:
@@ -204,34 +191,25 @@ def too_large(grid: Grid, order: int, rows: float) -> bool:
     return cells > min(CELLS_PER_ROW * rows, MOST_CELLS)
 
 
-def fit_fold(
-    cells: Floats,
-    y: Floats,
-    grid: Grid,
-    fold: Ints,
-    k: int,
-    order: int,
-    within: Sequence[tuple[int, ...]] | None,
-    directions: Ints,
-    seed: int,
-    weights: Weights = None,
-) -> Fit:
-    inside = fold != k
-    numbering, codes = number_cells(cells, inside, grid, directions, np.random.default_rng([seed, k]), weights)
-    weight, outside = some(weights, inside), some(weights, ~inside)
-    rows = int(np.sum(inside))
+def fit_fold(rows: FoldedRows, k: int, order: int, within: Sequence[tuple[int, ...]] | None = None) -> Fit:
+    """Fit a booster on all rows but those of fold `k`: small trees, or larger ones that split `within` some terms."""
+    inside, y, directions = rows.fold != k, rows.y, rows.directions
+    rng = np.random.default_rng([rows.seed, k])
+    numbering, codes = number_cells(rows.cells, inside, rows.grid, directions, rng, rows.weights)
+    weight, outside = some(rows.weights, inside), some(rows.weights, ~inside)
+    learned = int(np.sum(inside))
     settings: dict[str, Any] = {
         "objective": "binary",
         "metric": "binary_logloss",
         "learning_rate": RATE,
-        "min_data_in_leaf": max(LEAF_ROWS, round(LEAF_ROWS * rows / count(y[inside], weight))),  # it counts rows
+        "min_data_in_leaf": max(LEAF_ROWS, round(LEAF_ROWS * learned / count(y[inside], weight))),  # it counts rows
         "monotone_constraints": directions.tolist(),
-        "seed": (seed + k) % 2**31,
+        "seed": (rows.seed + k) % 2**31,
     }
     if within is None:
         settings |= {"lambda_l2": SMALL_PENALTY, "max_depth": order, "num_leaves": 2**order}
     else:
-        alone = [(term,) for term in range(len(grid.levels))]
+        alone = [(term,) for term in range(len(rows.grid.levels))]
         settings |= {
             "lambda_l2": PENALTY,
             "num_leaves": LEAVES,
@@ -291,7 +269,7 @@ def number_cells(
     masked: bool = False,
 ) -> tuple[Numbering, Floats]:
     """Draw a cell for every row and term, and number it; where ratings are `masked`, "not rated" is NaN."""
-    drawn, weight = _draw(cells, grid, rng), some(weights, inside)
+    drawn, weight = draw_cells(cells, grid, rng), some(weights, inside)
     number, shares = np.empty(cells.shape[1]), np.empty(cells.shape[1])
     codes = np.empty(drawn.shape)
     for term, (column, levels, start, end) in enumerate(
@@ -320,7 +298,7 @@ def number_cells(
     return Numbering(number, shares), codes
 
 
-def _draw(cells: Floats, grid: Grid, rng: np.random.Generator) -> Ints:
+def draw_cells(cells: Floats, grid: Grid, rng: np.random.Generator) -> Ints:
     """Draw one cell for every row and term, by their weights: shape (n, terms), counted from the term's first."""
     terms = len(grid.levels)
     below = np.cumsum(cells, axis=1) - np.repeat(np.arange(terms), np.diff(grid.offsets))

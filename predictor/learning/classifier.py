@@ -253,9 +253,9 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if isinstance(state["catalogue"], str):
             state["catalogue"] = Catalogue.from_dict(json.loads(state["catalogue"]))
         if isinstance(prior := state["prior"], dict):
-            state["prior"] = Prior(_read(prior["model"]), prior["rows"])
+            state["prior"] = Prior(OfferModel.from_dict(json.loads(prior["model"])), prior["rows"])
         if "model_" in state:
-            state["model_"] = _read(state["model_"])
+            state["model_"] = OfferModel.from_dict(json.loads(state["model_"]))
         super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
@@ -277,10 +277,6 @@ def _refuse_unknown(y: Any) -> None:
 
 def _written(model: OfferModel) -> str:
     return json.dumps({**model.to_dict(), "fingerprint": model.fingerprint})
-
-
-def _read(text: str) -> OfferModel:
-    return OfferModel.from_dict(json.loads(text))
 
 
 def _positive(classes: NDArray[Any], asked: Any) -> Any:

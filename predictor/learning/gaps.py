@@ -16,6 +16,7 @@ from predictor.model.partial import Gaps
 from predictor.model.tables import Floats, quantile
 
 SPREAD = 0.5  # prior standard deviation of the coefficient, in log-odds
+TINY = 1e-9  # a precision that only keeps the fit defined
 LEVEL = 0.99  # two-sided, of the test that keeps it
 VARIED = 0.02  # standard deviation of the shares under which there is nothing to learn from
 
@@ -29,8 +30,7 @@ def fit_gaps(
 ) -> Gaps:
     """Fit the coefficient on out-of-fold log-odds, beside an intercept and a slope.
 
-    Its standard error takes rows of a group together (Liang & Zeger 1986, Biometrika 73:13-22), since gaps cluster by
-    who rated.
+    Its standard error takes rows of a group together, since gaps cluster by who rated.
 
     Parameters
     ----------
@@ -53,13 +53,39 @@ def fit_gaps(
     if spread(share, weights) < VARIED:
         return Gaps()
     typical = float(mean(share, weights))
-    design = np.column_stack([np.ones(len(y)), log_odds, share - typical])
-    penalty = np.diag([0.0, 0.0, SPREAD**-2])
+    slope, error = fit_slope(log_odds, share - typical, y, groups, weights, penalty=(TINY, TINY, SPREAD**-2))
+    if abs(slope) < norm.ppf((1 + LEVEL) / 2) * error:
+        return Gaps()
+    return Gaps(round(slope, 6), round(typical, 6), round(float(quantile(share, 0.99, weights)), 6))
+
+
+def fit_slope(
+    log_odds: Floats,
+    column: Floats,
+    y: Floats,
+    groups: NDArray[np.generic] | None,
+    weights: Weights = None,
+    *,
+    penalty: tuple[float, float, float],
+) -> tuple[float, float]:
+    """Fit what a column adds to out-of-fold log-odds, by a logistic regression on both; return slope and its error.
+
+    The standard error takes rows of a group together (Liang & Zeger 1986, Biometrika 73:13-22).
+
+    Parameters
+    ----------
+    log_odds, column, y, groups, weights
+        Of the rows, shape (n,); see `fit_gaps`.
+    penalty
+        Precisions of normal priors around 0, of intercept, coefficient of the log-odds, and slope.
+    """
+    design = np.column_stack([np.ones(len(y)), log_odds, column])
+    precision = np.diag(penalty)
     beta = np.array([0.0, 1.0, 0.0])
     for _ in range(30):
         p = expit(design @ beta)
-        hessian = weighted(design * (p * (1 - p))[:, None], weights).T @ design + penalty + 1e-9 * np.eye(3)
-        step = np.linalg.solve(hessian, design.T @ weighted(y - p, weights) - penalty @ beta)
+        hessian = weighted(design * (p * (1 - p))[:, None], weights).T @ design + precision
+        step = np.linalg.solve(hessian, design.T @ weighted(y - p, weights) - precision @ beta)
         beta = beta + np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-8:
             break
@@ -69,7 +95,4 @@ def fit_gaps(
         member = np.unique(groups, return_inverse=True)[1].ravel()
         score = squares = np.array([np.bincount(member, weights=column) for column in squares.T]).T
     inverse = np.linalg.inv(hessian)
-    error = float(np.sqrt((inverse @ (score.T @ squares) @ inverse)[2, 2]))
-    if abs(beta[2]) < norm.ppf((1 + LEVEL) / 2) * error:
-        return Gaps()
-    return Gaps(round(float(beta[2]), 6), round(typical, 6), round(float(quantile(share, 0.99, weights)), 6))
+    return float(beta[2]), float(np.sqrt((inverse @ (score.T @ squares) @ inverse)[2, 2]))

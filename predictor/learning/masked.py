@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 
-from predictor.learning.boosting import Fit, check_tables, grow, number_cells, tables_of
+from predictor.learning.boosting import Fit, FoldedRows, check_tables, grow, number_cells, tables_of
 from predictor.learning.decomposition import Terms, add, evaluate
-from predictor.learning.weights import Weights
-from predictor.model.tables import Floats, Grid, Ints
+from predictor.model.tables import Floats, Ints
 
 FOLDS = 3  # that are left out in turn, each by one booster; more take longer and gain little
 ROWS, COPIES = 20_000, 20  # masked rows that a booster learns from, about, and most copies of a row
@@ -47,52 +46,28 @@ class MaskedBoosters:
     log_odds: Floats
 
 
-def fit_masked(
-    values: Floats,
-    y: Floats,
-    grid: Grid,
-    signals: int,
-    fold: Ints,
-    probability: Floats,
-    *,
-    order: int,
-    directions: Ints,
-    seed: int,
-    n_jobs: int | None = None,
-    weights: Weights = None,
-) -> MaskedBoosters:
+def fit_masked(rows: FoldedRows, values: Floats, signals: int, probability: Floats, order: int) -> MaskedBoosters:
     """Fit boosters on masked copies of all rows but a fold's, for some of the folds.
 
     Parameters
     ----------
+    rows
+        The rows as they are, of which the cells are not used.
     values
         Ratings, then coded inputs, shape (n, terms); inputs are not masked.
-    y
-        Outcomes 0 or 1, shape (n,).
-    grid
-        Of the terms.
     signals
         How many of the terms are signals.
-    fold
-        Number of each row's fold, shape (n,).
     probability
         Of each row as it is, by a model that had not seen it, shape (n,).
     order
         Most terms of one table: 2 or 3.
-    directions
-        For each term, shape (terms,): 1 where a higher rating may only raise the log-odds, -1 where it may only lower
-        them, 0 where anything goes.
-    seed
-        Of masks, of the terms that a split may choose from, and of the cells that are drawn.
-    n_jobs
-        How many boosters are fitted side by side; None leaves it to joblib's configuration.
-    weights
-        Of the rows, shape (n,); None where each counts as one.
     """
-    target = (1 - DISTILLATION_WEIGHT) * y + DISTILLATION_WEIGHT * probability
+    grid, fold = rows.grid, rows.fold
+    target = (1 - DISTILLATION_WEIGHT) * rows.y + DISTILLATION_WEIGHT * probability
     folds = range(min(FOLDS, int(fold.max()) + 1))
-    jobs = (delayed(_fit)(values, y, target, grid, signals, fold, k, order, directions, seed, weights) for k in folds)
-    fits: list[tuple[Fit, Floats]] = list(Parallel(n_jobs=n_jobs, prefer="threads")(jobs))
+    fits: list[tuple[Fit, Floats]] = rows.in_parallel(
+        delayed(_fit)(rows, values, target, signals, k, order) for k in folds
+    )
     steps = 1 + int(np.argmin(np.sum([fit.losses for fit, _ in fits], axis=0)))
     parts = [tables_of(fit, grid, steps) for fit, _ in fits]
     check_tables(fits[0][0], parts[0], grid, steps)
@@ -121,32 +96,23 @@ def mask(values: Floats, signals: int, rng: np.random.Generator) -> Floats:
     return masked
 
 
-def _fit(
-    values: Floats,
-    y: Floats,
-    target: Floats,
-    grid: Grid,
-    signals: int,
-    fold: Ints,
-    k: int,
-    order: int,
-    directions: Ints,
-    seed: int,
-    weights: Weights,
-) -> tuple[Fit, Floats]:
+def _fit(rows: FoldedRows, values: Floats, target: Floats, signals: int, k: int, order: int) -> tuple[Fit, Floats]:
     """Fit one booster; and the rows that it has not seen, masked, by which it is judged."""
-    inside = fold != k
-    rng = np.random.default_rng([seed, k, 1])
+    inside, y, weights = rows.fold != k, rows.y, rows.weights
+    rng = np.random.default_rng([rows.seed, k, 1])
     copies = int(np.clip(ROWS // np.sum(inside), 1, COPIES))
     known = mask(np.tile(values[inside], (copies, 1)), signals, rng)
     held_out = mask(np.tile(values[~inside], (HELD_OUT, 1)), signals, rng)
-    cells, learned = grid.weights(np.concatenate([known, held_out])), np.arange(len(known) + len(held_out)) < len(known)
+    cells, learned = (
+        rows.grid.weights(np.concatenate([known, held_out])),
+        np.arange(len(known) + len(held_out)) < len(known),
+    )
     learned_weights, held_out_weights = (
-        None if weights is None else np.tile(weights[rows], times)
-        for rows, times in ((inside, copies), (~inside, HELD_OUT))
+        None if weights is None else np.tile(weights[chosen], times)
+        for chosen, times in ((inside, copies), (~inside, HELD_OUT))
     )
     every = None if weights is None else np.concatenate([learned_weights, held_out_weights])
-    numbering, codes = number_cells(cells, learned, grid, directions, rng, every, masked=True)
+    numbering, codes = number_cells(cells, learned, rows.grid, rows.directions, rng, every, masked=True)
     settings: dict[str, Any] = {
         "objective": "cross_entropy",
         "metric": "cross_entropy",
@@ -155,8 +121,8 @@ def _fit(
         "num_leaves": 2**order,
         "min_data_in_leaf": LEAF_ROWS * copies,
         "lambda_l2": PENALTY * copies,
-        "monotone_constraints": directions.tolist(),
-        "seed": (seed + k) % 2**31,
+        "monotone_constraints": rows.directions.tolist(),
+        "seed": (rows.seed + k) % 2**31,
     }
     taught = codes[learned], np.tile(target[inside], copies), learned_weights
     booster, losses = grow(settings, taught, (codes[~learned], np.tile(y[~inside], HELD_OUT), held_out_weights))

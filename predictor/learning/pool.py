@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -12,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from predictor.learning.boosting import Boosters, Fit, average, enlarge, fit_folds, too_large
+from predictor.learning.boosting import Boosters, Fit, FoldedRows, average, enlarge, fit_folds, too_large
 from predictor.learning.decomposition import Terms, add, evaluate
 from predictor.learning.factors import fit_factors
 from predictor.learning.gaps import fit_gaps
 from predictor.learning.masked import fit_masked
 from predictor.learning.prior import Prior
-from predictor.learning.prior_mixture import Regressions, fit_regressions
+from predictor.learning.prior_mixture import Regressions, Rows, fit_regressions
 from predictor.learning.weights import Weights, after, count, mean, some, weighted
 from predictor.model.factors import Completion
 from predictor.model.partial import Gaps, PartialTables
@@ -123,11 +122,11 @@ def fit_pool(
     known_cells = np.concatenate([completion.cells(prior.rows), cells]) if prior else cells
     missing = np.isnan(values[:, : completion.signals])
     rated = 1 - mean(missing, weights) if len(values) else None
-    rows = _Rows(cells, y, known_cells, weights, grid, catalogue, prior, rated)
-    regressions = rows.fit()
+    rows = Rows(cells, y, known_cells, grid, catalogue, prior, weights, rated)
+    regressions = fit_regressions(rows)
     if missing.any():  # predictions are drawn towards zero, by tables that only a fit shows
         rows = replace(rows, shrinkage=_shrinkage(values, regressions.terms, completion))
-        regressions = rows.fit(regressions)
+        regressions = fit_regressions(rows, regressions)
     shrinkage = _shrinkage(values, regressions.terms, completion)
     leading = regressions.leading
     boosters: Boosters | None = None
@@ -138,9 +137,9 @@ def fit_pool(
     if fold is not None and (boosted or left_out.any()):
         first = _OutOfFold(rows, fold, regressions, shrinkage, n_jobs)
         of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
-        options: dict[str, Any] = {"directions": of_terms, "seed": seed, "n_jobs": n_jobs, "weights": weights}
+        folded = FoldedRows(cells, y, grid, fold, of_terms, seed, n_jobs, weights)
         if boosted:
-            boosters = _boost(rows, fold, first, shrinkage, **options)
+            boosters = _boost(folded, first, shrinkage)
         if boosters:
             second = shrinkage * boosters.out_of_fold
             intercept, *both = weigh(first.log_odds(), second, y, weights)
@@ -152,15 +151,15 @@ def fit_pool(
         if boosters:
             mixed = intercept + shares[0] * first.log_odds() + shares[1] * second
             both_terms = {
-                k: add([(1.0, {(): np.array(intercept)}), (shares[0], regressions.terms), (shares[1], terms)])
+                k: _mixture(intercept, (shares[0], regressions.terms), (shares[1], terms))
                 for k, terms in boosters.by_fold.items()
             }
-            masked = _mask(values, y, fold, expit(mixed), completion, both_terms, gaps, **options)
+            masked = _mask(folded, values, expit(mixed), completion, both_terms, gaps)
     terms = regressions.terms
     start, factors, variances = leading.uncertainty(known_cells, known_weights)
     scale = shares[0]
     if boosters:
-        terms = add([(1.0, {(): np.array(intercept)}), (shares[0], terms), (shares[1], boosters.terms)])
+        terms = _mixture(intercept, (shares[0], terms), (shares[1], boosters.terms))
         # Both members err alike where rows are few: standard deviations add up. The boosters' is known on average.
         scale += shares[1] * np.sqrt(boosters.variance / leading.variance(known_cells, known_weights))
     cuts = grid.offsets[1:-1]
@@ -191,47 +190,51 @@ def _tables(terms: Terms, completion: Completion, gaps: Gaps | None = None) -> P
     return PartialTables(completion.grid, completion, float(terms[()]), main, joint, gaps or Gaps())
 
 
+def _mixture(intercept: float, *parts: tuple[float, Terms]) -> Terms:
+    """Add an intercept to weighted tables."""
+    return add([(1.0, {(): np.array(intercept)}), *parts])
+
+
 def _mask(
+    folded: FoldedRows,
     values: Floats,
-    y: Floats,
-    fold: Ints,
     probability: Floats,
     completion: Completion,
     by_fold: Mapping[int, Terms],
     gaps: Gaps,
-    **options: Any,
 ) -> MaskedPool | None:
     """Fit boosters on masked rows, and weigh them against the members in expectation; None where they add little.
 
     The members are in `by_fold`, for each fold the tables of those that had not seen it.
     """
-    grid, order = completion.grid, max(len(place) for terms in by_fold.values() for place in terms)
-    fitted = fit_masked(values, y, grid, completion.signals, fold, probability, order=order, **options)
+    order = max(len(place) for terms in by_fold.values() for place in terms)
+    fitted = fit_masked(folded, values, completion.signals, probability, order)
     expected = np.empty(len(fitted.rows))
     for k, terms in by_fold.items():
-        rows = fold[fitted.rows] == k
+        rows = folded.fold[fitted.rows] == k
         if rows.any():
             expected[rows], _ = _tables(terms, completion, gaps).answer(fitted.masked[rows])
-    intercept, share, weight = weigh(expected, fitted.log_odds, y[fitted.rows], some(options["weights"], fitted.rows))
+    y, weights = folded.y[fitted.rows], some(folded.weights, fitted.rows)
+    intercept, share, weight = weigh(expected, fitted.log_odds, y, weights)
     if weight < LEAST:
         return None
-    return MaskedPool(add([(1.0, {(): np.array(intercept)}), (weight, fitted.terms)]), share)
+    return MaskedPool(_mixture(intercept, (weight, fitted.terms)), share)
 
 
-def _boost(rows: _Rows, fold: Ints, first: _OutOfFold, shrinkage: Floats, **options: Any) -> Boosters | None:
+def _boost(rows: FoldedRows, first: _OutOfFold, shrinkage: Floats) -> Boosters | None:
     """Fit boosters of pairs, or of triples where these are better; None where they add little to the regression.
 
     A few folds are tried first; the others, the regression's as well, are fitted where boosters pass. What was not
     rated draws log-odds towards zero by `shrinkage`.
     """
-    cells, y, grid, weights = rows.cells, rows.y, rows.grid, rows.weights
-    folds, tried = int(fold.max()) + 1, fold < TRIAL
+    y, weights = rows.y, rows.weights
+    folds, tried = int(rows.fold.max()) + 1, rows.fold < TRIAL
     best: tuple[float, int, list[Fit]] | None = None
     for order in (2, 3):
-        if too_large(grid, order, count(y, weights)):
+        if too_large(rows.grid, order, count(y, weights)):
             break
-        small = fit_folds(cells, y, grid, fold, range(min(TRIAL, folds)), order=order, **options)
-        second = shrinkage * average(small, cells, grid, fold, weights).out_of_fold
+        small = fit_folds(rows, range(min(TRIAL, folds)), order)
+        second = shrinkage * average(rows, small).out_of_fold
         _, regression, boosters = weigh(first.log_odds(TRIAL)[tried], second[tried], y[tried], some(weights, tried))
         if boosters < LEAST:
             break
@@ -243,67 +246,15 @@ def _boost(rows: _Rows, fold: Ints, first: _OutOfFold, shrinkage: Floats, **opti
     if best is None:
         return None
     _, order, small = best
-    small = small + fit_folds(cells, y, grid, fold, range(TRIAL, folds), order=order, **options)
-    whole = average(enlarge(small, cells, y, grid, fold, order=order, **options), cells, grid, fold, weights)
+    small = small + fit_folds(rows, range(TRIAL, folds), order)
+    whole = average(rows, enlarge(rows, small, order))
     return whole if weigh(first.log_odds(), shrinkage * whole.out_of_fold, y, weights)[2] >= LEAST else None
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """The rows to learn from, and all that a fit of the regression takes beside them.
-
-    Attributes
-    ----------
-    cells, y
-        Cell weights, shape (n, cells), and outcomes, shape (n,).
-    known
-        Cell weights that columns are scaled by: rows of a prior model, then `cells`.
-    weights
-        How often each row counts, shape (n,).
-    grid, catalogue, prior, rated, shrinkage
-        See `fit_regressions`.
-    """
-
-    cells: Floats
-    y: Floats
-    known: Floats
-    weights: Weights
-    grid: Grid
-    catalogue: Catalogue
-    prior: Prior | None
-    rated: Floats | None
-    shrinkage: Floats | None = None
-
-    def __sizeof__(self) -> int:  # by it joblib sends these rows to a cluster once, and not with every fit
-        return int(self.cells.nbytes + self.y.nbytes + self.known.nbytes)
-
-    def fit(self, start: Regressions | None = None) -> Regressions:
-        """Fit the regression."""
-        return fit_regressions(
-            self.cells,
-            self.y,
-            self.known,
-            self.grid,
-            self.catalogue,
-            self.prior,
-            start,
-            self.weights,
-            self.rated,
-            self.shrinkage,
-        )
-
-    def without(self, outside: NDArray[np.bool_]) -> _Rows:
-        """Leave out some of the rows, but none of a prior model."""
-        inside = np.concatenate([np.ones(len(self.known) - len(self.cells), dtype=bool), ~outside])
-        shrinkage = None if self.shrinkage is None else self.shrinkage[~outside]
-        rows = {"cells": self.cells[~outside], "y": self.y[~outside], "known": self.known[inside]}
-        return replace(self, **rows, weights=some(self.weights, ~outside), shrinkage=shrinkage)
 
 
 class _OutOfFold:
     """Out-of-fold log-odds of the regression, fitted fold by fold when they are asked for."""
 
-    def __init__(self, rows: _Rows, fold: Ints, start: Regressions, shrinkage: Floats, n_jobs: int | None) -> None:
+    def __init__(self, rows: Rows, fold: Ints, start: Regressions, shrinkage: Floats, n_jobs: int | None) -> None:
         self._rows, self._fold, self._start, self._shrinkage, self._n_jobs = rows, fold, start, shrinkage, n_jobs
         self._log_odds = np.full(len(fold), np.nan)
 
@@ -319,10 +270,10 @@ class _OutOfFold:
         return self._log_odds
 
 
-def _fit_without(rows: _Rows, start: Regressions, outside: NDArray[np.bool_]) -> Floats:
+def _fit_without(rows: Rows, start: Regressions, outside: NDArray[np.bool_]) -> Floats:
     """Fit on all rows but those `outside`, and return the log-odds of these."""
     with one_thread("blas"):  # in this process, too, which may be another
-        return evaluate(rows.without(outside).fit(start).terms, rows.cells[outside], rows.grid)
+        return evaluate(fit_regressions(rows.without(outside), start).terms, rows.cells[outside], rows.grid)
 
 
 def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Weights = None) -> Ints | None:

@@ -37,15 +37,9 @@ def published_prior() -> Prior:
     return Prior(OfferModel.published(), _reference())
 
 
-def build_published(rows: int = ROWS) -> OfferModel:
-    """Train the shipped model again on simulated interviews: the same numbers each time.
-
-    Parameters
-    ----------
-    rows
-        Simulated interviews to take the effects from.
-    """
-    ratings = simulate_interviews(rows, seed=SEED).labelled()
+def build_published() -> OfferModel:
+    """Train the shipped model again on simulated interviews: the same numbers each time."""
+    ratings = simulate_interviews(ROWS, seed=SEED).labelled()
     values, none = ratings.features.to_numpy(), np.empty(0)
     pool = fit_pool(values, ratings.y, ratings.catalogue, boosted=False)
     effects = assemble(pool, values, ratings.y, ratings.catalogue)
@@ -53,7 +47,7 @@ def build_published(rows: int = ROWS) -> OfferModel:
     pool = fit_pool(values[:0], none, ratings.catalogue, prior=prior)
     model = assemble(pool, values[:0], none, ratings.catalogue, prior=prior)
     trained_on = {
-        "source": f"published effects, by way of {rows:,} SIMULATED interviews",
+        "source": f"published effects, by way of {ROWS:,} SIMULATED interviews",
         "digest": ratings.digest,
         "n": 0,
         "simulated": True,

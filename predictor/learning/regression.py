@@ -46,9 +46,7 @@ SPREADS: Mapping[str, Spread] = {
     "linear": Spread(0.8),
     "steps": Spread(0.4),
     "shape": Spread(0.4),
-    "not_applicable": Spread(
-        1.5
-    ),  # a category apart may matter much: chosen on the airline survey, 12 draws of 100 rows
+    "not_applicable": Spread(1.5),  # it may matter much: chosen on the airline survey, 12 draws of 100 rows
     "input": Spread(0.4),
     "input_mean": Spread(0.4),
     "trend": Spread(0.4),
@@ -114,12 +112,12 @@ class Regression:
 
     def variance(self, cells: Floats, weights: Weights = None) -> float:
         """Mean variance of the log-odds over rows given as cell weights."""
-        phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
+        phi = self.basis.with_intercept(cells)
         return float(UNSHOWN + mean(np.einsum("ij,ij->i", phi @ self.covariance, phi), weights))
 
     def left(self, cells: Floats) -> float:
         """Share, 0 to 1, of the prior variance of rows' log-odds that the rows learned from left standing."""
-        phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
+        phi = self.basis.with_intercept(cells)
         return float(np.einsum("ij,jk,ik->", phi, self.after, phi, optimize=True) / (phi**2 @ self.before).sum())
 
     def uncertainty(self, cells: Floats, weights: Weights = None) -> tuple[Floats, Floats, Floats]:
@@ -142,7 +140,7 @@ class Regression:
         tables = np.column_stack(
             [self.basis.main, *(mean(cells[:, cell], weights) * table for cell, table in self.basis.pairs)]
         )
-        phi = np.column_stack([np.ones(len(cells)), self.basis.design(cells)])
+        phi = self.basis.with_intercept(cells)
         exact = self.variance(cells, weights)
         root = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.covariance)))
         _, turn = np.linalg.eigh(root.T @ (phi.T @ weighted(phi, weights) / count(phi, weights)) @ root)
@@ -195,7 +193,7 @@ def fit_regression(
         By how much each row's log-odds are drawn towards zero for what was not rated, 0 to 1, shape (n,); None for
         not at all. Predictions are drawn so: without it here, coefficients would be drawn twice.
     """
-    phi = np.column_stack([np.ones(len(cells)), basis.design(cells)])
+    phi = basis.with_intercept(cells)
     if shrinkage is not None:
         phi *= shrinkage[:, None]
     size, blocks = phi.shape[1], len(basis.names)

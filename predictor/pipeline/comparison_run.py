@@ -84,7 +84,7 @@ def compare_and_save(
         If MLflow is not installed, and the comparison is to be recorded.
     """
     from predictor.tracking.registry import champion_out_of_fold
-    from predictor.tracking.runs import finish, note_begun, open_run
+    from predictor.tracking.runs import finish, note_run, open_run
     from predictor.training.comparison import leaderboard
 
     folds = {(config.folds, config.repeats, config.seed) for config in configs.values()}
@@ -127,7 +127,7 @@ def compare_and_save(
         _save_comparison(name, board, results, folder, began)
         done = None
         if run:
-            note_begun(run, folder)
+            note_run(folder, run)
             try:
                 done = finish(run, folder)
             except TrackingError as error:  # it is left open: once this process has ended, it counts as failed

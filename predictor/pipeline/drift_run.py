@@ -11,7 +11,7 @@ from predictor.atomic import write_text
 from predictor.evaluation.drift_check import DriftCheck
 from predictor.reports.drift_report import headline, render_drift_page
 from predictor.sources.compression import unpacked
-from predictor.tracking.record import Record, environment
+from predictor.tracking.record import DIGITS, Record, environment
 from predictor.training_folder import DRIFT, DRIFT_REPORT
 
 KIND = "drift"
@@ -45,14 +45,15 @@ def drift_record(check: DriftCheck, seconds: float) -> Record:
     if check.looks:
         metrics["lowest_p_corrected"] = round(min(look.adjusted for look in check.looks), 6)
     if outcomes.in_the_large and outcomes.slope and outcomes.corp and outcomes.log_loss is not None:
-        metrics |= {
-            "log_loss": round(outcomes.log_loss, 4),
-            "brier": round(outcomes.corp.brier, 4),
-            "outcomes/in_the_large": round(outcomes.in_the_large.value, 4),
-            "outcomes/slope": round(outcomes.slope.value, 4),
-            "outcomes/miscalibration": round(outcomes.corp.miscalibration, 4),
-            "outcomes/discrimination": round(outcomes.corp.discrimination, 4),
+        calibration = {
+            "log_loss": outcomes.log_loss,
+            "brier": outcomes.corp.brier,
+            "outcomes/in_the_large": outcomes.in_the_large.value,
+            "outcomes/slope": outcomes.slope.value,
+            "outcomes/miscalibration": outcomes.corp.miscalibration,
+            "outcomes/discrimination": outcomes.corp.discrimination,
         }
+        metrics |= {name: round(value, DIGITS) for name, value in calibration.items()}
     stem = unpacked(Path(check.source)).stem
     return Record(
         name=f"{KIND}-{model.name}-{stem}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -142,14 +141,12 @@ def _key(ratings: Ratings, data: Path, table: pd.DataFrame, beside: Path, groups
 
 def _contradictions(table: pd.DataFrame, key: str, groups: set[str]) -> list[str]:
     """Keys whose rows do not agree on a group that they know."""
-    result = []
+    result = set[str]()
     for column in groups:
         known = table[(table[key] != "") & ~table[column].str.strip().str.lower().isin(UNKNOWN)]
-        pairs = Counter(
-            key for key, _ in {(str(k), str(v).strip()) for k, v in zip(known[key], known[column], strict=True)}
-        )
-        result += [name for name, times in pairs.items() if times > 1]
-    return sorted(set(result))
+        different = known[column].str.strip().groupby(known[key]).nunique()
+        result |= set(different.index[different > 1])
+    return sorted(result)
 
 
 def _joined(

@@ -122,10 +122,9 @@ def train_on_journal(
     folder: Path,
     *,
     config: TrainingConfig | None = None,
-    recorded: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> JournalTraining:
-    """Train on a journal's interviews with an outcome, and compare the new model with the current one.
+    """Train on a journal's interviews with an outcome, without MLflow, and compare the new model with the current one.
 
     Parameters
     ----------
@@ -138,8 +137,6 @@ def train_on_journal(
         training is looked for beside it.
     config
         How; defaults where None.
-    recorded
-        Whether to record it in MLflow.
     progress
         Called with how many fits of the cross-validation are done, and how many there are; not called where rows are
         too few for one. What it raises ends the training, and nothing is saved.
@@ -181,7 +178,7 @@ def train_on_journal(
         name=folder.name,
         experiment="pool",
         folder=folder,
-        recorded=recorded,
+        recorded=False,
         progress=counted,
     )
     verdict = before.judge(saved.result, ratings)

@@ -150,50 +150,31 @@ def train_and_save(
     MissingExtraError
         If MLflow is not installed, and the training is to be recorded.
     """
-    with one_training(folder):
-        return _train_and_save(
-            ratings, config, name, experiment, folder, recorded, registered, parent, progress, warn, curve, cards
-        )
-
-
-def _train_and_save(
-    ratings: Ratings,
-    config: TrainingConfig,
-    name: str,
-    experiment: str,
-    folder: Path,
-    recorded: bool,
-    registered: bool,
-    parent: str | None,
-    progress: Progress | None,
-    warn: Callable[[str], None],
-    curve: bool,
-    cards: Cards | None,
-) -> SavedRun:
-    from predictor.tracking.runs import finish, note_begun, note_unrecorded, open_run, record_folder
+    from predictor.tracking.runs import finish, note_run, open_run, record_folder
     from predictor.training.train import train
 
     def work() -> tuple[TrainingResult, Path]:
         result = train(ratings, config, name=name, progress=progress, curve=curve, cards=cards)
         return result, _save(result, folder, experiment)
 
-    if not recorded:
-        saved = SavedRun(*work(), None)
-        note_unrecorded(folder)
-        return saved
-    done: tuple[TrainingResult, Path] | None = None
-    try:
-        with open_run(name, experiment, parent=parent) as run:
-            done = work()
-            note_begun(run, folder)
-            return SavedRun(*done, finish(run, folder, registered=registered))
-    except TrackingError as error:
-        trouble = error
-    if done is None:
-        warn(f"{trouble}\n  The training goes on, and is saved in {folder}.")
-        done = work()
-        try:  # it may be back
-            return SavedRun(*done, record_folder(folder, registered=registered))
+    with one_training(folder):
+        if not recorded:
+            saved = SavedRun(*work(), None)
+            note_run(folder, None)
+            return saved
+        done: tuple[TrainingResult, Path] | None = None
+        try:
+            with open_run(name, experiment, parent=parent) as run:
+                done = work()
+                note_run(folder, run)
+                return SavedRun(*done, finish(run, folder, registered=registered))
         except TrackingError as error:
             trouble = error
-    return SavedRun(*done, None, trouble)
+        if done is None:
+            warn(f"{trouble}\n  The training goes on, and is saved in {folder}.")
+            done = work()
+            try:  # it may be back
+                return SavedRun(*done, record_folder(folder, registered=registered))
+            except TrackingError as error:
+                trouble = error
+        return SavedRun(*done, None, trouble)

@@ -148,6 +148,11 @@ class Catalogue:
         return {s.name: s.label for s in self.signals} | {item.name: item.label for item in self.inputs}
 
     @cached_property
+    def family_labels(self) -> dict[str, str]:
+        """How pages call families, by key; the inputs together are the family `CONTEXT`."""
+        return {**self.families, CONTEXT: ", ".join(item.label for item in self.inputs)}
+
+    @cached_property
     def ends(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Lowest and highest rating of each signal, in order."""
         scales = [signal.scale for signal in self.signals]

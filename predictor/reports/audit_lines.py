@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from predictor.evaluation.audit import AxisAudit, Category
 from predictor.evaluation.audited import WORDS, AuditResult
-from predictor.reports.audit_report import SHOWN_FROM, TITLES, answered, verdict, whose
+from predictor.reports.audit_report import SHOWN_FROM, TITLES, answered, lowest_ratio, ratio_text, verdict, whose
 from predictor.reports.format import impact_ratio, percent, span
+from predictor.reports.text import WIDTH, wrap
 
-WIDTH = 80
 NAME = 27  # columns of a category's name
 
 
@@ -31,12 +31,7 @@ def audit_lines(audited: AuditResult) -> Iterator[str]:
         yield ""
         yield "Groups that signals predict better than chance, on unseen people:"
         for proxy in predicted:
-            yield from textwrap.wrap(
-                f"{proxy.axis}: {proxy.category}, ROC AUC {proxy.auc}",
-                WIDTH,
-                initial_indent="  ",
-                subsequent_indent="    ",
-            )
+            yield from wrap(f"{proxy.axis}: {proxy.category}, ROC AUC {proxy.auc}", indent="  ")
     yield ""
     yield from textwrap.wrap(WORDS, WIDTH)
 
@@ -54,14 +49,10 @@ def _category(item: Category) -> str:
 
 def _others(axis: AxisAudit, threshold: float) -> Iterator[str]:
     for name in ("selected", "offers"):
-        lowest, best = axis.lowest(name), axis.comparator(name)
-        if lowest and best and (judged := lowest.figures[name].ratio):
+        for lowest, best, ratio in lowest_ratio(axis, name):
             at = f" at {percent(threshold)}" if name == "selected" else ""
-            ratio = f"{impact_ratio(judged.value, judged.below_four_fifths)} ({span(judged.low, judged.high)})"
-            text = f"{TITLES[name]}{at}: lowest ratio {ratio}, {lowest.name} against {best.name}"
-            yield from textwrap.wrap(
-                f"{text}: {verdict(lowest.figures[name])}", WIDTH, initial_indent="  ", subsequent_indent="    "
-            )
+            text = f"{TITLES[name]}{at}: lowest ratio {ratio_text(ratio)}, {lowest.name} against {best.name}"
+            yield from wrap(f"{text}: {verdict(lowest.figures[name])}", indent="  ")
 
 
 def _short(text: str, width: int) -> str:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from predictor.evaluation.audit import FEW, FIGURES, MEANINGS, AxisAudit, Category, Figure, ImpactRatio
 from predictor.evaluation.audited import WORDS, AuditResult
 from predictor.evaluation.left_out import LeftOut
 from predictor.evaluation.scores import Score
 from predictor.reports.figures.curves import interval_plot
-from predictor.reports.format import impact_ratio, number, of_people, p_value, percent, percents, signed, span
+from predictor.reports.format import (
+    impact_ratio,
+    number,
+    of_people,
+    p_value,
+    percent,
+    percents,
+    signed,
+    signed_span,
+    span,
+)
 from predictor.reports.page import Drawing, Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.svg import inline_svg
 
@@ -50,7 +60,7 @@ def audit_page(audited: AuditResult) -> Page:
         else "",
         lede=f"{_headline(audited)} {WORDS}",
         tiles=[
-            *filter(None, (_tile(axis) for axis in result.axes)),
+            *(tile for axis in result.axes for tile in _tiles(axis)),
             Tile("Audited", f"{result.n:,}", f"{kind}{whose(audited)}", answered(audited)),
         ],
         warnings=audited.warnings,
@@ -82,26 +92,26 @@ def whose(audited: AuditResult) -> str:
 def _headline(audited: AuditResult) -> str:
     lowest_ratios = []
     for axis in audited.audit.axes:
-        lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
-        if lowest and best and (ratio := lowest.figures[SHOWN_FROM].ratio):
-            lowest_ratios.append(f"by {axis.name} {_ratio(ratio)}: {lowest.name} against {best.name}")
+        for lowest, best, ratio in lowest_ratio(axis, SHOWN_FROM):
+            lowest_ratios.append(f"by {axis.name} {ratio_text(ratio)}: {lowest.name} against {best.name}")
     if not lowest_ratios:
         return "No impact ratio can be judged: two categories of at least 30 rows are needed."
     return f"The lowest impact ratio of scoring rates is {'; '.join(lowest_ratios)}."
 
 
-def _tile(axis: AxisAudit) -> Tile | None:
-    lowest, best = axis.lowest(SHOWN_FROM), axis.comparator(SHOWN_FROM)
-    if not lowest or not best or not (ratio := lowest.figures[SHOWN_FROM].ratio):
-        return None
-    against = f"{lowest.name} against {best.name}, n = {lowest.n:,} and {best.n:,}"
-    words = f"{against}; {verdict(lowest.figures[SHOWN_FROM])} the four-fifths threshold."
-    return Tile(
-        f"Scoring rates by {axis.name}",
-        impact_ratio(ratio.value, ratio.below_four_fifths),
-        span(ratio.low, ratio.high),
-        words,
-    )
+def lowest_ratio(axis: AxisAudit, name: str) -> Iterator[tuple[Category, Category, ImpactRatio]]:
+    """Yield the category with the lowest ratio, that with the highest rate, and the ratio; nothing without a ratio."""
+    lowest, best = axis.lowest(name), axis.comparator(name)
+    if lowest and best and (ratio := lowest.figures[name].ratio):
+        yield lowest, best, ratio
+
+
+def _tiles(axis: AxisAudit) -> Iterator[Tile]:
+    for lowest, best, ratio in lowest_ratio(axis, SHOWN_FROM):
+        against = f"{lowest.name} against {best.name}, n = {lowest.n:,} and {best.n:,}"
+        words = f"{against}; {verdict(lowest.figures[SHOWN_FROM])} the four-fifths threshold."
+        value = impact_ratio(ratio.value, ratio.below_four_fifths)
+        yield Tile(f"Scoring rates by {axis.name}", value, span(ratio.low, ratio.high), words)
 
 
 def _axis(axis: AxisAudit, threshold: float) -> Section:
@@ -133,7 +143,8 @@ def _axis(axis: AxisAudit, threshold: float) -> Section:
     return Section(f"By {axis.name}", parts)
 
 
-def _ratio(ratio: ImpactRatio) -> str:
+def ratio_text(ratio: ImpactRatio) -> str:
+    """Write a ratio with its interval."""
     return f"{impact_ratio(ratio.value, ratio.below_four_fifths)} ({span(ratio.low, ratio.high)})"
 
 
@@ -142,14 +153,7 @@ def _clipped(ratio: ImpactRatio, n: int) -> Score:
 
 
 def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
-    head = (
-        axis.name.capitalize(),
-        "Impact ratio (90 % interval)",
-        "Four fifths",
-        "Rate (90 % interval)",
-        "Exact p",
-        "n",
-    )
+    figures = ("Impact ratio (90 % interval)", "Four fifths", "Rate (90 % interval)", "Exact p", "n")
     rows = []
     for item in axis.categories:
         figure = item.figures[name]
@@ -157,7 +161,7 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
         rows.append(
             (
                 item.name,
-                _ratio(ratio) if ratio else "1" if figure.comparator else "",
+                ratio_text(ratio) if ratio else "1" if figure.comparator else "",
                 "under 2 %" if item.small_share else verdict(figure),
                 f"{percent(rate.value)} ({percents(rate.low, rate.high)})" if rate else "",
                 p_value(ratio.p) if ratio else "",
@@ -165,6 +169,7 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
             )
         )
     at = f" (likelihood of {percent(threshold)} or more)" if name == "selected" else ""
+    head = (axis.name.capitalize(), *figures)
     return Table(head, rows, caption=f"{TITLES[name]}{at}, by {axis.name}. {MEANINGS[name]}")
 
 
@@ -210,7 +215,7 @@ def _calibration_row(item: Category) -> tuple[str, ...]:
     q = item.quality
     if q is None:
         return (item.name, *[""] * 6, "0")
-    beyond = f"{signed(100 * q.beyond.low, 0)} to {signed(100 * q.beyond.high, 0)}"
+    beyond = signed_span(100 * q.beyond.low, 100 * q.beyond.high, 0)
     return (
         item.name,
         percent(q.predicted),
@@ -317,7 +322,7 @@ def _left_out_table(result: Sequence[LeftOut], labels: Mapping[tuple[str, str], 
         row = [labels[one.kind, one.name], cost]
         for item in one.ratios:
             change = item.change
-            row += [number(item.after), f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})"]
+            row += [number(item.after), f"{signed(change.value)} ({signed_span(change.low, change.high)})"]
         rows.append(row)
     return Table(head, rows, caption=caption)
 
@@ -327,28 +332,19 @@ def _made(audited: AuditResult) -> Section:
     ties = "no row is equal to it"
     if result.tied:
         ties = f"{100 * result.tied:.1f} % of the rows are equal to it, and so not above it"
-    return Section(
-        "How it was made",
-        [
-            Facts(
-                [
-                    (
-                        "Rows",
-                        f"{result.n:,}{whose(audited)} from {audited.source}; outcomes: {result.outcomes:,}",
-                    ),
-                    ("Predicted", answered(audited)),
-                    ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
-                    ("Median", f"likelihood {result.median:.6f}, unrounded; {ties}"),
-                    ("Selected", f"at a likelihood of {percent(result.threshold)} or more"),
-                    ("Interval of a rate", "90 %, Wilson"),
-                    ("Interval of a ratio", "90 %, score interval of Miettinen and Nurminen (1985)"),
-                    ("Test", "Fisher's exact test against the highest rate, two-sided; each p by itself"),
-                    ("Rows of one person", "correlated; accounted for by a design effect (Rao and Scott 1992)"),
-                    ("Made", audited.made),
-                ]
-            ),
-        ],
-    )
+    facts = [
+        ("Rows", f"{result.n:,}{whose(audited)} from {audited.source}; outcomes: {result.outcomes:,}"),
+        ("Predicted", answered(audited)),
+        ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
+        ("Median", f"likelihood {result.median:.6f}, unrounded; {ties}"),
+        ("Selected", f"at a likelihood of {percent(result.threshold)} or more"),
+        ("Interval of a rate", "90 %, Wilson"),
+        ("Interval of a ratio", "90 %, score interval of Miettinen and Nurminen (1985)"),
+        ("Test", "Fisher's exact test against the highest rate, two-sided; each p by itself"),
+        ("Rows of one person", "correlated; accounted for by a design effect (Rao and Scott 1992)"),
+        ("Made", audited.made),
+    ]
+    return Section("How it was made", [Facts(facts)])
 
 
 assert set(TITLES) == set(FIGURES)

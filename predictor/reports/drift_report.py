@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from predictor.evaluation.drift import ALPHA, LEVELS, Look
 from predictor.evaluation.drift_check import DriftCheck
 from predictor.evaluation.late_outcomes import LateOutcomes
-from predictor.reports.format import number, of_people, p_value, percent, percents, signed, span
+from predictor.reports.format import number, of_people, p_value, percent, percents, signed, signed_span, span
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
+from predictor.reports.text import WIDTH, wrap
 
 TITLES = {
     "level": "Mean",
@@ -21,7 +22,6 @@ TITLES = {
     "likelihood": "Likelihoods",
     "calibration": "Calibration",
 }
-WIDTH = 80
 HOLM = (
     "Without drift at most one check in twenty raises an alarm (Holm's correction for all tests): a change is "
     f"significant if its corrected p is under {ALPHA:g}. The usual limits of a PSI, .1 and .25, do not depend on the "
@@ -31,7 +31,7 @@ HOLM = (
 
 def drift_page(check: DriftCheck) -> Page:
     """Build the page of a check for drift."""
-    labels = _labels(check)
+    labels = check.model.catalogue.labels
     moved, kind = check.moved, "SIMULATED rows" if check.simulated else "rows"
     return Page(
         kind="Drift",
@@ -75,7 +75,7 @@ def headline(check: DriftCheck) -> str:
     rows = f"{check.n:,} current rows against the {check.model.trained_on['n']:,} that the model learned from"
     if not check.moved:
         return f"No significant change in {len(check.looks)} tests: {rows}."
-    names = _labels(check)
+    names = check.model.catalogue.labels
     what = list(dict.fromkeys(names.get(look.name, "") or TITLES[look.kind].lower() for look in check.findings))
     some = ", ".join(what[:4]) + (f" and {len(what) - 4} more" if len(what) > 4 else "")
     return f"Significant changes: {some}. {rows[0].upper()}{rows[1:]}."
@@ -83,14 +83,14 @@ def headline(check: DriftCheck) -> str:
 
 def drift_lines(check: DriftCheck) -> Iterator[str]:
     """Write a check for drift for the terminal."""
-    labels = _labels(check)
+    labels = check.model.catalogue.labels
     kind = "SIMULATED rows" if check.simulated else "rows"
     yield f"{check.model.name}: {check.n:,} current {kind}{_whose(check)}, {len(check.looks)} tests"
     yield ""
     if check.moved:
         yield "Significant changes:"
         for look in check.findings:
-            yield from textwrap.wrap(sentence(look, labels), WIDTH, initial_indent="  ", subsequent_indent="    ")
+            yield from wrap(sentence(look, labels), indent="  ")
     else:
         yield "No significant change."
     yield ""
@@ -103,7 +103,7 @@ def outcome_lines(result: LateOutcomes) -> Iterator[str]:
     yield f"Outcomes: {result.n:,} known ({result.offers:,} offers), {result.open:,} open."
     if result.in_the_large and result.slope and result.corp:
         large, slope = result.in_the_large, result.slope
-        interval = f"{signed(large.low)} to {signed(large.high)}"
+        interval = signed_span(large.low, large.high)
         yield (
             f"Calibration in the large {signed(large.value)} ({interval}) in log-odds; 0 is right. "
             f"Slope {number(slope.value)} ({span(slope.low, slope.high)}); 1 is right."
@@ -116,7 +116,7 @@ def sentence(look: Look, labels: dict[str, str]) -> str:
     p = f"p {p_value(look.adjusted)}"
     way = "higher" if look.value > 0 else "lower"
     if look.kind == "level":
-        moved = f"{signed(look.value)} standard deviations, {signed(look.low)} to {signed(look.high)}"
+        moved = f"{signed(look.value)} standard deviations, {signed_span(look.low, look.high)}"
         means = f"{number(look.current)} on average, {number(look.reference)} in training"
         return f"{name}: rated {way}, {means} ({moved}; {p})."
     if look.kind == "level given others":
@@ -147,10 +147,6 @@ def _whose(check: DriftCheck) -> str:
     return of_people(check.people, check.model.catalogue.group is not None)
 
 
-def _labels(check: DriftCheck) -> dict[str, str]:
-    return check.model.catalogue.labels
-
-
 def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
     by_name: dict[str, dict[str, Look]] = {}
     for look in check.looks:
@@ -159,30 +155,14 @@ def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
     rows = []
     for name, looks in sorted(by_name.items(), key=lambda item: min(look.p for look in item[1].values())):
         level, given, shape = (looks.get(kind) for kind in LEVELS)
-        rows.append(
-            (
-                labels[name],
-                number(level.reference) if level else "",
-                number(level.current) if level else "",
-                signed(level.value) if level else "",
-                f"{signed(level.low)} to {signed(level.high)}" if level else "",
-                signed(given.value, 1) if given else "",
-                number(shape.value) if shape else "",
-                p_value(min(look.adjusted for look in looks.values())),
-                f"{level.m:,.0f}" if level else "",
-            )
-        )
-    head = (
-        "Signal",
-        "In training",
-        "Now",
-        "Shift",
-        "90 % interval",
-        "z, given other signals",
-        "PSI",
-        "p, corrected",
-        "n (current)",
-    )
+        means, n = [""] * 4, ""
+        if level:
+            interval, n = signed_span(level.low, level.high), f"{level.m:,.0f}"
+            means = [number(level.reference), number(level.current), signed(level.value), interval]
+        z, psi = signed(given.value, 1) if given else "", number(shape.value) if shape else ""
+        rows.append((labels[name], *means, z, psi, p_value(min(look.adjusted for look in looks.values())), n))
+    tests = ("z, given other signals", "PSI", "p, corrected", "n (current)")
+    head = ("Signal", "In training", "Now", "Shift", "90 % interval", *tests)
     return Section(
         "Signals",
         [
@@ -257,12 +237,7 @@ def _outcomes(result: LateOutcomes) -> Section:
         )
     large, slope, corp = result.in_the_large, result.slope, result.corp
     rows = [
-        (
-            "Calibration in the large, log-odds",
-            signed(large.value),
-            f"{signed(large.low)} to {signed(large.high)}",
-            "0",
-        ),
+        ("Calibration in the large, log-odds", signed(large.value), signed_span(large.low, large.high), "0"),
         ("Calibration slope", number(slope.value), span(slope.low, slope.high), "1"),
         ("Brier score", number(corp.brier, 3), "", "0"),
         ("Brier score: miscalibration", number(corp.miscalibration, 3), "", "0"),

@@ -44,6 +44,15 @@ def span(low: float, high: float, digits: int = 2) -> str:
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
+def signed_span(low: float, high: float, digits: int = 2) -> str:
+    """Write the ends of the interval of a difference.
+
+    >>> signed_span(0.031, 0.2)
+    '+0.03 to +0.20'
+    """
+    return f"{signed(low, digits)} to {signed(high, digits)}"
+
+
 def p_value(p: float) -> str:
     """Write a p-value; a small one is only bounded.
 

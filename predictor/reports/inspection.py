@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,12 @@ import click
 
 from predictor.errors import plural
 from predictor.model.subsets import subsets
-from predictor.ratings.catalogue import CONTEXT
+from predictor.reports.text import WIDTH, cut, signed, title, wrap
 
 if TYPE_CHECKING:
     from predictor.model.changes import WhatWouldChange
     from predictor.model.offer_model import OfferModel
 
-WIDTH = 80
 BAR = 20
 PAIRS = 10  # shown in the terminal
 LEVELS = 7  # of a scale that fit into 80 columns of the terminal; of a longer scale, every few are shown
@@ -51,67 +49,66 @@ def model_data(model: OfferModel) -> dict[str, Any]:
 def render_model(model: OfferModel) -> str:
     """Write a model in at most 80 columns: origin, scores, importances, shape functions, strongest pairs."""
     catalogue, trained_on = model.catalogue, model.trained_on
-    labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
+    labels = catalogue.labels
     kind = "SIMULATED interviews" if model.simulated else "interviews"
     lines = [
-        click.style(f"{model.name}: a table for each of {plural(len(labels), 'term')}", bold=True)
+        title(f"{model.name}: a table for each of {plural(len(labels), 'term')}")
         + f", and for {plural(len(model.pairs), 'pair')} of them"
         + (f" and {plural(len(model.triples), 'triple')}" if model.triples else ""),
-        *_wrap(
+        *wrap(
             f"Trained on {trained_on['n']:,} {kind} from {trained_on['source']}, base rate "
             f"{100 * model.base_rate:.0f} %, on {model.created_at[:10]}; catalogue '{catalogue.name}', fingerprint "
             f"{model.fingerprint}."
         ),
-        *(line for note in (*model.prior_note(), *model.old_note(), *model.deleted_note()) for line in _wrap(note)),
+        *(line for note in (*model.prior_note(), *model.old_note(), *model.deleted_note()) for line in wrap(note)),
         "",
     ]
     if scores := trained_on.get("scores"):
-        lines.append(_title(f"{'On rows not seen in training':<30}{'value':>7}   90 % interval"))
+        lines.append(title(f"{'On rows not seen in training':<30}{'value':>7}   90 % interval"))
         for metric, (value, low, high) in scores.items():
             lines.append(f"  {metric.replace('_', ' '):<28}{value:>7.3f}   {low:.3f} to {high:.3f}")
         lines.append("")
     lines += _partial(model)
-    titles = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     lines += _bars("Feature importance: mean absolute contribution", labels, model.feature_importances)
     if families := model.group_importances.get("family"):
-        lines += _bars("By family: its signals' contributions summed", titles, families)
+        lines += _bars("By family: its signals' contributions summed", catalogue.family_labels, families)
     else:
-        lines += [*_wrap("This older model does not hold importances by family; train it again to see them."), ""]
+        lines += [*wrap("This older model does not hold importances by family; train it again to see them."), ""]
     if sides := model.group_importances.get("side"):
         lines += _bars("By side: its signals' contributions added", {}, sides)
     lines += _shapes(model, labels)
     lines += _pairs(model, labels)
     if model.simulated:
         lines += ["SIMULATED: this model learned from simulated interviews, not from real ones."]
-    lines += _wrap("These are associations, not causes: for reflection and practice, not for selecting people.")
+    lines += wrap("These are associations, not causes: for reflection and practice, not for selecting people.")
     return "\n".join(lines)
 
 
 def _partial(model: OfferModel) -> Iterator[str]:
     """Write how good it is when only part of the signals are rated, and what leaving signals unrated goes with."""
     if measured := model.trained_on.get("partial_scores"):
-        yield _title(f"{'When only these are rated':<46}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>6}")
+        yield title(f"{'When only these are rated':<46}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>6}")
         for part in subsets(model.catalogue):
             if part.name in measured:
                 (value, low, high), n = measured[part.name]["roc_auc"], measured[part.name]["n"]
-                yield f"  {_short(part.label, 44):<44}{value:>7.3f}   {f'{low:.3f} to {high:.3f}':<17}{n:>6,}"
+                yield f"  {cut(part.label, 44):<44}{value:>7.3f}   {f'{low:.3f} to {high:.3f}':<17}{n:>6,}"
         yield ""
     for note in model.gaps_note():
-        yield from (*_wrap(note), "")
+        yield from (*wrap(note), "")
 
 
 def render_changes(changes: WhatWouldChange) -> str:
     """Write what would change an answer in at most 80 columns."""
     text = f"{changes.sentence} An association, not advice."
-    return "\n".join(["", _title("What would change it"), *(f"  {line}" for line in _wrap(text, WIDTH - 2))])
+    return "\n".join(["", title("What would change it"), *wrap(text, indent="  ")])
 
 
-def _bars(title: str, labels: Mapping[str, str], sizes: Mapping[str, float]) -> Iterator[str]:
-    yield _title(f"{title:<48}log-odds")
+def _bars(heading: str, labels: Mapping[str, str], sizes: Mapping[str, float]) -> Iterator[str]:
+    yield title(f"{heading:<48}log-odds")
     largest = max(sizes.values(), default=0.0) or 1.0
     for name, size in sizes.items():
         bar = click.style("█" * round(BAR * size / largest), fg="cyan")
-        yield f"  {_short(labels.get(name, name), 44):<46}{size:>8.3f} {bar}".rstrip()
+        yield f"  {cut(labels.get(name, name), 44):<46}{size:>8.3f} {bar}".rstrip()
     yield ""
 
 
@@ -122,7 +119,7 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
     signals = {signal.name: signal for signal in model.catalogue.signals}
     for name in (name for name in model.feature_importances if name in signals):
         scales.setdefault(model.catalogue.answers[name], []).append(name)
-    yield _title("Shape functions: log-odds that a rating adds, against the usual interview")
+    yield title("Shape functions: log-odds that a rating adds, against the usual interview")
     for answers, names in scales.items():
         knots = signals[names[0]].scale.knots
         last = len(knots) - 1
@@ -133,17 +130,17 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
         head = "".join(f"{knots[i]:>6g}" for i in shown) + other + (f"{'-':>6}" if unseen else "")
         yield f"  {'rated':<{width}}{head}"
         for name in names:
-            cells = "".join(f"{_signed(model.tables[name][i]):>6}" for i in (*shown, *beside))
-            yield f"  {_short(labels[name], width - 1):<{width}}{cells}"
+            cells = "".join(f"{signed(model.tables[name][i]):>6}" for i in (*shown, *beside))
+            yield f"  {cut(labels[name], width - 1):<{width}}{cells}"
         if len(shown) <= last:
             yield f"  ({len(shown)} of {last + 1} ratings; all of them: --json)"
     for scale, rated in _by_levels(model).items():
         places = ", ".join(f"{knot:g} {word}" for knot, word in zip(signals[rated[0]].scale.knots, scale, strict=True))
-        yield from (f"  {line}" for line in _wrap(f"{', '.join(labels[name] for name in rated)}: {places}", WIDTH - 2))
+        yield from wrap(f"{', '.join(labels[name] for name in rated)}: {places}", indent="  ")
     for item in model.catalogue.inputs:
         levels = (*item.levels, "-") if unseen else item.levels
-        words = [f"{word} {_signed(value)}" for word, value in zip(levels, model.tables[item.name], strict=False)]
-        yield from (f"  {line}" for line in _wrap(f"{item.label}: {', '.join(words)}", WIDTH - 2))
+        words = [f"{word} {signed(value)}" for word, value in zip(levels, model.tables[item.name], strict=False)]
+        yield from wrap(f"{item.label}: {', '.join(words)}", indent="  ")
     if legend := ["- not observed"] * unseen + ["n/a not applicable"] * any(s.not_applicable for s in signals.values()):
         yield f"  {'; '.join(legend)}"
     yield ""
@@ -163,27 +160,11 @@ def _pairs(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
     if not strongest:
         yield from ("No pairs: what a rating adds is the same whatever else was rated.", "")
         return
-    yield _title(f"{'Strongest pairs: root mean square effect':<66}log-odds")
+    yield title(f"{'Strongest pairs: root mean square effect':<66}log-odds")
     for pair, size in strongest:
-        yield f"  {f'{_short(labels[pair.first], 30)} with {_short(labels[pair.second], 30)}':<66}{size:>6.3f}"
+        yield f"  {f'{cut(labels[pair.first], 30)} with {cut(labels[pair.second], 30)}':<66}{size:>6.3f}"
     if more := len(model.pairs) - len(strongest):
         yield f"  and {more} weaker"
     if model.triples:
         yield f"  and {plural(len(model.triples), 'triple')}, whose tables are in the model's file"
     yield ""
-
-
-def _signed(log_odds: float) -> str:
-    return f"{round(float(log_odds), 2) + 0.0:+.2f}"  # adding 0 turns -0 into 0
-
-
-def _short(label: str, width: int) -> str:
-    return textwrap.shorten(label, width, placeholder="...")
-
-
-def _title(text: str) -> str:
-    return click.style(text, bold=True)
-
-
-def _wrap(text: str, width: int = WIDTH) -> Sequence[str]:
-    return textwrap.wrap(text, width, subsequent_indent="  ")

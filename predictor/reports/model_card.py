@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from predictor.evaluation.audited import WORDS
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import subsets
-from predictor.ratings.catalogue import CONTEXT
 from predictor.reports.format import impact_ratio, number, percent, percents, span
 from predictor.reports.page import Facts, Folded, Note, Page, Part, Section, Table, Tile
 
@@ -93,7 +92,7 @@ def _tiles(model: OfferModel) -> Iterator[Tile]:
     for name, title in (("roc_auc", "Ranking: ROC AUC"), ("calibration_slope", "Calibration slope")):
         if score := model.trained_on.get("scores", {}).get(name):
             words = f"{MEANINGS[name].capitalize()}; n = {n:,}."
-            yield Tile(title, number(score[0], 3), span(score[1], score[2], 3), words)
+            yield Tile(title, *_score(*score), words)
     base = model.trained_on.get("base_rate")
     offers = f"{percent(base)} ended in an offer." if base is not None else ""
     yield Tile("Learned from", f"{n:,}", "interviews", offers or "How many ended in an offer is not stored.")
@@ -152,8 +151,8 @@ def _scores(model: OfferModel, beside: AttachedReports) -> Section:
         return Section("Performance", ["Not measured: the training had too few rows to predict unseen ones."])
     n = trained_on["n"]
     rows = [
-        (name.replace("_", " "), MEANINGS.get(name, ""), number(value, 3), span(low, high, 3), f"{n:,}")
-        for name, (value, low, high) in trained_on["scores"].items()
+        (name.replace("_", " "), MEANINGS.get(name, ""), *_score(*score), f"{n:,}")
+        for name, score in trained_on["scores"].items()
     ]
     parts: list[Part] = [
         "On rows not seen in training, no person on both sides of a split; 90\u00a0% intervals.",
@@ -165,13 +164,13 @@ def _scores(model: OfferModel, beside: AttachedReports) -> Section:
         if name.startswith("rated_by_") and name.endswith("/roc_auc")
     ]
     if roles:
-        by_role = [(role, number(auc[0], 3), span(auc[1], auc[2], 3), f"{auc[3]:,}") for role, auc in roles]
+        by_role = [(role, *_score(*auc[:3]), f"{auc[3]:,}") for role, auc in roles]
         parts.append(Table(("Who rated", "ROC AUC", "90 % interval", "n"), by_role, caption="By who rated"))
     measured = trained_on.get("partial_scores", {})
     partial = [
         (
             part.label,
-            *(text for key in ("roc_auc", "calibration_slope") for text in _score(measured[part.name][key])),
+            *(text for key in ("roc_auc", "calibration_slope") for text in _score(*measured[part.name][key])),
             f"{measured[part.name]['n']:,}",
         )
         for part in subsets(model.catalogue)
@@ -183,19 +182,14 @@ def _scores(model: OfferModel, beside: AttachedReports) -> Section:
     return Section("Performance", parts)
 
 
-def _score(score: Sequence[float]) -> tuple[str, str]:
-    return number(score[0], 3), span(score[1], score[2], 3)
-
-
 def _goes_by(model: OfferModel, beside: AttachedReports) -> Section:
     catalogue = model.catalogue
-    families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     parts: list[Part] = [
         "Mean absolute contribution in log-odds over the rows learned from. Associations, not causes: a signal that is "
         "associated with offers need not bring them about.",
     ]
     for kind, title, labels, sizes in (
-        ("family", "Family", families, model.group_importances.get("family", {})),
+        ("family", "Family", catalogue.family_labels, model.group_importances.get("family", {})),
         ("signal", "Signal", catalogue.labels, model.feature_importances),
     ):
         rows = []
@@ -228,9 +222,9 @@ def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
     head = ("Group", "Scoring rate", "90 % interval", "Impact ratio", "90 % interval", "Four fifths", "n")
     parts.append(Table(head, rows, caption="Scoring rates: share strictly above the median likelihood of all rows"))
     proxies = [
-        (f"{item['axis']}: {item['category']}", *_score_of(item["auc"]), f"{item['auc']['n']:,}")
+        (f"{item['axis']}: {item['category']}", *_score(auc["value"], auc["low"], auc["high"], 2), f"{auc['n']:,}")
         for item in audit["proxies"]
-        if item["auc"]
+        if (auc := item["auc"])
     ]
     if proxies:
         caption = "How well the signals predict a group; .5 is chance"
@@ -238,8 +232,8 @@ def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
     return Section(title, parts)
 
 
-def _score_of(score: Mapping[str, Any]) -> tuple[str, str]:
-    return number(score["value"]), span(score["low"], score["high"])
+def _score(value: float, low: float, high: float, digits: int = 3) -> tuple[str, str]:
+    return number(value, digits), span(low, high, digits)
 
 
 def _audit_rows(axis: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from predictor.reports.format import percent
 
 # MLflow shows a page in a sandbox, in which browsers refuse links within it; without the script they are plain links.
 SCRIPT = """
@@ -136,6 +139,13 @@ def render_html(page: Page) -> str:
     >>> "<h1>&lt;mine&gt;" in text, '<section id="how">' in text, "So &amp; so." in text
     (True, True, True)
     """
+    return render_template("report_page.html", page=page, footer=page.footer)
+
+
+def render_template(
+    name: str, *, footer: str = LIMITS, filters: Mapping[str, Callable[..., str]] | None = None, **values: Any
+) -> str:
+    """Render a template of this folder that extends `report_frame.html`."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -143,13 +153,10 @@ def render_html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda share: f"{100 * share:.0f}\u00a0%"
+    environment.filters |= {"percent": percent, **(filters or {})}
     environment.tests["part"] = lambda value, kind: type(value).__name__ == kind
-    return environment.get_template("report_page.html").render(
-        page=page,
-        script=Markup(SCRIPT),
-        script_digest=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
-    )
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    return environment.get_template(name).render(values, footer=footer, script=Markup(SCRIPT), script_digest=digest)
 
 
 def render_markdown(page: Page) -> str:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from predictor.atomic import write_text
 from predictor.errors import plural
 from predictor.panels.agreement import FEW, SignalAgreement
 from predictor.panels.summary import FAR, NOTICEABLE
 from predictor.reports.figures.curves import interval_plot
+from predictor.reports.format import percent, signed, span
 from predictor.reports.page import Drawing, Note, Page, Part, Section, Table, Tile, render_html
 from predictor.reports.svg import inline_svg
+from predictor.reports.text import cut, title, wrap
 
 if TYPE_CHECKING:
     from predictor.evaluation.scores import Score
     from predictor.panels.summary import PanelSummary
 
-WIDTH, UNIT = 80, "Mean, in steps"
+UNIT = "Mean, in steps"
 FOOTER = (
     "For reflection, practice and interviewer training, not for selecting people, and not for judging raters: nobody "
     "is named or ranked here. These are associations, not causes."
@@ -44,26 +43,26 @@ INFLATED = (
 
 def render_panels(summary: PanelSummary) -> str:
     """Write a summary in at most 80 columns."""
-    lines = [click.style(f"Panels of {summary.source}", bold=True) + "  SIMULATED" * summary.simulated]
+    lines = [title(f"Panels of {summary.source}") + "  SIMULATED" * summary.simulated]
     sentences = [_counts(summary), *_agreement_sentences(summary), *([INFLATED] if summary.agreement else [])]
     if reason := _why(summary):
         sentences.append(reason)
     for sentence in (*sentences, *_leniency_sentences(summary)):
-        lines += textwrap.wrap(sentence, WIDTH, subsequent_indent="  ")
+        lines += wrap(sentence)
     if summary.agreement:
-        labels = _labels(summary)
-        lines += ["", click.style(f"{'Signal':<38}{'alpha':>6}  90 % interval      n", bold=True)]
+        labels = summary.catalogue.labels
+        lines += ["", title(f"{'Signal':<38}{'alpha':>6}  90 % interval      n")]
         for item in summary.agreement.signals:
-            name = textwrap.shorten(labels[item.name], 36, placeholder="...")
+            name = cut(labels[item.name], 36)
             if item.alpha is None:
                 why = _no_alpha(item)
-                lines.append(f"{name:<38}{'':>6}  {why:<20}{item.n:>4,}"[:WIDTH])
+                lines.append(f"{name:<38}{'':>6}  {why:<20}{item.n:>4,}")
             else:
-                span = f"{item.alpha.low:.2f} to {item.alpha.high:.2f}"
-                lines.append(f"{name:<38}{item.alpha.value:>6.2f}  {span:<14}{item.n:>7,}")
+                ends = f"{item.alpha.low:.2f} to {item.alpha.high:.2f}"
+                lines.append(f"{name:<38}{item.alpha.value:>6.2f}  {ends:<14}{item.n:>7,}")
     if summary.levels:
         head = f"{'The panel usually rates':<26}{'applications':>12}  {UNIT:>18}"
-        lines += ["", click.style(head + ("  log-odds  likelihood" if summary.model else ""), bold=True)]
+        lines += ["", title(head + ("  log-odds  likelihood" if summary.model else ""))]
         for level in summary.levels:
             more = ""
             if level.log_odds is not None:
@@ -86,22 +85,17 @@ def render_panel_report(summary: PanelSummary) -> str:
     (True, False)
     """
     agreed = summary.agreement
-    size = ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
     tiles = [
         Tile("Scorecards", f"{summary.cards:,}", f"of {plural(summary.raters, 'rater')}", _per_rater(summary)),
-        Tile("Applications", f"{summary.applications:,}", f"of {_people(summary)}", f"{size}."),
+        Tile("Applications", f"{summary.applications:,}", f"of {_people(summary)}", f"{_sizes(summary)}."),
     ]
     if agreed:
+        one, panel = agreed.single, agreed.panel
+        words = "ICC(2,1): the share of the differences between scorecards that is due to the person."
+        of_panels = "ICC(2,k): the same share for the means of panels."
         tiles += [
-            Tile(name, f"{score.value:.2f}", _span(score), words)
-            for name, score, words in (
-                (
-                    "One rater",
-                    agreed.single,
-                    "ICC(2,1): the share of the differences between scorecards that is due to the person.",
-                ),
-                (f"A panel of {agreed.size:.2g}", agreed.panel, "ICC(2,k): the same share for the means of panels."),
-            )
+            Tile("One rater", f"{one.value:.2f}", _span(one), words),
+            Tile(f"A panel of {agreed.size:.2g}", f"{panel.value:.2f}", _span(panel), of_panels),
         ]
     return render_html(
         Page(
@@ -137,7 +131,7 @@ def _agreement(summary: PanelSummary) -> Iterator[Part]:
         yield Table(
             ("Variance of scorecards' means that is due to", "Share", "90 % interval", "n"),
             [
-                (name, _percent(share.value), f"{_percent(share.low)} to {_percent(share.high)}", f"{share.n:,}")
+                (name, percent(share.value), f"{percent(share.low)} to {percent(share.high)}", f"{share.n:,}")
                 for name, share in (
                     ("the person", person),
                     ("the rater's leniency", rater),
@@ -149,7 +143,7 @@ def _agreement(summary: PanelSummary) -> Iterator[Part]:
 
 
 def _signals(summary: PanelSummary) -> Iterator[Part]:
-    labels = _labels(summary)
+    labels = summary.catalogue.labels
     if not any(spread.n for spread in summary.spreads):
         means = [(labels[item.name], f"{item.cards:,}", f"{item.mean:.2f}") for item in summary.spreads]
         yield Table(("Signal", "Scorecards", "Mean"), means, caption="Mean rating of each signal, all raters together")
@@ -160,24 +154,12 @@ def _signals(summary: PanelSummary) -> Iterator[Part]:
     for spread in summary.spreads:
         alpha = alphas.get(spread.name)
         figures = (f"{alpha.value:.2f}", _span(alpha)) if alpha else ("", "too few" if spread.n < FEW else "all alike")
-        between = ("", "") if spread.within is None else (f"{spread.within:.2f}", _percent(spread.far or 0.0))
+        between = ("", "") if spread.within is None else (f"{spread.within:.2f}", percent(spread.far or 0.0))
         rows.append(
             (labels[spread.name], f"{spread.cards:,}", f"{spread.mean:.2f}", *between, *figures, f"{spread.n:,}")
         )
-    table = Table(
-        (
-            "Signal",
-            "Scorecards",
-            "Mean",
-            "Between raters",
-            f"{FAR} steps apart",
-            "Alpha",
-            "90 % interval",
-            "Rated twice",
-        ),
-        rows,
-        caption=BETWEEN,
-    )
+    agreement = ("Between raters", f"{FAR} steps apart", "Alpha", "90 % interval", "Rated twice")
+    table = Table(("Signal", "Scorecards", "Mean", *agreement), rows, caption=BETWEEN)
     if drawn:
         words = "; ".join(f"{name} {score}, n = {score.n:,}" for name, score in drawn.items())
         yield Drawing(
@@ -203,7 +185,7 @@ def _leniency(summary: PanelSummary) -> Iterator[Part]:
     if summary.model:
         head += ["Log-odds in the model", "Likelihood at its base rate"]
         for row, level in zip(rows, summary.levels, strict=True):
-            row += [_signed(level.log_odds or 0.0), _percent(level.likelihood or 0.0)]
+            row += [_signed(level.log_odds or 0.0), percent(level.likelihood or 0.0)]
     yield Table(head, rows, caption="Applications by how high their panel rates, its own scorecards left out")
     if summary.model:
         yield Note(
@@ -236,20 +218,24 @@ def _lede(summary: PanelSummary) -> str:
         return f"How far these raters agree is {summary.identification.agreement}."
     person, panel = summary.agreement.single, summary.agreement.panel
     return (
-        f"Of the differences between scorecards of one rater each, {_percent(person.value)} ({_percent(person.low)} to "
-        f"{_percent(person.high)}) are due to the person who was rated; with a panel of {summary.agreement.size:.2g}, "
-        f"{_percent(panel.value)} ({_percent(panel.low)} to {_percent(panel.high)}), n = {person.n:,}. The rest is due "
+        f"Of the differences between scorecards of one rater each, {percent(person.value)} ({percent(person.low)} to "
+        f"{percent(person.high)}) are due to the person who was rated; with a panel of {summary.agreement.size:.2g}, "
+        f"{percent(panel.value)} ({percent(panel.low)} to {percent(panel.high)}), n = {person.n:,}. The rest is due "
         "to raters and chance: where it is large, more raters help."
     )
 
 
 def _counts(summary: PanelSummary) -> str:
-    size = ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
     return (
         f"{plural(summary.cards, 'scorecard')} of {plural(summary.raters, 'rater')} on "
-        f"{plural(summary.applications, 'application')} of {_people(summary)}: {size}.{_not_in_rows(summary)} "
+        f"{plural(summary.applications, 'application')} of {_people(summary)}: {_sizes(summary)}."
+        f"{_not_in_rows(summary)} "
         f"{_per_rater(summary)}"
     )
+
+
+def _sizes(summary: PanelSummary) -> str:
+    return ", ".join(f"{n:,} with {plural(k, 'rater')}" for k, n in summary.panels.items())
 
 
 def _people(summary: PanelSummary) -> str:
@@ -313,17 +299,9 @@ def _why(summary: PanelSummary) -> str:
     )
 
 
-def _labels(summary: PanelSummary) -> dict[str, str]:
-    return {signal.name: signal.label for signal in summary.catalogue.signals}
-
-
 def _span(score: Score) -> str:
-    return f"{score.low:.2f} to {score.high:.2f}".replace("-", "\u2212")
+    return span(score.low, score.high)
 
 
 def _signed(value: float) -> str:
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\u2212") if value == value else ""
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}\u00a0%"
+    return signed(value) if value == value else ""

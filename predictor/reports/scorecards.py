@@ -14,7 +14,9 @@ import numpy as np
 
 from predictor.errors import plural, printable
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
+from predictor.reports.format import number, span
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
+from predictor.reports.text import WIDTH, cut, title
 from predictor.sources.scorecards.findings import ASKED, FLAGGED, KINDS, LEFT_OUT
 from predictor.sources.scorecards.signals import OVERALL
 from predictor.sources.scorecards.stages import stage_counts
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 LISTED = 20  # rows of a kind shown in the report; the file of rows has them all
 RESAMPLES = 200
-WIDTH = 80
 FEWEST = 30  # offers and non-offers from which a model is more than its prior
 FOOTER = (
     "For reflection, practice and interviewer training, not for selecting people. No names, addresses, notes or free "
@@ -234,8 +235,6 @@ def _worth(imported: Imported) -> list[str | Table]:
     values = ratings.values[known]
     place = imported.names.index(OVERALL)
     others = np.delete(values, place, axis=1)
-    with np.errstate(invalid="ignore"):
-        mean = np.nansum(others, axis=1) / np.maximum((~np.isnan(others)).sum(axis=1), 1)
     both = ~np.isnan(values[:, place]) & (~np.isnan(others)).any(axis=1)
     y, groups = ratings.y[known][both], np.asarray(ratings.groups)[known][both]
     if len(set(y)) < 2 or len(set(groups)) < 2:
@@ -243,10 +242,10 @@ def _worth(imported: Imported) -> list[str | Table]:
     rows = []
     for label, guess in (
         ("Overall recommendation alone", values[both, place]),
-        ("Mean of the signals alone", mean[both]),
+        ("Mean of the signals alone", np.nanmean(others[both], axis=1)),
     ):
-        score = _auc(y, guess, groups)
-        rows.append((label, f"{score.value:.2f}", f"{score.low:.2f} to {score.high:.2f}", f"{score.n:,}"))
+        auc = _auc(y, guess, groups)
+        rows.append((label, number(auc.value), span(auc.low, auc.high), f"{auc.n:,}"))
     return [
         "It is a signal here, since --with-overall was given. It is half the decision already: a model that "
         "relies on it explains little of why. How often each ranks an offer above a rejection, of 1; .5 is chance:",
@@ -300,7 +299,7 @@ def _rules(imported: Imported) -> Facts:
 def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> str:
     """Return the report in at most 80 columns."""
     offers, others, open_ = _outcome_counts(imported)
-    lines = [click.style(f"Scorecards of {imported.system}", bold=True)]
+    lines = [title(f"Scorecards of {imported.system}")]
     if imported.simulated:
         lines.append(click.style("SIMULATED people, cards and offers", fg="yellow"))
     lines += [
@@ -312,17 +311,14 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
     ]
     kinds = imported.findings.by_kind()
     if kinds:
-        lines += [
-            "",
-            click.style(f"{'Left out (-), not known (~), flagged (!), asked (?)':<62}rows", bold=True),
-        ]
+        lines += ["", title(f"{'Left out (-), not known (~), flagged (!), asked (?)':<62}rows")]
         for kind, items in kinds.items():
             lines += _counted(KINDS[kind].title, KINDS[kind].became, items)
     else:
         lines += ["", "Every row of every file was used."]
     warnings = [*_warnings(imported, forgotten)]
     if warnings:
-        lines += ["", click.style("What to know first", bold=True)]
+        lines += ["", title("What to know first")]
         for warning in warnings:
             lines += [click.style(line, fg="yellow") for line in _wrapped(printable(warning), "- ", "  ")]
     return "\n".join(lines)
@@ -337,7 +333,7 @@ def _counted(title: str, became: str, items: Sequence[Finding]) -> Iterator[str]
     yield from (f"  {line}" for line in wrapped[1:])
     file, row, key, word = next(items[0].lines(1))
     first = f"{file}, row {row:,}" + (f", id {key}" if key else "") + (f": {word}" if word else "")
-    yield click.style(f"    {textwrap.shorten(printable(first), 72, placeholder='...')}", dim=True)
+    yield click.style(f"    {cut(printable(first), 72)}", dim=True)
 
 
 def _wrapped(text: str, first: str = "", rest: str = "") -> list[str]:

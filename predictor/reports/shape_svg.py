@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup, escape
 
+from predictor.reports.figures.style import printable_letters
 from predictor.reports.figures.tables import shape_axis
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def shape_svg(shape: pd.DataFrame, reach: float, name: str, title: str, descript
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {:.0f} {:.0f}" role="img" style="--width: {:.0f}" '
         'aria-labelledby="{name}-title {name}-desc"><title id="{name}-title">{}</title><desc id="{name}-desc">{}</desc>'
         "{}</svg>"
-    ).format(WIDTH, HEIGHT, WIDTH, _printable(title), _printable(description), parts, name=name)
+    ).format(WIDTH, HEIGHT, WIDTH, *map(printable_letters, (title, description)), parts, name=name)
 
 
 def _parts(shape: pd.DataFrame, reach: float) -> Iterator[str]:
@@ -110,7 +111,7 @@ def _parts(shape: pd.DataFrame, reach: float) -> Iterator[str]:
     yield f'<g fill="var(--ink)" style="font-size: {size:g}px" text-anchor="middle">'
     for at, label in zip(across(axis.ticks), axis.labels, strict=True):
         below = bottom + _PAD + size * (_ASCENT + _LINE * label.count("\n"))
-        yield f'<text x="{at:.2f}" y="{below:.2f}">{escape(_printable(label.lstrip()))}</text>'
+        yield f'<text x="{at:.2f}" y="{below:.2f}">{escape(printable_letters(label.lstrip()))}</text>'
     yield '</g><g fill="var(--ink)" style="font-size: 8px" text-anchor="end">'
     decimals = max(len(f"{tick:.4f}".rstrip("0").partition(".")[2]) for tick in ticks)
     for tick in ticks:
@@ -135,7 +136,3 @@ def _line(x: Floats, y: Floats) -> str:
 def _points(x: Iterable[float], y: Iterable[float], radius: float, fill: str) -> Iterator[str]:
     for across, up in zip(x, y, strict=True):
         yield (f'<circle cx="{across:.2f}" cy="{up:.2f}" r="{radius}" fill="var(--{fill})" stroke="var(--hue-1)"/>')
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

@@ -10,13 +10,12 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from predictor.reports.figures.style import FAINT, GRID, INK, OTHER, PALETTE, PAPER, SOFT
+from predictor.reports.figures.style import FAINT, GRID, INK, OTHER, PALETTE, PAPER, SOFT, printable_letters
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SVG = "http://www.w3.org/2000/svg"
-LINK = "{http://www.w3.org/1999/xlink}href"
 # The placeholder for each colour of the plots: the page's style sheet says what it is, in light and in dark.
 VARIABLES = {INK: "ink", SOFT: "soft", FAINT: "faint", GRID: "grid", PAPER: "card", OTHER: "other"}
 VARIABLES |= {colour: f"hue-{place}" for place, colour in enumerate(PALETTE, 1)}
@@ -67,33 +66,25 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> Marku
     for tag in ("metadata", "defs"):  # the first defs is a style of all elements: the page has its own
         if (part := root.find(f"{{{SVG}}}{tag}")) is not None:
             root.remove(part)
-    _rename(root, name)
+    _remove_unused_ids(root)
     width = float(root.attrib.pop("width").removesuffix("pt"))
     del root.attrib["height"]  # the viewBox keeps the proportions
     root.attrib |= {"role": "img", "aria-labelledby": f"{name}-title {name}-desc", "style": f"--width: {width:.0f}"}
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ElementTree.Element(f"{{{SVG}}}{tag}", id=f"{name}-{tag}")
-        element.text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+        element.text = printable_letters(text)
         root.insert(place, element)
     text = ElementTree.tostring(root, encoding="unicode")
     return Markup(re.sub(r"#[0-9a-f]{6}\b", lambda match: _VARIABLES.get(match[0], match[0]), _without_fonts(text)))
 
 
-def _rename(root: ElementTree.Element, name: str) -> None:
-    """Prefix the ids that are referred to with the figure's name, and remove the others."""
+def _remove_unused_ids(root: ElementTree.Element) -> None:
+    """Remove the ids that nothing refers to: they are the same in every figure, the others depend on its name."""
     text = ElementTree.tostring(root, encoding="unicode")
-    used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
+    used = {*re.findall(r"url\(#([^)]+)\)", text), *re.findall(r'href="#([^"]+)"', text)}
     for element in root.iter():
-        for key, value in list(element.attrib.items()):
-            if key == "id":
-                if value in used:
-                    element.set(key, f"{name}-{value}")
-                else:
-                    del element.attrib[key]
-            elif key == LINK:
-                element.set(key, value.replace("#", f"#{name}-", 1))
-            elif "url(#" in value:
-                element.set(key, value.replace("url(#", f"url(#{name}-"))
+        if element.get("id") not in used:
+            element.attrib.pop("id", None)
 
 
 def _without_fonts(text: str) -> str:

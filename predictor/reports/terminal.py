@@ -13,6 +13,7 @@ from predictor.model.prediction import Contribution, Prediction
 from predictor.model.subsets import subsets
 from predictor.ratings.catalogue import CONTEXT, Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE, Signal
+from predictor.reports.text import WIDTH, cut, signed, title, wrap, yellow
 
 if TYPE_CHECKING:
     from predictor.evaluation.importance import Importance
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from predictor.training.comparison import Leaderboard
     from predictor.training.result import TrainingResult
 
-WIDTH = 80
 BAR, BAR_BESIDE = 16, 8  # columns of the longest bar, and where the implied part is shown beside the figure
 MOST = 6  # reasons shown on each side
 MOST_ROWS = 20  # of a table
@@ -33,15 +33,14 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
     """Write one prediction in at most 80 columns: likelihood, reasons for and against, what was not rated."""
     interval = prediction.interval
     lines = [
-        click.style(f"Likelihood of an offer: {_percent(prediction.offer_probability)}", bold=True),
+        title(f"Likelihood of an offer: {_percent(prediction.offer_probability)}"),
         _gauge(prediction),
         f"{_percent(interval.level)} interval for the likelihood, given these ratings: "
         f"{_percent(interval.low)} to {_percent(interval.high)}",
         f"Base rate: {_percent(prediction.base_rate)}",
         "",
     ]
-    labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
-    labels = {name: textwrap.shorten(label, 43, placeholder="...") for name, label in labels.items()}
+    labels = {name: cut(label, 43) for name, label in catalogue.labels.items()}
     signals = {signal.name: signal for signal in catalogue.signals}
     rated = [item for item in prediction.contributions if item.rating is not None]
     left_out = sum(item.log_odds for item in prediction.contributions if item.signal in prediction.not_rated)
@@ -50,48 +49,47 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
         rated.append(Contribution("", CONTEXT, None, "together", left_out))
     largest = max((abs(item.log_odds) for item in rated), default=0.0)
     implied = any(round(item.implied, 2) for item in rated)
-    for title, sign, colour in (("Raised the estimate", 1, "green"), ("Lowered the estimate", -1, "red")):
+    for heading, sign, colour in (("Raised the estimate", 1, "green"), ("Lowered the estimate", -1, "red")):
         chosen = sorted((c for c in rated if c.log_odds * sign > 0), key=lambda c: -abs(c.log_odds))
         if chosen:
-            head = f"{title:<46}{'rated':<12}log-odds{' implied' if implied else ''}"
-            lines.append(click.style(head, bold=True))
+            head = f"{heading:<46}{'rated':<12}log-odds{' implied' if implied else ''}"
+            lines.append(title(head))
             for item in chosen[:MOST]:
                 rating = _rating(item, signals.get(item.signal))
                 lines.append(_reason(item, labels[item.signal], rating, largest, colour, implied))
             if rest := chosen[MOST:]:
-                lines.append(f"  {f'and {len(rest)} smaller':<56}{_signed(sum(c.log_odds for c in rest))}")
+                lines.append(f"  {f'and {len(rest)} smaller':<56}{signed(sum(c.log_odds for c in rest))}")
             lines.append("")
     if implied:
-        lines += _wrap("Implied: the part that is what a rating suggests about signals that were not rated.")
+        lines += wrap("Implied: the part that is what a rating suggests about signals that were not rated.")
         lines.append("")
-    families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
     if rated:
-        lines.append(click.style(f"{'By family':<58}log-odds", bold=True))
+        lines.append(title(f"{'By family':<58}log-odds"))
         for key, value in prediction.families.items():
             if value:
-                lines.append(f"  {textwrap.shorten(families[key], 54, placeholder='...'):<56}{_signed(value)}")
-        lines.append(f"  {'Baseline: average ratings of the signals rated':<56}{_signed(prediction.baseline)}")
+                lines.append(f"  {cut(catalogue.family_labels[key], 54):<56}{signed(value)}")
+        lines.append(f"  {'Baseline: average ratings of the signals rated':<56}{signed(prediction.baseline)}")
         total = f"Total ({_percent(prediction.offer_probability)})"
-        lines.append(f"  {total:<56}{_signed(prediction.log_odds)}")
+        lines.append(f"  {total:<56}{signed(prediction.log_odds)}")
         lines.append("")
     if prediction.not_rated:
-        lines += _wrap(f"Not rated: {', '.join(labels[name] for name in prediction.not_rated)}.")
+        lines += wrap(f"Not rated: {', '.join(labels[name] for name in prediction.not_rated)}.")
     for note in prediction.notes:
-        lines += [click.style(line, fg="yellow") for line in _wrap(note)]
-    lines += _wrap(_about(prediction))
-    lines += _wrap("These are associations, not causes: for reflection and practice, not for selecting people.")
+        lines += yellow(note)
+    lines += wrap(_about(prediction))
+    lines += wrap("These are associations, not causes: for reflection and practice, not for selecting people.")
     return "\n".join(lines)
 
 
 def render_table(predictions: Sequence[Prediction], total: int) -> str:
     """Write the first of many predictions, one line each."""
-    lines = [click.style(f"{'row':>7}  {'offer':>6}  {'90 % interval':<16}not rated", bold=True)]
+    lines = [title(f"{'row':>7}  {'offer':>6}  {'90 % interval':<16}not rated")]
     for row, item in enumerate(predictions, 1):
         span = f"{_percent(item.interval.low)} to {_percent(item.interval.high)}"
         lines.append(f"{row:>7,}  {_percent(item.offer_probability):>6}  {span:<16}{len(item.not_rated)}")
     if total > len(predictions):
         lines.append(f"... and {total - len(predictions):,} more; all of them: --json or --out FILE.csv")
-    lines += [click.style(line, fg="yellow") for line in _wrap(_about(predictions[0]))]
+    lines += yellow(_about(predictions[0]))
     return "\n".join(lines)
 
 
@@ -100,26 +98,26 @@ def render_training(result: TrainingResult) -> str:
     data = result.data
     made = "trained on" if result.tables else f"a {result.config.model.replace('_', ' ')} model, measured on"
     lines = [
-        click.style(f"{result.name}: {made} {data['n']:,} interviews ", bold=True)
+        title(f"{result.name}: {made} {data['n']:,} interviews ")
         + (f"({data['n_groups']:,} groups, {_percent(data['base_rate'])} offers) " if data["n"] else "")
         + f"in {result.seconds:.0f} s",
         "",
     ]
     if result.scores:
-        lines.append(click.style(f"{'On rows not seen in training':<30}{'value':>7}   90 % interval", bold=True))
+        lines.append(title(f"{'On rows not seen in training':<30}{'value':>7}   90 % interval"))
     for metric, score in result.scores.items():
         lines.append(f"  {metric.replace('_', ' '):<28}{score.value:>7.3f}   {_span(score)}")
     if result.gains:
         head = f"{'Log-loss improvement over':<30}{'value':>7}   {'90 % interval':<17}{'log-loss':>10}{'ROC AUC':>9}"
-        lines += ["", click.style(head, bold=True)]
+        lines += ["", title(head)]
     for name, saved in result.gains.items():
         columns = f"  {name.replace('_', ' '):<28}{_figure(saved.value):>7}   {_span(saved):<17}"
         other = result.baselines[name]
         lines.append(f"{columns}{other['log_loss'].value:>10.3f}{other['roc_auc'].value:>9.3f}")
     for cost in (result.transparency, result.direction_cost, result.panel_term):
-        lines += _wrap(str(cost)) if cost else []
+        lines += wrap(str(cost)) if cost else []
     if result.scores_by_role:
-        lines += ["", click.style(f"{'By who rated':<30}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>10}", bold=True)]
+        lines += ["", title(f"{'By who rated':<30}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>10}")]
         for role, by in result.scores_by_role.items():
             auc = by["roc_auc"]
             lines.append(f"  {role:<28}{auc.value:>7.3f}   {_span(auc):<17}{auc.n:>10,}")
@@ -128,42 +126,40 @@ def render_training(result: TrainingResult) -> str:
     if result.importances:
         lines += ["", *_importances(result), ""]
     if result.tables:
-        lines += [line for note in result.tables.gaps_note() for line in _wrap(note)]
+        lines += [line for note in result.tables.gaps_note() for line in wrap(note)]
     for warning in result.warnings:
-        lines += [click.style(line, fg="yellow") for line in _wrap(warning)]
+        lines += yellow(warning)
     return "\n".join(lines).rstrip()
 
 
 def render_leaderboard(board: Leaderboard) -> str:
     """Write a comparison in at most 80 columns: the best, log-losses, and differences to the reference."""
     head = f"{'Experiment':<24}{'log-loss':>8}   {'beyond the reference (90 % interval)':<38}ROC AUC"
-    lines = [*_wrap(board.headline), "", click.style(head, bold=True)]
+    lines = [*wrap(board.headline), "", title(head)]
     colours = {"better": "green", "worse": "red"}
     for entry in board.entries:
         gap = entry.difference
         difference = f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" if gap and entry.word != "same" else ""
-        name = textwrap.shorten(entry.name, 23, placeholder="...")
+        name = cut(entry.name, 23)
         lines.append(
             f"{name:<24}{entry.log_loss.value:>8.3f}   "
             + click.style(f"{entry.word:<10}{difference:<28}", fg=colours.get(entry.word))
             + f"{entry.roc_auc.value:>7.3f}"
         )
-    lines += _wrap(f"{board.why} Below 0 is better; level: the difference may be chance.")
+    lines += wrap(f"{board.why} Below 0 is better; level: the difference may be chance.")
     return "\n".join(lines)
 
 
 def render_history(versions: Sequence[Version]) -> str:
     """Write the registered versions in at most 80 columns, the latest first."""
-    lines = [
-        click.style(f"{'version':<9}{'model':<27}{'n':>7}  {'log-loss (90 % interval)':<25}{'made':<12}", bold=True)
-    ]
+    lines = [title(f"{'version':<9}{'model':<27}{'n':>7}  {'log-loss (90 % interval)':<25}{'made':<12}")]
     for version in versions:
         scores = [version.metrics.get(f"log_loss{end}") for end in ("", "_low", "_high")]
         log_loss = "not measured"
         if all(score is not None for score in scores):
             value, low, high = scores
             log_loss = f"{value:.3f} ({low:.3f} to {high:.3f})"
-        name = textwrap.shorten(printable(version.name), 25, placeholder="...")
+        name = cut(printable(version.name), 25)
         rows = f"{version.metrics.get('n', 0):,.0f}"
         line = f"{version.number:<9}{name:<27}{rows:>7}  {log_loss:<25}{version.made:%Y-%m-%d}"
         lines.append(click.style(line, bold=bool(version.aliases)))
@@ -172,7 +168,7 @@ def render_history(versions: Sequence[Version]) -> str:
         remarks += [f"forced: {printable(version.tags['forced'])}"] if "forced" in version.tags else []
         if remarks:
             lines += textwrap.wrap(", ".join(remarks), WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9)
-    lines += _wrap(
+    lines += wrap(
         "Log-losses of versions trained on other rows do not compare; predictor promote compares on the same."
     )
     return "\n".join(lines)
@@ -180,7 +176,7 @@ def render_history(versions: Sequence[Version]) -> str:
 
 def _partial(result: TrainingResult) -> Iterable[str]:
     """Write how good the model is when only part of the signals are rated; families in one sentence."""
-    yield click.style(f"{'When only these are rated':<30}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>10}", bold=True)
+    yield title(f"{'When only these are rated':<30}{'ROC AUC':>7}   {'90 % interval':<17}{'n':>10}")
     families = []
     for part in subsets(result.catalogue):
         if by := result.partial_scores.get(part.name):
@@ -191,28 +187,26 @@ def _partial(result: TrainingResult) -> Iterable[str]:
                 yield f"  {part.label:<28}{auc.value:>7.3f}   {_span(auc):<17}{auc.n:>10,}"
     if families:
         weakest, best = (choose(families, key=lambda auc: auc.value) for choose in (min, max))
-        yield from _wrap(f"One family alone: {weakest} to {best}, n = {best.n:,}; each of them is in the report.")
-    yield from _wrap("One repeat of the cross-validation, so the first line may differ from the scores above.")
+        yield from wrap(f"One family alone: {weakest} to {best}, n = {best.n:,}; each of them is in the report.")
+    yield from wrap("One repeat of the cross-validation, so the first line may differ from the scores above.")
 
 
 def _importances(result: TrainingResult) -> list[str]:
     """Write the importances: the strongest signals, families and sides, and signals that cannot be distinguished."""
     catalogue = result.catalogue
-    labels = {signal.name: signal.label for signal in catalogue.signals} | {i.name: i.label for i in catalogue.inputs}
-    families = {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
-    lines = [click.style(f"{'Feature importance':<37}{'size in log-odds':<20} top 5  permuted", bold=True)]
-    lines += _bars(result.importances, labels)
-    for title, importances, named in (
-        ("By family", result.importances_by_family, families),
+    lines = [title(f"{'Feature importance':<37}{'size in log-odds':<20} top 5  permuted")]
+    lines += _bars(result.importances, catalogue.labels)
+    for heading, importances, named in (
+        ("By family", result.importances_by_family, catalogue.family_labels),
         ("By side", result.importances_by_side, SIDES),
     ):
         if len(importances) > 1:
-            lines += [click.style(title, bold=True), *_bars(importances, named)]
-    lines += _wrap(
+            lines += [title(heading), *_bars(importances, named)]
+    lines += wrap(
         "Size: mean absolute contribution. Top 5: the share of the folds' models in which it is there. Permuted: "
         "increase of log-loss on unseen rows. ± is a 90 % interval. Associations, not causes."
     )
-    return [*lines, *(line for statement in result.halo for line in _wrap(statement))]
+    return [*lines, *(line for statement in result.halo for line in wrap(statement))]
 
 
 def _bars(importances: Mapping[str, Importance], labels: Mapping[str, str]) -> Iterable[str]:
@@ -222,7 +216,7 @@ def _bars(importances: Mapping[str, Importance], labels: Mapping[str, str]) -> I
         size, shuffled = item.contribution, item.permutation
         bar = click.style(f"{'█' * (round(8 * size.value / largest) if largest else 0):<8}", fg="cyan")
         top = "" if item.top is None else f"{100 * item.top:.0f} %"
-        label = textwrap.shorten(labels[name], 34, placeholder="...")
+        label = cut(labels[name], 34)
         columns = f"{label:<34} {size.value:.2f} ± {size.high - size.value:.2f}"
         lost = f"{_figure(shuffled.value):>6} ± {shuffled.high - shuffled.value:.3f}"
         yield f"  {columns} {bar} {top:>5}  {lost}"
@@ -238,14 +232,9 @@ def _figure(value: float) -> str:
 
 def render_catalogue(catalogue: Catalogue) -> str:
     """Write the signals by family: name, question, and what ratings mean."""
-    lines = [
-        click.style(
-            f"{printable(catalogue.title)}: {plural(len(catalogue.signals), 'signal')}",
-            bold=True,
-        )
-    ]
-    for family, title in catalogue.families.items():
-        lines += ["", click.style(printable(title), bold=True)]
+    lines = [title(f"{printable(catalogue.title)}: {plural(len(catalogue.signals), 'signal')}")]
+    for family, label in catalogue.families.items():
+        lines += ["", title(printable(label))]
         for signal in (signal for signal in catalogue.signals if signal.family == family):
             side = f", {signal.side}" if signal.side else ""
             other = f" or '{NOT_APPLICABLE}'" if signal.not_applicable else ""
@@ -259,7 +248,7 @@ def render_catalogue(catalogue: Catalogue) -> str:
     for item in catalogue.inputs:
         lines += [
             "",
-            click.style(printable(item.label), bold=True),
+            title(printable(item.label)),
             f"  {click.style(printable(item.name), fg='cyan')}  {', '.join(item.levels)}",
         ]
     return "\n".join(lines)
@@ -275,10 +264,10 @@ def _rating(item: Contribution, signal: Signal | None) -> str:
 
 def _reason(item: Contribution, label: str, rating: str, largest: float, colour: str, implied: bool) -> str:
     rating = rating if len(rating) <= 11 else f"{rating[:8]}..."
-    beside = f"{_signed(item.implied):>8} " if implied else " "
+    beside = f"{signed(item.implied):>8} " if implied else " "
     longest = BAR_BESIDE if implied else BAR
     bar = "█" * max(1, round(longest * abs(item.log_odds) / largest)) if largest else ""
-    return f"  {label:<44}{rating:<12}{_signed(item.log_odds)}{beside}" + click.style(bar, fg=colour)
+    return f"  {label:<44}{rating:<12}{signed(item.log_odds)}{beside}" + click.style(bar, fg=colour)
 
 
 def _gauge(prediction: Prediction) -> str:
@@ -298,13 +287,5 @@ def _about(prediction: Prediction) -> str:
     return f"{origin} {100 * data['prior']['share']:.0f} % of it is a SIMULATED prior." if "prior" in data else origin
 
 
-def _signed(log_odds: float) -> str:
-    return f"{round(log_odds, 2) + 0.0:+.2f}"  # adding 0 turns -0 into 0
-
-
 def _percent(share: float) -> str:
     return f"{100 * share:.{0 if 0.01 <= share <= 0.99 else 1}f} %"
-
-
-def _wrap(text: str) -> Iterable[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from predictor.atomic import write_text
 from predictor.evaluation.data_quality import SUSPICIOUS_AUC, shared_top
 from predictor.evaluation.importance import TOP as TOP_IMPORTANCES
 from predictor.model.subsets import subsets
-from predictor.ratings.catalogue import CONTEXT
 from predictor.reports.figures.curves import interval_plot, learning_plot, precision_recall_plot, roc_plot
 from predictor.reports.figures.tables import BESIDE, HEATMAPS, PANELS, UNSEEN, cell_words, shape_reach
 from predictor.reports.figures.training import TOP, calibration_plot, importance_plot
-from predictor.reports.page import SCRIPT, Drawing, Table
+from predictor.reports.format import number, percent, signed, span
+from predictor.reports.page import Drawing, Table, render_template
 from predictor.reports.shape_svg import shape_svg
 from predictor.reports.svg import inline_svg
 from predictor.reports.terminal import SIDES
@@ -79,47 +76,30 @@ def render_report(result: TrainingResult) -> str:
     >>> page.startswith("<!doctype html>"), "SIMULATED" in page
     (True, True)
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "decimal": _decimal, "span": _span}
-    labels, families = _words(result)
-    shapes = result.model.shape_functions()
+    labels, families = result.model.catalogue.labels, result.model.catalogue.family_labels
     shown = list(result.model.feature_importances)[:PANELS]
-    return environment.get_template("training_report.html").render(
+    shapes = result.model.shape_functions()
+    by_name = {name: shapes[shapes["signal"] == name] for name in shown}
+    reach = shape_reach(shapes[shapes["signal"].isin(shown)])
+    return render_template(
+        "training_report.html",
         result=result,
         model=result.model,
         data=result.data,
         quality=result.quality,
         labels=labels,
         meanings=MEANINGS,
-        script=Markup(SCRIPT),
-        script_digest=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
-        ranking=[
-            Drawing(
-                inline_svg(roc_plot(result), "roc", "ROC curve", _ranked(result)),
-                f"ROC AUC {result.scores['roc_auc']}, n = {result.data['n']:,}.",
-            ),
-            Drawing(
-                inline_svg(precision_recall_plot(result), "recall", "Precision and recall", _precision(result)),
-                f"Average precision {result.scores['average_precision']}, n = {result.data['n']:,}.",
-            ),
-        ]
-        if result.scores
-        else [],
+        filters={"decimal": _decimal, "span": _span},
+        ranking=_ranking(result) if result.scores else None,
         calibration=_calibration(result) if result.scores else None,
         importances=_importances(result, labels, families),
-        groups=[_table_of(title, importances, names) for title, importances, names in _groups(result, families)],
+        groups=list(_groups(result, families)),
         shared=shared_top(result.importances),
         top=TOP_IMPORTANCES,
-        shapes=[(labels[name], _shape(place, labels[name], shapes, name, shown)) for place, name in enumerate(shown)],
+        shapes=[(labels[name], _shape(place, labels[name], by_name[name], reach)) for place, name in enumerate(shown)],
         shape_table=Table(
             ("Signal", "Rating", "Log-odds", "90 % interval", "n"),
-            [row for name in shown for row in _shape_rows(labels[name], shapes[shapes["signal"] == name])],
+            [row for name in shown for row in _shape_rows(labels[name], by_name[name])],
             words=2,
         ),
         heatmaps=[_heatmap(result, pair, size, labels) for pair, size in result.model.strongest_pairs(HEATMAPS)],
@@ -148,22 +128,17 @@ def save_report(result: TrainingResult, path: str | Path) -> Path:
     return write_text(path, render_report(result))
 
 
-def _words(result: TrainingResult) -> tuple[dict[str, str], dict[str, str]]:
-    """Return labels of signals and inputs by name, and of families by key."""
-    catalogue = result.model.catalogue
-    labels = {signal.name: signal.label for signal in catalogue.signals}
-    labels |= {item.name: item.label for item in catalogue.inputs}
-    return labels, {**catalogue.families, CONTEXT: ", ".join(item.label for item in catalogue.inputs)}
-
-
-def _ranked(result: TrainingResult) -> str:
-    return f"The area under the curve is the ROC AUC, {result.scores['roc_auc']}. The diagonal, 0.5, is chance."
-
-
-def _precision(result: TrainingResult) -> str:
+def _ranking(result: TrainingResult) -> tuple[Drawing, Drawing]:
+    auc, precision, n = result.scores["roc_auc"], result.scores["average_precision"], result.data["n"]
+    ranked = f"The area under the curve is the ROC AUC, {auc}. The diagonal, 0.5, is chance."
+    found = f"From the likeliest interviews down: average precision {precision}, against "
+    found += f"{percent(result.y.mean())} offers among all."
     return (
-        f"From the likeliest interviews down: average precision {result.scores['average_precision']}, against "
-        f"{_percent(result.y.mean())} offers among all."
+        Drawing(inline_svg(roc_plot(result), "roc", "ROC curve", ranked), f"ROC AUC {auc}, n = {n:,}."),
+        Drawing(
+            inline_svg(precision_recall_plot(result), "recall", "Precision and recall", found),
+            f"Average precision {precision}, n = {n:,}.",
+        ),
     )
 
 
@@ -176,19 +151,14 @@ def _calibration(result: TrainingResult) -> Drawing:
             "calibration",
             "Reliability diagram",
             f"{len(bins)} points, predicted against observed share of offers: "
-            + "; ".join(f"{_percent(b.predicted)} against {_percent(b.observed)}, n = {b.n:,}" for b in bins),
+            + "; ".join(f"{percent(b.predicted)} against {percent(b.observed)}, n = {b.n:,}" for b in bins),
         ),
         f"On the diagonal, calibration is perfect. It lies within the 90 % interval of {inside} of {len(bins)} "
         "points; about nine in ten can be expected. Bars: how many interviews each point holds.",
         Table(
             ("Predicted", "Observed", "90 % interval", "n"),
             [
-                (
-                    _percent(b.predicted),
-                    _percent(b.observed),
-                    f"{_percent(b.low)} to {_percent(b.high)}",
-                    f"{b.n:,}",
-                )
+                (percent(b.predicted), percent(b.observed), f"{percent(b.low)} to {percent(b.high)}", f"{b.n:,}")
                 for b in bins
             ],
             words=0,
@@ -221,38 +191,30 @@ def _importances(result: TrainingResult, labels: dict[str, str], families: dict[
 
 def _importance(item: Importance) -> tuple[str, ...]:
     size, lost = item.contribution, item.permutation
-    top = "" if item.top is None else _percent(item.top)
+    top = "" if item.top is None else percent(item.top)
     return _decimal(size.value), _span(size), _decimal(lost.value), _span(lost), top
 
 
-def _groups(
-    result: TrainingResult, families: dict[str, str]
-) -> Iterator[tuple[str, dict[str, Importance], dict[str, str]]]:
+def _groups(result: TrainingResult, families: dict[str, str]) -> Iterator[Table]:
     for title, importances, names in (
         ("Family", result.importances_by_family, families),
         ("Whose behaviour", result.importances_by_side, SIDES),
     ):
         if len(importances) > 1:
-            yield title, dict(importances), names
+            head = (title, "Size", "90 % interval", "Permuted", "90 % interval")
+            yield Table(head, [(names[name], *_importance(item)[:-1]) for name, item in importances.items()])
 
 
-def _table_of(title: str, importances: dict[str, Importance], names: dict[str, str]) -> Table:
-    head = (title, "Size", "90 % interval", "Permuted", "90 % interval")
-    return Table(head, [(names[name], *_importance(item)[:-1]) for name, item in importances.items()])
-
-
-def _shape(place: int, label: str, shapes: pd.DataFrame, name: str, shown: Sequence[str]) -> Markup:
-    shape, drawn = shapes[shapes["signal"] == name], shapes[shapes["signal"].isin(shown)]
+def _shape(place: int, label: str, shape: pd.DataFrame, reach: float) -> Markup:
     rows = "; ".join(f"{rating} {value}" for _, rating, value, *_ in _shape_rows(label, shape))
-    words = f"Log-odds by rating: {rows}"
-    return shape_svg(shape, shape_reach(drawn), f"shape-{place}", f"Shape function of {label}", words)
+    return shape_svg(shape, reach, f"shape-{place}", f"Shape function of {label}", f"Log-odds by rating: {rows}")
 
 
 def _shape_rows(label: str, shape: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     for rating, value, low, high, n in shape[["rating", "log_odds", "low", "high", "n"]].itertuples(index=False):
-        known = f"{_signed(low)} to {_signed(high)}" if low == low else UNSEEN  # NaN where not observed
+        known = f"{signed(low)} to {signed(high)}" if low == low else UNSEEN  # NaN where not observed
         rating_text = "not observed" if rating is None else rating if isinstance(rating, str) else f"{rating:g}"
-        yield label, rating_text, f"{_signed(value)}", known, f"{n:,.0f}"
+        yield label, rating_text, signed(value), known, f"{n:,.0f}"
 
 
 def _heatmap(result: TrainingResult, pair: Pair, size: float, labels: dict[str, str]) -> Heatmap:
@@ -260,7 +222,7 @@ def _heatmap(result: TrainingResult, pair: Pair, size: float, labels: dict[str, 
     rows, columns = (_shown(words[name]) for name in (pair.first, pair.second))
     reach = max(float(np.abs(other.log_odds).max()) for other, _ in result.model.strongest_pairs(HEATMAPS)) or 1.0
     cells = [
-        [(_signed(v), abs(v) / reach, "for" if v > 0 else "against") for v in pair.log_odds[row, columns].tolist()]
+        [(signed(v), abs(v) / reach, "for" if v > 0 else "against") for v in pair.log_odds[row, columns].tolist()]
         for row in rows
     ]
     return Heatmap(
@@ -303,7 +265,7 @@ def _learning(result: TrainingResult) -> Drawing | None:
 def _roles(result: TrainingResult) -> Drawing:
     auc = {role: scores["roc_auc"] for role, scores in result.scores_by_role.items()}
     roles = result.roles
-    offers = {role: _percent(result.y[roles == role].mean()) for role in auc} if roles is not None else {}
+    offers = {role: percent(result.y[roles == role].mean()) for role in auc} if roles is not None else {}
     marks = {role: SUSPICIOUS_AUC[role] for role in auc if role in SUSPICIOUS_AUC}
     return Drawing(
         inline_svg(
@@ -382,16 +344,8 @@ def _score(score: Score) -> tuple[str, str, str]:
 
 
 def _span(score: Score) -> str:
-    return f"{_decimal(score.low)} to {_decimal(score.high)}"
+    return span(score.low, score.high, 3)
 
 
 def _decimal(value: float) -> str:
-    return f"{round(value, 3) + 0.0:.3f}".replace("-", "\u2212")  # adding 0 turns -0 into 0
-
-
-def _signed(value: float) -> str:
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\u2212")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}\u00a0%"
+    return number(value, 3)

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from predictor.tracking.runs import is_unrecorded, run_of
-from predictor.tracking.store import Store, connect, explained, import_mlflow, locked
+from predictor.tracking.store import Store, opened
 from predictor.training_folder import RECORDED
 
 
-def attach(
-    folder: Path, files: Sequence[Path], tags: Mapping[str, str] | None = None, *, store: str | None = None
-) -> str | None:
+def attach(folder: Path, files: Sequence[Path], tags: Mapping[str, str]) -> str | None:
     """Attach files to the run of a training; older ones of the same name are replaced.
 
     Parameters
@@ -23,8 +21,6 @@ def attach(
         What to keep.
     tags
         What to note on the run.
-    store
-        As for `predictor.tracking.track`.
 
     Returns
     -------
@@ -38,15 +34,13 @@ def attach(
     """
     if not (folder / RECORDED).is_file() or is_unrecorded(folder):
         return None
-    place = Store.named(store)
-    import_mlflow()
-    with explained(place, f"keep {', '.join(path.name for path in files)}"), locked(place):
-        client = connect(place)
+    place = Store.named(None)
+    with opened(place, f"keep {', '.join(path.name for path in files)}") as client:
         run = run_of(client, folder, place)
         if run is None:
             return None
         for path in files:
             client.log_artifact(run.info.run_id, str(path))
-        for name, value in (tags or {}).items():
+        for name, value in tags.items():
             client.set_tag(run.info.run_id, name, value)
         return str(run.info.run_id)

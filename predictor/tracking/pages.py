@@ -19,17 +19,18 @@ from typing import IO
 from predictor.errors import MissingExtraError, TrackingError
 from predictor.tracking.store import ENVIRONMENT, VIEW, VIEW_TAG, Store, explained, locked, make_once
 
+HOST = "127.0.0.1"  # of this machine only
 _START_SECONDS = 120.0  # a slow, busy machine; usually it is under ten
 _STOP_SECONDS = 8.0
 
 
-def serve_ui(*, host: str = "127.0.0.1", port: int | None = None, store: str | None = None) -> None:
+def serve_ui(*, port: int | None = None, store: str | None = None) -> None:
     """Serve MLflow's pages until Ctrl-C or SIGTERM; then end cleanly, with every process that was started.
 
     Parameters
     ----------
-    host, port
-        Where to listen. Port None takes 5000, or the next that is free.
+    port
+        Where to listen; None takes 5000, or the next that is free.
     store
         As for `record`. When it is an MLflow server already, its address is printed and nothing is started.
 
@@ -49,12 +50,12 @@ def serve_ui(*, host: str = "127.0.0.1", port: int | None = None, store: str | N
     with explained(place, "open the store"), locked(place):
         if place.path:
             make_once(place.path, place.artifacts)
-    port = _free_port(host, port)
-    url = f"http://{host}:{port}"
-    with _server(place, host, port) as (process, output):
+    port = _free_port(port)
+    url = f"http://{HOST}:{port}"
+    with _server(place, port) as (process, output):
         try:
             deadline = time.monotonic() + _START_SECONDS
-            while process.poll() is None and not _healthy(host, port):
+            while process.poll() is None and not _healthy(port):
                 if time.monotonic() > deadline:
                     raise place.error(f"answer at {url}", f"no answer in {_START_SECONDS:.0f} s\n{_tail(output)}")
                 time.sleep(0.1)
@@ -83,9 +84,9 @@ def _landing(place: Store) -> str:
 
 
 @contextlib.contextmanager
-def _server(place: Store, host: str, port: int) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+def _server(place: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """Run MLflow's server the light way, in a process group of its own that is gone afterwards."""
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", place.uri, "--host", host]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", place.uri, "--host", HOST]
     command += ["--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     if place.artifacts:
         command += ["--default-artifact-root", place.artifacts, "--no-serve-artifacts"]
@@ -123,21 +124,21 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _free_port(host: str, port: int | None) -> int:
+def _free_port(port: int | None) -> int:
     for candidate in [port] if port is not None else range(5000, 5100):
         try:
-            with socket.create_server((host, candidate)):
+            with socket.create_server((HOST, candidate)):
                 return candidate
         except OSError as error:
             reason = error.strerror or str(error)
     if port is None:
-        raise TrackingError(f"no free port from 5000 to 5099 at {host} ({reason}); name one, as in --port 6000")
-    raise TrackingError(f"port {port} at {host} cannot be used ({reason}); leave --port out to take a free one")
+        raise TrackingError(f"no free port from 5000 to 5099 at {HOST} ({reason}); name one, as in --port 6000")
+    raise TrackingError(f"port {port} at {HOST} cannot be used ({reason}); leave --port out to take a free one")
 
 
-def _healthy(host: str, port: int) -> bool:
+def _healthy(port: int) -> bool:
     """Call the server directly, without a proxy of the environment."""
-    connection = http.client.HTTPConnection("127.0.0.1" if host == "0.0.0.0" else host, port, timeout=5)
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/health")
         return connection.getresponse().status == 200

@@ -10,7 +10,7 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,10 +138,8 @@ def comparison_record(name: str, board: Leaderboard, results: Mapping[str, Train
 
 def importances_csv(result: TrainingResult) -> str:
     """Write every importance with its interval as CSV, one row per signal, family or side."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    figures = [f"{figure}{end}" for figure in ("contribution", "permutation") for end in ("", "_low", "_high")]
-    writer.writerow(["kind", "name", *figures, "top_five", "n"])
+    figures = [f"{figure}{end}" for figure in ("contribution", "permutation") for end in ("", LOW, HIGH)]
+    rows: list[Sequence[object]] = [("kind", "name", *figures, "top_five", "n")]
     for kind, importances in (
         ("signal", result.importances),
         ("family", result.importances_by_family),
@@ -149,19 +147,20 @@ def importances_csv(result: TrainingResult) -> str:
     ):
         for name, item in importances.items():
             size, lost = item.contribution, item.permutation
-            writer.writerow(
-                [kind, name, size.value, size.low, size.high, lost.value, lost.low, lost.high, item.top, size.n]
-            )
-    return table.getvalue()
+            ends = (size.value, size.low, size.high, lost.value, lost.low, lost.high)
+            rows.append((kind, name, *ends, item.top, size.n))
+    return _csv(rows)
 
 
 def scores_csv(result: TrainingResult) -> str:
     """Write every score with its interval as CSV, one row per score: MLflow would draw a chart of each end."""
+    rows = [(name, *dataclasses.astuple(score)) for name, score in _named_scores(result).items()]
+    return _csv([("name", "value", "low", "high", "n"), *rows])
+
+
+def _csv(rows: Sequence[Sequence[object]]) -> str:
     table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["name", "value", "low", "high", "n"])
-    for name, score in _named_scores(result).items():
-        writer.writerow([name, score.value, score.low, score.high, score.n])
+    csv.writer(table, lineterminator="\n").writerows(rows)
     return table.getvalue()
 
 
@@ -305,18 +304,14 @@ def _description(result: TrainingResult) -> str:
         shown = (f"{name.replace('_', ' ')} {scores[name]}" for name in ("log_loss", "roc_auc"))
         return f"- {label}, n = {scores['log_loss'].n:,}: {', '.join(shown)}"
 
-    headline = []
+    headline, kind = [], result.config.model.replace("_", " ")
     if gain := result.gains.get("base_rate"):
         headline = [f"**Saves {gain} of log-loss against the base rate, n = {gain.n:,}.**\n"]
     lines = [  # a list, since MLflow's page draws tables without any space between their cells
         *headline,
         f"{data['n']:,} ratings from `{data['source']}`, catalogue *{result.catalogue.name}*, "
         + (f"{data['base_rate']:.0%} with an offer." if data["n"] else "no outcome known."),
-        *(
-            []
-            if result.tables
-            else [f"\nA *{result.config.model.replace('_', ' ')}* model, for comparison: {NO_TABLES}\n"]
-        ),
+        *([] if result.tables else [f"\nA *{kind}* model, for comparison: {NO_TABLES}\n"]),
         *(["Cross-validated, with 90 % intervals:\n", line("**model**", result.scores)] if result.scores else []),
         *(line(name.replace("_", " "), scores) for name, scores in result.baselines.items()),
         *(line(f"rated by {role}", scores) for role, scores in result.scores_by_role.items()),

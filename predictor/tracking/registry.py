@@ -18,7 +18,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.tracking.models import REGISTERED, registered_name, version_number
 from predictor.tracking.record import interval_of
-from predictor.tracking.store import Store, connect, explained, import_mlflow, locked
+from predictor.tracking.store import Store, opened, opened_to_read
 from predictor.training.comparison import OutOfFold, Verdict, judge
 from predictor.training_folder import MODEL, OUT_OF_FOLD
 
@@ -97,12 +97,10 @@ def history(store: str | None = None) -> list[Version]:
     TrackingError
         If the store cannot be reached.
     """
-    place = Store.named(store)
-    import_mlflow()
-    with explained(place, "list the versions"), locked(place, reading=True):
-        if _missing(place):
+    with opened_to_read(Store.named(store), "list the versions") as client:
+        if client is None:
             return []
-        client, versions = connect(place), []
+        versions = []
         for name in _registered(client):
             # Of the registered model: a search for versions does not return their aliases.
             aliases = client.get_registered_model(name).aliases
@@ -110,7 +108,7 @@ def history(store: str | None = None) -> list[Version]:
         return versions
 
 
-def champion_out_of_fold(catalogue: str, store: str | None = None) -> tuple[str, OutOfFold] | None:
+def champion_out_of_fold(catalogue: str) -> tuple[str, OutOfFold] | None:
     """Fetch the number of a catalogue's champion, and its out-of-fold predictions; None where there is no champion.
 
     Raises
@@ -118,14 +116,10 @@ def champion_out_of_fold(catalogue: str, store: str | None = None) -> tuple[str,
     TrackingError
         If the store cannot be reached.
     """
-    place = Store.named(store)
-    import_mlflow()
-    with explained(place, "look for the champion"), locked(place, reading=True):
-        if _missing(place):
-            return None
-        client = connect(place)
-        champion = _champion(client, registered_name(catalogue))
-        return (_number(champion), _out_of_fold(client, champion)) if champion else None
+    with opened_to_read(Store.named(None), "look for the champion") as client:
+        if client and (champion := _champion(client, registered_name(catalogue))):
+            return _number(champion), _out_of_fold(client, champion)
+    return None
 
 
 def promote(
@@ -161,10 +155,7 @@ def promote(
     """
     if force is not None and not force.strip():
         raise ConfigError("the reason to force a promotion is empty; write it, as in --force 'the old one was wrong'")
-    place = Store.named(store)
-    import_mlflow()
-    with explained(place, f"promote version {version}"), locked(place):
-        client = connect(place)
+    with opened(Store.named(store), f"promote version {version}") as client:
         chosen = _version(client, version)
         champion = _champion(client, chosen.name)
         model, version = _model(client, chosen), _number(chosen)
@@ -208,10 +199,7 @@ def roll_back(catalogue: str | None = None, store: str | None = None) -> Promoti
     TrackingError
         If there was none, or the store cannot be reached or written.
     """
-    place = Store.named(store)
-    import_mlflow()
-    with explained(place, "roll back"), locked(place):
-        client = connect(place)
+    with opened(Store.named(store), "roll back") as client:
         champion = _champion(client, registered_name(catalogue) if catalogue else _usual(client))
         before = champion.tags.get(BEFORE, "none") if champion else "none"
         if champion is None or before == "none":
@@ -230,21 +218,10 @@ def pull(version: str | None = None, store: str | None = None) -> tuple[str, Off
         If there is no such version, or the store cannot be reached.
     """
     place = Store.named(store)
-    import_mlflow()
-    with explained(place, "fetch a model"), locked(place, reading=True):
-        nothing = f"{place.path or place.uri} has no champion; register one: predictor train DATA --register"
-        if _missing(place):
-            raise TrackingError(nothing)
-        client = connect(place)
-        chosen = _version(client, version) if version else _champion(client, _usual(client))
-        if chosen is None:
-            raise TrackingError(nothing)
-        return _number(chosen), _model(client, chosen)
-
-
-def _missing(place: Store) -> bool:
-    """Whether there is no store yet; reading does not create one."""
-    return place.path is not None and not place.path.exists()
+    with opened_to_read(place, "fetch a model") as client:
+        if client and (chosen := _version(client, version) if version else _champion(client, _usual(client))):
+            return _number(chosen), _model(client, chosen)
+    raise TrackingError(f"{place.path or place.uri} has no champion; register one: predictor train DATA --register")
 
 
 def _set_champion(client: MlflowClient, chosen: ModelVersion, tags: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -20,7 +20,7 @@ from predictor.atomic import alone, write_text
 from predictor.errors import PredictorError, TrackingError
 from predictor.tracking.models import log_model, register
 from predictor.tracking.record import Record, without_interval_ends
-from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, connect, explained, import_mlflow, locked
+from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, import_mlflow, opened
 from predictor.training_folder import MODEL, RECORDED
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def open_run(
     try:
         yield run
     except BaseException as error:  # Ctrl-C too: a run left RUNNING would look alive for ever
-        with contextlib.suppress(PredictorError), explained(place, "mark a run as failed"), locked(place):
+        with contextlib.suppress(PredictorError), opened(place, "mark a run as failed") as client:
             reason = str(error) if isinstance(error, Exception) else "stopped by Ctrl-C or a signal"
-            _fail(connect(place), run.run_id, reason or type(error).__name__)
+            _fail(client, run.run_id, reason or type(error).__name__)
         raise
 
 
@@ -128,8 +128,7 @@ def finish(run: OpenRun, folder: Path, *, registered: bool = False) -> RecordedR
     record, place = Record.load(folder), run.place
     import_mlflow()
     start = time.perf_counter()
-    with explained(place, f"record '{record.name}'"), locked(place):
-        client = connect(place)
+    with opened(place, f"record '{record.name}'") as client:
         version = _fill(client, run.run_id, record, folder, registered)
         done = client.get_run(run.run_id)
         if FAILURE in done.data.tags:  # of an earlier try
@@ -181,34 +180,35 @@ def record_folder(folder: Path, *, registered: bool = False, store: str | None =
     record = Record.load(folder)
     if registered and not (folder / MODEL).is_file():
         raise TrackingError(f"{folder} has no {MODEL}, so there is nothing to register; only a pool can be registered")
-    import_mlflow()
-    with explained(place, f"record '{record.name}'"), locked(place):
-        begun = run_of(connect(place), folder, place)
+    with opened(place, f"record '{record.name}'") as client:
+        begun = run_of(client, folder, place)
     if begun is None:
         with open_run(record.name, record.experiment, began=record.began, store=store) as run:
-            note_begun(run, folder)
+            note_run(folder, run)
             return finish(run, folder, registered=registered)
     if begun.info.status == "FINISHED" and not registered:
         raise TrackingError(f"{folder} is recorded already, as run {begun.info.run_id} in {place.path or place.uri}")
     return finish(OpenRun(place, str(begun.info.run_id)), folder, registered=registered)
 
 
-def note_begun(run: OpenRun, folder: Path) -> None:
-    """Record in a training's folder which run was opened for it, so that `track` can complete that one."""
-    write_text(folder / RECORDED, json.dumps({"store": run.place.uri, "run_id": run.run_id}, indent=1) + "\n")
-
-
-def note_unrecorded(folder: Path) -> None:
-    """Record in a training's folder that it is not recorded now; `track` can still record it."""
-    write_text(folder / RECORDED, json.dumps({"store": None, "run_id": None}, indent=1) + "\n")
+def note_run(folder: Path, run: OpenRun | None) -> None:
+    """Record in a training's folder which run was opened for it, if any, so that `track` can complete that one."""
+    content = {"store": run.place.uri if run else None, "run_id": run.run_id if run else None}
+    write_text(folder / RECORDED, json.dumps(content, indent=1) + "\n")
 
 
 def is_unrecorded(folder: Path) -> bool:
     """Whether a training was not to be recorded."""
+    return _noted(folder).get("store", "") is None
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    """Read what `note_run` wrote; nothing where that is missing or damaged."""
     try:
-        return json.loads((folder / RECORDED).read_text(encoding="utf-8"))["store"] is None
+        known = json.loads((folder / RECORDED).read_text(encoding="utf-8"))
+        return {"store": known["store"], "run_id": known["run_id"]}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
+        return {}
 
 
 def mark_killed(client: MlflowClient, experiment_id: str) -> None:
@@ -246,11 +246,9 @@ def _view() -> str:
 
 
 def _begin(place: Store, name: str, experiment: str, began: float, parent: str | None) -> str:
-    import_mlflow()
     tags = {HOST: _host(), PROCESS: _process(), "experiment": experiment}
     tags |= {PARENT: parent} if parent else {}
-    with explained(place, f"open a run for '{name}'"), locked(place):
-        client = connect(place)
+    with opened(place, f"open a run for '{name}'") as client:
         experiment_id = experiment_of(client, place)
         mark_killed(client, experiment_id)
         return str(client.create_run(experiment_id, int(began * 1000), tags=tags, run_name=name).info.run_id)
@@ -302,19 +300,11 @@ def run_of(client: MlflowClient, folder: Path, place: Store) -> Run | None:
     """Find the run that was opened for a folder; None if there is none, or it is gone."""
     from mlflow.exceptions import MlflowException
 
-    try:
-        known = json.loads((folder / RECORDED).read_text(encoding="utf-8"))
-        if known["store"] != place.uri:
-            return None
-        run = client.get_run(known["run_id"])
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-    ):  # not recorded, or damaged: the run can be identified only by it
+    known = _noted(folder)
+    if known.get("store") != place.uri:
         return None
+    try:
+        run = client.get_run(known["run_id"])
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None

@@ -165,6 +165,22 @@ def locked(place: Store, *, reading: bool = False) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def opened(place: Store, what: str) -> Iterator[MlflowClient]:
+    """Open a client for one piece of work, with the store locked; errors are explained by `what` could not be done."""
+    import_mlflow()
+    with explained(place, what), locked(place):
+        yield connect(place)
+
+
+@contextlib.contextmanager
+def opened_to_read(place: Store, what: str) -> Iterator[MlflowClient | None]:
+    """Open a client that only reads; None where there is no store yet, since reading does not create one."""
+    import_mlflow()
+    with explained(place, what), locked(place, reading=True):
+        yield None if place.path is not None and not place.path.exists() else connect(place)
+
+
 def connect(place: Store) -> MlflowClient:
     """Open a client of a store that is there, made where it is a file, and that answers."""
     from mlflow import MlflowClient

@@ -7,7 +7,6 @@ the later one did, by what the earlier one predicts now.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictor.atomic import write_text
-from predictor.errors import ConfigError, ModelError
+from predictor.errors import ConfigError, ModelError, plural
 from predictor.evaluation.scores import GroupBootstrap, Metric, Score, gain, log_loss, roc_auc
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
@@ -160,9 +159,7 @@ class OutOfFold:
             table[AS_TRAINED] = self.as_trained
         for repeat, (p, fold) in enumerate(zip(self.p, self.folds, strict=True)):
             table[f"probability_{repeat}"], table[f"fold_{repeat}"] = p, fold
-        text = io.StringIO()
-        table.to_csv(text, index=False, lineterminator="\n")
-        return write_text(path, text.getvalue())
+        return write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 @dataclass(frozen=True)
@@ -196,12 +193,12 @@ class Verdict:
         return self.gain is not None and self.gain.value > CLEARLY * (self.gain.high - self.gain.value)
 
     def __str__(self) -> str:
-        rows = "1 row was" if self.left_out == 1 else f"{self.left_out:,} rows were"
+        rows = f"{plural(self.left_out, 'row')} {'was' if self.left_out == 1 else 'were'}"
         out = f" {rows} left out: the champion was trained on the same people, or cannot predict them."
         note = out if self.left_out else ""
         if self.gain is None:
-            rows = "1 row" if self.n == 1 else f"{self.n:,} rows"
-            return f"Not enough data: needs {FEWEST} offers and {FEWEST} non-offers, found {rows}.{note}"
+            known = f"needs {FEWEST} offers and {FEWEST} non-offers, found {plural(self.n, 'row')}"
+            return f"Not enough data: {known}.{note}"
         word = "Significantly better" if self.better else "Not significantly better"
         return f"{word}: log-loss improvement {self.gain}, n = {self.n:,}.{note}"
 

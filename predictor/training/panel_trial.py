@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import logit
 from sklearn.base import clone
 
 from predictor.evaluation.scores import GroupBootstrap, Score, gain
+from predictor.learning.gaps import fit_slope
 from predictor.model.prediction import QUANTILE
 from predictor.model.raters import AVERAGE, LENIENCY
 from predictor.model.tables import Floats
@@ -97,8 +98,7 @@ def slope_given(log_odds: Floats, level: Floats, y: Floats, groups: NDArray[Any]
     """Fit what a level adds beside log-odds that know nothing of it, with a 90 % interval.
 
     A logistic regression on both, out of fold. The difference of two log-losses has half the z of the same effect, so
-    this says whether there is something, and log-loss whether it is worth it. The standard error takes rows of a group
-    together (Liang & Zeger 1986, Biometrika 73:13-22).
+    this says whether there is something, and log-loss whether it is worth it.
 
     Examples
     --------
@@ -106,22 +106,8 @@ def slope_given(log_odds: Floats, level: Floats, y: Floats, groups: NDArray[Any]
     >>> slope_given(np.zeros(400), level, y, np.arange(400)).low > 0
     True
     """
-    design = np.column_stack([np.ones(len(y)), log_odds, level])
-    small = 1e-6 * np.eye(3)
-    beta = np.array([0.0, 1.0, 0.0])
-    for _ in range(30):
-        p = expit(design @ beta)
-        hessian = design.T @ (design * (p * (1 - p))[:, None]) + small
-        step = np.linalg.solve(hessian, design.T @ (y - p) - small @ beta)
-        beta = beta + np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-8:
-            break
-    member = np.unique(groups, return_inverse=True)[1].ravel()
-    score = design * (y - expit(design @ beta))[:, None]
-    together = np.array([np.bincount(member, weights=column) for column in score.T])
-    inverse = np.linalg.inv(hessian)
-    half = QUANTILE * float(np.sqrt((inverse @ (together @ together.T) @ inverse)[2, 2]))
-    return Score(float(beta[2]), float(beta[2]) - half, float(beta[2]) + half, len(y))
+    slope, error = fit_slope(log_odds, level, y, groups, penalty=(1e-6, 1e-6, 1e-6))
+    return Score(slope, slope - QUANTILE * error, slope + QUANTILE * error, len(y))
 
 
 def _fold(

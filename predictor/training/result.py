@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ class DirectionCost:
         return f"Cost of the monotonicity constraint: none detectable (interval spans 0): {cost} of log-loss, {n}."
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingResult:
     """A trained model with the scores that it reached on rows that it had not seen.
 
@@ -146,25 +146,25 @@ class TrainingResult:
     tables: OfferModel | None
     config: TrainingConfig
     catalogue: Catalogue
-    scores: Mapping[str, Score]
-    scores_by_role: Mapping[str, Mapping[str, Score]]
-    baselines: Mapping[str, Mapping[str, Score]]
-    gains: Mapping[str, Score]
-    transparency: Transparency | None
-    direction_cost: DirectionCost | None
-    partial_scores: Mapping[str, Mapping[str, Score]]
-    calibration: tuple[CalibrationBin, ...]
-    importances: Mapping[str, Importance]
-    importances_by_family: Mapping[str, Importance]
-    importances_by_side: Mapping[str, Importance]
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    scores_by_role: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    gains: Mapping[str, Score] = field(default_factory=dict)
+    transparency: Transparency | None = None
+    direction_cost: DirectionCost | None = None
+    partial_scores: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    calibration: tuple[CalibrationBin, ...] = ()
+    importances: Mapping[str, Importance] = field(default_factory=dict)
+    importances_by_family: Mapping[str, Importance] = field(default_factory=dict)
+    importances_by_side: Mapping[str, Importance] = field(default_factory=dict)
     halo: tuple[str, ...]
     y: Floats
     roles: NDArray[Any] | None
-    folds: NDArray[np.int64]
-    out_of_fold: Mapping[str, Floats]
+    folds: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
+    out_of_fold: Mapping[str, Floats] = field(default_factory=dict)
     keys: tuple[NDArray[Any], NDArray[Any]]
     keys_as_trained: NDArray[Any] | None
-    learning_curve: LearningCurve | None
+    learning_curve: LearningCurve | None = None
     data: Mapping[str, Any]
     quality: DataQuality
     warnings: tuple[str, ...]

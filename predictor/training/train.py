@@ -17,17 +17,12 @@ from sklearn.base import clone
 
 from predictor.errors import ConfigError
 from predictor.evaluation.baselines import UNRESTRICTED, baseline
-from predictor.evaluation.data_quality import (
-    FEW,
-    data_quality,
-    find_warnings,
-    revealing_signals,
-)
+from predictor.evaluation.data_quality import FEW, data_quality, find_warnings, revealing_signals
 from predictor.evaluation.drift import reference_of
 from predictor.evaluation.importance import FoldImportance, correlated_signals, importances, measure
 from predictor.evaluation.partial_scores import partial_scores, predict_parts
 from predictor.evaluation.scores import GroupBootstrap, Score, calibration, gain, scores
-from predictor.learning.autologging import without_inner_runs
+from predictor.learning.autologging import shielded
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.prior import Prior
 from predictor.learning.published import published_prior
@@ -56,7 +51,7 @@ ROLE = "rater_role"  # scores are given by this input, since who rated decides h
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 
 
-@without_inner_runs
+@shielded()
 def train(
     ratings: Ratings,
     config: TrainingConfig | None = None,
@@ -135,9 +130,10 @@ def train(
         "catalogue": ratings.catalogue.name,
         **_period(ratings),
     }
-    measured, revealing = dict(_UNMEASURED), {}
+    measured: dict[str, Any] = {}
+    revealing = {}
     if runs:
-        measured |= _measure(runs, tables, ratings, groups, config)
+        measured = _measure(runs, tables, ratings, groups, config)
         first = [fold for fold in folds if fold.repeat == 0]
         resampling = GroupBootstrap(groups, config.resamples, config.seed)
         if tables and curve:
@@ -153,8 +149,8 @@ def train(
             )
         revealing = revealing_signals(ratings, [(fold.train, fold.test) for fold in first], resampling)
     quality, roles = data_quality(ratings), _role_of_rows(ratings)
-    figures = _figures(measured["scores"])
-    about = {**data, "scores": figures, "partial_scores": _plain(measured["partial_scores"])}
+    scored, by_part = measured.get("scores", {}), measured.get("partial_scores", {})
+    about = {**data, "scores": _figures(scored), "partial_scores": _plain(by_part)}
     if ratings.read_with:
         about["read_with"] = dict(ratings.read_with)
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -163,8 +159,8 @@ def train(
     if prior and tables:
         about["prior"] = tables.trained_on["prior"]
     if tables:
-        unseen = measured["out_of_fold"].get(config.model)
-        reference = reference_of(ratings, None if unseen is None else unseen[0], groups) if len(ratings) else None
+        unseen = measured["out_of_fold"][config.model][0] if measured else None
+        reference = reference_of(ratings, unseen, groups) if len(ratings) else None
         tables = replace(tables, name=name, trained_on=about, versions=_versions(), created_at=now, reference=reference)
     return TrainingResult(
         name=name,
@@ -185,10 +181,10 @@ def train(
                 ratings,
                 about,
                 quality,
-                scores=measured["scores"],
-                scores_by_role=measured["scores_by_role"],
+                scores=scored,
+                scores_by_role=measured.get("scores_by_role", {}),
                 roles=roles,
-                importances=measured["importances"],
+                importances=measured.get("importances", {}),
                 fits=len(runs),
                 revealing=revealing,
             )
@@ -238,24 +234,6 @@ def _panels(
     both = [OfferClassifier(wide, random_state=config.seed) for wide in (ratings.catalogue, panels.catalogue)]
     term = try_panels(panels, folds, groups, *both, resamples=config.resamples, seed=config.seed)
     return term, panels if term.kept else None
-
-
-_UNMEASURED: dict[str, Any] = {
-    "scores": {},
-    "scores_by_role": {},
-    "baselines": {},
-    "gains": {},
-    "transparency": None,
-    "direction_cost": None,
-    "partial_scores": {},
-    "calibration": (),
-    "importances": {},
-    "importances_by_family": {},
-    "importances_by_side": {},
-    "folds": np.empty((0, 0), dtype=np.int64),
-    "out_of_fold": {},
-    "learning_curve": None,
-}
 
 
 def _measure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import EXAMPLES
 
-from predictor.learning.boosting import _draw, average, fit_fold, joint, tables_of
+from predictor.learning.boosting import FoldedRows, average, draw_cells, fit_fold, joint, tables_of
 from predictor.learning.decomposition import Terms
 from predictor.model.tables import Grid
 
@@ -20,7 +21,7 @@ LARGE = [(0, 1, 3), (1, 2)]  # which terms larger trees may ask about together
 SETS = [(2, None), (3, None), (3, LARGE)]
 
 
-def _rows(seed: int, n: int = 300) -> tuple[Any, Any, Grid, Any]:
+def _rows(seed: int, directions: Any = NONE, *, n: int = 300, fold_seed: int = 0) -> FoldedRows:
     """Ratings with gaps, some between knots; the third term is constant, and knot 6 is never rated."""
     rng = np.random.default_rng(seed)
     values = rng.integers(1, 6, (n, 4)).astype(float)
@@ -29,7 +30,9 @@ def _rows(seed: int, n: int = 300) -> tuple[Any, Any, Grid, Any]:
     y = (values[:, 0] > values[:, 1]) ^ (values[:, 3] > 4) ^ (rng.random(n) < 0.1)
     values[:, [0, 1, 3]] = np.where(rng.random((n, 3)) < 0.1, np.nan, values[:, [0, 1, 3]])
     grid = Grid(np.ones(4), np.ones(4), np.full(4, 6))
-    return grid.weights(np.clip(values, 1, 5)), y.astype(float), grid, np.arange(n) % 5
+    return FoldedRows(
+        grid.weights(np.clip(values, 1, 5)), y.astype(float), grid, np.arange(n) % 5, directions, fold_seed
+    )
 
 
 def _everywhere(terms: Terms, grid: Grid) -> Any:
@@ -44,8 +47,8 @@ def _everywhere(terms: Terms, grid: Grid) -> Any:
 @pytest.mark.parametrize("directions", [NONE, np.array([1, 0, 0, -1])], ids=["free", "directed"])
 def test_tables_equal_the_trees(order: int, within: Any, directions: Any) -> None:
     """At every combination of knots, by LightGBM's own answer; and of "not rated" where that has a number."""
-    cells, y, grid, fold = _rows(0)
-    fit = fit_fold(cells, y, grid, fold, 0, order, within, directions, seed=0)
+    rows = _rows(0, directions)
+    fit, grid = fit_fold(rows, 0, order, within), rows.grid
     numbers = np.split(fit.numbering.number, grid.offsets[1:-1])
     known = [np.flatnonzero(number < np.inf) if not np.isnan(number[-1]) else np.arange(7) for number in numbers]
     codes = np.array(list(product(*(number[cell] for number, cell in zip(numbers, known, strict=True)))))
@@ -57,8 +60,8 @@ def test_tables_equal_the_trees(order: int, within: Any, directions: Any) -> Non
 
 @pytest.mark.parametrize(("order", "within"), SETS)
 def test_no_path_asks_about_more_terms_than_may_stand_together(order: int, within: Any) -> None:
-    cells, y, grid, fold = _rows(1)
-    terms = tables_of(fit_fold(cells, y, grid, fold, 0, order, within, NONE, seed=0), grid, steps=60)
+    rows = _rows(1)
+    terms = tables_of(fit_fold(rows, 0, order, within), rows.grid, steps=60)
     allowed = within or list(combinations(range(4), order))
     assert max(map(len, terms)) == order, "otherwise nothing is tested"
     assert all(any(set(place) <= set(places) for places in allowed) for place in terms)
@@ -72,19 +75,18 @@ def test_no_path_asks_about_more_terms_than_may_stand_together(order: int, withi
     trees=st.sampled_from(SETS),
 )
 def test_directions_hold_at_every_combination_of_the_other_cells(seed: int, directions: Any, trees: Any) -> None:
-    cells, y, grid, fold = _rows(seed, n=150)
-    order, within = trees
-    terms = tables_of(fit_fold(cells, y, grid, fold, 0, order, within, directions, seed), grid, steps=40)
-    total = _everywhere(terms, grid)
+    rows = _rows(seed, directions, n=150, fold_seed=seed)
+    terms = tables_of(fit_fold(rows, 0, *trees), rows.grid, steps=40)
+    total = _everywhere(terms, rows.grid)
     for term in np.flatnonzero(directions):
         rise = np.diff(np.moveaxis(total, term, 0)[:-1], axis=0) * directions[term]
         assert rise.min() >= -1e-12
 
 
 def test_not_rated_is_the_mean_of_the_ratings_where_a_term_has_a_direction() -> None:
-    cells, y, grid, fold = _rows(2)
-    fit = fit_fold(cells, y, grid, fold, 0, 2, None, np.array([1, 1, 0, 0]), seed=0)
-    total, shares = _everywhere(tables_of(fit, grid, steps=30), grid), fit.numbering.shares
+    rows = _rows(2, np.array([1, 1, 0, 0]))
+    fit = fit_fold(rows, 0, order=2)
+    total, shares = _everywhere(tables_of(fit, rows.grid, steps=30), rows.grid), fit.numbering.shares
     np.testing.assert_allclose(total[6], np.tensordot(shares[:6], total[:6], axes=1), atol=1e-12)
     np.testing.assert_allclose(shares[:7].sum(), 1)
     assert not np.isclose(total[:, :, :, 6], np.tensordot(total[..., :6], shares[21:27], axes=1)).all()
@@ -93,23 +95,23 @@ def test_not_rated_is_the_mean_of_the_ratings_where_a_term_has_a_direction() -> 
 def test_cells_are_drawn_by_their_weights() -> None:
     grid = Grid(np.ones(2), np.ones(2), np.array([3, 2]))
     weights = np.array([0.2, 0.0, 0.5, 0.3, 0.0, 1.0, 0.0])
-    drawn = _draw(np.tile(weights, (20_000, 1)), grid, np.random.default_rng(0))
+    drawn = draw_cells(np.tile(weights, (20_000, 1)), grid, np.random.default_rng(0))
     np.testing.assert_allclose(np.bincount(drawn[:, 0]) / 20_000, weights[:4], atol=0.015)
     assert (drawn[:, 1] == 1).all()
 
 
 def test_rows_that_say_nothing_end_at_the_base_rate() -> None:
-    _, y, grid, fold = _rows(3)
+    rows = _rows(3)
+    y, fold = rows.y, rows.fold
     for value in (2.0, np.nan):
-        cells = grid.weights(np.full((300, 4), value))
-        fits = [fit_fold(cells, y, grid, fold, k, 2, None, NONE, seed=0) for k in range(5)]
-        found = average(fits, cells, grid, fold)
+        silent = replace(rows, cells=rows.grid.weights(np.full((300, 4), value)))
+        found = average(silent, [fit_fold(silent, k, order=2) for k in range(5)])
         base = [np.log(y[fold != k].mean() / (1 - y[fold != k].mean())) for k in range(5)]
         np.testing.assert_allclose(found.out_of_fold, np.array(base)[fold], atol=1e-6)
-        assert joint(found.terms, 2, cells, grid) == []
+        assert joint(silent, found.terms, 2) == []
 
 
 def test_terms_that_act_together_come_first() -> None:
-    cells, y, grid, fold = _rows(4, n=1000)
-    fits = [fit_fold(cells, y, grid, fold, k, 2, None, NONE, seed=0) for k in range(3)]
-    assert set(joint(average(fits, cells, grid, fold).terms, 2, cells, grid)[:3]) == {(0, 1), (0, 3), (1, 3)}
+    rows = _rows(4, n=1000)
+    fits = [fit_fold(rows, k, order=2) for k in range(3)]
+    assert set(joint(rows, average(rows, fits).terms, 2)[:3]) == {(0, 1), (0, 3), (1, 3)}

@@ -25,7 +25,7 @@ from predictor.learning.assembly import assemble
 from predictor.learning.decomposition import evaluate
 from predictor.learning.factors import fit_factors
 from predictor.learning.pool import fit_pool, fold_numbers
-from predictor.learning.prior_mixture import fit_regressions
+from predictor.learning.prior_mixture import Rows, fit_regressions
 from predictor.learning.published import published_prior
 from predictor.learning.regression import INTERCEPT_PRECISION, fit_regression
 from predictor.model.data import Triple
@@ -210,9 +210,9 @@ def test_a_prior_is_mixed_with_what_the_rows_say_alone() -> None:
     completion = Completion(grid, fit_factors(values, grid, either, either.directions), either.directions)
     known = completion.cells(values)
     cells = known[len(prior.rows) :]
-    mixed = fit_regressions(cells, 1 - ratings.y, known, grid, either, prior)
-    alone = fit_regressions(cells, 1 - ratings.y, cells, grid, either)
-    agreed = fit_regressions(cells, ratings.y, known, grid, either, prior)
+    mixed = fit_regressions(Rows(cells, 1 - ratings.y, known, grid, either, prior))
+    alone = fit_regressions(Rows(cells, 1 - ratings.y, cells, grid, either))
+    agreed = fit_regressions(Rows(cells, ratings.y, known, grid, either, prior))
     assert mixed.prior_share < agreed.prior_share, "offers against the prior should overrule it"
     both = np.array([evaluate(fit.terms, cells, grid) for fit in (mixed, alone)])
     assert np.corrcoef(both)[0][1] > 0.95

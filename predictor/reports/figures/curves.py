@@ -5,7 +5,7 @@ In the manner of `predictor.reports.figures.style`, without titles: they are on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from predictor.reports.figures.style import (
     BLUE,
-    FAINT,
+    DASHED,
     INK,
     PAPER,
     SOFT,
@@ -21,7 +21,9 @@ from predictor.reports.figures.style import (
     percent_tick,
     remove_clutter,
     shortened,
+    sides,
 )
+from predictor.reports.format import number
 from predictor.training import POOL
 from predictor.training.learning_curve import LearningCurve
 
@@ -48,21 +50,11 @@ def roc_plot(result: TrainingResult) -> Figure:
     -------
     matplotlib.figure.Figure
         The mean over the repeats of the cross-validation in bold, each repeat faintly behind it.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
-
-    def curve(y: Floats, p: Floats) -> Floats:
-        false, true, _ = roc_curve(y, p)
-        return np.asarray(np.interp(_GRID, false, true))
-
     figure, axes = _square("Share of non-offers ranked as high", "Share of offers found")
-    axes.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
+    axes.plot([0, 1], [0, 1], **DASHED)
     axes.text(0.62, 0.57, "a coin toss", color=SOFT, fontsize=8.5, ha="left", va="top")
-    _mean_of_repeats(axes, result, curve)
+    _mean_of_repeats(axes, [roc_curve(result.y, p)[:2] for p in result.out_of_fold[POOL]])
     return figure
 
 
@@ -78,22 +70,13 @@ def precision_recall_plot(result: TrainingResult) -> Figure:
     -------
     matplotlib.figure.Figure
         As `roc_plot`; the line across is the share of offers among all.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
-
-    def curve(y: Floats, p: Floats) -> Floats:
-        precision, recall, _ = precision_recall_curve(y, p)
-        return np.asarray(np.interp(_GRID, recall[::-1], precision[::-1]))
-
     figure, axes = _square("Share of offers found (recall)", "Share of offers among them (precision)")
     base = float(result.y.mean())
-    axes.axhline(base, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
+    axes.axhline(base, **DASHED)
     axes.text(0.02, base - 0.02, f"all: {base:.0%}", color=SOFT, fontsize=8.5, va="top")
-    _mean_of_repeats(axes, result, curve)
+    curves = [precision_recall_curve(result.y, p)[:2] for p in result.out_of_fold[POOL]]
+    _mean_of_repeats(axes, [(recall[::-1], precision[::-1]) for precision, recall in curves])
     return figure
 
 
@@ -111,25 +94,19 @@ def learning_plot(curve: LearningCurve, base_rate: Score | None = None) -> Figur
     -------
     matplotlib.figure.Figure
         Each step to the right doubles the rows; lower is better.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     figure = empty_figure(5.0, 3.3)
     axes = figure.subplots()
     if base_rate:
-        axes.axhline(base_rate.value, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
+        axes.axhline(base_rate.value, **DASHED)
         axes.annotate(
             "always the base rate", (1, base_rate.value), (-2, 4), xycoords=("axes fraction", "data"),
             textcoords="offset points", color=SOFT, fontsize=8.5, ha="right",
         )  # fmt: skip
     values = [score.value for score in curve.log_loss]
-    sides = [[s.value - s.low for s in curve.log_loss], [s.high - s.value for s in curve.log_loss]]
     axes.errorbar(
-        curve.rows, values, yerr=sides, color=BLUE, linewidth=1.8, marker="o", markersize=6.5, markeredgecolor=PAPER,
-        elinewidth=1.4, capsize=3.5, zorder=3,
+        curve.rows, values, yerr=sides(curve.log_loss), color=BLUE, linewidth=1.8, marker="o", markersize=6.5,
+        markeredgecolor=PAPER, elinewidth=1.4, capsize=3.5, zorder=3,
     )  # fmt: skip
     for rows, value in zip(curve.rows, values, strict=True):
         axes.annotate(f"{value:.3f}", (rows, value), (7, 5), textcoords="offset points", fontsize=8.5, color=INK)
@@ -164,23 +141,18 @@ def interval_plot(
     -------
     matplotlib.figure.Figure
         One row per score, in their order.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     figure = empty_figure(5.0, 0.75 + 0.38 * max(len(scores), 2))
     axes = figure.subplots()
     values, at = [score.value for score in scores.values()], range(len(scores))
-    sides = [[s.value - s.low for s in scores.values()], [s.high - s.value for s in scores.values()]]
-    axes.axvline(reference, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
+    axes.axvline(reference, **DASHED)
     axes.errorbar(
-        values, at, xerr=sides, color=BLUE, fmt="o", markersize=6.5, markeredgecolor=PAPER, elinewidth=1.8, capsize=3.5
-    )
+        values, at, xerr=sides(scores.values()), color=BLUE, fmt="o", markersize=6.5, markeredgecolor=PAPER,
+        elinewidth=1.8, capsize=3.5,
+    )  # fmt: skip
     for place, (name, score) in enumerate(scores.items()):
         axes.annotate(
-            f"{round(score.value, 3) + 0.0:.3f}".replace("-", "\u2212"),
+            number(score.value, 3),
             (score.value, place),
             (0, 6),
             textcoords="offset points",
@@ -209,8 +181,8 @@ def _square(x: str, y: str) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _mean_of_repeats(axes: Axes, result: TrainingResult, curve: Callable[[Floats, Floats], Floats]) -> None:
-    curves = [curve(result.y, p) for p in result.out_of_fold[POOL]]
+def _mean_of_repeats(axes: Axes, repeats: Sequence[tuple[Floats, Floats]]) -> None:
+    curves = [np.interp(_GRID, x, y) for x, y in repeats]
     for one in curves if len(curves) > 1 else ():
         axes.plot(_GRID, one, color=BLUE, linewidth=0.8, alpha=0.35)
     axes.plot(_GRID, np.mean(curves, axis=0), color=BLUE, linewidth=2.2)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from predictor.reports.figures.style import (
     BLUE,
-    FAINT,
+    DASHED,
     INK,
     PALETTE,
     PAPER,
@@ -16,9 +16,9 @@ from predictor.reports.figures.style import (
     remove_clutter,
     save_figures,
     shortened,
-    signed,
     write_head,
 )
+from predictor.reports.format import signed
 from predictor.training_folder import LEADERBOARD_PLOT
 
 if TYPE_CHECKING:
@@ -43,11 +43,6 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
     -------
     matplotlib.figure.Figure
         One row per experiment, the best first; in words at the right, whether the difference is significant.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     entries, reference = board.entries, board.reference
     figure = empty_figure(8.0, 1.8 + 0.4 * len(entries))
@@ -58,7 +53,7 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
         f"{title}: n = {reference.log_loss.n:,} rows not seen, the same for all; paired 90 % intervals",
         simulated=simulated,
     )
-    axes.axvline(0, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2)
+    axes.axvline(0, **DASHED)
     colours = {"reference": INK, "better": PALETTE[2], "worse": PALETTE[5]}
     for place, entry in enumerate(entries):
         gap, colour = entry.difference, colours.get(entry.word, BLUE)
@@ -67,7 +62,7 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
             value, place, xerr=[[value - low], [high - value]], color=colour, marker="o" if gap else "D",
             markersize=6.5, markeredgecolor=PAPER, elinewidth=1.8, capsize=3.5 if gap else 0, zorder=3,
         )  # fmt: skip
-        annotation = f"{entry.log_loss.value:.3f}  {entry.word}" + (f" {signed(value)}" if low < high else "")
+        annotation = f"{entry.log_loss.value:.3f}  {entry.word}" + (f" {signed(value, 3)}" if low < high else "")
         axes.annotate(
             annotation, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK,
             annotation_clip=False,

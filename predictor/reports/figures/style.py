@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from predictor.atomic import write_bytes
 from predictor.errors import MissingExtraError
@@ -19,6 +19,8 @@ from predictor.errors import MissingExtraError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from predictor.evaluation.scores import Score
 
 # Okabe and Ito (2008), "Color Universal Design": distinguishable with every common kind of colour vision.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -29,6 +31,7 @@ FAINT = "#8A8A8A"
 GRID = "#E4E4E4"
 PAPER = "#FFFFFF"
 BLUE = PALETTE[0]
+DASHED: dict[str, Any] = {"color": FAINT, "linestyle": (0, (5, 4)), "linewidth": 1.2}  # a line to compare with
 _DPI = 130
 
 
@@ -78,16 +81,21 @@ def remove_clutter(axes: Axes, grid: str) -> None:
         label.set(fontsize=9.5, color=INK)
 
 
-def signed(value: float) -> str:
-    return f"{round(value, 3) + 0.0:+.3f}".replace("-", "\u2212")
+def sides(scores: Collection[Score]) -> list[list[float]]:
+    """Return how far each interval reaches below its value and above it, as error bars are drawn."""
+    return [[score.value - score.low for score in scores], [score.high - score.value for score in scores]]
 
 
 def percent_tick(value: float, _: object) -> str:
     return f"{value:.0%}"
 
 
+def printable_letters(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)  # they are not allowed in SVG
+
+
 def shortened(label: str, length: int = 46) -> str:
-    label = "".join(letter if letter.isprintable() else "\ufffd" for letter in label)  # no control characters in SVG
+    label = printable_letters(label)
     return label if len(label) <= length else label[: length - 1].rstrip() + "\u2026"
 
 

@@ -48,16 +48,10 @@ def shape_plot(model: OfferModel) -> Figure:
     -------
     matplotlib.figure.Figure
         A panel a signal or input, the most important first, all on one axis of log-odds.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     catalogue, importances = model.catalogue, model.feature_importances
     names = sorted(importances, key=lambda name: (-importances[name], name))[:PANELS]
-    labels = {signal.name: signal.label for signal in catalogue.signals}
-    labels |= {item.name: item.label for item in catalogue.inputs}
+    labels = catalogue.labels
     columns = min(5, len(names))
     rows = -(-len(names) // columns)
     figure = empty_figure(max(7.4, 2.45 * columns), max(4.4, 1.5 + 1.75 * rows))
@@ -197,17 +191,11 @@ def pair_plot(model: OfferModel) -> Figure | None:
     -------
     matplotlib.figure.Figure or None
         What two ratings together add to what they add alone; None for a model without pairs.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     pairs = model.strongest_pairs(HEATMAPS)
     if not pairs:
         return None
-    labels: dict[str, str] = {signal.name: signal.label for signal in model.catalogue.signals}
-    labels |= {item.name: item.label for item in model.catalogue.inputs}
+    labels = model.catalogue.labels
     cells = cell_words(model.catalogue)
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
@@ -261,8 +249,6 @@ def save_model_plots(model: OfferModel, folder: str | Path) -> list[Path]:
 
     Raises
     ------
-    MissingExtraError
-        If matplotlib is not installed.
     OSError
         If the folder cannot be written.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from predictor.model.offer_model import OfferModel
 from predictor.reports.figures.style import (
     BLUE,
-    FAINT,
+    DASHED,
     INK,
     OTHER,
     PALETTE,
@@ -20,6 +20,7 @@ from predictor.reports.figures.style import (
     remove_clutter,
     save_figures,
     shortened,
+    sides,
     write_head,
 )
 from predictor.training_folder import CALIBRATION_PLOT, IMPORTANCES_PLOT
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from predictor.training.result import TrainingResult
 
-TOP = 15
+TOP = 15  # signals shown at most
 
 
 def calibration_plot(result: TrainingResult, *, titled: bool = True) -> Figure:
@@ -47,11 +48,6 @@ def calibration_plot(result: TrainingResult, *, titled: bool = True) -> Figure:
     -------
     matplotlib.figure.Figure
         Points on the diagonal mean: of interviews with an estimate of 70 %, 70 % ended in an offer.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     figure = empty_figure(6.4, 6.6) if titled else empty_figure(5.0, 5.2)
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(5, 1))
@@ -68,7 +64,7 @@ def calibration_plot(result: TrainingResult, *, titled: bool = True) -> Figure:
     predicted, observed = [item.predicted for item in bins], [item.observed for item in bins]
     below = [max(0.0, item.observed - item.low) for item in bins]
     above = [max(0.0, item.high - item.observed) for item in bins]
-    axes.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (5, 4)), linewidth=1.2, label="perfect calibration", zorder=1)
+    axes.plot([0, 1], [0, 1], **DASHED, label="perfect calibration", zorder=1)
     axes.errorbar(
         predicted, observed, yerr=[below, above], color=BLUE, linewidth=1.8, marker="o", markersize=6.5,
         markeredgecolor=PAPER, elinewidth=1.4, capsize=3.5, label="model, with 90 % intervals", zorder=3,
@@ -102,15 +98,13 @@ def _counts(axes: Axes, places: list[float], counts: list[int], width: float) ->
         )  # fmt: skip
 
 
-def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titled: bool = True) -> Figure:
+def importance_plot(source: TrainingResult | OfferModel, *, titled: bool = True) -> Figure:
     """Draw the most important signals of a model, coloured by family.
 
     Parameters
     ----------
     source
         What `train` returned, or a model; a model alone has no intervals.
-    top
-        How many signals to show at most.
     titled
         Whether the figure has a title; a page has its own.
 
@@ -118,19 +112,13 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titl
     -------
     matplotlib.figure.Figure
         Horizontal bars, the most important signal first.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     model, measured = (source, {}) if isinstance(source, OfferModel) else (source.model, source.importances)
     catalogue, importances = model.catalogue, model.feature_importances
-    labels = {signal.name: signal.label for signal in catalogue.signals}
-    labels |= {item.name: item.label for item in catalogue.inputs}
+    labels = catalogue.labels
     families = {signal.name: signal.family for signal in catalogue.signals}
     colours = {family: PALETTE[i] if i < len(PALETTE) else OTHER for i, family in enumerate(catalogue.families)}
-    names = sorted(importances, key=lambda name: (-importances[name], name))[:top]
+    names = sorted(importances, key=lambda name: (-importances[name], name))[:TOP]
     figure = empty_figure(8.2, 1.2 + 0.7 * titled + 0.33 * max(len(names), 3))
     axes = figure.subplots()
     shown = (
@@ -148,8 +136,7 @@ def importance_plot(source: TrainingResult | OfferModel, *, top: int = TOP, titl
     spans = [measured[name].contribution for name in names] if measured else []
     axes.barh(range(len(names)), values, height=0.72, color=[colours.get(families.get(n, ""), OTHER) for n in names])
     if spans:
-        sides = [[span.value - span.low for span in spans], [span.high - span.value for span in spans]]
-        axes.errorbar(values, range(len(names)), xerr=sides, fmt="none", ecolor=INK, elinewidth=1, capsize=2.5)
+        axes.errorbar(values, range(len(names)), xerr=sides(spans), fmt="none", ecolor=INK, elinewidth=1, capsize=2.5)
     ends = [span.high for span in spans] or values
     texts = [f"{span.value:.2f} ({span.low:.2f} to {span.high:.2f})" for span in spans] or [f"{v:.3f}" for v in values]
     for place, (end, text) in enumerate(zip(ends, texts, strict=True)):
@@ -176,8 +163,6 @@ def save_plots(result: TrainingResult, folder: str | Path) -> list[Path]:
 
     Raises
     ------
-    MissingExtraError
-        If matplotlib is not installed.
     OSError
         If the folder cannot be written.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -44,84 +45,84 @@ class Line:
     own: OwnSignal | None
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A person's sheet.
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """What every sheet has.
 
     Attributes
     ----------
-    who, day
-        Whom it is about, and of which day it is.
+    day
+        Of which day it is.
     mark
         "SIMULATED", "in part SIMULATED" or nothing.
     model
         Which model its estimates are of.
-    n, rows
-        Interviews, and the newest of them.
-    estimated_now
-        Whether an estimate was made for the sheet, since the file has none.
+    n
+        Interviews.
     due, more_due
         What is still open, the first to be expected first, and how many more are.
-    lines
-        Own signals.
     practice
         The differences to the best rating.
+    """
+
+    day: date
+    mark: str
+    model: str
+    n: int
+    due: tuple[str, ...]
+    more_due: int
+    practice: Practice
+
+    @property
+    def looked_at(self) -> tuple[OwnSignal, ...]:
+        """The signals with the largest difference to the best rating."""
+        return tuple(own for own in self.practice.signals if own.gain >= HALF)[:MOST_LOOKED_AT]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet(Paper):
+    """A person's sheet.
+
+    Attributes
+    ----------
+    who
+        Whom it is about.
+    rows
+        The newest interviews.
+    estimated_now
+        Whether an estimate was made for the sheet, since the file has none.
+    lines
+        Own signals.
     looking_back
         What was written last when looking back: heading and text.
     """
 
     who: str
-    day: date
-    mark: str
-    model: str
-    n: int
     rows: tuple[Row, ...]
     estimated_now: bool
-    due: tuple[str, ...]
-    more_due: int
     lines: tuple[Line, ...]
-    practice: Practice
     looking_back: tuple[tuple[str, str], ...]
 
-    @property
-    def looked_at(self) -> tuple[OwnSignal, ...]:
-        """The signals with the largest difference to the best rating."""
-        return _looked_at(self.practice)
 
-
-@dataclass(frozen=True)
-class Cohort:
-    """The sheet of all people together; see `Sheet`.
+@dataclass(frozen=True, kw_only=True)
+class Cohort(Paper):
+    """The sheet of all people together, with the newest `n` interviews.
 
     Attributes
     ----------
-    n, total
-        Interviews on the sheet, the newest, and how many there are.
+    total, n_people
+        How many interviews there are, and people on the sheet.
     outcomes
-        How many of them have each outcome.
-    people
-        Name, interviews and next due date, sorted by that date, never by likelihood.
-    more_people, more_due
-        How many more there are.
+        How many interviews have each outcome.
+    people, more_people
+        Name, interviews and next due date, sorted by that date, never by likelihood; and how many more there are.
     """
 
-    day: date
-    mark: str
-    model: str
-    n: int
     total: int
     n_people: int
     outcomes: tuple[tuple[str, int], ...]
-    due: tuple[str, ...]
-    more_due: int
     people: tuple[tuple[str, int, str], ...]
     more_people: int
-    practice: Practice
-
-    @property
-    def looked_at(self) -> tuple[OwnSignal, ...]:
-        """The signals with the largest difference to the best rating."""
-        return _looked_at(self.practice)
 
 
 def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -> Sheet:
@@ -142,19 +143,15 @@ def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -
     shown = ordered[::-1][:MOST_ROWS]
     written = next((entry for entry in ordered[::-1] if entry.went_well or entry.differently or entry.try_next), None)
     texts = (("Went well", "went_well"), ("Would do differently", "differently"), ("One thing to try next", "try_next"))
+    paper = _paper(model, entries, day, tuple(map(_due, _open(entries))), MOST_OPEN)
+    back = ((heading, getattr(written, name) if written else "") for heading, name in texts)
     return Sheet(
-        _short(who, 2 * LONGEST_NAME),
-        day,
-        _mark(model, entries),
-        _model(model),
-        len(entries),
-        tuple(_row(model, entry) for entry in shown),
-        any(entry.estimate is None for entry in shown),
-        tuple(map(_due, _open(entries)[:MOST_OPEN])),
-        max(0, len(_open(entries)) - MOST_OPEN),
-        _lines(model, ordered, seen := _practice(model, entries)),
-        seen,
-        tuple((heading, _short(getattr(written, name) if written else "", LONGEST_WORDS)) for heading, name in texts),
+        **vars(paper),
+        who=_short(who, 2 * LONGEST_NAME),
+        rows=tuple(_row(model, entry) for entry in shown),
+        estimated_now=any(entry.estimate is None for entry in shown),
+        lines=_lines(model, ordered, paper.practice),
+        looking_back=tuple((heading, _short(text, LONGEST_WORDS)) for heading, text in back),
     )
 
 
@@ -170,38 +167,41 @@ def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date, total: int
     total
         How many there are, where `entries` are only the newest of them; None: these are all.
     """
+    people = by_person(entries)
+    due = tuple(f"{_short(entry.who, LONGEST_NAME) or 'nobody named'}: {_due(entry)}" for entry in _open(entries))
+    next_due = {who: next((entry.due_on for entry in _open(some)), None) for who, some in people.items()}
+    order = sorted(people, key=lambda who: (next_due[who] or date.max, who.casefold()))
+    named = ((_short(who, LONGEST_NAME), len(people[who]), str(next_due[who] or "")) for who in order[:MOST_PEOPLE])
+    return Cohort(
+        **vars(_paper(model, entries, day, due, MOST_DUE)),
+        total=len(entries) if total is None else total,
+        n_people=len(people),
+        outcomes=tuple(Counter(entry.outcome for entry in entries).most_common()),
+        people=tuple(named),
+        more_people=max(0, len(order) - MOST_PEOPLE),
+    )
+
+
+def by_person(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Return the interviews of each person; those without a name are left out."""
     people = dict[str, list[Entry]]()
     for entry in entries:
         if entry.who:
             people.setdefault(entry.who, []).append(entry)
-    waiting = _open(entries)
-    next_due = {who: next((entry.due_on for entry in _open(some)), None) for who, some in people.items()}
-    order = sorted(people, key=lambda who: (next_due[who] or date.max, who.casefold()))
-    counts = {entry.outcome: 0 for entry in entries}
-    for entry in entries:
-        counts[entry.outcome] += 1
-    return Cohort(
-        day,
-        _mark(model, entries),
-        _model(model),
-        len(entries),
-        len(entries) if total is None else total,
-        len(people),
-        tuple(sorted(counts.items(), key=lambda item: -item[1])),
-        tuple(f"{_short(entry.who, LONGEST_NAME) or 'nobody named'}: {_due(entry)}" for entry in waiting[:MOST_DUE]),
-        max(0, len(waiting) - MOST_DUE),
-        tuple((_short(who, LONGEST_NAME), len(people[who]), str(next_due[who] or "")) for who in order[:MOST_PEOPLE]),
-        max(0, len(order) - MOST_PEOPLE),
-        _practice(model, entries),
+    return people
+
+
+def _paper(model: OfferModel, entries: Sequence[Entry], day: date, due: tuple[str, ...], most: int) -> Paper:
+    simulated = any(entry.simulated for entry in entries)
+    return Paper(
+        day=day,
+        mark="SIMULATED" if simulated else mark_of_share(1.0 if model.simulated else model.prior_share),
+        model=f"{model.name}, n = {model.trained_on['n']:,} interviews, fingerprint {model.fingerprint}",
+        n=len(entries),
+        due=due[:most],
+        more_due=max(0, len(due) - most),
+        practice=practice(model, ratings_of(entries, model.catalogue, source="the journal", training=False)),
     )
-
-
-def _practice(model: OfferModel, entries: Sequence[Entry]) -> Practice:
-    return practice(model, ratings_of(entries, model.catalogue, source="the journal", training=False))
-
-
-def _looked_at(seen: Practice) -> tuple[OwnSignal, ...]:
-    return tuple(own for own in seen.signals if own.gain >= HALF)[:MOST_LOOKED_AT]
 
 
 def _when(entry: Entry) -> tuple[date, str]:
@@ -256,16 +256,6 @@ def _lines(model: OfferModel, ordered: Sequence[Entry], seen: Practice) -> tuple
         lines.append((place.get(signal.name, len(place)), Line(signal.label, ratings, known.get(signal.name))))
     lines.sort(key=lambda item: item[0])
     return tuple(line for _, line in lines)[:MOST_SIGNALS]
-
-
-def _mark(model: OfferModel, entries: Sequence[Entry]) -> str:
-    if any(entry.simulated for entry in entries):
-        return "SIMULATED"
-    return mark_of_share(1.0 if model.simulated else model.prior_share)
-
-
-def _model(model: OfferModel) -> str:
-    return f"{model.name}, n = {model.trained_on['n']:,} interviews, fingerprint {model.fingerprint}"
 
 
 def _short(text: str, longest: int) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from predictor.errors import ConfigError, Problem, RatingsError, nearest
+from predictor.errors import ConfigError, RatingsError, nearest
 from predictor.journal.entry import Entry
-from predictor.journal.exchange import COLUMNS, parse_entries, parse_json_entries
-from predictor.journal.ordinary import from_ratings, from_table
+from predictor.journal.exchange import COLUMNS
+from predictor.journal.moving import Parsed, parse_file
+from predictor.journal.ordinary import from_table
 from predictor.journal.store import Journal
 from predictor.ratings.catalogue import Catalogue
-from predictor.sources.files import TEXT, ending_of, read_bytes, read_ratings, refuse_sheet
+from predictor.sources.files import TEXT, ending_of, read_bytes, refuse_sheet
 from predictor.sources.text import parse_table
 
 WHO = "who"
@@ -60,24 +61,20 @@ def read_entries(
 
 
 def _of_file(path: Path, catalogue: Catalogue, who: str | None, sheet: str | None) -> list[Entry]:
-    if ending_of(path) in TEXT and who:
-        header, rows, problems = parse_table(read_bytes(path), str(path), sheet=sheet)
-        if who not in header:
-            raise ConfigError(f"{path}: no column '{who}'{nearest(who, header)}; there are: {', '.join(header[:30])}")
-        if not set(COLUMNS) <= set(header):
-            header = [WHO if name == who else name for name in header]
-            entries, problems = from_table(header, rows, problems, str(path), catalogue)
-            return _checked(entries, problems, path)
-    if ending_of(path) in TEXT:
-        return _checked(*parse_entries(read_bytes(path), str(path), catalogue, sheet=sheet), path)
-    if who:
+    if who and ending_of(path) not in TEXT:
         raise ConfigError(f"{path}: --who names a column of CSV or Excel; give such a file, or leave it out")
-    if ending_of(path) == ".json":
-        return _checked(*parse_json_entries(read_bytes(path), str(path), catalogue), path)
-    return _checked(*from_ratings(read_ratings(path, catalogue), str(path)), path)
-
-
-def _checked(entries: list[Entry], problems: list[Problem], path: Path) -> list[Entry]:
+    parsed = _of_table(path, catalogue, who, sheet) if who else None
+    entries, problems = parsed or parse_file(path, catalogue, sheet)
     if problems:
         raise RatingsError(str(path), problems)
     return entries
+
+
+def _of_table(path: Path, catalogue: Catalogue, who: str, sheet: str | None) -> Parsed | None:
+    """Parse a table whose column `who` names the person; None of an export of a journal, which has its own."""
+    header, rows, problems = parse_table(read_bytes(path), str(path), sheet=sheet)
+    if who not in header:
+        raise ConfigError(f"{path}: no column '{who}'{nearest(who, header)}; there are: {', '.join(header[:30])}")
+    if set(COLUMNS) <= set(header):
+        return None
+    return from_table([WHO if name == who else name for name in header], rows, problems, str(path), catalogue)

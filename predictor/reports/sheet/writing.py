@@ -16,7 +16,7 @@ from predictor.journal.days import today
 from predictor.journal.entry import Entry
 from predictor.journal.people import person_id
 from predictor.model.offer_model import OfferModel
-from predictor.reports.sheet.content import cohort_of, sheet_of
+from predictor.reports.sheet.content import by_person, cohort_of, sheet_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -78,10 +78,7 @@ def save_sheets(model: OfferModel, entries: Sequence[Entry], folder: str | Path)
     OSError
         If a file cannot be written.
     """
-    people = dict[str, list[Entry]]()
-    for entry in entries:
-        if entry.who:
-            people.setdefault(entry.who, []).append(entry)
+    people = by_person(entries)
     pages = {_file_name(who): person_html(model, who, some) for who, some in people.items()}
     pages["cohort.html"] = cohort_html(model, entries)
     Path(folder).mkdir(parents=True, exist_ok=True)
