@@ -54,7 +54,7 @@ def predict(
       predictor predict interviews.csv --model my-pool --out answers.csv
       echo '{"goals_discussed": 4}' | predictor predict - --base-rate 0.2
     """
-    from predictor.model.champions import fitting_model
+    from predictor.model.champions import champion_for
     from predictor.model.offer_model import OfferModel
     from predictor.ratings.ratings import Ratings
     from predictor.sources.files import parse_json, read_ratings, refuse_sheet
@@ -79,7 +79,7 @@ def predict(
         chosen = OfferModel.load(model_path(model))
         rows = read(chosen.catalogue)
     else:
-        chosen, rows = fitting_model(MODELS, read)
+        chosen, rows = champion_for(MODELS, read)
     if threshold is not None and (out or (not as_json and len(rows) != 1)):
         raise ConfigError(
             f"--threshold takes a single interview, found {plural(len(rows), 'row')}; for many of them use --json"

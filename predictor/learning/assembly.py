@@ -11,7 +11,7 @@ from predictor.learning.decomposition import Terms, purify
 from predictor.learning.pool import MaskedPool, Pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
-from predictor.learning.weights import Weights, after, count, mean, some, weighted
+from predictor.learning.weights import Weights, count, mean, prepend_ones, some, weighted
 from predictor.model.data import Masked, Pair, Triple, TypicalRange, mean_and_spread
 from predictor.model.factors import Completion
 from predictor.model.offer_model import OfferModel
@@ -59,20 +59,20 @@ def assemble(
     grid, completion = Grid.of(catalogue), pool.completion
     names = (*catalogue.names, *(item.name for item in catalogue.inputs))
     spans = [slice(*grid.offsets[j : j + 2]) for j in range(len(names))]
-    own, known = weighted(grid.weights(values), weights), values
-    known_weights = weights
+    own, all_values = weighted(grid.weights(values), weights), values
+    all_weights = weights
     if prior is not None:
-        known, known_weights = np.concatenate([prior.rows, values]), after(len(prior.rows), weights)
-    shares = _shares(weighted(grid.weights(known), known_weights), grid, completion)
+        all_values, all_weights = np.concatenate([prior.rows, values]), prepend_ones(len(prior.rows), weights)
+    shares = _shares(weighted(grid.weights(all_values), all_weights), grid, completion)
     terms = purify(pool.terms, shares)
     _clear_not_rated(terms)
     middle = [share @ part for share, part in zip(shares, pool.factors[1:], strict=True)]
     factors = [np.sum([pool.factors[0], *middle], axis=0)]
     factors += [part - centre for part, centre in zip(pool.factors[1:], middle, strict=True)]
-    signals = known[:, : len(catalogue.signals)]
+    signals = all_values[:, : len(catalogue.signals)]
     rated = (signals >= np.array(catalogue.ends[0])).any(axis=1)
     typical, spread = mean_and_spread(signals[rated], catalogue)
-    rated_weights = some(known_weights, rated)
+    rated_weights = some(all_weights, rated)
     base_rate, weight = (prior.model.base_rate, PRIOR_ROWS) if prior else (0.0, 0.0)
     trained_on = {"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None}
     if prior:
@@ -99,8 +99,8 @@ def assemble(
     )
     if not importances:
         return draft
-    added = draft.contributions(values if len(values) else known)
-    added_weights = weights if len(values) else known_weights
+    added = draft.contributions(values if len(values) else all_values)
+    added_weights = weights if len(values) else all_weights
     sizes = {
         kind: {
             name: float(mean(np.abs(added[:, columns].sum(axis=1)), added_weights)) for name, columns in members.items()

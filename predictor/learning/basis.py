@@ -61,8 +61,8 @@ class Basis:
         """Compute design columns after one of ones, shape (n, columns + 1)."""
         return np.column_stack([np.ones(len(cells)), self.design(cells)])
 
-    def steps(self, directions: Sequence[int]) -> Floats:
-        """What each step of a rating towards the better adds: shape (steps, columns), times coefficients.
+    def constraints(self, directions: Sequence[int]) -> Floats:
+        """What each step of a rating towards the better adds, times coefficients: shape (constraints, columns).
 
         At every level of the inputs: where no coefficient vector makes one of these negative, a better rating never
         lowers the log-odds, whoever rated.

@@ -183,7 +183,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if described:
             _refuse_out_of_scale(values, catalogue)
         values = values[there]
-        if self.prior and not self.prior.fits(catalogue):
+        if self.prior and not self.prior.is_compatible_with(catalogue):
             raise ConfigError(
                 f"the prior '{self.prior.model.name}' has other signals, scales or inputs than the catalogue "
                 f"'{catalogue.name}'; leave the prior out"

@@ -18,7 +18,7 @@ from predictor.learning.gaps import fit_gaps
 from predictor.learning.masked import fit_masked
 from predictor.learning.prior import Prior
 from predictor.learning.prior_mixture import Regressions, Rows, fit_regressions
-from predictor.learning.weights import Weights, after, count, mean, some, weighted
+from predictor.learning.weights import Weights, count, mean, prepend_ones, some, weighted
 from predictor.model.factors import Completion
 from predictor.model.partial import Gaps, PartialTables
 from predictor.model.tables import Floats, Grid, Ints
@@ -26,9 +26,9 @@ from predictor.ratings.catalogue import Catalogue
 from predictor.threads import one_thread
 
 FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
-RARER = 30  # rows of the rarer outcome below which there is no boosting
-TRIAL = 3  # folds on which boosters must show a gain before the others are fitted
-LEAST = 0.15  # weight of boosters under which they are left out: they would make the model larger for nothing
+MIN_MINORITY_ROWS = 30  # of the rarer outcome; with fewer there is no boosting
+TRIAL_FOLDS = 3  # on which boosters must show a gain before the others are fitted
+MIN_BOOSTER_WEIGHT = 0.15  # with less, boosters are left out: they would make the model larger for nothing
 # What weights cost, in units of log-likelihood: a share w of the boosters L1 w + L2 w^2, so that it is none at all
 # without a clear gain; a slope s and an intercept i of calibration CALIBRATION_PENALTY ((s - 1)^2 + i^2).
 WEIGHT_PENALTY_L1, WEIGHT_PENALTY_L2, CALIBRATION_PENALTY = 2.5, 3.0, 30.0
@@ -102,7 +102,7 @@ def fit_pool(
     groups
         Rows that belong together, shape (n,); a group is never split over folds.
     prior
-        A model to start from.
+        A model to intercept_factors from.
     boosted
         Whether boosters may take part.
     seed
@@ -113,28 +113,28 @@ def fit_pool(
         How often each row counts, above 0, shape (n,). Rows of a prior model count once.
     """
     grid, directions = Grid.of(catalogue), catalogue.directions
-    known = np.concatenate([prior.rows, values]) if prior else values
+    all_values = np.concatenate([prior.rows, values]) if prior else values
     together = None if prior or groups is None else groups
-    known_weights = after(len(known) - len(values), weights)
-    factor_model = fit_factors(known, grid, catalogue, directions, together, known_weights)
+    all_weights = prepend_ones(len(all_values) - len(values), weights)
+    factor_model = fit_factors(all_values, grid, catalogue, directions, together, all_weights)
     completion = Completion(grid, factor_model, directions)
     cells = completion.cells(values)
-    known_cells = np.concatenate([completion.cells(prior.rows), cells]) if prior else cells
+    all_cells = np.concatenate([completion.cells(prior.rows), cells]) if prior else cells
     missing = np.isnan(values[:, : completion.signals])
     rated = 1 - mean(missing, weights) if len(values) else None
-    rows = Rows(cells, y, known_cells, grid, catalogue, prior, weights, rated)
+    rows = Rows(cells, y, all_cells, grid, catalogue, prior, weights, rated)
     regressions = fit_regressions(rows)
     if missing.any():  # predictions are drawn towards zero, by tables that only a fit shows
         rows = replace(rows, shrinkage=_shrinkage(values, regressions.terms, completion))
         regressions = fit_regressions(rows, regressions)
     shrinkage = _shrinkage(values, regressions.terms, completion)
-    leading = regressions.leading
+    dominant = regressions.dominant
     boosters: Boosters | None = None
     masked: MaskedPool | None = None
     shares, intercept, gaps = (1.0, 0.0), 0.0, Gaps()
     fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed, weights)
-    left_out = missing.mean(axis=1)
-    if fold is not None and (boosted or left_out.any()):
+    share_missing = missing.mean(axis=1)
+    if fold is not None and (boosted or share_missing.any()):
         first = _OutOfFold(rows, fold, regressions, shrinkage, n_jobs)
         of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
         folded = FoldedRows(cells, y, grid, fold, of_terms, seed, n_jobs, weights)
@@ -144,10 +144,10 @@ def fit_pool(
             second = shrinkage * boosters.out_of_fold
             intercept, *both = weigh(first.log_odds(), second, y, weights)
             shares = both[0], both[1]
-        # On the rows that it was fitted on, the regression shows whether gaps may tell anything, before folds do.
-        if fit_gaps(shrinkage * evaluate(regressions.terms, cells, grid), y, left_out, groups, weights).slope:
+        # On its own training rows the regression shows whether gaps may be informative, before folds do.
+        if fit_gaps(shrinkage * evaluate(regressions.terms, cells, grid), y, share_missing, groups, weights).slope:
             mixed = shares[0] * first.log_odds() + (intercept + shares[1] * second if boosters else 0.0)
-            gaps = fit_gaps(mixed, y, left_out, groups, weights)
+            gaps = fit_gaps(mixed, y, share_missing, groups, weights)
         if boosters:
             mixed = intercept + shares[0] * first.log_odds() + shares[1] * second
             both_terms = {
@@ -156,12 +156,12 @@ def fit_pool(
             }
             masked = _mask(folded, values, expit(mixed), completion, both_terms, gaps)
     terms = regressions.terms
-    start, factors, variances = leading.uncertainty(known_cells, known_weights)
+    intercept_factors, factors, variances = dominant.uncertainty(all_cells, all_weights)
     scale = shares[0]
     if boosters:
         terms = _mixture(intercept, (shares[0], terms), (shares[1], boosters.terms))
         # Both members err alike where rows are few: standard deviations add up. The boosters' is known on average.
-        scale += shares[1] * np.sqrt(boosters.variance / leading.variance(known_cells, known_weights))
+        scale += shares[1] * np.sqrt(boosters.variance / dominant.variance(all_cells, all_weights))
     cuts = grid.offsets[1:-1]
     return Pool(
         completion=completion,
@@ -171,7 +171,7 @@ def fit_pool(
         terms=terms,
         gaps=gaps,
         masked=masked,
-        factors=[scale * start, *np.split(scale * factors, cuts)],
+        factors=[scale * intercept_factors, *np.split(scale * factors, cuts)],
         variances=np.split(scale**2 * variances, cuts),
     )
 
@@ -216,7 +216,7 @@ def _mask(
             expected[rows], _ = _tables(terms, completion, gaps).answer(fitted.masked[rows])
     y, weights = folded.y[fitted.rows], some(folded.weights, fitted.rows)
     intercept, share, weight = weigh(expected, fitted.log_odds, y, weights)
-    if weight < LEAST:
+    if weight < MIN_BOOSTER_WEIGHT:
         return None
     return MaskedPool(_mixture(intercept, (weight, fitted.terms)), share)
 
@@ -228,15 +228,17 @@ def _boost(rows: FoldedRows, first: _OutOfFold, shrinkage: Floats) -> Boosters |
     rated draws log-odds towards zero by `shrinkage`.
     """
     y, weights = rows.y, rows.weights
-    folds, tried = int(rows.fold.max()) + 1, rows.fold < TRIAL
+    folds, tried = int(rows.fold.max()) + 1, rows.fold < TRIAL_FOLDS
     best: tuple[float, int, list[Fit]] | None = None
     for order in (2, 3):
         if too_large(rows.grid, order, count(y, weights)):
             break
-        small = fit_folds(rows, range(min(TRIAL, folds)), order)
+        small = fit_folds(rows, range(min(TRIAL_FOLDS, folds)), order)
         second = shrinkage * average(rows, small).out_of_fold
-        _, regression, boosters = weigh(first.log_odds(TRIAL)[tried], second[tried], y[tried], some(weights, tried))
-        if boosters < LEAST:
+        _, regression, boosters = weigh(
+            first.log_odds(TRIAL_FOLDS)[tried], second[tried], y[tried], some(weights, tried)
+        )
+        if boosters < MIN_BOOSTER_WEIGHT:
             break
         lost = np.logaddexp(0, (1 - 2 * y[tried]) * second[tried])
         loss = float(weighted(lost, some(weights, tried)).sum())
@@ -246,9 +248,11 @@ def _boost(rows: FoldedRows, first: _OutOfFold, shrinkage: Floats) -> Boosters |
     if best is None:
         return None
     _, order, small = best
-    small = small + fit_folds(rows, range(TRIAL, folds), order)
+    small = small + fit_folds(rows, range(TRIAL_FOLDS, folds), order)
     whole = average(rows, enlarge(rows, small, order))
-    return whole if weigh(first.log_odds(), shrinkage * whole.out_of_fold, y, weights)[2] >= LEAST else None
+    return (
+        whole if weigh(first.log_odds(), shrinkage * whole.out_of_fold, y, weights)[2] >= MIN_BOOSTER_WEIGHT else None
+    )
 
 
 class _OutOfFold:
@@ -279,7 +283,7 @@ def _fit_without(rows: Rows, start: Regressions, outside: NDArray[np.bool_]) -> 
 def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Weights = None) -> Ints | None:
     """Deal whole groups to folds in order of their share of offers, ties at random; None where outcomes are too few."""
     rows, offers = count(y, weights), weighted(y, weights)
-    if min(offers.sum(), rows - offers.sum()) < RARER:
+    if min(offers.sum(), rows - offers.sum()) < MIN_MINORITY_ROWS:
         return None
     _, member = np.unique(groups, return_inverse=True)
     rate = np.bincount(member, offers) / np.bincount(member, weights)
@@ -289,7 +293,7 @@ def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Wei
     fold = fold[member]
     inside = [fold != k for k in range(fold.max() + 1)]
     rarer = [np.bincount(y[kept].astype(int), some(weights, kept), minlength=2).min() for kept in inside]
-    return fold if fold.max() > 0 and min(rarer) >= RARER // 2 else None
+    return fold if fold.max() > 0 and min(rarer) >= MIN_MINORITY_ROWS // 2 else None
 
 
 def weigh(first: Floats, second: Floats, y: Floats, weights: Weights = None) -> tuple[float, float, float]:

@@ -31,7 +31,7 @@ class Prior:
     def __repr__(self) -> str:
         return f"<Prior by {self.model!r}>"
 
-    def fits(self, catalogue: Catalogue) -> bool:
+    def is_compatible_with(self, catalogue: Catalogue) -> bool:
         """Whether a catalogue has the same signals and inputs, with the same answers."""
         own = self.model.catalogue
         return own.inputs == catalogue.inputs and [(s.name, s.scale, s.not_applicable_value) for s in own.signals] == [

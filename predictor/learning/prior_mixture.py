@@ -12,12 +12,12 @@ from scipy.special import expit
 from predictor.learning.basis import Basis, choose_basis
 from predictor.learning.decomposition import Terms, add
 from predictor.learning.prior import Prior
-from predictor.learning.regression import PRIOR_ROWS, SPREADS, Regression, fit_regression, project
-from predictor.learning.weights import Weights, after, some
+from predictor.learning.regression import DEVIATION_PRIORS, PRIOR_ROWS, Regression, fit_regression, project
+from predictor.learning.weights import Weights, prepend_ones, some
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import Catalogue
 
-TRUST_ODDS = 3.0  # a prior model is trusted, before any row is seen, with odds of e^3
+PRIOR_LOG_ODDS_OF_TRUST = 3.0  # a prior model is trusted before any row is seen; odds of e^3
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,19 +28,19 @@ class Regressions:
     ----------
     terms
         Tables.
-    leading
+    dominant
         The one with the larger weight, whose intervals are used.
     prior_share
         Share of what is known that comes from the prior model, 0 to 1; 0 without one.
-    alone, started
+    without_prior, with_prior
         The fit without a prior model, and the one that starts from it; None where there is no such fit.
     """
 
     terms: Terms
-    leading: Regression
+    dominant: Regression
     prior_share: float
-    alone: Regression | None = None
-    started: Regression | None = None
+    without_prior: Regression | None = None
+    with_prior: Regression | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Rows:
     ----------
     cells, y
         Cell weights, shape (n, cells), and outcomes 0 or 1, shape (n,).
-    known
+    all_cells
         Cell weights that columns are scaled by: rows of a prior model, then `cells`.
     grid
         The grid on which the tables are defined.
@@ -69,7 +69,7 @@ class Rows:
 
     cells: Floats
     y: Floats
-    known: Floats
+    all_cells: Floats
     grid: Grid
     catalogue: Catalogue
     prior: Prior | None = None
@@ -78,18 +78,18 @@ class Rows:
     shrinkage: Floats | None = None
 
     def __sizeof__(self) -> int:  # by it joblib sends these rows to a cluster once, and not with every fit
-        return int(self.cells.nbytes + self.y.nbytes + self.known.nbytes)
+        return int(self.cells.nbytes + self.y.nbytes + self.all_cells.nbytes)
 
     @property
-    def known_weights(self) -> Weights:
-        """How often each row of `known` counts."""
-        return after(len(self.known) - len(self.cells), self.weights)
+    def all_weights(self) -> Weights:
+        """How often each row of `all_cells` counts."""
+        return prepend_ones(len(self.all_cells) - len(self.cells), self.weights)
 
     def without(self, outside: NDArray[np.bool_]) -> Rows:
         """Leave out some of the rows, but none of a prior model."""
-        inside = np.concatenate([np.ones(len(self.known) - len(self.cells), dtype=bool), ~outside])
+        inside = np.concatenate([np.ones(len(self.all_cells) - len(self.cells), dtype=bool), ~outside])
         shrinkage = None if self.shrinkage is None else self.shrinkage[~outside]
-        rows = {"cells": self.cells[~outside], "y": self.y[~outside], "known": self.known[inside]}
+        rows = {"cells": self.cells[~outside], "y": self.y[~outside], "all_cells": self.all_cells[inside]}
         return replace(self, **rows, weights=some(self.weights, ~outside), shrinkage=shrinkage)
 
 
@@ -103,27 +103,29 @@ def fit_regressions(rows: Rows, start: Regressions | None = None) -> Regressions
     start
         Fits on nearly the same rows, to start from.
     """
-    prior, known = rows.prior, rows.known
+    prior, all_cells = rows.prior, rows.all_cells
     if prior is None:
-        before = start.alone if start else None
-        alone = _fit(rows, before.basis if before else _basis(rows), start=before)
-        return Regressions(alone.terms(), alone, 0.0, alone)
-    model, before = prior.model, start.started if start else None
-    basis = before.basis if before else _basis(rows)
+        previous = start.without_prior if start else None
+        without_prior = _fit(rows, previous.basis if previous else _basis(rows), start=previous)
+        return Regressions(without_prior.terms(), without_prior, 0.0, without_prior)
+    model, previous = prior.model, start.with_prior if start else None
+    basis = previous.basis if previous else _basis(rows)
     precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in that many rows
-    started = _fit(rows, basis, (model.intercept, precision), before)
+    with_prior = _fit(rows, basis, (model.intercept, precision), previous)
     if not len(rows.y):
-        return Regressions(started.terms(), started, 1.0, None, started)
-    alone = fit_regressions(replace(rows, known=rows.cells, prior=None), start).leading
-    trust = float(expit(TRUST_ODDS + started.evidence - alone.evidence))
-    terms = add([(trust, started.terms()), (1 - trust, alone.terms())])
-    share = trust * started.left(known[: len(prior.rows)])
-    return Regressions(terms, started if trust > 0.5 else alone, share, alone, started)
+        return Regressions(with_prior.terms(), with_prior, 1.0, None, with_prior)
+    without_prior = fit_regressions(replace(rows, all_cells=rows.cells, prior=None), start).dominant
+    trust = float(expit(PRIOR_LOG_ODDS_OF_TRUST + with_prior.evidence - without_prior.evidence))
+    terms = add([(trust, with_prior.terms()), (1 - trust, without_prior.terms())])
+    share = trust * with_prior.prior_variance_left(all_cells[: len(prior.rows)])
+    return Regressions(terms, with_prior if trust > 0.5 else without_prior, share, without_prior, with_prior)
 
 
 def _basis(rows: Rows) -> Basis:
     terms = rows.prior.terms if rows.prior else None
-    return choose_basis(rows.known, rows.grid, rows.catalogue, SPREADS, terms, rows.known_weights, rows.rated)
+    return choose_basis(
+        rows.all_cells, rows.grid, rows.catalogue, DEVIATION_PRIORS, terms, rows.all_weights, rows.rated
+    )
 
 
 def _fit(
@@ -137,7 +139,7 @@ def _fit(
     directions = rows.catalogue.directions
     fit = partial(fit_regression, rows.cells, rows.y, prior=prior, weights=rows.weights, shrinkage=rows.shrinkage)
     if start is not None:
-        return fit(basis, steps=start.steps, start=start)
+        return fit(basis, constraints=start.constraints, start=start)
     if not any(directions):
         return fit(basis)
     free = None
@@ -145,8 +147,10 @@ def _fit(
         free = fit(basis)
         m = basis.main.shape[1]
         main = replace(basis, pairs=(), prior={})
-        coefficients = project(free.coefficients[:m], free.covariance[1 : m + 1, 1 : m + 1], main.steps(directions))
+        coefficients = project(
+            free.coefficients[:m], free.covariance[1 : m + 1, 1 : m + 1], main.constraints(directions)
+        )
         table = basis.main @ coefficients
         table[int(basis.grid.offsets[len(directions)]) :] = 0.0
-        basis = basis.scaled_by_inputs(table, rows.known, rows.known_weights)
-    return fit(basis, steps=basis.steps(directions), start=free)
+        basis = basis.scaled_by_inputs(table, rows.all_cells, rows.all_weights)
+    return fit(basis, constraints=basis.constraints(directions), start=free)

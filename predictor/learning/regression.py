@@ -1,9 +1,9 @@
 """The first member of the pool: a logistic regression with block-wise priors, chosen by the marginal likelihood.
 
-Each block (overall mean, family means, signals, steps, ...) has a prior spread of its own, which the data choose. A
-spread near zero turns a block off: what remains is the plain mean, and with less than that the base rate. So one fit
-serves ten rows and a hundred thousand, without a search over settings. A prior model, where there is one, is a column
-whose coefficient starts at one: the blocks then learn how these interviews differ from it.
+The coefficients of each block (overall mean, family means, signals, steps, ...) have a prior standard deviation of
+their own, chosen by the data. One near zero turns a block off: what remains is the plain mean, and with less than that
+the base rate. So one fit serves ten rows and a hundred thousand, without a search over settings. A prior model, where
+there is one, is a column whose coefficient starts at one: the blocks then learn how these interviews differ from it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from predictor.model.tables import Floats
 
 
 @dataclass(frozen=True)
-class Spread:
+class DeviationPrior:
     """Log-normal prior of the standard deviation that a block adds to the log-odds.
 
     Attributes
@@ -40,28 +40,29 @@ class Spread:
     shared: float = 1.5
 
 
-SPREADS: Mapping[str, Spread] = {
-    "mean": Spread(0.8),
-    "family": Spread(0.8),
-    "linear": Spread(0.8),
-    "steps": Spread(0.4),
-    "shape": Spread(0.4),
-    "not_applicable": Spread(1.5),  # it may matter much: chosen on the airline survey, 12 draws of 100 rows
-    "input": Spread(0.4),
-    "input_mean": Spread(0.4),
-    "trend": Spread(0.4),
+DEVIATION_PRIORS: Mapping[str, DeviationPrior] = {
+    "mean": DeviationPrior(0.8),
+    "family": DeviationPrior(0.8),
+    "linear": DeviationPrior(0.8),
+    "steps": DeviationPrior(0.4),
+    "shape": DeviationPrior(0.4),
+    "not_applicable": DeviationPrior(1.5),  # it may matter much: chosen on the airline survey, 12 draws of 100 rows
+    "input": DeviationPrior(0.4),
+    "input_mean": DeviationPrior(0.4),
+    "trend": DeviationPrior(0.4),
 }
 # as for a uniform prior on the base rate: a logistic variable's variance is pi^2 / 3
 INTERCEPT_PRECISION = 3 / np.pi**2
 PRIOR_ROWS = 10.0  # interviews that the base rate of a prior model counts for
 PRIOR_SLOPE = 0.4  # standard deviation of a prior model's coefficient around one
-WITH_PRIOR = 0.25  # factor of the spreads' medians where a prior model already says what is to be expected
-# With few rows the evidence that ratings say anything at all is weak, and overstated by its approximations: half of it
-# counts, on top of odds of e^0.5 that they do.
-DOUBT_ODDS, DOUBT_SHARE = 0.5, 0.5
-ROUNDING = 1e-9  # share of a variance that is none
-UNSHOWN = 0.1**2  # variance of log-odds for what the form cannot show: measured between joint and per-role fits
-FACTORS = 24  # directions of the covariance that the interval keeps; what they leave out stays with each cell
+DEVIATION_FACTOR_WITH_PRIOR = 0.25  # of the medians, where a prior model already gives what is to be expected
+# With few rows the evidence that ratings have any effect is weak, and overstated by its approximations: half of it
+# counts, on top of log-odds of 0.5 that they have one.
+PRIOR_LOG_ODDS_OF_EFFECT, EVIDENCE_SHARE = 0.5, 0.5
+NEGLIGIBLE_SHARE = 1e-9  # share of a variance under which it is rounding only
+# of log-odds, for an incorrect form of the model: measured between joint and per-role fits
+MISSPECIFICATION_VARIANCE = 0.1**2
+INTERVAL_FACTORS = 24  # directions of the covariance that the interval keeps; what they leave out stays with each cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,36 +76,35 @@ class Regression:
     intercept, coefficients
         Log-odds at the posterior mode; coefficients of shape (columns,).
     covariance
-        Shape (columns + 1, columns + 1), the intercept first: Laplace's, and what not knowing the spreads and not quite
-        believing the fit adds.
-    spreads
+        Shape (columns + 1, columns + 1), the intercept first: Laplace's, and what uncertain deviations and a `belief`
+        below one add.
+    deviations
         Standard deviation of the log-odds that each block may add, chosen by the data.
     evidence
-        Logarithm of the probability of the outcomes, coefficients and spreads averaged out; with a plain base rate as
-        an equally likely alternative where there is no prior model.
-    before, after
-        Prior variances of intercept and coefficients at these spreads, shape (columns + 1,), and the posterior
-        covariance at these spreads.
+        Logarithm of the probability of the outcomes, coefficients and deviations averaged out; with a plain base rate
+        as an equally likely alternative where there is no prior model.
+    prior_variances, posterior_covariance
+        Of intercept and coefficients at these deviations: shape (columns + 1,) and (columns + 1, columns + 1).
     belief
         Share, 0 to 1, by which the fit is believed rather than the plain base rate; near one but for few rows.
-    settled
-        Logarithms of the blocks' precisions, and coefficients with the intercept first, where the fit settled: for
-        the next fit on nearly the same rows to start from.
-    steps
-        Combinations of coefficients that must not be negative, shape (steps, columns); None where there are none.
+    warm_start
+        Logarithms of the blocks' precisions, and coefficients with the intercept first, at which the fit converged:
+        the next fit on nearly the same rows starts from them.
+    constraints
+        Combinations of coefficients that must not be negative, shape (constraints, columns); None where there are none.
     """
 
     basis: Basis
     intercept: float
     coefficients: Floats
     covariance: Floats
-    spreads: Mapping[str, float]
+    deviations: Mapping[str, float]
     evidence: float
-    before: Floats
-    after: Floats
+    prior_variances: Floats
+    posterior_covariance: Floats
     belief: float
-    settled: tuple[Floats, Floats]
-    steps: Floats | None = None
+    warm_start: tuple[Floats, Floats]
+    constraints: Floats | None = None
 
     def terms(self) -> Terms:
         """The regression as tables."""
@@ -113,19 +113,20 @@ class Regression:
     def variance(self, cells: Floats, weights: Weights = None) -> float:
         """Mean variance of the log-odds over rows given as cell weights."""
         phi = self.basis.with_intercept(cells)
-        return float(UNSHOWN + mean(np.einsum("ij,ij->i", phi @ self.covariance, phi), weights))
+        return float(MISSPECIFICATION_VARIANCE + mean(np.einsum("ij,ij->i", phi @ self.covariance, phi), weights))
 
-    def left(self, cells: Floats) -> float:
-        """Share, 0 to 1, of the prior variance of rows' log-odds that the rows learned from left standing."""
+    def prior_variance_left(self, cells: Floats) -> float:
+        """Share, 0 to 1, of the prior variance of rows' log-odds that training rows leave."""
         phi = self.basis.with_intercept(cells)
-        return float(np.einsum("ij,jk,ik->", phi, self.after, phi, optimize=True) / (phi**2 @ self.before).sum())
+        after = np.einsum("ij,jk,ik->", phi, self.posterior_covariance, phi, optimize=True)
+        return float(after / (phi**2 @ self.prior_variances).sum())
 
     def uncertainty(self, cells: Floats, weights: Weights = None) -> tuple[Floats, Floats, Floats]:
         """Write the covariance as in factor analysis: a few directions, and what each cell has of its own.
 
         The directions are those that carry most of the variance of the log-odds over the given rows. What they leave
         out (pairs among it) is shared out over the cells so that the mean variance of these rows is kept, with a
-        little more for what the form of the model cannot show (`UNSHOWN`).
+        little more for an incorrect form of the model (`MISSPECIFICATION_VARIANCE`).
 
         Returns
         -------
@@ -144,15 +145,15 @@ class Regression:
         exact = self.variance(cells, weights)
         root = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.covariance)))
         _, turn = np.linalg.eigh(root.T @ (phi.T @ weighted(phi, weights) / count(phi, weights)) @ root)
-        kept = (root @ turn[:, ::-1])[:, :FACTORS]
-        kept = np.column_stack([kept, np.sqrt(UNSHOWN) * (np.arange(len(kept)) == 0)])
+        kept = (root @ turn[:, ::-1])[:, :INTERVAL_FACTORS]
+        kept = np.column_stack([kept, np.sqrt(MISSPECIFICATION_VARIANCE) * (np.arange(len(kept)) == 0)])
         factors = tables @ kept[1:]
         own = np.einsum("ij,ij->i", tables @ self.covariance[1:, 1:], tables)
         own = np.maximum(own - (factors**2).sum(axis=1), 0.0)
         shown = mean(((kept[0] + cells @ factors) ** 2).sum(axis=1), weights)
         left = float(mean(cells @ own, weights))
         # of few columns the directions leave out nothing but rounding, which must not be blown up
-        return kept[0], factors, own * max(0.0, exact - shown) / left if left > ROUNDING * exact else own
+        return kept[0], factors, own * max(0.0, exact - shown) / left if left > NEGLIGIBLE_SHARE * exact else own
 
 
 def fit_regression(
@@ -161,17 +162,18 @@ def fit_regression(
     basis: Basis,
     prior: tuple[float, float] | None = None,
     *,
-    steps: Floats | None = None,
+    constraints: Floats | None = None,
     start: Regression | None = None,
     weights: Weights = None,
     shrinkage: Floats | None = None,
 ) -> Regression:
     """Fit by evidence: Newton steps for the coefficients inside Newton steps for the log precisions of the blocks.
 
-    The log spreads have a joint normal prior (`Spread`). The evidence is that of the working normal model at the
-    current weights (Breslow & Clayton 1993, JASA 88:9-25; MacKay 1992, Neural Computation 4:415-447): on few rows it
-    errs towards small spreads, the safe side. Without a prior model, the fit is then mixed in log-odds with the plain
-    base rate: the more its evidence exceeds that of the base rate, the more it counts (`belief`).
+    The logarithms of the deviations have a joint normal prior (`DeviationPrior`). The evidence is that of the working
+    normal model at the current weights (Breslow & Clayton 1993, JASA 88:9-25; MacKay 1992, Neural Computation
+    4:415-447): on few rows it errs towards small deviations, the safe side. Without a prior model, the fit is then
+    mixed in log-odds with the plain base rate: the more its evidence exceeds that of the base rate, the more it counts
+    (`belief`).
 
     Parameters
     ----------
@@ -183,8 +185,8 @@ def fit_regression(
         The design columns.
     prior
         Intercept of the prior model in `basis`, and its precision; None where there is no prior model.
-    steps
-        Combinations of coefficients that must not be negative, shape (steps, columns); see `Basis.steps`.
+    constraints
+        Combinations of coefficients that must not be negative, shape (constraints, columns); see `Basis.constraints`.
     start
         A fit on nearly the same rows and the same basis, to start from: it ends at the same fit, sooner.
     weights
@@ -200,23 +202,23 @@ def fit_regression(
     own = 1 + np.flatnonzero(basis.block >= 0)
     inside = np.zeros((size, blocks))
     inside[own, basis.block[basis.block >= 0]] = 1.0
-    centre, fixed = np.zeros(size), np.zeros(size)  # what has no spread to choose: the intercept and a prior model
+    centre, fixed = np.zeros(size), np.zeros(size)  # what has no deviation to choose: the intercept and a prior model
     fixed[0] = INTERCEPT_PRECISION
     if prior:
         column = 1 + np.flatnonzero(basis.block < 0)[0]
         centre[0], fixed[0] = prior
         centre[column], fixed[column] = 1.0, PRIOR_SLOPE**-2
     columns = inside.sum(axis=0)
-    chosen = [SPREADS[name] for name in basis.names]
-    middle = -2 * np.log([spread.median * (WITH_PRIOR if prior else 1.0) for spread in chosen])
-    tie = np.array([spread.shared for spread in chosen])
-    hyper = np.linalg.inv(4 * (np.diag([spread.own**2 for spread in chosen]) + np.outer(tie, tie)))
+    chosen = [DEVIATION_PRIORS[name] for name in basis.names]
+    middle = -2 * np.log([each.median * (DEVIATION_FACTOR_WITH_PRIOR if prior else 1.0) for each in chosen])
+    shared = np.array([each.shared for each in chosen])
+    hyper = np.linalg.inv(4 * (np.diag([each.own**2 for each in chosen]) + np.outer(shared, shared)))
     rho, w = middle.copy(), centre.copy()
     if not prior:
         offers = weighted(y, weights).sum()
         w[0] = np.log((offers + 1) / (count(y, weights) - offers + 1))
     if start is not None:
-        rho, w = start.settled
+        rho, w = start.warm_start
     for _ in range(60):
         a = np.exp(rho)
         w, inverse, logdet = _mode(phi, y, fixed + inside @ a, w, centre, weights)
@@ -247,12 +249,12 @@ def fit_regression(
     base, base_evidence = _base_rate(y, weights)
     belief = 1.0
     if not prior:
-        belief = float(expit(DOUBT_ODDS + DOUBT_SHARE * (evidence - base_evidence)))
+        belief = float(expit(PRIOR_LOG_ODDS_OF_EFFECT + EVIDENCE_SHARE * (evidence - base_evidence)))
         evidence = np.logaddexp(evidence, base_evidence) - np.log(2)
-    settled = rho, w
+    warm_start = rho, w
     covariance = inverse + doubt @ doubt.T
-    if steps is not None:
-        w = project(w, covariance, np.column_stack([np.zeros(len(steps)), steps]))
+    if constraints is not None:
+        w = project(w, covariance, np.column_stack([np.zeros(len(constraints)), constraints]))
     # what is believed of the fit, and how far it lies from the base rate, is uncertain too: between-model variance
     away = np.sqrt(belief * (1 - belief)) * (w - base * (np.arange(size) == 0))
     return Regression(
@@ -260,18 +262,18 @@ def fit_regression(
         intercept=float(base + belief * (w[0] - base)),
         coefficients=belief * w[1:],
         covariance=covariance + np.outer(away, away),
-        spreads=dict(zip(basis.names, np.exp(-rho / 2).tolist(), strict=True)),
+        deviations=dict(zip(basis.names, np.exp(-rho / 2).tolist(), strict=True)),
         evidence=float(evidence),
-        before=1 / precision,
-        after=inverse,
+        prior_variances=1 / precision,
+        posterior_covariance=inverse,
         belief=belief,
-        settled=settled,
-        steps=steps,
+        warm_start=warm_start,
+        constraints=constraints,
     )
 
 
-def project(w: Floats, covariance: Floats, steps: Floats) -> Floats:
-    """Find the nearest coefficients, in the posterior's metric, with `steps @ w` not negative.
+def project(w: Floats, covariance: Floats, constraints: Floats) -> Floats:
+    """Find the nearest coefficients, in the posterior's metric, with `constraints @ w` not negative.
 
     A least distance problem, solved by non-negative least squares (Lawson & Hanson 1974, chapter 23).
 
@@ -281,19 +283,19 @@ def project(w: Floats, covariance: Floats, steps: Floats) -> Floats:
         Coefficients, shape (columns,).
     covariance
         Of the coefficients, shape (columns, columns).
-    steps
-        What must not be negative, shape (steps, columns).
+    constraints
+        What must not be negative, shape (constraints, columns).
 
     Examples
     --------
     >>> project(np.array([-1.0, 2.0]), np.eye(2), np.array([[1.0, 0.0]])).round(9) + 0.0
     array([0., 2.])
     """
-    now = steps @ w
-    if not len(steps) or now.min() >= 0:
+    now = constraints @ w
+    if not len(constraints) or now.min() >= 0:
         return w
     root = np.linalg.cholesky(covariance + 1e-12 * np.eye(len(w)))
-    turned = steps @ root
+    turned = constraints @ root
     size = np.linalg.norm(turned, axis=1)
     kept = size > 1e-9 * size.max()
     turned, now = turned[kept] / size[kept, None], now[kept] / size[kept]

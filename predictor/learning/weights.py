@@ -78,12 +78,12 @@ def some(weights: Weights, rows: Any) -> Weights:
     return None if weights is None else weights[rows]
 
 
-def after(rows: int, weights: Weights) -> Weights:
+def prepend_ones(rows: int, weights: Weights) -> Weights:
     """Prepend a number of rows of weight 1.
 
     Examples
     --------
-    >>> after(2, np.array([3.0]))
+    >>> prepend_ones(2, np.array([3.0]))
     array([1., 1., 3.])
     """
     return None if weights is None else np.concatenate([np.ones(rows), weights])

@@ -65,7 +65,7 @@ def default_model(models: Path) -> Path:
     return champions[0] if champions else PUBLISHED
 
 
-def fitting_model(models: Path, read: Callable[[Catalogue], Ratings]) -> tuple[OfferModel, Ratings]:
+def champion_for(models: Path, read: Callable[[Catalogue], Ratings]) -> tuple[OfferModel, Ratings]:
     """Find the champion that some ratings are meant for, by the signals that they name, and read them.
 
     Parameters
@@ -106,7 +106,7 @@ def fitting_model(models: Path, read: Callable[[Catalogue], Ratings]) -> tuple[O
     return best
 
 
-def _as_known_here(model: OfferModel, models: Path) -> OfferModel:
+def _with_local_deletions(model: OfferModel, models: Path) -> OfferModel:
     """Add the number of rows deleted here since to a model: a copy from a registry does not have it."""
     for path in (models / model.name / MODEL, champion_file(models, model.catalogue.name)):
         try:
@@ -134,7 +134,7 @@ def set_champion(model: OfferModel, models: Path) -> OfferModel | None:
         If the file cannot be written.
     """
     path = champion_file(models, model.catalogue.name)
-    model = _as_known_here(model, models)
+    model = _with_local_deletions(model, models)
     try:
         before = OfferModel.load(path)
     except ModelError:  # there is none, or it is damaged

@@ -121,7 +121,7 @@ class Notes:
             )
 
     @cached_property
-    def gaps_count(self) -> bool:
+    def missingness_is_informative(self) -> bool:
         """Whether a signal that was not rated may add something by having been left out."""
         return bool(self.data.gaps.slope or (self.data.factor_model and self.data.factor_model.left_out))
 

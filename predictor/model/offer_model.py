@@ -254,7 +254,7 @@ class OfferModel(ModelData):
         if panel and self.raters and rated:
             deviation = math.sqrt(max(deviation**2 + self.raters.widening(panel), 0.0))
         half, left_out = QUANTILE * deviation, 0.0
-        if self._notes.gaps_count and not_rated:
+        if self._notes.missingness_is_informative and not_rated:
             left_out = sum([value for value, seen in zip(added, observed[:p], strict=False) if seen is None])
         return Prediction(
             offer_probability=one_probability(log_odds) if rated else base_rate,

@@ -205,7 +205,7 @@ def _prior(ratings: Ratings, config: TrainingConfig) -> Prior | None:
     if config.prior == "none" or (config.prior == "auto" and not few):
         return None
     prior = published_prior()
-    if prior.fits(ratings.catalogue):
+    if prior.is_compatible_with(ratings.catalogue):
         return prior
     if config.prior == "published":
         kind = "leave_out removes signals" if config.leave_out else "it is of other signals, scales or inputs"

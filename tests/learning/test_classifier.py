@@ -93,11 +93,11 @@ def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) 
     ratings = interviews.labelled()
     either = replace(ratings.catalogue, signals=tuple(replace(s, better="either") for s in ratings.catalogue.signals))
     pool = OfferClassifier(either).fit(ratings.features, ratings.y).pool_
-    basis, cells = pool.regressions.leading.basis, pool.completion.cells(ratings.features.to_numpy())
+    basis, cells = pool.regressions.dominant.basis, pool.completion.cells(ratings.features.to_numpy())
     design = np.column_stack([np.ones(len(cells)), basis.design(cells)])
     for shrinkage in (np.ones(len(cells)), np.random.default_rng(0).uniform(0.4, 1, len(cells))):
         member = fit_regression(cells, ratings.y, basis, shrinkage=shrinkage)
-        spread = np.array([member.spreads[basis.names[block]] for block in basis.block])
+        spread = np.array([member.deviations[basis.names[block]] for block in basis.block])
         scale = np.concatenate([[INTERCEPT_PRECISION**-0.5], spread])
         same = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-10, max_iter=5000)
         same.fit(shrinkage[:, None] * design * scale, ratings.y)

@@ -56,10 +56,10 @@ def test_with_few_interviews_it_helps() -> None:
         few = few.rows(np.r_[np.flatnonzero(few.y == 1)[:7], np.flatnonzero(few.y == 0)[:13]])
         losses = []
         for prior in (None, published_prior()):
-            odds = (
+            log_odds = (
                 OfferClassifier(few.catalogue, prior=prior).fit(few.features, few.y).decision_function(fresh.features)
             )
-            losses.append(np.logaddexp(0, (1 - 2 * fresh.y) * odds).mean())
+            losses.append(np.logaddexp(0, (1 - 2 * fresh.y) * log_odds).mean())
         gains.append(losses[0] - losses[1])
     assert np.mean(gains) > 0.02
 

@@ -102,8 +102,8 @@ def test_knots_may_lie_where_values_are() -> None:
     )
     losses = []
     for catalogue in (model.catalogue, even):
-        odds = OfferClassifier(catalogue).fit(X[:600], y[:600]).model_.log_odds(X[600:])
-        losses.append(np.logaddexp(0, (1 - 2 * y[600:]) * odds).mean())
+        log_odds = OfferClassifier(catalogue).fit(X[:600], y[:600]).model_.log_odds(X[600:])
+        losses.append(np.logaddexp(0, (1 - 2 * y[600:]) * log_odds).mean())
     assert losses[0] < 0.98 * losses[1]
     again = Catalogue.from_dict(model.catalogue.to_dict())
     assert again == model.catalogue

@@ -80,8 +80,8 @@ def awkward() -> TrainingResult:
     y = (values[:, 0] + rng.normal(size=80) > 3).astype(float)
     config = TrainingConfig(folds=2, repeats=1, resamples=20, baselines=())
     found = train(Ratings(catalogue, values, y, source="<my>.csv"), config, name="<awkward> $a$")
-    odds = rng.normal(size=(6, 52))
-    return replace(found, tables=replace(found.model, pairs=(Pair("s0", "s3", odds),)))
+    log_odds = rng.normal(size=(6, 52))
+    return replace(found, tables=replace(found.model, pairs=(Pair("s0", "s3", log_odds),)))
 
 
 @pytest.fixture(scope="module")
