@@ -77,7 +77,7 @@ class Coder:
 
     def __init__(self, model: OfferModel, *, text: bool = False, delimiter: str = ",") -> None:
         self.model, self.text, self.delimiter = model, text, delimiter
-        self._outside = model.catalogue.outside
+        self._outside = model.catalogue.not_applicable_values
         self._last = [np.uint16(count - 1) for count in model.blocks.counts]
 
     def code(self, batch: pa.RecordBatch, numbers: NDArray[np.int64]) -> tuple[Coded, Mask, Iterator[Problem]]:
@@ -102,7 +102,7 @@ class Coder:
         """
         n, blocks = len(batch), self.model.blocks
         columns = [self._column(batch, term) for term in range(len(self.model.terms))]
-        bad, off_grid = np.zeros(n, dtype=bool), np.full(n, not blocks.few)
+        bad, off_grid = np.zeros(n, dtype=bool), np.full(n, not blocks.small_enough_to_fuse)
         for column in columns:
             if column.bad is not None:
                 bad |= column.bad
@@ -203,7 +203,7 @@ class Coder:
             bad = ((values < scale.low) | (values > scale.high)) & (values != self._outside[term])
             values = np.where(bad, np.nan, values)
         codes, off_grid = self.model.blocks.code_column(values, term)
-        exact = off_grid is None and self.model.blocks.few
+        exact = off_grid is None and self.model.blocks.small_enough_to_fuse
         return Column(codes, bad, off_grid, None if exact else values)
 
     def _words(self, cells: pa.Array, term: int, item: ContextInput) -> Column:

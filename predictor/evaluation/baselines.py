@@ -88,7 +88,7 @@ BASELINES: Mapping[str, Callable[[Catalogue, int], Any]] = {
 
 def _columns(catalogue: Catalogue) -> Columns:
     words = {item.name: len(item.levels) for item in catalogue.inputs}
-    pairs = zip(catalogue.names, catalogue.outside, strict=True)
+    pairs = zip(catalogue.names, catalogue.not_applicable_values, strict=True)
     return Columns(catalogue.names, words, {name: value for name, value in pairs if value == value})
 
 

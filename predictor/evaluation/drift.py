@@ -288,7 +288,7 @@ def _levels(comparison: _Comparison) -> Iterator[Look]:
     model, (before, now) = comparison.model, comparison.effects("ratings")
     levels = []
     for term, name in enumerate(model.signals):
-        a, b = (part[: model.grid.levels[term]] for part in _counts(comparison, term))
+        a, b = (part[: model.grid.n_knots[term]] for part in _counts(comparison, term))
         rows = float(a.sum()), float(b.sum())
         if min(rows) < EXPECTED:
             continue

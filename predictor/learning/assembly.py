@@ -85,7 +85,7 @@ def assemble(
         tables={name: np.round(terms[(j,)], DECIMALS) for j, name in enumerate(names)},
         pairs=_pairs(terms, names, DECIMALS),
         triples=_triples(terms, names, DECIMALS),
-        factor_model=completion.factors,
+        factor_model=completion.factor_model,
         gaps=pool.gaps,
         masked=_masked(pool.masked, shares, grid, catalogue) if pool.masked else None,
         factors={
@@ -132,7 +132,7 @@ def _masked(pool: MaskedPool, shares: Sequence[Floats], grid: Grid, catalogue: C
         for j, (name, size) in enumerate(zip(names, grid.sizes.tolist(), strict=True))
     }
     pairs, triples = _pairs(terms, names, decimals), _triples(terms, names, decimals)
-    return Masked(round(pool.share, decimals), round(float(terms[()]), decimals), main, pairs, triples)
+    return Masked(round(pool.weight_of_other_tables, decimals), round(float(terms[()]), decimals), main, pairs, triples)
 
 
 def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
@@ -142,7 +142,7 @@ def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
         rows = cells[:, grid.offsets[term] : grid.offsets[term] + size].sum(axis=0)
         rows[-1] = 0.0
         if term >= completion.signals or not rows.any():
-            rows[: grid.levels[term]] = completion.factors.shares[term]
+            rows[: grid.n_knots[term]] = completion.factor_model.shares[term]
         shares.append(rows / rows.sum())
     return shares
 

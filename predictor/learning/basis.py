@@ -74,10 +74,10 @@ class Basis:
         """
         offsets, m = self.grid.offsets, self.main.shape[1]
         terms = {self._term(cell) for cell, _ in self.pairs} | {place[1] for place in self.prior if len(place) == 2}
-        levels = [range(int(offsets[term]), int(offsets[term] + self.grid.levels[term])) for term in sorted(terms)]
+        levels = [range(int(offsets[term]), int(offsets[term] + self.grid.n_knots[term])) for term in sorted(terms)]
         rows = [np.zeros((0, m + len(self.pairs)))]
         for j in np.flatnonzero(directions).tolist():
-            cells = offsets[j] + np.arange(self.grid.levels[j])
+            cells = offsets[j] + np.arange(self.grid.n_knots[j])
             main = np.diff(self.main[cells], axis=0)
             pairs = [np.diff(table[cells]) for _, table in self.pairs]
             for setting in product(*levels):
@@ -175,7 +175,7 @@ def choose_basis(
     share = mean(cells, weights)
     rated = np.ones(p) if rated is None else rated
     z, ramps = _z_scores(share, count(cells, weights) * rated, grid, p), [_ramps(share, grid, j) for j in range(p)]
-    apart = (offsets[:-1] + grid.levels)[:p][grid.apart[:p] > 0]
+    apart = (offsets[:-1] + grid.n_knots)[:p][grid.has_not_applicable[:p] > 0]
     other = np.zeros((len(share), len(apart)))
     other[apart, np.arange(len(apart))] = 1.0
     plain = [part for part, item in zip(parts[p:], catalogue.inputs, strict=True) if not item.ordered]
@@ -239,7 +239,7 @@ def _z_scores(share: Floats, n: Floats, grid: Grid, p: int) -> Floats:
     offsets = grid.offsets
     seen, centre, variance = np.zeros(p), np.full(p, 0.5), np.zeros(p)
     for j in range(p):
-        weight, place = share[offsets[j] : offsets[j] + grid.levels[j]], np.linspace(0, 1, grid.levels[j])
+        weight, place = share[offsets[j] : offsets[j] + grid.n_knots[j]], np.linspace(0, 1, grid.n_knots[j])
         seen[j] = weight.sum()
         if seen[j] > 0:
             centre[j] = weight @ place / seen[j]
@@ -249,7 +249,7 @@ def _z_scores(share: Floats, n: Floats, grid: Grid, p: int) -> Floats:
     sd = np.sqrt((rows * variance + SD_ROWS * pooled) / (rows + SD_ROWS))
     z = np.zeros((len(share), p))
     for j in range(p):
-        z[offsets[j] : offsets[j] + grid.levels[j], j] = (np.linspace(0, 1, grid.levels[j]) - centre[j]) / sd[j]
+        z[offsets[j] : offsets[j] + grid.n_knots[j], j] = (np.linspace(0, 1, grid.n_knots[j]) - centre[j]) / sd[j]
     return z
 
 
@@ -263,7 +263,7 @@ def _trend(share: Floats, part: slice) -> Floats:
 
 def _ramps(share: Floats, grid: Grid, j: int) -> Floats:
     """Tables over all cells, shape (cells, levels - 1), that rise from one knot to the next."""
-    start, end, levels = grid.offsets[j], grid.offsets[j + 1], int(grid.levels[j])
+    start, end, levels = grid.offsets[j], grid.offsets[j + 1], int(grid.n_knots[j])
     ramps = np.zeros((len(share), levels - 1))
     ramps[start : start + levels] = np.tri(levels, levels - 1, -1) / np.sqrt(levels - 1)
     weight = share[start : start + levels]

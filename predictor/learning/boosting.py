@@ -131,19 +131,19 @@ class FoldedRows:
         return list(Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs))
 
 
-def fit_folds(rows: FoldedRows, left_out: Iterable[int], order: int) -> list[Fit]:
+def fit_folds(rows: FoldedRows, held_out_folds: Iterable[int], order: int) -> list[Fit]:
     """Fit a booster of small trees on all rows but a fold's, for some of the folds.
 
     Parameters
     ----------
     rows
         The rows.
-    left_out
+    held_out_folds
         Numbers of the folds to leave out, one after the other.
     order
         Most terms of one table: 2 or 3.
     """
-    return rows.in_parallel(delayed(fit_fold)(rows, k, order) for k in left_out)
+    return rows.in_parallel(delayed(fit_fold)(rows, k, order) for k in held_out_folds)
 
 
 def enlarge(rows: FoldedRows, small: Sequence[Fit], order: int) -> list[Fit]:
@@ -187,7 +187,7 @@ def joint(rows: FoldedRows, terms: Terms, order: int) -> list[tuple[int, ...]]:
 
 def too_large(grid: Grid, order: int, rows: float) -> bool:
     """Return whether tables of this many terms have too many cells for this many rows."""
-    cells = comb(len(grid.levels), order) * float(np.median(grid.sizes)) ** order
+    cells = comb(len(grid.n_knots), order) * float(np.median(grid.sizes)) ** order
     return cells > min(CELLS_PER_ROW * rows, MOST_CELLS)
 
 
@@ -209,7 +209,7 @@ def fit_fold(rows: FoldedRows, k: int, order: int, within: Sequence[tuple[int, .
     if within is None:
         settings |= {"lambda_l2": SMALL_PENALTY, "max_depth": order, "num_leaves": 2**order}
     else:
-        alone = [(term,) for term in range(len(rows.grid.levels))]
+        alone = [(term,) for term in range(len(rows.grid.n_knots))]
         settings |= {
             "lambda_l2": PENALTY,
             "num_leaves": LEAVES,
@@ -273,7 +273,7 @@ def number_cells(
     number, shares = np.empty(cells.shape[1]), np.empty(cells.shape[1])
     codes = np.empty(drawn.shape)
     for term, (column, levels, start, end) in enumerate(
-        zip(drawn.T, grid.levels, grid.offsets, grid.offsets[1:], strict=False)
+        zip(drawn.T, grid.n_knots, grid.offsets, grid.offsets[1:], strict=False)
     ):
         seen = np.bincount(column[inside], weight, minlength=end - start).astype(float)
         own = np.arange(end - start, dtype=float)
@@ -300,7 +300,7 @@ def number_cells(
 
 def draw_cells(cells: Floats, grid: Grid, rng: np.random.Generator) -> Ints:
     """Draw one cell for every row and term, by their weights: shape (n, terms), counted from the term's first."""
-    terms = len(grid.levels)
+    terms = len(grid.n_knots)
     below = np.cumsum(cells, axis=1) - np.repeat(np.arange(terms), np.diff(grid.offsets))
     chance = np.repeat(rng.random((len(cells), terms)), np.diff(grid.offsets), axis=1)
     passed = np.add.reduceat(below <= chance, grid.offsets[:-1], axis=1)

@@ -83,7 +83,7 @@ def evaluate(terms: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid)
     array of shape (n,)
         Their sum.
     """
-    spans = [slice(*grid.offsets[term : term + 2]) for term in range(len(grid.levels))]
+    spans = [slice(*grid.offsets[term : term + 2]) for term in range(len(grid.n_knots))]
     number, main = 0.0, np.zeros(cells.shape[1])
     pairs: Floats | None = None  # what each two cells add together
     larger: dict[tuple[int, ...], dict[int, Floats]] = {}  # by all terms but the last, then by the last

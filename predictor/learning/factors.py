@@ -67,7 +67,7 @@ def fit_factors(
     rated = (signals >= grid.low[:p]).astype(np.float64)
     rows = weighted(rated, weights).sum(axis=0)
     positions = grid.positions(signals)
-    middle = (grid.levels[:p] - 1) / 2
+    middle = (grid.n_knots[:p] - 1) / 2
     total = weighted(np.where(rated > 0, positions, 0.0), weights).sum(axis=0)
     centre = np.where(rows > 0, total / np.where(rows > 0, rows, 1), middle)
     centred = np.where(rated > 0, positions - centre, 0.0)
@@ -78,24 +78,26 @@ def fit_factors(
     z = centred / sd * sign
     family = _families(catalogue, z, rated, weights)
     fit = _fit_tree(z, rated, family, weights=weights)
-    left_out = _left_out(np.isnan(signals), weights)
-    if left_out is not None:
-        gaps = left_out.z(np.isnan(signals))
+    missingness = _missingness(np.isnan(signals), weights)
+    if missingness is not None:
+        gaps = missingness.z(np.isnan(signals))
         if _go_together(gaps, fit.overall, groups, weights):
             fit = _fit_tree(z, rated, family, gaps, weights)
         else:
-            left_out = None
+            missingness = None
     loadings, unique, shift = fit.loadings, fit.unique, fit.shift
     if not np.all(directions):
-        if left_out is not None:  # as one signal more, which every row has
+        if missingness is not None:  # as one signal more, which every row has
             z, rated = np.column_stack([z, gaps]), np.column_stack([rated, np.ones(len(z))])
         loadings, unique, shift = _free(z, rated, loadings, unique, weights)
-    if left_out is not None:
-        left_out = replace(left_out, loadings=loadings[p], unique=float(unique[p]))
-    return FactorModel(centre + shift[:p] * sign * sd, sd, loadings[:p] * sign[:, None], unique[:p], shares, left_out)
+    if missingness is not None:
+        missingness = replace(missingness, loadings=loadings[p], unique=float(unique[p]))
+    return FactorModel(
+        centre + shift[:p] * sign * sd, sd, loadings[:p] * sign[:, None], unique[:p], shares, missingness
+    )
 
 
-def _left_out(unrated: NDArray[np.bool_], weights: Weights) -> Missingness | None:
+def _missingness(unrated: NDArray[np.bool_], weights: Weights) -> Missingness | None:
     """Describe the share of signals that rows leave unrated; None where it hardly differs between them."""
     share = unrated.mean(axis=1) if len(unrated) else np.zeros(1)
     if (varied := spread(share, weights)) < VARIED:
@@ -118,7 +120,7 @@ def _go_together(gaps: Floats, overall: Floats, groups: NDArray[np.generic] | No
 def _shares(values: Floats, grid: Grid, weights: Weights) -> list[Floats]:
     """Share of each level of each term among the rows that have one."""
     cells, shares = weighted(grid.weights(values), weights), []
-    for term, levels in enumerate(grid.levels):
+    for term, levels in enumerate(grid.n_knots):
         start = int(grid.offsets[term])
         rows = cells[:, start : start + int(levels)].sum(axis=0) + 1e-3
         shares.append(np.round(rows / rows.sum(), 6))

@@ -36,10 +36,10 @@ WEIGHT_PENALTY_L1, WEIGHT_PENALTY_L2, CALIBRATION_PENALTY = 2.5, 3.0, 30.0
 
 @dataclass(frozen=True, eq=False)
 class MaskedPool:
-    """For rows with gaps: the log-odds are `share` times the pool's tables in expectation, plus `terms`."""
+    """For rows with gaps: the log-odds are the weighted tables of the pool in expectation, plus `terms`."""
 
     terms: Terms
-    share: float
+    weight_of_other_tables: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +185,7 @@ def _shrinkage(values: Floats, terms: Terms, completion: Completion) -> Floats:
 
 def _tables(terms: Terms, completion: Completion, gaps: Gaps | None = None) -> PartialTables:
     """Tables for rows in which not everything was rated."""
-    main = np.concatenate([terms[(term,)] for term in range(len(completion.grid.levels))])
+    main = np.concatenate([terms[(term,)] for term in range(len(completion.grid.n_knots))])
     joint = [(place, table) for place, table in terms.items() if len(place) > 1]
     return PartialTables(completion.grid, completion, float(terms[()]), main, joint, gaps or Gaps())
 

@@ -164,7 +164,10 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
 def _values(model: OfferModel, answer: Prediction) -> Floats:
     """Return the ratings of an answer, and the codes of its inputs, as the model takes them; shape (terms,)."""
     codes = {item.name: {word: float(code) for code, word in enumerate(item.levels)} for item in model.catalogue.inputs}
-    codes |= {name: {NOT_APPLICABLE: value} for name, value in zip(model.signals, model.catalogue.outside, strict=True)}
+    codes |= {
+        name: {NOT_APPLICABLE: value}
+        for name, value in zip(model.signals, model.catalogue.not_applicable_values, strict=True)
+    }
     return np.array(
         [
             np.nan if c.rating is None else codes[c.signal][c.rating] if isinstance(c.rating, str) else c.rating

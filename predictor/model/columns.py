@@ -77,7 +77,7 @@ class TreeColumns:
         self._tables, self._tree, self._counts, self._p = tables, tree, blocks.counts, tables.p
         assert tables.uncertainty is not None
         (lines, means, variances), p = tables.lines, tables.p
-        ends, halving = np.cumsum([0, *blocks.counts]), blocks.halving
+        ends, half_knot_weights = np.cumsum([0, *blocks.counts]), blocks.half_knot_weights
         cells = range(int(ends[p]))
         term = np.repeat(np.arange(p), blocks.counts[:p])
         unrated = ends[1 : p + 1] - 1
@@ -85,17 +85,19 @@ class TreeColumns:
         z = np.concatenate([self._units(j) for j in range(p)])
         rated = ~np.isnan(z)
         evidence = np.where(rated, np.nan_to_num(z) + 1j * loadings[term], 0) * (loadings / unique)[term]
-        vectors = halving @ np.column_stack([tables.uncertainty.factors, tables.uncertainty.variances])
+        vectors = half_knot_weights @ np.column_stack([tables.uncertainty.vectors, tables.uncertainty.variances])
         vectors[unrated] = np.column_stack([means, variances])
         levels = list(product(*(range(count) for count in blocks.counts[p:])))
-        start = np.append(tables.uncertainty.start, 0.0)
+        start = np.append(tables.uncertainty.intercept_vector, 0.0)
         of_levels = np.array([start + vectors[ends[p:-1] + np.array(codes, dtype=int)].sum(axis=0) for codes in levels])
         inputs = [
             [np.nan if code == count - 1 else code / 2 for code, count in zip(codes, blocks.counts[p:], strict=True)]
             for codes in levels
         ]
         at = [tables.at(np.array([each])) for each in inputs]
-        added = np.array([halving[cells, : len(each.added) - 1] @ each.added[:-1].sum(axis=1) + 0j for each in at])
+        added = np.array(
+            [half_knot_weights[cells, : len(each.added) - 1] @ each.added[:-1].sum(axis=1) + 0j for each in at]
+        )
         added[:, unrated] = [1j * (each.slopes**2 * unique + each.rest) for each in at]
         slopes = np.zeros(added.shape)
         slopes[:, unrated] = [each.slopes * loadings for each in at]
@@ -129,7 +131,7 @@ class TreeColumns:
     @staticmethod
     def possible(tables: PartialTables, blocks: Blocks) -> bool:
         """Whether inputs and signals allow this closed form."""
-        return tables.additive and blocks.few and math.prod(blocks.counts[tables.p :]) <= MOST_LEVELS
+        return tables.additive and blocks.small_enough_to_fuse and math.prod(blocks.counts[tables.p :]) <= MOST_LEVELS
 
     def _members(self) -> Iterator[tuple[int, list[int]]]:
         """Share out each family's signals to blocks: number of the family, and numbers of some signals of it."""
@@ -145,9 +147,9 @@ class TreeColumns:
 
     def _units(self, j: int) -> Floats:
         """Ratings of a signal's cells in standard units; NaN where it has none."""
-        grid, factors = self._tables.grid, self._tables.completion.factors
-        position = np.arange(2 * grid.levels[j] - 1) / 2  # in steps between knots
-        return np.append((position - factors.mean[j]) / factors.sd[j], [np.nan] * int(1 + grid.apart[j]))
+        grid, factors = self._tables.grid, self._tables.completion.factor_model
+        position = np.arange(2 * grid.n_knots[j] - 1) / 2  # in steps between knots
+        return np.append((position - factors.mean[j]) / factors.sd[j], [np.nan] * int(1 + grid.has_not_applicable[j]))
 
     def answer(self, codes: Sequence[Codes], interval: bool) -> tuple[Floats, Floats]:
         """Compute log-odds, and for an interval their standard deviation (else zeros), each of shape (n,)."""
@@ -180,14 +182,14 @@ class TreeColumns:
         unrated, share = np.empty((p, n), dtype=bool), np.zeros(n)
         for j, where in zip(self._order.tolist(), unrated, strict=True):
             np.equal(codes[j], self._counts[j] - 1, out=where)
-        if tables.gaps.slope or tree.left_out:
+        if tables.gaps.slope or tree.missingness:
             share = np.sum(unrated, axis=0) / p
         impressions = tree.impressions([each.imag for each in evidence], [each.real for each in evidence], share)
         shrinkage = 1 / np.sqrt(1 + np.pi / 8 * (impressions.variance_of_sum(slopes) + added.imag))
         in_expectation = self._expected(unrated, level, impressions)
         log_odds = shrinkage * (self._of_inputs.take(level) + added.real + in_expectation)
         log_odds += tables.gaps.total(share)
-        return log_odds, shrinkage * self._spread(numbers, unrated, impressions) if interval else np.zeros(n)
+        return log_odds, shrinkage * self._deviation(numbers, unrated, impressions) if interval else np.zeros(n)
 
     def _expected(self, unrated: NDArray[np.bool_], level: Ints, impressions: Impressions) -> Floats:
         """What unrated signals, shape (p, n) and in order of the families, add in expectation, shape (n,)."""
@@ -197,31 +199,31 @@ class TreeColumns:
             places = [where.nonzero()[0] for where in unrated[signals]]
             count = [len(rows) for rows in places]
             rows = np.concatenate(places)
-            place = impressions.mean[family].take(rows)
-            place *= np.repeat(self._scale[members], count)
-            place += REACH * PER_UNIT
-            np.clip(place, 0, POINTS - 1, out=place)
-            lower = place.astype(np.int64)
-            place -= lower
+            position = impressions.mean[family].take(rows)
+            position *= np.repeat(self._scale[members], count)
+            position += REACH * PER_UNIT
+            np.clip(position, 0, POINTS - 1, out=position)
+            lower = position.astype(np.int64)
+            position -= lower
             lower += first.take(rows)
             lower += np.repeat(members * self._pieces[0].shape[1], count)
             near, rise, gap, change = (part.take(lower, mode="clip") for part in self._pieces)
-            change *= place
+            change *= position
             change += gap
             change *= impressions.variance(family).take(rows)
-            rise *= place
+            rise *= position
             rise += near
             rise += change
             added += np.bincount(rows, rise, len(level))
         return added
 
-    def _spread(self, numbers: list[Ints], unrated: NDArray[np.bool_], impressions: Impressions) -> Floats:
+    def _deviation(self, numbers: list[Ints], unrated: NDArray[np.bool_], impressions: Impressions) -> Floats:
         """Standard deviation of the tables' sum, shape (n,), by the number of the level and of each block's cells."""
         n, columns, joined = len(numbers[0]), len(self._lines.T), list[tuple[Floats, Ints]]()
         for table, (first, *others), sizes in self._vectors:
             cells = numbers[first]
-            for place, size in zip(others, sizes, strict=True):
-                cells = cells * size + numbers[place]
+            for index, size in zip(others, sizes, strict=True):
+                cells = cells * size + numbers[index]
             joined.append((table, cells))
         tiles = (STRIP // TILE, TILE)
         variance, vectors, more = np.empty(n), np.empty((STRIP, columns)), np.empty((STRIP, columns))
@@ -248,15 +250,15 @@ def _joined(tables: list[Floats]) -> list[tuple[Floats, list[int], list[int]]]:
     -------
     list of tuple
         A table of all combinations: the row of cells i of a first part and j of a second of m cells is i m + j; the
-        places of its parts among `tables`; and the sizes of all parts but the first.
+        indices of its parts among `tables`; and the sizes of all parts but the first.
     """
     joined = list[tuple[Floats, list[int], list[int]]]()
-    for place in sorted(range(len(tables)), key=lambda place: len(tables[place])):
-        table = tables[place]
+    for index in sorted(range(len(tables)), key=lambda index: len(tables[index])):
+        table = tables[index]
         if joined and len(joined[-1][0]) * len(table) <= MOST_CELLS:
-            before, places, sizes = joined.pop()
+            before, indices, sizes = joined.pop()
             both = (before[:, None] + table).reshape(-1, table.shape[1])
-            joined.append((both, [*places, place], [*sizes, len(table)]))
+            joined.append((both, [*indices, index], [*sizes, len(table)]))
         else:
-            joined.append((table, [place], []))
+            joined.append((table, [index], []))
     return joined

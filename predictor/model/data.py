@@ -54,13 +54,13 @@ class Masked:
 
     Attributes
     ----------
-    share
+    weight_of_other_tables
         Weight of the model's other tables in rows with missing ratings, 0 or more.
     intercept, tables, pairs, triples
         As of `ModelData`.
     """
 
-    share: float
+    weight_of_other_tables: float
     intercept: float
     tables: Mapping[str, Floats]
     pairs: tuple[Pair, ...]

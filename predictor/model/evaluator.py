@@ -31,7 +31,7 @@ from predictor.model.log_odds import logit
 from predictor.model.masked import MaskedTables
 from predictor.model.partial import PartialTables, Reasons, Uncertainty
 from predictor.model.single import SingleRow
-from predictor.model.tables import Floats, PairTables, Place, Tables, TripleTables
+from predictor.model.tables import Floats, Location, PairTables, Tables, TripleTables
 from predictor.model.tiles import tiles
 from predictor.model.tree import Tree
 
@@ -67,13 +67,13 @@ class Evaluator:
         baseline = float(self._baseline(rated))
         cells = None if self.data.triples else self.data.grid.cells(row)  # by fewer steps where it is on the knots
         if cells is None:
-            place = self.data.grid.place(np.array([row]))
-            return baseline, self._contributions(place)[0].tolist(), nothing, float(self._deviation(place)[0])
+            location = self.data.grid.locate(np.array([row]))
+            return baseline, self._contributions(location)[0].tolist(), nothing, float(self._deviation(location)[0])
         added = self._main_tables.at(cells)
         if self.data.pairs:
             added += self._pair_tables.share_out(self._pair_tables.at(cells))
         at = self.data.grid.offsets[:-1] + cells
-        vector = self.data.factors["intercept"] + np.add.reduce(self._factors[at])
+        vector = self.data.factors["intercept"] + np.add.reduce(self._vectors[at])
         deviation = math.sqrt(vector @ vector + np.add.reduce(self._variances[at]))
         return baseline, added.tolist(), nothing, deviation
 
@@ -113,7 +113,7 @@ class Evaluator:
         partial = np.zeros(n, dtype=bool) if self.partial_tables is None else rated < p
         for start in range(0, n, CHUNK):
             part = slice(start, start + CHUNK)
-            own[part] = self._contributions(self.data.grid.place(values[part]))
+            own[part] = self._contributions(self.data.grid.locate(values[part]))
             baseline[part] = self._baseline(rated[part])
         if self.partial_tables is not None and partial.any():
             places = np.flatnonzero(partial)
@@ -129,7 +129,7 @@ class Evaluator:
         """Compute what each pair adds, shape (n, pairs), for values of shape (n, terms)."""
         if self.partial_tables is not None and np.isnan(values[:, : len(self.data.signals)]).any():
             return self.partial_tables.pairs(values)
-        return self._pair_tables.look_up(self.data.grid.place(values))
+        return self._pair_tables.look_up(self.data.grid.locate(values))
 
     def without_inputs(self, values: Floats) -> Floats:
         """Treat inputs as not given where no signal was rated: then who rated carries no information."""
@@ -140,21 +140,21 @@ class Evaluator:
     def _baseline(self, rated: Any) -> Any:
         """Return the baseline by the number of signals rated; from format 3 on, for rows with everything rated."""
         return self.data.intercept + (
-            self.data.gaps.start() if self.data.coverage is None else self.data.coverage[rated]
+            self.data.gaps.offset() if self.data.coverage is None else self.data.coverage[rated]
         )
 
-    def _contributions(self, place: Place) -> Floats:
-        added = self._main_tables.look_up(place)
+    def _contributions(self, location: Location) -> Floats:
+        added = self._main_tables.look_up(location)
         if self.data.pairs:
-            added += self._pair_tables.share_out(self._pair_tables.look_up(place))
+            added += self._pair_tables.share_out(self._pair_tables.look_up(location))
         if self.data.triples:
-            added += self._triple_tables.share_out(self._triple_tables.look_up(place))
+            added += self._triple_tables.share_out(self._triple_tables.look_up(location))
         return added
 
-    def _deviation(self, place: Place) -> Floats:
+    def _deviation(self, location: Location) -> Floats:
         """Compute the standard deviation of the log-odds, shape (n,)."""
-        cells = self.data.grid.spread(place)
-        vectors = self.data.factors["intercept"] + cells @ self._factors
+        cells = self.data.grid.weights_at(location)
+        vectors = self.data.factors["intercept"] + cells @ self._vectors
         return np.asarray(np.sqrt((vectors**2).sum(axis=1) + cells @ self._variances))
 
     def _from_partial_rows(
@@ -183,7 +183,7 @@ class Evaluator:
         They are looked up in precomputed sums where all ratings are on the knots or half way between them.
         """
         added, deviation = np.zeros(len(coded)), np.zeros(len(coded))
-        if self.blocks.few:
+        if self.blocks.small_enough_to_fuse:
             numbers = self.blocks.number(coded.codes)
             if interval:
                 added, variance = self._fused_with_variance.look_up(numbers)
@@ -191,12 +191,12 @@ class Evaluator:
             else:
                 added = self._fused.look_up(numbers)
             if self.data.triples:
-                added += self._triple_tables.total(self.data.grid.place(self.blocks.all_values(coded)))
+                added += self._triple_tables.total(self.data.grid.locate(self.blocks.all_values(coded)))
         if coded.off_grid.any():
-            place = self.data.grid.place(coded.values)
-            added[coded.off_grid] = self._contributions(place).sum(axis=1)
+            location = self.data.grid.locate(coded.values)
+            added[coded.off_grid] = self._contributions(location).sum(axis=1)
             if interval:
-                deviation[coded.off_grid] = self._deviation(place)
+                deviation[coded.off_grid] = self._deviation(location)
         return added, deviation
 
     @cached_property
@@ -204,11 +204,11 @@ class Evaluator:
         """The tables for rows in which not everything was rated; None in formats 1 and 2, which have none."""
         if self.data.factor_model is None:
             return None
-        place = {name: j for j, name in enumerate(self.data.terms)}
+        index = {name: j for j, name in enumerate(self.data.terms)}
         joint: list[tuple[tuple[int, ...], Floats]] = [
-            ((place[pair.first], place[pair.second]), pair.log_odds) for pair in self.data.pairs
+            ((index[pair.first], index[pair.second]), pair.log_odds) for pair in self.data.pairs
         ]
-        joint += [(tuple(place[name] for name in item.terms), item.log_odds) for item in self.data.triples]
+        joint += [(tuple(index[name] for name in item.terms), item.log_odds) for item in self.data.triples]
         return PartialTables(
             self.data.grid,
             Completion(self.data.grid, self.data.factor_model, self.data.catalogue.directions),
@@ -216,7 +216,7 @@ class Evaluator:
             np.concatenate([self.data.tables[name] for name in self.data.terms]),
             joint,
             self.data.gaps,
-            Uncertainty(self.data.factors["intercept"], self._factors, self._variances),
+            Uncertainty(self.data.factors["intercept"], self._vectors, self._variances),
             self._masked_tables,
         )
 
@@ -224,13 +224,13 @@ class Evaluator:
     def _masked_tables(self) -> MaskedTables | None:
         if self.data.masked is None:
             return None
-        masked, place = self.data.masked, {name: j for j, name in enumerate(self.data.terms)}
+        masked, index = self.data.masked, {name: j for j, name in enumerate(self.data.terms)}
         joint: list[tuple[tuple[int, ...], Floats]] = [
-            ((place[pair.first], place[pair.second]), pair.log_odds) for pair in masked.pairs
+            ((index[pair.first], index[pair.second]), pair.log_odds) for pair in masked.pairs
         ]
-        joint += [(tuple(place[name] for name in item.terms), item.log_odds) for item in masked.triples]
+        joint += [(tuple(index[name] for name in item.terms), item.log_odds) for item in masked.triples]
         main = [masked.tables[name] for name in self.data.terms]
-        return MaskedTables(self.data.grid, masked.share, masked.intercept, main, joint)
+        return MaskedTables(self.data.grid, masked.weight_of_other_tables, masked.intercept, main, joint)
 
     @cached_property
     def _single_row(self) -> SingleRow | None:
@@ -241,9 +241,9 @@ class Evaluator:
     def _tree_columns(self) -> TreeColumns | None:
         """The fast path for many partly rated rows, given by column; None where the model has none."""
         tables = self.partial_tables
-        if tables is None or tables.completion.bound or not TreeColumns.possible(tables, self.blocks):
+        if tables is None or tables.completion.needs_monotone_clipping or not TreeColumns.possible(tables, self.blocks):
             return None
-        tree = Tree.of(tables.completion.factors)
+        tree = Tree.of(tables.completion.factor_model)
         return TreeColumns(tables, tree, self.blocks) if tree else None
 
     @cached_property
@@ -260,10 +260,10 @@ class Evaluator:
             rows, columns = pair.log_odds.shape
             a, b = first[pair.first], first[pair.second]
             pairs[a : a + rows, b : b + columns] += pair.log_odds
-        halving = self.blocks.halving
-        return halving @ np.concatenate(
+        half_knot_weights = self.blocks.half_knot_weights
+        return half_knot_weights @ np.concatenate(
             [self.data.tables[name] for name in self.data.terms]
-        ), halving @ pairs @ halving.T
+        ), half_knot_weights @ pairs @ half_knot_weights.T
 
     @cached_property
     def _fused(self) -> FusedTables:
@@ -271,9 +271,9 @@ class Evaluator:
 
     @cached_property
     def _fused_with_variance(self) -> FusedSumAndVariance:
-        vectors, start = self.blocks.halving @ self._factors, self.data.factors["intercept"]
+        vectors, start = self.blocks.half_knot_weights @ self._vectors, self.data.factors["intercept"]
         return FusedSumAndVariance(
-            self.blocks, *self._tables_on_half_knots, vectors, start, self.blocks.halving @ self._variances
+            self.blocks, *self._tables_on_half_knots, vectors, start, self.blocks.half_knot_weights @ self._variances
         )
 
     @cached_property
@@ -282,19 +282,19 @@ class Evaluator:
 
     @cached_property
     def _pair_tables(self) -> PairTables:
-        place = {name: j for j, name in enumerate(self.data.terms)}
+        index = {name: j for j, name in enumerate(self.data.terms)}
         return PairTables(
-            self.data.grid, [(place[pair.first], place[pair.second], pair.log_odds) for pair in self.data.pairs]
+            self.data.grid, [(index[pair.first], index[pair.second], pair.log_odds) for pair in self.data.pairs]
         )
 
     @cached_property
     def _triple_tables(self) -> TripleTables:
-        place = {name: j for j, name in enumerate(self.data.terms)}
-        triples = [([place[name] for name in triple.terms], triple.log_odds) for triple in self.data.triples]
+        index = {name: j for j, name in enumerate(self.data.terms)}
+        triples = [([index[name] for name in triple.terms], triple.log_odds) for triple in self.data.triples]
         return TripleTables(self.data.grid, triples)
 
     @cached_property
-    def _factors(self) -> Floats:
+    def _vectors(self) -> Floats:
         return np.concatenate([self.data.factors[name] for name in self.data.terms])
 
     @cached_property

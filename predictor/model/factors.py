@@ -23,7 +23,7 @@ POINTS = 2 * REACH * PER_UNIT + 1
 LOGISTIC = (
     1.702  # a logistic distribution so scaled is nearly normal: its distribution function is off by .0095 at most
 )
-STILL = 1e-12  # standard units under which nothing is expected: rounding, where evidence cancels out
+NEGLIGIBLE_EXPECTATION = 1e-12  # standard units under which nothing is expected: rounding, where evidence cancels out
 RARE = 1e-6  # least share of a rating, so that its bounds are finite
 
 
@@ -93,7 +93,7 @@ class FactorModel:
     shares
         For each term of the model, inputs too, the share of each level, shape (levels,): how ratings spread where
         nothing is known.
-    left_out
+    missingness
         How missingness is associated with the ratings; None where it is not, significantly.
     """
 
@@ -102,7 +102,7 @@ class FactorModel:
     loadings: Floats
     unique: Floats
     shares: tuple[Floats, ...]
-    left_out: Missingness | None = None
+    missingness: Missingness | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ class FactorScores:
         What is expected of each signal, in standard units, shape (n, p); used where it was not rated.
     by_gaps
         The part of `expected` that comes from how much was left unrated, shape (n, p).
-    spread
+    relative_variance
         How wide its distribution is: 0 if the common factors are known, 1 if nothing is, shape (n, p).
     covariance
         Of the common factors, given the rated signals, shape (n, k, k).
@@ -130,7 +130,7 @@ class FactorScores:
     z: Floats
     expected: Floats
     by_gaps: Floats
-    spread: Floats
+    relative_variance: Floats
     covariance: Floats
 
 
@@ -144,7 +144,7 @@ class Completion:
     ----------
     grid
         The grid on which the tables are defined: p signals, then inputs.
-    factors
+    factor_model
         The factor model.
     directions
         1, -1 or 0 for each signal: higher is better, lower is better, either.
@@ -153,38 +153,38 @@ class Completion:
     --------
     >>> grid = Grid(np.ones(2), np.ones(2), np.array([5, 5]))
     >>> even = np.full(5, 0.2)
-    >>> factors = FactorModel(np.full(2, 2.0), np.ones(2), np.full((2, 1), 0.8), np.full(2, 0.36), (even, even))
-    >>> completion = Completion(grid, factors, [1, 1])
+    >>> factor_model = FactorModel(np.full(2, 2.0), np.ones(2), np.full((2, 1), 0.8), np.full(2, 0.36), (even, even))
+    >>> completion = Completion(grid, factor_model, [1, 1])
     >>> completion.cells(np.array([[5.0, np.nan]])).round(2)
     array([[0.  , 0.  , 0.  , 0.  , 1.  , 0.  , 0.01, 0.02, 0.05, 0.16, 0.75,
             0.  ]])
     """
 
-    def __init__(self, grid: Grid, factors: FactorModel, directions: Sequence[int]) -> None:
-        self.grid, self.factors = grid, factors
-        p, k = factors.loadings.shape
+    def __init__(self, grid: Grid, factor_model: FactorModel, directions: Sequence[int]) -> None:
+        self.grid, self.factor_model = grid, factor_model
+        p, k = factor_model.loadings.shape
         self.signals, self.directions = p, np.asarray(directions, dtype=np.float64)
         self._low = grid.low[:p]
-        self._weights = factors.loadings / factors.unique[:, None]
-        self._precision = (factors.loadings[:, :, None] * self._weights[:, None, :]).reshape(p, k * k)
-        self._communality = (factors.loadings**2).sum(axis=1)
+        self._weights = factor_model.loadings / factor_model.unique[:, None]
+        self._precision = (factor_model.loadings[:, :, None] * self._weights[:, None, :]).reshape(p, k * k)
+        self._communality = (factor_model.loadings**2).sum(axis=1)
         self.term = np.repeat(np.arange(p), np.diff(grid.offsets[: p + 1]))
         self._inputs = np.zeros(int(grid.offsets[-1]) - len(self.term))
-        for term in range(p, len(grid.levels)):
+        for term in range(p, len(grid.n_knots)):
             start = int(grid.offsets[term]) - len(self.term)
-            self._inputs[start : start + int(grid.levels[term])] = factors.shares[term]
+            self._inputs[start : start + int(grid.n_knots[term])] = factor_model.shares[term]
 
     @cached_property
-    def bound(self) -> bool:
+    def needs_monotone_clipping(self) -> bool:
         """Whether monotonicity has to be enforced; not where it holds anyway, as with positive loadings on a tree."""
         directed = self.directions != 0
         if not directed.any():
             return False
-        return not (directed.all() and is_tree(self.factors.loadings * self.directions[:, None]))
+        return not (directed.all() and is_tree(self.factor_model.loadings * self.directions[:, None]))
 
     @cached_property
-    def chances(self) -> Floats:
-        """Chances of each cell by what is expected of its signal, shape (2, points, cells of the signals).
+    def cell_probabilities(self) -> Floats:
+        """Probabilities of each cell by what is expected of its signal, shape (2, points, cells of the signals).
 
         The first is for known common factors, the second for unknown ones: an ordered logistic model (McCullagh 1980,
         Journal of the Royal Statistical Society B 42:109-142), which at "nothing known" gives the observed shares.
@@ -192,16 +192,16 @@ class Completion:
         points = np.linspace(-REACH, REACH, POINTS)
         tables = np.zeros((2, POINTS, len(self.term)))
         for j in range(self.signals):
-            total = self._communality[j] + self.factors.unique[j]
-            below = np.clip(np.cumsum(self.factors.shares[j])[:-1], RARE, 1 - RARE)
-            steps = np.arange(self.grid.levels[j])
-            middle = self.factors.shares[j] @ (steps - self.factors.mean[j]) / self.factors.sd[j]
+            total = self._communality[j] + self.factor_model.unique[j]
+            below = np.clip(np.cumsum(self.factor_model.shares[j])[:-1], RARE, 1 - RARE)
+            steps = np.arange(self.grid.n_knots[j])
+            middle = self.factor_model.shares[j] @ (steps - self.factor_model.mean[j]) / self.factor_model.sd[j]
             bounds = middle + np.log(below / (1 - below)) / LOGISTIC * math.sqrt(total)
             start = int(self.grid.offsets[j])
-            for kind, variance in enumerate((self.factors.unique[j], total)):
+            for kind, variance in enumerate((self.factor_model.unique[j], total)):
                 chance = 1 / (1 + np.exp(-LOGISTIC * (bounds - points[:, None]) / math.sqrt(variance)))
                 edges = np.column_stack([np.zeros(POINTS), chance, np.ones(POINTS)])
-                tables[kind, :, start : start + int(self.grid.levels[j])] = np.diff(edges, axis=1)
+                tables[kind, :, start : start + int(self.grid.n_knots[j])] = np.diff(edges, axis=1)
         return tables
 
     def estimate(self, values: Floats) -> FactorScores:
@@ -209,45 +209,47 @@ class Completion:
         signals = values[:, : self.signals]
         unrated = np.isnan(signals)
         rated = signals >= self._low
-        z = np.where(rated, (self.grid.positions(signals) - self.factors.mean) / self.factors.sd, 0.0)
+        z = np.where(rated, (self.grid.positions(signals) - self.factor_model.mean) / self.factor_model.sd, 0.0)
         covariance = self._posterior(rated)
         by_gaps = np.zeros(z.shape)
-        if (left_out := self.factors.left_out) is not None:
-            weights = covariance @ (left_out.loadings / left_out.unique)
-            by_gaps = left_out.z(unrated)[:, None] * (weights @ self.factors.loadings.T)
-        if self.bound:
+        if (missingness := self.factor_model.missingness) is not None:
+            weights = covariance @ (missingness.loadings / missingness.unique)
+            by_gaps = missingness.z(unrated)[:, None] * (weights @ self.factor_model.loadings.T)
+        if self.needs_monotone_clipping:
             expected = np.einsum("nji,ni->nj", self.weights(rated, covariance), z)
         else:
-            expected = np.einsum("nab,nb->na", covariance, z @ self._weights) @ self.factors.loadings.T
-        return FactorScores(rated, unrated, z, expected + by_gaps, by_gaps, self._spread(covariance), covariance)
+            expected = np.einsum("nab,nb->na", covariance, z @ self._weights) @ self.factor_model.loadings.T
+        return FactorScores(
+            rated, unrated, z, expected + by_gaps, by_gaps, self._relative_variance(covariance), covariance
+        )
 
     def _posterior(self, rated: NDArray[np.bool_]) -> Floats:
-        k = self.factors.loadings.shape[1]
+        k = self.factor_model.loadings.shape[1]
         precision = (rated @ self._precision).reshape(-1, k, k) + self._known
         return np.asarray(np.linalg.inv(precision))
 
     @cached_property
     def _known(self) -> Floats:
         """Precision of the common factors before any signal is looked at, shape (k, k)."""
-        known = np.eye(self.factors.loadings.shape[1])
-        if (left_out := self.factors.left_out) is not None:
-            known += np.outer(left_out.loadings, left_out.loadings) / left_out.unique
+        known = np.eye(self.factor_model.loadings.shape[1])
+        if (missingness := self.factor_model.missingness) is not None:
+            known += np.outer(missingness.loadings, missingness.loadings) / missingness.unique
         return known
 
-    def _spread(self, covariance: Floats) -> Floats:
-        loadings = self.factors.loadings
+    def _relative_variance(self, covariance: Floats) -> Floats:
+        loadings = self.factor_model.loadings
         explained = ((covariance @ loadings.T).swapaxes(1, 2) * loadings).sum(axis=2)
         return np.asarray(explained / self._communality)
 
     def weights(self, rated: NDArray[np.bool_], covariance: Floats) -> Floats:
         """Weights of the rated signals' z-scores in what is expected of each signal, shape (n, p, p)."""
-        weights = (self.factors.loadings @ covariance @ self._weights.T) * rated[:, None, :]
-        if not self.bound:
+        weights = (self.factor_model.loadings @ covariance @ self._weights.T) * rated[:, None, :]
+        if not self.needs_monotone_clipping:
             return np.asarray(weights)
         free = self.directions == 0
         if free.any():  # estimated from each other alone
             others = rated & free
-            own = (self.factors.loadings[free] @ self._posterior(others) @ self._weights.T) * others[:, None, :]
+            own = (self.factor_model.loadings[free] @ self._posterior(others) @ self._weights.T) * others[:, None, :]
             weights[:, free] = own
         sign = np.outer(self.directions, self.directions)
         return np.where(sign > 0, np.maximum(weights, 0), np.where(sign < 0, np.minimum(weights, 0), weights))
@@ -267,10 +269,10 @@ class Completion:
         array of shape (n, p)
             Sum over the unrated signals of ratio times weight times z-score.
         """
-        if self.bound:
+        if self.needs_monotone_clipping:
             weights = self.weights(estimate.rated, estimate.covariance)
             return np.asarray((ratio[:, None, :] @ weights)[:, 0] * estimate.z)
-        common = np.einsum("nab,nb->na", estimate.covariance, ratio @ self.factors.loadings)
+        common = np.einsum("nab,nb->na", estimate.covariance, ratio @ self.factor_model.loadings)
         return np.asarray(estimate.z * (common @ self._weights.T))
 
     def cells(self, values: Floats, estimate: FactorScores | None = None) -> Floats:
@@ -279,7 +281,7 @@ class Completion:
         return self.fill(self.grid.weights(values), values, estimate, estimate.expected)
 
     def position(self, expected: Floats) -> tuple[Ints, Floats]:
-        """Find the points of `chances` below what is expected, and how far it is on the way to the next, 0 to 1."""
+        """Find the points of `cell_probabilities` below an expectation, and the share of the way to the next."""
         position = np.clip((expected + REACH) * PER_UNIT, 0, POINTS - 1)
         lower = np.minimum(position.astype(np.int64), POINTS - 2)
         return lower, position - lower
@@ -291,17 +293,17 @@ class Completion:
         at, of, cell = self._unrated_cells(estimate)
         lower, fraction = self.position(expected.take(of))
         lower = lower * signals + cell
-        tables = self.chances.reshape(2, -1)
+        tables = self.cell_probabilities.reshape(2, -1)
         near, far = tables.take(lower, axis=1), tables.take(lower + signals, axis=1)
         known, unknown = near + fraction * (far - near)
-        filled.reshape(-1)[at] = known + estimate.spread.take(of) * (unknown - known)
-        for term in range(self.signals, len(self.grid.levels)):
+        filled.reshape(-1)[at] = known + estimate.relative_variance.take(of) * (unknown - known)
+        for term in range(self.signals, len(self.grid.n_knots)):
             part = slice(int(self.grid.offsets[term]) - signals, int(self.grid.offsets[term + 1]) - signals)
             missing = np.isnan(values[:, term])
             inputs[missing, part] = self._inputs[part]
         return np.concatenate([filled, inputs], axis=1)
 
-    def rises(self, estimate: FactorScores) -> Floats:
+    def probability_slopes(self, estimate: FactorScores) -> Floats:
         """Compute how probabilities of unrated signals rise from expectation 0, for each standard unit expected.
 
         Probabilities are straight lines from one point of their table to the next, and 0 is a point. So up to the next
@@ -315,22 +317,22 @@ class Completion:
         """
         signals, middle = len(self.term), REACH * PER_UNIT
         at, of, cell = self._unrated_cells(estimate)
-        expected, tables = estimate.expected.take(of), self.chances.reshape(2, -1)
+        expected, tables = estimate.expected.take(of), self.cell_probabilities.reshape(2, -1)
         lower, fraction = self.position(expected)
         near, far, start = (tables.take(point * signals + cell, axis=1) for point in (lower, lower + 1, middle))
         before = tables.take((middle - 1) * signals + cell, axis=1)
         after = tables.take((middle + 1) * signals + cell, axis=1)
-        still, beyond = np.abs(expected) < STILL, (lower < middle - 1) | (lower > middle)
+        still, beyond = np.abs(expected) < NEGLIGIBLE_EXPECTATION, (lower < middle - 1) | (lower > middle)
         slope = PER_UNIT * np.where(still, (after - before) / 2, far - near)
         whole = (near - start + fraction * (far - near)) / np.where(beyond, expected, 1.0)
         known, unknown = np.where(beyond, whole, slope)
-        rises = np.zeros((len(estimate.unrated), int(self.grid.offsets[-1])))
-        row, place = np.divmod(at, signals)
-        rises[row, place] = known + estimate.spread.take(of) * (unknown - known)
-        return rises
+        slopes = np.zeros((len(estimate.unrated), int(self.grid.offsets[-1])))
+        row, cell = np.divmod(at, signals)
+        slopes[row, cell] = known + estimate.relative_variance.take(of) * (unknown - known)
+        return slopes
 
     def _unrated_cells(self, estimate: FactorScores) -> tuple[Ints, Ints, Ints]:
-        """Find the cells of unrated signals: place among rows and cells, place among rows and signals, and the cell."""
+        """Find the cells of unrated signals: index among rows and cells, index among rows and signals, and the cell."""
         signals = len(self.term)
         at = np.flatnonzero(estimate.unrated[:, self.term])  # mostly few
         row, cell = np.divmod(at, signals)

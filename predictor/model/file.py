@@ -32,7 +32,7 @@ KIND = "interview outcome predictor: exact tables of log-odds"
 def to_dict(data: ModelData) -> dict[str, Any]:
     """Return the model as plain data, as in its file."""
     terms: dict[str, Any] = {}
-    for name, levels in zip(data.terms, data.grid.levels, strict=True):
+    for name, levels in zip(data.terms, data.grid.n_knots, strict=True):
         knots = int(levels)
         log_odds, rows = data.tables[name].tolist(), data.counts[name].tolist()
         terms[name] = {"log_odds": log_odds[:knots], "not_observed": log_odds[-1]}
@@ -205,7 +205,7 @@ def _check_numbers(data: ModelData) -> None:
     """Refuse single numbers that are not finite, or beyond their range."""
     importances = [data.feature_importances[name] for name in data.terms]
     gaps = [data.gaps.slope, data.gaps.mean, data.gaps.most]
-    gaps += [data.masked.intercept, data.masked.share] if data.masked else []
+    gaps += [data.masked.intercept, data.masked.weight_of_other_tables] if data.masked else []
     for number in (
         data.intercept,
         data.base_rate,
@@ -256,7 +256,7 @@ def _unrated_to_dict(data: ModelData) -> dict[str, Any]:
                 )
             },
             "shares": {name: share.tolist() for name, share in zip(data.terms, model.shares, strict=True)},
-            "left_out": _left_out_to_dict(data),
+            "left_out": _missingness_to_dict(data),
             "gaps": {"slope": data.gaps.slope, "mean": data.gaps.mean, "most": data.gaps.most},
             **({"masked": _masked_to_dict(data.masked)} if data.masked else {}),
         }
@@ -265,7 +265,7 @@ def _unrated_to_dict(data: ModelData) -> dict[str, Any]:
 
 def _masked_to_dict(masked: Masked) -> dict[str, Any]:
     return {
-        "share": masked.share,
+        "share": masked.weight_of_other_tables,
         "intercept": masked.intercept,
         "tables": {name: table.tolist() for name, table in masked.tables.items()},
         **_joint_to_dict(masked),
@@ -291,9 +291,9 @@ def _masked(data: Mapping[str, Any]) -> Masked:
     return Masked(data["share"], data["intercept"], tables, _pairs(data), _triples(data))
 
 
-def _left_out_to_dict(data: ModelData) -> dict[str, Any] | None:
-    left_out = data.factor_model.left_out if data.factor_model else None
-    return None if left_out is None else {**vars(left_out), "loadings": left_out.loadings.tolist()}
+def _missingness_to_dict(data: ModelData) -> dict[str, Any] | None:
+    missingness = data.factor_model.missingness if data.factor_model else None
+    return None if missingness is None else {**vars(missingness), "loadings": missingness.loadings.tolist()}
 
 
 def _unrated_arrays(data: ModelData) -> list[tuple[str, Floats, tuple[int, ...]]]:
@@ -306,14 +306,14 @@ def _unrated_arrays(data: ModelData) -> list[tuple[str, Floats, tuple[int, ...]]
     ]
     k = model.loadings.shape[-1]
     arrays.append(("loadings", model.loadings, (p, k)))
-    if model.left_out is not None:
-        about = model.left_out
+    if model.missingness is not None:
+        about = model.missingness
         arrays.append(
             ("left_out", np.append(about.loadings, [about.mean, about.sd, about.most, about.unique]), (k + 4,))
         )
         if about.sd <= 0 or about.unique <= 0:
             raise ValueError("a spread of what was left out is not above 0")
-    levels = zip(data.terms, model.shares, data.grid.levels.tolist(), strict=True)
+    levels = zip(data.terms, model.shares, data.grid.n_knots.tolist(), strict=True)
     return arrays + [(f"shares of {name}", share, (count,)) for name, share, count in levels]
 
 
@@ -321,9 +321,9 @@ def _factor_model(data: Mapping[str, Any], terms: Sequence[str]) -> FactorModel:
     signals = list(data["signals"].values())
     if list(data["signals"]) != list(terms[: len(signals)]) or list(data["shares"]) != list(terms):
         raise ValueError("the factor model has other signals than the tables")
-    left_out = data["left_out"]
+    missingness = data["left_out"]
     return FactorModel(
-        left_out=left_out and Missingness(**{**left_out, "loadings": np.array(left_out["loadings"])}),
+        missingness=missingness and Missingness(**{**missingness, "loadings": np.array(missingness["loadings"])}),
         mean=np.array([item["mean"] for item in signals]),
         sd=np.array([item["sd"] for item in signals]),
         loadings=np.array([item["loadings"] for item in signals]),

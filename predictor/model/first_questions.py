@@ -75,7 +75,7 @@ def first_questions(model: OfferModel, count: int = FIRST) -> tuple[str, ...]:
     importance = np.array([model.feature_importances.get(name, 0.0) for name in model.signals])
     covariance, slopes, rest = np.zeros((len(signals),) * 2), np.zeros(len(signals)), importance
     if tables is not None:
-        factors, at = tables.completion.factors, tables.at(np.full((1, len(model.catalogue.inputs)), np.nan))
+        factors, at = tables.completion.factor_model, tables.at(np.full((1, len(model.catalogue.inputs)), np.nan))
         covariance = factors.loadings @ factors.loadings.T + np.diag(factors.unique)
         slopes, rest = at.slopes, at.rest
     chosen: list[int] = []
@@ -125,7 +125,7 @@ def remaining(model: OfferModel, ratings: Mapping[str, Any], *, base_rate: float
     unrated = np.isnan(values[0, :p])
     if tables is None or unrated.all() or not unrated.any():
         return None
-    estimate, at, factors = tables.completion.estimate(values), tables.at(values[:, p:]), tables.completion.factors
+    estimate, at, factors = tables.completion.estimate(values), tables.at(values[:, p:]), tables.completion.factor_model
     covariance = factors.loadings @ estimate.covariance[0] @ factors.loadings.T + np.diag(factors.unique)
     slopes, rest = np.where(unrated, at.slopes, 0.0), np.where(unrated, at.rest, 0.0)
     variance = float(slopes @ covariance @ slopes + rest.sum())

@@ -86,9 +86,9 @@ class Blocks:
 
     def __init__(self, grid: Grid) -> None:
         self._low, self._per_cell = grid.low.tolist(), (2 / grid.step).tolist()
-        self._outside: list[float] = grid.outside.tolist()
+        self._outside: list[float] = grid.not_applicable_values.tolist()
         # cells: knots, points half way, not applicable, not observed
-        self.counts: list[int] = (2 * grid.levels + grid.apart).tolist()
+        self.counts: list[int] = (2 * grid.n_knots + grid.has_not_applicable).tolist()
         self._blocks: list[range] = []
         first = 0
         for last in range(1, len(self.counts) + 1):
@@ -99,7 +99,7 @@ class Blocks:
         self._grid = grid
 
     @property
-    def few(self) -> bool:
+    def small_enough_to_fuse(self) -> bool:
         """Whether the tables stay small: some megabytes with every pair."""
         return sum(math.prod(self.counts[term] for term in block) for block in self._blocks) <= _ALL_CELLS
 
@@ -123,11 +123,13 @@ class Blocks:
         return total.reshape(len(self.cells[first]), len(self.cells[second]))
 
     @cached_property
-    def halving(self) -> Floats:
+    def half_knot_weights(self) -> Floats:
         """Weights that give a grid's tables their values half way as well: shape (cells here, cells of the grid)."""
         weights = np.zeros((int(self._ends[-1]), int(self._grid.offsets[-1])))
         row = column = 0
-        for levels, beside in zip(self._grid.levels.tolist(), (self._grid.apart + 1).tolist(), strict=True):
+        for levels, beside in zip(
+            self._grid.n_knots.tolist(), (self._grid.has_not_applicable + 1).tolist(), strict=True
+        ):
             at = np.arange(2 * levels - 1)
             weights[row + at, column + at // 2] += 0.5
             weights[row + at, column + (at + 1) // 2] += 0.5
@@ -137,7 +139,7 @@ class Blocks:
 
     def code(self, columns: Sequence[Floats]) -> Coded:
         """Find the cells of values on the scale, NaN where not observed: for each term a column of shape (n,)."""
-        codes, off_grid = [], np.full(len(columns[0]), not self.few)
+        codes, off_grid = [], np.full(len(columns[0]), not self.small_enough_to_fuse)
         for term, column in enumerate(columns):
             code, off = self.code_column(column, term)
             codes.append(code)
@@ -153,7 +155,7 @@ class Blocks:
         else:
             place = (column - self._low[term]) * self._per_cell[term]
         np.copyto(place, self.counts[term] - 1, where=np.isnan(place))  # the last: not observed
-        if self._grid.apart[term]:
+        if self._grid.has_not_applicable[term]:
             np.copyto(place, self.counts[term] - 2, where=column == self._outside[term])
         cell = np.rint(place)
         off = np.not_equal(place, cell)
@@ -163,7 +165,7 @@ class Blocks:
         """Return the values of cells, shape (n, terms); NaN where not observed."""
         values = np.empty((len(codes[0]), len(codes)))
         for term, (code, count) in enumerate(zip(codes, self.counts, strict=True)):
-            beside = [self._outside[term], np.nan] if self._grid.apart[term] else [np.nan]
+            beside = [self._outside[term], np.nan] if self._grid.has_not_applicable[term] else [np.nan]
             rated = self._grid.at(np.arange(count - len(beside)) / 2, term)
             values[:, term] = np.append(rated, beside)[code]
         return values
@@ -201,8 +203,8 @@ class FusedTables:
     blocks
         How terms are taken together.
     terms
-        What each cell adds, shape (cells,); `Blocks.halving` gives it from a grid's. Complex numbers are two sums at
-        once, see `FusedSumAndVariance`.
+        What each cell adds, shape (cells,); `Blocks.half_knot_weights` gives it from a grid's. Complex numbers are two
+        sums at once, see `FusedSumAndVariance`.
     pairs
         What each two cells of different terms add together, shape (cells, cells): the sum of both triangles.
 
@@ -210,7 +212,7 @@ class FusedTables:
     --------
     >>> grid = Grid(np.array([1.0, 1.0]), np.array([1.0, 1.0]), np.array([3, 2]))
     >>> blocks = Blocks(grid)
-    >>> terms = blocks.halving @ np.array([-1.0, 0.0, 2.0, 0.25, 10.0, 20.0, 0.0])
+    >>> terms = blocks.half_knot_weights @ np.array([-1.0, 0.0, 2.0, 0.25, 10.0, 20.0, 0.0])
     >>> tables = FusedTables(blocks, terms, np.zeros((10, 10)))
     >>> tables.look_up(blocks.number(blocks.code([np.array([2.5, np.nan]), np.array([1.0, 2.0])]).codes))
     array([11.  , 20.25])

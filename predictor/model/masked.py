@@ -23,8 +23,8 @@ class MaskedTables:
     ----------
     grid
         The grid on which they are defined.
-    share
-        What the tables in expectation count beside them, 0 or more.
+    weight_of_other_tables
+        Weight of the tables in expectation beside them, 0 or more.
     intercept
         Log-odds that they are centred at.
     main
@@ -44,18 +44,18 @@ class MaskedTables:
     """
 
     grid: Grid
-    share: float
+    weight_of_other_tables: float
     intercept: float
     main: Sequence[Floats]
     joint: Sequence[tuple[tuple[int, ...], Floats]]
 
     def total(self, values: Floats) -> Floats:
         """Compute log-odds of rows of shape (n, terms), shape (n,)."""
-        place = self.grid.place(values)
-        total = self.intercept + self._main.look_up(place).sum(axis=1)
-        total += self._pairs.look_up(place).sum(axis=1)
+        location = self.grid.locate(values)
+        total = self.intercept + self._main.look_up(location).sum(axis=1)
+        total += self._pairs.look_up(location).sum(axis=1)
         if self._triples:
-            total += self._triples.total(place)
+            total += self._triples.total(location)
         return np.asarray(total)
 
     def reasons(self, values: Floats) -> tuple[Floats, Floats]:
@@ -63,12 +63,12 @@ class MaskedTables:
 
         A table is shared out to those of its terms that were rated; one of which none was belongs to the baseline.
         """
-        place, given = self.grid.place(values), ~np.isnan(values)
-        added = self._main.look_up(place)
+        location, given = self.grid.locate(values), ~np.isnan(values)
+        added = self._main.look_up(location)
         baseline = self.intercept + np.where(given, 0.0, added).sum(axis=1)
         joint: list[PairTables | TripleTables] = [self._pairs, *([self._triples] if self._triples else [])]
         for tables in joint:
-            log_odds, count = tables.look_up(place), given @ tables.members
+            log_odds, count = tables.look_up(location), given @ tables.members
             baseline += np.where(count > 0, 0.0, log_odds).sum(axis=1)
             added += (log_odds / np.maximum(count, 1)) @ tables.members.T
         return baseline, np.where(given, added, 0.0)
@@ -79,9 +79,9 @@ class MaskedTables:
 
     @cached_property
     def _pairs(self) -> PairTables:
-        return PairTables(self.grid, [(place[0], place[1], table) for place, table in self.joint if len(place) == 2])
+        return PairTables(self.grid, [(terms[0], terms[1], table) for terms, table in self.joint if len(terms) == 2])
 
     @cached_property
     def _triples(self) -> TripleTables | None:
-        triples = [(place, table) for place, table in self.joint if len(place) == 3]
+        triples = [(terms, table) for terms, table in self.joint if len(terms) == 3]
         return TripleTables(self.grid, triples) if triples else None

@@ -31,7 +31,7 @@ class Notes:
         self.data = data
         self._any_outside = any(signal.not_applicable_value is not None for signal in data.catalogue.signals)
 
-    def of(self, row: list[float], rated: int, left_out: float = 0.0) -> Iterator[str]:
+    def of(self, row: list[float], rated: int, log_odds_of_missing: float = 0.0) -> Iterator[str]:
         """Write the notes of one answer.
 
         Parameters
@@ -40,7 +40,7 @@ class Notes:
             Ratings of the signals; NaN where not rated.
         rated
             How many were rated.
-        left_out
+        log_odds_of_missing
             What unrated signals add to the log-odds.
         """
         total = len(self.data.signals)
@@ -49,10 +49,11 @@ class Notes:
             yield "Nothing was rated: this is the base rate."
         elif rated < total / 2:
             yield f"Few ratings: {rated} of {total} signals were rated.{self._thin.note(row, rated)}"
-        if abs(left_out) >= 0.005:
+        if abs(log_odds_of_missing) >= 0.005:
             yield (
                 f"Missing ratings: in the {self.data.trained_on['n']:,} training interviews, leaving signals "
-                f"unrated is informative by itself; the {total - rated} left out here add {left_out:+.2f} in log-odds."
+                "unrated is informative by itself; "
+                f"the {total - rated} left out here add {log_odds_of_missing:+.2f} in log-odds."
             )
         if self._any_outside:  # "not applicable" has no place on a scale
             row = [
@@ -106,9 +107,9 @@ class Notes:
         """Describe how leaving signals unrated is associated with ratings or with the outcome, if it is."""
         n = self.data.trained_on["n"]
         rows = f"Missing ratings: in the {n:,} training interviews, more signals were left unrated"
-        if self.data.factor_model and (left_out := self.data.factor_model.left_out):
+        if self.data.factor_model and (missingness := self.data.factor_model.missingness):
             signs = [direction or 1 for direction in self.data.catalogue.directions]
-            together = float(signs @ self.data.factor_model.loadings @ left_out.loadings)
+            together = float(signs @ self.data.factor_model.loadings @ missingness.loadings)
             yield (
                 f"{rows} where the others were rated {'better' if together > 0 else 'worse'}, significantly; so "
                 "what is expected of unrated signals depends on how many there are."
@@ -123,7 +124,7 @@ class Notes:
     @cached_property
     def missingness_is_informative(self) -> bool:
         """Whether a signal that was not rated may add something by having been left out."""
-        return bool(self.data.gaps.slope or (self.data.factor_model and self.data.factor_model.left_out))
+        return bool(self.data.gaps.slope or (self.data.factor_model and self.data.factor_model.missingness))
 
     @cached_property
     def _standing_notes(self) -> list[str]:

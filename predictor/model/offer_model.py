@@ -253,9 +253,9 @@ class OfferModel(ModelData):
             log_odds += value
         if panel and self.raters and rated:
             deviation = math.sqrt(max(deviation**2 + self.raters.widening(panel), 0.0))
-        half, left_out = QUANTILE * deviation, 0.0
+        half, log_odds_of_missing = QUANTILE * deviation, 0.0
         if self._notes.missingness_is_informative and not_rated:
-            left_out = sum([value for value, seen in zip(added, observed[:p], strict=False) if seen is None])
+            log_odds_of_missing = sum([value for value, seen in zip(added, observed[:p], strict=False) if seen is None])
         return Prediction(
             offer_probability=one_probability(log_odds) if rated else base_rate,
             interval=Interval(LEVEL, one_probability(log_odds - half), one_probability(log_odds + half)),
@@ -266,7 +266,7 @@ class OfferModel(ModelData):
             families=by_family,
             feature_importances=self.feature_importances,
             not_rated=not_rated,
-            notes=(*self._notes.of(row[:p], rated, left_out), *([panel.note()] if panel else [])),
+            notes=(*self._notes.of(row[:p], rated, log_odds_of_missing), *([panel.note()] if panel else [])),
             model=self._identity,
         )
 

@@ -53,7 +53,7 @@ class Gaps:
     mean: float = 0.0
     most: float = 1.0
 
-    def start(self, share: Any = 0.0) -> Any:
+    def offset(self, share: Any = 0.0) -> Any:
         """Compute the part that belongs to the baseline, for a share of signals left out, 0 to 1."""
         return -self.slope * self.mean * applies(share, self.mean, self.most)
 
@@ -63,18 +63,18 @@ class Gaps:
 
     def total(self, share: Any) -> Any:
         """Compute both together."""
-        return self.start(share) + self.added(share)
+        return self.offset(share) + self.added(share)
 
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """How log-odds could differ with other data: factors of the intercept, of each cell, and each cell's variance.
+    """How log-odds could differ with other data: vectors of the intercept and of each cell, and each cell's variance.
 
     Shapes (r,), (cells, r) and (cells,).
     """
 
-    start: Floats
-    factors: Floats
+    intercept_vector: Floats
+    vectors: Floats
     variances: Floats
 
 
@@ -202,10 +202,10 @@ class PartialTables:
         estimate, offsets = self.completion.estimate(values), self.grid.offsets
         cells = self.completion.cells(values, estimate)
         added = np.zeros((len(values), len(self._each_pair)))
-        for place, ((first, second), table) in enumerate(self._each_pair):
+        for index, ((first, second), table) in enumerate(self._each_pair):
             along, across = (cells[:, offsets[term] : offsets[term + 1]] for term in (first, second))
-            added[:, place] = ((along @ table) * across).sum(axis=1)
-        share = self.masked.share if self.masked else 1.0
+            added[:, index] = ((along @ table) * across).sum(axis=1)
+        share = self.masked.weight_of_other_tables if self.masked else 1.0
         return share * self.shrinkage(values, estimate)[:, None] * added
 
     # -- answers ---------------------------------------------------------------------------------------------------
@@ -223,14 +223,16 @@ class PartialTables:
             n, estimate = part.stop - part.start, self.completion.estimate(tile)
             shrinkage = self.shrinkage(tile, estimate)
             added = np.zeros(TILE)
-            if not self.masked or self.masked.share:  # else it counts nothing, and takes most of the time
+            if (
+                not self.masked or self.masked.weight_of_other_tables
+            ):  # else it counts nothing, and takes most of the time
                 gaps = self.gaps.total(estimate.unrated.mean(axis=1))
                 added = shrinkage * (self.intercept + self.total(self.completion.cells(tile, estimate))) + gaps
             if self.masked:
-                added = self.masked.share * added + self.masked.total(tile)
+                added = self.masked.weight_of_other_tables * added + self.masked.total(tile)
             log_odds[part] = added[:n]
             if interval:
-                deviation[part] = (shrinkage * self._spread(tile, estimate))[:n]
+                deviation[part] = (shrinkage * self._deviation(tile, estimate))[:n]
         return log_odds, deviation
 
     def reasons(self, values: Floats, estimate: FactorScores | None = None) -> Reasons:
@@ -246,7 +248,7 @@ class PartialTables:
         given = ~np.isnan(values)
         own, implied = np.where(given, added, 0.0), np.zeros_like(added)
         baseline = self.intercept + np.where(given, 0.0, added).sum(axis=1)
-        ratio = self._rises(cells, estimate)
+        ratio = self._log_odds_per_unit(cells, estimate)
         implied[:, :p] = self.completion.share_out(ratio, estimate)
         by_gaps = ratio * estimate.by_gaps
         baseline -= implied.sum(axis=1) + by_gaps.sum(axis=1)
@@ -255,65 +257,69 @@ class PartialTables:
         own *= shrinkage
         share = estimate.unrated.mean(axis=1, keepdims=True)
         own[:, :p] += np.where(estimate.unrated, self.gaps.added(share) / np.maximum(share * p, 1), 0.0)
-        baseline = shrinkage[:, 0] * baseline + self.gaps.start(share[:, 0])
+        baseline = shrinkage[:, 0] * baseline + self.gaps.offset(share[:, 0])
         reasons = Reasons(baseline, own, shrinkage * implied)
         return self._with_masked(reasons, values, self.masked) if self.masked else reasons
 
-    def _rises(self, cells: Floats, estimate: FactorScores) -> Floats:
+    def _log_odds_per_unit(self, cells: Floats, estimate: FactorScores) -> Floats:
         """Compute what unrated signals add per standard unit expected of them, from expectation 0; shape (n, p).
 
         Signals of one table that move together share what it adds by the mean along the straight path from there
         (Aumann and Shapley 1974, Values of Non-Atomic Games): of a product, the change of the one times the mean of the
         other. So what a signal adds goes to 0 with what is expected of it, and the ratio stays finite.
         """
-        rises, offsets, signals = self.completion.rises(estimate), self.grid.offsets, len(self.completion.term)
-        unrated, moved = estimate.unrated, rises.copy()
+        slopes, offsets, signals = (
+            self.completion.probability_slopes(estimate),
+            self.grid.offsets,
+            len(self.completion.term),
+        )
+        unrated, moved = estimate.unrated, slopes.copy()
         moved[:, :signals] *= estimate.expected[:, self.completion.term]
-        mean, added = cells - moved / 2, rises * self.main
+        mean, added = cells - moved / 2, slopes * self.main
         if self._pairs.size:
             halves = 0.5 * mean  # what is rated keeps its half
             halves[:, :signals] *= 1 + unrated[:, self.completion.term]
-            added[:, self._first] += rises[:, self._first] * (halves[:, self._second] @ self._pairs.T)
-            added[:, self._second] += rises[:, self._second] * (halves[:, self._first] @ self._pairs)
+            added[:, self._first] += slopes[:, self._first] * (halves[:, self._second] @ self._pairs.T)
+            added[:, self._second] += slopes[:, self._second] * (halves[:, self._first] @ self._pairs)
         total = np.add.reduceat(added, self._starts, axis=1)[:, : self.p]
         for terms, table in self._triples:
             parts = [slice(offsets[term], offsets[term + 1]) for term in terms]
             moving = np.sum([unrated[:, term] for term in terms if term < self.p], axis=0) / 3
-            for place, term in enumerate(terms):
+            for index, term in enumerate(terms):
                 if term < self.p:
-                    others = [part for part in parts if part is not parts[place]]
-                    turned = np.moveaxis(table, place, 0)
+                    others = [part for part in parts if part is not parts[index]]
+                    turned = np.moveaxis(table, index, 0)
                     means, moves = ([part[:, other] for other in others] for part in (mean, moved))
-                    along = _product(turned, rises[:, parts[place]], *means)
-                    along += _product(turned, rises[:, parts[place]], *moves) / 12
+                    along = _product(turned, slopes[:, parts[index]], *means)
+                    along += _product(turned, slopes[:, parts[index]], *moves) / 12
                     total[:, term] += moving * along
         return np.asarray(total)
 
     def _with_masked(self, reasons: Reasons, values: Floats, masked: MaskedTables) -> Reasons:
         """Add what masked tables add; what a signal says of others is then all that its own table does not say."""
         p, (baseline, added) = self.p, masked.reasons(values)
-        total = masked.share * (reasons.own + reasons.implied) + added
+        total = masked.weight_of_other_tables * (reasons.own + reasons.implied) + added
         own = np.where(np.isnan(values), total, reasons.own)
         own[:, p:] = total[:, p:]
-        return Reasons(masked.share * reasons.baseline + baseline, own, total - own)
+        return Reasons(masked.weight_of_other_tables * reasons.baseline + baseline, own, total - own)
 
     def shrinkage(self, values: Floats, estimate: FactorScores) -> Floats:
         """Compute by how much log-odds are drawn towards zero for what was not rated, 0 to 1, shape (n,)."""
         slopes, rest = self._sensitivity(values)
         slopes = np.where(estimate.unrated, slopes, 0.0)
-        common = slopes @ self.completion.factors.loadings
+        common = slopes @ self.completion.factor_model.loadings
         variance = np.einsum("na,nab,nb->n", common, estimate.covariance, common)
-        variance += slopes**2 @ self.completion.factors.unique + np.where(estimate.unrated, rest, 0.0).sum(axis=1)
+        variance += slopes**2 @ self.completion.factor_model.unique + np.where(estimate.unrated, rest, 0.0).sum(axis=1)
         return np.asarray(1 / np.sqrt(1 + np.pi / 8 * variance))
 
-    def _spread(self, values: Floats, estimate: FactorScores) -> Floats:
+    def _deviation(self, values: Floats, estimate: FactorScores) -> Floats:
         """Standard deviation of the tables' sum; what was not rated counts as its table's line in standard units."""
         if self.uncertainty is None:
             raise ValueError("these tables were made without their uncertainty")
         cells = self.grid.weights(values)
         cells[:, : len(self.completion.term)] *= ~estimate.unrated[:, self.completion.term]
         line, mean, own = self.lines
-        vector = self.uncertainty.start + cells @ self.uncertainty.factors
+        vector = self.uncertainty.intercept_vector + cells @ self.uncertainty.vectors
         vector += estimate.unrated @ mean + np.where(estimate.unrated, estimate.expected, 0.0) @ line
         variance = (vector**2).sum(axis=1) + cells @ self.uncertainty.variances + estimate.unrated @ own
         return np.asarray(np.sqrt(variance))
@@ -322,7 +328,7 @@ class PartialTables:
         """Compute baseline, own, implied and the standard deviation for one row, shape (1, terms)."""
         estimate = self.completion.estimate(values)
         reasons = self.reasons(values, estimate)
-        deviation = self.shrinkage(values, estimate) * self._spread(values, estimate)
+        deviation = self.shrinkage(values, estimate) * self._deviation(values, estimate)
         return float(reasons.baseline[0]), reasons.own[0].tolist(), reasons.implied[0].tolist(), float(deviation[0])
 
     # -- what is known beforehand, given the inputs ------------------------------------------------------------------
@@ -361,7 +367,7 @@ class PartialTables:
         values = np.concatenate([np.full((1, p), np.nan), inputs], axis=1)
         cells = self.completion.cells(values, self._nothing_rated)[0] * ~self._of_signals
         shared = np.zeros((signals + 1, inputs.shape[1]))  # what a cell of a signal and an input add together
-        for of_input, term in enumerate(range(p, len(grid.levels))):
+        for of_input, term in enumerate(range(p, len(grid.n_knots))):
             inside = np.zeros_like(cells)
             span = slice(grid.offsets[term], grid.offsets[term + 1])
             inside[span] = cells[span]
@@ -379,7 +385,7 @@ class PartialTables:
             table = tables[inside] - share @ tables[inside]
             slopes[j] = share @ (table * z) / square
             rest[j] = max(0.0, float(share @ table**2 - slopes[j] ** 2 * square))
-        weighed = self.completion.chances[..., None] * added[:-1]
+        weighed = self.completion.cell_probabilities[..., None] * added[:-1]
         return AtInputs(added, np.add.reduceat(weighed, self._starts[:p], axis=2), of_inputs, slopes, rest)
 
     @cached_property
@@ -389,7 +395,7 @@ class PartialTables:
     @cached_property
     def _nothing_rated(self) -> FactorScores:
         """What is expected where no signal was rated: the same whatever the inputs."""
-        return self.completion.estimate(np.full((1, len(self.grid.levels)), np.nan))
+        return self.completion.estimate(np.full((1, len(self.grid.n_knots)), np.nan))
 
     @cached_property
     def _each_line(self) -> list[tuple[slice, Floats, Floats, float]]:
@@ -397,11 +403,11 @@ class PartialTables:
 
     def _line(self, j: int) -> tuple[slice, Floats, Floats, float]:
         """Cells of a signal's levels, their shares, their standard units around their mean, and the mean square."""
-        factors, start = self.completion.factors, int(self.grid.offsets[j])
+        factors, start = self.completion.factor_model, int(self.grid.offsets[j])
         share = factors.shares[j]
-        z = (np.arange(self.grid.levels[j]) - factors.mean[j]) / factors.sd[j]
+        z = (np.arange(self.grid.n_knots[j]) - factors.mean[j]) / factors.sd[j]
         z = z - share @ z
-        return slice(start, start + int(self.grid.levels[j])), share, z, float(share @ z**2) or 1.0
+        return slice(start, start + int(self.grid.n_knots[j])), share, z, float(share @ z**2) or 1.0
 
     @cached_property
     def lines(self) -> tuple[Floats, Floats, Floats]:
@@ -410,7 +416,7 @@ class PartialTables:
         lines, means, own = [], [], []
         for j in range(self.p):
             inside, share, z, square = self._each_line[j]
-            vectors = self.uncertainty.factors[inside]
+            vectors = self.uncertainty.vectors[inside]
             means.append(share @ vectors)
             lines.append((share * z) @ vectors / square)
             own.append(float(share @ self.uncertainty.variances[inside]))
@@ -432,9 +438,9 @@ def _matrix(grid: Grid, pairs: Joint) -> tuple[Ints, Ints, Floats]:
         return np.concatenate([np.empty(0, dtype=np.int64), *parts])
 
     along, across = cells(firsts), cells(seconds)
-    place = {int(cell): row for row, cell in enumerate(along)}, {int(cell): row for row, cell in enumerate(across)}
+    index = {int(cell): row for row, cell in enumerate(along)}, {int(cell): row for row, cell in enumerate(across)}
     matrix = np.zeros((len(along), len(across)))
     for (first, second), table in pairs:
-        row, column = place[0][int(grid.offsets[first])], place[1][int(grid.offsets[second])]
+        row, column = index[0][int(grid.offsets[first])], index[1][int(grid.offsets[second])]
         matrix[row : row + table.shape[0], column : column + table.shape[1]] += table
     return along, across, matrix

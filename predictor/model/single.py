@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predictor.model.factors import PER_UNIT, POINTS, REACH, STILL
+from predictor.model.factors import NEGLIGIBLE_EXPECTATION, PER_UNIT, POINTS, REACH
 from predictor.model.partial import AtInputs, PartialTables
 from predictor.model.tables import Floats
 
@@ -22,7 +22,7 @@ KEPT = 1000  # patterns; some kilobytes each
 _MIDDLE, _END, _UNIT = REACH * PER_UNIT, POINTS - 1, 1 / PER_UNIT
 
 Known = tuple[float, float, int]
-"""Of one rating: what it adds by itself, the rating in standard units, and its place among the sums."""
+"""Of one rating: what it adds by itself, the rating in standard units, and its index among the sums."""
 Piece = tuple[float, float, float, float, list[tuple[int, float, float, float, float]]]
 """Of a signal's table in expectation, from one point to the next: its value, against that where nothing was rated, how
 it rises, and what unknown factors add to both; then by number of an input what the signal adds to that."""
@@ -35,7 +35,7 @@ class _Level:
     Attributes
     ----------
     own
-        What a signal adds by itself, by place: on the knots, half way between them, and "not applicable".
+        What a signal adds by itself, by index: on the knots, half way between them, and "not applicable".
     known
         For each signal what is known by rating, as far as it is fixed.
     pieces
@@ -43,7 +43,7 @@ class _Level:
     usual, unknown
         For each signal its table in expectation where nothing was rated: its value, and what unknown factors add.
     sums
-        What each place adds to vector, variance and inputs, shape (places, columns).
+        What each index adds to vector, variance and inputs, shape (indices, columns).
     start
         Where these sums start, shape (columns,).
     lines
@@ -106,12 +106,14 @@ class SingleRow:
 
     def __init__(self, tables: PartialTables) -> None:
         self._tables, self._p, self._rank = tables, tables.p, len(tables.lines[0].T)
-        grid, factors = tables.grid, tables.completion.factors
+        grid, factors = tables.grid, tables.completion.factor_model
         self._low, self._half_step = grid.low.tolist(), (grid.step / 2).tolist()
         self._mean, self._sd = factors.mean.tolist(), factors.sd.tolist()
-        self._outside = [(j, value) for j, value in enumerate(grid.outside[: self._p].tolist()) if value == value]
-        self._halves = (2 * grid.levels - 1).tolist()  # knots, and points half way between them
-        self._first = np.cumsum([0, *(2 * grid.levels - 1 + grid.apart)[: self._p]]).tolist()
+        self._outside = [
+            (j, value) for j, value in enumerate(grid.not_applicable_values[: self._p].tolist()) if value == value
+        ]
+        self._halves = (2 * grid.n_knots - 1).tolist()  # knots, and points half way between them
+        self._first = np.cumsum([0, *(2 * grid.n_knots - 1 + grid.has_not_applicable)[: self._p]]).tolist()
         self._levels: dict[tuple[float, ...], _Level] = {}
         self._patterns: dict[tuple[tuple[float | int, ...], ...], _Pattern] = {}
 
@@ -129,14 +131,14 @@ class SingleRow:
         outside = tuple([j for j, value in self._outside if row[j] == value])
         level = self._levels.get(inputs) or self._make_level(inputs)
         pattern = self._patterns.get((inputs, missing, outside)) or self._make_pattern(row, inputs, missing, outside)
-        own, units, places, between = [0.0] * len(row), [0.0] * p, list[int](), list[tuple[int, float]]()
+        own, units, indices, between = [0.0] * len(row), [0.0] * p, list[int](), list[tuple[int, float]]()
         for j, known in pattern.rated:
             if rating := known.get(row[j]):
-                own[j], units[j], place = rating
-                places.append(place)
+                own[j], units[j], index = rating
+                indices.append(index)
             else:
-                own[j], units[j], place, beyond = self._place(level, j, row[j])
-                between += [(place, 1 - beyond), (place + 1, beyond)]
+                own[j], units[j], index, beyond = self._locate(level, j, row[j])
+                between += [(index, 1 - beyond), (index + 1, beyond)]
         z = np.array(units)
         expected = pattern.weights.dot(z) + pattern.by_gaps
         ratio, of_inputs = list[float](), [0.0] * len(inputs)
@@ -152,18 +154,20 @@ class SingleRow:
                 of_inputs[at] += added + x * rising + spread * (beside + x * changing)
             if not -_UNIT < now < _UNIT:
                 ratio.append((value + x * rise + spread * (unknown + x * change)) / now)
-            elif not -STILL < now < STILL:  # the quotient's value, without its loss of digits: see Completion.rises
+            elif (
+                not -NEGLIGIBLE_EXPECTATION < now < NEGLIGIBLE_EXPECTATION
+            ):  # the quotient's value, without its loss of digits: see Completion.probability_slopes
                 ratio.append(PER_UNIT * (rise + spread * change))
             else:
                 (_, below, _, falls, _), (_, above, _, climbs, _) = pieces[_MIDDLE - 1 : _MIDDLE + 1]
                 ratio.append(PER_UNIT / 2 * (below + above + spread * (falls + climbs)))
         sums = (
             level.start
-            + np.add.reduce(level.sums.take(np.array(places, dtype=np.intp), 0))
+            + np.add.reduce(level.sums.take(np.array(indices, dtype=np.intp), 0))
             + expected.dot(pattern.lines)
         )
-        for place, weight in between:
-            sums += weight * level.sums[place]
+        for index, weight in between:
+            sums += weight * level.sums[index]
         vector = sums[: self._rank]
         variance, *shared = sums[self._rank :].tolist()
         shrinkage, baseline = pattern.shrinkage, pattern.baseline
@@ -187,8 +191,8 @@ class SingleRow:
         at = tables.at(np.array([[code if code >= 0 else np.nan for code in inputs]]))
         uncertainty, (_, means, variances) = tables.uncertainty, tables.lines
         assert uncertainty is not None
-        vectors = np.column_stack([uncertainty.factors, uncertainty.variances])
-        start = np.append(uncertainty.start, 0.0)
+        vectors = np.column_stack([uncertainty.vectors, uncertainty.variances])
+        start = np.append(uncertainty.intercept_vector, 0.0)
         for term, code in enumerate(inputs, p):
             start += vectors[int(grid.offsets[term] + (code if code >= 0 else grid.unrated[term]))]
         # All signals are unrated to start with; a rating then adds by how much its cell differs from that.
@@ -196,26 +200,26 @@ class SingleRow:
         start += unrated.sum(axis=0)
         vectors = vectors[: grid.offsets[p]] - unrated[tables.completion.term]
         cells = np.column_stack([vectors, at.added[:-1, 1:], at.added[:-1, :1]])
-        places = np.concatenate([self._on_halves(j, cells) for j in range(p)])
+        indices = np.concatenate([self._on_halves(j, cells) for j in range(p)])
         near, far = at.expected
         level = _Level(
-            own=places[:, -1].tolist(),
+            own=indices[:, -1].tolist(),
             known=[{} for _ in range(p)],
             pieces=_pieces(at),
             usual=near[_MIDDLE, :, 0],
             unknown=(far - near)[_MIDDLE, :, 0],
-            sums=np.ascontiguousarray(places[:, :-1]),  # else each look-up copies it
+            sums=np.ascontiguousarray(indices[:, :-1]),  # else each look-up copies it
             start=np.concatenate([start, at.inputs]),
             lines=np.pad(tables.lines[0], ((0, 0), (0, 1 + len(inputs)))),
         )
         for j, known in enumerate(level.known):
             knots = grid.knots(j)
             for value in [*knots.tolist(), *((knots[1:] + knots[:-1]) / 2).tolist()]:
-                own, z, place, beyond = self._place(level, j, value)
-                known[value] = own, z, place + round(beyond)
+                own, z, index, beyond = self._locate(level, j, value)
+                known[value] = own, z, index + round(beyond)
         for j, value in self._outside:
-            place = self._first[j + 1] - 1
-            level.known[j][value] = level.own[place], 0.0, place
+            index = self._first[j + 1] - 1
+            level.known[j][value] = level.own[index], 0.0, index
         self._levels[inputs] = level
         return level
 
@@ -227,7 +231,7 @@ class SingleRow:
         values = np.array([row])
         estimate = tables.completion.estimate(values)
         weights = tables.completion.weights(estimate.rated, estimate.covariance)[0, unrated]
-        shrinkage, spread = float(tables.shrinkage(values, estimate)[0]), estimate.spread[0, unrated]
+        shrinkage, spread = float(tables.shrinkage(values, estimate)[0]), estimate.relative_variance[0, unrated]
         by_gaps = estimate.by_gaps[0, unrated]
         usual = level.usual[unrated] + spread * level.unknown[unrated]
         share = len(missing) / self._p
@@ -239,7 +243,7 @@ class SingleRow:
             shares=shrinkage * weights,
             lines=level.lines.take(unrated, 0),
             shrinkage=shrinkage,
-            baseline=shrinkage * (tables.intercept + float(usual.sum())) + float(tables.gaps.start(share)),
+            baseline=shrinkage * (tables.intercept + float(usual.sum())) + float(tables.gaps.offset(share)),
             by_gaps=by_gaps,
             gaps=[(j, gap, by) for j, by in zip(missing, by_gaps.tolist(), strict=True)]
             if gap or by_gaps.any()
@@ -252,23 +256,23 @@ class SingleRow:
 
     def _on_halves(self, j: int, cells: Floats) -> Floats:
         """Rows of the cells of one signal, those half way between knots among them, then "not applicable"."""
-        first, levels = int(self._tables.grid.offsets[j]), int(self._tables.grid.levels[j])
+        first, levels = int(self._tables.grid.offsets[j]), int(self._tables.grid.n_knots[j])
         knots = cells[first : first + levels]
         halves = np.repeat(knots, 2, axis=0)[:-1]
         halves[1::2] = (knots[1:] + knots[:-1]) / 2
         return np.concatenate([halves, cells[first + levels : first + int(self._tables.grid.unrated[j])]])
 
-    def _place(self, level: _Level, j: int, value: float) -> tuple[float, float, int, float]:
-        """Find what a rating adds by itself, the rating in standard units, its place, and how far it is to the next."""
+    def _locate(self, level: _Level, j: int, value: float) -> tuple[float, float, int, float]:
+        """Find what a rating adds by itself, the rating in standard units, its index, and how far it is to the next."""
         if j in self._tables.grid.uneven:
             knots = self._tables.grid.uneven[j]
             position = 2 * float(np.interp(value, knots, np.arange(len(knots))))
         else:
             position = min(max((value - self._low[j]) / self._half_step[j], 0.0), self._halves[j] - 1.0)
         lower = min(int(position), self._halves[j] - 2)
-        place, beyond = self._first[j] + lower, position - lower
-        own = level.own[place] + beyond * (level.own[place + 1] - level.own[place])
-        return own, (position / 2 - self._mean[j]) / self._sd[j], place, beyond
+        index, beyond = self._first[j] + lower, position - lower
+        own = level.own[index] + beyond * (level.own[index + 1] - level.own[index])
+        return own, (position / 2 - self._mean[j]) / self._sd[j], index, beyond
 
 
 def _pieces(at: AtInputs) -> list[list[Piece]]:

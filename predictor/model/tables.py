@@ -27,7 +27,7 @@ WASTED = 0.05  # share of the values, in more than half of the gaps between even
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Positions of values on a grid: cell `lower` and the share `fraction` of the way to the next, both (n, terms)."""
 
     lower: Ints
@@ -36,21 +36,21 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Knots of each term: `low` + `step` * 0, 1, ..., `levels` - 1; then cells outside of their order.
+    """Knots of each term: `low` + `step` * 0, 1, ..., `n_knots` - 1; then cells outside of their order.
 
-    Cell `levels` is "not applicable" where a term has it; the last, cell `unrated`, is "not rated". In values of
+    Cell `n_knots` is "not applicable" where a term has it; the last, cell `unrated`, is "not rated". In values of
     ratings, "not applicable" is the number one step below the first knot, and "not rated" is NaN.
 
     Attributes
     ----------
     low, step
         First knot and distance between knots, shape (terms,).
-    levels
+    n_knots
         Number of knots, 2 or more, shape (terms,).
-    apart
+    has_not_applicable
         1 where a term has a cell for "not applicable", else 0, shape (terms,).
     uneven
-        Knots of terms whose knots are not evenly spaced, by number of the term, shape (levels,).
+        Knots of terms whose knots are not evenly spaced, by number of the term, shape (knots,).
 
     Examples
     --------
@@ -66,12 +66,12 @@ class Grid:
 
     low: Floats
     step: Floats
-    levels: Ints
-    apart: Ints = field(default_factory=lambda: np.zeros((), dtype=np.int64))
+    n_knots: Ints
+    has_not_applicable: Ints = field(default_factory=lambda: np.zeros((), dtype=np.int64))
     uneven: Mapping[int, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "apart", np.broadcast_to(self.apart, self.levels.shape))
+        object.__setattr__(self, "has_not_applicable", np.broadcast_to(self.has_not_applicable, self.n_knots.shape))
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Grid:
@@ -89,17 +89,17 @@ class Grid:
     @cached_property
     def sizes(self) -> Ints:
         """Number of cells of each term, shape (terms,)."""
-        return self.levels + self.apart + 1
+        return self.n_knots + self.has_not_applicable + 1
 
     @cached_property
     def unrated(self) -> Ints:
         """Cell of each term for "not rated", its last, shape (terms,)."""
-        return self.levels + self.apart
+        return self.n_knots + self.has_not_applicable
 
     @cached_property
-    def outside(self) -> Floats:
+    def not_applicable_values(self) -> Floats:
         """The number for "not applicable", shape (terms,); NaN, which equals nothing, where there is none."""
-        return np.where(self.apart > 0, self.low - self.step, np.nan)
+        return np.where(self.has_not_applicable > 0, self.low - self.step, np.nan)
 
     @cached_property
     def offsets(self) -> Ints:
@@ -107,18 +107,18 @@ class Grid:
         return np.concatenate([[0], np.cumsum(self.sizes)])
 
     def knots(self, term: int) -> Floats:
-        """Knots of one term, shape (levels,)."""
+        """Knots of one term, shape (knots,)."""
         if term in self.uneven:
             return self.uneven[term]
-        return np.asarray(self.low[term] + self.step[term] * np.arange(self.levels[term]))
+        return np.asarray(self.low[term] + self.step[term] * np.arange(self.n_knots[term]))
 
     def clip(self, values: Floats) -> Floats:
         """Clip values, of shape (n, terms), to the ends of their scales; NaN and "not applicable" stay."""
-        return np.where(values == self.outside, values, np.clip(values, self.low, self._high))
+        return np.where(values == self.not_applicable_values, values, np.clip(values, self.low, self._high))
 
     @cached_property
     def _high(self) -> Floats:
-        return np.array([self.knots(term)[-1] for term in range(len(self.levels))])
+        return np.array([self.knots(term)[-1] for term in range(len(self.n_knots))])
 
     def positions(self, values: Floats) -> Floats:
         """Count steps between knots: 0 at the first knot, 1 at the second, 1.5 half way to the third.
@@ -141,14 +141,14 @@ class Grid:
             return np.interp(positions, np.arange(len(self.uneven[term])), self.uneven[term])
         return np.asarray(self.low[term] + positions * self.step[term])
 
-    def place(self, values: Floats) -> Place:
+    def locate(self, values: Floats) -> Location:
         """Find the cells of values of shape (n, terms); values beyond the ends are put on the end."""
-        missing, other = np.isnan(values), values == self.outside
+        missing, other = np.isnan(values), values == self.not_applicable_values
         off_grid = missing | other
-        position = np.clip(self.positions(values), 0, self.levels - 1)
-        lower = np.minimum(np.where(off_grid, 0, position).astype(np.int64), self.levels - 2)
+        position = np.clip(self.positions(values), 0, self.n_knots - 1)
+        lower = np.minimum(np.where(off_grid, 0, position).astype(np.int64), self.n_knots - 2)
         fraction = np.where(off_grid, 0.0, position - lower)
-        return Place(np.where(missing, self.unrated, np.where(other, self.levels, lower)), fraction)
+        return Location(np.where(missing, self.unrated, np.where(other, self.n_knots, lower)), fraction)
 
     def cells(self, row: Sequence[float]) -> Ints | None:
         """Find the cells of one row whose values are all on knots, shape (terms,); None where one does not.
@@ -170,22 +170,24 @@ class Grid:
     def _cell_of(self) -> list[dict[float | None, int]]:
         """For each term the cell of each knot, of "not applicable", and of None."""
         cells: list[dict[float | None, int]] = []
-        for term, (unrated, outside) in enumerate(zip(self.unrated.tolist(), self.outside.tolist(), strict=True)):
+        for term, (unrated, outside) in enumerate(
+            zip(self.unrated.tolist(), self.not_applicable_values.tolist(), strict=True)
+        ):
             cells.append({knot: cell for cell, knot in enumerate(self.knots(term).tolist())})
-            cells[term] |= {outside: unrated - 1, None: unrated} if self.apart[term] else {None: unrated}
+            cells[term] |= {outside: unrated - 1, None: unrated} if self.has_not_applicable[term] else {None: unrated}
         return cells
 
     def weights(self, values: Floats) -> Floats:
-        """Spread values of shape (n, terms) over cells: shape (n, cells), rows of a term add up to one."""
-        return self.spread(self.place(values))
+        """Distribute values of shape (n, terms) over cells: shape (n, cells), rows of a term add up to one."""
+        return self.weights_at(self.locate(values))
 
-    def spread(self, place: Place) -> Floats:
-        """Spread places over cells, as `weights` does values."""
-        cells = np.zeros((len(place.lower), int(self.offsets[-1]) + 1))
+    def weights_at(self, location: Location) -> Floats:
+        """Distribute located values over cells, as `weights` does values."""
+        cells = np.zeros((len(location.lower), int(self.offsets[-1]) + 1))
         rows = np.arange(len(cells))[:, None]
-        at = self.offsets[:-1] + place.lower
-        cells[rows, at] = 1 - place.fraction
-        cells[rows, at + 1] += place.fraction
+        at = self.offsets[:-1] + location.lower
+        cells[rows, at] = 1 - location.fraction
+        cells[rows, at + 1] += location.fraction
         return cells[:, :-1]
 
 
@@ -274,7 +276,7 @@ class Tables:
     Examples
     --------
     >>> grid = Grid(np.array([1.0]), np.array([1.0]), np.array([3]))
-    >>> Tables(grid, [np.array([-1.0, 0.0, 2.0, 0.25])]).look_up(grid.place(np.array([[2.5], [np.nan]])))
+    >>> Tables(grid, [np.array([-1.0, 0.0, 2.0, 0.25])]).look_up(grid.locate(np.array([[2.5], [np.nan]])))
     array([[1.  ],
            [0.25]])
     """
@@ -284,9 +286,9 @@ class Tables:
         spare = np.zeros((1, *tables[0].shape[1:]))  # a look-up reads the next cell too, with weight 0 at the end
         self._flat = np.concatenate([*tables, spare])
 
-    def look_up(self, place: Place) -> Floats:
+    def look_up(self, location: Location) -> Floats:
         """Compute each term's log-odds, shape (n, terms)."""
-        return _between(self._flat, self._first + place.lower, place.fraction)
+        return _between(self._flat, self._first + location.lower, location.fraction)
 
     def at(self, cells: Ints) -> Floats:
         """Return each term's log-odds at the cells of one row, shape (terms,)."""
@@ -312,13 +314,13 @@ class PairTables:
         self._start = np.cumsum(sizes) - sizes
         spare = np.zeros(int(self._width.max(initial=0)) + 2)
         self._flat = np.concatenate([*(table.ravel() for _, _, table in pairs), spare])
-        self.members = np.zeros((len(grid.levels), len(pairs)))  # 1 for each term of a pair
+        self.members = np.zeros((len(grid.n_knots), len(pairs)))  # 1 for each term of a pair
         self.members[[self.first, self.second], np.arange(len(pairs))] = 1.0
 
-    def look_up(self, place: Place) -> Floats:
+    def look_up(self, location: Location) -> Floats:
         """Compute each pair's log-odds, shape (n, pairs)."""
-        at = self._start + place.lower[:, self.first] * self._width + place.lower[:, self.second]
-        along, across = place.fraction[:, self.first], place.fraction[:, self.second]
+        at = self._start + location.lower[:, self.first] * self._width + location.lower[:, self.second]
+        along, across = location.fraction[:, self.first], location.fraction[:, self.second]
         near, far = _between(self._flat, at, across), _between(self._flat, at + self._width, across)
         return near + along * (far - near)
 
@@ -349,12 +351,12 @@ class TripleTables:
         self._start = np.cumsum(sizes.prod(axis=1)) - sizes.prod(axis=1)
         spare = np.zeros(int(self._steps.sum(axis=1).max()) + 1)  # a look-up reads the next cells too, with weight 0
         self._flat = np.concatenate([*(table.ravel() for _, table in triples), spare])
-        self.members = np.zeros((len(grid.levels), len(sizes)))  # 1 for each term of a triple
+        self.members = np.zeros((len(grid.n_knots), len(sizes)))  # 1 for each term of a triple
         self.members[self.terms.T, np.arange(len(sizes))] = 1.0
 
-    def look_up(self, place: Place) -> Floats:
+    def look_up(self, location: Location) -> Floats:
         """Compute each triple's log-odds, shape (n, triples)."""
-        lower, fraction = place.lower[:, self.terms], place.fraction[:, self.terms]
+        lower, fraction = location.lower[:, self.terms], location.fraction[:, self.terms]
         if not (fraction % 1).any():  # all on the knots: one cell each
             return np.asarray(self._flat[self._start + ((lower + (fraction == 1)) * self._steps).sum(axis=2)])
         at = self._start + (lower * self._steps).sum(axis=2)
@@ -368,11 +370,11 @@ class TripleTables:
         """Add a third of each triple to each of its three terms: from shape (n, triples) to (n, terms)."""
         return log_odds @ (self.members.T / 3)
 
-    def total(self, place: Place) -> Floats:
+    def total(self, location: Location) -> Floats:
         """Compute the sum over all triples, shape (n,): one triple after the other where ratings are on the knots."""
-        between = np.asarray((place.fraction % 1 > 0).any(axis=1))
+        between = np.asarray((location.fraction % 1 > 0).any(axis=1))
         cells = np.ascontiguousarray(
-            (place.lower + (place.fraction == 1)).T
+            (location.lower + (location.fraction == 1)).T
         )  # the last knot is the end of the last step
         total, value = np.zeros(len(between)), np.empty(len(between))
         for (a, b, c), (far, near, _), start in zip(self.terms, self._steps, self._start, strict=True):
@@ -383,7 +385,7 @@ class TripleTables:
             self._flat.take(at, out=value, mode="clip")
             total += value
         if between.any():
-            rest = Place(place.lower[between], place.fraction[between])
+            rest = Location(location.lower[between], location.fraction[between])
             total[between] = self.look_up(rest).sum(axis=1)
         return total
 

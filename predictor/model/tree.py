@@ -76,7 +76,7 @@ class Tree:
         a of each family: the correlation of its impression with the overall one, 0 to 1.
     unique
         psi of each signal, p numbers.
-    left_out
+    missingness
         How the share left unrated hangs on the overall impression; None where it says nothing.
 
     Examples
@@ -96,7 +96,7 @@ class Tree:
     loadings: tuple[float, ...]
     overall: tuple[float, ...]
     unique: tuple[float, ...]
-    left_out: Missingness | None = None
+    missingness: Missingness | None = None
 
     @classmethod
     def of(cls, model: FactorModel) -> Tree | None:
@@ -114,14 +114,14 @@ class Tree:
         overall = [share[family == number] for number in range(int(family.max()) + 1)]
         if any(np.ptp(shares) > EXACT for shares in overall):
             return None
-        if model.left_out is not None and model.left_out.loadings[1:].any():
+        if model.missingness is not None and model.missingness.loadings[1:].any():
             return None
         return cls(
             tuple(family.tolist()),
             tuple((sign * length).tolist()),
             tuple(float(shares[0]) for shares in overall),
             tuple(model.unique.tolist()),
-            model.left_out,
+            model.missingness,
         )
 
     def impressions(self, precision: list[Floats], evidence: list[Floats], share: Floats) -> Impressions:
@@ -135,10 +135,10 @@ class Tree:
             Share of the signals that was left unrated, 0 to 1, shape (n,).
         """
         root, up = np.ones_like(precision[0]), np.zeros_like(precision[0])
-        if self.left_out is not None:
-            weight = float(self.left_out.loadings[0]) / self.left_out.unique
-            root += weight * float(self.left_out.loadings[0])
-            up += weight * self.left_out.z_of(share)
+        if self.missingness is not None:
+            weight = float(self.missingness.loadings[0]) / self.missingness.unique
+            root += weight * float(self.missingness.loadings[0])
+            up += weight * self.missingness.z_of(share)
         alone, weights = [], []
         for a, q, r in zip(self.overall, precision, evidence, strict=True):
             d = 1 / (1 + (1 - a * a) * q)

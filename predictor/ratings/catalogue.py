@@ -159,7 +159,7 @@ class Catalogue:
         return tuple(scale.low for scale in scales), tuple(scale.high for scale in scales)
 
     @cached_property
-    def outside(self) -> tuple[float, ...]:
+    def not_applicable_values(self) -> tuple[float, ...]:
         """The number that means "not applicable" for each signal, in order; NaN where it has none."""
         return tuple(math.nan if s.not_applicable_value is None else s.not_applicable_value for s in self.signals)
 

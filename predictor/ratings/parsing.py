@@ -135,10 +135,10 @@ def clip_to_training_range(values: Floats, catalogue: Catalogue) -> Floats:
         return values
     low, high = catalogue.ends
     with np.errstate(invalid="ignore"):
-        outside = (values < low) | (values > high)
-    if not outside.any():
+        out_of_range = (values < low) | (values > high)
+    if not out_of_range.any():
         return values
-    warn_of_clipping([catalogue.signals[j] for j in np.flatnonzero(outside.any(axis=0)).tolist()])
+    warn_of_clipping([catalogue.signals[j] for j in np.flatnonzero(out_of_range.any(axis=0)).tolist()])
     return np.clip(values, low, high)
 
 
@@ -157,9 +157,9 @@ def out_of_scale(values: Floats, catalogue: Catalogue, empty: str) -> list[Probl
     """Return the ratings of shape (n, p) that are neither on their scale nor "not applicable"."""
     low, high = catalogue.ends
     with np.errstate(invalid="ignore"):
-        outside = ((values < low) | (values > high)) & (values != catalogue.outside)
+        out_of_range = ((values < low) | (values > high)) & (values != catalogue.not_applicable_values)
     problems = []
-    for j, row in np.argwhere(outside.T).tolist() if outside.any() else ():
+    for j, row in np.argwhere(out_of_range.T).tolist() if out_of_range.any() else ():
         signal = catalogue.signals[j]
         other = _OTHER if signal.not_applicable else ""
         kind = f"is out of scale; write {signal.scale}{other}, or leave it {empty} where it was not observed"

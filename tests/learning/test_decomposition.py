@@ -20,10 +20,10 @@ def test_evaluate_is_the_expectation_over_independent_cells(seed: int, order: in
     rng = np.random.default_rng(seed)
     grid = Grid(np.ones(5), np.ones(5), rng.integers(2, 6, 5))
     spans = [slice(*grid.offsets[term : term + 2]) for term in range(5)]
-    cells = np.column_stack([rng.dirichlet(np.full(levels + 1, 0.3), size=7) for levels in grid.levels])
+    cells = np.column_stack([rng.dirichlet(np.full(levels + 1, 0.3), size=7) for levels in grid.n_knots])
     places = [place for size in range(order + 1) for place in combinations(range(5), size)]
     kept = [place for place in places if not few or rng.random() < 0.3]
-    terms = {place: rng.normal(size=[grid.levels[term] + 1 for term in place]) for place in kept}
+    terms = {place: rng.normal(size=[grid.n_knots[term] + 1 for term in place]) for place in kept}
     expected = np.zeros(7)
     for place, table in terms.items():
         for row in range(7):

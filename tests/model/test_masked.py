@@ -72,7 +72,7 @@ def test_reasons_add_up_to_the_tables(seed: int, order: int) -> None:
         terms[place] = rng.normal(size=grid.sizes[list(place)])
     joint = [(place, table) for place, table in terms.items() if len(place) > 1]
     tables = MaskedTables(grid, 1.0, 0.3, [terms[(j,)] for j in range(4)], joint)
-    values = rng.uniform(1, grid.levels, (30, 4))
+    values = rng.uniform(1, grid.n_knots, (30, 4))
     values[:, 1] = rng.choice([0.0, 1.0, 1.5, 2.0], 30)  # 0 is "not applicable"
     values[rng.random(values.shape) < 0.4] = np.nan
     wanted: Any = pytest.approx(evaluate(terms, grid.weights(values), grid), abs=1e-12)

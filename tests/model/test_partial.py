@@ -154,7 +154,7 @@ def test_rows_that_each_rate_another_third_train_nearly_as_good_a_model(
     thin[:, :P][order >= P // 3] = np.nan
     model = fitted(thin, y)
     assert log_loss(model, *fresh) < 1.03 * log_loss(simulated, *fresh)
-    assert model.gaps.slope == 0 and model.factor_model and model.factor_model.left_out is None
+    assert model.gaps.slope == 0 and model.factor_model and model.factor_model.missingness is None
 
 
 def test_leaving_out_more_where_it_went_badly_is_learned(rows: tuple[Floats, Floats]) -> None:
@@ -164,7 +164,7 @@ def test_leaving_out_more_where_it_went_badly_is_learned(rows: tuple[Floats, Flo
     thin = X.copy()
     thin[:, :P][rng.random((len(X), P)) < 1 / (1 + np.exp(3 * (mean - 3)))] = np.nan
     model = fitted(thin, y)
-    assert model.factor_model and model.factor_model.left_out and model.factor_model.left_out.loadings[0] < -0.3
+    assert model.factor_model and model.factor_model.missingness and model.factor_model.missingness.loadings[0] < -0.3
     answer = model.predict(dict.fromkeys(model.signals[:3], 3))
     assert sum(item.log_odds for item in answer.contributions if item.rating is None) < -0.1
 
@@ -174,10 +174,10 @@ def test_gaps_say_nothing_where_far_more_is_unrated_than_in_any_training_row(sim
     known = simulated.factor_model
     assert known
     k = known.loadings.shape[1]
-    left_out = Missingness(mean=0.05, sd=0.05, most=0.2, loadings=np.append(-0.5, np.zeros(k - 1)), unique=0.75)
+    missingness = Missingness(mean=0.05, sd=0.05, most=0.2, loadings=np.append(-0.5, np.zeros(k - 1)), unique=0.75)
     without = replace(simulated, gaps=Gaps())
     informative = replace(without, gaps=Gaps(slope=-1.0, mean=0.05, most=0.2))
-    both = replace(informative, factor_model=replace(known, left_out=left_out))
+    both = replace(informative, factor_model=replace(known, missingness=missingness))
     for rated, applies in ((P, True), (P - 4, True), (P - 7, True), (P // 2, False), (3, False)):
         ratings = dict.fromkeys(simulated.signals[:rated], 4.0)
         change = informative.predict(ratings).log_odds - without.predict(ratings).log_odds

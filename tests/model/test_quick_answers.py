@@ -22,7 +22,12 @@ ROLES = ["interviewer", "candidate", "observer"]
 
 
 def made(
-    families: list[int], inputs: int = 1, seed: int = 0, directed: bool = True, odd: bool = True, left_out: bool = False
+    families: list[int],
+    inputs: int = 1,
+    seed: int = 0,
+    directed: bool = True,
+    odd: bool = True,
+    missingness: bool = False,
 ) -> OfferModel:
     """Make a model with so many signals in each family, of random tables, some signals with odd scales and codes."""
     rng, p = np.random.default_rng(seed), sum(families)
@@ -55,7 +60,7 @@ def made(
     sizes = dict(zip(terms, grid.sizes.tolist(), strict=True))
     order = dict(zip(terms, [*direction.tolist(), *[0] * inputs], strict=True))
     tables = {}
-    for name, size, levels in zip(terms, grid.sizes, grid.levels, strict=True):
+    for name, size, levels in zip(terms, grid.sizes, grid.n_knots, strict=True):
         tables[name] = rng.normal(0, 0.3, size)
         if order[name]:
             tables[name][:levels] = np.sort(tables[name][:levels])[:: order[name]]
@@ -77,8 +82,8 @@ def made(
             rng.uniform(0.7, 1.3, p),
             loadings,
             rng.uniform(0.2, 0.7, p),
-            tuple(rng.dirichlet(np.full(levels, 3.0)) for levels in grid.levels),
-            Missingness(0.3, 0.2, 0.8, np.append(-0.4, np.zeros(len(families))), 0.8) if left_out else None,
+            tuple(rng.dirichlet(np.full(levels, 3.0)) for levels in grid.n_knots),
+            Missingness(0.3, 0.2, 0.8, np.append(-0.4, np.zeros(len(families))), 0.8) if missingness else None,
         ),
         gaps=Gaps(slope=-0.4, mean=0.2, most=0.7),
         factors={"intercept": rng.normal(0, 0.1, rank)}
@@ -97,7 +102,7 @@ MODELS = {
     "no input": made([2, 3], inputs=0),
     "two inputs": made([3, 2], inputs=2),
     "a large family": made([13, 2], odd=False),
-    "gaps that say something": made([4, 2, 3], left_out=True),
+    "gaps that say something": made([4, 2, 3], missingness=True),
     "no directions": made([4, 3], directed=False),
 }
 
@@ -105,12 +110,14 @@ MODELS = {
 def rows(model: OfferModel, n: int, seed: int, beside: bool = True) -> Floats:
     """Draw ratings on knots, half way and beside, not applicable, and not rated; something is rated in each row."""
     rng, grid, p = np.random.default_rng(seed), Grid.of(model.catalogue), len(model.signals)
-    steps = rng.integers(0, 2 * grid.levels - 1, (n, len(grid.levels))) / 2
-    steps[:, p:] = rng.integers(0, grid.levels[p:], (n, len(grid.levels) - p))
+    steps = rng.integers(0, 2 * grid.n_knots - 1, (n, len(grid.n_knots))) / 2
+    steps[:, p:] = rng.integers(0, grid.n_knots[p:], (n, len(grid.n_knots) - p))
     if beside:
-        steps[:, :p] = np.where(rng.random((n, p)) < 0.2, rng.uniform(0, grid.levels[:p] - 1, (n, p)), steps[:, :p])
-    values = np.column_stack([grid.at(steps[:, term], term) for term in range(len(grid.levels))])
-    values = np.where((rng.random(values.shape) < 0.1) & ~np.isnan(grid.outside), grid.outside, values)
+        steps[:, :p] = np.where(rng.random((n, p)) < 0.2, rng.uniform(0, grid.n_knots[:p] - 1, (n, p)), steps[:, :p])
+    values = np.column_stack([grid.at(steps[:, term], term) for term in range(len(grid.n_knots))])
+    values = np.where(
+        (rng.random(values.shape) < 0.1) & ~np.isnan(grid.not_applicable_values), grid.not_applicable_values, values
+    )
     values[rng.random(values.shape) < rng.choice([0.05, 0.3, 0.8], (n, 1))] = np.nan
     first = rng.integers(0, p, n)
     kept = np.isnan(values[:, :p]).all(axis=1)

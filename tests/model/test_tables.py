@@ -20,8 +20,8 @@ from predictor.ratings.signals import Scale
 GRID = Grid(
     low=np.array([1.0, 0.0, -3.0]),
     step=np.array([1.0, 0.1, 2.0]),
-    levels=np.array([5, 11, 4]),
-    apart=np.array([1, 1, 0]),
+    n_knots=np.array([5, 11, 4]),
+    has_not_applicable=np.array([1, 1, 0]),
 )
 RNG = np.random.default_rng(0)
 MAIN = [RNG.normal(size=size) for size in GRID.sizes]
@@ -33,7 +33,7 @@ value = st.one_of(
 
 def _cells(term: int, x: float) -> list[tuple[int, float]]:
     """Cells of a value with their weights, by the definition."""
-    levels, apart = int(GRID.levels[term]), int(GRID.apart[term])
+    levels, apart = int(GRID.n_knots[term]), int(GRID.has_not_applicable[term])
     if math.isnan(x):
         return [(levels + apart, 1.0)]
     if apart and x == GRID.low[term] - GRID.step[term]:  # not applicable
@@ -46,10 +46,10 @@ def _cells(term: int, x: float) -> list[tuple[int, float]]:
 @given(st.lists(st.tuples(value, value, value), min_size=1, max_size=4))
 def test_look_ups_follow_the_definition(rows: list[tuple[float, float, float]]) -> None:
     values = np.array(rows)
-    place = GRID.place(values)
+    location = GRID.locate(values)
     main, pairs, weights = (
-        Tables(GRID, MAIN).look_up(place),
-        PairTables(GRID, PAIRS).look_up(place),
+        Tables(GRID, MAIN).look_up(location),
+        PairTables(GRID, PAIRS).look_up(location),
         GRID.weights(values),
     )
     for i, row in enumerate(rows):
@@ -73,7 +73,7 @@ def test_fused_codes_mean_the_same(rows: list[tuple[float, float, float]]) -> No
     at = np.array(coded.codes).T + np.cumsum([0, *blocks.counts[:-1]])
     expected = GRID.weights(values)
     for row in np.flatnonzero(~coded.off_grid):
-        np.testing.assert_allclose(blocks.halving[at[row]].sum(axis=0), expected[row], atol=1e-12)
+        np.testing.assert_allclose(blocks.half_knot_weights[at[row]].sum(axis=0), expected[row], atol=1e-12)
     for row, weights in zip(values.tolist(), expected, strict=True):
         if (cells := GRID.cells(row)) is not None:
             assert weights[GRID.offsets[:-1] + cells].tolist() == pytest.approx([1.0] * 3)

@@ -82,7 +82,7 @@ def known() -> Ratings:
     values[:, 2] = rng.integers(0, 11, N) / 10
     values[rng.random(values.shape) < 0.1] = np.nan
     for j, share in ((0, 0.2), (1, 0.1), (2, 0.1)):
-        values[rng.random(N) < share, j] = CATALOGUE.outside[j]
+        values[rng.random(N) < share, j] = CATALOGUE.not_applicable_values[j]
     log_odds = 1.5 * (values[:, 0] == 0) - 1.5 * (values[:, 1] == 0) + np.nan_to_num(values[:, 3] - 3)
     y = (rng.random(N) < 1 / (1 + np.exp(-log_odds))).astype(float)
     roles = rng.choice(["interviewer", "candidate", ""], N).astype(object)
@@ -120,7 +120,7 @@ def test_ratings_survive_files_and_frames(cells: list[tuple[Any, ...]], tmp_path
     answers = json.loads(json.dumps([ratings.answers(row) for row in range(len(values))]))
     equal(Ratings.from_records(answers, CATALOGUE).values, values)
     assert {cell for row in answers for cell in row.values() if isinstance(cell, str)} <= {NOT_APPLICABLE}
-    equal(ratings.numbers, np.where(values == np.array(CATALOGUE.outside), np.nan, values))
+    equal(ratings.numbers, np.where(values == np.array(CATALOGUE.not_applicable_values), np.nan, values))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_every_path_answers_alike(model: OfferModel, known: Ratings, tmp_path: P
         expected = [answer.offer_probability, answer.interval.low, answer.interval.high, answer.baseline, *parts]
         np.testing.assert_allclose(ours, expected, atol=1e-12)
         words = [item.rating == NOT_APPLICABLE for item in answer.contributions[:5]]
-        assert words == (values == CATALOGUE.outside).tolist()
+        assert words == (values == CATALOGUE.not_applicable_values).tolist()
         assert answer.not_rated == tuple(np.array(CATALOGUE.names)[np.isnan(values)])
     classifier = OfferClassifier(CATALOGUE).fit(known.features, known.y)
     np.testing.assert_allclose(classifier.predict_proba(known.features)[:, 1], many["offer_probability"], atol=1e-12)
@@ -164,7 +164,7 @@ def test_every_path_answers_alike(model: OfferModel, known: Ratings, tmp_path: P
     pd.testing.assert_frame_equal(loaded.predict_many(known, contributions=True), many)
     again = loaded.shape_functions()
     assert again[again["rating"] == NOT_APPLICABLE]["signal"].tolist() == ["calm", "clear", "warm"]
-    assert again[again["rating"] == NOT_APPLICABLE]["n"].tolist() == (known.values == CATALOGUE.outside).sum(axis=0)[:3].tolist()  # fmt: skip
+    assert again[again["rating"] == NOT_APPLICABLE]["n"].tolist() == (known.values == CATALOGUE.not_applicable_values).sum(axis=0)[:3].tolist()  # fmt: skip
 
 
 def test_files_of_a_batch(model: OfferModel, known: Ratings, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_files_of_a_batch(model: OfferModel, known: Ratings, tmp_path: Path) -> 
             lines.write(json.dumps(record) + "\n")
     table = pa.table({"id": known.columns["id"], "rater_role": role})
     for j, (name, code) in enumerate(zip(CATALOGUE.names, (0, -1, 9, None, None), strict=True)):
-        cells = [code if value == CATALOGUE.outside[j] else None if np.isnan(value) else value for value in known.values[:, j]]  # fmt: skip
+        cells = [code if value == CATALOGUE.not_applicable_values[j] else None if np.isnan(value) else value for value in known.values[:, j]]  # fmt: skip
         column = pa.array(cells, pa.float64())
         if name in ("calm", "clear"):
             column = column.cast(pa.int8())
@@ -217,7 +217,7 @@ def test_it_leaks_into_no_mean(known: Ratings, model: OfferModel) -> None:
     np.testing.assert_allclose(mean, mean_and_spread(known.numbers[rated], CATALOGUE)[0])
     assert spread.max() <= 0.5
     facts = data_quality(known)
-    other = (known.values == CATALOGUE.outside).sum(axis=0)
+    other = (known.values == CATALOGUE.not_applicable_values).sum(axis=0)
     assert facts.not_applicable == dict(zip(CATALOGUE.names[:3], other[:3].tolist(), strict=True))
     assert facts.rated["calm"] + facts.not_applicable["calm"] + np.isnan(known.values[:, 0]).sum() == N
     for name in ("mean_rating", "logistic", "forest"):

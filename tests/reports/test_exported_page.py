@@ -53,7 +53,7 @@ def everything() -> OfferModel:
     known = PUBLISHED.factor_model
     assert known
     loadings = known.loadings + rng.normal(scale=0.1, size=known.loadings.shape)
-    left_out = Missingness(0.3, 0.2, 0.7, rng.normal(scale=0.3, size=(loadings.shape[1],)), 0.8)
+    missingness = Missingness(0.3, 0.2, 0.7, rng.normal(scale=0.3, size=(loadings.shape[1],)), 0.8)
     main = {name: table(place) for place, name in enumerate(terms)}
     return replace(
         PUBLISHED,
@@ -61,7 +61,7 @@ def everything() -> OfferModel:
         pairs=(*PUBLISHED.pairs, pair(0, 3), pair(SIGNALS, 2)),
         triples=(triple(1, 5, 9), triple(2, 8, SIGNALS)),
         masked=Masked(0.6, 0.1, main, (pair(2, 4), pair(1, SIGNALS)), (triple(0, 6, SIGNALS),)),
-        factor_model=replace(known, loadings=loadings, left_out=left_out),
+        factor_model=replace(known, loadings=loadings, missingness=missingness),
         gaps=Gaps(-0.8, 0.2, 0.6),
     )
 

@@ -51,7 +51,7 @@ def compact(model: ModelData) -> dict[str, Any]:
         "joint": _joint(model.pairs, model.triples, place),
         "factors": _factor_model(model, model.factor_model) if model.factor_model else None,
         "masked": {
-            "share": masked.share,
+            "share": masked.weight_of_other_tables,
             "intercept": masked.intercept,
             "main": _short(np.concatenate([masked.tables[name] for name in model.terms])),
             "joint": _joint(masked.pairs, masked.triples, place),
@@ -70,8 +70,8 @@ def _terms(model: ModelData) -> list[dict[str, Any]]:
         {
             "low": float(grid.low[term]),
             "step": float(grid.step[term]),
-            "levels": int(grid.levels[term]),
-            "apart": int(grid.apart[term]),
+            "levels": int(grid.n_knots[term]),
+            "apart": int(grid.has_not_applicable[term]),
             **({"uneven": grid.uneven[term].tolist()} if term in grid.uneven else {}),
         }
         for term in range(len(model.terms))
@@ -85,7 +85,7 @@ def _joint(pairs: Sequence[Pair], triples: Sequence[Triple], place: dict[str, in
 
 
 def _factor_model(model: ModelData, factors: FactorModel) -> dict[str, Any]:
-    left_out = factors.left_out
+    missingness = factors.missingness
     return {
         "mean": factors.mean.tolist(),
         "sd": factors.sd.tolist(),
@@ -93,8 +93,8 @@ def _factor_model(model: ModelData, factors: FactorModel) -> dict[str, Any]:
         "loadings": factors.loadings.tolist(),
         "shares": [share.tolist() for share in factors.shares],
         "directions": list(model.catalogue.directions),
-        "bound": Completion(model.grid, factors, model.catalogue.directions).bound,
-        "left_out": {**vars(left_out), "loadings": left_out.loadings.tolist()} if left_out else None,
+        "bound": Completion(model.grid, factors, model.catalogue.directions).needs_monotone_clipping,
+        "left_out": {**vars(missingness), "loadings": missingness.loadings.tolist()} if missingness else None,
     }
 
 

@@ -1,11 +1,11 @@
 // Answers of a model from its tables: what predictor/model/evaluator.py and partial.py compute, for one interview.
 //
 // `evaluator(model)` returns a function from values to an answer. Values are ratings in the model's order, then the
-// coded inputs; null is "not rated". Everything goes by cells: each value is spread over the cells of its term, and
-// what was not rated over its chances, given what was. README.md in predictor/ says why; the names are the same there.
+// coded inputs; null is "not rated". Everything goes by cells: each value has weights on the cells of its term, and what
+// was not rated has the probabilities of its cells, given what was. README.md in predictor/ says why; names are the same.
 "use strict";
 
-const REACH = 4, PER_UNIT = 8, POINTS = 2 * REACH * PER_UNIT + 1, LOGISTIC = 1.702, RARE = 1e-6, STILL = 1e-12;
+const REACH = 4, PER_UNIT = 8, POINTS = 2 * REACH * PER_UNIT + 1, LOGISTIC = 1.702, RARE = 1e-6, NEGLIGIBLE_EXPECTATION = 1e-12;
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 const dot = (a, b) => a.reduce((total, number, i) => total + number * b[i], 0);
@@ -84,7 +84,7 @@ function evaluator(model) {
     const width = Math.max(most - mean, 1e-9);
     return Math.min(Math.max((most + width - share) / width, 0), 1);
   };
-  const gapsStart = (share) => -gaps.slope * gaps.mean * applies(share, gaps.mean, gaps.most);
+  const gapsOffset = (share) => -gaps.slope * gaps.mean * applies(share, gaps.mean, gaps.most);
   const gapsAdded = (share) => gaps.slope * Math.min(share, gaps.most) * applies(share, gaps.mean, gaps.most);
 
   function posterior(rated) {
@@ -123,12 +123,12 @@ function evaluator(model) {
       byGaps = f.loadings.map((row) => share * dot(row, common));
     }
     const expected = weights.map((row, j) => dot(row, z) + byGaps[j]);
-    const spread = f.loadings.map((row, j) => dot(times(covariance, row), row) / communality[j]);
-    return { unrated, z, covariance, weights, byGaps, expected, spread };
+    const relativeVariance = f.loadings.map((row, j) => dot(times(covariance, row), row) / communality[j]);
+    return { unrated, z, covariance, weights, byGaps, expected, relativeVariance };
   }
 
   // Chances of each level by what is expected of its signal: for known common factors, and for unknown ones.
-  const chances = known && signals.map((j) => {
+  const cellProbabilities = known && signals.map((j) => {
     const shares = f.shares[j], all = communality[j] + f.unique[j], bounds = [];
     const middle = sum(shares.map((share, level) => share * (level - f.mean[j]))) / f.sd[j];
     for (let level = 0, below = 0; level < shares.length - 1; level++) {
@@ -142,43 +142,43 @@ function evaluator(model) {
     }));
   });
 
-  function chanceOf(j, expected, spread) {
+  function probabilitiesOf(j, expected, relativeVariance) {
     const place = Math.min(Math.max((expected + REACH) * PER_UNIT, 0), POINTS - 1), lower = Math.min(Math.floor(place), POINTS - 2);
-    const [near, far] = chances[j].map((points) => points[lower].map((x, level) => x + (place - lower) * (points[lower + 1][level] - x)));
-    return near.map((x, level) => x + spread * (far[level] - x));
+    const [near, far] = cellProbabilities[j].map((points) => points[lower].map((x, level) => x + (place - lower) * (points[lower + 1][level] - x)));
+    return near.map((x, level) => x + relativeVariance * (far[level] - x));
   }
 
-  // How chances rise from where nothing is expected, for each standard unit: up to the next point it is the slope.
-  function risesOf(j, expected, spread) {
+  // How probabilities rise from where nothing is expected, for each standard unit: up to the next point it is the slope.
+  function probabilitySlopes(j, expected, relativeVariance) {
     const middle = REACH * PER_UNIT, place = Math.min(Math.max((expected + REACH) * PER_UNIT, 0), POINTS - 1), lower = Math.min(Math.floor(place), POINTS - 2);
-    const [known, unknown] = chances[j].map((points) => points[lower].map((near, level) => {
+    const [known, unknown] = cellProbabilities[j].map((points) => points[lower].map((near, level) => {
       const step = points[lower + 1][level] - near;
       if (lower < middle - 1 || lower > middle) return (near - points[middle][level] + (place - lower) * step) / expected;
-      return PER_UNIT * (Math.abs(expected) < STILL ? (points[middle + 1][level] - points[middle - 1][level]) / 2 : step);
+      return PER_UNIT * (Math.abs(expected) < NEGLIGIBLE_EXPECTATION ? (points[middle + 1][level] - points[middle - 1][level]) / 2 : step);
     }));
-    return known.map((x, level) => x + spread * (unknown[level] - x));
+    return known.map((x, level) => x + relativeVariance * (unknown[level] - x));
   }
 
   // What unrated signals add for each standard unit expected of them; those of one table share it by the mean on the way.
-  function ratios(cells, { unrated, expected, spread }) {
-    const rises = zeros(total), moved = zeros(total);
-    for (const j of signals) if (unrated[j]) risesOf(j, expected[j], spread[j]).forEach((x, level) => { rises[at.offsets[j] + level] = x; moved[at.offsets[j] + level] = x * expected[j]; });
-    const mean = cells.map((x, cell) => x - moved[cell] / 2), added = signals.map((j) => dot(at.span(model.main, j), at.span(rises, j)));
+  function ratios(cells, { unrated, expected, relativeVariance }) {
+    const slopes = zeros(total), moved = zeros(total);
+    for (const j of signals) if (unrated[j]) probabilitySlopes(j, expected[j], relativeVariance[j]).forEach((x, level) => { slopes[at.offsets[j] + level] = x; moved[at.offsets[j] + level] = x * expected[j]; });
+    const mean = cells.map((x, cell) => x - moved[cell] / 2), added = signals.map((j) => dot(at.span(model.main, j), at.span(slopes, j)));
     for (const [members, table] of model.joint) {
       const moving = members.filter((t) => t < p && unrated[t]).length;
       for (const t of members) {
         if (t >= p || !unrated[t]) continue;
-        const along = (others) => product(table, members.map((member) => at.span(member === t ? rises : others, member)));
+        const along = (others) => product(table, members.map((member) => at.span(member === t ? slopes : others, member)));
         added[t] += members.length === 2 ? (moving / 2) * along(mean) : (moving / 3) * (along(mean) + along(moved) / 12);
       }
     }
     return added;
   }
 
-  function fill(raw, values, { unrated, spread }, expected) {
+  function fill(raw, values, { unrated, relativeVariance }, expected) {
     const cells = [...raw];
     const put = (t, shares) => range(at.offsets[t + 1] - at.offsets[t]).forEach((i) => { cells[at.offsets[t] + i] = shares[i] ?? 0; });
-    for (const j of signals) if (unrated[j]) put(j, chanceOf(j, expected[j], spread[j]));
+    for (const j of signals) if (unrated[j]) put(j, probabilitiesOf(j, expected[j], relativeVariance[j]));
     for (let t = p; t < terms.length; t++) if (values[t] === null) put(t, f.shares[t]);
     return cells;
   }
@@ -270,7 +270,7 @@ function evaluator(model) {
     baseline -= sum(implied);
     const each = slopesAt(values), shrinkage = shrinkageOf(each, evidence), share = gapsOf(unrated), left = gapsAdded(share) / Math.max(share * p, 1);
     let reasons = {
-      baseline: shrinkage * baseline + gapsStart(share),
+      baseline: shrinkage * baseline + gapsOffset(share),
       own: own.map((x, t) => shrinkage * x + (t < p && unrated[t] ? left : 0)),
       implied: implied.map((x) => shrinkage * x),
     };
@@ -285,14 +285,14 @@ function evaluator(model) {
     const moved = f.loadings.map((row, j) => dot(row, common) + f.unique[j] * slopes[j]);
     const own = f.loadings.map((row, j) => dot(row, times(covariance, row)) + f.unique[j]);
     const variance = dot(slopes, moved) + sum(rest), half = model.quantile * Math.sqrt(variance), middle = logOdds / shrinkage;
-    if (variance < STILL) return null; // nothing that is not rated counts, as with some of who rated
+    if (variance < NEGLIGIBLE_EXPECTATION) return null; // nothing that is not rated counts, as with some of who rated
     const gain = moved.map((x, j) => (x * x / (own[j] > 0 ? own[j] : 1) + rest[j]) / (variance || 1));
     const order = signals.filter((j) => unrated[j]).sort((a, b) => gain[b] - gain[a]);
     return { low: probability(middle - half), high: probability(middle + half), explained: order.map((j) => [j, Math.min(1, gain[j])]) };
   }
 
   function whole(values, rated) {
-    const cells = at.weights(values), start = model.coverage ? model.coverage[rated] : gapsStart(0);
+    const cells = at.weights(values), start = model.coverage ? model.coverage[rated] : gapsOffset(0);
     return { baseline: model.intercept + start, own: contributions(cells), implied: zeros(terms.length), deviation: deviation(cells, null) };
   }
 
