@@ -76,7 +76,7 @@ class Problem:
 
     Attributes
     ----------
-    kind
+    message
         What is wrong and how to fix it, in words that are the same for every row with this problem.
     row
         Row counted from 1 (the header is not counted), or None when the whole file or column is meant.
@@ -84,12 +84,15 @@ class Problem:
         Name of the column, or None when the whole row or file is meant.
     found
         The value as it is in the file, or an empty string.
+    unknown_column
+        Whether the catalogue has no such column; its name is `column`, or `found` where a row has it.
     """
 
-    kind: str
+    message: str
     row: int | None = None
     column: str | None = None
     found: str = ""
+    unknown_column: bool = False
 
 
 class RatingsError(PredictorError):
@@ -118,7 +121,7 @@ class RatingsError(PredictorError):
     def _summary(self) -> str:
         groups: dict[tuple[str | None, str], list[Problem]] = {}
         for problem in self.problems:
-            groups.setdefault((problem.column, problem.kind), []).append(problem)
+            groups.setdefault((problem.column, problem.message), []).append(problem)
         count = len(self.problems)
         lines = [f"{self.source}: {plural(count, 'problem')}; nothing was written."]
         lines += [f"  {self._line(group)}" for group in list(groups.values())[: self.LINES]]
@@ -135,7 +138,7 @@ class RatingsError(PredictorError):
         values = [shorten(problem.found) for problem in group if problem.found]
         if len(group) == 1:
             where = ", ".join(filter(None, [f"row {first.row:,}" if first.row else "", column]))
-            what = " ".join(filter(None, [f"'{values[0]}'" if values else "", first.kind]))
+            what = " ".join(filter(None, [f"'{values[0]}'" if values else "", first.message]))
             return f"{where}: {what}" if where else what
         rows = ", ".join(
             f"{problem.row:,}" + (f" ('{shorten(problem.found)}')" if problem.found else "")
@@ -143,7 +146,7 @@ class RatingsError(PredictorError):
             if problem.row
         )
         more = ", ..." if len(group) > self.ROWS else ""
-        return f"{column}{' ' if column else ''}{first.kind} ({len(group):,} times: rows {rows}{more})"
+        return f"{column}{' ' if column else ''}{first.message} ({len(group):,} times: rows {rows}{more})"
 
 
 def plural(count: int, noun: str) -> str:

@@ -160,7 +160,7 @@ class Coder:
             return self._each(self._ratings(cells.dictionary, term, signal), cells, term)
         if is_text(cells.type) or pa.types.is_boolean(cells.type):
             words = cells.cast(pa.string()).dictionary_encode()
-            meanings = [signal.meaning(word) for word in self._text(words.dictionary)]
+            meanings = [signal.parse_text(word) for word in self._text(words.dictionary)]
             unknown = np.array([meaning is None for meaning in meanings], dtype=bool)
             numbers = np.array([math.nan if meaning is None else meaning for meaning in meanings])
             column = self._floats(numbers, term, signal)
@@ -240,7 +240,7 @@ class Coder:
             problems += [Problem("cannot be read as ratings of the model's signals", row) for row in unexplained]
             rows = numbers[at].tolist()
             for item in sorted(problems, key=lambda item: item.row or 0):
-                yield Problem(item.kind, rows[(item.row or 1) - 1], item.column, item.found)
+                yield Problem(item.message, rows[(item.row or 1) - 1], item.column, item.found)
 
     def _explain(self, batch: pa.RecordBatch, hints: int) -> list[Problem]:
         """Return every problem of some rows, counted from 1."""

@@ -236,7 +236,7 @@ def _plain(
             if not isinstance(cell, str | bool):
                 continue
             if (key := (signal.name, cell)) not in known:
-                known[key] = signal.reading(cell)
+                known[key] = signal.parse_cell(cell)
             if (rating := known[key]) is None:
                 return None
             part[signal.name] = None if math.isnan(rating) else rating

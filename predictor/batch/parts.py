@@ -178,7 +178,7 @@ def find(path: Path, format: str | None = None, sheet: str | None = None) -> Sou
             else:
                 parts.append(Part(file, form, name, weight=file.stat().st_size, constants=constants, sheet=sheet))
         except RatingsError as error:
-            problems += [Problem(f"{file}: {problem.kind}") for problem in error.problems]
+            problems += [Problem(f"{file}: {problem.message}") for problem in error.problems]
         except OSError as error:
             problems.append(Problem(f"{file}: cannot be read: {error.strerror}"))
     sources: dict[str, Path] = {}

@@ -267,7 +267,7 @@ def set_aside(writer: Writer, part: Part, broken: Iterator[Broken]) -> None:
 
 
 def _text_of(problem: Problem) -> str:
-    return " ".join(filter(None, [problem.column, f"'{problem.found}'" if problem.found else "", problem.kind]))
+    return " ".join(filter(None, [problem.column, f"'{problem.found}'" if problem.found else "", problem.message]))
 
 
 def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Problem]) -> Iterator[Broken]:

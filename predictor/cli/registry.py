@@ -9,7 +9,7 @@ import click
 
 from predictor.cli.common import CHAMPION, MODELS, model_path, read_rows
 from predictor.cli.group import say
-from predictor.errors import ConfigError, ModelError, RatingsError
+from predictor.errors import ConfigError, ModelError, RatingsError, plural
 from predictor.training_folder import RECORD
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def _answers(champion: OfferModel, chosen: OfferModel, y: Floats, data: Path | N
         name, first = chosen.catalogue.name, error.problems[0]
         raise ConfigError(
             f"{chosen.name} cannot be compared with the champion, {champion.name}, which uses other signals of the "
-            f"same catalogue '{name}': {len(error.problems):,} problems in {source}, the first: "
-            f"{f'{first.column} ' if first.column else ''}{first.kind}.\n  If this catalogue is about other signals, "
-            "give it another name and train again; else --force REASON"
+            f"same catalogue '{name}'. {source} has {plural(len(error.problems), 'problem')}; the first: "
+            f"{f'{first.column} ' if first.column else ''}{first.message}.\n  If this catalogue is about other "
+            "signals, give it another name and train again; else --force REASON"
         ) from None
     if not np.array_equal(rows.y, y):
         raise ConfigError(

@@ -137,7 +137,7 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
     elif not len(model.reference.edges):
         left.append("Likelihoods were not compared: the training was too small to predict rows that it had not seen.")
     panels = [level for level in levels_of(model.raters, ratings) if level]
-    if new := sum(level.unknown == level.raters for level in panels):
+    if new := sum(level.n_unknown == level.raters for level in panels):
         left.append(
             f"How high {new:,} of {len(panels):,} panels rate is not known: the model has none of their raters."
         )

@@ -161,7 +161,7 @@ def _counts(ratings: Floats, knots: Sequence[float]) -> tuple[tuple[str, int], .
 
 
 def _meaning(signal: Signal, knot: float) -> tuple[str, str]:
-    return f"{knot:g}", signal.meanings.get(f"{knot:g}", "")
+    return f"{knot:g}", signal.anchor_texts.get(f"{knot:g}", "")
 
 
 def _raters(model: OfferModel, values: Floats) -> tuple[tuple[str, int], ...]:

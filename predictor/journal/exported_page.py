@@ -133,7 +133,7 @@ def _entry(item: Any, file: Mapping[str, Any], row: int, catalogue: Catalogue) -
     try:
         ratings, role = rated(item["ratings"], str(item.get("rater_role") or ""), catalogue)
     except RatingsError as error:
-        return None, problems + [Problem(p.kind, row, p.column, p.found) for p in error.problems]
+        return None, problems + [Problem(p.message, row, p.column, p.found) for p in error.problems]
     except JournalError as error:
         return None, [*problems, Problem(str(error), row, "ratings")]
     if problems:

@@ -183,7 +183,10 @@ def together(parsed: Sequence[tuple[str, Parsed]]) -> tuple[list[Entry], list[Pr
     entries = [entry for _, (some, _) in parsed for entry in some]
     problems = [
         Problem(
-            f"{problem.kind} ({name})" if len(parsed) > 1 else problem.kind, problem.row, problem.column, problem.found
+            f"{problem.message} ({name})" if len(parsed) > 1 else problem.message,
+            problem.row,
+            problem.column,
+            problem.found,
         )
         for name, (_, some) in parsed
         for problem in some

@@ -182,7 +182,7 @@ def _as_in_file(problem: Problem, numbers: Sequence[int], shown: Mapping[str, st
     """Return a problem with the row and the column that it has in the file."""
     row = numbers[problem.row - 1] if problem.row and problem.row <= len(numbers) else problem.row
     column = shown.get(problem.column, problem.column) if problem.column else None
-    return Problem(problem.kind, row, column, problem.found)
+    return Problem(problem.message, row, column, problem.found)
 
 
 def _entry(

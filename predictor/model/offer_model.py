@@ -25,7 +25,7 @@ from predictor.model.matching import signals_of
 from predictor.model.notes import Notes
 from predictor.model.partial import PartialTables
 from predictor.model.prediction import LEVEL, QUANTILE, Contribution, Interval, Prediction
-from predictor.model.raters import PanelLevel, codes_of, levels_of, widenings
+from predictor.model.raters import PanelLevel, coded_input, levels_of, widenings
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import CONTEXT, PANEL
 from predictor.ratings.ratings import Ratings
@@ -222,7 +222,7 @@ class OfferModel(ModelData):
         signals = signals_of(ratings, self.catalogue)
         levels = levels_of(self.raters, ratings)
         return self._evaluator.without_inputs(
-            np.column_stack([signals, *(codes_of(ratings, item, levels) for item in self.catalogue.inputs)])
+            np.column_stack([signals, *(coded_input(ratings, item, levels) for item in self.catalogue.inputs)])
         )
 
     def _shift(self, base_rate: float | None) -> float:

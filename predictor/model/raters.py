@@ -49,12 +49,12 @@ class PanelLevel:
     Attributes
     ----------
     code
-        Place of the level in `LEVELS`.
+        Index of the level in `LEVELS`.
     leniency
         Mean over its raters, in shares of the scale; 0 for those whom the model does not know.
     variance
         Mean variance of its raters' leniency, over their number.
-    raters, unknown
+    raters, n_unknown
         How many it has, and how many of them the model does not know.
     """
 
@@ -62,16 +62,16 @@ class PanelLevel:
     leniency: float
     variance: float
     raters: int
-    unknown: int
+    n_unknown: int
 
     def note(self) -> str:
         """Describe how it gets its level."""
-        if self.unknown == self.raters:
+        if self.n_unknown == self.raters:
             who = "its rater is" if self.raters == 1 else f"all {self.raters} raters are"
             return f"Panel: {who} new to this model and count{'s' * (self.raters == 1)} as average."
-        are = "is new to this model and counts" if self.unknown == 1 else "are new to this model and count"
-        some = f"; {self.unknown} of its {self.raters} raters {are} as average"
-        return f"Panel leniency, from earlier scorecards: {LEVELS[self.code]}{some if self.unknown else ''}."
+        are = "is new to this model and counts" if self.n_unknown == 1 else "are new to this model and count"
+        some = f"; {self.n_unknown} of its {self.raters} raters {are} as average"
+        return f"Panel leniency, from earlier scorecards: {LEVELS[self.code]}{some if self.n_unknown else ''}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +82,13 @@ class RaterTable:
     ----------
     raters
         By pseudonym.
-    unknown
+    unknown_variance
         Variance of the leniency of somebody whom it does not know.
-    cuts
+    cut_points
         Where one level ends and the next begins: 10, 30, 70 and 90 % of the panels learned from.
     slope
         Log-odds for each unit of leniency, as the model's table has it on average.
-    usual
+    usual_variances
         By level: the mean variance of a panel's leniency over its size, as the model's intervals hold it already.
 
     Examples
@@ -99,35 +99,35 @@ class RaterTable:
     """
 
     raters: Mapping[str, Rater]
-    unknown: float
-    cuts: tuple[float, float, float, float]
+    unknown_variance: float
+    cut_points: tuple[float, float, float, float]
     slope: float
-    usual: tuple[float, ...]
+    usual_variances: tuple[float, ...]
 
     def level(self, panel: Sequence[str]) -> PanelLevel:
         """Find the level of a panel of at least one rater; a rater whom it does not know is an average one."""
         known = [self.raters[name] for name in panel if name in self.raters]
-        size, unknown = len(panel), len(panel) - len(known)
+        size, n_unknown = len(panel), len(panel) - len(known)
         leniency = sum(rater.leniency for rater in known) / size
-        variance = (sum(rater.variance for rater in known) + unknown * self.unknown) / size
-        return PanelLevel(self.code(leniency) if known else AVERAGE, leniency, variance / size, size, unknown)
+        variance = (sum(rater.variance for rater in known) + n_unknown * self.unknown_variance) / size
+        return PanelLevel(self.code(leniency) if known else AVERAGE, leniency, variance / size, size, n_unknown)
 
     def code(self, leniency: float) -> int:
-        """Return the place of the level of a mean leniency."""
-        return bisect_right(self.cuts, leniency)
+        """Return the index in `LEVELS` of the level of a mean leniency."""
+        return bisect_right(self.cut_points, leniency)
 
     def widening(self, level: PanelLevel) -> float:
         """Variance of the log-odds that this panel's leniency adds beyond what its level usually does."""
-        return self.slope**2 * (level.variance - self.usual[level.code])
+        return self.slope**2 * (level.variance - self.usual_variances[level.code])
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data, as a model's file holds it."""
         return {
             "raters": {name: [rater.leniency, rater.variance, rater.n] for name, rater in self.raters.items()},
-            "unknown": self.unknown,
-            "cuts": list(self.cuts),
+            "unknown": self.unknown_variance,
+            "cuts": list(self.cut_points),
             "slope": self.slope,
-            "usual": list(self.usual),
+            "usual": list(self.usual_variances),
         }
 
     @classmethod
@@ -141,14 +141,14 @@ class RaterTable:
         """
         raters = {name: Rater(*item) for name, item in data["raters"].items()}
         table = cls(raters, data["unknown"], tuple(data["cuts"]), data["slope"], tuple(data["usual"]))
-        numbers = [table.unknown, *table.cuts, table.slope, *table.usual]
+        numbers = [table.unknown_variance, *table.cut_points, table.slope, *table.usual_variances]
         numbers += [number for rater in raters.values() for number in (rater.leniency, rater.variance, rater.n)]
         if any(type(number) not in (int, float) or not abs(number) <= largest for number in numbers):
             raise ValueError(f"a number of the raters is not finite, or beyond {largest:g}")
-        variances = [table.unknown, *table.usual, *(rater.variance for rater in raters.values())]
-        if min(variances) < 0 or len(table.usual) != len(LEVELS) or len(table.cuts) != len(LEVELS) - 1:
+        variances = [table.unknown_variance, *table.usual_variances, *(rater.variance for rater in raters.values())]
+        if min(variances) < 0 or len(table.usual_variances) != len(LEVELS) or len(table.cut_points) != len(LEVELS) - 1:
             raise ValueError("the raters have a variance below 0, or other levels than the input has")
-        if list(table.cuts) != sorted(table.cuts):
+        if list(table.cut_points) != sorted(table.cut_points):
             raise ValueError("the levels of the panels' leniency are not in order")
         return table
 
@@ -172,7 +172,7 @@ def with_levels(table: RaterTable | None, ratings: Ratings) -> Ratings:
     return replace(ratings, columns={**ratings.columns, LENIENCY: words})
 
 
-def codes_of(ratings: Ratings, item: ContextInput, levels: Sequence[PanelLevel | None]) -> NDArray[np.float64]:
+def coded_input(ratings: Ratings, item: ContextInput, levels: Sequence[PanelLevel | None]) -> NDArray[np.float64]:
     """Code an input of each row, that of its panel by the panel's level."""
     codes = ratings.codes(item)
     for row, level in enumerate(levels if item.name == LENIENCY else ()):

@@ -217,7 +217,7 @@ def _not_in_rows(cards: Cards) -> dict[str, int]:
 
 def _levels(leniency: Floats, steps: float, model: OfferModel | None) -> tuple[tuple[Level, ...], int]:
     table = model.raters if model else None
-    cuts = np.array(table.cuts) if table else quantile_cuts(leniency)
+    cuts = np.array(table.cut_points) if table else quantile_cuts(leniency)
     codes = codes_of(leniency, cuts)
     levels = []
     for code, name in enumerate(LEVELS):

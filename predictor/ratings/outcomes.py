@@ -138,7 +138,7 @@ class Outcomes:
             known = [cell for cell in texts if normalise_outcome(cell) not in unknown and not says_not_observed(cell)]
             words = other_words(known, self.offer_word)
             kind = (
-                f"is not known to mean no offer, and is not the only other outcome than '{self.offer_word}'; write no, "
+                f"is one of several outcomes other than '{self.offer_word}', so it may not mean no offer; write no, "
                 f"leave it {self.empty} where unknown, or name it: --unknown-word WORD"
             )
         plain = {cell: normalise_outcome(cell) for cell in dict.fromkeys(texts)}

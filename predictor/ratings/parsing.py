@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Cells = Sequence[Any] | NDArray[Any]
 
 HINTS, LONGEST = 100, 100  # unknown names that get a hint, and their characters, at most: a hint takes a millisecond
-NOT_IN = "is not in the catalogue"
 _NOT_A_NUMBER = "is not a number; write one{other}, or leave it {empty} where it was not observed"
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")  # a decimal that is a whole number, such as an id
 _OTHER = f" or '{NOT_APPLICABLE}'"
@@ -40,14 +39,16 @@ def header_problems(header: Sequence[str], catalogue: Catalogue) -> list[Problem
         if not name.strip():
             problems.append(Problem("a column of the header has no name; name it or take it out"))
         elif name not in known:
-            problems.append(Problem(unknown_column(name, catalogue, hinted=unknown < HINTS), column=name))
+            problems.append(
+                Problem(unknown_column(name, catalogue, hinted=unknown < HINTS), column=name, unknown_column=True)
+            )
             unknown += 1
     return problems
 
 
 def unknown_column(name: str, catalogue: Catalogue, *, hinted: bool = True) -> str:
     hint = nearest(name, catalogue.columns) if hinted and len(name) <= LONGEST else ""
-    return f"{NOT_IN} '{catalogue.name}'" + (hint or "; its columns: predictor signals show")
+    return f"is not in the catalogue '{catalogue.name}'" + (hint or "; its columns: predictor signals show")
 
 
 def parse_ratings(cells: Cells, signal: Signal, empty: str, *, hints: int = HINTS) -> tuple[Floats, list[Problem]]:
@@ -76,10 +77,10 @@ def parse_ratings(cells: Cells, signal: Signal, empty: str, *, hints: int = HINT
             continue
         if isinstance(cell, str):
             if cell not in known:
-                known[cell] = signal.meaning(cell)
+                known[cell] = signal.parse_text(cell)
             number = known[cell]
         elif isinstance(cell, bool | np.bool_):
-            number = signal.reading(bool(cell))
+            number = signal.parse_cell(bool(cell))
         elif (number := _finite(cell)) is not None:
             number = signal.codes.get(number, number)
         if number is not None:
@@ -147,7 +148,8 @@ def warn_of_clipping(signals: Sequence[Signal]) -> None:
     names = ", ".join(f"{shorten(signal.name)} ({signal.scale})" for signal in signals[:5])
     more = f" and {len(signals) - 5:,} more" if len(signals) > 5 else ""
     warnings.warn(
-        f"ratings outside the training range are set to its nearest end: {names}{more}; a catalogue states the scales",
+        f"ratings outside the training range are clipped to it: {names}{more}; to avoid this, define their scales in "
+        "a catalogue",
         RatingsWarning,
         stacklevel=3,
     )
@@ -192,7 +194,7 @@ def parse_level_codes(cells: Cells, item: ContextInput) -> tuple[Floats, list[Pr
 
 
 def level_codes(words: NDArray[Any], item: ContextInput) -> Floats:
-    code = {level: float(place) for place, level in enumerate(item.levels)}
+    code = {level: float(number) for number, level in enumerate(item.levels)}
     return np.array([code.get(word, np.nan) for word in words])
 
 

@@ -20,7 +20,6 @@ from predictor.ratings.frames import cells_of, parse_once, with_index, words_of
 from predictor.ratings.outcomes import Outcomes
 from predictor.ratings.parsing import (
     HINTS,
-    NOT_IN,
     clip_to_training_range,
     header_problems,
     level_codes,
@@ -121,7 +120,7 @@ class Ratings:
         ----------
         records
             One mapping an interview: ratings by signal name (numbers, words for them, or codes of the catalogue; see
-            `Signal.meaning`; None or NaN where not observed) and context.
+            `Signal.parse_text`; None or NaN where not observed) and context.
         training
             Whether outcomes of both kinds must be there.
         offer_word
@@ -147,7 +146,7 @@ class Ratings:
                     kind = unknown.get(name) or unknown.setdefault(
                         name, unknown_column(name, catalogue, hinted=len(unknown) < HINTS)
                     )
-                    problems.append(Problem(kind, number, found=name))
+                    problems.append(Problem(kind, number, found=name, unknown_column=True))
         present = dict.fromkeys(name for row in rows for name in row if name in known)
         columns = {name: [row.get(name) for row in rows] for name in present}
         how = Outcomes(catalogue.outcome, "null", offer_word, tuple(unknown_words), ignore_outcomes)
@@ -247,7 +246,7 @@ class Ratings:
                 exact = training and name == catalogue.group
                 context[name], bad = parse_once(partial(parse_context, name=name, exact=exact), columns[name])
                 problems += bad
-        unknown = {problem.column or problem.found for problem in problems if problem.kind.startswith(NOT_IN)}
+        unknown = {problem.column or problem.found for problem in problems if problem.unknown_column}
         if len(unknown) > max(3, 3 * len(columns)):  # not a slip in a name or two: another file altogether
             kind = (
                 f"{len(unknown)} columns, such as '{shorten(min(unknown))}', are not in the catalogue "

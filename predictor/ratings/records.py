@@ -60,7 +60,7 @@ def parse_record_fast(record: Any, catalogue: Catalogue) -> list[float] | None:
                 if type(cell) in (int, float) and low <= cell <= high:  # NaN is in no scale
                     row[place] = cell
                 else:
-                    value = signal.reading(cell) if type(cell) in _PLAIN else None
+                    value = signal.parse_cell(cell) if type(cell) in _PLAIN else None
                     if value is None or value > high or (value < low and value != signal.not_applicable_value):
                         return None
                     row[place] = value

@@ -152,7 +152,7 @@ class Signal:
     >>> signal.codes[99], signal.codes["n/a"], signal.codes["not applicable"]
     (nan, 0.0, 0.0)
     >>> verdict = Signal("verdict", "Verdict", "all", scale=Scale(1, 3), levels=("No", "Mixed", "Yes"))
-    >>> verdict.meaning("YES"), verdict.meaning("2"), verdict.meaning("3/3"), verdict.meaning("-")
+    >>> verdict.parse_text("YES"), verdict.parse_text("2"), verdict.parse_text("3/3"), verdict.parse_text("-")
     (3.0, 2.0, 3.0, nan)
     """
 
@@ -193,7 +193,7 @@ class Signal:
         return dict(zip(map(word_key, self.levels), self.scale.knots, strict=False))
 
     @property
-    def meanings(self) -> dict[str, str]:
+    def anchor_texts(self) -> dict[str, str]:
         """What ratings mean, by rating: the anchors, and the levels where there is no anchor."""
         levels = {f"{knot:g}": level for knot, level in zip(self.scale.knots, self.levels, strict=False)}
         return {**levels, **self.anchors}
@@ -214,11 +214,11 @@ class Signal:
         ('Did you thank them?', 'Did the candidate thank the interviewer?')
         """
         if role != CANDIDATE:
-            return Wording(self.label, self.question, self.meanings)
-        anchors = {**self.meanings, **self.own.anchors}
+            return Wording(self.label, self.question, self.anchor_texts)
+        anchors = {**self.anchor_texts, **self.own.anchors}
         return Wording(self.own.label or self.label, self.own.question or self.question, anchors)
 
-    def meaning(self, text: str) -> float | None:
+    def parse_text(self, text: str) -> float | None:
         """Return the rating that a cell of text means: NaN where not observed, None where it means nothing.
 
         Codes and levels of the signal come first, then words for "not observed" and numbers however they are written
@@ -234,10 +234,10 @@ class Signal:
             return self.not_applicable_value
         return math.nan if says_not_observed(text) else None
 
-    def reading(self, cell: Any) -> float | None:
+    def parse_cell(self, cell: Any) -> float | None:
         """Return the rating that a number, word or truth value means; NaN where not observed, None where nothing."""
         if isinstance(cell, str):
-            return self.meaning(cell)
+            return self.parse_text(cell)
         if isinstance(cell, bool):
             return self.ratings_by_word.get(str(cell).casefold())
         return self.codes.get(cell, cell) if isinstance(cell, int | float) else None
@@ -280,7 +280,7 @@ class Signal:
             elif folded(level) in self.codes:
                 yield f"{level!r} is a level and a code; it can mean only one"
         if all(isinstance(level, str) and _LOOKS_LIKE_A_NUMBER.fullmatch(level.strip()) for level in self.levels):
-            yield "levels are numbers in quotes; leave them out, and let the scale say what numbers there are"
+            yield "levels are numbers in quotes; remove `levels` and use `scale`"
         if len(self.levels) != len(self.scale.knots):
             yield (
                 f"it has {len(self.levels)} levels and a scale with {len(self.scale.knots)} steps ({self.scale}); "

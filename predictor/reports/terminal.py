@@ -241,7 +241,7 @@ def render_catalogue(catalogue: Catalogue) -> str:
             better = f", {signal.better} is better" if signal.direction else ""
             lines.append(f"  {click.style(printable(signal.name), fg='cyan')}  ({signal.scale}{other}{side}{better})")
             lines += textwrap.wrap(signal.question, WIDTH, initial_indent="    ", subsequent_indent="    ")
-            for rating, meaning in signal.meanings.items():
+            for rating, meaning in signal.anchor_texts.items():
                 lines += textwrap.wrap(
                     f"{rating}  {meaning}", WIDTH, initial_indent="      ", subsequent_indent=" " * 9
                 )

@@ -1,6 +1,7 @@
 """Read ratings from CSV, Excel, JSON, JSON Lines and Parquet files, and write them to CSV.
 
-The same rules hold for every format, and a cell means the same in each (`Signal.meaning`, `predictor.ratings.cells`).
+The same rules hold for every format, and a cell means the same in each: see `Signal.parse_text` and
+`predictor.ratings.cells`.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def door(model: OfferModel, rows: Sequence[Any]) -> list[tuple[float, float] | s
             else:
                 ratings = Ratings.from_text([SIGNAL, INPUT], [row], model.catalogue)
         except RatingsError as error:
-            found.append("; ".join(sorted(f"{p.column} {p.found} {p.kind}" for p in error.problems)))
+            found.append("; ".join(sorted(f"{p.column} {p.found} {p.message}" for p in error.problems)))
         else:
             place = model.signals.index(SIGNAL)
             found.append((ratings.values[0, place], ratings.codes(model.catalogue.inputs[0])[0]))
@@ -75,7 +75,7 @@ def coded(model: OfferModel, batch: pa.RecordBatch, **how: Any) -> list[tuple[fl
     problems = list(explained)
     values = model.blocks.all_values(codes)[:, [model.terms.index(SIGNAL), model.terms.index(INPUT)]]
     printed = {
-        number: sorted(f"{p.column} {p.found} {p.kind}" for p in problems if p.row == number) for number in numbers
+        number: sorted(f"{p.column} {p.found} {p.message}" for p in problems if p.row == number) for number in numbers
     }
     return ["; ".join(printed[number]) if wrong else tuple(row) for number, wrong, row in zip(numbers, bad, values.tolist(), strict=True)]  # fmt: skip
 

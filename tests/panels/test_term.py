@@ -182,8 +182,10 @@ def test_the_interval_widens_by_slope_and_variance(model: OfferModel) -> None:
         variance(model.predict(rated(model, **more)))
         for more in ({"panel": name}, {"panel_leniency": LEVELS[level.code]})
     )
-    assert known - given == pytest.approx(table.slope**2 * (level.variance - table.usual[level.code]), abs=1e-9)
-    assert model.variances[LENIENCY][level.code] >= table.slope**2 * table.usual[level.code] > 0
+    assert known - given == pytest.approx(
+        table.slope**2 * (level.variance - table.usual_variances[level.code]), abs=1e-9
+    )
+    assert model.variances[LENIENCY][level.code] >= table.slope**2 * table.usual_variances[level.code] > 0
 
 
 def test_every_way_to_ask_gives_the_same(model: OfferModel, team: SimulatedTeam) -> None:

@@ -271,7 +271,7 @@ SIGNAL = Catalogue.shipped().signals[0]
 good = st.one_of(st.none(), st.integers(1, 5), st.floats(1, 5))
 bad = st.one_of(
     st.floats(allow_nan=False).filter(lambda x: not 1 <= x <= 5), st.integers().filter(lambda x: not 1 <= x <= 5),
-    st.booleans(), st.text().filter(lambda x: SIGNAL.meaning(x) is None), st.lists(st.integers(), max_size=2), st.dictionaries(st.text(), st.integers(), max_size=2),
+    st.booleans(), st.text().filter(lambda x: SIGNAL.parse_text(x) is None), st.lists(st.integers(), max_size=2), st.dictionaries(st.text(), st.integers(), max_size=2),
 )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def test_a_word_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
         read_ratings(path, Catalogue.shipped(), training=True, offer_word="Si")
     with path.open("a") as file:
         file.write("3,e,vielleicht\n")
-    with pytest.raises(RatingsError, match="not known to mean no offer, and is not the only other outcome than 'Ja'"):
+    with pytest.raises(RatingsError, match="is one of several outcomes other than 'Ja', so it may not mean no offer"):
         read_ratings(path, Catalogue.shipped(), training=True, offer_word="Ja")
 
 

@@ -16,7 +16,7 @@ ASKED = {ROLE: "In this interview you were the"}  # as on the server's page
 
 def question(signal: Signal, number: int) -> str:
     """Return the form's part for one signal, numbered for short ids: what is asked, its scale, the anchors under it."""
-    knots, meanings = [f"{knot:g}" for knot in signal.scale.knots], signal.meanings
+    knots, meanings = [f"{knot:g}" for knot in signal.scale.knots], signal.anchor_texts
     apart = [(NOT_APPLICABLE, "did not apply"), (NOT_COME_UP, "not observed")] if signal.not_applicable else []
     apart = apart or [(NOT_COME_UP, NOT_COME_UP)]
     name, key = escape(f"rating.{signal.name}"), escape(signal.name)

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from predictor.errors import PredictorError, Problem, RatingsError, plural, shorten
 from predictor.model.offer_model import OfferModel
 from predictor.model.prediction import Prediction
-from predictor.ratings.parsing import NOT_IN
 
 SHOWN = 80  # characters of what was found
 
@@ -106,10 +105,10 @@ class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
 
 
 def _problem_dict(problem: Problem) -> dict[str, Any]:
-    unknown = problem.column is None and problem.kind.startswith(NOT_IN)  # then what was found is the name
+    unknown = problem.unknown_column and problem.column is None  # then what was found is the name
     return {
         "row": problem.row,
         "field": shorten(problem.found if unknown else problem.column or "body", SHOWN),
         "found": shorten(problem.found, SHOWN),
-        "problem": problem.kind,
+        "problem": problem.message,
     }

@@ -110,7 +110,7 @@ def _request_schema(catalogue: Catalogue, settings: Settings) -> Schema:
         signal.name: {
             **_rating_schema(signal),
             "description": " ".join(
-                [signal.question or signal.label, *(f"{k}: {v}." for k, v in signal.meanings.items())]
+                [signal.question or signal.label, *(f"{k}: {v}." for k, v in signal.anchor_texts.items())]
             ),
         }
         for signal in catalogue.signals

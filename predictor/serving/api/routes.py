@@ -136,7 +136,7 @@ def _records(request: Request, body: bytes) -> tuple[list[Any], list[Problem], b
     try:
         records, problems = parse_json(body, "the body", most=most)
     except TooManyError as error:
-        raise Refusal(413, f"the body {error.problems[0].kind}", field="body") from None
+        raise Refusal(413, f"the body {error.problems[0].message}", field="body") from None
     return records, problems, body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"["
 
 

@@ -108,7 +108,7 @@ def _rating(name: str, value: str, model: OfferModel) -> float | str | None:
     if value == NOT_APPLICABLE:
         return value
     place = model.catalogue.lookup[0].get(name.removeprefix(RATING))
-    number = place[3].meaning(value) if place else _number(value)
+    number = place[3].parse_text(value) if place else _number(value)
     if number is None:
         raise Refusal(422, "is not a number, nor a word for one", field=name, found=value)
     if place and number == place[3].not_applicable_value:
