@@ -11,7 +11,9 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +74,8 @@ def book(*sheets: tuple[str, list[list[Any]]]) -> bytes:
     return out.getvalue()
 
 
-def typed(table: list[list[str]]) -> list[list[Any]]:
-    """As a person types into a spreadsheet: numbers are numbers, days are days."""
-    return [table[0], *([_typed(cell) for cell in row] for row in table[1:])]
-
-
 def _typed(cell: str) -> Any:
+    """As a person types into a spreadsheet: numbers are numbers, days are days."""
     for kind in (int, float, date.fromisoformat):
         try:
             return kind(cell)
@@ -87,40 +85,94 @@ def _typed(cell: str) -> Any:
 
 
 FORMATS = st.sampled_from(["csv", "xlsx", "parquet", "json", "jsonl"])
+SIGNALS, IDS = set(CATALOGUE.names), "candidate_id"
+# How a rating may be written, and what a file may say where there is none.
+NOTATIONS: list[Callable[[float], Any]] = [
+    lambda rating: int(rating) if rating.is_integer() else rating,
+    lambda rating: f"{rating:g}/5",
+    lambda rating: f"{rating:.2f}".replace(".", ","),
+    lambda rating: f"{rating:g} stars",
+    lambda rating: ("★" * int(rating) + "½" * (rating % 1 > 0)).ljust(5, "☆") if rating % 1 in (0, 0.5) else rating,
+]
+GAPS = [None, "N/A", "-", "k.A.", "#N/A", "not observed", "n.v.t.", "no aplica"]
+OUTCOMES: list[tuple[tuple[Any, Any, Any], dict[str, Any]]] = [
+    (("yes", "no", None), {}),
+    (("1.00", "0.00", "-"), {}),
+    ((Decimal("1.00"), Decimal("0.00"), None), {}),
+    ((True, False, None), {}),
+    (("Hired", "not hired", "N/A"), {}),
+    (("Ja", "Nein", None), {"offer_word": "ja"}),
+    (("Yes", "No", "Maybe"), {"unknown_words": ["Maybe"]}),
+]
+DTYPES: list[Callable[[pd.DataFrame], pd.DataFrame]] = [
+    lambda frame: frame,
+    lambda frame: frame.convert_dtypes(),
+    lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+    lambda frame: frame.astype({name: "category" for name in frame if name != IDS}),
+    lambda frame: frame.astype({name: "float32" for name in frame if frame[name].dtype == "float64"}),
+]
 
 
-@settings(max_examples=EXAMPLES or 25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def written(cell: Any) -> Any:
+    """As text, or as JSON has it."""
+    return str(cell) if isinstance(cell, Decimal | date) else cell
+
+
+@settings(max_examples=EXAMPLES or 30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_sample_is_the_same_in_every_format_and_dialect(data: st.DataObject, tmp_path: Path) -> None:
+    """Whatever writes it, however it writes ratings, gaps, outcomes and ids: the same `Ratings` and the same answers."""
     header, *rows = LINES
-    kind = data.draw(FORMATS)
+    expected = Ratings.from_text(header, rows, CATALOGUE)
+    ids = [str(2**60 + n) for n in range(len(rows))]
+    expected = replace(expected, columns={**expected.columns, IDS: np.array(["", *ids[1:]], dtype=object)})
+    kind, rated, gap = data.draw(FORMATS), data.draw(st.sampled_from(NOTATIONS)), data.draw(st.sampled_from(GAPS))
+    (offer, none, unknown), words = data.draw(st.sampled_from(OUTCOMES))
+    outcome = {"yes": offer, "no": none, "": unknown}
+    as_numbers = kind != "xlsx" and data.draw(st.booleans())  # a spreadsheet keeps 15 digits
     order = data.draw(st.permutations(range(len(header))))
-    table = [[row[place] for place in order] for row in (header, *rows)]
-    frame = pd.DataFrame([[_typed(cell) for cell in row] for row in table[1:]], columns=table[0])
+
+    def cell_of(name: str, cell: str, row: int) -> Any:
+        if name in SIGNALS:
+            if cell and gap and kind == "parquet":  # whose columns are of one type
+                return str(rated(float(cell)))
+            return rated(float(cell)) if cell else gap
+        if name == IDS:
+            return None if row == 0 else 2**60 + row if as_numbers or (kind == "jsonl" and row % 2) else ids[row]
+        return outcome[cell] if name == "offer" else _typed(cell)
+
+    names = [header[place] for place in order]
+    cells = [[cell_of(header[place], row[place], n) for place in order] for n, row in enumerate(rows)]
     labels, empty = data.draw(st.booleans()), data.draw(st.integers(0, 2))
-    if kind in ("csv", "xlsx"):
-        table = [[*row, *[""] * empty] for row in table]
-        if labels:
-            table = [["" if not number else str(number - 1), *row] for number, row in enumerate(table)]
+    table = [[*names, *[""] * empty], *([*row, *[None] * empty] for row in cells)]
+    if labels:
+        table = [["" if not number else number - 1, *row] for number, row in enumerate(table)]
+    sheet = None
     if kind == "csv":
         delimiter = data.draw(st.sampled_from(DELIMITERS))
-        encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252"]))
+        lines = [["" if cell is None else str(cell) for cell in row] for row in table]
+        encodings = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"]
+        encoding = data.draw(st.sampled_from([*encodings, *["cp1252"] * ("★" not in text(lines))]))
         hint = data.draw(st.sampled_from(["", f"sep={delimiter}\r\n"]))
         quoting = data.draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
         end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
         blank = data.draw(st.sampled_from(["", end * 3, (delimiter * (len(table[0]) - 1) + end) * 2]))
-        content = (hint + text(table, delimiter, end, quoting) + blank).encode(encoding)
+        content = (hint + text(lines, delimiter, end, quoting) + blank).encode(encoding)
     elif kind == "xlsx":
-        content = book(("Interviews", typed(table)))
+        sheets = [("Interviews", [[written(cell) for cell in row] for row in table])]
+        if data.draw(st.booleans()):
+            sheet, sheets = "Interviews", [("Notes", [["see the next"]]), *sheets]
+        content = book(*sheets)
     elif kind == "parquet":
         levels = data.draw(st.lists(st.sampled_from(header), unique=True, max_size=2))
+        frame = data.draw(st.sampled_from(DTYPES))(_framed(cells, names))
         out = io.BytesIO()
         (frame.set_index(levels) if levels else frame).to_parquet(out)
         content = out.getvalue()
     else:
-        records = [{name: _typed(cell) for name, cell in zip(table[0], row, strict=True)} for row in table[1:]]
-        whole = json.dumps(records, default=str)
-        content = (whole if kind == "json" else "\n".join(json.dumps(row, default=str) for row in records)).encode()
+        records = [{name: written(cell) for name, cell in zip(names, row, strict=True)} for row in cells]
+        whole = json.dumps(records)
+        content = (whole if kind == "json" else "\n".join(map(json.dumps, records))).encode()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RatingsWarning)
         ending = data.draw(st.sampled_from(["csv", "TSV", "txt"])) if kind == "csv" else kind
@@ -128,14 +180,29 @@ def test_the_sample_is_the_same_in_every_format_and_dialect(data: st.DataObject,
         path = tmp_path / f"sample.{ending}{packing}"
         pack: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress}
         path.write_bytes(pack[packing](content))
-        got = read_ratings(path, CATALOGUE)
-        expected = Ratings.from_text(header, rows, CATALOGUE)
+        got = read_ratings(path, CATALOGUE, sheet=sheet, **words)
         assert got.digest == expected.digest
-        assert np.array_equal(got.y, expected.y, equal_nan=True)
+        answers = MODEL.predict_many(expected)["offer_probability"].tolist()
+        known = read_ratings(path, CATALOGUE, sheet=sheet, ignore_outcomes=True)
+        assert [answer.offer_probability for answer in MODEL.predict_each(known)] == pytest.approx(answers, abs=1e-12)
+        if kind == "parquet":
+            many = MODEL.predict_many(pd.read_parquet(path))["offer_probability"]
+            assert many.tolist() == pytest.approx(answers, abs=1e-12)
+        elif kind in ("json", "jsonl"):
+            one = [MODEL.predict(record).offer_probability for record in records]
+            assert one == pytest.approx(answers, abs=1e-12)
         if kind != "json":
-            score_files(path, tmp_path / "answers.csv", MODEL)
-            batch = pa.csv.read_csv(tmp_path / "answers.csv")["offer_probability"].to_pylist()
-            assert batch == pytest.approx(MODEL.predict_many(expected)["offer_probability"].tolist(), abs=1e-12)
+            score_files(path, tmp_path / "out.csv", MODEL, options=ScoringOptions(keep=(IDS,)), sheet=sheet)
+            batch = pd.read_csv(tmp_path / "out.csv", dtype={IDS: str}, keep_default_na=False)
+            assert batch["offer_probability"].tolist() == pytest.approx(answers, abs=1e-12)
+            assert batch[IDS].tolist() == expected.columns[IDS].tolist()
+
+
+def _framed(cells: list[list[Any]], names: list[str]) -> pd.DataFrame:
+    """Whole numbers beside a gap stay whole, which pandas by itself would make floats."""
+    frame = pd.DataFrame(cells, columns=names, dtype=object)
+    whole = any(isinstance(cell, int) for cell in frame[IDS])
+    return frame.astype({IDS: "Int64"} if whole else {}).infer_objects()
 
 
 DIALECTS = {
