@@ -260,7 +260,9 @@ async def _unusable(request: Request, error: Exception) -> Response:
 
 async def _journal(request: Request, error: Exception) -> Response:
     path = request.app.state.settings.journal.absolute()
-    status = 404 if isinstance(error, NoEntryError) else 409 if isinstance(error, FrozenError) else 422
+    if isinstance(error, NoEntryError):
+        return _answer(request, Refusal(404, str(error).removeprefix(f"{path}: ")))
+    status = 409 if isinstance(error, FrozenError) else 422
     return _answer(request, Refusal(status, str(error).replace(str(path), path.name)))  # where it lies is private
 
 

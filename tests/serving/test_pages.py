@@ -197,7 +197,7 @@ def test_a_form_of_another_page_is_refused(open_page: Open, journal: Journal) ->
     assert journal.entries() == before
     missing = page.request.get("/journal/none", headers={"accept": "text/html"})
     assert missing.status == 404
-    assert "no interview" in missing.text()
+    assert "No interview" in missing.text()
 
 
 def test_without_javascript(open_page: Open, journal: Journal) -> None:
@@ -247,6 +247,54 @@ def test_by_keyboard_alone(open_page: Open) -> None:
     expected = PUBLISHED.predict({asked[0].removeprefix("rating."): 5})
     page.locator(".headline", has_text=headline_of(expected)).wait_for()
     assert page.evaluate(f"{focused}.id") == "answer-title"  # so that it is read
+
+    def reach(selector: str) -> None:
+        for _ in range(150):
+            page.keyboard.press("Tab")
+            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+        pytest.fail(f"{selector} cannot be reached")
+
+    def press(selector: str, key: str = "Enter") -> None:
+        reach(selector)
+        page.keyboard.press(key)
+
+    for title in ("First by keys", "Second by keys"):
+        if title.startswith("Second"):
+            page.goto("/")
+            press("#first [name^='rating.']", "Space")
+            press("#submit")
+            page.locator(".headline").wait_for()
+        reach("#title")
+        page.keyboard.type(title)
+        reach("#who")
+        page.keyboard.type("By keys")
+        press("[formaction$='/journal']")
+        page.get_by_text("Saved.").wait_for()
+    press("[name=outcome]", "ArrowRight")  # from "still open" to an offer
+    press("form[action$='/outcome'] button")
+    page.get_by_text("The outcome is saved.").wait_for()
+    reach("#try_next")
+    page.keyboard.type("Ask more")
+    press("form[action$='/look-back'] button")
+    page.get_by_text("Saved.", exact=True).wait_for()
+    press("form[action$='/compare'] button")
+    page.get_by_role("heading", name="Two interviews").wait_for()
+    press("nav a[href$='/people']")
+    page.get_by_role("heading", name="People").wait_for()
+    press(f"a[href$='{person_id('By keys')}']")
+    page.get_by_role("heading", name="For the next session").wait_for()
+    press("a[href$='/sheet']")
+    page.get_by_role("heading", name="Session with By keys").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="For the next session").wait_for()
+    for link in ("a[href$='/export.csv']", "a[href$='/export.json']"):
+        with page.expect_download():
+            press(link)
+    press("a[href$='/delete']")
+    page.get_by_role("heading", name="Delete everything about").wait_for()
+    press("button.danger")
+    page.get_by_text("All about this person is deleted for good.").wait_for()
 
 
 def test_accuracy_by_role_is_that_of_the_very_model(kept: Path, result: TrainingResult) -> None:
@@ -339,14 +387,31 @@ def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, jou
 def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, width: int, scheme: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe  # here, since without a browser the test is skipped
 
-    page = open_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = open_page(viewport={"width": width, "height": 844}, color_scheme=scheme, refused=True)
     frozen = next(entry.id for entry in journal.entries() if entry.frozen)
     free = next(entry.id for entry in journal.entries() if not entry.frozen)
     paths = ["/", "/journal", f"/journal/{frozen}", f"/journal/{free}", "/calibration", "/train"]
     paths += [f"/journal/{free}/delete", "/docs", "/people", "/journal/import", f"/journal/compare?a={frozen}&b={free}"]
     paths += [f"/people/{person_id('AB')}", f"/people/{person_id('AB')}/delete"]
-    for path in paths:
-        page.goto(path)
+    paths += ["/journal?search=zzz", "/journal?search=a&sort=who", "/people?search=zzz", "/journal?page=x"]
+    for path in [*paths, "problems of a form", "problems of a file", "preview"]:
+        if path.startswith("/"):
+            page.goto(path)
+        elif path == "problems of a form":
+            page.goto(f"/journal/{free}")
+            page.locator("#title").evaluate("e => { e.required = false; }")
+            page.fill("#title", " ")
+            page.fill("#note", "typed")
+            page.get_by_role("button", name="Save", exact=True).last.click()
+            page.wait_for_function("document.activeElement.id === 'what-problems'")
+            assert page.locator("#note").input_value() == "typed"
+        else:
+            page.goto("/journal/import")
+            rating = "5" if path == "preview" else "9"
+            content = f"Title,Goals discussed\nNew,{rating}\n".encode()
+            page.set_input_files("#file", {"name": "my.csv", "mimeType": "text/csv", "buffer": content})
+            page.get_by_role("button", name="Preview").click()
+            page.locator("#preview" if path == "preview" else "#problems").wait_for()
         if page.locator("#ratings summary").count():
             page.locator("#ratings summary").first.click()
         if path == "/":

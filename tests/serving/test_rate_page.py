@@ -274,7 +274,8 @@ def test_every_state_can_be_used_by_everyone(
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe  # here, since without a browser the test is skipped
 
-    page = open_page(viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=scripts)
+    how: dict[str, Any] = {"color_scheme": scheme, "java_script_enabled": scripts, "refused": True}
+    page = open_page(viewport={"width": width, "height": height}, **how)
 
     def look(state: str) -> None:
         assert page.locator("html").evaluate("e => e.scrollWidth <= innerWidth"), state
@@ -293,3 +294,13 @@ def test_every_state_can_be_used_by_everyone(
     see(page)
     page.locator("#more > summary").click()
     look("answered")
+    if scripts:
+        other = open_page("/", beside=page)
+        other.locator('[value="observer"]').evaluate("e => e.click()")
+        page.locator("#conflict").wait_for()
+        look("two tabs")
+        page.locator("#ours").click()
+    page.locator("#title").evaluate("e => { e.required = false; }")
+    page.get_by_role("button", name="Save in journal").click()
+    page.locator("#keep-problems").wait_for()
+    look("not saved")

@@ -130,7 +130,6 @@ def rate_page(
         keep=keep_fields(request, typed_fields(form) if form else None, problems),
         base_rate=model.base_rate if rated.base_rate is None else rated.base_rate,
         counted=f"{len(rated.ratings)} of {len(model.signals)} rated{beside}",
-        page_file=any(getattr(route, "path", "") == "/rate.html" for route in request.app.routes),
         **({"rated": rated} if form is None else _seen(request, model, form)),
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ SHOWN = 18  # interviews in a chart, the latest; the others are a page away
 MEDIANS, TREND = 5, 12  # points before a median is shown, on either side where two are; points before a word of trend
 COMPARED = 3  # of one rater in one round, those with most interviews
 STEP, HEIGHT, LEFT, TOP = 19.0, 110.0, 22.0, 8.0  # of a chart
-LANE, BESIDE = 12.0, 10.0  # a median's, and from the dots to the first
+LANE, BESIDE = 14.0, 10.0  # a median's, and from the dots to the first
 GAP = 4.6  # between dots of one interview and one rating
 SHAPES = ("circle", "square", "triangle", "diamond")  # one a rater, so that colour is not needed
 
