@@ -107,8 +107,6 @@ def train(
     """
     from predictor.model.offer_model import OfferModel
     from predictor.panels.cards import read_cards
-    from predictor.pipeline.journal_training import IncumbentModel
-    from predictor.pipeline.run import train_and_save
     from predictor.reports.terminal import render_training
 
     source = data or journal
@@ -132,6 +130,10 @@ def train(
         raise ConfigError("--worksheet is for Excel workbooks; a journal has none")
     catalogue = load_catalogue(signals)
     ratings = read_rows(source, catalogue, journal=journal is not None, **how)
+    # Only now, since they take a second: what is refused is refused at once.
+    from predictor.pipeline.journal_training import IncumbentModel
+    from predictor.pipeline.run import train_and_save
+
     incumbent = IncumbentModel.of(OfferModel.load(model_path(None)), MODELS) if journal else None
     make_models_folder()
     end_on_sigterm()
@@ -206,7 +208,6 @@ def compare(
       predictor compare data/interviews.csv pool no-body-language
       predictor compare many.csv --scheduler tcp://10.0.0.5:8786
     """
-    from predictor.pipeline.comparison_run import compare_and_save
     from predictor.reports.terminal import render_leaderboard
     from predictor.sources.files import read_ratings
 
@@ -223,6 +224,8 @@ def compare(
             say(f"Left out, since it does not fit these signals: {short} ({error})", err=True)
             continue
         configs[short] = config
+    from predictor.pipeline.comparison_run import compare_and_save
+
     make_models_folder()
     end_on_sigterm()
     folder, progress = MODELS / name, fit_progress()

@@ -37,6 +37,7 @@ from predictor.panels.term import PanelInput
 from predictor.pipeline.group_columns import read_groups
 from predictor.pipeline.trained_model import TrainedModel
 from predictor.ratings.ratings import Ratings
+from predictor.reports.audit_report import render_audit_page
 from predictor.threads import one_thread
 from predictor.tracking.record import Record
 from predictor.training.comparison import OutOfFold, keys
@@ -106,8 +107,6 @@ def audit_model(
 
 def save_audit(audited: AuditResult, folder: Path) -> list[Path]:
     """Write the report and its figures to a folder; return the files."""
-    from predictor.reports.audit_report import render_audit_page
-
     text = json.dumps(audited.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     return [write_text(folder / AUDIT_REPORT, render_audit_page(audited)), write_text(folder / AUDIT, text)]
 

@@ -7,20 +7,22 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from predictor.atomic import write_text
 from predictor.errors import ConfigError, TrackingError
 from predictor.pipeline.run import train_and_save
+from predictor.ratings.ratings import Ratings
+from predictor.reports.figures.leaderboard import save_leaderboard
+from predictor.tracking.record import comparison_record
+from predictor.tracking.registry import champion_out_of_fold
+from predictor.tracking.runs import RecordedRun, finish, note_run, open_run
+from predictor.training.comparison import Leaderboard, leaderboard
+from predictor.training.config import TrainingConfig
+from predictor.training.result import TrainingResult
+from predictor.training.train import Progress
 from predictor.training_folder import LEADERBOARD, one_training, replace_folder
-
-if TYPE_CHECKING:
-    from predictor.ratings.ratings import Ratings
-    from predictor.tracking.runs import RecordedRun
-    from predictor.training.comparison import Leaderboard
-    from predictor.training.config import TrainingConfig
-    from predictor.training.result import TrainingResult
-    from predictor.training.train import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +85,6 @@ def compare_and_save(
     MissingExtraError
         If MLflow is not installed, and the comparison is to be recorded.
     """
-    from predictor.tracking.registry import champion_out_of_fold
-    from predictor.tracking.runs import finish, note_run, open_run
-    from predictor.training.comparison import leaderboard
-
     folds = {(config.folds, config.repeats, config.seed) for config in configs.values()}
     if len(folds) > 1:
         raise ConfigError("these experiments differ in folds, repeats or seed; give them the same to compare them")
@@ -139,11 +137,6 @@ def compare_and_save(
 def _save_comparison(
     name: str, board: Leaderboard, results: Mapping[str, TrainingResult], folder: Path, began: float
 ) -> None:
-    import pandas as pd
-
-    from predictor.reports.figures.leaderboard import save_leaderboard
-    from predictor.tracking.record import comparison_record
-
     record = comparison_record(name, board, results, began)
 
     def fill(place: Path) -> None:

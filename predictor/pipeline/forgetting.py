@@ -19,6 +19,7 @@ from predictor.journal.store import Journal
 from predictor.model.champions import champion_files
 from predictor.model.offer_model import OfferModel
 from predictor.sources.deletion import Cut, cut
+from predictor.tracking.attached import attach
 from predictor.training.comparison import OutOfFold
 from predictor.training_folder import MODEL, OUT_OF_FOLD
 
@@ -127,8 +128,6 @@ class Plan:
         TrackingError
             If the store cannot be reached or written.
         """
-        from predictor.tracking.attached import attach
-
         for model in self.models:
             files = [model.folder / OUT_OF_FOLD, model.folder / MODEL]
             attach(model.folder, files, {"rows_deleted": str(model.rows)})

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from predictor.errors import ConfigError
+from predictor.journal.store import Journal
+from predictor.model.offer_model import OfferModel
+from predictor.model.tables import Floats
 from predictor.pipeline.run import SavedRun, train_and_save
+from predictor.ratings.ratings import Ratings
+from predictor.training.comparison import OutOfFold, Verdict, judge
+from predictor.training.config import TrainingConfig
+from predictor.training.result import TrainingResult
 from predictor.training_folder import MODEL, OUT_OF_FOLD
-
-if TYPE_CHECKING:
-    from predictor.journal.store import Journal
-    from predictor.model.offer_model import OfferModel
-    from predictor.model.tables import Floats
-    from predictor.ratings.ratings import Ratings
-    from predictor.training.comparison import OutOfFold, Verdict
-    from predictor.training.config import TrainingConfig
-    from predictor.training.result import TrainingResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +45,10 @@ class IncumbentModel:
         ModelError
             If its training is there, but damaged.
         """
-        from predictor.training.comparison import OutOfFold
-
         folder = models / model.name
         if model.trained_on["n"] == 0:
             return cls(model, OutOfFold.none())
-        kept = (folder / MODEL).is_file() and type(model).load(folder / MODEL).fingerprint == model.fingerprint
+        kept = (folder / MODEL).is_file() and OfferModel.load(folder / MODEL).fingerprint == model.fingerprint
         return cls(model, OutOfFold.read(folder / OUT_OF_FOLD) if kept else None)
 
     def judge(self, result: TrainingResult, ratings: Ratings) -> Verdict | None:
@@ -63,8 +59,6 @@ class IncumbentModel:
         result, ratings
             The later training, and what it was trained on.
         """
-        from predictor.training.comparison import OutOfFold, Verdict, judge
-
         if not result.scores:
             return Verdict(None, len(result.y), 0)
         if self.out_of_fold is None:
@@ -162,7 +156,6 @@ def train_on_journal(
     Compared with the current model, published-evidence: Not enough data: needs 30 offers and 30 non-offers, found 1
     row.
     """
-    from predictor.training.config import TrainingConfig
 
     def counted(items: Iterator[Any], length: int) -> Iterator[Any]:
         for number, item in enumerate(items, 1):

@@ -8,27 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from predictor.atomic import write_text
 from predictor.errors import TrackingError
-from predictor.training_folder import (
-    IMPORTANCES,
-    MODEL,
-    OUT_OF_FOLD,
-    REPORT,
-    SCORES,
-    one_training,
-    replace_folder,
-)
-
-if TYPE_CHECKING:
-    from predictor.panels.cards import Cards
-    from predictor.ratings.ratings import Ratings
-    from predictor.tracking.runs import RecordedRun
-    from predictor.training.config import TrainingConfig
-    from predictor.training.result import TrainingResult
-    from predictor.training.train import Progress
+from predictor.panels.cards import Cards
+from predictor.ratings.ratings import Ratings
+from predictor.reports.figures.training import save_plots
+from predictor.reports.training_report import save_report
+from predictor.tracking.record import importances_csv, record_of, scores_csv
+from predictor.tracking.runs import RecordedRun, finish, note_run, open_run, record_folder
+from predictor.training.comparison import OutOfFold
+from predictor.training.config import TrainingConfig
+from predictor.training.result import TrainingResult
+from predictor.training.train import Progress, train
+from predictor.training_folder import IMPORTANCES, MODEL, OUT_OF_FOLD, REPORT, SCORES, one_training, replace_folder
 
 
 def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -> Path:
@@ -74,11 +67,6 @@ def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -
 
 
 def _save(result: TrainingResult, folder: Path, experiment: str) -> Path:
-    from predictor.reports.figures.training import save_plots
-    from predictor.reports.training_report import save_report
-    from predictor.tracking.record import importances_csv, record_of, scores_csv
-    from predictor.training.comparison import OutOfFold
-
     def fill(place: Path) -> None:
         if result.tables:
             result.tables.save(place / MODEL)
@@ -150,8 +138,6 @@ def train_and_save(
     MissingExtraError
         If MLflow is not installed, and the training is to be recorded.
     """
-    from predictor.tracking.runs import finish, note_run, open_run, record_folder
-    from predictor.training.train import train
 
     def work() -> tuple[TrainingResult, Path]:
         result = train(ratings, config, name=name, progress=progress, curve=curve, cards=cards)

@@ -139,13 +139,13 @@ def render_html(page: Page) -> str:
     >>> "<h1>&lt;mine&gt;" in text, '<section id="how">' in text, "So &amp; so." in text
     (True, True, True)
     """
-    return render_template("report_page.html", page=page, footer=page.footer)
+    return render_template("report_page.html", page)
 
 
 def render_template(
-    name: str, *, footer: str = LIMITS, filters: Mapping[str, Callable[..., str]] | None = None, **values: Any
+    name: str, page: Page, filters: Mapping[str, Callable[..., str]] | None = None, **values: Any
 ) -> str:
-    """Render a template of this folder that extends `report_frame.html`."""
+    """Render a template of this folder that extends `report_frame.html`, which takes all of a page but its sections."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -156,7 +156,7 @@ def render_template(
     environment.filters |= {"percent": percent, **(filters or {})}
     environment.tests["part"] = lambda value, kind: type(value).__name__ == kind
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    return environment.get_template(name).render(values, footer=footer, script=Markup(SCRIPT), script_digest=digest)
+    return environment.get_template(name).render(values, page=page, script=Markup(SCRIPT), script_digest=digest)
 
 
 def render_markdown(page: Page) -> str:

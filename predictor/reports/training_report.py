@@ -18,7 +18,7 @@ from predictor.reports.figures.curves import interval_plot, learning_plot, preci
 from predictor.reports.figures.tables import BESIDE, HEATMAPS, PANELS, UNSEEN, cell_words, shape_reach
 from predictor.reports.figures.training import TOP, calibration_plot, importance_plot
 from predictor.reports.format import number, percent, signed, span
-from predictor.reports.page import Drawing, Table, render_template
+from predictor.reports.page import Drawing, Page, Table, render_template
 from predictor.reports.shape_svg import shape_svg
 from predictor.reports.svg import inline_svg
 from predictor.reports.terminal import SIDES
@@ -81,10 +81,25 @@ def render_report(result: TrainingResult) -> str:
     shapes = result.model.shape_functions()
     by_name = {name: shapes[shapes["signal"] == name] for name in shown}
     reach = shape_reach(shapes[shapes["signal"].isin(shown)])
+    model = result.model
+    page = Page(
+        kind="Training report",
+        day=model.created_at[:10],
+        name=result.name,
+        simulated="SIMULATED: this model learned from simulated interviews and says nothing about real ones."
+        if model.simulated
+        else "",
+        lede="",
+        sections=(),
+        warnings=result.warnings,
+        heading="Warnings",
+        quiet="No warnings: dates, rows, importances and scores gave no cause for one.",
+    )
     return render_template(
         "training_report.html",
+        page,
         result=result,
-        model=result.model,
+        model=model,
         data=result.data,
         quality=result.quality,
         labels=labels,
