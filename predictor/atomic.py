@@ -26,7 +26,7 @@ def resolved(path: Path) -> Path:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
 
-def replaceable(path: Path) -> Path:
+def resolve_target(path: Path) -> Path:
     """Return the file that a new one may take the place of, through a link, so that the link stays one.
 
     Raises
@@ -65,7 +65,7 @@ def write_text(path: str | Path, text: str) -> Path:
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a binary file atomically; see `write_text`."""
-    given, path = Path(path), replaceable(Path(path))
+    given, path = Path(path), resolve_target(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
@@ -83,15 +83,17 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 
 
 @contextmanager
-def alone(folder: Path, otherwise: str) -> Iterator[None]:
-    """Lock a folder against other processes and threads while the block runs; the lock is a file beside it.
+def exclusive_lock(folder: Path, busy_message: str, place: Path | None = None) -> Iterator[None]:
+    """Lock a folder or file against other processes and threads while the block runs; the lock is a file.
 
     Parameters
     ----------
     folder
         It need not exist; folders on the way are made.
-    otherwise
-        The message where another has it.
+    busy_message
+        The message of the error if another has it.
+    place
+        The file that is the lock; by default beside the folder.
 
     Raises
     ------
@@ -100,13 +102,13 @@ def alone(folder: Path, otherwise: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # here, since predicting needs no lock
 
-    place = folder.absolute().with_name(f".{folder.name}.lock")
+    place = place or folder.absolute().with_name(f".{folder.name}.lock")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(place)
         lock.acquire(timeout=0)
     except Timeout:
-        raise ConfigError(otherwise) from None
+        raise ConfigError(busy_message) from None
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from None
     try:

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from predictor.errors import ConfigError, MissingExtraError
+from predictor.errors import ClusterError, ConfigError, MissingExtraError
 
 try:
     import dask
@@ -88,8 +88,10 @@ def cluster(
     ------
     ConfigError
         If not exactly one of the two is given, or workers is below 1; if no scheduler answers within some seconds, or
-        it has no worker, or its workers have other versions; if local processes do not start; if the cluster is lost
-        amid the work: no worker runs for `LOST` seconds, the scheduler is gone, or a task crashes every worker.
+        it has no worker, or its workers have other versions; if local processes do not start.
+    ClusterError
+        If the cluster is lost amid the work: no worker runs for `LOST` seconds, the scheduler is gone, or a task
+        crashes every worker.
     MissingExtraError
         On import, if distributed or joblib is not installed.
 
@@ -113,7 +115,7 @@ def cluster(
         stack.enter_context(dask.config.set({LARGE: "1TB"}))  # warns of large arrays; each is sent once
         stack.enter_context(silence_logging_cmgr(logging.CRITICAL))  # tracebacks of a lost connection; words follow
         if scheduler:
-            _reach(scheduler)
+            _check_reachable(scheduler)
         place: Any = scheduler or stack.enter_context(_local(workers, folder))
         limit = PATIENCE if scheduler else START / 2
         client = stack.enter_context(_Client(place, timeout=limit, set_as_default=False))
@@ -122,7 +124,7 @@ def cluster(
         except TimeoutError:
             if scheduler:
                 raise ConfigError(f"the scheduler at {place} has no worker; start one: dask worker {place}") from None
-            raise ConfigError(f"no worker started within {START:.0f} s; {_MEND}") from None
+            raise ConfigError(f"no worker started within {START:.0f} s; {_ADVICE}") from None
         backend = _Backend(client=client, wait_for_workers_timeout=2 * LOST)
         watch = _Watch(client, backend, warn, None if scheduler else place)
         stack.callback(watch.end)
@@ -132,13 +134,13 @@ def cluster(
                 _check(scheduler, client.run(versions, on_error="return"))
             yield client
         except (FutureCancelledError, KilledWorker, TimeoutError, _TaskError) as error:
-            why = watch.verdict or f"{error}; {_MEND}"
+            why = watch.verdict or f"{error}; {_ADVICE}"
             if "scheduler-connection-lost" in why:
-                why = f"the connection to the scheduler was lost; {_MEND}"
-            raise ConfigError(f"the cluster was lost during the run: {why}") from None
+                why = f"the connection to the scheduler was lost; {_ADVICE}"
+            raise ClusterError(f"the cluster was lost during the run: {why}") from None
 
 
-_MEND = (
+_ADVICE = (
     "see what became of its workers (memory, disk, network), or work without a cluster: leave out --workers and "
     "--scheduler"
 )
@@ -160,7 +162,7 @@ def _local(workers: int | None, folder: str) -> Iterator[LocalCluster]:
         )
     except (OSError, RuntimeError, TimeoutError) as error:
         cause = error.__cause__ or error
-        raise ConfigError(f"no worker could be started in {folder}: {cause}; {_MEND}") from None
+        raise ConfigError(f"no worker could be started in {folder}: {cause}; {_ADVICE}") from None
     disable_gc_diagnosis()  # a Ctrl-C or SIGTERM that falls into its callback would be lost
     with local:
         yield local
@@ -202,9 +204,9 @@ class _Watch:
                 warned = False
                 self._warn("A worker is running again; the work goes on.")
             if silent > LOST:
-                self.verdict = f"{why} for {LOST:.0f} s; {_MEND}"
-                self._client.lose(self.verdict)
-                self._backend.lose(self.verdict)
+                self.verdict = f"{why} for {LOST:.0f} s; {_ADVICE}"
+                self._client.fail_pending(self.verdict)
+                self._backend.fail_pending(self.verdict)
                 return
             await asyncio.sleep(1)
 
@@ -263,17 +265,17 @@ class _Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no t
         return waiting
 
     async def _collect(self) -> None:
-        with suppress(InvalidStateError):  # a task that `lose` has ended here ends in Dask's hands, too
+        with suppress(InvalidStateError):  # a task that `fail_pending` has ended here ends in Dask's hands, too
             await super()._collect()
 
-    def lose(self, why: str) -> None:
+    def fail_pending(self, why: str) -> None:
         """End what is waited for, also where its result is known and does not come."""
         for waiting in list(self._waiting):
             with suppress(InvalidStateError):  # it came after all
                 waiting.set_exception(_TaskError(why))
 
 
-def spread(client: Client, work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
+def run_tasks(client: Client, work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
     """Do some work on each item, on whatever worker is free.
 
     Parameters
@@ -290,9 +292,9 @@ def spread(client: Client, work: Callable[[Given], Made], items: Iterable[Given]
     object
         Results, as they are finished.
     """
-    kept = _Kept(work)
-    client.register_plugin(kept)
-    futures = [client.submit(_work, item, kept.name, pure=False) for item in items]
+    shared = _SharedWork(work)
+    client.register_plugin(shared)
+    futures = [client.submit(_work, item, shared.name, pure=False) for item in items]
     try:
         for future in as_completed(futures, loop=client.loop):
             result = future.result(timeout=ANSWER)  # it is there, and has to be fetched
@@ -301,10 +303,10 @@ def spread(client: Client, work: Callable[[Given], Made], items: Iterable[Given]
     finally:
         with suppress(OSError, TimeoutError, AttributeError, RuntimeError):  # the cluster may be gone by now
             client.cancel(futures)
-            client.unregister_worker_plugin(kept.name)
+            client.unregister_worker_plugin(shared.name)
 
 
-class _Kept(WorkerPlugin):
+class _SharedWork(WorkerPlugin):
     """Brings work to every worker."""
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
@@ -312,22 +314,22 @@ class _Kept(WorkerPlugin):
 
 
 def _work(item: Any, name: str) -> Any:
-    kept = get_worker().plugins[name]
-    assert isinstance(kept, _Kept)
-    return kept.work(item)
+    shared = get_worker().plugins[name]
+    assert isinstance(shared, _SharedWork)
+    return shared.work(item)
 
 
-def _reach(scheduler: str) -> None:
-    """Knock at an address; a client would wait for ever where something else listens."""
+def _check_reachable(scheduler: str) -> None:
+    """Connect to an address once; a client would wait for ever where something else listens."""
 
-    async def knock() -> None:
+    async def connect_once() -> None:
         security = Security().get_connection_args("client")
         comm = await asyncio.wait_for(connect(scheduler, timeout=PATIENCE, **security), PATIENCE)
         await comm.close()
 
     try:
         with ThreadPoolExecutor(1) as aside:  # for the caller may have an event loop of its own
-            aside.submit(asyncio.run, knock()).result()
+            aside.submit(asyncio.run, connect_once()).result()
     except (ValueError, TypeError) as error:  # the latter for tls without certificates
         raise ConfigError(f"{scheduler}: no address of a scheduler, {error}; write tcp://HOST:PORT") from None
     except (OSError, MemoryError):  # the latter where the answer, read as Dask's, begins with a length beyond bounds
@@ -345,10 +347,10 @@ class _Client(Client):
         super().__init__(*given, **named)  # type: ignore[no-untyped-call]
 
     async def scatter(self, data: Any, *_: Any, **__: Any) -> Any:
-        return self.submit(_itself, data, pure=False)
+        return self.submit(_identity, data, pure=False)
 
     def sync(self, func: Any, *given: Any, callback_timeout: Any = None, **named: Any) -> Any:
-        """Call the scheduler, with a timeout; only waiting for a task, which `lose` ends, has none."""
+        """Call the scheduler, with a timeout; only waiting for a task, which `fail_pending` ends, has none."""
         waits = getattr(func, "__name__", "") in _TASKS
         if self.lost and not waits:
             raise TimeoutError  # nothing is cleared up on a cluster that does not answer
@@ -361,7 +363,7 @@ class _Client(Client):
             return super().close(*given, **named)  # type: ignore[no-untyped-call]
         return None
 
-    def lose(self, why: str) -> None:
+    def fail_pending(self, why: str) -> None:
         """End everything that waits for a task, as Dask does itself where the connection is lost; on its own loop."""
         self.lost = True
         for state in self.futures.values():
@@ -372,7 +374,7 @@ class _Client(Client):
 _TASKS = {"_result", "_exception", "_traceback", "_gather", "_wait"}  # coroutines that wait for tasks
 
 
-def _itself(data: Any) -> Any:
+def _identity(data: Any) -> Any:
     return data
 
 

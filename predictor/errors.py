@@ -10,6 +10,7 @@
     │   ├── NoEntryError      the journal has no such interview
     │   └── FrozenError       the outcome is known, so the rating stays as it is
     ├── ConfigError           a setting or argument that does not exist or is out of range
+    │   └── ClusterError      the cluster was lost during the work
     ├── TrackingError         MLflow could not be reached or written
     └── MissingExtraError     an optional library is not installed; names the install line
 """
@@ -55,6 +56,10 @@ class FrozenError(JournalError):
 
 class ConfigError(PredictorError):
     """A setting or argument that does not exist or is out of range."""
+
+
+class ClusterError(ConfigError):
+    """The cluster was lost during the work."""
 
 
 class TrackingError(PredictorError):

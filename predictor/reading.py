@@ -19,7 +19,7 @@ def read_whole(path: str | Path) -> bytes:
     OSError
         If it cannot be read, is a device, or a pipe that gives nothing.
     """
-    with open(path, "rb", opener=_at_once) as file:
+    with open(path, "rb", opener=_open_nonblocking) as file:
         kind = os.fstat(file.fileno()).st_mode
         if stat.S_ISREG(kind):
             return file.read()
@@ -29,7 +29,7 @@ def read_whole(path: str | Path) -> bytes:
     raise OSError(errno.EINVAL, "not an ordinary file; name another", str(path))
 
 
-def _at_once(path: str, flags: int) -> int:
+def _open_nonblocking(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from predictor.atomic import alone
+from predictor.atomic import exclusive_lock
 
 MODEL, REPORT, OUT_OF_FOLD = "model.json", "report.html", "out_of_fold.csv"
 IMPORTANCES, SCORES = "importances.csv", "scores.csv"
@@ -31,7 +31,9 @@ def one_training(folder: Path) -> Iterator[None]:
 
     Else a record could name the data of one and the model of the other. What a killed one left is put right.
     """
-    with alone(folder, f"another training writes to {folder}; wait until it is done, or give this one another --name"):
+    with exclusive_lock(
+        folder, f"another training writes to {folder}; wait until it is done, or give this one another --name"
+    ):
         _fix(folder)
         yield
 

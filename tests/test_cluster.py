@@ -215,7 +215,7 @@ def soon(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 
 def _lose_amid_the_work(client: Client, act: Callable[[], object]) -> None:
     """Have both ways of work wait for a task, as trainings and batches do, lose the cluster, and see both end."""
-    from predictor.cluster import spread
+    from predictor.cluster import run_tasks
 
     def lose() -> None:
         while sum(map(len, client.processing().values())) < 2:
@@ -223,7 +223,7 @@ def _lose_amid_the_work(client: Client, act: Callable[[], object]) -> None:
         act()
 
     with ThreadPoolExecutor(2) as aside:
-        batch = aside.submit(lambda: list(spread(client, time.sleep, [LIMIT])))
+        batch = aside.submit(lambda: list(run_tasks(client, time.sleep, [LIMIT])))
         lost = aside.submit(lose)
         try:
             Parallel(n_jobs=-1)([delayed(time.sleep)(LIMIT)])

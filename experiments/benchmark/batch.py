@@ -102,7 +102,7 @@ def floor(folder: Path, model: Any, out: Path) -> int:
     import pyarrow as pa
 
     from predictor.batch.parts import find
-    from predictor.batch.reading import ROWS, read
+    from predictor.batch.reading import ROWS, read_blocks
     from predictor.batch.scoring import arrow, constant
     from predictor.batch.writing import Writer
 
@@ -116,7 +116,7 @@ def floor(folder: Path, model: Any, out: Path) -> int:
         return pa.table({KEEP[0]: found.batch.column(KEEP[0]), **answers, **who})
 
     def copy(part: Any) -> int:
-        tables = map(answered, read(part, model, KEEP))
+        tables = map(answered, read_blocks(part, model, KEEP))
         first = next(tables)
         with Writer(out / f"{part.name}.parquet", part.form, first.schema) as writer:
             for table in chain([first], tables):

@@ -45,7 +45,7 @@ class Column:
     off_grid: Mask | None = None
     values: Floats | None = None
 
-    def spread(self, at: NDArray[np.int64]) -> Column:
+    def take(self, at: NDArray[np.int64]) -> Column:
         """Return for each row the cell of one of these; the last of them is "not observed"."""
 
         def taken(part: NDArray[Any] | None) -> NDArray[Any] | None:
@@ -225,7 +225,7 @@ class Coder:
         bad, off_grid = and_nothing(column.bad, False), and_nothing(column.off_grid, False)
         known = Column(codes, bad, off_grid, and_nothing(column.values, np.nan))
         at, empty = _buffers(words.indices)
-        return known.spread(at if empty is None else np.where(empty, len(column.codes), at))
+        return known.take(at if empty is None else np.where(empty, len(column.codes), at))
 
     def _text(self, cells: pa.Array) -> list[str]:
         words = ["" if word is None else str(word) for word in cells.to_pylist()]

@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.json
 
 from predictor.batch.parts import JSONL, STANDARD, Part, name_of
-from predictor.batch.rows import BYTES, Broken, Read, opened
+from predictor.batch.rows import BYTES, MalformedRow, RowBlock, opened
 from predictor.errors import Problem, RatingsError, nearest
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.catalogue import PANEL, RATINGS
@@ -34,7 +34,7 @@ BOM, UTF_16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def read_json_lines(
     part: Part, model: OfferModel, keep: Sequence[str], as_json: Collection[str] | None
-) -> Iterator[Read]:
+) -> Iterator[RowBlock]:
     """Read JSON Lines, each flat or with its ratings under "ratings"."""
     if as_json is None:
         as_json = mixed_columns([part], keep)
@@ -83,9 +83,9 @@ def mixed_columns(parts: Iterable[Part], keep: Sequence[str]) -> frozenset[str]:
         if not keep or part.form.format != JSONL or str(part.path) == STANDARD:
             continue
         for lines, _ in _blocks(part):
-            for name, seen in _kinds(b"\n".join(lines), patterns).items():
+            for name, seen in _find_kinds(b"\n".join(lines), patterns).items():
                 kinds.setdefault(name, set()).update(seen)
-    return _mixed(kinds)
+    return _select_mixed(kinds)
 
 
 def _schema(
@@ -98,9 +98,9 @@ def _schema(
             head += [row] if isinstance(row := json.loads(line), dict) else []
     there = {key for row in head for key in (*row, *(row[RATINGS] if isinstance(row.get(RATINGS), dict) else ()))}
     constants = {name for name, _ in part.constants} - there
-    kinds = {name: _kind([row.get(name) for row in head]) for name in keep}
+    kinds = {name: _infer_type([row.get(name) for row in head]) for name in keep}
     if str(part.path) == STANDARD:
-        as_json = _mixed(_kinds(b"\n".join(lines), _patterns(keep)))
+        as_json = _select_mixed(_find_kinds(b"\n".join(lines), _patterns(keep)))
     kinds |= {name: pa.json_() for name in as_json}
     problems = []
     for name in dict.fromkeys((*model.terms, *keep)) if head else ():
@@ -126,17 +126,17 @@ def _patterns(keep: Sequence[str]) -> dict[str, re.Pattern[bytes]]:
     return {name: re.compile(rb"%s\s*:\s*" % key + cell) for name, key in keys.items()}
 
 
-def _kinds(lines: bytes, patterns: Mapping[str, re.Pattern[bytes]]) -> dict[str, set[str]]:
+def _find_kinds(lines: bytes, patterns: Mapping[str, re.Pattern[bytes]]) -> dict[str, set[str]]:
     """Return what kinds of values columns have."""
-    return {name: {*map(_json_kind, {*pattern.findall(lines)})} - {"null"} for name, pattern in patterns.items()}
+    return {name: {*map(_kind_of_token, {*pattern.findall(lines)})} - {"null"} for name, pattern in patterns.items()}
 
 
-def _mixed(kinds: Mapping[str, set[str]]) -> frozenset[str]:
-    apart = {name: seen for name, seen in kinds.items() if "nested" not in seen}  # which cannot be kept
-    return frozenset(name for name, seen in apart.items() if len(seen) > 1 or "large" in seen)
+def _select_mixed(kinds: Mapping[str, set[str]]) -> frozenset[str]:
+    flat = {name: seen for name, seen in kinds.items() if "nested" not in seen}  # which cannot be kept
+    return frozenset(name for name, seen in flat.items() if len(seen) > 1 or "large" in seen)
 
 
-def _json_kind(token: bytes) -> str:
+def _kind_of_token(token: bytes) -> str:
     if not token:
         return "whole"
     if token in b'"tfn[{':
@@ -146,7 +146,7 @@ def _json_kind(token: bytes) -> str:
     return "whole" if -(2**63) <= int(token[:40]) < 2**63 else "large"
 
 
-def _kind(cells: Sequence[Any]) -> pa.DataType:
+def _infer_type(cells: Sequence[Any]) -> pa.DataType:
     """Return what type cells have; where they have several, the first cell decides."""
     for some in (cells, next(([cell] for cell in cells if cell is not None), [])):
         with contextlib.suppress(pa.ArrowException, ValueError, OverflowError):
@@ -155,28 +155,28 @@ def _kind(cells: Sequence[Any]) -> pa.DataType:
     return pa.string()
 
 
-def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferModel, source: str) -> Read:
+def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferModel, source: str) -> RowBlock:
     """Read lines at once; where that fails, look at each by itself, and set aside those that cannot be used."""
-    rows, broken = list(range(len(lines))), list[Broken]()
+    rows, broken = list(range(len(lines))), list[MalformedRow]()
     try:
         if any(isinstance(kind, pa.JsonType) for kind in schema.types) or any(map(_NO_RATINGS.search, lines)):
             raise pa.ArrowInvalid("a column of JSON, or null where a mapping belongs, which Arrow takes")
         batch = _parse(lines, schema, model)
     except pa.ArrowInvalid:
         known: dict[tuple[str, str | bool], float | None] = {}
-        plain = [_plain(line, schema, model, known) for line in lines]
+        plain = [_simplified(line, schema, model, known) for line in lines]
         fit = [row for row, line in enumerate(plain) if line is not None]  # of the others it is clear
         try:
             batch = _parse([plain[row] or b"" for row in fit], schema, model)
         except pa.ArrowInvalid:
-            fit = [row for row in fit if not _wrong(lines[row], plain[row], schema, model, source)]
+            fit = [row for row in fit if not _problems_of(lines[row], plain[row], schema, model, source)]
             batch = _parse([plain[row] or b"" for row in fit], schema, model)
         bad = sorted({*rows} - {*fit})
         for row in bad:
-            explain = partial(_wrong, lines[row], plain[row], schema, model, source)
-            broken.append(Broken(first + row, explain, lines[row].decode(errors="replace")))
+            explain = partial(_problems_of, lines[row], plain[row], schema, model, source)
+            broken.append(MalformedRow(first + row, explain, lines[row].decode(errors="replace")))
         rows = fit
-    return Read(batch, np.array(rows, dtype=np.int64) + first, tuple(broken), 1.0)
+    return RowBlock(batch, np.array(rows, dtype=np.int64) + first, tuple(broken), 1.0)
 
 
 def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.RecordBatch:
@@ -199,9 +199,9 @@ def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.R
     if len(table) != len(lines):
         raise pa.ArrowInvalid("a line is not one mapping")
     batch = table.combine_chunks().to_batches()[0]
-    apart = batch.column(RATINGS)
+    nested = batch.column(RATINGS)
     for name in model.columns:
-        inside = apart.field(name) if apart.null_count < len(apart) else None
+        inside = nested.field(name) if nested.null_count < len(nested) else None
         if inside is not None and name in batch.schema.names:
             flat = batch.column(name)
             if pc.any(pc.and_(flat.is_valid(), inside.is_valid())).as_py():
@@ -214,7 +214,7 @@ def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.R
     return batch.drop_columns([RATINGS])
 
 
-def _plain(
+def _simplified(
     line: bytes, schema: pa.Schema, model: OfferModel, known: dict[tuple[str, str | bool], float | None]
 ) -> bytes | None:
     """Write ratings as numbers, inputs as their levels and columns of JSON as its text; None where a rating is invalid.
@@ -252,8 +252,10 @@ def _plain(
     return json.dumps(record).encode()
 
 
-def _wrong(line: bytes, plain: bytes | None, schema: pa.Schema, model: OfferModel, source: str) -> tuple[Problem, ...]:
-    """Return what is wrong with one line, if anything is; `plain` is what `_plain` makes of it."""
+def _problems_of(
+    line: bytes, plain: bytes | None, schema: pa.Schema, model: OfferModel, source: str
+) -> tuple[Problem, ...]:
+    """Return what is wrong with one line, if anything is; `plain` is what `_simplified` makes of it."""
     try:
         text = line.decode()
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from predictor.atomic import write_text
 from predictor.batch.parts import Part
-from predictor.batch.scoring import Scored
+from predictor.batch.scoring import ScoringTotals
 from predictor.errors import ConfigError
 
 PLAN, PARTS = "_predictor.json", "_parts.log"  # no endings of parts: a reader of "*.jsonl" takes answers alone
@@ -103,7 +103,7 @@ class Ledger:
                 note = json.loads(line)
                 if note.pop("seal") != self._seal(note):
                     continue
-                Scored(int(note["rows"]), int(note["bad"]), frozenset(note["observed"]))
+                ScoringTotals(int(note["rows"]), int(note["bad"]), frozenset(note["observed"]))
                 notes[str(note["part"])] = {**note, "source": str(note["source"])}
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue
@@ -113,7 +113,7 @@ class Ledger:
         """Compute a digest of a note and of the plan that it belongs to; it shows that neither was changed."""
         return hashlib.sha256(json.dumps([self.plan, note], sort_keys=True).encode()).hexdigest()
 
-    def finished(self, part: Part, path: Path, aside: Path | None) -> Scored | None:
+    def finished(self, part: Part, path: Path, bad_rows_file: Path | None) -> ScoringTotals | None:
         """Return what was done with a part; None where it is to be done.
 
         That is so, too, where its source has changed since, or where its answers, or the rows set aside, are no longer
@@ -122,13 +122,13 @@ class Ledger:
         note = self._finished.get(part.name)
         if note is None or any(note.get(key) != value for key, value in part.identity().items()):
             return None
-        for key, file in (("written", path), ("set_aside", aside)):
+        for key, file in (("written", path), ("set_aside", bad_rows_file)):
             before = note.get(key, ())
             if isinstance(before, list) and file and file.is_file() and before[:1] != [file.stat().st_size]:
                 return None  # without reading it
             if before != checksum(file):
                 return None
-        return Scored(int(note["rows"]), int(note["bad"]), frozenset(note["observed"]))
+        return ScoringTotals(int(note["rows"]), int(note["bad"]), frozenset(note["observed"]))
 
     def check(self, parts: tuple[Part, ...]) -> None:
         """Refuse to go on where parts were made from files that are gone.
@@ -144,7 +144,7 @@ class Ledger:
                 "name another folder"
             )
 
-    def add(self, part: Part, scored: Scored, written: Checksum | None, set_aside: Checksum | None) -> None:
+    def add(self, part: Part, scored: ScoringTotals, written: Checksum | None, set_aside: Checksum | None) -> None:
         """Note that a part is finished, with the checksums of its answers and of the rows set aside."""
         line = {"part": part.name, **part.identity(), "rows": scored.rows, "bad": scored.bad}
         line |= {"written": written, "set_aside": set_aside, "observed": sorted(scored.observed)}
@@ -152,7 +152,7 @@ class Ledger:
             file.write("\n" + json.dumps({**line, "seal": self._seal(line)}))
             file.flush()
 
-    def complete(self, total: Scored) -> None:
+    def complete(self, total: ScoringTotals) -> None:
         """Note that all parts are finished."""
         self._write(complete=True, rows=total.rows, bad_rows=total.bad)
 

@@ -16,7 +16,7 @@ import pyarrow.json
 from predictor.batch.json_lines import read_json_lines
 from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, Part, name_of, open_parquet
 from predictor.batch.quoting import QuotedText
-from predictor.batch.rows import BYTES, Broken, Read, no_rows, opened
+from predictor.batch.rows import BYTES, MalformedRow, RowBlock, no_rows, opened
 from predictor.errors import Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 from predictor.sources.dialect import Header, Utf8
@@ -28,10 +28,10 @@ BUFFER = 1 << 20  # bytes of a column of Parquet that are read at once: a row gr
 WORDS = 16 << 20  # bytes of a column of text that are read at once
 
 
-def read(
+def read_blocks(
     part: Part, model: OfferModel, keep: Sequence[str] = (), as_json: Collection[str] | None = None
-) -> Iterator[Read]:
-    """Read a part, batch by batch.
+) -> Iterator[RowBlock]:
+    """Read a part, block by block.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ def read(
     model
         Whose terms are needed.
     keep
-        Further columns that are needed.
+        Further columns to copy to the output.
     as_json
         Those of them that are taken as JSON, which holds numbers and words alike, where the part is JSON Lines; see
         `mixed_columns`. None: as the part itself needs it.
 
     Yields
     ------
-    Read
+    RowBlock
         In the order of the rows.
 
     Raises
@@ -84,7 +84,7 @@ def header_of(part: Part) -> tuple[str, ...]:
         return Header.read(Utf8(stream, name_of(part)), name_of(part))[0].names
 
 
-def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
+def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBlock]:
     with open_parquet(part.path) as file:
         metadata, schema = file.metadata, file.schema_arrow
     there = schema.names
@@ -98,9 +98,9 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Rea
             numbers = np.arange(part.first + rows + 1, part.first + rows + len(batch) + 1)
             rows += len(batch)
             refuse_long_words(batch, name_of(part))
-            yield Read(as_text(batch), numbers, done=rows / max(part.rows or rows, 1))
+            yield RowBlock(as_text(batch), numbers, done=rows / max(part.rows or rows, 1))
         if not rows:
-            yield Read(no_rows(file.schema_arrow, names), np.empty(0, dtype=np.int64), done=1.0)
+            yield RowBlock(no_rows(file.schema_arrow, names), np.empty(0, dtype=np.int64), done=1.0)
 
 
 def _rows_at_once(part: Part, metadata: Any, texts: Sequence[str]) -> int:
@@ -115,20 +115,20 @@ def _rows_at_once(part: Part, metadata: Any, texts: Sequence[str]) -> int:
     return max(1, min(ROWS, WORDS // longest))
 
 
-def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
+def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBlock]:
     stream, done = opened(part)
     with stream:
         decoded = Utf8(stream, name_of(part))
         header, rest = Header.read(decoded, name_of(part))
         text = QuotedText(decoded, rest, header.delimiter)
         needed = [name for name in dict.fromkeys((*model.columns, *keep)) if name in header.names]
-        broken: list[Broken] = []
+        broken: list[MalformedRow] = []
 
         def set_aside(row: Any) -> str:
             fix = "look for a comma or quote too many or too few"
             kind = f"does not have the header's {row.expected_columns} cells; {fix}"
             problem = Problem(kind, row.number, found=f"{row.actual_columns} cells")
-            broken.append(Broken(row.number, lambda: (problem,), row.text))
+            broken.append(MalformedRow(row.number, lambda: (problem,), row.text))
             return "skip"
 
         row, reader = 0, None
@@ -150,7 +150,7 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
                 numbers = numbers[np.isin(numbers, ahead, invert=True)][: len(batch)]
                 row = int(numbers[-1]) if len(numbers) else row
                 before = tuple(item for item in broken if item.row < row)
-                yield Read(batch, numbers, before, done(), header.delimiter)
+                yield RowBlock(batch, numbers, before, done(), header.delimiter)
                 broken[:] = [item for item in broken if item.row > row]
         except pa.ArrowInvalid as error:
             if str(error) != "Empty CSV file":
@@ -158,10 +158,10 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
         if text.wrong:
             raise RatingsError(name_of(part), [Problem(text.wrong, max([row, *(item.row for item in broken)]))])
         schema = reader.schema if reader else pa.schema([(name, pa.string()) for name in needed])
-        yield Read(no_rows(schema, needed), np.empty(0, dtype=np.int64), tuple(broken), 1.0, header.delimiter)
+        yield RowBlock(no_rows(schema, needed), np.empty(0, dtype=np.int64), tuple(broken), 1.0, header.delimiter)
 
 
-def _excel(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]:
+def _excel(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBlock]:
     """Read a sheet whole, which is small enough; cells are text, as in CSV."""
     header, rows, problems = _sheet(part)
     if problems:
@@ -172,7 +172,7 @@ def _excel(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Read]
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in places]
     if not needed:  # a batch of no columns has no rows
         raise RatingsError(name_of(part), [Problem("has no column of a signal of the model")])
-    yield Read(pa.RecordBatch.from_arrays(columns, schema=schema), np.arange(1, len(rows) + 1), (), 1.0, ",")
+    yield RowBlock(pa.RecordBatch.from_arrays(columns, schema=schema), np.arange(1, len(rows) + 1), (), 1.0, ",")
 
 
 def _sheet(part: Part) -> tuple[list[str], list[list[str]], list[Problem]]:

@@ -20,7 +20,7 @@ BYTES = 8 << 20  # of a batch of text
 
 
 @dataclass(frozen=True)
-class Broken:
+class MalformedRow:
     """A malformed row, such as one with a cell too many: what is wrong, and its text in the file.
 
     `explain` returns what is wrong, which takes a while and is asked of the first rows only, unless all are set aside.
@@ -36,7 +36,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Read:
+class RowBlock:
     """Some rows of a part.
 
     Attributes
@@ -55,7 +55,7 @@ class Read:
 
     batch: pa.RecordBatch
     numbers: NDArray[np.int64]
-    broken: tuple[Broken, ...] = ()
+    broken: tuple[MalformedRow, ...] = ()
     done: float = 0.0
     delimiter: str | None = None
 

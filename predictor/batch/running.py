@@ -8,25 +8,24 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
-
-from predictor.atomic import resolved
+from predictor.atomic import exclusive_lock, resolved
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
 from predictor.batch.json_lines import mixed_columns
 from predictor.batch.ledger import Checksum, Ledger, checksum, refuse_links
 from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, FileFormat, Part, Source, find
-from predictor.batch.reading import read
-from predictor.batch.rows import Read
+from predictor.batch.reading import read_blocks
+from predictor.batch.rows import RowBlock
 from predictor.batch.scoring import (
-    ASIDE,
-    Refused,
-    Scored,
+    BAD_ROWS_SCHEMA,
+    RejectedRows,
     Scorer,
     ScoringOptions,
+    ScoringTotals,
     set_aside,
     write_part,
 )
@@ -39,7 +38,7 @@ BAD, LOCK = "_bad", ".lock"
 Progress = Callable[[float], None]
 Given = TypeVar("Given")
 Made = TypeVar("Made")
-Done = tuple[Part, Scored, Checksum | None, Checksum | None]
+FinishedPart = tuple[Part, ScoringTotals, Checksum | None, Checksum | None]
 
 
 def score_files(
@@ -57,7 +56,7 @@ def score_files(
     scheduler: str | None = None,
     workers: int | None = None,
     progress: Callable[[int, str], Progress] | None = None,
-) -> Scored:
+) -> ScoringTotals:
     """Score files of ratings: likelihood with its interval and, if asked, reasons, one row per interview.
 
     Parameters
@@ -70,9 +69,9 @@ def score_files(
         A file, named by its ending as in answers.parquet or answers.csv.gz. Or a folder of parts, one or more for each
         file of the source. Each file is written atomically. Or "-" for standard output.
     model
-        Who answers.
+        The model that predicts.
     options
-        What is asked for.
+        What to compute and to copy.
     read_as, write_as
         "parquet", "csv" or "jsonl": what standard input is, and what a folder's parts or standard output shall be;
         the latter as the source where None, and CSV where that is a workbook.
@@ -95,7 +94,7 @@ def score_files(
 
     Returns
     -------
-    Scored
+    ScoringTotals
         How many rows were answered, how many set aside, and which signals were rated at all.
 
     Raises
@@ -122,10 +121,10 @@ def score_files(
     '"interview","offer_probability","interval_low","interval_high","model","simulated_model"'
     >>> there.cleanup()
     """
-    source, out, aside = Path(source), Path(out), Path(bad_rows) if bad_rows else None
+    source, out, bad_rows_file = Path(source), Path(out), Path(bad_rows) if bad_rows else None
     threads = threads or _processors()
     files, scorer = find(source, read_as, sheet), Scorer(model, options or ScoringOptions())
-    check_places(source, out, aside, write_as)
+    check_places(source, out, bad_rows_file, write_as)
     own = files.parts[0].form.format
     write_as = write_as or (CSV if own == EXCEL else own)
     one = FileFormat.of(out) if str(out) != STANDARD else FileFormat(write_as)
@@ -136,30 +135,34 @@ def score_files(
     unit = "rows" if files.parts[0].form.format == PARQUET else "bytes"
     advance = progress(sum(part.weight for part in files.parts), unit) if progress else lambda _: None
     if one:
-        with _alone(out), one_thread("blas"):
-            return _to_one(files, out, one, scorer, aside, threads, advance)
+        with _lock(out), one_thread("blas"):
+            return _to_one(files, out, one, scorer, bad_rows_file, threads, advance)
     form = FileFormat(write_as)
     plan = {
         "model": model.fingerprint,
         "options": asdict(scorer.options),
         "form": form.format,
-        "bad rows": aside is not None,
+        "bad rows": bad_rows_file is not None,
     }
     out.mkdir(parents=True, exist_ok=True)
-    with _alone(out), one_thread("blas"):  # parts go side by side: threads inside each would wait for each other
+    with _lock(out), one_thread("blas"):  # parts go side by side: threads inside each would wait for each other
         ledger = Ledger(out, {"source": str(source.absolute()), **plan}, resume=resume)
         ledger.check(files.parts)
         clear(out)
-        total, left = Scored(), []
+        total, left = ScoringTotals(), []
         for part in files.parts:
-            if done := ledger.finished(part, _place(out, part, form), _aside(out, part) if aside else None):
+            if done := ledger.finished(
+                part, _place(out, part, form), _bad_rows_file(out, part) if bad_rows_file else None
+            ):
                 total += done
                 advance(part.weight)
             else:
                 left.append(part)
-        places = [_aside(out, part) for part in left if aside] + [_place(out, part, form) for part in left]
+        places = [_bad_rows_file(out, part) for part in left if bad_rows_file] + [
+            _place(out, part, form) for part in left
+        ]
         refuse_links(out, places)
-        work = Work(scorer, out, form, set_aside=aside is not None)
+        work = Work(scorer, out, form, set_aside=bad_rows_file is not None)
         with contextlib.closing(_run(work, left, threads, scheduler, workers)) as done_parts:
             for part, scored, *checksums in done_parts:
                 ledger.add(part, scored, *checksums)
@@ -170,13 +173,17 @@ def score_files(
             for part in files.parts:
                 _place(out, part, form).unlink(missing_ok=True)
         _refuse_no_rows(files, total)
-        if aside:
-            clear(aside)
-            with Writer(aside, FileFormat(JSONL), ASIDE) as writer:
-                for path in filter(Path.exists, (_aside(out, part) for part in files.parts)):
+        if bad_rows_file:
+            clear(bad_rows_file)
+            with Writer(bad_rows_file, FileFormat(JSONL), BAD_ROWS_SCHEMA) as writer:
+                for path in filter(Path.exists, (_bad_rows_file(out, part) for part in files.parts)):
                     writer.append(path)
         ledger.complete(total)
     return total
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -187,26 +194,26 @@ class Work:
     out: Path
     form: FileFormat
     set_aside: bool
-    halt: Callable[[], bool] = bool  # which says no
+    halt: Callable[[], bool] = _never
 
-    def __call__(self, part: Part) -> Done:
-        aside = _aside(self.out, part) if self.set_aside else None
+    def __call__(self, part: Part) -> FinishedPart:
+        bad_rows_file = _bad_rows_file(self.out, part) if self.set_aside else None
         path = _place(self.out, part, self.form)
-        scored = write_part(self.scorer, part, path, self.form, aside, self.halt)
-        return part, scored, checksum(path), checksum(aside)
+        scored = write_part(self.scorer, part, path, self.form, bad_rows_file, self.halt)
+        return part, scored, checksum(path), checksum(bad_rows_file)
 
 
 def _run(
     work: Work, parts: Sequence[Part], threads: int, scheduler: str | None, workers: int | None
-) -> Generator[Done]:
+) -> Generator[FinishedPart]:
     if scheduler or workers:
-        from predictor.cluster import cluster, spread
+        from predictor.cluster import cluster, run_tasks
 
         known = {part.name: part for part in parts}
         there = replace(work, out=work.out.absolute())
         with cluster(scheduler, workers) as client:
             absolute = [replace(part, path=part.path.absolute()) for part in parts]
-            for part, scored, written, set_aside in spread(client, there, absolute):
+            for part, scored, written, set_aside in run_tasks(client, there, absolute):
                 yield known[part.name], scored, written, set_aside
         return
     work.scorer.warm()
@@ -235,16 +242,16 @@ def _in_order(
 
 def _to_one(
     files: Source, out: Path, form: FileFormat, scorer: Scorer, bad_rows: Path | None, threads: int, advance: Progress
-) -> Scored:
+) -> ScoringTotals:
     """Score everything into one file, in order."""
 
-    def batches() -> Iterator[tuple[Part, Read]]:
+    def batches() -> Iterator[tuple[Part, RowBlock]]:
         keep = scorer.options.keep
         as_json = mixed_columns(files.parts, keep)  # of one file, in which all parts have the same columns
         for part in files.parts:
-            yield from ((part, batch) for batch in read(part, scorer.model, keep, as_json))
+            yield from ((part, batch) for batch in read_blocks(part, scorer.model, keep, as_json))
 
-    total, refused, behind = Scored(), Refused(files.parts[0]), dict.fromkeys(files.parts, 0.0)
+    total, refused, behind = ScoringTotals(), RejectedRows(files.parts[0]), dict.fromkeys(files.parts, 0.0)
     with contextlib.ExitStack() as stack:
         scorer.warm()
         pool = stack.enter_context(ThreadPoolExecutor(threads))
@@ -257,13 +264,13 @@ def _to_one(
         for (part, batch), (table, scored, broken) in answers:
             if part is not refused.part:
                 refused.check()
-                refused = Refused(part)
+                refused = RejectedRows(part)
             total += scored
             writer = writer or stack.enter_context(Writer(out, form, table.schema))
             check_schema(table.schema, writer.schema, part)
             writer.write(table)
             if bad_rows:  # what is opened last is whole first
-                bad = bad or stack.enter_context(Writer(bad_rows, FileFormat(JSONL), ASIDE))
+                bad = bad or stack.enter_context(Writer(bad_rows, FileFormat(JSONL), BAD_ROWS_SCHEMA))
                 set_aside(bad, part, broken)
             else:
                 refused.add(scored, broken)
@@ -274,13 +281,13 @@ def _to_one(
     return total
 
 
-def _refuse_no_rows(source: Source, total: Scored) -> None:
+def _refuse_no_rows(source: Source, total: ScoringTotals) -> None:
     """Refuse a source without any row; one file of several may have none, as parts of a table do."""
     if not total.rows + total.bad:
         raise RatingsError(str(source.path), [Problem("has no rows; it needs at least one rated interview")])
 
 
-def _aside(out: Path, part: Part) -> Path:
+def _bad_rows_file(out: Path, part: Part) -> Path:
     return out / BAD / f"{part.name}.aside"
 
 
@@ -288,26 +295,12 @@ def _place(out: Path, part: Part, form: FileFormat) -> Path:
     return out / f"{part.name}{form.ending}"
 
 
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def _lock(out: Path) -> AbstractContextManager[None]:
     """Lock a folder or file against other writers meanwhile."""
     if str(out) == STANDARD:
-        yield
-        return
+        return nullcontext()
     place = out / LOCK if out.is_dir() else resolved(out).with_name(f".{out.name}{LOCK}")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(place)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ConfigError(f"{out}: another batch is writing to it; wait for it, or name another place") from None
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(out)) from None
-    try:
-        yield
-    finally:
-        place.unlink(missing_ok=True)
-        lock.release()
+    return exclusive_lock(out, f"{out}: another batch is writing to it; wait for it, or name another place", place)
 
 
 def _processors() -> int:

@@ -1,4 +1,4 @@
-"""Answers for the rows of parts: what is kept, what the model says, and which rows cannot be used."""
+"""Score the rows of parts: predictions, copied columns, and rows that cannot be used."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from predictor.batch.coding import EXPLAINED, Coder, rows_at
 from predictor.batch.parts import FileFormat, Part, name_of
-from predictor.batch.reading import read
-from predictor.batch.rows import Broken, Read
+from predictor.batch.reading import read_blocks
+from predictor.batch.rows import MalformedRow, RowBlock
 from predictor.batch.writing import Writer
 from predictor.errors import Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 
 MODEL, SIMULATED = "model", "simulated_model"  # columns that every output has
-ASIDE = pa.schema(
+BAD_ROWS_SCHEMA = pa.schema(
     [("file", pa.string()), ("row", pa.int64()), ("problems", pa.list_(pa.string())), ("data", pa.string())]
 )
 CHUNK = 65_536  # rows answered at once: many, as some look-ups cost as much for few rows
@@ -33,7 +33,7 @@ MOST_EXPLAINED = 1000  # rows of a part that are explained where they are refuse
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """What is asked for.
+    """What to compute for each row, and what to copy.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class ScoringOptions:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoringTotals:
     """What was done with some rows.
 
     Attributes
@@ -77,8 +77,8 @@ class Scored:
     bad: int = 0
     observed: frozenset[str] = frozenset()
 
-    def __add__(self, other: Scored) -> Scored:
-        return Scored(self.rows + other.rows, self.bad + other.bad, self.observed | other.observed)
+    def __add__(self, other: ScoringTotals) -> ScoringTotals:
+        return ScoringTotals(self.rows + other.rows, self.bad + other.bad, self.observed | other.observed)
 
 
 class Scorer:
@@ -112,7 +112,7 @@ class Scorer:
         reasons = [f"reason_{place}{end}" for place in range(1, self.options.top + 1) for end in ("", "_log_odds")]
         return [*answers, *reasons, MODEL, SIMULATED]
 
-    def score(self, block: Read) -> tuple[pa.Table, Scored, Iterator[Broken]]:
+    def score(self, block: RowBlock) -> tuple[pa.Table, ScoringTotals, Iterator[MalformedRow]]:
         """Answer for some rows.
 
         Parameters
@@ -152,7 +152,7 @@ class Scorer:
         count = len(block.broken) + int(np.count_nonzero(bad))
         rated = zip(self.model.signals, coded.codes, self.model.blocks.counts, strict=False)
         observed = frozenset(name for name, codes, count in rated if codes.min(initial=count - 1) < count - 1)
-        return table.replace_schema_metadata(self._about()), Scored(len(table), count, observed), broken
+        return table.replace_schema_metadata(self._about()), ScoringTotals(len(table), count, observed), broken
 
     def _strongest(self, answers: Floats) -> dict[str, pa.Array]:
         strongest: dict[str, pa.Array] = {}
@@ -182,16 +182,16 @@ def write_part(
     part: Part,
     path: Path,
     form: FileFormat,
-    aside: Path | None,
+    bad_rows_file: Path | None,
     halt: Callable[[], bool] = lambda: False,
-) -> Scored:
+) -> ScoringTotals:
     """Score one part into one file, written atomically.
 
     Parameters
     ----------
     path, form
         The file, and how it is written.
-    aside
+    bad_rows_file
         Where rows that cannot be used are set aside, written whole before `path`; None: they are refused.
     halt
         Called between batches; where it returns true, the part is given up.
@@ -203,35 +203,37 @@ def write_part(
     InterruptedError
         If `halt` returned true.
     """
-    refused = Refused(part)
-    if aside:
-        aside.unlink(missing_ok=True)  # of an earlier run, when the part was another
+    refused = RejectedRows(part)
+    if bad_rows_file:
+        bad_rows_file.unlink(missing_ok=True)  # of an earlier run, when the part was another
     with contextlib.ExitStack() as stack:
         writer: Writer | None = None
         bad: Writer | None = None
-        for block in read(part, scorer.model, scorer.options.keep):
+        for block in read_blocks(part, scorer.model, scorer.options.keep):
             if halt():
                 raise InterruptedError
             table, scored, broken = scorer.score(block)
             writer = writer or stack.enter_context(Writer(path, form, table.schema))
             writer.write(table)
-            refused.add(scored, () if aside else broken)
-            if scored.bad and aside:
-                bad = bad or stack.enter_context(Writer(aside, FileFormat("jsonl"), ASIDE))  # opened last, whole first
+            refused.add(scored, () if bad_rows_file else broken)
+            if scored.bad and bad_rows_file:
+                bad = bad or stack.enter_context(
+                    Writer(bad_rows_file, FileFormat("jsonl"), BAD_ROWS_SCHEMA)
+                )  # opened last, whole first
                 set_aside(bad, part, broken)
-        if not aside:
+        if not bad_rows_file:
             refused.check()
     return refused.total
 
 
-class Refused:
+class RejectedRows:
     """Rows of a part that cannot be used, reported when all are counted."""
 
     def __init__(self, part: Part) -> None:
-        self.part, self.problems, self.total = part, list[Problem](), Scored()
+        self.part, self.problems, self.total = part, list[Problem](), ScoringTotals()
         self.explained = 0
 
-    def add(self, scored: Scored, broken: Iterable[Broken]) -> None:
+    def add(self, scored: ScoringTotals, broken: Iterable[MalformedRow]) -> None:
         """Count rows, and keep the first of what is wrong with them."""
         self.total += scored
         for item in islice(broken, MOST_EXPLAINED - self.explained):
@@ -251,7 +253,7 @@ class Refused:
             raise RatingsError(f"{name_of(self.part)}: {most}", self.problems)
 
 
-def set_aside(writer: Writer, part: Part, broken: Iterator[Broken]) -> None:
+def set_aside(writer: Writer, part: Part, broken: Iterator[MalformedRow]) -> None:
     """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row unchanged."""
     while some := list(islice(broken, EXPLAINED)):
         rows = [
@@ -263,20 +265,22 @@ def set_aside(writer: Writer, part: Part, broken: Iterator[Broken]) -> None:
             }
             for item in some
         ]
-        writer.write(pa.Table.from_pylist(rows, ASIDE))
+        writer.write(pa.Table.from_pylist(rows, BAD_ROWS_SCHEMA))
 
 
 def _text_of(problem: Problem) -> str:
     return " ".join(filter(None, [problem.column, f"'{problem.found}'" if problem.found else "", problem.message]))
 
 
-def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Problem]) -> Iterator[Broken]:
+def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Problem]) -> Iterator[MalformedRow]:
     """Pair each row that cannot be used, at the positions `bad`, with its problems and its original text."""
     pieces = (rows_at(batch, bad[at : at + EXPLAINED]).to_pylist() for at in range(0, len(bad), EXPLAINED))
     rows = (row for piece in pieces for row in piece)
     for (number, of_row), row in zip(groupby(problems, key=lambda problem: problem.row), rows, strict=True):
         problems_of_row = tuple(of_row)
-        yield Broken(number or 0, partial(tuple, problems_of_row), json.dumps(row, default=str, ensure_ascii=False))
+        yield MalformedRow(
+            number or 0, partial(tuple, problems_of_row), json.dumps(row, default=str, ensure_ascii=False)
+        )
 
 
 def arrow(numbers: Floats) -> pa.Array:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from predictor.atomic import replaceable, resolved
+from predictor.atomic import resolve_target, resolved
 from predictor.batch.parts import CSV, PARQUET, STANDARD, FileFormat
 from predictor.errors import ConfigError
 
@@ -59,7 +59,7 @@ class Writer:
             self._temporary = None
             self._file: Any = pa.PythonFile(sys.stdout.buffer, mode="w")
         else:
-            self._place = replaceable(path)
+            self._place = resolve_target(path)
             self._place.parent.mkdir(parents=True, exist_ok=True)
             name = f".{self._place.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}"
             self._temporary = self._place.with_name(name)

@@ -26,7 +26,7 @@ from predictor.journal.estimate import Estimate
 from predictor.model.frozen import frozen
 from predictor.model.log_odds import one_probability
 from predictor.model.prediction import LEVEL
-from predictor.ratings.catalogue import CONTEXT, Catalogue
+from predictor.ratings.catalogue import INPUT_FAMILY, Catalogue
 
 FORMAT, KIND = 1, "interview outcome predictor: answers"
 _TEXTS = ("title", "who", "round", "note")
@@ -180,12 +180,12 @@ def _prediction(
 ) -> dict[str, Any]:
     """Return a prediction as plain data, like `Prediction.to_dict`; its parts must add up, and be of these ratings."""
     known = {signal.name: (signal.family, signal.side) for signal in catalogue.signals}
-    known |= {item.name: (CONTEXT, None) for item in catalogue.inputs}
+    known |= {item.name: (INPUT_FAMILY, None) for item in catalogue.inputs}
     p, low, high, log_odds, baseline = _numbers(
         answer["probability"], answer["low"], answer["high"], answer["log_odds"], answer["baseline"]
     )
     (base_rate,) = _numbers(answer["base_rate"])
-    contributions, families = [], dict.fromkeys([*catalogue.families, CONTEXT], 0.0)
+    contributions, families = [], dict.fromkeys([*catalogue.families, INPUT_FAMILY], 0.0)
     for name, rating, *numbers in answer["parts"]:
         added, implied = _numbers(*numbers)
         family, side = known[name]

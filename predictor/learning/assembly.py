@@ -11,7 +11,7 @@ from predictor.learning.decomposition import Terms, purify
 from predictor.learning.pool import MaskedPool, Pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
-from predictor.learning.weights import Weights, count, mean, prepend_ones, some, weighted
+from predictor.learning.weights import Weights, count, mean, prepend_ones, take, weighted
 from predictor.model.data import Masked, Pair, Triple, TypicalRange, mean_and_spread
 from predictor.model.factors import Completion
 from predictor.model.offer_model import OfferModel
@@ -72,7 +72,7 @@ def assemble(
     signals = all_values[:, : len(catalogue.signals)]
     rated = (signals >= np.array(catalogue.ends[0])).any(axis=1)
     typical, spread = mean_and_spread(signals[rated], catalogue)
-    rated_weights = some(all_weights, rated)
+    rated_weights = take(all_weights, rated)
     base_rate, weight = (prior.model.base_rate, PRIOR_ROWS) if prior else (0.0, 0.0)
     trained_on = {"source": "fit(X, y)", "digest": "", "n": len(y), "simulated": None}
     if prior:

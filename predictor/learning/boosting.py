@@ -21,7 +21,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from predictor.learning.decomposition import Terms, add, evaluate, purify
-from predictor.learning.weights import Weights, count, mean, some
+from predictor.learning.weights import Weights, count, mean, take
 from predictor.model.tables import Floats, Grid, Ints
 
 RATE, PATIENCE, STEPS = 0.2, 30, 1000  # learning rate, steps without gain before it stops, and most steps
@@ -196,7 +196,7 @@ def fit_fold(rows: FoldedRows, k: int, order: int, within: Sequence[tuple[int, .
     inside, y, directions = rows.fold != k, rows.y, rows.directions
     rng = np.random.default_rng([rows.seed, k])
     numbering, codes = number_cells(rows.cells, inside, rows.grid, directions, rng, rows.weights)
-    weight, outside = some(rows.weights, inside), some(rows.weights, ~inside)
+    weight, outside = take(rows.weights, inside), take(rows.weights, ~inside)
     learned = int(np.sum(inside))
     settings: dict[str, Any] = {
         "objective": "binary",
@@ -269,7 +269,7 @@ def number_cells(
     masked: bool = False,
 ) -> tuple[Numbering, Floats]:
     """Draw a cell for every row and term, and number it; where ratings are `masked`, "not rated" is NaN."""
-    drawn, weight = draw_cells(cells, grid, rng), some(weights, inside)
+    drawn, weight = draw_cells(cells, grid, rng), take(weights, inside)
     number, shares = np.empty(cells.shape[1]), np.empty(cells.shape[1])
     codes = np.empty(drawn.shape)
     for term, (column, levels, start, end) in enumerate(

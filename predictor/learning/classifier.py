@@ -20,7 +20,7 @@ from predictor.learning.autologging import one_run
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.truth_values import read_truth_values
-from predictor.learning.weights import Weights, some
+from predictor.learning.weights import Weights, take
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats, uneven_knots
@@ -340,7 +340,7 @@ def _catalogue_of(X: Floats, names: NDArray[Any] | None, weights: Weights) -> Ca
         name = str(names[j]) if names is not None else f"x{j}"
         whole = high - low < 2 * KNOTS and bool((seen == np.round(seen)).all())
         step = 1.0 if whole and high - low == round(high - low) else (high - low) / (KNOTS - 1)
-        knots = () if whole else uneven_knots(seen, low, high, KNOTS, some(weights, there))
+        knots = () if whole else uneven_knots(seen, low, high, KNOTS, take(weights, there))
         scale = Scale(uneven=knots) if knots else Scale(low, high, step)
         signals.append(Signal(name, name, "signals", scale=scale))
     outcome = "y" + "_" * max(len(signal.name) for signal in signals)  # a name that no column has

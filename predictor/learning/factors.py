@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import norm
 
-from predictor.learning.weights import Weights, count, mean, some, spread, weighted
+from predictor.learning.weights import Weights, count, mean, std, take, weighted
 from predictor.model.factors import FactorModel, Missingness
 from predictor.model.tables import Floats, Grid, Ints, quantile
 from predictor.ratings.catalogue import Catalogue
@@ -62,7 +62,7 @@ def fit_factors(
     shares = tuple(_shares(values, grid, weights))
     if len(values) > ROWS:
         kept = slice(None, None, -(-len(values) // ROWS))
-        values, groups, weights = values[kept], None if groups is None else groups[kept], some(weights, kept)
+        values, groups, weights = values[kept], None if groups is None else groups[kept], take(weights, kept)
     signals = values[:, :p]
     rated = (signals >= grid.low[:p]).astype(np.float64)
     rows = weighted(rated, weights).sum(axis=0)
@@ -100,7 +100,7 @@ def fit_factors(
 def _missingness(unrated: NDArray[np.bool_], weights: Weights) -> Missingness | None:
     """Describe the share of signals that rows leave unrated; None where it hardly differs between them."""
     share = unrated.mean(axis=1) if len(unrated) else np.zeros(1)
-    if (varied := spread(share, weights)) < VARIED:
+    if (varied := std(share, weights)) < VARIED:
         return None
     most = round(float(quantile(share, 0.99, weights)), 6)
     return Missingness(round(float(mean(share, weights)), 6), round(varied, 6), most, np.zeros(1), 1.0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
-from predictor.learning.weights import Weights, mean, spread, weighted
+from predictor.learning.weights import Weights, mean, std, weighted
 from predictor.model.partial import Gaps
 from predictor.model.tables import Floats, quantile
 
@@ -50,7 +50,7 @@ def fit_gaps(
     >>> fit_gaps(np.zeros(100), np.tile([0.0, 1.0], 50), np.zeros(100))
     Gaps(slope=0.0, mean=0.0, most=1.0)
     """
-    if spread(share, weights) < VARIED:
+    if std(share, weights) < VARIED:
         return Gaps()
     typical = float(mean(share, weights))
     slope, error = fit_slope(log_odds, share - typical, y, groups, weights, penalty=(TINY, TINY, SPREAD**-2))

@@ -18,7 +18,7 @@ from predictor.learning.gaps import fit_gaps
 from predictor.learning.masked import fit_masked
 from predictor.learning.prior import Prior
 from predictor.learning.prior_mixture import Regressions, Rows, fit_regressions
-from predictor.learning.weights import Weights, count, mean, prepend_ones, some, weighted
+from predictor.learning.weights import Weights, count, mean, prepend_ones, take, weighted
 from predictor.model.factors import Completion
 from predictor.model.partial import Gaps, PartialTables
 from predictor.model.tables import Floats, Grid, Ints
@@ -214,7 +214,7 @@ def _mask(
         rows = folded.fold[fitted.rows] == k
         if rows.any():
             expected[rows], _ = _tables(terms, completion, gaps).answer(fitted.masked[rows])
-    y, weights = folded.y[fitted.rows], some(folded.weights, fitted.rows)
+    y, weights = folded.y[fitted.rows], take(folded.weights, fitted.rows)
     intercept, share, weight = weigh(expected, fitted.log_odds, y, weights)
     if weight < MIN_BOOSTER_WEIGHT:
         return None
@@ -236,12 +236,12 @@ def _boost(rows: FoldedRows, first: _OutOfFold, shrinkage: Floats) -> Boosters |
         small = fit_folds(rows, range(min(TRIAL_FOLDS, folds)), order)
         second = shrinkage * average(rows, small).out_of_fold
         _, regression, boosters = weigh(
-            first.log_odds(TRIAL_FOLDS)[tried], second[tried], y[tried], some(weights, tried)
+            first.log_odds(TRIAL_FOLDS)[tried], second[tried], y[tried], take(weights, tried)
         )
         if boosters < MIN_BOOSTER_WEIGHT:
             break
         lost = np.logaddexp(0, (1 - 2 * y[tried]) * second[tried])
-        loss = float(weighted(lost, some(weights, tried)).sum())
+        loss = float(weighted(lost, take(weights, tried)).sum())
         best = (loss, order, small) if best is None or loss < best[0] else best
         if boosters < regression:
             break
@@ -292,7 +292,7 @@ def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Wei
     fold[order] = np.arange(len(rate)) % (FOLDS if rows < MANY_ROWS else FOLDS_MANY)
     fold = fold[member]
     inside = [fold != k for k in range(fold.max() + 1)]
-    rarer = [np.bincount(y[kept].astype(int), some(weights, kept), minlength=2).min() for kept in inside]
+    rarer = [np.bincount(y[kept].astype(int), take(weights, kept), minlength=2).min() for kept in inside]
     return fold if fold.max() > 0 and min(rarer) >= MIN_MINORITY_ROWS // 2 else None
 
 

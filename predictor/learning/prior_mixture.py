@@ -13,7 +13,7 @@ from predictor.learning.basis import Basis, choose_basis
 from predictor.learning.decomposition import Terms, add
 from predictor.learning.prior import Prior
 from predictor.learning.regression import DEVIATION_PRIORS, PRIOR_ROWS, Regression, fit_regression, project
-from predictor.learning.weights import Weights, prepend_ones, some
+from predictor.learning.weights import Weights, prepend_ones, take
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import Catalogue
 
@@ -90,7 +90,7 @@ class Rows:
         inside = np.concatenate([np.ones(len(self.all_cells) - len(self.cells), dtype=bool), ~outside])
         shrinkage = None if self.shrinkage is None else self.shrinkage[~outside]
         rows = {"cells": self.cells[~outside], "y": self.y[~outside], "all_cells": self.all_cells[inside]}
-        return replace(self, **rows, weights=some(self.weights, ~outside), shrinkage=shrinkage)
+        return replace(self, **rows, weights=take(self.weights, ~outside), shrinkage=shrinkage)
 
 
 def fit_regressions(rows: Rows, start: Regressions | None = None) -> Regressions:

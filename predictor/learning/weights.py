@@ -54,12 +54,12 @@ def mean(values: Floats, weights: Weights) -> Any:
     return float(total) if values.ndim == 1 else total
 
 
-def spread(values: Floats, weights: Weights) -> float:
+def std(values: Floats, weights: Weights) -> float:
     """Compute the standard deviation of values of shape (n,).
 
     Examples
     --------
-    >>> spread(np.array([1.0, 6.0]), np.array([1.0, 4.0]))
+    >>> std(np.array([1.0, 6.0]), np.array([1.0, 4.0]))
     2.0
     """
     if weights is None:
@@ -67,12 +67,12 @@ def spread(values: Floats, weights: Weights) -> float:
     return float(np.sqrt(mean((values - mean(values, weights)) ** 2, weights)))
 
 
-def some(weights: Weights, rows: Any) -> Weights:
+def take(weights: Weights, rows: Any) -> Weights:
     """Select the weights of some rows.
 
     Examples
     --------
-    >>> some(np.array([1.0, 3.0]), [1])
+    >>> take(np.array([1.0, 3.0]), [1])
     array([3.])
     """
     return None if weights is None else weights[rows]

@@ -27,7 +27,7 @@ from predictor.model.partial import PartialTables
 from predictor.model.prediction import LEVEL, QUANTILE, Contribution, Interval, Prediction
 from predictor.model.raters import PanelLevel, coded_input, levels_of, widenings
 from predictor.model.tables import Floats
-from predictor.ratings.catalogue import CONTEXT, PANEL
+from predictor.ratings.catalogue import INPUT_FAMILY, PANEL
 from predictor.ratings.ratings import Ratings
 from predictor.ratings.records import columns_of, parse_record_fast
 from predictor.ratings.signals import NOT_APPLICABLE
@@ -280,7 +280,7 @@ class OfferModel(ModelData):
     def _about(self) -> tuple[list[str], list[str], list[str | None]]:
         """Name, family and side of each term."""
         signals, inputs = self.catalogue.signals, self.catalogue.inputs
-        families = [signal.family for signal in signals] + [CONTEXT for _ in inputs]
+        families = [signal.family for signal in signals] + [INPUT_FAMILY for _ in inputs]
         return list(self.terms), families, [signal.side for signal in signals] + [None for _ in inputs]
 
     @cached_property

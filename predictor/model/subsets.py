@@ -15,7 +15,7 @@ import numpy as np
 
 from predictor.errors import plural
 from predictor.model.tables import Floats
-from predictor.ratings.catalogue import CONTEXT, Catalogue
+from predictor.ratings.catalogue import INPUT_FAMILY, Catalogue
 
 EVERYTHING = "all"
 FEW, SOME = 3, 10  # signals at random; of a small catalogue, half of them instead of ten
@@ -125,7 +125,7 @@ def signal_groups(catalogue: Catalogue) -> dict[str, dict[str, list[int]]]:
             groups["side"].setdefault(signal.side, []).append(column)
     for column, item in enumerate(catalogue.inputs, len(catalogue.signals)):
         groups["signal"][item.name] = [column]
-        groups["family"].setdefault(CONTEXT, []).append(column)
+        groups["family"].setdefault(INPUT_FAMILY, []).append(column)
     return groups
 
 

@@ -23,7 +23,7 @@ ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated row
 SIMULATED = "SIMULATED"
 RATINGS = "ratings"  # the JSON key that may hold the signals, apart from context
 PANEL = "panel"  # the context column that says who rated, by pseudonyms; see `predictor.model.raters`
-CONTEXT = "context"  # the family of inputs such as the rater's role
+INPUT_FAMILY = "context"  # the family of inputs such as the rater's role
 _MEANING: Mapping[str, Any] = {"better": str, "levels": list, "not_observed": list, "not_applicable": list}
 
 
@@ -103,8 +103,8 @@ class Catalogue:
             problems += [
                 f"{what} {key}: {word!r} is not text" for key, word in words.items() if not isinstance(word, str)
             ]
-        if CONTEXT in self.families:
-            problems.append(f"the family '{CONTEXT}' is taken by the inputs; use another name")
+        if INPUT_FAMILY in self.families:
+            problems.append(f"the family '{INPUT_FAMILY}' is taken by the inputs; use another name")
         for signal in self.signals:
             if signal.family not in self.families:
                 hint = nearest(signal.family, self.families)
@@ -149,8 +149,8 @@ class Catalogue:
 
     @cached_property
     def family_labels(self) -> dict[str, str]:
-        """How pages call families, by key; the inputs together are the family `CONTEXT`."""
-        return {**self.families, CONTEXT: ", ".join(item.label for item in self.inputs)}
+        """How pages call families, by key; the inputs together are the family `INPUT_FAMILY`."""
+        return {**self.families, INPUT_FAMILY: ", ".join(item.label for item in self.inputs)}
 
     @cached_property
     def ends(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -11,7 +11,7 @@ import click
 from predictor.errors import plural, printable
 from predictor.model.prediction import Contribution, Prediction
 from predictor.model.subsets import subsets
-from predictor.ratings.catalogue import CONTEXT, Catalogue
+from predictor.ratings.catalogue import INPUT_FAMILY, Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE, Signal
 from predictor.reports.text import WIDTH, cut, signed, title, wrap, yellow
 
@@ -46,7 +46,7 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
     left_out = sum(item.log_odds for item in prediction.contributions if item.signal in prediction.not_rated)
     if abs(left_out) >= 0.005:  # where leaving signals unrated says something by itself
         labels[""] = f"{len(prediction.not_rated)} signals left unrated"
-        rated.append(Contribution("", CONTEXT, None, "together", left_out))
+        rated.append(Contribution("", INPUT_FAMILY, None, "together", left_out))
     largest = max((abs(item.log_odds) for item in rated), default=0.0)
     implied = any(round(item.implied, 2) for item in rated)
     for heading, sign, colour in (("Raised the estimate", 1, "green"), ("Lowered the estimate", -1, "red")):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from predictor.atomic import alone, write_text
+from predictor.atomic import exclusive_lock, write_text
 from predictor.errors import PredictorError, TrackingError
 from predictor.tracking.models import log_model, register
 from predictor.tracking.record import Record, without_interval_ends
@@ -170,7 +170,7 @@ def track(folder: str | Path, *, registered: bool = False, store: str | None = N
         raise TrackingError(
             f"{folder}: no such folder; name one that `predictor train` made, such as experiments/models/NAME"
         )
-    with alone(folder, f"a training writes to {folder}; record it once that is done"):
+    with exclusive_lock(folder, f"a training writes to {folder}; record it once that is done"):
         return record_folder(folder, registered=registered, store=store)
 
 

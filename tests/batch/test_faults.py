@@ -22,7 +22,7 @@ import pytest
 
 from predictor import OfferModel
 from predictor.batch.running import score_files
-from predictor.batch.scoring import Scored, ScoringOptions
+from predictor.batch.scoring import ScoringOptions, ScoringTotals
 from predictor.errors import ConfigError
 
 PARTS, ROWS = 8, 60_000
@@ -43,7 +43,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def score(source: Path, out: Path, resume: bool = False) -> Scored:
+def score(source: Path, out: Path, resume: bool = False) -> ScoringTotals:
     options = ScoringOptions(keep=("id",))
     return score_files(source, out, OfferModel.published(), options=options, bad_rows=f"{out}.bad", resume=resume)
 
@@ -51,7 +51,7 @@ def score(source: Path, out: Path, resume: bool = False) -> Scored:
 @pytest.fixture(scope="module")
 def uninterrupted(source: Path) -> dict[str, str]:
     out = source.parent / "uninterrupted"
-    assert score(source, out) == Scored(PARTS * (ROWS - 1), PARTS, frozenset(OfferModel.published().signals))
+    assert score(source, out) == ScoringTotals(PARTS * (ROWS - 1), PARTS, frozenset(OfferModel.published().signals))
     return digests(out)
 
 
@@ -139,12 +139,12 @@ def test_going_on_is_refused_where_it_would_mix(source: Path, tmp_path: Path) ->
         score(folder, out)
     with pytest.raises(ConfigError, match="belongs to a run with other options"):
         score_files(folder, out, model, bad_rows=tmp_path / "bad", resume=True)
-    aside = (tmp_path / "out.bad").read_bytes()
+    bad_rows_file = (tmp_path / "out.bad").read_bytes()
     score(folder, out, resume=True)
-    assert (tmp_path / "out.bad").read_bytes() == aside  # nothing was left to do, and nothing is lost
+    assert (tmp_path / "out.bad").read_bytes() == bad_rows_file  # nothing was left to do, and nothing is lost
     kept = (out / "1.parquet").stat().st_mtime_ns
     pq.write_table(pq.read_table(folder / "0.parquet").slice(0, 10), folder / "0.parquet")
-    assert score(folder, out, resume=True) == Scored(10 + ROWS - 1, 1, frozenset(model.signals))
+    assert score(folder, out, resume=True) == ScoringTotals(10 + ROWS - 1, 1, frozenset(model.signals))
     assert (out / "1.parquet").stat().st_mtime_ns == kept
     assert (tmp_path / "out.bad").read_text().count('"row"') == 1
     (folder / "0.parquet").unlink()

@@ -186,9 +186,9 @@ def test_many_bad_rows_are_counted_and_each_is_explained_only_where_set_aside(na
         score(tmp_path)
     assert [problem.row for problem in refused.value.problems] == [row for row in range(1, 1002) if row != 8]
     assert score(tmp_path, bad_rows=tmp_path / "bad.jsonl") == ["8"]
-    aside = [json.loads(line) for line in (tmp_path / "bad.jsonl").read_text().splitlines()]
-    assert [row["row"] for row in aside] == [row for row in range(1, 3001) if row != 8]
-    for row in aside:
+    bad_rows_file = [json.loads(line) for line in (tmp_path / "bad.jsonl").read_text().splitlines()]
+    assert [row["row"] for row in bad_rows_file] == [row for row in range(1, 3001) if row != 8]
+    for row in bad_rows_file:
         (problem,), word = row["problems"], words[row["row"] - 1]
         assert problem.startswith(f"mutual_rapport '{word}' is not a number")
         assert json.loads(row["data"])["mutual_rapport"] == word
@@ -224,9 +224,9 @@ def test_an_answer_to_a_row_is_that_of_the_row(tmp_path: Path) -> None:
     lines = [f"{n},{1 + n % 5},{'x' if n % 100_003 == 0 else 3}" + ",?" * (n % 70_001 == 5) for n in range(600_000)]
     write(tmp_path, "a.csv", HEADER + "\n".join(lines) + "\n")
     ids = score(tmp_path, bad_rows=tmp_path / "bad.jsonl")
-    aside = [json.loads(line) for line in (tmp_path / "bad.jsonl").read_text().splitlines()]
+    bad_rows_file = [json.loads(line) for line in (tmp_path / "bad.jsonl").read_text().splitlines()]
     wrong = [n for n in range(600_000) if n % 100_003 == 0 or n % 70_001 == 5]
-    assert sorted(row["row"] for row in aside) == [n + 1 for n in wrong]
+    assert sorted(row["row"] for row in bad_rows_file) == [n + 1 for n in wrong]
     assert [*map(int, ids)] == sorted({*range(600_000)} - {*wrong})
     found = [line.split(",")[1] for line in (tmp_path / "answers.csv").read_text().splitlines()[1:]]
     one = [MODEL.predict({"goals_discussed": 1 + n % 5, "mutual_rapport": 3}).offer_probability for n in range(5)]

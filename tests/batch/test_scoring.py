@@ -159,9 +159,9 @@ def test_each_row_is_answered_or_set_aside_once(ending: str, write: Callable[[Pa
     out = tmp_path / ("out.jsonl" if one else "out")
     options = ScoringOptions(keep=("id",))
     done = score_files(tmp_path / "in", out, model, options=options, write_as="jsonl", bad_rows=tmp_path / "bad.jsonl")
-    aside = [json.loads(line) for line in (tmp_path / "bad.jsonl").read_text().splitlines()]
-    assert sorted((Path(row["file"]).stem, row["row"]) for row in aside) == sorted(wrong)
-    assert all(row["problems"] and row["data"] for row in aside)
+    bad_rows_file = [json.loads(line) for line in (tmp_path / "bad.jsonl").read_text().splitlines()]
+    assert sorted((Path(row["file"]).stem, row["row"]) for row in bad_rows_file) == sorted(wrong)
+    assert all(row["problems"] and row["data"] for row in bad_rows_file)
     answers = [out] if one else sorted(out.glob("*.jsonl"))
     ids = [json.loads(line)["id"] for path in answers for line in path.read_text().splitlines()]
     bad = [150 * (name == "b") + row - 1 for name, row in wrong if row <= 150]

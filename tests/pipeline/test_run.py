@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from predictor import OfferModel, TrainingConfig, simulate_interviews
-from predictor.atomic import alone
+from predictor.atomic import exclusive_lock
 from predictor.cli import main
 from predictor.errors import ConfigError, ModelError, TrackingError
 from predictor.model.champions import champion_file, default_model, set_champion
@@ -38,7 +38,7 @@ def test_one_training_a_name(tmp_path: Path) -> None:
     """Else a version could have the scores of one data set and the model of the other."""
     folder = tmp_path / "mine"
     folder.mkdir()
-    with alone(folder, "ours"):
+    with exclusive_lock(folder, "ours"):
         with pytest.raises(
             ConfigError, match=r"another training writes to .*mine; wait until it is done, or give this"
         ):
@@ -60,7 +60,7 @@ def test_the_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
     def work() -> None:
         for _ in range(200):
             try:
-                with alone(tmp_path / "it", "taken"):
+                with exclusive_lock(tmp_path / "it", "taken"):
                     inside[0] += 1
                     most[0] = max(most[0], inside[0])
                     inside[0] -= 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.ratings.catalogue import CONTEXT, ORIGIN, RATINGS, Catalogue
+from predictor.ratings.catalogue import INPUT_FAMILY, ORIGIN, RATINGS, Catalogue
 from predictor.ratings.signals import ContextInput, Scale, Signal
 from predictor.sources.drafting.write import key_of, quoted
 from predictor.sources.scorecards.levels import HIGH, LOW, Levels
@@ -21,7 +21,7 @@ OVERALL = "overall_recommendation"
 PERSON, OUTCOME, STAGE = "person", "offer", "stage"
 BESIDE = ("application", "rated_on", "outcome_on", "cards", "raters", "panel", "card", "rater", "submitted_at", "use")
 COUNT, SPREAD = "_raters", "_spread"
-_TAKEN = {*BESIDE, PERSON, OUTCOME, STAGE, ORIGIN, RATINGS, CONTEXT, OVERALL, "panel_leniency", "sex", "race"}
+_TAKEN = {*BESIDE, PERSON, OUTCOME, STAGE, ORIGIN, RATINGS, INPUT_FAMILY, OVERALL, "panel_leniency", "sex", "race"}
 
 
 def name_of(label: str) -> str:
@@ -43,7 +43,7 @@ def families_of(signals: Mapping[str, Counter[str]]) -> tuple[dict[str, str], di
     for name, counts in signals.items():
         label = min(counts, key=lambda family: (-counts[family], family)) if counts else ""
         key = re.sub(r"\W+", "_", label.strip().casefold()).strip("_") or "signals"
-        key = "signals" if key == CONTEXT else key
+        key = "signals" if key == INPUT_FAMILY else key
         keys.setdefault(key, label.strip() or "Signals")
         families[name] = key
     return dict(sorted(keys.items())), families

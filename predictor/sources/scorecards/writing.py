@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from predictor.atomic import replaceable
+from predictor.atomic import resolve_target
 from predictor.errors import CatalogueError, ConfigError
 from predictor.ratings.catalogue import Catalogue
 from predictor.sources.scorecards.findings import KINDS, Findings
@@ -87,7 +87,7 @@ class Places:
         if self.out.suffix.lower() not in ENDINGS:
             raise ConfigError(f"--out {self.out}: write a name that ends in .csv or .parquet")
         for path in self.described():
-            replaceable(path)
+            resolve_target(path)
         if self.out.exists() and PERSON not in _columns(self.out):
             raise ConfigError(f"{self.out}: exists and is not a table of scorecards; name another, or move it away")
 
@@ -160,7 +160,7 @@ def _together() -> Iterator[Callable[[Path], Path]]:
     files: dict[Path, Path] = {}
 
     def new(path: Path) -> Path:
-        path = replaceable(path)
+        path = resolve_target(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         files[path] = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         return files[path]
