@@ -24,7 +24,7 @@ from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
 
 EARLY_STOPPING_ROWS = 10  # rows of the rarer outcome from which on some of them are held out to stop boosting
-UNRESTRICTED = ("boosting", "forest")  # a logistic regression is additive, and so could be tables too
+NON_ADDITIVE = ("boosting", "forest")  # a logistic regression is additive, and so could be tables too
 
 
 def baseline(name: str, catalogue: Catalogue, seed: int = 0) -> Any:

@@ -94,7 +94,7 @@ class DataQuality:
 
 def data_quality(ratings: Ratings) -> DataQuality:
     """Count what is missing, repeated, flat or at the ends of its scale."""
-    values, names, n = ratings.numbers, ratings.catalogue.names, len(ratings)
+    values, names, n = ratings.rated_values, ratings.catalogue.names, len(ratings)
     rated, missing = (~np.isnan(values)).sum(axis=0), np.isnan(ratings.values).sum(axis=0)
     other = dict(zip(names, (n - rated - missing).tolist(), strict=True))
     ends = [(values == end).sum(axis=0) / np.maximum(rated, 1) for end in map(np.array, ratings.catalogue.ends)]
@@ -362,7 +362,7 @@ def copies(ratings: Ratings) -> NDArray[np.int64]:
     They have the same inputs, outcome and ten ratings or more, not all alike. Or each row of the whole file is there
     twice, or k times, as after it was pasted: then each k of a kind are one.
     """
-    many = ((~np.isnan(ratings.values)).sum(axis=1) >= COPIED_RATINGS) & ~_flat(ratings.numbers)
+    many = ((~np.isnan(ratings.values)).sum(axis=1) >= COPIED_RATINGS) & ~_flat(ratings.rated_values)
     _, kind, times = np.unique(_hashes(ratings), return_inverse=True, return_counts=True)
     order = np.argsort(kind, kind="stable")
     nth = np.empty(len(kind), dtype=np.int64)  # of its kind, in the file's order

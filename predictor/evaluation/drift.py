@@ -162,7 +162,7 @@ def reference_of(ratings: Ratings, p: Floats | None, people: NDArray[Any]) -> Re
     member = np.unique(people, return_inverse=True)[1]
     codes = [ratings.codes(item)[:, None] for item in ratings.catalogue.inputs]
     likeness = {
-        "ratings": _likeness(ratings.numbers, member),
+        "ratings": _likeness(ratings.rated_values, member),
         "missing": _likeness(missing.astype(float), member),
         "rated": _likeness(rated[:, None].astype(float), member),
         "inputs": _likeness(np.hstack(codes), member) if codes else 0.0,

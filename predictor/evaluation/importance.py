@@ -168,8 +168,8 @@ def correlated_signals(ratings: Ratings) -> tuple[str, ...]:
         The most alike first, a handful at most.
     """
     labels = [signal.label for signal in ratings.catalogue.signals]
-    correlation = pd.DataFrame(ratings.numbers).corr(min_periods=ENOUGH).to_numpy()
-    rated = ~np.isnan(ratings.numbers)
+    correlation = pd.DataFrame(ratings.rated_values).corr(min_periods=ENOUGH).to_numpy()
+    rated = ~np.isnan(ratings.rated_values)
     pairs = [(j, k) for j, k in np.argwhere(np.triu(np.abs(correlation) >= HIGH_CORRELATION, 1)).tolist()]
     pairs.sort(key=lambda pair: -abs(correlation[pair]))
     statements = [

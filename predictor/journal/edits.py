@@ -43,7 +43,7 @@ def rated(ratings: Mapping[str, Any], rater_role: str, catalogue: Catalogue) -> 
     """
     record = {"ratings": ratings, **({ROLE: rater_role} if rater_role else {})}
     checked = Ratings.from_records([record], catalogue, source="the rating")
-    answers = checked.answers(0)
+    answers = checked.ratings_of_row(0)
     if not answers:
         raise RatingsError("the rating", [Problem(NO_RATING)])
     return answers, str(checked.columns[ROLE][0]) if rater_role else ""

@@ -126,7 +126,7 @@ def _exported(
         return [], problems
     roles = ratings.columns.get(ROLE, [""] * len(rows))
     return [
-        Entry(**data, ratings=ratings.answers(row), rater_role=str(roles[row])) for row, data in enumerate(read)
+        Entry(**data, ratings=ratings.ratings_of_row(row), rater_role=str(roles[row])) for row, data in enumerate(read)
     ], []
 
 

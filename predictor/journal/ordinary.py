@@ -208,6 +208,6 @@ def _entry(
     words = [f"{column}: {word}" for column, word in context.items()]
     data["note"] = "; ".join(filter(None, [data.get("note", ""), *words]))
     data |= {"id": new_id()}
-    answers = ratings.answers(row)
+    answers = ratings.ratings_of_row(row)
     wrong |= faults(data) | ({} if answers else {RATINGS: NO_RATING})
     return (None if wrong else Entry(**data, ratings=answers)), wrong

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from predictor.learning.decomposition import Terms, purify
+from predictor.learning.decomposition import TablesByTerms, purify
 from predictor.learning.pool import MaskedPool, Pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
@@ -111,12 +111,12 @@ def assemble(
     return replace(draft, feature_importances=sizes.pop("signal"), group_importances=sizes)
 
 
-def _pairs(terms: Terms, names: Sequence[str], decimals: int) -> tuple[Pair, ...]:
+def _pairs(terms: TablesByTerms, names: Sequence[str], decimals: int) -> tuple[Pair, ...]:
     pairs = ((at, table) for at, table in terms.items() if len(at) == 2)
     return tuple(Pair(names[at[0]], names[at[1]], np.round(table, decimals)) for at, table in pairs)
 
 
-def _triples(terms: Terms, names: Sequence[str], decimals: int) -> tuple[Triple, ...]:
+def _triples(terms: TablesByTerms, names: Sequence[str], decimals: int) -> tuple[Triple, ...]:
     triples = ((at, table) for at, table in terms.items() if len(at) == 3)
     return tuple(Triple((names[at[0]], names[at[1]], names[at[2]]), np.round(table, decimals)) for at, table in triples)
 
@@ -147,7 +147,7 @@ def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
     return shares
 
 
-def _clear_not_rated(terms: Terms) -> None:
+def _clear_not_rated(terms: TablesByTerms) -> None:
     """Set the cells of "not rated" and "not given" to zero, which is the mean of the others."""
     for table in terms.values():
         for axis in range(table.ndim):

@@ -13,7 +13,7 @@ from itertools import pairwise, product
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.learning.decomposition import Terms, evaluate
+from predictor.learning.decomposition import TablesByTerms, evaluate
 from predictor.learning.weights import Weights, count, mean
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import Catalogue
@@ -47,7 +47,7 @@ class Basis:
     pairs: tuple[tuple[int, Floats], ...]
     block: NDArray[np.int64]
     names: tuple[str, ...]
-    prior: Terms = field(default_factory=dict)
+    prior: TablesByTerms = field(default_factory=dict)
 
     def design(self, cells: Floats) -> Floats:
         """Compute design columns, shape (n, columns), of rows given as cell weights, shape (n, cells)."""
@@ -112,11 +112,11 @@ class Basis:
     def _term(self, cell: int) -> int:
         return int(np.searchsorted(self.grid.offsets, cell, side="right")) - 1
 
-    def tables(self, coefficients: Floats) -> Terms:
+    def tables(self, coefficients: Floats) -> TablesByTerms:
         """Convert coefficients, shape (columns,), into tables, exactly."""
         m, offsets = self.main.shape[1], self.grid.offsets
         mains = np.split(self.main @ coefficients[:m], offsets[1:-1])
-        terms: Terms = {(term,): table for term, table in enumerate(mains)}
+        terms: TablesByTerms = {(term,): table for term, table in enumerate(mains)}
         for place, table in self.prior.items():
             terms[place] = coefficients[m - 1] * table
         for (cell, table), coefficient in zip(self.pairs, coefficients[m:], strict=True):
@@ -134,7 +134,7 @@ def choose_basis(
     grid: Grid,
     catalogue: Catalogue,
     blocks: Iterable[str],
-    prior: Terms | None = None,
+    prior: TablesByTerms | None = None,
     weights: Weights = None,
     rated: Floats | None = None,
 ) -> Basis:

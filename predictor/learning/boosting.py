@@ -1,6 +1,6 @@
 """Boosted trees as tables: each path of a tree splits on few terms, so the sum of all leaves can be written as tables.
 
-A booster sees the numbers of cells instead of ratings, so between knots its tables are interpolated like any other.
+A booster sees the codes of cells instead of ratings, so between knots its tables are interpolated like any other.
 Small trees come first: as deep as a table may have terms, they are fast, and show whether boosters are worth
 their time and which terms act together. Larger trees then split on those only; every fold finds its own, since terms
 that were chosen with the help of its held-out rows would make the booster look better than it is.
@@ -20,7 +20,7 @@ import lightgbm as lgb
 import numpy as np
 from joblib import Parallel, delayed
 
-from predictor.learning.decomposition import Terms, add, evaluate, purify
+from predictor.learning.decomposition import TablesByTerms, add, evaluate, purify
 from predictor.learning.weights import Weights, count, mean, take
 from predictor.model.tables import Floats, Grid, Ints
 
@@ -50,41 +50,41 @@ class Boosters:
         Tables of the booster that had not seen a fold, by its number.
     """
 
-    terms: Terms
+    terms: TablesByTerms
     out_of_fold: Floats
     variance: float
-    by_fold: dict[int, Terms]
+    by_fold: dict[int, TablesByTerms]
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A fold's booster, the numbers of cells and of rows in it, and its held-out loss after each step."""
+    """A fold's booster, the codes of cells and of its rows, and its held-out loss after each step."""
 
     fold: int
     booster: Any
-    numbering: Numbering
+    cell_codes: CellCodes
     codes: Floats
     losses: Floats
 
 
 @dataclass(frozen=True, eq=False)
-class Numbering:
-    """Numbers that stand for cells in a booster: knots 0, 1, ... in their order.
+class CellCodes:
+    """Codes of cells in a booster: knots 0, 1, ... in their order.
 
     The other cells, "not applicable" and "not rated", are outside of the order. One can be NaN, for which each split
-    has a side of its own. A cell without any training row has no number: its value is the mean over the term's
-    other cells. Terms with a direction have no number for "not rated" either; where ratings are masked, none for "not
+    has a side of its own. A cell without any training row has no code: its value is the mean over the term's
+    other cells. Terms with a direction have no code for "not rated" either; where ratings are masked, none for "not
     applicable".
 
     Attributes
     ----------
-    number
+    codes
         Of each cell, shape (cells,); infinite where it has none.
     shares
-        For each cell the share of the term's training rows, shape (cells,); those without a number have none.
+        For each cell the share of the term's training rows, shape (cells,); those without a code have none.
     """
 
-    number: Floats
+    codes: Floats
     shares: Floats
 
 
@@ -153,7 +153,7 @@ def enlarge(rows: FoldedRows, small: Sequence[Fit], order: int) -> list[Fit]:
 
 def _enlarge(rows: FoldedRows, small: Fit, order: int) -> Fit:
     terms = tables_of(small, rows.grid, steps=1 + int(np.argmin(small.losses)))
-    return fit_fold(rows, small.fold, order, joint(rows, terms, order))
+    return fit_fold(rows, small.fold, order, strongest_interactions(rows, terms, order))
 
 
 def average(rows: FoldedRows, fits: Sequence[Fit]) -> Boosters:
@@ -172,7 +172,7 @@ def average(rows: FoldedRows, fits: Sequence[Fit]) -> Boosters:
     return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread), by_fold)
 
 
-def joint(rows: FoldedRows, terms: Terms, order: int) -> list[tuple[int, ...]]:
+def strongest_interactions(rows: FoldedRows, terms: TablesByTerms, order: int) -> list[tuple[int, ...]]:
     """Find the terms that act together most: those of the purified tables whose values vary most over the rows."""
     shares = np.split(mean(rows.cells, rows.weights), rows.grid.offsets[1:-1])
     size = {}
@@ -195,7 +195,7 @@ def fit_fold(rows: FoldedRows, k: int, order: int, within: Sequence[tuple[int, .
     """Fit a booster on all rows but those of fold `k`: small trees, or larger ones that split `within` some terms."""
     inside, y, directions = rows.fold != k, rows.y, rows.directions
     rng = np.random.default_rng([rows.seed, k])
-    numbering, codes = number_cells(rows.cells, inside, rows.grid, directions, rng, rows.weights)
+    cell_codes, codes = encode_cells(rows.cells, inside, rows.grid, directions, rng, rows.weights)
     weight, outside = take(rows.weights, inside), take(rows.weights, ~inside)
     learned = int(np.sum(inside))
     settings: dict[str, Any] = {
@@ -216,7 +216,7 @@ def fit_fold(rows: FoldedRows, k: int, order: int, within: Sequence[tuple[int, .
             "interaction_constraints": [list(place) for place in [*within, *alone]],
         }
     booster, losses = grow(settings, (codes[inside], y[inside], weight), (codes[~inside], y[~inside], outside))
-    return Fit(k, booster, numbering, codes, losses)
+    return Fit(k, booster, cell_codes, codes, losses)
 
 
 def grow(
@@ -258,7 +258,7 @@ def grow(
     return booster, np.array(losses) * count(other_y, other_weights)
 
 
-def number_cells(
+def encode_cells(
     cells: Floats,
     inside: Any,
     grid: Grid,
@@ -267,10 +267,10 @@ def number_cells(
     weights: Weights = None,
     *,
     masked: bool = False,
-) -> tuple[Numbering, Floats]:
-    """Draw a cell for every row and term, and number it; where ratings are `masked`, "not rated" is NaN."""
+) -> tuple[CellCodes, Floats]:
+    """Draw a cell for every row and term, and encode it; where ratings are `masked`, "not rated" is NaN."""
     drawn, weight = draw_cells(cells, grid, rng), take(weights, inside)
-    number, shares = np.empty(cells.shape[1]), np.empty(cells.shape[1])
+    code_of_cell, shares = np.empty(cells.shape[1]), np.empty(cells.shape[1])
     codes = np.empty(drawn.shape)
     for term, (column, levels, start, end) in enumerate(
         zip(drawn.T, grid.n_knots, grid.offsets, grid.offsets[1:], strict=False)
@@ -289,13 +289,13 @@ def number_cells(
         seen[own == np.inf] = 0
         if not seen.any():
             seen[:levels] = 1
-        number[start:end], shares[start:end] = own, seen / seen.sum()
+        code_of_cell[start:end], shares[start:end] = own, seen / seen.sum()
         code = own[column]
         silent = code == np.inf
         if silent.any():
             code[silent] = own[rng.choice(len(own), silent.sum(), p=shares[start:end])]
         codes[:, term] = code
-    return Numbering(number, shares), codes
+    return CellCodes(code_of_cell, shares), codes
 
 
 def draw_cells(cells: Floats, grid: Grid, rng: np.random.Generator) -> Ints:
@@ -307,14 +307,14 @@ def draw_cells(cells: Floats, grid: Grid, rng: np.random.Generator) -> Ints:
     return np.asarray(np.minimum(passed, np.diff(grid.offsets) - 1), dtype=np.int64)
 
 
-def tables_of(fit: Fit, grid: Grid, steps: int) -> Terms:
+def tables_of(fit: Fit, grid: Grid, steps: int) -> TablesByTerms:
     """Read the trees: a leaf adds its value to the cells that lead to it, in the table of the terms on its path."""
-    terms: Terms = {}
+    terms: TablesByTerms = {}
     # All trees at once, level by level: the cells that lead to each node, and the terms asked on the way.
     nodes = _nodes(fit.booster.model_to_string(num_iteration=steps))
-    number, sizes = fit.numbering.number, np.diff(grid.offsets)
+    cell_codes, sizes = fit.cell_codes.codes, np.diff(grid.offsets)
     at = nodes.roots
-    leads = np.ones((len(at), len(number)), dtype=bool)
+    leads = np.ones((len(at), len(cell_codes)), dtype=bool)
     asked = np.zeros((len(at), len(sizes)), dtype=bool)
     leaves = []
     while len(at):
@@ -323,19 +323,19 @@ def tables_of(fit: Fit, grid: Grid, steps: int) -> Terms:
         at, leads, asked = at[~is_leaf], leads[~is_leaf], asked[~is_leaf]
         term = nodes.term[at]
         asked[np.arange(len(at)), term] = True
-        left = number <= nodes.threshold[at][:, None]
-        left = np.where(np.isnan(number), nodes.unknown_left[at][:, None], left)
+        left = cell_codes <= nodes.threshold[at][:, None]
+        left = np.where(np.isnan(cell_codes), nodes.unknown_left[at][:, None], left)
         here = np.repeat(np.arange(len(sizes)), sizes) == term[:, None]
         leads = np.concatenate([leads & (left | ~here), leads & (~left | ~here)])
         asked = np.concatenate([asked, asked])
         at = np.concatenate([nodes.left[at], nodes.right[at]])
     leads, asked, value = (np.concatenate(part) for part in zip(*leaves, strict=True))
     leads = leads.astype(np.float64)
-    # A cell without a number answers with the mean over the others.
-    for cell in np.flatnonzero(number == np.inf):
+    # A cell without a code has the mean over the others.
+    for cell in np.flatnonzero(cell_codes == np.inf):
         of = int(np.searchsorted(grid.offsets, cell, side="right")) - 1
         span = slice(grid.offsets[of], grid.offsets[of + 1])
-        leads[:, cell] = leads[:, span] @ np.where(number[span] == np.inf, 0.0, fit.numbering.shares[span])
+        leads[:, cell] = leads[:, span] @ np.where(cell_codes[span] == np.inf, 0.0, fit.cell_codes.shares[span])
     places, which = np.unique(asked, axis=0, return_inverse=True)
     by_place = np.argsort(which, kind="stable")
     ends = np.cumsum(np.bincount(which))
@@ -389,13 +389,13 @@ def _nodes(text: str) -> _Nodes:
     )
 
 
-def check_tables(fit: Fit, terms: Terms, grid: Grid, steps: int) -> None:
+def check_tables(fit: Fit, terms: TablesByTerms, grid: Grid, steps: int) -> None:
     """Compare the tables with LightGBM's own answer: its trees are read from a text whose form it may change."""
     rows = fit.codes
     trees = fit.booster.predict(rows, raw_score=True, num_iteration=steps, num_threads=1)
     cells = np.zeros((len(rows), int(grid.offsets[-1])))
     for term, (start, end) in enumerate(zip(grid.offsets, grid.offsets[1:], strict=False)):
-        own, code = fit.numbering.number[start:end], rows[:, term]
+        own, code = fit.cell_codes.codes[start:end], rows[:, term]
         cells[:, start:end] = (own == code[:, None]) | (np.isnan(own) & np.isnan(code)[:, None])
     if np.abs(trees - evaluate(terms, cells, grid)).max() > TOLERANCE:
         raise ArithmeticError("the tables do not equal the trees: this version of LightGBM writes them in another form")

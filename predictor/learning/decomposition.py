@@ -12,13 +12,13 @@ import numpy as np
 
 from predictor.model.tables import Floats, Grid
 
-Terms = dict[tuple[int, ...], Floats]
+TablesByTerms = dict[tuple[int, ...], Floats]
 """Tables by the terms that they depend on, in ascending order: () for a number, (3,), (1, 3), (1, 3, 4)."""
 
 SLICE = 8192  # rows evaluated at once: what lies between stays small
 
 
-def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> Terms:
+def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> TablesByTerms:
     """Add up weighted sums of tables.
 
     Examples
@@ -28,14 +28,14 @@ def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> Term
     >>> float(total[()]), total[(0,)]
     (6.5, array([0., 1.]))
     """
-    total: Terms = {}
+    total: TablesByTerms = {}
     for weight, terms in parts:
         for place, table in terms.items():
             total[place] = total[place] + weight * table if place in total else np.asarray(weight * table)
     return total
 
 
-def purify(terms: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) -> Terms:
+def purify(terms: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) -> TablesByTerms:
     """Move to smaller tables all that they can say; the sum stays the same.
 
     Afterwards every table averages to zero along each of its axes, weighted by how often each cell occurs

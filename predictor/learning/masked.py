@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from joblib import delayed
 
-from predictor.learning.boosting import Fit, FoldedRows, check_tables, grow, number_cells, tables_of
-from predictor.learning.decomposition import Terms, add, evaluate
+from predictor.learning.boosting import Fit, FoldedRows, check_tables, encode_cells, grow, tables_of
+from predictor.learning.decomposition import TablesByTerms, add, evaluate
 from predictor.model.tables import Floats, Ints
 
 FOLDS = 3  # that are left out in turn, each by one booster; more take longer and gain little
@@ -40,7 +40,7 @@ class MaskedBoosters:
         Of them, by the booster that had not seen them, shape (m,).
     """
 
-    terms: Terms
+    terms: TablesByTerms
     rows: Ints
     masked: Floats
     log_odds: Floats
@@ -112,7 +112,7 @@ def _fit(rows: FoldedRows, values: Floats, target: Floats, signals: int, k: int,
         for chosen, times in ((inside, copies), (~inside, HELD_OUT))
     )
     every = None if weights is None else np.concatenate([learned_weights, held_out_weights])
-    numbering, codes = number_cells(cells, learned, rows.grid, rows.directions, rng, every, masked=True)
+    cell_codes, codes = encode_cells(cells, learned, rows.grid, rows.directions, rng, every, masked=True)
     settings: dict[str, Any] = {
         "objective": "cross_entropy",
         "metric": "cross_entropy",
@@ -126,4 +126,4 @@ def _fit(rows: FoldedRows, values: Floats, target: Floats, signals: int, k: int,
     }
     taught = codes[learned], np.tile(target[inside], copies), learned_weights
     booster, losses = grow(settings, taught, (codes[~learned], np.tile(y[~inside], HELD_OUT), held_out_weights))
-    return Fit(k, booster, numbering, codes[~learned], losses), held_out
+    return Fit(k, booster, cell_codes, codes[~learned], losses), held_out

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from predictor.learning.boosting import Boosters, Fit, FoldedRows, average, enlarge, fit_folds, too_large
-from predictor.learning.decomposition import Terms, add, evaluate
+from predictor.learning.decomposition import TablesByTerms, add, evaluate
 from predictor.learning.factors import fit_factors
 from predictor.learning.gaps import fit_gaps
 from predictor.learning.masked import fit_masked
@@ -38,7 +38,7 @@ WEIGHT_PENALTY_L1, WEIGHT_PENALTY_L2, CALIBRATION_PENALTY = 2.5, 3.0, 30.0
 class MaskedPool:
     """For rows with gaps: the log-odds are the weighted tables of the pool in expectation, plus `terms`."""
 
-    terms: Terms
+    terms: TablesByTerms
     weight_of_other_tables: float
 
 
@@ -70,7 +70,7 @@ class Pool:
     regressions: Regressions
     boosters: Boosters | None
     weights: tuple[float, float]
-    terms: Terms
+    terms: TablesByTerms
     gaps: Gaps
     masked: MaskedPool | None
     factors: list[Floats]
@@ -176,21 +176,21 @@ def fit_pool(
     )
 
 
-def _shrinkage(values: Floats, terms: Terms, completion: Completion) -> Floats:
+def _shrinkage(values: Floats, terms: TablesByTerms, completion: Completion) -> Floats:
     """Compute by how much each row's log-odds are drawn towards zero for what was not rated."""
     if not np.isnan(values[:, : completion.signals]).any():
         return np.ones(len(values))
     return _tables(terms, completion).shrinkage(values, completion.estimate(values))
 
 
-def _tables(terms: Terms, completion: Completion, gaps: Gaps | None = None) -> PartialTables:
+def _tables(terms: TablesByTerms, completion: Completion, gaps: Gaps | None = None) -> PartialTables:
     """Tables for rows in which not everything was rated."""
     main = np.concatenate([terms[(term,)] for term in range(len(completion.grid.n_knots))])
     joint = [(place, table) for place, table in terms.items() if len(place) > 1]
     return PartialTables(completion.grid, completion, float(terms[()]), main, joint, gaps or Gaps())
 
 
-def _mixture(intercept: float, *parts: tuple[float, Terms]) -> Terms:
+def _mixture(intercept: float, *parts: tuple[float, TablesByTerms]) -> TablesByTerms:
     """Add an intercept to weighted tables."""
     return add([(1.0, {(): np.array(intercept)}), *parts])
 
@@ -200,7 +200,7 @@ def _mask(
     values: Floats,
     probability: Floats,
     completion: Completion,
-    by_fold: Mapping[int, Terms],
+    by_fold: Mapping[int, TablesByTerms],
     gaps: Gaps,
 ) -> MaskedPool | None:
     """Fit boosters on masked rows, and weigh them against the members in expectation; None where they add little.

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from predictor.learning.decomposition import Terms
+from predictor.learning.decomposition import TablesByTerms
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
@@ -39,10 +39,10 @@ class Prior:
         ]
 
     @cached_property
-    def terms(self) -> Terms:
+    def terms(self) -> TablesByTerms:
         """Tables of the model, without its intercept."""
         place = {name: j for j, name in enumerate(self.model.terms)}
-        terms: Terms = {(place[name],): table for name, table in self.model.tables.items()}
+        terms: TablesByTerms = {(place[name],): table for name, table in self.model.tables.items()}
         for pair in self.model.pairs:
             at = (place[pair.first], place[pair.second])
             terms[min(at), max(at)] = pair.log_odds if at[0] < at[1] else np.asarray(pair.log_odds.T)

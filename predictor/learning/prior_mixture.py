@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from predictor.learning.basis import Basis, choose_basis
-from predictor.learning.decomposition import Terms, add
+from predictor.learning.decomposition import TablesByTerms, add
 from predictor.learning.prior import Prior
 from predictor.learning.regression import DEVIATION_PRIORS, PRIOR_ROWS, Regression, fit_regression, project
 from predictor.learning.weights import Weights, prepend_ones, take
@@ -36,7 +36,7 @@ class Regressions:
         The fit without a prior model, and the one that starts from it; None where there is no such fit.
     """
 
-    terms: Terms
+    terms: TablesByTerms
     dominant: Regression
     prior_share: float
     without_prior: Regression | None = None

@@ -17,7 +17,7 @@ from scipy.optimize import nnls
 from scipy.special import expit
 
 from predictor.learning.basis import Basis
-from predictor.learning.decomposition import Terms
+from predictor.learning.decomposition import TablesByTerms
 from predictor.learning.weights import Weights, count, mean, weighted
 from predictor.model.tables import Floats
 
@@ -106,7 +106,7 @@ class Regression:
     warm_start: tuple[Floats, Floats]
     constraints: Floats | None = None
 
-    def terms(self) -> Terms:
+    def terms(self) -> TablesByTerms:
         """The regression as tables."""
         return {(): np.array(self.intercept), **self.basis.tables(self.coefficients)}
 

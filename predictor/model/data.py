@@ -110,7 +110,7 @@ class ModelData:
         Of the libraries that it was trained with.
     created_at
         UTC time, ISO 8601.
-    coverage
+    intercept_by_rated_count
         In models of formats 1 and 2: added to the intercept by the number of signals rated, shape (signals + 1,).
     group_importances
         By "family" and "side", then by name: mean absolute value of the summed contributions of its signals, in
@@ -141,7 +141,7 @@ class ModelData:
     trained_on: Mapping[str, Any]
     versions: Mapping[str, str] = field(default_factory=dict)
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    coverage: Floats | None = None
+    intercept_by_rated_count: Floats | None = None
     masked: Masked | None = None
     group_importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     reference: Reference | None = None

@@ -140,7 +140,9 @@ class Evaluator:
     def _baseline(self, rated: Any) -> Any:
         """Return the baseline by the number of signals rated; from format 3 on, for rows with everything rated."""
         return self.data.intercept + (
-            self.data.gaps.offset() if self.data.coverage is None else self.data.coverage[rated]
+            self.data.gaps.offset()
+            if self.data.intercept_by_rated_count is None
+            else self.data.intercept_by_rated_count[rated]
         )
 
     def _contributions(self, location: Location) -> Floats:

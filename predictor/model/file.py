@@ -154,7 +154,7 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
         "factor_model": _factor_model(data["unrated"], tuple(tables)) if data["format"] > 2 else None,
         "gaps": Gaps(**data["unrated"]["gaps"]) if data["format"] > 2 else Gaps(),
         "masked": _masked(data["unrated"]["masked"]) if "masked" in data.get("unrated", ()) else None,
-        "coverage": np.array(data["coverage"]) if data["format"] < 3 else None,
+        "intercept_by_rated_count": np.array(data["coverage"]) if data["format"] < 3 else None,
         "factors": {name: np.array(part) for name, part in data["interval"]["factors"].items()},
         "feature_importances": data["feature_importances"],
         "group_importances": data.get("group_importances", {}),
@@ -183,8 +183,8 @@ def _check(data: ModelData) -> None:
     ]
     if any(len(set(item.terms)) != 3 for item in triples):
         raise ValueError("a triple has other than three terms")
-    if data.coverage is not None:
-        arrays.append(("coverage", data.coverage, (len(data.signals) + 1,)))
+    if data.intercept_by_rated_count is not None:
+        arrays.append(("coverage", data.intercept_by_rated_count, (len(data.signals) + 1,)))
     arrays += _unrated_arrays(data)
     for part in (data.tables, data.counts, data.variances, *([data.masked.tables] if data.masked else [])):
         arrays += [(name, part[name], (cells[name],)) for name in data.terms]
@@ -245,7 +245,7 @@ def _check_about(data: ModelData) -> None:
 
 def _unrated_to_dict(data: ModelData) -> dict[str, Any]:
     if data.factor_model is None:
-        return {"coverage": [] if data.coverage is None else data.coverage.tolist()}
+        return {"coverage": [] if data.intercept_by_rated_count is None else data.intercept_by_rated_count.tolist()}
     model = data.factor_model
     return {
         "unrated": {

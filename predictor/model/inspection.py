@@ -27,7 +27,7 @@ def shape_functions(data: ModelData) -> pd.DataFrame:
             pd.DataFrame(
                 {
                     "signal": name,
-                    "rating": pd.Series([*data.catalogue.answers[name], None], dtype=object),
+                    "rating": pd.Series([*data.catalogue.possible_values[name], None], dtype=object),
                     "log_odds": table,
                     "low": table - half,
                     "high": table + half,

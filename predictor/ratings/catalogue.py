@@ -164,13 +164,13 @@ class Catalogue:
         return tuple(math.nan if s.not_applicable_value is None else s.not_applicable_value for s in self.signals)
 
     @cached_property
-    def answers(self) -> dict[str, tuple[float | str, ...]]:
-        """What can be answered for each signal and input, in the order of a model's cells, but for "not observed"."""
-        answers: dict[str, tuple[float | str, ...]] = {item.name: item.levels for item in self.inputs}
+    def possible_values(self) -> dict[str, tuple[float | str, ...]]:
+        """The possible values of each signal and input, in the order of a model's cells, but for "not observed"."""
+        values: dict[str, tuple[float | str, ...]] = {item.name: item.levels for item in self.inputs}
         for signal in self.signals:
             other = (NOT_APPLICABLE,) if signal.not_applicable else ()
-            answers[signal.name] = (*signal.scale.knots, *other)
-        return answers
+            values[signal.name] = (*signal.scale.knots, *other)
+        return values
 
     @cached_property
     def directions(self) -> tuple[int, ...]:

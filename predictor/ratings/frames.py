@@ -23,12 +23,12 @@ def with_index(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
     return frame.reset_index(level=levels) if levels else frame
 
 
-class RepeatedWords(list[Any]):
-    """A column of words, most of them many times: `self[at]` in each row, where the last of them is None."""
+class FactorizedColumn(list[Any]):
+    """A column of words as `factorize` has it: row i has the word `self[codes[i]]`; the last is None, for code -1."""
 
-    def __init__(self, words: Iterable[Any], at: NDArray[Any]) -> None:
+    def __init__(self, words: Iterable[Any], codes: NDArray[Any]) -> None:
         super().__init__([*words, None])
-        self.at = at
+        self.codes = codes
 
 
 def cells_of(series: pd.Series[Any]) -> list[Any]:
@@ -41,8 +41,8 @@ def words_of(series: pd.Series[Any]) -> list[Any]:
     import pandas as pd
 
     if isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype):
-        at, words = series.factorize()  # -1, the last, where there is none
-        return RepeatedWords(words, at)
+        codes, words = series.factorize()  # -1, the last, where there is none
+        return FactorizedColumn(words, codes)
     return cells_of(series)
 
 
@@ -50,7 +50,7 @@ def parse_once(
     parse: Callable[[Cells], tuple[NDArray[Any], list[Problem]]], cells: Cells
 ) -> tuple[NDArray[Any], list[Problem]]:
     """Parse each word once; every row only where there is a problem, to name the row."""
-    if not isinstance(cells, RepeatedWords):
+    if not isinstance(cells, FactorizedColumn):
         return parse(cells)
     parsed, problems = parse(cells)
-    return parse([cells[at] for at in cells.at]) if problems else (parsed[cells.at], [])
+    return parse([cells[code] for code in cells.codes]) if problems else (parsed[cells.codes], [])

@@ -116,7 +116,7 @@ class Outcomes:
                 raise ConfigError(f"{option} is empty; give a word exactly as in the file, or leave the option out")
 
     @property
-    def given(self) -> dict[str, Any]:
+    def reading_options(self) -> dict[str, Any]:
         """The words that were named, as arguments for reading the same file again."""
         words = {"offer_word": self.offer_word, "unknown_words": list(self.unknown_words)}
         return {name: word for name, word in words.items() if word}

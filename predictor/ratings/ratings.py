@@ -260,7 +260,7 @@ class Ratings:
             problems.append(Problem("there are no rows; add at least one rated interview"))
         if problems:
             raise RatingsError(source, problems)
-        return cls(catalogue, values, y, context, source, outcomes.given)
+        return cls(catalogue, values, y, context, source, outcomes.reading_options)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -272,11 +272,11 @@ class Ratings:
         return pd.DataFrame(self.values, columns=list(self.catalogue.names))
 
     @property
-    def numbers(self) -> Floats:
+    def rated_values(self) -> Floats:
         """Ratings on their scales, shape (n, p): NaN where not observed, and where not applicable."""
         return np.where(self.values < self.catalogue.ends[0], np.nan, self.values)
 
-    def answers(self, row: int) -> dict[str, float | str]:
+    def ratings_of_row(self, row: int) -> dict[str, float | str]:
         """Return the ratings of a row by signal, and "not applicable" in words; what was not observed is left out."""
         rated = zip(self.catalogue.signals, self.values[row].tolist(), strict=True)
         return {

@@ -118,7 +118,7 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
     scales: dict[tuple[float | str, ...], list[str]] = {}
     signals = {signal.name: signal for signal in model.catalogue.signals}
     for name in (name for name in model.feature_importances if name in signals):
-        scales.setdefault(model.catalogue.answers[name], []).append(name)
+        scales.setdefault(model.catalogue.possible_values[name], []).append(name)
     yield title("Shape functions: log-odds that a rating adds, against the usual interview")
     for answers, names in scales.items():
         knots = signals[names[0]].scale.knots

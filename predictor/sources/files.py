@@ -315,7 +315,7 @@ def write_csv(ratings: Ratings, path: str | Path) -> Path:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*names, *catalogue.names, catalogue.outcome])
     for row in range(len(ratings)):
-        answers = ratings.answers(row)
+        answers = ratings.ratings_of_row(row)
         cells = [cell if isinstance(cell := answers.get(name, ""), str) else f"{cell:g}" for name in catalogue.names]
         outcome = {0.0: "no", 1.0: "yes"}.get(ratings.y[row], "")
         writer.writerow([*(ratings.columns[name][row] for name in names), *cells, outcome])

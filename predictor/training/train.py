@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from predictor.errors import ConfigError
-from predictor.evaluation.baselines import UNRESTRICTED, baseline
+from predictor.evaluation.baselines import NON_ADDITIVE, baseline
 from predictor.evaluation.data_quality import FEW, data_quality, find_warnings, revealing_signals
 from predictor.evaluation.drift import reference_of
 from predictor.evaluation.importance import FoldImportance, correlated_signals, importances, measure
@@ -45,7 +45,7 @@ from predictor.training.result import DirectionCost, TrainingResult, Transparenc
 DIGITS = 6  # of scores of parts of the signals in a model's file, far below their noise
 # Repeats in which slow baselines take part. With two, the variance between folds is half of the row variance in the
 # interval.
-UNRESTRICTED_REPEATS = 2
+NON_ADDITIVE_REPEATS = 2
 ROLE = "rater_role"  # scores are given by this input, since who rated decides how well ratings predict
 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
@@ -325,7 +325,7 @@ def _run(
 
 
 def _baselines(config: TrainingConfig, repeat: int) -> list[str]:
-    some = [name for name in config.baselines if name not in UNRESTRICTED or repeat < UNRESTRICTED_REPEATS]
+    some = [name for name in config.baselines if name not in NON_ADDITIVE or repeat < NON_ADDITIVE_REPEATS]
     return list(dict.fromkeys([*some, *([config.model] if config.model != POOL else [])]))
 
 
@@ -346,10 +346,10 @@ def _out_of_fold(runs: Sequence[_Run], n: int) -> dict[str, Floats]:
 
 
 def _transparency(gains: Mapping[str, Score]) -> Transparency | None:
-    unrestricted = [name for name in UNRESTRICTED if name in gains]
-    if not unrestricted:
+    non_additive = [name for name in NON_ADDITIVE if name in gains]
+    if not non_additive:
         return None
-    best = min(unrestricted, key=lambda name: gains[name].value)
+    best = min(non_additive, key=lambda name: gains[name].value)
     return Transparency(best, minus(gains[best]))
 
 

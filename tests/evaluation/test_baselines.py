@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from predictor import Catalogue, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.errors import ConfigError
-from predictor.evaluation.baselines import BASELINES, UNRESTRICTED, baseline
+from predictor.evaluation.baselines import BASELINES, NON_ADDITIVE, baseline
 from predictor.evaluation.scores import Score
 from predictor.training import train as training
 from predictor.training.result import Transparency
@@ -110,7 +110,7 @@ def test_nothing_rated_ends_at_the_base_rate(catalogue: Catalogue) -> None:
 def test_what_transparency_costs_is_said_plainly(result: TrainingResult) -> None:
     printed = result.transparency
     assert printed
-    assert printed.cost.value == pytest.approx(-min(result.gains[name].value for name in UNRESTRICTED))
+    assert printed.cost.value == pytest.approx(-min(result.gains[name].value for name in NON_ADDITIVE))
     assert printed.cost.value == -result.gains[printed.baseline].value
     for low, high, says in (
         (0.005, 0.02, "Cost of interpretability: 0.012 (0.005 to 0.020) of log-loss against"),

@@ -25,7 +25,7 @@ def test_the_gain_is_the_mean_difference_to_the_best_rating() -> None:
         place = MODEL.signals.index(own.signal)
         gains = []
         for row in range(len(rows)):
-            record = {"rater_role": str(rows.columns["rater_role"][row]), **rows.answers(row)}
+            record = {"rater_role": str(rows.columns["rater_role"][row]), **rows.ratings_of_row(row)}
             if not np.isnan(rows.values[row, place]):
                 best = MODEL.predict({**record, own.signal: 5}).offer_probability
                 gains.append(best - MODEL.predict(record).offer_probability)

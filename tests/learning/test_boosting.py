@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import EXAMPLES
 
-from predictor.learning.boosting import FoldedRows, average, draw_cells, fit_fold, joint, tables_of
-from predictor.learning.decomposition import Terms
+from predictor.learning.boosting import FoldedRows, average, draw_cells, fit_fold, strongest_interactions, tables_of
+from predictor.learning.decomposition import TablesByTerms
 from predictor.model.tables import Grid
 
 NONE = np.zeros(4, dtype=np.int64)
@@ -35,7 +35,7 @@ def _rows(seed: int, directions: Any = NONE, *, n: int = 300, fold_seed: int = 0
     )
 
 
-def _everywhere(terms: Terms, grid: Grid) -> Any:
+def _everywhere(terms: TablesByTerms, grid: Grid) -> Any:
     """The sum of tables at every combination of the four terms' cells."""
     total = np.zeros(np.diff(grid.offsets))
     for place, table in terms.items():
@@ -46,10 +46,10 @@ def _everywhere(terms: Terms, grid: Grid) -> Any:
 @pytest.mark.parametrize(("order", "within"), SETS)
 @pytest.mark.parametrize("directions", [NONE, np.array([1, 0, 0, -1])], ids=["free", "directed"])
 def test_tables_equal_the_trees(order: int, within: Any, directions: Any) -> None:
-    """At every combination of knots, by LightGBM's own answer; and of "not rated" where that has a number."""
+    """At every combination of knots, by LightGBM's own answer; and of "not rated" where that has a code."""
     rows = _rows(0, directions)
     fit, grid = fit_fold(rows, 0, order, within), rows.grid
-    numbers = np.split(fit.numbering.number, grid.offsets[1:-1])
+    numbers = np.split(fit.cell_codes.codes, grid.offsets[1:-1])
     known = [np.flatnonzero(number < np.inf) if not np.isnan(number[-1]) else np.arange(7) for number in numbers]
     codes = np.array(list(product(*(number[cell] for number, cell in zip(numbers, known, strict=True)))))
     steps = int(fit.losses.argmin()) + 1
@@ -86,7 +86,7 @@ def test_directions_hold_at_every_combination_of_the_other_cells(seed: int, dire
 def test_not_rated_is_the_mean_of_the_ratings_where_a_term_has_a_direction() -> None:
     rows = _rows(2, np.array([1, 1, 0, 0]))
     fit = fit_fold(rows, 0, order=2)
-    total, shares = _everywhere(tables_of(fit, rows.grid, steps=30), rows.grid), fit.numbering.shares
+    total, shares = _everywhere(tables_of(fit, rows.grid, steps=30), rows.grid), fit.cell_codes.shares
     np.testing.assert_allclose(total[6], np.tensordot(shares[:6], total[:6], axes=1), atol=1e-12)
     np.testing.assert_allclose(shares[:7].sum(), 1)
     assert not np.isclose(total[:, :, :, 6], np.tensordot(total[..., :6], shares[21:27], axes=1)).all()
@@ -108,10 +108,10 @@ def test_rows_that_say_nothing_end_at_the_base_rate() -> None:
         found = average(silent, [fit_fold(silent, k, order=2) for k in range(5)])
         base = [np.log(y[fold != k].mean() / (1 - y[fold != k].mean())) for k in range(5)]
         np.testing.assert_allclose(found.out_of_fold, np.array(base)[fold], atol=1e-6)
-        assert joint(silent, found.terms, 2) == []
+        assert strongest_interactions(silent, found.terms, 2) == []
 
 
 def test_terms_that_act_together_come_first() -> None:
     rows = _rows(4, n=1000)
     fits = [fit_fold(rows, k, order=2) for k in range(3)]
-    assert set(joint(rows, average(rows, fits).terms, 2)[:3]) == {(0, 1), (0, 3), (1, 3)}
+    assert set(strongest_interactions(rows, average(rows, fits).terms, 2)[:3]) == {(0, 1), (0, 3), (1, 3)}

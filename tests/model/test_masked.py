@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from predictor import Catalogue, OfferClassifier, OfferModel
 from predictor.errors import ModelError
-from predictor.learning.decomposition import Terms, evaluate
+from predictor.learning.decomposition import TablesByTerms, evaluate
 from predictor.model.masked import MaskedTables
 from predictor.model.tables import Floats, Grid
 
@@ -67,7 +67,7 @@ def test_they_are_in_the_file(model: OfferModel) -> None:
 def test_reasons_add_up_to_the_tables(seed: int, order: int) -> None:
     rng = np.random.default_rng(seed)
     grid = Grid(np.ones(4), np.ones(4), np.array([5, 2, 3, 4]), np.array([0, 1, 0, 0]))
-    terms: Terms = {(): np.array(0.3)} | {(j,): rng.normal(size=size) for j, size in enumerate(grid.sizes)}
+    terms: TablesByTerms = {(): np.array(0.3)} | {(j,): rng.normal(size=size) for j, size in enumerate(grid.sizes)}
     for place in (place for size in range(2, order + 1) for place in combinations(range(4), size)):
         terms[place] = rng.normal(size=grid.sizes[list(place)])
     joint = [(place, table) for place, table in terms.items() if len(place) > 1]

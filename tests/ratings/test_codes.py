@@ -117,10 +117,10 @@ def test_ratings_survive_files_and_frames(cells: list[tuple[Any, ...]], tmp_path
     ratings = Ratings(CATALOGUE, values, np.ones(len(values)))
     equal(read_ratings(write_csv(ratings, tmp_path / "a.csv"), CATALOGUE).values, values)
     equal(Ratings.from_frame(ratings.X, CATALOGUE).values, values)
-    answers = json.loads(json.dumps([ratings.answers(row) for row in range(len(values))]))
+    answers = json.loads(json.dumps([ratings.ratings_of_row(row) for row in range(len(values))]))
     equal(Ratings.from_records(answers, CATALOGUE).values, values)
     assert {cell for row in answers for cell in row.values() if isinstance(cell, str)} <= {NOT_APPLICABLE}
-    equal(ratings.numbers, np.where(values == np.array(CATALOGUE.not_applicable_values), np.nan, values))
+    equal(ratings.rated_values, np.where(values == np.array(CATALOGUE.not_applicable_values), np.nan, values))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_files_of_a_batch(model: OfferModel, known: Ratings, tmp_path: Path) -> 
     with (tmp_path / "a.jsonl").open("w") as lines:
         for number in range(N):
             codes = {"kind": None, "rater_role": role[number], "id": str(number)}
-            ratings = known.answers(number)
+            ratings = known.ratings_of_row(number)
             record = {**codes, **ratings} if number % 2 else {"rater_role": role[number], "id": str(number), "ratings": ratings}  # fmt: skip
             lines.write(json.dumps(record) + "\n")
     table = pa.table({"id": known.columns["id"], "rater_role": role})
@@ -214,7 +214,7 @@ def test_it_leaks_into_no_mean(known: Ratings, model: OfferModel) -> None:
     rated = (known.values >= CATALOGUE.ends[0]).any(axis=1)
     mean, spread = mean_and_spread(known.values[rated], CATALOGUE)
     assert mean.min() >= 0
-    np.testing.assert_allclose(mean, mean_and_spread(known.numbers[rated], CATALOGUE)[0])
+    np.testing.assert_allclose(mean, mean_and_spread(known.rated_values[rated], CATALOGUE)[0])
     assert spread.max() <= 0.5
     facts = data_quality(known)
     other = (known.values == CATALOGUE.not_applicable_values).sum(axis=0)

@@ -42,7 +42,7 @@ def entries(people: int, each: int) -> list[Entry]:
         Entry(
             id=new_id(), title=LONG[:190], who=f"Client number {number % people:03d} {LONG[:40]}", round=LONG[:90],
             held_on=date(2026, 1 + number % 12, 1 + number % 28), due_on=date(2026, 12, 1 + number % 28),
-            rater_role=("candidate", "interviewer", "observer")[number % 3], ratings=rows.answers(number), guess=55,
+            rater_role=("candidate", "interviewer", "observer")[number % 3], ratings=rows.ratings_of_row(number), guess=55,
             went_well=LONG, differently=LONG, try_next=LONG, private_note=SECRET,
         )
         for number in range(people * each)
@@ -101,7 +101,7 @@ def table(path: Path, column: str) -> Path:
         writer = csv.writer(file)
         writer.writerow([column, "Title", "Date", *SHIPPED.names])
         for number in range(12):
-            answers = rows.answers(number)
+            answers = rows.ratings_of_row(number)
             writer.writerow(
                 [f"C{number % 3}", "Acme", "2026-05-01", *(answers.get(name, "") for name in SHIPPED.names)]
             )

@@ -46,7 +46,7 @@ def compact(model: ModelData) -> dict[str, Any]:
         "quantile": QUANTILE,
         "intercept": model.intercept,
         "gaps": {"slope": model.gaps.slope, "mean": model.gaps.mean, "most": model.gaps.most},
-        "coverage": None if model.coverage is None else _short(model.coverage),
+        "coverage": None if model.intercept_by_rated_count is None else _short(model.intercept_by_rated_count),
         "main": _short(np.concatenate([model.tables[name] for name in model.terms])),
         "joint": _joint(model.pairs, model.triples, place),
         "factors": _factor_model(model, model.factor_model) if model.factor_model else None,
