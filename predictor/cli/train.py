@@ -243,7 +243,7 @@ def compare(
     click.echo(render_leaderboard(done.board))
     say(f"\nKept in {folder}: leaderboard.csv, leaderboard.png; each experiment in {folder}-EXPERIMENT")
     winner = f"{name}-{done.board.best.name}"
-    if done.board.best.word == "better" and (MODELS / winner / MODEL).is_file():
+    if done.board.best.verdict == "better" and (MODELS / winner / MODEL).is_file():
         say(f"To make {done.board.best.name} the champion: predictor promote {winner}")
     if done.run:
         say(f"Recorded in MLflow as run '{done.run.name}', each experiment below it; {done.run.hint}")

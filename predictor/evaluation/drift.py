@@ -161,12 +161,12 @@ def reference_of(ratings: Ratings, p: Floats | None, people: NDArray[Any]) -> Re
     rated = (~missing).sum(axis=1)
     member = np.unique(people, return_inverse=True)[1]
     codes = [ratings.codes(item)[:, None] for item in ratings.catalogue.inputs]
-    likeness = {
-        "ratings": _likeness(ratings.rated_values, member),
-        "missing": _likeness(missing.astype(float), member),
-        "rated": _likeness(rated[:, None].astype(float), member),
-        "inputs": _likeness(np.hstack(codes), member) if codes else 0.0,
-        "likelihood": _likeness(p[:, None], member) if p is not None else 0.0,
+    correlation = {
+        "ratings": _intraclass_correlation(ratings.rated_values, member),
+        "missing": _intraclass_correlation(missing.astype(float), member),
+        "rated": _intraclass_correlation(rated[:, None].astype(float), member),
+        "inputs": _intraclass_correlation(np.hstack(codes), member) if codes else 0.0,
+        "likelihood": _intraclass_correlation(p[:, None], member) if p is not None else 0.0,
     }
     edges = np.empty(0) if p is None else np.quantile(p, np.linspace(0, 1, BINS + 1)[1:-1])
     edges = np.unique(np.round(edges, DIGITS))
@@ -175,12 +175,12 @@ def reference_of(ratings: Ratings, p: Floats | None, people: NDArray[Any]) -> Re
         rated=np.bincount(rated, minlength=missing.shape[1] + 1).astype(float),
         edges=edges,
         likelihood=np.bincount(binned.astype(np.int64), minlength=len(edges) + 1).astype(float),
-        crowd=round(crowd_of(people), DIGITS),
-        likeness={name: round(value, DIGITS) for name, value in likeness.items()},
+        mean_cluster_size=round(crowd_of(people), DIGITS),
+        intraclass_correlation={name: round(value, DIGITS) for name, value in correlation.items()},
     )
 
 
-def _likeness(columns: Floats, member: NDArray[np.int64]) -> float:
+def _intraclass_correlation(columns: Floats, member: NDArray[np.int64]) -> float:
     """Compute the mean correlation of two rows of one person, over columns; 0 where nobody has two rows."""
     result = []
     for column in columns.T:
@@ -217,7 +217,9 @@ class _Comparison:
         """By how much the variance of a mean is raised, among the rows learned from and now."""
         if self.reference is None:
             return 1.0, 1.0
-        return self.reference.effect(kind, self.reference.crowd), self.reference.effect(kind, self.crowd)
+        return self.reference.design_effect(kind, self.reference.mean_cluster_size), self.reference.design_effect(
+            kind, self.crowd
+        )
 
 
 def looks(model: OfferModel, ratings: Ratings) -> list[Look]:

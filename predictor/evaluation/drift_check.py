@@ -116,7 +116,7 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups
     crowd = crowd_of(people)
     p = model.predict_many(ratings, interval=False)["offer_probability"].to_numpy()
-    effect = model.reference.effect("likelihood", crowd) if model.reference else 1.0
+    effect = model.reference.design_effect("likelihood", crowd) if model.reference else 1.0
     outcomes = late_outcomes(ratings.y, p, effect)
     result, left = looks(model, ratings), []
     if outcomes.judged and outcomes.p is not None:

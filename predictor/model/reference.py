@@ -28,39 +28,39 @@ class Reference:
         Likelihoods that part ten bins of about equal size, rising; none where likelihoods could not be measured.
     likelihood
         Rows by bin of their likelihood by models that had not seen them, shape (edges + 1,).
-    crowd
+    mean_cluster_size
         Rows of a row's own person, itself included, as the mean over rows.
-    likeness
+    intraclass_correlation
         By kind of figure (`KINDS`): correlation of rows of one person, 0 to 1, the mean over signals.
 
     Examples
     --------
     >>> some = Reference(np.array([1.0, 9.0]), np.array([0.3]), np.array([4.0, 6.0]), 1.5, {"ratings": 0.25})
-    >>> Reference.from_dict(some.to_dict()).effect("ratings", 2.0)
+    >>> Reference.from_dict(some.to_dict()).design_effect("ratings", 2.0)
     1.25
     """
 
     rated: Floats
     edges: Floats
     likelihood: Floats
-    crowd: float = 1.0
-    likeness: Mapping[str, float] = field(default_factory=dict)
+    mean_cluster_size: float = 1.0
+    intraclass_correlation: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         counts = np.concatenate([self.rated, self.likelihood])
         ends = np.array([0.0, *self.edges, 1.0])
         if not np.isfinite(counts).all() or (counts < 0).any() or len(self.likelihood) != len(self.edges) + 1:
             raise ValueError("its counts for drift are not counts")
-        if not (np.diff(ends) >= 0).all() or not 1 <= self.crowd < 1e12:
+        if not (np.diff(ends) >= 0).all() or not 1 <= self.mean_cluster_size < 1e12:
             raise ValueError(
-                "its bins of likelihood are out of order or outside 0 to 1, or its rows a person are below 1"
+                "its bins of likelihood are out of order or outside 0 to 1, or its rows per person are below 1"
             )
-        if any(name not in KINDS or not 0 <= value <= 1 for name, value in self.likeness.items()):
+        if any(name not in KINDS or not 0 <= value <= 1 for name, value in self.intraclass_correlation.items()):
             raise ValueError("a correlation of rows of one person is not between 0 and 1, or of an unknown kind")
 
-    def effect(self, kind: str, crowd: float) -> float:
+    def design_effect(self, kind: str, mean_cluster_size: float) -> float:
         """Compute by how much rows of one person, being alike, raise the variance of a mean; 1 where none repeat."""
-        return 1.0 + (crowd - 1.0) * self.likeness.get(kind, 0.0)
+        return 1.0 + (mean_cluster_size - 1.0) * self.intraclass_correlation.get(kind, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data, as in a model's file."""
@@ -68,8 +68,8 @@ class Reference:
             "rated": self.rated.tolist(),
             "edges": self.edges.tolist(),
             "likelihood": self.likelihood.tolist(),
-            "crowd": self.crowd,
-            "likeness": dict(self.likeness),
+            "crowd": self.mean_cluster_size,
+            "likeness": dict(self.intraclass_correlation),
         }
 
     @classmethod

@@ -1,6 +1,6 @@
 """Subsets of the signals: one side, one family, a few at random; and the accuracy that training measured for each.
 
-Training scores its folds' models on their test rows with only such a part of the ratings kept. The model file keeps
+Training scores its folds' models on their test rows with only such a subset of the ratings kept. The model file keeps
 those scores, so that an answer from few ratings can say how good such answers are.
 """
 
@@ -29,7 +29,7 @@ OF_SIDE = {
 
 @dataclass(frozen=True)
 class Subset:
-    """Part of the signals of a catalogue.
+    """A subset of the signals of a catalogue.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class Subset:
     words, label
         What it is, as in "the candidate's own signals"; and for a table.
     signals
-        Places of its signals in the catalogue.
+        Indices of its signals in the catalogue.
     others
-        Places of the signals that are left out.
+        Indices of the signals that are left out.
     count
         How many of the ratings of a row are kept, drawn at random for each row; None where `signals` says which.
     """
@@ -60,7 +60,7 @@ class Subset:
         values
             Ratings, then coded inputs, shape (n, terms); NaN where not rated.
         rng
-            For a part at random.
+            For a random subset.
 
         Returns
         -------
@@ -78,35 +78,35 @@ class Subset:
 
 
 def subsets(catalogue: Catalogue) -> tuple[Subset, ...]:
-    """List the parts that are measured: everything, each side, each family, 3 and 10 signals at random.
+    """List the subsets that are measured: everything, each side, each family, 3 and 10 signals at random.
 
-    A part that has every signal, or the same signals as another, is left out.
+    A subset that has every signal, or the same signals as another, is omitted.
 
     Examples
     --------
-    >>> [part.name for part in subsets(Catalogue.shipped())][:4]
+    >>> [subset.name for subset in subsets(Catalogue.shipped())][:4]
     ['all', 'side:interviewer', 'side:candidate', 'side:both']
     """
     groups: dict[str, list[int]] = {}
-    for place, signal in enumerate(catalogue.signals):
+    for index, signal in enumerate(catalogue.signals):
         if signal.side:
-            groups.setdefault(f"side:{signal.side}", []).append(place)
-    for place, signal in enumerate(catalogue.signals):
-        groups.setdefault(f"family:{signal.family}", []).append(place)
+            groups.setdefault(f"side:{signal.side}", []).append(index)
+    for index, signal in enumerate(catalogue.signals):
+        groups.setdefault(f"family:{signal.family}", []).append(index)
     every = tuple(range(len(catalogue.signals)))
-    parts = {every: Subset(EVERYTHING, "everything as it was rated", "Everything as it was rated", every)}
+    by_signals = {every: Subset(EVERYTHING, "all ratings as given", "All ratings as given", every)}
     for name, members in groups.items():
         kind, _, which = name.partition(":")
         words = OF_SIDE[which] if kind == "side" else f"the family '{catalogue.families[which]}'"
         label = words[:1].upper() + words[1:] if kind == "side" else catalogue.families[which]
-        others = tuple(place for place in every if place not in members)
-        parts.setdefault(tuple(members), Subset(name, words, label, tuple(members), others))
+        others = tuple(index for index in every if index not in members)
+        by_signals.setdefault(tuple(members), Subset(name, words, label, tuple(members), others))
     p, at_random = len(every), []
     for count in sorted({FEW, SOME if p > SOME else p // 2}):
         if 0 < count < p:
             words = f"{plural(count, 'signal')} at random"
             at_random.append(Subset(f"random:{count}", words, words, every, (), count))
-    return (*parts.values(), *at_random)
+    return (*by_signals.values(), *at_random)
 
 
 def signal_groups(catalogue: Catalogue) -> dict[str, dict[str, list[int]]]:
@@ -130,15 +130,15 @@ def signal_groups(catalogue: Catalogue) -> dict[str, dict[str, list[int]]]:
 
 
 class ThinInput:
-    """What thin input means for an answer: the score that was measured on the part of the signals most like it.
+    """What thin input means for an answer: the score that was measured on the subset of the signals most like it.
 
     Parameters
     ----------
     catalogue
         Of the model.
     measured
-        By a part's name: its ROC AUC with the ends of its interval under "roc_auc", and its rows under "n"; empty
-        where nothing was measured.
+        By the name of a subset: its ROC AUC with the ends of its interval under "roc_auc", and its rows under "n";
+        empty where nothing was measured.
 
     Examples
     --------
@@ -148,20 +148,20 @@ class ThinInput:
     """
 
     def __init__(self, catalogue: Catalogue, measured: Mapping[str, Any]) -> None:
-        known = [part for part in subsets(catalogue) if part.name in measured and part.name != EVERYTHING]
-        self._sentences = {part.name: _sentence(part, measured[part.name]) for part in known}
-        groups = sorted((part for part in known if part.count is None), key=lambda part: len(part.signals))
+        known = [subset for subset in subsets(catalogue) if subset.name in measured and subset.name != EVERYTHING]
+        self._sentences = {subset.name: _sentence(subset, measured[subset.name]) for subset in known}
+        groups = sorted((subset for subset in known if subset.count is None), key=lambda subset: len(subset.signals))
         self._groups = [
-            (part.signals, math.ceil(MOSTLY * len(part.signals)), len(part.signals), part) for part in groups
+            (subset.signals, math.ceil(MOSTLY * len(subset.signals)), len(subset.signals), subset) for subset in groups
         ]
-        counts = {part.count: part for part in known if part.count}
+        counts = {subset.count: subset for subset in known if subset.count}
         self._by_count = [
             counts[min(counts, key=lambda count: abs(math.log(count / rated)))] if counts else None
             for rated in range(1, len(catalogue.signals) + 1)
         ]
 
     def nearest(self, row: Sequence[float], rated: int) -> Subset | None:
-        """Return the measured part that is most like what was rated; None where none was measured.
+        """Return the measured subset that is most like what was rated; None where none was measured.
 
         Parameters
         ----------
@@ -176,22 +176,22 @@ class ThinInput:
             A side or family if all ratings are of it, and most of it was rated; else that number of signals at random
             that is nearest to how many were rated.
         """
-        for signals, least, most, part in self._groups:
-            if least <= rated <= most and sum([row[place] == row[place] for place in signals]) == rated:
-                return part
+        for signals, least, most, subset in self._groups:
+            if least <= rated <= most and sum([row[index] == row[index] for index in signals]) == rated:
+                return subset
         return self._by_count[rated - 1]
 
     def note(self, row: Sequence[float], rated: int) -> str:
         """Write how good answers from about these signals are, see `nearest`; empty where that was not measured."""
-        part = self.nearest(row, rated)
-        return self._sentences[part.name] if part else ""
+        subset = self.nearest(row, rated)
+        return self._sentences[subset.name] if subset else ""
 
 
-def _sentence(part: Subset, measured: Mapping[str, Any]) -> str:
+def _sentence(subset: Subset, measured: Mapping[str, Any]) -> str:
     value, low, high = measured["roc_auc"]
     interval = f"90 % interval {low:.2f} to {high:.2f}, n = {measured['n']:,}"
-    alone = " alone" if part.count is None else ""
-    return f" With {part.words}{alone}, ROC AUC out of fold is {value:.2f} ({interval})."
+    alone = " alone" if subset.count is None else ""
+    return f" With {subset.words}{alone}, ROC AUC out of fold is {value:.2f} ({interval})."
 
 
 def check_scores(measured: Any) -> None:
@@ -200,7 +200,7 @@ def check_scores(measured: Any) -> None:
     Raises
     ------
     ValueError
-        If a part has no three finite figures for ROC AUC, or no number of rows.
+        If a subset has no three finite figures for ROC AUC, or no number of rows.
     """
     for name, scores in measured.items():
         figures = scores["roc_auc"]

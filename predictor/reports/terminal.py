@@ -139,11 +139,11 @@ def render_leaderboard(board: Leaderboard) -> str:
     colours = {"better": "green", "worse": "red"}
     for entry in board.entries:
         gap = entry.difference
-        difference = f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" if gap and entry.word != "same" else ""
+        difference = f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" if gap and entry.verdict != "same" else ""
         name = cut(entry.name, 23)
         lines.append(
             f"{name:<24}{entry.log_loss.value:>8.3f}   "
-            + click.style(f"{entry.word:<10}{difference:<28}", fg=colours.get(entry.word))
+            + click.style(f"{entry.verdict:<10}{difference:<28}", fg=colours.get(entry.verdict))
             + f"{entry.roc_auc.value:>7.3f}"
         )
     lines += wrap(f"{board.why} Below 0 is better; level: the difference may be chance.")

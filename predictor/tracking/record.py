@@ -331,7 +331,7 @@ def _comparison_description(board: Leaderboard, best: TrainingResult) -> str:
 
     def line(place: int, entry: Entry) -> str:
         text = f"{place}. **{entry.name}**: log-loss {entry.log_loss}"
-        return f"{text}; {entry.word}" + (f", {entry.difference}" if entry.difference else "")
+        return f"{text}; {entry.verdict}" + (f", {entry.difference}" if entry.difference else "")
 
     kind = "SIMULATED ratings" if data["simulated"] else "ratings"
     lines = [

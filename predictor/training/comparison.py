@@ -34,10 +34,10 @@ FEWEST = 30  # rows of each outcome under which two models are not compared
 DRAWS = 1000
 # A difference on a leaderboard is significant if it exceeds this many times the half width of its 90 % interval, about
 # 2 standard deviations: rows and folds are the same for all.
-BEYOND = 1.2
+SIGNIFICANT_HALF_WIDTHS = 1.2
 # A promotion needs about 3. Resampling rows captures neither the chance in the folds nor that in the one champion: on
 # simulated interviews 2 promoted 8 or 9 equal challengers of 100, and 3 none (`experiments/benchmark/promotion.py`).
-CLEARLY = 1.7
+PROMOTION_HALF_WIDTHS = 1.7
 
 
 def keys(ratings: Ratings) -> tuple[Keys, Keys]:
@@ -172,7 +172,7 @@ class Verdict:
         Log-loss improvement of the challenger over the champion on the same rows; None where there are too few.
     n
         Rows on which both could be judged.
-    left_out
+    excluded_rows
         Rows of people that the champion was trained on (another row of the same person), or that it cannot predict.
 
     Examples
@@ -185,17 +185,17 @@ class Verdict:
 
     gain: Score | None
     n: int
-    left_out: int
+    excluded_rows: int
 
     @property
     def better(self) -> bool:
-        """Whether the gain is significant: its 90 % interval is `CLEARLY` half widths above 0."""
-        return self.gain is not None and self.gain.value > CLEARLY * (self.gain.high - self.gain.value)
+        """Whether the gain is significant: its 90 % interval is `PROMOTION_HALF_WIDTHS` half widths above 0."""
+        return self.gain is not None and self.gain.value > PROMOTION_HALF_WIDTHS * (self.gain.high - self.gain.value)
 
     def __str__(self) -> str:
-        rows = f"{plural(self.left_out, 'row')} {'was' if self.left_out == 1 else 'were'}"
+        rows = f"{plural(self.excluded_rows, 'row')} {'was' if self.excluded_rows == 1 else 'were'}"
         out = f" {rows} left out: the champion was trained on the same people, or cannot predict them."
-        note = out if self.left_out else ""
+        note = out if self.excluded_rows else ""
         if self.gain is None:
             known = f"needs {FEWEST} offers and {FEWEST} non-offers, found {plural(self.n, 'row')}"
             return f"Not enough data: {known}.{note}"
@@ -228,11 +228,11 @@ def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floa
         theirs[:, new] = answers()[new]
     usable = ~np.isnan(theirs).any(axis=0) & (repeats > 0)
     y, n = challenger.y[usable], int(usable.sum())
-    left_out = len(usable) - n
+    excluded_rows = len(usable) - n
     if min(y.sum(), n - y.sum()) < FEWEST:
-        return Verdict(None, n, left_out)
+        return Verdict(None, n, excluded_rows)
     resampling = GroupBootstrap(challenger.groups[usable], DRAWS, seed=0)
-    return Verdict(gain(y, challenger.p[:repeats, usable], theirs[:, usable], resampling), n, left_out)
+    return Verdict(gain(y, challenger.p[:repeats, usable], theirs[:, usable], resampling), n, excluded_rows)
 
 
 @dataclass(frozen=True)
@@ -255,14 +255,14 @@ class Entry:
     difference: Score | None
 
     @property
-    def word(self) -> str:
+    def verdict(self) -> str:
         """Return better, worse, or level (no significant difference) against the reference; or why there is none."""
         difference = self.difference
         if difference is None:
             return "reference"
         if difference.value == difference.low == difference.high == 0:
             return "same"  # the same predictions: the experiment that the champion came from
-        significant = abs(difference.value) > BEYOND * (difference.high - difference.value)
+        significant = abs(difference.value) > SIGNIFICANT_HALF_WIDTHS * (difference.high - difference.value)
         return ("worse" if difference.value > 0 else "better") if significant else "level"
 
 
@@ -299,18 +299,18 @@ class Leaderboard:
         """What came of it, in one sentence."""
         best, other = self.best, self.against
         first = f"{best.name} has the lowest log-loss of the experiments, {best.log_loss}, n = {best.log_loss.n:,}"
-        verdict = {
+        comparison = {
             "reference": "it is the reference",
             "same": f"its predictions are those of {other}",
             "level": f"against {other} the difference may be chance: {best.difference}",
-        }.get(best.word, f"significantly {best.word} than {other}: {best.difference}")
-        return f"{first}; {verdict}."
+        }.get(best.verdict, f"significantly {best.verdict} than {other}: {best.difference}")
+        return f"{first}; {comparison}."
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the entries as flat rows, ready for CSV."""
         rows = []
         for rank, entry in enumerate(self.entries, 1):
-            row: dict[str, Any] = {"rank": rank, "experiment": entry.name, "verdict": entry.word}
+            row: dict[str, Any] = {"rank": rank, "experiment": entry.name, "verdict": entry.verdict}
             for name, score in (
                 ("difference", entry.difference), ("log_loss", entry.log_loss), ("roc_auc", entry.roc_auc)
             ):  # fmt: skip

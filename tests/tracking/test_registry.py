@@ -58,11 +58,14 @@ def test_a_better_model_is_better_and_a_noisy_twin_is_not() -> None:
 def test_new_rows_are_answered_and_rows_of_people_whom_the_champion_knows_are_left_out() -> None:
     champion, challenger = said(range(201), 1.0, person=2), said(range(100, 500), 2.0, person=2)
     verdict = judge(challenger, champion, lambda: np.full(400, 0.4))
-    assert (verdict.n, verdict.left_out) == (399, 1)  # row 201 is the second one of a person whom the champion knows
+    assert (verdict.n, verdict.excluded_rows) == (
+        399,
+        1,
+    )  # row 201 is the second one of a person whom the champion knows
     assert verdict.better
     assert "1 row was left out" in str(verdict)
     unable = np.where(np.arange(400) < 350, 0.4, np.nan)
-    assert judge(challenger, champion, lambda: unable).left_out == 51
+    assert judge(challenger, champion, lambda: unable).excluded_rows == 51
     assert judge(challenger, champion).n == 101  # nobody to ask: those that both learned from
 
 
@@ -83,7 +86,7 @@ def test_too_few_rows_are_not_judged() -> None:
 def test_what_an_unmeasured_champion_has_learned_from_is_not_held_against_it() -> None:
     champion = said(range(100), 1.0, repeats=0)
     verdict = judge(said(range(400), 2.0), champion, lambda: np.full(400, 0.4))
-    assert (verdict.n, verdict.left_out) == (300, 100)
+    assert (verdict.n, verdict.excluded_rows) == (300, 100)
     assert judge(champion, said(range(400), 2.0)).gain is None
 
 

@@ -20,7 +20,7 @@ def results(result: TrainingResult) -> dict[str, TrainingResult]:
 
 
 def printed(board: Leaderboard) -> dict[str, str]:
-    return {entry.name: entry.word for entry in board.entries}
+    return {entry.name: entry.verdict for entry in board.entries}
 
 
 def test_the_champion_is_the_reference_on_the_same_rows_in_any_order(results: dict[str, TrainingResult]) -> None:

@@ -56,13 +56,13 @@ def leaderboard_plot(board: Leaderboard, title: str, *, simulated: bool) -> Figu
     axes.axvline(0, **DASHED)
     colours = {"reference": INK, "better": PALETTE[2], "worse": PALETTE[5]}
     for place, entry in enumerate(entries):
-        gap, colour = entry.difference, colours.get(entry.word, BLUE)
+        gap, colour = entry.difference, colours.get(entry.verdict, BLUE)
         value, low, high = (gap.value, gap.low, gap.high) if gap else (0.0, 0.0, 0.0)
         axes.errorbar(
             value, place, xerr=[[value - low], [high - value]], color=colour, marker="o" if gap else "D",
             markersize=6.5, markeredgecolor=PAPER, elinewidth=1.8, capsize=3.5 if gap else 0, zorder=3,
         )  # fmt: skip
-        annotation = f"{entry.log_loss.value:.3f}  {entry.word}" + (f" {signed(value, 3)}" if low < high else "")
+        annotation = f"{entry.log_loss.value:.3f}  {entry.verdict}" + (f" {signed(value, 3)}" if low < high else "")
         axes.annotate(
             annotation, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK,
             annotation_clip=False,
