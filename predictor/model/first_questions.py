@@ -117,8 +117,8 @@ def remaining(model: OfferModel, ratings: Mapping[str, Any], *, base_rate: float
     >>> left = remaining(model, rated)
     >>> left.low < model.predict(rated).offer_probability < left.high
     True
-    >>> len(left.explained)
-    22
+    >>> len(left.explained) == len(model.signals) - len(rated)
+    True
     """
     tables, p = model.partial_tables, len(model.signals)
     values = model.values_of(Ratings.from_records([ratings], model.catalogue))

@@ -22,8 +22,9 @@ class Notes:
     Examples
     --------
     >>> from predictor import OfferModel
-    >>> notes = Notes(OfferModel.published())
-    >>> "Nothing was rated: this is the base rate." in notes.of([float("nan")] * 24, rated=0)
+    >>> model = OfferModel.published()
+    >>> nothing = [float("nan")] * len(model.signals)
+    >>> "Nothing was rated: this is the base rate." in Notes(model).of(nothing, rated=0)
     True
     """
 

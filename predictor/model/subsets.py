@@ -114,8 +114,8 @@ def signal_groups(catalogue: Catalogue) -> dict[str, dict[str, list[int]]]:
 
     Examples
     --------
-    >>> {kind: len(groups) for kind, groups in signal_groups(Catalogue.shipped()).items()}
-    {'signal': 25, 'family': 6, 'side': 3}
+    >>> {kind: list(groups)[-1] for kind, groups in signal_groups(Catalogue.shipped()).items()}
+    {'signal': 'rater_role', 'family': 'context', 'side': 'both'}
     """
     groups: dict[str, dict[str, list[int]]] = {"signal": {}, "family": {}, "side": {}}
     for column, signal in enumerate(catalogue.signals):
@@ -143,7 +143,7 @@ class ThinInput:
     Examples
     --------
     >>> thin = ThinInput(Catalogue.shipped(), {"random:3": {"roc_auc": [0.64, 0.6, 0.68], "n": 500}})
-    >>> thin.note([4.0, 3.0] + [math.nan] * 22, 2)
+    >>> thin.note([4.0, 3.0] + [math.nan] * (len(Catalogue.shipped().signals) - 2), 2)
     ' With 3 signals at random, ROC AUC out of fold is 0.64 (90 % interval 0.60 to 0.68, n = 500).'
     """
 

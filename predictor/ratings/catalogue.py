@@ -60,8 +60,8 @@ class Catalogue:
     Examples
     --------
     >>> catalogue = Catalogue.shipped()
-    >>> len(catalogue.signals), len(catalogue.families), catalogue.outcome
-    (24, 5, 'offer')
+    >>> catalogue.signals[0].name, list(catalogue.families)[0], catalogue.outcome
+    ('interviewer_active_listening', 'engagement', 'offer')
     """
 
     name: str

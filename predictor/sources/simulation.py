@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from numbers import Integral, Real
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,33 +28,54 @@ if TYPE_CHECKING:
 
 MODES = ("default", "null", "hindsight")
 
-# How each signal is rated: pull of its family, leak of the verdict, shift of the mean, share left empty. The leak is
-# the tell: interviewers who already like a candidate warm up, sell the job and inform more (Dougherty 1994).
+
+class SimulatedSignal(NamedTuple):
+    """How a signal is rated.
+
+    Attributes
+    ----------
+    loading
+        On the quality of its family.
+    verdict_leak
+        How far the verdict shows in it: interviewers who already like a candidate warm up, sell the job and inform more
+        (Dougherty 1994).
+    mean_shift
+        Of its mean, in standard deviations.
+    missing_share
+        Share of its ratings that is left empty, 0 to 1.
+    """
+
+    loading: float
+    verdict_leak: float
+    mean_shift: float
+    missing_share: float
+
+
 ITEMS = {
-    "interviewer_active_listening": (0.55, 0.14, 0.05, 0.02),
-    "interviewer_thoughtful_questions": (0.55, 0.10, 0.00, 0.02),
-    "interviewer_gives_feedback": (0.45, 0.14, -0.45, 0.08),
-    "interviewer_genuine_interest": (0.55, 0.24, 0.00, 0.03),
-    "candidate_enthusiasm": (0.60, 0.05, 0.20, 0.02),
-    "candidate_relevant_questions": (0.50, 0.05, -0.05, 0.03),
-    "mutual_rapport": (0.65, 0.16, 0.05, 0.02),
-    "interviewer_explains_role": (0.50, 0.10, 0.05, 0.02),
-    "interviewer_openness": (0.50, 0.08, 0.05, 0.04),
-    "candidate_transparency": (0.55, 0.05, 0.25, 0.03),
-    "goals_discussed": (0.60, 0.10, -0.20, 0.06),
-    "interviewer_highlights_fit": (0.55, 0.24, -0.35, 0.08),
-    "candidate_goal_alignment": (0.65, 0.08, 0.10, 0.05),
-    "candidate_eye_contact": (0.55, 0.04, 0.15, 0.02),
-    "candidate_smiles_and_nods": (0.55, 0.03, 0.10, 0.02),
-    "candidate_open_posture": (0.45, 0.02, 0.15, 0.03),
-    "interviewer_energy": (0.50, 0.18, 0.05, 0.02),
-    "mutual_respect": (0.50, 0.12, 0.35, 0.02),
-    "next_steps_stages": (0.60, 0.12, 0.00, 0.04),
-    "next_steps_timeline": (0.60, 0.08, -0.30, 0.05),
-    "interviewer_interest_in_continuing": (0.50, 0.34, -0.20, 0.05),
-    "candidate_appreciation": (0.40, 0.00, 0.60, 0.03),
-    "candidate_reiterates_interest": (0.45, 0.03, 0.15, 0.04),
-    "candidate_asks_next_steps": (0.45, 0.02, -0.05, 0.04),
+    "interviewer_active_listening": SimulatedSignal(0.55, 0.14, 0.05, 0.02),
+    "interviewer_thoughtful_questions": SimulatedSignal(0.55, 0.10, 0.00, 0.02),
+    "interviewer_gives_feedback": SimulatedSignal(0.45, 0.14, -0.45, 0.08),
+    "interviewer_genuine_interest": SimulatedSignal(0.55, 0.24, 0.00, 0.03),
+    "candidate_enthusiasm": SimulatedSignal(0.60, 0.05, 0.20, 0.02),
+    "candidate_relevant_questions": SimulatedSignal(0.50, 0.05, -0.05, 0.03),
+    "mutual_rapport": SimulatedSignal(0.65, 0.16, 0.05, 0.02),
+    "interviewer_explains_role": SimulatedSignal(0.50, 0.10, 0.05, 0.02),
+    "interviewer_openness": SimulatedSignal(0.50, 0.08, 0.05, 0.04),
+    "candidate_transparency": SimulatedSignal(0.55, 0.05, 0.25, 0.03),
+    "goals_discussed": SimulatedSignal(0.60, 0.10, -0.20, 0.06),
+    "interviewer_highlights_fit": SimulatedSignal(0.55, 0.24, -0.35, 0.08),
+    "candidate_goal_alignment": SimulatedSignal(0.65, 0.08, 0.10, 0.05),
+    "candidate_eye_contact": SimulatedSignal(0.55, 0.04, 0.15, 0.02),
+    "candidate_smiles_and_nods": SimulatedSignal(0.55, 0.03, 0.10, 0.02),
+    "candidate_open_posture": SimulatedSignal(0.45, 0.02, 0.15, 0.03),
+    "interviewer_energy": SimulatedSignal(0.50, 0.18, 0.05, 0.02),
+    "mutual_respect": SimulatedSignal(0.50, 0.12, 0.35, 0.02),
+    "next_steps_stages": SimulatedSignal(0.60, 0.12, 0.00, 0.04),
+    "next_steps_timeline": SimulatedSignal(0.60, 0.08, -0.30, 0.05),
+    "interviewer_interest_in_continuing": SimulatedSignal(0.50, 0.34, -0.20, 0.05),
+    "candidate_appreciation": SimulatedSignal(0.40, 0.00, 0.60, 0.03),
+    "candidate_reiterates_interest": SimulatedSignal(0.45, 0.03, 0.15, 0.04),
+    "candidate_asks_next_steps": SimulatedSignal(0.45, 0.02, -0.05, 0.04),
 }
 
 # Share of an interview's general quality in each family (the families then correlate .32 to .57), and the family's
@@ -111,7 +132,7 @@ def simulate_interviews(n: int, *, seed: int = 0, base_rate: float = 0.35, mode:
     Returns
     -------
     Ratings
-        `values` (n, 24): 1 to 5, NaN for about one in twenty. `y` (n,): 1, 0, NaN for about one in ten.
+        `values` (n, signals): 1 to 5, NaN for about one in twenty. `y` (n,): 1, 0, NaN for about one in ten.
         `columns`: ids, role, stage, format and dates, `origin` "SIMULATED", and the truth: `latent_quality` and
         `latent_verdict` (standard deviations), `latent_offer_probability` (0 to 1, of an offer given the verdict).
 
@@ -129,8 +150,8 @@ def simulate_interviews(n: int, *, seed: int = 0, base_rate: float = 0.35, mode:
     Examples
     --------
     >>> ratings = simulate_interviews(500, seed=1)
-    >>> ratings.values.shape, ratings.simulated
-    ((500, 24), True)
+    >>> ratings.values.shape == (500, len(ratings.catalogue.signals)), ratings.simulated
+    (True, True)
     >>> simulate_interviews(500, seed=1).digest == ratings.digest
     True
     """
@@ -283,7 +304,7 @@ def _rate(
     taste = {family: 0.30 * rng.standard_normal(n) for family in factors}  # this rater's, in this interview
     values = np.empty((n, len(signals)))
     for j, signal in enumerate(signals):
-        loading, leak, mean, _ = ITEMS[signal.name]
+        strength = ITEMS[signal.name]
         # less halo where behaviour can simply be seen or counted (assumption)
         counted = {"body_language": 0.8, "follow_up": 0.6 if signal.side == "candidate" else 0.8}
         z = mean + severity + gain * (loading * factors[signal.family] + leak * verdict)
@@ -299,7 +320,7 @@ def _leave_empty(
     n = len(values)
     phone = rng.random(n) < 0.12
     for j, signal in enumerate(signals):
-        share = ITEMS[signal.name][-1]
+        share = ITEMS[signal.name].missing_share
         # a cold interview ends without next steps and seldom comes to goals: log-odds of a gap fall with quality
         fall = {"alignment": 0.3, "follow_up": 0.6 if signal.side == "interviewer" else 0.0}.get(signal.family, 0.0)
         chance = 1 / (1 + (1 / share - 1) * np.exp(fall * quality))

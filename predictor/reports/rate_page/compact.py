@@ -33,9 +33,10 @@ def compact(model: ModelData) -> dict[str, Any]:
     Examples
     --------
     >>> from predictor import OfferModel
-    >>> data = compact(OfferModel.published())
-    >>> data["p"], len(data["terms"]), len(data["main"]), data["masked"]
-    (24, 25, 148, None)
+    >>> model = OfferModel.published()
+    >>> data = compact(model)
+    >>> data["p"] == len(model.signals), len(data["terms"]) == len(model.terms), data["masked"]
+    (True, True, None)
     """
     place = {name: number for number, name in enumerate(model.terms)}
     masked = model.masked

@@ -64,8 +64,8 @@ def freeze(model: OfferModel, rated: Rated, models: Path | None = None) -> dict[
     Examples
     --------
     >>> kept = freeze(OfferModel.published(), Rated({"goals_discussed": 4}, guess=40))
-    >>> kept["guess"], kept["mark"], kept["total"]
-    (40, 'SIMULATED', 24)
+    >>> kept["guess"], kept["mark"]
+    (40, 'SIMULATED')
     >>> answer_view(kept)["guess"]
     'Your guess before: 40 of 100.'
     """
