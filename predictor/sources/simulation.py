@@ -304,7 +304,7 @@ def _rate(
     taste = {family: 0.30 * rng.standard_normal(n) for family in factors}  # this rater's, in this interview
     values = np.empty((n, len(signals)))
     for j, signal in enumerate(signals):
-        strength = ITEMS[signal.name]
+        loading, leak, mean, _ = ITEMS[signal.name]
         # less halo where behaviour can simply be seen or counted (assumption)
         counted = {"body_language": 0.8, "follow_up": 0.6 if signal.side == "candidate" else 0.8}
         z = mean + severity + gain * (loading * factors[signal.family] + leak * verdict)
