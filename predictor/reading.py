@@ -43,5 +43,5 @@ def read_toml(path: str | Path, error: type[PredictorError], missing: str) -> di
         raise error(f"{path}: {missing}") from None
     except UnicodeDecodeError:
         raise error(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except (OSError, tomllib.TOMLDecodeError, RecursionError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:  # a number of thousands of digits is a ValueError
         raise error(f"{path}: not a readable TOML file: {problem}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,11 @@ NOT_APPLICABLE = "not applicable"  # the word for it, in answers and in files th
 DIRECTIONS = {"higher": 1, "lower": -1, "either": 0}  # which way is better
 MAX_KNOTS = 64
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that a float can be: not NaN, infinite, or a longer whole number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -62,21 +68,21 @@ class Scale:
             return
         for name in ("low", "high", "step"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise CatalogueError(f"scale.{name} is {value!r}; write a number")
+            if not _is_number(value):
+                raise CatalogueError(f"scale.{name} is {value!r:.40}; write a number")
             object.__setattr__(self, name, float(value))
         if self.step <= 0 or self.high <= self.low:
             raise CatalogueError(f"scale {self} with step {self.step:g}: high must be above low, step above 0")
         count = (self.high - self.low) / self.step
-        if abs(count - round(count)) > 1e-9 or not 1 <= round(count) < MAX_KNOTS:
+        if not _is_number(count) or abs(count - round(count)) > 1e-9 or not 1 <= round(count) < MAX_KNOTS:
             raise CatalogueError(
                 f"scale {self} with step {self.step:g}: the step must divide the scale into 1 to {MAX_KNOTS - 1} parts"
             )
 
     def _take_knots(self) -> None:
         for value in self.uneven:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise CatalogueError(f"scale.knots has {value!r}; write numbers")
+            if not _is_number(value):
+                raise CatalogueError(f"scale.knots has {value!r:.40}; write numbers")
         knots = tuple(map(float, self.uneven))
         if not 2 <= len(knots) <= MAX_KNOTS or any(b <= a for a, b in pairwise(knots)):
             raise CatalogueError(f"scale.knots are {len(knots)} numbers; write 2 to {MAX_KNOTS}, each above the last")
@@ -349,7 +355,7 @@ def _wrong_code(code: Any, scale: Scale) -> str:
             return "which is blank; an empty cell means 'not observed' anyway"
         number = _LOOKS_LIKE_A_NUMBER.fullmatch(code.strip())
         return "a number in quotes; write it without" if number else ""
-    if isinstance(code, bool) or not isinstance(code, int | float) or not math.isfinite(code):
+    if not _is_number(code):
         return "which is neither a number nor a word in quotes"
     if scale.low <= code <= scale.high:
         return f"a rating on its scale, {scale}; take it out, or give this signal a list of its own"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +122,10 @@ def test_a_catalogue_of_ones_own() -> None:
         ({"scale": {"low": 1, "high": 5, "step": 0}}, "step above 0"),
         ({"scale": {"low": 1, "high": 5, "step": 3}}, "must divide the scale"),
         ({"scale": {"low": 0, "high": 1e6}}, "must divide the scale"),
+        ({"scale": {"low": -1e308, "high": 1e308}}, "must divide the scale"),
+        ({"scale": {"low": 1, "high": 10**400}}, r"scale.high is 10+; write a number"),
+        ({"scale": {"knots": [1, 10**400]}}, r"scale.knots has 10+; write numbers"),
+        ({"not_observed": [10**400]}, "neither a number nor a word"),
         ({"inputs": {"role": {"levels": ["x"]}}}, "two or more different words"),
         ({"inputs": {"role": {"levels": [1, 2]}}}, "words in quotes"),
     ],
@@ -128,6 +133,12 @@ def test_a_catalogue_of_ones_own() -> None:
 def test_a_wrong_catalogue_is_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(CatalogueError, match=says):
         Catalogue.from_dict(_plain(**changes))
+
+
+def test_a_number_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text("name = " + "9" * 5000)
+    with pytest.raises(CatalogueError, match=r"my\.toml: not a readable TOML file"):
+        Catalogue.load(tmp_path / "my.toml")
 
 
 def test_knots_reach_both_ends() -> None:
