@@ -22,6 +22,8 @@ UV = [sys.executable, "-m", "uv", "--quiet", "--no-progress", "pip", "install", 
 # The project last, from this folder, without a build environment of its own: that would not be pinned.
 PACKAGES = ["--require-hashes", "-r"]
 EDITABLE = ["--no-deps", "--no-build-isolation", "-e", str(PROJECT)]
+# For the tests, once and on all cores: each of their processes would compile the same libraries. pip always does.
+COMPILED = {"dev": ["--compile-bytecode"]}
 # Words of uv and of pip about a file that is not the pinned one.
 WRONG_FILE = re.compile(r"hash mismatch|do not match the hashes|hashes are required", re.IGNORECASE)
 
@@ -31,7 +33,7 @@ def main(task: str) -> int:
     pins = PINS / f"{task}.txt"
     reason = _without_uv()
     if not reason:
-        done = _run([*UV, *PACKAGES, str(pins)], [*UV, *EDITABLE])
+        done = _run([*UV, *COMPILED.get(task, []), *PACKAGES, str(pins)], [*UV, *EDITABLE])
         if not done or WRONG_FILE.search(done):
             return _end(pins, done)
         reason = done

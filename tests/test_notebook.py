@@ -11,10 +11,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from conftest import ROOT
-from nbclient import NotebookClient
 
 from predictor import Catalogue, OfferClassifier, OfferModel, TrainingResult
 from predictor.ratings.signals import Signal
@@ -126,6 +124,9 @@ def test_a_logged_model_shows_itself_without_the_rest_of_the_package(model: Offe
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
 def test_the_first_look_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    import nbformat  # here, since each worker reads this file
+    from nbclient import NotebookClient
+
     notebook = nbformat.read(FIRST_LOOK, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]

@@ -124,6 +124,7 @@ def test_two_trainings_at_once_on_a_fresh_folder(tmp_path: Path, warm_python: Pa
         assert sorted(store.execute("SELECT name, status FROM runs")) == [("a", "FINISHED"), ("b", "FINISHED")]
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_train_and_promote(run: Callable[..., Result], workplace: Path) -> None:
     Path("experiments/models/champion.json").unlink()
     write_csv(simulate_interviews(150, seed=1), "first.csv")

@@ -242,6 +242,7 @@ def test_json_that_is_no_export_is_refused_in_words(journal: Journal, text: str,
         journal.import_json(text.encode(), "mine.json")
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_train_on_a_journal_by_command(run: Callable[..., Result], workplace: Path) -> None:
     assert run("train", "--journal", "no.journal").output == (
         "Error: no.journal: no such journal; check the path, or save an interview first\n"

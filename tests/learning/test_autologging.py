@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
-
-from conftest import ROOT
 
 CODE = """
 import json, sys, warnings
@@ -62,11 +58,8 @@ print(json.dumps({what: list(runs.values()) for what, runs in told.items()}))
 """
 
 
-def test_one_run_a_fit(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+def test_one_run_a_fit(tmp_path: Path, warm_python: Path) -> None:
+    done = subprocess.run([warm_python, "-c", CODE, tmp_path], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     printed = json.loads(done.stdout.splitlines()[-1])
     names = {what: [run[0] for run in runs] for what, runs in printed.items()}

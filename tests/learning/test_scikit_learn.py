@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from fairlearn.metrics import demographic_parity_difference
 from fairlearn.reductions import DemographicParity, ExponentiatedGradient
 from sklearn.base import clone
@@ -55,6 +54,8 @@ def test_it_shows_itself_in_a_line(interviews: Ratings) -> None:
 
 
 def test_skops_keeps_a_fitted_estimator(interviews: Ratings) -> None:
+    import skops.io  # here, since it imports all of scikit-learn, for seconds of each worker
+
     known = interviews.labelled()
     for classifier in (OfferClassifier(known.catalogue, prior=published_prior()), OfferClassifier()):
         classifier.fit(known.features, known.y)

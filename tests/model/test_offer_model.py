@@ -74,7 +74,7 @@ def paired(model: OfferModel) -> OfferModel:
 
 
 @given(seed=st.integers(0, 2**32 - 1), whole=st.floats(0, 1), gaps=st.sampled_from([0.0, 0.05, 0.5, 0.97]))
-@settings(max_examples=EXAMPLES or 50, deadline=None)
+@settings(max_examples=EXAMPLES or 15, deadline=None)
 def test_every_path_agrees(model: OfferModel, paired: OfferModel, seed: int, whole: float, gaps: float) -> None:
     """On the knots, half way and anywhere, with gaps and roles: one row, many rows, with reasons or without."""
     rng = np.random.default_rng(seed)

@@ -88,6 +88,7 @@ def test_rows_of_the_training_are_answered_by_models_that_had_not_seen_them(
     assert any("better than they are" in warning for warning in seen.warnings)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_rows_of_a_training_that_left_out_signals_are_known_again(team: Path, interviews: Ratings) -> None:
     config = TrainingConfig(folds=3, repeats=1, resamples=20, baselines=(), leave_out=("body_language", "rater_role"))
     few = interviews.rows(np.arange(200))

@@ -135,6 +135,7 @@ def test_each_catalogue_has_its_champion(tmp_path: Path) -> None:
         default_model(tmp_path)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_training_that_was_not_to_be_recorded_is_not_recorded_by_promote(run: Callable[..., Result]) -> None:
     replace(PRIOR, name="other", trained_on={**PRIOR.trained_on, "n": 5}).save("experiments/models/champion.json")
     write_csv(SOME, "few.csv")

@@ -203,6 +203,7 @@ def test_frame_with_every_kind_of_problem(catalogue: Catalogue) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_spreadsheets_write_more_than_a_table(run: Callable[..., Result], workplace: Path) -> None:
     rows = [row.replace(",", ";") for row in GOOD]
     rows[3] = "c3;3,5;yes"

@@ -16,19 +16,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-import schemathesis
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis.checks import CHECKS
 from starlette.testclient import TestClient
 from strategies import EXAMPLES
 
-from predictor import OfferClassifier, OfferModel, TrainingResult, simulate_interviews
+from predictor import OfferModel, TrainingResult
 from predictor.atomic import write_text
 from predictor.model.offer_model import PUBLISHED
 from predictor.serving.app import make_app
@@ -286,23 +283,14 @@ def test_no_body_is_a_fault(body: bytes) -> None:
         assert all(item["field"] is not None and item["problem"] for item in answer.json()["problems"])
 
 
-def _few_signals(folder: str) -> Path:
-    """Fit a model of three signals: each more makes a hundred requests more, of kinds that these have."""
-    known = simulate_interviews(100, seed=1).labelled()
-    known = known.without(known.catalogue.names[3:])
-    return OfferClassifier(known.catalogue).fit(known.features, known.y).model_.save(Path(folder, "few.json"))
-
-
-CHECKED = {"checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}}}  # 413 among them
-KEPT = TemporaryDirectory()
-few = make_app(Settings(_few_signals(KEPT.name), hosts=("testserver",), max_interviews=3))  # as Schemathesis calls it
-schema = schemathesis.openapi.from_asgi("/openapi.json", few, config=schemathesis.Config.from_dict(CHECKED))
-
-
-@schema.parametrize()
-@settings(max_examples=EXAMPLES or 4, deadline=None, suppress_health_check=list(HealthCheck))
-def test_it_follows_its_own_document(case: schemathesis.Case[Any]) -> None:
-    case.call_and_validate(checks=CHECKS.get_all())  # type: ignore[arg-type]  # of a wider type than it takes
+def test_it_follows_its_own_document(warm_python: Path) -> None:
+    """In a process of its own: where pytest collects these tests, Schemathesis makes all its requests, in each worker."""
+    code = "import pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
+    options = ["-p", "schemathesis.pytest.plugin", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # that server has imported pytest plugins already
+    command = [str(warm_python), "-c", code, *options, "tests/serving/document.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # --- as a process

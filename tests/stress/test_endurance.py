@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 
-@pytest.mark.parametrize("words", ["kills 12", "disk", "swap 400", "flood 8", "uploads 20000", "term 200"])
+@pytest.mark.parametrize("words", ["kills 12", "disk", "swap 100", "flood 8", "uploads 6000", "term 100"])
 def test_it_endures(words: str) -> None:
     command = [sys.executable, "tests/stress/endurance.py", *words.split()]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A team's MLflow server: a real one, on SQLite and on PostgreSQL, and what happens when it dies or is not there."""
+"""A team's MLflow server: a real one, on PostgreSQL, and what happens when it dies or is not there."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ from predictor.tracking.store import ENVIRONMENT, EXPERIMENT
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 QUICK = 'folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\nprior = "none"\n'
 RATINGS = {"goals_discussed": 4, "mutual_rapport": 2}
@@ -124,11 +126,9 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
-    with contextlib.ExitStack() as stack:
-        backend = f"sqlite:///{folder}/team.db" if request.param == "sqlite" else stack.enter_context(postgres())
-        started = Server(folder, backend)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with postgres() as backend:
+        started = Server(tmp_path_factory.mktemp("server"), backend)
         try:
             started.start()
             yield started
@@ -157,7 +157,6 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resul
     return run
 
 
-@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 def test_everything_works_as_with_a_file(
     server: Server,
     call: Callable[..., Result],
@@ -203,7 +202,6 @@ def test_everything_works_as_with_a_file(
     assert capfd.readouterr() == ("", "")  # MLflow is not heard
 
 
-@pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 def test_a_server_killed_in_mid_training_costs_no_more_than_a_later_track(
     server: Server, call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def _quick() -> list[str]:
     return ["few.csv", "-e", "quick.toml", "--name", "mine"]
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_silent_server_stops_no_training(
     run: Callable[..., Result], silent: Silent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
