@@ -165,6 +165,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     page.get_by_text("bad.csv: 2 problems; nothing was added").wait_for()
     assert re.findall(r"Row (\d), goals_discussed", page.locator("#problems").inner_text()) == ["2", "3"]
     assert page.evaluate("document.activeElement.id") == "problems"
+    assert "out of scale; write 1 to 5" in page.locator("#problems").inner_text()
     assert len(journal.entries()) == before
     (tmp_path / "good.csv").write_text("interview_id,goals_discussed,offer\nAcme,4,\nGlobex,2,\n")
     for added in (2, 0):
