@@ -32,7 +32,7 @@ from predictor.serving.settings import Settings
 from predictor.serving.web.history_pages import bins
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 TITLE = "=1+1 <img src=x onerror=alert(1)>"  # a formula to a spreadsheet, and a script to a careless page
 
@@ -165,6 +165,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     page.get_by_text("bad.csv: 2 problems; nothing was added").wait_for()
     assert re.findall(r"Row (\d), goals_discussed", page.locator("#problems").inner_text()) == ["2", "3"]
     assert page.evaluate("document.activeElement.id") == "problems"
+    assert "out of scale; write 1 to 5" in page.locator("#problems").inner_text()
     assert len(journal.entries()) == before
     (tmp_path / "good.csv").write_text("interview_id,goals_discussed,offer\nAcme,4,\nGlobex,2,\n")
     for added in (2, 0):
@@ -178,6 +179,28 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
             page.goto("/journal/import")
     page.get_by_text("There is nothing to add.").wait_for()
     assert {"Acme", "Globex"} <= {entry.title for entry in journal.entries()}
+
+
+def test_what_is_typed_in_another_form_is_not_lost_without_a_word(open_page: Open, journal: Journal) -> None:
+    entry = journal.add("Two forms", {"goals_discussed": 3})
+    page, asked = open_page(f"/journal/{entry.id}"), list[str]()
+
+    def stay_or_leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        if len(asked) == 1:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", stay_or_leave)
+    page.fill("#note", "typed")
+    page.get_by_role("button", name="Save the outcome").click(no_wait_after=True)
+    page.locator("button:focus", has_text="Save the outcome").wait_for()
+    assert page.locator("#note").input_value() == "typed"
+    page.get_by_role("button", name="Save", exact=True).last.click()  # its own form: nobody asks
+    page.get_by_text("Changed.").wait_for()
+    assert (asked, journal.get(entry.id).note) == (["beforeunload"], "typed")
+    journal.delete(entry.id)
 
 
 def test_deleting_asks_once_more(open_page: Open, journal: Journal) -> None:
@@ -403,7 +426,7 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
             page.fill("#title", " ")
             page.fill("#note", "typed")
             page.get_by_role("button", name="Save", exact=True).last.click()
-            page.wait_for_function("document.activeElement.id === 'what-problems'")
+            page.locator("#what-problems:focus").wait_for()
             assert page.locator("#note").input_value() == "typed"
         else:
             page.goto("/journal/import")
