@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +60,7 @@ def panel_means(cards: Cards, stage: str | None = None) -> PanelMeans:
     (True, 2, 'R-002;R-005')
     """
     kept = cards if stage is None else cards.rows(cards.stage == stage)
+    kept = replace(kept, stage=np.full(len(kept), "", dtype=object)).by_rater()  # who rated twice counts once
     application, unit = np.unique(kept.application, return_inverse=True)
     mean, count = means_by(unit, kept.values, kept.catalogue)
     rated, square = kept.values >= np.array(kept.catalogue.ends[0]), np.zeros(mean.shape)

@@ -19,7 +19,7 @@ from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Ti
 from predictor.reports.text import WIDTH, cut, title
 from predictor.sources.scorecards.findings import ASKED, FLAGGED, KINDS, LEFT_OUT
 from predictor.sources.scorecards.signals import OVERALL
-from predictor.sources.scorecards.stages import stage_counts
+from predictor.sources.scorecards.stages import in_order, stage_counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -213,12 +213,13 @@ def _stages(imported: Imported) -> Iterator[str | Note | Table]:
         "account."
     )
     state = imported.outcomes.state[imported.rows.application]
-    cards = stage_counts(imported.usable.stage[_in_rows(imported)].tolist())
+    used, inside = imported.usable, _in_rows(imported)
+    cards = stage_counts(used.stage[inside].tolist())
     rows = []
-    for stage, count in cards.items():
+    for stage in in_order(used.application[inside], used.stage[inside], used.submitted[inside]):
         at = imported.rows.stage.astype(str) == stage
         offers, known = int((state[at] == "yes").sum()), int(np.isin(state[at], ("yes", "no")).sum())
-        rows.append((stage, f"{count:,}", f"{int(at.sum()):,}", f"{offers:,} of {known:,}"))
+        rows.append((stage, f"{cards[stage]:,}", f"{int(at.sum()):,}", f"{offers:,} of {known:,}"))
     yield Table(("Stage", "Cards used", "Rows", "Offers, of known outcomes"), rows)
     yield Note(
         "Where raters can read others' cards before they submit their own, agreement looks better than it is. These "

@@ -6,14 +6,14 @@ The rater is whoever a card is credited to, else its submitter. A score arrives 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from predictor.errors import Problem
-from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, mapped, other_questions
+from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, list_others, mapped
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.levels import FOUR_NUMBERS, Levels, scale_of
 from predictor.sources.scorecards.tables import DELETED, Kind, Table, positions, stacked, text_ids, words_of
@@ -133,7 +133,7 @@ def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
 def _marks(export: Export, findings: Findings) -> None:
     """Read the answers of each form by its own definition: scores, and choices on a scale whose order is known."""
     owners, names, families, scores = list[int](), list[str](), list[str](), list[Any]()
-    overall, options, others = list[str](), dict[str, None](), Counter[str]()
+    overall, options, others = list[str](), dict[str, None](), defaultdict[str, list[int]](list)
     scales, unnamed = dict[str, Levels](), list[int]()
     files, rows = export.cards.places(np.arange(len(export.cards)))
     for position, record in enumerate(export.cards.records):
@@ -151,7 +151,7 @@ def _marks(export: Export, findings: Findings) -> None:
             answer = _answer(values.pop(path, None), labels)
             scale = scale_of([*labels.values()]) if kind in CHOICES else None
             if kind not in ("Score", *CHOICES):
-                others[kind] += kind not in TEXTS and answer is not None
+                others[kind] += [position] * (kind not in TEXTS and answer is not None)
             elif _OVERALL.search(" ".join((path.replace("_", " "), title, *labels.values()))):
                 verdict = verdict or ("" if answer is None else str(answer))
                 options |= dict.fromkeys(labels.values())
@@ -163,13 +163,13 @@ def _marks(export: Export, findings: Findings) -> None:
                 if scale:
                     scales[title] = scale
             else:
-                others[kind] += answer is not None
+                others[kind] += [position] * (answer is not None)
         unnamed += [position] * sum(_is_score(value) for value in values.values())
         overall.append(verdict)
     findings.add("unnamed", export.cards, np.array(unnamed, dtype=np.int64))
     export.take_marks(owners, names, families, scores)
     export.levels_by_signal = scales
-    export.about += other_questions(+others)
+    list_others(others, export.cards, findings)
     if overall:
         export.cards.frame["overall"] = words_of(overall)
         export.overall_levels = scale_of([*options]) or FOUR_NUMBERS

@@ -93,6 +93,8 @@ def read_marks(
     place_of = dict(zip(labels, places.tolist(), strict=True))
     signal = _by_word(table.frame["signal"], lambda label: place_of.get(label, -1), otherwise=-1).astype(np.int16)
     signal[details] = -1
+    blank = _by_word(table.frame["signal"], lambda label: not label.strip(), otherwise=True)
+    findings.add("unnamed", table, blank & ~details & (card >= 0), ids=shown)
     scales = [_levels_of(export, label, answers) for label in names.values()]
     words = [str(word) for word in table.frame["word"].array.categories]
     values, level = _levels(table, signal, scales, words, findings, shown)
@@ -243,7 +245,10 @@ def usable_cards(
         alone = np.flatnonzero(rater == "")
         rater[alone] = [f"card {key}" for key in text_ids(table.column("id")[alone])]
     stage = np.array(table.frame["stage"], dtype=object)
-    stage[(stage == "") | pd.isna(stage)] = NO_STAGE  # np.where would make a text of its own for each row
+    unknown = (stage == "") | pd.isna(stage)
+    stage[unknown] = NO_STAGE  # np.where would make a text of its own for each row
+    if not unknown[open_].all():
+        findings.add("no stage", table, open_ & unknown)
     keep = np.flatnonzero(open_)
     use = np.append(outcomes.state, "no application")[application[keep]]
     use[(use == "yes") | (use == "no")] = "row"

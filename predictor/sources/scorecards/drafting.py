@@ -18,7 +18,7 @@ from predictor.sources.drafting.protected import is_protected
 from predictor.sources.drafting.rating_words import levels_of
 from predictor.sources.drafting.write import key_of, quoted
 from predictor.sources.scorecards.findings import shown_word
-from predictor.sources.scorecards.mapping import COLUMNS
+from predictor.sources.scorecards.mapping import COLUMNS, heading_pattern
 from predictor.sources.scorecards.opening import files_of
 from predictor.sources.scorecards.spreadsheet import read_table
 from predictor.sources.scorecards.times import read_times
@@ -84,6 +84,8 @@ def draft_mapping(files: Sequence[str | Path], sheet: str | None = None) -> str:
         if ours not in chosen:
             to_do.insert(0, f"name the column: {COLUMNS[ours].partition(';')[0]} ({ours} = ... below)")
     signals = _signals(cells, chosen, to_do)
+    if "rater" not in chosen:
+        _ask_for_raters([name for name in cells if name not in chosen.values()], to_do)
     option = f" --worksheet {quoted(sheet)}" if sheet else ""
     run = f"predictor scorecards csv {quoted(label)}{option} --mapping my-mapping.toml --out interviews.csv"
     lines = [
@@ -198,6 +200,23 @@ def _outcomes(cells: Sequence[str] | None, to_do: list[str]) -> list[str]:
 # Signals --------------------------------------------------------------------------------------------------------------
 
 
+def _ask_for_raters(names: Sequence[str], to_do: list[str]) -> None:
+    """Ask where headings may name raters, as in "Bob: Listening": only a person knows whether they do."""
+    for form in ("{rater}: {signal}", "{rater} - {signal}", "{signal} ({rater})"):
+        matches = [match for name in names if (match := heading_pattern(form).fullmatch(name.strip()))]
+        by_signal: dict[str, list[str]] = {}
+        for match in matches:
+            by_signal.setdefault(match["signal"], []).append(match["rater"])
+        if any(len(raters) > 1 for raters in by_signal.values()):
+            raters = dict.fromkeys(match["rater"] for match in matches)
+            to_do.append(
+                f"are these people who rated: {shorten(', '.join(raters), 80)}? If so, write the line "
+                f"heading = {quoted(form)} above [columns], and under [signals] each of these once: "
+                f"{shorten(', '.join(by_signal), 80)}; if not, take this line out"
+            )
+            return
+
+
 class _Numbers(NamedTuple):
     low: float
     high: float
@@ -275,6 +294,16 @@ def _shared(columns: Mapping[str, list[str]]) -> dict[str, list[str]]:
 
 def _word_levels(words: Sequence[str]) -> str:
     """Write levels in words; "" where their order is not known."""
-    if 2 <= len(words) <= MOST_WORDS and (known := levels_of(words)) and known.sure and known.better != "lower":
-        return f"[{', '.join(map(quoted, known.words))}]"
-    return ""
+    if not (2 <= len(words) <= MOST_WORDS and (known := levels_of(words)) and known.sure and known.better != "lower"):
+        return ""
+    marks = [parse_number(word.partition(" ")[0].rstrip(".:-)")) for word in known.words]
+    numbers = [mark.number for mark in marks if mark]
+    if (
+        len(numbers) == len(marks)
+        and numbers[-1] - numbers[0] != len(numbers) - 1
+        and 0 <= numbers[0] < numbers[-1] <= 10
+    ):
+        return _number_levels(
+            "", _Numbers(numbers[0], numbers[-1], None), numbers[-1]
+        )  # "4 - Good" without a "3 - ..."
+    return f"[{', '.join(map(quoted, known.words))}]"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.levels import FIVE_WORDS, Levels
 from predictor.sources.scorecards.tables import Table, empty, words_of
 
@@ -131,12 +132,10 @@ def exploded(table: Table, key: str) -> tuple[list[Any], NDArray[np.int64]]:
     return items, np.array(owners, dtype=np.int64)
 
 
-def other_questions(kinds: Mapping[str, int]) -> list[str]:
-    """Return what a reader should know of questions with choices that are not ratings, by their type."""
-    if not kinds:
-        return []
-    counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
-    return [f"Answers to questions that are not ratings were left out, by type: {counts}."]
+def list_others(kinds: Mapping[str, Sequence[int]], cards: Table, findings: Findings) -> None:
+    """List the answers to questions that are not ratings: by their type, the position of the card of each."""
+    for kind, at in sorted(kinds.items()):
+        findings.add("other answer", cards, np.array(at, dtype=np.int64), words=np.full(len(cards), kind, dtype=object))
 
 
 def count_naive(table: Table) -> int:

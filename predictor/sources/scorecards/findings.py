@@ -64,8 +64,17 @@ KINDS = {
     "submitter": Kind(
         "Cards without an interviewer: who submitted them counts as the rater", FLAGGED, "It may be an assistant."
     ),
+    "alike": Kind(
+        "Rows that repeat another one, cell by cell", FLAGGED, "If a row came twice, delete one and import again."
+    ),
     "no rater": Kind("Cards that do not name their rater: each counts as one of a rater of its own", FLAGGED),
+    "no stage": Kind(
+        "Cards whose stage is not known: together they count as one",
+        FLAGGED,
+        "Export the interviews too; of Greenhouse v3 also the interview kits.",
+    ),
     # ratings
+    "deleted rating": Kind("Ratings that were deleted at the source", LEFT_OUT),
     "orphan rating": Kind(
         "Ratings whose card is in none of the files", LEFT_OUT, "Export all pages of the cards, or the missing table."
     ),
@@ -75,6 +84,9 @@ KINDS = {
         "If you know what a word means, give its number from 1 to 5: --level 'WORD=4'.",
     ),
     "details": Kind("Attributes of the type Details, such as a start date: they are not ratings", LEFT_OUT),
+    "other answer": Kind(
+        "Answers to questions that are not ratings, such as a choice or thumbs, by the question's type", LEFT_OUT
+    ),
     "unnamed": Kind(
         "Ratings of attributes whose names are not in these files",
         LEFT_OUT,
@@ -117,6 +129,7 @@ KINDS = {
         FLAGGED,
         "Known are 'We rejected them', 'They rejected us', 'None specified'; applications with others are asked about.",
     ),
+    "deleted offer": Kind("Offers that were deleted at the source: they count as never made", LEFT_OUT),
     "unknown offer": Kind("Offers whose status is not known: they count as not sent", LEFT_OUT),
     "repeated": Kind("Rows that came more than once: the newest counts", LEFT_OUT),
     "unknown group": Kind("Unknown words for sex or race: the cell is left empty", FLAGGED),

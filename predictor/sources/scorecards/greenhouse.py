@@ -268,6 +268,12 @@ def _cards(export: Export, parts: list[Table], tables: dict[str, list[Table]], f
     export.cards = cards
 
 
+def _kept(marks: Table, findings: Findings) -> Table:
+    deleted = marks.column("deleted")
+    findings.add("deleted rating", marks, deleted, ids=marks.column("card"))
+    return marks.chosen(~deleted)
+
+
 def _newest(table: Table) -> Table:
     """Keep the last row of each id."""
     return table.chosen(~table.frame.duplicated("id", keep="last").to_numpy() & ~no_id(table.column("id")))
@@ -280,10 +286,10 @@ def _marks(export: Export, tables: dict[str, list[Table]], findings: Findings) -
     new = tables.get("attributes of v3", [])
     if not new:
         marks = stacked(tables.get("attributes", []), (*MARK, "deleted"))
-        export.marks = marks.chosen(~marks.column("deleted"))
+        export.marks = _kept(marks, findings)
         return
     marks = stacked(new, ("card", "attribute", "word", "deleted"))
-    marks = marks.chosen(~marks.column("deleted"))
+    marks = _kept(marks, findings)
     names = _newest(stacked(tables.get("attribute names", []), ("id", "signal", "family")))
     types = _newest(stacked(tables.get("attribute types", []), ("id", "family")))
     place = positions(marks.column("attribute"), names.column("id"))
@@ -308,13 +314,11 @@ def _within(cards: Table, findings: Findings) -> Table | None:
         if not isinstance(record.get("attributes", []), list | None):
             (file,), (row,) = cards.places(np.array([position]))
             findings.refuse(str(file), Problem("is not a list; export it again", int(row), "attributes"))
-    items, owners = exploded(cards, "attributes")
-    if not items:
-        by_word = [_by_word(record) for record in cards.records]
-        items = [item for inner in by_word for item in inner]
-        owners = np.repeat(np.arange(len(by_word)), [len(inner) for inner in by_word])
+    inside = [record.get("attributes") or _by_word(record) for record in cards.records]
+    items = [item for inner in inside if isinstance(inner, list) for item in inner]
     if not items:
         return None
+    owners = np.repeat(np.arange(len(inside)), [len(inner) if isinstance(inner, list) else 0 for inner in inside])
     columns: dict[str, list[Any]] = {"signal": [], "family": [], "word": []}
     files, rows = cards.places(owners)
     for item, file, row in zip(items, files, rows, strict=True):
@@ -371,7 +375,7 @@ def _applications(export: Export, tables: dict[str, list[Table]], findings: Find
             findings.add("orphan history", history, lost, ids=history.column("application"))
     _reasons(applications, tables, findings)
     rejected = ~np.isnat(frame["rejected"].to_numpy())
-    state = np.where(np.isin(state, ("", "unknown")) & rejected, "rejected", state)
+    state = np.where((state == "") & rejected, "rejected", state)
     state = np.where(state == "", "unknown", state)
     frame["state"] = np.where(frame["prospect"], "lead", state)
     export.applications = applications

@@ -7,14 +7,14 @@ are grouped by the opportunity's contact. The warehouse's fields have no names, 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from predictor.errors import Problem, plural
-from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, folded, mapped, other_questions
+from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, folded, list_others, mapped
 from predictor.sources.scorecards.findings import Findings, shown_word
 from predictor.sources.scorecards.levels import FOUR_NUMBERS, scale_of
 from predictor.sources.scorecards.tables import (
@@ -182,11 +182,11 @@ def _cards(export: Export, tables: dict[str, list[Table]]) -> None:
 def _marks(export: Export, findings: Findings) -> None:
     """Read the fields within each form: scorecards by their items, the score system as the overall recommendation."""
     owners, names, scores = list[int](), list[str](), list[Any]()
-    overall, options, others = list[str](), dict[str, None](), Counter[str]()
+    overall, options, others = list[str](), dict[str, None](), defaultdict[str, list[int]](list)
     files, rows = export.cards.places(np.arange(len(export.cards)))
     for position, record in enumerate(export.cards.records):
         verdict = ""
-        fields = record.get("fields")
+        fields = [] if "fields" in record and record["fields"] is None else record.get("fields")
         if not isinstance(fields, list):
             kind = "has no list of fields; export it again"
             findings.refuse(str(files[position]), Problem(kind, int(rows[position]), "fields"))
@@ -215,10 +215,10 @@ def _marks(export: Export, findings: Findings) -> None:
                 names.append(str(item["text"]))
                 scores.append(value)
             elif kind not in TEXTS and value not in (None, "", []):
-                others[kind] += 1
+                others[kind].append(position)
         overall.append(verdict)
     export.take_marks(owners, names, [""] * len(names), scores)
-    export.about += other_questions(others)
+    list_others(others, export.cards, findings)
     if overall:
         export.cards.frame["overall"] = words_of(overall)
         export.overall_levels = scale_of([*options]) or FOUR_NUMBERS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ COLUMNS = {
     "signal": "what is rated, where a row is one rating",
     "rating": "the rating, where a row is one rating",
 }
+_FORM = re.compile(r"[^{}]*\{(rater|signal)\}[^{}]*[^{}\s][^{}]*\{(?!\1)(rater|signal)\}[^{}]*")
+RATER = "(rater in the heading)"  # column made of headings
 OUTCOMES = ("yes", "no", "withdrawn", "unlabelled")
 
 
@@ -41,6 +44,8 @@ class ColumnMapping:
         Levels by column; in a table with one row per rating, by signal, and "*" for all others.
     date_format
         How dates are written, as in Python's strptime; ISO 8601 where "".
+    heading
+        How a heading names its rater and its signal, such as "{rater}: {signal}"; None where a row is of one rater.
     """
 
     columns: Mapping[str, str]
@@ -48,6 +53,7 @@ class ColumnMapping:
     signals: Mapping[str, Levels]
     overall: Levels | None = None
     date_format: str = ""
+    heading: re.Pattern[str] | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> ColumnMapping:
@@ -61,7 +67,7 @@ class ColumnMapping:
         draft = "predictor scorecards csv --draft FILE > my-mapping.toml"
         data = read_toml(path, ConfigError, f"no such mapping; draft one with: {draft}")
         problems: list[str] = []
-        known = ("columns", "outcomes", "signals", "overall", "date_format")
+        known = ("columns", "outcomes", "signals", "overall", "date_format", "heading")
         problems += [f"unknown key '{key}'{nearest(key, known)}" for key in data if key not in known]
         columns = _table(data, "columns", problems)
         problems += [
@@ -74,6 +80,12 @@ class ColumnMapping:
         problems += [
             f"[columns]: '{key}' is missing: {COLUMNS[key]}" for key in ("person", "outcome") if key not in columns
         ]
+        heading = None
+        if "heading" in data:
+            heading = _heading(data["heading"], problems)
+            if {"rater", "card", "signal", "rating"} & set(columns):
+                problems.append("heading: raters are in the headings; leave out rater, card, signal and rating")
+            columns = {**columns, "rater": RATER}
         if ("signal" in columns) != ("rating" in columns):
             problems.append("[columns]: signal and rating go together: a row is then one rating")
         outcomes: dict[str, str] = {}
@@ -97,7 +109,7 @@ class ColumnMapping:
         if problems:
             raise ConfigError("\n  ".join([f"{path}: {plural(len(problems), 'problem')}", *problems]))
         usable = {name: levels for name, levels in signals.items() if levels is not None}
-        return cls(columns, outcomes, usable, overall, str(data.get("date_format", "")))
+        return cls(columns, outcomes, usable, overall, str(data.get("date_format", "")), heading)
 
 
 def _table(data: Mapping[str, Any], key: str, problems: list[str]) -> Mapping[str, Any]:
@@ -106,6 +118,27 @@ def _table(data: Mapping[str, Any], key: str, problems: list[str]) -> Mapping[st
         return value
     problems.append(f"'{key}' is not a table; write [{key}] and its lines below it")
     return {}
+
+
+def heading_pattern(form: str) -> re.Pattern[str]:
+    """Return the pattern of headings of a form.
+
+    Examples
+    --------
+    >>> heading_pattern("{signal} ({rater})").fullmatch("Listening (Bob)").groups()
+    ('Listening', 'Bob')
+    """
+    parts = re.split(r"\{(rater|signal)\}", form)
+    return re.compile(
+        "".join(f"(?P<{part}>.+?)" if number % 2 else re.escape(part) for number, part in enumerate(parts))
+    )
+
+
+def _heading(form: Any, problems: list[str]) -> re.Pattern[str] | None:
+    if isinstance(form, str) and _FORM.fullmatch(form):
+        return heading_pattern(form)
+    problems.append(f'heading is {form!r:.60}; write a form such as "{{rater}}: {{signal}}"')
+    return None
 
 
 def _levels(where: str, item: Any, problems: list[str]) -> Levels | None:

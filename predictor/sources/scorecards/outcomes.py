@@ -201,7 +201,9 @@ def _offers(
     export: Export, applications: Table, findings: Findings
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]:
     """Return by application: an offer went out, there are others only, when it did, and only the day is known."""
-    offers = export.offers.chosen(~export.offers.column("deleted"))
+    deleted = export.offers.column("deleted")
+    findings.add("deleted offer", export.offers, deleted, ids=export.offers.column("application"))
+    offers = export.offers.chosen(~deleted)
     n = len(applications)
     place = positions(offers.column("application"), applications.column("id"))
     known = positions(offers.column("application"), export.applications.column("id"))
@@ -227,8 +229,12 @@ def _offers(
 def _when(
     frame: Any, state: NDArray[Any], out: NDArray[np.bool_], when: NDArray[Any], day: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return when each application was decided."""
-    rejected, hired = frame["rejected"].to_numpy(), frame["hired"].to_numpy()
+    """Return when each application was decided.
+
+    A time of rejection counts only where it is rejected still: one that was opened again keeps the time.
+    """
+    hired, status = frame["hired"].to_numpy(), frame["state"].to_numpy()
+    rejected = np.where(status == "rejected", frame["rejected"].to_numpy(), NO_TIME)
     yes = state == "yes"
     decided = np.where(yes, np.where(out, np.fmin(when, hired), hired), rejected)
     decided = np.where(yes & np.isnat(decided), rejected, decided)  # a declined offer ends in a rejection

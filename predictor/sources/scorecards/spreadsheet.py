@@ -14,7 +14,7 @@ from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.sources.files import read_bytes
 from predictor.sources.scorecards.export import CARD, Export
 from predictor.sources.scorecards.findings import Findings, joined, shown_word
-from predictor.sources.scorecards.mapping import ColumnMapping
+from predictor.sources.scorecards.mapping import RATER, ColumnMapping
 from predictor.sources.scorecards.tables import Table, stacked, words_of
 from predictor.sources.scorecards.times import BAD_TIME, NO_TIME, read_times
 from predictor.sources.text import parse_table
@@ -55,6 +55,8 @@ def read(
             errors.append(error)
             continue
         read_as[label] = "scorecards"
+        if known.heading is not None:
+            table = _by_rater(table, known, label, findings)
         if _has_columns(table, known, label, findings):
             tables.append((table, label))
     if errors:
@@ -99,6 +101,30 @@ def read_table(path: Path, label: str, sheet: str | None = None) -> pd.DataFrame
     return pd.DataFrame(rows, columns=header, dtype=object)
 
 
+def _by_rater(table: pd.DataFrame, known: ColumnMapping, label: str, findings: Findings) -> pd.DataFrame:
+    """Return one row for each rater who rated, where headings name raters; rows keep their numbers."""
+    assert known.heading is not None
+    fits = {name: match for name in table if (match := known.heading.fullmatch(str(name).strip()))}
+    fits = {name: match for name, match in fits.items() if match["signal"].strip() in known.signals}
+    others = [name for name in table if name not in fits]
+    if not fits:
+        findings.refuse(label, Problem("has no heading as the mapping's 'heading' has it, with a signal of [signals]"))
+    if both := [str(name) for name in others if name in known.signals]:
+        kind = "has a rater in some headings, and none in this one; rename it"
+        findings.refuse(label, Problem(kind, column=both[0]))
+    if both or not fits:
+        return table.assign(**{RATER: ""})
+    parts = []
+    for rater in dict.fromkeys(match["rater"].strip() for match in fits.values()):
+        theirs = {name: match["signal"].strip() for name, match in fits.items() if match["rater"].strip() == rater}
+        part = table[[*others, *theirs]].rename(columns=theirs).assign(**{RATER: rater})
+        parts.append(part[(part[list(theirs.values())].astype(str).map(str.strip) != "").any(axis=1)])
+    rated = pd.concat(parts)
+    alone = table[~table.index.isin(rated.index)].assign(**{RATER: ""})  # rows that nobody rated
+    columns = dict.fromkeys([*rated, *known.signals])
+    return pd.concat([rated, alone]).reindex(columns=list(columns)).fillna("").sort_index(kind="stable")
+
+
 def _has_columns(table: pd.DataFrame, known: ColumnMapping, label: str, findings: Findings) -> bool:
     signals = [] if "signal" in known.columns else [name for name in known.signals if name != "*"]
     wanted = [*known.columns.values(), *signals]
@@ -110,7 +136,7 @@ def _has_columns(table: pd.DataFrame, known: ColumnMapping, label: str, findings
 
 
 def _cards(table: pd.DataFrame, label: str, known: ColumnMapping, findings: Findings) -> Table:
-    n = len(table)
+    n, rows = len(table), table.index.to_numpy(np.int64)  # a row may be several cards, one for each rater
 
     def cells(name: str) -> NDArray[Any]:
         if name not in known.columns:
@@ -120,17 +146,19 @@ def _cards(table: pd.DataFrame, label: str, known: ColumnMapping, findings: Find
     person, application = cells("person"), cells("application")
     for row in np.flatnonzero(person == ""):
         kind = "is empty; write whose interview it is, or delete the row"
-        findings.refuse(label, Problem(kind, int(row) + 1, known.columns["person"]))
+        findings.refuse(label, Problem(kind, int(rows[row]) + 1, known.columns["person"]))
     application = np.where(application == "", person, application)
     ids = cells("card")
-    ids = np.where(ids == "", np.array([f"row-{row}" for row in range(1, n + 1)], dtype=object), ids)
-    submitted = _times(cells("submitted"), label, known, "submitted", findings)
+    turn = pd.Series(rows).groupby(rows).cumcount().to_numpy()
+    names = [f"row-{row + 1}" + (f".{place + 1}" if place else "") for row, place in zip(rows, turn, strict=True)]
+    ids = np.where(ids == "", np.array(names, dtype=object), ids)
+    submitted = _times(cells("submitted"), rows, label, known, "submitted", findings)
     timed = "submitted" in known.columns
     words = cells("outcome")
     outcome = np.array([word.casefold() for word in words], dtype=object)
     for word in dict.fromkeys(words):
         if word and word.casefold() not in known.outcomes:
-            first = int(np.flatnonzero(words == word)[0]) + 1
+            first = int(rows[np.flatnonzero(words == word)[0]]) + 1
             kind = "is not an outcome that the mapping names; add it under [outcomes]: yes, no, withdrawn or unlabelled"
             findings.refuse(label, Problem(kind, first, known.columns["outcome"], shown_word(word)))
     frame = pd.DataFrame(
@@ -146,20 +174,24 @@ def _cards(table: pd.DataFrame, label: str, known: ColumnMapping, findings: Find
             "overall": words_of(cells("overall")),
             "deleted": np.zeros(n, bool),
             "outcome": np.array([known.outcomes.get(word, "") for word in outcome], dtype=object),
-            "decided": _times(cells("decided"), label, known, "decided", findings),
+            "decided": _times(cells("decided"), rows, label, known, "decided", findings),
         }
     )
-    return Table(frame, [label], [0])
+    cards = Table(frame, [label], [0], rows)
+    findings.add("alike", cards, table.duplicated().to_numpy() & (turn == 0))
+    return cards
 
 
-def _times(cells: NDArray[Any], label: str, known: ColumnMapping, name: str, findings: Findings) -> NDArray[Any]:
+def _times(
+    cells: NDArray[Any], rows: NDArray[np.int64], label: str, known: ColumnMapping, name: str, findings: Findings
+) -> NDArray[Any]:
     values = cells
     if known.date_format:
         values = np.array([_dated(cell, known.date_format) for cell in cells], dtype=object)
     times = read_times(values, day_end=name == "decided")
     remedy = f'{BAD_TIME}; or name how dates are written in the mapping, such as date_format = "%d.%m.%Y"'
     for row in np.flatnonzero(times.bad):
-        findings.refuse(label, Problem(remedy, int(row) + 1, known.columns[name], shown_word(cells[row])))
+        findings.refuse(label, Problem(remedy, int(rows[row]) + 1, known.columns[name], shown_word(cells[row])))
     return times.values
 
 
@@ -191,7 +223,7 @@ def _marks(table: pd.DataFrame, label: str, known: ColumnMapping) -> Table:
         "family": words_of(np.full(len(cells), "")),
         "word": words_of(cells[order]),
     }
-    return Table(pd.DataFrame(columns), [label], [0], card[order])
+    return Table(pd.DataFrame(columns), [label], [0], table.index.to_numpy(np.int64)[card[order]])
 
 
 def _applications(export: Export, findings: Findings) -> None:

@@ -87,6 +87,23 @@ def _listed(stage: NDArray[Any]) -> str:
     return "; ".join(f"{name} ({plural(count, 'card')})" for name, count in counts) or "none with a usable card"
 
 
+def in_order(application: NDArray[np.int64], stage: NDArray[Any], submitted: NDArray[Any]) -> list[str]:
+    """Return the stages as a process has them: by how long after an application's first card theirs come, the mean.
+
+    Examples
+    --------
+    >>> days = np.array(["2026-03-01", "2026-03-09", "2026-03-02"], dtype="datetime64[ms]")
+    >>> in_order(np.array([0, 0, 1]), np.array(["Phone", "Final", "Phone"], dtype=object), days)
+    ['Phone', 'Final']
+    """
+    time = submitted.astype("datetime64[ms]").astype(np.int64)
+    first = np.full(int(application.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, application, time)
+    codes, names = pd.factorize(np.asarray(stage, dtype=object), sort=True)
+    later = np.bincount(codes, weights=time - first[application]) / np.maximum(np.bincount(codes), 1)
+    return [str(names[place]) for place in np.argsort(later, kind="stable")]
+
+
 def stage_counts(stages: Any) -> dict[str, int]:
     """Return how many cards each stage has, the most first."""
     codes, names = pd.factorize(np.asarray(stages, dtype=object), sort=True)

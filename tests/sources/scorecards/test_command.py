@@ -189,6 +189,11 @@ SHEETS = {  # as recruiters have them: what the draft must hold, and the ratings
         ['date_format = "%m/%d/%Y"', 'rater = "Interviewed by"', 'yes = ["Offer Declined"]', 'Clarity = ["1 - Weak", "2 - Fair"'],
         [[5, 4, "yes"], [2, 1, "no"]],
     ),
+    "numbers before words, some of which nobody gave": (
+        "Candidate,Interviewer,Clarity,Fit,Outcome\nC1,R1,4 - Strong,5,hired\nC2,R1,2 - Fair,1,rejected\nC3,R1,5 - Best,,open\n",
+        ["Clarity = { low = 1, high = 5 }"],
+        [[4, 5, "yes"], [2, 1, "no"]],
+    ),
     "no heading for the outcome": (
         "Name,Clarity,Fit,Grade,What next\nAnn,★★★★☆,2,A,hired\nBo,★☆☆☆☆,5,C,rejected\n",
         ['outcome = "What next"', '# Grade = ["D", "C", "B", "A"]'],
@@ -206,9 +211,32 @@ def test_a_draft_runs_as_it_is(run: Run, workplace: Path, name: str) -> None:
     assert [line for line in held if line not in drafted.stdout] == [] and "To do" not in drafted.output
     result = run("scorecards", "csv", "my.csv", "--mapping", "map.toml", "--out", "made/i.csv")
     assert result.exit_code == 0, result.output
-    table = pd.read_csv("made/i.csv")
+    table = pd.read_csv("made/i.csv").dropna(subset="offer")
     fit = "fit_1_4" if "fit_1_4" in table else "fit"
     assert sorted(table[["clarity", fit, "offer"]].to_numpy().tolist(), key=lambda row: row[2] == "no") == ratings
+
+
+def test_raters_in_headings_are_asked_about_and_read(run: Run, workplace: Path) -> None:
+    Path("my.csv").write_text(
+        "Candidate,Bob: Clarity,Bob: Fit,Ann: Clarity,Outcome\nC1,4,5,3,hired\nC2,2,1,,rejected\nC2,2,1,,rejected\n"
+    )
+    drafted = run("scorecards", "csv", "--draft", "my.csv").output
+    assert 'people who rated: Bob, Ann? If so, write the line heading = "{rater}: {signal}"' in drafted
+    lines = [line for line in drafted.splitlines() if line[:1] not in ('"', "#") and not line.startswith("To do")]
+    mapping = 'heading = "{rater}: {signal}"\n' + "\n".join(
+        [*lines, "Clarity = { low = 1, high = 5 }", "Fit = { low = 1, high = 5 }"]
+    )
+    Path("map.toml").write_text(mapping)
+    result = run("scorecards", "csv", "my.csv", "--mapping", "map.toml", "--out", "made/i.csv")
+    assert result.exit_code == 0, result.output
+    cards = pd.read_csv("made/i-cards.csv")
+    rated = cards[["person", "clarity", "fit"]].fillna(0).to_numpy().tolist()
+    assert sorted(rated) == [["C1", 3, 0], ["C1", 4, 5], ["C2", 2, 1], ["C2", 2, 1]]
+    assert cards["rater"].nunique() == 2 and "Bob" not in Path("made/i-cards.csv").read_text()
+    assert "repeat another one" in result.output and "row 3, id row-3" in result.output
+    Path("map.toml").write_text(mapping.replace("{rater}: {signal}", "{signal}"))
+    refused = run("scorecards", "csv", "my.csv", "--mapping", "map.toml", "--out", "made/i.csv")
+    assert refused.exit_code == 2 and 'write a form such as "{rater}: {signal}"' in refused.output
 
 
 def test_a_draft_has_no_control_characters(run: Run, workplace: Path) -> None:

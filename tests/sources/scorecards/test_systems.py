@@ -15,6 +15,7 @@ from exports import ashby, lever, rejected, v1, v1_application, v1_card, written
 from openpyxl import Workbook
 
 from predictor.errors import ConfigError
+from predictor.reports.scorecards import render_import
 from predictor.sources.scorecards import Imported, read_scorecards
 
 SALT = b"a key of sixteen"
@@ -171,6 +172,43 @@ def test_v3_is_joined_from_its_tables(tmp_path: Path, form: str) -> None:
     assert row[["signal_0", "signal_1", "overall_recommendation"]].tolist() == [5, 1, 1]
     assert [word for *_, word in listed(imported, "unnamed")] == [""] and imported.counts["naive times"] > 1
     assert not listed(imported, "unknown word")  # a mark without a name has no scale either
+
+
+def test_every_rating_that_is_left_out_is_listed() -> None:
+    """One whose attribute has lost its name, one that was deleted, one of a card whose lists are by word."""
+    records = v3()
+    records["job_candidate_attribute"][1]["name"] = None
+    records["scorecard_candidate_attribute"][0]["_fivetran_deleted"] = True
+    imported = read("greenhouse", records)
+    assert listed(imported, "deleted rating") == [(1, "5", "")]
+    assert [row for row, *_ in listed(imported, "unnamed")] == [3, 2]
+    records = v1(a={"status": "hired"}, b=rejected())
+    records["scorecards"][0].update(attributes=None, ratings={"strong_yes": ["Communication"], "no": None})
+    assert read("greenhouse", records).table["communication"].tolist() == [5, 4]
+    records["offers"] = [{"id": 1, "application_id": 2, "status": "accepted", "sent_at": "2026-03-04", "deleted": True}]
+    imported = read("greenhouse", records)
+    assert listed(imported, "deleted offer") == [(1, "2", "")] and imported.table["offer"].tolist() == ["yes", "no"]
+
+
+def test_what_was_opened_again_is_not_decided() -> None:
+    """An application in process keeps the time of a rejection that was taken back, as one that ended in a hire."""
+    again = {"rejected_at": "2026-02-01T00:00:00Z"}
+    imported = read("greenhouse", v1(a={"status": "active", **again}, b={"status": "hired", **again}))
+    assert not listed(imported, "late") and [row for row, *_ in listed(imported, "no decision time")] == [2]
+    assert imported.table["offer"].tolist() == ["", "yes"] and set(imported.table["outcome_on"]) == {""}
+    imported = read("greenhouse", v1(a={"status": "archived", **again}))  # what a new word means is not guessed
+    assert listed(imported, "unknown state") == [(1, "1", "archived")] and imported.table["offer"].tolist() == [""]
+
+
+def test_stages_are_in_the_order_of_the_process_and_unknown_ones_are_listed() -> None:
+    records = v1(a={"status": "hired"}, b=rejected())
+    on_site = {"interview": "A final", "interview_step": {"id": 2, "name": "A final"}}
+    records["scorecards"] += [v1_card(key, 1, submitted_at="2026-03-04T10:00:00Z", **on_site) for key in (3, 4, 5)]
+    records["scorecards"][1] |= {"interview": None, "interview_step": None}
+    imported = read("greenhouse", records)
+    assert listed(imported, "no stage") == [(2, "2", "")]
+    page = render_import(imported).partition("Stages</h2>")[2]
+    assert -1 < page.index("Phone screen") < page.index("A final")
 
 
 def test_v3_statuses() -> None:
@@ -349,7 +387,9 @@ def test_the_overall_rating_is_no_signal_whatever_its_field_is_called() -> None:
     records["feedback"][0]["fields"].append({"type": "yes-no", "text": "Again?", "value": "yes"})
     assert read("lever", records).names == ("drive", "teamwork")
     imported = read("lever", records, overall=True)
-    assert imported.table["overall_recommendation"].tolist() == [4] and "1 yes-no" in imported.about[0]
+    assert imported.table["overall_recommendation"].tolist() == [4] and listed(imported, "other answer") == [
+        (1, "form-1", "yes-no")
+    ]
     records = ashby()
     fields = records["feedback"][0]["formDefinition"]["sections"][0]["fields"]
     fields[2]["field"] |= {"path": "3f0e", "title": "Overall Recommendation"}
@@ -361,7 +401,9 @@ def test_the_overall_rating_is_no_signal_whatever_its_field_is_called() -> None:
     records["feedback"][0]["submittedValues"] |= {"3f0e": "a", "c": "Y", "b": True, "gone": {"score": 2}}
     imported = read("ashby", records)
     assert imported.table[["culture", "technical_skills"]].to_numpy().tolist() == [[4, 5]] and len(imported.names) == 2
-    assert listed(imported, "unnamed") == [(1, "fb-1", "")] and "1 Boolean" in imported.about[0]
+    assert listed(imported, "unnamed") == [(1, "fb-1", "")] and (1, "fb-1", "Boolean") in listed(
+        imported, "other answer"
+    )
     assert read("ashby", records, overall=True).table["overall_recommendation"].tolist() == [5]
 
 
