@@ -86,7 +86,12 @@ def render_panel_report(summary: PanelSummary) -> str:
     """
     agreed = summary.agreement
     tiles = [
-        Tile("Scorecards", f"{summary.cards:,}", f"of {plural(summary.raters, 'rater')}", _per_rater(summary)),
+        Tile(
+            "Scorecards",
+            f"{summary.cards:,}",
+            f"of {plural(summary.raters, 'rater')}",
+            _per_rater(summary) + _not_in_rows(summary),
+        ),
         Tile("Applications", f"{summary.applications:,}", f"of {_people(summary)}", f"{_sizes(summary)}."),
     ]
     if agreed:
@@ -247,7 +252,7 @@ def _not_in_rows(summary: PanelSummary) -> str:
     if not summary.not_in_rows:
         return ""
     kinds = ", ".join(f"{n:,} {USES.get(use, use)}" for use, n in summary.not_in_rows.items())
-    return f" {sum(summary.not_in_rows.values()):,} of the scorecards are in no row of the import: {kinds}."
+    return f" In no row of the import: {kinds}."
 
 
 def _no_alpha(item: SignalAgreement) -> str:

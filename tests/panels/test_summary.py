@@ -70,8 +70,9 @@ def test_no_agreement_has_an_interval_all_the_same() -> None:
 def test_cards_of_no_row_are_counted() -> None:
     cards = Cards.from_ratings(simulate_team(40, panel=2, seed=4).cards)
     use = np.array(["row"] * 77 + ["unlabelled"] + ["withdrawn"] * 2, dtype=object)
-    text = " ".join(render_panels(summarise_panels(replace(cards, use=use))).split())
-    assert "2 of the scorecards are in no row of the import: 2 of people who withdrew." in text
+    summary = summarise_panels(replace(cards, use=use))
+    for text in (render_panels(summary), render_panel_report(summary)):
+        assert "In no row of the import: 2 of people who withdrew." in " ".join(text.split())
 
 
 def test_one_rater_each_gives_reasons_in_place_of_figures() -> None:

@@ -202,7 +202,7 @@ def test_what_was_opened_again_is_not_decided() -> None:
 
 def test_stages_are_in_the_order_of_the_process_and_unknown_ones_are_listed() -> None:
     records = v1(a={"status": "hired"}, b=rejected())
-    on_site = {"interview": "A final", "interview_step": {"id": 2, "name": "A final"}}
+    on_site: dict[str, Any] = {"interview": "A final", "interview_step": {"id": 2, "name": "A final"}}
     records["scorecards"] += [v1_card(key, 1, submitted_at="2026-03-04T10:00:00Z", **on_site) for key in (3, 4, 5)]
     records["scorecards"][1] |= {"interview": None, "interview_step": None}
     imported = read("greenhouse", records)
