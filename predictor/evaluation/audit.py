@@ -100,7 +100,7 @@ class GroupPerformance:
     beyond
         Share of offers minus mean likelihood; above 0 the likelihoods are too low for this category.
     slope, auc
-        Calibration slope and ROC AUC; None with fewer than five offers or five non-offers.
+        Calibration slope and ROC AUC; None with under 30 rows, or fewer than five offers or five non-offers.
     false_positive, false_negative
         Share of non-offers at the threshold or above it, and of offers below it.
     """
@@ -337,7 +337,7 @@ def _quality(
 
         return resampling.score(figure, len(p), n, ends)
 
-    enough = min(offers, n - offers) >= MINIMUM
+    enough = n >= FEW and min(offers, n - offers) >= MINIMUM  # fewer are often separated, which no resampling shows
     mean, person = p.mean(axis=0), people[known]
     selected = mean >= threshold
     one = np.zeros(len(y), np.int64)

@@ -83,13 +83,19 @@ def axis_of(name: str, words: NDArray[Any]) -> Grouping:
 
     Examples
     --------
-    >>> sex = axis_of("sex", np.array(["Female", "Male ", "Female", "", "Decline To Self Identify"]))
+    >>> sex = axis_of("sex", np.array(["Female", "Male ", "female", "", "Decline To Self Identify"]))
     >>> sex.categories, sex.place.tolist()
     (('Female', 'Male'), [0, 1, 0, -1, -1])
     """
     text = [str(word).strip() for word in words]
-    known = Counter(word for word in text if word.lower() not in UNKNOWN)
-    unknown = Counter(word for word in text if word.lower() in UNKNOWN)
+    keys = [word.casefold().replace("\u2019", "'") for word in text]
+    unknown = Counter(word for word, key in zip(text, keys, strict=True) if key in UNKNOWN)
+    known = Counter(word for word, key in zip(text, keys, strict=True) if key not in UNKNOWN)
+    spelling: dict[str, str] = {}  # of those that differ by case only the most frequent
+    for word, _ in sorted(known.items(), key=lambda item: (-item[1], item[0])):
+        spelling.setdefault(word.casefold(), word)
+    text = [spelling.get(word.casefold(), word) for word in text]
+    known = Counter(word for word, key in zip(text, keys, strict=True) if key not in UNKNOWN)
     if not known:
         raise ConfigError(f"--attribute {name}: the column has no known category in any of {len(text):,} rows")
     if len(known) > MOST:

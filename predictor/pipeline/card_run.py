@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from predictor.atomic import write_text
 from predictor.errors import ModelError
+from predictor.model.offer_model import OfferModel
 from predictor.pipeline.trained_model import TrainedModel
-from predictor.reports.model_card import AttachedReports, card_page
-from predictor.reports.page import render_html, render_markdown
+from predictor.reports.model_card import AttachedReports, audit_section, card_page, drift_section
+from predictor.reports.page import Section, render_html, render_markdown
 from predictor.training_folder import AUDIT, CARD, CARD_PAGE, DRIFT, IMPORTANCES, SCORES
 
 
@@ -47,10 +48,10 @@ def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
 
 def attached_reports(trained: TrainedModel, folder: Path, checks: Path) -> AttachedReports:
     """Read what later commands have written on a model; what they wrote on another is left out."""
-    fingerprint = trained.model.fingerprint
+    model = trained.model
     places = [path / AUDIT for path in dict.fromkeys([folder, trained.folder or folder])]
-    audits = [content for path in places if (content := _of(path, fingerprint))]
-    drifts = [content for path in checks.glob(f"*/{DRIFT}") if (content := _of(path, fingerprint))]
+    audits = [content for path in places if (content := _of(path, model, audit_section))]
+    drifts = [content for path in checks.glob(f"*/{DRIFT}") if (content := _of(path, model, drift_section))]
     return AttachedReports(
         scores=_scores(trained.folder / SCORES) if trained.folder else {},
         importances=_importances(trained.folder / IMPORTANCES) if trained.folder else {},
@@ -59,40 +60,41 @@ def attached_reports(trained: TrainedModel, folder: Path, checks: Path) -> Attac
     )
 
 
-def _of(path: Path, fingerprint: str) -> Mapping[str, Any]:
-    """Read a report's figures; nothing where there are none, or they are of another model."""
+def _of(path: Path, model: OfferModel, shown: Callable[[OfferModel, Mapping[str, Any]], Section]) -> Mapping[str, Any]:
+    """Read a report that its section can show; nothing where there is none, or it is of another model."""
     try:
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content if content["model"]["fingerprint"] == fingerprint else {}
+        if content["model"]["fingerprint"] != model.fingerprint:
+            return {}
+        shown(model, content)
+        return content
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: damaged ({error}); make it again, or take it away") from None
 
 
 def _scores(path: Path) -> dict[str, tuple[float, float, float, int]]:
-    return {row["name"]: _figures(row, "value", "low", "high") for row in _rows(path, "name", "value", "n")}
+    return {name: figures for (name,), figures in _rows(path, ("name",), ("value", "low", "high"))}
 
 
 def _importances(path: Path) -> dict[tuple[str, str], tuple[float, float, float, int]]:
     ends = ("contribution", "contribution_low", "contribution_high")
-    return {(row["kind"], row["name"]): _figures(row, *ends) for row in _rows(path, "kind", "name", *ends, "n")}
+    return {(kind, name): figures for (kind, name), figures in _rows(path, ("kind", "name"), ends)}
 
 
-def _figures(row: Mapping[str, str], *names: str) -> tuple[float, float, float, int]:
-    value, low, high = (float(row[name]) for name in names)
-    return value, low, high, int(row["n"])
-
-
-def _rows(path: Path, *needed: str) -> list[dict[str, str]]:
-    """Read a table that a training wrote; no rows where there is none."""
+def _rows(
+    path: Path, names: Sequence[str], figures: Sequence[str]
+) -> list[tuple[tuple[str, ...], tuple[float, float, float, int]]]:
+    """Read names and figures of a table that a training wrote; no rows where there is none."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+            rows = []
+            for row in csv.DictReader(file):
+                value, low, high = (float(row[name]) for name in figures)
+                rows.append((tuple(row[name] for name in names), (value, low, high, int(row["n"]))))
+            return rows
     except FileNotFoundError:
         return []
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
         raise ModelError(f"{path}: damaged ({error}); train the model again") from None
-    if any(row.get(name) in (None, "") for row in rows for name in needed):
-        raise ModelError(f"{path}: damaged (a cell is missing); train the model again")
-    return rows

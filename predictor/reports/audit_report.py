@@ -204,7 +204,7 @@ def _quality(audited: AuditResult) -> Section:
         Note(
             "Beyond predicted: share of offers minus mean likelihood, in points; above 0 the likelihoods are too low. "
             "False positive: of those without an offer, the share at the threshold or above it; false negative: of "
-            "those with one, the share below it. Slope and AUC need five offers and five non-offers. "
+            "those with one, the share below it. Slope and AUC need 30 rows, five offers and five non-offers. "
             f"Under {FEW} rows are too few to judge."
         )
     )

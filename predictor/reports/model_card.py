@@ -79,8 +79,8 @@ def card_page(model: OfferModel, beside: AttachedReports) -> Page:
             _data(model),
             _scores(model, beside),
             _goes_by(model, beside),
-            _audit(model, beside.audit),
-            _drift(model, beside.drift),
+            audit_section(model, beside.audit),
+            drift_section(model, beside.drift),
             _retention(model),
             _made(model),
         ],
@@ -203,7 +203,8 @@ def _goes_by(model: OfferModel, beside: AttachedReports) -> Section:
     return Section("Feature importance", parts)
 
 
-def _audit(model: OfferModel, audit: Mapping[str, Any]) -> Section:
+def audit_section(model: OfferModel, audit: Mapping[str, Any]) -> Section:
+    """Show the content of audit.json."""
     title = "Groups"
     if not audit:
         return Section(
@@ -263,7 +264,8 @@ def _audit_rows(axis: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     yield f"{axis['name']}: not known", "", "", "", "", "", f"{axis['unknown']:,}"
 
 
-def _drift(model: OfferModel, drift: Mapping[str, Any]) -> Section:
+def drift_section(model: OfferModel, drift: Mapping[str, Any]) -> Section:
+    """Show the content of drift.json."""
     title = "Drift"
     if not drift:
         return Section(

@@ -54,6 +54,26 @@ def test_the_example_of_the_rule(axis: str) -> None:
             assert figure.comparator
 
 
+def test_small_categories_have_errors_and_no_slope(
+    simulated: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]],
+) -> None:
+    """Under 30 rows likelihoods often separate the outcomes: a slope of 8 whose interval does not hold 1."""
+    _, p, y, _ = simulated
+    words = np.where(np.arange(700) < 29, "few", "many")
+    few, many = sorted(
+        audit(p[None], y, np.arange(700), [axis_of("size", words)], resamples=20).axes[0].categories, key=lambda c: c.n
+    )
+    assert few.quality and few.quality.false_negative and (few.quality.slope, few.quality.auc) == (None, None)
+    assert many.quality and many.quality.slope and many.quality.auc
+
+
+def test_words_of_a_group_differ_by_more_than_case() -> None:
+    words = np.array(["Female", "female", "Female", "MALE", "I don\u2019t wish to answer"], dtype=object)
+    sex = axis_of("sex", words)
+    assert (sex.categories, sex.place.tolist()) == (("Female", "MALE"), [0, 0, 0, 1, -1])
+    assert sex.unknown_words == (("I don\u2019t wish to answer", 1),)
+
+
 def test_the_example_of_the_uniform_guidelines() -> None:
     rates = {"White": (60, 100), "American Indian": (45, 100), "Hispanic": (48, 100), "Black": (51, 100)}
     words, p = counted(rates)

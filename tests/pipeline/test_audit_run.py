@@ -189,10 +189,16 @@ def test_the_card_holds_audit_and_drift_where_they_were_made(
     for figure in (f"{auc[0]:.3f}", f"{auc[1]:.3f} to {auc[2]:.3f}", model.fingerprint, f"{model.trained_on['n']:,}"):
         assert figure in card and figure in page
     assert not any(word in card.lower() for word in FORBIDDEN)
-    (folder / "audit.json").write_text("{")
-    broken = run("card", "--no-track")
-    assert broken.exit_code == 2
-    assert "damaged" in broken.stderr
+    for name, before, after in (
+        ("scores.csv", "roc_auc,0.", "roc_auc,x"), ("audit.json", '"n_new"', '"n"'), ("audit.json", "{", ""),
+    ):  # fmt: skip
+        whole = (folder / name).read_text()
+        assert before in whole
+        (folder / name).write_text(whole.replace(before, after, 1))
+        broken = run("card", "--no-track")
+        assert broken.exit_code == 2
+        assert f"{name}: damaged" in broken.stderr
+        (folder / name).write_text(whole)
 
 
 def test_reports_are_kept_with_the_run(team: Path, run: Callable[..., Result]) -> None:

@@ -57,6 +57,6 @@ def _read(words: Any, known: dict[str, str]) -> list[str | None]:
     meant = []
     for word in words.categories:
         key = folded(str(word))
-        declined = not key or "decline" in key or "wishtoanswer" in key or key in ("unknown", "other", "nonbinary")
+        declined = not key or "decline" in key or "wishtoanswer" in key or key == "unknown"
         meant.append(UNKNOWN if declined else known.get(key))
     return [*np.array([*meant, UNKNOWN], dtype=object)[words.codes]]
