@@ -24,7 +24,7 @@ from predictor.cli.common import (
     sheet_option,
     unknown_words_option,
 )
-from predictor.cli.group import end_on_sigterm, say, warn
+from predictor.cli.group import say, warn
 from predictor.cli.progress import fit_progress
 from predictor.cli.registry import announce_version, make_champion, succeeds
 from predictor.errors import CatalogueError, ConfigError, TrackingError
@@ -43,7 +43,6 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
             return command(**options)
         from predictor.cluster import cluster
 
-        end_on_sigterm()
         with cluster(scheduler, workers):
             return command(**options)
 
@@ -142,7 +141,6 @@ def train(
     ratings = read_rows(source, catalogue, journal=journal is not None, **how)
     incumbent = IncumbentModel.of(OfferModel.load(model_path(None)), MODELS) if journal else None
     make_models_folder()
-    end_on_sigterm()
     saved = train_and_save(
         ratings,
         config,
@@ -239,7 +237,6 @@ def compare(
             continue
         configs[short] = config
     make_models_folder()
-    end_on_sigterm()
     folder, progress = MODELS / name, fit_progress()
     done = compare_and_save(
         ratings,
