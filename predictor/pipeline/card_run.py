@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from predictor.atomic import write_text
 from predictor.errors import ModelError
+from predictor.model.offer_model import OfferModel
 from predictor.pipeline.trained_model import TrainedModel
+from predictor.reading import read_whole
 from predictor.reports.model_card import AttachedReports, card_page
 from predictor.reports.page import render_html, render_markdown
 from predictor.training_folder import AUDIT, CARD, CARD_PAGE, DRIFT, IMPORTANCES, SCORES
+
+Figures = tuple[float, float, float, int]  # a value, its interval, and n
 
 
 def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
@@ -47,10 +52,10 @@ def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
 
 def attached_reports(trained: TrainedModel, folder: Path, checks: Path) -> AttachedReports:
     """Read what later commands have written on a model; what they wrote on another is left out."""
-    fingerprint = trained.model.fingerprint
+    model = trained.model
     places = [path / AUDIT for path in dict.fromkeys([folder, trained.folder or folder])]
-    audits = [content for path in places if (content := _of(path, fingerprint))]
-    drifts = [content for path in checks.glob(f"*/{DRIFT}") if (content := _of(path, fingerprint))]
+    audits = [content for path in places if (content := _of(path, model, _audit))]
+    drifts = [content for path in checks.glob(f"*/{DRIFT}") if (content := _of(path, model, _drift))]
     return AttachedReports(
         scores=_scores(trained.folder / SCORES) if trained.folder else {},
         importances=_importances(trained.folder / IMPORTANCES) if trained.folder else {},
@@ -59,40 +64,48 @@ def attached_reports(trained: TrainedModel, folder: Path, checks: Path) -> Attac
     )
 
 
-def _of(path: Path, fingerprint: str) -> Mapping[str, Any]:
+def _audit(content: Mapping[str, Any]) -> AttachedReports:
+    return AttachedReports(audit=content)
+
+
+def _drift(content: Mapping[str, Any]) -> AttachedReports:
+    return AttachedReports(drift=content)
+
+
+def _of(path: Path, model: OfferModel, attached: Callable[[Mapping[str, Any]], AttachedReports]) -> Mapping[str, Any]:
     """Read a report's figures; nothing where there are none, or they are of another model."""
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content if content["model"]["fingerprint"] == fingerprint else {}
+        content: Mapping[str, Any] = json.loads(read_whole(path))
+        if content["model"]["fingerprint"] != model.fingerprint:
+            return {}
+        render_html(card_page(model, attached(content)))  # damaged is what no card can be made of
+        return content
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: damaged ({error}); make it again, or take it away") from None
 
 
-def _scores(path: Path) -> dict[str, tuple[float, float, float, int]]:
-    return {row["name"]: _figures(row, "value", "low", "high") for row in _rows(path, "name", "value", "n")}
+def _scores(path: Path) -> dict[str, Figures]:
+    return {name: figures for (name,), figures in _rows(path, ("name",), "value", "low", "high")}
 
 
-def _importances(path: Path) -> dict[tuple[str, str], tuple[float, float, float, int]]:
+def _importances(path: Path) -> dict[tuple[str, str], Figures]:
     ends = ("contribution", "contribution_low", "contribution_high")
-    return {(row["kind"], row["name"]): _figures(row, *ends) for row in _rows(path, "kind", "name", *ends, "n")}
+    return {(kind, name): figures for (kind, name), figures in _rows(path, ("kind", "name"), *ends)}
 
 
-def _figures(row: Mapping[str, str], *names: str) -> tuple[float, float, float, int]:
-    value, low, high = (float(row[name]) for name in names)
-    return value, low, high, int(row["n"])
-
-
-def _rows(path: Path, *needed: str) -> list[dict[str, str]]:
-    """Read a table that a training wrote; no rows where there is none."""
+def _rows(path: Path, names: tuple[str, ...], *ends: str) -> list[tuple[tuple[str, ...], Figures]]:
+    """Read names, a figure with its interval, and n from a table that a training wrote; no rows where there is none."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = csv.DictReader(io.StringIO(read_whole(path).decode()))
+        return [(tuple(str(row[name]) for name in names), _figures(row, *ends)) for row in rows]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise ModelError(f"{path}: damaged ({error}); train the model again") from None
-    if any(row.get(name) in (None, "") for row in rows for name in needed):
-        raise ModelError(f"{path}: damaged (a cell is missing); train the model again")
-    return rows
+
+
+def _figures(row: Mapping[str, str], *ends: str) -> Figures:
+    value, low, high = (float(row[end]) for end in ends)
+    return value, low, high, int(row["n"])
