@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from predictor.atomic import write_text
 from predictor.errors import ModelError
 from predictor.model.offer_model import OfferModel
 from predictor.pipeline.trained_model import TrainedModel
+from predictor.reading import read_whole
 from predictor.reports.model_card import AttachedReports, audit_section, card_page, drift_section
 from predictor.reports.page import Section, render_html, render_markdown
 from predictor.training_folder import AUDIT, CARD, CARD_PAGE, DRIFT, IMPORTANCES, SCORES
+
+Figures = tuple[float, float, float, int]  # a value, its interval, and n
 
 
 def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
@@ -63,38 +67,37 @@ def attached_reports(trained: TrainedModel, folder: Path, checks: Path) -> Attac
 def _of(path: Path, model: OfferModel, shown: Callable[[OfferModel, Mapping[str, Any]], Section]) -> Mapping[str, Any]:
     """Read a report that its section can show; nothing where there is none, or it is of another model."""
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: Mapping[str, Any] = json.loads(read_whole(path))
         if content["model"]["fingerprint"] != model.fingerprint:
             return {}
         shown(model, content)
         return content
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: damaged ({error}); make it again, or take it away") from None
 
 
-def _scores(path: Path) -> dict[str, tuple[float, float, float, int]]:
-    return {name: figures for (name,), figures in _rows(path, ("name",), ("value", "low", "high"))}
+def _scores(path: Path) -> dict[str, Figures]:
+    return {name: figures for (name,), figures in _rows(path, ("name",), "value", "low", "high")}
 
 
-def _importances(path: Path) -> dict[tuple[str, str], tuple[float, float, float, int]]:
+def _importances(path: Path) -> dict[tuple[str, str], Figures]:
     ends = ("contribution", "contribution_low", "contribution_high")
-    return {(kind, name): figures for (kind, name), figures in _rows(path, ("kind", "name"), ends)}
+    return {(kind, name): figures for (kind, name), figures in _rows(path, ("kind", "name"), *ends)}
 
 
-def _rows(
-    path: Path, names: Sequence[str], figures: Sequence[str]
-) -> list[tuple[tuple[str, ...], tuple[float, float, float, int]]]:
-    """Read names and figures of a table that a training wrote; no rows where there is none."""
+def _rows(path: Path, names: tuple[str, ...], *ends: str) -> list[tuple[tuple[str, ...], Figures]]:
+    """Read names, a figure with its interval, and n from a table that a training wrote; no rows where there is none."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = []
-            for row in csv.DictReader(file):
-                value, low, high = (float(row[name]) for name in figures)
-                rows.append((tuple(row[name] for name in names), (value, low, high, int(row["n"]))))
-            return rows
+        rows = csv.DictReader(io.StringIO(read_whole(path).decode()))
+        return [(tuple(str(row[name]) for name in names), _figures(row, *ends)) for row in rows]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise ModelError(f"{path}: damaged ({error}); train the model again") from None
+
+
+def _figures(row: Mapping[str, str], *ends: str) -> Figures:
+    value, low, high = (float(row[end]) for end in ends)
+    return value, low, high, int(row["n"])
