@@ -1,6 +1,6 @@
 """`OfferModel`, the class for users: it validates ratings, predicts, and explains each prediction in words and numbers.
 
-Needs numpy and the standard library only. A saved model is one readable JSON file that runs no code.
+One prediction needs only numpy; tables of them need pandas. A saved model is one readable JSON file that runs no code.
 """
 
 from __future__ import annotations
