@@ -1,4 +1,4 @@
-"""The shape of the house: who imports whom, what predicting loads, what the package shows."""
+"""The architecture: which package imports which, what predicting loads, what the package shows."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ LAYERS = {
     "cli": 11,
     "__main__": 12,
 }
-# neighbours on one level, or far apart, that must not know of each other all the same
-STRANGERS = {"ratings": {"atomic", "cluster"}, "learning": {"journal"}, "evaluation": {"journal", "batch"}, "serving": {"tracking", "batch"}, "batch": {"journal", "learning", "evaluation", "panels"}, "panels": {"journal", "batch", "learning"}}  # fmt: skip
+# neighbours on one level, or far apart, that must not import each other all the same
+FORBIDDEN_IMPORTS = {"ratings": {"atomic", "cluster"}, "learning": {"journal"}, "evaluation": {"journal", "batch"}, "serving": {"tracking", "batch"}, "batch": {"journal", "learning", "evaluation", "panels"}, "panels": {"journal", "batch", "learning"}}  # fmt: skip
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "pyarrow", "distributed")
 
 
 def test_imports_run_downward_only() -> None:
     wrong = []
     for path in sorted(PACKAGE.rglob("*.py")):
-        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if room == "__init__":
+        package = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if package == "__init__":
             continue
         for node in _imports(_tree(path)):
             other = node.split(".")[1] if node.count(".") else ""
-            if not other or other == room:
+            if not other or other == package:
                 continue
-            if LAYERS.get(other, 99) > LAYERS[room] or other in STRANGERS.get(room, ()):
+            if LAYERS.get(other, 99) > LAYERS[package] or other in FORBIDDEN_IMPORTS.get(package, ()):
                 wrong.append(f"{path.relative_to(PACKAGE)} imports {node}")
     assert not wrong
 
@@ -86,7 +86,7 @@ def _imports(tree: ast.Module) -> list[str]:
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
-            names.append("predictor.relative")  # names no room, so it is in no layer
+            names.append("predictor.relative")  # names no package, so it is in no layer
         elif isinstance(node, ast.ImportFrom) and node.module == "predictor":
             names += [predictor._HOME.get(name.name, f"predictor.{name.name}") for name in node.names]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("predictor."):
@@ -120,11 +120,11 @@ def test_serving_loads_nothing_to_train_with(model: OfferModel, tmp_path: Path) 
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(("library", "room"), [("mlflow", "tracking"), ("(dask|distributed)", "cluster")])
-def test_only_one_room_knows(library: str, room: str) -> None:
+@pytest.mark.parametrize(("library", "package"), [("mlflow", "tracking"), ("(dask|distributed)", "cluster")])
+def test_only_one_package_imports(library: str, package: str) -> None:
     imports = re.compile(rf"(^|\s)(import|from) {library}\b|import_module\(.{library}")
     knowing = [path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py") if imports.search(path.read_text())]
-    assert {name.removesuffix(".py") for name in knowing} == {room}
+    assert {name.removesuffix(".py") for name in knowing} == {package}
 
 
 def test_public_names() -> None:

@@ -107,7 +107,7 @@ def test_names_of_a_catalogue_are_text_and_nothing_else() -> None:
 
 
 def test_a_logged_model_shows_itself_without_the_rest_of_the_package(model: OfferModel, tmp_path: Path) -> None:
-    """The code that travels with it is a few rooms of the package."""
+    """The code that travels with it is a few packages of the project."""
     for name in RUNTIME:
         there, copy = ROOT / "predictor" / name, tmp_path / "predictor" / name
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Columns coded at once mean what the ordinary door makes of each row: the same values, the same rows refused."""
+"""Columns coded at once mean what `Ratings` reads in each row: the same values, the same rows refused."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def models() -> dict[Scale, OfferModel]:
     return {scale: replace(model, catalogue=catalogue) for scale, catalogue in catalogues.items()}
 
 
-def door(model: OfferModel, rows: Sequence[Any]) -> list[tuple[float, float] | str]:
-    """What the ordinary door makes of each row: rating and code of the input, or what is wrong."""
+def read_as_ratings(model: OfferModel, rows: Sequence[Any]) -> list[tuple[float, float] | str]:
+    """What `Ratings` reads in each row: rating and code of the input, or what is wrong."""
     found: list[tuple[float, float] | str] = []
     for row in rows:
         try:
@@ -102,7 +102,7 @@ def test_types(kind: pa.DataType, models: dict[Scale, OfferModel]) -> None:
             SIGNAL: ratings if inner == kind else ratings.dictionary_encode().cast(kind),
             INPUT: pa.array([word for _, word in rows], pa.string()).cast(input_kind),
         })  # fmt: skip
-        agree(coded(models[scale], batch), door(models[scale], batch.to_pylist()))
+        agree(coded(models[scale], batch), read_as_ratings(models[scale], batch.to_pylist()))
 
     check()
 
@@ -114,7 +114,7 @@ def test_text(models: dict[Scale, OfferModel]) -> None:
         model = models[scale]
         batch = pa.record_batch([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], [SIGNAL, INPUT])
         pointed = [[with_point(cell) if comma else cell for cell in row] for row in rows]
-        agree(coded(model, batch, text=True, delimiter=";" if comma else ","), door(model, pointed))
+        agree(coded(model, batch, text=True, delimiter=";" if comma else ","), read_as_ratings(model, pointed))
 
     check()
 

@@ -35,7 +35,7 @@ def _commands(group: click.Group, *above: str) -> Iterator[tuple[list[str], clic
             yield from _commands(command, *above, name)
 
 
-QUICK = 'folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\n'
+QUICK = 'folds = 2\nrepeats = 1\nresamples = 20\nbaselines = ["base_rate"]\n'
 PAGES = ("README.md", "data/README.md", "experiments/README.md", "predictor/README.md", "predictor/serving/README.md")
 
 

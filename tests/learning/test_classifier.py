@@ -293,7 +293,7 @@ SCALED = replace(
 
 @pytest.mark.parametrize("wrong", [[99, 3, 0], [3, 6, 0], [-1, 3, 0], [3, 0, 0], [3, 3, 7], [3, 3, 0.5]])
 def test_out_of_scale_is_refused_by_fit_and_predict(wrong: list[float]) -> None:
-    """With the words of every door; 0 is the number for "not applicable", and only where that is an answer."""
+    """With the words of every input; 0 is the number for "not applicable", and only where that is an answer."""
     X, y = np.array([[1, 2, 0], [2, 1, np.nan], [4, 5, 2], [0, np.nan, 1]] * 10), [0, 0, 1, 1] * 10
     classifier = OfferClassifier(SCALED).fit(X, y)
     classifier.predict_proba(X)
@@ -332,14 +332,14 @@ def test_truth_values_are_ratings_only_where_levels_are_named_so(kind: Any) -> N
     for name in ("open", "referred"):
         with warned:
             assert classifier.predict_proba(given(name)).tolist() == classifier.predict_proba(frame).tolist()
-    doors: list[Callable[[Any], Any]] = [classifier.predict_proba, lambda X: OfferClassifier().fit(X, [0, 1, 0, 1])]
+    readers: list[Callable[[Any], Any]] = [classifier.predict_proba, lambda X: OfferClassifier().fit(X, [0, 1, 0, 1])]
     if kind not in (np.ndarray, list):
-        doors += [lambda X: OfferClassifier(YES_NO).fit(X, [0, 1, 0, 1]), classifier.model_.predict_many]
-    for door in doors:
+        readers += [lambda X: OfferClassifier(YES_NO).fit(X, [0, 1, 0, 1]), classifier.model_.predict_many]
+    for reader in readers:
         with pytest.raises(
             RatingsError, match=r"(calm|x0) is true or false, not a rating; write a number on the scale"
         ):
-            door(given("calm"))
+            reader(given("calm"))
 
 
 def test_ends_that_were_learned_are_no_scale(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_base_rate_shifts_the_log_odds_alone(model: OfferModel) -> None:
             model.predict(ratings, base_rate=wrong)
 
 
-def test_halves_lie_between(model: OfferModel) -> None:
+def test_half_ratings_give_values_between_those_of_their_neighbours(model: OfferModel) -> None:
     others = dict.fromkeys(model.signals, 4)
     three, half, four = (model.predict(others | {"mutual_respect": rating}).log_odds for rating in (3, 3.5, 4))
     assert half == pytest.approx((three + four) / 2)

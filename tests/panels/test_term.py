@@ -138,7 +138,7 @@ def test_the_fold_looks_at_no_rating_of_the_rows_it_is_tested_on(team: Simulated
         assert one.tolist() == two.tolist()
 
 
-def test_a_row_says_nothing_of_its_own_panel(team: SimulatedTeam) -> None:
+def test_the_leniency_of_a_panel_is_estimated_without_its_own_row(team: SimulatedTeam) -> None:
     cards = Cards.from_ratings(team.cards)
     leniency = fit_leniency(cards)
     panels = [names_of(cell) for cell in team.ratings.columns["panel"]]

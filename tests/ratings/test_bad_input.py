@@ -1,4 +1,4 @@
-"""Bad input: refused with row, column and mend; exit code 2; no traceback; nothing written."""
+"""Bad input: refused with row, column and remedy; exit code 2; no traceback; nothing written."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_spreadsheets_write_more_than_a_table(run: Callable[..., Result], workpl
     ratings = read_ratings("my.csv")
     assert len(ratings) == 21  # a blank line among the rows is a row unobserved
     assert 3.5 in ratings.values
-    Path("quick.toml").write_text('folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\n')
+    Path("quick.toml").write_text('folds = 2\nrepeats = 1\nresamples = 20\nbaselines = ["base_rate"]\n')
     done = run("train", "my.csv", "-e", "quick.toml", "--no-track")
     assert done.exit_code == 0, done.output
     assert "trained on 20" in done.output

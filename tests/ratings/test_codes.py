@@ -1,4 +1,4 @@
-"""Codes: every door takes "not observed" and "not applicable" alike, and every answer and file says them in words."""
+"""Codes: every reader takes "not observed" and "not applicable" alike, and every answer and file says them in words."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_columns_of_a_batch_are_coded_as_rows_are(model: OfferModel, cells: list
             equal(np.round(model.blocks.all_values(coded)[1:, j], 9), expected[:, j])
 
 
-def test_it_leaks_into_no_mean(known: Ratings, model: OfferModel) -> None:
+def test_no_mean_includes_the_number_of_not_applicable(known: Ratings, model: OfferModel) -> None:
     rated = (known.values >= CATALOGUE.ends[0]).any(axis=1)
     mean, spread = mean_and_spread(known.values[rated], CATALOGUE)
     assert mean.min() >= 0

@@ -1,4 +1,4 @@
-"""Cells in words and marks mean the same at every door, and the same file gets the same answers everywhere."""
+"""Cells in words and marks mean the same for every reader, and the same file gets the same answers everywhere."""
 
 from __future__ import annotations
 
@@ -145,11 +145,11 @@ def test_not_applicable_in_other_languages_is_that_where_it_is_an_answer(model: 
 def test_unknown_words_are_refused_with_the_levels(name: str) -> None:
     word, says = BAD[name]
     assert parse_record_fast({name: word}, CATALOGUE) is None
-    doors: list[Callable[[], Ratings]] = [
+    readers: list[Callable[[], Ratings]] = [
         lambda: Ratings.from_records([{}, {name: word}], CATALOGUE),
         lambda: Ratings.from_text([name], [[""], [word]], CATALOGUE),
     ]
-    for refuse in doors:
+    for refuse in readers:
         with pytest.raises(RatingsError, match=f"row 2, {name}: '{word}' .*{says}"):
             refuse()
 

@@ -103,13 +103,13 @@ def test_plots_are_drawn(paired: OfferModel, run: Callable[..., Result], workpla
     assert "No pairs" in click.unstyle(render_model(plain))
 
 
-def test_past_adds_what_would_change(run: Callable[..., Result], workplace: Path) -> None:
+def test_a_threshold_adds_what_would_change(run: Callable[..., Result], workplace: Path) -> None:
     Path("my.json").write_text(json.dumps({"candidate_goal_alignment": 1, "goals_discussed": 4}))
     done = run("predict", "my.json", "--threshold", "0.3")
     assert done.exit_code == 0
     assert "What would change it" in done.output
     assert max(map(len, done.output.splitlines())) <= 80
-    found = json.loads(run("predict", "my.json", "--past", "0.4", "--json").output)["what_would_change"]
+    found = json.loads(run("predict", "my.json", "--threshold", "0.4", "--json").output)["what_would_change"]
     assert found["line"] == 0.4
     assert {change["signal"] for change in found["changes"]} <= {"candidate_goal_alignment"}
     Path("two.json").write_text("[{}, {}]")

@@ -72,7 +72,7 @@ def test_each_is_one_page(browser: Browser, kind: str) -> None:
     page.close()
 
 
-def test_what_stands_on_a_sheet() -> None:
+def test_the_contents_of_a_sheet() -> None:
     some = entries(1, 8)
     sheet = sheet_of(MODEL, "AB", some, DAY)
     assert (sheet.n, len(sheet.rows), sheet.mark, sheet.estimated_now) == (8, 6, "SIMULATED", True)

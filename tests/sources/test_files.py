@@ -1,4 +1,4 @@
-"""Files as people have them: whatever wrote the table, every door reads the same interviews, or says why not."""
+"""Files as people have them: whatever wrote the table, every reader gets the same interviews, or says why not."""
 
 from __future__ import annotations
 
@@ -427,13 +427,13 @@ def test_damaged_parquet_is_refused_in_words(tmp_path: Path) -> None:
         flipped = bytearray(content)
         flipped[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(flipped)
-        for door in (
+        for reader in (
             lambda: read_ratings(path),
             lambda: score_files(path, tmp_path / "out.csv", MODEL, options=options),
             lambda: draft_catalogue(path, outcome="offer"),
         ):
             try:
-                door()  # a flipped bit in a value is another value
+                reader()  # a flipped bit in a value is another value
             except PredictorError as error:
                 assert "a.parquet" in str(error)
 
@@ -442,11 +442,11 @@ def test_long_words_are_refused_before_they_take_memory(tmp_path: Path) -> None:
     long = pa.DictionaryArray.from_arrays(pa.array([0] * 50_000, pa.int32()), ["x" * 1_000_000])
     table = pa.table({"rater_role": long, **{name: pa.array([4] * 50_000) for name in MODEL.signals}})
     pq.write_table(table, tmp_path / "a.parquet", compression="zstd", store_schema=False)  # 50 GB unpacked
-    for door in (
+    for reader in (
         lambda: read_ratings(tmp_path / "a.parquet"),
         lambda: score_files(tmp_path / "a.parquet", tmp_path / "out.csv", MODEL),
         lambda: draft_catalogue(tmp_path / "a.parquet", outcome="offer"),
     ):
         with pytest.raises(RatingsError, match="rater_role: has a cell of 1,000,000 bytes"):
-            door()
+            reader()
     assert nearest("x" * 10_000_000, ["goals_discussed"]) == nearest("goals", ["g" * 10_000_000]) == ""

@@ -1,4 +1,4 @@
-"""Malformed exports are refused with file, row and mend: no traceback, nothing guessed, nothing written."""
+"""Malformed exports are refused with file, row and remedy: no traceback, nothing guessed, nothing written."""
 
 from __future__ import annotations
 
