@@ -35,7 +35,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.threads import one_thread
 
 BAD, LOCK = "_bad", ".lock"
-Progress = Callable[[float], None]
+Advance = Callable[[float], None]
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 FinishedPart = tuple[Part, ScoringTotals, Checksum | None, Checksum | None]
@@ -55,7 +55,7 @@ def score_files(
     threads: int | None = None,
     scheduler: str | None = None,
     workers: int | None = None,
-    progress: Callable[[int, str], Progress] | None = None,
+    progress: Callable[[int, str], Advance] | None = None,
 ) -> ScoringTotals:
     """Score files of ratings: likelihood with its interval and, if asked, reasons, one row per interview.
 
@@ -241,7 +241,7 @@ def _in_order(
 
 
 def _to_one(
-    files: Source, out: Path, form: FileFormat, scorer: Scorer, bad_rows: Path | None, threads: int, advance: Progress
+    files: Source, out: Path, form: FileFormat, scorer: Scorer, bad_rows: Path | None, threads: int, advance: Advance
 ) -> ScoringTotals:
     """Score everything into one file, in order."""
 

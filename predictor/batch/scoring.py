@@ -89,7 +89,7 @@ class Scorer:
     model
         The model that predicts.
     options
-        What is asked for.
+        What to compute and to copy.
     """
 
     def __init__(self, model: OfferModel, options: ScoringOptions) -> None:

@@ -1,3 +1,3 @@
 """How good a model is: scores with intervals, baselines, importances, and how sound the data are."""
 
-import predictor.learning  # noqa: F401  # which names the extra that is missing, before a traceback does
+import predictor.learning  # noqa: F401  # its import names the missing extra instead of a traceback

@@ -30,7 +30,7 @@ class Proxy:
     Attributes
     ----------
     axis, category
-        Which.
+        Their names.
     auc
         ROC AUC on people not seen; .5 is chance. None with under 30 rows of it or of others.
     """

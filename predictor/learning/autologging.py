@@ -32,7 +32,7 @@ def shielded() -> Iterator[None]:
 def one_run(fit: Callable[Given, Made]) -> Callable[Given, Made]:
     """Log a method `fit` as one run, if autologging of scikit-learn is on and no outer fit is logged.
 
-    The run has the parameters, scores on the rows learned from (as MLflow's own have them, and so too good), and
+    The run has the parameters, scores on the training rows (as MLflow's own have them, and so too good), and
     `model.json`. A run that is active is used, and left open.
     """
 

@@ -138,7 +138,7 @@ def choose_basis(
     weights: Weights = None,
     rated: Floats | None = None,
 ) -> Basis:
-    """Choose design columns from the ratings of the rows to learn from; outcomes are not used.
+    """Choose design columns from the ratings of the training rows; outcomes are not used.
 
     A block is scaled so that its columns together have mean square one: a variance of its coefficients is then a
     variance of the log-odds. Columns that are constant over the rows are left out.

@@ -222,7 +222,7 @@ def fit_fold(rows: FoldedRows, k: int, order: int, within: Sequence[tuple[int, .
 def grow(
     settings: dict[str, Any], learned: tuple[Floats, Floats, Weights], held_out: tuple[Floats, Floats, Weights]
 ) -> tuple[Any, Floats]:
-    """Grow trees until rows held out gain no more; codes, outcomes and weights of the rows learned from, and of these.
+    """Grow trees until rows held out gain no more; codes, outcomes and weights of the training rows, and of these.
 
     Returns
     -------

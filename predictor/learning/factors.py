@@ -25,7 +25,7 @@ from predictor.ratings.catalogue import Catalogue
 PSEUDO_ROWS = 5.0  # by which loadings, variances and correlations are shrunk
 LEAST_UNIQUE, LEAST_LOADING = 0.02, 0.02
 VARIED = 0.02  # standard deviation of the shares left out, under which there is nothing to learn from
-LEVEL = 0.99  # two-sided, of the test that gaps go with the ratings
+LEVEL = 0.99  # two-sided, of the test that gaps are associated with the ratings
 MOST_OF_GAPS = 0.95  # largest loading of the share left out
 TREE_STEPS, FREE_STEPS = 60, 40  # of EM, at most
 SETTLED = 1e-3  # change of a loading under which EM ends
@@ -54,7 +54,7 @@ def fit_factors(
     directions
         1, -1 or 0 for each signal: higher is better, lower is better, either.
     groups
-        Rows that belong together, shape (n,), for the test of whether gaps go with the ratings.
+        Rows that belong together, shape (n,), for the test of whether gaps are associated with the ratings.
     weights
         How often each row counts, shape (n,).
     """
@@ -81,7 +81,7 @@ def fit_factors(
     missingness = _missingness(np.isnan(signals), weights)
     if missingness is not None:
         gaps = missingness.z(np.isnan(signals))
-        if _go_together(gaps, fit.overall, groups, weights):
+        if _are_associated(gaps, fit.overall, groups, weights):
             fit = _fit_tree(z, rated, family, gaps, weights)
         else:
             missingness = None
@@ -106,8 +106,8 @@ def _missingness(unrated: NDArray[np.bool_], weights: Weights) -> Missingness | 
     return Missingness(round(float(mean(share, weights)), 6), round(varied, 6), most, np.zeros(1), 1.0)
 
 
-def _go_together(gaps: Floats, overall: Floats, groups: NDArray[np.generic] | None, weights: Weights) -> bool:
-    """Test whether gaps go with the overall impression, rows of a group taken together."""
+def _are_associated(gaps: Floats, overall: Floats, groups: NDArray[np.generic] | None, weights: Weights) -> bool:
+    """Test whether gaps are associated with the overall impression, rows of a group taken together."""
     product = gaps * overall
     if groups is not None:
         member = np.unique(groups, return_inverse=True)[1].ravel()
@@ -154,75 +154,79 @@ class _Tree:
 
 
 def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None, weights: Weights = None) -> _Tree:
-    """Fit the tree; `gaps`, shape (n,), hang on the overall impression.
+    """Fit the tree; `gaps`, shape (n,), depend on the overall impression.
 
-    A rating is `slope` times its family's impression, and that is `tie` times the overall one; given the rated
-    signals both have closed forms, by one division for each family and one for all.
+    A rating is z = loading * g + e, its family's impression g = on_overall * u + sqrt(own_share) * v, with the overall
+    impression u and v ~ N(0, 1), own_share = 1 - on_overall^2 and e ~ N(0, unique). Given the rated signals, g and u have
+    closed forms, by one division for each family and one for all.
     """
     p, q, n = z.shape[1], int(family.max()) + 1, count(z, weights)
     member = np.eye(q)[family]
-    slope, unique, tie = np.full(p, 0.7), np.full(p, 0.5), np.full(q, 0.8)
+    loading, unique, on_overall = np.full(p, 0.7), np.full(p, 0.5), np.full(q, 0.8)
     if q == 1:
-        tie[:] = 1.0
+        on_overall[:] = 1.0
     counted, gaps_z = weighted(rated, weights), np.zeros(len(z)) if gaps is None else gaps
     rows, shift, of_gaps = counted.sum(axis=0), np.zeros(p), 0.0
     for _ in range(TREE_STEPS):
         centred = z - rated * shift
-        own = 1 - tie**2
-        precision = rated @ (member * (slope**2 / unique)[:, None])
-        evidence = (centred * slope / unique) @ member
-        damped = 1 / (1 + own * precision)
-        pull = tie * damped
+        own_share = 1 - on_overall**2
+        precision = rated @ (member * (loading**2 / unique)[:, None])
+        evidence = (centred * loading / unique) @ member
+        shrunk = 1 / (1 + own_share * precision)
+        from_overall = on_overall * shrunk
         weight = of_gaps / (1 - of_gaps**2)
-        overall_variance = 1 / (1 + of_gaps * weight + (tie * pull * precision).sum(axis=1, keepdims=True))
-        overall = overall_variance * (weight * gaps_z[:, None] + (pull * evidence).sum(axis=1, keepdims=True))
-        impression = pull * overall + own * damped * evidence
-        joint = pull * np.sqrt(overall_variance)
-        own_variance = own * damped
-        square = impression**2 + own_variance + joint**2
+        explained = (on_overall * from_overall * precision).sum(axis=1, keepdims=True)
+        overall_variance = 1 / (1 + of_gaps * weight + explained)
+        overall = overall_variance * (weight * gaps_z[:, None] + (from_overall * evidence).sum(axis=1, keepdims=True))
+        impression = from_overall * overall + own_share * shrunk * evidence
+        shared = from_overall * np.sqrt(overall_variance)
+        own_variance = own_share * shrunk
+        square = impression**2 + own_variance + shared**2
         moment = np.einsum("ij,ij->j", counted, square[:, family])
         cross = np.einsum("ij,ij->j", weighted(centred, weights), impression[:, family])
         typical = (cross / np.maximum(moment, 1e-9)).mean()
-        before = slope
-        slope = np.maximum((cross + PSEUDO_ROWS * typical) / (moment + PSEUDO_ROWS), LEAST_LOADING)
-        left = weighted(centred**2, weights).sum(axis=0) - 2 * slope * cross + slope**2 * moment
+        previous = loading
+        loading = np.maximum((cross + PSEUDO_ROWS * typical) / (moment + PSEUDO_ROWS), LEAST_LOADING)
+        left = weighted(centred**2, weights).sum(axis=0) - 2 * loading * cross + loading**2 * moment
         unique = np.maximum((left + PSEUDO_ROWS / 2) / (rows + PSEUDO_ROWS), 0.05)
         if not rated.all():  # what was not rated moves the means
-            missed = centred - rated * impression[:, family] * slope
+            missed = centred - rated * impression[:, family] * loading
             shift = shift + weighted(missed, weights).sum(axis=0) / (rows + PSEUDO_ROWS)
         square_overall = float(weighted(overall**2 + overall_variance, weights).sum())
         with_gaps = gaps_z @ weighted(overall[:, 0], weights) / (square_overall + PSEUDO_ROWS)
         of_gaps = float(np.clip(with_gaps, -MOST_OF_GAPS, MOST_OF_GAPS))
         if q > 1:
-            moments = impression.T @ weighted(impression, weights) + joint.T @ weighted(joint, weights)
+            moments = impression.T @ weighted(impression, weights) + shared.T @ weighted(shared, weights)
             moments = moments / n + np.diag(mean(own_variance, weights))
             scale = np.sqrt(np.diag(moments))
-            slope = slope * scale[family]
+            loading = loading * scale[family]
             moments = n * moments / np.outer(scale, scale)
-            tie = _one_factor((moments + PSEUDO_ROWS * (0.6 + 0.4 * np.eye(q))) / (n + PSEUDO_ROWS), tie)
-        if np.abs(slope - before).max() < SETTLED:
+            on_overall = _one_factor((moments + PSEUDO_ROWS * (0.6 + 0.4 * np.eye(q))) / (n + PSEUDO_ROWS), on_overall)
+        if np.abs(loading - previous).max() < SETTLED:
             break
-    loadings = slope[:, None]
+    loadings = loading[:, None]
     if q > 1:
-        own = member * (slope * np.sqrt(1 - tie**2)[family])[:, None]
-        loadings = np.column_stack([slope * tie[family], own])
+        of_family = member * (loading * np.sqrt(1 - on_overall**2)[family])[:, None]
+        loadings = np.column_stack([loading * on_overall[family], of_family])
     if gaps is not None:
         loadings = np.vstack([loadings, of_gaps * (np.arange(loadings.shape[1]) == 0)])
         unique, shift = np.append(unique, 1 - of_gaps**2), np.append(shift, 0.0)
     return _Tree(loadings, unique, shift, overall[:, 0])
 
 
-def _one_factor(correlation: Floats, tie: Floats) -> Floats:
-    """Fit correlations of the families' impressions as products of their ties to an overall one."""
-    others = ~np.eye(len(tie), dtype=bool)
-    tie = tie.copy()
+def _one_factor(correlation: Floats, on_overall: Floats) -> Floats:
+    """Fit correlations of the families' impressions as products of their loadings on an overall one."""
+    others = ~np.eye(len(on_overall), dtype=bool)
+    on_overall = on_overall.copy()
     for _ in range(20):
-        before = tie.copy()
+        previous = on_overall.copy()
         for f, other in enumerate(others):
-            tie[f] = np.clip(correlation[f, other] @ tie[other] / (tie[other] @ tie[other]), 0.05, 0.98)
-        if np.abs(tie - before).max() < SETTLED / 100:
+            others_loadings = on_overall[other]
+            slope = correlation[f, other] @ others_loadings / (others_loadings @ others_loadings)
+            on_overall[f] = np.clip(slope, 0.05, 0.98)
+        if np.abs(on_overall - previous).max() < SETTLED / 100:
             break
-    return tie
+    return on_overall
 
 
 def _free(

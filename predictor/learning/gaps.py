@@ -15,7 +15,7 @@ from predictor.learning.weights import Weights, mean, std, weighted
 from predictor.model.partial import Gaps
 from predictor.model.tables import Floats, quantile
 
-SPREAD = 0.5  # prior standard deviation of the coefficient, in log-odds
+PRIOR_DEVIATION = 0.5  # prior standard deviation of the coefficient, in log-odds
 TINY = 1e-9  # a precision that only keeps the fit defined
 LEVEL = 0.99  # two-sided, of the test that keeps it
 VARIED = 0.02  # standard deviation of the shares under which there is nothing to learn from
@@ -53,7 +53,7 @@ def fit_gaps(
     if std(share, weights) < VARIED:
         return Gaps()
     typical = float(mean(share, weights))
-    slope, error = fit_slope(log_odds, share - typical, y, groups, weights, penalty=(TINY, TINY, SPREAD**-2))
+    slope, error = fit_slope(log_odds, share - typical, y, groups, weights, penalty=(TINY, TINY, PRIOR_DEVIATION**-2))
     if abs(slope) < norm.ppf((1 + LEVEL) / 2) * error:
         return Gaps()
     return Gaps(round(slope, 6), round(typical, 6), round(float(quantile(share, 0.99, weights)), 6))

@@ -33,7 +33,7 @@ class MaskedBoosters:
     terms
         Tables of the mean.
     rows
-        Rows learned from that some booster had not seen, `HELD_OUT` times each, by number, shape (m,).
+        Training rows that some booster had not seen, `HELD_OUT` times each, by number, shape (m,).
     masked
         These rows with some ratings masked, shape (m, terms).
     log_odds

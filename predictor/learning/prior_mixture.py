@@ -45,7 +45,7 @@ class Regressions:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows to learn from, and all that a fit of the regression takes beside them.
+    """The training rows, and all that a fit of the regression takes beside them.
 
     Attributes
     ----------
@@ -60,9 +60,9 @@ class Rows:
     prior
         A model to start from.
     weights
-        How often each of the rows to learn from counts, shape (n,).
+        How often each of the training rows counts, shape (n,).
     rated
-        Share of the rows to learn from in which each signal was rated, shape (p,); see `choose_basis`.
+        Share of the training rows in which each signal was rated, shape (p,); see `choose_basis`.
     shrinkage
         By how much each row's log-odds are drawn towards zero, shape (n,); see `fit_regression`.
     """

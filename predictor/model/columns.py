@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.model.factors import PER_UNIT, POINTS, REACH
-from predictor.model.fused import Blocks, Codes
+from predictor.model.fused import Codes, TermBlocks
 from predictor.model.partial import PartialTables
 from predictor.model.tables import Floats, Ints
 from predictor.model.tiles import TILE
@@ -36,7 +36,7 @@ _PIECES = POINTS - 1
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class _FamilyBlock:
     """Some signals of one family, with a number for each combination of their cells.
 
     Attributes
@@ -73,7 +73,7 @@ class TreeColumns:
         How ratings are coded.
     """
 
-    def __init__(self, tables: PartialTables, tree: Tree, blocks: Blocks) -> None:
+    def __init__(self, tables: PartialTables, tree: Tree, blocks: TermBlocks) -> None:
         self._tables, self._tree, self._counts, self._p = tables, tree, blocks.counts, tables.p
         assert tables.uncertainty is not None
         (lines, means, variances), p = tables.lines, tables.p
@@ -112,12 +112,12 @@ class TreeColumns:
         ends_of = np.cumsum([0, *map(len, families)]).tolist()
         self._families = [slice(*both) for both in pairwise(ends_of)]
         self._lines = np.pad(lines * loadings[:, None], ((0, 0), (0, 1)))[self._order]
-        self._blocks, of_blocks = list[_Block](), [of_levels]
+        self._blocks, of_blocks = list[_FamilyBlock](), [of_levels]
         for family, members in self._members():
             counts = [blocks.counts[j] for j in members]
             inside = np.stack(np.unravel_index(np.arange(math.prod(counts)), counts), axis=1) + ends[members]
             self._blocks.append(
-                _Block(
+                _FamilyBlock(
                     family,
                     members,
                     evidence[inside].sum(axis=1),
@@ -129,7 +129,7 @@ class TreeColumns:
         self._vectors = _joined(of_blocks)
 
     @staticmethod
-    def possible(tables: PartialTables, blocks: Blocks) -> bool:
+    def possible(tables: PartialTables, blocks: TermBlocks) -> bool:
         """Whether inputs and signals allow this closed form."""
         return tables.additive and blocks.small_enough_to_fuse and math.prod(blocks.counts[tables.p :]) <= MOST_LEVELS
 

@@ -22,7 +22,7 @@ FORMAT = 3  # 1 had no triples; 1 and 2 took what was not rated as an answer of 
 
 @dataclass(frozen=True)
 class TypicalRange:
-    """The ordinary range (99 % of the interviews learned from) of a row's mean rating and of its spread.
+    """The ordinary range (99 % of the training interviews) of a row's mean rating and of its spread.
 
     Both in shares of the scale, over the rated signals.
     """
@@ -78,10 +78,10 @@ class ModelData:
     catalogue
         The signals it was trained with; ratings are checked against it.
     base_rate
-        Share of offers that it starts from: that of the interviews learned from; with a prior between that and the
+        Share of offers that it starts from: that of the training interviews; with a prior between that and the
         prior's.
     intercept
-        Mean log-odds over the interviews learned from, and with a prior over those that it is compared with.
+        Mean log-odds over the training interviews, and with a prior over those that it is compared with.
     tables
         By signal and input: log-odds at each knot, then where not applicable if it has that category, then where
         not observed; shape (cells,).
@@ -99,7 +99,7 @@ class ModelData:
         variance of the log-odds is the squared length of the sum of the cells' factors, plus the sum of their
         variances.
     counts
-        Rows learned from by cell, for each signal and input; shape (cells,), a 3.5 counts half at 3 and at 4.
+        Training rows by cell, for each signal and input; shape (cells,), a 3.5 counts half at 3 and at 4.
     feature_importances
         Mean absolute contribution by signal and input, in log-odds, largest first.
     typical_range
@@ -117,7 +117,7 @@ class ModelData:
         log-odds, largest first. Contributions of opposite signs cancel, so it is not the sum of `feature_importances`.
         Empty in older models.
     reference
-        Further counts of the rows learned from, as the reference for drift; None in older models.
+        Further counts of the training rows, as the reference for drift; None in older models.
     deletions
         Rows that it learned from and that have been deleted since: of each deletion "rows" and the day, "on".
     raters

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from predictor.model.columns import TreeColumns
 from predictor.model.data import ModelData
 from predictor.model.factors import Completion
-from predictor.model.fused import Blocks, Coded, Codes, FusedSumAndVariance, FusedTables
+from predictor.model.fused import Coded, Codes, FusedSumAndVariance, FusedTables, TermBlocks
 from predictor.model.log_odds import logit
 from predictor.model.masked import MaskedTables
 from predictor.model.partial import PartialTables, Reasons, Uncertainty
@@ -249,9 +249,9 @@ class Evaluator:
         return TreeColumns(tables, tree, self.blocks) if tree else None
 
     @cached_property
-    def blocks(self) -> Blocks:
+    def blocks(self) -> TermBlocks:
         """The coding of ratings for `many`."""
-        return Blocks(self.data.grid)
+        return TermBlocks(self.data.grid)
 
     @cached_property
     def _tables_on_half_knots(self) -> tuple[Floats, Floats]:

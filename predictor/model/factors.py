@@ -45,7 +45,7 @@ def applies(share: Any, mean: float, most: float) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Missingness:
-    """How the share of signals that a row leaves unrated goes with its ratings, where it does.
+    """How the share of signals that a row leaves unrated is associated with its ratings, where it is.
 
     People may rate less where an interview went badly. Then what was left out says something of what it would have
     been rated: the share is one more indicator of the common factors.
@@ -53,7 +53,7 @@ class Missingness:
     Attributes
     ----------
     mean, sd
-        Of the share left out, 0 to 1, among the rows learned from.
+        Of the share left out, 0 to 1, among the training rows.
     most
         Share up to which those rows reach (99 % of them); beyond it, see `applies`.
     loadings

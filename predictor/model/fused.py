@@ -66,7 +66,7 @@ class Coded:
         return Coded(codes, self.off_grid.take(at), self.values[chosen[self.off_grid]])
 
 
-class Blocks:
+class TermBlocks:
     """Neighbouring terms taken together, with the cells of each block numbered 0, 1, ...
 
     Parameters
@@ -76,7 +76,7 @@ class Blocks:
 
     Examples
     --------
-    >>> blocks = Blocks(Grid(np.ones(2), np.ones(2), np.array([5, 5])))
+    >>> blocks = TermBlocks(Grid(np.ones(2), np.ones(2), np.array([5, 5])))
     >>> coded = blocks.code([np.array([1.0, 3.5, np.nan]), np.array([2.0, 2.2, 5.0])])
     >>> coded.codes, coded.off_grid
     ([array([0, 5, 9], dtype=uint16), array([2, 2, 8], dtype=uint16)], array([False,  True, False]))
@@ -203,22 +203,22 @@ class FusedTables:
     blocks
         How terms are taken together.
     terms
-        What each cell adds, shape (cells,); `Blocks.half_knot_weights` gives it from a grid's. Complex numbers are two
-        sums at once, see `FusedSumAndVariance`.
+        What each cell adds, shape (cells,); `TermBlocks.half_knot_weights` gives it from a grid's. Complex numbers are
+        two sums at once, see `FusedSumAndVariance`.
     pairs
         What each two cells of different terms add together, shape (cells, cells): the sum of both triangles.
 
     Examples
     --------
     >>> grid = Grid(np.array([1.0, 1.0]), np.array([1.0, 1.0]), np.array([3, 2]))
-    >>> blocks = Blocks(grid)
+    >>> blocks = TermBlocks(grid)
     >>> terms = blocks.half_knot_weights @ np.array([-1.0, 0.0, 2.0, 0.25, 10.0, 20.0, 0.0])
     >>> tables = FusedTables(blocks, terms, np.zeros((10, 10)))
     >>> tables.look_up(blocks.number(blocks.code([np.array([2.5, np.nan]), np.array([1.0, 2.0])]).codes))
     array([11.  , 20.25])
     """
 
-    def __init__(self, blocks: Blocks, terms: NDArray[Any], pairs: NDArray[Any]) -> None:
+    def __init__(self, blocks: TermBlocks, terms: NDArray[Any], pairs: NDArray[Any]) -> None:
         pairs = pairs + pairs.T
         self._tables: dict[tuple[int, int], NDArray[Any]] = {}
         self._kind = terms.dtype
@@ -274,7 +274,7 @@ class FusedSumAndVariance:
     """
 
     def __init__(
-        self, blocks: Blocks, terms: Floats, pairs: Floats, vectors: Floats, start: Floats, variances: Floats
+        self, blocks: TermBlocks, terms: Floats, pairs: Floats, vectors: Floats, start: Floats, variances: Floats
     ) -> None:
         of_terms = (vectors**2).sum(axis=1) + 2 * vectors @ start + variances
         self._start = float(start @ start)

@@ -19,7 +19,7 @@ def shape_functions(data: ModelData) -> pd.DataFrame:
 
     parts = []
     for name in data.terms:
-        # Factors are centred on the rows learned from, as the tables are: their length is the difference's spread.
+        # Factors are centred on the training rows, as the tables are: their length is the difference's spread.
         half = QUANTILE * np.sqrt((data.factors[name] ** 2).sum(axis=1) + data.variances[name])
         half[-1] = np.nan
         table = data.tables[name]
@@ -41,7 +41,7 @@ def shape_functions(data: ModelData) -> pd.DataFrame:
 def strongest_pairs(data: ModelData, k: int = 10) -> list[tuple[Pair, float]]:
     """Return the k pairs with the largest root mean square effect, in log-odds, largest first.
 
-    The mean is over the rows learned from, as if the two ratings came up independently: a model keeps how often
+    The mean is over the training rows, as if the two ratings came up independently: a model keeps how often
     each level was seen, not how often two of them together.
     """
     n = data.trained_on["n"]  # with none, every cell counts alike

@@ -19,7 +19,7 @@ from predictor.errors import ConfigError, ModelError
 from predictor.model import file, inspection
 from predictor.model.data import ModelData, Pair
 from predictor.model.evaluator import CHUNK, Evaluator
-from predictor.model.fused import Blocks, Coded
+from predictor.model.fused import Coded, TermBlocks
 from predictor.model.log_odds import logit, one_probability, probability
 from predictor.model.matching import signals_of
 from predictor.model.notes import Notes
@@ -298,7 +298,7 @@ class OfferModel(ModelData):
         return Evaluator(self)
 
     @property
-    def blocks(self) -> Blocks:
+    def blocks(self) -> TermBlocks:
         """How ratings are coded for `answer`."""
         return self._evaluator.blocks
 
@@ -340,7 +340,7 @@ class OfferModel(ModelData):
             One row per level: `signal` (or input), `rating` (its knot, "not applicable" where that is an answer, the
             word of an input, None where not observed, which adds 0 from format 3 on), `log_odds` against the usual
             interview, `low` and `high` (90 % interval of that difference; NaN where not observed, since the model keeps
-            none for that), `n` (rows learned from, a 3.5 half at 3 and at 4). Pairs come on top; they are centred
+            none for that), `n` (training rows, a 3.5 half at 3 and at 4). Pairs come on top; they are centred
             along both sides, so that they shift no shape function.
 
         Examples
@@ -359,7 +359,7 @@ class OfferModel(ModelData):
     def strongest_pairs(self, k: int = 10) -> list[tuple[Pair, float]]:
         """Return the k pairs with the largest root mean square effect, in log-odds, largest first.
 
-        The mean is over the rows learned from, as if the two ratings came up independently: a model keeps how often
+        The mean is over the training rows, as if the two ratings came up independently: a model keeps how often
         each level was seen, not how often two of them together.
         """
         return inspection.strongest_pairs(self, k)

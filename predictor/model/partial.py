@@ -38,9 +38,9 @@ class Gaps:
         Log-odds added by a row that has nothing rated, against one that has everything; 0 unless the
         effect is significant.
     mean
-        Mean share left out among the rows learned from: there, nothing is added.
+        Mean share left out among the training rows: there, nothing is added.
     most
-        Share up to which the rows learned from reach (99 % of them); beyond it the effect fades.
+        Share up to which the training rows reach (99 % of them); beyond it the effect fades.
 
     Examples
     --------

@@ -20,9 +20,9 @@ class Interval:
     high: float
 
 
-@dataclass  # not frozen: each answer has one a signal, and to make a frozen one takes three times as long
+@dataclass  # not frozen: each answer has one per signal, and to make a frozen one takes three times as long
 class Contribution:
-    """What one signal, as rated, adds to the log-odds, compared with the interviews learned from.
+    """What one signal, as rated, adds to the log-odds, compared with the training interviews.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ KINDS = ("ratings", "missing", "rated", "inputs", "likelihood")
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Counts of the rows learned from, beside those of their ratings.
+    """Counts of the training rows, beside those of their ratings.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 
 FEW_VALUES = 50  # values of a column under which its knots stay evenly spaced
-WASTED = 0.05  # share of the values, in more than half of the gaps between even knots, up to which these are wasted
+MAX_SHARE_IN_HALF = 0.05  # of the values, in over half of the gaps between even knots: with less, knots are uneven
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def uneven_knots(
     if rows < FEW_VALUES:
         return ()
     share = np.histogram(values, bins=count - 1, range=(low, high), weights=weights)[0] / rows
-    if np.sort(share)[: (count - 1) // 2 + 1].sum() > WASTED:
+    if np.sort(share)[: (count - 1) // 2 + 1].sum() > MAX_SHARE_IN_HALF:
         return ()
     knots = np.unique(np.concatenate([[low], quantile(values, np.linspace(0, 1, count)[1:-1], weights), [high]]))
     return tuple(knots.tolist()) if len(knots) > 2 else ()
@@ -263,7 +263,7 @@ def quantile(values: Floats, shares: Any, weights: Floats | None = None) -> Any:
 
 
 class Tables:
-    """One table a term, laid end to end for look-up.
+    """One table per term, laid end to end for look-up.
 
     Parameters
     ----------

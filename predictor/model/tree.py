@@ -13,7 +13,7 @@ w_f = a_f d_f
     up:    var(g) = V = 1 / (1 + sum a_f w_f Q_f)      mean(g) = m = V sum w_f R_f
     down:  mean(h_f) = w_f m + c_f d_f R_f             cov(h_f, h_k) = w_f w_k V, and c_f d_f more where f = k
 
-So no matrix is inverted, and families meet in two sums only. The share of signals left unrated hangs on the overall
+So no matrix is inverted, and families meet in two sums only. The share of signals left unrated depends on the overall
 impression, where it says something, and adds to these two sums.
 """
 
@@ -77,7 +77,7 @@ class Tree:
     unique
         psi of each signal, p numbers.
     missingness
-        How the share left unrated hangs on the overall impression; None where it says nothing.
+        How the share left unrated depends on the overall impression; None where it does not, significantly.
 
     Examples
     --------

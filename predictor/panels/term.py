@@ -128,7 +128,7 @@ class PanelInput:
         return fit_leniency(self.cards)
 
     def codes(self, learned: NDArray[Any], tested: NDArray[Any]) -> tuple[Floats, Floats]:
-        """Code the rows learned from, each without its own application, and the rows tested, by the others' scorecards.
+        """Code the training rows, each without its own application, and the rows tested, by the others' scorecards.
 
         Neither outcomes nor any rating of the applications tested are looked at.
         """

@@ -1,3 +1,3 @@
 """A training from ratings to a recorded run: what the command line and the server start."""
 
-import predictor.learning  # noqa: F401  # which names the extra that is missing, before a traceback does
+import predictor.learning  # noqa: F401  # its import names the missing extra instead of a traceback

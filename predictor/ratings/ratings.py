@@ -119,7 +119,7 @@ class Ratings:
         Parameters
         ----------
         records
-            One mapping an interview: ratings by signal name (numbers, words for them, or codes of the catalogue; see
+            One mapping per interview: ratings by signal name (numbers, words for them, or codes of the catalogue; see
             `Signal.parse_text`; None or NaN where not observed) and context.
         training
             Whether outcomes of both kinds must be there.

@@ -1,5 +1,5 @@
 """Train on ratings: cross-validate, compare, fit on everything."""
 
-import predictor.learning  # noqa: F401  # which names the extra that is missing, before a traceback does
+import predictor.learning  # noqa: F401  # its import names the missing extra instead of a traceback
 
 POOL = "pool"  # the model itself, beside its baselines; here, where to know it costs no scikit-learn

@@ -82,7 +82,7 @@ def learning_curve(
     groups
         Group of each row, shape (n,).
     folds
-        Rows learned from and rows tested, of one cross-validation, and features of all rows, shape (n, terms).
+        Training rows and rows tested, of one cross-validation, and features of all rows, shape (n, terms).
     full
         Probabilities by models that learned from all of a fold's rows, shape (n,): the last point.
     resampling

@@ -116,7 +116,7 @@ class TrainingResult:
     halo
         Which signals are rated so much alike that their effects cannot be separated, in plain statements.
     y
-        Outcomes of the rows learned from, shape (n,).
+        Outcomes of the training rows, shape (n,).
     roles
         Who rated them, shape (n,), "" where unknown; None where the catalogue has no such input.
     folds

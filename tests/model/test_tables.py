@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from predictor import Catalogue, OfferClassifier
 from predictor.errors import CatalogueError
-from predictor.model.fused import Blocks
+from predictor.model.fused import TermBlocks
 from predictor.model.tables import Grid, PairTables, Tables
 from predictor.ratings.signals import Scale
 
@@ -67,7 +67,7 @@ def test_look_ups_follow_the_definition(rows: list[tuple[float, float, float]]) 
 @given(st.lists(st.tuples(value, value, value), min_size=1, max_size=4))
 def test_fused_codes_mean_the_same(rows: list[tuple[float, float, float]]) -> None:
     """Codes of many rows, cells of one row and weights agree, wherever values stand on the knots or half way."""
-    values, blocks = GRID.clip(np.array(rows)), Blocks(GRID)
+    values, blocks = GRID.clip(np.array(rows)), TermBlocks(GRID)
     coded = blocks.code(list(values.T))
     np.testing.assert_allclose(blocks.all_values(coded), values, rtol=0, atol=1e-13)
     at = np.array(coded.codes).T + np.cumsum([0, *blocks.counts[:-1]])

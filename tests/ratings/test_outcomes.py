@@ -78,7 +78,7 @@ def test_the_words_of_training_are_kept_with_it_and_read_the_file_again(tmp_path
 @pytest.mark.parametrize(("offer", "none", "third"), [("hired", "rejected", "pending"), ("Ja", "no", "yes")])
 def test_a_third_word_is_never_taken_for_no_offer(tmp_path: Path, offer: str, none: str, third: str) -> None:
     (path := tmp_path / "a.csv").write_text(ROWS.format(offer, none) + f"3,e,{third}\n")
-    with pytest.raises(RatingsError, match=f"row 5, offer: '{third}' is not known to mean no offer"):
+    with pytest.raises(RatingsError, match=f"row 5, offer: '{third}' is one of several outcomes other than"):
         read_ratings(path, training=True, offer_word=offer)
     with pytest.raises(RatingsError, match="which is not an outcome"):
         draft_catalogue(path, outcome="offer", group="candidate_id", offer_word=offer)
