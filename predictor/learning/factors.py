@@ -157,8 +157,8 @@ def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None
     """Fit the tree; `gaps`, shape (n,), depend on the overall impression.
 
     A rating is z = loading * g + e, its family's impression g = on_overall * u + sqrt(own_share) * v, with the overall
-    impression u and v ~ N(0, 1), own_share = 1 - on_overall^2 and e ~ N(0, unique). Given the rated signals, g and u have
-    closed forms, by one division for each family and one for all.
+    impression u and v ~ N(0, 1), own_share = 1 - on_overall^2 and e ~ N(0, unique). Given the rated signals, g and u
+    have closed forms, by one division for each family and one for all.
     """
     p, q, n = z.shape[1], int(family.max()) + 1, count(z, weights)
     member = np.eye(q)[family]
