@@ -31,7 +31,7 @@ def planted() -> Ratings:
 
 @pytest.fixture(scope="module")
 def found(planted: Ratings) -> TrainingResult:
-    return train(planted, QUICK, curve=False)
+    return train(planted, QUICK)
 
 
 def test_signals_put_in_are_found_and_the_others_say_nothing(found: TrainingResult) -> None:
