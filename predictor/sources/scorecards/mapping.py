@@ -25,6 +25,7 @@ COLUMNS = {
     "signal": "what is rated, where a row is one rating",
     "rating": "the rating, where a row is one rating",
 }
+_EXAMPLE = "{rater}: {signal}"
 _FORM = re.compile(r"[^{}]*\{(rater|signal)\}[^{}]*[^{}\s][^{}]*\{(?!\1)(rater|signal)\}[^{}]*")
 RATER = "(rater in the heading)"  # column made of headings
 OUTCOMES = ("yes", "no", "withdrawn", "unlabelled")
@@ -137,7 +138,7 @@ def heading_pattern(form: str) -> re.Pattern[str]:
 def _heading(form: Any, problems: list[str]) -> re.Pattern[str] | None:
     if isinstance(form, str) and _FORM.fullmatch(form):
         return heading_pattern(form)
-    problems.append(f'heading is {form!r:.60}; write a form such as "{{rater}}: {{signal}}"')
+    problems.append(f'heading is {form!r:.60}; write a form such as "{_EXAMPLE}"')
     return None
 
 
