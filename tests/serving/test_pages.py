@@ -44,6 +44,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(work: Path) -> Iterator[str]:
+    PUBLISHED.save(work / "experiments/models/champion.json")  # which a new model may replace
     yield from served(work)
 
 

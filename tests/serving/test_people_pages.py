@@ -344,6 +344,10 @@ def test_a_model_trained_on_the_journal_says_what_was_deleted_since(tmp_path: Pa
     )
 
 
+def test_a_model_that_was_named_is_not_replaced(client: TestClient) -> None:
+    assert "started with --model" in text(post(client, "/train/adopt"))
+
+
 def test_files_that_were_looked_at_wait_for_a_while_and_once(client: TestClient, journal: Journal) -> None:
     keys = []
     for number in range(MOST_WAITING + 1):
