@@ -134,7 +134,7 @@ def export(file: Path, path: Path, who: str | None) -> None:
     from predictor.journal.store import Journal
 
     opened = Journal.existing(path)
-    if who is not None and who not in opened.people():
+    if who is not None and who not in opened.person_names():
         raise ConfigError(f"no interview of {path} is about {who!r}; names are as they were written on the page")
     if str(file) == "-":
         click.echo(opened.export_csv(who=who), nl=False)

@@ -95,7 +95,7 @@ class Settings:
             )
 
     @property
-    def models(self) -> Path:
+    def trainings_folder(self) -> Path:
         """The folder of trainings: where the champion is, or the training whose model is served."""
         folder = self.model.parent
         return folder.parent if self.model.name == MODEL else folder

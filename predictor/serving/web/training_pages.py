@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from predictor.journal.days import day_written
-from predictor.journal.entry import LABELS, OFFER
+from predictor.journal.entry import OFFER, TARGET_OF_OUTCOME
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
 from predictor.serving.api.answers import Refusal
@@ -38,7 +38,7 @@ def start(request: Request, form: Form) -> Response:
     settings: Settings = request.app.state.settings
     assert settings.journal
     present = settings.model if settings.model.is_file() else settings.fallback or settings.model
-    request.app.state.training.start(settings.journal, present, settings.models)
+    request.app.state.training.start(settings.journal, present, settings.trainings_folder)
     return RedirectResponse("/train", 303)
 
 
@@ -55,8 +55,8 @@ def adopt(request: Request, form: Form) -> Response:
 def _page(request: Request, template: str, journal: Journal) -> Response:
     state, settings = request.app.state.training.state, request.app.state.settings
     outcomes = journal.outcomes()
-    n, offers = sum(outcomes[outcome] for outcome in LABELS), outcomes[OFFER]
-    deleted = _deleted_since(request.app.state.models(), journal)
+    n, offers = sum(outcomes[outcome] for outcome in TARGET_OF_OUTCOME), outcomes[OFFER]
+    deleted = _deleted_since(request.app.state.current_model(), journal)
     return page(request, template, training=state, adoptable=settings.adoptable, n=n, offers=offers, deleted=deleted)
 
 
