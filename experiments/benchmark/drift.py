@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from predictor import OfferModel, Ratings, simulate_interviews
-from predictor.evaluation.drift import corrected, looks, reference_of
+from predictor.evaluation.drift import corrected, drift_tests, reference_of
 from predictor.evaluation.rates import wilson
 from predictor.learning.factors import fit_factors
 from predictor.sources.simulation_truths import drift
@@ -48,7 +48,7 @@ def team(seed: int, learned: int, current: int) -> tuple[OfferModel, Ratings]:
 
 
 def main() -> None:
-    """Print how often alarms are raised, and by which looks."""
+    """Print how often alarms are raised, and by which tests."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--teams", type=int, default=200)
     asked.add_argument("--learned", type=int, default=500)
@@ -63,16 +63,16 @@ def main() -> None:
         model, later = team(seed, options.learned, options.current)
         signals = np.random.default_rng(seed).choice(model.signals, options.moved, replace=False).tolist()
         for name, rows in (("nothing moved", later), ("moved", drift(later, signals, by=options.by, seed=seed))):
-            result = corrected(looks(model, rows))
+            result = corrected(drift_tests(model, rows))
             number = len(result)
-            moved = [look for look in result if look.moved]
+            moved = [test for test in result if test.significant]
             alarms[name] += bool(moved)
-            kinds[name].update({look.kind for look in moved})
+            kinds[name].update({test.kind for test in moved})
             if name == "moved":
-                recognised.append(len({look.name for look in moved} & set(signals)))
+                recognised.append(len({test.name for test in moved} & set(signals)))
     print(
         f"SIMULATED: {options.teams} teams, {options.learned} rows learned from, {options.current} current, "
-        f"{number} looks"
+        f"{number} tests"
     )
     for name, count in alarms.items():
         low, high = wilson(count, options.teams)

@@ -106,7 +106,7 @@ def import_them(folder: Path, out: Path) -> None:
     from predictor.sources.scorecards import read_scorecards
     from predictor.sources.scorecards.writing import Places, write
 
-    imported = read_scorecards("greenhouse", [folder], salt=b"0" * 32)
+    imported = read_scorecards("greenhouse", [folder], pseudonym_key=b"0" * 32)
     write(imported, Places(out, out.with_suffix(".toml")), "")
 
 

@@ -101,7 +101,7 @@ def drift(
 
     CURRENT is a table of ratings; outcomes may still be unknown. Of a journal all interviews are compared. The model's
     file holds the counts to compare with, so the training rows are not needed. Thresholds are corrected for the number
-    of rows and of tests: if nothing has moved, at most one check in twenty raises an alarm. Writes an HTML page, and
+    of rows and of tests: if nothing has changed, at most one check in twenty raises an alarm. Writes an HTML page, and
     one MLflow run.
 
     \b
@@ -140,7 +140,7 @@ def drift(
             say(f"Recorded in MLflow: {track(folder).hint}")
         except TrackingError as error:
             warn(f"{error}\n  The page is written; to record it later: predictor track {folder}")
-    if check.moved:
+    if check.significant:
         ctx.exit(1)
 
 

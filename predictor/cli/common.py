@@ -36,7 +36,9 @@ sheet_option = click.option(
     help="Sheet of an Excel workbook.  [default: the first visible one]",
 )  # fmt: skip
 offer_word_option = click.option(
-    "--offer-word", metavar="WORD", help="The word for an offer, such as Ja; one other word may mean no offer."
+    "--offer-word",
+    metavar="WORD",
+    help="The word that means an offer in your file, such as Ja; one other word may mean no offer.",
 )
 unknown_words_option = click.option(
     "--unknown-word", "unknown_words", metavar="WORD", multiple=True,

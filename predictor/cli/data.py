@@ -40,7 +40,11 @@ from predictor.errors import ConfigError
 )
 @click.option("--panel", type=int, default=3, show_default=True, help="With --cards: number of raters per application.")
 @click.option(
-    "--severity", type=float, default=0.08, show_default=True, help="With --cards: the raters' share of the variance."
+    "--severity",
+    type=float,
+    default=0.08,
+    show_default=True,
+    help="With --cards: the share of variance due to rater severity.",
 )
 @click.option("--confounded", is_flag=True, help="With --cards: strict raters interview stronger people.")
 @click.option("--stages", is_flag=True, help="With --cards: a phone screen first, which half pass.")

@@ -123,7 +123,9 @@ def predict(
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path, allow_dash=True))
 @model_option
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Copy this column to OUT, such as an id.")
-@click.option("--unobserved", multiple=True, metavar="SIGNAL", help="The files do not have this signal.")
+@click.option(
+    "--unobserved", multiple=True, metavar="SIGNAL", help="This signal was not rated: the files have no column for it."
+)
 @click.option("--interval/--no-interval", default=True, show_default=True, help="Add the ends of the 90 % interval.")
 @click.option("--contributions", is_flag=True, help="Add what each signal contributed, in log-odds.")
 @click.option(

@@ -53,7 +53,7 @@ _OPTIONS = (
         "reasons",
         multiple=True,
         metavar="TEXT=OUTCOME",
-        help="Outcome of a rejection reason: yes, no, withdrew or unlabelled; '*': every reason asked about.",
+        help="Outcome of a rejection reason: yes, no, withdrew or 'no outcome yet'; '*': every reason asked about.",
     ),
     click.option("--groups", type=FILE, help="Also write sex and race by person, for an audit."),
     click.option("--forget", is_flag=True, help="Remove people of the earlier table who are not in the files."),
@@ -147,7 +147,7 @@ def _import(
 ) -> None:
     from predictor.reports.scorecards import render_import, render_import_text
     from predictor.sources.scorecards import read_scorecards
-    from predictor.sources.scorecards.findings import KINDS
+    from predictor.sources.scorecards.findings import REASONS
     from predictor.sources.scorecards.writing import Places, gone, refuse_gone, write
 
     out = out or Path("interviews.csv")
@@ -170,7 +170,7 @@ def _import(
     if len(imported):
         say(f"\nNext: predictor train {out} --signals {places.catalogue} --cards {places.cards}")
     else:
-        missing_file = KINDS["no application"].remedy if imported.findings.count("no application") else ""
+        missing_file = REASONS["no application"].remedy if imported.findings.count("no application") else ""
         why = f" {missing_file}" if missing_file else " The report lists what is missing."
         click.secho(f"\nThere is no row to learn from.{why}", fg="yellow")
 

@@ -71,11 +71,11 @@ def serve(
         raise MissingExtraError(str(error.name), "serving", "serve") from None
     # The champion need not be there yet: the first that is trained while the server runs is picked up.
     path, fallback = model_path(model), None
-    if path == PUBLISHED and not model:
+    if path == PUBLISHED and model is None:
         path, fallback = MODELS / f"{CHAMPION}.json", PUBLISHED
     settings = Settings(
-        path, fallback, host=host, port=port, token=token, hosts=allow_host, root_path=root_path, https=https,
-        journal=journal,
+        path, fallback, adoptable=model is None, host=host, port=port, token=token, hosts=allow_host,
+        root_path=root_path, https=https, journal=journal,
     )  # fmt: skip
     run(settings, lambda served, address: say(f"Serving {served.name} at {address}; Ctrl-C ends it"))
 
@@ -134,7 +134,7 @@ def export(file: Path, path: Path, who: str | None) -> None:
     from predictor.journal.store import Journal
 
     opened = Journal.existing(path)
-    if who is not None and who not in opened.people():
+    if who is not None and who not in opened.person_names():
         raise ConfigError(f"no interview of {path} is about {who!r}; names are as they were written on the page")
     if str(file) == "-":
         click.echo(opened.export_csv(who=who), nl=False)

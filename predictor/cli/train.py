@@ -116,7 +116,7 @@ def train(
     short, config = load_experiment(experiment)
     if registered and config.model != "pool":
         raise ConfigError(
-            f"--register: a {config.model} model has no tables to predict with; only a pool is registered"
+            f"--register: only a model of the type pool can be registered; this experiment trains {config.model}"
         )
     config = replace(config, prior=prior or config.prior)
     name = checked_name(name or plain_name(f"{unpacked(data).stem if data else 'journal'}-{short}"))
@@ -171,9 +171,10 @@ def train(
         say(f"Plots written: {', '.join(map(str, save_plots(result, plots)))}")
     if saved.run:
         say(f"Recorded in MLflow as run '{saved.run.name}' in {saved.run.seconds:.1f} s; {saved.run.hint}")
-    if saved.trouble:
+    if saved.tracking_error:
         raise TrackingError(
-            f"{saved.trouble}\n  The training is finished and saved in {saved.folder}; only its record is missing.\n"
+            f"{saved.tracking_error}\n"
+            f"  The training is finished and saved in {saved.folder}; only its record is missing.\n"
             f"  When the store is back: predictor track {saved.folder}{' --register' if registered else ''}"
         )
     if saved.run and saved.run.version:
@@ -247,8 +248,8 @@ def compare(
     if done.missing:
         commands = "".join(f"\n    predictor track {missing}" for missing in done.missing)
         raise TrackingError(
-            f"{done.trouble}\n  The trainings are finished and saved; only records are missing. When the store is back:"
-            f"{commands}"
+            f"{done.tracking_error}\n"
+            f"  The trainings are finished and saved; only records are missing. When the store is back:{commands}"
         )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from predictor.evaluation.data_quality import MINIMUM
 from predictor.evaluation.groups import Grouping
-from predictor.evaluation.rates import LEVEL, below_four_fifths, design_effect, exact_test, ratio_interval, wilson
+from predictor.evaluation.rates import CONFIDENCE, below_four_fifths, design_effect, exact_test, ratio_interval, wilson
 from predictor.evaluation.scores import GroupBootstrap, Score, calibration_slope, roc_auc
 from predictor.model.tables import Floats
 
@@ -300,7 +300,7 @@ def _figures(count: NDArray[np.int64], n: NDArray[np.int64], small: NDArray[np.b
         if compared and best is not None:
             a, k, b, m = (int(x) for x in (count[place], n[place], count[best], n[best]))
             low, high = ratio_interval(
-                a / effect, k / effect, b / effect, m / effect, LEVEL, chosen_from=len(set(able) - {place})
+                a / effect, k / effect, b / effect, m / effect, CONFIDENCE, chosen_from=len(set(able) - {place})
             )
             ratio = ImpactRatio(a * m / (b * k), low, high, below_four_fifths(a, k, b, m), exact_test(a, k, b, m))
         few = min(int(n[place]), int(n[best]) if ratio else FEW) < FEW
@@ -311,7 +311,7 @@ def _figures(count: NDArray[np.int64], n: NDArray[np.int64], small: NDArray[np.b
 def _rate(count: int, n: int, effect: float) -> Proportion | None:
     if not n:
         return None
-    return Proportion(count / n, *wilson(count / effect, n / effect, LEVEL), count, n)
+    return Proportion(count / n, *wilson(count / effect, n / effect, CONFIDENCE), count, n)
 
 
 def _quality(

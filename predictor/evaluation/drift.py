@@ -1,7 +1,7 @@
-"""Whether later rows look like the training rows of a model: each signal, what is missing, who rated, likelihoods.
+"""Whether later rows test like the training rows of a model: each signal, what is missing, who rated, likelihoods.
 
 Everything is compared with counts in the model's file. Thresholds account for the number of rows and of tests
-(looks): if nothing has changed, at most one check in twenty raises a false alarm (Holm's procedure over all tests).
+(tests): if nothing has changed, at most one check in twenty raises a false alarm (Holm's procedure over all tests).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ALPHA = 0.05  # chance that a check of rows that did not move raises an alarm
 EXPECTED = 5.0  # rows that a cell must be expected to have; neighbours with fewer are taken together
 BINS = 10  # of likelihood, of equal size among the rows learned from
 FEWEST = 20  # current rows under which nothing is compared
-LEVELS = ("level", "level given others", "shape")
+OF_RATINGS = ("level", "level given others", "shape")  # tests of a signal's ratings: two of the mean, one of the spread
 LEAST_OWN = 0.02  # variance of a signal, in standard units, that no other shares, at least
 DIGITS = 6
 NONE = math.nan
@@ -34,13 +34,14 @@ QUANTILE = float(norm.ppf(0.95))  # for intervals of 90 %
 
 
 @dataclass(frozen=True)
-class Look:
+class DriftTest:
     """One comparison of current rows with those learned from.
 
     Attributes
     ----------
     kind
-        "level" (of a signal), "level given others", "shape", "missing", "rated", "input", "likelihood", "calibration".
+        "level" (a signal's mean), "level given others", "shape" (its spread), "missing", "rated", "input",
+        "likelihood", "calibration".
     name
         Of the signal or input, or "".
     figure
@@ -71,7 +72,7 @@ class Look:
     adjusted: float = 1.0
 
     @property
-    def moved(self) -> bool:
+    def significant(self) -> bool:
         """Whether the change is significant."""
         return self.adjusted < ALPHA
 
@@ -206,7 +207,7 @@ def crowd_of(people: NDArray[Any]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Comparison:
-    """What every look needs: the model's counts, the current rows, and how much rows of one person count for."""
+    """What every test needs: the model's counts, the current rows, and how much rows of one person count for."""
 
     model: OfferModel
     reference: Reference | None
@@ -222,7 +223,7 @@ class _Comparison:
         )
 
 
-def looks(model: OfferModel, ratings: Ratings) -> list[Look]:
+def drift_tests(model: OfferModel, ratings: Ratings) -> list[DriftTest]:
     """Compare current rows with the rows that a model learned from.
 
     Parameters
@@ -234,7 +235,7 @@ def looks(model: OfferModel, ratings: Ratings) -> list[Look]:
 
     Returns
     -------
-    list of Look
+    list of DriftTest
         p-values by themselves; `corrected` takes them together.
     """
     values = model.values_of(ratings)  # with the level of each panel
@@ -250,13 +251,13 @@ def looks(model: OfferModel, ratings: Ratings) -> list[Look]:
     ]
 
 
-def corrected(result: Sequence[Look]) -> list[Look]:
-    """Combine all looks: Holm's adjusted p-values, and the PSI that is significant at the first step.
+def corrected(result: Sequence[DriftTest]) -> list[DriftTest]:
+    """Combine all tests: Holm's adjusted p-values, and the PSI that is significant at the first step.
 
     Examples
     --------
-    >>> nothing = Look("level", "a", "shift", 0, 0, 0, 0, 0, 9, 9, p=0.02)
-    >>> [round(look.adjusted, 3) for look in corrected([nothing, replace(nothing, p=0.03)])]
+    >>> nothing = DriftTest("level", "a", "shift", 0, 0, 0, 0, 0, 9, 9, p=0.02)
+    >>> [round(test.adjusted, 3) for test in corrected([nothing, replace(nothing, p=0.03)])]
     [0.04, 0.04]
     """
     order = sorted(range(len(result)), key=lambda place: result[place].p)
@@ -264,7 +265,7 @@ def corrected(result: Sequence[Look]) -> list[Look]:
     for step, place in enumerate(order):
         highest = max(highest, min(1.0, result[place].p * (len(result) - step)))
         adjusted[place] = highest
-    return [replace(look, adjusted=value) for look, value in zip(result, adjusted, strict=True)]
+    return [replace(test, adjusted=value) for test, value in zip(result, adjusted, strict=True)]
 
 
 def _counts(comparison: _Comparison, term: int) -> tuple[Floats, Floats]:
@@ -285,7 +286,7 @@ class _Level:
     m: float
 
 
-def _levels(comparison: _Comparison) -> Iterator[Look]:
+def _levels(comparison: _Comparison) -> Iterator[DriftTest]:
     """Compare the level of each signal, by itself and given those of the others."""
     model, (before, now) = comparison.model, comparison.effects("ratings")
     levels = []
@@ -303,12 +304,12 @@ def _levels(comparison: _Comparison) -> Iterator[Look]:
         p = float(2 * norm.sf(abs(auc - 0.5) / error)) if error else 1.0
         first, second = (float(np.interp(mean, knots, model.grid.knots(term))) for mean in means)
         levels.append(_Level(term, shift, n, m))
-        yield Look("level", name, "shift", shift, shift - half, shift + half, first, second, *rows, p)
+        yield DriftTest("level", name, "shift", shift, shift - half, shift + half, first, second, *rows, p)
     if model.factor_model is not None and len(levels) > 1:
         yield from _given_others(model, levels)
 
 
-def _given_others(model: OfferModel, levels: Sequence[_Level]) -> Iterator[Look]:
+def _given_others(model: OfferModel, levels: Sequence[_Level]) -> Iterator[DriftTest]:
     """Compare the level of each signal with what those of the others lead to expect.
 
     Halo lifts and lowers all ratings together, from one sample to the next. What is left once the others are known
@@ -324,16 +325,16 @@ def _given_others(model: OfferModel, levels: Sequence[_Level]) -> Iterator[Look]
     for level, value in zip(levels, conditional.tolist(), strict=True):
         p = float(2 * norm.sf(abs(value)))
         rows = float(model.counts[model.signals[level.term]].sum()), level.m
-        yield Look("level given others", model.signals[level.term], "z", value, NONE, NONE, NONE, NONE, *rows, p)
+        yield DriftTest("level given others", model.signals[level.term], "z", value, NONE, NONE, NONE, NONE, *rows, p)
 
 
-def psi_look(kind: str, name: str, a: Floats, b: Floats, before: float, now: float) -> Iterator[Look]:
-    """Compare counts by cell; no look where they are too few to say anything.
+def psi_test(kind: str, name: str, a: Floats, b: Floats, before: float, now: float) -> Iterator[DriftTest]:
+    """Compare counts by cell; no test where they are too few to say anything.
 
     Parameters
     ----------
     kind, name
-        Of the look.
+        Of the test.
     a, b
         Counts of the rows learned from, and of current ones.
     before, now
@@ -350,24 +351,26 @@ def psi_look(kind: str, name: str, a: Floats, b: Floats, before: float, now: flo
     statistic = float(chi2_contingency([few * (1 / before), some * (1 / now)], correction=False)[0])
     # the same distribution, but more accurate far out in the tail, where tests are judged after correction
     p = float(chi2.sf(min(value / scale, statistic), len(few) - 1))
-    yield Look(kind, name, "psi", value, NONE, NONE, NONE, NONE, n, m, p)
+    yield DriftTest(kind, name, "psi", value, NONE, NONE, NONE, NONE, n, m, p)
 
 
-def _shapes(comparison: _Comparison) -> Iterator[Look]:
+def _shapes(comparison: _Comparison) -> Iterator[DriftTest]:
     """Compare how the ratings of each signal spread over its scale, "not applicable" among them."""
     for j, name in enumerate(comparison.model.signals):
         a, b = (part[:-1] for part in _counts(comparison, j))
-        yield from psi_look("shape", name, a, b, *comparison.effects("ratings"))
+        yield from psi_test("shape", name, a, b, *comparison.effects("ratings"))
 
 
-def _missing(comparison: _Comparison) -> Iterator[Look]:
+def _missing(comparison: _Comparison) -> Iterator[DriftTest]:
     """Compare how often each signal was not rated."""
     for j, name in enumerate(comparison.model.signals):
         a, b = _counts(comparison, j)
         yield from _share("missing", name, float(a[-1]), float(a.sum()), float(b[-1]), float(b.sum()), comparison)
 
 
-def _share(kind: str, name: str, a: float, n: float, b: float, m: float, comparison: _Comparison) -> Iterator[Look]:
+def _share(
+    kind: str, name: str, a: float, n: float, b: float, m: float, comparison: _Comparison
+) -> Iterator[DriftTest]:
     """Compare a share by Fisher's exact test, on counts drawn together by how alike rows of a person are."""
     if not n or not m or a + b == 0 or a + b == n + m:
         return
@@ -375,10 +378,10 @@ def _share(kind: str, name: str, a: float, n: float, b: float, m: float, compari
     table = np.rint([[a / before, (n - a) / before], [b / now, (m - b) / now]]).astype(int)
     low, high = wilson(b / now, m / now)
     p = float(fisher_exact(table)[1])
-    yield Look(kind, name, "share", b / m - a / n, low, high, a / n, b / m, n, m, p)
+    yield DriftTest(kind, name, "share", b / m - a / n, low, high, a / n, b / m, n, m, p)
 
 
-def _rated(comparison: _Comparison) -> Iterator[Look]:
+def _rated(comparison: _Comparison) -> Iterator[DriftTest]:
     """Compare how many signals were rated."""
     if comparison.reference is None:
         return
@@ -387,23 +390,23 @@ def _rated(comparison: _Comparison) -> Iterator[Look]:
     yield from _ordered("rated", comparison.reference.rated, now, np.arange(p + 1.0), *comparison.effects("rated"))
 
 
-def _ordered(kind: str, a: Floats, b: Floats, knots: Floats, before: float, now: float) -> Iterator[Look]:
+def _ordered(kind: str, a: Floats, b: Floats, knots: Floats, before: float, now: float) -> Iterator[DriftTest]:
     n, m = a.sum(), b.sum()
     auc, error = mann_whitney(a / before, b / now)
     p = float(2 * norm.sf(abs(auc - 0.5) / error)) if error else 1.0
     half = QUANTILE * error
     means = [float((part * knots).sum() / part.sum()) for part in (a, b)]
-    yield Look(kind, "", "auc", auc, auc - half, auc + half, means[0], means[1], float(n), float(m), p)
+    yield DriftTest(kind, "", "auc", auc, auc - half, auc + half, means[0], means[1], float(n), float(m), p)
 
 
-def _inputs(comparison: _Comparison) -> Iterator[Look]:
+def _inputs(comparison: _Comparison) -> Iterator[DriftTest]:
     """Compare who rated, and other inputs; not given is a level of its own."""
     for place, item in enumerate(comparison.model.catalogue.inputs, len(comparison.model.signals)):
         a, b = _counts(comparison, place)
-        yield from psi_look("input", item.name, a, b, *comparison.effects("inputs"))
+        yield from psi_test("input", item.name, a, b, *comparison.effects("inputs"))
 
 
-def _likelihoods(comparison: _Comparison) -> Iterator[Look]:
+def _likelihoods(comparison: _Comparison) -> Iterator[DriftTest]:
     """Compare the likelihoods now with those, out of fold, of the rows learned from."""
     reference, model = comparison.reference, comparison.model
     if reference is None or not len(reference.edges):

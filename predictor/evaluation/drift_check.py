@@ -11,7 +11,7 @@ import numpy as np
 
 from predictor.errors import ConfigError, plural
 from predictor.evaluation.audited import plain
-from predictor.evaluation.drift import FEWEST, LEVELS, NONE, Look, corrected, crowd_of, looks
+from predictor.evaluation.drift import FEWEST, NONE, OF_RATINGS, DriftTest, corrected, crowd_of, drift_tests
 from predictor.evaluation.late_outcomes import LateOutcomes, late_outcomes
 from predictor.model.offer_model import OfferModel
 from predictor.model.raters import levels_of
@@ -20,7 +20,7 @@ from predictor.ratings.ratings import Ratings
 
 @dataclass(frozen=True, eq=False)
 class DriftCheck:
-    """Whether current rows look like the training rows of a model.
+    """Whether current rows test like the training rows of a model.
 
     Attributes
     ----------
@@ -32,12 +32,12 @@ class DriftCheck:
         Whether the rows, or what the model learned from, are simulated.
     made
         When, UTC, ISO 8601.
-    looks
-        Every comparison; adjusted p-values take all of them together.
+    tests
+        Every test; adjusted p-values take all of them together.
     outcomes
         How likelihoods and outcomes agree, where outcomes have come.
-    not_looked_at
-        What could not be compared, and why.
+    not_tested
+        What could not be tested, and why.
     """
 
     model: OfferModel
@@ -47,23 +47,23 @@ class DriftCheck:
     people: int
     simulated: bool
     made: str
-    looks: Sequence[Look]
+    tests: Sequence[DriftTest]
     outcomes: LateOutcomes
-    not_looked_at: Sequence[str]
+    not_tested: Sequence[str]
 
     @property
-    def moved(self) -> list[Look]:
+    def significant(self) -> list[DriftTest]:
         """The significant changes, the clearest first."""
-        return sorted((look for look in self.looks if look.moved), key=lambda look: look.p)
+        return sorted((test for test in self.tests if test.significant), key=lambda test: test.p)
 
     @property
-    def findings(self) -> list[Look]:
+    def findings(self) -> list[DriftTest]:
         """One significant change per signal, the easiest to read of those of its ratings; the clearest first."""
-        plainest: dict[tuple[str, str], Look] = {}
-        for look in self.moved:
-            what = ("ratings" if look.kind in LEVELS else look.kind), look.name
-            if what not in plainest or LEVELS.index(look.kind) < LEVELS.index(plainest[what].kind):
-                plainest[what] = look
+        plainest: dict[tuple[str, str], DriftTest] = {}
+        for test in self.significant:
+            what = ("ratings" if test.kind in OF_RATINGS else test.kind), test.name
+            if what not in plainest or OF_RATINGS.index(test.kind) < OF_RATINGS.index(plainest[what].kind):
+                plainest[what] = test
         return list(plainest.values())
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,10 +76,10 @@ class DriftCheck:
             "n": self.n,
             "people": self.people,
             "simulated": self.simulated,
-            "moved": [plain(look) for look in self.moved],
-            "looks": [plain(look) for look in self.looks],
+            "moved": [plain(test) for test in self.significant],
+            "looks": [plain(test) for test in self.tests],
             "outcomes": plain(self.outcomes),
-            "not_looked_at": list(self.not_looked_at),
+            "not_looked_at": list(self.not_tested),
         }
 
 
@@ -103,7 +103,7 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
     >>> from predictor import OfferClassifier, simulate_interviews
     >>> known = simulate_interviews(200, seed=1).labelled()
     >>> model = OfferClassifier(known.catalogue).fit(known.features, known.y).model_
-    >>> len(check_drift(model, simulate_interviews(60, seed=2)).moved)
+    >>> len(check_drift(model, simulate_interviews(60, seed=2)).significant)
     0
     """
     if len(ratings) < FEWEST:
@@ -118,9 +118,11 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
     p = model.predict_many(ratings, interval=False)["offer_probability"].to_numpy()
     effect = model.reference.design_effect("likelihood", crowd) if model.reference else 1.0
     outcomes = late_outcomes(ratings.y, p, effect)
-    result, left = looks(model, ratings), []
+    result, left = drift_tests(model, ratings), []
     if outcomes.judged and outcomes.p is not None:
-        result.append(Look("calibration", "", "z", NONE, NONE, NONE, NONE, NONE, NONE, float(outcomes.n), outcomes.p))
+        result.append(
+            DriftTest("calibration", "", "z", NONE, NONE, NONE, NONE, NONE, NONE, float(outcomes.n), outcomes.p)
+        )
     elif outcomes.open:
         total = outcomes.n + outcomes.open
         left.append(
@@ -141,7 +143,7 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
         left.append(
             f"How high {new:,} of {len(panels):,} panels rate is not known: the model has none of their raters."
         )
-    compared = {look.name for look in result if look.kind == "level"}
+    compared = {test.name for test in result if test.kind == "level"}
     if thin := [name for name in model.signals if name not in compared]:
         left.append(
             "Only the share of missing ratings was compared, as fewer than five rows rate them, now or in training: "
@@ -155,7 +157,7 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
         people=len(np.unique(people)),
         simulated=ratings.simulated or model.simulated,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        looks=corrected(result),
+        tests=corrected(result),
         outcomes=outcomes,
-        not_looked_at=left,
+        not_tested=left,
     )

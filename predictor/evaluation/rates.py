@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LEVEL = 0.9
+CONFIDENCE = 0.9  # of intervals
 ROUNDS = 80  # of bisection, on a scale from 0 to 1: the interval's ends are then exact
 
 
-def wilson(count: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+def wilson(count: float, n: float, level: float = CONFIDENCE) -> tuple[float, float]:
     """Compute the interval of a share (Wilson 1927).
 
     Parameters
@@ -68,7 +68,7 @@ def score_statistic(a: float, n: float, b: float, m: float, ratio: float) -> flo
 
 
 def ratio_interval(
-    a: float, n: float, b: float, m: float, level: float = LEVEL, *, chosen_from: int = 1
+    a: float, n: float, b: float, m: float, level: float = CONFIDENCE, *, chosen_from: int = 1
 ) -> tuple[float, float]:
     """Compute the score interval of the ratio of two shares, a of n over b of m (Miettinen & Nurminen 1985).
 

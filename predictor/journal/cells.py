@@ -83,6 +83,8 @@ def read_cells(cells: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]
                     data[name] = parse(cell.strip())
                 except (ValueError, KeyError, TypeError):
                     wrong[name] = kind
+        elif name == "not_come_up":
+            data[name] = tuple(word.strip() for word in cell.split(";") if word.strip())
         elif name != ROLE:
             data[name] = cell.strip()
     wrong |= {name: TO_COME for name in ("rated_on", "outcome_on") if data.get(name) and data[name] > latest}
@@ -153,10 +155,6 @@ def _percent(cell: str) -> int:
     return int(number)
 
 
-def _names(cell: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in cell.split(";") if name.strip())
-
-
 def _answer(cell: str) -> dict[str, Any]:
     if not isinstance(answer := json.loads(cell), dict):
         raise TypeError(cell)
@@ -170,7 +168,6 @@ _PARSED: dict[str, tuple[Callable[[str], Any], str]] = {
     "estimate_simulated": (_part, _PART),
     "answer": (_answer, _JSON),
     "guess": (_percent, _GUESS),
-    "not_come_up": (_names, _JSON),
 }
 
 

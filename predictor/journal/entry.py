@@ -15,7 +15,7 @@ from predictor.journal.estimate import Estimate
 # Statuses, since "still open" is none; `outcome` is the name in the journal's file, exports and HTTP.
 OUTCOMES = ("still open", "offer", "no offer", "next round", "no answer", "withdrew")
 STILL_OPEN, OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER, WITHDREW = OUTCOMES
-LABELS = {OFFER: 1.0, NO_OFFER: 0.0}  # what a model learns from; a next round is feedback of its own
+TARGET_OF_OUTCOME = {OFFER: 1.0, NO_OFFER: 0.0}  # what a model learns from; a next round is feedback of its own
 FREEZING_OUTCOMES = (OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER)  # outcomes after which a later rating would be hindsight
 ROLE = "rater_role"
 LONGEST = {
@@ -23,7 +23,7 @@ LONGEST = {
     "went_well": 2_000, "differently": 2_000, "try_next": 2_000,
 }  # fmt: skip
 TEXTS = tuple(LONGEST)
-LINES = ("title", "who", "round")  # texts of one line
+ONE_LINE_TEXTS = ("title", "who", "round")  # texts of one line
 DAYS = ("held_on", "rated_on", "due_on", "outcome_on")
 PRIVATE = "private_note"  # never exported or printed; who can open the journal can read it
 AGREES = 1e-6  # by which an answer's likelihood may differ from its estimate's, after a trip through text

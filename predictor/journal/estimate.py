@@ -33,7 +33,7 @@ class Estimate:
 
     Examples
     --------
-    >>> Estimate(0.4, 0.2, 0.7, "mine", "0123456789abcdef", simulated=0.9).mark
+    >>> Estimate(0.4, 0.2, 0.7, "mine", "0123456789abcdef", simulated=0.9).label
     'in part SIMULATED'
     """
 
@@ -75,6 +75,6 @@ class Estimate:
         return cls(p, low, high, model["name"], model["fingerprint"], simulated, base_rate)
 
     @property
-    def mark(self) -> str:
-        """The mark that must be shown with it: "SIMULATED", "in part SIMULATED", or nothing."""
+    def label(self) -> str:
+        """The label that must be shown with it: "SIMULATED", "in part SIMULATED", or nothing."""
         return "SIMULATED" if self.simulated == 1 else "in part SIMULATED" if self.simulated else ""

@@ -142,8 +142,7 @@ def _read(
         data["id"] = data["id"] or new_id()
         if (outcome := data["outcome"] or STILL_OPEN) == "unknown":  # as exports of before have it
             outcome = STILL_OPEN
-        data |= {"outcome": outcome, "not_come_up": data["not_come_up"] or ()}
-        data |= {name: bool(data[name]) for name in ("frozen", "simulated")}
+        data |= {"outcome": outcome, **{name: bool(data[name]) for name in ("frozen", "simulated")}}
         take_estimate(data, wrong)
         wrong = faults(data) | wrong
         problems += [Problem(why, number, shown[name], cells[name]) for name, why in wrong.items() if name in shown]

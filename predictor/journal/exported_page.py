@@ -23,9 +23,9 @@ from predictor.journal.cells import read_cells, safe
 from predictor.journal.edits import rated
 from predictor.journal.entry import AGREES, Entry, faults, new_id
 from predictor.journal.estimate import Estimate
-from predictor.model.frozen import frozen
 from predictor.model.log_odds import one_probability
 from predictor.model.prediction import LEVEL
+from predictor.model.stored_answer import stored_answer
 from predictor.ratings.catalogue import INPUT_FAMILY, Catalogue
 
 FORMAT, KIND = 1, "interview outcome predictor: answers"
@@ -158,7 +158,7 @@ def _answered(
         low, high = _numbers(remaining["low"], remaining["high"])
         signals = [_known(name, catalogue.names) for name in remaining["signals"]]
         remaining = {"low": low, "high": high, "signals": signals}
-    kept = frozen(
+    kept = stored_answer(
         _prediction(answer, file["model"], data["ratings"], catalogue),
         catalogue,
         rated_by=data["rater_role"],

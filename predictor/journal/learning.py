@@ -9,20 +9,20 @@ from datetime import date
 import numpy as np
 
 from predictor.errors import Problem, RatingsError
-from predictor.journal.entry import LABELS, ROLE, Entry
+from predictor.journal.entry import ROLE, TARGET_OF_OUTCOME, Entry
 from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
 
 
 def ratings_of(entries: Sequence[Entry], catalogue: Catalogue, *, source: str, training: bool) -> Ratings:
     """Convert entries into `Ratings`; see `Journal.ratings`."""
-    if training and not any(entry.outcome in LABELS for entry in entries):
+    if training and not any(entry.outcome in TARGET_OF_OUTCOME for entry in entries):
         nothing = "no interview has an outcome yet, offer or no offer; add one, then train"
         raise RatingsError(source, [Problem(nothing)])
     records = []
     for entry in entries:
         context = {
-            catalogue.outcome: LABELS.get(entry.outcome),
+            catalogue.outcome: TARGET_OF_OUTCOME.get(entry.outcome),
             ROLE: entry.rater_role,
             catalogue.group: group_of(entry),
         }

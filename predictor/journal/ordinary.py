@@ -14,9 +14,9 @@ from predictor.journal.days import today
 from predictor.journal.edits import NO_RATING
 from predictor.journal.entry import (
     FREEZING_OUTCOMES,
-    LINES,
     NO_OFFER,
     OFFER,
+    ONE_LINE_TEXTS,
     OUTCOMES,
     ROLE,
     STILL_OPEN,
@@ -30,7 +30,7 @@ from predictor.ratings.ratings import Ratings
 from predictor.sources.compression import unpacked
 
 # What the page calls an attribute of an entry, and what people call it: compared without case, dashes and blanks alike.
-LABELS = {
+COLUMN_NAMES = {
     "title": "Title", "who": "Who", "held_on": "Date", "round": "Round", "note": "Note", "due_on": "When will you hear",
     "guess": "Own guess", "outcome": "Outcome", "outcome_on": "Known since", "went_well": "Went well",
     "differently": "Would do differently", "try_next": "One thing to try next",
@@ -52,7 +52,7 @@ def template_csv(catalogue: Catalogue) -> str:
     >>> template_csv(Catalogue.shipped()).splitlines()[0][:60]
     'Title,Who,Date,Round,When will you hear,Who rated,Interviewe'
     """
-    before, after = ([LABELS[name] for name in part] for part in _TEMPLATE)
+    before, after = ([COLUMN_NAMES[name] for name in part] for part in _TEMPLATE)
     roles = [item.label for item in catalogue.inputs if item.name == ROLE]
     out = io.StringIO()
     row = [*before, *roles, *(signal.label for signal in catalogue.signals), *after]
@@ -144,8 +144,8 @@ def _meaning(name: str, catalogue: Catalogue) -> tuple[bool, str]:
     ):
         if word == word_key(label):
             return attributes
-    for attribute in dict.fromkeys((*LABELS, *_ALSO)):
-        if word in map(word_key, (attribute, LABELS.get(attribute, attribute), *_ALSO.get(attribute, ()))):
+    for attribute in dict.fromkeys((*COLUMN_NAMES, *_ALSO)):
+        if word in map(word_key, (attribute, COLUMN_NAMES.get(attribute, attribute), *_ALSO.get(attribute, ()))):
             return True, attribute
     return False, name
 
@@ -198,7 +198,7 @@ def _entry(
     data["title"] = data.get("title") or context.pop("interview_id", title)
     if catalogue.group and not data.get("who"):
         data["who"] = context.pop(catalogue.group, "")
-    data |= {name: one_line(data[name]) for name in LINES if name in data}
+    data |= {name: one_line(data[name]) for name in ONE_LINE_TEXTS if name in data}
     data["rater_role"] = context.pop(ROLE, "")
     data["simulated"] = context.pop(ORIGIN, "") == SIMULATED
     data.setdefault("outcome", {1.0: OFFER, 0.0: NO_OFFER}.get(float(ratings.y[row]), STILL_OPEN))

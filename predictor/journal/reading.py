@@ -112,7 +112,7 @@ class Reading:
         with self._file.open() as file:
             return self._all(file, "WHERE interview = ? AND interview <> '' ORDER BY number", interview)
 
-    def sealed(self, entries: Sequence[Entry]) -> set[str]:
+    def hidden_until_both_rated(self, entries: Sequence[Entry]) -> set[str]:
         """Return the ids of those whose other side has not rated yet, and which are not shown until it has."""
         shared = {entry.interview for entry in entries if entry.interview}
         sides = {interview: {entry.rater_role for entry in self.sides(interview)} for interview in shared}
@@ -154,13 +154,13 @@ class Reading:
 
     # -- people ----------------------------------------------------------------------------------------------------
 
-    def people(self, most: int | None = None) -> list[str]:
+    def person_names(self, most: int | None = None) -> list[str]:
         """Return whom interviews are about, in alphabetical order."""
         named = "SELECT DISTINCT who FROM entries WHERE who <> '' ORDER BY who COLLATE NOCASE, who LIMIT ?"
         with self._file.open() as file:
             return [row[0] for row in file.execute(named, (-1 if most is None else most,))]
 
-    def clients(self, search: str = "", start: int = 0, most: int | None = None) -> tuple[list[Person], int]:
+    def person_summaries(self, search: str = "", start: int = 0, most: int | None = None) -> tuple[list[Person], int]:
         """Return what a list shows of people, those of whom something is due first, then by name.
 
         Parameters
@@ -199,7 +199,7 @@ class Reading:
         NoEntryError
             If no interview is about such a person.
         """
-        for who in self.people():
+        for who in self.person_names():
             if person_id(who) == id:
                 return who
         raise NoEntryError(f"{self.path}: no person has the id {id!r:.40}; all their interviews may have been deleted")

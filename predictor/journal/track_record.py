@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.journal.entry import DUE_AFTER, LABELS, NO_ANSWER, STILL_OPEN
+from predictor.journal.entry import DUE_AFTER, NO_ANSWER, STILL_OPEN, TARGET_OF_OUTCOME
 
 if TYPE_CHECKING:
     from predictor.model.tables import Floats
@@ -70,12 +70,12 @@ def track_record(rows: Iterable[Any], day: date) -> TrackRecord:
         past = due_on <= latest if due_on else day_held <= assumed
         hindsight = rated_on and outcome_on and rated_on > outcome_on
         usable = p is not None and not simulated and not hindsight
-        if outcome in LABELS and not usable:
+        if outcome in TARGET_OF_OUTCOME and not usable:
             left_out += 1
-        elif outcome in LABELS and not past:
+        elif outcome in TARGET_OF_OUTCOME and not past:
             early += 1
-        elif outcome in LABELS:
-            counted.append((LABELS[outcome], p, np.nan if guess is None else guess / 100))
+        elif outcome in TARGET_OF_OUTCOME:
+            counted.append((TARGET_OF_OUTCOME[outcome], p, np.nan if guess is None else guess / 100))
         elif outcome == NO_ANSWER and usable and past:
             silent.append(p)
         elif outcome == STILL_OPEN and usable and past:

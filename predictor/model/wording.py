@@ -14,8 +14,10 @@ TEXTS: Mapping[str, str] = {
     "headline": "{count} of 100 {kind}interviews rated like this ended in an offer.",
     "headline_wide": "From {low} to {high} of 100 {kind}interviews rated like this ended in an offer (90 % interval).",
     "headline_nothing": "{count} of 100 {kind}interviews ended in an offer. Nothing was rated: this is the base rate.",
-    "interval": "90 % interval: {low} to {high} of 100. More interviews to learn from would narrow it.",
-    "interval_wide": "The best single estimate is {count} of 100. The model has learned too little to be more exact.",
+    "interval": "90 % interval: {low} to {high} of 100. Training on more interviews would narrow it.",
+    "interval_wide": (
+        "The best single estimate is {count} of 100. Too few training interviews for a more precise estimate."
+    ),
     "base": "Without any rating it is {base} of 100, the base rate.",
     "own_base": "Without any rating it is {base} of 100, your own base rate.",
     "dots_both": "{count} of 100",
@@ -62,8 +64,8 @@ def kind_of(simulated: float) -> str:
     return "simulated " if simulated == 1 else ""
 
 
-def mark_of_share(simulated: float) -> str:
-    """Return the mark that must be shown with an answer: "SIMULATED", "in part SIMULATED", or nothing."""
+def simulated_label(simulated: float) -> str:
+    """Return the label that must be shown with an answer: "SIMULATED", "in part SIMULATED", or nothing."""
     return "SIMULATED" if simulated == 1 else "in part SIMULATED" if simulated else ""
 
 

@@ -23,9 +23,9 @@ class Identification:
 
     Attributes
     ----------
-    agreement
+    agreement_obstacle
         Why agreement cannot be computed; empty where it can.
-    severity
+    severity_obstacle
         Why severity cannot be distinguished from the people met; empty where it can.
     enough
         Whether there are raters and scorecards enough to estimate how high raters rate, whatever the reason.
@@ -35,8 +35,8 @@ class Identification:
         How many raters there are, and how many of them are connected through shared people, in the largest component.
     """
 
-    agreement: str
-    severity: str
+    agreement_obstacle: str
+    severity_obstacle: str
     enough: bool
     applications: int
     paired: int
@@ -60,9 +60,9 @@ def identify(scores: CardMeans, *, single: bool = True, random_assignment: bool 
     --------
     >>> one_each = csr_array(np.tile(np.eye(4), (10, 1)))
     >>> scores = CardMeans(np.arange(40.0), np.arange(40), one_each, np.zeros(40, dtype=np.int64))
-    >>> identify(scores).agreement
+    >>> identify(scores).agreement_obstacle
     'not identifiable: no person was rated by two raters at one stage, so there is nobody to agree with'
-    >>> identify(scores, random_assignment=True).severity
+    >>> identify(scores, random_assignment=True).severity_obstacle
     ''
     """
     m, raters = scores.raters.shape

@@ -191,7 +191,7 @@ def summarise_panels(
         per_rater=(quarters[0], quarters[1], quarters[2]),
         spreads=tuple(_spreads(cards.by_rater())),
         identification=identified,
-        agreement=None if identified.agreement else agreement(cards, seed=seed),
+        agreement=None if identified.agreement_obstacle else agreement(cards, seed=seed),
         severity=severity,
         levels=levels,
         noticeable=noticeable,

@@ -111,7 +111,7 @@ class PanelInput:
         return len({name for panel in self.panels for name in panel})
 
     @property
-    def missing(self) -> str:
+    def reason_not_tried(self) -> str:
         """Why the term is not worth a trial; empty where it is."""
         rows, raters = sum(map(bool, self.panels)), self.raters
         if rows < LEAST_ROWS or raters < LEAST_RATERS or not len(self.cards):

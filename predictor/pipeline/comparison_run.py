@@ -37,14 +37,14 @@ class Compared:
         Where it is recorded; None where it is not.
     missing
         Folders that were to be recorded and are not.
-    trouble
+    tracking_error
         Why; None where none is missing.
     """
 
     board: Leaderboard
     run: RecordedRun | None
     missing: tuple[Path, ...]
-    trouble: TrackingError | None
+    tracking_error: TrackingError | None
 
 
 def compare_and_save(
@@ -68,7 +68,7 @@ def compare_and_save(
     ratings
         With outcomes.
     configs
-        By experiment's name. Other models are experiments here, so each is compared with the base rate only.
+        By experiment's name. No baselines are trained: the compared experiments take their role.
     name, folder
         Of the comparison; leaderboard.csv and leaderboard.png are written to the folder.
     recorded
@@ -89,7 +89,7 @@ def compare_and_save(
     if len(folds) > 1:
         raise ConfigError("these experiments differ in folds, repeats or seed; give them the same to compare them")
     began, results = time.time(), {}
-    run = trouble = None
+    run = tracking_error = None
     missing = []
     with ExitStack() as stack:
         stack.enter_context(one_training(folder))
@@ -97,8 +97,8 @@ def compare_and_save(
             try:
                 run = stack.enter_context(open_run(name, "comparison"))
             except TrackingError as error:
-                trouble = error
-                warn(f"{trouble}\n  The trainings go on, and are saved in {folder}-EXPERIMENT.")
+                tracking_error = error
+                warn(f"{tracking_error}\n  The trainings go on, and are saved in {folder}-EXPERIMENT.")
         for experiment, config in configs.items():
             saved = train_and_save(
                 ratings,
@@ -106,21 +106,21 @@ def compare_and_save(
                 name=f"{name}-{experiment}",
                 experiment=experiment,
                 folder=folder.with_name(f"{folder.name}-{experiment}"),
-                recorded=recorded and not trouble,  # once it is in trouble, the others need not wait for it
+                recorded=recorded and not tracking_error,  # once it has failed, the others need not wait for it
                 parent=run.run_id if run else None,
                 progress=progress(experiment) if progress else None,
                 warn=warn,
                 curve=False,  # it says whether more interviews would help, which experiments do not ask
             )
-            trouble = trouble or saved.trouble
+            tracking_error = tracking_error or saved.tracking_error
             missing += [saved.folder] if recorded and not saved.run else []
             results[experiment] = saved.result
         champion = None
-        if recorded and not trouble:
+        if recorded and not tracking_error:
             try:
                 champion = champion_out_of_fold(ratings.catalogue.name)
             except TrackingError as error:
-                trouble = error
+                tracking_error = error
         board = leaderboard(results, champion)
         _save_comparison(name, board, results, folder, began)
         done = None
@@ -129,9 +129,9 @@ def compare_and_save(
             try:
                 done = finish(run, folder)
             except TrackingError as error:  # it is left open: once this process has ended, it counts as failed
-                trouble = error
+                tracking_error = error
         missing += [folder] if recorded and not done else []
-    return Compared(board, done, tuple(missing), trouble)
+    return Compared(board, done, tuple(missing), tracking_error)
 
 
 def _save_comparison(

@@ -36,14 +36,14 @@ def drift_record(check: DriftCheck, seconds: float) -> Record:
     model, outcomes = check.model, check.outcomes
     metrics = {
         "n": float(check.n),
-        "moved": float(len(check.moved)),
-        "looks": float(len(check.looks)),
+        "moved": float(len(check.significant)),
+        "looks": float(len(check.tests)),
         "outcomes/known": float(outcomes.n),
         "outcomes/open": float(outcomes.open),
         "seconds": round(seconds, 2),
     }
-    if check.looks:
-        metrics["lowest_p_corrected"] = round(min(look.adjusted for look in check.looks), 6)
+    if check.tests:
+        metrics["lowest_p_corrected"] = round(min(test.adjusted for test in check.tests), 6)
     if outcomes.in_the_large and outcomes.slope and outcomes.corp and outcomes.log_loss is not None:
         calibration = {
             "log_loss": outcomes.log_loss,
@@ -65,7 +65,7 @@ def drift_record(check: DriftCheck, seconds: float) -> Record:
         tags=environment()
         | {
             "kind": KIND,
-            "moved": str(bool(check.moved)).lower(),
+            "moved": str(bool(check.significant)).lower(),
             "simulated": str(check.simulated).lower(),
             "catalogue": model.catalogue.name,
             "data_digest": check.digest,

@@ -91,14 +91,14 @@ class SavedRun:
         What was trained, and where it is.
     run
         Where it is recorded; None where it is not.
-    trouble
+    tracking_error
         Why it is not recorded; None where it is, or was not to be.
     """
 
     result: TrainingResult
     folder: Path
     run: RecordedRun | None
-    trouble: TrackingError | None = None
+    tracking_error: TrackingError | None = None
 
 
 def train_and_save(
@@ -155,12 +155,12 @@ def train_and_save(
                 note_run(folder, run)
                 return SavedRun(*done, finish(run, folder, registered=registered))
         except TrackingError as error:
-            trouble = error
+            tracking_error = error
         if done is None:
-            warn(f"{trouble}\n  The training goes on, and is saved in {folder}.")
+            warn(f"{tracking_error}\n  The training goes on, and is saved in {folder}.")
             done = work()
             try:  # it may be back
                 return SavedRun(*done, record_folder(folder, registered=registered))
             except TrackingError as error:
-                trouble = error
-        return SavedRun(*done, None, trouble)
+                tracking_error = error
+        return SavedRun(*done, None, tracking_error)

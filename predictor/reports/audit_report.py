@@ -26,7 +26,7 @@ from predictor.reports.svg import inline_svg
 SHOWN_FROM = "above_median"  # the figure that headlines use: this is a tool that scores
 WIDEST = 2.0  # of a ratio in a figure; ends beyond it are cut there
 TITLES = {"above_median": "Scoring rate", "selected": "Selection rate", "offers": "Offers, as people decided"}
-CALIBRATION = ("Predicted", "Offers", "Beyond predicted", "90 % interval", "Slope", "90 % interval", "n")
+CALIBRATION = ("Predicted", "Offers", "Offers minus predicted", "90 % interval", "Slope", "90 % interval", "n")
 ERRORS = ("ROC AUC", "90 % interval", "False positive", "90 % interval", "False negative", "90 % interval", "n")
 FOUR_FIFTHS = (
     "The four-fifths rule of thumb ignores chance, so read it with the interval; it is computed from whole numbers. "
@@ -202,7 +202,8 @@ def _quality(audited: AuditResult) -> Section:
         parts.append(Table(head, errors, caption=f"Errors by {axis.name}, {at}"))
     parts.append(
         Note(
-            "Beyond predicted: share of offers minus mean likelihood, in points; above 0 the likelihoods are too low. "
+            "Offers minus predicted: share of offers minus mean likelihood, in points; above 0 the likelihoods are too "
+            "low. "
             "False positive: of those without an offer, the share at the threshold or above it; false negative: of "
             "those with one, the share below it. Slope and AUC need 30 rows, five offers and five non-offers. "
             f"Under {FEW} rows are too few to judge."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from predictor.evaluation.drift import ALPHA, LEVELS, Look
+from predictor.evaluation.drift import ALPHA, OF_RATINGS, DriftTest
 from predictor.evaluation.drift_check import DriftCheck
 from predictor.evaluation.late_outcomes import LateOutcomes
 from predictor.reports.format import number, of_people, p_value, percent, percents, signed, signed_span, span
@@ -32,7 +32,7 @@ HOLM = (
 def drift_page(check: DriftCheck) -> Page:
     """Build the page of a check for drift."""
     labels = check.model.catalogue.labels
-    moved, kind = check.moved, "SIMULATED rows" if check.simulated else "rows"
+    significant, kind = check.significant, "SIMULATED rows" if check.simulated else "rows"
     return Page(
         kind="Drift",
         day=check.made[:10],
@@ -43,18 +43,18 @@ def drift_page(check: DriftCheck) -> Page:
         lede=headline(check),
         tiles=[
             Tile(
-                "Moved",
+                "Changed",
                 f"{len(check.findings)}",
                 "significant",
-                f"{len(moved)} of {len(check.looks)} tests are significant; one change may show in several.",
+                f"{len(significant)} of {len(check.tests)} tests are significant; one change may show in several.",
             ),
             Tile("Current", f"{check.n:,}", kind, f"Rows{_whose(check)}, from {check.source}."),
             Tile("Learned from", f"{check.model.trained_on['n']:,}", "rows", f"Trained {check.model.created_at[:10]}."),
             _outcome_tile(check.outcomes),
         ],
-        warnings=[sentence(look, labels) for look in check.findings],
+        warnings=[sentence(test, labels) for test in check.findings],
         quiet="No significant change.",
-        heading="What moved",
+        heading="What changed",
         sections=[
             _signals(check, labels),
             _missing(check, labels),
@@ -71,12 +71,12 @@ def render_drift_page(check: DriftCheck) -> str:
 
 
 def headline(check: DriftCheck) -> str:
-    """Write in one sentence whether anything moved."""
+    """Write in one sentence whether anything changed."""
     rows = f"{check.n:,} current rows against the {check.model.trained_on['n']:,} that the model learned from"
-    if not check.moved:
-        return f"No significant change in {len(check.looks)} tests: {rows}."
+    if not check.significant:
+        return f"No significant change in {len(check.tests)} tests: {rows}."
     names = check.model.catalogue.labels
-    what = list(dict.fromkeys(names.get(look.name, "") or TITLES[look.kind].lower() for look in check.findings))
+    what = list(dict.fromkeys(names.get(test.name, "") or TITLES[test.kind].lower() for test in check.findings))
     some = ", ".join(what[:4]) + (f" and {len(what) - 4} more" if len(what) > 4 else "")
     return f"Significant changes: {some}. {rows[0].upper()}{rows[1:]}."
 
@@ -85,16 +85,16 @@ def drift_lines(check: DriftCheck) -> Iterator[str]:
     """Write a check for drift for the terminal."""
     labels = check.model.catalogue.labels
     kind = "SIMULATED rows" if check.simulated else "rows"
-    yield f"{check.model.name}: {check.n:,} current {kind}{_whose(check)}, {len(check.looks)} tests"
+    yield f"{check.model.name}: {check.n:,} current {kind}{_whose(check)}, {len(check.tests)} tests"
     yield ""
-    if check.moved:
+    if check.significant:
         yield "Significant changes:"
-        for look in check.findings:
-            yield from wrap(sentence(look, labels), indent="  ")
+        for test in check.findings:
+            yield from wrap(sentence(test, labels), indent="  ")
     else:
         yield "No significant change."
     yield ""
-    for text in (*outcome_lines(check.outcomes), *check.not_looked_at):
+    for text in (*outcome_lines(check.outcomes), *check.not_tested):
         yield from textwrap.wrap(text, WIDTH)
 
 
@@ -110,35 +110,35 @@ def outcome_lines(result: LateOutcomes) -> Iterator[str]:
         )
 
 
-def sentence(look: Look, labels: dict[str, str]) -> str:
+def sentence(test: DriftTest, labels: dict[str, str]) -> str:
     """Describe the result of one test in a sentence."""
-    name = labels.get(look.name, look.name)
-    p = f"p {p_value(look.adjusted)}"
-    way = "higher" if look.value > 0 else "lower"
-    if look.kind == "level":
-        moved = f"{signed(look.value)} standard deviations, {signed_span(look.low, look.high)}"
-        means = f"{number(look.current)} on average, {number(look.reference)} in training"
-        return f"{name}: rated {way}, {means} ({moved}; {p})."
-    if look.kind == "level given others":
-        return f"{name}: rated {way} than the other signals lead to expect (z {signed(look.value, 1)}; {p})."
-    if look.kind == "shape":
-        return f"{name}: ratings spread differently over the scale (PSI {number(look.value)}; {p})."
-    if look.kind == "missing":
+    name = labels.get(test.name, test.name)
+    p = f"p {p_value(test.adjusted)}"
+    way = "higher" if test.value > 0 else "lower"
+    if test.kind == "level":
+        shift = f"{signed(test.value)} standard deviations, {signed_span(test.low, test.high)}"
+        means = f"{number(test.current)} on average, {number(test.reference)} in training"
+        return f"{name}: rated {way}, {means} ({shift}; {p})."
+    if test.kind == "level given others":
+        return f"{name}: rated {way} than the other signals lead to expect (z {signed(test.value, 1)}; {p})."
+    if test.kind == "shape":
+        return f"{name}: ratings spread differently over the scale (PSI {number(test.value)}; {p})."
+    if test.kind == "missing":
         share = (
-            f"{percent(look.current)} of rows ({percents(look.low, look.high)}), {percent(look.reference)} in training"
+            f"{percent(test.current)} of rows ({percents(test.low, test.high)}), {percent(test.reference)} in training"
         )
         return f"{name}: not rated in {share} ({p})."
-    if look.kind == "rated":
-        more = "more" if look.value > 0.5 else "fewer"
-        means = f"{number(look.current, 1)} on average, {number(look.reference, 1)} in training"
-        if not look.moved:
+    if test.kind == "rated":
+        more = "more" if test.value > 0.5 else "fewer"
+        means = f"{number(test.current, 1)} on average, {number(test.reference, 1)} in training"
+        if not test.significant:
             return f"Signals rated: {means}; no significant change."
         return f"{more.capitalize()} signals rated: {means} ({p})."
-    if look.kind == "input":
-        return f"{name}: the shares of its levels have changed (PSI {number(look.value)}; {p})."
-    if look.kind == "likelihood":
-        side = "Higher" if look.value > 0.5 else "Lower"
-        about = f"about {percent(look.current)} on average, {percent(look.reference)} in training"
+    if test.kind == "input":
+        return f"{name}: the shares of its levels have changed (PSI {number(test.value)}; {p})."
+    if test.kind == "likelihood":
+        side = "Higher" if test.value > 0.5 else "Lower"
+        about = f"about {percent(test.current)} on average, {percent(test.reference)} in training"
         return f"{side} likelihoods: {about} ({p})."
     return f"Calibration: likelihoods and outcomes do not agree ({p})."
 
@@ -148,37 +148,37 @@ def _whose(check: DriftCheck) -> str:
 
 
 def _signals(check: DriftCheck, labels: dict[str, str]) -> Section:
-    by_name: dict[str, dict[str, Look]] = {}
-    for look in check.looks:
-        if look.kind in LEVELS:
-            by_name.setdefault(look.name, {})[look.kind] = look
+    by_name: dict[str, dict[str, DriftTest]] = {}
+    for test in check.tests:
+        if test.kind in OF_RATINGS:
+            by_name.setdefault(test.name, {})[test.kind] = test
     rows = []
-    for name, looks in sorted(by_name.items(), key=lambda item: min(look.p for look in item[1].values())):
-        level, given, shape = (looks.get(kind) for kind in LEVELS)
+    for name, tests in sorted(by_name.items(), key=lambda item: min(test.p for test in item[1].values())):
+        level, given, shape = (tests.get(kind) for kind in OF_RATINGS)
         means, n = [""] * 4, ""
         if level:
             interval, n = signed_span(level.low, level.high), f"{level.m:,.0f}"
             means = [number(level.reference), number(level.current), signed(level.value), interval]
         z, psi = signed(given.value, 1) if given else "", number(shape.value) if shape else ""
-        rows.append((labels[name], *means, z, psi, p_value(min(look.adjusted for look in looks.values())), n))
-    tests = ("z, given other signals", "PSI", "p, corrected", "n (current)")
-    head = ("Signal", "In training", "Now", "Shift", "90 % interval", *tests)
+        rows.append((labels[name], *means, z, psi, p_value(min(test.adjusted for test in tests.values())), n))
+    figures = ("z, given other signals", "PSI", "p, corrected", "n (current)")
+    head = ("Signal", "In training", "Now", "Shift", "90 % interval", *figures)
     return Section(
         "Signals",
         [
-            "Each signal is tested in three ways: its level (Mann and Whitney), its level given those of the other "
+            "Each signal is tested in three ways: its mean (Mann and Whitney), its mean given those of the other "
             "signals, and how its ratings spread over the scale (PSI). The clearest change comes first.",
             Table(head, rows, caption="Mean ratings in training and now"),
             Note(
                 "Shift: in standard deviations of the rows learned from. z, given other signals: a general impression "
-                "(halo) lifts or lowers all ratings together; that part is removed, so that what moved stands out."
+                "(halo) lifts or lowers all ratings together; that part is removed, so that what changed stands out."
             ),
         ],
     )
 
 
 def _missing(check: DriftCheck, labels: dict[str, str]) -> Section:
-    looks = sorted((look for look in check.looks if look.kind == "missing"), key=lambda look: look.p)
+    tests = sorted((test for test in check.tests if test.kind == "missing"), key=lambda test: test.p)
     rows = [
         (
             labels[x.name],
@@ -188,28 +188,28 @@ def _missing(check: DriftCheck, labels: dict[str, str]) -> Section:
             p_value(x.adjusted),
             f"{x.m:,.0f}",
         )
-        for x in looks
+        for x in tests
     ]
     head = ("Signal", "In training", "Now", "90 % interval", "p, corrected", "n (current)")
     table = Table(head, rows, caption="Share of rows in which a signal was not rated")
-    rated = [sentence(look, labels) for look in check.looks if look.kind == "rated"]
+    rated = [sentence(test, labels) for test in check.tests if test.kind == "rated"]
     return Section(
         "What is missing", [*rated, Folded("Each signal", table) if rows else Note("No signal is ever missing.")]
     )
 
 
 def _others(check: DriftCheck, labels: dict[str, str]) -> Section:
-    looks = [look for look in check.looks if look.kind in ("input", "likelihood")]
+    tests = [test for test in check.tests if test.kind in ("input", "likelihood")]
     rows = [
         (
-            labels.get(look.name) or TITLES[look.kind],
-            f"PSI {number(look.value)}"
-            if look.figure == "psi"
-            else f"{number(look.value)} ({span(look.low, look.high)})",
-            p_value(look.adjusted),
-            f"{look.m:,.0f}",
+            labels.get(test.name) or TITLES[test.kind],
+            f"PSI {number(test.value)}"
+            if test.figure == "psi"
+            else f"{number(test.value)} ({span(test.low, test.high)})",
+            p_value(test.adjusted),
+            f"{test.m:,.0f}",
         )
-        for look in looks
+        for test in tests
     ]
     parts: list[str | Table | Note] = [Table(("What", "Figure", "p, corrected", "n (current)"), rows)] if rows else []
     parts.append(
@@ -218,7 +218,7 @@ def _others(check: DriftCheck, labels: dict[str, str]) -> Section:
             "predicted out of fold; .5 means no difference."
         )
     )
-    return Section("Other inputs, and likelihoods", [*parts, *(Note(text) for text in check.not_looked_at)])
+    return Section("Other inputs, and likelihoods", [*parts, *(Note(text) for text in check.not_tested)])
 
 
 def _outcome_tile(result: LateOutcomes) -> Tile:

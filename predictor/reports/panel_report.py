@@ -220,7 +220,7 @@ def _method(summary: PanelSummary) -> Iterator[Part]:
 
 def _lede(summary: PanelSummary) -> str:
     if summary.agreement is None:
-        return f"How far these raters agree is {summary.identification.agreement}."
+        return f"How far these raters agree is {summary.identification.agreement_obstacle}."
     person, panel = summary.agreement.single, summary.agreement.panel
     return (
         f"Of the differences between scorecards of one rater each, {percent(person.value)} ({percent(person.low)} to "
@@ -266,7 +266,7 @@ def _per_rater(summary: PanelSummary) -> str:
 
 def _agreement_sentences(summary: PanelSummary) -> Iterator[str]:
     if summary.agreement is None:
-        yield f"Agreement is {summary.identification.agreement}."
+        yield f"Agreement is {summary.identification.agreement_obstacle}."
         return
     single, panel, k = summary.agreement.single, summary.agreement.panel, summary.agreement.size
     yield (
@@ -277,7 +277,7 @@ def _agreement_sentences(summary: PanelSummary) -> Iterator[str]:
 
 def _leniency_sentences(summary: PanelSummary) -> Iterator[str]:
     if summary.severity is None:
-        yield f"How high raters rate is {summary.identification.severity}."
+        yield f"How high raters rate is {summary.identification.severity_obstacle}."
         return
     if not summary.severity:
         yield "Raters differ in how high they rate by no more than chance explains."
@@ -296,11 +296,11 @@ def _why(summary: PanelSummary) -> str:
             "That people are assigned to raters at random is your assumption; if it does not hold, a rater of strong "
             "people looks lenient."
         )
-    if not summary.identification.severity or summary.severity is None:
+    if not summary.identification.severity_obstacle or summary.severity is None:
         return ""
     return (
-        f"How severe raters are is {summary.identification.severity}. The figures show how high they rate, whatever "
-        "the reason."
+        f"How severe raters are is {summary.identification.severity_obstacle}. The figures show how high they rate, "
+        "whatever the reason."
     )
 
 

@@ -17,7 +17,7 @@ from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
 from predictor.reports.format import number, span
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.text import WIDTH, cut, title
-from predictor.sources.scorecards.findings import ASKED, FLAGGED, KINDS, LEFT_OUT
+from predictor.sources.scorecards.findings import ASKED, FLAGGED, LEFT_OUT, REASONS
 from predictor.sources.scorecards.signals import OVERALL
 from predictor.sources.scorecards.stages import in_order, stage_counts
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from predictor.sources.scorecards.findings import Finding
     from predictor.sources.scorecards.imported import Imported
 
-LISTED = 20  # rows of a kind shown in the report; the file of rows has them all
+LISTED = 20  # rows of a reason shown in the report; the file of rows has them all
 RESAMPLES = 200
 FEWEST = 30  # offers and non-offers from which a model is more than its prior
 FOOTER = (
@@ -113,10 +113,10 @@ def _warnings(imported: Imported, forgotten: Sequence[str]) -> Iterator[str]:
         name = text or "no reason"
         yield (
             f"What does the reason '{name}' mean ({plural(count, 'application')})? Import again with "
-            f"--reason '{name}=OUTCOME'; OUTCOME is yes (an offer went out), no, withdrew or unlabelled. Until then "
-            "they have no outcome."
+            f"--reason '{name}=OUTCOME'; OUTCOME is yes (an offer was sent), no, withdrew or no outcome yet. Until "
+            "then they have no outcome."
         )
-    words = {word for item in imported.findings.by_kind().get("unknown word", ()) for *_, word in item.lines()}
+    words = {word for item in imported.findings.by_reason().get("unknown word", ()) for *_, word in item.lines()}
     for word in sorted(words)[:LISTED]:
         yield (
             f"The word '{word}' is not on the scale, so it counts as not observed. If you know what it means, give its "
@@ -151,28 +151,28 @@ def _sections(imported: Imported) -> Iterator[Section]:
 
 
 def _left_out(imported: Imported) -> Iterator[str | Note | Table | Folded]:
-    kinds = imported.findings.by_kind()
-    if not kinds:
+    by_reason = imported.findings.by_reason()
+    if not by_reason:
         yield "Nothing: every row of every file was used."
         return
     rows = [
         (
-            f"{KINDS[kind].title}. {KINDS[kind].remedy}".rstrip(),
-            KINDS[kind].became,
-            f"{imported.findings.count(kind):,}",
+            f"{REASONS[reason].title}. {REASONS[reason].remedy}".rstrip(),
+            REASONS[reason].became,
+            f"{imported.findings.count(reason):,}",
         )
-        for kind in kinds
+        for reason in by_reason
     ]
-    yield Table(("What, and what you can do", "What became of them", "Rows"), rows, 2, "By reason")
+    yield Table(("What, and what you can do", "What was done", "Rows"), rows, 2, "By reason")
     yield Note(
-        f"Each row is listed with its file and number: the first {LISTED} of a kind here, all of them in the file "
+        f"Each row is listed with its file and number: the first {LISTED} of each reason here, all of them in the file "
         "whose name ends in -rows.csv."
     )
-    for kind, items in kinds.items():
+    for reason, items in by_reason.items():
         total = sum(map(len, items))
         lines = [line for item in items for line in item.lines(LISTED)][:LISTED]
         more = f", the first {len(lines)}" if total > len(lines) else ""
-        yield Folded(f"{KINDS[kind].title}: {total:,}{more}", _rows(lines))
+        yield Folded(f"{REASONS[reason].title}: {total:,}{more}", _rows(lines))
 
 
 def _rows(lines: Sequence[tuple[str, int, str, str]]) -> Table:
@@ -185,7 +185,7 @@ def _rows(lines: Sequence[tuple[str, int, str, str]]) -> Table:
 
 def _outcomes(imported: Imported) -> Iterator[str | Table]:
     yield (
-        "An offer that went out is a yes, also if it was declined. Rejected or archived without an offer is a no. "
+        "An offer that was sent is a yes, also if it was declined. Rejected or archived without an offer is a no. "
         "Who is still in process has no outcome yet; who withdrew is left out."
     )
     rows = [(kind[:1].upper() + kind[1:], f"{count:,}") for kind, count in imported.outcomes.kinds.items()]
@@ -198,9 +198,9 @@ def _outcomes(imported: Imported) -> Iterator[str | Table]:
 def _signals(imported: Imported) -> Iterator[str | Table]:
     yield "How often each word was read, on any card; its number is under 'How it was read'."
     rows = []
-    for name, label in imported.marks.labels.items():
-        words = imported.marks.words[name]
-        levels = imported.marks.levels[name].words
+    for name, label in imported.card_ratings.labels.items():
+        words = imported.card_ratings.words[name]
+        levels = imported.card_ratings.levels[name].words
         ordered = sorted(words.items(), key=lambda item: levels.index(item[0]) if item[0] in levels else len(levels))
         texts = ", ".join(f"{word.replace('_', ' ')} {count:,}" for word, count in ordered)
         rows.append((label, texts, f"{sum(words.values()):,}"))
@@ -269,7 +269,7 @@ def _rules(imported: Imported) -> Facts:
         ", ".join(
             f"{word.replace('_', ' ')} = {value:g}" for word, value in zip(levels.words, levels.values, strict=True)
         )
-        for levels in imported.marks.levels.values()
+        for levels in imported.card_ratings.levels.values()
     )
     facts = [("Levels", scale) for scale in scales]
     facts += [
@@ -310,11 +310,10 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
         f"  {'signals, raters':<44}{len(imported.names):>9,}{len(imported.raters[1]):>9,}",
         *_wrapped(f"Rows: one per application {imported.rows.phrase} (--stage)."),
     ]
-    kinds = imported.findings.by_kind()
-    if kinds:
+    if by_reason := imported.findings.by_reason():
         lines += ["", title(f"{'Left out (-), not known (~), flagged (!), asked (?)':<62}rows")]
-        for kind, items in kinds.items():
-            lines += _counted(KINDS[kind].title, KINDS[kind].became, items)
+        for reason, items in by_reason.items():
+            lines += _counted(REASONS[reason].title, REASONS[reason].became, items)
     else:
         lines += ["", "Every row of every file was used."]
     warnings = [*_warnings(imported, forgotten)]
@@ -326,11 +325,11 @@ def render_import_text(imported: Imported, *, forgotten: Sequence[str] = ()) -> 
 
 
 def _counted(title: str, became: str, items: Sequence[Finding]) -> Iterator[str]:
-    """Return a kind with its count, and the place of its first row."""
+    """Return a reason with its count, and the place of its first row."""
     total = sum(map(len, items))
-    mark = {ASKED: "? ", FLAGGED: "! ", LEFT_OUT: "- "}.get(became, "~ ")
+    sign = {ASKED: "? ", FLAGGED: "! ", LEFT_OUT: "- "}.get(became, "~ ")
     wrapped = textwrap.wrap(title, 58)
-    yield f"{mark}{wrapped[0]:<59}{total:>7,}"
+    yield f"{sign}{wrapped[0]:<59}{total:>7,}"
     yield from (f"  {line}" for line in wrapped[1:])
     file, row, key, word = next(items[0].lines(1))
     first = f"{file}, row {row:,}" + (f", id {key}" if key else "") + (f": {word}" if word else "")

@@ -134,7 +134,7 @@ def render_training(result: TrainingResult) -> str:
 
 def render_leaderboard(board: Leaderboard) -> str:
     """Write a comparison in at most 80 columns: the best, log-losses, and differences to the reference."""
-    head = f"{'Experiment':<24}{'log-loss':>8}   {'beyond the reference (90 % interval)':<38}ROC AUC"
+    head = f"{'Experiment':<24}{'log-loss':>8}   {'minus the reference (90 % interval)':<38}ROC AUC"
     lines = [*wrap(board.headline), "", title(head)]
     colours = {"better": "green", "worse": "red"}
     for entry in board.entries:
@@ -146,7 +146,7 @@ def render_leaderboard(board: Leaderboard) -> str:
             + click.style(f"{entry.verdict:<10}{difference:<28}", fg=colours.get(entry.verdict))
             + f"{entry.roc_auc.value:>7.3f}"
         )
-    lines += wrap(f"{board.why} Below 0 is better; level: the difference may be chance.")
+    lines += wrap(f"{board.why} Below 0 is better; level: not significant.")
     return "\n".join(lines)
 
 

@@ -32,15 +32,15 @@ from predictor.serving.api.openapi import document
 from predictor.serving.connections import Server, TimedProtocol
 from predictor.serving.current_model import CurrentModel
 from predictor.serving.observation import JsonLines, Metrics, Observed
-from predictor.serving.reverse_proxy import as_asked
+from predictor.serving.reverse_proxy import without_proxy
 from predictor.serving.security import Guard
 from predictor.serving.settings import Settings
-from predictor.serving.tokens import Attempts, Logins
+from predictor.serving.tokens import Logins, LoginThrottle
 from predictor.serving.training_job import Training
+from predictor.serving.web.calibration_pages import calibration_pages
 from predictor.serving.web.docs_pages import docs_pages
 from predictor.serving.web.entry_pages import entry_pages
 from predictor.serving.web.export_pages import export_pages
-from predictor.serving.web.history_pages import history_pages
 from predictor.serving.web.import_pages import Previews, import_pages
 from predictor.serving.web.journal_pages import journal_pages
 from predictor.serving.web.login_pages import login_pages
@@ -74,7 +74,7 @@ class Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "http" and self._behind_proxy:
-            scope = as_asked(scope, self.state.settings)
+            scope = without_proxy(scope, self.state.settings)
         if scope["type"] == "http" and scope["path"] == api.PREDICT and scope["method"] == "POST":
             scope["app"] = self
             await self._predict_app(scope, receive, send)
@@ -123,7 +123,7 @@ _PREDICT = Route(api.PREDICT, api.predict)  # whose path is in logs and metrics
 def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     """Build the application.
 
-    `app.state` holds what routes need: `settings`, `models` (call it for the model as it is now), `metrics`,
+    `app.state` holds what routes need: `settings`, `current_model` (call it for the model as it is now), `metrics`,
     `templates`, and `secret`, which signs the forms.
 
     Parameters
@@ -147,17 +147,17 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     --------
     >>> from predictor.model.offer_model import PUBLISHED
     >>> app = make_app(Settings(PUBLISHED))
-    >>> app.state.models().name
+    >>> app.state.current_model().name
     'published-evidence'
     """
     app = Application(docs_url=None, redoc_url=None, redirect_slashes=False)
     state = app.state
     state.settings = settings
-    state.models = CurrentModel(settings.model, settings.fallback)
-    state.metrics = Metrics(state.models)
+    state.current_model = CurrentModel(settings.model, settings.fallback)
+    state.metrics = Metrics(state.current_model)
     state.templates = Jinja2Templates(WEB / "templates")
     state.secret = secrets.token_bytes(32)
-    state.attempts, state.logins = Attempts(), Logins()
+    state.throttle, state.logins = LoginThrottle(), Logins()
     app.include_router(api.v1)
     app.include_router(api.root)
     app.include_router(pages)
@@ -166,19 +166,27 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     if settings.token:
         app.include_router(login_pages)
     if settings.journal:
-        state.journal = Journal(settings.journal, state.models().catalogue)  # checked once, since that reads it whole
+        state.journal = Journal(settings.journal, state.current_model().catalogue)  # checked once: it reads it whole
         state.importing, state.previews = Lock(), Previews()
         # An entry's address is whatever is left of /journal, so those with names come first.
-        routers = (journal_pages, import_pages, entry_pages, people_pages, sheet_pages, history_pages, training_pages)
+        routers = (
+            journal_pages,
+            import_pages,
+            entry_pages,
+            people_pages,
+            sheet_pages,
+            calibration_pages,
+            training_pages,
+        )
         for router in routers:
             app.include_router(router)
         state.training = Training()
     app.mount("/static", StaticFiles(directory=WEB / "static"))
-    app.openapi = lambda: document(app, state.models().catalogue, settings)  # type: ignore[method-assign]  # FastAPI's own way
+    app.openapi = lambda: document(app, state.current_model().catalogue, settings)  # type: ignore[method-assign]  # FastAPI's own way
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # it asks for any Exception
     app.add_middleware(HeadRequests)
-    app.add_middleware(Guard, settings=settings, answer=_guarded, attempts=state.attempts, logins=state.logins)
+    app.add_middleware(Guard, settings=settings, answer=_guarded, throttle=state.throttle, logins=state.logins)
     app.add_middleware(Observed, metrics=state.metrics, out=out)  # the last added is the first asked
     return app
 
@@ -216,7 +224,7 @@ def serve(settings: Settings, started: Callable[[OfferModel, str], None]) -> Non
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, end)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    started(app.state.models(), f"http://{host}:{listening.getsockname()[1]}")
+    started(app.state.current_model(), f"http://{host}:{listening.getsockname()[1]}")
     server.run(sockets=[listening])
 
 

@@ -105,7 +105,7 @@ class TimedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self) -> None:
-        """Answer 431, and read on for a moment: closed at once, the kernel would take the answer back."""
+        """Answer 431, and read on for a moment: if it closed at once, the client might not receive the answer."""
         self._refused = True
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(_HEAD + _REFUSED)

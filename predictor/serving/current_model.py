@@ -18,7 +18,7 @@ Stamp = tuple[Path, int, int, int]
 class CurrentModel:
     """The model of a file, as the file is now.
 
-    If the file cannot be read, the previous model stays, and `trouble` states why.
+    If the file cannot be read, the previous model stays, and `error` states why.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class CurrentModel:
 
     Attributes
     ----------
-    trouble
+    error
         Why the file, as it is now, is not what is served; None where it is.
     reloads
         How often another file was picked up.
@@ -48,7 +48,7 @@ class CurrentModel:
 
     def __init__(self, path: Path, fallback: Path | None = None) -> None:
         self.path, self.fallback = path.absolute(), fallback and fallback.absolute()
-        self.trouble: str | None = None
+        self.error: str | None = None
         self.reloads = 0
         self._lock = Lock()
         if self.path.exists() and not self.path.is_file():  # a pipe would be waited for, each time again
@@ -85,9 +85,9 @@ class CurrentModel:
             model = OfferModel.load(stamp[0])
             model_parts(model)  # its first answer makes what later ones need
         except ModelError as error:
-            self.trouble = str(error).replace(str(self.path), self.path.name)  # the path is private
-            log.error("model not picked up", extra={"fields": {"trouble": self.trouble, "served": self._model.name}})
+            self.error = str(error).replace(str(self.path), self.path.name)  # the path is private
+            log.error("model not picked up", extra={"fields": {"trouble": self.error, "served": self._model.name}})
         else:
-            self._model, self.trouble, self.reloads = model, None, self.reloads + 1
+            self._model, self.error, self.reloads = model, None, self.reloads + 1
             log.info("model picked up", extra={"fields": {"model": model.name, "fingerprint": model.fingerprint}})
         self._stamp = stamp

@@ -61,7 +61,7 @@ class Metrics:
         What `GET /metrics` writes out.
     """
 
-    def __init__(self, models: CurrentModel) -> None:
+    def __init__(self, current_model: CurrentModel) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "predictor_requests", "Requests answered", ("method", "route", "status"), registry=self.registry
@@ -72,9 +72,9 @@ class Metrics:
         self.interviews = Counter("predictor_interviews", "Interviews predicted", registry=self.registry)
         self._of = lru_cache(maxsize=256)(self._labelled)  # since to find them takes longer than to count
         reloads = Gauge("predictor_model_reloads", "Models picked up while it runs", registry=self.registry)
-        reloads.set_function(lambda: models.reloads)
+        reloads.set_function(lambda: current_model.reloads)
         stale = Gauge("predictor_model_stale", "1 where the model file cannot be read", registry=self.registry)
-        stale.set_function(lambda: float(models.trouble is not None))
+        stale.set_function(lambda: float(current_model.error is not None))
         self._info = Gauge(
             "predictor_model_info", "The model that is served", ("name", "fingerprint", "simulated"),
             registry=self.registry,
@@ -89,14 +89,14 @@ class Metrics:
     def _labelled(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
         return self.requests.labels(method, route, str(status)), self.seconds.labels(route)
 
-    def tell_model(self, model: OfferModel) -> None:
-        """Name the model that is served."""
+    def set_model(self, model: OfferModel) -> None:
+        """Set the model that is served."""
         self._info.clear()
         self._info.labels(model.name, model.fingerprint, str(model.simulated).lower()).set(1)
 
 
 class Observed:
-    """Log and count every request; an error of ours becomes an answer without its words.
+    """Log and count every request; an internal error is answered without its message.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class Observed:
             log.exception("error")
             if status:  # too late for another answer; the server ends the connection
                 raise
-            ours = Refusal(500, "this is a fault of the server, not of the request; its log names the place")
+            ours = Refusal(500, "internal server error; details are in the server's log")
             await ours.response()(scope, receive, watched)
         finally:
             seconds = time.perf_counter() - started

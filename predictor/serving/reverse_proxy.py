@@ -9,7 +9,7 @@ from starlette.types import Scope
 from predictor.serving.settings import LOOPBACK_ADDRESSES, Settings
 
 
-def as_asked(scope: Scope, settings: Settings) -> Scope:
+def without_proxy(scope: Scope, settings: Settings) -> Scope:
     """Return a request as it would be without the proxy: path without the prefix, and the address of the real client.
 
     The prefix may be absent: some proxies remove it, and whoever asks the server directly need not write it. The

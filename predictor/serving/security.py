@@ -19,7 +19,7 @@ from predictor.errors import shorten
 from predictor.serving.api.answers import Refusal
 from predictor.serving.connections import LONG_HEADERS, TOO_LONG
 from predictor.serving.settings import Settings
-from predictor.serving.tokens import Attempts, Logins, address_of
+from predictor.serving.tokens import Logins, LoginThrottle, address_of
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LOGIN_PAGE = ("/login", "/static/pages.css", "/static/pages.js", "/static/icon.svg")  # where a person gives the token
@@ -57,8 +57,8 @@ class Guard:
         Allowed hosts, token and limits.
     answer
         Sends a refusal: to a person as a page, to a program as JSON.
-    attempts, logins
-        Who tried a token, and who gave the right one on a page.
+    throttle, logins
+        Limits on wrong tokens, and browsers that gave the right one on a page.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class Guard:
         app: ASGIApp,
         settings: Settings,
         answer: Callable[[Request, Refusal], Response],
-        attempts: Attempts,
+        throttle: LoginThrottle,
         logins: Logins,
     ) -> None:
         self.app, self.settings, self.answer = app, settings, answer
-        self.attempts, self.logins = attempts, logins
+        self.throttle, self.logins = throttle, logins
         self.hosts = frozenset(settings.allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -136,7 +136,7 @@ class Guard:
         if self.settings.token and scope["path"] not in OPEN and not self._logged_in(headers):
             scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
             presented = token.strip() if scheme.lower() == "bearer" else ""
-            if not presented or not self.attempts.right(presented, self.settings.token, address_of(scope)):
+            if not presented or not self.throttle.check(presented, self.settings.token, address_of(scope)):
                 raise Refusal(
                     401,
                     "the token is missing or wrong, or you were logged out; "
@@ -156,10 +156,10 @@ class Guard:
         ours = sender is None or sender == host.lower() or sender in map(str.lower, self.settings.hosts)
         if headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none") and ours:
             return
-        words = "it was sent by a page of another site; send it from this server's own pages"
+        words = "cross-site request refused: send it from this server's own pages"
         if sender and not ours:
             words = (
-                f"it was sent by a page of another site: the page is of {shorten(sender)}, this server was asked "
+                f"cross-site request refused: it comes from a page of {shorten(sender)}, and this server was asked "
                 f"as {shorten(host)}; send it from this server's own pages. If {shorten(sender)} is a proxy before it, "
                 "let the proxy pass the host on, in nginx by: proxy_set_header Host $http_host;"
             )
@@ -240,7 +240,7 @@ def csrf_token(request: Request) -> str:
         settings: Settings = request.app.state.settings
         where = f"Path={settings.root_path or '/'}{'; Secure' * settings.https}"
         request.state.set_session = f"{SESSION}={session}; {where}; HttpOnly; SameSite=Strict".encode()
-    return _signed(request, session)
+    return _hash(request, session)
 
 
 async def check_csrf(request: Request) -> None:
@@ -256,26 +256,26 @@ async def check_csrf(request: Request) -> None:
     if (
         not session
         or not isinstance(sent, str)
-        or not hmac.compare_digest(sent.encode(), _signed(request, session).encode())
+        or not hmac.compare_digest(sent.encode(), _hash(request, session).encode())
     ):
         raise Refusal(
             403, "the form is too old, or your browser refuses cookies; load the page again, and send it", field=FIELD
         )
 
 
-def seal(request: Request, text: str) -> str:
+def sign(request: Request, text: str) -> str:
     """Return the keyed hash of what a page of ours hands out and wants back unchanged, 64 hexadecimal digits."""
-    return _signed(request, f"sealed {text}")
+    return _hash(request, f"signed {text}")
 
 
-def is_sealed(request: Request, text: str, mark: str) -> bool:
+def is_signed(request: Request, text: str, signature: str) -> bool:
     """Whether a signed text is unchanged since this server issued it."""
-    return hmac.compare_digest(mark.encode(), seal(request, text).encode())
+    return hmac.compare_digest(signature.encode(), sign(request, text).encode())
 
 
 def _session(request: Request) -> str | None:
     return request.cookies.get(SESSION)
 
 
-def _signed(request: Request, session: str) -> str:
+def _hash(request: Request, session: str) -> str:
     return hmac.new(request.app.state.secret, session.encode(), "sha256").hexdigest()

@@ -26,6 +26,8 @@ class Settings:
         The model file that is served, and picked up again when it changes.
     fallback
         A model file that is served while there is none at `model`; None: there must be one.
+    adoptable
+        Whether a new model may replace the file at `model`: the champion, which is a copy; not a model that was named.
     host, port
         Where it listens; port 0 takes a free one.
     token
@@ -64,6 +66,7 @@ class Settings:
 
     model: Path
     fallback: Path | None = None
+    adoptable: bool = False
     host: str = "127.0.0.1"
     port: int = 8000
     token: str | None = None
@@ -92,7 +95,7 @@ class Settings:
             )
 
     @property
-    def models(self) -> Path:
+    def trainings_folder(self) -> Path:
         """The folder of trainings: where the champion is, or the training whose model is served."""
         folder = self.model.parent
         return folder.parent if self.model.name == MODEL else folder

@@ -19,7 +19,7 @@ TRIES, PAUSE = 20, 3.0  # wrong tokens at once, and seconds until one more
 MOST_ADDRESSES, MOST_LOGINS = 10_000, 1_000  # kept; the oldest go first
 
 
-class Attempts:
+class LoginThrottle:
     """How many wrong tokens an address has sent, as a bucket that empties with time.
 
     While it is full, no token of that address is looked at, right or wrong: an answer would tell which it was, and a
@@ -27,8 +27,8 @@ class Attempts:
 
     Examples
     --------
-    >>> attempts = Attempts()
-    >>> [attempts.right(word, "right", "10.0.0.5") for word in ("wrong", "right")]
+    >>> throttle = LoginThrottle()
+    >>> [throttle.check(word, "right", "10.0.0.5") for word in ("wrong", "right")]
     [False, True]
     """
 
@@ -36,7 +36,7 @@ class Attempts:
         self._clock, self._lock = clock, Lock()
         self._empty_at: OrderedDict[str, float] = OrderedDict()  # by address, when its bucket will be empty
 
-    def right(self, presented: str, token: str, address: str) -> bool:
+    def check(self, presented: str, token: str, address: str) -> bool:
         """Return whether a token is the right one, and count it if it is not.
 
         Raises
@@ -65,15 +65,15 @@ class Attempts:
 
 
 class Logins:
-    """Browsers whose user has given the token, by a random word in a cookie; each ends with logging out.
+    """Browsers whose user has given the token, by a random id in a cookie; each ends with logging out.
 
     They are kept in memory, so all end with the server.
 
     Examples
     --------
     >>> logins = Logins()
-    >>> word = logins.begin()
-    >>> word in logins, logins.end(word), word in logins
+    >>> session = logins.begin()
+    >>> session in logins, logins.end(session), session in logins
     (True, None, False)
     """
 
@@ -81,19 +81,19 @@ class Logins:
         self._begun: OrderedDict[str, None] = OrderedDict()
 
     def begin(self) -> str:
-        """Return the word for a new one."""
-        word = secrets.token_urlsafe(32)
-        self._begun[word] = None
+        """Return the id of a new one."""
+        session = secrets.token_urlsafe(32)
+        self._begun[session] = None
         if len(self._begun) > MOST_LOGINS:
             self._begun.popitem(last=False)
-        return word
+        return session
 
-    def end(self, word: str) -> None:
+    def end(self, session: str) -> None:
         """Forget one, if it is known."""
-        self._begun.pop(word, None)
+        self._begun.pop(session, None)
 
-    def __contains__(self, word: str) -> bool:
-        return word in self._begun
+    def __contains__(self, session: str) -> bool:
+        return session in self._begun
 
 
 def address_of(scope: Scope) -> str:

@@ -38,7 +38,7 @@ class State:
         Interviews learned from, and how many of them ended in an offer.
     score
         ROC AUC with its interval, in words; None where rows are too few for one.
-    trouble
+    error
         Why it ended without a model; None where it did not.
     adopted
         Whether the new model has become the one that is served.
@@ -52,7 +52,7 @@ class State:
     n: int = 0
     offers: int = 0
     score: str | None = None
-    trouble: str | None = None
+    error: str | None = None
     adopted: bool = False
 
 
@@ -123,7 +123,7 @@ class Training:
                 why = (
                     f"The training process ended unexpectedly, exit code {self._process.exitcode}; the log may say why"
                 )
-                self._state = replace(self._state, running=False, trouble=why)
+                self._state = replace(self._state, running=False, error=why)
             if not self._state.running:
                 self._channel.close()
         return self._state
@@ -146,7 +146,7 @@ def _train(channel: Connection, journal: Path, model: Path, folder: Path) -> Non
             progress=lambda done, total: channel.send({"done": done, "total": total}),
         )
     except (PredictorError, OSError) as error:
-        channel.send({"running": False, "trouble": str(error).replace(str(journal), journal.name)})
+        channel.send({"running": False, "error": str(error).replace(str(journal), journal.name)})
         return
     result = learned.saved.result
     score = str(result.scores["roc_auc"]) if result.scores else None

@@ -59,7 +59,7 @@ class _Team:
     rng: np.random.Generator
     lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     cards: int = 0
-    marks: int = 0
+    ratings: int = 0
 
     def add(self, endpoint: str, **cells: Any) -> dict[str, Any]:
         self.lists.setdefault(endpoint, []).append(cells)
@@ -222,16 +222,16 @@ def _card(
 
 
 def _mark(team: _Team, card: int, attribute: int, word: str | None) -> dict[str, Any]:
-    team.marks += 1
+    team.ratings += 1
     return team.add(
-        "scorecard_candidate_attributes", id=team.marks, scorecard_id=card, job_candidate_attribute_id=attribute,
+        "scorecard_candidate_attributes", id=team.ratings, scorecard_id=card, job_candidate_attribute_id=attribute,
         candidate_attribute_rating=word,
     )  # fmt: skip
 
 
 def _quirks(team: _Team) -> None:
     """Add the quirks of real exports, each at fixed places."""
-    applications, cards, marks = (
+    applications, cards, ratings = (
         team.lists[name] for name in ("applications", "scorecards", "scorecard_candidate_attributes")
     )
     by_id = {item["id"]: item for item in applications}
@@ -270,10 +270,10 @@ def _quirks(team: _Team) -> None:
     cards[30]["submitted_at"] = cards[30]["submitted_at"].removesuffix("Z")  # no zone
     cards[31]["interviewed_at"] = _shifted(cards[31]["submitted_at"], 20)  # the order of times is not guaranteed
     silent = {cards[40]["id"], cards[41]["id"]}
-    for mark in marks:
-        if mark["scorecard_id"] in silent:
-            mark["candidate_attribute_rating"] = "no_decision"
-    marks[60]["candidate_attribute_rating"], marks[75]["candidate_attribute_rating"] = "stong_yes", None
+    for rating in ratings:
+        if rating["scorecard_id"] in silent:
+            rating["candidate_attribute_rating"] = "no_decision"
+    ratings[60]["candidate_attribute_rating"], ratings[75]["candidate_attribute_rating"] = "stong_yes", None
     _mark(team, cards[50]["id"], JOBS[0] * 10 + len(SIGNALS), "yes")  # logistics
     _mark(team, cards[51]["id"], 999_999, "yes")  # an attribute without a name
     _mark(team, 888_888, JOBS[0] * 10, "yes")  # a card that is not there

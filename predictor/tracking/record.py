@@ -340,7 +340,7 @@ def _comparison_description(board: Leaderboard, best: TrainingResult) -> str:
         f"same folds. {board.why}\n",
         *(line(place, entry) for place, entry in enumerate(board.entries, 1)),
         "\n> After the verdict: the difference of log-loss to the reference, below 0 is better, with a paired 90 % "
-        "interval; level: no significant difference. The picture is `leaderboard.png` under Artifacts; reports are "
+        "interval; level: not significant. The picture is `leaderboard.png` under Artifacts; reports are "
         "with the child runs.",
         *(f"\n> {warning}" for warning in best.warnings if warning.startswith("SIMULATED")),
     ]

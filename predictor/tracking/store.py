@@ -223,7 +223,7 @@ def _knock(place: Store) -> None:
     """
     if not (place.is_server or place.uri.startswith(_DATABASES)):
         return
-    trouble: list[Exception] = []
+    errors: list[Exception] = []
 
     def ask() -> None:
         try:
@@ -237,12 +237,12 @@ def _knock(place: Store) -> None:
 
                 create_engine(place.uri).connect().close()
         except Exception as error:
-            trouble.append(error)
+            errors.append(error)
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(ANSWER_SECONDS)
-    if asking.is_alive() or any("timed out" in str(error).lower() for error in trouble):
+    if asking.is_alive() or any("timed out" in str(error).lower() for error in errors):
         raise TimeoutError(f"no answer in {ANSWER_SECONDS:g} s")
-    if trouble and not place.is_server:
-        raise trouble[0]
+    if errors and not place.is_server:
+        raise errors[0]

@@ -69,8 +69,8 @@ def try_panels(
         Of the interval.
     """
     raters, cards = panels.raters, len(panels.cards)
-    if panels.missing:
-        return PanelTerm(False, None, None, panels.missing, raters, cards)
+    if panels.reason_not_tried:
+        return PanelTerm(False, None, None, panels.reason_not_tried, raters, cards)
     X, y = panels.ratings.features, panels.ratings.y
     features = features_by_fold(panels, panels.extended().features)
     with one_thread():

@@ -1,4 +1,4 @@
-"""Drift: published values, thresholds that are right for the number of rows and looks, what is recognised, small cells."""
+"""Drift: published values, thresholds that are right for the number of rows and tests, what is recognised, small cells."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from predictor import OfferClassifier, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError
 from predictor.evaluation.drift import (
     corrected,
-    looks,
+    drift_tests,
     mann_whitney,
     merged,
     psi,
-    psi_look,
+    psi_test,
     psi_threshold,
     reference_of,
 )
@@ -67,9 +67,9 @@ def test_the_threshold_of_a_psi_is_right_for_its_rows() -> None:
         drawn = [(rng.multinomial(n, share), rng.multinomial(m, share)) for _ in range(700)]
         assert psi_threshold(5, n, m) == pytest.approx(measured, rel=0.08)
         alarms = [
-            look.p < 0.05
+            test.p < 0.05
             for a, b in drawn
-            for look in psi_look("shape", "", a.astype(float), b.astype(float), 1.0, 1.0)
+            for test in psi_test("shape", "", a.astype(float), b.astype(float), 1.0, 1.0)
         ]
         assert 0.025 < np.mean(alarms) < 0.075
     assert round(psi_threshold(5, 1000, 400), 3) == 0.033
@@ -134,7 +134,7 @@ def test_no_alarm_where_nothing_moved_and_one_where_signals_did(learned: OfferMo
         current = simulate_interviews(60, seed=1000 + seed)
         signals = rng.choice(learned.signals, 3, replace=False).tolist()
         for name, rows in (("same", current), ("moved", drift(current, signals, by=-0.5, seed=seed))):
-            alarms[name] += any(look.moved for look in corrected(looks(learned, rows)))
+            alarms[name] += any(test.significant for test in corrected(drift_tests(learned, rows)))
     assert alarms["same"] <= 3
     assert alarms["moved"] >= 15
 
@@ -147,7 +147,7 @@ def test_what_moved_is_named(learned: OfferModel) -> None:
     roles = moved.columns["rater_role"].copy()
     roles[:] = "candidate"
     moved = replace(moved, values=values, columns={**moved.columns, "rater_role": roles})
-    named = {(look.kind, look.name) for look in check_drift(learned, moved).moved}
+    named = {(test.kind, test.name) for test in check_drift(learned, moved).significant}
     assert {
         ("level given others", "mutual_rapport"),
         ("missing", "next_steps_timeline"),
@@ -159,36 +159,36 @@ def test_likelihoods_are_looked_at_out_of_fold(learned: OfferModel) -> None:
     good = simulate_interviews(600, seed=5)
     p = probability(learned.log_odds(good.features.to_numpy()))
     best = good.rows(np.argsort(p)[-100:])
-    moved = {look.kind for look in check_drift(learned, best).moved}
+    moved = {test.kind for test in check_drift(learned, best).significant}
     assert "likelihood" in moved
-    (look,) = (look for look in looks(learned, best) if look.kind == "likelihood")
-    assert look.value > 0.75
-    assert look.current > look.reference + 0.1
+    (test,) = (test for test in drift_tests(learned, best) if test.kind == "likelihood")
+    assert test.value > 0.75
+    assert test.current > test.reference + 0.1
 
 
 def test_calibration_raises_an_alarm_only_when_outcomes_have_come(learned: OfferModel) -> None:
     current = simulate_interviews(200, seed=6).labelled()
     wrong = replace(current, y=1 - current.y)
-    assert "calibration" in {look.kind for look in check_drift(learned, wrong).moved}
+    assert "calibration" in {test.kind for test in check_drift(learned, wrong).significant}
     y = np.where(np.arange(len(wrong)) % 2, wrong.y, np.nan)
     check = check_drift(learned, replace(wrong, y=y))
-    assert "calibration" not in {look.kind for look in check.looks}
-    assert any("not judged" in reason for reason in check.not_looked_at)
+    assert "calibration" not in {test.kind for test in check.tests}
+    assert any("not judged" in reason for reason in check.not_tested)
 
 
 def test_rows_of_one_person_count_as_what_they_say_together(learned: OfferModel) -> None:
     """Sixty rows of three people are hardly more than three rows."""
     one = simulate_interviews(60, seed=9)
     few = replace(one, columns={**one.columns, "candidate_id": np.repeat(["a", "b", "c"], 20).astype(object)})
-    alone, together = ([look for look in looks(learned, rows) if look.kind == "level"] for rows in (one, few))
+    alone, together = ([test for test in drift_tests(learned, rows) if test.kind == "level"] for rows in (one, few))
     assert all(b.p >= a.p for a, b in zip(alone, together, strict=True))
     assert sum(b.high - b.low for b in together) > 1.5 * sum(a.high - a.low for a in alone)
 
 
 def test_a_model_without_counts_of_likelihoods_is_compared_by_what_it_has(learned: OfferModel) -> None:
     check = check_drift(replace(learned, reference=None), simulate_interviews(60, seed=4))
-    assert {"rated", "likelihood"}.isdisjoint(look.kind for look in check.looks)
-    assert "older" in " ".join(check.not_looked_at)
+    assert {"rated", "likelihood"}.isdisjoint(test.kind for test in check.tests)
+    assert "older" in " ".join(check.not_tested)
 
 
 def test_nothing_to_compare_is_refused(learned: OfferModel) -> None:
@@ -203,8 +203,8 @@ def test_signals_that_nobody_rated_are_named(learned: OfferModel) -> None:
     values = rows.values.copy()
     values[:, :2] = np.nan
     check = check_drift(learned, replace(rows, values=values))
-    assert ", ".join(learned.signals[:2]) in " ".join(check.not_looked_at)
-    assert {look.name for look in check.moved if look.kind == "missing"} == set(learned.signals[:2])
+    assert ", ".join(learned.signals[:2]) in " ".join(check.not_tested)
+    assert {test.name for test in check.significant if test.kind == "missing"} == set(learned.signals[:2])
 
 
 def test_counts_survive_the_file_and_nonsense_is_refused(learned: OfferModel) -> None:

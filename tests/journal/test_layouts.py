@@ -72,7 +72,7 @@ def test_an_older_layout_is_brought_up_to_date(tmp_path: Path, layout: int) -> N
         assert file.execute("PRAGMA user_version").fetchone() == (VERSION,)
     journal.set_outcome(journal.add("new", {GOALS: 4}, who="CD").id, "no offer")
     assert journal.forget("AB") == 2
-    assert (journal.people(), journal.deleted_since(date(2026, 1, 1))) == (["CD"], 1)
+    assert (journal.person_names(), journal.deleted_since(date(2026, 1, 1))) == (["CD"], 1)
     assert [item.name for item in tmp_path.iterdir()] == ["old.journal"]
 
 

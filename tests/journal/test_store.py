@@ -219,9 +219,9 @@ def test_people_come_by_what_is_due_and_never_by_likelihood(journal: Journal, cl
         if who == "done":
             journal.set_outcome(entry.id, "no offer")
     journal.edit(entry.id, try_next="Ask first.")
-    clients, total = journal.clients()
+    clients, total = journal.person_summaries()
     assert ([person.who for person in clients], total) == (["soon", "late", "none", "done"], 4)
-    assert [person.who for person in journal.clients("ON", 1, 1)[0]] == ["none"]
+    assert [person.who for person in journal.person_summaries("ON", 1, 1)[0]] == ["none"]
     assert (clients[0].n, clients[0].n_open, clients[0].due) == (2, 2, FIRST + timedelta(2))
     assert (clients[0].try_next, clients[1].try_next) == ("Ask first.", "")
     assert journal.person(person_id("late")) == "late"
@@ -234,14 +234,17 @@ def test_people_come_by_what_is_due_and_never_by_likelihood(journal: Journal, cl
     assert journal.last_try("late") is None
 
 
-def test_both_sides_of_an_interview_are_sealed_until_both_are_in(journal: Journal) -> None:
+def test_both_sides_of_an_interview_are_hidden_until_both_have_rated(journal: Journal) -> None:
     one = journal.add("Acme", {GOALS: 4}, who="AB", rater_role="interviewer", interview="0" * 12)
     alone = journal.add("Globex", {GOALS: 2}, who="AB", rater_role="candidate")
-    assert journal.sealed([one, alone]) == {one.id}
+    assert journal.hidden_until_both_rated([one, alone]) == {one.id}
     again = journal.add("Acme", {GOALS: 3}, who="AB", rater_role="interviewer", interview="0" * 12)
-    assert journal.sealed([one, again]) == {one.id, again.id}  # the same side once more is no other side
+    assert journal.hidden_until_both_rated([one, again]) == {
+        one.id,
+        again.id,
+    }  # the same side once more is no other side
     journal.add("Acme", {GOALS: 2}, who="AB", rater_role="candidate", interview="0" * 12)
-    assert not journal.sealed(journal.entries())
+    assert not journal.hidden_until_both_rated(journal.entries())
     with pytest.raises(JournalError, match="rated by different sides"):
         journal.pair(one.id, again.id)
     other = journal.add("Globex", {GOALS: 5}, who="AB", rater_role="interviewer")
@@ -298,7 +301,7 @@ def test_of_a_person_who_is_forgotten_only_numbers_are_left(journal: Journal, cl
     assert (journal.deleted_since(FIRST), journal.forget(""), journal.forget("EF")) == (0, 0, 0)
     assert journal.forget("SECRET NAME") == 3
     assert b"SECRET NAME" not in journal.path.read_bytes()
-    assert journal.people() == ["CD"]
+    assert journal.person_names() == ["CD"]
     clock(3)
     journal.delete(next(entry.id for entry in journal.entries() if entry.outcome == "offer"))
     assert [journal.deleted_since(FIRST + timedelta(later)) for later in (0, 1, 4)] == [3, 1, 0]

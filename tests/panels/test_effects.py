@@ -64,7 +64,7 @@ def test_nothing_agrees_where_nothing_differs() -> None:
     assert fit_effects(everybody(TABLE - TABLE.mean(axis=0))).rater == 0
     same = fit_effects(everybody(np.full((12, 3), 0.7)))
     assert (same.person, same.rater) == (0, 0)
-    assert "rate alike" in identify(everybody(np.full((12, 3), 0.7))).agreement
+    assert "rate alike" in identify(everybody(np.full((12, 3), 0.7))).agreement_obstacle
 
 
 def test_leaving_an_application_out_is_fitting_without_it() -> None:
@@ -116,18 +116,18 @@ def test_what_cannot_be_told_is_not_and_says_why() -> None:
         np.arange(40.0), np.arange(40), csr_array(np.tile(np.eye(4), (10, 1))), np.zeros(40, dtype=int)
     )
     result = identify(one_each)
-    assert "two raters at one stage" in result.agreement
-    assert "at random" in result.severity
-    assert identify(one_each, random_assignment=True).severity == ""
+    assert "two raters at one stage" in result.agreement_obstacle
+    assert "at random" in result.severity_obstacle
+    assert identify(one_each, random_assignment=True).severity_obstacle == ""
     crossed_ones = identify(crossed()[0])
-    assert (crossed_ones.agreement, crossed_ones.severity, crossed_ones.linked) == ("", "", 7)
+    assert (crossed_ones.agreement_obstacle, crossed_ones.severity_obstacle, crossed_ones.linked) == ("", "", 7)
     means = identify(crossed()[0], single=False)
-    assert "only the panels' means" in means.agreement
+    assert "only the panels' means" in means.agreement_obstacle
     unit = np.repeat(np.arange(40), 2)  # two offices, whose raters never meet the same person
     who = np.where(unit < 20, 0, 2) + np.tile([0, 1], 40)
     design = csr_array((np.ones(80), (np.arange(80), who)), shape=(80, 4))
     split = identify(CardMeans(np.arange(80.0), unit, design, np.zeros(80, dtype=int)))
-    assert split.severity.startswith("identifiable in part: 2 of 4")
+    assert split.severity_obstacle.startswith("identifiable in part: 2 of 4")
 
 
 def test_too_many_raters_are_refused() -> None:

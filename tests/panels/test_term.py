@@ -21,7 +21,7 @@ from predictor import (
     score_files,
     train,
 )
-from predictor.evaluation.drift import looks
+from predictor.evaluation.drift import drift_tests
 from predictor.model.data import ModelData
 from predictor.model.file import fingerprint
 from predictor.model.raters import AVERAGE, LENIENCY, LEVELS, names_of
@@ -87,7 +87,7 @@ def test_it_is_kept_where_it_pays_and_lenient_panels_count_for_less(result: Trai
 def test_audit_and_drift_know_the_rows_of_the_training_again(
     team: SimulatedTeam, result: TrainingResult, tmp_path: Path
 ) -> None:
-    looked_at = {look.name: look for look in looks(result.model, team.ratings.labelled())}
+    looked_at = {test.name: test for test in drift_tests(result.model, team.ratings.labelled())}
     assert looked_at[LENIENCY].p > 0.05  # the rows learned from, read again, have not drifted
     save(result, tmp_path / "model", experiment="pool")
     write_csv(team.ratings, tmp_path / "rows.csv")
@@ -220,14 +220,14 @@ def test_the_file_keeps_the_raters_and_is_checked(model: OfferModel, tmp_path: P
 def test_it_is_not_tried_where_it_cannot_be(team: SimulatedTeam) -> None:
     few = team.ratings.rows(np.arange(25))
     panels = PanelInput(few, Cards.from_ratings(few, panel="panel"))
-    assert "25 rows have a panel" in panels.missing
+    assert "25 rows have a panel" in panels.reason_not_tried
     assert train(few, replace(QUICK, panels="none"), curve=False).panel_term is None
     alike = simulate_team(120, severity=0.0, seed=1)
     cards = cards_of(alike.ratings)
     assert cards is not None
     leniency = PanelInput(alike.ratings, cards)
     if not leniency.whole.differs:
-        assert "no more than chance" in leniency.missing
+        assert "no more than chance" in leniency.reason_not_tried
 
 
 def test_tables_that_do_not_belong_together_are_refused(team: SimulatedTeam) -> None:

@@ -27,7 +27,7 @@ PUBLISHED = OfferModel.published()
 
 
 def served(work: Path) -> Iterator[str]:
-    """Serve a folder with a journal and no champion yet, and check at the end that nothing went wrong in the server."""
+    """Serve a folder with a journal, and check at the end that nothing went wrong in the server."""
     command = [sys.executable, "-m", "predictor", "serve", "--port", "0", "--journal", "my.journal"]
     log = (work / "log").open("w")
     process = subprocess.Popen(

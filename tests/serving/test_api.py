@@ -260,7 +260,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=9,
 )
-columns = st.sampled_from([*app.state.models().catalogue.columns, "ratings"])
+columns = st.sampled_from([*app.state.current_model().catalogue.columns, "ratings"])
 rows = st.dictionaries(
     columns | st.text(max_size=9), numbers | anything | st.dictionaries(columns, numbers), max_size=6
 )

@@ -29,7 +29,7 @@ from predictor.model.wording import of_100
 from predictor.reports.measured_scores import accuracy_by_role
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
-from predictor.serving.web.history_pages import bins
+from predictor.serving.web.calibration_pages import bins
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
@@ -44,6 +44,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(work: Path) -> Iterator[str]:
+    PUBLISHED.save(work / "experiments/models/champion.json")  # which a new model may replace
     yield from served(work)
 
 

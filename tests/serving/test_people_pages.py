@@ -25,7 +25,7 @@ from predictor.journal.store import Journal
 from predictor.model.offer_model import PUBLISHED
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
-from predictor.serving.web.answer import freeze
+from predictor.serving.web.answer import answer_to_store
 from predictor.serving.web.forms import Rated
 from predictor.serving.web.import_pages import MOST_WAITING
 from predictor.serving.web.person_view import HEIGHT, SHOWN, TOP, charts, estimate_charts
@@ -179,16 +179,16 @@ def test_waiting_comes_first_and_as_a_calendar(client: TestClient, journal: Jour
 
 
 def test_when_the_outcome_comes_all_stands_side_by_side(client: TestClient, journal: Journal) -> None:
-    answer = freeze(MODEL, Rated({GOALS: 4.0}, guess=60))
+    answer = answer_to_store(MODEL, Rated({GOALS: 4.0}, guess=60))
     entry = journal.add("Acme", {GOALS: 4}, who="AB", guess=60, estimate=Estimate.of_answer(answer), answer=answer)
-    assert "What was expected" not in text(client.get(f"/journal/{entry.id}"))
+    assert "Estimate and outcome" not in text(client.get(f"/journal/{entry.id}"))
     assert (
         post(client, f"/journal/{entry.id}/outcome", outcome="next round")
         .headers["location"]
         .endswith("?notice=outcome")
     )
     shown = text(client.get(f"/journal/{entry.id}"))
-    table = shown.partition("What was expected, and what came")[2].partition("One interview shows nothing")[0]
+    table = shown.partition("Estimate and outcome")[2].partition("One interview shows nothing")[0]
     p = MODEL.predict({GOALS: 4})
     for words in (
         "next round",
@@ -233,7 +233,7 @@ def test_each_side_is_hidden_until_both_are_in(client: TestClient, journal: Jour
     assert "ended in an offer" in shown
     alone = journal.add("Globex", {GOALS: 2}, who="AB", rater_role="interviewer", interview="0" * 12)
     assert post(client, f"/journal/{alone.id}/open").status_code == 303
-    assert not journal.sealed([journal.get(alone.id)])
+    assert not journal.hidden_until_both_rated([journal.get(alone.id)])
 
 
 def test_two_interviews_are_compared_with_what_makes_them_incomparable(client: TestClient, journal: Journal) -> None:
@@ -306,8 +306,10 @@ def test_names_and_days_of_every_kind(client: TestClient, journal: Journal) -> N
             client, "/journal", title=f"T\x00 \n{name[:9]}", who=name, due="9999-12-31", **{f"rating.{GOALS}": "4"}
         )
         assert kept.status_code == 303, name
-    assert journal.people() == sorted({*names[3:], names[0]}, key=journal.people().index)  # three spellings are one
-    for who in journal.people():
+    assert journal.person_names() == sorted(
+        {*names[3:], names[0]}, key=journal.person_names().index
+    )  # three spellings are one
+    for who in journal.person_names():
         for page in ("", "/sheet", "/export.csv", "/export.json", "/delete"):
             assert client.get(f"/people/{person_id(who)}{page}").status_code == 200, (who, page)
     assert "<b>" not in client.get("/people").text + client.get("/cohort/sheet").text
@@ -344,6 +346,15 @@ def test_a_model_trained_on_the_journal_says_what_was_deleted_since(tmp_path: Pa
     )
 
 
+def test_what_is_wrong_with_a_field_is_a_whole_sentence(client: TestClient) -> None:
+    refused = text(client.get("/journal?since=soon"))
+    assert "Please check your input Since “soon” is not a day; write it as in 2026-05-31." in refused
+
+
+def test_a_model_that_was_named_is_not_replaced(client: TestClient) -> None:
+    assert "started with --model" in text(post(client, "/train/adopt"))
+
+
 def test_files_that_were_looked_at_wait_for_a_while_and_once(client: TestClient, journal: Journal) -> None:
     keys = []
     for number in range(MOST_WAITING + 1):
@@ -360,7 +371,7 @@ def test_files_that_were_looked_at_wait_for_a_while_and_once(client: TestClient,
 
 
 def test_a_long_journal_stays_quick_and_its_pages_short(client: TestClient, journal: Journal) -> None:
-    answer = freeze(MODEL, Rated({GOALS: 4.0}))
+    answer = answer_to_store(MODEL, Rated({GOALS: 4.0}))
     said = Estimate.of_answer(answer)
     with journal._file.open(write=True) as file:
         for number in range(2_000):

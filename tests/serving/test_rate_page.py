@@ -80,7 +80,7 @@ def test_taps_and_words_to_an_answer_and_to_a_kept_interview(
     print(f"{width} px, {role}: {taps} taps, {words} words to the first answer")
     assert taps <= MOST_TAPS
     assert words <= MOST_WORDS
-    tap('.top-line a[href="#keep"]')
+    tap('.top-line a[href="#save"]')
     tap("#title")
     page.keyboard.type("Acme, second round")
     tap('button:has-text("Save in journal")')
@@ -243,9 +243,9 @@ def test_an_answer_that_was_tampered_with_is_not_kept(open_page: Open, work: Pat
     page = open_page()
     rate_eight(page)
     see(page)
-    sealed = json.loads(page.locator('[name="answer"]').input_value())
-    sealed["prediction"]["offer_probability"] = 0.99
-    page.locator('[name="answer"]').evaluate("(e, text) => { e.value = text; }", json.dumps(sealed))
+    signed = json.loads(page.locator('[name="answer"]').input_value())
+    signed["prediction"]["offer_probability"] = 0.99
+    page.locator('[name="answer"]').evaluate("(e, text) => { e.value = text; }", json.dumps(signed))
     page.fill("#title", "Tampered with")
     page.get_by_role("button", name="Save in journal").click()
     page.get_by_text("Saved.").wait_for()

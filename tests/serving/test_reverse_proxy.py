@@ -172,7 +172,7 @@ def test_a_proxy_that_does_not_pass_the_host_on_is_told_with_both_names() -> Non
     client = TestClient(make_app(Settings(PUBLISHED)), base_url="http://127.0.0.1:8000")
     headers = {"origin": "https://interviews.example", "sec-fetch-site": "same-origin"}
     printed = client.post("/", headers=headers).json()["error"]
-    for words in ("interviews.example", "127.0.0.1:8000", "proxy_set_header Host $http_host;", "page of another site"):
+    for words in ("interviews.example", "127.0.0.1:8000", "proxy_set_header Host $http_host;", "cross-site request"):
         assert words in printed
     named = TestClient(make_app(Settings(PUBLISHED, hosts=("interviews.example",))), base_url="http://127.0.0.1:8000")
     assert named.post("/v1/predict", json={}, headers=headers).status_code == 200

@@ -192,7 +192,7 @@ def test_whoever_lacks_the_token_is_told_nothing() -> None:
 def test_wrong_tokens_are_slowed_and_who_is_logged_in_is_not(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = make_app(Settings(PUBLISHED, token=TOKEN, hosts=("testserver",)))
     clock = [0.0]
-    monkeypatch.setattr(app.state.attempts, "_clock", lambda: clock[0])
+    monkeypatch.setattr(app.state.throttle, "_clock", lambda: clock[0])
 
     def client(address: str) -> TestClient:
         return TestClient(app, client=(address, 1), follow_redirects=False)

@@ -17,7 +17,7 @@ from predictor.journal.entry import ROLE
 from predictor.journal.exported_page import FORMAT, KIND
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import OfferModel
-from predictor.model.wording import SAME_RATINGS, TEXTS, WIDE, kind_of, mark_of_share
+from predictor.model.wording import SAME_RATINGS, TEXTS, WIDE, kind_of, simulated_label
 from predictor.ratings.signals import CANDIDATE, ContextInput, Signal
 from predictor.reports.measured_scores import MeasuredValue
 from predictor.reports.rate_page.compact import compact
@@ -50,7 +50,7 @@ def rate_page(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None = N
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
-    mark = mark_of_share(_simulated(model))
+    mark = simulated_label(_simulated(model))
     return Template(_part("page.html")).substitute(
         policy=policy,
         style=style,
@@ -118,7 +118,7 @@ def _data(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None) -> str
         "name": model.name,
         "fingerprint": model.fingerprint,
         "simulated": share,
-        "mark": mark_of_share(share),
+        "mark": simulated_label(share),
         "mark_words": _mark_words(model),
         "kind": kind_of(share),
         "terms": [*map(_asked, catalogue.signals), *map(_asked_input, catalogue.inputs)],

@@ -11,7 +11,7 @@ from predictor.evaluation.practice import SIDE, OwnSignal, Practice, practice
 from predictor.journal.entry import ROLE, STILL_OPEN, Entry
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
-from predictor.model.wording import mark_of_share, of_100
+from predictor.model.wording import of_100, simulated_label
 
 MOST_ROWS = 6  # interviews in view, the newest
 MOST_SIGNALS = 10
@@ -195,7 +195,7 @@ def _paper(model: OfferModel, entries: Sequence[Entry], day: date, due: tuple[st
     simulated = any(entry.simulated for entry in entries)
     return Paper(
         day=day,
-        mark="SIMULATED" if simulated else mark_of_share(1.0 if model.simulated else model.prior_share),
+        mark="SIMULATED" if simulated else simulated_label(1.0 if model.simulated else model.prior_share),
         model=f"{model.name}, n = {model.trained_on['n']:,} interviews, fingerprint {model.fingerprint}",
         n=len(entries),
         due=due[:most],

@@ -51,8 +51,8 @@ def read_entries(
             raise ConfigError(f"{path} is a journal, which knows whom its interviews are about; leave --who out")
         journal = Journal.existing(path, catalogue)
         entries = journal.entries()
-        sealed = journal.sealed(entries)
-        entries = [entry for entry in entries if entry.id not in sealed]
+        hidden = journal.hidden_until_both_rated(entries)
+        entries = [entry for entry in entries if entry.id not in hidden]
     else:
         entries = _of_file(path, catalogue, who, sheet)
     if not any(entry.who for entry in entries):

@@ -18,7 +18,7 @@ SHOWN = 80  # characters of what was found
 
 
 def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Write data as JSON; numbers that are not finite are not JSON and a fault of ours.
+    """Write data as JSON; numbers that are not finite are not JSON, and an error of the server.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def _written(answer: Prediction, same: Mapping[str, bytes]) -> bytes:
 
 
 class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
-    """A request that is refused, in words: what was found, where, and what to do.
+    """An error response, HTTP 400 or above: what is wrong, where, and what to do.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ BASE_RATE: Schema = {
 WHY = {
     400: "The request names another host, or is truncated",
     401: "The token is missing or wrong",
-    403: "It was sent by a page of another site",
+    403: "Cross-site request refused: it was not sent from this server's own pages",
     413: "The body or the list is too long",
     415: "Content-Type must be application/json",
     422: "The ratings or the query cannot be used; every problem is listed",

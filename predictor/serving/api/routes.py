@@ -46,7 +46,7 @@ async def predict(request: Request) -> Response:
 
 def _predict(request: Request, body: bytes, base_rate: float | None) -> Response:
     state = request.app.state
-    model: OfferModel = state.models()
+    model: OfferModel = state.current_model()
     records, problems, one = _records(request, body)
     try:
         if one and not problems:
@@ -68,7 +68,7 @@ def about_model(request: Request) -> Response:
     missing ratings add to the log-odds by themselves, `slope` times the share of them; 0 if not significant.
     """
     _known_query(request)
-    model: OfferModel = request.app.state.models()
+    model: OfferModel = request.app.state.current_model()
     notes = [*model.prior_note(), *model.old_note(), *model.gaps_note()]
     notes += [SIMULATED, ASSOCIATION] if model.simulated else [ASSOCIATION]
     more = {"simulated": model.simulated, "notes": notes, "catalogue": model.catalogue.to_dict()}
@@ -84,8 +84,8 @@ def importances(request: Request) -> Response:
     if the results of this model's training are not in the folder of models.
     """
     _known_query(request)
-    model: OfferModel = request.app.state.models()
-    figures = measured_scores.importances(request.app.state.settings.models / model.name, model.fingerprint)
+    model: OfferModel = request.app.state.current_model()
+    figures = measured_scores.importances(request.app.state.settings.trainings_folder / model.name, model.fingerprint)
     measured = {kind: {name: vars(figure) for name, figure in named.items()} for kind, named in figures.items()} or None
     data = model_data(model)
     names = ("name", "fingerprint", "feature_importances", "family_importances", "side_importances")
@@ -97,7 +97,7 @@ def importances(request: Request) -> Response:
 async def signals(request: Request) -> Response:
     """List the signals by family, with their questions, their scales, and what ratings mean."""
     _known_query(request)
-    return json_response(request.app.state.models().catalogue.to_dict())
+    return json_response(request.app.state.current_model().catalogue.to_dict())
 
 
 @root.get("/health", **documented("Health"))
@@ -109,17 +109,17 @@ async def health() -> Response:
 @root.get("/ready", **documented("Ready"))
 async def ready(request: Request) -> Response:
     """Report which model answers, and why its file cannot be used, if so."""
-    models = request.app.state.models
-    model: OfferModel = models()
+    current = request.app.state.current_model
+    model: OfferModel = current()
     served = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
-    return json_response({"ready": True, "model": served, "trouble": models.trouble})
+    return json_response({"ready": True, "model": served, "trouble": current.error})
 
 
 @root.get("/metrics", **documented(None))
 async def metrics(request: Request) -> Response:
     """Return counts and times in Prometheus's text format."""
     state = request.app.state
-    state.metrics.tell_model(state.models())
+    state.metrics.set_model(state.current_model())
     return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

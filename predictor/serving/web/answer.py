@@ -1,6 +1,6 @@
 """A prediction for the pages: stored as it was shown, and converted into what the template shows.
 
-A frozen answer is plain data. It holds the model's answer and all the words that depend on the model and on who rated,
+A stored answer is plain data. It holds the model's answer and all the words that depend on the model and on who rated,
 so that it can be shown later, by a server with another model.
 """
 
@@ -16,9 +16,9 @@ from fastapi import Request
 from starlette.datastructures import FormData
 
 from predictor.model.first_questions import remaining
-from predictor.model.frozen import frozen
 from predictor.model.offer_model import OfferModel
 from predictor.model.points import points_of
+from predictor.model.stored_answer import stored_answer
 from predictor.model.wording import (
     SAME_RATINGS,
     TEXTS,
@@ -29,7 +29,7 @@ from predictor.model.wording import (
 )
 from predictor.reports.measured_scores import accuracy_by_role
 from predictor.reports.rate_page.quality import quality, sentences_for
-from predictor.serving.security import is_sealed
+from predictor.serving.security import is_signed
 from predictor.serving.web.forms import Rated, text
 from predictor.serving.web.views import signed
 
@@ -39,7 +39,7 @@ COLUMNS, ROWS, STEP, GAP = 20, 5, 10, 6  # of the hundred dots, in the drawing's
 NOTHING = 1e-9  # log-odds that are shown as none
 
 
-def freeze(model: OfferModel, rated: Rated, models: Path | None = None) -> dict[str, Any]:
+def answer_to_store(model: OfferModel, rated: Rated, trainings_folder: Path | None = None) -> dict[str, Any]:
     """Predict, and return everything that is shown of the prediction.
 
     Parameters
@@ -48,7 +48,7 @@ def freeze(model: OfferModel, rated: Rated, models: Path | None = None) -> dict[
         The model.
     rated
         What was filled in.
-    models
+    trainings_folder
         Folder of trainings; that of the model knows how good answers are by who rated.
 
     Returns
@@ -63,17 +63,17 @@ def freeze(model: OfferModel, rated: Rated, models: Path | None = None) -> dict[
 
     Examples
     --------
-    >>> kept = freeze(OfferModel.published(), Rated({"goals_discussed": 4}, guess=40))
-    >>> kept["guess"], kept["mark"]
+    >>> stored = answer_to_store(OfferModel.published(), Rated({"goals_discussed": 4}, guess=40))
+    >>> stored["guess"], stored["mark"]
     (40, 'SIMULATED')
-    >>> answer_view(kept)["guess"]
+    >>> answer_view(stored)["guess"]
     'Your guess before: 40 of 100.'
     """
     prediction = model.predict(rated.record, base_rate=rated.base_rate)
     left = remaining(model, rated.record, base_rate=rated.base_rate)
-    by_role = accuracy_by_role(models / model.name, model) if models else {}
-    places = [place for place, name in enumerate(model.signals) if name in rated.ratings]
-    return frozen(
+    by_role = accuracy_by_role(trainings_folder / model.name, model) if trainings_folder else {}
+    indices = [index for index, name in enumerate(model.signals) if name in rated.ratings]
+    return stored_answer(
         prediction.to_dict(),
         model.catalogue,
         rated_by=rated.role,
@@ -81,15 +81,15 @@ def freeze(model: OfferModel, rated: Rated, models: Path | None = None) -> dict[
         not_come_up=rated.not_come_up,
         own_base_rate=rated.base_rate is not None,
         remaining={"low": left.low, "high": left.high, "signals": [*left.explained][:NARROWING]} if left else None,
-        quality=sentences_for(quality(model, by_role), places, rated.role),
+        quality=sentences_for(quality(model, by_role), indices, rated.role),
         scores=model.trained_on.get("scores", {}),
     )
 
 
-def kept_answer(request: Request, form: FormData, model: OfferModel) -> tuple[Rated, dict[str, Any]]:
+def seen_answer(request: Request, form: FormData, model: OfferModel) -> tuple[Rated, dict[str, Any]]:
     """Return what a form rates, and the answer that was seen with it.
 
-    The page holds the answer sealed, in the field `answer`. It is used if it is unchanged and belongs to these ratings;
+    The page holds the answer signed, in the field `answer`. It is used if it is unchanged and belongs to these ratings;
     otherwise, or where nothing was shown yet, the model predicts now.
 
     Raises
@@ -97,44 +97,44 @@ def kept_answer(request: Request, form: FormData, model: OfferModel) -> tuple[Ra
     Refusal, RatingsError
         If the form cannot be read.
     """
-    rated, sealed = Rated.read(form, model), text(form, "answer")
-    if sealed and is_sealed(request, sealed, text(form, "answer_seal")):
-        seen: dict[str, Any] = json.loads(sealed)
+    rated, signed = Rated.read(form, model), text(form, "answer")
+    if signed and is_signed(request, signed, text(form, "answer_signature")):
+        seen: dict[str, Any] = json.loads(signed)
         prediction = seen["prediction"]
         parts = {part["signal"]: part["rating"] for part in prediction["contributions"] if part["rating"] is not None}
         base_rate = prediction["base_rate"] if seen["own_base_rate"] else None
         if parts == {**rated.inputs, **rated.ratings} and base_rate == rated.base_rate:
             return rated, seen
-    return rated, freeze(model, rated, request.app.state.settings.models)
+    return rated, answer_to_store(model, rated, request.app.state.settings.trainings_folder)
 
 
-def answer_view(kept: Mapping[str, Any], *, marked: bool = True, id: str = "answer") -> dict[str, Any]:  # noqa: A002 - HTML's own word for it
-    """Convert a frozen answer into what `_answer.html` shows.
+def answer_view(stored: Mapping[str, Any], *, marked: bool = True, id: str = "answer") -> dict[str, Any]:  # noqa: A002 - HTML's own word for it
+    """Convert a stored answer into what `_answer.html` shows.
 
     Parameters
     ----------
-    kept
-        As `freeze` made it, now or long ago.
+    stored
+        As `answer_to_store` made it, now or long ago.
     marked
         Whether the mark SIMULATED is shown in it; not where the surrounding page always shows it.
     id
         What ids of the template begin with; each answer on a page needs its own.
     """
-    prediction, labels = kept["prediction"], kept["labels"]
+    prediction, labels = stored["prediction"], stored["labels"]
     p, low, high = prediction["offer_probability"], prediction["interval"]["low"], prediction["interval"]["high"]
-    rated = kept["total"] - len(prediction["not_rated"])
+    rated = stored["total"] - len(prediction["not_rated"])
     points = points_of(prediction)
     reasons, small = _reasons(prediction, labels, points.whole_start, points.whole_parts)
-    left, own = kept["remaining"], "own_base" if kept["own_base_rate"] else "base"
+    left, own = stored["remaining"], "own_base" if stored["own_base_rate"] else "base"
     return {
         "id": id,
-        "headline": headline(p, low, high, simulated=kept["simulated"], rated=rated),
+        "headline": headline(p, low, high, simulated=stored["simulated"], rated=rated),
         "quiet": is_wide(low, high),
         "short": f"{of_100(low)} to {of_100(high)}" if is_wide(low, high) else of_100(p),
         "interval": interval_sentence(p, low, high),
         "base": TEXTS[own].format(base=of_100(prediction["base_rate"])) if rated else "",
         "dots": _dots(p, low, high, prediction["base_rate"]),
-        "guess": TEXTS["guess" if kept["guess"] is not None else "no_guess"].format(guess=kept["guess"]),
+        "guess": TEXTS["guess" if stored["guess"] is not None else "no_guess"].format(guess=stored["guess"]),
         "same": _same(prediction),
         "points": points,
         "reasons": reasons,
@@ -142,20 +142,20 @@ def answer_view(kept: Mapping[str, Any], *, marked: bool = True, id: str = "answ
         "remaining": left
         and {
             "sentence": TEXTS["remaining"].format(
-                total=kept["total"], low=of_100(left["low"]), high=of_100(left["high"])
+                total=stored["total"], low=of_100(left["low"]), high=of_100(left["high"])
             ),
             "signals": [{"name": name, "label": labels[name]} for name in left["signals"]],
         },
-        "quality": kept["quality"] or [TEXTS["quality_unknown"]],
+        "quality": stored["quality"] or [TEXTS["quality_unknown"]],
         "unusual": [note for note in prediction["notes"] if note.startswith("Unusual")],
-        "counted": _counted(kept, rated),
-        "mark": kept["mark"] if marked else "",
+        "counted": _counted(stored, rated),
+        "mark": stored["mark"] if marked else "",
         "technical": {
             "prediction": prediction,
             "total": signed(prediction["log_odds"], 3),
             "baseline": signed(prediction["baseline"], 3),
             "rows": _log_odds(prediction, labels),
-            "scores": {name: kept["scores"][name] for name in ("roc_auc", "brier") if name in kept["scores"]},
+            "scores": {name: stored["scores"][name] for name in ("roc_auc", "brier") if name in stored["scores"]},
         },
     }
 
@@ -245,7 +245,7 @@ def _same(prediction: Mapping[str, Any]) -> str:
     return TEXTS["same"].format(count=count, total=total, rating=f"{rating:g}") if count >= total - 1 else ""
 
 
-def _counted(kept: Mapping[str, Any], rated: int) -> str:
+def _counted(stored: Mapping[str, Any], rated: int) -> str:
     """Return how many were rated, and how many did not come up."""
-    beside = f", {len(kept['not_come_up'])} did not come up" if kept["not_come_up"] else ""
-    return f"{rated} of {kept['total']} rated{beside}"
+    beside = f", {len(stored['not_come_up'])} did not come up" if stored["not_come_up"] else ""
+    return f"{rated} of {stored['total']} rated{beside}"

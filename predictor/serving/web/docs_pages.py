@@ -21,7 +21,7 @@ RATED = 3  # signals in the example, each of another family
 @docs_pages.get("/docs")
 def docs(request: Request) -> Response:
     """Show it, with an example that the current model has answered."""
-    model: OfferModel = request.app.state.models()
+    model: OfferModel = request.app.state.current_model()
     sent = example(model.catalogue)
     headers = ["Content-Type: application/json"]
     settings: Settings = request.app.state.settings

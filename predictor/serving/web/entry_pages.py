@@ -11,8 +11,7 @@ from starlette.datastructures import FormData
 from predictor.errors import FrozenError
 from predictor.journal.calendar import calendar
 from predictor.journal.edits import NO_RATING
-from predictor.journal.entry import LABELS as LEARNED
-from predictor.journal.entry import LONGEST, OUTCOMES, ROLE, STILL_OPEN, Entry
+from predictor.journal.entry import LONGEST, OUTCOMES, ROLE, STILL_OPEN, TARGET_OF_OUTCOME, Entry
 from predictor.journal.estimate import Estimate
 from predictor.journal.query import Query
 from predictor.journal.store import Journal
@@ -21,9 +20,9 @@ from predictor.model.prediction import Prediction
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
-from predictor.serving.web.answer import answer_view, freeze
+from predictor.serving.web.answer import answer_to_store, answer_view
 from predictor.serving.web.forms import Form, Rated, day, local_day, text
-from predictor.serving.web.journal_form import LABELS, LOOKING_BACK, read_details, read_texts, values_of
+from predictor.serving.web.journal_form import FIELD_LABELS, LOOKING_BACK, read_details, read_texts, values_of
 from predictor.serving.web.journal_pages import SIZE, OpenJournal, attachment, notice, to
 from predictor.serving.web.pages import page
 from predictor.serving.web.views import signed
@@ -48,10 +47,11 @@ class Unsaved(NamedTuple):
 def compare(request: Request, journal: OpenJournal, a: str, b: str) -> Response:
     """Show two interviews beside each other; what differs besides the ratings comes first."""
     one, two = journal.get(a), journal.get(b)
-    model: OfferModel = request.app.state.models()
+    model: OfferModel = request.app.state.current_model()
     pair = (one, two)
     return page(
-        request, "compare.html", model=model, pair=pair, sealed=journal.sealed(pair), differ=differences(one, two),
+        request, "compare.html", model=model, pair=pair, hidden=journal.hidden_until_both_rated(pair),
+        differ=differences(one, two),
         rows=beside(one, two, model.catalogue),
         answers=[entry.answer and answer_view(entry.answer, id=f"a{place}") for place, entry in enumerate(pair)],
     )  # fmt: skip
@@ -77,7 +77,7 @@ def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Respo
     rated: Rated | None = None
     rerated: dict[str, Any] = {}
     if text(form, "with_ratings"):  # an entry that was frozen meanwhile refuses them
-        model: OfferModel = request.app.state.models()
+        model: OfferModel = request.app.state.current_model()
         rated = Rated.read(form, model)
         now = dict(rated.ratings), rated.role, rated.not_come_up
         if not rated.ratings:
@@ -85,7 +85,7 @@ def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Respo
         elif now != (dict(entry.ratings), entry.rater_role, entry.not_come_up):
             base_rate = entry.estimate.base_rate if entry.estimate else None
             again = Rated(rated.ratings, rated.inputs, base_rate, not_come_up=rated.not_come_up, guess=entry.guess)
-            answer = freeze(model, again, request.app.state.settings.models)
+            answer = answer_to_store(model, again, request.app.state.settings.trainings_folder)
             estimate = Estimate.of_answer(answer, base_rate)
             rerated = dict(zip(("ratings", "rater_role", "not_come_up"), now, strict=True))
             rerated |= {"estimate": estimate, "answer": answer}
@@ -142,7 +142,7 @@ def open_now(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A0
 @entry_pages.get("/{id}/delete")
 def ask_to_delete(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: A002
     """Ask for confirmation."""
-    return page(request, "delete.html", entry=journal.get(id), learned=LEARNED)
+    return page(request, "delete.html", entry=journal.get(id), learned=TARGET_OF_OUTCOME)
 
 
 @entry_pages.post("/{id}/delete")
@@ -154,7 +154,7 @@ def delete(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
 
 def _show(request: Request, journal: Journal, entry: Entry, unsaved: Unsaved | None = None) -> Response:
     """Show an interview; after a form that could not be saved with its problems, and all that was typed."""
-    model: OfferModel = request.app.state.models()
+    model: OfferModel = request.app.state.current_model()
     sides = [other for other in journal.sides(entry.interview) if other.id != entry.id]
     taken = {signal.name: bool(signal.not_applicable) for signal in model.catalogue.signals}
     foreign = sorted(
@@ -170,15 +170,15 @@ def _show(request: Request, journal: Journal, entry: Entry, unsaved: Unsaved | N
         values |= {name: text(unsaved.typed, name) for name in values if name in unsaved.typed}
     return page(
         request, "entry.html", unsaved.status if unsaved else 200, model=model, entry=entry, rated=rated, values=values,
-        wrong=unsaved.problems if unsaved else {}, form=unsaved.form if unsaved else "", field_labels=LABELS,
+        wrong=unsaved.problems if unsaved else {}, form=unsaved.form if unsaved else "", field_labels=FIELD_LABELS,
         notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN, foreign=foreign,
         # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
-        fixed=entry.frozen or bool(foreign), sealed=entry.id in journal.sealed([entry]), sides=sides,
+        fixed=entry.frozen or bool(foreign), hidden=entry.id in journal.hidden_until_both_rated([entry]), sides=sides,
         rows=beside(entry, sides[0], model.catalogue) if sides else {}, longest=LONGEST,
         answer=entry.answer and answer_view(entry.answer),
         later=None if foreign else _current_prediction(entry, model),
         other_sides=[other for other in others if _may_be_other_side(entry, other)],
-        others=[other for other in others if other.id != entry.id], people=journal.people(1_000),
+        others=[other for other in others if other.id != entry.id], people=journal.person_names(1_000),
         rounds=journal.rounds(), labels=labels(model.catalogue),
     )  # fmt: skip
 

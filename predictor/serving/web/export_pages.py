@@ -14,7 +14,7 @@ export_pages = APIRouter(include_in_schema=False)
 @export_pages.get("/rate.html")
 def download(request: Request) -> Response:
     """Return the page with the current model inside, as a file."""
-    model: OfferModel = request.app.state.models()
+    model: OfferModel = request.app.state.current_model()
     headers = {"content-disposition": 'attachment; filename="rate.html"'}
-    by_role = accuracy_by_role(request.app.state.settings.models / model.name, model)
+    by_role = accuracy_by_role(request.app.state.settings.trainings_folder / model.name, model)
     return Response(rate_page(model, by_role), media_type="text/html", headers=headers)

@@ -13,7 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from predictor.journal.cells import CONTROL, one_line
 from predictor.journal.days import now, today
-from predictor.journal.entry import LINES, ROLE
+from predictor.journal.entry import ONE_LINE_TEXTS, ROLE
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
@@ -128,7 +128,7 @@ def text(form: FormData, name: str) -> str:
     value = form.get(name, "")
     if isinstance(value, UploadFile):
         return ""
-    return one_line(value) if name in LINES else value.translate(CONTROL).strip()
+    return one_line(value) if name in ONE_LINE_TEXTS else value.translate(CONTROL).strip()
 
 
 def day(form: FormData, name: str) -> date | None:

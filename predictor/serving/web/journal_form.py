@@ -21,7 +21,7 @@ MOST_NAMES = 1_000  # that are offered; beyond them a person is typed
 _TEXTS = ("title", "who", "round", "note")
 _DAYS = {"date": "held_on", "due": "due_on"}  # as the form and the entry call them
 LOOKING_BACK = ("went_well", "differently", "try_next", "private_note")
-LABELS = {
+FIELD_LABELS = {
     "title": "Title",
     "who": "Who",
     "date": "Date",
@@ -52,7 +52,7 @@ class TryNext:
 def the_journal(request: Request) -> Journal:
     """Return the journal of the server, with the catalogue of the model that is served."""
     journal: Journal = request.app.state.journal
-    return journal.under(request.app.state.models().catalogue)
+    return journal.under(request.app.state.current_model().catalogue)
 
 
 def rated_by(request: Request) -> set[str]:
@@ -63,10 +63,10 @@ def rated_by(request: Request) -> set[str]:
     return {entry.rater_role for entry in the_journal(request).sides(asked)}
 
 
-def keep_fields(
+def save_fields(
     request: Request, typed: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
 ) -> dict[str, Any] | None:
-    """Return what `_keep.html` shows; None where no journal is kept.
+    """Return what `_save.html` shows; None where there is no journal.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def keep_fields(
     if request.app.state.settings.journal is None:
         return None
     journal, asked = the_journal(request), request.query_params
-    people = journal.people(MOST_NAMES)
+    people = journal.person_names(MOST_NAMES)
     values = dict.fromkeys((*_TEXTS, *_DAYS, "interview", "both"), "")
     sides = journal.sides(asked.get("interview", ""))
     if typed:
@@ -99,7 +99,7 @@ def keep_fields(
         values |= {name: asked.get(name, "")[: LONGEST[name]] for name in ("title", "round")}
     return {
         "values": values,
-        "labels": LABELS,
+        "labels": FIELD_LABELS,
         "wrong": problems or {},
         "people": people,
         "rounds": journal.rounds(),
@@ -112,16 +112,16 @@ def keep_fields(
     }
 
 
-def read_keep(request: Request, form: FormData, rated: Rated) -> tuple[dict[str, Any], dict[str, str]]:
+def read_save_fields(request: Request, form: FormData, rated: Rated) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the fields beside the rating as what `Journal.add` takes, and what is wrong, by field."""
     details, problems = read_details(form)
-    kept: dict[str, Any] = {**details, "day": local_day(request)}
+    entered: dict[str, Any] = {**details, "day": local_day(request)}
     if not rated.ratings:
         problems = {"ratings": NO_RATING, **problems}
-    kept["interview"] = text(form, "interview") or (new_id() if text(form, "both") else "")
-    if kept["interview"] and not rated.role:
+    entered["interview"] = text(form, "interview") or (new_id() if text(form, "both") else "")
+    if entered["interview"] and not rated.role:
         problems[ROLE] = "choose one, since two sides rate this interview"
-    return kept, problems
+    return entered, problems
 
 
 def read_details(form: FormData) -> tuple[Changes, dict[str, str]]:

@@ -17,9 +17,9 @@ from predictor.journal.query import ORDERS, Query
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
 from predictor.serving.api.answers import Refusal
-from predictor.serving.web.answer import kept_answer
+from predictor.serving.web.answer import seen_answer
 from predictor.serving.web.forms import Form
-from predictor.serving.web.journal_form import read_keep, the_journal
+from predictor.serving.web.journal_form import read_save_fields, the_journal
 from predictor.serving.web.pages import page, rate_page
 
 journal_pages = APIRouter(prefix="/journal", include_in_schema=False)
@@ -60,19 +60,20 @@ def list_entries(request: Request, journal: OpenJournal) -> Response:
         if value and name not in ("page", "notice", "added", "updated", "here")
     }
     return page(
-        request, "journal.html", entries=entries, sealed=journal.sealed(entries), total=total, number=number,
-        pages=pages, first=SIZE * (number - 1), query=query, outcomes=OUTCOMES, sorts=SORTS, rounds=journal.rounds(),
-        people=journal.people(1_000), waiting=waiting, n_waiting=n_waiting, notice=notice(request),
+        request, "journal.html", entries=entries, hidden=journal.hidden_until_both_rated(entries), total=total,
+        number=number, pages=pages, first=SIZE * (number - 1), query=query, outcomes=OUTCOMES, sorts=SORTS,
+        rounds=journal.rounds(),
+        people=journal.person_names(1_000), waiting=waiting, n_waiting=n_waiting, notice=notice(request),
         address=lambda page: f"/journal?{urlencode({**kept, 'page': page})}",
     )  # fmt: skip
 
 
 @journal_pages.post("")
-def keep(request: Request, form: Form, journal: OpenJournal) -> Response:
+def save(request: Request, form: Form, journal: OpenJournal) -> Response:
     """Save the rating form, with the answer that was shown; or show the form again, with the problems."""
-    model: OfferModel = request.app.state.models()
-    rated, answer = kept_answer(request, form, model)
-    kept, problems = read_keep(request, form, rated)
+    model: OfferModel = request.app.state.current_model()
+    rated, answer = seen_answer(request, form, model)
+    kept, problems = read_save_fields(request, form, rated)
     if problems:
         return rate_page(request, rated, form, problems=problems, status=422)
     entry = journal.add(

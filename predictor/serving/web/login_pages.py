@@ -26,7 +26,7 @@ def log_in(request: Request, form: Form) -> Response:
     """Remember in a cookie, until the browser is closed or logs out, that the token was given."""
     state = request.app.state
     settings: Settings = state.settings
-    if not state.attempts.right(text(form, "token"), settings.token or "", address_of(request.scope)):
+    if not state.throttle.check(text(form, "token"), settings.token or "", address_of(request.scope)):
         return page(request, "login.html", 401, bare=True, wrong=True)
     answer = RedirectResponse("/", 303)
     answer.set_cookie(LOGIN, state.logins.begin(), **cookie_options(settings))

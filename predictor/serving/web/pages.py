@@ -19,12 +19,12 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.wording import of_100
 from predictor.ratings.signals import CANDIDATE
 from predictor.serving.api.answers import Refusal, json_response
-from predictor.serving.security import csrf_token, seal
+from predictor.serving.security import csrf_token, sign
 from predictor.serving.settings import Settings
 from predictor.serving.web import views
-from predictor.serving.web.answer import answer_view, kept_answer
+from predictor.serving.web.answer import answer_view, seen_answer
 from predictor.serving.web.forms import Form, Rated, local_day, percent
-from predictor.serving.web.journal_form import keep_fields, rated_by, typed_fields
+from predictor.serving.web.journal_form import FIELD_LABELS, rated_by, save_fields, typed_fields
 
 pages = APIRouter(include_in_schema=False)
 
@@ -37,7 +37,7 @@ def page(
 ) -> Response:
     """Render a page, with what every page shows."""
     state = request.app.state
-    model: OfferModel = context.pop("model", None) or state.models()
+    model: OfferModel = context.pop("model", None) or state.current_model()
     shared = {
         "model": model,
         "csrf": lambda: csrf_token(request),  # called by forms, so that a page without one sets no cookie
@@ -59,7 +59,23 @@ def page(
 
 def refusal_page(request: Request, refusal: Refusal, *, bare: bool = False) -> Response:
     """Show on a small page why a request is refused, and what to do; a bare one shows nothing of the server."""
-    return page(request, "refusal.html", refusal.status, refusal.headers, refusal=refusal, bare=bare)
+    return page(
+        request,
+        "refusal.html",
+        refusal.status,
+        refusal.headers,
+        refusal=refusal,
+        sentence=_sentence(refusal),
+        bare=bare,
+    )
+
+
+def _sentence(refusal: Refusal) -> str:
+    """Return what is wrong as a whole sentence: where it has no subject, the field and what was there."""
+    if len(refusal.problems) != 1 or not refusal.error.startswith(("is ", "has ")):
+        return refusal.error
+    field, there = str(refusal.problems[0]["field"]), refusal.problems[0]["found"]
+    return f"{FIELD_LABELS.get(field, field)}{there and f' “{there}”'} {refusal.error}"
 
 
 def wants_page(request: Request) -> bool:
@@ -71,20 +87,20 @@ def wants_page(request: Request) -> bool:
 def rate(request: Request) -> Response:
     """Show the empty rating form; who rated last time is filled in, except when the other side rates."""
     role = unquote(request.cookies.get(REMEMBERED, ""))
-    inputs = {ROLE: role} if role in _roles(request.app.state.models()) and role not in rated_by(request) else {}
+    inputs = {ROLE: role} if role in _roles(request.app.state.current_model()) and role not in rated_by(request) else {}
     return rate_page(request, Rated(inputs=inputs))
 
 
 @pages.post("/")
 def rate_again(request: Request, form: Form) -> Response:
     """Answer without JavaScript: the whole page, with the ratings kept."""
-    return rate_page(request, Rated.read(form, request.app.state.models()), form)
+    return rate_page(request, Rated.read(form, request.app.state.current_model()), form)
 
 
 @pages.post("/estimate")
 def estimate(request: Request, form: Form) -> Response:
     """Answer with JavaScript: the part of the page that changes."""
-    model: OfferModel = request.app.state.models()
+    model: OfferModel = request.app.state.current_model()
     seen = _seen(request, model, form)
     return page(request, "estimate.html", headers=_remember(request, seen["rated"]), model=model, **seen)
 
@@ -92,7 +108,7 @@ def estimate(request: Request, form: Form) -> Response:
 @pages.post("/estimate.json")
 def download(request: Request, form: Form) -> Response:
     """Return the answer as `POST /v1/predict` does, as a file."""
-    model: OfferModel = request.app.state.models()
+    model: OfferModel = request.app.state.current_model()
     rated = Rated.read(form, model)
     answer = model.predict(rated.record, base_rate=rated.base_rate)
     return json_response(
@@ -121,13 +137,13 @@ def rate_page(
     status
         Of the HTTP response.
     """
-    model: OfferModel = request.app.state.models()
+    model: OfferModel = request.app.state.current_model()
     first = _first(model)
     beside = f", {len(rated.not_come_up)} did not come up" if rated.not_come_up else ""
     return page(
         request, "rate.html", status, _remember(request, rated) if form else None, model=model, first=first, here="/",
         more_rated=not set(first) >= {*rated.ratings, *rated.not_come_up}, seen=form is not None,
-        keep=keep_fields(request, typed_fields(form) if form else None, problems),
+        save=save_fields(request, typed_fields(form) if form else None, problems),
         base_rate=model.base_rate if rated.base_rate is None else rated.base_rate,
         counted=f"{len(rated.ratings)} of {len(model.signals)} rated{beside}",
         **({"rated": rated} if form is None else _seen(request, model, form)),
@@ -135,16 +151,16 @@ def rate_page(
 
 
 def _seen(request: Request, model: OfferModel, form: FormData) -> dict[str, Any]:
-    """Return what the page shows once there is a prediction, which is sealed for whoever saves it."""
-    rated, frozen = kept_answer(request, form, model)
-    sealed = json.dumps(frozen, separators=(",", ":"))
+    """Return what the page shows once there is a prediction, which is signed for whoever saves it."""
+    rated, stored = seen_answer(request, form, model)
+    signed = json.dumps(stored, separators=(",", ":"))
     own = any(signal.side == CANDIDATE and signal.name in rated.ratings for signal in model.catalogue.signals)
     answer = model.predict(rated.record, base_rate=rated.base_rate)
     return {
         "rated": rated,
-        "answer": answer_view(frozen, marked=False) | {"live": True},  # the strip above has the mark always in view
-        "sealed": sealed,
-        "answer_seal": seal(request, sealed),
+        "answer": answer_view(stored, marked=False) | {"live": True},  # the strip above has the mark always in view
+        "signed_answer": signed,
+        "answer_signature": sign(request, signed),
         "change": what_would_change(model, answer, line=rated.line) if own else None,
         "limits": [*views.limits(model)],
     }

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from predictor.errors import RatingsError
 from predictor.evaluation.practice import Practice, practice
-from predictor.journal.entry import LABELS, STILL_OPEN, Entry
+from predictor.journal.entry import STILL_OPEN, TARGET_OF_OUTCOME, Entry
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
 from predictor.serving.web.forms import Form
@@ -31,7 +31,7 @@ def list_people(request: Request, journal: OpenJournal) -> Response:
     """List people, sorted by next due date."""
     search = request.query_params.get("search", "").strip()[:200]
     number = page_number(request)
-    some, total = journal.clients(search, SIZE * (number - 1), SIZE)
+    some, total = journal.person_summaries(search, SIZE * (number - 1), SIZE)
     pages = count_pages(total, SIZE, number)
     return page(
         request, "people.html", people=some, total=total, number=number, pages=pages, search=search,
@@ -45,15 +45,15 @@ def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: 
     """Show one person's interviews over time, and what to prepare the next with."""
     who = journal.person(id)
     entries = journal.of_person(who)
-    model: OfferModel = request.app.state.models()
-    sealed = journal.sealed([entry for entry in entries if entry.interview])
-    open_ = [entry for entry in entries if entry.id not in sealed]
+    model: OfferModel = request.app.state.current_model()
+    hidden = journal.hidden_until_both_rated([entry for entry in entries if entry.interview])
+    open_ = [entry for entry in entries if entry.id not in hidden]
     number = page_number(request)
     pages = count_pages(len(open_), SHOWN, number)
     drawn = window(open_, number)
-    both = {entry.interview: entry for entry in entries if entry.interview and entry.id not in sealed}
+    both = {entry.interview: entry for entry in entries if entry.interview and entry.id not in hidden}
     return page(
-        request, "person.html", model=model, who=who, id=id, n=len(entries), sealed=sealed,
+        request, "person.html", model=model, who=who, id=id, n=len(entries), hidden=hidden,
         charts=charts(open_, model.catalogue, number), estimates=estimate_charts(open_, number)[:3],
         drawn=drawn, shapes=shape_of(open_), number=number, pages=pages, both=list(both.values()),
         waiting=sorted((e for e in entries if e.outcome == STILL_OPEN), key=lambda e: (e.due_on or date.max, e.id)),
@@ -91,7 +91,7 @@ def ask_to_forget(request: Request, id: str, journal: OpenJournal) -> Response: 
     """Ask for confirmation, and show what the deletion means for models."""
     who = journal.person(id)
     entries = journal.of_person(who)
-    labelled = sum(entry.outcome in LABELS for entry in entries)
+    labelled = sum(entry.outcome in TARGET_OF_OUTCOME for entry in entries)
     return page(request, "forget.html", who=who, id=id, n=len(entries), labelled=labelled)
 
 

@@ -134,7 +134,7 @@ def estimate_charts(entries: Sequence[Entry], number: int = 1) -> list[Chart]:
             if (estimate := entry.estimate) and estimate.fingerprint == first.fingerprint
         ]  # fmt: skip
         ticks = tuple((_up(share, 0, 1), f"{100 * share:.0f}") for share in (0, 0.5, 1))
-        label = f"Estimates of {first.model}, of 100{', ' + first.mark if first.mark else ''}"
+        label = f"Estimates of {first.model}, of 100{', ' + first.label if first.label else ''}"
         made.append(Chart(label, len(some), 0, tuple(dots), (), ticks, (), _width(len(shown))))
     return made
 

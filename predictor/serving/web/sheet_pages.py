@@ -41,15 +41,15 @@ def sheet_style() -> Response:
 
 
 def _served(request: Request) -> tuple[OfferModel, Journal]:
-    model: OfferModel = request.app.state.models()
+    model: OfferModel = request.app.state.current_model()
     journal: Journal = request.app.state.journal
     return model, journal.under(model.catalogue)
 
 
 def _open(journal: Journal, entries: Sequence[Entry]) -> list[Entry]:
     """Leave out what one side rated before the other has: neither sees the other's first."""
-    sealed = journal.sealed(entries)
-    return [entry for entry in entries if entry.id not in sealed]
+    hidden = journal.hidden_until_both_rated(entries)
+    return [entry for entry in entries if entry.id not in hidden]
 
 
 def _shown(request: Request) -> dict[str, Any]:

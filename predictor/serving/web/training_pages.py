@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from predictor.journal.days import day_written
-from predictor.journal.entry import LABELS, OFFER
+from predictor.journal.entry import OFFER, TARGET_OF_OUTCOME
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
 from predictor.serving.api.answers import Refusal
@@ -38,7 +38,7 @@ def start(request: Request, form: Form) -> Response:
     settings: Settings = request.app.state.settings
     assert settings.journal
     present = settings.model if settings.model.is_file() else settings.fallback or settings.model
-    request.app.state.training.start(settings.journal, present, settings.models)
+    request.app.state.training.start(settings.journal, present, settings.trainings_folder)
     return RedirectResponse("/train", 303)
 
 
@@ -46,18 +46,18 @@ def start(request: Request, form: Form) -> Response:
 def adopt(request: Request, form: Form) -> Response:
     """Serve the new model from now on; the server reloads it like any other."""
     settings: Settings = request.app.state.settings
-    if not _adoptable(settings):
+    if not settings.adoptable:
         raise Refusal(409, "this server was started with --model, so its model is fixed; start it without --model")
     request.app.state.training.adopt(settings.model)
     return RedirectResponse("/train", 303)
 
 
 def _page(request: Request, template: str, journal: Journal) -> Response:
-    state, adoptable = request.app.state.training.state, _adoptable(request.app.state.settings)
+    state, settings = request.app.state.training.state, request.app.state.settings
     outcomes = journal.outcomes()
-    n, offers = sum(outcomes[outcome] for outcome in LABELS), outcomes[OFFER]
-    deleted = _deleted_since(request.app.state.models(), journal)
-    return page(request, template, training=state, adoptable=adoptable, n=n, offers=offers, deleted=deleted)
+    n, offers = sum(outcomes[outcome] for outcome in TARGET_OF_OUTCOME), outcomes[OFFER]
+    deleted = _deleted_since(request.app.state.current_model(), journal)
+    return page(request, template, training=state, adoptable=settings.adoptable, n=n, offers=offers, deleted=deleted)
 
 
 def _deleted_since(model: OfferModel, journal: Journal) -> int:
@@ -68,8 +68,3 @@ def _deleted_since(model: OfferModel, journal: Journal) -> int:
         return journal.deleted_since(day_written(model.created_at))
     except ValueError:
         return 0
-
-
-def _adoptable(settings: Settings) -> bool:
-    """Return whether the champion is served, which is a copy; a model that somebody named must not be overwritten."""
-    return settings.fallback is not None

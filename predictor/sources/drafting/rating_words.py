@@ -14,7 +14,7 @@ _NO = [*NO, "nein", "non", "não", "nee", "nie", "nej", "nei", "✗", "✘", "�
 _YES = [*YES, "ja", "oui", "sí", "si", "sì", "sim", "tak", "✓", "✔", "✅", "x"]
 
 
-class Scale(NamedTuple):
+class WordScale(NamedTuple):
     """A line of the table: its steps, worst to best, and whether that and being one are sure."""
 
     steps: tuple[tuple[str, ...], ...]
@@ -22,14 +22,14 @@ class Scale(NamedTuple):
     sure: bool
 
     @classmethod
-    def read(cls, line: str) -> Scale:
+    def read(cls, line: str) -> WordScale:
         """Read a line of the table."""
         steps = (step.split("|") for step in line.lstrip("~? ").split(", "))
         return cls(tuple(map(tuple, steps)), directed=not line.startswith(("~", "?")), sure=not line.startswith("?"))
 
 
 _LINES = Path(__file__).with_name("rating_words.txt").read_text(encoding="utf-8").splitlines()
-SCALES = tuple(Scale.read(line) for line in _LINES if not line.startswith("#"))
+SCALES = tuple(WordScale.read(line) for line in _LINES if not line.startswith("#"))
 _PLACES: tuple[Mapping[str, int], ...] = tuple(
     {word_key(word): place for place, step in enumerate(scale.steps) for word in step} for scale in SCALES
 )
@@ -37,8 +37,8 @@ _NUMBER_FIRST = re.compile(r"[(\[]?(\d{1,2})[)\]]?(\s*[-–—:.)=]\s*|\s+)(?:\(
 _NUMBER_LAST = re.compile(r"(.*\S)(\s*[-–—:=]\s*|\s*)[(\[](\d{1,2})[)\]]", re.DOTALL)  # noqa: RUF001
 
 
-class Levels(NamedTuple):
-    """Levels for the words of a column.
+class AnswerWords(NamedTuple):
+    """The words of a column in their order, with a rating for each.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Levels(NamedTuple):
     sure: bool = True
 
 
-def levels_of(words: Sequence[str]) -> Levels | None:
+def levels_of(words: Sequence[str]) -> AnswerWords | None:
     """Order the words of a column, by a number that they begin or end with, or by known scales.
 
     Parameters
@@ -71,7 +71,7 @@ def levels_of(words: Sequence[str]) -> Levels | None:
 
     Returns
     -------
-    Levels or None
+    AnswerWords or None
         None where nothing is known of them.
 
     Examples
@@ -90,17 +90,17 @@ def levels_of(words: Sequence[str]) -> Levels | None:
     by_key = {word_key(word): word for word in words}
     no, yes = ([by_key[key] for key in by_key if key in {*map(word_key, known)}] for known in (_NO, _YES))
     if len(words) == 2 and len(no) == len(yes) == 1:
-        return Levels((*no, *yes), (1.0, 2.0), "either", "no, then yes")
+        return AnswerWords((*no, *yes), (1.0, 2.0), "either", "no, then yes")
     if order := _known(words):
         scale, known = order
         way = ("higher", "worst to best") if scale.directed else ("either", "low to high")
-        return Levels(known, tuple(map(float, range(1, len(known) + 1))), *way, sure=scale.sure)
+        return AnswerWords(known, tuple(map(float, range(1, len(known) + 1))), *way, sure=scale.sure)
     return None
 
 
-def unordered(words: Sequence[str]) -> Levels:
+def unordered(words: Sequence[str]) -> AnswerWords:
     """Use words of unknown order as levels, in the order given."""
-    return Levels(tuple(words), tuple(map(float, range(1, len(words) + 1))), "either", "", sure=False)
+    return AnswerWords(tuple(words), tuple(map(float, range(1, len(words) + 1))), "either", "", sure=False)
 
 
 def direction_of(words: Sequence[str]) -> int:
@@ -120,7 +120,7 @@ def direction_of(words: Sequence[str]) -> int:
     return 0
 
 
-def _known(words: Sequence[str]) -> tuple[Scale, tuple[str, ...]] | None:
+def _known(words: Sequence[str]) -> tuple[WordScale, tuple[str, ...]] | None:
     """Find the narrowest scale that holds all of the words, and write it with them."""
     keys = {word_key(word): word for word in words}
     fitting = [number for number, places in enumerate(_PLACES) if keys.keys() <= places.keys()]
@@ -142,7 +142,7 @@ def _as_others(word: str, others: Sequence[str]) -> str:
     return word
 
 
-def _numbered(words: Sequence[str]) -> Levels | None:
+def _numbered(words: Sequence[str]) -> AnswerWords | None:
     """Order words such as "4 - Strong Hire" or "Strong Hire (4)"."""
     by_number: dict[int, str] = {}
     texts: dict[int, str] = {}
@@ -175,4 +175,4 @@ def _numbered(words: Sequence[str]) -> Levels | None:
                 by_number.setdefault(number, "".join(parts.get(part, part) for part in written))
     better = {1: "higher", -1: "lower", 0: "either"}[direction]
     words = tuple(by_number[number] for number in numbers)
-    return Levels(words, tuple(map(float, numbers)), better, "in the order of their numbers")
+    return AnswerWords(words, tuple(map(float, numbers)), better, "in the order of their numbers")

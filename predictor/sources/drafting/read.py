@@ -20,7 +20,7 @@ from predictor.ratings.cells import parse_number, says_not_observed, word_key
 from predictor.ratings.outcomes import Outcomes
 from predictor.ratings.signals import Scale, Signal
 from predictor.sources.drafting.hints import obvious_codes
-from predictor.sources.drafting.rating_words import Levels, levels_of, unordered
+from predictor.sources.drafting.rating_words import AnswerWords, levels_of, unordered
 from predictor.sources.files import (
     LINES,
     TEXT,
@@ -57,7 +57,7 @@ class Column:
     def __init__(self, name: str, cells: Sequence[Any], *, reused: Signal | None) -> None:
         self.name, self.snake, self.cells, self.reused = name, "_".join(tokens_of(name)).lower(), cells, reused
         self.texts = [None if cell is None else _word(cell) for cell in cells]
-        self.levels: Levels | None = None
+        self.levels: AnswerWords | None = None
         self.out_of: float | None = None
         self.codes: tuple[float, ...] = ()
         self.values: Floats | None = self._numbers()
@@ -104,7 +104,7 @@ class Column:
         self.out_of = max(out_of, default=None)
         return values
 
-    def _take(self, levels: Levels) -> None:
+    def _take(self, levels: AnswerWords) -> None:
         """Use words as ratings."""
         self.levels = levels
         by_word = dict(zip(map(word_key, levels.words), levels.numbers, strict=True))

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import Problem
-from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, list_others, mapped
+from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, SourceExport, list_others, mapped
 from predictor.sources.scorecards.findings import Findings
-from predictor.sources.scorecards.levels import FOUR_NUMBERS, Levels, scale_of
-from predictor.sources.scorecards.tables import DELETED, Kind, Table, positions, stacked, text_ids, words_of
+from predictor.sources.scorecards.levels import FOUR_NUMBERS, ScoreLevels, scale_of
+from predictor.sources.scorecards.tables import DELETED, Table, TableKind, positions, stacked, text_ids, words_of
 
-FEEDBACK = Kind(
+FEEDBACK = TableKind(
     "feedback",
     (("submitted_values",), ("id",)),
     {
@@ -35,7 +35,7 @@ FEEDBACK = Kind(
 )
 KINDS = (
     FEEDBACK,
-    Kind(
+    TableKind(
         "offers",
         (("offer_status", "acceptance_status"), ("application_id",)),
         {
@@ -50,7 +50,7 @@ KINDS = (
         },
         required=("application",),
     ),
-    Kind(
+    TableKind(
         "applications",
         (("candidate_id",), ("status",), ("id",)),
         {
@@ -68,7 +68,7 @@ KINDS = (
         },
         required=("id", "person"),
     ),
-    Kind(
+    TableKind(
         "interviews",
         (("title",), ("id",)),
         {"id": ("id",), "stage": ("title",)},
@@ -85,18 +85,18 @@ STATES = {
     "lead": "lead",
     "pending": "open",
 }
-SIDES = {
+ENDED_BY = {
     "rejectedbyorg": "ours",
     "rejectedbycandidate": "theirs",
     "other": "none",
 }
-OUT = {
+OFFER_STATE = {
     **dict.fromkeys(
         (
             *("waitingoncandidateresponse", "candidateaccepted", "candidaterejected"),
             *("waitingonresponse", "accepted", "declined"),
         ),
-        "out",
+        "sent",
     ),
     **dict.fromkeys(
         ("waitingonapprovalstart", "waitingonofferapproval", "waitingonapprovaldefinition", "approvalrejected"),
@@ -108,9 +108,9 @@ OUT = {
 }
 
 
-def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
+def read(tables: dict[str, list[Table]], findings: Findings) -> SourceExport:
     """Convert the records of Ashby to common columns."""
-    export = Export("Ashby", levels=FOUR_NUMBERS)
+    export = SourceExport("Ashby", levels=FOUR_NUMBERS)
     cards = stacked(tables.get(FEEDBACK.name, []), (*CARD, "submitter", "interview"))
     frame = cards.frame
     rater, submitter = text_ids(frame["rater"]), text_ids(frame["submitter"])
@@ -125,16 +125,16 @@ def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
     unnamed = np.where(interview == "", "", np.char.add("interview ", interview.astype(str)).astype(object))
     frame["stage"] = words_of(np.where(titles != "", titles, unnamed))
     export.cards = cards
-    _marks(export, findings)
+    _ratings(export, findings)
     _applications(export, tables, findings)
     return export
 
 
-def _marks(export: Export, findings: Findings) -> None:
+def _ratings(export: SourceExport, findings: Findings) -> None:
     """Read the answers of each form by its own definition: scores, and choices on a scale whose order is known."""
     owners, names, families, scores = list[int](), list[str](), list[str](), list[Any]()
     overall, options, others = list[str](), dict[str, None](), defaultdict[str, list[int]](list)
-    scales, unnamed = dict[str, Levels](), list[int]()
+    scales, unnamed = dict[str, ScoreLevels](), list[int]()
     files, rows = export.cards.places(np.arange(len(export.cards)))
     for position, record in enumerate(export.cards.records):
         values = record.get("submittedValues", record.get("submitted_values"))
@@ -167,7 +167,7 @@ def _marks(export: Export, findings: Findings) -> None:
         unnamed += [position] * sum(_is_score(value) for value in values.values())
         overall.append(verdict)
     findings.add("unnamed", export.cards, np.array(unnamed, dtype=np.int64))
-    export.take_marks(owners, names, families, scores)
+    export.set_ratings(owners, names, families, scores)
     export.levels_by_signal = scales
     list_others(others, export.cards, findings)
     if overall:
@@ -206,7 +206,7 @@ def _fields(definition: Any) -> list[tuple[str, dict[str, Any]]]:
     return fields
 
 
-def _applications(export: Export, tables: dict[str, list[Table]], findings: Findings) -> None:
+def _applications(export: SourceExport, tables: dict[str, list[Table]], findings: Findings) -> None:
     parts = tables.get("applications", [])
     export.no_applications = not parts
     table = stacked(parts, (*APPLICATION, "status", "reason", "type"))
@@ -214,16 +214,16 @@ def _applications(export: Export, tables: dict[str, list[Table]], findings: Find
     state = mapped(frame["status"].array, STATES, "unknown")
     findings.add("unknown state", table, state == "unknown", words=frame["status"])
     frame["state"] = np.where(state == "", "unknown", state)
-    kind = mapped(frame["type"].array, SIDES, "unknown")
+    kind = mapped(frame["type"].array, ENDED_BY, "unknown")
     reason, text = text_ids(frame["reason"]), np.asarray(frame["reason_text"], dtype=object)
     given = (reason != "") | (text != "")
     frame["reason_kind"] = np.where((kind == "") & given, "unknown", kind).astype(object)
     frame["reason_text"] = np.where(text == "", reason, text)
     export.applications = table
     offers = stacked(tables.get("offers", []), (*OFFER, "status", "accepted"))
-    state = mapped(offers.frame["status"].array, OUT, "unknown")
-    accepted = mapped(offers.frame["accepted"].array, OUT, "unknown")
-    state = np.where((accepted == "out") | (state == "out"), "out", np.where(state == "", accepted, state))
+    state = mapped(offers.frame["status"].array, OFFER_STATE, "unknown")
+    accepted = mapped(offers.frame["accepted"].array, OFFER_STATE, "unknown")
+    state = np.where((accepted == "sent") | (state == "sent"), "sent", np.where(state == "", accepted, state))
     findings.add("unknown offer", offers, np.isin(state, ("unknown", "")), words=offers.frame["status"])
     offers.frame["state"] = state
     export.offers = offers

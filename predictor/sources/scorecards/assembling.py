@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from predictor.sources.scorecards.export import Export, folded
+from predictor.sources.scorecards.export import SourceExport, folded
 from predictor.sources.scorecards.findings import Findings, shown_word
-from predictor.sources.scorecards.levels import Levels
+from predictor.sources.scorecards.levels import ScoreLevels
 from predictor.sources.scorecards.outcomes import ApplicationOutcomes, newest
 from predictor.sources.scorecards.signals import OVERALL, families_of, merged_names
 from predictor.sources.scorecards.stages import NO_STAGE, Landmarks, landmarks
@@ -53,7 +53,7 @@ class Cards:
 
 
 @dataclass
-class Marks:
+class CardRatings:
     """The ratings of the cards that count, sorted by card: card, signal, level of each; and the signals' names.
 
     A level is its place among `values`.
@@ -66,17 +66,17 @@ class Marks:
     labels: dict[str, str]
     families: dict[str, str]
     family_labels: dict[str, str]
-    levels: dict[str, Levels]
+    levels: dict[str, ScoreLevels]
     words: dict[str, dict[str, int]]  # by signal: how often each word was read, on any card
 
 
-def read_marks(
-    export: Export, findings: Findings, *, overall: bool, answers: Mapping[str, float]
-) -> tuple[Table, Marks]:
+def read_card_ratings(
+    export: SourceExport, findings: Findings, *, overall: bool, answers: Mapping[str, float]
+) -> tuple[Table, CardRatings]:
     """Return the cards, each once, and what is rated on them, with words turned into levels."""
     before = export.cards
     cards = newest(before, findings)
-    table = export.marks
+    table = export.ratings
     owner = table.column("card")
     if not export.by_position:
         card = positions(owner, cards.column("id")).astype(np.int32)
@@ -108,15 +108,15 @@ def read_marks(
     labels_of_families, family = families_of(
         {name: Counter(_counted(row, family_words)) for name, row in zip(names, families[used], strict=True)}
     )
-    marks = Marks(
+    ratings = CardRatings(
         card[keep], renumber[signal[keep]], level[keep], values,
         names, family, labels_of_families,
         {name: scales[at] for name, at in zip(names, np.flatnonzero(used).tolist(), strict=True)},
         {name: _shown(_counted(row, words)) for name, row in zip(names, read[used], strict=True)},
     )  # fmt: skip
     if overall:
-        _add_overall(export, cards, marks, answers, findings)
-    return cards, marks
+        _add_overall(export, cards, ratings, answers, findings)
+    return cards, ratings
 
 
 def _by_word(column: pd.Series, meaning: Callable[[str], Any], otherwise: Any) -> NDArray[Any]:
@@ -155,19 +155,19 @@ def _positions_kept(before: Table, cards: Table) -> NDArray[np.int64]:
     return np.array([place.get((file, row), -1) for file, row in zip(files, rows.tolist(), strict=True)])
 
 
-def _levels_of(export: Export, label: str, answers: Mapping[str, float]) -> Levels:
-    return export.levels_by_signal.get(label, export.levels).answered(answers)
+def _levels_of(export: SourceExport, label: str, answers: Mapping[str, float]) -> ScoreLevels:
+    return export.levels_by_signal.get(label, export.levels).with_answers(answers)
 
 
 def _levels(
     table: Table,
     signal: NDArray[np.int16],
-    scales: Sequence[Levels],
+    scales: Sequence[ScoreLevels],
     words: Sequence[str],
     findings: Findings,
     ids: NDArray[Any],
 ) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
-    """Return the levels that there are, and the place of each mark's, -1 where nothing was judged.
+    """Return the levels that there are, and the place of each rating's, -1 where nothing was judged.
 
     Words that are not levels are reported.
     """
@@ -182,37 +182,46 @@ def _levels(
     return values, places[signal, codes]
 
 
-def _add_overall(export: Export, cards: Table, marks: Marks, answers: Mapping[str, float], findings: Findings) -> None:
+def _add_overall(
+    export: SourceExport, cards: Table, ratings: CardRatings, answers: Mapping[str, float], findings: Findings
+) -> None:
     """Add the overall recommendation as one more signal; its words have a scale of their own."""
-    scale = export.overall_levels.answered(answers)
+    scale = export.overall_levels.with_answers(answers)
     column = cards.frame["overall"]
     level = _by_word(column, lambda word: read if (read := scale.level(word)) is not None else math.inf, math.nan)
     findings.add("unknown word", cards, np.isinf(level), words=column)
     level[np.isinf(level)] = math.nan
     rated = np.flatnonzero(~np.isnan(level))
-    place = len(marks.labels)
-    values = np.union1d(marks.values, level[rated])
-    marks.level = np.searchsorted(values, np.concatenate([marks.values[marks.level], level[rated]])).astype(np.int16)
-    marks.values = values
-    marks.card = np.concatenate([marks.card, rated.astype(np.int32)])
-    marks.signal = np.concatenate([marks.signal, np.full(len(rated), place, np.int16)])
-    marks.labels[OVERALL] = "Overall recommendation"
-    marks.families[OVERALL] = "overall"
-    marks.family_labels["overall"] = "Overall"
-    marks.levels[OVERALL] = scale
+    place = len(ratings.labels)
+    values = np.union1d(ratings.values, level[rated])
+    ratings.level = np.searchsorted(values, np.concatenate([ratings.values[ratings.level], level[rated]])).astype(
+        np.int16
+    )
+    ratings.values = values
+    ratings.card = np.concatenate([ratings.card, rated.astype(np.int32)])
+    ratings.signal = np.concatenate([ratings.signal, np.full(len(rated), place, np.int16)])
+    ratings.labels[OVERALL] = "Overall recommendation"
+    ratings.families[OVERALL] = "overall"
+    ratings.family_labels["overall"] = "Overall"
+    ratings.levels[OVERALL] = scale
     counts = column.value_counts()
-    marks.words[OVERALL] = dict(sorted(_shown({str(word): int(n) for word, n in counts.items() if n}).items()))
+    ratings.words[OVERALL] = dict(sorted(_shown({str(word): int(n) for word, n in counts.items() if n}).items()))
 
 
 def usable_cards(
-    export: Export, table: Table, marks: Marks, outcomes: ApplicationOutcomes, today: datetime, findings: Findings
+    export: SourceExport,
+    table: Table,
+    ratings: CardRatings,
+    outcomes: ApplicationOutcomes,
+    today: datetime,
+    findings: Findings,
 ) -> Cards:
     """Return the cards that count, and list the others by the first reason to leave each out."""
     open_ = np.ones(len(table), bool)
 
-    def drop(kind: str, chosen: NDArray[Any]) -> None:
+    def drop(reason: str, chosen: NDArray[Any]) -> None:
         nonlocal open_
-        findings.add(kind, table, open_ & chosen)
+        findings.add(reason, table, open_ & chosen)
         open_ &= ~chosen
 
     status = np.asarray(table.frame["status"], dtype=object)
@@ -227,7 +236,7 @@ def usable_cards(
         drop("orphan card", known < 0)
         open_ &= application >= 0  # of people who were deleted: listed by their applications
     rated = np.zeros(len(table), bool)
-    rated[marks.card] = True
+    rated[ratings.card] = True
     drop("unrated", ~rated)
     submitted = table.column("submitted")
     drop("undated", np.isnat(submitted))
@@ -235,7 +244,7 @@ def usable_cards(
     if len(outcomes.decided):
         when = np.where(application >= 0, outcomes.decided[application], np.datetime64("NaT", "ms"))
         only = np.where(application >= 0, outcomes.day_only[application], False)
-        drop("late", submitted > when)
+        drop("after decision", submitted > when)
         findings.add("changed later", table, open_ & (table.column("updated") > when))
         findings.add("same day", table, open_ & only & (submitted > when - DAY_END))
     rater = text_ids(table.column("rater"))
@@ -254,10 +263,10 @@ def usable_cards(
     use[(use == "yes") | (use == "no")] = "row"
     place = np.full(len(table) + 1, -1, np.int32)
     place[keep] = np.arange(len(keep))
-    marks.card = place[marks.card]
-    order = np.argsort(marks.card, kind="stable").astype(np.int32)
-    order = order[np.searchsorted(marks.card[order], 0) :]
-    marks.card, marks.signal, marks.level = marks.card[order], marks.signal[order], marks.level[order]
+    ratings.card = place[ratings.card]
+    order = np.argsort(ratings.card, kind="stable").astype(np.int32)
+    order = order[np.searchsorted(ratings.card[order], 0) :]
+    ratings.card, ratings.signal, ratings.level = ratings.card[order], ratings.signal[order], ratings.level[order]
     few = replace(table, frame=table.frame[["id", "application"]], records=[])
     return Cards(few.chosen(keep), application[keep], stage[keep], submitted[keep], rater[keep], use)
 
@@ -277,6 +286,6 @@ def place_rows(choice: str, cards: Cards, outcomes: ApplicationOutcomes, finding
     order = np.argsort(rows.until, kind="stable")
     last[rows.application[order]] = rows.until[order]
     later = eligible & ~(cards.submitted <= np.append(last, last[:0])[cards.application]) if len(last) else eligible
-    findings.add("later", cards.table, later)
+    findings.add("after stage", cards.table, later)
     cards.use[later] = "later"
     return rows

@@ -260,11 +260,11 @@ def _signals(cells: Mapping[str, Sequence[str]], chosen: Mapping[str, str], to_d
 
 def _numbers(heading: str, words: Sequence[str]) -> _Numbers | None:
     """Return the ends of a column of numbers that may be ratings; None where it is none."""
-    marks = [parse_number(word) for word in words]
-    if not words or not all(marks) or is_protected(heading) or _COUNT.search(heading.lower()):
+    parsed = [parse_number(word) for word in words]
+    if not words or not all(parsed) or is_protected(heading) or _COUNT.search(heading.lower()):
         return None
-    numbers = [mark.number for mark in marks if mark]
-    out_of = max((mark.out_of for mark in marks if mark and mark.out_of), default=None)
+    numbers = [item.number for item in parsed if item]
+    out_of = max((item.out_of for item in parsed if item and item.out_of), default=None)
     return (
         _Numbers(min(numbers), max(numbers), out_of) if 0 <= min(numbers) <= max(*numbers, out_of or 0) <= 10 else None
     )
@@ -296,10 +296,10 @@ def _word_levels(words: Sequence[str]) -> str:
     """Write levels in words; "" where their order is not known."""
     if not (2 <= len(words) <= MOST_WORDS and (known := levels_of(words)) and known.sure and known.better != "lower"):
         return ""
-    marks = [parse_number(word.partition(" ")[0].rstrip(".:-)")) for word in known.words]
-    numbers = [mark.number for mark in marks if mark]
+    parsed = [parse_number(word.partition(" ")[0].rstrip(".:-)")) for word in known.words]
+    numbers = [item.number for item in parsed if item]
     if (
-        len(numbers) == len(marks)
+        len(numbers) == len(parsed)
         and numbers[-1] - numbers[0] != len(numbers) - 1
         and 0 <= numbers[0] < numbers[-1] <= 10
     ):

@@ -1,6 +1,6 @@
 """What every system's files hold, in the same columns: cards, their ratings, applications, offers, people.
 
-Each system's module ends in an `Export`; the rules that follow (`outcomes`, `assembling`) know no system.
+Each system's module ends in an `SourceExport`; the rules that follow (`outcomes`, `assembling`) know no system.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from predictor.sources.scorecards.findings import Findings
-from predictor.sources.scorecards.levels import FIVE_WORDS, Levels
+from predictor.sources.scorecards.levels import FIVE_WORDS, ScoreLevels
 from predictor.sources.scorecards.tables import Table, empty, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CARD = ("id", "application", "person", "rater", "stage", "status", "submitted", "updated", "overall", "deleted")
-MARK = ("card", "signal", "family", "word")
+RATING = ("card", "signal", "family", "word")
 # state: open, hired, rejected, lead, unknown; reason_kind: "" (no reason), ours, theirs, none, unknown
 APPLICATION = (
     *("id", "person", "state", "deleted", "anonymised", "expires", "rejected", "hired", "updated"),
@@ -35,22 +35,22 @@ OFFER = (
     "created",
     "updated",
     "deleted",
-)  # state: out, waiting, unknown
+)  # state: sent, waiting, unknown
 PERSON = ("id", "deleted", "merged")
 GROUP = ("application", "person", "sex", "race", "submitted")
 
 
 @dataclass
-class Export:
+class SourceExport:
     """An export, read and brought to common columns.
 
     Attributes
     ----------
     system
         Its name, such as "Greenhouse Harvest v3".
-    cards, marks, applications, offers, people, groups
-        Tables with the columns above. A mark is one rating of a card: its signal's name as the system has it, its
-        family, its word; `card` is the card's id, or its position among the cards where `by_position`.
+    cards, ratings, applications, offers, people, groups
+        Tables with the columns above. A rating is of one signal on one card: the signal's name as the system has it,
+        its family, its word; `card` is the card's id, or its position among the cards where `by_position`.
     levels, overall_levels
         How words become levels.
     levels_by_signal
@@ -67,21 +67,21 @@ class Export:
 
     system: str
     cards: Table = field(default_factory=lambda: empty(CARD))
-    marks: Table = field(default_factory=lambda: empty(MARK))
+    ratings: Table = field(default_factory=lambda: empty(RATING))
     applications: Table = field(default_factory=lambda: empty(APPLICATION))
     offers: Table = field(default_factory=lambda: empty(OFFER))
     people: Table = field(default_factory=lambda: empty(PERSON))
     groups: Table = field(default_factory=lambda: empty(GROUP))
-    levels: Levels = FIVE_WORDS
-    overall_levels: Levels = FIVE_WORDS
-    levels_by_signal: Mapping[str, Levels] = field(default_factory=dict)
+    levels: ScoreLevels = FIVE_WORDS
+    overall_levels: ScoreLevels = FIVE_WORDS
+    levels_by_signal: Mapping[str, ScoreLevels] = field(default_factory=dict)
     by_position: bool = False
     no_applications: bool = False
     naive_times: int = 0
     ids_may_be_names: bool = False
     about: list[str] = field(default_factory=list)
 
-    def take_marks(
+    def set_ratings(
         self, owners: Sequence[int], names: Sequence[str], families: Sequence[str], words: Sequence[Any]
     ) -> None:
         """Take ratings from within the cards: the position of the card of each, its signal, family and word."""
@@ -90,12 +90,12 @@ class Export:
         columns = {"card": card, "signal": words_of(names), "family": words_of(families), "word": words_of(texts)}
         starts = np.searchsorted(card, self.cards.starts).tolist()
         row = self.cards.places(card)[1] - 1 if len(card) else card
-        self.marks, self.by_position = Table(pd.DataFrame(columns), list(self.cards.files), starts, row), True
+        self.ratings, self.by_position = Table(pd.DataFrame(columns), list(self.cards.files), starts, row), True
 
 
-def compact(export: Export) -> None:
+def compact(export: SourceExport) -> None:
     """Keep each different text of a column once: a text a row is what fills the memory."""
-    for table in (export.cards, export.marks, export.applications, export.offers, export.people, export.groups):
+    for table in (export.cards, export.ratings, export.applications, export.offers, export.people, export.groups):
         for name, column in table.frame.items():
             if isinstance(column.dtype, pd.StringDtype):
                 table.frame[name] = words_of(column.fillna(""))

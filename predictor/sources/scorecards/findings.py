@@ -14,12 +14,15 @@ from predictor.sources.scorecards.pseudonyms import is_plain_id
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEFT_OUT, FLAGGED, ASKED, ROWS = "left out", "kept and flagged", "waits for your answer", "no outcome yet"
+LEFT_OUT = "left out"
+FLAGGED = "kept and flagged"
+ASKED = "waits for your answer"
+NO_OUTCOME_YET = "no outcome yet"
 LONGEST_WORD = 24  # characters of a word that a report may show; what is longer may be a note about a person
 
 
 @dataclass(frozen=True)
-class Kind:
+class FindingReason:
     """One reason why rows are listed: a title that a recruiter can read, what became of them, and what can be done."""
 
     title: str
@@ -27,126 +30,138 @@ class Kind:
     remedy: str = ""
 
 
-KINDS = {
+REASONS = {
     # cards
-    "draft": Kind("Drafts: cards that were never submitted", LEFT_OUT),
-    "deleted card": Kind("Cards that were deleted", LEFT_OUT),
-    "unknown status": Kind("Cards whose status is not known", LEFT_OUT, "Known are draft, complete and submitted."),
-    "orphan card": Kind(
+    "draft": FindingReason("Drafts: cards that were never submitted", LEFT_OUT),
+    "deleted card": FindingReason("Cards that were deleted", LEFT_OUT),
+    "unknown status": FindingReason(
+        "Cards whose status is not known", LEFT_OUT, "Known are draft, complete and submitted."
+    ),
+    "orphan card": FindingReason(
         "Cards whose application is in none of the files",
         LEFT_OUT,
         "Export the applications too, or more of them. A deleted application leaves such cards behind.",
     ),
-    "no application": Kind(
+    "no application": FindingReason(
         "Cards without any application: there is no file of applications",
         LEFT_OUT,
         "The table of cards still lists their ratings. Person and outcome come from the applications: export them too.",
     ),
-    "undated": Kind(
+    "undated": FindingReason(
         "Cards without the time of submission",
         LEFT_OUT,
         "It is not known whether they were submitted before the decision. Export 'submitted_at' too.",
     ),
-    "future": Kind(
+    "future": FindingReason(
         "Cards whose time of submission is still to come", FLAGGED, "Look at the clock of the export, or its time zone."
     ),
-    "late": Kind("Scorecards submitted after the decision, whose raters may have known it", LEFT_OUT),
-    "later": Kind("Cards submitted after the chosen stage", LEFT_OUT, "The table of cards still lists them."),
-    "unrated": Kind("Cards on which nothing was rated, or everything is 'no decision'", LEFT_OUT),
-    "changed later": Kind(
+    "after decision": FindingReason(
+        "Scorecards submitted after the decision, whose raters may have known it", LEFT_OUT
+    ),
+    "after stage": FindingReason(
+        "Cards submitted after the chosen stage",
+        LEFT_OUT,
+        "They remain in the table of cards, whose name ends in -cards.",
+    ),
+    "unrated": FindingReason("Cards on which nothing was rated, or everything is 'no decision'", LEFT_OUT),
+    "changed later": FindingReason(
         "Cards changed after the decision", FLAGGED, "Whether a rating was changed then is not recorded."
     ),
-    "same day": Kind(
+    "same day": FindingReason(
         "Cards submitted on the day of a decision whose time of day is not recorded",
         FLAGGED,
         "Which came first is not recorded.",
     ),
-    "submitter": Kind(
+    "submitter": FindingReason(
         "Cards without an interviewer: who submitted them counts as the rater", FLAGGED, "It may be an assistant."
     ),
-    "alike": Kind(
+    "alike": FindingReason(
         "Rows that repeat another one, cell by cell", FLAGGED, "If a row came twice, delete one and import again."
     ),
-    "no rater": Kind("Cards that do not name their rater: each counts as one of a rater of its own", FLAGGED),
-    "no stage": Kind(
+    "no rater": FindingReason("Cards that do not name their rater: each counts as one of a rater of its own", FLAGGED),
+    "no stage": FindingReason(
         "Cards whose stage is not known: together they count as one",
         FLAGGED,
         "Export the interviews too; of Greenhouse v3 also the interview kits.",
     ),
     # ratings
-    "deleted rating": Kind("Ratings that were deleted at the source", LEFT_OUT),
-    "orphan rating": Kind(
+    "deleted rating": FindingReason("Ratings that were deleted at the source", LEFT_OUT),
+    "orphan rating": FindingReason(
         "Ratings whose card is in none of the files", LEFT_OUT, "Export all pages of the cards, or the missing table."
     ),
-    "unknown word": Kind(
+    "unknown word": FindingReason(
         "Ratings in words that are not on the scale",
         "not observed",
         "If you know what a word means, give its number from 1 to 5: --level 'WORD=4'.",
     ),
-    "details": Kind("Attributes of the type Details, such as a start date: they are not ratings", LEFT_OUT),
-    "other answer": Kind(
+    "details": FindingReason("Attributes of the type Details, such as a start date: they are not ratings", LEFT_OUT),
+    "other answer": FindingReason(
         "Answers to questions that are not ratings, such as a choice or thumbs, by the question's type", LEFT_OUT
     ),
-    "unnamed": Kind(
+    "unnamed": FindingReason(
         "Ratings of attributes whose names are not in these files",
         LEFT_OUT,
         "Name the attributes in a file, with the option --fields; or export the table that has their names.",
     ),
     # applications
-    "deleted": Kind("Applications of people who were deleted at the source", LEFT_OUT),
-    "anonymised": Kind("Applications of people who were anonymised at the source", LEFT_OUT),
-    "consent": Kind("Applications whose consent to be stored has ended", LEFT_OUT),
-    "withdrawn": Kind("The candidate withdrew: neither an offer nor a rejection", LEFT_OUT),
-    "prospect": Kind("Prospects and leads: never applied", ROWS),
-    "open": Kind("Still in process", ROWS),
-    "offer not out": Kind("An offer was drafted or cancelled, but never went out", ROWS),
-    "unknown state": Kind("Applications whose status is not known", f"{ROWS}, unless an offer went out"),
-    "ask": Kind(
+    "deleted": FindingReason("Applications of people who were deleted at the source", LEFT_OUT),
+    "anonymised": FindingReason("Applications of people who were anonymised at the source", LEFT_OUT),
+    "consent": FindingReason("Applications whose consent to be stored has ended", LEFT_OUT),
+    "withdrawn": FindingReason("The candidate withdrew: neither an offer nor a rejection", LEFT_OUT),
+    "prospect": FindingReason("Prospects and leads: never applied", NO_OUTCOME_YET),
+    "open": FindingReason("Still in process", NO_OUTCOME_YET),
+    "offer not sent": FindingReason("An offer was drafted or cancelled, but never sent", NO_OUTCOME_YET),
+    "unknown state": FindingReason(
+        "Applications whose status is not known", f"{NO_OUTCOME_YET}, unless an offer was sent"
+    ),
+    "ask": FindingReason(
         "The reason may mean an offer or a withdrawal",
         ASKED,
-        "Give its meaning: --reason 'TEXT=yes' (or no, withdrew, unlabelled). Until then they have no outcome.",
+        "Give its meaning: --reason 'TEXT=yes' (or no, withdrew, no outcome yet). Until then they have no outcome.",
     ),
-    "unknown reason": Kind(
+    "unknown reason": FindingReason(
         "Rejected for a reason whose kind is not known: it may be a withdrawal",
         ASKED,
-        "Export the table of reasons, or give its meaning: --reason 'TEXT=no' (or yes, withdrew, unlabelled); "
+        "Export the table of reasons, or give its meaning: --reason 'TEXT=no' (or yes, withdrew, no outcome yet); "
         "--reason '*=no' answers for all.",
     ),
-    "no card": Kind("Applications without a usable card: no row", LEFT_OUT),
-    "not at stage": Kind("Applications without a card of the chosen stage: no row", LEFT_OUT),
-    "no decision time": Kind(
+    "no card": FindingReason("Applications without a usable card: no row", LEFT_OUT),
+    "not at stage": FindingReason("Applications without a card of the chosen stage: no row", LEFT_OUT),
+    "no decision time": FindingReason(
         "An outcome without a date: late cards could not be noticed",
         FLAGGED,
         "Export the offers, or the history of the applications.",
     ),
     # other
-    "orphan offer": Kind("Offers whose application is in none of the files", LEFT_OUT, "Export more applications."),
-    "orphan history": Kind(
+    "orphan offer": FindingReason(
+        "Offers whose application is in none of the files", LEFT_OUT, "Export more applications."
+    ),
+    "orphan history": FindingReason(
         "History and rejections of applications that are in none of the files", LEFT_OUT, "Export more applications."
     ),
-    "reason kind": Kind(
+    "reason kind": FindingReason(
         "Rejection reasons that do not show who decided, the team or the candidate",
         FLAGGED,
         "Known are 'We rejected them', 'They rejected us', 'None specified'; applications with others are asked about.",
     ),
-    "deleted offer": Kind("Offers that were deleted at the source: they count as never made", LEFT_OUT),
-    "unknown offer": Kind("Offers whose status is not known: they count as not sent", LEFT_OUT),
-    "repeated": Kind("Rows that came more than once: the newest counts", LEFT_OUT),
-    "unknown group": Kind("Unknown words for sex or race: the cell is left empty", FLAGGED),
-    "orphan group": Kind(
+    "deleted offer": FindingReason("Offers that were deleted at the source: they count as never made", LEFT_OUT),
+    "unknown offer": FindingReason("Offers whose status is not known: they count as not sent", LEFT_OUT),
+    "repeated": FindingReason("Rows that came more than once: the newest counts", LEFT_OUT),
+    "unknown group": FindingReason("Unknown words for sex or race: the cell is left empty", FLAGGED),
+    "orphan group": FindingReason(
         "Answers about sex and race for applications that are in none of the files",
         LEFT_OUT,
         "Export more applications.",
     ),
-    "gone": Kind("People of the earlier table who are not in these files", LEFT_OUT),
+    "gone": FindingReason("People of the earlier table who are not in these files", LEFT_OUT),
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Rows of one kind: file and row of each, the system's id, and a word where one tells more."""
+    """Rows that are listed for one reason: file and row of each, the system's id, and a word where one tells more."""
 
-    kind: str
+    reason: str
     files: NDArray[Any]
     rows: NDArray[np.int64]
     ids: NDArray[Any]
@@ -177,7 +192,7 @@ class Findings:
     problems: dict[str, list[Problem]] = field(default_factory=dict)
     ids_may_be_names: bool = False
 
-    def add(self, kind: str, table: Any, chosen: NDArray[Any], *, ids: Any = None, words: Any = None) -> None:
+    def add(self, reason: str, table: Any, chosen: NDArray[Any], *, ids: Any = None, words: Any = None) -> None:
         """List rows of a table, chosen by a mask or positions; nothing happens where there are none."""
         places = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         if not len(places):
@@ -191,16 +206,16 @@ class Findings:
         if words is not None:
             texts = np.asarray(words, dtype=object)[places]
             shown = np.array([shown_word(word) for word in texts], dtype=object)
-        self.items.append(Finding(kind, files, rows, names, shown))
+        self.items.append(Finding(reason, files, rows, names, shown))
 
-    def by_kind(self) -> dict[str, list[Finding]]:
-        """Return the findings of each kind, in the order of `KINDS`."""
-        sorted_kinds = {kind: [item for item in self.items if item.kind == kind] for kind in KINDS}
-        return {kind: items for kind, items in sorted_kinds.items() if items}
+    def by_reason(self) -> dict[str, list[Finding]]:
+        """Return the findings of each reason, in the order of `REASONS`."""
+        in_order = {reason: [item for item in self.items if item.reason == reason] for reason in REASONS}
+        return {reason: items for reason, items in in_order.items() if items}
 
-    def count(self, kind: str) -> int:
-        """Return how many rows of a kind there are."""
-        return sum(len(item) for item in self.items if item.kind == kind)
+    def count(self, reason: str) -> int:
+        """Return how many rows are listed for a reason."""
+        return sum(len(item) for item in self.items if item.reason == reason)
 
     def refuse(self, source: str, problem: Problem) -> None:
         """Collect a problem that makes the whole import fail at the end."""

@@ -13,14 +13,24 @@ import numpy as np
 import pandas as pd
 
 from predictor.errors import Problem
-from predictor.sources.scorecards.export import APPLICATION, CARD, GROUP, MARK, OFFER, PERSON, Export, exploded, mapped
+from predictor.sources.scorecards.export import (
+    APPLICATION,
+    CARD,
+    GROUP,
+    OFFER,
+    PERSON,
+    RATING,
+    SourceExport,
+    exploded,
+    mapped,
+)
 from predictor.sources.scorecards.findings import Findings
-from predictor.sources.scorecards.levels import FIVE_WORDS, Levels
+from predictor.sources.scorecards.levels import FIVE_WORDS, ScoreLevels
 from predictor.sources.scorecards.opening import source_of
 from predictor.sources.scorecards.tables import (
     DELETED,
-    Kind,
     Table,
+    TableKind,
     no_id,
     positions,
     stacked,
@@ -32,7 +42,9 @@ from predictor.sources.scorecards.times import NO_TIME
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-OVERALL = Levels.of(("strong_no", "no", "yes", "strong_yes")).answered({"definitely_not": 1.0})  # v3's word, v1's word
+OVERALL = ScoreLevels.of(("strong_no", "no", "yes", "strong_yes")).with_answers(
+    {"definitely_not": 1.0}
+)  # v3's word, v1's word
 _COMMON = {
     "id": ("id", "scorecard_id"),
     "application": ("application_id",),
@@ -43,7 +55,7 @@ _COMMON = {
     "updated": ("updated_at",),
     "deleted": DELETED,
 }
-V1 = Kind(
+V1 = TableKind(
     "scorecards of Harvest v1",
     (("overall_recommendation",), ("application_id", "candidate_id", "submitted_at", "interview")),
     {
@@ -53,7 +65,7 @@ V1 = Kind(
     },
     required=("id", "application"),
 )
-V3 = Kind(
+V3 = TableKind(
     "scorecards of Harvest v3",
     (("candidate_rating",), ("application_id", "submitted_at", "interview_kit_id")),
     {
@@ -65,7 +77,7 @@ V3 = Kind(
     },
     required=("id", "application"),
 )
-APPLICATIONS = Kind(
+APPLICATIONS = TableKind(
     "applications",
     (("candidate_id", "person_id"), ("status",), ("id",)),
     {
@@ -87,7 +99,7 @@ APPLICATIONS = Kind(
 KINDS = (
     V1,
     V3,
-    Kind(
+    TableKind(
         "attributes",
         (("scorecard_id", "sdc_source_key_id"), ("rating",), ("name", "attribute_name")),
         {
@@ -99,7 +111,7 @@ KINDS = (
         },
         required=("card", "signal"),
     ),
-    Kind(
+    TableKind(
         "attributes of v3",
         (("candidate_attribute_rating",),),
         {
@@ -110,14 +122,14 @@ KINDS = (
         },
         required=("card", "attribute"),
     ),
-    Kind(
+    TableKind(
         "attribute types",
         (("name",), ("id",)),
         {"id": ("id",), "family": ("name",)},
         never=("candidate_attribute_type_id",),
         label="attribute_type",
     ),
-    Kind(
+    TableKind(
         "attribute names",
         (("candidate_attribute_type_id", "sort_order"), ("name",), ("job_id", "candidate_attribute_type_id")),
         {
@@ -127,19 +139,19 @@ KINDS = (
         },
         never=("job_interview_stage_id", "is_draft"),
     ),
-    Kind("interview kits", (("job_interview_id",), ("id",)), {"id": ("id",), "interview": ("job_interview_id",)}),
-    Kind(
+    TableKind("interview kits", (("job_interview_id",), ("id",)), {"id": ("id",), "interview": ("job_interview_id",)}),
+    TableKind(
         "interviews",
         (("name",), ("id",), ("job_interview_stage_id", "require_scorecard", "scheduling_type")),
         {"id": ("id",), "stage": ("name",)},
     ),
-    Kind(
+    TableKind(
         "history of applications",
         (("new_status",), ("application_id",)),
         {"application": ("application_id",), "status": ("new_status",), "hired": ("updated_at",)},
         required=("application",),
     ),
-    Kind(
+    TableKind(
         "offers",
         (("sent_at", "sent_on"), ("status",), ("application_id",)),
         {
@@ -154,7 +166,7 @@ KINDS = (
         },
         required=("application",),
     ),
-    Kind(
+    TableKind(
         "rejection details",
         (("rejection_reason_id", "rejected_reason_id"), ("application_id",)),
         {
@@ -165,20 +177,20 @@ KINDS = (
         },
         required=("application",),
     ),
-    Kind(
+    TableKind(
         "rejection reasons",
         (("name",), ("type_key", "type_name", "type_id"), ("id",)),
         {"id": ("id",), "reason_text": ("name",), "type": ("type_key", "type_name", "type_id")},
         label="reason",
     ),
-    Kind(
+    TableKind(
         "interviewers",
         (("scorecard_id",), ("interviewer_id", "user_id")),
         {"card": ("scorecard_id",), "rater": ("interviewer_id", "user_id"), "deleted": DELETED},
         required=(),
         never=("rating",),
     ),
-    Kind(
+    TableKind(
         "answers about sex and race",
         (("application_id",), ("gender_description", "gender", "gender_id", "race_description", "race")),
         {
@@ -190,7 +202,7 @@ KINDS = (
         },
         required=("application",),
     ),
-    Kind(
+    TableKind(
         "people",
         (("id",), ("new_candidate_id", "application_ids", "is_private", "first_name")),
         {"id": ("id",), "merged": ("new_candidate_id",), "deleted": DELETED},
@@ -205,21 +217,23 @@ STATES = {
     "hired": "hired",
     "converted": "lead",
 }
-SIDES = {
+ENDED_BY = {
     "werejectedthem": "ours",
     "theyrejectedus": "theirs",
     "nonespecified": "none",
     "none": "none",
 }
-OUT = {"accepted": "out", "rejected": "out", "sent": "out"}
-WAITING = dict.fromkeys(
-    ("unresolved", "created", "draft", "deprecated", "pending", "inapproval", "approved", "cancelled", "canceled"),
-    "waiting",
-)
+OFFER_STATE = {
+    **dict.fromkeys(("accepted", "rejected", "sent"), "sent"),
+    **dict.fromkeys(
+        ("unresolved", "created", "draft", "deprecated", "pending", "inapproval", "approved", "cancelled", "canceled"),
+        "waiting",
+    ),
+}
 STATUSES = {"draft": "draft", "complete": "complete", "completed": "complete", "submitted": "complete"}
 
 
-def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
+def read(tables: dict[str, list[Table]], findings: Findings) -> SourceExport:
     """Convert the tables of Greenhouse to common columns."""
     old, new = tables.get(V1.name, []), tables.get(V3.name, [])
     if old and new:
@@ -227,10 +241,10 @@ def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
         findings.refuse(
             files, Problem("hold cards of Harvest v1 and of v3; import one of them, in a folder of its own")
         )
-        return Export("Greenhouse")
-    export = Export(f"Greenhouse Harvest v{3 if new else 1}", levels=FIVE_WORDS, overall_levels=OVERALL)
+        return SourceExport("Greenhouse")
+    export = SourceExport(f"Greenhouse Harvest v{3 if new else 1}", levels=FIVE_WORDS, overall_levels=OVERALL)
     _cards(export, old or new, tables, findings)
-    _marks(export, tables, findings)
+    _ratings(export, tables, findings)
     _applications(export, tables, findings)
     _offers(export, tables, findings)
     export.people = stacked(tables.get("people", []), PERSON)
@@ -238,7 +252,7 @@ def read(tables: dict[str, list[Table]], findings: Findings) -> Export:
     return export
 
 
-def _cards(export: Export, parts: list[Table], tables: dict[str, list[Table]], findings: Findings) -> None:
+def _cards(export: SourceExport, parts: list[Table], tables: dict[str, list[Table]], findings: Findings) -> None:
     extra = ("submitter", "kit")
     cards = stacked(parts, (*CARD, *extra))
     frame = cards.frame
@@ -268,10 +282,10 @@ def _cards(export: Export, parts: list[Table], tables: dict[str, list[Table]], f
     export.cards = cards
 
 
-def _kept(marks: Table, findings: Findings) -> Table:
-    deleted = marks.column("deleted")
-    findings.add("deleted rating", marks, deleted, ids=marks.column("card"))
-    return marks.chosen(~deleted)
+def _kept(ratings: Table, findings: Findings) -> Table:
+    deleted = ratings.column("deleted")
+    findings.add("deleted rating", ratings, deleted, ids=ratings.column("card"))
+    return ratings.chosen(~deleted)
 
 
 def _newest(table: Table) -> Table:
@@ -279,22 +293,22 @@ def _newest(table: Table) -> Table:
     return table.chosen(~table.frame.duplicated("id", keep="last").to_numpy() & ~no_id(table.column("id")))
 
 
-def _marks(export: Export, tables: dict[str, list[Table]], findings: Findings) -> None:
+def _ratings(export: SourceExport, tables: dict[str, list[Table]], findings: Findings) -> None:
     if export.cards.records and (inner := _within(export.cards, findings)) is not None:
-        export.marks, export.by_position = inner, True
+        export.ratings, export.by_position = inner, True
         return
     new = tables.get("attributes of v3", [])
     if not new:
-        marks = stacked(tables.get("attributes", []), (*MARK, "deleted"))
-        export.marks = _kept(marks, findings)
+        ratings = stacked(tables.get("attributes", []), (*RATING, "deleted"))
+        export.ratings = _kept(ratings, findings)
         return
-    marks = stacked(new, ("card", "attribute", "word", "deleted"))
-    marks = _kept(marks, findings)
+    ratings = stacked(new, ("card", "attribute", "word", "deleted"))
+    ratings = _kept(ratings, findings)
     names = _newest(stacked(tables.get("attribute names", []), ("id", "signal", "family")))
     types = _newest(stacked(tables.get("attribute types", []), ("id", "family")))
-    place = positions(marks.column("attribute"), names.column("id"))
-    findings.add("unnamed", marks, place < 0, ids=marks.column("attribute"))
-    marks = marks.chosen(place >= 0)
+    place = positions(ratings.column("attribute"), names.column("id"))
+    findings.add("unnamed", ratings, place < 0, ids=ratings.column("attribute"))
+    ratings = ratings.chosen(place >= 0)
     place = place[place >= 0]
     signal, family = names.frame["signal"].array, names.frame["family"].array
     if len(types):
@@ -303,9 +317,9 @@ def _marks(export: Export, tables: dict[str, list[Table]], findings: Findings) -
         family = words_of(np.where(of_type >= 0, labels, ""))
     else:
         family = words_of(np.full(len(names), ""))  # a number names no family
-    marks.frame["signal"], marks.frame["family"] = signal.take(place), family.take(place)
-    del marks.frame["attribute"]
-    export.marks = marks
+    ratings.frame["signal"], ratings.frame["family"] = signal.take(place), family.take(place)
+    del ratings.frame["attribute"]
+    export.ratings = ratings
 
 
 def _within(cards: Table, findings: Findings) -> Table | None:
@@ -352,7 +366,7 @@ def _by_word(record: Any) -> list[dict[str, str]]:
     return [{"name": name, "rating": word} for word, names in lists.items() for name in names or []]
 
 
-def _applications(export: Export, tables: dict[str, list[Table]], findings: Findings) -> None:
+def _applications(export: SourceExport, tables: dict[str, list[Table]], findings: Findings) -> None:
     extra = ("status", "prospect", "reason", "type")
     parts = tables.get(APPLICATIONS.name) or _within_people(tables, findings)
     export.no_applications = not parts
@@ -394,7 +408,7 @@ def _within_people(tables: dict[str, list[Table]], findings: Findings) -> list[T
 
 def _reasons(applications: Table, tables: dict[str, list[Table]], findings: Findings) -> None:
     frame = applications.frame
-    reason, kind = text_ids(frame["reason"]), mapped(frame["type"].array, SIDES, "unknown")
+    reason, kind = text_ids(frame["reason"]), mapped(frame["type"].array, ENDED_BY, "unknown")
     text = np.asarray(frame["reason_text"], dtype=object)
     details = stacked(tables.get("rejection details", []), ("application", "reason", "rejected", "deleted"))
     if len(details):
@@ -408,21 +422,21 @@ def _reasons(applications: Table, tables: dict[str, list[Table]], findings: Find
         frame["rejected"] = np.where(np.isnat(frame["rejected"].to_numpy()), when, frame["rejected"].to_numpy())
     reasons = _newest(stacked(tables.get("rejection reasons", []), ("id", "reason_text", "type")))
     place = positions(reason, text_ids(reasons.column("id")))
-    sides = mapped(reasons.frame["type"].array, SIDES, "unknown")
-    findings.add("reason kind", reasons, sides == "unknown", words=reasons.frame["type"])
-    known = np.append(sides, "")[place]
+    ended_by = mapped(reasons.frame["type"].array, ENDED_BY, "unknown")
+    findings.add("reason kind", reasons, ended_by == "unknown", words=reasons.frame["type"])
+    known = np.append(ended_by, "")[place]
     kind = np.where(kind == "", known, kind)
     text = np.where(text == "", np.append(np.asarray(reasons.column("reason_text"), dtype=object), "")[place], text)
     kind = np.where((kind == "") & (reason != ""), "unknown", kind)
     frame["reason_kind"], frame["reason_text"] = kind, np.where((text == "") & (reason != ""), reason, text)
 
 
-def _offers(export: Export, tables: dict[str, list[Table]], findings: Findings) -> None:
+def _offers(export: SourceExport, tables: dict[str, list[Table]], findings: Findings) -> None:
     offers = stacked(tables.get("offers", []), (*OFFER, "status"))
     frame = offers.frame
-    state = mapped(frame["status"].array, {**WAITING, **OUT}, "unknown")
+    state = mapped(frame["status"].array, OFFER_STATE, "unknown")
     sent = ~np.isnat(frame["sent"].to_numpy())
-    state = np.where(sent, "out", state)
+    state = np.where(sent, "sent", state)
     findings.add("unknown offer", offers, state == "unknown", words=frame["status"])
     frame["state"] = state
     export.offers = offers

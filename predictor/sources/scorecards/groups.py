@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from predictor.sources.scorecards.export import Export, folded
+from predictor.sources.scorecards.export import SourceExport, folded
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.outcomes import ApplicationOutcomes
 from predictor.sources.scorecards.tables import positions
@@ -26,7 +26,9 @@ RACE = {
 }
 
 
-def groups_of(export: Export, outcomes: ApplicationOutcomes, people: Any, findings: Findings) -> pd.DataFrame | None:
+def groups_of(
+    export: SourceExport, outcomes: ApplicationOutcomes, people: Any, findings: Findings
+) -> pd.DataFrame | None:
     """Return person, sex and race, one row per person: the newest answer counts; declined and unknown are empty.
 
     None where the export has no such answers.

@@ -13,8 +13,8 @@ import pandas as pd
 from predictor.errors import ConfigError
 from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
-from predictor.sources.scorecards.assembling import Cards, Marks
-from predictor.sources.scorecards.findings import KINDS, Findings
+from predictor.sources.scorecards.assembling import CardRatings, Cards
+from predictor.sources.scorecards.findings import REASONS, Findings
 from predictor.sources.scorecards.outcomes import ApplicationOutcomes
 from predictor.sources.scorecards.pseudonyms import pseudonym
 from predictor.sources.scorecards.signals import COUNT, OUTCOME, PERSON, SPREAD, STAGE
@@ -40,12 +40,12 @@ class Imported:
         The signals as they are rated there; None where the files name none.
     findings
         Every row that was left out or flagged, and every question.
-    outcomes, marks, usable
+    outcomes, card_ratings, usable
         What came of applications, ratings, cards.
     rows
         The landmarks: which rows there are.
-    salt
-        The key of the pseudonyms.
+    pseudonym_key
+        The secret from which pseudonyms are computed.
     application_ids, person_ids, card_ids
         As the tables have them: of applications, and of the cards that count.
     files
@@ -62,7 +62,7 @@ class Imported:
     ...         "interviewer": {"id": 9}, "interview": "Phone screen", "overall_recommendation": "yes",
     ...         "attributes": [{"name": "Communication", "type": "Skills", "rating": "strong_yes"}]}
     >>> application = {"id": 7, "candidate_id": 3, "status": "hired", "prospect": False}
-    >>> imported = read_scorecards("greenhouse", records={"cards": [card], "people": [application]}, salt=b"key")
+    >>> imported = read_scorecards("greenhouse", records={"cards": [card], "people": [application]})
     >>> imported.ratings.values, imported.ratings.y, imported.catalogue.names
     (array([[5.]]), array([1.]), ('communication',))
     """
@@ -71,10 +71,10 @@ class Imported:
     catalogue: Catalogue | None
     findings: Findings
     outcomes: ApplicationOutcomes
-    marks: Marks
+    card_ratings: CardRatings
     usable: Cards
     rows: Landmarks
-    salt: bytes
+    pseudonym_key: bytes
     application_ids: NDArray[Any]
     person_ids: NDArray[Any]
     card_ids: NDArray[Any]
@@ -90,7 +90,7 @@ class Imported:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the signals."""
-        return tuple(self.marks.labels)
+        return tuple(self.card_ratings.labels)
 
     def usable_catalogue(self) -> Catalogue:
         """Return the catalogue.
@@ -101,8 +101,9 @@ class Imported:
             If the files name no signal; with what can be done.
         """
         if self.catalogue is None:
-            reasons = [kind for kind in self.findings.by_kind() if kind in ("orphan card", "orphan rating", "unnamed")]
-            remedies = [f"{KINDS[kind].title}: {KINDS[kind].remedy}" for kind in reasons]
+            nameless = ("orphan card", "orphan rating", "unnamed")
+            reasons = [reason for reason in self.findings.by_reason() if reason in nameless]
+            remedies = [f"{REASONS[reason].title}: {REASONS[reason].remedy}" for reason in reasons]
             if not (self.counts.get("ratings") or self.about or "unnamed" in reasons):
                 remedies.insert(0, "No rating was read: export the table of the cards' attributes too.")
             lines = ["no signal is named in these files, so there is nothing to learn from.", *self.about, *remedies]
@@ -112,8 +113,8 @@ class Imported:
     @cached_property
     def raters(self) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Code of each card's rater, and pseudonyms by code."""
-        codes, keys = pd.factorize(self.usable.rater)
-        return codes, np.array([pseudonym(self.salt, "R", str(key)) for key in keys], dtype=object)
+        codes, ids = pd.factorize(self.usable.rater)
+        return codes, np.array([pseudonym(self.pseudonym_key, "R", str(id_)) for id_ in ids], dtype=object)
 
     @cached_property
     def ratings(self) -> Ratings:
@@ -162,10 +163,14 @@ class Imported:
         n, p = len(rows), len(self.names)
         codes, names = self.raters
         of = self.rows.application[rows]
-        low, high = (np.searchsorted(self.marks.card, cards.astype(np.int32), side=side) for side in ("left", "right"))
-        pair, marks = _ranges(low, high)
-        cell = row[pair] * p + self.marks.signal[marks]
-        mean, count, spread = over_raters(cell, codes[cards[pair]], self.marks.values[self.marks.level[marks]], n * p)
+        low, high = (
+            np.searchsorted(self.card_ratings.card, cards.astype(np.int32), side=side) for side in ("left", "right")
+        )
+        pair, places = _ranges(low, high)
+        cell = row[pair] * p + self.card_ratings.signal[places]
+        mean, count, spread = over_raters(
+            cell, codes[cards[pair]], self.card_ratings.values[self.card_ratings.level[places]], n * p
+        )
         state = self.outcomes.state[of]
         raters, panels = _panels(row, codes[cards], names, n)
         columns: dict[str, Any] = {
@@ -204,12 +209,15 @@ class Imported:
         for start in range(0, max(len(order), 1), size):
             cards = order[start : start + size]
             low, high = (
-                np.searchsorted(self.marks.card, cards.astype(np.int32), side=side) for side in ("left", "right")
+                np.searchsorted(self.card_ratings.card, cards.astype(np.int32), side=side) for side in ("left", "right")
             )
-            row, marks = _ranges(low, high)
-            cell = row * p + self.marks.signal[marks]
+            row, places = _ranges(low, high)
+            cell = row * p + self.card_ratings.signal[places]
             mean, _, _ = over_raters(
-                cell, np.zeros(len(cell), np.int64), self.marks.values[self.marks.level[marks]], len(cards) * p
+                cell,
+                np.zeros(len(cell), np.int64),
+                self.card_ratings.values[self.card_ratings.level[places]],
+                len(cards) * p,
             )
             columns: dict[str, Any] = {
                 "card": text_ids(ids[cards]),

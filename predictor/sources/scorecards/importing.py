@@ -1,7 +1,7 @@
 """Import the scorecards of a hiring system: the main path, from files to rows.
 
-files -> tables by kind (`opening`, `tables`) -> an `Export` in common columns (one module per system) -> outcomes by
-the rules (`outcomes`) -> scorecards that are used (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
+files -> tables by kind (`opening`, `tables`) -> a `SourceExport` in common columns (one module per system) -> outcomes
+by the rules (`outcomes`) -> scorecards that are used (`assembling`) -> rows at landmarks (`stages`) -> `Imported`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import pandas as pd
 from predictor.errors import ConfigError, PredictorError, nearest
 from predictor.ratings.catalogue import SIMULATED
 from predictor.sources.scorecards import ashby, greenhouse, lever, spreadsheet
-from predictor.sources.scorecards.assembling import Marks, place_rows, read_marks, usable_cards
+from predictor.sources.scorecards.assembling import CardRatings, place_rows, read_card_ratings, usable_cards
 from predictor.sources.scorecards.columns import release_memory
-from predictor.sources.scorecards.export import CARD, MARK, Export, compact, count_naive
+from predictor.sources.scorecards.export import CARD, RATING, SourceExport, compact, count_naive
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.groups import groups_of
 from predictor.sources.scorecards.imported import Imported
 from predictor.sources.scorecards.levels import read_answers
 from predictor.sources.scorecards.opening import Source, files_of, open_files, source_of, written_beside
 from predictor.sources.scorecards.outcomes import ApplicationOutcomes, decide, read_reasons
-from predictor.sources.scorecards.pseudonyms import public_ids, salt_of
+from predictor.sources.scorecards.pseudonyms import key_for, public_ids
 from predictor.sources.scorecards.signals import catalogue_of
 from predictor.sources.scorecards.stages import EACH, stage_counts
-from predictor.sources.scorecards.tables import Kind, Table, empty, missing_columns, text_ids
+from predictor.sources.scorecards.tables import Table, TableKind, empty, missing_columns, text_ids
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -57,7 +57,7 @@ def read_scorecards(
     even: bool = False,
     levels: Sequence[str] = (),
     reasons: Sequence[str] = (),
-    salt: bytes | None = None,
+    pseudonym_key: bytes | None = None,
     out: Path | None = None,
     today: datetime | None = None,
 ) -> Imported:
@@ -85,8 +85,8 @@ def read_scorecards(
         Whether four levels are 1, 2.33, 3.67 and 5 rather than 1, 2, 4 and 5.
     levels, reasons
         Answers to what the import asks: "stong_yes=5"; "Offer declined=yes".
-    salt
-        Key of the pseudonyms; where None that beside `out`, else a new one.
+    pseudonym_key
+        The secret from which pseudonyms are computed; where None that beside `out`, else a new one.
     out
         The table to write; what an earlier import wrote there is not part of the export.
     today
@@ -124,21 +124,23 @@ def read_scorecards(
     compact(export)
     release_memory()
     if even:
-        export.levels, export.overall_levels = export.levels.even(), export.overall_levels.even()
-        export.levels_by_signal = {name: scale.even() for name, scale in export.levels_by_signal.items()}
+        export.levels, export.overall_levels = export.levels.evenly_spaced(), export.overall_levels.evenly_spaced()
+        export.levels_by_signal = {name: scale.evenly_spaced() for name, scale in export.levels_by_signal.items()}
     today = today or datetime.now(UTC)
     outcomes = decide(export, meanings, today, findings)
-    counts = {"cards": len(export.cards), "ratings": len(export.marks), "applications": len(export.applications)}
-    table, marks = read_marks(export, findings, overall=overall, answers=answers)
+    counts = {"cards": len(export.cards), "ratings": len(export.ratings), "applications": len(export.applications)}
+    table, ratings = read_card_ratings(export, findings, overall=overall, answers=answers)
     findings.check()
-    export.cards, export.marks = empty(CARD), empty(MARK)
+    export.cards, export.ratings = empty(CARD), empty(RATING)
     release_memory()
-    cards = usable_cards(export, table, marks, outcomes, today, findings)
+    cards = usable_cards(export, table, ratings, outcomes, today, findings)
     del table
     cards.stage = _few_stages(cards.stage, findings)
     rows = place_rows(stage, cards, outcomes, findings)
     release_memory()
-    return _imported(export, system, outcomes, marks, cards, rows, findings, counts, read, salt or salt_of(out))
+    return _imported(
+        export, system, outcomes, ratings, cards, rows, findings, counts, read, pseudonym_key or key_for(out)
+    )
 
 
 def _from_records(records: Mapping[str, list[Any]]) -> list[Source]:
@@ -147,7 +149,7 @@ def _from_records(records: Mapping[str, list[Any]]) -> list[Source]:
 
 def _tables(system: str, sources: Sequence[Source], findings: Findings, read: dict[str, str]) -> dict[str, list[Table]]:
     """Read what is wanted of each file, by kind; a file of another system is an error only if there is no card."""
-    kinds: Sequence[Kind] = SYSTEMS[system].KINDS
+    kinds: Sequence[TableKind] = SYSTEMS[system].KINDS
     fitting = [next((kind for kind in kinds if kind.fits(source.label, source.columns)), None) for source in sources]
     if not any(kind and kind.name in CARDS[system] for kind in fitting):
         raise _no_cards(system, sources)  # before what else may be wrong: they may be of another system
@@ -195,35 +197,35 @@ def _few_stages(stage: Any, findings: Findings) -> Any:
 
 
 def _imported(
-    export: Export,
+    export: SourceExport,
     system: str,
     outcomes: ApplicationOutcomes,
-    marks: Marks,
+    ratings: CardRatings,
     cards: Any,
     rows: Any,
     findings: Findings,
     counts: dict[str, int],
     read: dict[str, str],
-    salt: bytes,
+    key: bytes,
 ) -> Imported:
     applications = text_ids(outcomes.applications.column("id"))
     people, card_ids = outcomes.person, cards.table.column("id")
     if export.ids_may_be_names:
-        public = public_ids(salt, {str(key) for key in people})
-        people = np.array([public[str(key)] for key in people], dtype=object)
-        public = public_ids(salt, {str(key) for key in applications}, "A")
-        applications = np.array([public[str(key)] for key in applications], dtype=object)
-        public = public_ids(salt, {str(key) for key in card_ids}, "C")
-        card_ids = np.array([public[str(key)] for key in card_ids], dtype=object)
+        public = public_ids(key, {str(id_) for id_ in people})
+        people = np.array([public[str(id_)] for id_ in people], dtype=object)
+        public = public_ids(key, {str(id_) for id_ in applications}, "A")
+        applications = np.array([public[str(id_)] for id_ in applications], dtype=object)
+        public = public_ids(key, {str(id_) for id_ in card_ids}, "C")
+        card_ids = np.array([public[str(id_)] for id_ in card_ids], dtype=object)
     origin: Any = outcomes.applications.frame.get("origin", [])
     simulated = bool((np.asarray(origin, dtype=object) == SIMULATED).any())
     stages = list(stage_counts(rows.stage)) if len(rows.stage) else []
-    catalogue = None if not marks.labels else catalogue_of(
-        marks.labels, marks.families, marks.family_labels, marks.levels, sorted(stages),
+    catalogue = None if not ratings.labels else catalogue_of(
+        ratings.labels, ratings.families, ratings.family_labels, ratings.levels, sorted(stages),
         name=f"{system}-scorecards", title=f"Scorecards of {export.system}, {rows.phrase}", simulated=simulated,
     )  # fmt: skip
     return Imported(
-        export.system, catalogue, findings, outcomes, marks, cards, rows, salt, applications, people, card_ids,
+        export.system, catalogue, findings, outcomes, ratings, cards, rows, key, applications, people, card_ids,
         simulated, read,
         groups_of(export, outcomes, people, findings), counts | {"naive times": export.naive_times}, export.about,
     )  # fmt: skip

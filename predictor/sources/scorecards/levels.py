@@ -18,7 +18,7 @@ NO_NEUTRAL = {2: (1.0, 5.0), 4: (1.0, 2.0, 4.0, 5.0)}
 
 
 @dataclass(frozen=True)
-class Levels:
+class ScoreLevels:
     """The words of a scale, worst to best, and the level of each.
 
     Attributes
@@ -35,7 +35,7 @@ class Levels:
         Levels of further words, by somebody who knows them.
     first
         The number of the lowest level, where they are numbered.
-    between
+    fractions
         Whether numbers between two levels, such as 3.5, are taken.
     """
 
@@ -45,34 +45,34 @@ class Levels:
     numbered: bool = False
     answers: tuple[tuple[str, float], ...] = ()
     first: int = 1
-    between: bool = False
+    fractions: bool = False
 
     @classmethod
     def of(
         cls, words: tuple[str, ...], *, numbered: bool = False, unobserved: tuple[str, ...] = ("no_decision",)
-    ) -> Levels:
+    ) -> ScoreLevels:
         """Spread words over 1 to 5: five in order, four without the neutral one, others evenly.
 
-        >>> Levels.of(("Poor", "Good")).values, Levels.of(("1", "2", "3", "4")).values
+        >>> ScoreLevels.of(("Poor", "Good")).values, ScoreLevels.of(("1", "2", "3", "4")).values
         ((1.0, 5.0), (1.0, 2.0, 4.0, 5.0))
         """
         return cls(words, NO_NEUTRAL.get(len(words)) or _even(len(words)), unobserved, numbered)
 
     @classmethod
-    def numbers(cls, low: int, high: int) -> Levels:
+    def numbers(cls, low: int, high: int) -> ScoreLevels:
         """Return a scale of whole numbers, on which those between two levels are taken too.
 
-        >>> Levels.numbers(1, 4).level("2"), Levels.numbers(0, 10).level("7.5"), Levels.numbers(1, 5).level("6")
-        (2.0, 4.0, None)
+        >>> ScoreLevels.numbers(1, 4).level("2"), ScoreLevels.numbers(0, 10).level("7.5")
+        (2.0, 4.0)
         """
         words = tuple(map(str, range(low, high + 1)))
-        return replace(cls.of(words, numbered=True), first=low, between=True)
+        return replace(cls.of(words, numbered=True), first=low, fractions=True)
 
-    def even(self) -> Levels:
+    def evenly_spaced(self) -> ScoreLevels:
         """Return the same words at even distances."""
         return replace(self, values=_even(len(self.words)))
 
-    def answered(self, answers: Mapping[str, float]) -> Levels:
+    def with_answers(self, answers: Mapping[str, float]) -> ScoreLevels:
         """Return levels that know further words."""
         return replace(self, answers=(*answers.items(), *self.answers))
 
@@ -81,10 +81,10 @@ class Levels:
 
         Examples
         --------
-        >>> levels = Levels.of(("definitely_not", "no", "mixed", "yes", "strong_yes"))
+        >>> levels = ScoreLevels.of(("definitely_not", "no", "mixed", "yes", "strong_yes"))
         >>> levels.level("Strong Yes"), levels.level("no_decision"), levels.level("stong_yes")
         (5.0, nan, None)
-        >>> Levels.of(("1", "2", "3", "4"), numbered=True).level("3 - Hire")
+        >>> ScoreLevels.of(("1", "2", "3", "4"), numbered=True).level("3 - Hire")
         4.0
         """
         key = word_key(word)
@@ -100,9 +100,9 @@ class Levels:
 
     def _numbered(self, word: str) -> float | None:
         """Return the level at the place of a number, such as 4, "4.0", "3 - Hire"."""
-        mark = parse_number(word) or parse_number(word.strip().partition(" ")[0].rstrip(".:-)"))
-        number = mark.on(self.first + len(self.values) - 1) if mark else None
-        if number is None or (number != int(number) and not self.between):
+        parsed = parse_number(word) or parse_number(word.strip().partition(" ")[0].rstrip(".:-)"))
+        number = parsed.on(self.first + len(self.values) - 1) if parsed else None
+        if number is None or (number != int(number) and not self.fractions):
             return None
         place = number - self.first
         if not 0 <= place <= len(self.values) - 1:
@@ -111,7 +111,7 @@ class Levels:
         return self.values[low] + (place - low) * (self.values[low + 1] - self.values[low])
 
 
-def scale_of(options: Sequence[str]) -> Levels | None:
+def scale_of(options: Sequence[str]) -> ScoreLevels | None:
     """Return the levels of a question's options where their order is known; None where it is not.
 
     Examples
@@ -127,8 +127,8 @@ def scale_of(options: Sequence[str]) -> Levels | None:
     if known is None or not known.sure or known.better == "either":
         return None
     if known.better == "lower":
-        return Levels.of(known.words[::-1])
-    return Levels.of(known.words, numbered=all(word[:1].isdigit() for word in known.words))
+        return ScoreLevels.of(known.words[::-1])
+    return ScoreLevels.of(known.words, numbered=all(word[:1].isdigit() for word in known.words))
 
 
 def _even(count: int) -> tuple[float, ...]:
@@ -146,14 +146,14 @@ def read_answers(options: tuple[str, ...]) -> dict[str, float]:
     answers = {}
     for option in options:
         word, sign, number = option.rpartition("=")
-        mark = parse_number(number)
-        if not sign or not word.strip() or mark is None or not LOW <= mark.number <= HIGH:
+        parsed = parse_number(number)
+        if not sign or not word.strip() or parsed is None or not LOW <= parsed.number <= HIGH:
             raise ConfigError(
                 f"--level {option!r}: write a word and its level from 1 to 5, such as --level 'stong_yes=5'"
             )
-        answers[word.strip()] = mark.number
+        answers[word.strip()] = parsed.number
     return answers
 
 
-FIVE_WORDS = Levels.of(("definitely_not", "no", "mixed", "yes", "strong_yes"))
-FOUR_NUMBERS = Levels.of(("1", "2", "3", "4"), numbered=True)
+FIVE_WORDS = ScoreLevels.of(("definitely_not", "no", "mixed", "yes", "strong_yes"))
+FOUR_NUMBERS = ScoreLevels.of(("1", "2", "3", "4"), numbered=True)

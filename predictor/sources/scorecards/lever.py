@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import Problem, plural
-from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, Export, folded, list_others, mapped
+from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, SourceExport, folded, list_others, mapped
 from predictor.sources.scorecards.findings import Findings, shown_word
 from predictor.sources.scorecards.levels import FOUR_NUMBERS, scale_of
 from predictor.sources.scorecards.tables import (
     DELETED,
-    Kind,
     Table,
+    TableKind,
     ids_of,
     positions,
     stacked,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OPPORTUNITY = ("opportunity_id", "opportunity", "opportunity_id_", "opportunityid")
-FORMS = Kind(
+FORMS = TableKind(
     "feedback forms",
     (
         ("fields", "score_system_value", "base_template_id", "template_id"),
@@ -56,7 +56,7 @@ FORMS = Kind(
 )
 KINDS = (
     FORMS,
-    Kind(
+    TableKind(
         "fields of forms",
         (("feedback_form_id",), ("field_index",)),
         {
@@ -68,25 +68,25 @@ KINDS = (
         },
         required=("card", "field"),
     ),
-    Kind(
+    TableKind(
         "links of forms to interviews",
         (("feedback_form_id",), ("interview_id",)),
         {"card": ("feedback_form_id",), "interview": ("interview_id",)},
         required=("card", "interview"),
     ),
-    Kind(
+    TableKind(
         "interviews",
         (("id",), ("panel_id", "panel", "subject", "gcal_event_url"), ("stage_id", "stage", "date")),
         {"id": ("id",), "application": OPPORTUNITY},
     ),
-    Kind(
+    TableKind(
         "reasons of archiving",
         (("id",), ("text",)),
         {"id": ("id",), "reason_text": ("text",), "type": ("type",)},
         label="reason",
         never=("contact", "created_at"),
     ),
-    Kind(
+    TableKind(
         "offers",
         (
             ("status",),
@@ -104,7 +104,7 @@ KINDS = (
         },
         never=("posting_id", "posting", "contact", "fields_type", "archived_at"),
     ),
-    Kind(
+    TableKind(
         "opportunities",
         (("contact", "contact_id", "headline", "is_anonymized"), ("id",)),
         {
@@ -123,8 +123,8 @@ KINDS = (
         required=("id", "person"),
     ),
 )
-OUT = {
-    **dict.fromkeys(("sent", "sentmanually", "opened", "denied", "signed"), "out"),
+OFFER_STATE = {
+    **dict.fromkeys(("sent", "sentmanually", "opened", "denied", "signed"), "sent"),
     **dict.fromkeys(
         ("draft", "approvalsent", "approved", "cancelled", "canceled", "voided", "approvaldenied"), "waiting"
     ),
@@ -135,7 +135,7 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 def read(
     tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str, Mapping[str, str]] | None = None
-) -> Export:
+) -> SourceExport:
     """Convert the tables of Lever to common columns.
 
     Parameters
@@ -145,19 +145,19 @@ def read(
     """
     forms = tables.get(FORMS.name, [])
     warehouse = not any("fields" in record for part in forms for record in part.records)
-    export = Export("Lever, tables of a warehouse" if warehouse else "Lever", levels=FOUR_NUMBERS)
+    export = SourceExport("Lever, tables of a warehouse" if warehouse else "Lever", levels=FOUR_NUMBERS)
     export.overall_levels = FOUR_NUMBERS
     _cards(export, tables)
     if warehouse:
         _fields(export, tables, findings, fields or {})
     else:
-        _marks(export, findings)
+        _ratings(export, findings)
     _opportunities(export, tables)
     _offers(export, tables, findings)
     return export
 
 
-def _cards(export: Export, tables: dict[str, list[Table]]) -> None:
+def _cards(export: SourceExport, tables: dict[str, list[Table]]) -> None:
     cards = stacked(tables.get(FORMS.name, []), (*CARD, "template", "interview", "created"))
     frame = cards.frame
     application = text_ids(frame["application"])
@@ -179,7 +179,7 @@ def _cards(export: Export, tables: dict[str, list[Table]]) -> None:
     export.cards = cards
 
 
-def _marks(export: Export, findings: Findings) -> None:
+def _ratings(export: SourceExport, findings: Findings) -> None:
     """Read the fields within each form: scorecards by their items, the score system as the overall recommendation."""
     owners, names, scores = list[int](), list[str](), list[Any]()
     overall, options, others = list[str](), dict[str, None](), defaultdict[str, list[int]](list)
@@ -217,7 +217,7 @@ def _marks(export: Export, findings: Findings) -> None:
             elif kind not in TEXTS and value not in (None, "", []):
                 others[kind].append(position)
         overall.append(verdict)
-    export.take_marks(owners, names, [""] * len(names), scores)
+    export.set_ratings(owners, names, [""] * len(names), scores)
     list_others(others, export.cards, findings)
     if overall:
         export.cards.frame["overall"] = words_of(overall)
@@ -231,16 +231,16 @@ def _is_overall(field: Mapping[str, Any]) -> bool:
 
 
 def _fields(
-    export: Export, tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str, Mapping[str, str]]
+    export: SourceExport, tables: dict[str, list[Table]], findings: Findings, fields: Mapping[str, Mapping[str, str]]
 ) -> None:
     """Name the warehouse's fields by the file of their names; texts are notes and are never read."""
-    marks = stacked(tables.get("fields of forms", []), ("card", "field", "value", "number", "decimal"))
-    number, decimal = (np.asarray(marks.column(name), dtype=object) for name in ("number", "decimal"))
+    ratings = stacked(tables.get("fields of forms", []), ("card", "field", "value", "number", "decimal"))
+    number, decimal = (np.asarray(ratings.column(name), dtype=object) for name in ("number", "decimal"))
     words = np.where(number != "", number, decimal)
-    place = positions(marks.column("card"), export.cards.column("id"))
+    place = positions(ratings.column("card"), export.cards.column("id"))
     template = np.append(text_ids(export.cards.column("template")), "")[place]
-    field = np.asarray(marks.column("field"), dtype=object).astype(str)
-    value = np.asarray(marks.column("value"), dtype=object).astype(str)
+    field = np.asarray(ratings.column("field"), dtype=object).astype(str)
+    value = np.asarray(ratings.column("value"), dtype=object).astype(str)
     names = np.array(
         [
             fields.get(of, {}).get(f"{at}.{part}") or fields.get(of, {}).get(at) or ""
@@ -253,21 +253,21 @@ def _fields(
     where = np.array(
         [f"field {at} of template {shown_word(of)}" for at, of in zip(field, template, strict=True)], object
     )
-    findings.add("orphan rating", marks, place < 0, ids=marks.column("card"))
+    findings.add("orphan rating", ratings, place < 0, ids=ratings.column("card"))
     if unnamed := int((rated & (names == "") & (place >= 0)).sum()):
-        findings.add("unnamed", marks, rated & (names == "") & (place >= 0), ids=where)
+        findings.add("unnamed", ratings, rated & (names == "") & (place >= 0), ids=where)
         export.about.append(
             f"Fields have only their places in this layout; without a name: {plural(unnamed, 'score')}."
         )
-    elif len(marks) and not rated.any():
+    elif len(ratings) and not rated.any():
         export.about.append("The fields of the forms hold texts only, and no scores: texts are never read.")
-    chosen = marks.chosen(known)
+    chosen = ratings.chosen(known)
     chosen.frame["signal"], chosen.frame["word"] = words_of(names[known]), words_of(words[known])
     chosen.frame["family"] = words_of([""] * int(known.sum()))
-    export.marks = chosen
+    export.ratings = chosen
 
 
-def _opportunities(export: Export, tables: dict[str, list[Table]]) -> None:
+def _opportunities(export: SourceExport, tables: dict[str, list[Table]]) -> None:
     parts = tables.get("opportunities", [])
     export.no_applications = not parts
     table = stacked(parts, (*APPLICATION, "stage", "reason", "allowed"))
@@ -290,7 +290,7 @@ def _opportunities(export: Export, tables: dict[str, list[Table]]) -> None:
     export.applications = table
 
 
-def _offers(export: Export, tables: dict[str, list[Table]], findings: Findings) -> None:
+def _offers(export: SourceExport, tables: dict[str, list[Table]], findings: Findings) -> None:
     offers = stacked(tables.get("offers", []), (*OFFER, "person"))
     frame = offers.frame
     application, person = text_ids(frame["application"]), text_ids(frame["person"])
@@ -302,7 +302,7 @@ def _offers(export: Export, tables: dict[str, list[Table]], findings: Findings) 
         files, _ = offers.places(np.arange(len(offers)))
         by_file = [(UUID.findall(str(file)) or [""])[-1] for file in files]
         frame["application"] = ids_of(np.where(lost, by_file, text_ids(frame["application"])))
-    state: NDArray[Any] = mapped(frame["state"].array, OUT, "unknown")
+    state: NDArray[Any] = mapped(frame["state"].array, OFFER_STATE, "unknown")
     findings.add("unknown offer", offers, state == "unknown", words=frame["state"])
     frame["state"] = np.where(state == "", "unknown", state)
     export.offers = offers

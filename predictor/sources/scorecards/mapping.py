@@ -10,7 +10,7 @@ from typing import Any
 
 from predictor.errors import ConfigError, nearest, plural
 from predictor.reading import read_toml
-from predictor.sources.scorecards.levels import Levels
+from predictor.sources.scorecards.levels import ScoreLevels
 
 COLUMNS = {
     "person": "whose interview it is; rows of one person stay together",
@@ -51,8 +51,8 @@ class ColumnMapping:
 
     columns: Mapping[str, str]
     outcomes: Mapping[str, str]
-    signals: Mapping[str, Levels]
-    overall: Levels | None = None
+    signals: Mapping[str, ScoreLevels]
+    overall: ScoreLevels | None = None
     date_format: str = ""
     heading: re.Pattern[str] | None = None
 
@@ -142,13 +142,13 @@ def _heading(form: Any, problems: list[str]) -> re.Pattern[str] | None:
     return None
 
 
-def _levels(where: str, item: Any, problems: list[str]) -> Levels | None:
+def _levels(where: str, item: Any, problems: list[str]) -> ScoreLevels | None:
     """Read levels: words, worst to best, or the ends of a scale of numbers."""
     if isinstance(item, list) and len(item) > 1 and all(isinstance(word, str) and word.strip() for word in item):
-        return Levels.of(tuple(item))
+        return ScoreLevels.of(tuple(item))
     if isinstance(item, dict) and set(item) == {"low", "high"}:
         low, high = item["low"], item["high"]
         if isinstance(low, int) and isinstance(high, int) and low < high <= low + 100:
-            return Levels.numbers(low, high)
+            return ScoreLevels.numbers(low, high)
     problems.append(f"{where} is {item!r:.60}; write words, worst to best, or {{ low = 1, high = 5 }}")
     return None

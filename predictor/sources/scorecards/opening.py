@@ -22,8 +22,8 @@ from predictor.sources.scorecards.tables import (
     FLAGS,
     IDS,
     TIMES,
-    Kind,
     Table,
+    TableKind,
     appended,
     plain,
     refuse_missing,
@@ -71,7 +71,7 @@ class Source:
     records: list[Any] | None = None
     more: bool | None = None
 
-    def read(self, kind: Kind, findings: Findings) -> Table:
+    def read(self, kind: TableKind, findings: Findings) -> Table:
         """Read what a kind wants of it."""
         wanted = kind.wanted(self.columns)
         if self.records is not None:
@@ -92,7 +92,7 @@ class Source:
             return self._typed(wanted, kind, findings, as_text=True)
 
     def _typed(
-        self, wanted: Mapping[str, list[str]], kind: Kind, findings: Findings, *, as_text: bool = False
+        self, wanted: Mapping[str, list[str]], kind: TableKind, findings: Findings, *, as_text: bool = False
     ) -> Table:
         """Read a flat file in blocks, of which only the typed columns are kept."""
         from predictor.sources.scorecards.columns import read_columns, release_memory
@@ -118,7 +118,7 @@ class Source:
 
 
 def _cells(flat: Sequence[Mapping[str, Any]], columns: Sequence[str], name: str) -> list[list[Any]]:
-    """Return a column of records: the first that a record has, of marks of deletion all."""
+    """Return a column of records: the first that a record has, of the columns that show a deletion all."""
     if name == "deleted":
         return [[row.get(column) for row in flat] for column in columns]
     return [[next((row[column] for column in columns if row.get(column) is not None), None) for row in flat]]

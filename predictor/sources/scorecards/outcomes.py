@@ -1,6 +1,6 @@
 """What came of each application, by rules that guess nothing: offer, no offer, no outcome yet, withdrawn, deleted.
 
-An offer that went out is a yes, whatever was answered. Rejected or archived without an offer is a no, unless the
+An offer that was sent is a yes, whatever was answered. Rejected or archived without an offer is a no, unless the
 candidate withdrew. Where only a person can know, the import asks, and leaves the outcome open until it is answered.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import ConfigError, Problem, nearest
-from predictor.sources.scorecards.export import Export
+from predictor.sources.scorecards.export import SourceExport
 from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.tables import Table, no_id, positions, text_ids
 from predictor.sources.scorecards.times import NO_TIME
@@ -23,7 +23,8 @@ from predictor.sources.scorecards.times import NO_TIME
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ANSWERS = {"yes": "yes", "no": "no", "withdrew": "withdrawn", "unlabelled": "unlabelled"}
+OPEN = "no outcome yet"
+ANSWERS = {"yes": "yes", "no": "no", "withdrew": "withdrawn", OPEN: "unlabelled"}
 ALL = "*"
 # What a reason's words may mean beside a rejection. Of a reason that the candidate gave, only an offer is in doubt.
 _OFFER = re.compile(r"offer|hired|accept", re.IGNORECASE)
@@ -39,7 +40,7 @@ class ApplicationOutcomes:
     applications
         One row an application: deleted, anonymised and expired ones are left out.
     state
-        yes, no, unlabelled or withdrawn, shape (n,).
+        yes, no, withdrawn or unlabelled (no outcome yet), shape (n,).
     decided
         When, in UTC; NaT where nothing is decided or nobody wrote it down.
     day_only
@@ -67,22 +68,25 @@ def read_reasons(options: tuple[str, ...]) -> dict[str, str]:
     Raises
     ------
     ConfigError
-        If one is not a reason with yes, no, withdrew or unlabelled.
+        If one is not a reason with yes, no, withdrew or no outcome yet.
     """
     answers = {}
     for option in options:
-        text, sign, answer = option.rpartition("=")
-        if not sign or not text.strip() or answer.strip() not in ANSWERS:
-            hint = nearest(answer.strip(), ANSWERS)
+        text, sign, answer = map(str.strip, option.rpartition("="))
+        answer = OPEN if answer == "unlabelled" else answer
+        if not sign or not text or answer not in ANSWERS:
+            hint = nearest(answer, ANSWERS)
             example = "--reason 'Offer declined=yes'"
             raise ConfigError(
                 f"--reason {option!r}: write a reason and one of {', '.join(ANSWERS)}, such as {example}{hint}"
             )
-        answers[text.strip().casefold()] = ANSWERS[answer.strip()]
+        answers[text.casefold()] = ANSWERS[answer]
     return answers
 
 
-def decide(export: Export, answers: Mapping[str, str], today: datetime, findings: Findings) -> ApplicationOutcomes:
+def decide(
+    export: SourceExport, answers: Mapping[str, str], today: datetime, findings: Findings
+) -> ApplicationOutcomes:
     """Apply the rules.
 
     Parameters
@@ -94,7 +98,7 @@ def decide(export: Export, answers: Mapping[str, str], today: datetime, findings
     """
     applications = _kept(export, today, findings)
     frame, n = applications.frame, len(applications)
-    out, waiting, when, day = _offers(export, applications, findings)
+    was_sent, waiting, when, day = _offers(export, applications, findings)
     state = np.full(n, "", dtype=object)
     kinds: dict[str, int] = {}
 
@@ -110,21 +114,22 @@ def decide(export: Export, answers: Mapping[str, str], today: datetime, findings
     status, reason_kind = frame["state"].to_numpy(), frame["reason_kind"].to_numpy()
     texts = np.asarray(frame["reason_text"], dtype=object)
     rejected = status == "rejected"
-    take(out, "yes", "an offer went out")
+    take(was_sent, "yes", "an offer was sent")
     take(status == "hired", "yes", "hired")
     take(status == "lead", "unlabelled", "prospect or lead", "prospect")
     answered = np.array([answers.get(str(text).casefold(), "") for text in texts], dtype=object)
-    for answer in dict.fromkeys(ANSWERS.values()):
-        listed = "withdrawn" if answer == "withdrawn" else ""
-        take(rejected & (answered == answer), answer, f"by your answer: {answer}", listed)
-    take(waiting, "unlabelled", "an offer that was not sent", "offer not out")
+    for answer, outcome in ANSWERS.items():
+        listed = "withdrawn" if outcome == "withdrawn" else ""
+        take(rejected & (answered == outcome), outcome, f"by your answer: {answer}", listed)
+    take(waiting, "unlabelled", "an offer was drafted, but not sent", "offer not sent")
     words = {text: (bool(_OFFER.search(str(text))), bool(_EITHER.search(str(text)))) for text in set(texts)}
     offer_like = np.array([words[text][0] for text in texts], dtype=bool)
     either = np.array([words[text][1] for text in texts], dtype=bool)
     ask = rejected & (offer_like | (either & (reason_kind == "none")))
     unknown = rejected & (reason_kind == "unknown") & ~ask
     if ALL in answers:
-        take(ask | unknown, answers[ALL], f"by your answer for all: {answers[ALL]}")
+        answer = next(answer for answer, outcome in ANSWERS.items() if outcome == answers[ALL])
+        take(ask | unknown, answers[ALL], f"by your answer for all: {answer}")
     asked = _counted(texts[(ask | unknown) & (state == "")])
     take(ask, "unlabelled", "a reason that may mean an offer or a withdrawal", "ask")
     take(rejected & (reason_kind == "theirs"), "withdrawn", "the candidate withdrew", "withdrawn")
@@ -132,7 +137,7 @@ def decide(export: Export, answers: Mapping[str, str], today: datetime, findings
     take(rejected, "no", "rejected without an offer")
     take(status == "open", "unlabelled", "still in process", "open")
     take(state == "", "unlabelled", "status not known")
-    decided, day_only = _when(frame, state, out, when, day)
+    decided, day_only = _when(frame, state, was_sent, when, day)
     findings.add("no decision time", applications, np.isin(state, ("yes", "no")) & np.isnat(decided))
     person = _people(export, text_ids(frame["person"]))
     return ApplicationOutcomes(applications, state, decided, day_only, person, asked, kinds)
@@ -143,7 +148,7 @@ def _counted(texts: NDArray[Any]) -> dict[str, int]:
     return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
 
 
-def _kept(export: Export, today: datetime, findings: Findings) -> Table:
+def _kept(export: SourceExport, today: datetime, findings: Findings) -> Table:
     """Keep one row per application, and nobody who was deleted, anonymised or whose consent has ended."""
     table = newest(export.applications, findings)
     deleted = table.column("deleted")
@@ -198,9 +203,9 @@ def _refuse_different(table: Table, dropped: NDArray[np.int64], kept: NDArray[np
 
 
 def _offers(
-    export: Export, applications: Table, findings: Findings
+    export: SourceExport, applications: Table, findings: Findings
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]:
-    """Return by application: an offer went out, there are others only, when it did, and only the day is known."""
+    """Return by application: an offer was sent, there are others only, when it was sent, and only the day is known."""
     deleted = export.offers.column("deleted")
     findings.add("deleted offer", export.offers, deleted, ids=export.offers.column("application"))
     offers = export.offers.chosen(~deleted)
@@ -211,23 +216,23 @@ def _offers(
     sent, resolved, created = (offers.column(name) for name in ("sent", "resolved", "created"))
     # An offer that was made was decided on: where nobody wrote down when it was sent, when it was made is the latest.
     first = np.fmin(sent, np.where(np.isnat(sent), np.fmin(resolved, created), resolved))
-    is_out = (offers.frame["state"].to_numpy() == "out") & (place >= 0)
-    out, waiting = np.zeros(n, bool), np.zeros(n, bool)
+    is_sent = (offers.frame["state"].to_numpy() == "sent") & (place >= 0)
+    was_sent, waiting = np.zeros(n, bool), np.zeros(n, bool)
     when, day = np.full(n, NO_TIME), np.zeros(n, bool)
-    out[place[is_out]] = True
-    waiting[place[~is_out & (place >= 0)]] = True
-    order = np.argsort(first[is_out], kind="stable")[
+    was_sent[place[is_sent]] = True
+    waiting[place[~is_sent & (place >= 0)]] = True
+    order = np.argsort(first[is_sent], kind="stable")[
         ::-1
     ]  # the earliest is written last; NaT sorts last, so first here
-    when[place[is_out][order]] = first[is_out][order]
+    when[place[is_sent][order]] = first[is_sent][order]
     if "sent day" in offers.frame:
         days = offers.frame["sent day"].fillna(False).to_numpy(bool) & (first == sent)
-        day[place[is_out][order]] = days[is_out][order]
-    return out, waiting & ~out, when, day
+        day[place[is_sent][order]] = days[is_sent][order]
+    return was_sent, waiting & ~was_sent, when, day
 
 
 def _when(
-    frame: Any, state: NDArray[Any], out: NDArray[np.bool_], when: NDArray[Any], day: NDArray[np.bool_]
+    frame: Any, state: NDArray[Any], was_sent: NDArray[np.bool_], when: NDArray[Any], day: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return when each application was decided.
 
@@ -236,12 +241,12 @@ def _when(
     hired, status = frame["hired"].to_numpy(), frame["state"].to_numpy()
     rejected = np.where(status == "rejected", frame["rejected"].to_numpy(), NO_TIME)
     yes = state == "yes"
-    decided = np.where(yes, np.where(out, np.fmin(when, hired), hired), rejected)
+    decided = np.where(yes, np.where(was_sent, np.fmin(when, hired), hired), rejected)
     decided = np.where(yes & np.isnat(decided), rejected, decided)  # a declined offer ends in a rejection
     return decided, day & (decided == when) & yes
 
 
-def _people(export: Export, person: NDArray[Any]) -> NDArray[Any]:
+def _people(export: SourceExport, person: NDArray[Any]) -> NDArray[Any]:
     """Follow merged profiles to the one that is left."""
     ids, merged = text_ids(export.people.column("id")), text_ids(export.people.column("merged"))
     into = {one: other for one, other in zip(ids, merged, strict=True) if other and other != one}

@@ -19,16 +19,16 @@ _UUID, _HEX = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"[0-9a-f]{12,64}"
 _PLAIN_ID = re.compile(rf"\d{{1,24}}|[A-Z]{{1,3}}\d+|[A-Z]{{1,12}}[-_]\d+|{_UUID}|{_HEX}", re.IGNORECASE)
 
 
-def pseudonym(salt: bytes, kind: str, key: str) -> str:
+def pseudonym(key: bytes, kind: str, id_: str) -> str:
     """Return the pseudonym of a person.
 
     Parameters
     ----------
-    salt
-        The key.
+    key
+        The secret from which pseudonyms are computed.
     kind
         "R" for who rates, "P" for who is rated.
-    key
+    id_
         The id in the hiring system.
 
     Examples
@@ -36,32 +36,33 @@ def pseudonym(salt: bytes, kind: str, key: str) -> str:
     >>> pseudonym(b"a key", "R", "4080") == pseudonym(b"a key", "R", "4080"), pseudonym(b"a key", "R", "4080")[:2]
     (True, 'R-')
     """
-    digest = hashlib.blake2b(f"{kind}\0{key}".encode(), key=hashlib.sha256(salt).digest(), digest_size=DIGITS // 2)
+    digest = hashlib.blake2b(f"{kind}\0{id_}".encode(), key=hashlib.sha256(key).digest(), digest_size=DIGITS // 2)
     return f"{kind}-{digest.hexdigest()}"
 
 
-def is_plain_id(key: str) -> bool:
+def is_plain_id(text: str) -> bool:
     """Whether a text can be nothing but an id: a number, a number after a few letters, or a UUID.
 
     Examples
     --------
-    >>> [is_plain_id(key) for key in ("C-0042", "57683957", "Jane Doe", "jane.doe1", "Jane")]
+    >>> [is_plain_id(text) for text in ("C-0042", "57683957", "Jane Doe", "jane.doe1", "Jane")]
     [True, True, False, False, False]
     """
-    return bool(_PLAIN_ID.fullmatch(key))
+    return bool(_PLAIN_ID.fullmatch(text))
 
 
-def public_ids(salt: bytes, keys: Iterable[str], kind: str = "P") -> dict[str, str]:
+def public_ids(key: bytes, ids: Iterable[str], kind: str = "P") -> dict[str, str]:
     """Return by id what a table may show: the id itself where it can be nothing else, else a pseudonym."""
-    return {key: key if not key or is_plain_id(key) else pseudonym(salt, kind, key) for key in keys}
+    return {id_: id_ if not id_ or is_plain_id(id_) else pseudonym(key, kind, id_) for id_ in ids}
 
 
-def salt_beside(table: Path) -> Path:
-    """Return the path of the key of a table."""
-    return table.with_suffix(".salt")
+def key_file_of(table: Path) -> Path:
+    """Return the file of the key of a table; one of the name that was usual before is still used."""
+    before = table.with_suffix(".salt")
+    return before if before.exists() else table.with_suffix(".key")
 
 
-def salt_of(table: Path | None) -> bytes:
+def key_for(table: Path | None) -> bytes:
     """Read the key beside a table, or make one where there is none; it is written with the table.
 
     Raises
@@ -69,12 +70,12 @@ def salt_of(table: Path | None) -> bytes:
     ConfigError
         If the file exists and is not a key.
     """
-    place = salt_beside(table) if table else None
-    if place is None or not place.exists():
+    path = key_file_of(table) if table else None
+    if path is None or not path.exists():
         return secrets.token_hex(16).encode()
-    salt = place.read_bytes().strip()
-    if len(salt) < 16:
+    key = path.read_bytes().strip()
+    if len(key) < 16:
         raise ConfigError(
-            f"{place}: is not a key of pseudonyms; put back the file that was there, or delete it for new ones"
+            f"{path}: is not a key of pseudonyms; put back the file that was there, or delete it for new ones"
         )
-    return salt
+    return key

@@ -12,7 +12,7 @@ import numpy as np
 from predictor.ratings.catalogue import INPUT_FAMILY, ORIGIN, RATINGS, Catalogue
 from predictor.ratings.signals import ContextInput, Scale, Signal
 from predictor.sources.drafting.write import key_of, quoted
-from predictor.sources.scorecards.levels import HIGH, LOW, Levels
+from predictor.sources.scorecards.levels import HIGH, LOW, ScoreLevels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def catalogue_of(
     labels: Mapping[str, str],
     families: Mapping[str, str],
     family_labels: Mapping[str, str],
-    levels: Mapping[str, Levels],
+    levels: Mapping[str, ScoreLevels],
     stages: Sequence[str],
     *,
     name: str,
@@ -77,7 +77,7 @@ def catalogue_of(
     )
 
 
-def _signal(name: str, label: str, family: str, levels: Levels) -> Signal:
+def _signal(name: str, label: str, family: str, levels: ScoreLevels) -> Signal:
     scale = Scale(LOW, HIGH, 1.0)
     words = [word.replace("_", " ") for word in levels.words]
     if levels.values == scale.knots and not levels.numbered:

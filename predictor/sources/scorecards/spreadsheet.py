@@ -12,7 +12,7 @@ import pandas as pd
 
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.sources.files import read_bytes
-from predictor.sources.scorecards.export import CARD, Export
+from predictor.sources.scorecards.export import CARD, SourceExport
 from predictor.sources.scorecards.findings import Findings, joined, shown_word
 from predictor.sources.scorecards.mapping import RATER, ColumnMapping
 from predictor.sources.scorecards.tables import Table, stacked, words_of
@@ -31,7 +31,7 @@ def read(
     findings: Findings,
     read_as: dict[str, str],
     sheet: str | None = None,
-) -> Export:
+) -> SourceExport:
     """Read spreadsheets that follow one mapping.
 
     Raises
@@ -44,7 +44,9 @@ def read(
         raise ConfigError(f"csv needs to know which column is what: {draft}")
     known = ColumnMapping.load(mapping)
     findings.ids_may_be_names = True
-    export = Export("a spreadsheet", ids_may_be_names=True, by_position=True, levels_by_signal=dict(known.signals))
+    export = SourceExport(
+        "a spreadsheet", ids_may_be_names=True, by_position=True, levels_by_signal=dict(known.signals)
+    )
     export.levels = known.signals.get("*", export.levels)
     export.overall_levels = known.overall or export.levels
     tables, errors = [], []
@@ -62,17 +64,17 @@ def read(
     if errors:
         raise joined(errors)
     findings.check()
-    cards, marks, applications = [], [], []
+    cards, ratings, applications = [], [], []
     for table, label in tables:
         card = _cards(table, label, known, findings)
         cards.append(card)
-        marks.append(_marks(table, label, known))
+        ratings.append(_ratings(table, label, known))
         applications.append(card)
     offset = 0
-    for card, mark in zip(cards, marks, strict=True):
-        mark.frame["card"] += offset
+    for card, ratings_of_card in zip(cards, ratings, strict=True):
+        ratings_of_card.frame["card"] += offset
         offset += len(card)
-    export.marks = stacked(marks, ("card", "signal", "family", "word")) if len(marks) > 1 else marks[0]
+    export.ratings = stacked(ratings, ("card", "signal", "family", "word")) if len(ratings) > 1 else ratings[0]
     export.cards = stacked(cards, (*CARD, "outcome", "decided"))
     export.cards.records = []
     _applications(export, findings)
@@ -202,7 +204,7 @@ def _dated(cell: str, form: str) -> str:
         return cell
 
 
-def _marks(table: pd.DataFrame, label: str, known: ColumnMapping) -> Table:
+def _ratings(table: pd.DataFrame, label: str, known: ColumnMapping) -> Table:
     """Return the ratings: one column per signal, or one row per rating."""
     n = len(table)
     if "signal" in known.columns:
@@ -226,7 +228,7 @@ def _marks(table: pd.DataFrame, label: str, known: ColumnMapping) -> Table:
     return Table(pd.DataFrame(columns), [label], [0], table.index.to_numpy(np.int64)[card[order]])
 
 
-def _applications(export: Export, findings: Findings) -> None:
+def _applications(export: SourceExport, findings: Findings) -> None:
     """Build the applications of the rows: all rows of one must agree on its outcome."""
     frame = export.cards.frame
     first = ~frame.duplicated("application").to_numpy()

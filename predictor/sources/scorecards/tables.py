@@ -65,14 +65,14 @@ def plain(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Kind:
+class TableKind:
     """A kind of table of a system.
 
     Attributes
     ----------
     name
         What it holds.
-    marks
+    signature
         Columns by which it is known: one of each group must be there.
     columns
         Our names, and those that a column may have, in order of preference.
@@ -85,7 +85,7 @@ class Kind:
     """
 
     name: str
-    marks: tuple[tuple[str, ...], ...]
+    signature: tuple[tuple[str, ...], ...]
     columns: Mapping[str, tuple[str, ...]]
     required: tuple[str, ...] = ("id",)
     never: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class Kind:
         """Whether a table of these columns is of this kind."""
         if self.label and not re.search(self.label, plain(label)):
             return False
-        return all(columns.intersection(group) for group in self.marks) and not columns.intersection(self.never)
+        return all(columns.intersection(group) for group in self.signature) and not columns.intersection(self.never)
 
     def wanted(self, columns: frozenset[str]) -> dict[str, list[str]]:
         """Return the columns that are there by our names, in order of preference."""
@@ -319,10 +319,12 @@ def flags_of(cells: Any, name: str, source: str, findings: Findings, first: int 
     return np.asarray(np.array([*meant, False])[words.codes], dtype=bool)
 
 
-def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findings, first: int = 0) -> pd.DataFrame:
+def typed(
+    raw: Mapping[str, list[Any]], kind: TableKind, source: str, findings: Findings, first: int = 0
+) -> pd.DataFrame:
     """Convert cells of a file into the typed columns of a table, under our names.
 
-    A mark of deletion may be one of several, and a flag or a time; any of them counts.
+    Several columns may show a deletion, and a flag or a time; any of them counts.
 
     Parameters
     ----------
@@ -354,7 +356,7 @@ def typed(raw: Mapping[str, list[Any]], kind: Kind, source: str, findings: Findi
     return pd.DataFrame(columns, copy=False)
 
 
-def refuse_missing(frame: pd.DataFrame, kind: Kind, source: str, findings: Findings) -> None:
+def refuse_missing(frame: pd.DataFrame, kind: TableKind, source: str, findings: Findings) -> None:
     """Refuse a table in which ids that its kind needs are empty."""
     for name in set(kind.required) & IDS & set(frame):
         missing = no_id(frame[name].to_numpy())
@@ -375,7 +377,7 @@ def _deleted(cells: Any, source: str, findings: Findings, first: int) -> NDArray
     return flags_of(series, "deleted", source, findings, first)
 
 
-def missing_columns(kind: Kind, columns: frozenset[str], source: str, findings: Findings) -> bool:
+def missing_columns(kind: TableKind, columns: frozenset[str], source: str, findings: Findings) -> bool:
     """Refuse a table without a column that its kind needs."""
     wanted = kind.wanted(columns)
     lost = [name for name in kind.required if name not in wanted]

@@ -21,9 +21,9 @@ import pandas as pd
 from predictor.atomic import resolve_target
 from predictor.errors import CatalogueError, ConfigError
 from predictor.ratings.catalogue import Catalogue
-from predictor.sources.scorecards.findings import KINDS, Findings
+from predictor.sources.scorecards.findings import REASONS, Findings
 from predictor.sources.scorecards.imported import Imported
-from predictor.sources.scorecards.pseudonyms import salt_beside
+from predictor.sources.scorecards.pseudonyms import key_file_of
 from predictor.sources.scorecards.signals import PERSON, toml_of
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ class Places:
         return self.out.with_name(f"{self.out.stem}-report.html")
 
     @property
-    def salt(self) -> Path:
+    def key(self) -> Path:
         """The key of the pseudonyms."""
-        return salt_beside(self.out)
+        return key_file_of(self.out)
 
     def described(self) -> dict[Path, str]:
         """Return what each file holds."""
@@ -70,7 +70,7 @@ class Places:
             self.rows: "every row that was left out or flagged, with the reason",
             self.report: "the report, to read in a browser",
             self.catalogue: "the signals; review it, and edit families and labels",
-            self.salt: "the key of the pseudonyms; keep it to yourself",
+            self.key: "the key of the pseudonyms; keep it to yourself",
         }
         return files | ({self.groups: "sex and race by person, for an audit"} if self.groups else {})
 
@@ -144,9 +144,9 @@ def write(imported: Imported, places: Places, report: str, *, forget: bool = Fal
             _write_table(new(places.cards), imported.card_blocks, places.out.suffix)
             if text := _catalogue_text(places.catalogue, catalogue, imported):
                 new(places.catalogue).write_text(text, encoding="utf-8")
-            key = new(places.salt)
+            key = new(places.key)
             key.touch(mode=0o600)
-            key.write_bytes(imported.salt + b"\n")
+            key.write_bytes(imported.pseudonym_key + b"\n")
         if places.groups is not None and imported.groups is not None:
             new(places.groups).write_text(imported.groups.to_csv(index=False, lineterminator="\n"), encoding="utf-8")
         write_rows(imported.findings, new(places.rows))
@@ -225,10 +225,11 @@ def write_rows(findings: Findings, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "row", "id", "became", "reason", "word"))
-        for kind, items in findings.by_kind().items():
+        for reason, items in findings.by_reason().items():
             for item in items:
                 writer.writerows(
-                    (of, row, key, KINDS[kind].became, KINDS[kind].title, word) for of, row, key, word in item.lines()
+                    (of, row, key, REASONS[reason].became, REASONS[reason].title, word)
+                    for of, row, key, word in item.lines()
                 )
 
 
@@ -268,7 +269,7 @@ def _digest(text: str) -> str:
 def _comments(imported: Imported) -> list[str]:
     scales = dict.fromkeys(
         ", ".join(f"{word} = {value:g}" for word, value in zip(levels.words, levels.values, strict=True))
-        for levels in imported.marks.levels.values()
+        for levels in imported.card_ratings.levels.values()
     )
     return [
         f"{imported.system}; rows: {imported.rows.phrase}. Read it, name families, and train with it.",

@@ -57,10 +57,10 @@ def test_from_an_export_to_ratings_and_the_second_time_the_same(
 
 
 def test_every_quirk_is_in_the_simulated_export(team: Path) -> None:
-    kinds = set(read_scorecards("greenhouse", [team]).findings.by_kind())
+    kinds = set(read_scorecards("greenhouse", [team]).findings.by_reason())
     assert {
-        "draft", "unknown status", "orphan card", "late", "changed later", "same day", "unrated", "submitter", "no rater", "orphan rating",
-        "unknown word", "details", "unnamed", "withdrawn", "prospect", "open", "offer not out", "unknown state", "ask", "unknown reason",
+        "draft", "unknown status", "orphan card", "after decision", "changed later", "same day", "unrated", "submitter", "no rater", "orphan rating",
+        "unknown word", "details", "unnamed", "withdrawn", "prospect", "open", "offer not sent", "unknown state", "ask", "unknown reason",
         "no card", "no decision time", "orphan offer", "reason kind", "repeated",
     } <= kinds  # fmt: skip
 
@@ -278,7 +278,9 @@ def test_a_spreadsheet_with_a_row_a_rating(workplace: Path) -> None:
     )
     imported = read_scorecards("csv", ["long.csv"], mapping="map.toml")
     assert imported.table[["person", "talk", "drive", "offer"]].to_numpy().tolist() == [["C-1", 4, 3.5, "yes"]]
-    assert imported.findings.count("late") == 1 and imported.table["outcome_on"].tolist() == ["2026-03-05T23:59:59Z"]
+    assert imported.findings.count("after decision") == 1 and imported.table["outcome_on"].tolist() == [
+        "2026-03-05T23:59:59Z"
+    ]
 
 
 def test_the_overall_recommendation_shows_its_worth(run: Run, workplace: Path, team: Path) -> None:

@@ -17,25 +17,26 @@ from openpyxl import Workbook
 from predictor.errors import ConfigError
 from predictor.reports.scorecards import render_import
 from predictor.sources.scorecards import Imported, read_scorecards
+from predictor.sources.scorecards.pseudonyms import key_file_of, key_for
 
-SALT = b"a key of sixteen"
+KEY = b"a key of sixteen"
 SHARED = Path(__file__).parents[4] / "shared/ats"
 TODAY = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def read(system: str, records: dict[str, list[Any]], **how: Any) -> Imported:
-    return read_scorecards(system, records=records, salt=SALT, today=TODAY, **how)
+    return read_scorecards(system, records=records, pseudonym_key=KEY, today=TODAY, **how)
 
 
-def listed(imported: Imported, kind: str) -> list[tuple[int, str, str]]:
-    return [line[1:] for item in imported.findings.items if item.kind == kind for line in item.lines()]
+def listed(imported: Imported, reason: str) -> list[tuple[int, str, str]]:
+    return [line[1:] for item in imported.findings.items if item.reason == reason for line in item.lines()]
 
 
 @pytest.mark.parametrize("form", ["json", "envelope", "pages", "lines", "gz", "airbyte", "bundle", "columns"])
 @pytest.mark.parametrize("system", ["greenhouse", "lever", "ashby"])
 def test_every_form_of_an_export_gives_the_same_rows(tmp_path: Path, system: str, form: str) -> None:
     records = {"greenhouse": v1(a={"status": "hired"}), "lever": lever(a={}), "ashby": ashby()}[system]
-    imported = read_scorecards(system, [written(tmp_path / form, records, form)], salt=SALT, today=TODAY)
+    imported = read_scorecards(system, [written(tmp_path / form, records, form)], pseudonym_key=KEY, today=TODAY)
     direct = read(system, records)
     assert imported.table.to_dict("records")[0].keys() == direct.table.to_dict("records")[0].keys()
     assert imported.table.astype(str).equals(direct.table.astype(str))
@@ -57,8 +58,8 @@ def test_every_form_of_an_export_gives_the_same_rows(tmp_path: Path, system: str
         (rejected(), {"status": "deprecated", "sent_at": "2026-03-04"}, "yes", ""),
         ({"status": "active"}, {"status": "accepted", "sent_at": None}, "yes", ""),
         ({"status": "active"}, {"status": "unresolved", "sent_at": "2026-03-04"}, "yes", ""),
-        ({"status": "active"}, {"status": "unresolved", "sent_at": None}, "", "offer not out"),
-        (rejected(), {"status": "deprecated", "sent_at": None}, "", "offer not out"),
+        ({"status": "active"}, {"status": "unresolved", "sent_at": None}, "", "offer not sent"),
+        (rejected(), {"status": "deprecated", "sent_at": None}, "", "offer not sent"),
         ({"status": "active"}, None, "", "open"),
         ({"status": "in_process"}, None, "", "open"),
         ({"status": "active", "prospect": True}, None, "", "prospect"),
@@ -130,9 +131,9 @@ def test_late_cards_are_left_out_and_order_is_never_that_of_interviews() -> None
         v1_card(1, 1, "no", updated_at="2026-03-02T10:00:00Z"),  # the same card, changed between two pages
     ]
     imported = read("greenhouse", records)
-    kinds = ("late", "changed later", "same day", "draft", "orphan card", "repeated")
+    kinds = ("after decision", "changed later", "same day", "draft", "orphan card", "repeated")
     assert {kind: [key for _, key, _ in listed(imported, kind)] for kind in kinds} == {
-        "late": ["3", "6"], "changed later": ["4"], "same day": ["5"], "draft": ["7"], "orphan card": ["8"], "repeated": ["1"],
+        "after decision": ["3", "6"], "changed later": ["4"], "same day": ["5"], "draft": ["7"], "orphan card": ["8"], "repeated": ["1"],
     }  # fmt: skip
     assert imported.table["communication"].tolist() == [3.0, 4.0]  # 2 of the newer card, 4 of another, by one rater
     assert imported.cards["card"].tolist() == ["1", "4", "2", "5"]
@@ -160,7 +161,7 @@ def v3(**columns: Any) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("form", ["json", "columns"])
 def test_v3_is_joined_from_its_tables(tmp_path: Path, form: str) -> None:
-    imported = read_scorecards("greenhouse", [written(tmp_path, v3(), form)], salt=SALT, overall=True)
+    imported = read_scorecards("greenhouse", [written(tmp_path, v3(), form)], pseudonym_key=KEY, overall=True)
     row = imported.table.iloc[0]
     assert row[["application", "person", "stage", "offer", "outcome_on"]].tolist() == [
         "10",
@@ -194,7 +195,7 @@ def test_what_was_opened_again_is_not_decided() -> None:
     """An application in process keeps the time of a rejection that was taken back, as one that ended in a hire."""
     again = {"rejected_at": "2026-02-01T00:00:00Z"}
     imported = read("greenhouse", v1(a={"status": "active", **again}, b={"status": "hired", **again}))
-    assert not listed(imported, "late") and [row for row, *_ in listed(imported, "no decision time")] == [2]
+    assert not listed(imported, "after decision") and [row for row, *_ in listed(imported, "no decision time")] == [2]
     assert imported.table["offer"].tolist() == ["", "yes"] and set(imported.table["outcome_on"]) == {""}
     imported = read("greenhouse", v1(a={"status": "archived", **again}))  # what a new word means is not guessed
     assert listed(imported, "unknown state") == [(1, "1", "archived")] and imported.table["offer"].tolist() == [""]
@@ -224,7 +225,7 @@ def test_a_card_without_its_time_is_left_out_and_takes_no_other_with_it() -> Non
     )
     imported = read("greenhouse", records)
     assert listed(imported, "undated") == [(2, "6", "")]
-    assert not listed(imported, "later")
+    assert not listed(imported, "after stage")
     assert imported.table["cards"].tolist() == [1]
 
 
@@ -278,7 +279,7 @@ def test_a_landmark_takes_what_was_known_then() -> None:
     assert each["stage"].tolist() == ["Phone screen", "On-site (panel)", "Phone screen"]
     assert phone["communication"].tolist() == [4, 4] and onsite["application"].tolist() == ["1"]
     imported = read("greenhouse", records, stage="after the phone screen")
-    assert [key for _, key, _ in listed(imported, "later")] == ["3", "4"]
+    assert [key for _, key, _ in listed(imported, "after stage")] == ["3", "4"]
     assert imported.cards["use"].tolist() == ["row", "later", "later", "row"]
     with pytest.raises(ConfigError, match=r"no such stage; the stages are: .*Phone screen \(2 cards\)"):
         read("greenhouse", records, stage="debrief")
@@ -286,12 +287,18 @@ def test_a_landmark_takes_what_was_known_then() -> None:
 
 def test_raters_are_pseudonyms_that_stay_with_the_key() -> None:
     first, again, other = (
-        read_scorecards("greenhouse", records=stage_records(), salt=key) for key in (SALT, SALT, b"b" * 16)
+        read_scorecards("greenhouse", records=stage_records(), pseudonym_key=key) for key in (KEY, KEY, b"b" * 16)
     )
     panel = str(first.table.loc[1, "panel"]).split(";")
     assert len(panel) == 3 and panel == sorted(panel) and set(panel) == set(first.cards["rater"])
     assert first.table.equals(again.table) and not set(panel) & set(other.cards["rater"])
     assert all(re.fullmatch(r"R-[0-9a-f]{10}", text) for text in first.cards["rater"])
+
+
+def test_a_key_under_its_earlier_name_is_still_used(tmp_path: Path) -> None:
+    (tmp_path / "early.salt").write_bytes(KEY)
+    assert key_for(tmp_path / "early.csv") == KEY
+    assert [key_file_of(tmp_path / name).name for name in ("early.csv", "new.csv")] == ["early.salt", "new.key"]
 
 
 # Lever, Ashby ---------------------------------------------------------------------------------------------------------
@@ -415,7 +422,9 @@ def test_an_offer_of_which_only_the_making_is_recorded_was_decided_then() -> Non
     ]  # fmt: skip
     records["feedback"].append({**records["feedback"][0], "id": "fb-2", "submittedAt": "2026-03-01T10:00:00Z"})
     imported = read("ashby", records)
-    assert [key for _, key, _ in listed(imported, "late")] == ["fb-1"] and imported.table["offer"].tolist() == ["yes"]
+    assert [key for _, key, _ in listed(imported, "after decision")] == ["fb-1"] and imported.table[
+        "offer"
+    ].tolist() == ["yes"]
 
 
 def test_shapes_of_files(tmp_path: Path) -> None:
@@ -431,7 +440,7 @@ def test_shapes_of_files(tmp_path: Path) -> None:
     ):  # fmt: skip
         folder = written(tmp_path / str(number), {"candidates": people})
         (folder / cards).write_text(text)
-        pd.testing.assert_frame_equal(read_scorecards("greenhouse", [folder], salt=SALT).table, wanted)
+        pd.testing.assert_frame_equal(read_scorecards("greenhouse", [folder], pseudonym_key=KEY).table, wanted)
     folder = written(tmp_path / "single", {})
     for name, items in ashby().items():
         (folder / f"{name}.json").write_text(json.dumps({"success": True, "results": items[0]}))
@@ -494,7 +503,7 @@ def test_an_export_that_ends_before_its_last_page(tmp_path: Path, flags: tuple[b
     ("system", "folder", "kinds"),
     [
         ("greenhouse", "greenhouse-harvest-v1", {"orphan card": 2, "prospect": 1, "open": 1, "orphan offer": 2}),
-        ("greenhouse", "greenhouse-harvest-v3-shape", {"draft": 1, "late": 1, "open": 1, "orphan offer": 2}),
+        ("greenhouse", "greenhouse-harvest-v3-shape", {"draft": 1, "after decision": 1, "open": 1, "orphan offer": 2}),
         (
             "greenhouse",
             "fivetran-greenhouse-v1",
@@ -507,7 +516,7 @@ def test_an_export_that_ends_before_its_last_page(tmp_path: Path, flags: tuple[b
     ],
 )
 def test_sample_files_of_the_systems(system: str, folder: str, kinds: dict[str, int]) -> None:
-    imported = read_scorecards(system, [SHARED / folder], salt=SALT)
+    imported = read_scorecards(system, [SHARED / folder], pseudonym_key=KEY)
     assert {kind: imported.findings.count(kind) for kind in kinds} == kinds
     if folder == "greenhouse-harvest-v3-shape":
         assert imported.table[

@@ -1,4 +1,4 @@
-"""A prediction as it is stored: with all the words that depend on the model and on who rated.
+"""A stored answer: a prediction with all the words that depend on the model and on who rated.
 
 It is plain data, made once when the answer is seen, so that it can be shown later by a program with another model.
 """
@@ -9,13 +9,13 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from predictor.model.wording import mark_of_share
+from predictor.model.wording import simulated_label
 from predictor.ratings.catalogue import Catalogue
 
 FORMAT = 1
 
 
-def frozen(
+def stored_answer(
     prediction: Mapping[str, Any],
     catalogue: Catalogue,
     *,
@@ -27,7 +27,7 @@ def frozen(
     quality: Sequence[str] = (),
     scores: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return an answer as plain data, ready to be kept as JSON.
+    """Return an answer as plain data, ready to be stored as JSON.
 
     Parameters
     ----------
@@ -54,8 +54,9 @@ def frozen(
     --------
     >>> from predictor import OfferModel
     >>> model = OfferModel.published()
-    >>> kept = frozen(model.predict({"goals_discussed": 4}).to_dict(), model.catalogue, rated_by="candidate", guess=40)
-    >>> kept["mark"], kept["labels"]["candidate_appreciation"]
+    >>> prediction = model.predict({"goals_discussed": 4}).to_dict()
+    >>> stored = stored_answer(prediction, model.catalogue, rated_by="candidate", guess=40)
+    >>> stored["mark"], stored["labels"]["candidate_appreciation"]
     ('SIMULATED', 'You thanked them')
     """
     trained_on = prediction["model"]["trained_on"]
@@ -74,7 +75,7 @@ def frozen(
         "remaining": remaining,
         "quality": [*quality],
         "scores": scores or {},
-        "mark": mark_of_share(simulated),
+        "mark": simulated_label(simulated),
         "simulated": simulated,
     }
     return dict(json.loads(json.dumps(data)))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from predictor.evaluation.scores import CalibrationBin
     from predictor.model.tables import Floats
 
-history_pages = APIRouter(include_in_schema=False)
+calibration_pages = APIRouter(include_in_schema=False)
 
 FEWEST = 10  # interviews in a bin; with fewer the interval is too wide to be useful
 BINS = 5  # sentences, which are read one by one
@@ -39,7 +39,7 @@ class Means:
     n_no_offer: int
 
 
-@history_pages.get("/calibration")
+@calibration_pages.get("/calibration")
 def calibration(request: Request, journal: OpenJournal) -> Response:
     """Show estimates against outcomes, of interviews whose outcome was to come by now."""
     record = journal.track_record(local_day(request))
@@ -51,7 +51,7 @@ def calibration(request: Request, journal: OpenJournal) -> Response:
         request, "calibration.html", n=len(y), offers=int(y.sum()), brier=brier, base=base, fewest=FEWEST,
         bins=bins(y, p), record=record, n_silent=len(record.silent), silence=silence, guessed=guessed(record),
         due_after=DUE_AFTER.days, means=means(journal.rated_outcomes(), journal.catalogue),
-        limits=[*limits(request.app.state.models())],
+        limits=[*limits(request.app.state.current_model())],
     )  # fmt: skip
 
 
