@@ -22,6 +22,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.sources.dialect import Header, Utf8
 from predictor.sources.files import read_text
 from predictor.sources.parquet import as_text, explained, is_text, longest_word, refuse_long_words, worded
+from predictor.sources.read_ahead import read_ahead
 
 ROWS = 131_072  # of a batch of Parquet
 BUFFER = 1 << 20  # bytes of a column of Parquet that are read at once: a row group may be larger than memory
@@ -117,8 +118,8 @@ def _rows_at_once(part: Part, metadata: Any, texts: Sequence[str]) -> int:
 
 def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBlock]:
     stream, done = opened(part)
-    with stream:
-        decoded = Utf8(stream, name_of(part))
+    with contextlib.ExitStack() as stack:
+        decoded = Utf8(stack.enter_context(stream), name_of(part))
         header, rest = Header.read(decoded, name_of(part))
         text = QuotedText(decoded, rest, header.delimiter)
         needed = [name for name in dict.fromkeys((*model.columns, *keep)) if name in header.names]
@@ -134,7 +135,7 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBloc
         row, reader = 0, None
         try:
             reader = pa.csv.open_csv(
-                text,
+                stack.enter_context(read_ahead(text)),
                 pa.csv.ReadOptions(use_threads=False, block_size=BYTES, column_names=header.names),
                 pa.csv.ParseOptions(
                     delimiter=header.delimiter,

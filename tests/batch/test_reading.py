@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import time
@@ -14,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from predictor import OfferModel, read_ratings
+from predictor.batch import reading
+from predictor.batch.parts import FileFormat, Part
 from predictor.batch.running import score_files
 from predictor.batch.scoring import MOST_EXPLAINED, ScoringOptions
 from predictor.errors import PredictorError, RatingsError
@@ -279,3 +282,30 @@ def test_ids_of_any_type_are_kept(kind: pa.DataType, ending: str, tmp_path: Path
     score_files(tmp_path / "in", tmp_path / f"answers.{ending}", MODEL, options=OPTIONS)
     content = (tmp_path / f"answers.{ending}").read_bytes()
     assert len(pq.read_table(tmp_path / "answers.parquet") if ending == "parquet" else content.splitlines()[ending == "csv" :]) == 2  # fmt: skip
+
+
+def test_a_file_that_is_refused_is_not_closed_amid_reading_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(io.BytesIO):
+        reading, closed_amid = False, False
+
+        def read(self, size: int | None = -1) -> bytes:
+            self.reading = True
+            time.sleep(0.05)  # nearly all the time, so, something is being read
+            content = super().read(size)
+            self.reading = False
+            return content
+
+        def close(self) -> None:
+            self.closed_amid |= self.reading
+            super().close()
+
+    model = OfferModel.published()
+    stream = Slow(f"{','.join(model.signals)}\n{'4,' * 23}".encode() + b"y" * 8_000_000)
+    monkeypatch.setattr(reading, "BYTES", 100_000)
+    monkeypatch.setattr(reading, "opened", lambda part: (stream, lambda: 0.5))
+    with pytest.raises(RatingsError, match="row 1: or one soon after it is longer than"):
+        list(reading.read(Part(tmp_path / "my.csv", FileFormat("csv"), "my"), model))
+    assert stream.closed
+    assert not stream.closed_amid

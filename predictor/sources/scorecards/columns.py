@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from predictor.errors import MissingExtraError, Problem, RatingsError
 from predictor.sources.compression import unpacked
 from predictor.sources.dialect import HEAD, Utf8, header_of
 from predictor.sources.files import read_bytes
+from predictor.sources.read_ahead import read_ahead
 from predictor.sources.text import parse_table
 
 if TYPE_CHECKING:
@@ -160,9 +161,9 @@ def _csv_batches(path: Path, names: Sequence[str], words: Collection[str], label
         convert = arrow.ConvertOptions(
             include_columns=list(names), column_types=types, null_values=list(NULLS), strings_can_be_null=True
         )
-        with _opened(path, label) as stream:
+        with _opened(path, label) as stream, ExitStack() as stack:
             stream.read(header)
-            yield arrow.open_csv(pa.PythonFile(stream, "r"), read, parse, convert)
+            yield arrow.open_csv(stack.enter_context(read_ahead(stream)), read, parse, convert)
 
     kinds = {name: pa.dictionary(pa.int32(), pa.string()) for name in words}
     others = [name for name in names if name not in words]
