@@ -16,6 +16,7 @@ import click
 
 from predictor.errors import PredictorError, RatingsWarning, printable
 
+ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 SERVERS = ("serve", "ui")  # which answer elsewhere than on standard output
 
 
@@ -37,7 +38,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _printed_warnings():
+            with _printed_warnings(), _ended_in_order():
                 return super().invoke(ctx)
         except PredictorError as error:
             message = str(error)
@@ -71,6 +72,30 @@ def _printed_warnings() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Handle SIGTERM, and SIGHUP of a terminal that closes, like an exception, which removes unfinished files.
+
+    A training's run is marked failed, too. Only the first signal counts, so that nothing disturbs the clearing up.
+    """
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in ENDS:
+            if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None):  # nohup has SIGHUP ignored
+                before[number] = handler
+                signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def say(message: str, *, err: bool = False) -> None:
     """Print a line in which names of files, people or models are; what they would do to a terminal is escaped."""
     click.echo(printable(message), err=err)
@@ -95,9 +120,3 @@ def _closed_streams() -> bool:
         if getattr(sys, name) is None and os.open(os.devnull, os.O_RDWR) == number:
             setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     return closed
-
-
-def end_on_sigterm() -> None:
-    """Handle SIGTERM like an exception: a training's run is marked failed, unfinished files are removed."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

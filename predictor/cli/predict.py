@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FILE, FOLDER, MODELS, model_option, model_path, read_standard_input, sheet_option
-from predictor.cli.group import end_on_sigterm, say
+from predictor.cli.group import say
 from predictor.cli.progress import Bar
 from predictor.errors import ConfigError, MissingExtraError, plural
 
@@ -160,7 +160,6 @@ def batch(source: Path, out: Path, model: str | None, **options: Any) -> None:
         from predictor.batch.scoring import ScoringOptions
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "scoring files", "batch") from None
-    end_on_sigterm()
     started, chosen = time.perf_counter(), OfferModel.load(model_path(model))
     scoring = {
         name: options.pop(name) for name in ("base_rate", "interval", "contributions", "top", "keep", "unobserved")

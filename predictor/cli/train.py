@@ -25,7 +25,7 @@ from predictor.cli.common import (
     reading_options,
     signals_option,
 )
-from predictor.cli.group import end_on_sigterm, say, warn
+from predictor.cli.group import say, warn
 from predictor.cli.progress import fit_progress
 from predictor.cli.registry import announce_version, make_champion, succeeds
 from predictor.errors import CatalogueError, ConfigError, TrackingError
@@ -44,7 +44,6 @@ def _clustered(command: Callable[..., None]) -> Callable[..., None]:
             return command(**options)
         from predictor.cluster import cluster
 
-        end_on_sigterm()
         with cluster(scheduler, workers):
             return command(**options)
 
@@ -136,7 +135,6 @@ def train(
 
     incumbent = IncumbentModel.of(OfferModel.load(model_path(None)), MODELS) if journal else None
     make_models_folder()
-    end_on_sigterm()
     saved = train_and_save(
         ratings,
         config,
@@ -227,7 +225,6 @@ def compare(
     from predictor.pipeline.comparison_run import compare_and_save
 
     make_models_folder()
-    end_on_sigterm()
     folder, progress = MODELS / name, fit_progress()
     done = compare_and_save(
         ratings,

@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -214,6 +215,26 @@ def _done(command: list[str], **where: Any) -> str:
     done = subprocess.run(command, **where, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return str(done.stdout)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_told_to_end_leaves_nothing_unfinished(
+    run: Callable[..., Result], workplace: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def amid_the_write(_: int) -> None:
+        assert [path for path in (workplace / "new").iterdir() if path.name.startswith(".")]
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)  # in a hurry
+
+    before = signal.signal(number, lambda *_: None)
+    try:
+        mine = signal.getsignal(number)
+        monkeypatch.setattr(os, "fsync", amid_the_write)
+        assert run("simulate", "new/my.csv", "-n", "5").exit_code == 128 + number
+        assert signal.getsignal(number) is mine
+    finally:
+        signal.signal(number, before)
+    assert [*(workplace / "new").iterdir()] == []
 
 
 def test_names_reach_the_terminal_escaped(run: Callable[..., Result], workplace: Path) -> None:
