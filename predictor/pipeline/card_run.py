@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from predictor.atomic import write_text
 from predictor.errors import ModelError
 from predictor.model.offer_model import OfferModel
 from predictor.pipeline.trained_model import TrainedModel
+from predictor.reading import read_whole
 from predictor.reports.model_card import AttachedReports, audit_section, card_page, drift_section
 from predictor.reports.page import Section, render_html, render_markdown
 from predictor.training_folder import AUDIT, CARD, CARD_PAGE, DRIFT, IMPORTANCES, SCORES
@@ -63,7 +65,7 @@ def attached_reports(trained: TrainedModel, folder: Path, checks: Path) -> Attac
 def _of(path: Path, model: OfferModel, shown: Callable[[OfferModel, Mapping[str, Any]], Section]) -> Mapping[str, Any]:
     """Read a report that its section can show; nothing where there is none, or it is of another model."""
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: Mapping[str, Any] = json.loads(read_whole(path))
         if content["model"]["fingerprint"] != model.fingerprint:
             return {}
         shown(model, content)
@@ -88,12 +90,11 @@ def _rows(
 ) -> list[tuple[tuple[str, ...], tuple[float, float, float, int]]]:
     """Read names and figures of a table that a training wrote; no rows where there is none."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = []
-            for row in csv.DictReader(file):
-                value, low, high = (float(row[name]) for name in figures)
-                rows.append((tuple(row[name] for name in names), (value, low, high, int(row["n"]))))
-            return rows
+        rows = []
+        for row in csv.DictReader(io.StringIO(read_whole(path).decode())):
+            value, low, high = (float(row[name]) for name in figures)
+            rows.append((tuple(row[name] for name in names), (value, low, high, int(row["n"]))))
+        return rows
     except FileNotFoundError:
         return []
     except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -189,16 +190,43 @@ def test_the_card_holds_audit_and_drift_where_they_were_made(
     for figure in (f"{auc[0]:.3f}", f"{auc[1]:.3f} to {auc[2]:.3f}", model.fingerprint, f"{model.trained_on['n']:,}"):
         assert figure in card and figure in page
     assert not any(word in card.lower() for word in FORBIDDEN)
-    for name, before, after in (
-        ("scores.csv", "roc_auc,0.", "roc_auc,x"), ("audit.json", '"n_new"', '"n"'), ("audit.json", "{", ""),
-    ):  # fmt: skip
-        whole = (folder / name).read_text()
-        assert before in whole
-        (folder / name).write_text(whole.replace(before, after, 1))
-        broken = run("card", "--no-track")
-        assert broken.exit_code == 2
-        assert f"{name}: damaged" in broken.stderr
-        (folder / name).write_text(whole)
+    for name, damages in DAMAGES.items():
+        (path,) = [*folder.glob(name), *team.glob(f"experiments/drift/*/{name}")]
+        whole = path.read_bytes()
+        for old, new in damages:
+            assert old in whole
+            path.write_bytes(whole.replace(old, new, 1))
+            broken = run("card", "--no-track")
+            assert broken.exit_code == 2
+            assert f"{path.relative_to(team)}: damaged (" in broken.stderr.replace(f"{team}/", "")
+        path.unlink()
+        os.mkfifo(path)  # which nobody writes to
+        assert "not an ordinary file" in run("card", "--no-track").stderr
+        path.unlink()
+        path.write_bytes(whole)
+    assert run("card", "--no-track").exit_code == 0
+
+
+DAMAGES = {
+    "audit.json": [
+        (b"{", b""),
+        (b'"categories": [', b'"categories": [5, '),
+        (b'"n_new": ', b'"n_new": "x", "before": '),
+        (b'"warnings": [', b'"warnings": 7, "before": ['),
+    ],
+    "drift.json": [
+        (b"{", b"["),
+        (b'"made": ', b'"made": 3, "before": '),
+        (b'"outcomes": {', b'"outcomes": {"n": [], "'),
+    ],
+    "scores.csv": [
+        (b"roc_auc,0", b"roc_auc,\x10.0"),
+        (b"roc_auc,", b"roc_auc,,"),
+        (b"name,", b"same,"),
+        (b"\n", b"\n\xff"),
+    ],
+    "importances.csv": [(b",0.", b",0-"), (b"kind,", b"kinds,")],
+}
 
 
 def test_reports_are_kept_with_the_run(team: Path, run: Callable[..., Result]) -> None:
