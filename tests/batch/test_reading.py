@@ -306,6 +306,6 @@ def test_a_file_that_is_refused_is_not_closed_amid_reading_ahead(
     monkeypatch.setattr(reading, "BYTES", 100_000)
     monkeypatch.setattr(reading, "opened", lambda part: (stream, lambda: 0.5))
     with pytest.raises(RatingsError, match="row 1: or one soon after it is longer than"):
-        list(reading.read(Part(tmp_path / "my.csv", FileFormat("csv"), "my"), model))
+        list(reading.read_blocks(Part(tmp_path / "my.csv", FileFormat("csv"), "my"), model))
     assert stream.closed
     assert not stream.closed_amid
