@@ -213,7 +213,10 @@ def make_once(path: Path, artifacts: str | None) -> None:
 
 def _discard(database: Path) -> None:
     for ending in ("", "-journal", "-wal", "-shm"):
-        database.with_name(database.name + ending).unlink(missing_ok=True)
+        file = database.with_name(database.name + ending)
+        with contextlib.suppress(OSError):
+            os.truncate(file, 0)  # MLflow still has it open, so its room would stay taken until the process ends
+        file.unlink(missing_ok=True)
 
 
 def _knock(place: Store) -> None:

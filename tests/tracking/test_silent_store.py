@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner, Result
@@ -169,17 +170,21 @@ def test_a_store_that_another_process_holds_is_told(tmp_path: Path, monkeypatch:
 
 def test_what_is_half_made_on_a_full_disk_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import_mlflow()
+    held: list[IO[bytes]] = []
 
     def full(address: str, _: object) -> None:
         path = Path(address.removeprefix("sqlite:///"))
         path.write_bytes(b"half")
         path.with_name(f"{path.name}-journal").write_bytes(b"half")
+        held.append(path.open("rb"))  # as MLflow leaves it
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore", full)
     with pytest.raises(OSError, match="No space left"):
         connect(Store.named(f"sqlite:///{tmp_path}/mlflow.db"))
     assert not list(tmp_path.iterdir())
+    with held[0] as file:
+        assert os.fstat(file.fileno()).st_size == 0  # else its room is free only when the process ends
 
 
 @pytest.mark.parametrize(
