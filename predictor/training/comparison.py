@@ -203,7 +203,9 @@ class Verdict:
         return f"{word}: log-loss improvement {self.gain}, n = {self.n:,}.{note}"
 
 
-def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floats] | None = None) -> Verdict:
+def judge(
+    challenger: OutOfFold, champion: OutOfFold, predict_by_champion: Callable[[], Floats] | None = None
+) -> Verdict:
     """Compare a challenger with the champion on the rows that the challenger learned from.
 
     Groups are resampled as a whole. Where both learned from the same rows with the same folds, the chance in the folds
@@ -213,7 +215,7 @@ def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floa
     ----------
     challenger, champion
         Out-of-fold predictions of each.
-    answers
+    predict_by_champion
         Returns the champion's current probabilities for the challenger's rows, shape (n,), NaN where it has none;
         called only if there are rows that the champion did not learn from.
     """
@@ -224,8 +226,8 @@ def judge(challenger: OutOfFold, champion: OutOfFold, answers: Callable[[], Floa
     if len(champion.p):
         theirs[:, both] = champion.p[:repeats, place[both]]
     new = ~both & ~np.isin(challenger.groups, champion.groups)
-    if repeats and new.any() and answers:
-        theirs[:, new] = answers()[new]
+    if repeats and new.any() and predict_by_champion:
+        theirs[:, new] = predict_by_champion()[new]
     usable = ~np.isnan(theirs).any(axis=0) & (repeats > 0)
     y, n = challenger.y[usable], int(usable.sum())
     excluded_rows = len(usable) - n

@@ -244,23 +244,23 @@ def _measure(
     out_of_fold = _out_of_fold(runs, len(y))
     first = [run for run in runs if run.fold.repeat == 0]
     predictions = {key: p for key, p in out_of_fold.items() if key != config.model}
-    pool = out_of_fold[config.model]
-    tested = np.empty((len(pool), len(y)), dtype=np.int64)
+    own = out_of_fold[config.model]
+    tested = np.empty((len(own), len(y)), dtype=np.int64)
     for run in runs:
-        tested[run.fold.repeat, run.fold.test] = run.fold.number % (len(runs) // len(pool))
-    gains = {key: gain(y, pool[: len(other)], other, resampling) for key, other in predictions.items()}
+        tested[run.fold.repeat, run.fold.test] = run.fold.number % (len(runs) // len(own))
+    gains = {key: gain(y, own[: len(other)], other, resampling) for key, other in predictions.items()}
     measured = [(run.fold.repeat, run.fold.test, run.importance) for run in runs if run.importance]
     by_kind = importances(model, len(y), measured, resampling) if model else {}
     roles = {role: rows for role, rows in _roles(ratings) if 0 < y[rows].sum() < rows.sum()}
     return {
-        "scores": scores(y, pool, resampling),
-        "scores_by_role": {role: scores(y, pool, resampling, rows) for role, rows in roles.items()},
+        "scores": scores(y, own, resampling),
+        "scores_by_role": {role: scores(y, own, resampling, rows) for role, rows in roles.items()},
         "baselines": {key: scores(y, other, resampling) for key, other in predictions.items()},
         "gains": gains,
         "transparency": _transparency(gains) if model else None,
-        "direction_cost": _direction_cost(first, pool[:1], y, resampling),
+        "direction_cost": _direction_cost(first, own[:1], y, resampling),
         "partial_scores": partial_scores(y, [(run.fold.test, run.parts) for run in first], resampling),
-        "calibration": calibration(y, pool.mean(axis=0)),
+        "calibration": calibration(y, own.mean(axis=0)),
         "importances": by_kind.get("signal", {}),
         "importances_by_family": by_kind.get("family", {}),
         "importances_by_side": by_kind.get("side", {}),
