@@ -299,7 +299,7 @@ class OfferModel(ModelData):
 
     @property
     def blocks(self) -> TermBlocks:
-        """How ratings are coded for `answer`."""
+        """How ratings are coded for `predict_coded`."""
         return self._evaluator.blocks
 
     @property
