@@ -428,6 +428,6 @@ def test_answers_that_are_damaged_are_refused(tmp_path: Path) -> None:
     ):  # fmt: skip
         entries, problems = parsed(answers=[item, {**item, **change}])
         assert (len(entries), bool(problems), problems[0].row) == (0, True, 2), change
-    assert "update the predictor" in parsed(format=2)[1][0].kind
+    assert "update the predictor" in parsed(format=2)[1][0].message
     assert parsed(answers=[])[1]
     assert math.isclose(entry.estimate.probability, answered.offer_probability)
