@@ -2,8 +2,8 @@
 
 Raters are compared on the same person at the same stage, since only survivors come to the next one. They are taken as a
 sample of those who might rate, so ICC(3,k) has no place here; where each person has one rater, nothing can be computed.
-Intervals resample people by the jackknife: of 60 simulated teams of 30 people it held the truth in 51 to 53, the
-bootstrap in 44 to 48.
+Intervals resample people by the jackknife: 90 % intervals of ICC(2,1) held the truth in 85 to 94 of 100 simulated
+teams, in six settings of 30 to 150 people; the bootstrap did so too rarely where people are few.
 """
 
 from __future__ import annotations
