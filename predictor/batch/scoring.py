@@ -94,14 +94,14 @@ class Scorer:
 
     def __init__(self, model: OfferModel, options: ScoringOptions) -> None:
         self.model, self.options = model, options
-        self._names = model.coded_prediction_names(
+        self._names = model.answer_names(
             interval=options.interval, contributions=bool(options.contributions or options.top)
         )
 
     def warm(self) -> None:
         """Have the model make its tables now, once, rather than in each thread."""
         nothing = [np.full(1, np.nan) for _ in self.model.terms]
-        self.model.predict_coded(self.model.blocks.code(nothing), interval=self.options.interval)
+        self.model.answer(self.model.blocks.code(nothing), interval=self.options.interval)
 
     @property
     def columns(self) -> list[str]:
@@ -134,7 +134,7 @@ class Scorer:
         widening = coder.widening(block.batch) if self.options.interval else None
         answers = np.empty((len(self._names), len(coded)))
         for start in range(0, len(coded), CHUNK):
-            answers[:, start : start + CHUNK] = self.model.predict_coded(
+            answers[:, start : start + CHUNK] = self.model.answer(
                 coded.rows(start, start + CHUNK),
                 base_rate=self.options.base_rate,
                 interval=self.options.interval,

@@ -145,22 +145,22 @@ class OfferModel(ModelData):
             widening = widenings(self.raters, levels_of(self.raters, ratings))
         else:
             raise ConfigError(f"predict_many takes Ratings or a DataFrame, not {type(ratings).__name__}")
-        names = self.coded_prediction_names(interval=interval, contributions=contributions)
+        names = self.answer_names(interval=interval, contributions=contributions)
         answers = np.empty((len(names), len(columns[0])))
         for start in range(0, len(columns[0]), CHUNK):
             coded = self.blocks.code([column[start : start + CHUNK] for column in columns])
             part = None if widening is None else widening[start : start + CHUNK]
-            answers[:, start : start + CHUNK] = self.predict_coded(
+            answers[:, start : start + CHUNK] = self.answer(
                 coded, base_rate=base_rate, interval=interval, contributions=contributions, widening=part
             )
         return pd.DataFrame(answers.T, columns=names, index=index, copy=False)
 
-    def coded_prediction_names(self, *, interval: bool = True, contributions: bool = False) -> list[str]:
-        """Name the rows of what `predict_coded` returns."""
+    def answer_names(self, *, interval: bool = True, contributions: bool = False) -> list[str]:
+        """Name the rows of what `answer` returns."""
         parts = ["baseline", *(f"contribution:{name}" for name in self.terms)] if contributions else []
         return ["offer_probability", *(["interval_low", "interval_high"] if interval else []), *parts]
 
-    def predict_coded(
+    def answer(
         self,
         coded: Coded,
         *,
@@ -181,7 +181,7 @@ class OfferModel(ModelData):
         Returns
         -------
         array of shape (answers, n)
-            Named by `coded_prediction_names`.
+            Named by `answer_names`.
         """
         shift = self._shift(base_rate)
         log_odds, deviation, rated = self._evaluator.many(coded, interval)
@@ -299,7 +299,7 @@ class OfferModel(ModelData):
 
     @property
     def blocks(self) -> TermBlocks:
-        """How ratings are coded for `predict_coded`."""
+        """How ratings are coded for `answer`."""
         return self._evaluator.blocks
 
     @property
