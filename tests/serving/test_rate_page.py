@@ -302,5 +302,5 @@ def test_every_state_can_be_used_by_everyone(
         page.locator("#ours").click()
     page.locator("#title").evaluate("e => { e.required = false; }")
     page.get_by_role("button", name="Save in journal").click()
-    page.locator("#keep-problems").wait_for()
+    page.locator("#save-problems").wait_for()
     look("not saved")
