@@ -79,7 +79,7 @@ def test_an_upload_beyond_the_limits_is_refused_at_once(client: TestClient, cont
     answer = upload(client, content.encode())
     assert answer.status_code in (413, 422)
     assert says in re.sub(r"<[^>]*>", "", answer.text)
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 10  # of 27 s and more while it was quadratic; coverage's trace takes 3
 
 
 def test_what_is_within_the_limits_is_taken(client: TestClient, app: FastAPI) -> None:

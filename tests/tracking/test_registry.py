@@ -275,4 +275,4 @@ def test_what_cannot_be_done_is_refused_with_its_mend(call: Call) -> None:
     assert "Forced: other signals\nChampion: version 2, instead of 1" in printed
     Path("experiments/logistic.toml").write_text('model = "logistic"\n')
     printed = call("train", "few.csv", "-e", "logistic", "--register", code=2).stderr
-    assert "--register: a logistic model has no tables" in printed
+    assert "--register: only a model of the type pool can be registered" in printed
