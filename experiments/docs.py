@@ -12,9 +12,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
+import pdoc
+
+import predictor
 from predictor import OfferModel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,10 +90,18 @@ def main() -> None:
             text = old.sub(lambda match, content=content: f"{match[1]}{content}```", text)
         page.write_text(text)
         print(f"written: {name}")
-    subprocess.run(
-        [sys.executable, "-m", "pdoc", "--docformat", "numpy", "-o", str(REFERENCE), "predictor"], check=True
-    )
+    write_reference()
     print(f"written: {REFERENCE.relative_to(ROOT)}/predictor.html, the API reference")
+
+
+def write_reference() -> None:
+    """Write the API reference; pdoc sees public names only where the package has imported them already."""
+    for name in predictor.__all__:
+        setattr(predictor, name, getattr(predictor, name))
+    pdoc.render.configure(docformat="numpy")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Error parsing type annotation")  # it is then shown as it is written
+        pdoc.pdoc("predictor", output_directory=REFERENCE)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pytest
 from click.testing import Result
 from conftest import ROOT
 
+import predictor
 from predictor import Catalogue
 from predictor.cli import main
 
@@ -104,3 +105,10 @@ def test_changelog_names_every_command(run: Callable[..., Result]) -> None:
     changes = (ROOT / "CHANGELOG.md").read_text()
     for name in main.commands:
         assert f"predictor {name}" in changes, name
+
+
+def test_the_reference_has_every_public_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docs, "REFERENCE", tmp_path)
+    docs.write_reference()
+    page = (tmp_path / "predictor.html").read_text()
+    assert [name for name in predictor.__all__ if f'id="{name}"' not in page] == []
