@@ -165,6 +165,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     page.get_by_role("button", name="Preview").click()
     page.get_by_text("bad.csv: 2 problems; nothing was added").wait_for()
     assert re.findall(r"Row (\d), goals_discussed", page.locator("#problems").inner_text()) == ["2", "3"]
+    page.wait_for_load_state()  # when its script has moved the focus
     assert page.evaluate("document.activeElement.id") == "problems"
     assert "out of scale; write 1 to 5" in page.locator("#problems").inner_text()
     assert len(journal.entries()) == before
@@ -295,6 +296,7 @@ def test_by_keyboard_alone(open_page: Open) -> None:
         page.keyboard.type("By keys")
         press("[formaction$='/journal']")
         page.get_by_text("Saved.").wait_for()
+        page.wait_for_load_state()  # when its script has removed the draft
     press("[name=outcome]", "ArrowRight")  # from "still open" to an offer
     press("form[action$='/outcome'] button")
     page.get_by_text("The outcome is saved.").wait_for()
