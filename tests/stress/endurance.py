@@ -671,6 +671,7 @@ def _ask_for_health(port: int, server: int, channel: Connection) -> None:
         seconds = time.perf_counter() - start if done else math.inf
         took.append(Health(sent, seconds, seconds - _waited(server) + waited))
 
+    ask()  # one answer before the attack, which may last for less than the time between two questions
     channel.send("ready")
     with ThreadPoolExecutor(100) as pool:
         while True:
