@@ -1,6 +1,6 @@
 """What every system's files hold, in the same columns: cards, their ratings, applications, offers, people.
 
-Each system's module ends in an `SourceExport`; the rules that follow (`outcomes`, `assembling`) know no system.
+Each system's module ends in a `SourceExport`; the rules that follow (`outcomes`, `assembling`) know no system.
 """
 
 from __future__ import annotations
