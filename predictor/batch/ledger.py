@@ -101,7 +101,7 @@ class Ledger:
         for line in path.read_bytes().splitlines():
             try:
                 note = json.loads(line)
-                if note.pop("seal") != self._seal(note):
+                if note.pop("digest") != self._digest(note):
                     continue
                 ScoringTotals(int(note["rows"]), int(note["bad"]), frozenset(note["observed"]))
                 notes[str(note["part"])] = {**note, "source": str(note["source"])}
@@ -109,7 +109,7 @@ class Ledger:
                 continue
         return notes
 
-    def _seal(self, note: Mapping[str, Any]) -> str:
+    def _digest(self, note: Mapping[str, Any]) -> str:
         """Compute a digest of a note and of the plan that it belongs to; it shows that neither was changed."""
         return hashlib.sha256(json.dumps([self.plan, note], sort_keys=True).encode()).hexdigest()
 
@@ -149,7 +149,7 @@ class Ledger:
         line = {"part": part.name, **part.identity(), "rows": scored.rows, "bad": scored.bad}
         line |= {"written": written, "set_aside": set_aside, "observed": sorted(scored.observed)}
         with (self.folder / PARTS).open("a") as file:
-            file.write("\n" + json.dumps({**line, "seal": self._seal(line)}))
+            file.write("\n" + json.dumps({**line, "digest": self._digest(line)}))
             file.flush()
 
     def complete(self, total: ScoringTotals) -> None:

@@ -240,7 +240,7 @@ def test_a_damaged_ledger_costs_no_more_than_its_parts(source: Path, tmp_path: P
         lambda text: text.replace(b'"rows": ', b'"rows": "many", "n": '),
         lambda text: text.replace(b'"rows": 199', b'"rows": 9000'),
         lambda text: text.replace(b'"bad": 1', b'"bad": 0'),
-        lambda text: re.sub(rb'"seal": "[0-9a-f]+"', b'"seal": 5', text),
+        lambda text: re.sub(rb'"digest": "[0-9a-f]+"', b'"digest": 5', text),
         lambda text: text.replace(b'"observed": [', b'"observed": 5, "o": ['),
         lambda text: text.replace(b'"written": [', b'"written": 5, "w": ['),
         lambda text: text.replace(b'"written": [', b'"written": [[], '),
