@@ -184,7 +184,7 @@ class Completion:
 
     @cached_property
     def cell_probabilities(self) -> Floats:
-        """Probabilities of each cell by what is expected of its signal, shape (2, points, cells of the signals).
+        """Probabilities of each cell, given the expectation of its signal, shape (2, points, cells of the signals).
 
         The first is for known common factors, the second for unknown ones: an ordered logistic model (McCullagh 1980,
         Journal of the Royal Statistical Society B 42:109-142), which at "nothing known" gives the observed shares.

@@ -107,7 +107,7 @@ class AtInputs:
         What each cell of the signals adds: first to the signal, then to each input, shape (cells + 1, 1 + inputs);
         the last row is 0.
     expected
-        The same in expectation, by what is expected of a signal: for known and unknown common factors, shape
+        The same in expectation, given the expectation of a signal: for known and unknown common factors, shape
         (2, points, p, 1 + inputs).
     inputs
         What each input adds by itself, shape (inputs,).
@@ -236,7 +236,7 @@ class PartialTables:
         return log_odds, deviation
 
     def reasons(self, values: Floats, estimate: FactorScores | None = None) -> Reasons:
-        """Compute what adds up to the log-odds, by what the rated signals say of the others where that is known.
+        """Compute what adds up to the log-odds, from `estimate` where the others were estimated already.
 
         A rated signal's own part is its table, with its part of pairs, at what is expected of the others. What a
         signal that was not rated adds is shared out in two steps: what it would add if nothing were rated belongs to

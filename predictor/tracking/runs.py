@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 # Few, so that they fit beside one another; widths in pixels. The first scores fit on 1,280 pixels beside the two panels
 # that MLflow opens.
 COLUMNS = {
-    "0": 73, "attributes.`Run Name`": 185, "metrics.`log_loss`": 90, "metrics.`gain_over_base_rate`": 170,
-    "metrics.`roc_auc`": 90, "metrics.`n`": 70, "tags.`simulated`": 95, "runDateAndNestInfo": 125, "duration": 80,
+    "0": 73, "attributes.`Run Name`": 185, "metrics.`log_loss`": 90, "metrics.`roc_auc`": 90,
+    "metrics.`gain_over_base_rate`": 170, "metrics.`n`": 70, "tags.`simulated`": 95, "runDateAndNestInfo": 125,
+    "duration": 80,
 }  # fmt: skip
 HOST, PROCESS, FAILURE = "host", "process", "failure"
 PARENT = "mlflow.parentRunId"
