@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from predictor.errors import ConfigError
+
+_temporary_files: set[Path] = set()
+
+
+@contextmanager
+def temporary_file(path: Path, ending: str = "") -> Iterator[Path]:
+    """Yield a hidden name beside a file, under which to write what is to take its place; remove what has that name.
+
+    What is still there when the process ends is removed then: Ctrl-C or SIGTERM can come between the making of a file
+    and the block that clears up.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{ending}")
+    _temporary_files.add(temporary)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+        _temporary_files.discard(temporary)
+
+
+@atexit.register
+def _remove_temporary_files() -> None:
+    for path in [*_temporary_files]:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def resolved(path: Path) -> Path:
@@ -67,17 +93,15 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a binary file atomically; see `write_text`."""
     given, path = Path(path), resolve_target(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = str(path)  # not the temporary one, which means nothing to a person
+        with temporary_file(path) as temporary:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # not the temporary one, which means nothing to a person
         raise
     return given
 

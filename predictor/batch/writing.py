@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from predictor.atomic import resolve_target, resolved
+from predictor.atomic import resolve_target, resolved, temporary_file
 from predictor.batch.parts import CSV, PARQUET, STANDARD, FileFormat
 from predictor.errors import ConfigError
 
@@ -55,14 +54,14 @@ class Writer:
         self.path, self.form, self.schema = path, form, schema
         self._written = without_json(schema.empty_table()).schema
         self._held: list[pa.Table] = []
+        self._ending = contextlib.ExitStack()
         if str(path) == STANDARD:
             self._temporary = None
             self._file: Any = pa.PythonFile(sys.stdout.buffer, mode="w")
         else:
             self._place = resolve_target(path)
             self._place.parent.mkdir(parents=True, exist_ok=True)
-            name = f".{self._place.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}"
-            self._temporary = self._place.with_name(name)
+            self._temporary = self._ending.enter_context(temporary_file(self._place, TEMPORARY))
             self._file = pa.OSFile(str(self._temporary), mode="wb")
         self._stream = pa.CompressedOutputStream(self._file, form.compression) if form.compression else self._file
         self._writer: Any = None
@@ -120,7 +119,7 @@ class Writer:
             if self._temporary:
                 with contextlib.suppress(OSError):
                     self._file.close()
-                self._temporary.unlink(missing_ok=True)
+            self._ending.close()
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:

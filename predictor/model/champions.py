@@ -6,11 +6,11 @@ Models of different signals do not compete, so neither replaces the other.
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from predictor.atomic import temporary_file
 from predictor.errors import ModelError
 from predictor.model.offer_model import PUBLISHED, OfferModel
 from predictor.ratings.catalogue import Catalogue
@@ -141,7 +141,8 @@ def set_champion(model: OfferModel, models: Path) -> OfferModel | None:
         before = None
     try:
         if path.is_symlink():
-            model.save(models / f".{path.name}.{secrets.token_hex(4)}").replace(path)
+            with temporary_file(path) as file:
+                model.save(file).replace(path)
         else:
             model.save(path)
     except ModelError as error:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
-import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from predictor.atomic import resolve_target
+from predictor.atomic import resolve_target, temporary_file
 from predictor.errors import CatalogueError, ConfigError
 from predictor.ratings.catalogue import Catalogue
 from predictor.sources.scorecards.findings import REASONS, Findings
@@ -158,25 +156,23 @@ def write(imported: Imported, places: Places, report: str, *, forget: bool = Fal
 def _together() -> Iterator[Callable[[Path], Path]]:
     """Yield a temporary name for each file; at the end rename all of them to their final names, or none."""
     files: dict[Path, Path] = {}
+    with ExitStack() as stack:
 
-    def new(path: Path) -> Path:
-        path = resolve_target(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files[path] = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        return files[path]
+        def new(path: Path) -> Path:
+            path = resolve_target(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files[path] = stack.enter_context(temporary_file(path))
+            return files[path]
 
-    try:
-        yield new
-        for path, temporary in files.items():
-            temporary.replace(path)
-    except OSError as error:
-        error.filename = str(
-            next((path for path, other in files.items() if str(other) == error.filename), error.filename)
-        )
-        raise
-    finally:
-        for temporary in files.values():
-            temporary.unlink(missing_ok=True)
+        try:
+            yield new
+            for path, temporary in files.items():
+                temporary.replace(path)
+        except OSError as error:
+            error.filename = str(
+                next((path for path, other in files.items() if str(other) == error.filename), error.filename)
+            )
+            raise
 
 
 def _write_table(path: Path, blocks: Callable[[], Iterator[pd.DataFrame]], ending: str) -> None:
