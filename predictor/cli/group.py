@@ -47,6 +47,8 @@ class Commands(click.Group):
                 raise
             place = error.filename or "the output"
             message = f"{place}: cannot be written: {error.strerror or error}; name another place"
+        except MemoryError as error:
+            message = f"there is not enough memory: {error or 'no more is given'}; take fewer rows, or a larger machine"
         except KeyboardInterrupt:
             click.echo("\nStopped.", err=True)
             return ctx.exit(130)

@@ -232,6 +232,13 @@ def _about_time(ratings: Ratings) -> Iterator[str]:
     if late := sum(_is_later(*pair) for pair in pairs if all(map(_ISO.fullmatch, pair))):
         were = "row was" if late == 1 else "rows were"
         yield f"{late:,} {were} rated after the outcome was known: such ratings leak the outcome."
+    today = datetime.now(timezone(timedelta(hours=14))).date().isoformat()  # where the day begins first
+    days = [day for day in columns[1] if _ISO.fullmatch(day) and day[:10] > today]
+    if days:
+        yield (
+            f"{plural(len(days), 'row')} {'has' if len(days) == 1 else 'have'} an outcome known in the future, such as "
+            f"on {shorten(max(days), 10)}: correct `outcome_on`, or leave the outcome empty until it is known."
+        )
     if odd := [day for pair in pairs for day in pair if not _ISO.fullmatch(day)]:
         yield (
             "Whether ratings were made before the outcome was known cannot be checked: days such as "
@@ -359,8 +366,9 @@ def _unstable(importances: Mapping[str, Importance], fits: int) -> Iterator[str]
 def copies(ratings: Ratings) -> NDArray[np.int64]:
     """Return for each row, shape (n,), the first row that it is a copy of, beyond what chance would produce.
 
-    They have the same inputs, outcome and ten ratings or more, not all alike. Or each row of the whole file is there
-    twice, or k times, as after it was pasted: then each k of a kind are one.
+    They have the same inputs, outcome and ten ratings or more, not all alike; or all other columns are the same, too,
+    and identify an interview. Or rows in a sequence are there once more in the same sequence, as after a part was
+    pasted. Or each row of the whole file is there twice, or k times: then each k of a kind are one.
     """
     many = ((~np.isnan(ratings.values)).sum(axis=1) >= COPIED_RATINGS) & ~_flat(ratings.rated_values)
     _, kind, times = np.unique(_hashes(ratings), return_inverse=True, return_counts=True)
@@ -368,9 +376,33 @@ def copies(ratings: Ratings) -> NDArray[np.int64]:
     nth = np.empty(len(kind), dtype=np.int64)  # of its kind, in the file's order
     nth[order] = np.arange(len(kind)) - np.repeat(np.cumsum(times) - times, times)
     pasted = int(np.gcd.reduce(times)) if len(times) >= PASTED_KINDS else 1
-    apart = np.where(many, 1, times[kind] // pasted)  # how many of the kind are not copies of one another
-    _, first, number = np.unique(np.stack([kind, nth % apart]), axis=1, return_index=True, return_inverse=True)
+    nth %= np.where(many, 1, times[kind] // pasted)  # how many of the kind are not copies of one another
+    if pasted == 1 and len(times) >= PASTED_KINDS:
+        nth[_in_repeated_sequence(kind, times) & ~many] = -1
+        others = pd.DataFrame(dict(ratings.columns))
+        interview = others.groupby([*others], dropna=False).ngroup().to_numpy() if len(others) else np.zeros_like(kind)
+        if len({*zip(interview, kind, strict=True)}) == interview.max() + 1:
+            again = pd.Series(interview).duplicated(keep=False).to_numpy() & ~many
+            nth[again] = -2 - interview[again]
+    _, first, number = np.unique(np.stack([kind, nth]), axis=1, return_index=True, return_inverse=True)
     return np.asarray(first[number.ravel()], dtype=np.int64)
+
+
+def _in_repeated_sequence(kind: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Find rows in a sequence of kinds that comes twice, as in rows of a random order it does in 1 of 100 files."""
+    n, repeated = len(kind), np.zeros(len(kind), dtype=np.bool_)
+    needed = np.log(100 * n**2)  # nats: there are n**2 pairs of sequences
+    length = int(np.ceil(needed / -np.log(((times / n) ** 2).sum())))  # by the chance that two rows are of one kind
+    if length > len(times):
+        return repeated
+    sequences = np.lib.stride_tricks.sliding_window_view(kind, length)
+    ordered = np.sort(sequences, axis=1)  # a kind counts once: where the file is sorted by ratings it repeats itself
+    surprise = np.where(np.diff(ordered, prepend=-1) > 0, np.log(n / times)[ordered], 0).sum(axis=1)
+    starts = np.flatnonzero(surprise >= needed)
+    hashes = pd.util.hash_pandas_object(pd.DataFrame(sequences[starts]), index=False)
+    for start in starts[hashes.duplicated(keep=False).to_numpy()]:
+        repeated[start : start + length] = True
+    return repeated
 
 
 def _across_groups(numbers: NDArray[np.int64], groups: NDArray[Any]) -> int:

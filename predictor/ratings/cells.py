@@ -95,6 +95,9 @@ _DASHES = str.maketrans("‐‑‒–—−’", "------'", "\u200b\ufeff")  # n
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA = re.compile(r"([+-]?\d*),(\d+)", re.ASCII)
 _HALF = re.compile(r"(\d+) ?½", re.ASCII)
+_BETWEEN = re.compile(r"(\d{1,2}) ?- ?(\d{1,2})", re.ASCII)
+_MARK = re.compile(r"(\d{1,2}) ?(?:(\+|plus)|(-|minus))", re.ASCII | re.IGNORECASE)
+TENDENCY = 1 / 3  # that 2+ is better than 2, and 2- worse: so schools count
 _UNIT = (
     r"stars?|stern|sterne|sternen|étoiles?|estrellas?|stell[ae]|estrelas?|sterren|points?|pts|punkte?n?|puntos?|★|⭐"
 )
@@ -176,6 +179,24 @@ def parse_number(text: str) -> ParsedNumber | None:
     if match := _STARS.fullmatch(text.replace("\ufe0f", "").replace(" ", "")):
         filled, half, empty = match.groups()
         return ParsedNumber(len(filled) + len(half) / 2, float(len(filled + half + empty)) if empty else None)
+    return None
+
+
+def parse_mark(text: str) -> tuple[float, float] | None:
+    """Read a school's mark: its number, and by how much it is better than that; None where it is none.
+
+    Examples
+    --------
+    >>> parse_mark("2-3"), parse_mark("3+"), parse_mark("3 minus"), parse_mark("3"), parse_mark("1-4")
+    ((2.5, 0.0), (3.0, 0.333...), (3.0, -0.333...), None, None)
+    """
+    if not _MAY_BE_NUMBER.search(text) or len(text) > LONGEST_NUMBER:
+        return None
+    text = text.translate(_DASHES).strip()
+    if (match := _BETWEEN.fullmatch(text)) and int(match[2]) == int(match[1]) + 1:
+        return int(match[1]) + 0.5, 0.0
+    if match := _MARK.fullmatch(text):
+        return float(match[1]), TENDENCY if match[2] else -TENDENCY
     return None
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from predictor.errors import Problem, RatingsWarning, nearest, shorten
 from predictor.ratings.catalogue import PANEL, Catalogue
-from predictor.ratings.cells import parse_number
+from predictor.ratings.cells import parse_mark, parse_number
 from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Signal
 
 if TYPE_CHECKING:
@@ -127,6 +127,11 @@ def _why_no_rating(cell: Any, signal: Signal, empty: str, *, hinted: bool = True
         return f"is out of {parsed.out_of:g}, and the scale is {signal.scale}; write a number on the scale"
     if isinstance(cell, str) and parse_number(cell.replace(",", ".", 1)):
         return "has a comma that may be a thousands separator; write a decimal point, as in 3.5"
+    if isinstance(cell, str) and (mark := parse_mark(cell)):
+        ends = 'better = "lower" in the catalogue if 1 is the best mark'
+        if not mark[1]:
+            return f"is not a number, but between two; write {mark[0]:g}, or {ends}"
+        return f'is better or worse than its number: write {ends}, "higher" if it is the worst, or write a number'
     return _NOT_A_NUMBER.format(other=other, empty=empty)
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from predictor.errors import CatalogueError, nearest
-from predictor.ratings.cells import LONGEST, parse_number, says_not_applicable, says_not_observed, word_key
+from predictor.ratings.cells import LONGEST, parse_mark, parse_number, says_not_applicable, says_not_observed, word_key
 
 CANDIDATE = "candidate"  # a side, and who rates where the candidate does
 SIDES = ("interviewer", CANDIDATE, "both")
@@ -238,7 +238,19 @@ class Signal:
             return self.codes.get(number, number)
         if self.not_applicable and says_not_applicable(text):
             return self.not_applicable_value
-        return math.nan if says_not_observed(text) else None
+        return math.nan if says_not_observed(text) else self._mark(text)
+
+    def _mark(self, text: str) -> float | None:
+        """Return the rating of a mark such as "2+", which is no further than the end of the scale.
+
+        Whether 2+ is below 2 depends on which end is better; "2-3" is a mark where 1 is the best one.
+        """
+        mark = None if self.levels or not self.direction else parse_mark(text)
+        if mark is None or (not mark[1] and self.direction > 0):
+            return None
+        number, better = mark
+        low, high = self.scale.low, self.scale.high
+        return min(max(number + self.direction * better, low), high) if low <= number <= high else number
 
     def parse_cell(self, cell: Any) -> float | None:
         """Return the rating that a number, word or truth value means; NaN where not observed, None where nothing."""

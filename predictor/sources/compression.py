@@ -13,7 +13,7 @@ from predictor.errors import MissingExtraError, Problem, RatingsError
 from predictor.reading import read_whole
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
-MOST = 1 << 30  # bytes of a file, decompressed, that is read whole: a few kilobytes may become more than the memory
+MOST = 128 << 20  # bytes of a file, decompressed, that is read whole: it takes seven times that in memory
 _AT_ONCE = 1 << 20
 
 
@@ -34,7 +34,7 @@ def read_unpacked(path: Path) -> bytes:
     OSError
         If it cannot be read.
     RatingsError
-        If it is not compressed as its name states, damaged, or larger than 1 GB when decompressed.
+        If it is not compressed as its name states, damaged, or larger than 128 MB when decompressed.
     MissingExtraError
         If pyarrow, which unpacks .zst and .lz4, is not installed.
     """
@@ -47,8 +47,10 @@ def read_unpacked(path: Path) -> bytes:
                 while part := bytes(stream.read(_AT_ONCE)):
                     parts.append(part)
                     if (size := size + len(part)) > MOST:
-                        most = f"is larger than {MOST >> 30} GB decompressed"
-                        kind = f"{most}; files of any size are read by: predictor batch"
+                        most = (
+                            f"is larger than {MOST >> 20} MB decompressed, the most that is read of a compressed file"
+                        )
+                        kind = f"{most}; decompress it first, or score it with: predictor batch"
                         raise RatingsError(str(path), [Problem(kind)])
         except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: as Arrow's errors are
             kind = f"is not compressed as its name states, or damaged: {error}; compress it again, or decompress it"

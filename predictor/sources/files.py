@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.atomic import write_text
 from predictor.errors import ConfigError, MissingExtraError, Problem, RatingsError
-from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.catalogue import RATINGS, Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.sources.compression import COMPRESSIONS, read_unpacked, unpacked
-from predictor.sources.dialect import counts_rows
+from predictor.sources.dialect import MOST_COLUMNS, counts_rows, too_many_columns
 from predictor.sources.text import Table, is_nameless, parse_table, warn_of_labels
 from predictor.sources.workbook import WORKBOOKS
 
@@ -214,9 +214,20 @@ def _too_many(source: str, most: int) -> TooManyError:
 
 
 def read_json(path: Path) -> tuple[list[Any], list[Problem]]:
-    """Read a file of JSON or JSON Lines into records; see `parse_json` and `parse_lines`."""
+    """Read a file of JSON or JSON Lines into records; see `parse_json` and `parse_lines`.
+
+    Raises
+    ------
+    RatingsError
+        Also if the records have more different keys than a CSV file may have columns.
+    """
     parse = parse_lines if ending_of(path) in LINES else parse_json
-    return parse(read_bytes(path), str(path))
+    records, problems = parse(read_bytes(path), str(path))
+    mappings = [record for record in records if isinstance(record, dict)]
+    nested = [inner for record in mappings if isinstance(inner := record.get(RATINGS), dict)]
+    if (count := len(set[str]().union(*mappings, *nested))) > MOST_COLUMNS:
+        raise RatingsError(str(path), [too_many_columns(count, MOST_COLUMNS)])
+    return records, problems
 
 
 def parse_lines(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from predictor.errors import PredictorError, Problem, RatingsError, shorten
-from predictor.sources.dialect import LONGEST_CELL
+from predictor.sources.dialect import LONGEST_CELL, MOST_COLUMNS, too_many_columns
 
 MOST_TEXT = 128 << 20  # bytes of all words, decompressed
 MOST_CELLS = 500_000_000
@@ -76,8 +76,10 @@ def refuse_size(metadata: Any, source: str) -> None:
     Raises
     ------
     RatingsError
-        If it has more than 500 million cells or 128 MB of words.
+        If it has more columns than a CSV file may have, 500 million cells or 128 MB of words.
     """
+    if metadata.num_columns > MOST_COLUMNS:
+        raise RatingsError(source, [too_many_columns(metadata.num_columns, MOST_COLUMNS)])
     if metadata.num_rows * max(metadata.num_columns, 1) > MOST_CELLS:
         size = f"{metadata.num_rows:,} rows of {metadata.num_columns:,} columns"
         kind = f"has {size}, more than {MOST_CELLS:,} cells, which is the most that is read at once"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -72,14 +74,26 @@ def test_copied_rows_need_a_group(known: Ratings) -> None:
     assert warn(copied) == []  # under the same candidate they stay on one side of a split
     (printed,) = warn(with_column(copied, "candidate_id", range(len(copied))))
     assert printed.startswith(f"30 of {len(copied)} rows are the same as another")
-    few = known.catalogue.names[:4]  # with four signals rows are alike by chance
-    assert (
-        warn(with_column(copied, "candidate_id", range(len(copied))).without(set(known.catalogue.names) - {*few})) == []
-    )
+    few = set(known.catalogue.names) - {*known.catalogue.names[:4]}  # with four signals rows are alike by chance
+    others = with_column(copied, "interview_id", range(len(copied)))
+    others = with_column(others, "candidate_id", range(len(copied))).without(few)
+    (printed,) = warn(others)  # but not so many in a sequence
+    assert printed.startswith(f"30 of {len(copied)} rows are the same as another")
+    assert warn(others.rows(np.random.default_rng(0).permutation(len(copied)))) == []
     columns = {name: column for name, column in copied.columns.items() if name != "candidate_id"}
     first, second = warn(replace(copied, columns=columns))
     assert first.startswith(f"15 of {len(copied)} rows repeat another to the last rating, 4%.") and "pasted" in first
     assert second.startswith("No group column")
+
+
+@pytest.mark.parametrize("rows", [range(10, 16), [3, 77, 20, 41, 9, 66]])
+def test_a_few_rows_of_few_ratings_pasted_with_their_ids(known: Ratings, rows: Sequence[int]) -> None:
+    few = known.without(set(known.catalogue.names) - {*known.catalogue.names[:4]})
+    once = few.rows(np.arange(80))
+    assert not any("rows repeat" in line for line in warn(once))
+    assert warn(once.rows(np.array([*range(80), *rows])))[0].startswith(
+        "6 of 86 rows repeat another to the last rating, 7%."
+    )
 
 
 @pytest.mark.parametrize("signals", [3, 24])  # with three, rows are alike by chance, too
@@ -131,9 +145,16 @@ def test_days_that_nobody_can_order_are_reported(known: Ratings) -> None:
     assert len(lines) == 1 and "cannot be checked: days such as '12/1/2026' are not in the form 2026-05-31" in lines[0]
 
 
+def test_an_outcome_known_in_the_future_is_reported(known: Ratings) -> None:
+    here = datetime.now(UTC).date()
+    days = [f"{here + timedelta(days=3)}T09:00", "1.1.2999", *[str(here)] * (len(known) - 2)]
+    (printed,) = warn(with_column(known, "outcome_on", days))
+    assert printed.startswith("2 rows have an outcome known in the future, such as on 2999-01-01: correct `outcome_on`")
+
+
 def test_late_ratings_few_offers_and_empty_signals(known: Ratings) -> None:
-    late = with_column(known, "rated_on", ["2030-01-01"] * 3 + [""] * (len(known) - 3))
-    assert warn(with_column(late, "outcome_on", ["2029-12-31"] * len(known))) == [
+    late = with_column(known, "rated_on", ["2020-01-01"] * 3 + [""] * (len(known) - 3))
+    assert warn(with_column(late, "outcome_on", ["2019-12-31"] * len(known))) == [
         "3 rows were rated after the outcome was known: such ratings leak the outcome."
     ]
     assert "Only" in warn(known.rows(np.arange(80)))[0]

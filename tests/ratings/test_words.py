@@ -57,7 +57,7 @@ CELLS: dict[str, dict[Any, float]] = {  # for each signal what may stand in a fi
     "stars": {"★★★☆☆": 3, "⭐⭐": 2, "3 stars": 3, "4/5": 4, "4 von 5": 4, "2½": 2.5, "N/A": A, "n.a.": N, "3,5": 3.5, "5.0": 5},
     "share": {"80%": 80, "80,5 %": 80.5, "70 Prozent": 70, "55": 55, 100: 100, "30/100": 30, "#N/A": N, "": N},
     "ratio": {"80%": 0.8, "0,125": 0.125, ".5": 0.5, 1: 1, "1/1": 1, "k. A.": N, "nicht beobachtet": N},
-    "grade": {"1,3": 1.3, "6": 6, "2/6": 2, 4.5: 4.5, "Keine Angabe": N, "NULL": N, "None": N},
+    "grade": {"1,3": 1.3, "6": 6, "2/6": 2, "2+": 5 / 3, "3 -": 10 / 3, "1+": 1, "2-3": 2.5, 4.5: 4.5, "Keine Angabe": N, "NULL": N, "None": N},
     "plus": {"--": 1, "-": 2, "0": 3, "+": 4, "++": 5, 5: 5, "?": N, "nan": N},
     "degree": {"TRUE": 2, "false": 1, 1: 1, "??": N},
 }  # fmt: skip
@@ -65,8 +65,8 @@ BAD = {
     "verdict": ("Stron Yes", "is not one of the levels; write 'Strong No', 'No', 'Yes', 'Strong Yes', or a number on 1 to 4.*mean 'Strong Yes'"),
     "numbered": ("2 - Maybe", "is not one of the levels"),
     "stars": ("8/10", "is out of 10, and the scale is 1 to 5"),
+    "ratio": ("1+", "is better or worse than its number: write better = "),
     "share": ("1,000", "comma that may be a thousands separator"),
-    "ratio": ("two", "is not a number"),
     "grade": ("80%", "is out of 100, and the scale is 1 to 6"),
 }  # fmt: skip
 
@@ -150,7 +150,7 @@ def test_unknown_words_are_refused_with_the_levels(name: str) -> None:
         lambda: Ratings.from_text([name], [[""], [word]], CATALOGUE),
     ]
     for refuse in readers:
-        with pytest.raises(RatingsError, match=f"row 2, {name}: '{word}' .*{says}"):
+        with pytest.raises(RatingsError, match=f"row 2, {name}: '{re.escape(word)}' .*{says}"):
             refuse()
 
 

@@ -315,9 +315,18 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a packed file by its bytes": ("a.csv", lambda: gzip.compress(b"goals_discussed\n4\n"), "is compressed .gzip., by its first bytes"),
     "packed, by its name": ("a.csv.gz", lambda: b"goals_discussed\n4\n", "is not compressed as its name states"),
     "packed and cut": ("a.jsonl.gz", lambda: gzip.compress(b"{}" * 999)[:-9], "is not compressed as its name states, or damaged"),
+    "a small file that unpacks to much": ("a.csv.gz", lambda: gzip.compress(b"\n" * (129 << 20), 1), "larger than 128 MB decompressed"),
+    "many keys": ("a.jsonl", lambda: json.dumps(dict.fromkeys(map(str, range(20_000)), 4)).encode(), "20,000 columns, of which at most 16,384"),
+    "many columns of Parquet": ("a.parquet", lambda: parquet(20_000), "20,000 columns, of which at most 16,384"),
     "a packed workbook": ("a.xlsx.gz", lambda: b"x", "is compressed, and by its name neither CSV nor JSON"),
     "an older spreadsheet": ("a.ods", lambda: b"x", "save it as .xlsx or as CSV"),
 }  # fmt: skip
+
+
+def parquet(columns: int) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table({str(number): [4] for number in range(columns)}), out)
+    return out.getvalue()
 
 
 def zipped(parts: dict[str, bytes]) -> bytes:

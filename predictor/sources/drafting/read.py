@@ -16,7 +16,7 @@ import numpy as np
 from predictor.errors import Problem, RatingsError, shorten
 from predictor.model.tables import uneven_knots
 from predictor.ratings.catalogue import Catalogue
-from predictor.ratings.cells import parse_number, says_not_observed, word_key
+from predictor.ratings.cells import parse_mark, parse_number, says_not_observed, word_key
 from predictor.ratings.outcomes import Outcomes
 from predictor.ratings.signals import Scale, Signal
 from predictor.sources.drafting.hints import obvious_codes
@@ -51,7 +51,8 @@ class Column:
 
     Obvious codes for "not observed" are in `codes`, and count as empty, as do words for it. Words that are known to be
     ratings are `levels`, their places on the scale `values`. Where numbers say what they are out of, as in "4/5" and
-    "80%", that is `out_of`.
+    "80%", that is `out_of`. The first of marks such as "2+" and "2-3" is `mark`; its
+    value is 2, or 2.5; the first of the second form is `between`.
     """
 
     def __init__(self, name: str, cells: Sequence[Any], *, reused: Signal | None) -> None:
@@ -59,6 +60,7 @@ class Column:
         self.texts = [None if cell is None else _word(cell) for cell in cells]
         self.levels: AnswerWords | None = None
         self.out_of: float | None = None
+        self.mark = self.between = ""
         self.codes: tuple[float, ...] = ()
         self.values: Floats | None = self._numbers()
         if self.values is not None:
@@ -91,6 +93,10 @@ class Column:
             if text not in known:
                 known[text] = parse_number(text)
             if (parsed := known[text]) is None:
+                if mark := parse_mark(text):
+                    numbers.append(mark[0])
+                    self.mark, self.between = self.mark or text, self.between or ("" if mark[1] else text)
+                    continue
                 if not says_not_observed(text):
                     return None
                 numbers.append(math.nan)
@@ -122,7 +128,7 @@ class Column:
         assert self.values is not None
         self.points = np.unique(self.values[self.filled])
         self.low, self.high = float(self.points[0]), float(self.points[-1])
-        self.whole = bool((self.points == np.round(self.points)).all())
+        self.whole = bool(self.mark or (self.points == np.round(self.points)).all())
         self.binary = {*self.points} <= {0.0, 1.0} and not self.levels
 
     @property

@@ -165,7 +165,23 @@ def better_of(column: Column, direction: Tendency | None) -> str:
         return column.levels.better
     if not column.anchors and _GRADES.search(column.snake) and 1 <= column.low <= column.high <= 6:
         falls = direction is not None and direction.correlation < 0
-        return (
-            "lower" if re.search("schul|zeugnis", column.snake) or falls else "either"
-        )  # a French note is better where it is higher
-    return {1: "higher", -1: "lower", 0: "either"}[direction_of([*column.anchors.values()])]
+        if falls or re.search("schul|zeugnis", column.snake):
+            return "lower"  # a French note is better where it is higher
+    worded = direction_of([*column.anchors.values()])
+    if column.mark and not worded and direction:
+        worded = 1 if direction.correlation > 0 else -1
+    return {1: "higher", -1: "lower", 0: "either"}[worded]
+
+
+def why_unread(column: Column, direction: Tendency | None) -> str:
+    """Return why the marks of a column mean nothing yet, and what to write; empty where they do."""
+    better = better_of(column, direction)
+    if not column.mark or better == "lower" or (better == "higher" and not column.between):
+        return ""
+    if better == "higher":
+        return f"numbers, but for such as '{shorten(column.between, 10)}'; write the number between them"
+    scale = f"scale = {{ low = {column.scale.low:g}, high = {column.scale.high:g}, step = {column.scale.step:g} }}"
+    return (
+        f"marks such as '{shorten(column.mark, 10)}', whose order depends on which is best: write [[signals]] with "
+        f'{scale} and better = "lower" if 1 is the best mark, "higher" if it is the worst'
+    )

@@ -29,6 +29,7 @@ from predictor.sources.drafting.rules import (
     scales_of,
     seen_in,
     why_left_out,
+    why_unread,
 )
 from predictor.sources.files import (
     read_ratings,
@@ -123,15 +124,19 @@ def draft_catalogue(
         signals.append(column)
     signals = [column for column in columns.values() if column in signals]
     left_out |= {column.name: _in_words(column) for column in in_words if column not in signals}
+    groups = numbered(columns[group].cells) if group else np.arange(len(y))
+    for column in [column for column in signals if column.mark]:
+        if reason := why_unread(column, seen_in(column, y, groups, len(signals))[0]):
+            left_out[column.name] = reason
+            signals.remove(column)
     left_out = {name: left_out[name] for name in columns if name in left_out}
     if not signals:
         why = "".join(f"\n    {shorten(name)}: {reason}" for name, reason in left_out.items())
         raise RatingsError(str(path), [Problem(f"no column holds ratings that a model may learn from{why}")])
     options = f" --offer-word {shorten(shlex.quote(offer_word), 40)}" if offer_word else ""
     options += "".join(f" --unknown-word {shorten(shlex.quote(word), 40)}" for word in unknown_words)
-    text = _write(
-        path, unpacked(path).stem, columns[outcome], columns.get(group or ""), y, signals, inputs, left_out, options
-    )
+    roles = columns[outcome], columns.get(group or ""), groups
+    text = _write(path, unpacked(path).stem, *roles, y, signals, inputs, left_out, options)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -156,6 +161,7 @@ def _write(
     name: str,
     outcome: Column,
     group: Column | None,
+    groups: NDArray[np.int64],
     y: Floats,
     signals: Sequence[Column],
     inputs: Sequence[Column],
@@ -204,7 +210,6 @@ def _write(
         lines += ["", f"[inputs.{key_of(column.name)}] # the model may use it", f"label = {quoted(label)}"]
         lines.append(f"levels = [{', '.join(map(quoted, levels))}]")
     lines += ["", "[families]", *(f"{key} = {quoted(label)}" for key, label in families.items())]
-    groups = numbered(group.cells) if group else np.arange(len(y))
     for column in signals:
         seen = seen_in(column, y, groups, len(signals))
         lines += ["", *_entry(column, scales[column.name], common, outcome.name, *seen)]
@@ -295,7 +300,8 @@ def _better(column: Column, outcome: str, direction: Tendency | None) -> str:
         which = "higher" if direction.correlation > 0 else "lower"
         way = f" # in this file {which} ratings go with {_shown(outcome)} = yes ({direction})"
         if {better, which} == {"higher", "lower"}:
-            better, way = "either", f"{way}, though its words say {better}"
+            way = f"{way}, though its words say {better}"
+            better = better if column.mark else "either"
     return f"better = {quoted(better)}{way}"
 
 

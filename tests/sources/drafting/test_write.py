@@ -109,6 +109,11 @@ def test_one_wider_column_does_not_stretch_the_others(tmp_path: Path) -> None:
         ("team", ["red", "blue"] * 30, '[inputs.team] with levels = ["blue", "red"]'),
         ("calm", [*ratings(1, 5, N - 1), "ask Ann"], "numbers, but for such as 'ask Ann'"),
         ("calm", [*ratings(1, 5, N - 1), "4/5", "8/10"][-N:], "numbers out of different things"),
+        (
+            "mark",
+            [*ratings(1, 5, N - 1), "2+"],
+            "marks such as '2+', whose order depends on which is best: write [[signals]] with scale = { low = 1",
+        ),
         ("pay", [30000 + i % 7 for i in range(N)], "measure"),
         ("constant", [3] * N, "'3' in every row"),
         ("empty", [""] * N, "empty in every row"),
@@ -210,6 +215,29 @@ def test_an_end_that_breaks_the_order_is_pointed_out(
         assert f"# {code} stands out: hired = yes in {yes / n:.0%} (n = {n})" in text
         (calm,) = taken(text).signals
         assert (calm.not_applicable, calm.scale) == ((code,), Scale(1, 5))
+
+
+@pytest.mark.parametrize(
+    ("name", "best", "third"),
+    [
+        ("Schulnote", None, -1),
+        ("Fachnote", 1, -1),
+        ("Answer", 1, -1),
+        ("Answer", 5, 1),
+        ("x (1 = good, 5 = poor)", None, -1),
+    ],
+)
+def test_a_plus_is_better_where_the_better_end_is_known(tmp_path: Path, name: str, best: int, third: int) -> None:
+    """By name, by the heading, or by the outcomes."""
+    numbers = [number for number in range(1, 6) for _ in range(12)]
+    marks = [f"{number}{('+', '-', '')[row % 3]}" for row, number in enumerate(numbers)]
+    marks[0] = "1-2" if third < 0 else "1"
+    good = [6 - number if best == 1 else number if best else row % 6 for row, number in enumerate(numbers)]
+    outcome = ["yes" if row * 7 % 10 < 2 * share - 1 else "no" for row, share in enumerate(good)]
+    path = write(tmp_path, {name: marks, "hired": outcome})
+    ratings = read_ratings(path, draft(path), training=True)
+    assert ratings.catalogue.directions == (third,)
+    assert ratings.values[12:15, 0].tolist() == pytest.approx([2 + third / 3, 2 - third / 3, 2])
 
 
 def test_a_direction_is_left_to_the_person(tmp_path: Path) -> None:
