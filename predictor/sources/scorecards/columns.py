@@ -135,6 +135,8 @@ def _parquet_batches(path: Path, names: Sequence[str], words: Collection[str], l
     pq = _arrow("parquet")
     flat = [name for name in words if name in names]
     with explained(label), pq.ParquetFile(path, read_dictionary=flat) as file:
+        if not file.metadata.num_rows:
+            yield file.schema_arrow.empty_table().select(list(names))
         yield from file.iter_batches(ROWS, columns=list(names))
 
 
@@ -146,6 +148,9 @@ def _csv_batches(path: Path, names: Sequence[str], words: Collection[str], label
         text = stream.read(HEAD).decode("utf-8", errors="ignore")
     begin = header_of(text, label)
     header = len(text[: begin.length].encode())
+    if not text[begin.length :].strip():  # a header alone, which Arrow refuses
+        yield pa.table({name: pa.array([], pa.string()) for name in names})
+        return
     ragged: list[Any] = []
 
     def keep(row: Any) -> str:

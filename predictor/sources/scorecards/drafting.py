@@ -18,8 +18,8 @@ from predictor.sources.drafting.protected import is_protected
 from predictor.sources.drafting.rating_words import levels_of
 from predictor.sources.drafting.write import key_of, quoted
 from predictor.sources.scorecards.findings import shown_word
+from predictor.sources.scorecards.folders import files_of
 from predictor.sources.scorecards.mapping import COLUMNS, heading_pattern
-from predictor.sources.scorecards.opening import files_of
 from predictor.sources.scorecards.spreadsheet import read_table
 from predictor.sources.scorecards.times import read_times
 

@@ -344,7 +344,7 @@ def typed(
         elif name in IDS:
             columns[name] = ids_of(parts[0])
         elif name in TIMES:
-            times = read_times(parts[0], day_end=name in DECISIONS)
+            times = read_times(parts[0], day_end=name in DECISIONS, midnight_is_day=name == "sent")
             for place in np.flatnonzero(times.bad).tolist():
                 cell = pd.Series(parts[0]).iloc[place]
                 findings.refuse(source, Problem(BAD_TIME, first + place + 1, kind.columns[name][0], shown_word(cell)))
