@@ -57,11 +57,12 @@ def header_and_sample(path: Path, ending: str, label: str) -> tuple[list[str], l
                 rows.append(dict(zip(names, row, strict=False)))
         except csv.Error:  # a cell that is cut off by the sample's end
             pass
-    _refuse_twice(names, label)
+    refuse_twice(names, label)
     return names, rows
 
 
-def _refuse_twice(names: Sequence[str], label: str) -> None:
+def refuse_twice(names: Sequence[str], label: str) -> None:
+    """Refuse a table that names a column twice."""
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         kind = f"the column '{twice[0]}' is there twice; keep one"

@@ -101,6 +101,7 @@ CASES: dict[str, tuple[str, Callable[[Path], Path], tuple[str, ...]]] = {
     "an outcome that is not named": ("csv", lambda f: spread(f, table=TABLE + "C-2,Maybe,3\n"), ("my.csv", "row 2", "Result: 'Maybe'", "[outcomes]")),
     "two outcomes for one": ("csv", lambda f: spread(f, table=TABLE + "C-1,No,3\n"), ("my.csv", "row 2", "two outcomes")),
     "nobody": ("csv", lambda f: spread(f, table=TABLE + ",No,3\n"), ("my.csv", "row 2", "Who")),
+    "a heading twice": ("csv", lambda f: spread(f, table="Who,Result,Talk,Talk\nC-1,Hired,4,5\n"), ("my.csv", "'Talk' is there twice")),
     "ragged rows": ("csv", lambda f: spread(f, table=TABLE + "C-2,No\n"), ("my.csv", "row 2", "3 cells")),
 }  # fmt: skip
 
