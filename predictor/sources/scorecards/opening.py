@@ -203,7 +203,7 @@ def json_sources(content: bytes, label: str, findings: Findings) -> Iterator[Sou
     try:
         data = _parsed(text, label, findings)
     except RecursionError:
-        raise RatingsError(label, [Problem("is nested too deeply to be an export")]) from None
+        raise RatingsError(label, [Problem("is nested too deeply to be an export; export it again")]) from None
     more = _more(data)
     for name, records in _lists(data, label):
         source = source_of(records, f"{label}: {name}" if name else label, findings)
@@ -241,7 +241,10 @@ def _line(line: str, number: int, label: str, findings: Findings) -> Any:
     try:
         return json.loads(line)
     except ValueError:
-        findings.refuse(label, Problem("is not JSON; a line of JSON Lines holds one record", number))
+        findings.refuse(
+            label,
+            Problem("is not JSON, and a line of JSON Lines is one record; export it again, or delete the line", number),
+        )
         return {}
 
 
@@ -355,7 +358,7 @@ def source_of(records: list[Any], label: str, findings: Findings | None = None) 
         if isinstance(record, dict):
             usable.append(record)
         elif findings is not None:
-            kind = f"is {_JSON_WORDS[type(record)]}, not a record with keys and values"
+            kind = f"is {_JSON_WORDS[type(record)]}, not a record with keys and values; delete it, or export it again"
             findings.refuse(label, Problem(kind, number))
     columns = {name for record in usable[:SAMPLE] for name in (*flattened(record), *map(plain, record))}
     return Source(label, frozenset(columns), records=usable)

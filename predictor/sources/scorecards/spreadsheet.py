@@ -25,6 +25,7 @@ from predictor.sources.text import parse_table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_NO_HEADING = "has no heading as the mapping's 'heading' has it, with a signal of [signals]; correct one of the two"
 UNTIMED = np.datetime64(0, "ms")  # of cards in a table that has no times
 
 
@@ -114,7 +115,7 @@ def _by_rater(table: pd.DataFrame, known: ColumnMapping, label: str, findings: F
     fits = {name: match for name, match in fits.items() if match["signal"].strip() in known.signals}
     others = [name for name in table if name not in fits]
     if not fits:
-        findings.refuse(label, Problem("has no heading as the mapping's 'heading' has it, with a signal of [signals]"))
+        findings.refuse(label, Problem(_NO_HEADING))
     if both := [str(name) for name in others if name in known.signals]:
         kind = "has a rater in some headings, and none in this one; rename it"
         findings.refuse(label, Problem(kind, column=both[0]))
