@@ -38,7 +38,7 @@ def explained(source: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno:
             raise RatingsError(source, [Problem(f"cannot be read: {error.strerror}")]) from None
         why = shorten(" ".join(str(error).split()) or type(error).__name__, 120)
-        raise RatingsError(source, [Problem(f"is not a whole Parquet file: {why}")]) from None
+        raise RatingsError(source, [Problem(f"is not a whole Parquet file: {why}; write or copy it again")]) from None
 
 
 def worded(schema: pa.Schema) -> list[str]:

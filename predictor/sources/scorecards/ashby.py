@@ -5,8 +5,7 @@ The rater is whoever a card is credited to, else its submitter. A score arrives 
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,8 @@ import numpy as np
 from predictor.errors import Problem
 from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, SourceExport, list_others, mapped
 from predictor.sources.scorecards.findings import Findings
-from predictor.sources.scorecards.levels import FOUR_NUMBERS, ScoreLevels, scale_of
+from predictor.sources.scorecards.levels import FOUR_NUMBERS, ScoreLevels, numbered_scale, scale_of, word_on
+from predictor.sources.scorecards.signals import ABOUT_OVERALL, OVERALL, name_of
 from predictor.sources.scorecards.tables import DELETED, Table, TableKind, positions, stacked, text_ids, words_of
 
 FEEDBACK = TableKind(
@@ -77,7 +77,6 @@ KINDS = (
 )
 CHOICES = ("ValueSelect", "ValueSingleSelect")
 TEXTS = ("RichText", "LongText", "String", "Email", "Phone", "Date", "File", "SocialLink")  # free-form fields
-_OVERALL = re.compile(r"overall|recommend|\bhire\b|verdict", re.IGNORECASE)
 STATES = {
     "active": "open",
     "archived": "rejected",
@@ -133,7 +132,7 @@ def read(tables: dict[str, list[Table]], findings: Findings) -> SourceExport:
 def _ratings(export: SourceExport, findings: Findings) -> None:
     """Read the answers of each form by its own definition: scores, and choices on a scale whose order is known."""
     owners, names, families, scores = list[int](), list[str](), list[str](), list[Any]()
-    overall, options, others = list[str](), dict[str, None](), defaultdict[str, list[int]](list)
+    overall, others = list[str](), defaultdict[str, list[int]](list)
     scales, unnamed = dict[str, ScoreLevels](), list[int]()
     files, rows = export.cards.places(np.arange(len(export.cards)))
     for position, record in enumerate(export.cards.records):
@@ -144,35 +143,34 @@ def _ratings(export: SourceExport, findings: Findings) -> None:
                 problem = Problem("is missing; export it again", int(rows[position]), name)
                 findings.refuse(str(files[position]), problem)
         values, verdict = dict(values) if isinstance(values, dict) else {}, ""
-        for section, field in _fields(definition):
-            kind, path = str(field.get("type", "")), str(field.get("path") or field.get("id") or "")
-            title = " ".join(str(field.get("title") or field.get("humanReadablePath") or path).split())
+        for title, section, field in _fields(definition):
+            kind, path = str(field.get("type", "")), _path(field)
             labels = _labels(field)
             answer = _answer(values.pop(path, None), labels)
             scale = scale_of([*labels.values()]) if kind in CHOICES else None
             if kind not in ("Score", *CHOICES):
                 others[kind] += [position] * (kind not in TEXTS and answer is not None)
-            elif _OVERALL.search(" ".join((path.replace("_", " "), title, *labels.values()))):
-                verdict = verdict or ("" if answer is None else str(answer))
-                options |= dict.fromkeys(labels.values())
+            elif ABOUT_OVERALL.search(" ".join((path.replace("_", " "), title, *labels.values()))):
+                scale = scale_of([*labels.values()]) or numbered_scale([*labels.values()]) or FOUR_NUMBERS
+                verdict = verdict or word_on(scales, OVERALL, scale, "" if answer is None else str(answer))
             elif kind == "Score" or scale:
                 owners.append(position)
                 names.append(title)
                 families.append(section)
-                scores.append(answer)
-                if scale:
-                    scales[title] = scale
+                scores.append(
+                    word_on(scales, name_of(title), scale or FOUR_NUMBERS, "" if answer is None else str(answer))
+                )
             else:
                 others[kind] += [position] * (answer is not None)
         unnamed += [position] * sum(_is_score(value) for value in values.values())
         overall.append(verdict)
     findings.add("unnamed", export.cards, np.array(unnamed, dtype=np.int64))
     export.set_ratings(owners, names, families, scores)
-    export.levels_by_signal = scales
     list_others(others, export.cards, findings)
     if overall:
         export.cards.frame["overall"] = words_of(overall)
-        export.overall_levels = scale_of([*options]) or FOUR_NUMBERS
+    export.overall_levels = scales.pop(OVERALL, FOUR_NUMBERS)
+    export.levels_by_signal = scales
 
 
 def _is_score(value: Any) -> bool:
@@ -194,16 +192,30 @@ def _answer(value: Any, labels: Mapping[str, str]) -> Any:
     return labels.get(str(value), value)
 
 
-def _fields(definition: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Return the fields of the form that a record carries, each with the title of its section."""
+def _fields(definition: Any) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return the fields of the form that a record carries: title, section, field.
+
+    A title that is in several sections of a form is named after its section, too.
+    """
     sections = definition.get("sections") if isinstance(definition, dict) else None
     fields = []
     for section in sections if isinstance(sections, list) else []:
-        for item in section.get("fields") or []:
+        items = section.get("fields") if isinstance(section, dict) else None
+        for item in items if isinstance(items, list) else []:
             field = item.get("field", item) if isinstance(item, dict) else None
             if isinstance(field, dict):
-                fields.append((str(section.get("title") or ""), field))
-    return fields
+                title = " ".join(str(field.get("title") or field.get("humanReadablePath") or _path(field)).split())
+                fields.append((title, str(section.get("title") or ""), field))
+    count = Counter(title.casefold() for title, *_ in fields)
+    return [
+        (f"{section}: {title}" if section and count[title.casefold()] > 1 else title, section, field)
+        for title, section, field in fields
+    ]
+
+
+def _path(field: Mapping[str, Any]) -> str:
+    """Return the key of a field's answer."""
+    return str(field.get("path") or field.get("id") or "")
 
 
 def _applications(export: SourceExport, tables: dict[str, list[Table]], findings: Findings) -> None:
@@ -212,8 +224,8 @@ def _applications(export: SourceExport, tables: dict[str, list[Table]], findings
     table = stacked(parts, (*APPLICATION, "status", "reason", "type"))
     frame = table.frame
     state = mapped(frame["status"].array, STATES, "unknown")
-    findings.add("unknown state", table, state == "unknown", words=frame["status"])
     frame["state"] = np.where(state == "", "unknown", state)
+    findings.add("unknown state", table, (frame["state"] == "unknown").to_numpy(), words=frame["status"])
     kind = mapped(frame["type"].array, ENDED_BY, "unknown")
     reason, text = text_ids(frame["reason"]), np.asarray(frame["reason_text"], dtype=object)
     given = (reason != "") | (text != "")

@@ -16,7 +16,7 @@ from predictor.sources.scorecards.export import SourceExport, folded
 from predictor.sources.scorecards.findings import Findings, shown_word
 from predictor.sources.scorecards.levels import ScoreLevels
 from predictor.sources.scorecards.outcomes import ApplicationOutcomes, newest
-from predictor.sources.scorecards.signals import OVERALL, families_of, merged_names
+from predictor.sources.scorecards.signals import OVERALL, families_of, merged_names, name_of
 from predictor.sources.scorecards.stages import NO_STAGE, Landmarks, landmarks
 from predictor.sources.scorecards.tables import Table, positions, text_ids
 from predictor.sources.scorecards.times import DAY_END
@@ -95,7 +95,8 @@ def read_card_ratings(
     signal[details] = -1
     blank = _by_word(table.frame["signal"], lambda label: not label.strip(), otherwise=True)
     findings.add("unnamed", table, blank & ~details & (card >= 0), ids=shown)
-    scales = [_levels_of(export, label, answers) for label in names.values()]
+    own = {name_of(label): scale for label, scale in export.levels_by_signal.items()}
+    scales = [own.get(name, export.levels).with_answers(answers) for name in names]
     words = [str(word) for word in table.frame["word"].array.categories]
     values, level = _levels(table, signal, scales, words, findings, shown)
     read = _tally(signal, table.frame["word"], len(names))
@@ -153,10 +154,6 @@ def _positions_kept(before: Table, cards: Table) -> NDArray[np.int64]:
     kept_files, kept_rows = cards.places(np.arange(len(cards)))
     place = {(file, row): at for at, (file, row) in enumerate(zip(kept_files, kept_rows.tolist(), strict=True))}
     return np.array([place.get((file, row), -1) for file, row in zip(files, rows.tolist(), strict=True)])
-
-
-def _levels_of(export: SourceExport, label: str, answers: Mapping[str, float]) -> ScoreLevels:
-    return export.levels_by_signal.get(label, export.levels).with_answers(answers)
 
 
 def _levels(

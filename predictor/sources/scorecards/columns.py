@@ -57,11 +57,12 @@ def header_and_sample(path: Path, ending: str, label: str) -> tuple[list[str], l
                 rows.append(dict(zip(names, row, strict=False)))
         except csv.Error:  # a cell that is cut off by the sample's end
             pass
-    _refuse_twice(names, label)
+    refuse_twice(names, label)
     return names, rows
 
 
-def _refuse_twice(names: Sequence[str], label: str) -> None:
+def refuse_twice(names: Sequence[str], label: str) -> None:
+    """Refuse a table that names a column twice."""
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         kind = f"the column '{twice[0]}' is there twice; keep one"
@@ -135,6 +136,8 @@ def _parquet_batches(path: Path, names: Sequence[str], words: Collection[str], l
     pq = _arrow("parquet")
     flat = [name for name in words if name in names]
     with explained(label), pq.ParquetFile(path, read_dictionary=flat) as file:
+        if not file.metadata.num_rows:
+            yield file.schema_arrow.empty_table().select(list(names))
         yield from file.iter_batches(ROWS, columns=list(names))
 
 
@@ -146,6 +149,9 @@ def _csv_batches(path: Path, names: Sequence[str], words: Collection[str], label
         text = stream.read(HEAD).decode("utf-8", errors="ignore")
     begin = header_of(text, label)
     header = len(text[: begin.length].encode())
+    if not text[begin.length :].strip():  # a header alone, which Arrow refuses
+        yield pa.table({name: pa.array([], pa.string()) for name in names})
+        return
     ragged: list[Any] = []
 
     def keep(row: Any) -> str:

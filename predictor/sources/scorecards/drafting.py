@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +17,9 @@ from predictor.sources.drafting.protected import is_protected
 from predictor.sources.drafting.rating_words import levels_of
 from predictor.sources.drafting.write import key_of, quoted
 from predictor.sources.scorecards.findings import shown_word
+from predictor.sources.scorecards.folders import files_of
 from predictor.sources.scorecards.mapping import COLUMNS, heading_pattern
-from predictor.sources.scorecards.opening import files_of
-from predictor.sources.scorecards.spreadsheet import read_table
+from predictor.sources.scorecards.spreadsheet import day_of, read_as, read_table
 from predictor.sources.scorecards.times import read_times
 
 TO_DO = "# TO DO: "
@@ -28,10 +27,15 @@ TO_DO = "# TO DO: "
 _HEADINGS: Mapping[str, Sequence[str]] = {
     "card": (r"(score ?card|feedback|form|card) (id|key)$",),
     "rater": (
-        r"interviewer|rater\b|reviewer|assessor|evaluator|panell?ist|(interviewed|submitted|scored|rated) by|bewerter",
+        r"interviewer|rater\b|reviewer|assessor|evaluator|panell?ist|(interviewed|submitted|scored|rated) by|bewerter"
+        r"|évaluateur|intervieweur|entrevistador|evaluador|avaliador|valutatore",
     ),
     "application": (r"^application( (id|key|no|number))?$|opportunity",),
-    "person": (r"candidate|applicant|bewerber|kandidat|candidat", r"^person|^name$|full name|^e ?mail"),
+    "person": (
+        r"(candidate|applicant|person|bewerber|kandidat|candidat) (id|key|no|nr|number)$",
+        r"candidate|applicant|bewerber|kandidat|candidat",
+        r"^person|^name$|full name|^e ?mail",
+    ),
     "decided": (r"decided|decision date|date of decision|(rejected|hired) (at|on)|closed|offer date|entscheid\w* am",),
     "submitted": (
         r"submitted( at| on)?$|submission|(completed|rated) (at|on)|interview(ed)? (at|on|date)|date of interview",
@@ -46,6 +50,7 @@ _HEADINGS: Mapping[str, Sequence[str]] = {
 _DATES = ("decided", "submitted")
 _COUNT = re.compile(
     r"\b(years?|age|salary|experience|jahre|alter|tenure|gpa|number|count|hours|minutes|duration|level)\b"
+    r"|\b(ids?|key|no|nr|index|row|rank|week|month|quarter|zip|phone)$"
 )
 _ENDS = re.compile(r"\b(\d{1,2}) ?(?:-|–|to|bis) ?(\d{1,2})\b")  # noqa: RUF001 - as in "Clarity (1-5)"
 _WITHDRAWN = re.compile(r"withdr|declin\w* by (the )?cand|cand\w* (declin|refus)|zurückgezogen|not interested")
@@ -107,7 +112,7 @@ def draft_mapping(files: Sequence[str | Path], sheet: str | None = None) -> str:
 
 def _chosen(cells: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Choose the column of each kind by its heading; one of times by its cells, too."""
-    plain = {name: " ".join(re.findall(r"[^\W_]+", name.lower())) for name in cells}
+    plain = {name: _words_of(name) for name in cells}
     chosen: dict[str, str] = {}
     for ours, patterns in _HEADINGS.items():
         free = [name for name in cells if name not in chosen.values()]
@@ -128,6 +133,15 @@ def _chosen(cells: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return chosen
 
 
+def _words_of(heading: str) -> str:
+    """Return the words of a heading, in small letters.
+
+    >>> _words_of("candidateId"), _words_of("Fit_(1-5)")
+    ('candidate id', 'fit 1 5')
+    """
+    return " ".join(re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", heading).lower()))
+
+
 # Times ----------------------------------------------------------------------------------------------------------------
 
 
@@ -142,16 +156,14 @@ def _odd_times(cells: Sequence[str]) -> list[str]:
 
 
 def _fits(cells: Iterable[str], form: str) -> bool:
-    try:
-        return all(datetime.strptime(cell, form) for cell in cells)
-    except ValueError:
-        return False
+    return all(read_as(cell, form) for cell in cells)
 
 
 def _date_lines(cells: Sequence[str], to_do: list[str]) -> list[str]:
     """Write how dates are written, where that is not ISO 8601."""
     odd = _odd_times(cells)
     forms = [form for form in _FORMATS if _fits(odd, form)] if odd else []
+    forms = [form for form in forms if " " not in form or day_of(form) not in forms]  # days alone need no time
     lines = [f"date_format = {quoted(form)}" for form in forms]
     if len(forms) == 1 or not odd:
         return lines
@@ -234,7 +246,8 @@ def _signals(cells: Mapping[str, Sequence[str]], chosen: Mapping[str, str], to_d
         ends = _numbers("", words)
         levels = _number_levels("", ends, ends.high) if ends else _word_levels(words)
         if not levels:
-            to_do.append("write the words of the ratings, worst to best, under [signals]")
+            shown = ", ".join(shown_word(word) for word in words[:MOST_WORDS])
+            to_do.append(f"write the words of the ratings, worst to best, under [signals]: {shown}")
         return [f'"*" = {levels or "[]"}']
     own = {name: _ratings(words) for name, words in cells.items() if name not in chosen.values()}
     numbers = {name: ends for name, words in own.items() if (ends := _numbers(name, words))}
@@ -261,7 +274,7 @@ def _signals(cells: Mapping[str, Sequence[str]], chosen: Mapping[str, str], to_d
 def _numbers(heading: str, words: Sequence[str]) -> _Numbers | None:
     """Return the ends of a column of numbers that may be ratings; None where it is none."""
     parsed = [parse_number(word) for word in words]
-    if not words or not all(parsed) or is_protected(heading) or _COUNT.search(heading.lower()):
+    if not words or not all(parsed) or is_protected(heading) or _COUNT.search(_words_of(heading)):
         return None
     numbers = [item.number for item in parsed if item]
     out_of = max((item.out_of for item in parsed if item and item.out_of), default=None)

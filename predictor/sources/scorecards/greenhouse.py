@@ -61,7 +61,7 @@ V1 = TableKind(
     {
         **_COMMON,
         "overall": ("overall_recommendation",),
-        "stage": ("interview_step_name", "interview_name", "interview"),
+        "stage": ("interview_step_name", "interview_name", "interview", "stage_name"),
     },
     required=("id", "application"),
 )
@@ -73,7 +73,7 @@ V3 = TableKind(
         "overall": ("candidate_rating",),
         "status": ("status",),
         "kit": ("interview_kit_id",),
-        "stage": ("interview_name", "interview"),
+        "stage": ("interview_name", "interview", "stage_name"),
     },
     required=("id", "application"),
 )
@@ -96,6 +96,11 @@ APPLICATIONS = TableKind(
     },
     required=("id", "person"),
 )
+_NAMES = {
+    "id": ("id",),
+    "signal": ("name",),
+    "family": ("candidate_attribute_type_name", "candidate_attribute_type_id", "category"),
+}
 KINDS = (
     V1,
     V3,
@@ -111,13 +116,13 @@ KINDS = (
         },
         required=("card", "signal"),
     ),
-    TableKind(
-        "attributes of v3",
-        (("candidate_attribute_rating",),),
+    TableKind(  # of v3, and of Greenhouse's own warehouse
+        "attributes by their ids",
+        (("candidate_attribute_rating", "rating"), ("job_candidate_attribute_id", "attribute_id"), ("scorecard_id",)),
         {
             "card": ("scorecard_id",),
-            "attribute": ("job_candidate_attribute_id",),
-            "word": ("candidate_attribute_rating",),
+            "attribute": ("job_candidate_attribute_id", "attribute_id"),
+            "word": ("candidate_attribute_rating", "rating"),
             "deleted": DELETED,
         },
         required=("card", "attribute"),
@@ -129,17 +134,14 @@ KINDS = (
         never=("candidate_attribute_type_id",),
         label="attribute_type",
     ),
+    TableKind("attribute names", (("candidate_attribute_type_id",), ("name",), ("id",)), _NAMES),
+    TableKind("attribute names", (("name",), ("id",)), _NAMES, label="attribute"),  # a stage has such columns, too
     TableKind(
-        "attribute names",
-        (("candidate_attribute_type_id", "sort_order"), ("name",), ("job_id", "candidate_attribute_type_id")),
-        {
-            "id": ("id",),
-            "signal": ("name",),
-            "family": ("candidate_attribute_type_name", "candidate_attribute_type_id"),
-        },
-        never=("job_interview_stage_id", "is_draft"),
+        "interview kits",
+        (("job_interview_id",), ("id",)),
+        {"id": ("id",), "interview": ("job_interview_id",)},
+        never=("application_id",),  # an interview that was held
     ),
-    TableKind("interview kits", (("job_interview_id",), ("id",)), {"id": ("id",), "interview": ("job_interview_id",)}),
     TableKind(
         "interviews",
         (("name",), ("id",), ("job_interview_stage_id", "require_scorecard", "scheduling_type")),
@@ -179,8 +181,8 @@ KINDS = (
     ),
     TableKind(
         "rejection reasons",
-        (("name",), ("type_key", "type_name", "type_id"), ("id",)),
-        {"id": ("id",), "reason_text": ("name",), "type": ("type_key", "type_name", "type_id")},
+        (("name",), ("type_key", "type_name", "type_id", "type"), ("id",)),
+        {"id": ("id",), "reason_text": ("name",), "type": ("type_key", "type_name", "type_id", "type")},
         label="reason",
     ),
     TableKind(
@@ -219,6 +221,7 @@ STATES = {
 }
 ENDED_BY = {
     "werejectedthem": "ours",
+    "securityconcern": "ours",
     "theyrejectedus": "theirs",
     "nonespecified": "none",
     "none": "none",
@@ -297,7 +300,7 @@ def _ratings(export: SourceExport, tables: dict[str, list[Table]], findings: Fin
     if export.cards.records and (inner := _within(export.cards, findings)) is not None:
         export.ratings, export.by_position = inner, True
         return
-    new = tables.get("attributes of v3", [])
+    new = tables.get("attributes by their ids", [])
     if not new:
         ratings = stacked(tables.get("attributes", []), (*RATING, "deleted"))
         export.ratings = _kept(ratings, findings)
@@ -316,7 +319,7 @@ def _ratings(export: SourceExport, tables: dict[str, list[Table]], findings: Fin
         labels = np.append(np.asarray(types.column("family"), dtype=object), "")[of_type]
         family = words_of(np.where(of_type >= 0, labels, ""))
     else:
-        family = words_of(np.full(len(names), ""))  # a number names no family
+        family = words_of(["" if str(word).isdigit() else word for word in family])  # a number names no family
     ratings.frame["signal"], ratings.frame["family"] = signal.take(place), family.take(place)
     del ratings.frame["attribute"]
     export.ratings = ratings
@@ -373,7 +376,6 @@ def _applications(export: SourceExport, tables: dict[str, list[Table]], findings
     applications = stacked(parts, (*APPLICATION, *extra))
     frame, ids = applications.frame, applications.column("id")
     state = mapped(frame["status"].array, STATES, "unknown")
-    findings.add("unknown state", applications, state == "unknown", words=frame["status"])
     history = stacked(tables.get("history of applications", []), ("application", "status", "hired"))
     for meaning in ("hired", "rejected"):  # what the history alone knows
         of = history.chosen(mapped(history.frame["status"].array, STATES, "") == meaning)
@@ -391,6 +393,7 @@ def _applications(export: SourceExport, tables: dict[str, list[Table]], findings
     rejected = ~np.isnat(frame["rejected"].to_numpy())
     state = np.where((state == "") & rejected, "rejected", state)
     state = np.where(state == "", "unknown", state)
+    findings.add("unknown state", applications, (state == "unknown") & ~frame["prospect"], words=frame["status"])
     frame["state"] = np.where(frame["prospect"], "lead", state)
     export.applications = applications
 

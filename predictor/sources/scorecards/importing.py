@@ -21,14 +21,15 @@ from predictor.sources.scorecards.assembling import CardRatings, place_rows, rea
 from predictor.sources.scorecards.columns import release_memory
 from predictor.sources.scorecards.export import CARD, RATING, SourceExport, compact, count_naive
 from predictor.sources.scorecards.findings import Findings
+from predictor.sources.scorecards.folders import files_of, not_read, written_beside
 from predictor.sources.scorecards.groups import groups_of
 from predictor.sources.scorecards.imported import Imported
 from predictor.sources.scorecards.levels import read_answers
-from predictor.sources.scorecards.opening import Source, files_of, open_files, source_of, written_beside
+from predictor.sources.scorecards.opening import Source, open_files, source_of
 from predictor.sources.scorecards.outcomes import ApplicationOutcomes, decide, read_reasons
 from predictor.sources.scorecards.pseudonyms import key_for, public_ids
 from predictor.sources.scorecards.signals import catalogue_of
-from predictor.sources.scorecards.stages import EACH, stage_counts
+from predictor.sources.scorecards.stages import EACH, merged, stage_counts
 from predictor.sources.scorecards.tables import Table, TableKind, empty, missing_columns, text_ids
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def read_scorecards(
         export.naive_times = sum(count_naive(table) for parts in tables.values() for table in parts)
         tables.clear()  # of millions of rows only what is used is kept
     findings.check()
+    read |= dict.fromkeys(not_read(files), "")
     compact(export)
     release_memory()
     if even:
@@ -135,7 +137,7 @@ def read_scorecards(
     release_memory()
     cards = usable_cards(export, table, ratings, outcomes, today, findings)
     del table
-    cards.stage = _few_stages(cards.stage, findings)
+    cards.stage = _few_stages(merged(cards.stage), findings)
     rows = place_rows(stage, cards, outcomes, findings)
     release_memory()
     return _imported(

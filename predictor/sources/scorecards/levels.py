@@ -6,14 +6,17 @@ Five words are 1 to 5 in order. Four have no neutral one, so they are 1, 2, 4 an
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from predictor.errors import ConfigError
 from predictor.ratings.cells import parse_number, says_not_observed, word_key
 from predictor.sources.drafting.rating_words import levels_of
 
 LOW, HIGH = 1.0, 5.0
+_OTHER = re.compile(r"(.*) \(scale ([2-9]|[1-9]\d+)\)", re.DOTALL)  # a word on another scale of the same question
 NO_NEUTRAL = {2: (1.0, 5.0), 4: (1.0, 2.0, 4.0, 5.0)}
 
 
@@ -37,6 +40,8 @@ class ScoreLevels:
         The number of the lowest level, where they are numbered.
     fractions
         Whether numbers between two levels, such as 3.5, are taken.
+    others
+        Scales that the same question has on other forms; `word_on` writes the words of each.
     """
 
     words: tuple[str, ...]
@@ -46,6 +51,7 @@ class ScoreLevels:
     answers: tuple[tuple[str, float], ...] = ()
     first: int = 1
     fractions: bool = False
+    others: tuple[ScoreLevels, ...] = ()
 
     @classmethod
     def of(
@@ -70,7 +76,8 @@ class ScoreLevels:
 
     def evenly_spaced(self) -> ScoreLevels:
         """Return the same words at even distances."""
-        return replace(self, values=_even(len(self.words)))
+        others = tuple(other.evenly_spaced() for other in self.others)
+        return replace(self, values=_even(len(self.words)), others=others)
 
     def with_answers(self, answers: Mapping[str, float]) -> ScoreLevels:
         """Return levels that know further words."""
@@ -91,6 +98,8 @@ class ScoreLevels:
         for known, value in self.answers:
             if word_key(known) == key:
                 return value
+        if (of := _OTHER.fullmatch(word)) and int(of[2]) <= len(self.others) + 1:
+            return self.others[int(of[2]) - 2].level(of[1])
         for known, value in zip(self.words, self.values, strict=True):
             if word_key(known) == key:
                 return value
@@ -123,12 +132,51 @@ def scale_of(options: Sequence[str]) -> ScoreLevels | None:
     >>> scale_of(["Junior", "Senior"]) is None
     True
     """
-    known = levels_of(list(dict.fromkeys(options)))
+    return _scale_of(tuple(dict.fromkeys(options)))
+
+
+@lru_cache(1024)  # each form has its own copy of the options
+def _scale_of(options: tuple[str, ...]) -> ScoreLevels | None:
+    known = levels_of(list(options))
     if known is None or not known.sure or known.better == "either":
         return None
     if known.better == "lower":
         return ScoreLevels.of(known.words[::-1])
     return ScoreLevels.of(known.words, numbered=all(word[:1].isdigit() for word in known.words))
+
+
+def numbered_scale(options: Sequence[str]) -> ScoreLevels | None:
+    """Return the levels of options that begin with whole numbers, each once and without a gap; the highest is best.
+
+    >>> numbered_scale(["3 - Ja", "4 - Unbedingt", "1 - Auf keinen Fall", "2 - Nein"]).level("3 - Ja")
+    4.0
+    >>> numbered_scale(["Yes", "No"]) is None
+    True
+    """
+    places = sorted(int(match[0]) for option in set(options) if (match := re.match(r"\s*\d{1,2}\b", option)))
+    if len(places) < 2 or len(places) != len(set(options)) or places != [*range(places[0], places[0] + len(places))]:
+        return None
+    return FOUR_NUMBERS if places == [1, 2, 3, 4] else ScoreLevels.numbers(places[0], places[-1])
+
+
+def word_on(scales: dict[str, ScoreLevels], question: str, scale: ScoreLevels, word: str) -> str:
+    """Return an answer as a word of its question's scales: forms change, and a word may be another level then.
+
+    The first scale of a question is in `scales`, and learns of the others.
+
+    >>> scales = {}
+    >>> old, new = ScoreLevels.of(("Poor", "Good")), ScoreLevels.of(("Poor", "Fair", "Good", "Excellent"))
+    >>> [word_on(scales, "Fit", scale, "Good") for scale in (old, new)]
+    ['Good', 'Good (scale 2)']
+    >>> [scales["Fit"].level(word) for word in ("Good", "Good (scale 2)")]
+    [5.0, 4.0]
+    """
+    first = scales.setdefault(question, scale)
+    if not word or first is scale or replace(first, others=()) == scale:
+        return word
+    if scale not in first.others:
+        first = scales[question] = replace(first, others=(*first.others, scale))
+    return f"{word} (scale {first.others.index(scale) + 2})"
 
 
 def _even(count: int) -> tuple[float, ...]:

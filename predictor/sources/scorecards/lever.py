@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,8 @@ import numpy as np
 from predictor.errors import Problem, plural
 from predictor.sources.scorecards.export import APPLICATION, CARD, OFFER, SourceExport, folded, list_others, mapped
 from predictor.sources.scorecards.findings import Findings, shown_word
-from predictor.sources.scorecards.levels import FOUR_NUMBERS, scale_of
+from predictor.sources.scorecards.levels import FOUR_NUMBERS, ScoreLevels, numbered_scale, scale_of, word_on
+from predictor.sources.scorecards.signals import ABOUT_OVERALL, OVERALL, name_of
 from predictor.sources.scorecards.tables import (
     DELETED,
     Table,
@@ -102,7 +103,7 @@ KINDS = (
             "created": ("created_at",),
             "deleted": DELETED,
         },
-        never=("posting_id", "posting", "contact", "fields_type", "archived_at"),
+        never=("requisition_code", "headcount_total", "contact", "fields_type", "archived_at"),
     ),
     TableKind(
         "opportunities",
@@ -113,6 +114,7 @@ KINDS = (
             "stage": ("stage_id", "stage"),
             "rejected": ("archived_at", "archived_archived_at"),
             "reason": ("archived_reason_id", "archived_reason", "archive_reason_id"),
+            "reason_text": ("archived_reason_text",),
             "anonymised": ("is_anonymized",),
             "allowed": ("data_protection_store_allowed",),
             "expires": ("data_protection_store_expires_at",),
@@ -122,6 +124,7 @@ KINDS = (
         },
         required=("id", "person"),
     ),
+    TableKind("deleted opportunities", (("id",), ("deleted_at",)), {"id": ("id",)}, label="opportunit|delet"),
 )
 OFFER_STATE = {
     **dict.fromkeys(("sent", "sentmanually", "opened", "denied", "signed"), "sent"),
@@ -129,6 +132,7 @@ OFFER_STATE = {
         ("draft", "approvalsent", "approved", "cancelled", "canceled", "voided", "approvaldenied"), "waiting"
     ),
 }
+CHOICES = ("multiple-choice", "dropdown")
 TEXTS = ("text", "textarea", "code", "date", "note", "file-upload")  # free-form fields
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -174,6 +178,11 @@ def _cards(export: SourceExport, tables: dict[str, list[Table]]) -> None:
         files, _ = cards.places(np.arange(len(cards)))
         by_file = {file: (UUID.findall(file) or [""])[-1] for file in set(files)}  # the API lists forms by opportunity
         application = np.where(application == "", [by_file[file] for file in files], application)
+    if lost := int((application == "").sum()):
+        export.about.append(
+            f"Forms that do not name their opportunity: {lost:,}. The API lists forms by opportunity; name each file, "
+            "or its folder, after the opportunity's id."
+        )
     frame["application"] = ids_of(application)
     frame["status"] = np.where(np.isnat(frame["submitted"].to_numpy()), "draft", "complete")
     export.cards = cards
@@ -182,7 +191,14 @@ def _cards(export: SourceExport, tables: dict[str, list[Table]]) -> None:
 def _ratings(export: SourceExport, findings: Findings) -> None:
     """Read the fields within each form: scorecards by their items, the score system as the overall recommendation."""
     owners, names, scores = list[int](), list[str](), list[Any]()
-    overall, options, others = list[str](), dict[str, None](), defaultdict[str, list[int]](list)
+    overall, others, scales = list[str](), defaultdict[str, list[int]](list), dict[str, ScoreLevels]()
+
+    def rate(position: int, name: str, answer: Any, scale: ScoreLevels = FOUR_NUMBERS) -> None:
+        answer = answer.get("score") if isinstance(answer, dict) else answer
+        owners.append(position)
+        names.append(name)
+        scores.append(word_on(scales, name_of(name), scale, "" if answer is None else str(answer)))
+
     files, rows = export.cards.places(np.arange(len(export.cards)))
     for position, record in enumerate(export.cards.records):
         verdict = ""
@@ -193,9 +209,10 @@ def _ratings(export: SourceExport, findings: Findings) -> None:
             fields = []
         for item in (field for field in fields if isinstance(field, dict)):
             kind, value = str(item.get("type")), item.get("value")
+            options = [str(one["text"]) for one in item.get("options") or [] if isinstance(one, dict) and "text" in one]
             if _is_overall(item):
-                verdict = "" if value is None else str(value)
-                options |= dict.fromkeys(str(one.get("text")) for one in item.get("options") or [] if "text" in one)
+                own = numbered_scale(options) or scale_of(options) or FOUR_NUMBERS
+                verdict = word_on(scales, OVERALL, own, "" if value is None else str(value))
             elif kind == "scorecard":
                 items = item.get("scores") or []
                 values = [] if value is None else value
@@ -207,13 +224,11 @@ def _ratings(export: SourceExport, findings: Findings) -> None:
                     findings.refuse(str(files[position]), Problem(problem, int(rows[position]), "fields"))
                     continue
                 for asked, given in zip(items, values, strict=False):
-                    owners.append(position)
-                    names.append(str(asked.get("text") if isinstance(asked, dict) else asked))
-                    scores.append(given.get("score") if isinstance(given, dict) else given)
+                    rate(position, str(asked.get("text") if isinstance(asked, dict) else asked), given)
             elif kind == "score" and item.get("text"):  # a single score has the field's own name
-                owners.append(position)
-                names.append(str(item["text"]))
-                scores.append(value)
+                rate(position, str(item["text"]), value)
+            elif kind in CHOICES and (scale := _scale_of_choice(item, options)):
+                rate(position, str(item["text"]), value, scale)
             elif kind not in TEXTS and value not in (None, "", []):
                 others[kind].append(position)
         overall.append(verdict)
@@ -221,7 +236,15 @@ def _ratings(export: SourceExport, findings: Findings) -> None:
     list_others(others, export.cards, findings)
     if overall:
         export.cards.frame["overall"] = words_of(overall)
-        export.overall_levels = scale_of([*options]) or FOUR_NUMBERS
+    export.overall_levels = scales.pop(OVERALL, FOUR_NUMBERS)
+    export.levels_by_signal = scales
+
+
+def _scale_of_choice(field: Mapping[str, Any], options: Sequence[str]) -> ScoreLevels | None:
+    """Return the scale of a choice whose options have a known order; None where it is a verdict, or no rating."""
+    title = str(field.get("text") or "")
+    about = ABOUT_OVERALL.search(" ".join((title, *options)))
+    return None if about or not title.strip() or isinstance(field.get("value"), list) else scale_of(options)
 
 
 def _is_overall(field: Mapping[str, Any]) -> bool:
@@ -272,6 +295,8 @@ def _opportunities(export: SourceExport, tables: dict[str, list[Table]]) -> None
     export.no_applications = not parts
     table = stacked(parts, (*APPLICATION, "stage", "reason", "allowed"))
     frame = table.frame
+    gone = stacked(tables.get("deleted opportunities", []), ("id",))
+    frame["deleted"] = frame["deleted"].to_numpy() | (positions(frame["id"], gone.column("id")) >= 0)
     archived = ~np.isnat(frame["rejected"].to_numpy())
     lead = np.array([str(stage).startswith("lead") for stage in frame["stage"]], dtype=bool)
     reasons = stacked(tables.get("reasons of archiving", []), ("id", "reason_text", "type"))
@@ -279,12 +304,13 @@ def _opportunities(export: SourceExport, tables: dict[str, list[Table]]) -> None
     reason = text_ids(frame["reason"])
     place = positions(reason, text_ids(reasons.column("id")))
     text = np.append(np.asarray(reasons.column("reason_text"), dtype=object), "")[place]
+    text = np.where(text == "", np.asarray(frame["reason_text"], dtype=object), text)
     kind = np.append(np.asarray(reasons.column("type"), dtype=object), "")[place]
     hired = archived & ((kind == "hired") | np.array([folded(str(word)) == "hired" for word in text], dtype=bool))
     state = np.where(archived, np.where(hired, "hired", "rejected"), "open")
     frame["state"] = np.where(lead, "lead", state).astype(object)
     frame["hired"] = np.where(hired, frame["rejected"].to_numpy(), np.datetime64("NaT", "ms"))
-    frame["reason_kind"] = np.where(reason == "", "", np.where(place >= 0, "none", "unknown")).astype(object)
+    frame["reason_kind"] = np.where(reason == "", "", np.where(text != "", "none", "unknown")).astype(object)
     frame["reason_text"] = np.where((text == "") & (reason != ""), reason, text)
     frame["refused"] = np.isin([str(word).lower() for word in frame["allowed"]], ("false", "f", "no", "0"))
     export.applications = table
@@ -303,6 +329,7 @@ def _offers(export: SourceExport, tables: dict[str, list[Table]], findings: Find
         by_file = [(UUID.findall(str(file)) or [""])[-1] for file in files]
         frame["application"] = ids_of(np.where(lost, by_file, text_ids(frame["application"])))
     state: NDArray[Any] = mapped(frame["state"].array, OFFER_STATE, "unknown")
+    state = np.where(np.isnat(frame["sent"].to_numpy()), state, "sent")  # whatever came of it later
     findings.add("unknown offer", offers, state == "unknown", words=frame["state"])
     frame["state"] = np.where(state == "", "unknown", state)
     export.offers = offers

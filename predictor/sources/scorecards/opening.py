@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from predictor.atomic import resolved
-from predictor.errors import ConfigError, Problem, RatingsError, shorten
-from predictor.sources.compression import COMPRESSIONS, unpacked
+from predictor.errors import Problem, RatingsError, shorten
+from predictor.sources.compression import unpacked
 from predictor.sources.dialect import BYTE_ORDERS, refuse_foreign
 from predictor.sources.files import read_bytes
 from predictor.sources.scorecards.findings import Findings
@@ -32,7 +31,6 @@ from predictor.sources.scorecards.tables import (
 from predictor.sources.text import parse_table
 from predictor.sources.workbook import WORKBOOKS, sheets_of
 
-ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq", *WORKBOOKS)
 _JSON_WORDS = {
     str: "text",
     int: "a number",
@@ -40,10 +38,6 @@ _JSON_WORDS = {
     bool: "true or false",
     list: "a list",
     type(None): "null",
-}
-_UNREAD = {  # what may hold a part of an export
-    (".zip", ".tar", ".tgz", ".7z", ".rar"): "unpack it and name the folder",
-    (".xls", ".xlsb", ".ods", ".numbers"): "save it as .xlsx or CSV",
 }
 _ENVELOPES = ("data", "results", "items", "value")
 _MORE = ("hasNext", "has_next", "moreDataAvailable", "more_data_available")
@@ -122,62 +116,6 @@ def _cells(flat: Sequence[Mapping[str, Any]], columns: Sequence[str], name: str)
     if name == "deleted":
         return [[row.get(column) for row in flat] for column in columns]
     return [[next((row[column] for column in columns if row.get(column) is not None), None) for row in flat]]
-
-
-def written_beside(out: Path | None) -> frozenset[Path]:
-    """Return the files that an import writes for a table, which are not part of an export in the same folder."""
-    if out is None:
-        return frozenset()
-    names = (out.name, *(f"{out.stem}-{part}{ending}" for part in ("cards", "rows") for ending in (".csv", ".parquet")))
-    return frozenset(resolved(out.with_name(name)) for name in names)
-
-
-def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) -> list[tuple[Path, str]]:
-    """Return the files of folders and paths in a fixed order, each with the label by which messages call it.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
-    chosen: list[tuple[Path, str]] = []
-    for place in map(Path, places):
-        if place.is_dir():
-            files = sorted(path for path in place.rglob("*") if path.is_file() and path.resolve() not in skip)
-            for path in files:
-                _refuse_unread_data(path)
-            inside = [path for path in files if is_read(path)]
-            chosen += [(path, path.relative_to(place).as_posix()) for path in inside]
-            if not inside:
-                raise ConfigError(f"{place}: has no file that is read ({', '.join(ENDINGS)}, compressed or not)")
-        elif not place.exists():
-            raise ConfigError(f"{place}: no such file or folder")
-        elif not place.is_file():  # a pipe would be waited for
-            raise ConfigError(f"{place}: not an ordinary file; name another")
-        else:
-            _refuse_unread_data(place)
-            if not is_read(place):
-                raise ConfigError(
-                    f"{place}: is not a format that is read; use {', '.join(ENDINGS)}, "
-                    f"also compressed ({', '.join(COMPRESSIONS)})"
-                )
-            chosen.append((place, place.name))
-    if not chosen:
-        raise ConfigError("name a folder or files of the export")
-    return list({path.resolve(): (path, label) for path, label in chosen}.values())
-
-
-def _refuse_unread_data(path: Path) -> None:
-    """Refuse a file that may hold a part of the export, and cannot be read as it is."""
-    for endings, remedy in _UNREAD.items():
-        if unpacked(path).name.lower().endswith(endings) or path.name.lower().endswith(endings):
-            raise ConfigError(f"{path}: is not read as it is; {remedy}, or take it away")
-
-
-def is_read(path: Path) -> bool:
-    """Whether a file's name has an ending that is read; what we write beside a table is not."""
-    name = unpacked(path).name.lower()
-    return name.endswith(ENDINGS) and not name.startswith((".", "~$"))
 
 
 def open_files(files: Sequence[tuple[Path, str]], findings: Findings) -> list[Source]:
@@ -265,7 +203,7 @@ def json_sources(content: bytes, label: str, findings: Findings) -> Iterator[Sou
     try:
         data = _parsed(text, label, findings)
     except RecursionError:
-        raise RatingsError(label, [Problem("is nested too deeply to be an export")]) from None
+        raise RatingsError(label, [Problem("is nested too deeply to be an export; export it again")]) from None
     more = _more(data)
     for name, records in _lists(data, label):
         source = source_of(records, f"{label}: {name}" if name else label, findings)
@@ -303,7 +241,10 @@ def _line(line: str, number: int, label: str, findings: Findings) -> Any:
     try:
         return json.loads(line)
     except ValueError:
-        findings.refuse(label, Problem("is not JSON; a line of JSON Lines holds one record", number))
+        findings.refuse(
+            label,
+            Problem("is not JSON, and a line of JSON Lines is one record; export it again, or delete the line", number),
+        )
         return {}
 
 
@@ -317,26 +258,16 @@ def _more(data: Any) -> bool | None:
 def _lists(data: Any, label: str) -> Iterator[tuple[str, list[Any]]]:
     """Return the lists of records in a JSON value, each with its name in a bundle."""
     if isinstance(data, dict):
-        _refuse_error(data, label)
-        lists = {name: part for name, part in data.items() if isinstance(part, list) and _records(part)}
-        envelope = next((key for key in _ENVELOPES if isinstance(data.get(key), list | dict)), "")
-        if "id" in data or not (envelope or _has_lists(data)):
-            yield "", [data]
-        elif envelope:
-            yield "", _unwrapped(data[envelope])
-        elif len(lists) <= 1:
-            name = next(iter(lists), "")
-            yield name, _unwrapped(data.get(name, []))
-        else:
-            for name, part in lists.items():
-                yield name, _unwrapped(part)
+        yield from _of_object(data, label)
     elif isinstance(data, list):
-        if data and all(isinstance(page, list) for page in data):
-            yield from _lists([record for page in data for record in page], label)
-            return
-        pages = [page for page in data if isinstance(page, dict) and "id" not in page and _is_page(page)]
+        pages = [page for page in data if isinstance(page, list) or _is_page(page)]
         if pages and len(pages) == len(data):
-            yield "", [record for page in pages for _, records in _lists(page, label) for record in records]
+            together: dict[str, list[Any]] = {}
+            for page in pages:
+                for name, records in _lists(page, label) if page else ():
+                    if records:
+                        together.setdefault(name, []).extend(records)
+            yield from together.items() if together else [("", [])]
             return
         streams: dict[str, list[Any]] = {}
         for record in data:
@@ -350,6 +281,38 @@ def _lists(data: Any, label: str) -> Iterator[tuple[str, list[Any]]]:
         raise RatingsError(label, [Problem(f"holds {shorten(json.dumps(data), 20)}, no records; export it again")])
 
 
+def _of_object(data: Mapping[str, Any], label: str) -> Iterator[tuple[str, list[Any]]]:
+    """Return the lists in an object: a record alone, an envelope, a bundle, or records by their ids."""
+    _refuse_error(data, label)
+    envelope = next((key for key in _ENVELOPES if isinstance(data.get(key), list | dict)), "")
+    bundle = {name: part for name, part in data.items() if _holds_records(part)}
+    if "id" in data or _message(data)[0]:
+        yield "", _unwrapped(data)
+    elif envelope:
+        yield from _lists(data[envelope], label)
+    elif bundle:
+        for name, part in bundle.items():
+            yield from ((name, records) for _, records in _lists(part, label))
+    elif data and all(isinstance(part, dict) and "id" in part for part in data.values()):
+        yield "", [*data.values()]
+    else:
+        yield "", [] if any(isinstance(part, list) for part in data.values()) else [data]
+
+
+def _holds_records(part: Any) -> bool:
+    """Whether a part of a bundle is a list of records, also in an envelope of its own."""
+    if isinstance(part, list):
+        return bool(part) and isinstance(part[0], dict)
+    return isinstance(part, dict) and "id" not in part and any(isinstance(part.get(key), list) for key in _ENVELOPES)
+
+
+def _is_page(page: Any) -> bool:
+    """Whether an object is a page: it holds a list of records, and is none itself."""
+    if not isinstance(page, dict) or any(name == "id" or str(name).endswith(("_id", "Id")) for name in page):
+        return False
+    return any(part == [] or _holds_records(part) for part in page.values())
+
+
 def _refuse_error(data: Mapping[str, Any], label: str) -> None:
     """Refuse the answer of a system that failed: it has words in place of records."""
     empty = not any(isinstance(part, list | dict) for name, part in data.items() if not name.startswith("error"))
@@ -360,18 +323,6 @@ def _refuse_error(data: Mapping[str, Any], label: str) -> None:
             word = word[0] if isinstance(word, list) else word.get("message", next(iter(word.values())))
         reason = shorten(" ".join(str(word).split()), 80)
         raise RatingsError(label, [Problem(f"holds an error of the system, no data: {reason}; export it again")])
-
-
-def _has_lists(data: Mapping[str, Any]) -> bool:
-    return any(isinstance(part, list) for part in data.values())
-
-
-def _is_page(data: Mapping[str, Any]) -> bool:
-    return any(isinstance(data.get(key), list) for key in ("data", "results", "items"))
-
-
-def _records(part: Sequence[Any]) -> bool:
-    return not part or isinstance(part[0], dict)
 
 
 def _unwrapped(part: Any) -> list[Any]:
@@ -407,7 +358,7 @@ def source_of(records: list[Any], label: str, findings: Findings | None = None) 
         if isinstance(record, dict):
             usable.append(record)
         elif findings is not None:
-            kind = f"is {_JSON_WORDS[type(record)]}, not a record with keys and values"
+            kind = f"is {_JSON_WORDS[type(record)]}, not a record with keys and values; delete it, or export it again"
             findings.refuse(label, Problem(kind, number))
     columns = {name for record in usable[:SAMPLE] for name in (*flattened(record), *map(plain, record))}
     return Source(label, frozenset(columns), records=usable)

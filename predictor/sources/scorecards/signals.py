@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +21,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OVERALL = "overall_recommendation"
+ABOUT_OVERALL = re.compile(r"overall|recommend|\bhire\b|verdict", re.IGNORECASE)  # in a question, or its options
 PERSON, OUTCOME, STAGE = "person", "offer", "stage"
 BESIDE = ("application", "rated_on", "outcome_on", "cards", "raters", "panel", "card", "rater", "submitted_at", "use")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_SIGN = re.compile(r"(?<=\w)(\++|#)(?!\w)")  # as in C++ and C#, which are not C
 COUNT, SPREAD = "_raters", "_spread"
 _TAKEN = {*BESIDE, PERSON, OUTCOME, STAGE, ORIGIN, RATINGS, INPUT_FAMILY, OVERALL, "panel_leniency", "sex", "race"}
 
 
+def shown_label(label: str) -> str:
+    """Return a label as people read it: without HTML and needless blanks.
+
+    >>> shown_label(" <b>R&amp;D</b>  skills ")
+    'R&D skills'
+    """
+    return unicodedata.normalize("NFC", " ".join(_TAG.sub(" ", html.unescape(label)).split()))
+
+
+@lru_cache(4096)
 def name_of(label: str) -> str:
     """Return a column's name for what was rated.
 
@@ -31,9 +47,19 @@ def name_of(label: str) -> str:
     --------
     >>> name_of("Problem Solving / Logic"), name_of(" communication "), name_of("Offer"), name_of("!")
     ('problem_solving_logic', 'communication', 'offer_rating', 'signal')
+    >>> name_of("C++"), name_of("C#"), name_of("C"), name_of("\N{ROCKET}"), name_of("Drive \N{ROCKET}")
+    ('c_plus_plus', 'c_sharp', 'c', 'rocket', 'drive')
     """
-    name = re.sub(r"\W+", "_", label.strip().casefold()).strip("_") or "signal"
+    text = _SIGN.sub(_spelled, unicodedata.normalize("NFKC", shown_label(label)).casefold())
+    name = re.sub(r"\W+", "_", text).strip("_")
+    if not name:  # symbols alone
+        signs = (unicodedata.name(sign, "") for sign in text if unicodedata.category(sign) == "So")
+        name = re.sub(r"\W+", "_", " ".join(signs).lower()).strip("_") or "signal"
     return f"{name}_rating" if name in _TAKEN or name.endswith((COUNT, SPREAD)) else name
+
+
+def _spelled(signs: re.Match[str]) -> str:
+    return "".join(" plus" if sign == "+" else " sharp" for sign in signs[0])
 
 
 def families_of(signals: Mapping[str, Counter[str]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -126,7 +152,7 @@ def merged_names(labels: Sequence[str]) -> tuple[NDArray[np.int64], dict[str, st
     """Return the signal of each label, and the first label of each signal: those that differ in case only are one."""
     names: dict[str, str] = {}
     for label in sorted(labels, key=lambda label: (label.isupper(), label)):
-        names.setdefault(name_of(label), " ".join(label.split()))
+        names.setdefault(name_of(label), shown_label(label))
     names = dict(sorted(names.items()))
     places = {name: place for place, name in enumerate(names)}
     return np.array([places[name_of(label)] for label in labels], dtype=np.int64), names

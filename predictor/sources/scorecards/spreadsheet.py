@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import pandas as pd
 
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.sources.files import read_bytes
+from predictor.sources.scorecards.columns import refuse_twice
 from predictor.sources.scorecards.export import CARD, SourceExport
 from predictor.sources.scorecards.findings import Findings, joined, shown_word
 from predictor.sources.scorecards.mapping import RATER, ColumnMapping
@@ -22,6 +25,7 @@ from predictor.sources.text import parse_table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_NO_HEADING = "has no heading as the mapping's 'heading' has it, with a signal of [signals]; correct one of the two"
 UNTIMED = np.datetime64(0, "ms")  # of cards in a table that has no times
 
 
@@ -98,6 +102,7 @@ def read_table(path: Path, label: str, sheet: str | None = None) -> pd.DataFrame
     header, rows, problems = parse_table(read_bytes(path), label, sheet=sheet)
     if problems:
         raise RatingsError(label, problems)
+    refuse_twice(header, label)
     if not rows:
         raise RatingsError(label, [Problem("has a header and no rows; export it again")])
     return pd.DataFrame(rows, columns=header, dtype=object)
@@ -110,7 +115,7 @@ def _by_rater(table: pd.DataFrame, known: ColumnMapping, label: str, findings: F
     fits = {name: match for name, match in fits.items() if match["signal"].strip() in known.signals}
     others = [name for name in table if name not in fits]
     if not fits:
-        findings.refuse(label, Problem("has no heading as the mapping's 'heading' has it, with a signal of [signals]"))
+        findings.refuse(label, Problem(_NO_HEADING))
     if both := [str(name) for name in others if name in known.signals]:
         kind = "has a rater in some headings, and none in this one; rename it"
         findings.refuse(label, Problem(kind, column=both[0]))
@@ -198,10 +203,25 @@ def _times(
 
 
 def _dated(cell: str, form: str) -> str:
-    try:
-        return datetime.strptime(cell, form).isoformat().removesuffix("T00:00:00")
-    except ValueError:
-        return cell
+    time = read_as(cell, form)
+    return time.isoformat().removesuffix("T00:00:00") if time else cell
+
+
+def read_as(cell: str, form: str) -> datetime | None:
+    """Read a time that is written in a form, or a day without its time; None where it is neither.
+
+    >>> [str(read_as(cell, "%d.%m.%Y %H:%M")) for cell in ("1.3.2026 10:30", "1.3.2026", "March")]
+    ['2026-03-01 10:30:00', '2026-03-01 00:00:00', 'None']
+    """
+    for part in dict.fromkeys((form, day_of(form))):
+        with suppress(ValueError):
+            return datetime.strptime(cell, part)
+    return None
+
+
+def day_of(form: str) -> str:
+    """Return the part of a form of times that is the day."""
+    return re.sub(r" %[HI].*", "", form)
 
 
 def _ratings(table: pd.DataFrame, label: str, known: ColumnMapping) -> Table:

@@ -87,6 +87,19 @@ def _listed(stage: NDArray[Any]) -> str:
     return "; ".join(f"{name} ({plural(count, 'card')})" for name, count in counts) or "none with a usable card"
 
 
+def merged(stage: NDArray[Any]) -> NDArray[Any]:
+    """Return stages with one spelling each, the most frequent: those that differ in case or blanks are one.
+
+    >>> merged(np.array(["Phone screen", "PHONE  SCREEN", "On-site", "Phone screen"], dtype=object)).tolist()
+    ['Phone screen', 'Phone screen', 'On-site', 'Phone screen']
+    """
+    shown: dict[str, str] = {}
+    for name, _ in sorted(stage_counts(stage).items(), key=lambda item: (-item[1], item[0].isupper())):
+        shown.setdefault(" ".join(name.casefold().split()), name)
+    codes, names = pd.factorize(stage)
+    return np.array([shown[" ".join(str(name).casefold().split())] for name in names], dtype=object)[codes]
+
+
 def in_order(application: NDArray[np.int64], stage: NDArray[Any], submitted: NDArray[Any]) -> list[str]:
     """Return the stages as a process has them: by how long after an application's first card theirs come, the mean.
 

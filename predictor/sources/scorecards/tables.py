@@ -314,7 +314,9 @@ def flags_of(cells: Any, name: str, source: str, findings: Findings, first: int 
         key = word.lower()
         if key not in _TRUE | _FALSE:
             row = first + int(np.flatnonzero(np.asarray(words) == word)[0]) + 1
-            findings.refuse(source, Problem("is neither true nor false", row, name, shown_word(word)))
+            findings.refuse(
+                source, Problem("is neither true nor false; write one of them", row, name, shown_word(word))
+            )
         meant.append(key in _TRUE)
     return np.asarray(np.array([*meant, False])[words.codes], dtype=bool)
 
@@ -344,7 +346,7 @@ def typed(
         elif name in IDS:
             columns[name] = ids_of(parts[0])
         elif name in TIMES:
-            times = read_times(parts[0], day_end=name in DECISIONS)
+            times = read_times(parts[0], day_end=name in DECISIONS, midnight_is_day=name == "sent")
             for place in np.flatnonzero(times.bad).tolist():
                 cell = pd.Series(parts[0]).iloc[place]
                 findings.refuse(source, Problem(BAD_TIME, first + place + 1, kind.columns[name][0], shown_word(cell)))
@@ -362,7 +364,8 @@ def refuse_missing(frame: pd.DataFrame, kind: TableKind, source: str, findings: 
         missing = no_id(frame[name].to_numpy())
         if missing.any():
             row = int(np.flatnonzero(missing)[0]) + 1
-            kind_of = f"is empty in {plural(int(missing.sum()), 'row')} of the {kind.name}; each needs one"
+            count = plural(int(missing.sum()), "row")
+            kind_of = f"is empty in {count} of the {kind.name}; each needs one: export it again, or delete the row"
             findings.refuse(source, Problem(kind_of, row, kind.columns[name][0]))
 
 

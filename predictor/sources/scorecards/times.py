@@ -17,8 +17,9 @@ EARLIEST, LATEST = np.datetime64("1990-01-01", "ms"), np.datetime64("2100-01-01"
 DAY_END = np.timedelta64(86_399_999, "ms")
 BAD_TIME = "is not a time that is read; write it like 2026-03-01T10:00:00Z"
 _MILLISECONDS = 100_000_000_000  # counts since 1970 above this are in milliseconds, below it in seconds
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_ZONE = re.compile(r"\s*(UTC|GMT|Z)$", re.IGNORECASE)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
+_ZONE = re.compile(r"\s*([+-]\d{2}(?::?\d{2})?)?\s*(UTC|GMT|Z)?$", re.IGNORECASE)  # as in "10:00:00 +0000 UTC"
+NOTHING = frozenset(("", "null", "none", "nan", "nat", "<na>", "(null)", "\\n"))  # as copying tools write an empty cell
 
 
 class Times(NamedTuple):
@@ -30,7 +31,7 @@ class Times(NamedTuple):
     bad: NDArray[np.bool_]
 
 
-def read_times(cells: Any, *, day_end: bool) -> Times:
+def read_times(cells: Any, *, day_end: bool, midnight_is_day: bool = False) -> Times:
     """Read a column of times.
 
     Parameters
@@ -39,6 +40,8 @@ def read_times(cells: Any, *, day_end: bool) -> Times:
         Texts, numbers, dates or times, shape (n,); None, NaN and "" where there is none.
     day_end
         Whether a day without a time means its end, as for a decision; else its start.
+    midnight_is_day
+        Whether midnight is a day without a time: for what is a day in the system, and a time in warehouses.
 
     Examples
     --------
@@ -60,6 +63,8 @@ def read_times(cells: Any, *, day_end: bool) -> Times:
         values, bad = _counted(series.to_numpy(np.float64, na_value=np.nan))
     else:
         values, naive, days, bad = _worded(series)
+    if midnight_is_day:
+        days = days | (~np.isnat(values) & (values == values.astype("datetime64[D]")))
     if day_end:
         values[days] += DAY_END
     bad |= (values < EARLIEST) | (values > LATEST)
@@ -92,15 +97,19 @@ def _one(word: Any) -> tuple[np.datetime64, bool, bool, bool]:
     if isinstance(word, bool):
         return NO_TIME, False, False, True
     text = str(word).strip()
-    if not text:
+    if text.casefold() in NOTHING:
         return NO_TIME, False, False, False
     if re.fullmatch(r"\d{9,13}(\.0)?", text):
         values, bad = _counted(np.array([float(text)]))
         return values[0], False, False, bool(bad[0])
     try:
-        time = datetime.fromisoformat(_ZONE.sub("+00:00", text))
+        day = bool(_DAY.fullmatch(text))
+        time = datetime.fromisoformat(text if day else _ZONE.sub(_offset, text, count=1))
     except ValueError:
         return NO_TIME, False, False, True
-    day = bool(_DAY.fullmatch(text))
     utc = time.astimezone(UTC) if time.tzinfo else time
     return np.datetime64(utc.replace(tzinfo=None), "ms"), not time.tzinfo and not day, day, False
+
+
+def _offset(zone: re.Match[str]) -> str:
+    return zone[1] or ("+00:00" if zone[2] else "")

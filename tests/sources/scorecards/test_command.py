@@ -194,6 +194,12 @@ SHEETS = {  # as recruiters have them: what the draft must hold, and the ratings
         ["Clarity = { low = 1, high = 5 }"],
         [[4, 5, "yes"], [2, 1, "no"]],
     ),
+    "ids that look like ratings, and days with and without their time": (
+        "Candidate Name,Candidate ID,Date,Clarity,Fit,Outcome,Decided at\nAnn,1,01.03.2026 10:30,4,5,Hired,05.03.2026\n"
+        "Bo,2,02.03.2026 11:00,2,1,Rejected,06.03.2026\n",
+        ['person = "Candidate ID"', 'date_format = "%d.%m.%Y %H:%M"', "# left out, no ratings: Candidate Name"],
+        [[4, 5, "yes"], [2, 1, "no"]],
+    ),
     "no heading for the outcome": (
         "Name,Clarity,Fit,Grade,What next\nAnn,★★★★☆,2,A,hired\nBo,★☆☆☆☆,5,C,rejected\n",
         ['outcome = "What next"', '# Grade = ["D", "C", "B", "A"]'],
