@@ -120,6 +120,16 @@ def add(request: Request, form: Form, journal: OpenJournal) -> Response:
     return to(f"/journal?{urlencode(query)}")
 
 
-def _page(request: Request, status: int = 200, *, plan: Merge | None = None, **context: Any) -> Response:
+def _page(
+    request: Request,
+    status: int = 200,
+    *,
+    plan: Merge | None = None,
+    problems: Sequence[Problem] = (),
+    key: str = "",
+    **context: Any,
+) -> Response:
     most = {"rows": MOST_ROWS, "columns": MOST_COLUMNS, "MB": request.app.state.settings.max_upload // 1_000_000}
-    return page(request, "import.html", status, most=most, plan=plan, limit=SHOWN, **context)
+    return page(
+        request, "import.html", status, most=most, plan=plan, problems=problems, key=key, limit=SHOWN, **context
+    )
