@@ -15,7 +15,10 @@ from uvicorn.server import ServerState
 MOST_HEADERS = 65_536  # bytes of a request's first line and headers, as uvicorn's other protocol (h11) has it
 LONG_HEADERS = "long_headers"  # what a request's state says of more
 LINGER = 1.0  # seconds in which a client that sends too much can read why it is refused
-TOO_LONG = f"the headers are longer than {MOST_HEADERS:,} bytes; send fewer or shorter ones, or delete old cookies"
+TOO_LONG = (
+    f"the headers are longer than {MOST_HEADERS:,} bytes; "
+    "send fewer or shorter ones, or in a browser delete this address's cookies"
+)
 _HEAD = (
     "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n"
     "cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"

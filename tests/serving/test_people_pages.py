@@ -226,6 +226,10 @@ def test_each_side_is_hidden_until_both_are_in(client: TestClient, journal: Jour
     assert f'name="interview" value="{entry.interview}"' in form
     nobody = post(client, "/journal", title="Acme", who="AB", interview=entry.interview, **{f"rating.{GOALS}": "5"})
     assert (nobody.status_code, "two sides rate this interview" in nobody.text) == (422, True)
+    same = post(client, "/journal", title="Acme", who="AB", interview=entry.interview, **rated)
+    assert (same.status_code, "has rated this interview already; choose the other side" in same.text) == (422, True)
+    for page in (form, same.text):
+        assert "The other side of <strong>Acme</strong>, <bdi>AB</bdi>: the interviewer has rated it." in page
     other = {f"rating.{GOALS}": "5", "input.rater_role": "candidate"}
     post(client, "/journal", title="Acme", who="AB", interview=entry.interview, **other)
     shown = text(client.get(f"/journal/{entry.id}"))

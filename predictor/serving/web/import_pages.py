@@ -96,6 +96,8 @@ def look(request: Request, form: Form, journal: OpenJournal) -> Response:  # not
             kept = [file for place, file in enumerate(files) if place not in older]
             parsed = [(name, journal.parse_upload(content, name)) for name, content in kept]
             entries, problems, name = together(parsed)
+            if older:
+                name = f"{len(files)} files, {len(older)} of them saved again later"
             plan = journal.plan(entries)
         except RatingsError as error:
             entries, problems, name, plan = [], list(error.problems), error.source, None
