@@ -92,3 +92,10 @@ def edited(
         )  # fmt: skip
     # of the same ratings, by another model
     return replace(new, estimate=estimate, answer=answer) if estimate and not old.frozen else new
+
+
+def with_outcome_of(entry: Entry, other: Entry) -> Entry:
+    """Return an entry with the outcome of another rating of the same interview; once frozen, it stays so."""
+    frozen = entry.frozen or other.frozen
+    outcome_on = other.outcome_on or (entry.outcome_on if frozen else None)
+    return replace(entry, outcome=other.outcome, outcome_on=outcome_on, frozen=frozen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -166,6 +166,14 @@ def _agrees(answer: Any, estimate: Estimate | None) -> bool:
         return bool(estimate and abs(answer["prediction"]["offer_probability"] - estimate.probability) <= AGREES)
     except (TypeError, KeyError, IndexError):
         return False
+
+
+def one_of_each(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the first entry of each interview, since both sides may have rated it."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        first.setdefault(entry.interview or entry.id, entry)
+    return list(first.values())
 
 
 def new_id() -> str:

@@ -107,10 +107,12 @@ class Reading:
 
     def sides(self, interview: str) -> list[Entry]:
         """Return the ratings of one interview by its sides, the first kept first; none where it is empty."""
-        if not interview:
-            return []
         with self._file.open() as file:
-            return self._all(file, "WHERE interview = ? AND interview <> '' ORDER BY number", interview)
+            return self._sides(file, interview)
+
+    def _sides(self, file: sqlite3.Connection, interview: str) -> list[Entry]:
+        where = "WHERE interview = ? AND interview <> '' ORDER BY number"
+        return self._all(file, where, interview) if interview else []
 
     def hidden_until_both_rated(self, entries: Sequence[Entry]) -> set[str]:
         """Return the ids of those whose other side has not rated yet, and which are not shown until it has."""
@@ -176,7 +178,8 @@ class Reading:
             The people, and how many there are in all.
         """
         counted = """
-            SELECT who, count(*) AS n, sum(outcome = 'still open') AS n_open, max(day) AS last,
+            SELECT who, count(*) AS n, max(day) AS last,
+                count(DISTINCT CASE WHEN outcome = 'still open' THEN coalesce(nullif(interview, ''), id) END) AS n_open,
                 min(CASE WHEN outcome = 'still open' THEN due_on END) AS due
             FROM entries WHERE who <> '' GROUP BY who
             ORDER BY due IS NULL, due, n_open = 0, who COLLATE NOCASE, who

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from predictor.errors import JournalError
 from predictor.journal.days import today
-from predictor.journal.edits import Changes, edited, rated
+from predictor.journal.edits import Changes, edited, rated, with_outcome_of
 from predictor.journal.entry import FREEZING_OUTCOMES, STILL_OPEN, Entry, new_id
 from predictor.journal.estimate import Estimate
 from predictor.journal.moving import Moving
@@ -73,7 +73,7 @@ class Journal(Moving):
         answer: Mapping[str, Any] | None = None,
         day: date | None = None,
     ) -> Entry:
-        """Save an interview, rated now; its outcome is added later, by `set_outcome`.
+        """Save an interview, rated now; its outcome is added later, by `set_outcome`, or is known from its other side.
 
         Parameters
         ----------
@@ -100,6 +100,8 @@ class Journal(Moving):
             answer=answer, due_on=due_on, interview=interview,
         )  # fmt: skip
         with self._file.open(write=True) as file:
+            for side in self._sides(file, interview):
+                entry = entry if side.outcome == STILL_OPEN else with_outcome_of(entry, side)
             insert(file, entry)
         return entry
 
@@ -144,7 +146,7 @@ class Journal(Moving):
         at: date | None = None,
         day: date | None = None,
     ) -> Entry:
-        """Set the outcome of an interview, or correct it; what says how it went freezes the rating for good.
+        """Set or correct the outcome of an interview, for each side that rated it; what says how it went freezes it.
 
         Parameters
         ----------
@@ -172,7 +174,8 @@ class Journal(Moving):
             frozen = old.frozen or outcome in FREEZING_OUTCOMES
             known = (at or old.outcome_on or today(day)) if frozen or outcome != STILL_OPEN else None
             new = replace(old, outcome=outcome, outcome_on=known, frozen=frozen)
-            update(file, new)
+            for side in self._sides(file, old.interview) or [old]:
+                update(file, with_outcome_of(side, new))
         return new
 
     def pair(self, id: str, other: str) -> None:  # noqa: A002
@@ -190,8 +193,9 @@ class Journal(Moving):
             if one.who != two.who or not one.rater_role or not two.rater_role or one.rater_role == two.rater_role:
                 raise JournalError("both sides of one interview are of one person, and rated by different sides")
             interview = one.interview or two.interview or new_id()
-            for entry in (one, two):
-                update(file, replace(entry, interview=interview))
+            for entry, side in ((one, two), (two, one)):
+                known = with_outcome_of(entry, side) if entry.outcome == STILL_OPEN else entry
+                update(file, replace(known, interview=interview))
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Delete an interview for good: its bytes are overwritten, and the file is rebuilt without them.

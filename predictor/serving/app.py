@@ -17,6 +17,7 @@ from typing import TextIO
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
@@ -155,7 +156,8 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     state.settings = settings
     state.current_model = CurrentModel(settings.model, settings.fallback)
     state.metrics = Metrics(state.current_model)
-    state.templates = Jinja2Templates(WEB / "templates")
+    loader = FileSystemLoader(WEB / "templates")
+    state.templates = Jinja2Templates(env=Environment(loader=loader, autoescape=True, undefined=StrictUndefined))
     state.secret = secrets.token_bytes(32)
     state.throttle, state.logins = LoginThrottle(), Logins()
     app.include_router(api.v1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
+from collections.abc import Sequence
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -13,11 +15,13 @@ from uvicorn.server import ServerState
 MOST_HEADERS = 65_536  # bytes of a request's first line and headers, as uvicorn's other protocol (h11) has it
 LONG_HEADERS = "long_headers"  # what a request's state says of more
 LINGER = 1.0  # seconds in which a client that sends too much can read why it is refused
-TOO_LONG = f"the headers are longer than {MOST_HEADERS:,} bytes; send fewer or shorter ones, or delete old cookies"
-_REFUSED = b'{"error":"%b","problems":[]}' % TOO_LONG.encode()
+TOO_LONG = (
+    f"the headers are longer than {MOST_HEADERS:,} bytes; "
+    "send fewer or shorter ones, or in a browser delete this address's cookies"
+)
 _HEAD = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-    b"cache-control: no-store\r\nconnection: close\r\n\r\n" % len(_REFUSED)
+    "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n"
+    "cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
 )
 
 
@@ -108,13 +112,21 @@ class TimedProtocol(HttpToolsProtocol):
         """Answer 431, and read on for a moment: if it closed at once, the client might not receive the answer."""
         self._refused = True
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(_HEAD + _REFUSED)
+            self.transport.write(_refusal(self.headers or ()))
         elif self.cycle.more_body:  # trailers; whoever answers learns that the request ended
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             if not self.cycle.response_started:
-                self.transport.write(_HEAD + _REFUSED)
+                self.transport.write(_refusal(self.headers or ()))
         self.loop.call_later(LINGER, self.transport.close)
+
+
+def _refusal(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Write the answer 431: to a browser, which has sent what it accepts by then, in plain words, else as JSON."""
+    person = any(name == b"accept" and b"text/html" in value for name, value in headers)
+    words = f"{TOO_LONG[:1].upper()}{TOO_LONG[1:]}." if person else json.dumps({"error": TOO_LONG, "problems": []})
+    kind = "text/plain; charset=utf-8" if person else "application/json"
+    return f"{_HEAD.format(kind=kind, length=len(words))}{words}".encode()
 
 
 class Server(uvicorn.Server):

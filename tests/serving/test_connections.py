@@ -73,6 +73,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 LONG = MOST_HEADERS + 1_000
+BROWSER = b"Accept: text/html,*/*;q=0.8\r\n"
 FLOODS = {
     "one header": (GET + b"X-Long: " + b"x" * LONG, b""),
     "one header without end": (GET + b"X-Long: ", b"x" * 100_000),
@@ -82,6 +83,7 @@ FLOODS = {
     "whole headers in one piece": (GET + b"X-Long: " + b"x" * LONG + b"\r\n\r\n", b""),
     "on a connection that was kept alive": (PREDICT + GET, b"X-Many: x\r\n" * 10_000),
     "trailers after a body": (CHUNKED, b"X-Many: x\r\n" * 10_000),
+    "cookies of a browser": (GET + BROWSER + b"Cookie: ", b"x=y; " * 20_000),
     "a trailer without end": (CHUNKED + b"X-Long: ", b"x" * 100_000),
 }
 
@@ -100,7 +102,8 @@ def test_headers_have_a_limit(port: int, first: bytes, more: bytes) -> None:
         else:
             status, got = answer(connection)
             assert status == 431
-            assert b"the headers are longer than 65,536 bytes" in got
+            assert b"he headers are longer than 65,536 bytes" in got
+            assert (b"content-type: text/plain" in got) == (BROWSER in first)  # words for a person, JSON for a program
 
 
 def test_what_is_no_header_does_not_count_as_one(port: int) -> None:

@@ -226,11 +226,21 @@ def test_each_side_is_hidden_until_both_are_in(client: TestClient, journal: Jour
     assert f'name="interview" value="{entry.interview}"' in form
     nobody = post(client, "/journal", title="Acme", who="AB", interview=entry.interview, **{f"rating.{GOALS}": "5"})
     assert (nobody.status_code, "two sides rate this interview" in nobody.text) == (422, True)
+    same = post(client, "/journal", title="Acme", who="AB", interview=entry.interview, **rated)
+    assert (same.status_code, "has rated this interview already; choose the other side" in same.text) == (422, True)
+    for page in (form, same.text):
+        assert "The other side of <strong>Acme</strong>, <bdi>AB</bdi>: the interviewer has rated it." in page
     other = {f"rating.{GOALS}": "5", "input.rater_role": "candidate"}
     post(client, "/journal", title="Acme", who="AB", interview=entry.interview, **other)
     shown = text(client.get(f"/journal/{entry.id}"))
     assert re.search(r"Goals discussed 1 5", shown)
     assert "ended in an offer" in shown
+    listed = client.get(f"/people/{person_id('AB')}").text.partition("Still open")[2].partition("</ul>")[0]
+    assert (listed.count("<li>"), journal.person_summaries()[0][0].n_open) == (1, 1)  # one interview, rated twice
+    post(client, f"/journal/{entry.id}/outcome", outcome="no offer")
+    assert {(one.outcome, one.frozen) for one in journal.entries()} == {("no offer", True)}  # of both sides
+    late = journal.add("Acme", {GOALS: 3}, who="AB", rater_role="observer", interview=entry.interview)
+    assert (late.outcome, late.frozen) == ("no offer", True)
     alone = journal.add("Globex", {GOALS: 2}, who="AB", rater_role="interviewer", interview="0" * 12)
     assert post(client, f"/journal/{alone.id}/open").status_code == 303
     assert not journal.hidden_until_both_rated([journal.get(alone.id)])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from browsing import PUBLISHED, Open, eight, headline_of, opened, rate, rate_eight, see, served, sheets_of_paper
 from conftest import AXE, ROOT, SIGNALS
+from jinja2 import UndefinedError
 from starlette.testclient import TestClient
 
 from predictor.journal.store import Journal
@@ -255,7 +256,10 @@ def test_an_answer_that_was_tampered_with_is_not_kept(open_page: Open, work: Pat
 
 
 def test_what_no_form_of_ours_sends_is_refused() -> None:
-    browser = TestClient(make_app(Settings(PUBLISHED_FILE)), base_url="http://localhost")
+    app = make_app(Settings(PUBLISHED_FILE))
+    with pytest.raises(UndefinedError):  # a misspelled name is no blank on a page
+        app.state.templates.env.from_string("{{ misspelled }}").render()
+    browser = TestClient(app, base_url="http://localhost")
     csrf = re.findall('name="csrf_token" value="(.*?)"', browser.get("/").text)[0]
     for name, value in (("guess", "41"), ("guess", "00451"), ("guess", "-5"), ("rating.other", "did not come up")):
         answer = browser.post("/estimate", data={"csrf_token": csrf, name: value})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from predictor.evaluation.practice import SIDE, OwnSignal, Practice, practice
-from predictor.journal.entry import ROLE, STILL_OPEN, Entry
+from predictor.journal.entry import ROLE, STILL_OPEN, Entry, one_of_each
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import of_100, simulated_label
@@ -210,11 +210,11 @@ def _when(entry: Entry) -> tuple[date, str]:
 
 def _open(entries: Sequence[Entry]) -> list[Entry]:
     waiting = [entry for entry in entries if entry.outcome == STILL_OPEN]
-    return sorted(waiting, key=lambda entry: (entry.due_on or date.max, entry.id))
+    return one_of_each(sorted(waiting, key=lambda entry: (entry.due_on or date.max, entry.id)))
 
 
 def _due(entry: Entry) -> str:
-    when = f"expected by {entry.due_on}" if entry.due_on else "no day"
+    when = f"expected by {entry.due_on}" if entry.due_on else "no due date"
     return f"{_short(entry.title, LONGEST)}, {when}"
 
 

@@ -108,15 +108,15 @@ def seen_answer(request: Request, form: FormData, model: OfferModel) -> tuple[Ra
     return rated, answer_to_store(model, rated, request.app.state.settings.trainings_folder)
 
 
-def answer_view(stored: Mapping[str, Any], *, marked: bool = True, id: str = "answer") -> dict[str, Any]:  # noqa: A002 - HTML's own word for it
+def answer_view(stored: Mapping[str, Any], *, live: bool = False, id: str = "answer") -> dict[str, Any]:  # noqa: A002 - HTML's own word for it
     """Convert a stored answer into what `_answer.html` shows.
 
     Parameters
     ----------
     stored
         As `answer_to_store` made it, now or long ago.
-    marked
-        Whether the mark SIMULATED is shown in it; not where the surrounding page always shows it.
+    live
+        Whether it stands on the rate page, which always shows the mark SIMULATED, and asks for the signals named.
     id
         What ids of the template begin with; each answer on a page needs its own.
     """
@@ -128,6 +128,7 @@ def answer_view(stored: Mapping[str, Any], *, marked: bool = True, id: str = "an
     left, own = stored["remaining"], "own_base" if stored["own_base_rate"] else "base"
     return {
         "id": id,
+        "live": live,
         "headline": headline(p, low, high, simulated=stored["simulated"], rated=rated),
         "quiet": is_wide(low, high),
         "short": f"{of_100(low)} to {of_100(high)}" if is_wide(low, high) else of_100(p),
@@ -149,7 +150,7 @@ def answer_view(stored: Mapping[str, Any], *, marked: bool = True, id: str = "an
         "quality": stored["quality"] or [TEXTS["quality_unknown"]],
         "unusual": [note for note in prediction["notes"] if note.startswith("Unusual")],
         "counted": _counted(stored, rated),
-        "mark": stored["mark"] if marked else "",
+        "mark": "" if live else stored["mark"],
         "technical": {
             "prediction": prediction,
             "total": signed(prediction["log_odds"], 3),

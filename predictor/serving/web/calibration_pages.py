@@ -113,7 +113,9 @@ def bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
 
 
 def means(rated: Sequence[tuple[bool, Mapping[str, float | str]]], catalogue: Catalogue) -> list[Means]:
-    """Describe the ratings of interviews with an offer and of those with none, the largest difference first.
+    """Compare the ratings of interviews with an offer and of those with none, the largest difference first.
+
+    Nothing where there is only one of the two.
 
     Parameters
     ----------
@@ -123,6 +125,8 @@ def means(rated: Sequence[tuple[bool, Mapping[str, float | str]]], catalogue: Ca
     counts: dict[bool, Counter[tuple[str, float | str]]] = {False: Counter(), True: Counter()}
     for offer, ratings in rated:
         counts[offer].update(ratings.items())
+    if not all(counts.values()):
+        return []
     sums = {offer: _sums(counted) for offer, counted in counts.items()}
     made = []
     for signal in catalogue.signals:

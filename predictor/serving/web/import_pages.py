@@ -96,6 +96,8 @@ def look(request: Request, form: Form, journal: OpenJournal) -> Response:  # not
             kept = [file for place, file in enumerate(files) if place not in older]
             parsed = [(name, journal.parse_upload(content, name)) for name, content in kept]
             entries, problems, name = together(parsed)
+            if older:
+                name = f"{len(files)} files, {len(older)} of them saved again later"
             plan = journal.plan(entries)
         except RatingsError as error:
             entries, problems, name, plan = [], list(error.problems), error.source, None
@@ -120,6 +122,16 @@ def add(request: Request, form: Form, journal: OpenJournal) -> Response:
     return to(f"/journal?{urlencode(query)}")
 
 
-def _page(request: Request, status: int = 200, *, plan: Merge | None = None, **context: Any) -> Response:
+def _page(
+    request: Request,
+    status: int = 200,
+    *,
+    plan: Merge | None = None,
+    problems: Sequence[Problem] = (),
+    key: str = "",
+    **context: Any,
+) -> Response:
     most = {"rows": MOST_ROWS, "columns": MOST_COLUMNS, "MB": request.app.state.settings.max_upload // 1_000_000}
-    return page(request, "import.html", status, most=most, plan=plan, limit=SHOWN, **context)
+    return page(
+        request, "import.html", status, most=most, plan=plan, problems=problems, key=key, limit=SHOWN, **context
+    )

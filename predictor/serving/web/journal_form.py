@@ -81,7 +81,7 @@ def save_fields(
     journal, asked = the_journal(request), request.query_params
     people = journal.person_names(MOST_NAMES)
     values = dict.fromkeys((*_TEXTS, *_DAYS, "interview", "both"), "")
-    sides = journal.sides(asked.get("interview", ""))
+    sides = journal.sides((typed or asked).get("interview", ""))
     if typed:
         values |= {name: typed[name] for name in values if name in typed}
     elif sides:
@@ -121,6 +121,8 @@ def read_save_fields(request: Request, form: FormData, rated: Rated) -> tuple[di
     entered["interview"] = text(form, "interview") or (new_id() if text(form, "both") else "")
     if entered["interview"] and not rated.role:
         problems[ROLE] = "choose one, since two sides rate this interview"
+    elif rated.role in {entry.rater_role for entry in the_journal(request).sides(entered["interview"])}:
+        problems[ROLE] = f"the {rated.role} has rated this interview already; choose the other side"
     return entered, problems
 
 

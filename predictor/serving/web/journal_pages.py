@@ -125,7 +125,7 @@ def notice(request: Request) -> str | None:
         words = [f"{plural(added, 'interview')} added."] if added or not updated else []
         words += [f"{plural(updated, 'interview')} replaced by the version that was saved later."] if updated else []
         were = "was" if here == 1 else "were"
-        words += [f"{plural(here, 'interview')} of the file {were} in the journal already."] if here else []
+        words += [f"{plural(here, 'interview')} {were} in the journal already."] if here else []
         return " ".join(words)
     return NOTICES.get(asked.get("notice", ""))
 

@@ -18,7 +18,7 @@ login_pages = APIRouter(include_in_schema=False)
 @login_pages.get("/login")
 def ask(request: Request) -> Response:
     """Ask for the token."""
-    return page(request, "login.html", bare=True)
+    return page(request, "login.html", bare=True, wrong=False)
 
 
 @login_pages.post("/login")

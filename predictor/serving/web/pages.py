@@ -45,6 +45,7 @@ def page(
         "token": state.settings.token is not None,
         "root": state.settings.root_path,
         "here": request.scope["path"],  # of `request.url`, the header Host is part, whatever it says
+        "bare": False,
         "today": local_day(request),
         "percent": percent,
         "words": views.percent_words,
@@ -158,7 +159,7 @@ def _seen(request: Request, model: OfferModel, form: FormData) -> dict[str, Any]
     answer = model.predict(rated.record, base_rate=rated.base_rate)
     return {
         "rated": rated,
-        "answer": answer_view(stored, marked=False) | {"live": True},  # the strip above has the mark always in view
+        "answer": answer_view(stored, live=True),
         "signed_answer": signed,
         "answer_signature": sign(request, signed),
         "change": what_would_change(model, answer, line=rated.line) if own else None,

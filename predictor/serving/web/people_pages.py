@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from predictor.errors import RatingsError
 from predictor.evaluation.practice import Practice, practice
-from predictor.journal.entry import STILL_OPEN, TARGET_OF_OUTCOME, Entry
+from predictor.journal.entry import STILL_OPEN, TARGET_OF_OUTCOME, Entry, one_of_each
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
 from predictor.serving.web.forms import Form
@@ -51,12 +51,13 @@ def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: 
     number = page_number(request)
     pages = count_pages(len(open_), SHOWN, number)
     drawn = window(open_, number)
+    waiting = sorted((e for e in entries if e.outcome == STILL_OPEN), key=lambda e: (e.due_on or date.max, e.id))
     both = {entry.interview: entry for entry in entries if entry.interview and entry.id not in hidden}
     return page(
         request, "person.html", model=model, who=who, id=id, n=len(entries), hidden=hidden,
         charts=charts(open_, model.catalogue, number), estimates=estimate_charts(open_, number)[:3],
         drawn=drawn, shapes=shape_of(open_), number=number, pages=pages, both=list(both.values()),
-        waiting=sorted((e for e in entries if e.outcome == STILL_OPEN), key=lambda e: (e.due_on or date.max, e.id)),
+        waiting=one_of_each(waiting),
         last=entries[-1], last_try=next((e for e in reversed(entries) if e.try_next), None),
         private=[entry for entry in reversed(entries) if entry.private_note][:NOTES],
         listed=entries[::-1][:LISTED], notice=notice(request), box=(LEFT, TOP, HEIGHT),
