@@ -19,7 +19,7 @@ from predictor.model.tables import Floats, Ints
 from predictor.panels.effects import CardMeans
 from predictor.ratings.catalogue import ORIGIN, PANEL, RATINGS, Catalogue
 from predictor.ratings.ratings import Ratings
-from predictor.sources.files import LINES, TEXT, read_json, read_parquet, read_text, unknown_format
+from predictor.sources.files import read_by_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -230,19 +230,7 @@ def read_cards(path: str | Path, catalogue: Catalogue) -> Cards:
     RatingsError
         With every problem of the file.
     """
-    path, source = Path(path), str(path)
-    if path.suffix.lower() == ".parquet":
-        frame = read_parquet(path)
-        return Cards.from_ratings(Ratings.from_frame(frame, _with_columns(catalogue, frame.columns), source=source))
-    if path.suffix.lower() in TEXT:
-        header, rows, problems = read_text(path)
-        wider = _with_columns(catalogue, header)
-        return Cards.from_ratings(Ratings.from_text(header, rows, wider, source=source, problems=problems))
-    if path.suffix.lower() in (".json", *LINES):
-        records, problems = read_json(path)
-        wider = _with_columns(catalogue, [name for record in records if isinstance(record, dict) for name in record])
-        return Cards.from_ratings(Ratings.from_records(records, wider, source=source, problems=problems))
-    raise unknown_format(path)
+    return Cards.from_ratings(read_by_header(lambda names: _with_columns(catalogue, names), path))
 
 
 def _with_columns(catalogue: Catalogue, header: Iterable[Any]) -> Catalogue:

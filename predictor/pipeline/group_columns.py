@@ -11,20 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from predictor.errors import ConfigError, Problem, RatingsError, nearest, plural
+from predictor.errors import ConfigError, nearest, plural
 from predictor.evaluation.groups import UNKNOWN
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
-from predictor.sources.files import (
-    LINES,
-    TEXT,
-    ending_of,
-    read_json,
-    read_parquet,
-    read_ratings,
-    read_text,
-    unknown_format,
-)
+from predictor.sources.files import read_cells, read_ratings, word_of
 
 
 def read_groups(
@@ -85,30 +76,12 @@ def read_groups(
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table of words: CSV, workbook, JSON, JSON Lines or Parquet; empty cells are "".
-
-    Raises
-    ------
-    RatingsError
-        If it cannot be read, or has a problem in its form.
-    """
-    ending = ending_of(path)
-    if ending in TEXT:
-        header, rows, problems = read_text(path)
-        if problems:
-            raise RatingsError(str(path), problems)
-        return pd.DataFrame([list(row) for row in rows], columns=list(header), dtype=object)
-    if ending == ".parquet":
-        return read_parquet(path).astype(object).fillna("").map(str)
-    if ending not in (".json", *LINES):
-        raise unknown_format(path)
-    records, problems = read_json(path)
-    problems += [
-        Problem("is not a mapping", number) for number, row in enumerate(records, 1) if not isinstance(row, dict)
-    ]
-    if problems:
-        raise RatingsError(str(path), problems)
-    return pd.DataFrame(records).astype(object).fillna("").map(str)
+    """Read a table of words from a file of any format; empty cells are ""."""
+    columns = read_cells(path)
+    return pd.DataFrame(
+        {name: ["" if cell is None else word_of(cell) for cell in cells] for name, cells in columns.items()},
+        dtype=object,
+    )
 
 
 def _with(catalogue: Catalogue, columns: Any) -> Catalogue:
