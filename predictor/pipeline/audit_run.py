@@ -33,7 +33,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.raters import LENIENCY, with_levels
 from predictor.model.tables import Floats
 from predictor.panels.cards import cards_of, read_cards
-from predictor.panels.term import PanelInput
+from predictor.panels.leniency_input import PanelInput
 from predictor.pipeline.group_columns import read_groups
 from predictor.pipeline.trained_model import TrainedModel
 from predictor.ratings.ratings import Ratings

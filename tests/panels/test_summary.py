@@ -57,7 +57,7 @@ def test_who_rates_twice_does_not_agree_with_oneself() -> None:
     elsewhere = replace(team, stage=np.where(np.arange(len(team)) % 2, "a", "b").astype(object))
     apart = summarise_panels(elsewhere).identification
     assert "at one stage" in apart.agreement_obstacle
-    assert apart.severity_obstacle == ""
+    assert apart.leniency_obstacle == ""
 
 
 def test_no_agreement_has_an_interval_all_the_same() -> None:
