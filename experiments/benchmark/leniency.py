@@ -32,7 +32,7 @@ from predictor.learning.pool import fit_pool
 from predictor.model.raters import INPUT, LENIENCY, names_of
 from predictor.panels.cards import Cards
 from predictor.panels.leniency import codes_of, fit_leniency, quantile_cuts
-from predictor.panels.term import PanelInput
+from predictor.panels.leniency_input import PanelInput
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.ratings.signals import Scale, Signal

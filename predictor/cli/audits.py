@@ -74,7 +74,7 @@ def audit(
     for warning in audited.warnings:
         warn(warning)
     say("\n".join(audit_lines(audited)))
-    files = save_audit(audited, trained.place(out))
+    files = save_audit(audited, trained.report_folder(out))
     say(f"\nReport: {files[0]}")
     if not no_track:
         _attach(trained, files, {"audited": audited.made})
@@ -162,7 +162,7 @@ def card(model: str | None, out: Path | None, no_track: bool) -> None:
     from predictor.pipeline.trained_model import TrainedModel
 
     trained = TrainedModel.load(model_path(model), MODELS)
-    files = save_card(trained, trained.place(out), EXPERIMENTS / "drift")
+    files = save_card(trained, trained.report_folder(out), EXPERIMENTS / "drift")
     say(f"Card written: {', '.join(map(str, files))}")
     if not no_track:
         _attach(trained, files, {})

@@ -130,10 +130,10 @@ def train(
     catalogue = load_catalogue(signals)
     ratings = read_rows(source, catalogue, journal=journal is not None, **how)
     # Only now, since they take a second: what is refused is refused at once.
-    from predictor.pipeline.journal_training import IncumbentModel
+    from predictor.pipeline.journal_training import CurrentTraining
     from predictor.pipeline.run import train_and_save
 
-    incumbent = IncumbentModel.of(OfferModel.load(model_path(None)), MODELS) if journal else None
+    incumbent = CurrentTraining.of(OfferModel.load(model_path(None)), MODELS) if journal else None
     make_models_folder()
     saved = train_and_save(
         ratings,

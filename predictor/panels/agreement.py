@@ -1,6 +1,6 @@
 """How far raters agree: ICC(2,1) and ICC(2,k) of scorecards' means, and Krippendorff's alpha of each signal.
 
-Raters are compared on the same person at the same stage, since only survivors come to the next one. They are taken as a
+Raters are compared on the same person at the same stage, since not everybody is invited to the next one. They are a
 sample of those who might rate, so ICC(3,k) has no place here; where each person has one rater, nothing can be computed.
 Intervals resample people by the jackknife: 90 % intervals of ICC(2,1) held the truth in 85 to 94 of 100 simulated
 teams, in six settings of 30 to 150 people; the bootstrap did so too rarely where people are few.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PARTS = 30  # of the people, each left out once for the intervals
+LEAST_RATED_TWICE = 10  # applications rated twice on a signal, for its alpha
 
 
 def icc(effects: Effects, k: float = 1.0) -> float:
@@ -147,9 +148,6 @@ class Agreement:
     signals: tuple[SignalAgreement, ...]
 
 
-FEW = 10  # applications rated twice on a signal, below which its alpha says nothing
-
-
 def agreement(cards: Cards, *, seed: int = 0) -> Agreement:
     """Measure agreement with 90 % intervals.
 
@@ -161,9 +159,9 @@ def agreement(cards: Cards, *, seed: int = 0) -> Agreement:
         By which people are put into parts that are left out together.
     """
     cards = cards.by_rater()
-    unit, first = cards.interviews()
+    unit, first = cards.application_stages()
     scores = replace(cards.scores()[0], unit=unit)
-    left_out = _left_out(cards.person[first], seed)
+    weights = _jackknife_weights(cards.person[first], seed)
     size = np.bincount(unit)
     paired = size > 1
     k, n = float(size[paired].mean()), int(paired.sum())
@@ -175,7 +173,7 @@ def agreement(cards: Cards, *, seed: int = 0) -> Agreement:
 
     whole = fit_effects(scores)
     shown = figures(whole)
-    without = np.array([figures(fit_effects(scores, weight, whole, signed=True)) for weight in left_out])
+    without = np.array([figures(fit_effects(scores, weight, whole, signed=True)) for weight in weights])
     middle = figures(fit_effects(scores, None, whole, signed=True))
     single, person, rater, rest = (
         _score(float(shown[at]), float(middle[at]), without[:, at], n, 0.0) for at in range(len(shown))
@@ -183,10 +181,10 @@ def agreement(cards: Cards, *, seed: int = 0) -> Agreement:
     # of k raters it follows from that of one (Spearman and Brown), and so do the ends of its interval
     value, low, high = (k * r / (1 + (k - 1) * r) for r in (single.value, single.low, single.high))
     panel = Score(value, low, high, n)
-    return Agreement(single, panel, k, (person, rater, rest), tuple(_signals(cards, unit, left_out)))
+    return Agreement(single, panel, k, (person, rater, rest), tuple(_signals(cards, unit, weights)))
 
 
-def _signals(cards: Cards, unit: Ints, left_out: Floats) -> list[SignalAgreement]:
+def _signals(cards: Cards, unit: Ints, weights: Floats) -> list[SignalAgreement]:
     order = np.argsort(unit, kind="stable")
     unit = unit[order]
     seat = np.arange(len(unit)) - np.searchsorted(unit, unit)
@@ -197,14 +195,14 @@ def _signals(cards: Cards, unit: Ints, left_out: Floats) -> list[SignalAgreement
         values = cards.values[order, at]
         table[unit, seat] = np.where(values >= low[at], values, np.nan)
         n = int(((~np.isnan(table)).sum(axis=1) > 1).sum())
-        value = ordinal_alpha(table) if n >= FEW else np.nan
-        alpha = _score(value, value, _alphas(_counts(table), left_out), n, -1.0) if value == value else None
+        value = ordinal_alpha(table) if n >= LEAST_RATED_TWICE else np.nan
+        alpha = _score(value, value, _alphas(_counts(table), weights), n, -1.0) if value == value else None
         results.append(SignalAgreement(signal.name, alpha, n))
     return results
 
 
-def _left_out(person: NDArray[Any], seed: int) -> Floats:
-    """Weigh the applications without one part of the people after the other, shape (parts, applications)."""
+def _jackknife_weights(person: NDArray[Any], seed: int) -> Floats:
+    """Return jackknife weights, shape (parts, applications): row k is 0 for the applications of part k, else 1."""
     people, member = np.unique(person, return_inverse=True)
     parts = min(PARTS, len(people))
     part = (np.random.default_rng(seed).permutation(len(people)) % parts)[member]
@@ -212,7 +210,7 @@ def _left_out(person: NDArray[Any], seed: int) -> Floats:
 
 
 def _score(value: float, middle: float, without: Floats, n: int, lowest: float) -> Score:
-    """Add the interval of a figure, about the value that may be below 0, by the delete-a-group jackknife."""
+    """Add the interval by the delete-a-group jackknife, centred on `middle`, the estimate that is not cut at 0."""
     some = without[~np.isnan(without)]
     parts = max(len(some), 2)
     half = float(t.ppf(0.95, parts - 1) * np.sqrt((parts - 1) * some.var()))

@@ -19,7 +19,7 @@ from predictor.model.tables import Floats, Ints
 from predictor.panels.effects import CardMeans
 from predictor.ratings.catalogue import ORIGIN, PANEL, RATINGS, Catalogue
 from predictor.ratings.ratings import Ratings
-from predictor.sources.files import LINES, TEXT, read_json, read_parquet, read_text, unknown_format
+from predictor.sources.files import read_by_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,14 +90,14 @@ class Cards:
         )
 
     def without(self, places: Sequence[int]) -> Cards:
-        """Return the scorecards as if some signals were not rated, but for those on which nothing else is."""
+        """Return the scorecards as if some signals were not rated, without those that then rate nothing."""
         values = self.values.copy()
         values[:, list(places)] = np.nan
         cards = replace(self, values=values)
         return cards.rows(np.flatnonzero((values >= np.array(self.catalogue.ends[0])).any(axis=1)))
 
-    def interviews(self) -> tuple[Ints, Ints]:
-        """Number the applications at each stage, and return that of each scorecard and the first scorecard of each."""
+    def application_stages(self) -> tuple[Ints, Ints]:
+        """Return each scorecard's number of its application at its stage, and the first scorecard of each number."""
         _, stage = np.unique(self.stage, return_inverse=True)
         _, application = np.unique(self.application, return_inverse=True)
         together = application.astype(np.int64) * (int(stage.max(initial=0)) + 1) + stage
@@ -106,7 +106,7 @@ class Cards:
 
     def by_rater(self) -> Cards:
         """Return one scorecard for each rater of an application at a stage, the mean where there are several."""
-        number, _ = self.interviews()
+        number, _ = self.application_stages()
         keys = [(at, *names) for at, names in zip(number.tolist(), self.raters, strict=True)]
         place = {key: at for at, key in enumerate(dict.fromkeys(keys))}
         if len(place) == len(self):
@@ -164,7 +164,7 @@ class Cards:
         named = np.array([len(names) > 0 for names in raters], dtype=bool)
         return cards.rows(there & named & (application != ""))
 
-    def scores(self) -> tuple[CardMeans, tuple[str, ...], NDArray[Any], tuple[str, ...]]:
+    def scores(self) -> tuple[CardMeans, tuple[str, ...], NDArray[Any]]:
         """Compute each scorecard's mean over what it rates, as a share of the scale, better being higher.
 
         Each signal counts against its own mean at the stage, so that a scorecard which rates only what is seldom rated
@@ -172,7 +172,7 @@ class Cards:
 
         Returns
         -------
-        scores, raters, applications, stages
+        scores, raters, applications
             With the names that the numbers in `scores` stand for.
         """
         low, high = (np.array(ends) for ends in self.catalogue.ends)
@@ -187,8 +187,8 @@ class Cards:
             count = np.maximum(seen.sum(axis=0), 1)
             usual = np.where(seen, part, 0).sum(axis=0) / count
             overall = float(usual[seen.any(axis=0)].mean())
-            beside = np.where(seen, part - usual, 0.0)
-            score[rows] = overall + beside.sum(axis=1) / seen.sum(axis=1)
+            deviations = np.where(seen, part - usual, 0.0)
+            score[rows] = overall + deviations.sum(axis=1) / seen.sum(axis=1)
         applications, unit = np.unique(self.application, return_inverse=True)
         raters = tuple(sorted({name for names in self.raters for name in names}))
         place = {name: number for number, name in enumerate(raters)}
@@ -196,7 +196,7 @@ class Cards:
         shape = (len(self), len(raters))
         at = (np.repeat(np.arange(len(self)), counts), [place[name] for names in self.raters for name in names])
         who = csr_array((np.repeat(1 / np.array(counts), counts), at), shape=shape)
-        return CardMeans(score, unit, who, stage), raters, applications, tuple(map(str, stages))
+        return CardMeans(score, unit, who, stage), raters, applications
 
 
 def means_by(unit: Ints, values: Floats, catalogue: Catalogue) -> tuple[Floats, Floats]:
@@ -230,19 +230,7 @@ def read_cards(path: str | Path, catalogue: Catalogue) -> Cards:
     RatingsError
         With every problem of the file.
     """
-    path, source = Path(path), str(path)
-    if path.suffix.lower() == ".parquet":
-        frame = read_parquet(path)
-        return Cards.from_ratings(Ratings.from_frame(frame, _with_columns(catalogue, frame.columns), source=source))
-    if path.suffix.lower() in TEXT:
-        header, rows, problems = read_text(path)
-        wider = _with_columns(catalogue, header)
-        return Cards.from_ratings(Ratings.from_text(header, rows, wider, source=source, problems=problems))
-    if path.suffix.lower() in (".json", *LINES):
-        records, problems = read_json(path)
-        wider = _with_columns(catalogue, [name for record in records if isinstance(record, dict) for name in record])
-        return Cards.from_ratings(Ratings.from_records(records, wider, source=source, problems=problems))
-    raise unknown_format(path)
+    return Cards.from_ratings(read_by_header(lambda names: _with_columns(catalogue, names), path))
 
 
 def _with_columns(catalogue: Catalogue, header: Iterable[Any]) -> Catalogue:

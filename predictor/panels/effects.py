@@ -2,9 +2,10 @@
 
     score = stage + person + rater + rest
 
-Person effects are absorbed exactly (a scorecard's row is correlated with the others of its application), so the
-equations have one unknown a stage and one a rater, and every sum over applications takes a weight: leaving people out
-is the same fit with weights of 0.
+Person effects are absorbed exactly: with a the ratio of people's variance to the rest's, the k scorecards of an
+application have the inverse covariance (I - a / (1 + k a) 11') / rest. So one unknown a stage and one a rater are left,
+and X'WX, X'Wy and y'Wy are plain sums over scorecards (`square`, `right`, `norm`) less a / (1 + k a) times the same of
+the applications' sums (`by_size`, for each k). Each application has a weight: leaving people out is a fit with 0.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from predictor.errors import ConfigError
 from predictor.model.tables import Floats, Ints
 
 MOST_RATERS = 3_000  # the equations are a full matrix
-NONE = 1e-3  # ratio of standard deviations below which there is no effect
+NO_EFFECT = 1e-3  # ratio of standard deviations below which there is none
 ALIKE = 1e-13  # share of the mean square that is rounding only, where all scores of a stage are the same
 SINGULAR = 1e-9  # of a matrix whose entries are about 1
 CHUNK = 512  # applications at once
@@ -115,8 +116,8 @@ def fit_effects(
     start
         A fit of nearly the same scorecards, to start from.
     signed
-        Whether people's variance may be below 0, where two raters of one person differ by more than those of two: a
-        figure that stops at 0 varies too little from sample to sample for an interval.
+        Whether the variance of people may become negative. For intervals it must: an estimate that is cut at 0 varies
+        too little between samples.
 
     Returns
     -------
@@ -173,7 +174,7 @@ class _Equations:
         self.square = (weighted.T @ self.design).toarray()
         self.right = weighted.T @ scores.score
         self.norm = float(each @ scores.score**2)
-        self.by_size = []
+        self.by_size = []  # for each size: weight, X'X, X'y, y'y
         for size in self.sizes:
             rows = np.flatnonzero((self.size == size) & (self.weight > 0))
             part, weight = self.sums[rows], self.weight[rows]
@@ -189,7 +190,7 @@ class _Equations:
             return self._effects(none, repeated=repeated)
         ratios = [before.equations.rater, before.equations.person] if before else [0.0, 0.0]
         start = np.array([ratios[0] or 0.5, ratios[1] or 1.0])[: 1 + repeated]
-        least = -0.98 / largest if signed else NONE**2 / 4
+        least = -0.98 / largest if signed else NO_EFFECT**2 / 4
 
         def objective(ratios: Floats) -> tuple[float, Floats]:
             solved = _Solved(self, float(ratios[0]), float(ratios[1]) if repeated else 0.0)
@@ -200,11 +201,11 @@ class _Equations:
             start,
             jac=True,
             method="L-BFGS-B",
-            bounds=[(NONE / 2, 1e3), (least, 1e6)][: len(start)],
+            bounds=[(NO_EFFECT / 2, 1e3), (least, 1e6)][: len(start)],
             options={"ftol": 1e-15, "gtol": 1e-8, "maxiter": 200},
         )
         rater, person = float(optimum.x[0]), float(optimum.x[1]) if repeated else 0.0
-        solved = _Solved(self, rater if rater > NONE else 0.0, person if signed or person > NONE**2 else 0.0)
+        solved = _Solved(self, rater if rater > NO_EFFECT else 0.0, person if signed or person > NO_EFFECT**2 else 0.0)
         return self._effects(solved, repeated=repeated)
 
     def _effects(self, solved: _Solved, *, repeated: bool) -> Effects:
@@ -285,7 +286,7 @@ class _Solved:
             own = seen @ design.transpose(0, 2, 1)
             left = sums.scores.score[rows] - design @ self.effects
             free = np.eye(size) + self.person - own
-            # not a plain inverse: the only scorecard of a stage says nothing beyond that stage's mean
+            # the pseudo-inverse: `free` is singular where an application has the only scorecard of a stage
             share = (np.linalg.pinv(free, SINGULAR, hermitian=True) @ left[..., None])[..., 0]
             for at, shares, part in zip(chosen, share, seen, strict=True):
                 if len(panel := panels[at]):

@@ -1,4 +1,4 @@
-"""Whether raters' severity can be distinguished from the people they met, and if not, why not, in words."""
+"""Whether raters' leniency can be distinguished from the people they met, and if not, why not, in words."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from predictor.errors import plural
 from predictor.model.tables import Ints
 from predictor.panels.effects import CardMeans
 
-FEWEST = 3  # raters, and scorecards of each on average, below which nothing about raters can be learned
-PAIRED = 10  # applications with two raters or more, below which people and raters cannot be distinguished
-SAME = 1e-9  # shares of the scale: rounding
+LEAST = 3  # raters, and scorecards of each on average, to learn anything about raters
+LEAST_PAIRED = 10  # applications with two raters or more, to distinguish people and raters
+ROUNDING = 1e-9  # shares of the scale
 
 
 @dataclass(frozen=True)
 class Identification:
-    """What the scorecards can say about raters.
+    """What can be learned about raters from the scorecards.
 
     Attributes
     ----------
     agreement_obstacle
-        Why agreement cannot be computed; empty where it can.
-    severity_obstacle
-        Why severity cannot be distinguished from the people met; empty where it can.
+        Why agreement cannot be computed, to follow "Agreement is"; empty where it can.
+    leniency_obstacle
+        Why leniency cannot be distinguished from the people met, to follow "is"; empty where it can.
     enough
         Whether there are raters and scorecards enough to estimate how high raters rate, whatever the reason.
     applications, paired
@@ -36,7 +36,7 @@ class Identification:
     """
 
     agreement_obstacle: str
-    severity_obstacle: str
+    leniency_obstacle: str
     enough: bool
     applications: int
     paired: int
@@ -62,7 +62,7 @@ def identify(scores: CardMeans, *, single: bool = True, random_assignment: bool 
     >>> scores = CardMeans(np.arange(40.0), np.arange(40), one_each, np.zeros(40, dtype=np.int64))
     >>> identify(scores).agreement_obstacle
     'not identifiable: no person was rated by two raters at one stage, so there is nobody to agree with'
-    >>> identify(scores, random_assignment=True).severity_obstacle
+    >>> identify(scores, random_assignment=True).leniency_obstacle
     ''
     """
     m, raters = scores.raters.shape
@@ -73,36 +73,36 @@ def identify(scores: CardMeans, *, single: bool = True, random_assignment: bool 
     links = csr_array(seen.T.astype(np.int64) @ seen.astype(np.int64))
     _, label = connected_components(links, directed=False)
     linked = int(np.bincount(label).max(initial=0)) if paired else 0
-    enough = raters >= FEWEST and m >= FEWEST * raters
+    enough = raters >= LEAST and m >= LEAST * raters
     _, together = np.unique(np.stack([scores.unit, scores.stage]), axis=1, return_inverse=True)
     same_stage = int((np.asarray(_seen(scores, together.ravel()).sum(axis=1)).ravel() > 1).sum())
-    agreement = severity = ""
+    agreement = leniency = ""
     if not single:
         agreement = "not identifiable: only the panels' means are known; bring the scorecards one by one"
     elif same_stage == 0:
         agreement = "not identifiable: no person was rated by two raters at one stage, so there is nobody to agree with"
-    elif same_stage < PAIRED:
+    elif same_stage < LEAST_PAIRED:
         who = "person has" if same_stage == 1 else "people have"
-        agreement = f"not identifiable: {same_stage} {who} two raters or more at one stage; {PAIRED} are needed"
-    elif np.ptp(scores.score) < SAME:
+        agreement = f"not identifiable: {same_stage} {who} two raters or more at one stage; {LEAST_PAIRED} are needed"
+    elif np.ptp(scores.score) < ROUNDING:
         agreement = "not identifiable: all scorecards rate alike, so people do not differ"
     if not enough:
-        severity = (
-            f"not identifiable: {plural(m, 'scorecard')} by {plural(raters, 'rater')}; at least {FEWEST} raters with "
-            f"{FEWEST} scorecards each are needed"
+        leniency = (
+            f"not identifiable: {plural(m, 'scorecard')} by {plural(raters, 'rater')}; at least {LEAST} raters with "
+            f"{LEAST} scorecards each are needed"
         )
-    elif not random_assignment and paired < PAIRED:
-        severity = (
+    elif not random_assignment and paired < LEAST_PAIRED:
+        leniency = (
             "not identifiable: each person was rated by one rater, and whether raters met equally strong people is not "
             "known, so high ratings may be a lenient rater's or strong people's; if people are assigned to raters at "
             "random, state it with --assigned-at-random"
         )
     elif not random_assignment and linked < used:
-        severity = (
+        leniency = (
             f"identifiable in part: {linked} of {used} raters are connected through shared people; how high the others "
             "rate against them is not known, unless people are assigned at random (--assigned-at-random)"
         )
-    return Identification(agreement, severity, enough, units, paired, used, linked)
+    return Identification(agreement, leniency, enough, units, paired, used, linked)
 
 
 def _seen(scores: CardMeans, unit: Ints) -> csr_array:

@@ -1,7 +1,7 @@
 """How high each panel usually rates, from ratings alone, never from outcomes; and that as the levels of an input.
 
-Strict raters may meet strong people. What is estimated here then holds both, which is why it is a term of the model,
-whose sign and size the outcomes decide, and never a correction of ratings.
+Strict raters may meet strong people. The estimate then holds both, which is why it is an input of the model, whose sign
+and size the outcomes decide, and never a correction of ratings.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Leniency:
         return self.effects.rater > 0
 
     def of_panels(self, panels: Sequence[tuple[str, ...]], applications: NDArray[Any]) -> Floats:
-        """Compute mean leniencies of panels, each without what its own application says; NaN for an empty panel.
+        """Compute mean leniencies of panels, each without its own application's scorecards; NaN for an empty panel.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class Leniency:
 
 def fit_leniency(cards: Cards) -> Leniency:
     """Fit raters' leniency by `fit_effects` on scorecards' means, each stage with a mean of its own."""
-    scores, raters, applications, _ = cards.scores()
+    scores, raters, applications = cards.scores()
     count = np.asarray((scores.raters > 0).sum(axis=0)).ravel().astype(np.float64)
     return Leniency(fit_effects(scores), raters, applications, count)
 

@@ -79,7 +79,7 @@ class Level:
 
 @dataclass(frozen=True)
 class PanelSummary:
-    """What the scorecards say.
+    """Figures of a team's scorecards.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class PanelSummary:
         What follows from who rated whom.
     agreement
         How far raters agree; None where that is not identifiable.
-    severity
+    leniency_sd
         Standard deviation between raters of how high they rate, in steps of the scale; 0 where they differ by no more
         than chance explains; None where there are too few scorecards.
     levels
@@ -126,7 +126,7 @@ class PanelSummary:
     spreads: tuple[Spread, ...]
     identification: Identification
     agreement: Agreement | None
-    severity: float | None
+    leniency_sd: float | None
     levels: tuple[Level, ...]
     noticeable: int
     steps: float
@@ -149,7 +149,7 @@ def summarise_panels(
     cards
         One a row.
     model
-        A model with the input `panel_leniency`, whose table then says what it changes.
+        A model that has the input `panel_leniency`; its table is then shown by level.
     assigned_at_random
         Whether raters meet people at random, as stated by the user.
     seed
@@ -162,19 +162,19 @@ def summarise_panels(
     >>> summary.cards, summary.applications, summary.agreement.single.n
     (180, 60, 60)
     """
-    scores, raters, _, _ = cards.scores()
+    scores, raters, _ = cards.scores()
     identified = identify(scores, single=cards.single, random_assignment=assigned_at_random)
     panels = _panels(cards)
     count = np.asarray((scores.raters > 0).sum(axis=0)).ravel()
     quarters = np.quantile(count, (0.25, 0.5, 0.75)).tolist()
     scales = [signal.scale for signal in cards.catalogue.signals]
     steps = float(np.mean([(scale.high - scale.low) / scale.step for scale in scales]))
-    severity: float | None = None
+    leniency_sd: float | None = None
     levels: tuple[Level, ...] = ()
     noticeable = 0
     if identified.enough:
         leniency = fit_leniency(cards)
-        severity = float(np.sqrt(leniency.effects.rater)) * steps
+        leniency_sd = float(np.sqrt(leniency.effects.rater)) * steps
         if leniency.differs:
             # each without its application's own scorecards
             of_panels = leniency.of_panels([*panels.values()], np.array([*panels], dtype=object))
@@ -192,7 +192,7 @@ def summarise_panels(
         spreads=tuple(_spreads(cards.by_rater())),
         identification=identified,
         agreement=None if identified.agreement_obstacle else agreement(cards, seed=seed),
-        severity=severity,
+        leniency_sd=leniency_sd,
         levels=levels,
         noticeable=noticeable,
         steps=steps,
@@ -230,7 +230,7 @@ def _levels(leniency: Floats, steps: float, model: OfferModel | None) -> tuple[t
 
 
 def _spreads(cards: Cards) -> list[Spread]:
-    spreads, (unit, _) = [], cards.interviews()
+    spreads, (unit, _) = [], cards.application_stages()
     low = np.array(cards.catalogue.ends[0])
     for at, signal in enumerate(cards.catalogue.signals):
         rated = cards.values[:, at] >= low[at]
@@ -241,8 +241,8 @@ def _spreads(cards: Cards) -> list[Spread]:
         mean = float(values.mean()) if len(values) else float("nan")
         within = far = None
         if paired.any():
-            beside = (values - (sums / np.maximum(size, 1))[of]) ** 2
-            within = float(np.sqrt(beside[paired[of]].sum() / (size[paired] - 1).sum()))
+            squares = (values - (sums / np.maximum(size, 1))[of]) ** 2
+            within = float(np.sqrt(squares[paired[of]].sum() / (size[paired] - 1).sum()))
             highest, lowest = np.full(len(size), -np.inf), np.full(len(size), np.inf)
             np.maximum.at(highest, of, values)
             np.minimum.at(lowest, of, values)

@@ -1,7 +1,7 @@
 """An audit of a trained model, from a table of rows to a report beside the training and in its MLflow run.
 
-Rows that the model learned from are answered out of fold, by models that had not seen them; other rows by the model
-itself. Groups are read beside them and reach no model.
+Rows that the model learned from are predicted out of fold, by models that had not seen them; other rows by the model
+itself. Groups reach no model.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.raters import LENIENCY, with_levels
 from predictor.model.tables import Floats
 from predictor.panels.cards import cards_of, read_cards
-from predictor.panels.term import PanelInput
+from predictor.panels.leniency_input import PanelInput
 from predictor.pipeline.group_columns import read_groups
 from predictor.pipeline.trained_model import TrainedModel
 from predictor.ratings.ratings import Ratings
@@ -63,7 +63,7 @@ def audit_model(
     trained
         The model, with the folder of its training if that is at hand.
     data, columns, groups, on
-        As `data`, `columns`, `beside` and `on` of `predictor.pipeline.group_columns.read_groups`.
+        As for `predictor.pipeline.group_columns.read_groups`, which calls `groups` `groups_file`.
     cards
         The scorecards one by one, from which folds that are fitted again learn how high panels rate; where None, the
         panels' means.
@@ -84,24 +84,24 @@ def audit_model(
     ratings, words = read_groups(data, trained.model.catalogue, columns, groups, on)
     axes = axes_of(words)
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups.astype(str)
-    unseen = _unseen(trained, ratings)
+    predictions = _predictions(trained, ratings)
     panels = _panels(trained.model, ratings, cards)
     ratings = with_levels(trained.model.raters, ratings)
-    result = audit(unseen.p, ratings.y, people, axes, threshold=threshold, resamples=resamples)
-    without, by, n = _left_out(trained, ratings, unseen, people, axes, result, resamples, panels)
+    result = audit(predictions.p, ratings.y, people, axes, threshold=threshold, resamples=resamples)
+    without, by, n = _compare_left_out(trained, ratings, predictions, people, axes, result, resamples, panels)
     return AuditResult(
         model=trained.model,
         source=str(data),
         simulated=ratings.simulated or trained.model.simulated,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         audit=result,
-        n_out_of_fold=int(unseen.known.sum()),
-        n_new=int((~unseen.known).sum()),
+        n_out_of_fold=int(predictions.in_training.sum()),
+        n_new=int((~predictions.in_training).sum()),
         proxies=proxies(ratings, axes, people, resamples=resamples),
         left_out=without,
         left_out_by=by,
         left_out_n=n,
-        warnings=list(_warnings(trained, ratings, unseen, people)),
+        warnings=list(_warnings(trained, ratings, predictions, people)),
     )
 
 
@@ -112,43 +112,39 @@ def save_audit(audited: AuditResult, folder: Path) -> list[Path]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Unseen:
-    """Likelihoods for rows by models that had not seen them.
+class _Predictions:
+    """Likelihoods of rows: out of fold where the model learned from the row."""
 
-    `p` has shape (repeats, n); `known` says which rows are the training's; `place` is each one's place among the
-    training's rows, -1 for others; `kept` is what the training kept, None where that is not here.
-    """
-
-    p: Floats
-    known: NDArray[np.bool_]
-    place: NDArray[np.int64]
-    kept: OutOfFold | None
-    known_people: NDArray[np.bool_]
+    p: Floats  # shape (repeats, n)
+    in_training: NDArray[np.bool_]  # whether the model learned from the row
+    training_row: NDArray[np.int64]  # which of the training's rows it is, -1 for none
+    out_of_fold: OutOfFold | None  # what the training saved; None where that is not here
+    person_in_training: NDArray[np.bool_]  # whether the model learned from other rows of the person only
 
 
-def _unseen(trained: TrainedModel, ratings: Ratings) -> _Unseen:
-    answers = trained.model.predict_many(ratings, interval=False)["offer_probability"].to_numpy()
+def _predictions(trained: TrainedModel, ratings: Ratings) -> _Predictions:
+    own = trained.model.predict_many(ratings, interval=False)["offer_probability"].to_numpy()
     n = len(ratings)
-    nothing = _Unseen(answers[None], np.zeros(n, bool), np.full(n, -1), None, np.zeros(n, bool))
+    by_model = _Predictions(own[None], np.zeros(n, bool), np.full(n, -1), None, np.zeros(n, bool))
     if trained.folder is None:
-        return nothing
+        return by_model
     try:
-        kept = OutOfFold.read(trained.folder / OUT_OF_FOLD)
+        out_of_fold = OutOfFold.read(trained.folder / OUT_OF_FOLD)
     except ModelError:
-        return nothing
-    if not len(kept.p):
-        return nothing
+        return by_model
+    if not len(out_of_fold.p):
+        return by_model
     labelled = np.flatnonzero(~np.isnan(ratings.y))
     rows, people = keys(_as_trained(trained.model, ratings).rows(labelled))
-    place = np.full(n, -1)
-    theirs = kept.rows if kept.as_trained is None else kept.as_trained
-    place[labelled] = pd.Index(theirs).get_indexer(pd.Index(rows))
-    p = np.tile(answers, (len(kept.p), 1))
-    known = place >= 0
-    p[:, known] = kept.p[:, place[known]]
-    known_people = np.zeros(n, bool)
-    known_people[labelled] = np.isin(people, kept.groups)
-    return _Unseen(p, known, place, kept, known_people & ~known)
+    training_row = np.full(n, -1)
+    training_rows = out_of_fold.rows if out_of_fold.as_trained is None else out_of_fold.as_trained
+    training_row[labelled] = pd.Index(training_rows).get_indexer(pd.Index(rows))
+    p = np.tile(own, (len(out_of_fold.p), 1))
+    in_training = training_row >= 0
+    p[:, in_training] = out_of_fold.p[:, training_row[in_training]]
+    of_person = np.zeros(n, bool)
+    of_person[labelled] = np.isin(people, out_of_fold.groups)
+    return _Predictions(p, in_training, training_row, out_of_fold, of_person & ~in_training)
 
 
 def _as_trained(model: OfferModel, ratings: Ratings) -> Ratings:
@@ -167,29 +163,32 @@ def _panels(model: OfferModel, ratings: Ratings, cards: Path | None) -> PanelInp
     return None if known is None else PanelInput(_as_trained(model, ratings), known)
 
 
-def _left_out(
+def _compare_left_out(
     trained: TrainedModel,
     ratings: Ratings,
-    unseen: _Unseen,
+    predictions: _Predictions,
     people: NDArray[Any],
     axes: Sequence[Grouping],
     result: Audit,
     resamples: int,
     panels: PanelInput | None,
 ) -> tuple[list[LeftOut], str, int]:
-    """Compare answers with and without families and signals, by models that had not seen the rows."""
-    kept, labelled = unseen.kept, ~np.isnan(ratings.y)
-    new = labelled & ~unseen.known & ~unseen.known_people
-    if kept is not None and unseen.known.sum() == len(kept.rows):
-        rows = np.flatnonzero(unseen.known)
+    """Compare predictions with and without families and signals, by models that had not seen the rows.
+
+    Also return which models predicted, or why nothing was compared, in words; and how many rows there are.
+    """
+    out_of_fold, in_training = predictions.out_of_fold, predictions.in_training
+    new = ~np.isnan(ratings.y) & ~in_training & ~predictions.person_in_training
+    if out_of_fold is not None and in_training.sum() == len(out_of_fold.rows):
+        rows, folds = np.flatnonzero(in_training), out_of_fold.folds[0]  # all are here: fit the folds again
         panels = panels and PanelInput(panels.ratings.rows(rows), panels.cards)
-        answers = _by_folds(trained, ratings.rows(rows), kept.folds[0, unseen.place[rows]], panels)
-        by = f"by models of {int(kept.folds[0].max()) + 1} folds, fitted again, each on rows that it had not seen"
-    elif kept is None or new.sum() >= MINIMUM:
+        answers = _by_folds(trained, ratings.rows(rows), folds[predictions.training_row[rows]], panels)
+        by = f"by models of {int(folds.max()) + 1} folds, fitted again, each on rows that it had not seen"
+    elif out_of_fold is None or new.sum() >= MINIMUM:
         rows = np.flatnonzero(new)
         answers = answers_without(trained.model, ratings.rows(rows).features.to_numpy())
         by = "by the model itself, on rows that it did not learn from"
-        if kept is None and trained.model.trained_on["n"]:
+        if out_of_fold is None and trained.model.trained_on["n"]:
             by = "by the model itself; rows that it learned from, if any, make it look better than it is"
     else:
         return [], "Not measured: only a part of the rows that the model learned from is here, and no other rows.", 0
@@ -203,7 +202,7 @@ def _left_out(
 def _by_folds(
     trained: TrainedModel, ratings: Ratings, folds: NDArray[Any], panels: PanelInput | None
 ) -> dict[tuple[str, str], Floats]:
-    """Answer for the rows that a model learned from by models of its folds, without each family and signal.
+    """Predict the rows that a model learned from by models of its folds, without each family and signal.
 
     How high a panel rates is learned again, too: in each fold, and from scorecards without what is left out.
     """
@@ -218,39 +217,40 @@ def _by_folds(
             train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             learned, tested, adjust = X.iloc[train], X.iloc[test], None
             if panels:
-                known, unseen = panels.codes(train, test)
-                learned, tested = learned.assign(**{LENIENCY: known}), tested.assign(**{LENIENCY: unseen})
-                adjust = _panels_without(panels, train, test, list(X).index(LENIENCY))
+                of_learned, of_tested = panels.codes(train, test)
+                learned, tested = learned.assign(**{LENIENCY: of_learned}), tested.assign(**{LENIENCY: of_tested})
+                adjust = _leniency_without(panels, train, test, list(X).index(LENIENCY))
             fitted = clone(classifier).fit(learned, ratings.y[train], groups=groups[train])
             for part, p in answers_without(fitted.model_, tested.to_numpy(), adjust).items():
                 answers.setdefault(part, np.empty(len(ratings)))[test] = p
     return answers
 
 
-def _panels_without(
+def _leniency_without(
     panels: PanelInput, train: NDArray[Any], test: NDArray[Any], column: int
 ) -> Callable[[list[int], Floats], None]:
-    def adjust(places: list[int], values: Floats) -> None:
-        fewer = PanelInput(panels.ratings, panels.cards.without(places))
+    """Return a function that overwrites a column with the leniency of panels as learned without some signals."""
+
+    def adjust(signals: list[int], values: Floats) -> None:
+        fewer = PanelInput(panels.ratings, panels.cards.without(signals))
         values[:, column] = fewer.codes(train, test)[1]
 
     return adjust
 
 
-def _warnings(trained: TrainedModel, ratings: Ratings, unseen: _Unseen, people: NDArray[Any]) -> Any:
-    model = trained.model
-    learned = int(model.trained_on["n"])
-    if unseen.kept is None and learned:
+def _warnings(trained: TrainedModel, ratings: Ratings, predictions: _Predictions, people: NDArray[Any]) -> Any:
+    model, out_of_fold = trained.model, predictions.out_of_fold
+    if out_of_fold is None and model.trained_on["n"]:
         yield (
             "No out-of-fold predictions of the training are at hand, so the model itself answered for every row. If it "
             "learned from them, calibration and errors look better than they are."
         )
-    elif unseen.kept is not None and not unseen.known.any():
+    elif out_of_fold is not None and not predictions.in_training.any():
         yield (
-            f"None of the rows is one of the {len(unseen.kept.rows):,} that the model learned from, so it answered for "
+            f"None of the rows is one of the {len(out_of_fold.rows):,} that the model learned from, so it answered for "
             "all of them itself. If they are the same interviews in another form, figures look better than they are."
         )
-    if count := int(unseen.known_people.sum()):
+    if count := int(predictions.person_in_training.sum()):
         yield f"{count:,} rows that the model did not learn from are of people whose other rows it learned from."
     if len(np.unique(people)) < len(people):
         yield (

@@ -1,4 +1,4 @@
-"""The card of a model, from its file and from what later commands have written beside it."""
+"""The card of a model, from its file and from the reports of later commands."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
 def attached_reports(trained: TrainedModel, folder: Path, checks: Path) -> AttachedReports:
     """Read what later commands have written on a model; what they wrote on another is left out."""
     model = trained.model
-    places = [path / AUDIT for path in dict.fromkeys([folder, trained.folder or folder])]
-    audits = [content for path in places if (content := _of(path, model, audit_section))]
-    drifts = [content for path in checks.glob(f"*/{DRIFT}") if (content := _of(path, model, drift_section))]
+    paths = [path / AUDIT for path in dict.fromkeys([folder, trained.folder or folder])]
+    audits = [content for path in paths if (content := _read_report(path, model, audit_section))]
+    drifts = [content for path in checks.glob(f"*/{DRIFT}") if (content := _read_report(path, model, drift_section))]
     return AttachedReports(
         scores=_scores(trained.folder / SCORES) if trained.folder else {},
         importances=_importances(trained.folder / IMPORTANCES) if trained.folder else {},
@@ -64,13 +64,15 @@ def attached_reports(trained: TrainedModel, folder: Path, checks: Path) -> Attac
     )
 
 
-def _of(path: Path, model: OfferModel, shown: Callable[[OfferModel, Mapping[str, Any]], Section]) -> Mapping[str, Any]:
-    """Read a report that its section can show; nothing where there is none, or it is of another model."""
+def _read_report(
+    path: Path, model: OfferModel, section_of: Callable[[OfferModel, Mapping[str, Any]], Section]
+) -> Mapping[str, Any]:
+    """Read a report; nothing where there is none, or it is of another model."""
     try:
         content: Mapping[str, Any] = json.loads(read_whole(path))
         if content["model"]["fingerprint"] != model.fingerprint:
             return {}
-        shown(model, content)
+        section_of(model, content)  # so that a damaged file is reported by its name
         return content
     except FileNotFoundError:
         return {}

@@ -57,11 +57,10 @@ def compare_and_save(
     progress: Callable[[str], Progress] | None = None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> Compared:
-    """Train experiments on the same rows and folds, and rank them beside the registered champion.
+    """Train experiments on the same rows and folds, and rank them and the registered champion.
 
-    Whatever MLflow does, all of it is saved.
-
-    Each is a run of its own below the comparison's, and a folder of its own, NAME-EXPERIMENT beside `folder`.
+    Each training is a run below the comparison's, and a folder NAME-EXPERIMENT next to `folder`. Every training and the
+    comparison are saved to folders even if MLflow fails.
 
     Parameters
     ----------
@@ -139,9 +138,9 @@ def _save_comparison(
 ) -> None:
     record = comparison_record(name, board, results, began)
 
-    def fill(place: Path) -> None:
-        write_text(place / LEADERBOARD, pd.DataFrame(board.rows()).to_csv(index=False))
-        save_leaderboard(board, name, place, simulated=record.tags["simulated"] == "true")
-        record.save(place)
+    def fill(fresh: Path) -> None:
+        write_text(fresh / LEADERBOARD, pd.DataFrame(board.rows()).to_csv(index=False))
+        save_leaderboard(board, name, fresh, simulated=record.tags["simulated"] == "true")
+        record.save(fresh)
 
     replace_folder(folder, fill)

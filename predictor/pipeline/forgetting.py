@@ -1,6 +1,6 @@
 """Delete a person from journals, tables and out-of-fold predictions, and note it in models trained on them.
 
-Everything is read first; then each file is written atomically. To do it twice does no harm.
+Everything is read first; then each file is written atomically. It can be repeated safely.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from predictor.errors import ModelError, plural
 from predictor.journal.store import Journal
 from predictor.model.champions import champion_files
 from predictor.model.offer_model import OfferModel
-from predictor.sources.deletion import Cut, cut
+from predictor.sources.deletion import TableWithoutPerson, without_person
 from predictor.tracking.attached import attach
 from predictor.training.comparison import OutOfFold
 from predictor.training_folder import MODEL, OUT_OF_FOLD
@@ -36,7 +36,7 @@ class ModelOfPerson:
         Of the model, and of its training.
     rows
         How many of its rows are the person's.
-    kept
+    remaining
         Its out-of-fold predictions without them.
     """
 
@@ -44,11 +44,11 @@ class ModelOfPerson:
     folder: Path
     fingerprint: str
     rows: int
-    kept: OutOfFold
+    remaining: OutOfFold
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class DeletionPlan:
     """What is to be deleted of a person.
 
     Attributes
@@ -57,7 +57,7 @@ class Plan:
         As in the files.
     journals
         Journals, with the ids of the person's interviews.
-    cuts
+    tables
         Tables without the person's rows.
     models
         Models in the folder of trainings that learned from these files.
@@ -69,7 +69,7 @@ class Plan:
 
     person: str
     journals: Sequence[tuple[Journal, Sequence[str]]]
-    cuts: Sequence[Cut]
+    tables: Sequence[TableWithoutPerson]
     models: Sequence[ModelOfPerson]
     others: Sequence[tuple[str, str]]
     champions: Sequence[Path]
@@ -77,14 +77,14 @@ class Plan:
     @property
     def total(self) -> int:
         """Rows and interviews to delete; where only models know the person, theirs."""
-        rows = sum(len(ids) for _, ids in self.journals) + sum(item.removed for item in self.cuts)
+        rows = sum(len(ids) for _, ids in self.journals) + sum(item.removed for item in self.tables)
         return rows or sum(model.rows for model in self.models)
 
     def lines(self) -> Iterator[str]:
         """Describe what is to be deleted, file by file."""
         for journal, ids in self.journals:
             yield f"{journal.path}: {plural(len(ids), 'interview')} of '{self.person}'"
-        for item in self.cuts:
+        for item in self.tables:
             yield (
                 f"{item.path}: {plural(item.removed, 'row')} with {item.column} '{self.person}', "
                 f"{plural(item.left, 'row')} of others"
@@ -102,23 +102,23 @@ class Plan:
         int
             Rows and interviews deleted.
         """
-        for item in self.cuts:
+        for item in self.tables:
             if item.removed:
                 write_bytes(item.path, item.content)
         for journal, ids in self.journals:
             if ids:
                 journal.forget(self.person)
         for model in self.models:
-            self._tell(model)
-        return sum(len(ids) for _, ids in self.journals) + sum(item.removed for item in self.cuts)
+            self._note_in(model)
+        return sum(len(ids) for _, ids in self.journals) + sum(item.removed for item in self.tables)
 
-    def _tell(self, result: ModelOfPerson) -> None:
-        deletion = {"rows": result.rows, "on": datetime.now(UTC).date().isoformat()}
-        for path in (result.folder / MODEL, *self.champions):
+    def _note_in(self, trained: ModelOfPerson) -> None:
+        deletion = {"rows": trained.rows, "on": datetime.now(UTC).date().isoformat()}
+        for path in (trained.folder / MODEL, *self.champions):
             model = OfferModel.load(path)
-            if model.fingerprint == result.fingerprint:
+            if model.fingerprint == trained.fingerprint:
                 replace(model, deletions=(*model.deletions, deletion)).save(path)
-        result.kept.write(result.folder / OUT_OF_FOLD)
+        trained.remaining.write(trained.folder / OUT_OF_FOLD)
 
     def forget_in_runs(self) -> None:
         """Replace MLflow's out-of-fold predictions by those without the person, and its models by those with the note.
@@ -133,8 +133,10 @@ class Plan:
             attach(model.folder, files, {"rows_deleted": str(model.rows)})
 
 
-def plan(person: str, journals: Sequence[Path], tables: Sequence[Path], models: Path, column: str | None) -> Plan:
-    """Find a person in journals, tables and models; nothing is written.
+def plan(
+    person: str, journals: Sequence[Path], tables: Sequence[Path], models: Path, column: str | None
+) -> DeletionPlan:
+    """Look a person up in journals, tables and models; nothing is written.
 
     Parameters
     ----------
@@ -158,22 +160,23 @@ def plan(person: str, journals: Sequence[Path], tables: Sequence[Path], models: 
     known = [model.catalogue.group for _, model in trained if model.catalogue.group]
     columns = [column] if column else list(dict.fromkeys([PERSON, *known, "candidate_id"]))
     opened = [Journal.existing(path) for path in dict.fromkeys(journals)]
-    result, others = list[ModelOfPerson](), list[tuple[str, str]]()
+    learned, others = list[ModelOfPerson](), list[tuple[str, str]]()
     sources = [resolved(path) for path in (*journals, *tables)]
     for folder, model in trained:
-        kept = OutOfFold.read(folder / OUT_OF_FOLD)
-        theirs = kept.groups == _key(person)
+        out_of_fold = OutOfFold.read(folder / OUT_OF_FOLD)
+        theirs = out_of_fold.groups == _key(person)
         if rows := int(theirs.sum()):
             source = Path(str(model.trained_on["source"]))
             if resolved(source) in sources or source.name in {path.name for path in sources}:
-                result.append(ModelOfPerson(model.name, folder, model.fingerprint, rows, kept.chosen(~theirs)))
+                remaining = out_of_fold.chosen(~theirs)
+                learned.append(ModelOfPerson(model.name, folder, model.fingerprint, rows, remaining))
             else:
                 others.append((model.name, str(source)))
-    return Plan(
+    return DeletionPlan(
         person=person,
         journals=[(journal, [entry.id for entry in journal.of_person(person)]) for journal in opened],
-        cuts=[cut(path, person, columns) for path in dict.fromkeys(tables)],
-        models=result,
+        tables=[without_person(path, person, columns) for path in dict.fromkeys(tables)],
+        models=learned,
         others=others,
         champions=_readable(champion_files(models)),
     )

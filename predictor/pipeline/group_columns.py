@@ -1,4 +1,4 @@
-"""Read the groups of rows that are to be audited: columns of the same table, or of a table beside it."""
+"""Read the groups of rows that are to be audited: columns of the same table, or of a second one."""
 
 from __future__ import annotations
 
@@ -11,24 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from predictor.errors import ConfigError, Problem, RatingsError, nearest, plural
+from predictor.errors import ConfigError, nearest, plural
 from predictor.evaluation.groups import UNKNOWN
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
-from predictor.sources.files import (
-    LINES,
-    TEXT,
-    ending_of,
-    read_json,
-    read_parquet,
-    read_ratings,
-    read_text,
-    unknown_format,
-)
+from predictor.sources.files import read_cells, read_ratings, word_of
 
 
 def read_groups(
-    data: Path, catalogue: Catalogue, columns: Mapping[str, str], beside: Path | None = None, on: str | None = None
+    data: Path, catalogue: Catalogue, columns: Mapping[str, str], groups_file: Path | None = None, on: str | None = None
 ) -> tuple[Ratings, dict[str, NDArray[Any]]]:
     """Read rows to audit, and their groups.
 
@@ -40,11 +31,10 @@ def read_groups(
         Of the model.
     columns
         Columns of groups by their name in reports, as in {"sex": "Gender"}.
-    beside
+    groups_file
         A table with those columns, one row per person or application; None where they are in `data`.
     on
-        Column that both tables have. Where None: the first shared one in which no value of `beside` has contradictory
-        groups.
+        Column by which the two are joined; if None, the first that both have and whose values determine the groups.
 
     Returns
     -------
@@ -64,68 +54,50 @@ def read_groups(
             f"{', '.join(within)}: is an input of the model, or the outcome, so it cannot be a group. Train without "
             "it, or name another column"
         )
-    if beside is None:
+    if groups_file is None:
         if on:
             raise ConfigError(
                 f"--on {on} names the column that a second table is joined by: name it with --groups FILE"
             )
-        ratings = read_ratings(data, _with(catalogue, columns.values()))
+        ratings = read_ratings(data, _with_context(catalogue, columns.values()))
         if missing := [column for column in columns.values() if column not in ratings.columns]:
             raise ConfigError(
                 f"{data}: has no column {missing[0]!r}{nearest(missing[0], ratings.columns)}; where groups are in "
                 "another table: --groups FILE"
             )
         return ratings, {name: ratings.columns[column] for name, column in columns.items()}
-    table = read_table(beside)
+    table = read_table(groups_file)
     if missing := [column for column in columns.values() if column not in table]:
-        raise ConfigError(f"{beside}: has no column {missing[0]!r}{nearest(missing[0], map(str, table))}")
-    ratings = read_ratings(data, _with(catalogue, [on] if on else []))
-    key = _key(ratings, data, table, beside, set(columns.values()), on)
-    return ratings, _joined(ratings.columns[key], table, key, columns, beside)
+        raise ConfigError(f"{groups_file}: has no column {missing[0]!r}{nearest(missing[0], map(str, table))}")
+    ratings = read_ratings(data, _with_context(catalogue, [on] if on else []))
+    key = _key(ratings, data, table, groups_file, set(columns.values()), on)
+    return ratings, _joined(ratings.columns[key], table, key, columns, groups_file)
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table of words: CSV, workbook, JSON, JSON Lines or Parquet; empty cells are "".
-
-    Raises
-    ------
-    RatingsError
-        If it cannot be read, or has a problem in its form.
-    """
-    ending = ending_of(path)
-    if ending in TEXT:
-        header, rows, problems = read_text(path)
-        if problems:
-            raise RatingsError(str(path), problems)
-        return pd.DataFrame([list(row) for row in rows], columns=list(header), dtype=object)
-    if ending == ".parquet":
-        return read_parquet(path).astype(object).fillna("").map(str)
-    if ending not in (".json", *LINES):
-        raise unknown_format(path)
-    records, problems = read_json(path)
-    problems += [
-        Problem("is not a mapping", number) for number, row in enumerate(records, 1) if not isinstance(row, dict)
-    ]
-    if problems:
-        raise RatingsError(str(path), problems)
-    return pd.DataFrame(records).astype(object).fillna("").map(str)
+    """Read a table of words from a file of any format; empty cells are ""."""
+    columns = read_cells(path)
+    return pd.DataFrame(
+        {name: ["" if cell is None else word_of(cell) for cell in cells] for name, cells in columns.items()},
+        dtype=object,
+    )
 
 
-def _with(catalogue: Catalogue, columns: Any) -> Catalogue:
+def _with_context(catalogue: Catalogue, columns: Any) -> Catalogue:
     """Allow further columns in files; they are never passed to a model."""
     more = tuple(dict.fromkeys(column for column in columns if column not in catalogue.columns))
     return replace(catalogue, context=(*catalogue.context, *more))
 
 
-def _key(ratings: Ratings, data: Path, table: pd.DataFrame, beside: Path, groups: set[str], on: str | None) -> str:
+def _key(ratings: Ratings, data: Path, table: pd.DataFrame, groups_file: Path, groups: set[str], on: str | None) -> str:
     shared = [str(name) for name in table if name in ratings.columns and name not in groups]
     if on:
         if on not in table or on not in ratings.columns:
-            raise ConfigError(f"--on {on}: {beside if on not in table else data} has no such column")
+            raise ConfigError(f"--on {on}: {groups_file if on not in table else data} has no such column")
         shared = [on]
     if not shared:
         raise ConfigError(
-            f"{beside} and {data} have no column in common that names a person or an application; give them one, "
+            f"{groups_file} and {data} have no column in common that names a person or an application; give them one, "
             f"such as {ratings.catalogue.group or 'person'}"
         )
     for name in shared:
@@ -134,7 +106,7 @@ def _key(ratings: Ratings, data: Path, table: pd.DataFrame, beside: Path, groups
             return name
     twice = _contradictions(table, shared[0], groups)
     raise ConfigError(
-        f"{beside}: {plural(len(twice), 'value')} of {shared[0]!r} have rows that differ in their groups, "
+        f"{groups_file}: {plural(len(twice), 'value')} of {shared[0]!r} have rows that differ in their groups, "
         f"such as '{twice[0]}'; keep one row each, or name another column with --on"
     )
 
@@ -150,7 +122,7 @@ def _contradictions(table: pd.DataFrame, key: str, groups: set[str]) -> list[str
 
 
 def _joined(
-    keys: NDArray[Any], table: pd.DataFrame, key: str, columns: Mapping[str, str], beside: Path
+    keys: NDArray[Any], table: pd.DataFrame, key: str, columns: Mapping[str, str], groups_file: Path
 ) -> dict[str, NDArray[Any]]:
     joined: dict[str, NDArray[Any]] = {}
     for name, column in columns.items():
@@ -162,7 +134,7 @@ def _joined(
         given = {str(k): str(word) for k, word in zip(table[key], table[column], strict=True)} | known
         joined[name] = np.array([given.get(str(k), "") for k in keys], dtype=object)
     if not {str(k) for k in keys} & set(table[key].map(str)):
-        raise ConfigError(f"{beside}: none of its {plural(len(table), 'row')} has a {key!r} of the rows to audit")
+        raise ConfigError(f"{groups_file}: none of its {plural(len(table), 'row')} has a {key!r} of the rows to audit")
     return joined
 
 

@@ -1,4 +1,4 @@
-"""Train on a journal, and compare the new model with the one in use."""
+"""Train on a journal, and compare the new model with the current one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from predictor.training_folder import MODEL, OUT_OF_FOLD
 
 
 @dataclass(frozen=True, eq=False)
-class IncumbentModel:
-    """The model in use, with its out-of-fold predictions, so that a later one can be compared with it.
+class CurrentTraining:
+    """The current model with its out-of-fold predictions, so that a new one can be compared with it.
 
-    Taken before the later training, which may replace its folder.
+    Read before the new training, which may replace its folder.
 
     Attributes
     ----------
@@ -37,8 +37,8 @@ class IncumbentModel:
     out_of_fold: OutOfFold | None
 
     @classmethod
-    def of(cls, model: OfferModel, models: Path) -> IncumbentModel:
-        """Find its training in a folder of trainings; a model without training rows needs none.
+    def of(cls, model: OfferModel, models: Path) -> CurrentTraining:
+        """Read its out-of-fold predictions from a folder of trainings; a model without training rows needs none.
 
         Raises
         ------
@@ -48,16 +48,16 @@ class IncumbentModel:
         folder = models / model.name
         if model.trained_on["n"] == 0:
             return cls(model, OutOfFold.none())
-        kept = (folder / MODEL).is_file() and OfferModel.load(folder / MODEL).fingerprint == model.fingerprint
-        return cls(model, OutOfFold.read(folder / OUT_OF_FOLD) if kept else None)
+        is_its = (folder / MODEL).is_file() and OfferModel.load(folder / MODEL).fingerprint == model.fingerprint
+        return cls(model, OutOfFold.read(folder / OUT_OF_FOLD) if is_its else None)
 
     def judge(self, result: TrainingResult, ratings: Ratings) -> Verdict | None:
-        """Compare a later training with it, on rows that neither had seen; None where the two cannot be compared.
+        """Compare a new training with it, on rows that neither had seen; None where the two cannot be compared.
 
         Parameters
         ----------
         result, ratings
-            The later training, and what it was trained on.
+            The new training, and what it was trained on.
         """
         if not result.scores:
             return Verdict(None, len(result.y), 0)
@@ -74,13 +74,13 @@ class IncumbentModel:
             return None
 
     def summary(self, verdict: Verdict | None) -> str:
-        """Describe how a later model compares with it, in a sentence or two.
+        """Describe how a new model compares with it, in a sentence or two.
 
         Examples
         --------
         >>> from predictor import OfferModel
         >>> from predictor.training.comparison import Verdict
-        >>> print(IncumbentModel.of(OfferModel.published(), Path("models")).summary(Verdict(None, 4, 0)))
+        >>> print(CurrentTraining.of(OfferModel.published(), Path("models")).summary(Verdict(None, 4, 0)))
         Compared with the current model, published-evidence: Not enough data: needs 30 offers and 30 non-offers, found
         4 rows.
         """
@@ -112,7 +112,7 @@ class JournalTraining:
 
 def train_on_journal(
     journal: Journal,
-    present: OfferModel,
+    current_model: OfferModel,
     folder: Path,
     *,
     config: TrainingConfig | None = None,
@@ -124,11 +124,11 @@ def train_on_journal(
     ----------
     journal
         Its rows; with few of them the model starts from the published prior, as `train` decides.
-    present
-        The current model. It stays in use: whoever calls this decides.
+    current_model
+        It stays in use: whoever calls this decides.
     folder
         Of the new training, as in "experiments/models/journal-pool"; its name is the model's. The current model's
-        training is looked for beside it.
+        training is looked for next to it.
     config
         How; defaults where None.
     progress
@@ -164,7 +164,7 @@ def train_on_journal(
             yield item
 
     ratings = journal.ratings(training=True)
-    before = IncumbentModel.of(present, folder.parent)
+    current = CurrentTraining.of(current_model, folder.parent)
     saved = train_and_save(
         ratings,
         config or TrainingConfig(),
@@ -174,5 +174,5 @@ def train_on_journal(
         recorded=False,
         progress=counted,
     )
-    verdict = before.judge(saved.result, ratings)
-    return JournalTraining(saved, verdict, before.summary(verdict))
+    verdict = current.judge(saved.result, ratings)
+    return JournalTraining(saved, verdict, current.summary(verdict))

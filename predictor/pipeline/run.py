@@ -67,16 +67,16 @@ def save(result: TrainingResult, folder: str | Path, experiment: str = "pool") -
 
 
 def _save(result: TrainingResult, folder: Path, experiment: str) -> Path:
-    def fill(place: Path) -> None:
+    def fill(fresh: Path) -> None:
         if result.tables:
-            result.tables.save(place / MODEL)
-            save_report(result, place / REPORT)
-            write_text(place / IMPORTANCES, importances_csv(result))
+            result.tables.save(fresh / MODEL)
+            save_report(result, fresh / REPORT)
+            write_text(fresh / IMPORTANCES, importances_csv(result))
         if result.scores:
-            write_text(place / SCORES, scores_csv(result))
-        save_plots(result, place)
-        OutOfFold.of(result).write(place / OUT_OF_FOLD)
-        record_of(result, experiment).save(place)
+            write_text(fresh / SCORES, scores_csv(result))
+        save_plots(result, fresh)
+        OutOfFold.of(result).write(fresh / OUT_OF_FOLD)
+        record_of(result, experiment).save(fresh)
 
     return replace_folder(folder, fill)
 
@@ -149,17 +149,17 @@ def train_and_save(
             note_run(folder, None)
             return saved
         done: tuple[TrainingResult, Path] | None = None
-        try:
+        try:  # open the run, train, and close it
             with open_run(name, experiment, parent=parent) as run:
                 done = work()
                 note_run(folder, run)
                 return SavedRun(*done, finish(run, folder, registered=registered))
         except TrackingError as error:
             tracking_error = error
-        if done is None:
+        if done is None:  # the run could not be opened: train nevertheless
             warn(f"{tracking_error}\n  The training goes on, and is saved in {folder}.")
             done = work()
-            try:  # it may be back
+            try:  # by now MLflow may be back
                 return SavedRun(*done, record_folder(folder, registered=registered))
             except TrackingError as error:
                 tracking_error = error

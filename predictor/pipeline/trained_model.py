@@ -30,7 +30,7 @@ class TrainedModel:
 
     @classmethod
     def load(cls, path: Path, models: Path) -> TrainedModel:
-        """Read a model, and look for its training: beside it, or by its name, as a champion is a copy.
+        """Read a model, and look for its training: in its folder, or in models/NAME, as a champion's file is a copy.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class TrainedModel:
                     continue
         return cls(model, None, models)
 
-    def place(self, out: Path | None = None) -> Path:
+    def report_folder(self, out: Path | None = None) -> Path:
         """Return the folder of reports: the one asked for, the training's, or where that is not here a new one."""
         if out is not None:
             return out

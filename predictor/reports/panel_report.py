@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from predictor.atomic import write_text
 from predictor.errors import plural
-from predictor.panels.agreement import FEW, SignalAgreement
+from predictor.panels.agreement import LEAST_RATED_TWICE, SignalAgreement
 from predictor.panels.summary import FAR, NOTICEABLE
 from predictor.reports.figures.curves import interval_plot
 from predictor.reports.format import percent, signed, span
@@ -158,7 +158,11 @@ def _signals(summary: PanelSummary) -> Iterator[Part]:
     rows = []
     for spread in summary.spreads:
         alpha = alphas.get(spread.name)
-        figures = (f"{alpha.value:.2f}", _span(alpha)) if alpha else ("", "too few" if spread.n < FEW else "all alike")
+        figures = (
+            (f"{alpha.value:.2f}", _span(alpha))
+            if alpha
+            else ("", "too few" if spread.n < LEAST_RATED_TWICE else "all alike")
+        )
         between = ("", "") if spread.within is None else (f"{spread.within:.2f}", percent(spread.far or 0.0))
         rows.append(
             (labels[spread.name], f"{spread.cards:,}", f"{spread.mean:.2f}", *between, *figures, f"{spread.n:,}")
@@ -256,7 +260,7 @@ def _not_in_rows(summary: PanelSummary) -> str:
 
 
 def _no_alpha(item: SignalAgreement) -> str:
-    return "too few rated twice" if item.n < FEW else "all rated alike"
+    return "too few rated twice" if item.n < LEAST_RATED_TWICE else "all rated alike"
 
 
 def _per_rater(summary: PanelSummary) -> str:
@@ -276,30 +280,30 @@ def _agreement_sentences(summary: PanelSummary) -> Iterator[str]:
 
 
 def _leniency_sentences(summary: PanelSummary) -> Iterator[str]:
-    if summary.severity is None:
-        yield f"How high raters rate is {summary.identification.severity_obstacle}."
+    if summary.leniency_sd is None:
+        yield f"How high raters rate is {summary.identification.leniency_obstacle}."
         return
-    if not summary.severity:
+    if not summary.leniency_sd:
         yield "Raters differ in how high they rate by no more than chance explains."
         return
     yield (
-        f"Raters differ in how high they rate: the standard deviation is {summary.severity:.2f} steps of the scale, "
+        f"Raters differ in how high they rate: the standard deviation is {summary.leniency_sd:.2f} steps of the scale, "
         f"n = {plural(summary.raters, 'rater')}. {summary.noticeable:,} of {summary.applications:,} applications "
         f"were rated by a panel that rates {NOTICEABLE:g} steps of the scale or more higher or lower than others."
     )
 
 
 def _why(summary: PanelSummary) -> str:
-    """Describe why severity cannot be distinguished from the people met, if so."""
+    """Describe why leniency cannot be distinguished from the people met, if so."""
     if summary.assigned_at_random:
         return (
             "That people are assigned to raters at random is your assumption; if it does not hold, a rater of strong "
             "people looks lenient."
         )
-    if not summary.identification.severity_obstacle or summary.severity is None:
+    if not summary.identification.leniency_obstacle or summary.leniency_sd is None:
         return ""
     return (
-        f"How severe raters are is {summary.identification.severity_obstacle}. The figures show how high they rate, "
+        f"How severe raters are is {summary.identification.leniency_obstacle}. The figures show how high they rate, "
         "whatever the reason."
     )
 

@@ -15,7 +15,7 @@ from predictor.sources.files import CSV, LINES, decode_json, read_bytes, read_js
 
 
 @dataclass(frozen=True)
-class Cut:
+class TableWithoutPerson:
     """A table without a person's rows.
 
     Attributes
@@ -37,7 +37,7 @@ class Cut:
     content: bytes
 
 
-def cut(path: Path, person: str, columns: Sequence[str]) -> Cut:
+def without_person(path: Path, person: str, columns: Sequence[str]) -> TableWithoutPerson:
     """Read a table and take a person's rows out; nothing is written.
 
     Parameters
@@ -77,21 +77,20 @@ def _column(path: Path, there: Sequence[str], columns: Sequence[str]) -> str:
     )
 
 
-def _csv(path: Path, person: str, columns: Sequence[str]) -> Cut:
+def _csv(path: Path, person: str, columns: Sequence[str]) -> TableWithoutPerson:
     content = read_bytes(path)
     text = decode(content, str(path))
     head = header_of(text, str(path))
     names = [name.strip() for name in head.names]
     column = _column(path, names, columns)
-    place, kept, removed = names.index(column), [text[: head.length]], 0
-    left = 0
+    index, kept, removed, left = names.index(column), [text[: head.length]], 0, 0
     for raw, cells in _records(text[head.length :], head.delimiter):
-        if len(cells) > place and cells[place].strip() == person:
+        if len(cells) > index and cells[index].strip() == person:
             removed += 1
         else:
             kept.append(raw)
             left += bool(cells)
-    return Cut(path, column, removed, left, encode("".join(kept), content))
+    return TableWithoutPerson(path, column, removed, left, encode("".join(kept), content))
 
 
 def _records(body: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
@@ -108,22 +107,22 @@ def _records(body: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
         taken.clear()
 
 
-def _json(path: Path, person: str, columns: Sequence[str]) -> Cut:
+def _json(path: Path, person: str, columns: Sequence[str]) -> TableWithoutPerson:
     records, _ = read_json(path)
     rows = [record if isinstance(record, dict) else {} for record in records]
     column = _column(path, [str(name) for name in dict.fromkeys(key for row in rows for key in row)], columns)
-    others = [place for place, row in enumerate(rows) if str(row.get(column, "")).strip() != person]
+    others = [number for number, row in enumerate(rows) if str(row.get(column, "")).strip() != person]
     if path.suffix.lower() in LINES:
-        like = read_bytes(path)
-        whole = decode_json(like, str(path))
-        lines = [line for line in io.StringIO(whole, newline="\n") if line.strip()]  # as `read_json` counts them
-        content = encode("".join(lines[place] for place in others), like)
+        old = read_bytes(path)
+        text = io.StringIO(decode_json(old, str(path)), newline="\n")
+        lines = [line for line in text if line.strip()]  # as `read_json` counts them
+        content = encode("".join(lines[number] for number in others), old)
     else:
-        content = (json.dumps([records[place] for place in others], indent=2, ensure_ascii=False) + "\n").encode()
-    return Cut(path, column, len(rows) - len(others), len(others), content)
+        content = (json.dumps([records[number] for number in others], indent=2, ensure_ascii=False) + "\n").encode()
+    return TableWithoutPerson(path, column, len(rows) - len(others), len(others), content)
 
 
-def _parquet(path: Path, person: str, columns: Sequence[str]) -> Cut:
+def _parquet(path: Path, person: str, columns: Sequence[str]) -> TableWithoutPerson:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -133,11 +132,9 @@ def _parquet(path: Path, person: str, columns: Sequence[str]) -> Cut:
     with explained(str(path)):
         table = pq.read_table(path)
     column = _column(path, table.schema.names, columns)
-    words = pc.cast(table[column], pa.string()) if not pa.types.is_dictionary(table[column].type) else table[column]
-    if pa.types.is_dictionary(words.type):
-        words = pc.cast(words, pa.string())
+    words = pc.cast(table[column], pa.string())
     theirs = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(words), person), False)
     rest = table.filter(pc.invert(theirs))
     out = io.BytesIO()
     pq.write_table(rest, out)
-    return Cut(path, column, table.num_rows - rest.num_rows, rest.num_rows, out.getvalue())
+    return TableWithoutPerson(path, column, table.num_rows - rest.num_rows, rest.num_rows, out.getvalue())

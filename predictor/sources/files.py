@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _ROW_LABEL = re.compile(r"__index_level_\d+__")  # the column in which pandas keeps an index without a name
 _WHOLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
 CSV, LINES = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson")  # whatever parts the cells
-TEXT = (*CSV, *WORKBOOKS)
+TEXT, JSON = (*CSV, *WORKBOOKS), (".json", *LINES)
 FORMATS = (".csv", ".tsv", ".txt", ".xlsx", ".json", ".jsonl", ".parquet")
 
 
@@ -80,21 +80,75 @@ def read_ratings(
     MissingExtraError
         If pyarrow, which reads Parquet, is not installed.
     """
-    path, source, catalogue = Path(path), str(path), catalogue or Catalogue.shipped()
-    how: dict[str, Any] = {"source": source, "training": training, "offer_word": offer_word}
+    known = catalogue or Catalogue.shipped()
+    how: dict[str, Any] = {"training": training, "offer_word": offer_word}
     how |= {"unknown_words": tuple(unknown_words), "ignore_outcomes": ignore_outcomes}
+    return read_by_header(lambda _: known, path, sheet, **how)
+
+
+def read_by_header(
+    catalogue_of: Callable[[list[str]], Catalogue], path: str | Path, sheet: str | None = None, **how: Any
+) -> Ratings:
+    """Read ratings by a catalogue that depends on the names of the file's columns; see `read_ratings`."""
+    path, how["source"] = Path(path), str(path)
     ending = ending_of(path)
     refuse_sheet(path, sheet)
     if ending == ".parquet":
-        return Ratings.from_frame(read_parquet(path), catalogue, **how)
+        frame = read_parquet(path)
+        return Ratings.from_frame(frame, catalogue_of([*map(str, frame.columns)]), **how)
     if ending in TEXT:
         header, rows, problems = read_text(path, sheet)
-        ratings = Ratings.from_text(header, rows, catalogue, problems=problems, **how)
+        ratings = Ratings.from_text(header, rows, catalogue_of(header), problems=problems, **how)
         return replace(ratings, read_with={**ratings.read_with, "sheet": sheet}) if sheet else ratings
-    if ending in (".json", *LINES):
+    if ending in JSON:
         records, problems = read_json(path)
-        return Ratings.from_records(records, catalogue, problems=problems, **how)
+        names = [name for record in records if isinstance(record, dict) for name in record]
+        return Ratings.from_records(records, catalogue_of(names), problems=problems, **how)
     raise unknown_format(path)
+
+
+def read_cells(path: Path, sheet: str | None = None) -> dict[str, list[Any]]:
+    """Read the cells of each column without a catalogue, None where empty; a record's "ratings" are columns, too.
+
+    Raises
+    ------
+    RatingsError
+        If the file cannot be read, or has a problem in its form.
+    """
+    ending, problems = ending_of(path), list[Problem]()
+    refuse_sheet(path, sheet)
+    if ending == ".parquet":
+        frame = read_parquet(path)
+        header, rows = [*map(str, frame.columns)], frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+    elif ending in TEXT:
+        header, text, problems = read_text(path, sheet)
+        rows = [[cell.strip() or None for cell in row] for row in text]
+    elif ending in JSON:
+        records, problems = read_json(path)
+        bad = [number for number, record in enumerate(records, 1) if not isinstance(record, dict)]
+        problems += [Problem("is not a mapping", number) for number in bad]
+        flat = [
+            record | record.pop(RATINGS) if isinstance(record.get(RATINGS), dict) else record
+            for record in records
+            if not bad
+        ]
+        header = list(dict.fromkeys(name for record in flat for name in record))
+        rows = [[record.get(name) for name in header] for record in flat]
+    else:
+        raise unknown_format(path)
+    for name, times in Counter(header).items():
+        if not name.strip() and not problems:
+            problems.append(Problem("a column of the header has no name; name it or take it out"))
+        elif name.strip() and times > 1:
+            problems.append(Problem(f"appears {times:,} times in the header; keep one column", column=name))
+    if problems:
+        raise RatingsError(str(path), problems)
+    return {name: [row[place] for row in rows] for place, name in enumerate(header)}
+
+
+def word_of(cell: Any) -> str:
+    """Write a cell as `Ratings` keeps it in a context column."""
+    return (str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)).strip()
 
 
 def ending_of(path: Path) -> str:
@@ -105,7 +159,7 @@ def ending_of(path: Path) -> str:
     """
     inside = unpacked(path)
     ending = inside.suffix.lower()
-    return ending if inside == path or ending in (*CSV, ".json", *LINES) else ""
+    return ending if inside == path or ending in (*CSV, *JSON) else ""
 
 
 def unknown_format(path: Path) -> RatingsError:

@@ -17,7 +17,7 @@ from predictor.learning.gaps import fit_slope
 from predictor.model.prediction import QUANTILE
 from predictor.model.raters import AVERAGE, LENIENCY
 from predictor.model.tables import Floats
-from predictor.panels.term import PanelInput, PanelTerm
+from predictor.panels.leniency_input import LeniencyTrial, PanelInput
 from predictor.threads import one_thread
 from predictor.training.folds import Fold
 
@@ -54,7 +54,7 @@ def try_panels(
     *,
     resamples: int,
     seed: int,
-) -> PanelTerm:
+) -> LeniencyTrial:
     """Fit each fold without the term and with it, and compare on the rows that it had not seen.
 
     Parameters
@@ -70,7 +70,7 @@ def try_panels(
     """
     raters, cards = panels.raters, len(panels.cards)
     if panels.reason_not_tried:
-        return PanelTerm(False, None, None, panels.reason_not_tried, raters, cards)
+        return LeniencyTrial(False, None, None, panels.reason_not_tried, raters, cards)
     X, y = panels.ratings.features, panels.ratings.y
     features = features_by_fold(panels, panels.extended().features)
     with one_thread():
@@ -91,7 +91,7 @@ def try_panels(
     reason = "the improvement is significant"
     if not clear or saved.value <= 0:
         reason = "log-loss is no lower with it" if clear else "its slope is not significant"
-    return PanelTerm(clear and saved.value > 0, slope, saved, reason, raters, cards)
+    return LeniencyTrial(clear and saved.value > 0, slope, saved, reason, raters, cards)
 
 
 def slope_given(log_odds: Floats, level: Floats, y: Floats, groups: NDArray[Any]) -> Score:

@@ -15,7 +15,7 @@ from predictor.evaluation.importance import Importance
 from predictor.evaluation.scores import CalibrationBin, Score
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
-from predictor.panels.term import PanelTerm
+from predictor.panels.leniency_input import LeniencyTrial
 from predictor.ratings.catalogue import Catalogue
 from predictor.training.config import TrainingConfig
 from predictor.training.learning_curve import LearningCurve
@@ -169,7 +169,7 @@ class TrainingResult:
     quality: DataQuality
     warnings: tuple[str, ...]
     seconds: float
-    panel_term: PanelTerm | None = None
+    panel_term: LeniencyTrial | None = None
 
     def __repr__(self) -> str:
         loss = f": log-loss {self.scores['log_loss']}" if self.scores else ""

@@ -30,7 +30,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.raters import LENIENCY
 from predictor.model.tables import Floats
 from predictor.panels.cards import Cards, cards_of
-from predictor.panels.term import PanelInput, PanelTerm
+from predictor.panels.leniency_input import LeniencyTrial, PanelInput
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.threads import one_thread
@@ -220,7 +220,7 @@ def _panels(
     folds: Sequence[Fold],
     prior: Prior | None,
     config: TrainingConfig,
-) -> tuple[PanelTerm | None, PanelInput | None]:
+) -> tuple[LeniencyTrial | None, PanelInput | None]:
     """Try how high panels usually rate as an input; give what came of it, and the input where it is kept."""
     if config.panels == "none" or config.model != POOL or LENIENCY in ratings.catalogue.columns:
         return None, None
@@ -230,7 +230,7 @@ def _panels(
     panels = PanelInput(ratings, known)
     if prior or not folds:
         few = "with so few rows the model starts from published effects, which know no panels"
-        return PanelTerm(False, None, None, few, panels.raters, len(known)), None
+        return LeniencyTrial(False, None, None, few, panels.raters, len(known)), None
     both = [OfferClassifier(wide, random_state=config.seed) for wide in (ratings.catalogue, panels.catalogue)]
     term = try_panels(panels, folds, groups, *both, resamples=config.resamples, seed=config.seed)
     return term, panels if term.kept else None

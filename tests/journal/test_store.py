@@ -18,7 +18,7 @@ from predictor.journal.estimate import Estimate
 from predictor.journal.people import person_id
 from predictor.journal.query import Query
 from predictor.journal.store import Journal
-from predictor.pipeline.journal_training import IncumbentModel, train_on_journal
+from predictor.pipeline.journal_training import CurrentTraining, train_on_journal
 from predictor.sources.files import write_csv
 from predictor.training.comparison import FEWEST
 
@@ -326,11 +326,11 @@ def test_the_new_model_is_held_against_the_present_one(journal: Journal, tmp_pat
     assert verdict
     assert verdict.gain
     assert verdict.n == result.model.trained_on["n"] >= 2 * FEWEST
-    itself = IncumbentModel.of(OfferModel.load(folder / "model.json"), folder.parent)
+    itself = CurrentTraining.of(OfferModel.load(folder / "model.json"), folder.parent)
     again = itself.judge(result, ratings)
     assert again
     assert again.gain
     assert (again.gain.value, again.n, again.better) == (0, verdict.n, False)
-    unkept = IncumbentModel.of(replace(result.model, name="other"), folder.parent)
+    unkept = CurrentTraining.of(replace(result.model, name="other"), folder.parent)
     assert unkept.judge(result, ratings) is None
     assert "Cannot be compared: no out-of-fold predictions" in unkept.summary(None)

@@ -117,17 +117,17 @@ def test_what_cannot_be_told_is_not_and_says_why() -> None:
     )
     result = identify(one_each)
     assert "two raters at one stage" in result.agreement_obstacle
-    assert "at random" in result.severity_obstacle
-    assert identify(one_each, random_assignment=True).severity_obstacle == ""
+    assert "at random" in result.leniency_obstacle
+    assert identify(one_each, random_assignment=True).leniency_obstacle == ""
     crossed_ones = identify(crossed()[0])
-    assert (crossed_ones.agreement_obstacle, crossed_ones.severity_obstacle, crossed_ones.linked) == ("", "", 7)
+    assert (crossed_ones.agreement_obstacle, crossed_ones.leniency_obstacle, crossed_ones.linked) == ("", "", 7)
     means = identify(crossed()[0], single=False)
     assert "only the panels' means" in means.agreement_obstacle
     unit = np.repeat(np.arange(40), 2)  # two offices, whose raters never meet the same person
     who = np.where(unit < 20, 0, 2) + np.tile([0, 1], 40)
     design = csr_array((np.ones(80), (np.arange(80), who)), shape=(80, 4))
     split = identify(CardMeans(np.arange(80.0), unit, design, np.zeros(80, dtype=int)))
-    assert split.severity_obstacle.startswith("identifiable in part: 2 of 4")
+    assert split.leniency_obstacle.startswith("identifiable in part: 2 of 4")
 
 
 def test_too_many_raters_are_refused() -> None:

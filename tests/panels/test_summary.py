@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_who_rates_twice_does_not_agree_with_oneself() -> None:
     elsewhere = replace(team, stage=np.where(np.arange(len(team)) % 2, "a", "b").astype(object))
     apart = summarise_panels(elsewhere).identification
     assert "at one stage" in apart.agreement_obstacle
-    assert apart.severity_obstacle == ""
+    assert apart.leniency_obstacle == ""
 
 
 def test_no_agreement_has_an_interval_all_the_same() -> None:
@@ -89,7 +90,8 @@ def test_the_command_reads_what_others_write(tmp_path: Path) -> None:
     team = simulate_team(60, seed=2)
     write_csv(team.cards, tmp_path / "cards.csv")
     shutil.copy(SIGNALS, tmp_path / "team.toml")
-    cards = read_cards(tmp_path / "cards.csv", Catalogue.load(SIGNALS))
+    (tmp_path / "cards.csv.gz").write_bytes(gzip.compress((tmp_path / "cards.csv").read_bytes()))
+    cards = read_cards(tmp_path / "cards.csv.gz", Catalogue.load(SIGNALS))
     assert len(cards) == 180
     assert cards.simulated
     asked = ["panels", str(tmp_path / "cards.csv"), "--signals", str(tmp_path / "team.toml")]

@@ -27,7 +27,7 @@ from predictor.model.file import fingerprint
 from predictor.model.raters import AVERAGE, LENIENCY, LEVELS, names_of
 from predictor.panels.cards import Cards, cards_of
 from predictor.panels.leniency import codes_of, fit_leniency, quantile_cuts
-from predictor.panels.term import PanelInput
+from predictor.panels.leniency_input import PanelInput
 from predictor.pipeline.audit_run import audit_model
 from predictor.pipeline.run import save
 from predictor.pipeline.trained_model import TrainedModel

@@ -15,7 +15,7 @@ from click.testing import Result
 from conftest import SIGNALS
 
 from predictor import OfferModel, Ratings, TrainingConfig, simulate_interviews, train
-from predictor.errors import ConfigError
+from predictor.errors import ConfigError, RatingsError
 from predictor.pipeline.audit_run import audit_model
 from predictor.pipeline.group_columns import parse_groups, read_groups
 from predictor.pipeline.run import save
@@ -143,6 +143,9 @@ def test_a_table_of_groups_that_contradicts_itself_is_refused(team: Path, interv
     Path("twice.csv").write_text("\n".join([text[0], f"{person},Female,Asian", f"{person},Male,Asian", *text[2:]]))
     with pytest.raises(ConfigError, match=f"as '{person}'"):
         read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("twice.csv"))
+    Path("wide.csv").write_text("candidate_id,sex,sex\nnobody,Female,Male\n")
+    with pytest.raises(RatingsError, match="sex: appears 2 times in the header"):
+        read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("wide.csv"))
     Path("alien.csv").write_text("candidate_id,sex\nnobody,Female\n")
     with pytest.raises(ConfigError, match="none of its 1 row has a 'candidate_id'"):
         read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("alien.csv"))

@@ -14,7 +14,7 @@ from click.testing import Result
 from predictor import OfferModel, Ratings
 from predictor.errors import ConfigError
 from predictor.journal.store import Journal
-from predictor.sources.deletion import cut
+from predictor.sources.deletion import without_person
 from predictor.sources.files import read_ratings, write_csv
 from predictor.training.comparison import OutOfFold
 
@@ -132,7 +132,7 @@ def test_a_journal_forgets(workplace: Path, run: Callable[..., Result]) -> None:
 def test_only_their_records_go(tmp_path: Path, name: str, content: bytes, left: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    assert cut(path, "x", COLUMNS).content == left
+    assert without_person(path, "x", COLUMNS).content == left
 
 
 def test_json_and_parquet(tmp_path: Path) -> None:
@@ -140,11 +140,11 @@ def test_json_and_parquet(tmp_path: Path) -> None:
 
     rows = [{"candidate_id": 17, "s": 1.5}, {"candidate_id": 18, "s": None}]
     (tmp_path / "a.json").write_text(json.dumps(rows))
-    result = cut(tmp_path / "a.json", "17", COLUMNS)
+    result = without_person(tmp_path / "a.json", "17", COLUMNS)
     assert (result.removed, json.loads(result.content)) == (1, rows[1:])
     pd.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
-    shorter = cut(tmp_path / "a.parquet", "17", COLUMNS)
+    shorter = without_person(tmp_path / "a.parquet", "17", COLUMNS)
     (tmp_path / "b.parquet").write_bytes(shorter.content)
     assert pd.read_parquet(tmp_path / "b.parquet")["candidate_id"].tolist() == [18]
     with pytest.raises(ConfigError, match="by hand"):
-        cut(tmp_path / "a.xlsx", "17", COLUMNS)
+        without_person(tmp_path / "a.xlsx", "17", COLUMNS)

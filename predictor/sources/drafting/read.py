@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -21,16 +20,7 @@ from predictor.ratings.outcomes import Outcomes
 from predictor.ratings.signals import Scale, Signal
 from predictor.sources.drafting.hints import obvious_codes
 from predictor.sources.drafting.rating_words import AnswerWords, levels_of, unordered
-from predictor.sources.files import (
-    LINES,
-    TEXT,
-    ending_of,
-    read_json,
-    read_parquet,
-    read_text,
-    refuse_sheet,
-    unknown_format,
-)
+from predictor.sources.files import read_cells, word_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +47,7 @@ class Column:
 
     def __init__(self, name: str, cells: Sequence[Any], *, reused: Signal | None) -> None:
         self.name, self.snake, self.cells, self.reused = name, "_".join(tokens_of(name)).lower(), cells, reused
-        self.texts = [None if cell is None else _word(cell) for cell in cells]
+        self.texts = [None if cell is None else word_of(cell) for cell in cells]
         self.levels: AnswerWords | None = None
         self.out_of: float | None = None
         self.mark = self.between = ""
@@ -204,48 +194,11 @@ def narrowest(low: float, high: float, *, whole: bool, many: bool) -> Scale:
 
 
 def read_columns(path: Path, sheet: str | None) -> dict[str, Column]:
-    problems: list[Problem] = []
-    rows: Sequence[Sequence[Any]]
-    refuse_sheet(path, sheet)
-    text = ending_of(path) in TEXT
-    match ending_of(path):
-        case ending if ending in (".json", *LINES):
-            records, problems = read_json(path)
-            bad = [number for number, record in enumerate(records, 1) if not isinstance(record, Mapping)]
-            problems += [Problem("is not a mapping of signals to ratings", number) for number in bad]
-            flat: list[dict[str, Any]] = []
-            for record in records if not bad else ():
-                inner = record.get("ratings")
-                outer = {key: cell for key, cell in record.items() if key != "ratings"}
-                flat.append({**outer, **inner} if isinstance(inner, Mapping) else dict(record))
-            header = list(dict.fromkeys(key for record in flat for key in record))
-            rows = [[record.get(key) for key in header] for record in flat]
-        case _ if text:
-            header, rows, problems = read_text(path, sheet)
-            rows = [[cell.strip() or None for cell in row] for row in rows]
-        case ".parquet":
-            frame = read_parquet(path)
-            header = [str(label) for label in frame.columns]
-            rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-        case _:
-            raise unknown_format(path)
-    for name, times in Counter(header).items():
-        if not name.strip() and not problems:
-            problems.append(Problem("a column of the header has no name; name it or take it out"))
-        elif name.strip() and times > 1:
-            problems.append(Problem(f"appears {times:,} times in the header; keep one column", column=name))
-    if not rows and not problems:
-        problems = [Problem("there are no rows; it needs rated interviews with known outcomes")]
-    if problems:
-        raise RatingsError(str(path), problems)
+    cells = read_cells(path, sheet)
+    if not any(cells.values()):
+        raise RatingsError(str(path), [Problem("there are no rows; it needs rated interviews with known outcomes")])
     shipped = {signal.name: signal for signal in Catalogue.shipped().signals}
-    table = zip(header, zip(*rows, strict=True), strict=True)
-    return {name: Column(name, cells, reused=shipped.get(name)) for name, cells in table}
-
-
-def _word(cell: Any) -> str:
-    """Write a cell as `Ratings` keeps it in a context column."""
-    return (str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)).strip()
+    return {name: Column(name, column, reused=shipped.get(name)) for name, column in cells.items()}
 
 
 def outcome_of(column: Column, path: Path, offer_word: str | None, unknown_words: Sequence[str]) -> Floats:

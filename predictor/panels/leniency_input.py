@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from predictor.evaluation.scores import Score
 from predictor.model.offer_model import OfferModel
-from predictor.model.raters import INPUT, LENIENCY, LEVELS, names_of
+from predictor.model.raters import AVERAGE, INPUT, LENIENCY, LEVELS, names_of
 from predictor.model.tables import Floats
 from predictor.panels.cards import APPLICATION, Cards
-from predictor.panels.leniency import CUTS, DIGITS, Leniency, codes_of, fit_leniency, quantile_cuts
+from predictor.panels.leniency import DIGITS, Leniency, codes_of, fit_leniency, quantile_cuts
 from predictor.ratings.catalogue import PANEL, Catalogue
 from predictor.ratings.ratings import Ratings
 
-LEAST_ROWS, LEAST_RATERS = 30, 3  # with a panel, below which the term is not tried
+LEAST_ROWS, LEAST_RATERS = 30, 3  # with a panel, below which the input is not tried
 
 
 @dataclass(frozen=True)
-class PanelTerm:
+class LeniencyTrial:
     """Whether a model gained by knowing how high its panels usually rate.
 
     Attributes
@@ -30,7 +30,7 @@ class PanelTerm:
     kept
         Whether the model has it.
     slope
-        Log-odds that one level more adds beside what the model says without it, on rows not seen, with panels known
+        Log-odds that one level more adds to those of the model without it, on rows not seen, with panels known
         from other applications only; None where it was not tried.
     gain
         Log-loss that the model with it saved on the same rows.
@@ -41,7 +41,7 @@ class PanelTerm:
 
     Examples
     --------
-    >>> print(PanelTerm(True, Score(-0.2, -0.3, -0.1, 500), Score(0.012, 0.004, 0.02, 500), "", 40, 900))
+    >>> print(LeniencyTrial(True, Score(-0.2, -0.3, -0.1, 500), Score(0.012, 0.004, 0.02, 500), "", 40, 900))
     Panels: how high a panel usually rates is in the model. One level more adds, given the ratings, -0.200 (-0.300 to
     -0.100) in log-odds; improvement of log-loss 0.012 (0.004 to 0.020), n = 500, from 900 scorecards of 40 raters.
     """
@@ -112,7 +112,7 @@ class PanelInput:
 
     @property
     def reason_not_tried(self) -> str:
-        """Why the term is not worth a trial; empty where it is."""
+        """Why the input is not worth a trial; empty where it is."""
         rows, raters = sum(map(bool, self.panels)), self.raters
         if rows < LEAST_ROWS or raters < LEAST_RATERS or not len(self.cards):
             return (
@@ -130,12 +130,12 @@ class PanelInput:
     def codes(self, learned: NDArray[Any], tested: NDArray[Any]) -> tuple[Floats, Floats]:
         """Code the training rows, each without its own application, and the rows tested, by the others' scorecards.
 
-        Neither outcomes nor any rating of the applications tested are looked at.
+        Neither outcomes nor any rating of the applications tested are used.
         """
         history = self.cards.rows(~np.isin(self.cards.application, self.applications[tested]))
         leniency = fit_leniency(history) if len(history) else None
         if leniency is None or not leniency.differs:
-            return np.full(len(learned), float(len(CUTS) // 2)), np.full(len(tested), float(len(CUTS) // 2))
+            return np.full(len(learned), float(AVERAGE)), np.full(len(tested), float(AVERAGE))
         panels = [self.panels[row] for row in learned.tolist()]
         known = leniency.of_panels(panels, self.applications[learned])
         cuts = quantile_cuts(known)
@@ -179,5 +179,5 @@ class PanelInput:
 
 def slope_of(log_odds: Floats, leniency: Floats) -> float:
     """Compute the least squares slope of log-odds on leniency."""
-    beside = leniency - leniency.mean()
-    return float(beside @ log_odds / max(float(beside @ beside), 1e-12))
+    centred = leniency - leniency.mean()
+    return float(centred @ log_odds / max(float(centred @ centred), 1e-12))
