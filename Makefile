@@ -16,7 +16,9 @@ REPEATS    ?=
 UPGRADE    ?=
 
 BIN     := .venv/bin
+SAMPLE  := -n 1200 --seed 2026
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# Empty files that mark what is installed in .venv, for one Python version.
 VENV    := .venv/python-$(VERSION)
 TRAIN   := .venv/train-$(VERSION)
 SERVE   := .venv/serve-$(VERSION)
@@ -24,7 +26,7 @@ SPARK   := .venv/spark-$(VERSION)
 DEV     := .venv/dev-$(VERSION)
 QUICK   := experiments/models/interviews-pool/record.json
 BENCH   := experiments/benchmark/bench.py
-HEAVY   := .venv-peers/bin/python
+PEERS_PYTHON := .venv-peers/bin/python
 
 # .venv is ours, so its compiled modules are kept; else each command would compile its libraries again, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,7 +46,7 @@ help: ## list every target
 	@echo "  make test PYTHON=python3.13"
 
 quickstart: $(QUICK) ## set up, train on the sample, record and register the model, predict an interview
-	@echo "The training: experiments/models/interviews-pool/report.html; once more: make train NAME=interviews-pool"
+	@echo "Its report: experiments/models/interviews-pool/report.html. To train again: make train NAME=interviews-pool"
 	@echo
 	@echo "---- data/ratings.json, one SIMULATED interview:"
 	@echo
@@ -82,11 +84,11 @@ $(VENV):
 	@touch $@
 
 data: $(TRAIN) ## write the SIMULATED samples data/interviews.csv and data/greenhouse again, reproducible byte for byte
-	@$(BIN)/predictor simulate data/interviews.csv -n 1200 --seed 2026
+	@$(BIN)/predictor simulate data/interviews.csv $(SAMPLE)
 	@$(BIN)/predictor simulate data/greenhouse --greenhouse --seed 2026
 
 data/interviews.csv: | $(TRAIN)
-	@$(BIN)/predictor simulate $@ -n 1200 --seed 2026
+	@$(BIN)/predictor simulate $@ $(SAMPLE)
 
 # The walk-through of data/README.md, line by line; a test checks that they are the same.
 # On a second run the model equals the champion, so promote exits with 1; that is not a failure here.
@@ -123,8 +125,8 @@ ui: $(TRAIN) ## open MLflow on the recorded runs, on this machine only
 
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-# One process more than cores, since tests of servers and clusters wait much of their time. Slow files first, as
-# tests/conftest.py sorts them; otherwise xdist starts with the files of most tests, and ends in one slow file.
+# One process more than cores, since tests of servers and clusters wait much of their time. tests/conftest.py puts slow
+# files first; --no-loadscope-reorder keeps that order.
 PROCESSES = $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
 
 test: $(DEV) ## run the tests, one process per file
@@ -136,9 +138,9 @@ coverage: $(DEV) ## run the tests and measure what they cover
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder \
 	  --cov=predictor --cov-branch --cov-report=term:skip-covered
 
-# What the extras declare is what is tested: uv takes the lowest version of each, in an environment of its own. Test
-# tools are of today, and what old versions warn of each other is no error, nor is a busy machine. scikit-learn 1.6's check of weights renames the
-# classes of one of the two samples that it compares; tests/learning/test_weights.py makes the same comparison.
+# Installs the lowest versions that pyproject.toml allows, and today's test tools. Warnings are not errors here
+# (-W default), time limits are off (profile ci), and one check of scikit-learn is skipped: in 1.6 it renames the classes of
+# one of the two samples that it compares; tests/learning/test_weights.py makes the same comparison.
 LOWEST := .venv-lowest/bin
 CORE   := tests/learning/test_classifier.py tests/learning/test_weights.py tests/model tests/ratings tests/sources \
 	  tests/batch/test_reading.py tests/batch/test_coding.py tests/pipeline/test_run.py
@@ -157,19 +159,20 @@ format: $(DEV) ## format the code
 
 RUN = $(BENCH) run "$(DATASETS)" $(if $(PEERS),--peers "$(PEERS)") $(if $(REPEATS),--repeats "$(REPEATS)")
 
-bench: $(TRAIN) ## compare with peers on the data sets of DATASETS
+bench: $(TRAIN) ## compare with other libraries on the data sets of DATASETS
 	@test -n "$(DATASETS)" || { echo "name a folder of data sets: make bench DATASETS=folder"; exit 2; }
 	@$(BIN)/python $(RUN)
-	@test ! -x $(HEAVY) || $(HEAVY) $(RUN)
+	@test ! -x $(PEERS_PYTHON) || $(PEERS_PYTHON) $(RUN)
 	@$(BIN)/python $(BENCH) report
 
-# The heavy peers need some gigabytes and pandas below 3, so they have an environment of their own.
-bench-peers: .venv-peers/installed ## make .venv-peers with the heavy peers of the benchmark
+# Peers are the other libraries that the benchmark compares with. Some need gigabytes and pandas below 3, so they have an
+# environment of their own.
+bench-peers: .venv-peers/installed ## make .venv-peers with the large libraries that the benchmark compares with
 
 .venv-peers/installed: experiments/benchmark/peers.txt
-	@test -x $(HEAVY) || $(PYTHON) -m venv .venv-peers
-	@echo "Installing the heavy peers into .venv-peers (some gigabytes, once) ..."
-	@$(HEAVY) -m pip install --quiet --disable-pip-version-check -r $<
+	@test -x $(PEERS_PYTHON) || $(PYTHON) -m venv .venv-peers
+	@echo "Installing the benchmark's peers into .venv-peers (some gigabytes, once) ..."
+	@$(PEERS_PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 # Versions stay as they are where they still fit; UPGRADE=1 takes the newest. dev holds all but Spark, and the others

@@ -48,7 +48,7 @@ _HOME = {
     "what_would_change": "predictor.model.changes",
 }
 
-__all__ = [
+__all__ = [  # written out, since type checkers read only a literal list
     "Catalogue",
     "OfferClassifier",
     "OfferModel",

@@ -1,4 +1,4 @@
-"""Write files atomically, and folders by one process at a time."""
+"""Write files atomically; lock a file or folder against other processes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _temporary_files: set[Path] = set()
 
 @contextmanager
 def temporary_file(path: Path, ending: str = "") -> Iterator[Path]:
-    """Yield a hidden name beside a file, under which to write what is to take its place; remove what has that name.
+    """Yield a hidden path in the same folder to write the new content to; remove it when the block ends.
 
-    What is still there when the process ends is removed then: Ctrl-C or SIGTERM can come between the making of a file
+    A file that is left when the process ends is removed then: Ctrl-C or SIGTERM can come between the making of a file
     and the block that clears up.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{ending}")
@@ -53,12 +53,12 @@ def resolved(path: Path) -> Path:
 
 
 def resolve_target(path: Path) -> Path:
-    """Return the file that a new one may take the place of, through a link, so that the link stays one.
+    """Resolve a path to write to; of a symbolic link the target is replaced, and not the link.
 
     Raises
     ------
     OSError
-        If it is a folder or a device, of which nothing would be left.
+        If it is a folder or a device, which must not be replaced.
     """
     path = resolved(path)
     if path.exists() and not path.is_file():
@@ -107,36 +107,36 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 
 
 @contextmanager
-def exclusive_lock(folder: Path, busy_message: str, place: Path | None = None) -> Iterator[None]:
-    """Lock a folder or file against other processes and threads while the block runs; the lock is a file.
+def exclusive_lock(path: Path, busy_message: str, lock_file: Path | None = None) -> Iterator[None]:
+    """Lock a folder or file against other processes and threads while the block runs.
 
     Parameters
     ----------
-    folder
+    path
         It need not exist; folders on the way are made.
     busy_message
-        The message of the error if another has it.
-    place
-        The file that is the lock; by default beside the folder.
+        The message of the error if another holds the lock.
+    lock_file
+        The file that is locked; by default a hidden one in the same folder as `path`.
 
     Raises
     ------
     ConfigError
-        If another has it; at once, nobody waits.
+        Immediately, if another holds the lock.
     """
     from filelock import FileLock, Timeout  # here, since predicting needs no lock
 
-    place = place or folder.absolute().with_name(f".{folder.name}.lock")
+    lock_file = lock_file or path.absolute().with_name(f".{path.name}.lock")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place)
+        lock_file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(lock_file)
         lock.acquire(timeout=0)
     except Timeout:
         raise ConfigError(busy_message) from None
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(folder)) from None
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         yield
     finally:
-        place.unlink(missing_ok=True)  # while it is held: who opened it meanwhile sees that it is gone
+        lock_file.unlink(missing_ok=True)  # while it is held: who opened it meanwhile sees that it is gone
         lock.release()

@@ -35,19 +35,12 @@ PATIENCE = 5.0  # seconds in which a scheduler and its first worker have to answ
 START = 60.0  # seconds in which processes of this machine have to start; a busy one takes ten
 LOST = 60.0  # seconds without any running worker after which a cluster is given up
 ANSWER = LOST + 15.0  # seconds in which a scheduler has to answer what is asked amid the work
-QUIET = 15.0  # seconds without a sign of life from workers that count as running, until a person hears of it
+QUIET = 15.0  # seconds without a heartbeat from running workers before a warning is printed
 LARGE = "distributed.admin.large-graph-warning-threshold"
 Given = TypeVar("Given")
 Made = TypeVar("Made")
-PACKAGES = (
-    "numpy",
-    "pandas",
-    "scipy",
-    "scikit-learn",
-    "joblib",
-    "pyarrow",
-    "distributed",
-)  # what decides on numbers, or on talk
+# Packages whose version changes results, or the protocol between processes.
+PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "joblib", "pyarrow", "distributed")
 
 
 def _to_stderr(line: str) -> None:
@@ -58,21 +51,21 @@ def _to_stderr(line: str) -> None:
 def cluster(
     scheduler: str | None = None, workers: int | None = None, *, warn: Callable[[str], None] = _to_stderr
 ) -> Iterator[Client]:
-    """Run what joblib runs side by side on a Dask cluster, while the block lasts.
+    """Within the block, run joblib's parallel jobs on a Dask cluster.
 
-    Fits become tasks: one whose worker is lost is done again by another, with the same numbers. All else, such as
-    recording in MLflow, stays in this process.
+    Fits become tasks: one whose worker is lost is done again by another, with the same numbers. Everything else, such
+    as recording in MLflow, stays in this process.
 
     Parameters
     ----------
     scheduler
         Address of a running Dask scheduler, as in "tcp://10.0.0.5:8786". Its workers need this project and the
-        packages that it learns with, in the same versions; those that are there at first are asked. Where workers have
+        packages that it learns with, in the same versions; workers present at the start are checked. Where workers have
         several threads, BLAS needs one, as Dask's nanny sets it, or last bits may differ. Whoever reaches a scheduler
         can run code on its workers: keep it in a network of your own, or have Dask use TLS.
     workers
-        So many processes of one thread each on this machine, 1 or more, in place of a scheduler. They end with the
-        block, and listen on this machine only, to those who hold a certificate made for them.
+        Start this many single-threaded processes on this machine, 1 or more, instead of using a scheduler. They end
+        with the block, and listen on this machine only, to those who hold a certificate made for them.
         Python starts them by importing the caller's script, so it needs `if __name__ == "__main__":`.
         They share this machine's memory: none has a limit of its own, at which Dask would pause it for ever.
     warn
@@ -111,9 +104,9 @@ def cluster(
             folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         except OSError as error:
             raise ConfigError(f"no room for a cluster's files: {error}; set TMPDIR to a folder with room") from None
-        stack.enter_context(dask.config.set({"temporary-directory": folder}))  # else something stays in that of all
-        stack.enter_context(dask.config.set({LARGE: "1TB"}))  # warns of large arrays; each is sent once
-        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))  # tracebacks of a lost connection; words follow
+        stack.enter_context(dask.config.set({"temporary-directory": folder}))  # else files stay in the common one
+        stack.enter_context(dask.config.set({LARGE: "1TB"}))  # no warning of large arrays: each is sent only once
+        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))  # no tracebacks: we print our own message
         if scheduler:
             _check_reachable(scheduler)
         place: Any = scheduler or stack.enter_context(_local(workers, folder))
@@ -169,11 +162,10 @@ def _local(workers: int | None, folder: str) -> Iterator[LocalCluster]:
 
 
 class _Watch:
-    """Sees whether any worker is running, and ends what waits for one when there has been none for too long.
+    """Cancels pending work if no worker has been running for `LOST` seconds; Dask and joblib would wait for ever.
 
-    Neither Dask nor joblib does: a task without a worker waits for ever. A worker that is paused is not running, and
-    of one that is frozen there is no sign of life. What is counted are looks, not the clock, so that a machine that
-    slept has not lost its cluster.
+    A worker that is paused is not running, and one that is frozen sends no heartbeat. Time is counted by checks, at
+    most `PATIENCE + 1` seconds each, so that a laptop that was suspended does not lose its cluster.
     """
 
     def __init__(
@@ -181,7 +173,7 @@ class _Watch:
     ) -> None:
         self.verdict: str | None = None
         self._client, self._backend, self._warn, self._local = client, backend, warn, local
-        self._signs: set[tuple[str, float]] = set()
+        self._heartbeats: set[tuple[str, float]] = set()
         self._ended = False
         loop: Any = client.loop
         loop.add_callback(self._look)
@@ -211,7 +203,7 @@ class _Watch:
             await asyncio.sleep(1)
 
     async def _missing(self) -> str | None:
-        """Return in words what is missing; None where a worker is running, and has given a sign of life since."""
+        """Return what is missing; None if a worker is running, and has sent a heartbeat since the last check."""
         scheduler: Any = self._client.scheduler
         try:
             about = await asyncio.wait_for(scheduler.identity(n_workers=-1), PATIENCE)
@@ -223,12 +215,12 @@ class _Watch:
         running = {(name, seen) for name, (status, seen) in states.items() if status == "running"}
         if not running:
             return f"no worker is running ({', '.join(sorted({status for status, _ in states.values()}))})"
-        signs = running | self._seconds()
-        news, self._signs = signs - self._signs, signs
-        return None if news else _FROZEN
+        heartbeats = running | self._cpu_seconds()
+        changed, self._heartbeats = heartbeats - self._heartbeats, heartbeats
+        return None if changed else _FROZEN
 
-    def _seconds(self) -> set[tuple[str, float]]:
-        """Seconds that each worker of this machine has computed: on a busy one no word may come for minutes."""
+    def _cpu_seconds(self) -> set[tuple[str, float]]:
+        """CPU seconds of each worker of this machine: on a busy machine heartbeats may be minutes apart."""
         seconds = set[tuple[str, float]]()
         for nanny in list(self._local.workers.values()) if self._local else ():
             with suppress(psutil.Error):
@@ -246,7 +238,7 @@ class _TaskError(Exception):
 
 
 class _Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no types
-    """Joblib's backend for Dask, which does not pass on that a task failed in Dask's own hands: its caller waits on."""
+    """Joblib's backend for Dask, with a fix: the caller gets the error of a task that Dask itself fails."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -276,21 +268,21 @@ class _Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no t
 
 
 def run_tasks(client: Client, work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
-    """Do some work on each item, on whatever worker is free.
+    """Run `work` on each item on the cluster; yield results as they finish.
 
     Parameters
     ----------
     client
         As `cluster` yields it.
     work
-        What is done; it travels once to each worker, and to those that come later.
+        It travels once to each worker, and to those that come later.
     items
         One task each; those of a worker that is lost are done again by another, so doing one twice must do no harm.
 
     Yields
     ------
     object
-        Results, as they are finished.
+        The results.
     """
     shared = _SharedWork(work)
     client.register_plugin(shared)
@@ -298,7 +290,7 @@ def run_tasks(client: Client, work: Callable[[Given], Made], items: Iterable[Giv
     try:
         for future in as_completed(futures, loop=client.loop):
             result = future.result(timeout=ANSWER)  # it is there, and has to be fetched
-            future.release()  # else it is made again if its worker is lost later, perhaps beyond the end
+            future.release()  # else Dask recomputes it if that worker is lost later
             yield result
     finally:
         with suppress(OSError, TimeoutError, AttributeError, RuntimeError):  # the cluster may be gone by now
@@ -337,10 +329,7 @@ def _check_reachable(scheduler: str) -> None:
 
 
 class _Client(Client):
-    """A client that loses nothing with a worker, and waits for no answer for ever.
-
-    It makes a task of every array that joblib scatters, for what is scattered is lost with the worker that holds it.
-    """
+    """A client with timeouts; it submits scattered arrays as tasks, since Dask can recompute tasks only."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         self.lost = False

@@ -1,18 +1,18 @@
-"""The exception classes. Each message states the problem, its place, and what to do.
+"""Exception classes, and the helpers that word their messages: each states the problem, its place, and what to do.
 
 ::
 
-    PredictorError            everything below; the command line prints it and exits with 2
-    ├── CatalogueError        a signal catalogue that cannot be used
-    ├── RatingsError          ratings that cannot be used; `.problems` holds every one of them
-    ├── ModelError            a model file that is missing, damaged, of another program, or newer than this code
-    ├── JournalError          a journal that cannot be used, or a change that it refuses
-    │   ├── NoEntryError      the journal has no such interview
-    │   └── FrozenError       the outcome is known, so the rating stays as it is
-    ├── ConfigError           a setting or argument that does not exist or is out of range
-    │   └── ClusterError      the cluster was lost during the work
-    ├── TrackingError         MLflow could not be reached or written
-    └── MissingExtraError     an optional library is not installed; names the install line
+    PredictorError
+    ├── CatalogueError
+    ├── RatingsError
+    ├── ModelError
+    ├── JournalError
+    │   ├── NoEntryError
+    │   └── FrozenError
+    ├── ConfigError
+    │   └── ClusterError
+    ├── TrackingError
+    └── MissingExtraError
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-LONGEST_NAME, MOST_NAMES = 100, 1_000  # characters and words that a hint is looked for among
+LONGEST_NAME, MOST_NAMES = 100, 1_000  # longest name, and most known words, that are compared for a hint
 
 
 class RatingsWarning(UserWarning):
@@ -31,7 +31,7 @@ class RatingsWarning(UserWarning):
 
 
 class PredictorError(Exception):
-    """Base of every error that a user can correct."""
+    """Base of every error that a user can correct; the command line prints it and exits with 2."""
 
 
 class CatalogueError(PredictorError):
@@ -39,11 +39,11 @@ class CatalogueError(PredictorError):
 
 
 class ModelError(PredictorError):
-    """A model file that is missing, damaged, of another program, or newer than this code."""
+    """A model file that is missing, damaged, written by another program, or newer than this code."""
 
 
 class JournalError(PredictorError):
-    """A journal that is damaged, foreign or newer than this code, or a change that it refuses."""
+    """A journal that is damaged, written by another program or newer than this code, or a change that it refuses."""
 
 
 class NoEntryError(JournalError):
@@ -121,7 +121,7 @@ class RatingsError(PredictorError):
         super().__init__(self._summary())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.source, self.problems)  # so that it comes from a worker as it was raised there
+        return type(self), (self.source, self.problems)  # what pickling keeps of an error in a worker
 
     def _summary(self) -> str:
         groups: dict[tuple[str | None, str], list[Problem]] = {}
@@ -138,6 +138,7 @@ class RatingsError(PredictorError):
         return "\n".join(lines)
 
     def _line(self, group: list[Problem]) -> str:
+        """Write problems of one kind: "row 2, role: 'x' is unknown" or "role is unknown (2 times: rows 2 ('x'), 5)"."""
         first = group[0]
         column = shorten(first.column) if first.column else ""
         values = [shorten(problem.found) for problem in group if problem.found]

@@ -1,4 +1,4 @@
-"""Read small files whole, without waiting for a pipe that nobody writes to or reading a device without end."""
+"""Read small files whole, without blocking on an empty pipe or reading an endless device."""
 
 from __future__ import annotations
 

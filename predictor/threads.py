@@ -10,14 +10,14 @@ from threadpoolctl import ThreadpoolController
 
 
 def one_thread(api: str | None = None) -> AbstractContextManager[Any]:
-    """Limit libraries to one thread in this process: then sums do not depend on the number of threads.
+    """Limit BLAS and OpenMP to one thread: then sums do not depend on the number of threads.
 
-    OpenMP takes this as a setting of each thread, which every thread makes for itself.
+    For OpenMP the limit holds for the calling thread only: call it in each thread.
 
     Parameters
     ----------
     api
-        "blas" or "openmp"; both where None.
+        "blas" or "openmp"; both by default.
 
     Examples
     --------
@@ -29,6 +29,6 @@ def one_thread(api: str | None = None) -> AbstractContextManager[Any]:
     return _controller(api).limit(limits=1, user_api=api)  # type: ignore[no-any-return]
 
 
-@cache  # to look for the libraries takes ten milliseconds, more than many a fit
+@cache  # finding the libraries takes ten milliseconds; for each api, those that are loaded when it is first limited
 def _controller(api: str | None) -> ThreadpoolController:
     return ThreadpoolController()

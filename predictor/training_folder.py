@@ -1,6 +1,6 @@
 """The folder of a training: the names of its files, and writing it atomically.
 
-It is written by one process at a time, under another name, and takes its place when all of it is there.
+One process at a time writes it, under a temporary name, and renames it when it is complete.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from predictor.atomic import exclusive_lock
 
 MODEL, REPORT, OUT_OF_FOLD = "model.json", "report.html", "out_of_fold.csv"
 IMPORTANCES, SCORES = "importances.csv", "scores.csv"
-RECORD = "record.json"  # what MLflow is to hold of it
-RECORDED = "recorded.json"  # which run it became
-AUDIT, AUDIT_REPORT = "audit.json", "audit.html"  # what later commands say of the model
+RECORD = "record.json"  # what is recorded in MLflow
+RECORDED = "recorded.json"  # the run in which it was recorded
+AUDIT, AUDIT_REPORT = "audit.json", "audit.html"  # this and the next two: written by later commands
 DRIFT, DRIFT_REPORT = "drift.json", "drift.html"
 CARD, CARD_PAGE = "card.md", "card.html"
 LEADERBOARD = "leaderboard.csv"
@@ -29,7 +29,7 @@ CALIBRATION_PLOT, IMPORTANCES_PLOT, LEADERBOARD_PLOT = "calibration.png", "impor
 def one_training(folder: Path) -> Iterator[None]:
     """Lock a folder against other trainings, from before this one begins until it is recorded.
 
-    Else a record could name the data of one and the model of the other. What a killed one left is put right.
+    Otherwise a record could mix two trainings. What a killed training left behind is repaired.
     """
     with exclusive_lock(
         folder, f"another training writes to {folder}; wait until it is done, or give this one another --name"
@@ -39,6 +39,7 @@ def one_training(folder: Path) -> Iterator[None]:
 
 
 def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """Fill a temporary folder by `fill`, then put it in the place of `folder`."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
@@ -59,7 +60,8 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
 def _fix(folder: Path) -> None:
     """Repair what was left by a training that was killed while it replaced a folder.
 
-    Before the old one is set aside the new one is whole, so of a folder that is missing the new one takes the place.
+    The new folder is complete before the old one is renamed to .old. So if the folder is missing, the new one is used,
+    or else the old one is put back.
     """
     if not folder.parent.is_dir():
         return

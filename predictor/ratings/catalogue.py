@@ -219,7 +219,7 @@ class Catalogue:
 
     @classmethod
     def shipped(cls) -> Catalogue:
-        """Load the catalogue that comes with the package: 24 signals in five families."""
+        """Load the catalogue that comes with the package."""
         return cls.load(SHIPPED)
 
     @classmethod

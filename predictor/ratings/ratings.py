@@ -1,7 +1,7 @@
-"""`Ratings`: validated once, when they are created; an error lists every problem at once.
+"""`Ratings`: validated when they are created; an error lists every problem at once.
 
-Whatever ratings come from (JSON, CSV, a DataFrame, the simulator), they end as one `Ratings` value.
-It exists only if it is valid, so nothing later checks again.
+Whatever ratings come from (JSON, CSV, a DataFrame, the simulator), they end as one `Ratings` value, which checks
+itself. What reads files checks first, so that messages can name cells. No code that takes a `Ratings` checks again.
 """
 
 from __future__ import annotations

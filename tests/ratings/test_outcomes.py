@@ -69,7 +69,9 @@ def test_the_words_of_training_are_kept_with_it_and_read_the_file_again(tmp_path
     assert trained.trained_on["read_with"] == how
     champion, y = OfferModel.published(), ratings.labelled().y
     answers = _answers(champion, trained, y, None)
-    np.testing.assert_array_equal(answers, champion.predict_many(ratings.labelled())["offer_probability"])
+    np.testing.assert_array_equal(
+        answers, champion.predict_many(ratings.labelled(), interval=False)["offer_probability"]
+    )
     path.rename(moved := tmp_path / "b.csv")
     in_a_sheet = replace(trained, trained_on={**trained.trained_on, "read_with": {**how, "sheet": "x"}})
     np.testing.assert_array_equal(_answers(champion, in_a_sheet, y, moved), answers)
