@@ -15,7 +15,7 @@ from collections import defaultdict
 import numpy as np
 
 from predictor import OfferModel, Ratings, simulate_interviews
-from predictor.evaluation.audit import FIGURES, audit
+from predictor.evaluation.audit import MEANINGS, audit
 from predictor.evaluation.groups import axes_of
 from predictor.sources.simulation_truths import simulate_groups
 
@@ -37,7 +37,7 @@ def main() -> None:
     everybody = simulate_interviews(MANY, seed=10**6)
     p = likelihoods(model, everybody)
     print(f"SIMULATED: {options.teams} teams of {options.rows} rows; 90 % intervals of the impact ratio that hold it")
-    print(f"{'disparity':<11}{'groups':<14}" + "".join(f"{name:>26}" for name in FIGURES.values()))
+    print(f"{'disparity':<11}{'groups':<14}" + "".join(f"{name:>26}" for name in MEANINGS))
     for disparity in (0.0, 0.5, 1.0):
         hits = {"offers": everybody.y == 1, "selected": p >= THRESHOLD, "above_median": p > np.median(p)}
         truth, held = {}, defaultdict(list)
@@ -52,7 +52,7 @@ def main() -> None:
             axes = axes_of(simulate_groups(team, seed=seed, disparity=disparity))
             result = audit(likelihoods(model, team)[None], team.y, team.groups, axes, threshold=THRESHOLD, resamples=3)
             for audited in result.axes:
-                for name in FIGURES:
+                for name in MEANINGS:
                     best = audited.comparator(name)
                     assert best and not best.small_share
                     for group in audited.categories:
@@ -61,7 +61,7 @@ def main() -> None:
                             ratio = truth[audited.name, group.name, name] / truth[audited.name, best.name, name]
                             held[audited.name, name].append(figure.ratio.low <= ratio <= figure.ratio.high)
         for by in ("sex", "race", "sex and race"):
-            shares = [f"{np.mean(held[by, name]):.1%} of {len(held[by, name])}" for name in FIGURES]
+            shares = [f"{np.mean(held[by, name]):.1%} of {len(held[by, name])}" for name in MEANINGS]
             print(f"{disparity:<11}{by:<14}" + "".join(f"{share:>26}" for share in shares), flush=True)
 
 

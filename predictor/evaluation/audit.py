@@ -1,8 +1,8 @@
 """Compare a model's likelihoods and people's own decisions between groups: rates, impact ratios, calibration, errors.
 
 Selection rate, scoring rate and impact ratio are those of 6 RCNY 5-300 (New York City). Every rate has an interval, and
-every ratio a score interval and an exact test. Rows of one person are correlated, which a
-design effect accounts for.
+every ratio a score interval (Miettinen and Nurminen) and an exact test. A design effect accounts for the correlation of
+rows of one person. Attribute names are the keys of audit.json.
 """
 
 from __future__ import annotations
@@ -13,20 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.evaluation.data_quality import MINIMUM
 from predictor.evaluation.groups import Grouping
-from predictor.evaluation.rates import CONFIDENCE, below_four_fifths, design_effect, exact_test, ratio_interval, wilson
-from predictor.evaluation.scores import GroupBootstrap, Score, calibration_slope, roc_auc
+from predictor.evaluation.rates import below_four_fifths, design_effect, exact_test, ratio_interval, wilson
+from predictor.evaluation.scores import LEAST_OF_EACH, GroupBootstrap, Score, calibration_slope, roc_auc
 from predictor.model.tables import Floats
 
-FEW = 30  # rows of a category from which on it is judged; smaller ones are shown, and marked
+LEAST_ROWS = 30  # rows from which a category is judged; smaller ones are shown, and marked
 SMALL_ONE_IN = 50  # a category of less than one row in 50, which is 2 %, gets no ratio and is never the comparator
-FIGURES = {
-    "offers": "offers, as people decided",
-    "selected": "selection rate",
-    "above_median": "scoring rate",
-}
-MEANINGS = {
+MEANINGS = {  # of each rate
     "offers": "Share of rows that ended in an offer, of those whose outcome is known.",
     "selected": "Share whose likelihood is at the threshold or above it.",
     "above_median": "Share whose likelihood is strictly above the median of all rows.",
@@ -53,9 +47,9 @@ class ImpactRatio:
     value, low, high
         The ratio with its 90 % score interval.
     below_four_fifths
-        Whether it is under .8, in whole numbers.
+        Whether it is under .8, computed in whole numbers.
     p
-        Of Fisher's exact test that both rates are the same; rows count as independent.
+        P-value of Fisher's exact test that both rates are the same; rows count as independent.
     """
 
     value: float
@@ -66,19 +60,19 @@ class ImpactRatio:
 
 
 @dataclass(frozen=True)
-class Figure:
+class GroupRate:
     """A rate of a category, and its ratio to the highest rate.
 
     Attributes
     ----------
     rate
-        None where no row counts.
+        None if no row counts.
     ratio
-        None where it is the highest itself, of too small a share, or the highest is 0.
+        None if this rate is the highest, the category's share is too small, or the highest rate is 0.
     comparator
-        Whether it is the highest, which the others are compared with.
+        Whether this rate is the highest, with which the others are compared.
     few
-        Whether it, or the one it is compared with, rests on under 30 rows: too few to judge.
+        Whether this category, or the comparator, has fewer than 30 rows: too few to judge.
     """
 
     rate: Proportion | None
@@ -94,13 +88,13 @@ class GroupPerformance:
     Attributes
     ----------
     n, offers
-        Rows, and how many of them ended in an offer.
+        Rows, and the number of them that ended in an offer.
     predicted
         Mean likelihood.
     beyond
         Share of offers minus mean likelihood; above 0 the likelihoods are too low for this category.
     slope, auc
-        Calibration slope and ROC AUC; None with under 30 rows, or fewer than five offers or five non-offers.
+        Calibration slope and ROC AUC; None with fewer than 30 rows, five offers or five non-offers.
     false_positive, false_negative
         Share of non-offers at the threshold or above it, and of offers below it.
     """
@@ -117,27 +111,27 @@ class GroupPerformance:
 
 @dataclass(frozen=True)
 class Category:
-    """What is known of one category of an axis.
+    """Rates and errors of one category of an axis.
 
     Attributes
     ----------
     name, n
         Its name and rows.
     share
-        Of the rows whose category is known, 0 to 1.
+        Share of the rows whose category is known, 0 to 1.
     small_share
-        Whether it is under 2 % of them: it has no ratio, and is never what others are compared with.
+        Whether it is under 2 % of them: then it has no ratio, and is never the comparator.
     figures
-        By the names in `FIGURES`.
+        Rates, by the names in `MEANINGS`.
     quality
-        None where no outcome is known.
+        None if no outcome is known.
     """
 
     name: str
     n: int
     share: float
     small_share: bool
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, GroupRate]
     quality: GroupPerformance | None
 
 
@@ -148,11 +142,11 @@ class AxisAudit:
     Attributes
     ----------
     name, crossed
-        As of `Grouping`.
+        As in `Grouping`.
     known, unknown
-        Rows whose category is known, and not.
+        Rows whose category is known, and rows whose category is not.
     unknown_words
-        The cell's text where it is not known, with the number of rows.
+        The texts of cells that name no category, with the number of rows.
     categories
         The most rows first.
     """
@@ -170,7 +164,7 @@ class AxisAudit:
         return min(judged, key=lambda item: item.figures[figure].ratio.value, default=None)  # type: ignore[union-attr]
 
     def comparator(self, figure: str) -> Category | None:
-        """Return the category that others are compared with."""
+        """Return the category with which the others are compared."""
         return next((item for item in self.categories if item.figures[figure].comparator), None)
 
 
@@ -181,13 +175,13 @@ class Audit:
     Attributes
     ----------
     n, people
-        Rows, and how many people they are of.
+        Numbers of rows and of people.
     outcomes
         Rows whose outcome is known.
     threshold
-        Likelihood at which a row counts as selected.
+        Likelihood from which a row counts as selected.
     median, tied
-        Median likelihood, and the share of rows that are equal to it: they are not above it.
+        Median likelihood, and the share of rows that are equal to it: they do not count as above it.
     axes
         In the order of the columns, crossed ones last.
     """
@@ -220,13 +214,13 @@ def audit(
     y
         Outcomes 1, 0 or NaN, shape (n,).
     people
-        Whose row it is, shape (n,).
+        The person of each row, shape (n,).
     axes
         How the rows are grouped; see `predictor.evaluation.groups.axes_of`.
     threshold
-        Likelihood, 0 to 1, at which a row counts as selected.
+        Likelihood, 0 to 1, from which a row counts as selected.
     resamples, seed
-        Of the intervals of calibration and ROC AUC, by resampling people.
+        Number and seed of the draws of people, for the intervals of calibration and ROC AUC.
 
     Examples
     --------
@@ -266,13 +260,13 @@ def _axis(
 ) -> AxisAudit:
     counts, known = axis.counts, int(axis.known.sum())
     small = SMALL_ONE_IN * counts < known
-    figures: dict[str, list[Figure]] = {}
+    figures: dict[str, list[GroupRate]] = {}
     for name, hit in hits.items():
         kept = rows[name] & axis.known
         place = axis.place[kept]
         n = np.bincount(place, minlength=len(counts))
         count = np.bincount(place, weights=hit[kept], minlength=len(counts)).astype(np.int64)
-        figures[name] = _figures(count, n, small, design_effect(hit[kept], place, people[kept]))
+        figures[name] = _rates(count, n, small, design_effect(hit[kept], place, people[kept]))
     categories = [
         Category(
             name=category,
@@ -287,31 +281,28 @@ def _axis(
     return AxisAudit(axis.name, axis.crossed, known, len(y) - known, axis.unknown_words, categories)
 
 
-def _figures(count: NDArray[np.int64], n: NDArray[np.int64], small: NDArray[np.bool_], effect: float) -> list[Figure]:
+def _rates(count: NDArray[np.int64], n: NDArray[np.int64], small: NDArray[np.bool_], effect: float) -> list[GroupRate]:
     """Compute rates, and ratios to the highest rate of a category whose share is not small."""
-    rates = [_rate(int(a), int(k), effect) for a, k in zip(count, n, strict=True)]
-    able = [place for place, rate in enumerate(rates) if rate and not small[place]]
-    # on a tie the category with the most rows, which comes first
-    best = max(able, key=lambda place: (rates[place].value, -place), default=None)  # type: ignore[union-attr]
-    figures = []
-    for place, rate in enumerate(rates):
-        compared = rate is not None and best is not None and place != best and not small[place] and count[best] > 0
+    eligible = np.flatnonzero((n > 0) & ~small).tolist()
+    # on a tie the first, which has the most rows
+    highest = max(eligible, key=lambda place: count[place] / n[place], default=-1)
+    rates = []
+    for place in range(len(n)):
         ratio = None
-        if compared and best is not None:
-            a, k, b, m = (int(x) for x in (count[place], n[place], count[best], n[best]))
-            low, high = ratio_interval(
-                a / effect, k / effect, b / effect, m / effect, CONFIDENCE, chosen_from=len(set(able) - {place})
-            )
+        if place in eligible and place != highest and count[highest] > 0:
+            a, k, b, m = (int(x) for x in (count[place], n[place], count[highest], n[highest]))
+            others = len(eligible) - 1  # among which the comparator is the highest
+            low, high = ratio_interval(a / effect, k / effect, b / effect, m / effect, chosen_from=others)
             ratio = ImpactRatio(a * m / (b * k), low, high, below_four_fifths(a, k, b, m), exact_test(a, k, b, m))
-        few = min(int(n[place]), int(n[best]) if ratio else FEW) < FEW
-        figures.append(Figure(rate, ratio, place == best, few))
-    return figures
+        few = min(n[place], n[highest] if ratio else LEAST_ROWS) < LEAST_ROWS
+        rates.append(GroupRate(_rate(int(count[place]), int(n[place]), effect), ratio, place == highest, bool(few)))
+    return rates
 
 
 def _rate(count: int, n: int, effect: float) -> Proportion | None:
     if not n:
         return None
-    return Proportion(count / n, *wilson(count / effect, n / effect, CONFIDENCE), count, n)
+    return Proportion(count / n, *wilson(count / effect, n / effect), count, n)
 
 
 def _quality(
@@ -337,14 +328,15 @@ def _quality(
 
         return resampling.score(figure, len(p), n, ends)
 
-    enough = n >= FEW and min(offers, n - offers) >= MINIMUM  # fewer are often separated, which no resampling shows
+    # with fewer, predictions often separate the outcomes, which no resampling shows
+    enough = n >= LEAST_ROWS and min(offers, n - offers) >= LEAST_OF_EACH
     mean, person = p.mean(axis=0), people[known]
     selected = mean >= threshold
-    one = np.zeros(len(y), np.int64)
+    same_category = np.zeros(len(y), np.int64)
 
     def errors(wrong: NDArray[np.bool_], among: NDArray[np.bool_]) -> Proportion | None:
         among = among & kept
-        effect = design_effect(wrong[among], one[among], person[among])
+        effect = design_effect(wrong[among], same_category[among], person[among])
         return _rate(int((wrong & among).sum()), int(among.sum()), effect)
 
     return GroupPerformance(
@@ -360,5 +352,6 @@ def _quality(
 
 
 def _beyond(y: Floats, p: Floats, weight: Floats) -> Floats:
+    """Compute the share of offers minus the mean likelihood, for many weights of the rows at once."""
     total = weight.sum(axis=-1)
     return np.where(total > 0, (weight @ (y - p)) / np.where(total > 0, total, 1), np.nan)

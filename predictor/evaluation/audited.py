@@ -1,4 +1,4 @@
-"""The results of an audit as one value: shown in reports, and saved as JSON."""
+"""`AuditResult`: an `Audit` with its model, proxies and warnings, as reports show it and audit.json holds it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from predictor.evaluation.audit import Audit
-from predictor.evaluation.group_inference import Proxy
 from predictor.evaluation.left_out import LeftOut
+from predictor.evaluation.proxies import Proxy
 from predictor.model.offer_model import OfferModel
 
 WORDS = "Selection rate, scoring rate and impact ratio as defined in 6 RCNY 5-300; not an independent bias audit."
@@ -24,25 +24,25 @@ class AuditResult:
     Attributes
     ----------
     model
-        Which.
+        The audited model.
     source
-        Where the rows are from.
+        The file of the rows.
     simulated
-        Whether the rows, or what the model learned from, are simulated.
+        Whether the rows, or the training rows, are simulated.
     made
         When, UTC, ISO 8601.
     audit
         Rates, ratios, calibration and errors.
     n_out_of_fold, n_new
-        Rows predicted by models that had not seen them, and by the model itself.
+        Rows predicted by models that had not seen them, and new rows, predicted by the model itself.
     proxies
         How well signals predict groups.
     left_out
-        What leaving a family or a signal out does; empty where it could not be measured.
+        The effect of leaving out a family or a signal; empty if it could not be measured.
     left_out_by, left_out_n
-        Which models answered for that, in words, or why none did; and on how many rows.
+        A sentence: which models that was measured with, or why it was not; and on how many rows.
     warnings
-        What to know before the figures are believed.
+        What to know before relying on the figures.
     """
 
     model: OfferModel
@@ -79,6 +79,7 @@ class AuditResult:
 
 
 def plain(value: Any) -> Any:
+    """Convert dataclasses and numpy values to JSON types; NaN and infinity become None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, Mapping):

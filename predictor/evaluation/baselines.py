@@ -1,7 +1,7 @@
 """Baselines: scikit-learn classifiers that are evaluated in the same folds as the pool.
 
-Three say what is gained at all (the base rate, the plain mean of the ratings, an ordinary logistic regression); two
-are not tables and show what interpretability costs.
+Three show how much the pool gains (the base rate, the plain mean of the ratings, an ordinary logistic regression); two
+are not additive and show what interpretability costs.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
 
-EARLY_STOPPING_ROWS = 10  # rows of the rarer outcome from which on some of them are held out to stop boosting
-NON_ADDITIVE = ("boosting", "forest")  # a logistic regression is additive, and so could be tables too
+EARLY_STOPPING_ROWS = 10  # rows of the rarer outcome from which a tenth of the rows is held out to stop boosting
+NON_ADDITIVE = ("boosting", "forest")  # the others could be written as tables
 
 
 def baseline(name: str, catalogue: Catalogue, seed: int = 0) -> Any:
@@ -37,12 +37,12 @@ def baseline(name: str, catalogue: Catalogue, seed: int = 0) -> Any:
     catalogue
         Signals and inputs, the columns of X.
     seed
-        Of those that draw.
+        Seed of those that use random numbers.
 
     Returns
     -------
     estimator
-        With settings that are the same for all data: none is tuned on them, and neither is the pool.
+        With fixed settings: like the pool, it is not tuned on the data.
 
     Examples
     --------
@@ -87,53 +87,57 @@ BASELINES: Mapping[str, Callable[[Catalogue, int], Any]] = {
 
 
 def _columns(catalogue: Catalogue) -> Columns:
-    words = {item.name: len(item.levels) for item in catalogue.inputs}
+    levels = {item.name: len(item.levels) for item in catalogue.inputs}
     pairs = zip(catalogue.names, catalogue.not_applicable_values, strict=True)
-    return Columns(catalogue.names, words, {name: value for name, value in pairs if value == value})
+    return Columns(catalogue.names, levels, {name: value for name, value in pairs if value == value})
 
 
 class Columns(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
-    """Pass signals on, and give each word of an input a column; the order of words means nothing.
+    """Keep the signals as they are, and give each level of an input a column of its own.
 
     Parameters
     ----------
     signals
         Names of the signals. One without any rating is left out, since imputing and boosting fail on it.
     inputs
-        Number of words by input, coded 0, 1, ... in X; an input that is not given has 0 in all its columns.
-    outside
-        The number that means "not applicable", by signal: it becomes a gap, and a column of its own.
+        Number of levels by input, coded 0, 1, ... in X; an input that is not given has 0 in all its columns.
+    not_applicable
+        The number that means "not applicable", by signal: it becomes a missing rating, and a column of its own.
     """
 
     def __init__(
-        self, signals: Sequence[str], inputs: Mapping[str, int], outside: Mapping[str, float] = MappingProxyType({})
+        self,
+        signals: Sequence[str],
+        inputs: Mapping[str, int],
+        not_applicable: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.signals = signals
         self.inputs = inputs
-        self.outside = outside
+        self.not_applicable = not_applicable
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Columns:
-        self.rated_ = [name for name in self.signals if (X[name].notna() & (X[name] != self.outside.get(name))).any()]
+        applicable = {name: X[name].notna() & (X[name] != self.not_applicable.get(name)) for name in self.signals}
+        self.rated_ = [name for name, rated in applicable.items() if rated.any()]
         return self
 
     def transform(self, X: pd.DataFrame) -> Floats:
-        words = (X[name].to_numpy()[:, None] == np.arange(levels) for name, levels in self.inputs.items())
-        other = [X[name].to_numpy()[:, None] == value for name, value in self.outside.items()]
+        levels = (X[name].to_numpy()[:, None] == np.arange(count) for name, count in self.inputs.items())
+        not_applicable = [X[name].to_numpy()[:, None] == value for name, value in self.not_applicable.items()]
         ratings = X[self.rated_].to_numpy(np.float64)
-        outside = [self.outside.get(name, np.nan) for name in self.rated_]
-        return np.hstack([np.where(ratings == outside, np.nan, ratings), *other, *words])
+        values = [self.not_applicable.get(name, np.nan) for name in self.rated_]
+        return np.hstack([np.where(ratings == values, np.nan, ratings), *not_applicable, *levels])
 
 
 class StoppedBoosting(HistGradientBoostingClassifier):  # type: ignore[misc]  # as above
-    """Gradient boosting that stops early on a tenth of the rows, or after few steps where none can be spared.
+    """Gradient boosting that stops early on a tenth of the rows, or after 20 steps if the rows are too few for that.
 
     With scikit-learn's own settings, a hundred steps of 31 leaves, it is worse than the base rate on a thousand
-    interviews. These were chosen on simulated and on public ratings, 96 to 5,000 rows.
+    interviews. These settings were chosen on simulated and on public ratings, 96 to 5,000 rows.
 
     Parameters
     ----------
     random_state
-        Of the rows that it stops by.
+        Seed of the choice of the rows for early stopping.
     """
 
     def __init__(self, *, random_state: int = 0) -> None:
@@ -147,7 +151,7 @@ class StoppedBoosting(HistGradientBoostingClassifier):  # type: ignore[misc]  # 
 
 
 class MeanRating(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # as above
-    """Mean rating of each row as a share of the scale, shape (n, 1); the middle where nothing was rated.
+    """Mean rating of each row as a share of the scale, shape (n, 1); .5 if nothing was rated.
 
     Parameters
     ----------

@@ -18,57 +18,59 @@ from sklearn.tree import DecisionTreeClassifier
 
 from predictor.errors import plural, shorten
 from predictor.evaluation.importance import TOP, Importance
-from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
+from predictor.evaluation.rates import mean_cluster_size
+from predictor.evaluation.scores import LEAST_OF_EACH, GroupBootstrap, Score, roc_auc
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
 from predictor.ratings.signals import ContextInput, Signal
 from predictor.sources.drafting.protected import is_protected
 
-MINIMUM = 5  # offers, and non-offers, that are needed to learn without a prior, and to measure
-FEW = 50  # offers, or non-offers, under which a reader is warned that scores are shaky
-# Above this AUC, by who rated, scores are suspiciously good for ratings made before the outcome was known. A judgement
-# from published anchors: a decision-maker's own ratings reach about .8, ratings by the other side about .65.
+FEW_OF_EACH = 50  # with fewer offers, or non-offers, scores are unreliable, and prior = "auto" uses the published model
+# Above this AUC, by who rated, scores are suspiciously good for ratings made before the outcome was known. A judgement:
+# the best possible model of simulated interviews reaches .78 to .81, .74 to .78 and .62 to .68; in the public
+# speed-dating data own ratings predict one's own decision with .82 to .845, and the other person's with .61.
 SUSPICIOUS_AUC = {"interviewer": 0.87, "observer": 0.84, "candidate": 0.75}
 # One signal that predicts as well as all ratings of a decision-maker together (.78 to .81) must be leaking the outcome.
 REVEALING_AUC = 0.81
-LEAVES, LEAF = 8, 5  # of the small tree that reads one signal: enough for a curve, and for informative missingness
+MOST_LEAVES, LEAF_ROWS = 8, 5  # of the tree on one signal: enough for a curve, and for informative missingness
 MOST_ROWS_PER_GROUP = 3.0  # mean over rows of the size of their group; above it people are far fewer than rows
-COPIED_RATINGS, COPIED_SHARE = 10, 0.01  # ten ratings hardly ever agree by chance; fewer copies move no score
-# Copies under one person are harmless in splits; ten kinds of rows or more are each there twice by no chance.
+COPIED_RATINGS, COPIED_SHARE = 10, 0.01  # ten ratings hardly ever agree by chance; fewer copies do not change scores
+# Copies under one person are harmless in splits. If there are ten kinds of rows or more, it is no chance that each of
+# them occurs twice.
 PASTED_SHARE, PASTED_KINDS = 0.05, 10
-SHARED = (
-    3.0  # of the five strongest; fewer in a fold's five, which learned from mostly the same rows, is no stable order
-)
-FLAT_RATINGS = 3  # two ratings that are alike say nothing about their rater
-MOST = 3  # signals named in one warning
+# Least mean overlap of the five strongest signals of the model and of a fold's model, although both learned from mostly
+# the same rows; below it their order is called unstable.
+LEAST_SHARED_TOP = 3.0
+FLAT_RATINGS = 3  # two equal ratings are no evidence about their rater
+MOST_NAMED = 3  # signals named in one warning
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
 _DOTTED = re.compile(r"(\d{1,2})\. ?(\d{1,2})\. ?(\d{4})( .*)?")
 
 
 @dataclass(frozen=True)
 class DataQuality:
-    """Facts about the rows that a model learned from; shares are 0 to 1.
+    """Facts about the training rows; shares are 0 to 1.
 
     Attributes
     ----------
     n
         Rows with a known outcome.
     rated
-        Rows in which it was rated, by signal.
+        By signal: the number of rows in which it was rated.
     missing
-        Share of rows in which it was not observed, by signal.
+        By signal: the share of rows in which it was not rated.
     not_applicable
-        Rows in which it was not applicable, by signal; only of signals with that answer.
+        By signal with that answer: the number of rows in which it was not applicable.
     floor, ceiling
-        Share of its ratings at the bottom and at the top of the scale, by signal; 0 where it was never rated.
+        By signal: the share of its ratings at the bottom and at the top of the scale; 0 if it was never rated.
     duplicates
         Rows that repeat an earlier one: every rating, the inputs and the outcome.
     flat
-        Rows of three or more ratings that are all alike.
+        Rows of three or more ratings that are all equal.
     groups, largest_group
-        How many groups (candidates) the rows are of, and rows of the largest.
+        Number of groups (candidates), and rows of the largest.
     rows_per_group
-        Size of a row's own group, as the mean over rows; 1 where every row is of another.
+        Mean cluster size: the mean over rows of the size of their own group.
 
     Examples
     --------
@@ -93,7 +95,7 @@ class DataQuality:
 
 
 def data_quality(ratings: Ratings) -> DataQuality:
-    """Count what is missing, repeated, flat or at the ends of its scale."""
+    """Count ratings that are missing, equal or at the ends of their scale, and rows that repeat others."""
     values, names, n = ratings.rated_values, ratings.catalogue.names, len(ratings)
     rated, missing = (~np.isnan(values)).sum(axis=0), np.isnan(ratings.values).sum(axis=0)
     other = dict(zip(names, (n - rated - missing).tolist(), strict=True))
@@ -109,10 +111,10 @@ def data_quality(ratings: Ratings) -> DataQuality:
         floor=dict(zip(names, ends[0].tolist(), strict=True)),
         ceiling=dict(zip(names, ends[1].tolist(), strict=True)),
         duplicates=n - len(np.unique(_hashes(ratings))),
-        flat=int(_flat(values).sum()),
+        flat=int(_all_equal(values).sum()),
         groups=len(sizes),
         largest_group=int(sizes.max(initial=0)),
-        rows_per_group=float((sizes**2).sum() / max(n, 1)),
+        rows_per_group=mean_cluster_size(_groups(ratings)),
     )
 
 
@@ -126,22 +128,22 @@ def revealing_signals(
     ratings
         Ratings whose outcomes are known.
     folds
-        Rows learned from and rows tested, of one cross-validation.
+        Training rows and test rows of each fold of one cross-validation.
     resampling
         Draws for the intervals.
 
     Returns
     -------
     dict
-        The ROC AUC of a small tree on the one column, gaps included, where the lower end of its interval is above
-        .81; the highest first.
+        The ROC AUC of a small tree on the one column, missing ratings included, if the lower end of its interval is
+        above .81; the highest first.
     """
     y, scores = ratings.y, {}
     for name, column in ratings.features.items():
         X, p = column.to_numpy()[:, None], np.full(len(y), y.mean())
         for train, test in folds:
             if np.isfinite(X[train]).any():
-                tree = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=LEAF, random_state=0)
+                tree = DecisionTreeClassifier(max_leaf_nodes=MOST_LEAVES, min_samples_leaf=LEAF_ROWS, random_state=0)
                 p[test] = tree.fit(X[train], y[train]).predict_proba(X[test])[:, 1]
         if roc_auc(y, p, np.ones(len(y))) > REVEALING_AUC:  # else no interval is needed, which takes longer
 
@@ -157,6 +159,8 @@ def revealing_signals(
 def shared_top(importances: Mapping[str, Importance]) -> float | None:
     """Count how many of the five strongest signals are among the five of a fold's model, on average; None if unknown.
 
+    Examples
+    --------
     >>> shared_top({}) is None
     True
     """
@@ -166,7 +170,7 @@ def shared_top(importances: Mapping[str, Importance]) -> float | None:
 
 def find_warnings(
     ratings: Ratings,
-    data: Mapping[str, Any],
+    trained_on: Mapping[str, Any],
     quality: DataQuality,
     *,
     scores: Mapping[str, Score],
@@ -176,27 +180,27 @@ def find_warnings(
     fits: int,
     revealing: Mapping[str, Score],
 ) -> Iterator[str]:
-    """Return what to check before relying on the scores, in sentences for a person.
+    """Yield what to check before relying on the scores, as sentences.
 
     Parameters
     ----------
     ratings
-        What was learned from.
-    data
-        Counts and scores as a model file holds them under `trained_on`, with the prior's share if there is one.
+        The training rows.
+    trained_on
+        Counts and scores as in the model's file, with the prior's share if there is one.
     quality
         Facts about the rows.
     scores, scores_by_role, importances
-        As in `TrainingResult`; empty where nothing could be measured.
+        As in `TrainingResult`; empty if nothing could be measured.
     roles
-        Who rated each row, shape (n,), "" where not given; None without such a column.
+        Who rated each row, shape (n,), "" if not given; None without such a column.
     fits
-        How many models the folds gave.
+        Number of models fitted in the folds.
     revealing
         The result of `revealing_signals`.
     """
     yield from _about_copies(ratings)
-    yield from _about_the_prior(ratings, data)
+    yield from _about_the_prior(ratings, trained_on)
     if ratings.simulated:
         yield "SIMULATED: these interviews are simulated; the model says nothing about real ones."
     yield from _about_protected(ratings)
@@ -205,24 +209,24 @@ def find_warnings(
     yield from _given_away(ratings, revealing)
     yield from _about_rows(ratings, quality)
     yield from _unstable(importances, fits)
-    if unknown := data["n_outcome_unknown"]:
+    if unknown := trained_on["n_outcome_unknown"]:
         rows, were = ("row", "was") if unknown == 1 else ("rows", "were")
         yield f"{unknown:,} {rows} without a known outcome {were} left out."
     if quality.n and (empty := [name for name, rated in quality.rated.items() if not rated]):
         yield f"Never rated: {', '.join(empty)}."
 
 
-def _about_the_prior(ratings: Ratings, data: Mapping[str, Any]) -> Iterator[str]:
-    if "prior" in data:
-        share = data["prior"]["share"]
+def _about_the_prior(ratings: Ratings, trained_on: Mapping[str, Any]) -> Iterator[str]:
+    if "prior" in trained_on:
+        share = trained_on["prior"]["share"]
         yield (
             f"Prior: {100 * share:.0f} % of this model comes from published effects, SIMULATED; "
             f"{100 - 100 * share:.0f} % comes from your {plural(len(ratings), 'interview')}."
         )
-        if not data["scores"]:
+        if not trained_on["scores"]:
             yield (
-                f"Too few to measure how well it predicts: that takes {MINIMUM} offers and {MINIMUM} non-offers, of "
-                "several people."
+                f"Too few to measure how well it predicts: that takes {LEAST_OF_EACH} offers and {LEAST_OF_EACH} "
+                "non-offers, of several people."
             )
 
 
@@ -247,14 +251,14 @@ def _about_time(ratings: Ratings) -> Iterator[str]:
 
 
 def _year_first(text: str) -> str:
-    """Write a day such as 31.5.2026 or 2026/05/31 as 2026-05-31; of 5/6/2026 nobody knows which is the month."""
+    """Write a day such as 31.5.2026 or 2026/05/31 as 2026-05-31; 5/6/2026 is ambiguous and stays."""
     if day := _DOTTED.fullmatch(text):
         return f"{day[3]}-{day[2]:0>2}-{day[1]:0>2}{day[4] or ''}"
     return text.replace("/", "-") if _ISO.fullmatch(text.replace("/", "-")) else text
 
 
 def _zoned(text: str) -> datetime | None:
-    """Read a time that has a zone; None where it has none, or is the calendar's first or last day."""
+    """Read a time with its zone, as UTC; None without a zone, or in the calendar's first or last year."""
     if ":" not in text:
         return None
     try:
@@ -265,9 +269,10 @@ def _zoned(text: str) -> datetime | None:
 
 
 def _is_later(rated: str, known: str) -> bool:
-    """Whether one ISO date is later than another; of the same day only where both have a time.
+    """Return whether ratings are later than the outcome, both ISO dates; on the same day only if both have a time.
 
-    A time with a zone beside one without was of which day, nobody knows: it is the day that it was anywhere on Earth.
+    If only one of the two has a time zone, its day is the earliest (of the ratings) or latest (of the outcome) that it
+    was anywhere on Earth, so that no row is wrongly called late.
     """
     early, late = _zoned(rated), _zoned(known)
     if early and late:
@@ -283,7 +288,7 @@ def _is_later(rated: str, known: str) -> bool:
 def _too_good(
     scores: Mapping[str, Score], by_role: Mapping[str, Mapping[str, Score]], roles: NDArray[Any] | None
 ) -> Iterator[str]:
-    """Compare AUC with what is realistic for who rated; where no role stands out, all rows with the roles' mix."""
+    """Compare AUC with what is realistic for each role; if no role stands out, that of all rows with the mean limit."""
     auc_and_limit = {f"by the {role}": (auc["roc_auc"], SUSPICIOUS_AUC.get(role, 1.0)) for role, auc in by_role.items()}
     suspicious = {who: score for who, (score, line) in auc_and_limit.items() if score.low > line}
     if scores and not suspicious:
@@ -310,21 +315,19 @@ def _about_protected(ratings: Ratings) -> Iterator[str]:
 
 
 def _given_away(ratings: Ratings, revealing: Mapping[str, Score]) -> Iterator[str]:
-    labels = {signal.name: signal.label for signal in ratings.catalogue.signals}
-    labels |= {item.name: item.label for item in ratings.catalogue.inputs}
-    for name, score in list(revealing.items())[:MOST]:
+    for name, score in list(revealing.items())[:MOST_NAMED]:
         yield (
-            f"{labels[name]} gives the outcome away: alone it reaches a ROC AUC of {score}, n = {score.n:,}. Was it "
-            "written down after the outcome, or is it the outcome under another name?"
+            f"{ratings.catalogue.labels[name]} gives the outcome away: alone it reaches a ROC AUC of {score}, "
+            f"n = {score.n:,}. Was it written down after the outcome, or is it the outcome under another name?"
         )
-    if (more := len(revealing) - MOST) > 0:
+    if (more := len(revealing) - MOST_NAMED) > 0:
         yield f"So {'do' if more > 1 else 'does'} {plural(more, 'more signal')}."
 
 
 def _about_rows(ratings: Ratings, quality: DataQuality) -> Iterator[str]:
     n, group = quality.n, ratings.catalogue.group
     few = int(min(ratings.y.sum(), n - ratings.y.sum()))
-    if few < FEW:
+    if few < FEW_OF_EACH:
         have = "row has" if few == 1 else "rows have"
         yield f"Only {few} {have} the rarer outcome: expect the scores to move with more data."
     if ratings.groups is None and n:
@@ -356,7 +359,7 @@ def _about_copies(ratings: Ratings) -> Iterator[str]:
 
 def _unstable(importances: Mapping[str, Importance], fits: int) -> Iterator[str]:
     shared = shared_top(importances)
-    if shared is not None and shared < SHARED:
+    if shared is not None and shared < LEAST_SHARED_TOP:
         yield (
             f"Importances are not stable: of the {TOP} strongest signals a fold's model has {shared:.1f} among its "
             f"own {TOP}, on average over {fits} models. Do not rely on their ranking."
@@ -366,23 +369,23 @@ def _unstable(importances: Mapping[str, Importance], fits: int) -> Iterator[str]
 def copies(ratings: Ratings) -> NDArray[np.int64]:
     """Return for each row, shape (n,), the first row that it is a copy of, beyond what chance would produce.
 
-    They have the same inputs, outcome and ten ratings or more, not all alike; or all other columns are the same, too,
-    and identify an interview. Or rows in a sequence are there once more in the same sequence, as after a part was
-    pasted. Or each row of the whole file is there twice, or k times: then each k of a kind are one.
+    Copies have the same inputs, outcome and ratings: ten ratings or more, not all equal; or all other columns are the
+    same, too, and identify an interview. Or rows in a sequence occur once more in the same sequence, as after a part
+    was pasted. Or the whole file was pasted k times: k is the greatest common divisor of how often each row occurs.
     """
-    many = ((~np.isnan(ratings.values)).sum(axis=1) >= COPIED_RATINGS) & ~_flat(ratings.rated_values)
+    telling = ((~np.isnan(ratings.values)).sum(axis=1) >= COPIED_RATINGS) & ~_all_equal(ratings.rated_values)
     _, kind, times = np.unique(_hashes(ratings), return_inverse=True, return_counts=True)
     order = np.argsort(kind, kind="stable")
     nth = np.empty(len(kind), dtype=np.int64)  # of its kind, in the file's order
     nth[order] = np.arange(len(kind)) - np.repeat(np.cumsum(times) - times, times)
     pasted = int(np.gcd.reduce(times)) if len(times) >= PASTED_KINDS else 1
-    nth %= np.where(many, 1, times[kind] // pasted)  # how many of the kind are not copies of one another
+    nth %= np.where(telling, 1, times[kind] // pasted)  # rows of the kind that are not copies of one another
     if pasted == 1 and len(times) >= PASTED_KINDS:
-        nth[_in_repeated_sequence(kind, times) & ~many] = -1
+        nth[_in_repeated_sequence(kind, times) & ~telling] = -1
         others = pd.DataFrame(dict(ratings.columns))
         interview = others.groupby([*others], dropna=False).ngroup().to_numpy() if len(others) else np.zeros_like(kind)
         if len({*zip(interview, kind, strict=True)}) == interview.max() + 1:
-            again = pd.Series(interview).duplicated(keep=False).to_numpy() & ~many
+            again = pd.Series(interview).duplicated(keep=False).to_numpy() & ~telling
             nth[again] = -2 - interview[again]
     _, first, number = np.unique(np.stack([kind, nth]), axis=1, return_index=True, return_inverse=True)
     return np.asarray(first[number.ravel()], dtype=np.int64)
@@ -406,7 +409,7 @@ def _in_repeated_sequence(kind: NDArray[np.int64], times: NDArray[np.int64]) -> 
 
 
 def _across_groups(numbers: NDArray[np.int64], groups: NDArray[Any]) -> int:
-    """Count the rows of which a copy is in another group."""
+    """Count the rows that have a copy in another group."""
     owner = np.unique(groups, return_inverse=True)[1]
     owned = np.unique(np.stack([numbers, owner]), axis=1)[0]
     return int((np.bincount(owned, minlength=1)[numbers] > 1).sum())
@@ -418,12 +421,13 @@ def _hashes(ratings: Ratings) -> NDArray[np.uint64]:
     return np.asarray(pd.util.hash_pandas_object(table, index=False), dtype=np.uint64)
 
 
-def _flat(values: Floats) -> NDArray[np.bool_]:
+def _all_equal(values: Floats) -> NDArray[np.bool_]:
+    """Return which rows have three ratings or more, all equal."""
     rated = ~np.isnan(values)
     high = np.where(rated, values, -np.inf).max(axis=1)
     low = np.where(rated, values, np.inf).min(axis=1)
-    flat: NDArray[np.bool_] = (rated.sum(axis=1) >= FLAT_RATINGS) & (high == low)
-    return flat
+    equal: NDArray[np.bool_] = (rated.sum(axis=1) >= FLAT_RATINGS) & (high == low)
+    return equal
 
 
 def _groups(ratings: Ratings) -> NDArray[Any]:

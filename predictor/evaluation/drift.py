@@ -1,41 +1,41 @@
-"""Whether later rows test like the training rows of a model: each signal, what is missing, who rated, likelihoods.
+"""Whether later rows differ from the training rows of a model: in each signal, what is missing, who rated, likelihoods.
 
-Everything is compared with counts in the model's file. Thresholds account for the number of rows and of tests
-(tests): if nothing has changed, at most one check in twenty raises a false alarm (Holm's procedure over all tests).
+Everything is compared with counts in the model's file. Thresholds account for the numbers of rows and of tests: if
+nothing has changed, at most one check in twenty raises a false alarm (Holm's procedure over all tests).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2, chi2_contingency, fisher_exact, norm
 
-from predictor.evaluation.rates import wilson
+from predictor.evaluation.rates import QUANTILE, mean_cluster_size, wilson
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
 from predictor.model.reference import Reference
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
 
-ALPHA = 0.05  # chance that a check of rows that did not move raises an alarm
-EXPECTED = 5.0  # rows that a cell must be expected to have; neighbours with fewer are taken together
-BINS = 10  # of likelihood, of equal size among the rows learned from
-FEWEST = 20  # current rows under which nothing is compared
-OF_RATINGS = ("level", "level given others", "shape")  # tests of a signal's ratings: two of the mean, one of the spread
-LEAST_OWN = 0.02  # variance of a signal, in standard units, that no other shares, at least
-DIGITS = 6
-NONE = math.nan
-QUANTILE = float(norm.ppf(0.95))  # for intervals of 90 %
+ALPHA = 0.05  # chance that a check raises an alarm although nothing has changed
+LEAST_EXPECTED = 5.0  # rows expected in a cell; neighbouring cells are merged until each has them
+BINS = 10  # of likelihood, of equal size among the training rows
+LEAST_ROWS = 20  # current rows under which nothing is compared
+# Tests of a signal's ratings, the easiest to explain first: two of the mean (which reports and JSON call "level"), one
+# of the spread.
+OF_RATINGS = ("level", "level given others", "shape")
+LEAST_UNIQUE = 0.02  # least variance of a signal that no other shares, in standard units, so that the matrix inverts
+DIGITS = 6  # of figures in the model's file
 
 
 @dataclass(frozen=True)
 class DriftTest:
-    """One comparison of current rows with those learned from.
+    """One comparison of current rows with the training rows; these names are those of the JSON.
 
     Attributes
     ----------
@@ -49,9 +49,9 @@ class DriftTest:
     value, low, high
         The figure, and its 90 % interval; NaN where it has none. Of a share the interval is that of `current`.
     reference, current
-        Mean or share in the rows learned from, and now; NaN for others.
+        Mean or share among the training rows, and now; NaN for other figures.
     n, m
-        Rows learned from, and current ones.
+        Training rows, and current ones; NaN for a test of outcomes, which compares no training rows.
     p
         The p-value of this test by itself.
     adjusted
@@ -62,11 +62,12 @@ class DriftTest:
     name: str
     figure: str
     value: float
-    low: float
-    high: float
-    reference: float
-    current: float
-    n: float
+    _: KW_ONLY
+    low: float = math.nan
+    high: float = math.nan
+    reference: float = math.nan
+    current: float = math.nan
+    n: float = math.nan
     m: float
     p: float
     adjusted: float = 1.0
@@ -92,19 +93,8 @@ def psi(reference: Floats, current: Floats) -> float:
     return float(((q - p) * np.log(q / p)).sum())
 
 
-def psi_threshold(cells: int, n: float, m: float, level: float = 0.95) -> float:
-    """Compute the quantile of the PSI of rows that did not move: chi-square of cells - 1 degrees times 1/n + 1/m.
-
-    Examples
-    --------
-    >>> round(psi_threshold(5, 1000, 400), 3)
-    0.033
-    """
-    return float(chi2.ppf(level, cells - 1)) * (1 / n + 1 / m)
-
-
 def merged(reference: Floats, current: Floats) -> tuple[Floats, Floats]:
-    """Merge neighbouring cells until each is expected to have five current rows, and of those learned from.
+    """Merge neighbouring cells until each is expected to have five current rows, and five training rows.
 
     Examples
     --------
@@ -117,7 +107,7 @@ def merged(reference: Floats, current: Floats) -> tuple[Floats, Floats]:
     while len(cells) > 1:
         expected = [smaller * (a + b) for a, b in cells]
         least = int(np.argmin(expected))
-        if expected[least] >= EXPECTED:
+        if expected[least] >= LEAST_EXPECTED:
             break
         neighbours = [place for place in (least - 1, least + 1) if 0 <= place < len(cells)]
         into = min(neighbours, key=lambda place: expected[place])
@@ -147,14 +137,14 @@ def mann_whitney(reference: Floats, current: Floats) -> tuple[float, float]:
 
 
 def reference_of(ratings: Ratings, p: Floats | None, people: NDArray[Any]) -> Reference:
-    """Count what later rows are compared with, beside the ratings.
+    """Count what later rows are compared with, in addition to the ratings.
 
     Parameters
     ----------
     ratings
-        The rows learned from.
+        The training rows.
     p
-        Their likelihoods by models that had not seen them, shape (n,); None where there are none.
+        Their out-of-fold likelihoods, shape (n,); None if there are none.
     people
         Whose row each is, shape (n,).
     """
@@ -176,7 +166,7 @@ def reference_of(ratings: Ratings, p: Floats | None, people: NDArray[Any]) -> Re
         rated=np.bincount(rated, minlength=missing.shape[1] + 1).astype(float),
         edges=edges,
         likelihood=np.bincount(binned.astype(np.int64), minlength=len(edges) + 1).astype(float),
-        mean_cluster_size=round(crowd_of(people), DIGITS),
+        mean_cluster_size=round(mean_cluster_size(people), DIGITS),
         intraclass_correlation={name: round(value, DIGITS) for name, value in correlation.items()},
     )
 
@@ -195,52 +185,42 @@ def _intraclass_correlation(columns: Floats, member: NDArray[np.int64]) -> float
     return float(np.clip(np.mean(result), 0, 1)) if result else 0.0
 
 
-def crowd_of(people: NDArray[Any]) -> float:
-    """Compute how many rows a row's own person has, as the mean over rows; 1 where every row is of another.
-
-    >>> crowd_of(np.array(["a", "a", "b"])) == 5 / 3
-    True
-    """
-    sizes = np.unique(people, return_counts=True)[1]
-    return float((sizes**2).sum() / max(sizes.sum(), 1)) if len(sizes) else 1.0
-
-
 @dataclass(frozen=True, eq=False)
 class _Comparison:
-    """What every test needs: the model's counts, the current rows, and how much rows of one person count for."""
+    """What every test needs: the model's counts, the current rows, and their mean cluster size."""
 
     model: OfferModel
     reference: Reference | None
     values: Floats  # of signals and coded inputs, shape (m, terms)
-    crowd: float
+    mean_cluster_size: float
 
-    def effects(self, kind: str) -> tuple[float, float]:
-        """By how much the variance of a mean is raised, among the rows learned from and now."""
+    def design_effects(self, kind: str) -> tuple[float, float]:
+        """Return the design effect among the training rows, and among the current ones."""
         if self.reference is None:
             return 1.0, 1.0
-        return self.reference.design_effect(kind, self.reference.mean_cluster_size), self.reference.design_effect(
-            kind, self.crowd
-        )
+        sizes = self.reference.mean_cluster_size, self.mean_cluster_size
+        before, now = (self.reference.design_effect(kind, size) for size in sizes)
+        return before, now
 
 
 def drift_tests(model: OfferModel, ratings: Ratings) -> list[DriftTest]:
-    """Compare current rows with the rows that a model learned from.
+    """Compare current rows with the training rows of a model.
 
     Parameters
     ----------
     model
-        Models of older versions have no counts of likelihoods, and of how much was rated: those are ignored.
+        Models of older versions have no counts of likelihoods and of how much was rated: these are not compared.
     ratings
         Current rows, by the model's catalogue.
 
     Returns
     -------
     list of DriftTest
-        p-values by themselves; `corrected` takes them together.
+        With uncorrected p-values; `corrected` adjusts them for all tests.
     """
     values = model.values_of(ratings)  # with the level of each panel
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups
-    comparison = _Comparison(model, model.reference, values, crowd_of(people))
+    comparison = _Comparison(model, model.reference, values, mean_cluster_size(people))
     return [
         *_levels(comparison),
         *_shapes(comparison),
@@ -252,11 +232,11 @@ def drift_tests(model: OfferModel, ratings: Ratings) -> list[DriftTest]:
 
 
 def corrected(result: Sequence[DriftTest]) -> list[DriftTest]:
-    """Combine all tests: Holm's adjusted p-values, and the PSI that is significant at the first step.
+    """Add Holm's adjusted p-value to each test.
 
     Examples
     --------
-    >>> nothing = DriftTest("level", "a", "shift", 0, 0, 0, 0, 0, 9, 9, p=0.02)
+    >>> nothing = DriftTest("level", "a", "shift", 0, m=9, p=0.02)
     >>> [round(test.adjusted, 3) for test in corrected([nothing, replace(nothing, p=0.03)])]
     [0.04, 0.04]
     """
@@ -269,7 +249,7 @@ def corrected(result: Sequence[DriftTest]) -> list[DriftTest]:
 
 
 def _counts(comparison: _Comparison, term: int) -> tuple[Floats, Floats]:
-    """Rows by cell of a term, among those learned from and now; a 3.5 counts half at 3 and at 4."""
+    """Count the training rows and the current rows by cell of a term; a 3.5 counts half at 3 and half at 4."""
     grid, model = comparison.model.grid, comparison.model
     weights = grid.weights(comparison.values)
     span = slice(int(grid.offsets[term]), int(grid.offsets[term + 1]))
@@ -278,7 +258,7 @@ def _counts(comparison: _Comparison, term: int) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class _Level:
-    """How far the level of a signal has moved, in standard deviations, and how many independent rows that rests on."""
+    """The change of a signal's mean, in standard deviations, and the effective numbers of rows that it rests on."""
 
     term: int
     shift: float
@@ -287,15 +267,15 @@ class _Level:
 
 
 def _levels(comparison: _Comparison) -> Iterator[DriftTest]:
-    """Compare the level of each signal, by itself and given those of the others."""
-    model, (before, now) = comparison.model, comparison.effects("ratings")
+    """Compare the mean of each signal, by itself and given those of the others."""
+    model, (before, now) = comparison.model, comparison.design_effects("ratings")
     levels = []
     for term, name in enumerate(model.signals):
         a, b = (part[: model.grid.n_knots[term]] for part in _counts(comparison, term))
-        rows = float(a.sum()), float(b.sum())
-        if min(rows) < EXPECTED:
+        rows = {"n": float(a.sum()), "m": float(b.sum())}
+        if min(rows.values()) < LEAST_EXPECTED:
             continue
-        n, m = rows[0] / before, rows[1] / now
+        n, m = rows["n"] / before, rows["m"] / now
         knots = np.arange(len(a), dtype=float)
         means = [float((part * knots).sum() / part.sum()) for part in (a, b)]
         sd = math.sqrt(max(float((a * (knots - means[0]) ** 2).sum() / a.sum()), 1e-12))
@@ -304,61 +284,63 @@ def _levels(comparison: _Comparison) -> Iterator[DriftTest]:
         p = float(2 * norm.sf(abs(auc - 0.5) / error)) if error else 1.0
         first, second = (float(np.interp(mean, knots, model.grid.knots(term))) for mean in means)
         levels.append(_Level(term, shift, n, m))
-        yield DriftTest("level", name, "shift", shift, shift - half, shift + half, first, second, *rows, p)
+        ends = {"low": shift - half, "high": shift + half}
+        yield DriftTest("level", name, "shift", shift, **ends, reference=first, current=second, **rows, p=p)
     if model.factor_model is not None and len(levels) > 1:
         yield from _given_others(model, levels)
 
 
 def _given_others(model: OfferModel, levels: Sequence[_Level]) -> Iterator[DriftTest]:
-    """Compare the level of each signal with what those of the others lead to expect.
+    """Compare the mean of each signal with what the means of the others lead to expect.
 
-    Halo lifts and lowers all ratings together, from one sample to the next. What is left once the others are known
-    varies far less, so a few signals that have moved stand out.
+    Halo raises and lowers all ratings together, from one sample to the next. The difference to the expected mean varies
+    far less, so a few signals that have changed stand out.
     """
     places = [level.term for level in levels]
     assert model.factor_model is not None
-    alike = model.factor_model.loadings[places] @ model.factor_model.loadings[places].T
-    alike[np.diag_indices(len(places))] = np.maximum(1.0, np.diag(alike) + LEAST_OWN)
+    correlation = model.factor_model.loadings[places] @ model.factor_model.loadings[places].T
+    correlation[np.diag_indices(len(places))] = np.maximum(1.0, np.diag(correlation) + LEAST_UNIQUE)
     z = np.array([level.shift / math.sqrt(1 / level.n + 1 / level.m) for level in levels])
-    precision = np.linalg.inv(alike)
+    precision = np.linalg.inv(correlation)
     conditional = (precision @ z) / np.sqrt(np.diag(precision))
     for level, value in zip(levels, conditional.tolist(), strict=True):
         p = float(2 * norm.sf(abs(value)))
-        rows = float(model.counts[model.signals[level.term]].sum()), level.m
-        yield DriftTest("level given others", model.signals[level.term], "z", value, NONE, NONE, NONE, NONE, *rows, p)
+        name = model.signals[level.term]
+        yield DriftTest("level given others", name, "z", value, n=float(model.counts[name].sum()), m=level.m, p=p)
 
 
 def psi_test(kind: str, name: str, a: Floats, b: Floats, before: float, now: float) -> Iterator[DriftTest]:
-    """Compare counts by cell; no test where they are too few to say anything.
+    """Compare counts by cell; yield no test if there are too few.
 
     Parameters
     ----------
     kind, name
         Of the test.
     a, b
-        Counts of the rows learned from, and of current ones.
+        Counts of the training rows, and of current ones.
     before, now
-        By how much the variance of each is raised by rows of one person.
+        Design effect of each.
     """
     n, m = float(a.sum()), float(b.sum())
-    if n < EXPECTED or m < EXPECTED:
+    if n < LEAST_EXPECTED or m < LEAST_EXPECTED:
         return
-    few, some = merged(a, b)
-    if len(few) < 2:
+    training, current = merged(a, b)
+    if len(training) < 2:
         return
     scale = before / n + now / m
-    value = psi(few, some)
-    statistic = float(chi2_contingency([few * (1 / before), some * (1 / now)], correction=False)[0])
-    # the same distribution, but more accurate far out in the tail, where tests are judged after correction
-    p = float(chi2.sf(min(value / scale, statistic), len(few) - 1))
-    yield DriftTest(kind, name, "psi", value, NONE, NONE, NONE, NONE, n, m, p)
+    value = psi(training, current)
+    statistic = float(chi2_contingency([training * (1 / before), current * (1 / now)], correction=False)[0])
+    # Both have the same chi-square distribution; the smaller is more accurate far out in the tail, where tests are
+    # judged after correction.
+    p = float(chi2.sf(min(value / scale, statistic), len(training) - 1))
+    yield DriftTest(kind, name, "psi", value, n=n, m=m, p=p)
 
 
 def _shapes(comparison: _Comparison) -> Iterator[DriftTest]:
     """Compare how the ratings of each signal spread over its scale, "not applicable" among them."""
     for j, name in enumerate(comparison.model.signals):
         a, b = (part[:-1] for part in _counts(comparison, j))
-        yield from psi_test("shape", name, a, b, *comparison.effects("ratings"))
+        yield from psi_test("shape", name, a, b, *comparison.design_effects("ratings"))
 
 
 def _missing(comparison: _Comparison) -> Iterator[DriftTest]:
@@ -371,14 +353,15 @@ def _missing(comparison: _Comparison) -> Iterator[DriftTest]:
 def _share(
     kind: str, name: str, a: float, n: float, b: float, m: float, comparison: _Comparison
 ) -> Iterator[DriftTest]:
-    """Compare a share by Fisher's exact test, on counts drawn together by how alike rows of a person are."""
+    """Compare a share by Fisher's exact test, on counts divided by their design effect."""
     if not n or not m or a + b == 0 or a + b == n + m:
         return
-    before, now = comparison.effects("missing")
+    before, now = comparison.design_effects("missing")
     table = np.rint([[a / before, (n - a) / before], [b / now, (m - b) / now]]).astype(int)
     low, high = wilson(b / now, m / now)
     p = float(fisher_exact(table)[1])
-    yield DriftTest(kind, name, "share", b / m - a / n, low, high, a / n, b / m, n, m, p)
+    shares = {"reference": a / n, "current": b / m}
+    yield DriftTest(kind, name, "share", b / m - a / n, low=low, high=high, **shares, n=n, m=m, p=p)
 
 
 def _rated(comparison: _Comparison) -> Iterator[DriftTest]:
@@ -387,33 +370,33 @@ def _rated(comparison: _Comparison) -> Iterator[DriftTest]:
         return
     p = len(comparison.model.signals)
     now = np.bincount((~np.isnan(comparison.values[:, :p])).sum(axis=1), minlength=p + 1).astype(float)
-    yield from _ordered("rated", comparison.reference.rated, now, np.arange(p + 1.0), *comparison.effects("rated"))
+    effects = comparison.design_effects("rated")
+    yield from _ordered("rated", comparison.reference.rated, now, np.arange(p + 1.0), *effects)
 
 
 def _ordered(kind: str, a: Floats, b: Floats, knots: Floats, before: float, now: float) -> Iterator[DriftTest]:
-    n, m = a.sum(), b.sum()
     auc, error = mann_whitney(a / before, b / now)
     p = float(2 * norm.sf(abs(auc - 0.5) / error)) if error else 1.0
     half = QUANTILE * error
-    means = [float((part * knots).sum() / part.sum()) for part in (a, b)]
-    yield DriftTest(kind, "", "auc", auc, auc - half, auc + half, means[0], means[1], float(n), float(m), p)
+    first, second = (float((part * knots).sum() / part.sum()) for part in (a, b))
+    ends, rows = {"low": auc - half, "high": auc + half}, {"n": float(a.sum()), "m": float(b.sum())}
+    yield DriftTest(kind, "", "auc", auc, **ends, reference=first, current=second, **rows, p=p)
 
 
 def _inputs(comparison: _Comparison) -> Iterator[DriftTest]:
     """Compare who rated, and other inputs; not given is a level of its own."""
     for place, item in enumerate(comparison.model.catalogue.inputs, len(comparison.model.signals)):
         a, b = _counts(comparison, place)
-        yield from psi_test("input", item.name, a, b, *comparison.effects("inputs"))
+        yield from psi_test("input", item.name, a, b, *comparison.design_effects("inputs"))
 
 
 def _likelihoods(comparison: _Comparison) -> Iterator[DriftTest]:
-    """Compare the likelihoods now with those, out of fold, of the rows learned from."""
+    """Compare the likelihoods now with the out-of-fold likelihoods of the training rows."""
     reference, model = comparison.reference, comparison.model
     if reference is None or not len(reference.edges):
         return
     p = probability(model.log_odds(comparison.values))
     now = np.bincount(np.searchsorted(reference.edges, p, side="right"), minlength=len(reference.likelihood))
     middles = np.convolve([0.0, *reference.edges, 1.0], [0.5, 0.5], "valid")
-    yield from _ordered(
-        "likelihood", reference.likelihood, now.astype(float), middles, *comparison.effects("likelihood")
-    )
+    effects = comparison.design_effects("likelihood")
+    yield from _ordered("likelihood", reference.likelihood, now.astype(float), middles, *effects)

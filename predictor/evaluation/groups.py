@@ -1,6 +1,6 @@
 """Groups of people for an audit: the category of each row, and rows whose category is not known.
 
-Nothing here reaches a model: groups are compared with what a model answered without them.
+Groups are never an input of a model: they are only compared with its predictions.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from predictor.errors import ConfigError
 
-MOST = 40  # categories of an axis; more are a number or an id rather than groups
+MOST_CATEGORIES = 40  # of an axis; a column with more holds a number or an id rather than groups
 CROSSED = " and "
-# Words of forms and of application systems for a group that is not known, in lower case.
+# Words of forms and of hiring systems for a group that is not known, in lower case.
 UNKNOWN = frozenset(
     [
         "", "-", "?", "n/a", "na", "nan", "none", "null", "unknown", "not known", "not given", "not disclosed",
@@ -38,15 +38,15 @@ class Grouping:
     Attributes
     ----------
     name
-        As reports call it.
+        Its name in reports.
     categories
         Names, the most rows first.
     place
-        Number of each row's category, shape (n,); -1 where it is not known.
+        Number of each row's category, shape (n,); -1 if it is not known.
     crossed
-        Whether it is made of two others.
+        Whether it combines two others.
     unknown_words
-        The cell's text where a category is not known, with the number of rows; "" is an empty cell.
+        The texts of cells that name no category, with the number of rows; "" is an empty cell.
     """
 
     name: str
@@ -72,9 +72,9 @@ def axis_of(name: str, words: NDArray[Any]) -> Grouping:
     Parameters
     ----------
     name
-        As reports call it.
+        Its name in reports.
     words
-        One a row, shape (n,).
+        The column, shape (n,).
 
     Raises
     ------
@@ -91,17 +91,17 @@ def axis_of(name: str, words: NDArray[Any]) -> Grouping:
     keys = [word.casefold().replace("\u2019", "'") for word in text]
     unknown = Counter(word for word, key in zip(text, keys, strict=True) if key in UNKNOWN)
     known = Counter(word for word, key in zip(text, keys, strict=True) if key not in UNKNOWN)
-    spelling: dict[str, str] = {}  # of those that differ by case only the most frequent
+    spelling: dict[str, str] = {}  # of words that differ only in case, the most frequent
     for word, _ in sorted(known.items(), key=lambda item: (-item[1], item[0])):
         spelling.setdefault(word.casefold(), word)
     text = [spelling.get(word.casefold(), word) for word in text]
     known = Counter(word for word, key in zip(text, keys, strict=True) if key not in UNKNOWN)
     if not known:
         raise ConfigError(f"--attribute {name}: the column has no known category in any of {len(text):,} rows")
-    if len(known) > MOST:
+    if len(known) > MOST_CATEGORIES:
         raise ConfigError(
             f"--attribute {name}: the column has {len(known):,} different values, such as '{min(known)[:40]}'; name a "
-            f"column of at most {MOST} groups, for numbers one of classes such as '40 or older'"
+            f"column of at most {MOST_CATEGORIES} groups, for numbers one of classes such as '40 or older'"
         )
     categories = tuple(sorted(known, key=lambda word: (-known[word], word)))
     number = {word: place for place, word in enumerate(categories)}
@@ -110,7 +110,7 @@ def axis_of(name: str, words: NDArray[Any]) -> Grouping:
 
 
 def cross(first: Grouping, second: Grouping) -> Grouping:
-    """Cross two ways to group rows; a row that is unknown in one of them is unknown.
+    """Cross two ways to group rows; a row whose category is unknown in one of them is unknown.
 
     Examples
     --------
@@ -127,13 +127,13 @@ def cross(first: Grouping, second: Grouping) -> Grouping:
         f"{first.categories[pair // len(second.categories)]}{CROSSED}{second.categories[pair % len(second.categories)]}"
         for pair in order
     ]
-    again = {pair: place for place, pair in enumerate(order)}
-    place = np.array([again[pair] if there else -1 for pair, there in zip(number.tolist(), known, strict=True)])
+    place_of = {pair: place for place, pair in enumerate(order)}
+    place = np.array([place_of[pair] if both else -1 for pair, both in zip(number.tolist(), known, strict=True)])
     return Grouping(f"{first.name}{CROSSED}{second.name}", tuple(names), place.astype(np.int64), crossed=True)
 
 
 def axes_of(columns: Mapping[str, NDArray[Any]]) -> list[Grouping]:
-    """Group rows by each of several columns, and by each two of them crossed.
+    """Group rows by each of several columns, and by each pair of them crossed.
 
     Raises
     ------

@@ -1,32 +1,30 @@
 """Calibration of likelihoods, once outcomes are known: in the large, slope, the Brier score in parts.
 
-Outcomes that come late need not be like those that come early, so how many are still open is always part of it.
+Late outcomes need not be like early ones, so the result always includes how many are still open.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from scipy.special import expit
 from scipy.stats import chi2
 
-from predictor.evaluation.scores import Score
+from predictor.evaluation.rates import QUANTILE
+from predictor.evaluation.scores import LEAST_OF_EACH, Score
 from predictor.model.tables import Floats
 
-FEWEST = 5  # offers, and others, under which slopes are not measured
 MOST_OPEN = 0.2  # share of rows without an outcome above which calibration raises no alarm
-_QUANTILE = NormalDist().inv_cdf(0.95)
 
 
 @dataclass(frozen=True)
 class BrierParts:
     """The Brier score in three parts (CORP): miscalibration - discrimination + uncertainty.
 
-    By isotonic regression (Dimitriadis, Gneiting & Jordan, PNAS 118:e2016191118, 2021): miscalibration is what
-    recalibration would save, discrimination what calibrated likelihoods save against always giving the base rate.
+    By isotonic regression (Dimitriadis, Gneiting & Jordan, PNAS 118:e2016191118, 2021): recalibration would lower the
+    score by `miscalibration`; calibrated likelihoods are better than the base rate by `discrimination`.
     """
 
     brier: float
@@ -42,12 +40,12 @@ class LateOutcomes:
     Attributes
     ----------
     n, offers, open
-        Rows with an outcome, offers among them, and rows whose outcome is not known yet.
+        Rows with an outcome; the offers among them; rows whose outcome is not known yet.
     predicted
         Mean likelihood of the rows with an outcome; NaN without any.
     in_the_large
-        Calibration in the large: mean shift in log-odds; above 0 the likelihoods are too low, 0 is right. None with
-        fewer than five offers or five others, like what follows.
+        Calibration in the large: mean shift in log-odds; above 0 the likelihoods are too low, 0 is right. This and all
+        that follows: None with fewer than five offers or five non-offers.
     slope
         Calibration slope; 1 is right, below 1 likelihoods are too extreme.
     corp
@@ -57,7 +55,7 @@ class LateOutcomes:
     log_loss
         Mean log-loss.
     p
-        Of the likelihood-ratio test that intercept is 0 and slope 1.
+        P-value of the likelihood-ratio test that intercept is 0 and slope 1.
     """
 
     n: int
@@ -73,21 +71,21 @@ class LateOutcomes:
 
     @property
     def judged(self) -> bool:
-        """Whether calibration may raise an alarm: not while more than a fifth of the outcomes are open."""
+        """Whether calibration was tested and may raise an alarm: not while more than a fifth of outcomes are open."""
         return self.p is not None and self.open <= MOST_OPEN * (self.n + self.open)
 
 
 def late_outcomes(y: Floats, p: Floats, effect: float = 1.0) -> LateOutcomes:
-    """Compare likelihoods with the outcomes that have come.
+    """Compare likelihoods with the outcomes that are known by now.
 
     Parameters
     ----------
     y
         Outcomes 1, 0 or NaN, shape (n,).
     p
-        Likelihoods that were given without the outcome being known, shape (n,).
+        Likelihoods from before the outcome was known, shape (n,).
     effect
-        By how much rows of one person, being alike, raise the variance of a mean.
+        Design effect: by how much rows of one person, being alike, raise the variance of a mean.
 
     Examples
     --------
@@ -97,18 +95,18 @@ def late_outcomes(y: Floats, p: Floats, effect: float = 1.0) -> LateOutcomes:
     """
     known = ~np.isnan(y)
     n, offers, y, p = int(known.sum()), int((y == 1).sum()), y[known], np.clip(p[known], 1e-9, 1 - 1e-9)
-    about = n, offers, int((~known).sum()), float(p.mean()) if n else math.nan
-    if min(offers, n - offers) < FEWEST:
-        return LateOutcomes(*about, None, None, None, None, None, None)
+    counts = n, offers, int((~known).sum()), float(p.mean()) if n else math.nan
+    if min(offers, n - offers) < LEAST_OF_EACH:
+        return LateOutcomes(*counts, None, None, None, None, None, None)
     log_odds = np.log(p) - np.log1p(-p)
     one = np.ones((n, 1))
     (shift,), (shift_error,), _ = logistic(one, y, log_odds)
     (_, slope), (_, slope_error), best = logistic(np.column_stack([one, log_odds]), y, np.zeros(n))
     likelihood = float((y * np.log(p) + (1 - y) * np.log1p(-p)).sum())
     spread = float(((1 - 2 * p) ** 2 * p * (1 - p)).sum())
-    half = _QUANTILE * math.sqrt(effect)
+    half = QUANTILE * math.sqrt(effect)
     return LateOutcomes(
-        *about,
+        *counts,
         in_the_large=Score(shift, shift - half * shift_error, shift + half * shift_error, n),
         slope=Score(slope, slope - half * slope_error, slope + half * slope_error, n),
         corp=corp(y, p),
@@ -121,7 +119,7 @@ def late_outcomes(y: Floats, p: Floats, effect: float = 1.0) -> LateOutcomes:
 def logistic(X: Floats, y: Floats, offset: Floats) -> tuple[list[float], list[float], float]:
     """Fit a logistic regression with an offset; return coefficients, their standard errors, and the log-likelihood.
 
-    Where likelihoods separate the outcomes perfectly there is no largest value; it ends after thirty steps.
+    Where likelihoods separate the outcomes perfectly there is no maximum; then it stops after thirty steps.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """The effect of leaving out a family or a signal: accuracy and impact ratios, side by side.
 
-The same model answers without the signals, as it answers for every part of its signals; nothing is fitted again.
+The same model predicts without the signals, as it predicts from any subset of its signals; nothing is fitted again.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class RatioChange:
     Attributes
     ----------
     axis, category, comparator
-        Of the axis the category with the lowest ratio among those that can be judged, and what it is compared with:
-        both are the same whatever is left out.
+        The category with the lowest ratio among those of the axis that can be judged, and the one with which it is
+        compared; both are the same whatever is left out.
     before, after
-        The ratio with all signals, and without some.
+        The ratio with all signals, and without the signals that are left out.
     change
         The difference with its interval, by resampling people.
     """
@@ -47,14 +47,14 @@ class RatioChange:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What leaving something out does.
+    """The effect of leaving out a family or a signal.
 
     Attributes
     ----------
     kind, name
         "family" or "signal", and its name in the catalogue.
     cost
-        Log-loss that it costs on the same rows; below 0 it saves.
+        Increase of log-loss on the same rows; below 0 the predictions are better without it.
     ratios
         One for each axis that is not crossed.
     """
@@ -65,32 +65,32 @@ class LeftOut:
     ratios: Sequence[RatioChange]
 
 
-def parts_of(catalogue: Catalogue) -> dict[tuple[str, str], list[int]]:
-    """Return what can be left out: each family but an only one, and each signal, with the places of its signals."""
+def left_out_columns(catalogue: Catalogue) -> dict[tuple[str, str], list[int]]:
+    """Return the indices of the signals to leave out: of each family of several, not all, signals; of each signal."""
     families = {
         ("family", key): [place for place, signal in enumerate(catalogue.signals) if signal.family == key]
         for key in catalogue.families
     }
-    families = {part: places for part, places in families.items() if 1 < len(places) < len(catalogue.signals)}
+    families = {key: places for key, places in families.items() if 1 < len(places) < len(catalogue.signals)}
     signals = {("signal", name): [place] for place, name in enumerate(catalogue.names)}
     return families | (signals if len(signals) > 1 else {})
 
 
-def answers_without(
+def predict_without(
     model: OfferModel, values: Floats, adjust: Callable[[list[int], Floats], None] | None = None
 ) -> dict[tuple[str, str], Floats]:
-    """Answer for rows with each family, and each signal, not rated; ("all", "") leaves out none.
+    """Predict rows as if each family, and each signal, were not rated; ("all", "") leaves out none.
 
     Parameters
     ----------
     values
-        Of the model's terms, shape (n, terms).
+        Values of the model's terms, shape (n, terms).
     adjust
-        Given the places of the signals that are left out and a copy of the values without them: changes there what
-        else was computed from these signals.
+        A function of the indices of the left-out signals and of a copy of the values without them. It changes in this
+        copy what else was computed from these signals, such as the leniency of a panel.
     """
-    answers = {("all", ""): probability(model.log_odds(values))}
-    for part, places in parts_of(model.catalogue).items():
+    predictions = {("all", ""): probability(model.log_odds(values))}
+    for key, places in left_out_columns(model.catalogue).items():
         fewer = values.copy()
         fewer[:, places] = np.nan
         if adjust:
@@ -98,12 +98,12 @@ def answers_without(
         rated = ~np.isnan(fewer[:, : len(model.signals)]).all(axis=1)
         p = np.full(len(values), model.base_rate)
         p[rated] = probability(model.log_odds(fewer[rated])) if rated.any() else p[rated]
-        answers[part] = p
-    return answers
+        predictions[key] = p
+    return predictions
 
 
 def left_out(
-    answers: Mapping[tuple[str, str], Floats],
+    predictions: Mapping[tuple[str, str], Floats],
     y: Floats,
     people: NDArray[np.generic],
     axes: Sequence[Grouping],
@@ -112,24 +112,24 @@ def left_out(
     resamples: int = 200,
     seed: int = 0,
 ) -> list[LeftOut]:
-    """Compare answers without a family or a signal with those from all of them.
+    """Compare predictions without a family or a signal with those from all signals.
 
     Parameters
     ----------
-    answers
-        Likelihoods for rows not seen, each of shape (n,), as `answers_without` gives them.
+    predictions
+        Out-of-fold likelihoods, each of shape (n,), as by `predict_without`.
     y
         Outcomes, 1 or 0, shape (n,).
     people
-        Whose row it is, shape (n,).
+        The person of each row, shape (n,).
     axes
         How these rows are grouped.
     result
-        The audit of all rows: the categories that are compared are those that it has.
+        The audit of all rows, which chose the categories that are compared.
     resamples, seed
-        Of the intervals.
+        Number and seed of the draws for the intervals.
     """
-    resampling, full = GroupBootstrap(people, resamples, seed), answers["all", ""]
+    resampling, full = GroupBootstrap(people, resamples, seed), predictions["all", ""]
     compared = []
     for axis, audited in zip(axes, result.axes, strict=True):
         lowest, best = audited.lowest(ABOVE), audited.comparator(ABOVE)
@@ -138,7 +138,7 @@ def left_out(
             if all(part.any() for part in inside):
                 compared.append((audited.name, lowest.name, best.name, *inside))
     results = []
-    for (kind, name), fewer in answers.items():
+    for (kind, name), fewer in predictions.items():
         if kind == "all":
             continue
         ratios = [
@@ -174,16 +174,16 @@ def scoring_ratio(p: Floats, inside: NDArray[np.bool_], beside: NDArray[np.bool_
     Parameters
     ----------
     p
-        Likelihoods of all rows, shape (n,): their median parts those above it.
+        Likelihoods of all rows, shape (n,); a rate is the share of rows above their median.
     inside, beside
-        Rows of the category, and of the one that it is compared with, shape (n,).
+        Rows of the category, and of the one with which it is compared, shape (n,).
     weight
-        Of the rows, shape (draws, n).
+        Weights of the rows, shape (draws, n).
 
     Returns
     -------
     array of shape (draws,)
-        NaN where a rate is of no row, or the one compared with is 0.
+        NaN where a category has no row, or the rate in the denominator is 0.
 
     Examples
     --------

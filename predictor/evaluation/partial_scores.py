@@ -1,4 +1,4 @@
-"""Accuracy with partial ratings: each fold's model predicts its test rows from some of the signals."""
+"""Accuracy with partial ratings: each fold's model predicts its test rows from subsets of the signals."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.evaluation.data_quality import MINIMUM
-from predictor.evaluation.scores import GroupBootstrap, Score, scores
+from predictor.evaluation.scores import LEAST_OF_EACH, GroupBootstrap, Score, scores
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import subsets
@@ -18,8 +17,8 @@ from predictor.model.tables import Floats
 METRICS = ("log_loss", "roc_auc", "calibration_slope")
 
 
-def predict_parts(model: OfferModel, test: Floats, seed: Sequence[int]) -> dict[str, Floats]:
-    """Predict rows with only part of their signals kept.
+def predict_subsets(model: OfferModel, test: Floats, seed: Sequence[int]) -> dict[str, Floats]:
+    """Predict rows from each subset of their signals, as if the others were not rated.
 
     Parameters
     ----------
@@ -28,50 +27,50 @@ def predict_parts(model: OfferModel, test: Floats, seed: Sequence[int]) -> dict[
     test
         Values of shape (n, terms).
     seed
-        Of the parts at random.
+        Seed of the random subsets.
 
     Returns
     -------
     dict
-        By the name of each part, see `predictor.model.subsets.subsets`: probabilities of shape (n,), NaN for a row in
+        By the name of each subset, see `predictor.model.subsets.subsets`: probabilities of shape (n,), NaN for a row in
         which nothing of it was rated.
     """
     rng, p = np.random.default_rng(seed), len(model.signals)
-    answers = {}
-    for part in subsets(model.catalogue):
-        kept = part.keep(test, rng)
+    predictions = {}
+    for subset in subsets(model.catalogue):
+        kept = subset.keep(test, rng)
         rated = ~np.isnan(kept[:, :p]).all(axis=1)
-        answers[part.name] = np.full(len(test), np.nan)
-        answers[part.name][rated] = probability(model.log_odds(kept[rated]))
-    return answers
+        predictions[subset.name] = np.full(len(test), np.nan)
+        predictions[subset.name][rated] = probability(model.log_odds(kept[rated]))
+    return predictions
 
 
 def partial_scores(
     y: Floats, folds: Sequence[tuple[NDArray[Any], Mapping[str, Floats]]], resampling: GroupBootstrap
 ) -> dict[str, dict[str, Score]]:
-    """Score what the folds' models predicted from part of the signals.
+    """Score what the folds' models predicted from subsets of the signals.
 
     Parameters
     ----------
     y
         Outcomes, shape (n,).
     folds
-        Test rows of each fold, and their predictions by `predict_parts`: together every row once.
+        Test rows of each fold, and their predictions by `predict_subsets`; each row is in one fold.
     resampling
         Draws for the intervals.
 
     Returns
     -------
     dict
-        By part, "all" first: log-loss, ROC AUC and calibration slope on the rows in which something of it was rated.
-        A part with fewer than five offers or five others among those rows is left out.
+        By subset, "all" first: log-loss, ROC AUC and calibration slope on the rows in which something of it was rated.
+        A subset with fewer than five offers or five non-offers among those rows is left out.
     """
     measured = {}
     for name in folds[0][1]:
         p = np.empty(len(y))
-        for test, answers in folds:
-            p[test] = answers[name]
+        for test, predictions in folds:
+            p[test] = predictions[name]
         rated = ~np.isnan(p)
-        if min(y[rated].sum(), rated.sum() - y[rated].sum()) >= MINIMUM:
+        if min(y[rated].sum(), rated.sum() - y[rated].sum()) >= LEAST_OF_EACH:
             measured[name] = scores(y, p[None], resampling, rated, METRICS)
     return measured

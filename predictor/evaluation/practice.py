@@ -1,8 +1,8 @@
-"""The model's difference to the best rating of each of a candidate's own signals: for reflection on several interviews.
+"""How much higher the estimates would be with the best rating of each of the candidate's own signals.
 
-For each interview in which a signal was rated, the estimate is compared with that of an otherwise equal interview in
-which the signal has its best rating. The mean difference (`gain` in code) is an association, not the effect of
-rating better.
+For reflection on several interviews. For each interview in which a signal was rated, the estimate is compared with that
+of an otherwise equal interview in which the signal has its best rating. The mean difference (`gain` in code) is an
+association, not the effect of rating better.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
-from predictor.ratings.signals import Signal
+from predictor.ratings.signals import CANDIDATE, Signal
 
-NEEDED = 5  # ratings of a signal before anything is read from it; a lower bound (single-case studies ask five a phase)
-SIDE = "candidate"
+NEEDED = 5  # least ratings of a signal from which a gain is computed (single-case studies ask for five in each phase)
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,15 @@ class OwnSignal:
     signal, label, question
         As in the catalogue.
     n
-        Interviews in which it was rated.
+        Number of interviews in which it was rated.
     median
-        Of these ratings.
+        Median of these ratings.
     counts
-        How often each knot of its scale was the nearest, lowest first: pairs of rating and count, summing to `n`.
+        Pairs of a knot of the scale, lowest first, and the number of ratings nearest to it.
     gain
-        Mean difference of the likelihood, in points of 100, to otherwise equal interviews with the best rating here.
+        How much higher the likelihood is with the best rating, in points of 100: the mean over these interviews.
     middle, best
-        What the middle and the best rating mean, in the catalogue's words: pairs of rating and words.
+        The middle and the best rating: pairs of the rating and its text in the catalogue.
     """
 
     signal: str
@@ -60,15 +59,15 @@ class Practice:
     Attributes
     ----------
     n, people
-        Interviews, and people among whom they are; 0 people where the ratings name none.
+        Numbers of interviews and of people; 0 people if the ratings name none.
     needed
-        Ratings that a signal needs.
+        Least ratings of a signal.
     signals
-        Those that have them, the largest gain first.
+        Signals with so many ratings, the largest gain first.
     thin
-        The others: label and number of ratings, in the catalogue's order.
+        Label and number of ratings of the other signals, in the catalogue's order.
     raters
-        Who rated, and how often.
+        Levels of the model's first input, such as who rated, and how often each was given.
     """
 
     n: int
@@ -80,19 +79,19 @@ class Practice:
 
 
 def practice(model: OfferModel, ratings: Ratings) -> Practice:
-    """Compute for each of the candidate's own signals how it was rated, and its difference to the best rating.
+    """Compute for each of the candidate's own signals how it was rated, and the gain with its best rating.
 
     Parameters
     ----------
     model
-        Whose estimates are compared, at its own base rate.
+        The model whose estimates are compared, at its own base rate.
     ratings
         Interviews of one person, or of a cohort.
 
     Returns
     -------
     Practice
-        Signals with at least `NEEDED` ratings, and which ones have fewer.
+        Signals with at least `NEEDED` ratings, and those with fewer.
 
     Raises
     ------
@@ -103,17 +102,17 @@ def practice(model: OfferModel, ratings: Ratings) -> Practice:
     --------
     >>> model = OfferModel.published()
     >>> rows = [{"candidate_enthusiasm": rating, "candidate_appreciation": 5} for rating in (1, 2, 2, 3, 2)]
-    >>> seen = practice(model, Ratings.from_records(rows, model.catalogue))
-    >>> [(own.label, own.median, own.gain > 0) for own in seen.signals]
+    >>> result = practice(model, Ratings.from_records(rows, model.catalogue))
+    >>> [(own.label, own.median, own.gain > 0) for own in result.signals]
     [('Candidate shows enthusiasm', 2.0, True), ('Candidate shows appreciation', 5.0, False)]
-    >>> seen.thin[0]
+    >>> result.thin[0]
     ('Candidate asks relevant questions', 0)
     """
     values = model.values_of(ratings)
     before = probability(model.log_odds(values))
     signals, thin = [], []
     for place, signal in enumerate(model.catalogue.signals):
-        if signal.side != SIDE:
+        if signal.side != CANDIDATE:
             continue
         rated = values[:, place] >= signal.scale.low  # neither left out nor "not applicable"
         if (n := int(rated.sum())) < NEEDED:
@@ -142,7 +141,7 @@ def practice(model: OfferModel, ratings: Ratings) -> Practice:
 def _best(model: OfferModel, values: Floats, before: Floats, place: int) -> tuple[float, float]:
     """Return the best rating of a signal, and how much higher the estimates are with it, 0 to 1.
 
-    Where the catalogue does not say which rating is better, it is the one with the highest estimates.
+    If the catalogue does not define which rating is better, the best is the one with the highest estimates.
     """
     knots, direction = model.catalogue.signals[place].scale.knots, model.catalogue.signals[place].direction
     tried = {1: knots[-1:], -1: knots[:1]}.get(direction, knots)
@@ -165,10 +164,9 @@ def _meaning(signal: Signal, knot: float) -> tuple[str, str]:
 
 
 def _raters(model: OfferModel, values: Floats) -> tuple[tuple[str, int], ...]:
-    """Count who rated, by the first input of the model that has its words; empty where it has none."""
-    inputs = [(place, item) for place, item in enumerate(model.catalogue.inputs, len(model.signals))]
-    if not inputs:
+    """Count the levels of the model's first input, such as who rated; empty without inputs."""
+    if not model.catalogue.inputs:
         return ()
-    place, item = inputs[0]
-    counts = [(word, int((values[:, place] == code).sum())) for code, word in enumerate(item.levels)]
+    codes = values[:, len(model.signals)]
+    counts = [(word, int((codes == code).sum())) for code, word in enumerate(model.catalogue.inputs[0].levels)]
     return tuple((word, count) for word, count in counts if count)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CONFIDENCE = 0.9  # of intervals
+CONFIDENCE = 0.9  # of every interval
+QUANTILE = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 ROUNDS = 80  # of bisection, on a scale from 0 to 1: the interval's ends are then exact
 
 
@@ -22,7 +23,7 @@ def wilson(count: float, n: float, level: float = CONFIDENCE) -> tuple[float, fl
     count, n
         How many of how many; they need not be whole, since rows of one person count for less than rows of several.
     level
-        Of the interval.
+        Confidence level of the interval.
 
     Returns
     -------
@@ -36,7 +37,7 @@ def wilson(count: float, n: float, level: float = CONFIDENCE) -> tuple[float, fl
     """
     if not n:
         return math.nan, math.nan
-    z, share = _quantile(level), count / n
+    z, share = NormalDist().inv_cdf((1 + level) / 2), count / n
     shrink = 1 + z * z / n
     middle = (share + z * z / (2 * n)) / shrink
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
@@ -47,8 +48,8 @@ def score_statistic(a: float, n: float, b: float, m: float, ratio: float) -> flo
     """Compute how far a/n lies from `ratio` times b/m, in standard errors under that ratio.
 
     The score test of Miettinen and Nurminen (Statistics in Medicine 4:213-226, 1985): the variance is that of the
-    shares which are likeliest if the ratio is true. At ratio 1 it equals the pooled z of two shares, with n + m - 1 in
-    place of n + m.
+    maximum-likelihood shares given the ratio; of the second share q, it is the root of x q^2 + y q + z = 0. At ratio 1
+    the statistic equals the pooled z of two shares, with n + m - 1 in place of n + m.
 
     Examples
     --------
@@ -56,8 +57,8 @@ def score_statistic(a: float, n: float, b: float, m: float, ratio: float) -> flo
     -1.24
     """
     total = n + m
-    one, half, none = total * ratio, -(n * ratio + a + m + b * ratio), a + b
-    q = (-half - math.sqrt(max(half * half - 4 * one * none, 0.0))) / (2 * one) if one else none / total
+    x, y, z = total * ratio, -(n * ratio + a + m + b * ratio), a + b
+    q = (-y - math.sqrt(max(y * y - 4 * x * z, 0.0))) / (2 * x) if x else z / total
     q = min(max(q, 0.0), 1.0, 1 / ratio if ratio else 1.0)
     p = ratio * q
     variance = (p * (1 - p) / n + ratio * ratio * q * (1 - q) / m) * total / (total - 1)
@@ -79,11 +80,11 @@ def ratio_interval(
     a, n, b, m
         Counts; they need not be whole.
     level
-        Of the interval.
+        Confidence level of the interval.
     chosen_from
-        Among how many shares b/m is the highest. The highest of several is partly so by chance, which makes the ratio
-        too low, hardly ever too high. So the whole error rate of the interval goes to its upper end, divided by this
-        number (Bonferroni): in `experiments/benchmark/audit.py` its error rate is the nominal one.
+        Among how many shares b/m is the highest. The highest of several is partly so by chance, so the ratio is too low
+        rather than too high. Therefore the upper end gets the whole error rate of the interval, divided by this number
+        (Bonferroni). In `experiments/benchmark/audit.py` the error rate is then the nominal one.
 
     Returns
     -------
@@ -101,7 +102,7 @@ def ratio_interval(
     z, high = -NormalDist().inv_cdf(tail), -NormalDist().inv_cdf(min(tail, 2 * tail / chosen_from))
 
     def end(holds: Callable[[float], bool]) -> float:
-        """Find, by its place between 0 and 1, the ratio at which `holds` turns from true to false."""
+        """Return the ratio at which `holds` turns from true to false, by bisection on ratio / (1 + ratio)."""
         below, above = 0.0, 1.0
         for _ in range(ROUNDS):
             middle = (below + above) / 2
@@ -113,7 +114,7 @@ def ratio_interval(
 
 
 def below_four_fifths(a: int, n: int, b: int, m: int) -> bool:
-    """Whether a of n is under four fifths of b of m, in whole numbers: in floats 3/5 comes out under .8 of 6/8.
+    """Return whether a/n is below .8 of b/m, computed in whole numbers: with floats, 3/5 is below .8 of 6/8.
 
     Examples
     --------
@@ -126,8 +127,8 @@ def below_four_fifths(a: int, n: int, b: int, m: int) -> bool:
 def exact_test(a: int, n: int, b: int, m: int) -> float:
     """Compute the two-sided p-value of Fisher's exact test that two shares are the same.
 
-    Boschloo's test is more powerful where a category has few rows (at shares of .3 and .6 it rejects 36 against 23 % of
-    15 and 15 rows), which is not judged anyway, and no more so from 30 and 60 rows on.
+    Boschloo's test is more powerful only in categories that are too small to be judged: at shares of .3 and .6 with 15
+    rows each it rejects 36 instead of 23 %; from 30 and 60 rows on it is no more powerful.
 
     Examples
     --------
@@ -140,10 +141,9 @@ def exact_test(a: int, n: int, b: int, m: int) -> float:
 
 
 def design_effect(hit: NDArray[np.bool_], place: NDArray[Any], people: NDArray[Any]) -> float:
-    """Compute how many times larger the variance of rates is than of rows that are independent; 1 at least.
+    """Compute by what factor rows of one person, being alike, raise the variance of rates; 1 at least.
 
-    Rows of one person are alike, so they say less than as many rows of several people. One figure for all categories,
-    since that of a small one is mostly noise (Rao & Scott, Biometrics 48:577-585, 1992).
+    One factor for all categories, since that of a small one is mostly noise (Rao & Scott, Biometrics 48:577-585, 1992).
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def design_effect(hit: NDArray[np.bool_], place: NDArray[Any], people: NDArray[A
     place
         Number of each row's category, shape (n,).
     people
-        Whose row it is, shape (n,).
+        The person of each row, shape (n,).
 
     Examples
     --------
@@ -172,5 +172,13 @@ def design_effect(hit: NDArray[np.bool_], place: NDArray[Any], people: NDArray[A
     return max(1.0, float((together**2).sum()) / alone) if alone else 1.0
 
 
-def _quantile(level: float) -> float:
-    return NormalDist().inv_cdf((1 + level) / 2)
+def mean_cluster_size(people: NDArray[Any]) -> float:
+    """Compute the number of rows of a row's own person, as the mean over rows; 1 if each row is of another person.
+
+    Examples
+    --------
+    >>> mean_cluster_size(np.array(["a", "a", "b"])) == 5 / 3
+    True
+    """
+    sizes = np.unique(people, return_counts=True)[1]
+    return float((sizes**2).sum() / sizes.sum()) if len(sizes) else 1.0

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from predictor.evaluation.rates import QUANTILE, wilson
 from predictor.model.tables import Floats
 
 BINS = 10
-CELLS = 2**21  # weights held at once: draws times rows
-_QUANTILE = NormalDist().inv_cdf(0.95)  # for intervals of 90 %
+LEAST_OF_EACH = 5  # offers, and non-offers, that are needed to learn without a prior, and to measure
+MOST_WEIGHTS = 2**21  # weights in memory at once: draws times rows
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,19 @@ class CalibrationBin:
 
 
 def log_loss(y: Floats, p: Floats, weight: Floats) -> Any:
-    """Compute the mean of -log(probability given to what happened); 0 is best.
+    """Compute the mean of -log(p), with p the predicted probability of the actual outcome; 0 is best.
 
     Parameters
     ----------
     y, p
         Outcomes (0 or 1) and probabilities, each of shape (n,).
     weight
-        Of the rows, shape (n,); or many such weights at once, shape (draws, n).
+        Weights of the rows, shape (n,); or those of many draws at once, shape (draws, n).
 
     Returns
     -------
     float, or array of shape (draws,)
-        As every metric here.
+        The same for every metric of this module.
     """
     p = np.clip(p, 1e-15, 1 - 1e-15)
     return _mean(-np.where(y == 1, np.log(p), np.log1p(-p)), weight)
@@ -72,7 +72,7 @@ def brier(y: Floats, p: Floats, weight: Floats) -> Any:
 
 
 def roc_auc(y: Floats, p: Floats, weight: Floats) -> Any:
-    """Compute the chance that an offer is ranked above a non-offer, ties counting half; NaN with one class only."""
+    """Compute the share of pairs in which the offer is ranked above the non-offer, ties as half; NaN with one class."""
     offers, others = _by_prediction(y, p, weight)
     below = np.cumsum(others, axis=-1) - others
     return _ratio((offers * (below + others / 2)).sum(axis=-1), offers.sum(axis=-1) * others.sum(axis=-1))
@@ -97,14 +97,15 @@ def calibration_slope(y: Floats, p: Floats, weight: Floats) -> Any:
     """Compute the slope of a logistic regression of y on the predicted log-odds (Cox 1958); 1 is best.
 
     Below 1 the predictions are too extreme, above 1 too timid. A normal prior of standard deviation 10 about slope 1
-    keeps it finite where predictions separate the outcomes; with more than a few rows it changes nothing.
+    keeps it finite where predictions separate the outcomes; with more than a few rows it has no effect. All draws are
+    fitted at once.
     """
     clipped, weights = np.clip(p, 1e-15, 1 - 1e-15), np.atleast_2d(weight)
     log_odds = np.log(clipped) - np.log1p(-clipped)
     design = np.column_stack([np.ones(len(p)), log_odds])
     squares = np.column_stack([np.ones(len(p)), log_odds, log_odds, log_odds**2])
     precision, middle, coefficients = 0.01 * np.eye(2), np.array([0.0, 1.0]), np.zeros((len(weights), 2))
-    for _ in range(25):  # Newton from 0, where the likelihood is steepest; five or so steps do
+    for _ in range(25):  # Newton from 0, where the likelihood is steepest; about five steps are enough
         fitted = expit(coefficients @ design.T)
         slope = (weights * (y - fitted)) @ design - (coefficients - middle) @ precision
         curved = ((weights * (fitted * (1 - fitted))) @ squares).reshape(-1, 2, 2) + precision
@@ -128,16 +129,16 @@ UNBOUNDED = {"log_loss": (0.0, np.inf), "calibration_slope": (-np.inf, np.inf)} 
 
 
 class GroupBootstrap:
-    """Weights of whole groups drawn with replacement, the same for everything that is compared.
+    """Bootstrap weights of whole groups, drawn with replacement; the same draws for everything that is compared.
 
     Parameters
     ----------
     groups
         Group of each row, shape (n,).
     resamples
-        How many draws.
+        Number of draws.
     seed
-        Of the draws.
+        Seed of the draws.
     """
 
     def __init__(self, groups: NDArray[Any], resamples: int, seed: int) -> None:
@@ -153,21 +154,21 @@ class GroupBootstrap:
         figure
             Takes the repeat of the cross-validation and row weights of shape (draws, n); returns shape (draws,).
         repeats
-            Number of repeats; the value is their mean, the draws alternate between repeats, so that the interval
-            includes the variation between folds as well as that of the rows: a little wide rather than too narrow.
+            Number of repeats. The value is their mean. Draw i uses repeat i mod repeats, so that the interval includes
+            the variation between folds as well as that of the rows: a little too wide rather than too narrow.
         n
             Rows that the figure rests on.
         ends
-            The range that the figure can have.
+            Range of the figure.
         """
         ones, drawn = np.ones((1, len(self._group))), np.empty(len(self._draws))
         value = float(np.mean([figure(repeat, ones)[0] for repeat in range(repeats)]))
-        together = max(1, CELLS // len(self._group)) * repeats
-        for start in range(0, len(drawn), together):
+        step = max(1, MOST_WEIGHTS // len(self._group)) * repeats
+        for start in range(0, len(drawn), step):
             for repeat in range(min(repeats, len(drawn) - start)):
-                turn = slice(start + repeat, start + together, repeats)
-                drawn[turn] = figure(repeat, self._draws[turn, self._group].astype(float))
-        half = _QUANTILE * float(np.nanstd(drawn))
+                draws = slice(start + repeat, start + step, repeats)
+                drawn[draws] = figure(repeat, self._draws[draws, self._group].astype(float))
+        half = QUANTILE * float(np.nanstd(drawn))
         return Score(value, max(ends[0], value - half), min(ends[1], value + half), n)
 
 
@@ -189,7 +190,7 @@ def scores(
     resampling
         Draws for the intervals.
     rows
-        Mask of the rows to score, shape (n,); all rows where None.
+        Mask of the rows to score, shape (n,); None: all rows.
     metrics
         Names in `METRICS`.
 
@@ -236,11 +237,8 @@ def calibration(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
     bins = []
     for number in np.unique(place):
         inside = place == number
-        n, share = int(inside.sum()), float(y[inside].mean())
-        shrink = 1 + _QUANTILE**2 / n
-        middle = (share + _QUANTILE**2 / (2 * n)) / shrink
-        half = _QUANTILE * float(np.sqrt(share * (1 - share) / n + _QUANTILE**2 / (4 * n * n))) / shrink
-        bins.append(CalibrationBin(float(p[inside].mean()), share, max(0.0, middle - half), min(1.0, middle + half), n))
+        n, offers = int(inside.sum()), float(y[inside].sum())
+        bins.append(CalibrationBin(float(p[inside].mean()), offers / n, *wilson(offers, n), n))
     return tuple(bins)
 
 

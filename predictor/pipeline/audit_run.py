@@ -23,10 +23,10 @@ from predictor.atomic import write_text
 from predictor.errors import ConfigError, ModelError
 from predictor.evaluation.audit import Audit, audit
 from predictor.evaluation.audited import AuditResult
-from predictor.evaluation.data_quality import MINIMUM
-from predictor.evaluation.group_inference import proxies
 from predictor.evaluation.groups import Grouping, axes_of
-from predictor.evaluation.left_out import LeftOut, answers_without, left_out
+from predictor.evaluation.left_out import LeftOut, left_out, predict_without
+from predictor.evaluation.proxies import measure_proxies
+from predictor.evaluation.scores import LEAST_OF_EACH
 from predictor.learning.classifier import OfferClassifier
 from predictor.learning.published import published_prior
 from predictor.model.offer_model import OfferModel
@@ -97,7 +97,7 @@ def audit_model(
         audit=result,
         n_out_of_fold=int(predictions.in_training.sum()),
         n_new=int((~predictions.in_training).sum()),
-        proxies=proxies(ratings, axes, people, resamples=resamples),
+        proxies=measure_proxies(ratings, axes, people, resamples=resamples),
         left_out=without,
         left_out_by=by,
         left_out_n=n,
@@ -184,17 +184,18 @@ def _compare_left_out(
         panels = panels and PanelInput(panels.ratings.rows(rows), panels.cards)
         answers = _by_folds(trained, ratings.rows(rows), folds[predictions.training_row[rows]], panels)
         by = f"by models of {int(folds.max()) + 1} folds, fitted again, each on rows that it had not seen"
-    elif out_of_fold is None or new.sum() >= MINIMUM:
+    elif out_of_fold is None or new.sum() >= LEAST_OF_EACH:
         rows = np.flatnonzero(new)
-        answers = answers_without(trained.model, ratings.rows(rows).features.to_numpy())
+        answers = predict_without(trained.model, ratings.rows(rows).features.to_numpy())
         by = "by the model itself, on rows that it did not learn from"
         if out_of_fold is None and trained.model.trained_on["n"]:
             by = "by the model itself; rows that it learned from, if any, make it look better than it is"
     else:
         return [], "Not measured: only a part of the rows that the model learned from is here, and no other rows.", 0
     y = ratings.y[rows]
-    if min(y.sum(), len(y) - y.sum()) < MINIMUM:
-        return [], f"Not measured: at least {MINIMUM} offers and {MINIMUM} non-offers are needed.", len(rows)
+    if min(y.sum(), len(y) - y.sum()) < LEAST_OF_EACH:
+        needed = f"{LEAST_OF_EACH} offers and {LEAST_OF_EACH} non-offers"
+        return [], f"Not measured: at least {needed} are needed.", len(rows)
     some = [dataclasses.replace(axis, place=axis.place[rows]) for axis in axes]
     return left_out(answers, y, people[rows], some, result, resamples=resamples), by, len(rows)
 
@@ -221,7 +222,7 @@ def _by_folds(
                 learned, tested = learned.assign(**{LENIENCY: of_learned}), tested.assign(**{LENIENCY: of_tested})
                 adjust = _leniency_without(panels, train, test, list(X).index(LENIENCY))
             fitted = clone(classifier).fit(learned, ratings.y[train], groups=groups[train])
-            for part, p in answers_without(fitted.model_, tested.to_numpy(), adjust).items():
+            for part, p in predict_without(fitted.model_, tested.to_numpy(), adjust).items():
                 answers.setdefault(part, np.empty(len(ratings)))[test] = p
     return answers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from predictor.evaluation.audit import FEW, FIGURES, MEANINGS, AxisAudit, Category, Figure, ImpactRatio
+from predictor.evaluation.audit import LEAST_ROWS, MEANINGS, AxisAudit, Category, GroupRate, ImpactRatio
 from predictor.evaluation.audited import WORDS, AuditResult
 from predictor.evaluation.left_out import LeftOut
 from predictor.evaluation.scores import Score
@@ -173,7 +173,7 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
     return Table(head, rows, caption=f"{TITLES[name]}{at}, by {axis.name}. {MEANINGS[name]}")
 
 
-def verdict(figure: Figure) -> str:
+def verdict(figure: GroupRate) -> str:
     """Describe how a category compares with four fifths of the highest rate."""
     if figure.comparator:
         return "highest, too few" if figure.few else "the highest"
@@ -206,7 +206,7 @@ def _quality(audited: AuditResult) -> Section:
             "low. "
             "False positive: of those without an offer, the share at the threshold or above it; false negative: of "
             "those with one, the share below it. Slope and AUC need 30 rows, five offers and five non-offers. "
-            f"Under {FEW} rows are too few to judge."
+            f"Under {LEAST_ROWS} rows are too few to judge."
         )
     )
     return Section("Calibration and errors", parts)
@@ -240,7 +240,7 @@ def _error_row(item: Category) -> tuple[str, ...]:
 
 
 def _counted(n: int) -> str:
-    return f"{n:,}" + (" (few)" if n < FEW else "")
+    return f"{n:,}" + (" (few)" if n < LEAST_ROWS else "")
 
 
 def _proxies(audited: AuditResult) -> Section:
@@ -348,4 +348,4 @@ def _made(audited: AuditResult) -> Section:
     return Section("How it was made", [Facts(facts)])
 
 
-assert set(TITLES) == set(FIGURES)
+assert set(TITLES) == set(MEANINGS)

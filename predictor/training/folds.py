@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import Problem, RatingsError
-from predictor.evaluation.data_quality import MINIMUM, copies
+from predictor.evaluation.data_quality import copies
+from predictor.evaluation.scores import LEAST_OF_EACH
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
 from predictor.training.config import TrainingConfig
@@ -18,7 +19,7 @@ from predictor.training.config import TrainingConfig
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Which rows are learned from and which are tested."""
+    """The training rows and the test rows of one fold."""
 
     number: int
     repeat: int
@@ -27,18 +28,30 @@ class Fold:
 
 
 def groups_of(ratings: Ratings) -> NDArray[Any]:
-    """Return what stays on one side of a split, and is drawn as one: groups, or without them the copies of a row."""
+    """Return what stays in one fold and is resampled as one: the groups, or without groups the copies of a row."""
     return copies(ratings) if ratings.groups is None else ratings.groups
 
 
 def split_into_folds(ratings: Ratings, groups: NDArray[Any], config: TrainingConfig, needed: bool) -> list[Fold]:
-    """Split the rows, again in each repeat; no group is on both sides. Without enough rows: none, where not needed."""
+    """Split the rows, anew in each repeat; all rows of a group are in one fold. With too few rows: none, or an error.
+
+    Parameters
+    ----------
+    ratings
+        Ratings whose outcomes are known.
+    groups
+        As by `groups_of`.
+    config
+        Numbers of folds and repeats, and the seed.
+    needed
+        Whether it is an error if the rows are too few.
+    """
     y = ratings.y
     problems = []
     for word, known in (("yes", 1), ("no", 0)):
         count, people = int((y == known).sum()), len(np.unique(groups[y == known]))
-        if count < MINIMUM:
-            kind = f"is '{word}' in {count} rows; learning needs at least {MINIMUM} of each"
+        if count < LEAST_OF_EACH:
+            kind = f"is '{word}' in {count} rows; learning needs at least {LEAST_OF_EACH} of each"
             kind += " (with leave_out there is no published prior)" * bool(config.leave_out and config.prior == "auto")
             problems.append(Problem(kind, column=ratings.catalogue.outcome))
         elif people < 2:

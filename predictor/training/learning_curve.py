@@ -10,8 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 
-from predictor.evaluation.data_quality import MINIMUM
-from predictor.evaluation.scores import GroupBootstrap, Score, gain, log_loss
+from predictor.evaluation.scores import LEAST_OF_EACH, GroupBootstrap, Score, gain, log_loss
 from predictor.learning.assembly import assemble
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
@@ -99,7 +98,7 @@ def learning_curve(
     points = []
     for share in SHARES:
         parts = [_part(groups, train, share, (seed, number)) for number, (train, _, _) in enumerate(folds)]
-        if all(min(y[part].sum(), len(part) - y[part].sum()) >= MINIMUM for part in parts):
+        if all(min(y[part].sum(), len(part) - y[part].sum()) >= LEAST_OF_EACH for part in parts):
             points.append(parts)
     if not points:
         return None

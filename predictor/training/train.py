@@ -17,10 +17,10 @@ from sklearn.base import clone
 
 from predictor.errors import ConfigError
 from predictor.evaluation.baselines import NON_ADDITIVE, baseline
-from predictor.evaluation.data_quality import FEW, data_quality, find_warnings, revealing_signals
+from predictor.evaluation.data_quality import FEW_OF_EACH, data_quality, find_warnings, revealing_signals
 from predictor.evaluation.drift import reference_of
 from predictor.evaluation.importance import FoldImportance, correlated_signals, importances, measure
-from predictor.evaluation.partial_scores import partial_scores, predict_parts
+from predictor.evaluation.partial_scores import partial_scores, predict_subsets
 from predictor.evaluation.scores import GroupBootstrap, Score, calibration, gain, scores
 from predictor.learning.autologging import shielded
 from predictor.learning.classifier import OfferClassifier
@@ -201,7 +201,7 @@ def _fit(classifier: OfferClassifier, ratings: Ratings, groups: NDArray[Any]) ->
 
 def _prior(ratings: Ratings, config: TrainingConfig) -> Prior | None:
     """Return the model to start from, by what the config asks for."""
-    few = min(ratings.y.sum(), len(ratings) - ratings.y.sum()) < FEW
+    few = min(ratings.y.sum(), len(ratings) - ratings.y.sum()) < FEW_OF_EACH
     if config.prior == "none" or (config.prior == "auto" and not few):
         return None
     prior = published_prior()
@@ -313,7 +313,7 @@ def _run(
             seed = (config.seed, fold.number)
             importance = measure(pool.model_, test.to_numpy(), y[fold.test], repeats=config.repeats, seed=seed)
             if fold.repeat == 0:
-                parts = predict_parts(pool.model_, test.to_numpy(), seed)
+                parts = predict_subsets(pool.model_, test.to_numpy(), seed)
                 if any(catalogue.directions):
                     free = clone(classifier).set_params(catalogue=_undirected(catalogue))
                     free.fit(learned, y[fold.train], groups=groups[fold.train])

@@ -13,9 +13,9 @@ from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_r
 from predictor import OfferModel, simulate_interviews
 from predictor.errors import ConfigError
 from predictor.evaluation.audit import Audit, audit
-from predictor.evaluation.group_inference import proxies
 from predictor.evaluation.groups import axes_of, axis_of
-from predictor.evaluation.left_out import answers_without, left_out
+from predictor.evaluation.left_out import left_out, predict_without
+from predictor.evaluation.proxies import measure_proxies
 from predictor.sources.simulation_truths import simulate_groups
 
 LL144 = {  # the example of a system that scores in the rule's text
@@ -190,7 +190,7 @@ def test_the_proxy_check_sees_what_signals_say_and_nothing_else() -> None:
     assert ratings.groups is not None
     own = np.where(np.nan_to_num(ratings.X["goals_discussed"], nan=3) >= 4, "high", "low").astype(object)
     coin = np.where(np.random.default_rng(0).random(400) < 0.5, "a", "b").astype(object)
-    noted, chance = proxies(ratings, axes_of({"own": own, "coin": coin}), ratings.groups, resamples=50)
+    noted, chance = measure_proxies(ratings, axes_of({"own": own, "coin": coin}), ratings.groups, resamples=50)
     assert noted.auc and chance.auc
     assert noted.auc.low > 0.9
     assert chance.auc.low < 0.5 < chance.auc.high + 0.03
@@ -212,7 +212,7 @@ def test_leaving_out_the_signal_that_differs_mends_the_ratio() -> None:
     ratings = replace(ratings, values=values)
     assert ratings.groups is not None
     axes = axes_of({"x": words})
-    answers = answers_without(model, ratings.features.to_numpy())
+    answers = predict_without(model, ratings.features.to_numpy())
     p = answers["all", ""]
     assert p == pytest.approx(model.predict_many(ratings, interval=False)["offer_probability"].to_numpy(), abs=1e-12)
     result = audit(p[None], ratings.y, ratings.groups, axes, resamples=3)

@@ -17,7 +17,6 @@ from predictor.evaluation.drift import (
     merged,
     psi,
     psi_test,
-    psi_threshold,
     reference_of,
 )
 from predictor.evaluation.drift_check import check_drift
@@ -57,22 +56,16 @@ def test_published_values() -> None:
 
 
 def test_the_threshold_of_a_psi_is_right_for_its_rows() -> None:
-    """Near the .165, .065 and .033 that were measured; and of rows that are drawn one in twenty is significant.
-
-    Drawn with half a row added to every cell, the quantiles of these shares are .174, .066 and .033, and .23 of the PSIs
-    with 60 rows are over .1, as measured; no shares with that .23 give .165, so a few draws may have been behind it.
-    """
+    """Of rows drawn from the same shares, one in twenty is significant."""
     rng, share = np.random.default_rng(0), REFERENCE / REFERENCE.sum()
-    for n, m, measured in ((500, 60, 0.165), (500, 200, 0.065), (1000, 400, 0.033)):
+    for n, m in ((500, 60), (500, 200), (1000, 400)):
         drawn = [(rng.multinomial(n, share), rng.multinomial(m, share)) for _ in range(700)]
-        assert psi_threshold(5, n, m) == pytest.approx(measured, rel=0.08)
         alarms = [
             test.p < 0.05
             for a, b in drawn
             for test in psi_test("shape", "", a.astype(float), b.astype(float), 1.0, 1.0)
         ]
         assert 0.025 < np.mean(alarms) < 0.075
-    assert round(psi_threshold(5, 1000, 400), 3) == 0.033
 
 
 def test_mann_whitney_is_that_of_scipy() -> None:

@@ -18,7 +18,7 @@ from predictor.evaluation.audited import AuditResult
 from predictor.evaluation.drift import reference_of
 from predictor.evaluation.drift_check import check_drift
 from predictor.evaluation.groups import axes_of
-from predictor.evaluation.left_out import answers_without, left_out
+from predictor.evaluation.left_out import left_out, predict_without
 from predictor.reports.audit_report import render_audit_page
 from predictor.reports.drift_report import render_drift_page
 from predictor.reports.model_card import AttachedReports, card_page
@@ -51,7 +51,7 @@ def pages() -> dict[str, str]:
     axes, known = axes_of(groups), ~np.isnan(rows.y)
     result = audit(p[None], rows.y, rows.groups, axes, resamples=5)
     some = [replace(axis, place=axis.place[known]) for axis in axes]
-    answers = answers_without(model, rows.rows(known).features.to_numpy())
+    answers = predict_without(model, rows.rows(known).features.to_numpy())
     without = left_out(answers, rows.y[known], rows.groups[known], some, result, resamples=5)
     about = AuditResult(
         model, "my|file.csv", True, "2026-11-30T00:00:00+00:00", result, 0, 300, [], without, "by the model itself", 270,

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from predictor.evaluation.practice import SIDE, OwnSignal, Practice, practice
+from predictor.evaluation.practice import OwnSignal, Practice, practice
 from predictor.journal.entry import ROLE, STILL_OPEN, Entry, one_of_each
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import of_100, simulated_label
+from predictor.ratings.signals import CANDIDATE
 
 MOST_ROWS = 6  # interviews in view, the newest
 MOST_SIGNALS = 10
@@ -246,7 +247,7 @@ def _lines(model: OfferModel, ordered: Sequence[Entry], seen: Practice) -> tuple
     place = {own.signal: number for number, own in enumerate(seen.signals)}
     lines = []
     for signal in model.catalogue.signals:
-        if signal.side != SIDE:
+        if signal.side != CANDIDATE:
             continue
         by_rater = dict[str, list[str]]()  # raters are never mixed
         given = [(entry.rater_role or "not given", entry.ratings.get(signal.name)) for entry in ordered]

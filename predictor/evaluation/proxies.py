@@ -1,7 +1,7 @@
-"""How well the signals predict a person's group: a group that is not an input may still be inferred from the inputs.
+"""Proxies: how well the signals predict a person's group, which may be inferred from them even if it is not an input.
 
-A plain logistic regression on all inputs of the model, in folds by person. It cannot detect
-interactions, so a low figure is no proof that nothing can be read.
+A plain logistic regression on all signals and inputs of the model, in folds by person. It cannot detect interactions,
+so a low figure is no proof that the group cannot be inferred.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.evaluation.audit import FEW
+from predictor.evaluation.audit import LEAST_ROWS
 from predictor.evaluation.baselines import baseline
 from predictor.evaluation.groups import Grouping
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
@@ -32,7 +32,7 @@ class Proxy:
     axis, category
         Their names.
     auc
-        ROC AUC on people not seen; .5 is chance. None with under 30 rows of it or of others.
+        ROC AUC on people not seen; .5 is chance. None with fewer than 30 rows of the category or of the others.
     """
 
     axis: str
@@ -40,7 +40,7 @@ class Proxy:
     auc: Score | None
 
 
-def proxies(
+def measure_proxies(
     ratings: Ratings, axes: Sequence[Grouping], people: NDArray[np.generic], *, resamples: int = 200, seed: int = 0
 ) -> list[Proxy]:
     """Measure how well signals and inputs predict each category of the axes that are not crossed.
@@ -52,9 +52,9 @@ def proxies(
     axes
         How the rows are grouped.
     people
-        Whose row it is, shape (n,): nobody is on both sides of a split.
+        The person of each row, shape (n,); all rows of a person are in the same fold.
     resamples, seed
-        Of the intervals.
+        Number and seed of the draws for the intervals.
     """
     X, result = ratings.features, []
     _, member = np.unique(people, return_inverse=True)
@@ -64,9 +64,9 @@ def proxies(
         for number, category in enumerate(axis.categories):
             inside = (axis.place == number)[known]
             if len(axis.categories) == 2 and number:
-                continue  # who is not the one is the other
+                continue  # with two categories, one figure is that of both
             auc = None
-            if min(inside.sum(), (~inside).sum()) >= FEW:
+            if min(inside.sum(), (~inside).sum()) >= LEAST_ROWS:
                 p = np.full(len(inside), inside.mean())
                 for part in range(FOLDS):
                     test = fold[known] == part
