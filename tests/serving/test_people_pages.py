@@ -235,6 +235,7 @@ def test_each_side_is_hidden_until_both_are_in(client: TestClient, journal: Jour
     shown = text(client.get(f"/journal/{entry.id}"))
     assert re.search(r"Goals discussed 1 5", shown)
     assert "ended in an offer" in shown
+    assert "Compare with another" not in shown  # its own other side, which it stands beside
     listed = client.get(f"/people/{person_id('AB')}").text.partition("Still open")[2].partition("</ul>")[0]
     assert (listed.count("<li>"), journal.person_summaries()[0][0].n_open) == (1, 1)  # one interview, rated twice
     post(client, f"/journal/{entry.id}/outcome", outcome="no offer")

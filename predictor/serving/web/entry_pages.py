@@ -178,7 +178,7 @@ def _show(request: Request, journal: Journal, entry: Entry, unsaved: Unsaved | N
         answer=entry.answer and answer_view(entry.answer),
         later=None if foreign else _current_prediction(entry, model),
         other_sides=[other for other in others if _may_be_other_side(entry, other)],
-        others=[other for other in others if other.id != entry.id], people=journal.person_names(1_000),
+        others=[other for other in others if other not in (entry, *sides)], people=journal.person_names(1_000),
         rounds=journal.rounds(), labels=labels(model.catalogue),
     )  # fmt: skip
 
