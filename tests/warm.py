@@ -7,6 +7,7 @@ imports, and of signals, start a real `python`.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ def serve(path: str, parent: int) -> None:
     from predictor.tracking.store import import_mlflow
 
     import_mlflow()
+    gc.freeze()  # else each process looks through all of it for garbage when it ends, which takes a second of a core
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
