@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictor.errors import ConfigError, Problem, RatingsError, nearest, plural
-from predictor.evaluation.groups import UNKNOWN
+from predictor.evaluation.groups import is_unknown
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.sources.files import (
@@ -108,7 +108,7 @@ def read_table(path: Path) -> pd.DataFrame:
     ]
     if problems:
         raise RatingsError(str(path), problems)
-    return pd.DataFrame(records).astype(object).fillna("").map(str)
+    return pd.DataFrame(records, dtype=object).fillna("").map(str)  # ids beside a gap stay whole numbers
 
 
 def _with(catalogue: Catalogue, columns: Any) -> Catalogue:
@@ -143,8 +143,8 @@ def _contradictions(table: pd.DataFrame, key: str, groups: set[str]) -> list[str
     """Keys whose rows do not agree on a group that they know."""
     result = set[str]()
     for column in groups:
-        known = table[(table[key] != "") & ~table[column].str.strip().str.lower().isin(UNKNOWN)]
-        different = known[column].str.strip().groupby(known[key]).nunique()
+        known = table[(table[key] != "") & ~table[column].map(is_unknown)]
+        different = known[column].map(lambda word: " ".join(word.split()).casefold()).groupby(known[key]).nunique()
         result |= set(different.index[different > 1])
     return sorted(result)
 
@@ -155,9 +155,7 @@ def _joined(
     joined: dict[str, NDArray[Any]] = {}
     for name, column in columns.items():
         known = {
-            str(k): str(word)
-            for k, word in zip(table[key], table[column], strict=True)
-            if str(word).strip().lower() not in UNKNOWN
+            str(k): str(word) for k, word in zip(table[key], table[column], strict=True) if not is_unknown(str(word))
         }
         given = {str(k): str(word) for k, word in zip(table[key], table[column], strict=True)} | known
         joined[name] = np.array([given.get(str(k), "") for k in keys], dtype=object)
