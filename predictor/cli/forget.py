@@ -47,7 +47,7 @@ def forget(
       predictor forget CAN-000017 --table interviews.csv --column candidate_id
       predictor forget 4711 --table interviews.csv --table groups.csv --cards interviews-cards.csv --yes
     """
-    from predictor.pipeline.forgetting import plan
+    from predictor.pipeline.forgetting import left_beside, plan
 
     if not person.strip():
         raise ConfigError('PERSON is empty; give the id in the tables\' column, or the name under "who" in a journal')
@@ -67,4 +67,9 @@ def forget(
             planned.forget_in_runs()
         except TrackingError as error:
             warn(f"{error}\n  MLflow may still hold out-of-fold predictions of the person: numbers, and no ratings.")
+    if left := left_beside([*tables, *cards]):
+        warn(
+            f"{', '.join(map(str, left))}: of the same import, and left as they are. Name the tables, too; the others "
+            "hold ids of applications and scorecards: delete them, or import again without the person."
+        )
     click.echo("Not deleted: copies, exports, backups, registered versions, and what models have learned.")

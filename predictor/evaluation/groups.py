@@ -5,6 +5,7 @@ Groups are never an input of a model: they are only compared with its prediction
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +27,22 @@ UNKNOWN = frozenset(
         "declined to answer", "declined to self identify", "declined to self-identify", "prefer not to say",
         "prefer not to answer", "i prefer not to say", "i prefer not to answer", "i don't wish to answer",
         "i do not wish to answer", "i don't want to answer", "i do not want to answer", "not specified", "not stated",
-        "no answer", "no response", "missing", "choose not to disclose", "i choose not to disclose",
+        "no answer", "no response", "missing", "choose not to disclose", "i choose not to disclose", "decline",
+        "prefer not to disclose", "prefer not to self-identify", "prefer not to self identify", "rather not say",
+        "decline to state", "declined to state", "not reported", "not answered", "unspecified", "n.a.", "<na>", "nat",
+        "not applicable", "i choose not to self-identify", "i don't wish to disclose", "i do not wish to disclose",
+        "keine angabe", "k. a.", "k.a.", "unbekannt", "non précisé", "ne souhaite pas répondre", "prefiero no decirlo",
     ]
 )  # fmt: skip
+
+
+def is_unknown(word: str) -> bool:
+    """Whether a cell does not name a group.
+
+    >>> is_unknown(" I don\N{RIGHT SINGLE QUOTATION MARK}t wish to  answer"), is_unknown("Female")
+    (True, False)
+    """
+    return " ".join(word.split()).casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") in UNKNOWN
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +101,15 @@ def axis_of(name: str, words: NDArray[Any]) -> Grouping:
     >>> sex.categories, sex.place.tolist()
     (('Female', 'Male'), [0, 1, 0, -1, -1])
     """
-    text = [str(word).strip() for word in words]
-    keys = [word.casefold().replace("\u2019", "'") for word in text]
-    unknown = Counter(word for word, key in zip(text, keys, strict=True) if key in UNKNOWN)
-    known = Counter(word for word, key in zip(text, keys, strict=True) if key not in UNKNOWN)
+    text = [" ".join(unicodedata.normalize("NFC", str(word)).split()) for word in words]
+    missing = [is_unknown(word) for word in text]
+    unknown = Counter(word for word, there in zip(text, missing, strict=True) if there)
+    known = Counter(word for word, there in zip(text, missing, strict=True) if not there)
     spelling: dict[str, str] = {}  # of words that differ only in case, the most frequent
     for word, _ in sorted(known.items(), key=lambda item: (-item[1], item[0])):
         spelling.setdefault(word.casefold(), word)
     text = [spelling.get(word.casefold(), word) for word in text]
-    known = Counter(word for word, key in zip(text, keys, strict=True) if key not in UNKNOWN)
+    known = Counter(word for word, there in zip(text, missing, strict=True) if not there)
     if not known:
         raise ConfigError(f"--attribute {name}: the column has no known category in any of {len(text):,} rows")
     if len(known) > MOST_CATEGORIES:

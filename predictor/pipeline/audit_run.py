@@ -38,6 +38,7 @@ from predictor.pipeline.group_columns import read_groups
 from predictor.pipeline.trained_model import TrainedModel
 from predictor.ratings.ratings import Ratings
 from predictor.reports.audit_report import render_audit_page
+from predictor.reports.format import of_people
 from predictor.threads import one_thread
 from predictor.tracking.record import Record
 from predictor.training.comparison import OutOfFold, keys
@@ -253,9 +254,9 @@ def _warnings(trained: TrainedModel, ratings: Ratings, predictions: _Predictions
         )
     if count := int(predictions.person_in_training.sum()):
         yield f"{count:,} rows that the model did not learn from are of people whose other rows it learned from."
-    if len(np.unique(people)) < len(people):
+    if (different := len(np.unique(people))) < len(people):
         yield (
-            f"{len(people):,} rows are of {len(np.unique(people)):,} people. Intervals allow for that; the exact test "
+            f"{len(people):,} rows are{of_people(different, True)}. Intervals allow for that; the exact test "
             "takes rows as independent, so its p-values are somewhat low."
         )
     elif ratings.groups is None:

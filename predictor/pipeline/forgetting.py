@@ -133,6 +133,16 @@ class DeletionPlan:
             add_to_run(model.folder, files, {"rows_deleted": str(model.rows)})
 
 
+def left_beside(tables: Sequence[Path]) -> list[Path]:
+    """Return files of the same imports that are not named: the other table, the list of rows, the report."""
+    beside = dict.fromkeys(
+        path.with_name(f"{path.stem.removesuffix('-cards')}{part}")
+        for path in tables
+        for part in (path.suffix, f"-cards{path.suffix}", "-rows.csv", "-report.html")
+    )
+    return [path for path in beside if path not in tables and path.is_file()]
+
+
 def plan(
     person: str, journals: Sequence[Path], tables: Sequence[Path], models: Path, column: str | None
 ) -> DeletionPlan:

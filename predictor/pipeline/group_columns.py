@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictor.errors import ConfigError, nearest, plural
-from predictor.evaluation.groups import UNKNOWN
+from predictor.evaluation.groups import is_unknown
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.sources.files import read_cells, read_ratings, word_of
@@ -115,8 +115,8 @@ def _contradictions(table: pd.DataFrame, key: str, groups: set[str]) -> list[str
     """Keys whose rows do not agree on a group that they know."""
     result = set[str]()
     for column in groups:
-        known = table[(table[key] != "") & ~table[column].str.strip().str.lower().isin(UNKNOWN)]
-        different = known[column].str.strip().groupby(known[key]).nunique()
+        known = table[(table[key] != "") & ~table[column].map(is_unknown)]
+        different = known[column].map(lambda word: " ".join(word.split()).casefold()).groupby(known[key]).nunique()
         result |= set(different.index[different > 1])
     return sorted(result)
 
@@ -127,9 +127,7 @@ def _joined(
     joined: dict[str, NDArray[Any]] = {}
     for name, column in columns.items():
         known = {
-            str(k): str(word)
-            for k, word in zip(table[key], table[column], strict=True)
-            if str(word).strip().lower() not in UNKNOWN
+            str(k): str(word) for k, word in zip(table[key], table[column], strict=True) if not is_unknown(str(word))
         }
         given = {str(k): str(word) for k, word in zip(table[key], table[column], strict=True)} | known
         joined[name] = np.array([given.get(str(k), "") for k in keys], dtype=object)

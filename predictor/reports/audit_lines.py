@@ -20,12 +20,17 @@ def audit_lines(audited: AuditResult) -> Iterator[str]:
     kind = "SIMULATED rows" if audited.simulated else "rows"
     rows = f"{audited.model.name}: {result.n:,} {kind}{whose(audited)}; {answered(audited)}"
     yield from textwrap.wrap(rows, WIDTH)
+    if result.tied * result.n > 1.5:  # more than the row in the middle
+        tied = f"{100 * result.tied:.1f} % of the rows are equal to the median likelihood, and so not above it."
+        yield from textwrap.wrap(tied, WIDTH)
     for axis in result.axes:
         yield ""
         head = f"{_short(f'By {axis.name}', NAME + 2):<{NAME + 2}}{'n':>6}{'scoring':>8}{'ratio':>7}"
         yield f"{head}  90 % interval  four fifths"
         yield from (_category(item) for item in axis.categories)
         yield f"  {'not known':<{NAME}}{axis.unknown:>6,}"
+        if len(axis.categories) == 1:
+            yield "  one category only: nothing to compare"
         yield from _others(axis, result.threshold)
     if predicted := [item for item in audited.proxies if item.auc and item.auc.low > 0.5]:
         yield ""

@@ -65,10 +65,10 @@ def p_value(p: float) -> str:
 def of_people(people: int, known: bool) -> str:
     """Describe how many people the rows are of, where a column identifies them.
 
-    >>> of_people(1200, True), of_people(1200, False)
-    (' of 1,200 people', '')
+    >>> of_people(1200, True), of_people(1, True), of_people(1200, False)
+    (' of 1,200 people', ' of 1 person', '')
     """
-    return f" of {people:,} people" if known else ""
+    return f" of {people:,} {'person' if people == 1 else 'people'}" if known else ""
 
 
 def percent(share: float) -> str:

@@ -68,10 +68,10 @@ def test_small_categories_have_errors_and_no_slope(
 
 
 def test_words_of_a_group_differ_by_more_than_case() -> None:
-    words = np.array(["Female", "female", "Female", "MALE", "I don\u2019t wish to answer"], dtype=object)
+    words = np.array(["Female", "female", "Female\u00a0", "MALE", "I don\u2019t wish to  answer", "n.a."], dtype=object)
     sex = axis_of("sex", words)
-    assert (sex.categories, sex.place.tolist()) == (("Female", "MALE"), [0, 0, 0, 1, -1])
-    assert sex.unknown_words == (("I don\u2019t wish to answer", 1),)
+    assert (sex.categories, sex.place.tolist()) == (("Female", "MALE"), [0, 0, 0, 1, -1, -1])
+    assert sex.unknown_words == (("I don\u2019t wish to answer", 1), ("n.a.", 1))
 
 
 def test_the_example_of_the_uniform_guidelines() -> None:

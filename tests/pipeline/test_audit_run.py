@@ -137,6 +137,17 @@ def test_what_cannot_be_audited_is_refused(
     assert not list(team.rglob("audit.*"))
 
 
+def test_one_category_and_rows_that_are_alike(team: Path, run: Callable[..., Result]) -> None:
+    """There is nothing to compare, and no row is above the median: both are stated."""
+    first, row, *_ = Path("team.csv").read_text().splitlines()
+    row = row.replace(row.split(",")[first.split(",").index("candidate_id")], "nobody")  # whom no model has seen
+    Path("alike.csv").write_text("\n".join([f"{first},sex", *[f"{row},Female"] * 3]))
+    done = run("audit", "alike.csv", "--attribute", "sex", "--no-track")
+    assert done.exit_code == 0 and " of 1 person;" in done.output
+    assert "one category only: nothing to compare" in done.output
+    assert "100.0 % of the rows are equal to the median likelihood" in done.output
+
+
 def test_a_table_of_groups_that_contradicts_itself_is_refused(team: Path, interviews: Ratings) -> None:
     text = Path("groups.csv").read_text().splitlines()
     person = text[1].split(",")[0]
@@ -146,6 +157,8 @@ def test_a_table_of_groups_that_contradicts_itself_is_refused(team: Path, interv
     Path("wide.csv").write_text("candidate_id,sex,sex\nnobody,Female,Male\n")
     with pytest.raises(RatingsError, match="sex: appears 2 times in the header"):
         read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("wide.csv"))
+    Path("alike.csv").write_text("\n".join([text[0], f"{person},Female,Asian", f"{person},FEMALE ,Asian", *text[2:]]))
+    read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("alike.csv"))  # in other letters only
     Path("alien.csv").write_text("candidate_id,sex\nnobody,Female\n")
     with pytest.raises(ConfigError, match="none of its 1 row has a 'candidate_id'"):
         read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("alien.csv"))

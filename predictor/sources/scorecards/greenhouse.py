@@ -351,7 +351,8 @@ def _within(cards: Table, findings: Findings) -> Table | None:
             )
             word = None
         columns["signal"].append(name if isinstance(name, str) else "")
-        columns["family"].append((item.get("type") if isinstance(item, dict) else "") or "")
+        family = item.get("type") if isinstance(item, dict) else ""
+        columns["family"].append(family if isinstance(family, str) else "")
         columns["word"].append("" if word is None else str(word))
     frame = pd.DataFrame({"card": owners, **{name: words_of(cells) for name, cells in columns.items()}})
     return Table(frame, list(cards.files), _starts(cards, owners), rows - 1)

@@ -216,6 +216,7 @@ def _ratings(export: SourceExport, findings: Findings) -> None:
             elif kind == "scorecard":
                 items = item.get("scores") or []
                 values = [] if value is None else value
+                items = items if isinstance(items, list) else [items]
                 if not isinstance(values, list) or (values and len(values) != len(items)):
                     count = len(values) if isinstance(values, list) else 1
                     problem = (

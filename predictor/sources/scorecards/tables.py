@@ -275,7 +275,7 @@ def ids_of(cells: Any) -> NDArray[Any]:
 def _id_text(cell: Any) -> str:
     if cell is None or cell != cell:
         return ""
-    text = str(int(cell)) if isinstance(cell, float) and cell == int(cell) else str(cell).strip()
+    text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()
     return text.removesuffix(".0") if re.fullmatch(r"\d+\.0", text) else text
 
 

@@ -90,6 +90,13 @@ def test_who_is_gone_is_noticed_and_forgotten_only_when_asked(run: Run, workplac
     assert "502" not in (workplace / "interviews.csv").read_text() + (workplace / "interviews-cards.csv").read_text()
 
 
+def test_forgetting_names_what_else_there_is_of_the_import(run: Run, workplace: Path) -> None:
+    folder = str(written(workplace / "export", v1(a={"status": "hired"}, b=rejected())))
+    run("scorecards", "greenhouse", folder, "--out", "i.csv")
+    done = run("forget", "502", "--table", "i.csv", "--yes")
+    assert done.exit_code == 0 and "i-cards.csv, i-rows.csv, i-report.html: of the same import" in done.output
+
+
 def test_an_edited_catalogue_stays_while_it_fits(run: Run, workplace: Path) -> None:
     records = v1(a={"status": "hired"}, b=rejected())
     arguments = ("scorecards", "greenhouse", str(written(workplace / "export", records)))
