@@ -77,7 +77,7 @@ class Coder:
 
     def __init__(self, model: OfferModel, *, text: bool = False, delimiter: str = ",") -> None:
         self.model, self.text, self.delimiter = model, text, delimiter
-        self._outside = model.catalogue.not_applicable_values
+        self._not_applicable = model.catalogue.not_applicable_values
         self._last = [np.uint16(count - 1) for count in model.blocks.counts]
 
     def code(self, batch: pa.RecordBatch, numbers: NDArray[np.int64]) -> tuple[Coded, Mask, Iterator[Problem]]:
@@ -200,7 +200,7 @@ class Coder:
             if self.model.catalogue.learned_ends:
                 warn_of_clipping([signal])
                 values = np.where(np.isinf(values), values, np.clip(values, scale.low, scale.high))
-            bad = ((values < scale.low) | (values > scale.high)) & (values != self._outside[term])
+            bad = ((values < scale.low) | (values > scale.high)) & (values != self._not_applicable[term])
             values = np.where(bad, np.nan, values)
         codes, off_grid = self.model.blocks.code_column(values, term)
         exact = off_grid is None and self.model.blocks.small_enough_to_fuse

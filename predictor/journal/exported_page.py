@@ -24,7 +24,7 @@ from predictor.journal.edits import rated
 from predictor.journal.entry import AGREES, Entry, faults, new_id
 from predictor.journal.estimate import Estimate
 from predictor.model.log_odds import one_probability
-from predictor.model.prediction import LEVEL
+from predictor.model.prediction import INTERVAL_LEVEL
 from predictor.model.stored_answer import stored_answer
 from predictor.ratings.catalogue import INPUT_FAMILY, Catalogue
 
@@ -203,7 +203,7 @@ def _prediction(
         raise ValueError("the likelihood is not that of the log-odds")
     return {
         "offer_probability": p,
-        "interval": {"level": LEVEL, "low": low, "high": high},
+        "interval": {"level": INTERVAL_LEVEL, "low": low, "high": high},
         "base_rate": base_rate,
         "log_odds": log_odds,
         "baseline": baseline,

@@ -213,7 +213,7 @@ def _mask(
     for k, terms in by_fold.items():
         rows = folded.fold[fitted.rows] == k
         if rows.any():
-            expected[rows], _ = _tables(terms, completion, gaps).answer(fitted.masked[rows])
+            expected[rows], _ = _tables(terms, completion, gaps).many(fitted.masked[rows])
     y, weights = folded.y[fitted.rows], take(folded.weights, fitted.rows)
     intercept, share, weight = weigh(expected, fitted.log_odds, y, weights)
     if weight < MIN_BOOSTER_WEIGHT:

@@ -49,7 +49,7 @@ def champion_files(models: Path) -> list[Path]:
 
 
 def default_model(models: Path) -> Path:
-    """Find the model that answers where none is named: the champion, or the published prior where there is none.
+    """Return the file of the model that predicts if none is named: the champion, or else the published prior.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def default_model(models: Path) -> Path:
 
 
 def champion_for(models: Path, read: Callable[[Catalogue], Ratings]) -> tuple[OfferModel, Ratings]:
-    """Find the champion that some ratings are meant for, by the signals that they name, and read them.
+    """Choose the champion that some ratings are meant for, by the signals that they name, and read them.
 
     Parameters
     ----------
@@ -88,7 +88,8 @@ def champion_for(models: Path, read: Callable[[Catalogue], Ratings]) -> tuple[Of
     from predictor.errors import RatingsError
 
     first, *others = champion_files(models) or [PUBLISHED]
-    if first.stem != CHAMPION and first != PUBLISHED:  # the published prior stands in for the shipped signals' champion
+    # Otherwise ratings with the shipped signals could be read by another catalogue's champion.
+    if first.stem != CHAMPION and first != PUBLISHED:
         first, others = PUBLISHED, [first, *others]
     best: tuple[OfferModel, Ratings] | None = None
     refused: list[RatingsError] = []
@@ -107,7 +108,7 @@ def champion_for(models: Path, read: Callable[[Catalogue], Ratings]) -> tuple[Of
 
 
 def _with_local_deletions(model: OfferModel, models: Path) -> OfferModel:
-    """Add the number of rows deleted here since to a model: a copy from a registry does not have it."""
+    """Add to a model the rows that were deleted here since: a copy from a registry does not have them."""
     for path in (models / model.name / MODEL, champion_file(models, model.catalogue.name)):
         try:
             known = OfferModel.load(path)

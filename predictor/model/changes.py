@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from predictor.model.offer_model import OfferModel
     from predictor.model.prediction import Prediction
 
-BUDGET = 50_000  # combinations looked at, so that an answer stays well under a second
+BUDGET = 50_000  # most combinations that are tried, so that an answer stays well under a second
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class RatingChange:
 
 @dataclass(frozen=True)
 class WhatWouldChange:
-    """The smallest change of the candidate's own ratings that goes with an estimate past a line.
+    """The smallest change of the candidate's own ratings that goes with an estimate above a threshold.
 
     Attributes
     ----------
     line
-        The probability to get past.
+        The threshold: a probability.
     reached
-        Whether the estimate is past it already, or with the changes.
+        Whether the estimate is above it already, or with the changes.
     probability
         The estimate as rated.
     probability_after
@@ -68,7 +68,7 @@ class WhatWouldChange:
 
 
 def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.5) -> WhatWouldChange:
-    """Find the fewest steps in the candidate's own ratings that would have moved an estimate above a line.
+    """Find the fewest steps in the candidate's own ratings that would have moved an estimate above a threshold.
 
     Only signals on the candidate's side that were rated move, and "not applicable" never does; a step leads to the
     next better rating of the scale, or either way where the catalogue does not say which is better. Every combination
@@ -82,7 +82,7 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
     answer
         What it answered; its base rate is kept.
     line
-        Probability above 0 and below 1.
+        The threshold, above 0 and below 1.
 
     Raises
     ------
@@ -127,11 +127,12 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
         return WhatWouldChange(line, False, before, None, (), 0, sentence)
     shift = answer.log_odds - float(model.log_odds(row[None])[0])  # another base rate
     directed = all(signals[j].direction for j in own)
-    farthest, combinations = sum(option[-1][0] for option in options), []
-    ideal = row.copy()
-    ideal[own] = [option[-1][1] for option in options]
-    if not directed or probability(model.log_odds(ideal[None]) + shift)[0] > line:
-        combinations = _combinations(options)  # else no better ratings can do it, since none of them hurts
+    most_steps, combinations = sum(option[-1][0] for option in options), []
+    best_row = row.copy()
+    best_row[own] = [option[-1][1] for option in options]
+    # Without a search if even the best ratings stay below: a better rating never lowers the estimate.
+    if not directed or probability(model.log_odds(best_row[None]) + shift)[0] > line:
+        combinations = _combinations(options)
     for steps, ratings in enumerate(combinations[1:], 1):
         values = np.repeat(row[None], len(ratings), axis=0)
         values[:, own] = ratings
@@ -144,15 +145,15 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
                 for j in own
                 if values[best, j] != row[j]
             )
-            labels = {signal.name: signal.label for signal in signals}
+            labels = model.catalogue.labels
             listed = ", ".join(f"{labels[c.signal]} {c.instead:g} rather than {c.rated:g}" for c in changes)
             sentence = (
                 f"Among otherwise equal {kind}, the model's estimate for these ratings of the candidate's own signals "
                 f"is {_percent(after)}, above {100 * line:g} %: {listed}."
             )
             return WhatWouldChange(line, True, before, after, changes, steps, sentence)
-    most = len(combinations) - 1 if combinations else farthest
-    limit = "" if most == farthest else f", up to {plural(most, 'step')} away,"
+    most = len(combinations) - 1 if combinations else most_steps
+    limit = "" if most == most_steps else f", up to {plural(most, 'step')} away,"
     what = "better" if directed else "other"
     sentence = (
         f"Among otherwise equal {kind}, the model estimates none with {what} ratings of the candidate's own "
@@ -162,7 +163,7 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
 
 
 def _values(model: OfferModel, answer: Prediction) -> Floats:
-    """Return the ratings of an answer, and the codes of its inputs, as the model takes them; shape (terms,)."""
+    """Return the ratings of a prediction and the codes of its inputs, as numbers of the model; shape (terms,)."""
     codes = {item.name: {word: float(code) for code, word in enumerate(item.levels)} for item in model.catalogue.inputs}
     codes |= {
         name: {NOT_APPLICABLE: value}

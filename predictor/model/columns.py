@@ -1,13 +1,13 @@
 """Predict many rows with missing ratings, column by column: look-ups, and a closed form for each row.
 
-For models whose factor model is a tree (see `tree.py`) and in which no two signals share a table. It gives
-what `PartialTables` gives, for ratings on the knots and half way between them.
+For models whose factor model is a tree (see `tree.py`) and in which no two signals share a table. It returns the
+numbers of `PartialTables.many`, for ratings on the knots and half way between them.
 
-What a row needs of its ratings are sums over signals: precision and evidence of each family, log-odds, slopes, and the
-vectors of the interval. A few signals of a family make a block, and a table for each has their sum beforehand, by what
-they were rated. Then the impressions follow; what unrated signals add in expectation is read off between points of a
-table. A row's answer is the same to the last bit whatever other rows there are: it comes from elementwise operations,
-and from matrix products that always have the same shape.
+All that a row needs are sums over signals: precision and evidence of each family, log-odds, slopes, and the vectors of
+the interval. Sums over a few signals of a family (a block) are tabulated for every combination of ratings. Then the
+impressions follow; what unrated signals add in expectation is interpolated between points of a table. Two sums that are
+looked up together are one complex number: its real and its imaginary part. A row's answer is exactly the same whatever
+other rows there are: it comes from elementwise operations, and from matrix products that always have the same shape.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from predictor.model.tables import Floats, Ints
 from predictor.model.tiles import TILE
 from predictor.model.tree import Impressions, Tree
 
-CELLS = 1024  # of a block at most, unless one signal alone has more
-MOST_CELLS = 8192  # of blocks whose vectors are joined
-MOST_LEVELS = 50  # of the inputs taken together
-ROWS = 8192  # at once: columns stay in the cache, and threads seldom wait for each other between numpy's short calls
+BLOCK_CELLS = 1024  # most cells of a block, unless one signal alone has more
+JOINED_CELLS = 8192  # most cells of blocks whose vectors are joined
+MOST_LEVELS = 50  # most combinations of the inputs' levels
+ROWS = (
+    8192  # rows at once: columns stay in the cache, and threads seldom wait for each other between numpy's short calls
+)
 STRIP = 8 * TILE  # rows whose vectors are looked up at once
 _PIECES = POINTS - 1
 
@@ -42,13 +44,12 @@ class _FamilyBlock:
     Attributes
     ----------
     family, signals
-        Which they are.
+        Numbers of the family and of the signals.
     evidence
-        Complex, two sums in one: evidence (real part) and precision (imaginary part) over these signals, shape
-        (cells,).
+        Evidence (real part) and precision (imaginary part), summed over these signals, shape (cells,).
     added
-        By level of the inputs, complex: log-odds (real part) and the variance of what was not rated, without the common
-        factors (imaginary part); shape (levels * cells,).
+        By level of the inputs: log-odds (real part) and the variance of what was not rated, without the common factors
+        (imaginary part); shape (levels * cells,).
     slopes
         By level of the inputs: slope of what was not rated on the family's impression, shape (levels * cells,).
     """
@@ -61,16 +62,16 @@ class _FamilyBlock:
 
 
 class TreeColumns:
-    """Answers for many rows given by column.
+    """Predicts many rows given by column.
 
     Parameters
     ----------
     tables
-        Of the model; `additive`, with their uncertainty.
+        Those of the model; `additive`, with their uncertainty.
     tree
-        What its factor model is.
+        Its factor model.
     blocks
-        How ratings are coded.
+        The coding of ratings.
     """
 
     def __init__(self, tables: PartialTables, tree: Tree, blocks: TermBlocks) -> None:
@@ -94,16 +95,16 @@ class TreeColumns:
             [np.nan if code == count - 1 else code / 2 for code, count in zip(codes, blocks.counts[p:], strict=True)]
             for codes in levels
         ]
-        at = [tables.at(np.array([each])) for each in inputs]
+        given = [tables.given(np.array([each])) for each in inputs]
         added = np.array(
-            [half_knot_weights[cells, : len(each.added) - 1] @ each.added[:-1].sum(axis=1) + 0j for each in at]
+            [half_knot_weights[cells, : len(each.added) - 1] @ each.added[:-1].sum(axis=1) + 0j for each in given]
         )
-        added[:, unrated] = [1j * (each.slopes**2 * unique + each.rest) for each in at]
+        added[:, unrated] = [1j * (each.slopes**2 * unique + each.rest) for each in given]
         slopes = np.zeros(added.shape)
-        slopes[:, unrated] = [each.slopes * loadings for each in at]
-        self._of_inputs = np.array([tables.intercept + each.inputs.sum() for each in at])
-        expected = np.array([each.expected.sum(axis=3) for each in at]).transpose(1, 0, 3, 2)  # (2, levels, p, points)
-        near, gap = expected[0], expected[1] - expected[0]
+        slopes[:, unrated] = [each.slopes * loadings for each in given]
+        self._of_inputs = np.array([tables.intercept + each.inputs.sum() for each in given])
+        expected = np.array([each.expected.sum(axis=3) for each in given]).transpose(1, 0, 3, 2)
+        near, gap = expected[0], expected[1] - expected[0]  # shape (levels, p, points)
         parts = (near, np.diff(near, append=near[..., -1:]), gap, np.diff(gap, append=gap[..., -1:]))
         self._pieces = [part.swapaxes(0, 1).reshape(p, -1).copy() for part in parts]  # by signal, then by level
         of_signals = np.array(tree.family)
@@ -134,11 +135,11 @@ class TreeColumns:
         return tables.additive and blocks.small_enough_to_fuse and math.prod(blocks.counts[tables.p :]) <= MOST_LEVELS
 
     def _members(self) -> Iterator[tuple[int, list[int]]]:
-        """Share out each family's signals to blocks: number of the family, and numbers of some signals of it."""
+        """Divide each family's signals among blocks: number of the family, and numbers of some of its signals."""
         for family in range(len(self._tree.overall)):
             members, cells = list[int](), 1
             for j in (j for j, other in enumerate(self._tree.family) if other == family):
-                if members and cells * self._counts[j] > CELLS:
+                if members and cells * self._counts[j] > BLOCK_CELLS:
                     yield family, members
                     members, cells = [], 1
                 members.append(j)
@@ -151,7 +152,7 @@ class TreeColumns:
         position = np.arange(2 * grid.n_knots[j] - 1) / 2  # in steps between knots
         return np.append((position - factors.mean[j]) / factors.sd[j], [np.nan] * int(1 + grid.has_not_applicable[j]))
 
-    def answer(self, codes: Sequence[Codes], interval: bool) -> tuple[Floats, Floats]:
+    def many(self, codes: Sequence[Codes], interval: bool) -> tuple[Floats, Floats]:
         """Compute log-odds, and for an interval their standard deviation (else zeros), each of shape (n,)."""
         log_odds, deviation = np.empty(len(codes[0])), np.zeros(len(codes[0]))
         for start in range(0, len(log_odds), ROWS):
@@ -169,7 +170,7 @@ class TreeColumns:
         evidence = [np.zeros(n, dtype=np.complex128) for _ in tree.overall]
         slopes = [np.zeros(n) for _ in tree.overall]
         for block in self._blocks:
-            number = codes[block.signals[0]].copy()
+            number = codes[block.signals[0]].copy()  # stays below BLOCK_CELLS, so within uint16
             for j in block.signals[1:]:
                 number *= np.uint16(self._counts[j])
                 number += codes[j]
@@ -255,7 +256,7 @@ def _joined(tables: list[Floats]) -> list[tuple[Floats, list[int], list[int]]]:
     joined = list[tuple[Floats, list[int], list[int]]]()
     for index in sorted(range(len(tables)), key=lambda index: len(tables[index])):
         table = tables[index]
-        if joined and len(joined[-1][0]) * len(table) <= MOST_CELLS:
+        if joined and len(joined[-1][0]) * len(table) <= JOINED_CELLS:
             before, indices, sizes = joined.pop()
             both = (before[:, None] + table).reshape(-1, table.shape[1])
             joined.append((both, [*indices, index], [*sizes, len(table)]))

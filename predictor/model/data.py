@@ -17,12 +17,12 @@ from predictor.model.reference import Reference
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import PANEL, Catalogue
 
-FORMAT = 3  # 1 had no triples; 1 and 2 took what was not rated as an answer of its own, one signal at a time
+FORMAT = 3  # 1 had no triples; 1 and 2 treated "not rated" as a category of each signal
 
 
 @dataclass(frozen=True)
 class TypicalRange:
-    """The ordinary range (99 % of the training interviews) of a row's mean rating and of its spread.
+    """The typical range (99 % of the training interviews) of a row's mean rating and of its spread.
 
     Both in shares of the scale, over the rated signals.
     """
@@ -88,11 +88,11 @@ class ModelData:
     pairs, triples
         Tables of two and of three terms together; most models have no triples.
     factor_model
-        What rated signals say of those that were not rated; None in models of formats 1 and 2.
+        The distribution of the ratings, for those that are missing; None in models of formats 1 and 2.
     gaps
         The effect of leaving signals unrated on the log-odds.
     masked
-        Tables that count besides where not everything was rated; most models have none.
+        Further tables for rows in which not everything was rated; most models have none.
     factors, variances
         Uncertainty of the log-odds, written as in factor analysis; not the factors of `factor_model`. Factors: for
         "intercept" shape (r,), by signal and input shape (cells, r); variances: by signal and input shape (cells,). The
@@ -103,7 +103,7 @@ class ModelData:
     feature_importances
         Mean absolute contribution by signal and input, in log-odds, largest first.
     typical_range
-        Mean rating and spread of ordinary rows.
+        Of a row's mean rating and of its spread.
     trained_on
         Source and the options with which it was read; digest, number of interviews, whether simulated, and scores.
     versions

@@ -3,15 +3,19 @@
 The definition is `PartialTables` where something was not rated, and a look-up in `Tables`, `PairTables` and
 `TripleTables` where everything was. The other code paths return the same numbers within 1e-12 in less time, as tested.
 
-| asked for     | everything rated                          | not everything rated                              |
-| ------------- | ----------------------------------------- | ------------------------------------------------- |
-| one row       | on the knots: cells (`at`); else look-ups | no table of two signals: `SingleRow`; else        |
-|               |                                           | `PartialTables`                                   |
-| many rows     | on knots and half way: `FusedTables`;     | the factor model a tree, no table of two signals: |
-|               | else look-ups                             | `TreeColumns`; else `PartialTables`               |
-| contributions | look-ups                                  | `PartialTables`                                   |
+| asked for | everything rated                             | not everything rated                             |
+| --------- | -------------------------------------------- | ------------------------------------------------ |
+| `one` row | on the knots, no triples: cells (`at`); else | additive: `SingleRow.one`; else                  |
+|           | look-ups                                     | `PartialTables.one`                              |
+| `many`    | on knots and half way, few cells:            | additive, on knots and half way, few cells, the  |
+| rows      | `FusedTables`; else look-ups                 | factor model a tree: `TreeColumns.many`; else    |
+|           |                                              | `PartialTables.many`                             |
+| `reasons` | look-ups                                     | `PartialTables.reasons`                          |
 
-Models of formats 1 and 2 have no factor model: in them "not rated" is a cell of its own, as if everything was rated.
+Additive: no two signals share a table, masked tables included (`PartialTables.additive`). Few cells:
+`TermBlocks.small_enough_to_fuse`. `one` returns `RowReasons`, `many` log-odds and deviations, `reasons` `Reasons`.
+
+Models of formats 1 and 2 have no factor model: every row counts as fully rated, since "not rated" has a cell.
 """
 
 from __future__ import annotations
@@ -24,12 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.model.columns import TreeColumns
-from predictor.model.data import ModelData
+from predictor.model.data import Masked, ModelData
 from predictor.model.factors import Completion
 from predictor.model.fused import Coded, Codes, FusedSumAndVariance, FusedTables, TermBlocks
 from predictor.model.log_odds import logit
 from predictor.model.masked import MaskedTables
-from predictor.model.partial import PartialTables, Reasons, Uncertainty
+from predictor.model.partial import Joint, PartialTables, Reasons, RowReasons, Uncertainty
 from predictor.model.single import SingleRow
 from predictor.model.tables import Floats, Location, PairTables, Tables, TripleTables
 from predictor.model.tiles import tiles
@@ -58,24 +62,25 @@ class Evaluator:
     def __init__(self, data: ModelData) -> None:
         self.data = data
 
-    def one(self, row: list[float], rated: int) -> tuple[float, list[float], list[float], float]:
+    def one(self, row: list[float], rated: int) -> RowReasons:
         """Compute baseline, own and implied contributions and standard deviation for one row."""
         nothing = [0.0] * len(row)
         if self.partial_tables is not None and rated < len(self.data.signals):
-            answer = self._single_row.answer(row) if self._single_row else self.partial_tables.one(np.array([row]))
-            return answer if rated else (logit(self.data.base_rate), nothing, nothing, answer[-1])
+            answer = self._single_row.one(row) if self._single_row else self.partial_tables.one(np.array([row]))
+            return answer if rated else RowReasons(logit(self.data.base_rate), nothing, nothing, answer.deviation)
         baseline = float(self._baseline(rated))
-        cells = None if self.data.triples else self.data.grid.cells(row)  # by fewer steps where it is on the knots
+        cells = None if self.data.triples else self.data.grid.cells(row)  # fewer steps for a row on the knots
         if cells is None:
             location = self.data.grid.locate(np.array([row]))
-            return baseline, self._contributions(location)[0].tolist(), nothing, float(self._deviation(location)[0])
+            own = self._contributions(location)[0].tolist()
+            return RowReasons(baseline, own, nothing, float(self._deviation(location)[0]))
         added = self._main_tables.at(cells)
         if self.data.pairs:
             added += self._pair_tables.share_out(self._pair_tables.at(cells))
         at = self.data.grid.offsets[:-1] + cells
         vector = self.data.factors["intercept"] + np.add.reduce(self._vectors[at])
         deviation = math.sqrt(vector @ vector + np.add.reduce(self._variances[at]))
-        return baseline, added.tolist(), nothing, deviation
+        return RowReasons(baseline, added.tolist(), nothing, deviation)
 
     def many(self, coded: Coded, interval: bool) -> tuple[Floats, Floats, Codes]:
         """Answer for many rows given by column.
@@ -94,7 +99,7 @@ class Evaluator:
             coded = self.blocks.without_inputs(coded, rated == 0, p)
         whole = np.ones(n, dtype=bool) if self.partial_tables is None else rated == p
         log_odds, deviation = np.empty(n), np.zeros(n)
-        if not whole.all():  # before whole rows, which it may write over
+        if not whole.all():  # first, since it may overwrite the results of whole rows
             self._from_partial_rows(coded, ~whole, interval, log_odds, deviation)
             log_odds[rated == 0] = logit(self.data.base_rate)
         if whole.any():
@@ -138,7 +143,7 @@ class Evaluator:
         return values
 
     def _baseline(self, rated: Any) -> Any:
-        """Return the baseline by the number of signals rated; from format 3 on, for rows with everything rated."""
+        """Return the baseline of fully rated rows; in formats 1 and 2 by the number of signals rated."""
         return self.data.intercept + (
             self.data.gaps.offset()
             if self.data.intercept_by_rated_count is None
@@ -170,14 +175,14 @@ class Evaluator:
         if self._tree_columns:
             general, quick = partial & coded.off_grid, partial & ~coded.off_grid
             if np.count_nonzero(quick) > 0.9 * len(quick):  # nearly all: quicker than to pick them out
-                log_odds[:], deviation[:] = self._tree_columns.answer(coded.codes, interval)
+                log_odds[:], deviation[:] = self._tree_columns.many(coded.codes, interval)
             elif quick.any():
                 at = np.flatnonzero(quick)
-                log_odds[at], deviation[at] = self._tree_columns.answer(coded.where(quick).codes, interval)
+                log_odds[at], deviation[at] = self._tree_columns.many(coded.where(quick).codes, interval)
         if general.any():
             assert self.partial_tables is not None
             values = self.blocks.all_values(coded.where(general))
-            log_odds[general], deviation[general] = self.partial_tables.answer(values, interval)
+            log_odds[general], deviation[general] = self.partial_tables.many(values, interval)
 
     def _from_whole_rows(self, coded: Coded, interval: bool) -> tuple[Floats, Floats]:
         """Compute summed contributions and standard deviations of whole rows, given by column.
@@ -206,17 +211,12 @@ class Evaluator:
         """The tables for rows in which not everything was rated; None in formats 1 and 2, which have none."""
         if self.data.factor_model is None:
             return None
-        index = {name: j for j, name in enumerate(self.data.terms)}
-        joint: list[tuple[tuple[int, ...], Floats]] = [
-            ((index[pair.first], index[pair.second]), pair.log_odds) for pair in self.data.pairs
-        ]
-        joint += [(tuple(index[name] for name in item.terms), item.log_odds) for item in self.data.triples]
         return PartialTables(
             self.data.grid,
             Completion(self.data.grid, self.data.factor_model, self.data.catalogue.directions),
             self.data.intercept,
             np.concatenate([self.data.tables[name] for name in self.data.terms]),
-            joint,
+            self._joint(self.data),
             self.data.gaps,
             Uncertainty(self.data.factors["intercept"], self._vectors, self._variances),
             self._masked_tables,
@@ -224,15 +224,17 @@ class Evaluator:
 
     @cached_property
     def _masked_tables(self) -> MaskedTables | None:
-        if self.data.masked is None:
+        masked = self.data.masked
+        if masked is None:
             return None
-        masked, index = self.data.masked, {name: j for j, name in enumerate(self.data.terms)}
-        joint: list[tuple[tuple[int, ...], Floats]] = [
-            ((index[pair.first], index[pair.second]), pair.log_odds) for pair in masked.pairs
-        ]
-        joint += [(tuple(index[name] for name in item.terms), item.log_odds) for item in masked.triples]
         main = [masked.tables[name] for name in self.data.terms]
-        return MaskedTables(self.data.grid, masked.weight_of_other_tables, masked.intercept, main, joint)
+        return MaskedTables(self.data.grid, masked.weight_of_other_tables, masked.intercept, main, self._joint(masked))
+
+    def _joint(self, data: ModelData | Masked) -> Joint:
+        """Return the tables of pairs and triples, by the indices of their terms."""
+        index = {name: j for j, name in enumerate(self.data.terms)}
+        pairs = [((index[pair.first], index[pair.second]), pair.log_odds) for pair in data.pairs]
+        return [*pairs, *((tuple(index[name] for name in item.terms), item.log_odds) for item in data.triples)]
 
     @cached_property
     def _single_row(self) -> SingleRow | None:

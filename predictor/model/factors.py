@@ -20,23 +20,21 @@ from predictor.model.tables import Floats, Grid, Ints
 
 REACH, PER_UNIT = 4, 8  # probabilities are tabulated for estimates from -4 to 4 standard units, eight of them a unit
 POINTS = 2 * REACH * PER_UNIT + 1
-LOGISTIC = (
-    1.702  # a logistic distribution so scaled is nearly normal: its distribution function is off by .0095 at most
-)
-NEGLIGIBLE_EXPECTATION = 1e-12  # standard units under which nothing is expected: rounding, where evidence cancels out
+# A logistic distribution so scaled is nearly normal: its distribution function is off by .0095 at most.
+LOGISTIC = 1.702
+NEGLIGIBLE_EXPECTATION = 1e-12  # standard units; less is rounding, where evidence cancels out
 RARE = 1e-6  # least share of a rating, so that its bounds are finite
 
 
-def applies(share: Any, mean: float, most: float) -> Any:
-    """Compute how far the effect of leaving signals unrated applies to a row, 0 to 1.
+def fade(share: Any, mean: float, most: float) -> Any:
+    """Compute the weight, 0 to 1, of the effect of leaving signals unrated.
 
-    Rows like the training rows show that effect. Whoever leaves far more unrated has reasons of their own, such as a
-    short form, so it fades: from 1 at `most`, the share that training rows reach, to 0 as far beyond it as their mean
-    is below it.
+    It is 1 up to `most`, the share that training rows reach, then falls linearly to 0 at `2 * most - mean`: a row that
+    leaves far more unrated has other reasons, such as a short form.
 
     Examples
     --------
-    >>> applies(np.array([0.0, 0.2, 0.25, 0.9]), 0.1, 0.2).round(2)
+    >>> fade(np.array([0.0, 0.2, 0.25, 0.9]), 0.1, 0.2).round(2)
     array([1. , 1. , 0.5, 0. ])
     """
     width = max(most - mean, 1e-9)
@@ -47,19 +45,19 @@ def applies(share: Any, mean: float, most: float) -> Any:
 class Missingness:
     """How the share of signals that a row leaves unrated is associated with its ratings, where it is.
 
-    People may rate less where an interview went badly. Then what was left out says something of what it would have
-    been rated: the share is one more indicator of the common factors.
+    People may rate less where an interview went badly. Then the share that was left out says something about the
+    ratings that are missing: it is one more indicator of the common factors.
 
     Attributes
     ----------
     mean, sd
-        Of the share left out, 0 to 1, among the training rows.
+        Mean and standard deviation of the share left out, 0 to 1, among the training rows.
     most
-        Share up to which those rows reach (99 % of them); beyond it, see `applies`.
+        Share up to which those rows reach (99 % of them); beyond it, see `fade`.
     loadings
-        In standard units, on the common factors, shape (k,).
+        Of that share, in standard units, on the common factors, shape (k,).
     unique
-        Variance that it does not share with them, in standard units.
+        Variance of that share that it does not have in common with them, in standard units.
     """
 
     mean: float
@@ -75,7 +73,7 @@ class Missingness:
     def z_of(self, share: Floats) -> Floats:
         """Shares left out, 0 to 1, in standard units."""
         z = (np.minimum(share, self.most) - self.mean) / self.sd
-        return np.asarray(applies(share, self.mean, self.most) * z)
+        return np.asarray(fade(share, self.mean, self.most) * z)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +83,8 @@ class FactorModel:
     Attributes
     ----------
     mean, sd
-        Of the ratings, in steps between the knots of their scale, 0 at the lowest, shape (p,).
+        Mean and standard deviation of the ratings, in steps between the knots of their scale, 0 at the lowest, shape
+        (p,).
     loadings
         Of the signals, in standard units, shape (p, k).
     unique
@@ -120,7 +119,7 @@ class FactorScores:
     by_gaps
         The part of `expected` that comes from how much was left unrated, shape (n, p).
     relative_variance
-        How wide its distribution is: 0 if the common factors are known, 1 if nothing is, shape (n, p).
+        How wide its distribution is: 0 if the common factors are known, 1 if nothing is rated, shape (n, p).
     covariance
         Of the common factors, given the rated signals, shape (n, k, k).
     """
@@ -135,7 +134,7 @@ class FactorScores:
 
 
 class Completion:
-    """Impute what was not rated, as probabilities of each rating.
+    """Replace an unrated signal by the probabilities of its ratings.
 
     Where a catalogue says that higher (or lower) is better, a better rating never makes another signal look worse:
     estimates have no negative weights between such signals, and one without a direction does not depend on them.
@@ -230,7 +229,7 @@ class Completion:
 
     @cached_property
     def _known(self) -> Floats:
-        """Precision of the common factors before any signal is looked at, shape (k, k)."""
+        """Precision of the common factors before any rating is known, shape (k, k)."""
         known = np.eye(self.factor_model.loadings.shape[1])
         if (missingness := self.factor_model.missingness) is not None:
             known += np.outer(missingness.loadings, missingness.loadings) / missingness.unique
@@ -255,14 +254,14 @@ class Completion:
         return np.where(sign > 0, np.maximum(weights, 0), np.where(sign < 0, np.minimum(weights, 0), weights))
 
     def share_out(self, ratio: Floats, estimate: FactorScores) -> Floats:
-        """Share out what unrated signals add, to the rated signals that they were estimated from.
+        """Divide what unrated signals add among the rated signals that they were estimated from.
 
         Parameters
         ----------
         ratio
             What each unrated signal adds for each standard unit that is expected of it, else 0; shape (n, p).
         estimate
-            What the rated signals say.
+            Of `Completion.estimate`.
 
         Returns
         -------
@@ -306,9 +305,9 @@ class Completion:
     def probability_slopes(self, estimate: FactorScores) -> Floats:
         """Compute how probabilities of unrated signals rise from expectation 0, for each standard unit expected.
 
-        Probabilities are straight lines from one point of their table to the next, and 0 is a point. So up to the next
-        point it is the slope. The quotient of two small differences is equal, but loses one digit for each factor of
-        ten by which the expectation is below one. Where nothing is expected, it is the mean of both sides' slopes.
+        It is the difference from those at expectation 0, divided by the expectation. Tables are linear between their
+        points, and 0 is a point; so up to the next point it is computed as the slope, which is equal and keeps the
+        digits that a quotient of two small differences loses. At expectation 0 it is the mean of both sides' slopes.
 
         Returns
         -------

@@ -1,4 +1,22 @@
-"""Read and write the model file: readable JSON that runs no code, in formats 1 to 3, validated when it is read."""
+"""Read and write the model file: readable JSON that runs no code, in formats 1 to 3, validated when it is read.
+
+Most keys are the names of attributes of `ModelData`. The others:
+
+| key                      | attribute                                                                 | formats |
+| ------------------------ | ------------------------------------------------------------------------- | ------- |
+| `ordinary`               | `typical_range`                                                           | all     |
+| `coverage`               | `intercept_by_rated_count`                                                | 1, 2    |
+| `tables`: `rows...`      | `counts`; `not_observed` is the last cell, `not_applicable` the one before | all     |
+| `interval`               | `factors`, `variances`                                                    | all     |
+| `unrated`                | `factor_model` (`signals`, `shares`), `gaps`, `masked`                    | 3       |
+| `unrated`: `left_out`    | `factor_model.missingness`                                                | 3       |
+| `unrated`: `masked`: `share` | `masked.weight_of_other_tables`                                       | 3       |
+| `reference`: `crowd`     | `Reference.mean_cluster_size`                                             | 3       |
+| `reference`: `likeness`  | `Reference.intraclass_correlation`                                        | 3       |
+| `raters`: `unknown`      | `RaterTable.unknown_variance`                                             | 3       |
+| `raters`: `cuts`         | `RaterTable.cut_points`                                                   | 3       |
+| `raters`: `usual`        | `RaterTable.usual_variances`                                              | 3       |
+"""
 
 from __future__ import annotations
 
@@ -16,7 +34,7 @@ from predictor.errors import CatalogueError, ModelError, control_character
 from predictor.model.data import FORMAT, Masked, ModelData, Pair, Triple, TypicalRange
 from predictor.model.factors import FactorModel, Missingness
 from predictor.model.partial import Gaps
-from predictor.model.prediction import LEVEL
+from predictor.model.prediction import INTERVAL_LEVEL
 from predictor.model.raters import LENIENCY, RaterTable
 from predictor.model.reference import Reference
 from predictor.model.subsets import check_scores
@@ -24,8 +42,8 @@ from predictor.model.tables import Floats
 from predictor.ratings.catalogue import Catalogue
 from predictor.reading import read_whole
 
-LARGEST = 1e12  # of a number in a file: what squares and sums of it can hold
-BESIDE = ("name", "created_at", "fingerprint", "deletions")  # what a file says of a model, and is not part of it
+LARGEST = 1e12  # largest number in a file, so that squares and sums of it stay finite
+NOT_IN_FINGERPRINT = ("name", "created_at", "fingerprint", "deletions")
 KIND = "interview outcome predictor: exact tables of log-odds"
 
 
@@ -58,7 +76,7 @@ def to_dict(data: ModelData) -> dict[str, Any]:
         **_joint_to_dict(data),
         "ordinary": {"mean": list(data.typical_range.mean), "spread": list(data.typical_range.spread)},
         "interval": {
-            "level": LEVEL,
+            "level": INTERVAL_LEVEL,
             "factors": {name: part.tolist() for name, part in data.factors.items()},
             "variances": {name: part.tolist() for name, part in data.variances.items()},
         },
@@ -86,7 +104,7 @@ def save(data: Mapping[str, Any], path: str | Path) -> Path:
 
 
 def load(path: str | Path) -> Any:
-    """Read the plain data of a model file; `values` checks them.
+    """Read the plain data of a model file; `parse` checks them.
 
     Raises
     ------
@@ -103,7 +121,7 @@ def load(path: str | Path) -> Any:
         raise ModelError(f"{path}: not a model file, or cut short: {error}") from None
 
 
-def values(data: Any) -> dict[str, Any]:
+def parse(data: Any) -> dict[str, Any]:
     """Parse plain data to the arguments of `ModelData`.
 
     Raises
@@ -121,7 +139,7 @@ def values(data: Any) -> dict[str, Any]:
     if data.get("fingerprint") != fingerprint(data):
         raise ModelError("its content does not match its fingerprint: damaged or edited; train it or copy it again")
     try:
-        arguments = _values(data)
+        arguments = _arguments(data)
         _check(ModelData(**arguments))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, CatalogueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else error
@@ -130,12 +148,12 @@ def values(data: Any) -> dict[str, Any]:
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:
-    """Compute the first 16 hexadecimal digits of the SHA-256 of what the model is, which a deletion does not change."""
-    content = {key: value for key, value in data.items() if key not in BESIDE}
+    """Compute the first 16 hexadecimal digits of the SHA-256 of the model's content, without `NOT_IN_FINGERPRINT`."""
+    content = {key: value for key, value in data.items() if key not in NOT_IN_FINGERPRINT}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _values(data: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(data: Mapping[str, Any]) -> dict[str, Any]:
     tables, counts = {}, {}
     for name, item in data["tables"].items():
         other = ([item["not_applicable"]], [item["rows_not_applicable"]]) if "not_applicable" in item else ([], [])

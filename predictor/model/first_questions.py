@@ -6,10 +6,8 @@ unrated ratings, given what was rated, it is b' C b, plus what the lines leave. 
 C_jj of that away, plus what its own line leaves, whatever the rating turns out to be. The first questions are those
 that take most, one after the other.
 
-No question is offered as one that narrows the answer's interval, since none does: the interval is what the model does
-not know of its own tables, and a further rating brings one more table into use. Of 150 SIMULATED interviews and five
-models (the published one, and trained on 57 to 1,068 rows), with all signals rated instead of the first eight it was
-wider by .005 to .05 of likelihood on average, narrower in 1 to 23 of 100, and in none by more than .05.
+No question is offered as one that narrows the answer's interval: the interval is the uncertainty of the tables in use,
+and a further rating brings one more table into use (measured in experiments/benchmark/README.md).
 """
 
 from __future__ import annotations
@@ -75,9 +73,9 @@ def first_questions(model: OfferModel, count: int = FIRST) -> tuple[str, ...]:
     importance = np.array([model.feature_importances.get(name, 0.0) for name in model.signals])
     covariance, slopes, rest = np.zeros((len(signals),) * 2), np.zeros(len(signals)), importance
     if tables is not None:
-        factors, at = tables.completion.factor_model, tables.at(np.full((1, len(model.catalogue.inputs)), np.nan))
+        factors, given = tables.completion.factor_model, tables.given(np.full((1, len(model.catalogue.inputs)), np.nan))
         covariance = factors.loadings @ factors.loadings.T + np.diag(factors.unique)
-        slopes, rest = at.slopes, at.rest
+        slopes, rest = given.slopes, given.rest
     chosen: list[int] = []
     for left in range(min(count, len(signals)), 0, -1):
         gain = _gain(covariance, slopes, rest)
@@ -125,9 +123,13 @@ def remaining(model: OfferModel, ratings: Mapping[str, Any], *, base_rate: float
     unrated = np.isnan(values[0, :p])
     if tables is None or unrated.all() or not unrated.any():
         return None
-    estimate, at, factors = tables.completion.estimate(values), tables.at(values[:, p:]), tables.completion.factor_model
+    estimate, given, factors = (
+        tables.completion.estimate(values),
+        tables.given(values[:, p:]),
+        tables.completion.factor_model,
+    )
     covariance = factors.loadings @ estimate.covariance[0] @ factors.loadings.T + np.diag(factors.unique)
-    slopes, rest = np.where(unrated, at.slopes, 0.0), np.where(unrated, at.rest, 0.0)
+    slopes, rest = np.where(unrated, given.slopes, 0.0), np.where(unrated, given.rest, 0.0)
     variance = float(slopes @ covariance @ slopes + rest.sum())
     if variance < NEGLIGIBLE:  # the rest counts nothing for this rater
         return None

@@ -1,11 +1,11 @@
 """Many small tables merged into few larger ones: the fast look-up for many rows.
 
 Signals of five knots, with the points half way between them and "not observed", have ten cells each, so two signals
-together have a hundred and four ten thousand. One look-up in a table of ten thousand then stands for four signals and
-the six pairs among them; 66 of them hold all 276 pairs of 24 signals.
+together have 100 cells, four have 10,000. One look-up in a table of 10,000 then stands for four signals and the six
+pairs among them; 66 of them hold all 276 pairs of 24 signals.
 
-It is exact for ratings on the knots and half way between them, as the mean of two raters is; others are for
-`Tables` and `PairTables`, which know any rating.
+It is exact for ratings on the knots and half way between them, as the mean of two raters is; for others there are
+`Tables` and `PairTables`.
 
 A rating's cell is kept as a small whole number, its code, so that columns of whole numbers are never made floats.
 """
@@ -26,9 +26,9 @@ from predictor.model.tables import Floats, Grid, Ints
 
 Codes = NDArray[np.uint16]
 
-_CELLS = 128  # of a block at most, unless one term alone has more: two blocks' table then stays in the cache
-_ALL_CELLS = 2000  # of all blocks together; 24 signals of five knots have 1,200
-_ROUNDING = 1e-13  # of a knot such as 0.3, in steps; far below what the answer is exact to
+_BLOCK_CELLS = 128  # most cells of a block, unless one term alone has more: two blocks' table then stays in the cache
+_ALL_CELLS = 2000  # most cells of all blocks together; 24 signals of five knots have 1,200
+_ROUNDING = 1e-13  # of a knot such as 0.3, in steps; far below the exactness of an answer
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ class TermBlocks:
 
     def __init__(self, grid: Grid) -> None:
         self._low, self._per_cell = grid.low.tolist(), (2 / grid.step).tolist()
-        self._outside: list[float] = grid.not_applicable_values.tolist()
+        self._not_applicable: list[float] = grid.not_applicable_values.tolist()
         # cells: knots, points half way, not applicable, not observed
         self.counts: list[int] = (2 * grid.n_knots + grid.has_not_applicable).tolist()
         self._blocks: list[range] = []
         first = 0
         for last in range(1, len(self.counts) + 1):
-            if last == len(self.counts) or math.prod(self.counts[first : last + 1]) > _CELLS:
+            if last == len(self.counts) or math.prod(self.counts[first : last + 1]) > _BLOCK_CELLS:
                 self._blocks.append(range(first, last))
                 first = last
         self._ends = np.cumsum([0, *self.counts])
@@ -156,7 +156,7 @@ class TermBlocks:
             place = (column - self._low[term]) * self._per_cell[term]
         np.copyto(place, self.counts[term] - 1, where=np.isnan(place))  # the last: not observed
         if self._grid.has_not_applicable[term]:
-            np.copyto(place, self.counts[term] - 2, where=column == self._outside[term])
+            np.copyto(place, self.counts[term] - 2, where=column == self._not_applicable[term])
         cell = np.rint(place)
         off = np.not_equal(place, cell)
         return cell.astype(np.uint16), abs(place - cell) > _ROUNDING if off.any() else None
@@ -165,7 +165,7 @@ class TermBlocks:
         """Return the values of cells, shape (n, terms); NaN where not observed."""
         values = np.empty((len(codes[0]), len(codes)))
         for term, (code, count) in enumerate(zip(codes, self.counts, strict=True)):
-            beside = [self._outside[term], np.nan] if self._grid.has_not_applicable[term] else [np.nan]
+            beside = [self._not_applicable[term], np.nan] if self._grid.has_not_applicable[term] else [np.nan]
             rated = self._grid.at(np.arange(count - len(beside)) / 2, term)
             values[:, term] = np.append(rated, beside)[code]
         return values
@@ -188,7 +188,7 @@ class TermBlocks:
         """Number the cells that rows are in, block by block: shape (blocks, n)."""
         numbers = np.empty((len(self._blocks), len(codes[0])), dtype=np.int64)
         for block, out in zip(self._blocks, numbers, strict=True):
-            number = codes[block.start]
+            number = codes[block.start]  # uint16, which holds _BLOCK_CELLS or one term's cells
             for term in block[1:]:
                 number = number * np.uint8(self.counts[term]) + codes[term]
             out[:] = number

@@ -19,7 +19,7 @@ def shape_functions(data: ModelData) -> pd.DataFrame:
 
     parts = []
     for name in data.terms:
-        # Factors are centred on the training rows, as the tables are: their length is the difference's spread.
+        # Factors are centred on the training rows, as the tables are: their length is that of the difference.
         half = QUANTILE * np.sqrt((data.factors[name] ** 2).sum(axis=1) + data.variances[name])
         half[-1] = np.nan
         table = data.tables[name]
@@ -39,15 +39,11 @@ def shape_functions(data: ModelData) -> pd.DataFrame:
 
 
 def strongest_pairs(data: ModelData, k: int = 10) -> list[tuple[Pair, float]]:
-    """Return the k pairs with the largest root mean square effect, in log-odds, largest first.
-
-    The mean is over the training rows, as if the two ratings came up independently: a model keeps how often
-    each level was seen, not how often two of them together.
-    """
+    """Return the k pairs with the largest effects; see `OfferModel.strongest_pairs`."""
     n = data.trained_on["n"]  # with none, every cell counts alike
     shares = {
         name: count / count.sum() if n else np.full(len(count), 1 / len(count)) for name, count in data.counts.items()
     }
-    some = [pair for pair in data.pairs if pair.log_odds.any()]  # of an input with itself there is nothing to say
-    sizes = [(pair, float(np.sqrt(shares[pair.first] @ pair.log_odds**2 @ shares[pair.second]))) for pair in some]
+    pairs = [pair for pair in data.pairs if pair.log_odds.any()]  # without tables that are all zero
+    sizes = [(pair, float(np.sqrt(shares[pair.first] @ pair.log_odds**2 @ shares[pair.second]))) for pair in pairs]
     return sorted(sizes, key=lambda item: -item[1])[:k]

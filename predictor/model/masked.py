@@ -1,7 +1,7 @@
 """Tables with "not rated" as a category of its own: a part of the prediction when ratings are missing.
 
 Models have them where signals act together and what is expected of each unrated signal says too little. The log-odds
-are then `share` times what the other tables say in expectation, plus these.
+are then `weight_of_other_tables` times those of the other tables, in expectation, plus these.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class MaskedTables:
     grid
         The grid on which they are defined.
     weight_of_other_tables
-        Weight of the tables in expectation beside them, 0 or more.
+        Weight of the model's other tables, in expectation, 0 or more.
     intercept
         Log-odds that they are centred at.
     main
@@ -61,7 +61,7 @@ class MaskedTables:
     def reasons(self, values: Floats) -> tuple[Floats, Floats]:
         """Compute what adds up to these log-odds: baseline, shape (n,), and what each term adds, shape (n, terms).
 
-        A table is shared out to those of its terms that were rated; one of which none was belongs to the baseline.
+        A table is divided among those of its terms that were rated; if none was, it belongs to the baseline.
         """
         location, given = self.grid.locate(values), ~np.isnan(values)
         added = self._main.look_up(location)

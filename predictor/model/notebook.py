@@ -79,8 +79,7 @@ def model_html(model: OfferModel) -> str:
     shapes = shapes[shapes["low"].notna() & shapes["rating"].notna() & (shapes["n"] > 0)]
     names = [name for name in model.feature_importances if (shapes["signal"] == name).any()][:MOST_SHAPES]
     catalogue = model.catalogue
-    labels = {signal.name: signal.label for signal in catalogue.signals}
-    labels |= {item.name: item.label for item in catalogue.inputs}
+    labels = catalogue.labels
     shapes = shapes[shapes["signal"].isin(names)]
     reach = max(float(shapes[["log_odds", "low", "high"]].abs().max().max()), 0.05) if len(shapes) else 1.0
     panels = "".join(

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from predictor.errors import plural
 from predictor.model.data import ModelData
-from predictor.model.subsets import ThinInput
+from predictor.model.subsets import FewRatings
 
 
 class Notes:
@@ -30,7 +30,7 @@ class Notes:
 
     def __init__(self, data: ModelData) -> None:
         self.data = data
-        self._any_outside = any(signal.not_applicable_value is not None for signal in data.catalogue.signals)
+        self._any_not_applicable = any(signal.not_applicable_value is not None for signal in data.catalogue.signals)
 
     def of(self, row: list[float], rated: int, log_odds_of_missing: float = 0.0) -> Iterator[str]:
         """Write the notes of one answer.
@@ -49,20 +49,20 @@ class Notes:
         if rated == 0:
             yield "Nothing was rated: this is the base rate."
         elif rated < total / 2:
-            yield f"Few ratings: {rated} of {total} signals were rated.{self._thin.note(row, rated)}"
+            yield f"Few ratings: {rated} of {total} signals were rated.{self._few_ratings.note(row, rated)}"
         if abs(log_odds_of_missing) >= 0.005:
             yield (
                 f"Missing ratings: in the {self.data.trained_on['n']:,} training interviews, leaving signals "
                 "unrated is informative by itself; "
                 f"the {total - rated} left out here add {log_odds_of_missing:+.2f} in log-odds."
             )
-        if self._any_outside:  # "not applicable" has no place on a scale
+        if self._any_not_applicable:  # "not applicable" has no place on a scale
             row = [
                 value if value >= low else math.nan for value, low in zip(row, self.data.catalogue.ends[0], strict=True)
             ]
             rated = sum([value == value for value in row])
         if rated >= max(2, total / 2):  # fewer ratings vary more than the whole rows that the range comes from
-            # as by `mean_and_spread`, which takes longer for one row
+            # the same as `mean_and_spread`, which takes longer for one row
             shares = [
                 (value - low) / (high - low)
                 for value, low, high in zip(row, *self.data.catalogue.ends, strict=True)
@@ -136,5 +136,5 @@ class Notes:
         return notes
 
     @cached_property
-    def _thin(self) -> ThinInput:
-        return ThinInput(self.data.catalogue, self.data.trained_on.get("partial_scores", {}))
+    def _few_ratings(self) -> FewRatings:
+        return FewRatings(self.data.catalogue, self.data.trained_on.get("partial_scores", {}))

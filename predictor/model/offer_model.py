@@ -1,4 +1,4 @@
-"""`OfferModel`, the class for users: it validates ratings, predicts, and explains each prediction in words and numbers.
+"""`OfferModel`, the public class: it validates ratings, predicts, and explains each prediction in words and numbers.
 
 One prediction needs only numpy; tables of them need pandas. A saved model is one readable JSON file that runs no code.
 """
@@ -24,7 +24,7 @@ from predictor.model.log_odds import logit, one_probability, probability
 from predictor.model.matching import signals_of
 from predictor.model.notes import Notes
 from predictor.model.partial import PartialTables
-from predictor.model.prediction import LEVEL, QUANTILE, Contribution, Interval, Prediction
+from predictor.model.prediction import INTERVAL_LEVEL, QUANTILE, Contribution, Interval, Prediction
 from predictor.model.raters import PanelLevel, coded_input, levels_of, widenings
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import INPUT_FAMILY, PANEL
@@ -40,7 +40,7 @@ PUBLISHED = Path(__file__).with_name("published.json")
 
 @dataclass(frozen=True, eq=False)
 class OfferModel(ModelData):
-    """A model that answers: exact tables of log-odds, see `ModelData` for what it holds.
+    """A trained model: predicts and explains by exact tables of log-odds; see `ModelData` for what it holds.
 
     Examples
     --------
@@ -92,7 +92,7 @@ class OfferModel(ModelData):
             return next(self.predict_each(rows, base_rate=base_rate))
         p = len(self.signals)
         if all(map(math.isnan, row[:p])):
-            row[p:] = [math.nan] * (len(row) - p)  # who rated nothing says nothing
+            row[p:] = [math.nan] * (len(row) - p)  # without a rating, who rated is ignored
         return self._explain(row, self._shift(base_rate), self.base_rate if base_rate is None else base_rate)
 
     def predict_each(self, ratings: Ratings, *, base_rate: float | None = None) -> Iterator[Prediction]:
@@ -174,7 +174,7 @@ class OfferModel(ModelData):
         Parameters
         ----------
         coded
-            Codes of the model's `blocks`, for each of `terms`; best some ten thousand rows, which stay in the cache.
+            Codes of the model's `blocks`, for each of `terms`; about ten thousand rows at a time are fastest.
         widening
             Variance of the log-odds that not knowing a panel's raters adds, shape (n,).
 
@@ -212,7 +212,7 @@ class OfferModel(ModelData):
     def contributions(self, values: Floats) -> Floats:
         """Compute what each term adds, shape (n, terms), for values of the same shape.
 
-        A rated signal adds what its own tables say and what it says of signals that were not rated.
+        A rated signal adds the value of its own tables, and what it implies about signals that were not rated.
         """
         reasons = self._evaluator.reasons(values)
         return reasons.own + reasons.implied
@@ -226,7 +226,7 @@ class OfferModel(ModelData):
         )
 
     def _shift(self, base_rate: float | None) -> float:
-        """Shift log-odds to another share of offers, the ratings given an outcome staying as they are."""
+        """Return the shift of log-odds to another share of offers, if P(ratings | outcome) stays the same."""
         if base_rate is None:
             return 0.0
         if isinstance(base_rate, bool) or not isinstance(base_rate, int | float) or not 0 < base_rate < 1:
@@ -235,11 +235,12 @@ class OfferModel(ModelData):
 
     def _explain(self, row: list[float], shift: float, base_rate: float, panel: PanelLevel | None = None) -> Prediction:
         """Answer for one row of the model's signals and coded inputs; NaN where not observed."""
-        p, (names, families, sides) = len(self.signals), self._about
+        p = len(self.signals)
+        names, families, sides = self._term_labels
         observed: list[float | str | None] = [value if value == value else None for value in row]
         not_rated = tuple([name for name, value in zip(self.signals, observed, strict=False) if value is None])
-        for place, outside in self._outside:
-            if observed[place] == outside:
+        for place, number in self._not_applicable:
+            if observed[place] == number:
                 observed[place] = NOT_APPLICABLE
         for place, item in enumerate(self.catalogue.inputs, p):
             observed[place] = None if observed[place] is None else item.levels[int(row[place])]
@@ -247,18 +248,20 @@ class OfferModel(ModelData):
         baseline, own, implied, deviation = self._evaluator.one(row, rated)
         added = list(map(add, own, implied))
         baseline += shift
-        log_odds, by_family = baseline, dict.fromkeys([*self.catalogue.families, *families[p:]], 0.0)
+        log_odds = baseline
+        by_family = dict.fromkeys([*self.catalogue.families, *families[p:]], 0.0)
         for family, value in zip(families, added, strict=True):
             by_family[family] += value
             log_odds += value
         if panel and self.raters and rated:
             deviation = math.sqrt(max(deviation**2 + self.raters.widening(panel), 0.0))
-        half, log_odds_of_missing = QUANTILE * deviation, 0.0
+        half = QUANTILE * deviation
+        log_odds_of_missing = 0.0
         if self._notes.missingness_is_informative and not_rated:
             log_odds_of_missing = sum([value for value, seen in zip(added, observed[:p], strict=False) if seen is None])
         return Prediction(
             offer_probability=one_probability(log_odds) if rated else base_rate,
-            interval=Interval(LEVEL, one_probability(log_odds - half), one_probability(log_odds + half)),
+            interval=Interval(INTERVAL_LEVEL, one_probability(log_odds - half), one_probability(log_odds + half)),
             base_rate=base_rate,
             log_odds=log_odds,
             baseline=baseline,
@@ -271,13 +274,13 @@ class OfferModel(ModelData):
         )
 
     @cached_property
-    def _outside(self) -> list[tuple[int, float]]:
+    def _not_applicable(self) -> list[tuple[int, float]]:
         """Which signals have "not applicable" as an answer, and the number that means it."""
         values = (signal.not_applicable_value for signal in self.catalogue.signals)
         return [(place, value) for place, value in enumerate(values) if value is not None]
 
     @cached_property
-    def _about(self) -> tuple[list[str], list[str], list[str | None]]:
+    def _term_labels(self) -> tuple[list[str], list[str], list[str | None]]:
         """Name, family and side of each term."""
         signals, inputs = self.catalogue.signals, self.catalogue.inputs
         families = [signal.family for signal in signals] + [INPUT_FAMILY for _ in inputs]
@@ -444,7 +447,7 @@ class OfferModel(ModelData):
         ModelError
             If it is not a model, of a newer format, or not what was once saved.
         """
-        model = cls(**file.values(data))
+        model = cls(**file.parse(data))
         if data["format"] == model.format:  # checked already; not computed twice
             model.__dict__["fingerprint"] = data["fingerprint"]
         return model

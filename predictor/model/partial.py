@@ -2,11 +2,11 @@
 
     log-odds = shrinkage * (intercept + sum of the tables, in expectation) + gaps
 
-and where a model has tables in which "not rated" is a category of its own, a share of that plus those (`masked.py`).
+and where a model has tables in which "not rated" is a category of its own, a weight times that plus those: `masked.py`.
 
 The expectation of the probability is wanted, not that of the log-odds: `shrinkage`, below one, draws the log-odds
-towards zero by the variance v of what was not rated (MacKay 1992, Neural Computation 4:720-736): 1 / sqrt(1 + pi v /
-8). It depends on which signals were rated, never on how.
+towards zero by the variance v of what was not rated (MacKay 1992, Neural Computation 4:720-736):
+1 / sqrt(1 + pi v / 8). It depends on which signals were rated, never on how.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.model.factors import Completion, FactorScores, applies
+from predictor.model.factors import Completion, FactorScores, fade
 from predictor.model.masked import MaskedTables
 from predictor.model.tables import Floats, Grid, Ints
 from predictor.model.tiles import TILE, tiles
@@ -55,11 +55,11 @@ class Gaps:
 
     def offset(self, share: Any = 0.0) -> Any:
         """Compute the part that belongs to the baseline, for a share of signals left out, 0 to 1."""
-        return -self.slope * self.mean * applies(share, self.mean, self.most)
+        return -self.slope * self.mean * fade(share, self.mean, self.most)
 
     def added(self, share: Any) -> Any:
         """Compute the part that belongs to the signals left out."""
-        return self.slope * np.minimum(share, self.most) * applies(share, self.mean, self.most)
+        return self.slope * np.minimum(share, self.most) * fade(share, self.mean, self.most)
 
     def total(self, share: Any) -> Any:
         """Compute both together."""
@@ -89,7 +89,7 @@ class Reasons:
     own
         What each term adds by itself; a signal that was not rated, by having been left out; shape (n, terms).
     implied
-        What each rated signal says of those that were not rated, in log-odds, shape (n, terms).
+        What each rated signal implies about those that were not rated, in log-odds, shape (n, terms).
     """
 
     baseline: Floats
@@ -97,9 +97,18 @@ class Reasons:
     implied: Floats
 
 
+class RowReasons(NamedTuple):
+    """What adds up to the log-odds of one row, as `Reasons`, and their standard deviation."""
+
+    baseline: float
+    own: list[float]
+    implied: list[float]
+    deviation: float
+
+
 @dataclass(frozen=True, eq=False)
-class AtInputs:
-    """What the tables of the signals are, given the inputs (who rated).
+class TablesGivenInputs:
+    """The tables of the signals, given the inputs (who rated).
 
     Attributes
     ----------
@@ -112,7 +121,7 @@ class AtInputs:
     inputs
         What each input adds by itself, shape (inputs,).
     slopes, rest
-        Slope of each signal's table on its standard units, and the variance that the slope leaves, shape (p,).
+        Least-squares line through each signal's table, in its standard units: slope, and residual variance, shape (p,).
     """
 
     added: Floats
@@ -130,7 +139,7 @@ class PartialTables:
     grid
         The grid on which the tables are defined.
     completion
-        What rated signals say of the others.
+        What is expected of signals that were not rated.
     intercept
         Log-odds at which the tables are centred.
     main
@@ -142,7 +151,7 @@ class PartialTables:
     uncertainty
         For intervals; None where they are not asked for.
     masked
-        Tables that count beside those in expectation, if there are any.
+        Further tables, with a cell for "not rated", if there are any.
     """
 
     def __init__(
@@ -164,7 +173,7 @@ class PartialTables:
         self._each_pair = pairs
         self._triples = [(terms, table) for terms, table in joint if len(terms) == 3]
         self._first, self._second, self._pairs = _matrix(grid, pairs)
-        self._at_inputs: dict[bytes, AtInputs] = {}
+        self._given_inputs: dict[bytes, TablesGivenInputs] = {}
 
     # -- what the tables add ---------------------------------------------------------------------------------------
 
@@ -208,9 +217,9 @@ class PartialTables:
         share = self.masked.weight_of_other_tables if self.masked else 1.0
         return share * self.shrinkage(values, estimate)[:, None] * added
 
-    # -- answers ---------------------------------------------------------------------------------------------------
+    # -- predictions ---------------------------------------------------------------------------------------------------
 
-    def answer(self, values: Floats, interval: bool = False) -> tuple[Floats, Floats]:
+    def many(self, values: Floats, interval: bool = False) -> tuple[Floats, Floats]:
         """Compute log-odds, and for an interval their standard deviation (else zeros), each of shape (n,).
 
         Parameters
@@ -223,9 +232,7 @@ class PartialTables:
             n, estimate = part.stop - part.start, self.completion.estimate(tile)
             shrinkage = self.shrinkage(tile, estimate)
             added = np.zeros(TILE)
-            if (
-                not self.masked or self.masked.weight_of_other_tables
-            ):  # else it counts nothing, and takes most of the time
+            if not self.masked or self.masked.weight_of_other_tables:  # with weight 0 it would only take time
                 gaps = self.gaps.total(estimate.unrated.mean(axis=1))
                 added = shrinkage * (self.intercept + self.total(self.completion.cells(tile, estimate))) + gaps
             if self.masked:
@@ -239,7 +246,7 @@ class PartialTables:
         """Compute what adds up to the log-odds, from `estimate` where the others were estimated already.
 
         A rated signal's own part is its table, with its part of pairs, at what is expected of the others. What a
-        signal that was not rated adds is shared out in two steps: what it would add if nothing were rated belongs to
+        signal that was not rated adds is divided in two steps: what it would add if nothing were rated belongs to
         the baseline; how far the rated signals move it from there belongs to them, by their weights in its estimate.
         """
         p, estimate = self.p, estimate or self.completion.estimate(values)
@@ -264,9 +271,9 @@ class PartialTables:
     def _log_odds_per_unit(self, cells: Floats, estimate: FactorScores) -> Floats:
         """Compute what unrated signals add per standard unit expected of them, from expectation 0; shape (n, p).
 
-        Signals of one table that move together share what it adds by the mean along the straight path from there
-        (Aumann and Shapley 1974, Values of Non-Atomic Games): of a product, the change of the one times the mean of the
-        other. So what a signal adds goes to 0 with what is expected of it, and the ratio stays finite.
+        If several signals of one table are unrated, each gets its Aumann-Shapley share: the mean of its partial effect
+        along the straight path from 0 (Values of Non-Atomic Games, 1974); of a product, the change of the one times the
+        mean of the other. So what a signal adds goes to 0 with what is expected of it, and the ratio stays finite.
         """
         slopes, offsets, signals = (
             self.completion.probability_slopes(estimate),
@@ -291,12 +298,13 @@ class PartialTables:
                     turned = np.moveaxis(table, index, 0)
                     means, moves = ([part[:, other] for other in others] for part in (mean, moved))
                     along = _product(turned, slopes[:, parts[index]], *means)
+                    # the mean of (t - 1/2)^2 over a path t in 0..1 is 1/12: the product of two moving factors
                     along += _product(turned, slopes[:, parts[index]], *moves) / 12
                     total[:, term] += moving * along
         return np.asarray(total)
 
     def _with_masked(self, reasons: Reasons, values: Floats, masked: MaskedTables) -> Reasons:
-        """Add what masked tables add; what a signal says of others is then all that its own table does not say."""
+        """Add what masked tables add; `implied` is then the total minus the value of the signal's own table."""
         p, (baseline, added) = self.p, masked.reasons(values)
         total = masked.weight_of_other_tables * (reasons.own + reasons.implied) + added
         own = np.where(np.isnan(values), total, reasons.own)
@@ -324,12 +332,13 @@ class PartialTables:
         variance = (vector**2).sum(axis=1) + cells @ self.uncertainty.variances + estimate.unrated @ own
         return np.asarray(np.sqrt(variance))
 
-    def one(self, values: Floats) -> tuple[float, list[float], list[float], float]:
+    def one(self, values: Floats) -> RowReasons:
         """Compute baseline, own, implied and the standard deviation for one row, shape (1, terms)."""
         estimate = self.completion.estimate(values)
         reasons = self.reasons(values, estimate)
         deviation = self.shrinkage(values, estimate) * self._deviation(values, estimate)
-        return float(reasons.baseline[0]), reasons.own[0].tolist(), reasons.implied[0].tolist(), float(deviation[0])
+        parts = float(reasons.baseline[0]), reasons.own[0].tolist(), reasons.implied[0].tolist()
+        return RowReasons(*parts, float(deviation[0]))
 
     # -- what is known beforehand, given the inputs ------------------------------------------------------------------
 
@@ -343,26 +352,27 @@ class PartialTables:
         )
 
     def _sensitivity(self, values: Floats) -> tuple[Floats, Floats]:
-        """Slope of each signal's table on its standard units, and the variance that the slope leaves, shape (n, p).
+        """Slope and residual variance of the line through each signal's table in its standard units, shape (n, p).
 
         Pairs with inputs count at the input's level: who rated may make a signal weigh more.
         """
         inputs = values[:, self.p :]
         if len(values) == 1:
-            at = self.at(inputs)
-            return at.slopes[None], at.rest[None]
+            given = self.given(inputs)
+            return given.slopes[None], given.rest[None]
         kinds, which = np.unique(np.nan_to_num(inputs, nan=-1.0), axis=0, return_inverse=True)
-        at_each, which = [self.at(np.where(kind < 0, np.nan, kind)[None]) for kind in kinds], which.ravel()
-        return np.array([at.slopes for at in at_each])[which], np.array([at.rest for at in at_each])[which]
+        each, which = [self.given(np.where(kind < 0, np.nan, kind)[None]) for kind in kinds], which.ravel()
+        return np.array([given.slopes for given in each])[which], np.array([given.rest for given in each])[which]
 
-    def at(self, inputs: Floats) -> AtInputs:
-        """What the tables are at some inputs, coded, shape (1, inputs)."""
+    def given(self, inputs: Floats) -> TablesGivenInputs:
+        """Return the tables for some inputs, coded, shape (1, inputs)."""
         key = np.nan_to_num(inputs, nan=-1.0).tobytes()
-        if key not in self._at_inputs:
-            self._at_inputs[key] = self._make(inputs)
-        return self._at_inputs[key]
+        if key not in self._given_inputs:
+            self._given_inputs[key] = self._tables_given(inputs)
+        return self._given_inputs[key]
 
-    def _make(self, inputs: Floats) -> AtInputs:
+    def _tables_given(self, inputs: Floats) -> TablesGivenInputs:
+        """Add to each signal's table its pairs with these inputs, and fit a line through the sum."""
         grid, p, signals = self.grid, self.p, len(self.completion.term)
         values = np.concatenate([np.full((1, p), np.nan), inputs], axis=1)
         cells = self.completion.cells(values, self._nothing_rated)[0] * ~self._of_signals
@@ -386,7 +396,7 @@ class PartialTables:
             slopes[j] = share @ (table * z) / square
             rest[j] = max(0.0, float(share @ table**2 - slopes[j] ** 2 * square))
         weighed = self.completion.cell_probabilities[..., None] * added[:-1]
-        return AtInputs(added, np.add.reduceat(weighed, self._starts[:p], axis=2), of_inputs, slopes, rest)
+        return TablesGivenInputs(added, np.add.reduceat(weighed, self._starts[:p], axis=2), of_inputs, slopes, rest)
 
     @cached_property
     def _of_signals(self) -> NDArray[np.bool_]:

@@ -103,7 +103,7 @@ def whole_points(points: Sequence[float], total: int) -> list[int]:
     Parameters
     ----------
     points
-        Their sum is less than 1 from `total`, or all are 0.
+        Their sum differs from `total` by less than 1, or all are 0.
     total
         What the whole points add up to.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
-LEVEL = 0.9  # of every interval
-QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
+INTERVAL_LEVEL = 0.9  # of every interval
+QUANTILE = NormalDist().inv_cdf((1 + INTERVAL_LEVEL) / 2)
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Interval:
 
 @dataclass  # not frozen: each answer has one per signal, and to make a frozen one takes three times as long
 class Contribution:
-    """What one signal, as rated, adds to the log-odds, compared with the training interviews.
+    """What one signal, as rated, adds to the log-odds, compared with the mean of the training interviews.
 
     Attributes
     ----------
@@ -35,7 +35,8 @@ class Contribution:
         are included. Where it was not rated: 0, or what leaving it out adds, if that is informative; a note then
         states it.
     implied
-        The part of `log_odds` that is what its rating says of signals that were not rated; 0 where all were.
+        The part of `log_odds` that comes from what the rating suggests about signals that were not rated; 0 where all
+        were.
     """
 
     signal: str
@@ -71,7 +72,7 @@ class Prediction:
     not_rated
         Signals that were not observed.
     notes
-        What to bear in mind: thin input, a simulated model, an unusual pattern.
+        What to bear in mind: few ratings, a simulated model, an unusual pattern.
     model
         Which model answered: name, fingerprint, what it was trained on and when.
     """

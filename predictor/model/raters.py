@@ -85,7 +85,7 @@ class RaterTable:
     unknown_variance
         Variance of the leniency of somebody whom it does not know.
     cut_points
-        Where one level ends and the next begins: 10, 30, 70 and 90 % of the panels learned from.
+        Where one level ends and the next begins: 10, 30, 70 and 90 % quantiles of the training panels' leniency.
     slope
         Log-odds for each unit of leniency, as the model's table has it on average.
     usual_variances

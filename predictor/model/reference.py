@@ -29,7 +29,7 @@ class Reference:
     likelihood
         Rows by bin of their likelihood by models that had not seen them, shape (edges + 1,).
     mean_cluster_size
-        Rows of a row's own person, itself included, as the mean over rows.
+        Mean over rows of the number of rows of the same person.
     intraclass_correlation
         By kind of figure (`KINDS`): correlation of rows of one person, 0 to 1, the mean over signals.
 
@@ -59,7 +59,7 @@ class Reference:
             raise ValueError("a correlation of rows of one person is not between 0 and 1, or of an unknown kind")
 
     def design_effect(self, kind: str, mean_cluster_size: float) -> float:
-        """Compute by how much rows of one person, being alike, raise the variance of a mean; 1 where none repeat."""
+        """Compute the design effect: by how much rows of one person, being alike, raise the variance of a mean."""
         return 1.0 + (mean_cluster_size - 1.0) * self.intraclass_correlation.get(kind, 0.0)
 
     def to_dict(self) -> dict[str, Any]:

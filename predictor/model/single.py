@@ -1,9 +1,8 @@
 """Predict one row with missing ratings in plain Python, since numpy has more overhead for a single row.
 
-It gives what `PartialTables` gives for models in which no two signals share a table: given the inputs (who
-rated), each signal then has one table. What depends only on which signals were rated, and on the inputs, is kept: the
-weights of ratings in what is expected of the others, and `shrinkage`. The same few patterns come again and again, such
-as one side's own signals.
+It returns the numbers of `PartialTables.one` for models in which no two signals share a table: given the inputs (who
+rated), each signal then has one table. What depends only on which signals were rated, and on the inputs, is kept in a
+`_Pattern`: few patterns are frequent, such as one side's own signals.
 """
 
 from __future__ import annotations
@@ -15,29 +14,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from predictor.model.factors import NEGLIGIBLE_EXPECTATION, PER_UNIT, POINTS, REACH
-from predictor.model.partial import AtInputs, PartialTables
+from predictor.model.partial import PartialTables, RowReasons, TablesGivenInputs
 from predictor.model.tables import Floats
 
-KEPT = 1000  # patterns; some kilobytes each
+MOST_PATTERNS = 1000  # of some kilobytes each
 _MIDDLE, _END, _UNIT = REACH * PER_UNIT, POINTS - 1, 1 / PER_UNIT
 
-Known = tuple[float, float, int]
+
+# Plain tuples, since unpacking a NamedTuple takes longer.
+Rated = tuple[float, float, int]
 """Of one rating: what it adds by itself, the rating in standard units, and its index among the sums."""
 Piece = tuple[float, float, float, float, list[tuple[int, float, float, float, float]]]
 """Of a signal's table in expectation, from one point to the next: its value, against that where nothing was rated, how
-it rises, and what unknown factors add to both; then by number of an input what the signal adds to that."""
+it rises, what unknown factors add to both; then the same four for what the signal adds to each input, by its number."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Level:
-    """What is known beforehand at one level of the inputs.
+class _InputState:
+    """What is precomputed for one combination of the inputs' levels.
 
     Attributes
     ----------
     own
         What a signal adds by itself, by index: on the knots, half way between them, and "not applicable".
-    known
-        For each signal what is known by rating, as far as it is fixed.
+    by_rating
+        For each signal what its frequent ratings add: those on the knots and half way between them.
     pieces
         For each signal its table in expectation.
     usual, unknown
@@ -51,7 +52,7 @@ class _Level:
     """
 
     own: list[float]
-    known: list[dict[float, Known]]
+    by_rating: list[dict[float, Rated]]
     pieces: list[list[Piece]]
     usual: Floats
     unknown: Floats
@@ -62,14 +63,14 @@ class _Level:
 
 @dataclass(frozen=True, eq=False)
 class _Pattern:
-    """What is known beforehand where it is known too which signals were rated.
+    """What is precomputed for one combination of the inputs' levels and of the signals that were rated.
 
     Attributes
     ----------
     rated
-        Number of each signal with a rating or "not applicable", and what is known by rating.
+        Number of each signal with a rating or "not applicable", and its `by_rating`.
     unrated
-        Table in expectation of each of the others, and how wide its distribution is.
+        Table in expectation of each of the others, and the relative variance of its distribution.
     weights
         Of the ratings, in standard units, in what is expected of the others, shape (unrated, p).
     shares
@@ -84,7 +85,7 @@ class _Pattern:
         For each of them its number, what leaving it out adds by itself, and `by_gaps`; empty where all are 0.
     """
 
-    rated: list[tuple[int, dict[float, Known]]]
+    rated: list[tuple[int, dict[float, Rated]]]
     unrated: list[tuple[list[Piece], float]]
     weights: Floats
     shares: Floats
@@ -96,7 +97,7 @@ class _Pattern:
 
 
 class SingleRow:
-    """Answers for one row at a time.
+    """Predicts one row at a time.
 
     Parameters
     ----------
@@ -109,38 +110,35 @@ class SingleRow:
         grid, factors = tables.grid, tables.completion.factor_model
         self._low, self._half_step = grid.low.tolist(), (grid.step / 2).tolist()
         self._mean, self._sd = factors.mean.tolist(), factors.sd.tolist()
-        self._outside = [
+        self._not_applicable = [
             (j, value) for j, value in enumerate(grid.not_applicable_values[: self._p].tolist()) if value == value
         ]
         self._halves = (2 * grid.n_knots - 1).tolist()  # knots, and points half way between them
         self._first = np.cumsum([0, *(2 * grid.n_knots - 1 + grid.has_not_applicable)[: self._p]]).tolist()
-        self._levels: dict[tuple[float, ...], _Level] = {}
+        self._states: dict[tuple[float, ...], _InputState] = {}
         self._patterns: dict[tuple[tuple[float | int, ...], ...], _Pattern] = {}
 
-    def answer(self, row: Sequence[float]) -> tuple[float, list[float], list[float], float]:
-        """Answer for a row of signals and coded inputs, NaN where not observed, some signal of them not rated.
-
-        Returns
-        -------
-        baseline, own, implied, deviation
-            As of `PartialTables.one`.
-        """
+    def one(self, row: Sequence[float]) -> RowReasons:
+        """Compute what `PartialTables.one` computes, for signals and coded inputs, NaN where not observed."""
         p = self._p
         inputs = tuple([value if value == value else -1.0 for value in row[p:]])
         missing = tuple([j for j, value in enumerate(row[:p]) if value != value])
-        outside = tuple([j for j, value in self._outside if row[j] == value])
-        level = self._levels.get(inputs) or self._make_level(inputs)
-        pattern = self._patterns.get((inputs, missing, outside)) or self._make_pattern(row, inputs, missing, outside)
+        not_applicable = tuple([j for j, value in self._not_applicable if row[j] == value])
+        state = self._states.get(inputs) or self._make_state(inputs)
+        pattern = self._patterns.get((inputs, missing, not_applicable))
+        pattern = pattern or self._make_pattern(row, inputs, missing, not_applicable)
+        # Own contributions of the rated signals, and what is expected of the others (`Completion.estimate`).
         own, units, indices, between = [0.0] * len(row), [0.0] * p, list[int](), list[tuple[int, float]]()
-        for j, known in pattern.rated:
-            if rating := known.get(row[j]):
+        for j, by_rating in pattern.rated:
+            if rating := by_rating.get(row[j]):
                 own[j], units[j], index = rating
                 indices.append(index)
             else:
-                own[j], units[j], index, beyond = self._locate(level, j, row[j])
+                own[j], units[j], index, beyond = self._locate(state, j, row[j])
                 between += [(index, 1 - beyond), (index + 1, beyond)]
         z = np.array(units)
         expected = pattern.weights.dot(z) + pattern.by_gaps
+        # What each unrated signal adds per standard unit expected of it (`PartialTables._log_odds_per_unit`).
         ratio, of_inputs = list[float](), [0.0] * len(inputs)
         for (pieces, spread), now in zip(pattern.unrated, expected.tolist(), strict=True):
             x = now * PER_UNIT + _MIDDLE
@@ -149,46 +147,43 @@ class SingleRow:
                 x -= lower
             else:
                 lower, x = (0, 0.0) if x < 0 else (_END - 1, 1.0)
-            value, rise, unknown, change, others = pieces[lower]
-            for at, added, rising, beside, changing in others:
-                of_inputs[at] += added + x * rising + spread * (beside + x * changing)
+            value, rise, unknown, unknown_rise, to_inputs = pieces[lower]
+            for number, part, part_rise, part_unknown, part_unknown_rise in to_inputs:
+                of_inputs[number] += part + x * part_rise + spread * (part_unknown + x * part_unknown_rise)
             if not -_UNIT < now < _UNIT:
-                ratio.append((value + x * rise + spread * (unknown + x * change)) / now)
-            elif (
-                not -NEGLIGIBLE_EXPECTATION < now < NEGLIGIBLE_EXPECTATION
-            ):  # the quotient's value, without its loss of digits: see Completion.probability_slopes
-                ratio.append(PER_UNIT * (rise + spread * change))
+                ratio.append((value + x * rise + spread * (unknown + x * unknown_rise)) / now)
+            elif not -NEGLIGIBLE_EXPECTATION < now < NEGLIGIBLE_EXPECTATION:
+                # the quotient's value, without its loss of digits: see Completion.probability_slopes
+                ratio.append(PER_UNIT * (rise + spread * unknown_rise))
             else:
-                (_, below, _, falls, _), (_, above, _, climbs, _) = pieces[_MIDDLE - 1 : _MIDDLE + 1]
-                ratio.append(PER_UNIT / 2 * (below + above + spread * (falls + climbs)))
-        sums = (
-            level.start
-            + np.add.reduce(level.sums.take(np.array(indices, dtype=np.intp), 0))
-            + expected.dot(pattern.lines)
-        )
+                (_, rise, _, unknown_rise, _), (_, other, _, other_unknown, _) = pieces[_MIDDLE - 1 : _MIDDLE + 1]
+                ratio.append(PER_UNIT / 2 * (rise + other + spread * (unknown_rise + other_unknown)))
+        # The sums of the interval and of the inputs (`PartialTables._deviation`).
+        sums = state.start + np.add.reduce(state.sums.take(np.array(indices, dtype=np.intp), 0))
+        sums = sums + expected.dot(pattern.lines)
         for index, weight in between:
-            sums += weight * level.sums[index]
+            sums += weight * state.sums[index]
         vector = sums[: self._rank]
         variance, *shared = sums[self._rank :].tolist()
         shrinkage, baseline = pattern.shrinkage, pattern.baseline
-        for at, value in enumerate(inputs):
-            added = of_inputs[at] + shared[at]
+        for number, value in enumerate(inputs):
+            added = of_inputs[number] + shared[number]
             if value < 0:
                 baseline += shrinkage * added
             else:
-                own[p + at] = added
+                own[p + number] = added
         own = [shrinkage * value for value in own]
         for (j, gap, by_gaps), share in zip(pattern.gaps, ratio, strict=False):
             own[j] = gap + shrinkage * share * by_gaps
         implied = (np.array(ratio).dot(pattern.shares) * z).tolist() + [0.0] * len(inputs)
-        return baseline, own, implied, shrinkage * math.sqrt(vector.dot(vector) + variance)
+        return RowReasons(baseline, own, implied, shrinkage * math.sqrt(vector.dot(vector) + variance))
 
-    # -- what is known beforehand ----------------------------------------------------------------------------------
+    # -- what is precomputed ---------------------------------------------------------------------------------------
 
-    def _make_level(self, inputs: tuple[float, ...]) -> _Level:
-        """Collect the values for some inputs, coded, -1 where not given."""
+    def _make_state(self, inputs: tuple[float, ...]) -> _InputState:
+        """Precompute what depends on the inputs only, coded, -1 where not given."""
         tables, grid, p = self._tables, self._tables.grid, self._p
-        at = tables.at(np.array([[code if code >= 0 else np.nan for code in inputs]]))
+        given = tables.given(np.array([[code if code >= 0 else np.nan for code in inputs]]))
         uncertainty, (_, means, variances) = tables.uncertainty, tables.lines
         assert uncertainty is not None
         vectors = np.column_stack([uncertainty.vectors, uncertainty.variances])
@@ -199,49 +194,49 @@ class SingleRow:
         unrated = np.column_stack([means, variances])
         start += unrated.sum(axis=0)
         vectors = vectors[: grid.offsets[p]] - unrated[tables.completion.term]
-        cells = np.column_stack([vectors, at.added[:-1, 1:], at.added[:-1, :1]])
+        cells = np.column_stack([vectors, given.added[:-1, 1:], given.added[:-1, :1]])
         indices = np.concatenate([self._on_halves(j, cells) for j in range(p)])
-        near, far = at.expected
-        level = _Level(
+        near, far = given.expected
+        state = _InputState(
             own=indices[:, -1].tolist(),
-            known=[{} for _ in range(p)],
-            pieces=_pieces(at),
+            by_rating=[{} for _ in range(p)],
+            pieces=_pieces(given),
             usual=near[_MIDDLE, :, 0],
             unknown=(far - near)[_MIDDLE, :, 0],
             sums=np.ascontiguousarray(indices[:, :-1]),  # else each look-up copies it
-            start=np.concatenate([start, at.inputs]),
+            start=np.concatenate([start, given.inputs]),
             lines=np.pad(tables.lines[0], ((0, 0), (0, 1 + len(inputs)))),
         )
-        for j, known in enumerate(level.known):
+        for j, by_rating in enumerate(state.by_rating):
             knots = grid.knots(j)
             for value in [*knots.tolist(), *((knots[1:] + knots[:-1]) / 2).tolist()]:
-                own, z, index, beyond = self._locate(level, j, value)
-                known[value] = own, z, index + round(beyond)
-        for j, value in self._outside:
+                own, z, index, beyond = self._locate(state, j, value)
+                by_rating[value] = own, z, index + round(beyond)
+        for j, value in self._not_applicable:
             index = self._first[j + 1] - 1
-            level.known[j][value] = level.own[index], 0.0, index
-        self._levels[inputs] = level
-        return level
+            state.by_rating[j][value] = state.own[index], 0.0, index
+        self._states[inputs] = state
+        return state
 
     def _make_pattern(
-        self, row: Sequence[float], inputs: tuple[float, ...], missing: tuple[int, ...], outside: tuple[int, ...]
+        self, row: Sequence[float], inputs: tuple[float, ...], missing: tuple[int, ...], not_applicable: tuple[int, ...]
     ) -> _Pattern:
-        """Collect the values shared by all rows with the same signals rated, not rated and not applicable."""
-        tables, level, unrated = self._tables, self._levels[inputs], list(missing)
+        """Precompute what rows have in common that rate the same signals, with the same ones not applicable."""
+        tables, state, unrated = self._tables, self._states[inputs], list(missing)
         values = np.array([row])
         estimate = tables.completion.estimate(values)
         weights = tables.completion.weights(estimate.rated, estimate.covariance)[0, unrated]
         shrinkage, spread = float(tables.shrinkage(values, estimate)[0]), estimate.relative_variance[0, unrated]
         by_gaps = estimate.by_gaps[0, unrated]
-        usual = level.usual[unrated] + spread * level.unknown[unrated]
+        usual = state.usual[unrated] + spread * state.unknown[unrated]
         share = len(missing) / self._p
         gap = float(tables.gaps.added(share)) / len(missing)
         pattern = _Pattern(
-            rated=[(j, known) for j, known in enumerate(level.known) if j not in missing],
-            unrated=list(zip([level.pieces[j] for j in missing], spread.tolist(), strict=True)),
+            rated=[(j, by_rating) for j, by_rating in enumerate(state.by_rating) if j not in missing],
+            unrated=list(zip([state.pieces[j] for j in missing], spread.tolist(), strict=True)),
             weights=weights,
             shares=shrinkage * weights,
-            lines=level.lines.take(unrated, 0),
+            lines=state.lines.take(unrated, 0),
             shrinkage=shrinkage,
             baseline=shrinkage * (tables.intercept + float(usual.sum())) + float(tables.gaps.offset(share)),
             by_gaps=by_gaps,
@@ -249,9 +244,9 @@ class SingleRow:
             if gap or by_gaps.any()
             else [],
         )
-        if len(self._patterns) >= KEPT:
+        if len(self._patterns) >= MOST_PATTERNS:
             self._patterns.clear()
-        self._patterns[inputs, missing, outside] = pattern
+        self._patterns[inputs, missing, not_applicable] = pattern
         return pattern
 
     def _on_halves(self, j: int, cells: Floats) -> Floats:
@@ -262,7 +257,7 @@ class SingleRow:
         halves[1::2] = (knots[1:] + knots[:-1]) / 2
         return np.concatenate([halves, cells[first + levels : first + int(self._tables.grid.unrated[j])]])
 
-    def _locate(self, level: _Level, j: int, value: float) -> tuple[float, float, int, float]:
+    def _locate(self, state: _InputState, j: int, value: float) -> tuple[float, float, int, float]:
         """Find what a rating adds by itself, the rating in standard units, its index, and how far it is to the next."""
         if j in self._tables.grid.uneven:
             knots = self._tables.grid.uneven[j]
@@ -271,13 +266,13 @@ class SingleRow:
             position = min(max((value - self._low[j]) / self._half_step[j], 0.0), self._halves[j] - 1.0)
         lower = min(int(position), self._halves[j] - 2)
         index, beyond = self._first[j] + lower, position - lower
-        own = level.own[index] + beyond * (level.own[index + 1] - level.own[index])
+        own = state.own[index] + beyond * (state.own[index + 1] - state.own[index])
         return own, (position / 2 - self._mean[j]) / self._sd[j], index, beyond
 
 
-def _pieces(at: AtInputs) -> list[list[Piece]]:
+def _pieces(given: TablesGivenInputs) -> list[list[Piece]]:
     """Cut tables in expectation into pieces, for each signal."""
-    near, far = at.expected
+    near, far = given.expected
     parts = np.array([near[:-1], np.diff(near, axis=0), (far - near)[:-1], np.diff(far - near, axis=0)])
     parts[::2, :, :, 0] -= np.array([near, far - near])[:, _MIDDLE, :, 0][:, None]
     return [

@@ -1,7 +1,7 @@
 """Subsets of the signals: one side, one family, a few at random; and the accuracy that training measured for each.
 
 Training scores its folds' models on their test rows with only such a subset of the ratings kept. The model file keeps
-those scores, so that an answer from few ratings can say how good such answers are.
+those scores, so that a note can state how good answers from as few ratings are.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from predictor.model.tables import Floats
 from predictor.ratings.catalogue import INPUT_FAMILY, Catalogue
 
 EVERYTHING = "all"
-FEW, SOME = 3, 10  # signals at random; of a small catalogue, half of them instead of ten
-MOSTLY = 2 / 3  # of a side or a family that must be rated, before its score is used for a row
+SMALL_COUNT, LARGE_COUNT = 3, 10  # signals at random; of a small catalogue, half of them instead of ten
+LEAST_SHARE_RATED = 2 / 3  # of a side or a family, for its score to be used for a row
 OF_SIDE = {
     "candidate": "the candidate's own signals",
     "interviewer": "the interviewer's signals",
@@ -102,7 +102,7 @@ def subsets(catalogue: Catalogue) -> tuple[Subset, ...]:
         others = tuple(index for index in every if index not in members)
         by_signals.setdefault(tuple(members), Subset(name, words, label, tuple(members), others))
     p, at_random = len(every), []
-    for count in sorted({FEW, SOME if p > SOME else p // 2}):
+    for count in sorted({SMALL_COUNT, LARGE_COUNT if p > LARGE_COUNT else p // 2}):
         if 0 < count < p:
             words = f"{plural(count, 'signal')} at random"
             at_random.append(Subset(f"random:{count}", words, words, every, (), count))
@@ -129,8 +129,8 @@ def signal_groups(catalogue: Catalogue) -> dict[str, dict[str, list[int]]]:
     return groups
 
 
-class ThinInput:
-    """What thin input means for an answer: the score that was measured on the subset of the signals most like it.
+class FewRatings:
+    """How good answers from few ratings are: the score that was measured on the most similar subset of the signals.
 
     Parameters
     ----------
@@ -142,8 +142,8 @@ class ThinInput:
 
     Examples
     --------
-    >>> thin = ThinInput(Catalogue.shipped(), {"random:3": {"roc_auc": [0.64, 0.6, 0.68], "n": 500}})
-    >>> thin.note([4.0, 3.0] + [math.nan] * (len(Catalogue.shipped().signals) - 2), 2)
+    >>> few = FewRatings(Catalogue.shipped(), {"random:3": {"roc_auc": [0.64, 0.6, 0.68], "n": 500}})
+    >>> few.note([4.0, 3.0] + [math.nan] * (len(Catalogue.shipped().signals) - 2), 2)
     ' With 3 signals at random, ROC AUC out of fold is 0.64 (90 % interval 0.60 to 0.68, n = 500).'
     """
 
@@ -152,7 +152,8 @@ class ThinInput:
         self._sentences = {subset.name: _sentence(subset, measured[subset.name]) for subset in known}
         groups = sorted((subset for subset in known if subset.count is None), key=lambda subset: len(subset.signals))
         self._groups = [
-            (subset.signals, math.ceil(MOSTLY * len(subset.signals)), len(subset.signals), subset) for subset in groups
+            (subset.signals, math.ceil(LEAST_SHARE_RATED * len(subset.signals)), len(subset.signals), subset)
+            for subset in groups
         ]
         counts = {subset.count: subset for subset in known if subset.count}
         self._by_count = [
@@ -160,8 +161,8 @@ class ThinInput:
             for rated in range(1, len(catalogue.signals) + 1)
         ]
 
-    def nearest(self, row: Sequence[float], rated: int) -> Subset | None:
-        """Return the measured subset that is most like what was rated; None where none was measured.
+    def most_similar(self, row: Sequence[float], rated: int) -> Subset | None:
+        """Return the measured subset that is most similar to what was rated; None where none was measured.
 
         Parameters
         ----------
@@ -182,8 +183,8 @@ class ThinInput:
         return self._by_count[rated - 1]
 
     def note(self, row: Sequence[float], rated: int) -> str:
-        """Write how good answers from about these signals are, see `nearest`; empty where that was not measured."""
-        subset = self.nearest(row, rated)
+        """Write how good answers from such signals are, see `most_similar`; empty where that was not measured."""
+        subset = self.most_similar(row, rated)
         return self._sentences[subset.name] if subset else ""
 
 
@@ -195,7 +196,7 @@ def _sentence(subset: Subset, measured: Mapping[str, Any]) -> str:
 
 
 def check_scores(measured: Any) -> None:
-    """Refuse what a file may hold and no training makes.
+    """Refuse scores that no training makes.
 
     Raises
     ------

@@ -23,12 +23,15 @@ Ints = NDArray[np.int64]
 
 
 FEW_VALUES = 50  # values of a column under which its knots stay evenly spaced
-MAX_SHARE_IN_HALF = 0.05  # of the values, in over half of the gaps between even knots: with less, knots are uneven
+MAX_SHARE_IN_HALF = 0.05  # knots are uneven if the emptier half of the gaps between even ones holds no more values
 
 
 @dataclass(frozen=True)
 class Location:
-    """Positions of values on a grid: cell `lower` and the share `fraction` of the way to the next, both (n, terms)."""
+    """Positions of values on a grid: cell `lower` and the share `fraction` of the way to the next, both (n, terms).
+
+    At the last knot, `lower` is the one before it and `fraction` is 1.
+    """
 
     lower: Ints
     fraction: Floats
@@ -170,11 +173,12 @@ class Grid:
     def _cell_of(self) -> list[dict[float | None, int]]:
         """For each term the cell of each knot, of "not applicable", and of None."""
         cells: list[dict[float | None, int]] = []
-        for term, (unrated, outside) in enumerate(
+        for term, (unrated, not_applicable) in enumerate(
             zip(self.unrated.tolist(), self.not_applicable_values.tolist(), strict=True)
         ):
-            cells.append({knot: cell for cell, knot in enumerate(self.knots(term).tolist())})
-            cells[term] |= {outside: unrated - 1, None: unrated} if self.has_not_applicable[term] else {None: unrated}
+            cells.append({knot: cell for cell, knot in enumerate(self.knots(term).tolist())} | {None: unrated})
+            if self.has_not_applicable[term]:
+                cells[term][not_applicable] = unrated - 1
         return cells
 
     def weights(self, values: Floats) -> Floats:
@@ -329,7 +333,7 @@ class PairTables:
         return np.asarray(self._flat[self._start + cells[self.first] * self._width + cells[self.second]])
 
     def share_out(self, added: Floats) -> Floats:
-        """Add half of each pair, of shape (n, pairs), to each of its two terms: shape (n, terms)."""
+        """Divide each pair's log-odds, of shape (n, pairs), equally among its terms: shape (n, terms)."""
         return added @ (0.5 * self.members.T)
 
 
@@ -357,7 +361,7 @@ class TripleTables:
     def look_up(self, location: Location) -> Floats:
         """Compute each triple's log-odds, shape (n, triples)."""
         lower, fraction = location.lower[:, self.terms], location.fraction[:, self.terms]
-        if not (fraction % 1).any():  # all on the knots: one cell each
+        if not (fraction % 1).any():  # all on the knots (1 is the last): one cell each
             return np.asarray(self._flat[self._start + ((lower + (fraction == 1)) * self._steps).sum(axis=2)])
         at = self._start + (lower * self._steps).sum(axis=2)
         total = np.zeros(at.shape)
@@ -367,15 +371,13 @@ class TripleTables:
         return total
 
     def share_out(self, log_odds: Floats) -> Floats:
-        """Add a third of each triple to each of its three terms: from shape (n, triples) to (n, terms)."""
+        """Divide each triple's log-odds, of shape (n, triples), equally among its terms: shape (n, terms)."""
         return log_odds @ (self.members.T / 3)
 
     def total(self, location: Location) -> Floats:
         """Compute the sum over all triples, shape (n,): one triple after the other where ratings are on the knots."""
         between = np.asarray((location.fraction % 1 > 0).any(axis=1))
-        cells = np.ascontiguousarray(
-            (location.lower + (location.fraction == 1)).T
-        )  # the last knot is the end of the last step
+        cells = np.ascontiguousarray((location.lower + (location.fraction == 1)).T)
         total, value = np.zeros(len(between)), np.empty(len(between))
         for (a, b, c), (far, near, _), start in zip(self.terms, self._steps, self._start, strict=True):
             at = cells[a] * far

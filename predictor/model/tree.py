@@ -13,8 +13,10 @@ w_f = a_f d_f
     up:    var(g) = V = 1 / (1 + sum a_f w_f Q_f)      mean(g) = m = V sum w_f R_f
     down:  mean(h_f) = w_f m + c_f d_f R_f             cov(h_f, h_k) = w_f w_k V, and c_f d_f more where f = k
 
-So no matrix is inverted, and families meet in two sums only. The share of signals left unrated depends on the overall
-impression, where it says something, and adds to these two sums.
+In the code a is `overall`, b `loadings`, psi `unique`, c d `alone`, w `weight`, V `together`, and m the final `up`.
+
+So no matrix is inverted, and families meet in two sums only. If the share of signals left unrated
+depends on the overall impression, it adds to these two sums.
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ import numpy as np
 from predictor.model.factors import FactorModel, Missingness, is_tree
 from predictor.model.tables import Floats
 
-EXACT = 1e-13  # by which a family's loadings may differ from the same proportion, relative
+# By how much a family's proportions may differ: less than in `is_tree`, since here one proportion stands for all.
+EXACT = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
 class Impressions:
-    """What the rated signals of n rows say of the families' impressions, lists by family.
+    """What the rated signals of n rows suggest about the families' impressions, lists by family.
 
     Attributes
     ----------
@@ -100,7 +103,7 @@ class Tree:
 
     @classmethod
     def of(cls, model: FactorModel) -> Tree | None:
-        """Find the tree that a factor model is, if it is one; signals may load with a minus throughout."""
+        """Return the tree that a factor model is, or None; a signal may have a minus in all of its loadings."""
         sign = np.where(model.loadings.sum(axis=1) < 0, -1.0, 1.0)
         loadings = model.loadings * sign[:, None]
         if not is_tree(loadings) or not loadings.any(axis=1).all():
@@ -125,7 +128,7 @@ class Tree:
         )
 
     def impressions(self, precision: list[Floats], evidence: list[Floats], share: Floats) -> Impressions:
-        """Compute what the rated signals of n rows say of the families' impressions.
+        """Compute what the rated signals of n rows suggest about the families' impressions.
 
         Parameters
         ----------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-WIDE = 0.3  # of likelihood; for an interval as wide, the headline states the interval instead of the estimate
+WIDE = 0.3  # least width, in likelihood, at which the headline states the interval instead of the estimate
 SAME_RATINGS = 5  # ratings from which on nearly all being equal is worth a sentence
 
 TEXTS: Mapping[str, str] = {
@@ -100,5 +100,5 @@ def interval_sentence(share: float, low: float, high: float) -> str:
 
 
 def is_wide(low: float, high: float) -> bool:
-    """Return whether an interval is so wide that the headline must not stand out."""
+    """Return whether an interval is so wide that the headline states it instead of the estimate."""
     return round(100 * (high - low)) >= round(100 * WIDE)

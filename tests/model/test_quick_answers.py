@@ -144,9 +144,9 @@ def test_one_row_is_answered_as_defined(name: str, seed: int) -> None:
     values = rows(model, 20, seed)
     p = len(model.signals)
     for row in values[np.isnan(values[:, :p]).any(axis=1)]:
-        baseline, own, implied, deviation = model._evaluator._single_row.answer(row.tolist())
+        baseline, own, implied, deviation = model._evaluator._single_row.one(row.tolist())
         reasons = tables.reasons(row[None])
-        log_odds, spread = tables.answer(row[None], interval=True)
+        log_odds, spread = tables.many(row[None], interval=True)
         assert baseline == pytest.approx(reasons.baseline[0], abs=1e-12)
         np.testing.assert_allclose([own, implied], [reasons.own[0], reasons.implied[0]], rtol=0, atol=1e-12)
         assert [baseline + sum(own) + sum(implied), deviation] == pytest.approx([log_odds[0], spread[0]], abs=1e-12)
@@ -161,7 +161,7 @@ def test_many_rows_are_answered_as_defined(name: str, seed: int, n: int) -> None
     values = rows(model, n, seed)
     partial = np.isnan(values[:, : len(model.signals)]).any(axis=1)
     log_odds, deviation, _ = model._evaluator.many(model.blocks.code(list(values.T)), interval=True)
-    expected = tables.answer(values, interval=True)
+    expected = tables.many(values, interval=True)
     np.testing.assert_allclose(log_odds[partial], expected[0][partial], rtol=0, atol=1e-12)
     np.testing.assert_allclose(deviation[partial], expected[1][partial], rtol=0, atol=1e-12)
 
@@ -205,7 +205,7 @@ def test_what_a_rating_implies_keeps_its_digits_where_ratings_nearly_cancel() ->
     implied = []
     for expected in (1e-2, 1e-9):
         row = cancelling(model, {0: 4.0}, free=1, unrated=2, expected=expected)
-        implied += [tables.reasons(row).implied[0, 0], single.answer(row[0].tolist())[2][0]]
+        implied += [tables.reasons(row).implied[0, 0], single.one(row[0].tolist())[2][0]]
     assert abs(implied[0]) > 1e-3
     np.testing.assert_allclose(implied, implied[0], rtol=1e-12)
 
@@ -224,6 +224,6 @@ def test_what_a_rating_implies_stays_finite_where_unrated_signals_act_together()
         assert abs(tables.completion.estimate(row).expected[0, 3]) > 0.1
         reasons = tables.reasons(row)
         whole = reasons.baseline + reasons.own.sum(axis=1) + reasons.implied.sum(axis=1)
-        np.testing.assert_allclose(whole, tables.answer(row)[0], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(whole, tables.many(row)[0], rtol=0, atol=1e-12)
         implied.append(reasons.implied[0])
     np.testing.assert_allclose(implied[1], implied[0], rtol=0, atol=1e-2)

@@ -80,12 +80,12 @@ function evaluator(model) {
   const weighted = known && f.loadings.map((row, j) => row.map((x) => x / f.unique[j]));
   const communality = known && f.loadings.map((row) => dot(row, row));
   const gapsOf = (unrated) => sum(unrated.map(Number)) / p;
-  const applies = (share, mean, most) => {
+  const fade = (share, mean, most) => {
     const width = Math.max(most - mean, 1e-9);
     return Math.min(Math.max((most + width - share) / width, 0), 1);
   };
-  const gapsOffset = (share) => -gaps.slope * gaps.mean * applies(share, gaps.mean, gaps.most);
-  const gapsAdded = (share) => gaps.slope * Math.min(share, gaps.most) * applies(share, gaps.mean, gaps.most);
+  const gapsOffset = (share) => -gaps.slope * gaps.mean * fade(share, gaps.mean, gaps.most);
+  const gapsAdded = (share) => gaps.slope * Math.min(share, gaps.most) * fade(share, gaps.mean, gaps.most);
 
   function posterior(rated) {
     const k = f.loadings[0].length, precision = range(k).map((a) => range(k).map((b) => Number(a === b)));
@@ -118,7 +118,7 @@ function evaluator(model) {
     let byGaps = zeros(p);
     if (f.left_out) {
       const { loadings, unique, mean, sd, most } = f.left_out, gap = gapsOf(unrated);
-      const share = applies(gap, mean, most) * (Math.min(gap, most) - mean) / sd;
+      const share = fade(gap, mean, most) * (Math.min(gap, most) - mean) / sd;
       const common = times(covariance, loadings.map((x) => x / unique));
       byGaps = f.loadings.map((row) => share * dot(row, common));
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from predictor.model.data import ModelData
-from predictor.model.subsets import EVERYTHING, MOSTLY, Subset, subsets
+from predictor.model.subsets import EVERYTHING, LEAST_SHARE_RATED, Subset, subsets
 from predictor.model.wording import TEXTS, of_100
 from predictor.reports.measured_scores import MeasuredValue
 
@@ -46,12 +46,12 @@ def quality(model: ModelData, by_role: Mapping[str, MeasuredValue] | None = None
     elif scores:
         everything = _sentence("With everything rated", scores["roc_auc"], model.trained_on["n"])
     return {
-        "mostly": MOSTLY * total,
+        "mostly": LEAST_SHARE_RATED * total,
         "all": everything,
         "parts": [
             {
                 "signals": part.signals,
-                "least": math.ceil(MOSTLY * len(part.signals)),
+                "least": math.ceil(LEAST_SHARE_RATED * len(part.signals)),
                 "sentence": _of_part(part, measured),
             }
             for part in groups
