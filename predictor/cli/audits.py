@@ -170,13 +170,13 @@ def card(model: str | None, out: Path | None, no_track: bool) -> None:
 
 def _attach(trained: TrainedModel, files: Sequence[Path], tags: dict[str, str]) -> None:
     """Attach reports to the run of a training; a store that is down is only a warning, since files are written."""
-    from predictor.tracking.attached import attach
+    from predictor.tracking.runs import add_to_run
 
     if trained.folder is None:
         click.echo("Not saved in MLflow: the training of this model is not here.")
         return
     try:
-        run = attach(trained.folder, files, tags)
+        run = add_to_run(trained.folder, files, tags)
     except TrackingError as error:
         warn(f"{error}\n  The files are written.")
         return

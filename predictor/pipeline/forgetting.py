@@ -19,7 +19,7 @@ from predictor.journal.store import Journal
 from predictor.model.champions import champion_files
 from predictor.model.offer_model import OfferModel
 from predictor.sources.deletion import TableWithoutPerson, without_person
-from predictor.tracking.attached import attach
+from predictor.tracking.runs import add_to_run
 from predictor.training.comparison import OutOfFold
 from predictor.training_folder import MODEL, OUT_OF_FOLD
 
@@ -130,7 +130,7 @@ class DeletionPlan:
         """
         for model in self.models:
             files = [model.folder / OUT_OF_FOLD, model.folder / MODEL]
-            attach(model.folder, files, {"rows_deleted": str(model.rows)})
+            add_to_run(model.folder, files, {"rows_deleted": str(model.rows)})
 
 
 def plan(

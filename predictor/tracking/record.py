@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from predictor.training.result import TrainingResult
 
 BY_FOLD = ("log_loss", "roc_auc")
-_OLD_KEYS = {"baselines": "challengers"}  # as runs recorded before have them, so that they can be compared
+_OLD_KEYS = {"baselines": "challengers"}  # names of the first runs, as all metrics', so that runs can be compared
 NO_TABLES = "it has no tables, and so no report, no importances, and nothing to predict with."
 LOW, HIGH = "_low", "_high"  # how the names of an interval's ends end
 INTERVAL = "interval."  # how the tag of a score's interval begins
@@ -217,11 +217,10 @@ def _dataset(result: TrainingResult) -> dict[str, Any]:
 
 
 def _metrics(result: TrainingResult) -> dict[str, float]:
-    """Every score by name, with the ends of its interval, which `without_interval_ends` keeps from MLflow.
+    """Return every score by name, with the ends of its interval, which `without_interval_ends` keeps from MLflow.
 
-    MLflow's pages make a section of each word before a slash, so that what comes for each role or baseline does not
-    stand between the scores that are looked for first. They draw the first of all where runs are compared, and the
-    sections by alphabet: those of the folds, which are lines and not single bars, come first.
+    MLflow's pages make a section of each word before a slash, in alphabetical order, and compare runs by the first
+    metric. So scores of roles and baselines do not stand among the main ones, and those of folds come first.
     """
     metrics: dict[str, float] = {}
     for name, score in _named_scores(result).items():
@@ -235,7 +234,7 @@ def _metrics(result: TrainingResult) -> dict[str, float]:
 
 
 def _named_scores(result: TrainingResult) -> dict[str, Score]:
-    """Every score by MLflow's name."""
+    """Return every score by MLflow's name."""
     scores_by_name = dict(result.scores)
     for baseline, score in result.gains.items():
         scores_by_name[f"gain_over_{baseline}"] = score
@@ -329,8 +328,8 @@ def _description(result: TrainingResult) -> str:
 def _comparison_description(board: Leaderboard, best: TrainingResult) -> str:
     data = best.data
 
-    def line(place: int, entry: Entry) -> str:
-        text = f"{place}. **{entry.name}**: log-loss {entry.log_loss}"
+    def line(rank: int, entry: Entry) -> str:
+        text = f"{rank}. **{entry.name}**: log-loss {entry.log_loss}"
         return f"{text}; {entry.verdict}" + (f", {entry.difference}" if entry.difference else "")
 
     kind = "SIMULATED ratings" if data["simulated"] else "ratings"
@@ -338,7 +337,7 @@ def _comparison_description(board: Leaderboard, best: TrainingResult) -> str:
         f"**{board.headline}**\n",
         f"{data['n']:,} {kind} from `{data['source']}`, {data['base_rate']:.0%} with an offer; every experiment in the "
         f"same folds. {board.why}\n",
-        *(line(place, entry) for place, entry in enumerate(board.entries, 1)),
+        *(line(rank, entry) for rank, entry in enumerate(board.entries, 1)),
         "\n> After the verdict: the difference of log-loss to the reference, below 0 is better, with a paired 90 % "
         "interval; level: not significant. The picture is `leaderboard.png` under Artifacts; reports are "
         "with the child runs.",

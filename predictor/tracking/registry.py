@@ -18,7 +18,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.tracking.models import REGISTERED, registered_name, version_number
 from predictor.tracking.record import interval_of
-from predictor.tracking.store import Store, opened, opened_to_read
+from predictor.tracking.store import Store, open_client, open_client_to_read
 from predictor.training.comparison import OutOfFold, Verdict, judge
 from predictor.training_folder import MODEL, OUT_OF_FOLD
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
-FORCED, BEFORE, GAIN, PROMOTED = "forced", "champion_before", "gain", "promoted_at"
+FORCED, PREVIOUS, GAIN, PROMOTED = "forced", "champion_before", "gain", "promoted_at"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def history(store: str | None = None) -> list[Version]:
     TrackingError
         If the store cannot be reached.
     """
-    with opened_to_read(Store.named(store), "list the versions") as client:
+    with open_client_to_read(Store.named(store), "list the versions") as client:
         if client is None:
             return []
         versions = []
@@ -116,7 +116,7 @@ def champion_out_of_fold(catalogue: str) -> tuple[str, OutOfFold] | None:
     TrackingError
         If the store cannot be reached.
     """
-    with opened_to_read(Store.named(None), "look for the champion") as client:
+    with open_client_to_read(Store.named(None), "look for the champion") as client:
         if client and (champion := _champion(client, registered_name(catalogue))):
             return _number(champion), _out_of_fold(client, champion)
     return None
@@ -134,7 +134,7 @@ def promote(
     Parameters
     ----------
     version
-        Its number, as in "3" or "my/3".
+        Its number, as in "3" or "my/3"; the command `predictor promote` looks it up where it is given a name.
     answers
         Given the champion's model, the version's model, and the outcomes of the rows that the version learned from,
         shape (n,): the probabilities that the champion gives these rows, in their order, shape (n,), NaN where it
@@ -151,11 +151,11 @@ def promote(
     ConfigError
         If the reason to force it is empty.
 
-    Whatever `answers` raises; with a reason to force it, only if that is no ConfigError or RatingsError.
+    Exceptions of `answers` pass through; with `force`, a ConfigError or RatingsError only becomes the reason.
     """
     if force is not None and not force.strip():
         raise ConfigError("the reason to force a promotion is empty; write it, as in --force 'the old one was wrong'")
-    with opened(Store.named(store), f"promote version {version}") as client:
+    with open_client(Store.named(store), f"promote version {version}") as client:
         chosen = _version(client, version)
         champion = _champion(client, chosen.name)
         model, version = _model(client, chosen), _number(chosen)
@@ -177,7 +177,7 @@ def promote(
         promoted, forced = earned or force is not None, force is not None and not earned
         if promoted:
             tags = {PROMOTED: datetime.now(UTC).isoformat(timespec="seconds")}
-            tags |= {BEFORE: str(champion.version) if champion else "none"}
+            tags |= {PREVIOUS: str(champion.version) if champion else "none"}
             tags |= {GAIN: str(verdict.gain)} if verdict and verdict.gain else {}
             tags |= {FORCED: force} if force is not None and forced else {}
             _set_champion(client, chosen, tags)
@@ -199,9 +199,9 @@ def roll_back(catalogue: str | None = None, store: str | None = None) -> Promoti
     TrackingError
         If there was none, or the store cannot be reached or written.
     """
-    with opened(Store.named(store), "roll back") as client:
-        champion = _champion(client, registered_name(catalogue) if catalogue else _usual(client))
-        before = champion.tags.get(BEFORE, "none") if champion else "none"
+    with open_client(Store.named(store), "roll back") as client:
+        champion = _champion(client, registered_name(catalogue) if catalogue else _default_name(client))
+        before = champion.tags.get(PREVIOUS, "none") if champion else "none"
         if champion is None or before == "none":
             raise TrackingError("there was no champion before the present one; promote one: predictor promote VERSION")
         chosen = client.get_model_version(champion.name, before)
@@ -217,15 +217,15 @@ def pull(version: str | None = None, store: str | None = None) -> tuple[str, Off
     TrackingError
         If there is no such version, or the store cannot be reached.
     """
-    place = Store.named(store)
-    with opened_to_read(place, "fetch a model") as client:
-        if client and (chosen := _version(client, version) if version else _champion(client, _usual(client))):
+    target = Store.named(store)
+    with open_client_to_read(target, "fetch a model") as client:
+        if client and (chosen := _version(client, version) if version else _champion(client, _default_name(client))):
             return _number(chosen), _model(client, chosen)
-    raise TrackingError(f"{place.path or place.uri} has no champion; register one: predictor train DATA --register")
+    raise TrackingError(f"{target.path or target.uri} has no champion; register one: predictor train DATA --register")
 
 
 def _set_champion(client: MlflowClient, chosen: ModelVersion, tags: dict[str, str]) -> None:
-    for name in (PROMOTED, BEFORE, GAIN, FORCED):  # tags of an earlier promotion
+    for name in (PROMOTED, PREVIOUS, GAIN, FORCED):  # tags of an earlier promotion
         if name in chosen.tags and name not in tags:
             client.delete_model_version_tag(chosen.name, chosen.version, name)
     for name, value in tags.items():
@@ -245,7 +245,7 @@ def _registered(client: MlflowClient) -> list[str]:
             return sorted(ours)
 
 
-def _usual(client: MlflowClient) -> str:
+def _default_name(client: MlflowClient) -> str:
     """Name the registered model that is meant where none is named."""
     there = _registered(client)
     return there[0] if len(there) == 1 else REGISTERED
@@ -262,7 +262,7 @@ def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
 
 def _version(client: MlflowClient, number: str) -> ModelVersion:
     catalogue, slash, digits = number.rpartition("/")
-    name = registered_name(catalogue) if slash else _usual(client)
+    name = registered_name(catalogue) if slash else _default_name(client)
     there = {str(version.version): version for version in _versions(client, name)}
     if digits not in there:
         every = [_number(version) for known in _registered(client) for version in _versions(client, known)]

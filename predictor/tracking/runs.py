@@ -1,6 +1,7 @@
-"""A training as one MLflow run: opened when it begins, filled and closed when it is done, failed when it is not.
+"""A training as one MLflow run: open_client when it begins, filled and closed when it is done, failed when it is not.
 
-A process that is killed cannot say so. Its run names it, so whoever touches the store next marks the run as failed.
+A process that is killed cannot close its run. The run names it, so the next process that writes to the store marks the
+run as failed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from predictor.atomic import exclusive_lock, write_text
 from predictor.errors import PredictorError, TrackingError
 from predictor.tracking.models import log_model, register
 from predictor.tracking.record import Record, without_interval_ends
-from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, import_mlflow, opened
+from predictor.tracking.store import EXPERIMENT, VIEW_TAG, Store, import_mlflow, open_client
 from predictor.training_folder import MODEL, RECORDED
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class RecordedRun:
 class OpenRun:
     """A run that waits for its training to end."""
 
-    place: Store
+    store: Store
     run_id: str
 
 
@@ -98,12 +99,12 @@ def open_run(
     MissingExtraError
         If MLflow is not installed.
     """
-    place = Store.named(store)
-    run = OpenRun(place, _begin(place, name, experiment, began or time.time(), parent))
+    target = Store.named(store)
+    run = OpenRun(target, _begin(target, name, experiment, began or time.time(), parent))
     try:
         yield run
     except BaseException as error:  # Ctrl-C too: a run left RUNNING would look alive for ever
-        with contextlib.suppress(PredictorError), opened(place, "mark a run as failed") as client:
+        with contextlib.suppress(PredictorError), open_client(target, "mark a run as failed") as client:
             reason = str(error) if isinstance(error, Exception) else "stopped by Ctrl-C or a signal"
             _fail(client, run.run_id, reason or type(error).__name__)
         raise
@@ -126,10 +127,10 @@ def finish(run: OpenRun, folder: Path, *, registered: bool = False) -> RecordedR
     TrackingError
         If the store cannot be reached or written; the folder can be recorded later by `track`.
     """
-    record, place = Record.load(folder), run.place
+    record, store = Record.load(folder), run.store
     import_mlflow()
     start = time.perf_counter()
-    with opened(place, f"record '{record.name}'") as client:
+    with open_client(store, f"record '{record.name}'") as client:
         version = _fill(client, run.run_id, record, folder, registered)
         done = client.get_run(run.run_id)
         if FAILURE in done.data.tags:  # of an earlier try
@@ -137,7 +138,7 @@ def finish(run: OpenRun, folder: Path, *, registered: bool = False) -> RecordedR
         experiment_id = done.info.experiment_id
         mark_killed(client, experiment_id)
     page = f"/#/experiments/{experiment_id}/runs/{run.run_id}"
-    url = place.uri.rstrip("/") + page if place.is_server else None
+    url = store.uri.rstrip("/") + page if store.is_server else None
     hint = f"open {url}" if url else "`make ui` or `predictor ui` shows it"
     return RecordedRun(run.run_id, record.name, version, url, hint, time.perf_counter() - start)
 
@@ -145,7 +146,7 @@ def finish(run: OpenRun, folder: Path, *, registered: bool = False) -> RecordedR
 def track(folder: str | Path, *, registered: bool = False, store: str | None = None) -> RecordedRun:
     """Record a finished training that was not recorded, or not to its end, from its folder.
 
-    A run that was opened for it is completed; what it has already is not kept twice.
+    A run that was open_client for it is completed; what it has already is not kept twice.
 
     Safe to call from several processes at once, also on a store that does not exist yet.
 
@@ -177,24 +178,58 @@ def track(folder: str | Path, *, registered: bool = False, store: str | None = N
 
 def record_folder(folder: Path, *, registered: bool = False, store: str | None = None) -> RecordedRun:
     """Do what `track` does, for a caller who has the folder for itself."""
-    place = Store.named(store)
+    target = Store.named(store)
     record = Record.load(folder)
     if registered and not (folder / MODEL).is_file():
         raise TrackingError(f"{folder} has no {MODEL}, so there is nothing to register; only a pool can be registered")
-    with opened(place, f"record '{record.name}'") as client:
-        begun = run_of(client, folder, place)
+    with open_client(target, f"record '{record.name}'") as client:
+        begun = run_of(client, folder, target)
     if begun is None:
         with open_run(record.name, record.experiment, began=record.began, store=store) as run:
             note_run(folder, run)
             return finish(run, folder, registered=registered)
     if begun.info.status == "FINISHED" and not registered:
-        raise TrackingError(f"{folder} is recorded already, as run {begun.info.run_id} in {place.path or place.uri}")
-    return finish(OpenRun(place, str(begun.info.run_id)), folder, registered=registered)
+        raise TrackingError(f"{folder} is recorded already, as run {begun.info.run_id} in {target.path or target.uri}")
+    return finish(OpenRun(target, str(begun.info.run_id)), folder, registered=registered)
+
+
+def add_to_run(folder: Path, files: Sequence[Path], tags: Mapping[str, str]) -> str | None:
+    """Add files, such as an audit, to the run of a training; older ones of the same name are replaced.
+
+    Parameters
+    ----------
+    folder
+        Of the training.
+    files, tags
+        What to keep, and what to note on the run.
+
+    Returns
+    -------
+    str or None
+        Id of the run; None where the training has none in this store.
+
+    Raises
+    ------
+    TrackingError
+        If the store cannot be reached or written.
+    """
+    if not (folder / RECORDED).is_file() or is_unrecorded(folder):
+        return None
+    store = Store.named(None)
+    with open_client(store, f"keep {', '.join(path.name for path in files)}") as client:
+        run = run_of(client, folder, store)
+        if run is None:
+            return None
+        for path in files:
+            client.log_artifact(run.info.run_id, str(path))
+        for name, value in tags.items():
+            client.set_tag(run.info.run_id, name, value)
+        return str(run.info.run_id)
 
 
 def note_run(folder: Path, run: OpenRun | None) -> None:
-    """Record in a training's folder which run was opened for it, if any, so that `track` can complete that one."""
-    content = {"store": run.place.uri if run else None, "run_id": run.run_id if run else None}
+    """Record in a training's folder which run was open_client for it, if any, so that `track` can complete that one."""
+    content = {"store": run.store.uri if run else None, "run_id": run.run_id if run else None}
     write_text(folder / RECORDED, json.dumps(content, indent=1) + "\n")
 
 
@@ -216,11 +251,11 @@ def mark_killed(client: MlflowClient, experiment_id: str) -> None:
     """Mark as failed the runs of this machine whose process has ended without closing them."""
     for run in client.search_runs([experiment_id], f"attributes.status = 'RUNNING' and tags.{HOST} = '{_host()}'"):
         if not _alive(run.data.tags.get(PROCESS, "")):
-            _fail(client, run.info.run_id, "its process ended before it could say so")
+            _fail(client, run.info.run_id, "its process ended without closing the run")
 
 
-def experiment_of(client: MlflowClient, place: Store) -> str:
-    """Find MLflow's id of the experiment that all runs are in, made where there is none."""
+def experiment_of(client: MlflowClient, store: Store) -> str:
+    """Return MLflow's id of the experiment that all runs are in; create it where there is none."""
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -230,7 +265,7 @@ def experiment_of(client: MlflowClient, place: Store) -> str:
             VIEW_TAG: _view(),
         }
         try:
-            return str(client.create_experiment(EXPERIMENT, artifact_location=place.artifacts, tags=tags))
+            return str(client.create_experiment(EXPERIMENT, artifact_location=store.artifacts, tags=tags))
         except MlflowException:  # another training may have made it in between
             experiment = client.get_experiment_by_name(EXPERIMENT)
             if experiment is None:
@@ -246,11 +281,11 @@ def _view() -> str:
     return json.dumps({"selectedColumns": chosen, "columnOrder": list(COLUMNS), "columnWidths": COLUMNS})
 
 
-def _begin(place: Store, name: str, experiment: str, began: float, parent: str | None) -> str:
+def _begin(store: Store, name: str, experiment: str, began: float, parent: str | None) -> str:
     tags = {HOST: _host(), PROCESS: _process(), "experiment": experiment}
     tags |= {PARENT: parent} if parent else {}
-    with opened(place, f"open a run for '{name}'") as client:
-        experiment_id = experiment_of(client, place)
+    with open_client(store, f"open a run for '{name}'") as client:
+        experiment_id = experiment_of(client, store)
         mark_killed(client, experiment_id)
         return str(client.create_run(experiment_id, int(began * 1000), tags=tags, run_name=name).info.run_id)
 
@@ -297,12 +332,12 @@ def _fill(client: MlflowClient, run_id: str, record: Record, folder: Path, regis
     return version
 
 
-def run_of(client: MlflowClient, folder: Path, place: Store) -> Run | None:
-    """Find the run that was opened for a folder; None if there is none, or it is gone."""
+def run_of(client: MlflowClient, folder: Path, store: Store) -> Run | None:
+    """Find the run that was open_client for a folder; None if there is none, or it is gone."""
     from mlflow.exceptions import MlflowException
 
     known = _noted(folder)
-    if known.get("store") != place.uri:
+    if known.get("store") != store.uri:
         return None
     try:
         run = client.get_run(known["run_id"])

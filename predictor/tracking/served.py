@@ -58,9 +58,9 @@ class ServedModel:
             signals as a mapping in the column "ratings". A column that is not there, and a cell without a value, mean
             not observed.
 
-            MLflow drops what its signature does not name before it gets here: a flat column with a misspelt name
-            counts as not observed, and so does a misspelt parameter (MLflow logs a warning of both). Under "ratings"
-            every name arrives, and an unknown one is refused.
+            MLflow drops what its signature does not name: a flat column with a misspelt name counts as not observed,
+            and a misspelt parameter as not given (MLflow logs a warning of both). Under "ratings" every name arrives,
+            and an unknown one is refused.
         params
             `base_rate`: the user's own share of offers, above 0 and below 1; None takes the model's.
 

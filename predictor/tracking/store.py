@@ -36,9 +36,9 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # a server may ask to come back in an hour, which is a hang
     "PGCONNECT_TIMEOUT": "10",  # PostgreSQL's own default is to wait for ever
     "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # we say it in our own words
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # we print it in our own words
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_UV_AUTO_DETECT": "false",  # a lock file that lies about in the working folder is not part of a model
+    "MLFLOW_UV_AUTO_DETECT": "false",  # a lock file of the working folder is not part of a model
 }
 # MLflow's pages show no metric until somebody picks columns; a view of this name, kept with the experiment, does it.
 VIEW = "scores"
@@ -62,7 +62,7 @@ class Store:
         uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///experiments/mlflow.db"
         if not uri.startswith("sqlite:///"):
             return cls(uri)
-        # Absolute, and with its own place for artifacts: else runs are lost from another working folder.
+        # Absolute, and with its own folder for artifacts: else runs are lost from another working folder.
         path = resolved(Path(uri.removeprefix("sqlite:///")))
         if clash := sorted(set(str(path)) & set("?%")):
             raise TrackingError(
@@ -130,33 +130,33 @@ def import_mlflow() -> None:
 
 
 @contextlib.contextmanager
-def explained(place: Store, what: str) -> Iterator[None]:
-    """Convert whatever MLflow, SQLAlchemy or the system raises into one error that says what to do."""
+def translate_errors(store: Store, what: str) -> Iterator[None]:
+    """Convert whatever MLflow, SQLAlchemy or the system raises into one error that states the fix."""
     try:
         yield
     except PredictorError:
         raise
     except Exception as error:
-        raise place.error(what, error) from error
+        raise store.error(what, error) from error
 
 
 @contextlib.contextmanager
-def locked(place: Store, *, reading: bool = False) -> Iterator[None]:
+def locked(store: Store, *, reading: bool = False) -> Iterator[None]:
     """Lock an SQLite store, so that one process at a time writes to it.
 
     Two that touch a fresh one at once both run MLflow's schema migrations, which destroys it for good; two that
     name the same new data set at once collide in its table. Servers keep their own order. Who only reads need not be
     able to write a lock.
     """
-    if place.path is None or (reading and not place.path.exists()):
+    if store.path is None or (reading and not store.path.exists()):
         yield
         return
     from filelock import FileLock, Timeout
 
     with contextlib.ExitStack() as stack:
         try:
-            place.path.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(f"{place.path}.lock", timeout=_LOCK_SECONDS))
+            store.path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(f"{store.path}.lock", timeout=_LOCK_SECONDS))
         except Timeout:
             raise BusyError(f"another process has had it for itself for {_LOCK_SECONDS:.0f} s") from None
         except OSError as error:
@@ -166,30 +166,30 @@ def locked(place: Store, *, reading: bool = False) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opened(place: Store, what: str) -> Iterator[MlflowClient]:
-    """Open a client for one piece of work, with the store locked; errors are explained by `what` could not be done."""
+def open_client(store: Store, what: str) -> Iterator[MlflowClient]:
+    """Open a client for one piece of work, with the store locked; errors name `what` could not be done."""
     import_mlflow()
-    with explained(place, what), locked(place):
-        yield connect(place)
+    with translate_errors(store, what), locked(store):
+        yield connect(store)
 
 
 @contextlib.contextmanager
-def opened_to_read(place: Store, what: str) -> Iterator[MlflowClient | None]:
+def open_client_to_read(store: Store, what: str) -> Iterator[MlflowClient | None]:
     """Open a client that only reads; None where there is no store yet, since reading does not create one."""
     import_mlflow()
-    with explained(place, what), locked(place, reading=True):
-        yield None if place.path is not None and not place.path.exists() else connect(place)
+    with translate_errors(store, what), locked(store, reading=True):
+        yield None if store.path is not None and not store.path.exists() else connect(store)
 
 
-def connect(place: Store) -> MlflowClient:
-    """Open a client of a store that is there, made where it is a file, and that answers."""
+def connect(store: Store) -> MlflowClient:
+    """Open a client of a store: a file is created where there is none, a server is checked to answer."""
     from mlflow import MlflowClient
 
-    if place.path:
-        make_once(place.path, place.artifacts)
+    if store.path:
+        make_once(store.path, store.artifacts)
     else:
-        _knock(place)
-    return MlflowClient(tracking_uri=place.uri, registry_uri=place.uri)
+        _check_answers(store)
+    return MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
 
 
 def make_once(path: Path, artifacts: str | None) -> None:
@@ -199,19 +199,19 @@ def make_once(path: Path, artifacts: str | None) -> None:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         fresh = path.with_name(f"{path.name}.new")
-        _discard(fresh)
+        _delete_database(fresh)
         make: Callable[[str, str | None], Any] = SqlAlchemyStore  # it has no types of its own
         try:
             make(f"sqlite:///{fresh}", artifacts).engine.dispose()
             fresh.replace(path)
         except BaseException:
-            _discard(fresh)  # on a full disk it would take the room that a model needs
+            _delete_database(fresh)  # on a full disk it would take the room that a model needs
             raise
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("SELECT 1 FROM alembic_version")  # MLflow retries a damaged file for minutes; this does not
 
 
-def _discard(database: Path) -> None:
+def _delete_database(database: Path) -> None:
     for ending in ("", "-journal", "-wal", "-shm"):
         file = database.with_name(database.name + ending)
         with contextlib.suppress(OSError):
@@ -219,26 +219,26 @@ def _discard(database: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _knock(place: Store) -> None:
+def _check_answers(store: Store) -> None:
     """Fail at once where nothing answers: MLflow waits for minutes, and its databases' drivers for ever.
 
-    In a thread that is left behind, since neither a name's look-up nor an answer that trickles heeds a time limit.
+    In a daemon thread, which may outlive the call: DNS look-ups and slow responses ignore the time limit.
     """
-    if not (place.is_server or place.uri.startswith(_DATABASES)):
+    if not (store.is_server or store.uri.startswith(_DATABASES)):
         return
     errors: list[Exception] = []
 
     def ask() -> None:
         try:
-            if place.is_server:
+            if store.is_server:
                 import requests
 
                 # any answer will do, also that it needs a password: MLflow knows how to give it, and what else is wrong
-                requests.get(f"{place.uri.rstrip('/')}/health", timeout=ANSWER_SECONDS, allow_redirects=False)
+                requests.get(f"{store.uri.rstrip('/')}/health", timeout=ANSWER_SECONDS, allow_redirects=False)
             else:
                 from sqlalchemy import create_engine
 
-                create_engine(place.uri).connect().close()
+                create_engine(store.uri).connect().close()
         except Exception as error:
             errors.append(error)
 
@@ -247,5 +247,5 @@ def _knock(place: Store) -> None:
     asking.join(ANSWER_SECONDS)
     if asking.is_alive() or any("timed out" in str(error).lower() for error in errors):
         raise TimeoutError(f"no answer in {ANSWER_SECONDS:g} s")
-    if errors and not place.is_server:
+    if errors and not store.is_server:
         raise errors[0]

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import IO
 
 from predictor.errors import MissingExtraError, TrackingError
-from predictor.tracking.store import ENVIRONMENT, VIEW, VIEW_TAG, Store, explained, locked, make_once
+from predictor.tracking.store import ENVIRONMENT, VIEW, VIEW_TAG, Store, locked, make_once, translate_errors
 
 HOST = "127.0.0.1"  # of this machine only
 _START_SECONDS = 120.0  # a slow, busy machine; usually it is under ten
@@ -41,33 +41,33 @@ def serve_ui(*, port: int | None = None, store: str | None = None) -> None:
     MissingExtraError
         If MLflow is not installed.
     """
-    place = Store.named(store)
-    if place.is_server:
-        print(f"MLflow runs on a server already: open {place.uri}", flush=True)
+    target = Store.named(store)
+    if target.is_server:
+        print(f"MLflow runs on a server already: open {target.uri}", flush=True)
         return
     if find_spec("mlflow") is None:
         raise MissingExtraError("mlflow", "The page of recorded trainings", "train")
-    with explained(place, "open the store"), locked(place):
-        if place.path:
-            make_once(place.path, place.artifacts)
+    with translate_errors(target, "open the store"), locked(target):
+        if target.path:
+            make_once(target.path, target.artifacts)
     port = _free_port(port)
     url = f"http://{HOST}:{port}"
-    with _server(place, port) as (process, output):
+    with _server(target, port) as (process, output):
         try:
             deadline = time.monotonic() + _START_SECONDS
             while process.poll() is None and not _healthy(port):
                 if time.monotonic() > deadline:
-                    raise place.error(f"answer at {url}", f"no answer in {_START_SECONDS:.0f} s\n{_tail(output)}")
+                    raise target.error(f"answer at {url}", f"no answer in {_START_SECONDS:.0f} s\n{_tail(output)}")
                 time.sleep(0.1)
             if process.poll() is None:
-                print(f"MLflow is open at {url}{_landing(place)}  (Ctrl-C ends it)", flush=True)
+                print(f"MLflow is open at {url}{_landing(target)}  (Ctrl-C ends it)", flush=True)
             process.wait()
-            raise place.error(f"serve at {url}", f"its server ended with code {process.returncode}: {_tail(output)}")
+            raise target.error(f"serve at {url}", f"its server ended with code {process.returncode}: {_tail(output)}")
         except KeyboardInterrupt:
             print("\nMLflow is closed.", flush=True)
 
 
-def _landing(place: Store) -> str:
+def _landing(store: Store) -> str:
     """Page to open first: the scores of the experiment that was last added to, or MLflow's own start page.
 
     Read with plain SQL, since importing mlflow for it would cost seconds and memory for as long as the pages are open.
@@ -76,23 +76,23 @@ def _landing(place: Store) -> str:
         "SELECT experiment_id FROM runs JOIN experiment_tags USING (experiment_id) "
         "WHERE key = ? AND lifecycle_stage = 'active' ORDER BY start_time DESC LIMIT 1"
     )
-    if place.path:
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(place.path)) as database:
+    if store.path:
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(store.path)) as database:
             for (experiment_id,) in database.execute(query, (VIEW_TAG,)):
                 return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
     return ""
 
 
 @contextlib.contextmanager
-def _server(place: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+def _server(store: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """Run MLflow's server the light way, in a process group of its own that is gone afterwards."""
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", place.uri, "--host", HOST]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, "--host", HOST]
     command += ["--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    if place.artifacts:
-        command += ["--default-artifact-root", place.artifacts, "--no-serve-artifacts"]
-    # With job execution, and four workers, it is 16 processes and 2.4 GB before the first page.
+    if store.artifacts:
+        command += ["--default-artifact-root", store.artifacts, "--no-serve-artifacts"]
+    # MLflow's defaults (job execution, four workers) start 16 processes and take 2.4 GB.
     environment = {**ENVIRONMENT, **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    folder = place.path.parent if place.path else None  # `python -m` imports from the working folder first
+    folder = store.path.parent if store.path else None  # `python -m` imports from the working folder first
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
