@@ -17,7 +17,7 @@ import numpy as np
 from predictor import OfferModel, Ratings, simulate_interviews
 from predictor.evaluation.audit import MEANINGS, audit
 from predictor.evaluation.groups import axes_of
-from predictor.sources.simulation_truths import simulate_groups
+from predictor.sources.simulation_known_effects import simulate_groups
 
 MANY, THRESHOLD = 300_000, 0.35
 

@@ -19,7 +19,7 @@ from predictor import OfferModel, Ratings, simulate_interviews
 from predictor.evaluation.drift import corrected, drift_tests, reference_of
 from predictor.evaluation.rates import wilson
 from predictor.learning.factors import fit_factors
-from predictor.sources.simulation_truths import drift
+from predictor.sources.simulation_known_effects import add_drift
 
 
 def team(seed: int, learned: int, current: int) -> tuple[OfferModel, Ratings]:
@@ -62,7 +62,7 @@ def main() -> None:
     for seed in range(options.teams):
         model, later = team(seed, options.learned, options.current)
         signals = np.random.default_rng(seed).choice(model.signals, options.moved, replace=False).tolist()
-        for name, rows in (("nothing moved", later), ("moved", drift(later, signals, by=options.by, seed=seed))):
+        for name, rows in (("nothing moved", later), ("moved", add_drift(later, signals, by=options.by, seed=seed))):
             result = corrected(drift_tests(model, rows))
             number = len(result)
             moved = [test for test in result if test.significant]

@@ -85,13 +85,13 @@ def simulate(
         return
     from predictor.sources.files import write_csv
     from predictor.sources.simulation import simulate_interviews
-    from predictor.sources.simulation_truths import drift, write_groups
+    from predictor.sources.simulation_known_effects import add_drift, write_groups
 
     ratings = simulate_interviews(n, seed=seed, base_rate=base_rate, mode=mode)
     if disparity and not groups:
         raise ConfigError("--disparity needs --groups FILE, the file that the groups are written to")
     if drifted:
-        ratings = drift(ratings, drifted, by=by, seed=seed)
+        ratings = add_drift(ratings, drifted, by=by, seed=seed)
     write_csv(ratings, out)
     say(f"{n:,} SIMULATED ratings of interviews written to {out}")
     if groups:

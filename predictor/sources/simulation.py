@@ -51,7 +51,7 @@ class SimulatedSignal(NamedTuple):
     missing_share: float
 
 
-ITEMS = {
+SIGNALS = {
     "interviewer_active_listening": SimulatedSignal(0.55, 0.14, 0.05, 0.02),
     "interviewer_thoughtful_questions": SimulatedSignal(0.55, 0.10, 0.00, 0.02),
     "interviewer_gives_feedback": SimulatedSignal(0.45, 0.14, -0.45, 0.08),
@@ -88,14 +88,22 @@ FAMILIES = {
     "follow_up": (0.50, 0.04),
 }
 
-# How each kind of rater rates:
-#   share of the rows; gain, how clearly what happened is seen (low for candidates: Connerley & Rynes 1997);
-#   halo, the pull of one general impression on every item, and rho, its correlation with the verdict: deciders know it;
-#   sd of severity, which stays with the rater and is 9 % of a rating's variance (Roberts 2010); sd of noise.
+
+class SimulatedRole(NamedTuple):
+    """How one kind of rater rates."""
+
+    share: float  # of the rows
+    clarity: float  # with which what happened is seen; low for candidates (Connerley & Rynes 1997)
+    halo: float  # pull of one general impression on every signal
+    halo_with_verdict: float  # correlation of that impression with the verdict, which deciders know
+    severity_sd: float  # stays with the rater; 9 % of a rating's variance (Roberts 2010)
+    noise_sd: float
+
+
 ROLES = {
-    "interviewer": (0.40, 0.95, 0.45, 0.60, 0.30, 0.60),
-    "observer": (0.20, 0.90, 0.40, 0.35, 0.30, 0.65),
-    "candidate": (0.40, 0.45, 0.45, 0.15, 0.45, 0.65),
+    "interviewer": SimulatedRole(0.40, 0.95, 0.45, 0.60, 0.30, 0.60),
+    "observer": SimulatedRole(0.20, 0.90, 0.40, 0.35, 0.30, 0.65),
+    "candidate": SimulatedRole(0.40, 0.45, 0.45, 0.15, 0.45, 0.65),
 }
 
 PERSON = 0.6  # of quality and merit stays the candidate's own: two sessions correlate .53-.70 (from Naim 2018)
@@ -103,12 +111,13 @@ RATED = 12  # interviews for each interviewer or observer, enough to see how sev
 CUTS = np.array([-1.95, -1.15, -0.25, 0.85]) * 1.05  # lenient: few 1s, most ratings 3 and 4
 
 # Cumulants of the raw verdict, over 240 million draws: mean, sd, skewness, excess kurtosis. Fixed here and not taken
-# from the sample, so that a hundred files of a thousand rows follow the same law as one of a hundred thousand.
+# from the sample, so that a hundred files of a thousand rows follow the same law as one of a hundred thousand. To
+# compute them again: those of `_verdict` with VERDICT = (0, 1, 0, 0).
 VERDICT = (0.0262, 1.1620, 0.111, 0.044)
 ORGANISATION, CHANCE = 0.35, 0.75  # what else decides: how the organisation hires; rivals, head-count and money
 
 HIDDEN = 0.10  # of outcomes; non-offers twice as often, since rejected people hear less (assumption, no source)
-LATE = 0.5  # of ratings move in mode "hindsight"
+SHARE_SHIFTED = 0.5  # of ratings, in mode "hindsight"
 DAYS = np.arange("2024-01-01", "2026-07-01", dtype="datetime64[D]").astype(str).astype(object)
 
 
@@ -158,8 +167,8 @@ def simulate_interviews(n: int, *, seed: int = 0, base_rate: float = 0.35, mode:
     _check(n, seed, base_rate, mode)
     catalogue = Catalogue.shipped()
     check_strengths(catalogue.signals)
-    # the modes draw from a stream of their own: they change what they say and nothing else
-    rng, twist = (np.random.default_rng(stream) for stream in np.random.SeedSequence(int(seed)).spawn(2))
+    # the modes draw from a stream of their own, so that everything else stays the same
+    rng, rng_of_mode = (np.random.default_rng(stream) for stream in np.random.SeedSequence(int(seed)).spawn(2))
 
     candidate, visit = _candidates(n, rng)
     role, rater, organisation, severity = _raters(candidate, rng)
@@ -169,10 +178,10 @@ def simulate_interviews(n: int, *, seed: int = 0, base_rate: float = 0.35, mode:
     values = _rate(catalogue.signals, role, severity, verdict, factors, rng)
     phone = _leave_empty(values, catalogue.signals, quality, rng)
     if mode == "null":
-        offer, probability = twist.permutation(offer), np.full(n, float(base_rate))
+        offer, probability = rng_of_mode.permutation(offer), np.full(n, float(base_rate))
     known = rng.random(n) >= HIDDEN * np.where(offer, 1, 2) / (2 - base_rate)
     if mode == "hindsight":
-        _move(values, np.where(known, np.where(offer, 1, -1), 0), twist)
+        _shift_towards_outcome(values, np.where(known, np.where(offer, 1, -1), 0), rng_of_mode)
 
     columns: dict[str, NDArray[Any]] = {
         "interview_id": _ids("SIM", np.arange(n)),
@@ -188,8 +197,8 @@ def simulate_interviews(n: int, *, seed: int = 0, base_rate: float = 0.35, mode:
         "latent_verdict": verdict,
         "latent_offer_probability": probability,
     }
-    for place, name in enumerate(ROLES):
-        columns["rater_id"][role == place] = _ids(name[:3].upper(), rater[role == place])
+    for number, name in enumerate(ROLES):
+        columns["rater_id"][role == number] = _ids(name[:3].upper(), rater[role == number])
     source = f"simulate_interviews(n={n}, seed={seed}"
     source += f", base_rate={base_rate}" * (base_rate != 0.35) + f", mode={mode!r}" * (mode != "default") + ")"
     return Ratings(catalogue, values, np.where(known, offer, np.nan), columns, source)
@@ -207,15 +216,15 @@ def _check(n: int, seed: int, base_rate: float, mode: str) -> None:
 
 
 def check_strengths(signals: tuple[Signal, ...]) -> None:
-    """Check that every signal of the shipped catalogue has its strengths here; see CONTRIBUTING.md.
+    """Check that every signal of the shipped catalogue is in `SIGNALS`; see CONTRIBUTING.md.
 
     Raises
     ------
     ConfigError
-        With every signal that has no entry in `ITEMS`, and every family that has none in `FAMILIES`.
+        With every signal that has no entry in `SIGNALS`, and every family that has none in `FAMILIES`.
     """
     families = dict.fromkeys(signal.family for signal in signals)
-    missing = [f"{signal.name!r} to ITEMS" for signal in signals if signal.name not in ITEMS]
+    missing = [f"{signal.name!r} to SIGNALS" for signal in signals if signal.name not in SIGNALS]
     missing += [f"{family!r} to FAMILIES" for family in families if family not in FAMILIES]
     if missing:
         raise ConfigError(
@@ -235,14 +244,14 @@ def _raters(candidate: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, Ints
     """Draw who rates each interview, with a severity that stays theirs, and where it takes place."""
     n = len(candidate)
     organisations = max(40, n // 50)
-    role = rng.choice(len(ROLES), n, p=[share for share, *_ in ROLES.values()])
+    role = rng.choice(len(ROLES), n, p=[kind.share for kind in ROLES.values()])
     rater, organisation, severity = candidate.copy(), rng.integers(organisations, size=n), np.empty(n)
-    for place, (name, (*_, severe, _)) in enumerate(ROLES.items()):
-        rows = np.flatnonzero(role == place)
+    for number, (name, kind) in enumerate(ROLES.items()):
+        rows = np.flatnonzero(role == number)
         if name != "candidate":  # who works for one organisation; a candidate rates themself, wherever that was
             rater[rows] = rng.integers(max(1, round(len(rows) / RATED)), size=len(rows))
             organisation[rows] = rater[rows] % organisations
-        severity[rows] = severe * rng.standard_normal(n)[rater[rows]]
+        severity[rows] = kind.severity_sd * rng.standard_normal(n)[rater[rows]]
     return role, rater, organisation, severity
 
 
@@ -299,15 +308,15 @@ def _rate(
 ) -> Floats:
     """Write down ratings from 1 to 5: what was seen, general impression (halo), severity and noise."""
     n = len(role)
-    _, gain, halo, rho, _, noise = np.array(list(ROLES.values()))[role].T
-    impression = halo * (rho * verdict + np.sqrt(1 - rho**2) * rng.standard_normal(n))
+    _, clarity, halo, with_verdict, _, noise = np.array(list(ROLES.values()))[role].T
+    impression = halo * (with_verdict * verdict + np.sqrt(1 - with_verdict**2) * rng.standard_normal(n))
     taste = {family: 0.30 * rng.standard_normal(n) for family in factors}  # this rater's, in this interview
     values = np.empty((n, len(signals)))
     for j, signal in enumerate(signals):
-        loading, leak, mean, _ = ITEMS[signal.name]
+        loading, leak, mean, _ = SIGNALS[signal.name]
         # less halo where behaviour can simply be seen or counted (assumption)
         counted = {"body_language": 0.8, "follow_up": 0.6 if signal.side == "candidate" else 0.8}
-        z = mean + severity + gain * (loading * factors[signal.family] + leak * verdict)
+        z = mean + severity + clarity * (loading * factors[signal.family] + leak * verdict)
         z += counted.get(signal.family, 1.0) * impression + taste[signal.family] + noise * rng.standard_normal(n)
         values[:, j] = 1 + np.searchsorted(CUTS, z)
     return values
@@ -320,7 +329,7 @@ def _leave_empty(
     n = len(values)
     phone = rng.random(n) < 0.12
     for j, signal in enumerate(signals):
-        share = ITEMS[signal.name].missing_share
+        share = SIGNALS[signal.name].missing_share
         # a cold interview ends without next steps and seldom comes to goals: log-odds of a gap fall with quality
         fall = {"alignment": 0.3, "follow_up": 0.6 if signal.side == "interviewer" else 0.0}.get(signal.family, 0.0)
         chance = 1 / (1 + (1 / share - 1) * np.exp(fall * quality))
@@ -330,10 +339,10 @@ def _leave_empty(
     return phone
 
 
-def _move(values: Floats, outcome: Ints, rng: np.random.Generator) -> None:
+def _shift_towards_outcome(values: Floats, outcome: Ints, rng: np.random.Generator) -> None:
     """Move a share of the ratings one point toward the outcome (1, -1, or 0 for unknown), in place."""
     for column in values.T:
-        column[:] = np.clip(column + outcome * (rng.random(len(column)) < LATE), 1, 5)
+        column[:] = np.clip(column + outcome * (rng.random(len(column)) < SHARE_SHIFTED), 1, 5)
 
 
 def _dates(

@@ -72,7 +72,7 @@ def simulate_greenhouse(n: int = 200, *, seed: int = 0) -> dict[str, list[dict[s
     Parameters
     ----------
     n
-        Applications; at least 40, so that every quirk has its place.
+        Applications; at least 40, so that there are records for every quirk.
     seed
         The same seed gives the same records.
 
@@ -123,30 +123,30 @@ def write_greenhouse(records: dict[str, list[dict[str, Any]]], folder: Path) -> 
 
 
 def _set_up(team: _Team) -> None:
-    for place, stage in enumerate(STAGES):
+    for index, stage in enumerate(STAGES):
         for job in JOBS:
             team.add(
                 "job_interviews",
-                id=500 + 10 * place + job % 10,
+                id=500 + 10 * index + job % 10,
                 name=stage,
                 job_id=job,
-                job_interview_stage_id=80 + place,
+                job_interview_stage_id=80 + index,
             )
             team.add(
                 "interview_kits",
-                id=700 + 10 * place + job % 10,
-                job_interview_id=500 + 10 * place + job % 10,
+                id=700 + 10 * index + job % 10,
+                job_interview_id=500 + 10 * index + job % 10,
                 job_id=job,
             )
     families = list(dict.fromkeys([family for _, family, *_ in SIGNALS] + [LOGISTICS[1]]))
-    for place, family in enumerate(families):
-        team.add("candidate_attribute_types", id=60 + place, name=family)
+    for index, family in enumerate(families):
+        team.add("candidate_attribute_types", id=60 + index, name=family)
     for job in JOBS:
         named = [(signal[0], signal[1]) for signal in SIGNALS]
-        for place, (name, family) in enumerate((*named, LOGISTICS)):
-            shown = name.upper() if job == JOBS[1] and place == 1 else name  # written otherwise in another job
+        for index, (name, family) in enumerate((*named, LOGISTICS)):
+            shown = name.upper() if job == JOBS[1] and index == 1 else name  # written otherwise in another job
             team.add(
-                "job_candidate_attributes", id=job * 10 + place, name=shown, job_id=job, active=True, sort_order=place,
+                "job_candidate_attributes", id=job * 10 + index, name=shown, job_id=job, active=True, sort_order=index,
                 candidate_attribute_type_id=60 + families.index(family),
             )  # fmt: skip
     for key, name, side in REASONS:
@@ -214,10 +214,10 @@ def _card(
         candidate_rating=OVERALL[int(np.searchsorted(OVERALL_CUTS, view + lenient))], interviewed_at=_iso(held),
         submitted_at=_iso(submitted), created_at=_iso(held), updated_at=_iso(submitted),
     )  # fmt: skip
-    for place, (_, _, loading, mean) in enumerate(SIGNALS):
+    for index, (_, _, loading, mean) in enumerate(SIGNALS):
         z = mean + lenient + loading * view + 0.6 * rng.standard_normal()
         word = "no_decision" if rng.random() < UNSEEN else WORDS[int(np.searchsorted(CUTS, z))]
-        _mark(team, team.cards, job * 10 + place, word)
+        _mark(team, team.cards, job * 10 + index, word)
     return view + lenient
 
 
@@ -230,7 +230,7 @@ def _mark(team: _Team, card: int, attribute: int, word: str | None) -> dict[str,
 
 
 def _quirks(team: _Team) -> None:
-    """Add the quirks of real exports, each at fixed places."""
+    """Add the quirks of real exports, each to fixed records; comments are the reasons of `findings.REASONS`."""
     applications, cards, ratings = (
         team.lists[name] for name in ("applications", "scorecards", "scorecard_candidate_attributes")
     )
@@ -239,47 +239,49 @@ def _quirks(team: _Team) -> None:
     no_offer = {item["application_id"] for item in team.lists.get("rejection_details", ())}
     refused = [item for item in rejected if item["id"] in no_offer]
     reasons = {item["application_id"]: item for item in team.lists["rejection_details"]}
-    for place, reason in ((10, 902), (11, 902), (12, 903), (13, 904), (14, 905)):
-        reasons[refused[place]["id"]]["rejection_reason_id"] = reason
-    for place, status in enumerate(("Created", "Deprecated")):  # never went out
-        key = refused[18 + place]["id"]
+    for at, reason in ((10, 902), (11, 902), (12, 903), (13, 904), (14, 905)):  # withdrawn, ask
+        reasons[refused[at]["id"]]["rejection_reason_id"] = reason
+    for number, status in enumerate(("Created", "Deprecated")):  # offer not sent
+        key = refused[18 + number]["id"]
         team.add(
-            "offers", id=59_000 + place, version=1, application_id=key, status=status, sent_on=None, resolved_at=None
+            "offers", id=59_000 + number, version=1, application_id=key, status=status, sent_on=None, resolved_at=None
         )
     team.add(
         "offers", id=59_010, version=1, application_id=99_999, status="Accepted", sent_on="2025-03-01", resolved_at=None
     )
-    applications[4]["prospect"] = applications[5]["prospect"] = True
+    applications[4]["prospect"] = applications[5]["prospect"] = True  # prospect
     applications[6]["status"] = "on_hold"
-    for place in (11, 12):  # written on behalf of the interviewer, and by nobody's name
-        cards[place]["submitter_id"] = 900
-    cards[13]["interviewer_id"] = cards[14]["interviewer_id"] = cards[14]["submitter_id"] = None
-    for place in (20, 21, 22):
-        cards[place] |= {"status": "draft", "submitted_at": None}
-    cards[23]["status"] = "reopened"
+    for at in (11, 12):  # submitted on behalf of the interviewer
+        cards[at]["submitter_id"] = 900
+    cards[13]["interviewer_id"] = cards[14]["interviewer_id"] = cards[14]["submitter_id"] = None  # submitter, no rater
+    for at in (20, 21, 22):  # draft
+        cards[at] |= {"status": "draft", "submitted_at": None}
+    cards[23]["status"] = "reopened"  # unknown status
     late = [card for card in cards if card["application_id"] in {item["id"] for item in refused}][40:44]
-    for card in late[:3]:
+    for card in late[:3]:  # after decision
         ended = by_id[card["application_id"]]["rejected_at"]
         card["submitted_at"] = card["updated_at"] = _shifted(ended, 2)
-    late[3]["updated_at"] = _shifted(by_id[late[3]["application_id"]]["rejected_at"], 5)
+    late[3]["updated_at"] = _shifted(by_id[late[3]["application_id"]]["rejected_at"], 5)  # changed later
     offer = next(item for item in team.lists["offers"] if item["sent_on"])
     same_day = [card for card in cards if card["application_id"] == offer["application_id"]][-1]
     undated = next(item for item in team.lists["offers"][1:] if item["status"] == "Accepted")
     team.lists["offers"].remove(undated)  # hired, and nobody wrote down when
-    same_day["submitted_at"] = same_day["updated_at"] = f"{offer['sent_on']}T08:00:00Z"
+    same_day["submitted_at"] = same_day["updated_at"] = f"{offer['sent_on']}T08:00:00Z"  # same day
     cards[30]["submitted_at"] = cards[30]["submitted_at"].removesuffix("Z")  # no zone
     cards[31]["interviewed_at"] = _shifted(cards[31]["submitted_at"], 20)  # the order of times is not guaranteed
     silent = {cards[40]["id"], cards[41]["id"]}
     for rating in ratings:
-        if rating["scorecard_id"] in silent:
+        if rating["scorecard_id"] in silent:  # unrated
             rating["candidate_attribute_rating"] = "no_decision"
-    ratings[60]["candidate_attribute_rating"], ratings[75]["candidate_attribute_rating"] = "stong_yes", None
-    _mark(team, cards[50]["id"], JOBS[0] * 10 + len(SIGNALS), "yes")  # logistics
-    _mark(team, cards[51]["id"], 999_999, "yes")  # an attribute without a name
-    _mark(team, 888_888, JOBS[0] * 10, "yes")  # a card that is not there
-    lost = dict(cards[52], id=777_777, application_id=99_998)
-    cards.append(lost)
-    half = len(cards) // 2
+    ratings[60]["candidate_attribute_rating"], ratings[75]["candidate_attribute_rating"] = (
+        "stong_yes",
+        None,
+    )  # unknown word
+    _mark(team, cards[50]["id"], JOBS[0] * 10 + len(SIGNALS), "yes")  # details
+    _mark(team, cards[51]["id"], 999_999, "yes")  # unnamed
+    _mark(team, 888_888, JOBS[0] * 10, "yes")  # orphan rating
+    cards.append(dict(cards[52], id=777_777, application_id=99_998))  # orphan card
+    half = len(cards) // 2  # `write_greenhouse` has this card on both pages, so that it needs a time of change
     cards[half]["updated_at"] = cards[half]["updated_at"] or cards[half]["created_at"]
 
 

@@ -1,7 +1,7 @@
 """Simulated hiring teams with a known truth: panels whose raters differ in severity. No row is a real person.
 
 A scorecard's mean holds how good the person is, how severe the rater is, how this rater saw this person, and chance;
-the offer depends on how good the person is, and on nothing that a rater has to do with.
+the offer depends on how good the person is, and on nothing that a rater does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NOISE = 0.7  # sd of one signal about its scorecard's mean, in the same units
 CUTS = np.array([-1.9, -1.0, -0.1, 1.0])  # lenient, as scorecards are
 CHANCE = 0.75  # sd of what else decides on an offer, against 1 of how good people are
 MATCHED = 0.7  # correlation of a person's quality with the severity of who meets them, where confounded
-SURVIVE = 0.5  # share who are invited after the phone screen
+INVITED = 0.5  # share of people, after the phone screen
 AGAIN = 0.08  # of applications are a person's second one (assumption)
 
 
@@ -54,7 +54,7 @@ class SimulatedTeam:
         By rater: how much lower they rate than others, in standard deviations of a scorecard's mean.
     quality
         How good people are, standard normal, shape (n,).
-    survived
+    invited
         Who was invited after the phone screen, shape (n,); all where there are no stages.
     """
 
@@ -62,7 +62,7 @@ class SimulatedTeam:
     cards: Ratings
     severity: Mapping[str, float]
     quality: Floats
-    survived: NDArray[np.bool_]
+    invited: NDArray[np.bool_]
 
 
 def simulate_team(
@@ -93,14 +93,14 @@ def simulate_team(
     confounded
         Whether strict raters meet strong people; otherwise raters meet people at random.
     stages
-        Whether a phone screen comes first, which half survive. Those rejected there have one scorecard and no offer.
+        Whether a phone screen comes first, which half pass. Those rejected there have one scorecard and no offer.
     base_rate
         Share of applications that end in an offer, above 0 and below 1; with stages below a half.
 
     Returns
     -------
     SimulatedTeam
-        Everything marked SIMULATED, the truth beside it.
+        Everything marked SIMULATED, with the truth.
 
     Raises
     ------
@@ -123,14 +123,14 @@ def simulate_team(
     who = _assign(quality, strict, panel + stages, MATCHED if confounded else 0.0, rng)
     seen = _rate(quality[:, None], strict[who], severity, len(catalogue.signals), rng)
     stage = np.array([0, *[1] * panel]) if stages else np.ones(panel, dtype=np.int64)
-    survived = np.ones(n, dtype=bool)
+    invited = np.ones(n, dtype=bool)
     if stages:
         screened = seen[:, 0].mean(axis=1) + 0.3 * rng.standard_normal(n)
-        survived = screened >= np.quantile(screened, 1 - SURVIVE)
-    offer, probability = _offers(quality, survived, base_rate, rng)
+        invited = screened >= np.quantile(screened, 1 - INVITED)
+    offer, probability = _offers(quality, invited, base_rate, rng)
 
-    there = (stage == (1 if not stages else 0)) | survived[:, None]  # (n, cards): which scorecards were written
-    last = np.where(survived[:, None], stage == 1, stage == 0)
+    written = (stage == stage[0]) | invited[:, None]  # (n, cards): which scorecards there are
+    in_mean = stage == invited[:, None]  # those of the last stage
     names = np.array([f"R-{number:03d}" for number in range(1, raters + 1)], dtype=object)
     applications = _ids("APP", np.arange(n))
     context: dict[str, NDArray[Any]] = {
@@ -138,7 +138,7 @@ def simulate_team(
         "person": _ids("PER", person),
         "origin": np.full(n, SIMULATED, dtype=object),
     }
-    row, column = np.nonzero(there)
+    row, column = np.nonzero(written)
     cards = Ratings(
         replace(catalogue, inputs=(), context=("application", "stage", "rater", "origin")),
         seen[row, column],
@@ -147,29 +147,29 @@ def simulate_team(
         | {"stage": np.array(STAGES, dtype=object)[stage[column]], "rater": names[who[row, column]]},
         f"simulate_team(n={n}, seed={seed}).cards",
     )
-    means = np.stack([seen[at, last[at]].mean(axis=0) for at in range(n)])
+    means = np.stack([seen[at, in_mean[at]].mean(axis=0) for at in range(n)])
     ratings = Ratings(
         catalogue if stages else replace(catalogue, inputs=()),
         means,
         offer.astype(np.float64),
         context
-        | ({"stage": np.array(STAGES, dtype=object)[survived.astype(np.int64)]} if stages else {})
+        | ({"stage": np.array(STAGES, dtype=object)[invited.astype(np.int64)]} if stages else {})
         | {
-            "panel": np.array([";".join(sorted(names[who[at, last[at]]])) for at in range(n)], dtype=object),
+            "panel": np.array([";".join(sorted(names[who[at, in_mean[at]]])) for at in range(n)], dtype=object),
             "latent_quality": quality,
             "latent_offer_probability": probability,
         },
         f"simulate_team(n={n}, seed={seed})",
     )
     truth = dict(zip(names.tolist(), (math.sqrt(severity) * strict).tolist(), strict=True))
-    return SimulatedTeam(ratings, cards, truth, quality, survived)
+    return SimulatedTeam(ratings, cards, truth, quality, invited)
 
 
 def _check(n: int, seed: int, panel: int, cards: float, severity: float, base_rate: float, stages: bool) -> None:
     for name, value, low, high in (("n", n, 1, 10**7), ("seed", seed, 0, 2**63), ("panel", panel, 1, 10)):
         if not isinstance(value, Integral) or isinstance(value, bool) or not low <= value <= high:
             raise ConfigError(f"simulate_team: {name} is {value!r}; write a whole number from {low} to {high}")
-    most = SURVIVE if stages else 1.0
+    most = INVITED if stages else 1.0
     for name, number, least, end in (
         ("cards_per_rater", cards, 1.0, 1e6), ("severity", severity, 0.0, 0.9), ("base_rate", base_rate, 1e-6, most)
     ):  # fmt: skip
@@ -189,11 +189,10 @@ def _assign(quality: Floats, strict: Floats, seats: int, matched: float, rng: np
     by_severity = np.argsort(strict, kind="stable")
     who = np.empty((n, seats), dtype=np.int64)
     for seat in range(seats):
-        place = matched * quality + math.sqrt(1 - matched**2) * rng.standard_normal(n)
-        rank = np.argsort(np.argsort(place, kind="stable"), kind="stable") * raters // n
-        for earlier in range(seat):  # who sits there already sends the next one over
+        order = matched * quality + math.sqrt(1 - matched**2) * rng.standard_normal(n)
+        rank = np.argsort(np.argsort(order, kind="stable"), kind="stable") * raters // n
+        for _ in range(seat):  # who sits there already sends the next one over
             rank = np.where((who[:, :seat] == rank[:, None]).any(axis=1), (rank + 1) % raters, rank)
-            del earlier
         who[:, seat] = rank
     return np.asarray(by_severity[who])
 
@@ -208,18 +207,18 @@ def _rate(quality: Floats, strict: Floats, severity: float, signals: int, rng: n
 
 
 def _offers(
-    quality: Floats, survived: NDArray[np.bool_], base_rate: float, rng: np.random.Generator
+    quality: Floats, invited: NDArray[np.bool_], base_rate: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], Floats]:
-    """Decide by how good people are and by chance, among those who survived; with the chance given quality."""
+    """Decide by how good people are and by chance, among those invited; also return the chance given quality."""
     standing = quality + CHANCE * rng.standard_normal(len(quality))
-    if survived.all():
+    if invited.all():
         threshold = math.hypot(1, CHANCE) * NormalDist().inv_cdf(1 - base_rate)
     else:
-        share = min(base_rate * len(quality) / survived.sum(), 1.0)
-        threshold = float(np.quantile(standing[survived], 1 - share))
+        share = min(base_rate * len(quality) / invited.sum(), 1.0)
+        threshold = float(np.quantile(standing[invited], 1 - share))
     chance = NormalDist(threshold, CHANCE)
     probability = np.array([chance.cdf(value) for value in quality.tolist()])
-    return survived & (standing > threshold), np.where(survived, probability, 0.0)
+    return invited & (standing > threshold), np.where(invited, probability, 0.0)
 
 
 def _ids(prefix: str, numbers: Ints) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from predictor.evaluation.audit import Audit, audit
 from predictor.evaluation.groups import axes_of, axis_of
 from predictor.evaluation.left_out import left_out, predict_without
 from predictor.evaluation.proxies import measure_proxies
-from predictor.sources.simulation_truths import simulate_groups
+from predictor.sources.simulation_known_effects import simulate_groups
 
 LL144 = {  # the example of a system that scores in the rule's text
     "sex": {"Male": (50, 92), "Female": (34, 76)},

@@ -23,7 +23,7 @@ from predictor.evaluation.drift_check import check_drift
 from predictor.evaluation.late_outcomes import late_outcomes
 from predictor.model.log_odds import probability
 from predictor.model.reference import Reference
-from predictor.sources.simulation_truths import drift
+from predictor.sources.simulation_known_effects import add_drift
 
 REFERENCE, CURRENT = np.array([100.0, 200, 400, 200, 100]), np.array([50.0, 150, 350, 250, 200])
 # Twelve likelihoods and outcomes with independently computed figures.
@@ -126,7 +126,7 @@ def test_no_alarm_where_nothing_moved_and_one_where_signals_did(learned: OfferMo
     for seed in range(20):
         current = simulate_interviews(60, seed=1000 + seed)
         signals = rng.choice(learned.signals, 3, replace=False).tolist()
-        for name, rows in (("same", current), ("moved", drift(current, signals, by=-0.5, seed=seed))):
+        for name, rows in (("same", current), ("moved", add_drift(current, signals, by=-0.5, seed=seed))):
             alarms[name] += any(test.significant for test in corrected(drift_tests(learned, rows)))
     assert alarms["same"] <= 3
     assert alarms["moved"] >= 15
@@ -134,7 +134,7 @@ def test_no_alarm_where_nothing_moved_and_one_where_signals_did(learned: OfferMo
 
 def test_what_moved_is_named(learned: OfferModel) -> None:
     current = simulate_interviews(200, seed=77)
-    moved = drift(current, ["mutual_rapport"], by=-0.6, seed=1)
+    moved = add_drift(current, ["mutual_rapport"], by=-0.6, seed=1)
     values = moved.values.copy()
     values[:80, learned.signals.index("next_steps_timeline")] = np.nan
     roles = moved.columns["rater_role"].copy()

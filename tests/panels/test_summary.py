@@ -125,7 +125,7 @@ def test_means_are_kept_with_count_and_spread() -> None:
     team = simulate_team(40, panel=3, stages=True, seed=5)
     cards = Cards.from_ratings(team.cards)
     onsite = panel_means(cards, "on-site")
-    survivors = team.ratings.rows(team.survived)
+    survivors = team.ratings.rows(team.invited)
     assert onsite.application.tolist() == survivors.columns["application"].tolist()
     assert onsite.panel.tolist() == survivors.columns["panel"].tolist()
     assert onsite.mean == pytest.approx(survivors.values)
@@ -139,11 +139,11 @@ def test_means_are_kept_with_count_and_spread() -> None:
 def test_a_simulated_team_is_what_it_says() -> None:
     team = simulate_team(2000, panel=3, severity=0.2, stages=True, seed=1)
     stage = team.ratings.columns["stage"]
-    assert team.survived.mean() == pytest.approx(0.5, abs=0.01)
+    assert team.invited.mean() == pytest.approx(0.5, abs=0.01)
     assert team.ratings.y[stage == "phone screen"].sum() == 0
-    assert team.quality[team.survived].mean() > 0.4 > team.quality[~team.survived].mean()
+    assert team.quality[team.invited].mean() > 0.4 > team.quality[~team.invited].mean()
     assert team.ratings.y.mean() == pytest.approx(0.35, abs=0.02)
-    assert len(team.cards) == 2000 + 3 * team.survived.sum()
+    assert len(team.cards) == 2000 + 3 * team.invited.sum()
     assert all(len(set(cell.split(";"))) == (3 if s == "on-site" else 1) for cell, s in zip(
         team.ratings.columns["panel"], stage, strict=True
     ))  # fmt: skip

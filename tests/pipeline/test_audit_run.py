@@ -21,7 +21,7 @@ from predictor.pipeline.group_columns import parse_groups, read_groups
 from predictor.pipeline.run import save
 from predictor.pipeline.trained_model import TrainedModel
 from predictor.sources.files import write_csv
-from predictor.sources.simulation_truths import drift, simulate_groups
+from predictor.sources.simulation_known_effects import add_drift, simulate_groups
 from predictor.training.comparison import OutOfFold
 
 FORBIDDEN = ("compliant", "certified", "bias-free", "audit passed", "not high-risk")
@@ -155,7 +155,7 @@ def test_a_table_of_groups_that_contradicts_itself_is_refused(team: Path, interv
 def test_drift_ends_with_one_where_something_moved(team: Path, run: Callable[..., Result]) -> None:
     current = simulate_interviews(80, seed=99)
     write_csv(current, "same.csv")
-    write_csv(drift(current, ["goals_discussed", "mutual_rapport"], by=-0.7), "moved.csv")
+    write_csv(add_drift(current, ["goals_discussed", "mutual_rapport"], by=-0.7), "moved.csv")
     same, moved = run("drift", "same.csv", "--no-track"), run("drift", "moved.csv", "--no-track")
     assert (same.exit_code, moved.exit_code) == (0, 1), same.output + moved.output
     assert "No significant change" in same.output

@@ -23,7 +23,7 @@ from predictor.reports.audit_report import render_audit_page
 from predictor.reports.drift_report import render_drift_page
 from predictor.reports.model_card import AttachedReports, card_page
 from predictor.reports.page import Folded, Section, Table, render_html, render_markdown
-from predictor.sources.simulation_truths import drift, simulate_groups
+from predictor.sources.simulation_known_effects import add_drift, simulate_groups
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage
@@ -57,7 +57,7 @@ def pages() -> dict[str, str]:
         model, "my|file.csv", True, "2026-11-30T00:00:00+00:00", result, 0, 300, [], without, "by the model itself", 270,
         ["<i>Careful</i>"],
     )  # fmt: skip
-    current = drift(simulate_interviews(60, seed=5), ["mutual_rapport"], by=-0.7)
+    current = add_drift(simulate_interviews(60, seed=5), ["mutual_rapport"], by=-0.7)
     return {
         "audit": render_audit_page(about),
         "drift": render_drift_page(replace(check_drift(model, current), source=f"/{'long' * 30}/later.csv")),

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from predictor.errors import ConfigError
 from predictor.ratings.ratings import Ratings
-from predictor.sources.simulation import FAMILIES, ITEMS, simulate_interviews
+from predictor.sources.simulation import FAMILIES, SIGNALS, simulate_interviews
 
 N = 150_000
 ROLES = ("interviewer", "observer", "candidate")
@@ -45,10 +45,10 @@ def auc(ratings: Ratings, model: Any = None) -> float:
 
 
 def test_every_signal_of_the_shipped_catalogue_has_its_parameters(ratings: Ratings) -> None:
-    assert set(ITEMS) == set(ratings.catalogue.names)
+    assert set(SIGNALS) == set(ratings.catalogue.names)
     assert set(FAMILIES) == set(ratings.catalogue.families)
     assert ratings.simulated
-    assert set(ratings.catalogue.columns) - {*ITEMS, "offer"} <= set(ratings.columns)
+    assert set(ratings.catalogue.columns) - {*SIGNALS, "offer"} <= set(ratings.columns)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from predictor import read_ratings, simulate_interviews
 from predictor.cli import main
 from predictor.errors import ConfigError
-from predictor.sources.simulation_truths import GROUPS, drift, simulate_groups
+from predictor.sources.simulation_known_effects import GROUPS, add_drift, simulate_groups
 
 
 def test_without_disparity_groups_have_nothing_to_do_with_anything() -> None:
@@ -37,7 +37,7 @@ def test_a_person_has_one_group_and_the_same_seed_gives_the_same() -> None:
 @pytest.mark.parametrize("by", [-0.5, 0.3])
 def test_drift_moves_these_signals_by_so_much_and_no_others(by: float) -> None:
     before = simulate_interviews(8000, seed=2)
-    after = drift(before, ["mutual_rapport"], by=by, seed=1)
+    after = add_drift(before, ["mutual_rapport"], by=by, seed=1)
     place = before.catalogue.names.index("mutual_rapport")
     moved = np.nanmean(after.values[:, place]) - np.nanmean(before.values[:, place])
     assert moved == pytest.approx(by * np.nanstd(before.values[:, place]), abs=0.03)
@@ -59,4 +59,4 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert {row["candidate_id"] for row in rows} == set(read_ratings("t.csv").columns["candidate_id"])
     assert run("simulate", "t.csv", "--disparity", "1").exit_code == 2
     with pytest.raises(ConfigError, match="did you mean 'mutual_rapport'"):
-        drift(simulate_interviews(10, seed=1), ["mutual_raport"])
+        add_drift(simulate_interviews(10, seed=1), ["mutual_raport"])

@@ -1,7 +1,6 @@
 """Known effects in simulated interviews, for tests: groups of known disparity, drift of known size.
 
-Both change nothing else: groups are drawn for people by how they were judged, and drift moves ratings by a share of
-their own spread.
+Groups are drawn for people by the verdicts on them; drift moves ratings by a share of their standard deviation.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ UNKNOWN = 0.03  # share of people who did not say
 
 
 def simulate_groups(ratings: Ratings, *, seed: int = 0, disparity: float = 0.0) -> dict[str, NDArray[Any]]:
-    """Draw sex and race/ethnicity for the people of simulated interviews, so that verdicts on them differ as known.
+    """Draw sex and race/ethnicity for simulated people, so that verdicts on them differ by a known size.
 
     Parameters
     ----------
@@ -103,7 +102,7 @@ def write_groups(ratings: Ratings, path: Path, *, seed: int = 0, disparity: floa
     return len(people)
 
 
-def drift(ratings: Ratings, signals: Sequence[str], *, by: float = -0.5, seed: int = 0) -> Ratings:
+def add_drift(ratings: Ratings, signals: Sequence[str], *, by: float = -0.5, seed: int = 0) -> Ratings:
     """Move the ratings of some signals down or up, whole steps of the scale, by a known share of their spread.
 
     Parameters
@@ -131,7 +130,7 @@ def drift(ratings: Ratings, signals: Sequence[str], *, by: float = -0.5, seed: i
     --------
     >>> from predictor import simulate_interviews
     >>> before = simulate_interviews(2000, seed=1)
-    >>> after = drift(before, ["goals_discussed"], by=-0.5)
+    >>> after = add_drift(before, ["goals_discussed"], by=-0.5)
     >>> moved = (before.X - after.X)["goals_discussed"].mean() / before.X["goals_discussed"].std()
     >>> round(float(moved), 1)
     0.5
@@ -141,10 +140,10 @@ def drift(ratings: Ratings, signals: Sequence[str], *, by: float = -0.5, seed: i
     if unknown := [name for name in signals if name not in ratings.catalogue.names]:
         raise ConfigError(f"drift: no signal '{unknown[0]}'{nearest(unknown[0], ratings.catalogue.names)}")
     for name in signals:
-        place = ratings.catalogue.names.index(name)
-        column, step = values[:, place], ratings.catalogue.signals[place].scale.step
-        rated = column >= low[place]
-        able = rated & ((column > low[place]) if by < 0 else (column < high[place]))
+        index = ratings.catalogue.names.index(name)
+        column, step = values[:, index], ratings.catalogue.signals[index].scale.step
+        rated = column >= low[index]
+        able = rated & ((column > low[index]) if by < 0 else (column < high[index]))
         chance = abs(by) * column[rated].std() * rated.sum() / (step * max(able.sum(), 1))
         if chance > 1:
             raise ConfigError(f"drift of {by:g} standard deviations: '{name}' has too few ratings that can move a step")
