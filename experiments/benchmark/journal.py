@@ -28,7 +28,7 @@ from predictor.model.offer_model import PUBLISHED, OfferModel
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.serving.web.answer import answer_to_store
-from predictor.serving.web.forms import Rated
+from predictor.serving.web.forms import RatingForm
 
 REPEATS, ANSWERS = 7, 200  # answers are made so often, and shared by many interviews: the pages do not know
 
@@ -38,7 +38,7 @@ def interviews(count: int, people: int, model: OfferModel, rng: random.Random) -
     made = []
     for _ in range(ANSWERS):
         ratings = {name: float(rng.randint(1, 5)) for name in model.signals if rng.random() < 0.8}
-        made.append((ratings or {model.signals[0]: 3.0}, answer_to_store(model, Rated(ratings))))
+        made.append((ratings or {model.signals[0]: 3.0}, answer_to_store(model, RatingForm(ratings))))
     for number in range(count):
         ratings, answer = rng.choice(made)
         day = date(2024, 1, 1) + timedelta(rng.randrange(700))

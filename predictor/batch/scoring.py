@@ -22,6 +22,7 @@ from predictor.batch.writing import Writer
 from predictor.errors import Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
+from predictor.model.wording import CAVEAT
 
 MODEL, SIMULATED = "model", "simulated_model"  # columns that every output has
 BAD_ROWS_SCHEMA = pa.schema(
@@ -171,7 +172,7 @@ class Scorer:
         model = self.model
         about = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
         about |= {"prior_share": model.prior_share, "trained_on": {"n": model.trained_on["n"]}}
-        notes = [*model.prior_note(), "Association, not cause: not for selecting people."]
+        notes = [*model.prior_note(), CAVEAT]
         if model.simulated:
             notes.append("SIMULATED: the model learned from simulated interviews, not from real ones.")
         return {"predictor": json.dumps({"model": about, "notes": notes})}

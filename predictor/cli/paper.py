@@ -75,6 +75,6 @@ def coaching_sheets(
     from predictor.reports.sheet.writing import save_sheets
 
     chosen = OfferModel.load(model_path(model))
-    entries = read_entries(file, load_catalogue(signals) if signals else chosen.catalogue, who=who, sheet=sheet)
+    entries = read_entries(file, load_catalogue(signals) if signals else chosen.catalogue, who=who, worksheet=sheet)
     people = save_sheets(chosen, entries, out)
     say(f"{plural(people, 'sheet')} and cohort.html written to {out}")

@@ -145,7 +145,7 @@ def _import(
     forget: bool,
     **how: Any,
 ) -> None:
-    from predictor.reports.scorecards import render_import, render_import_text
+    from predictor.reports.import_report import render_import, render_import_text
     from predictor.sources.scorecards import read_scorecards
     from predictor.sources.scorecards.findings import REASONS
     from predictor.sources.scorecards.writing import Places, gone, refuse_gone, write

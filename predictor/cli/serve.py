@@ -69,12 +69,12 @@ def serve(
         from predictor.serving.settings import Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "serving", "serve") from None
-    # The champion need not be there yet: the first that is trained while the server runs is picked up.
+    # The champion need not be there yet: the first that is trained while the server runs is loaded.
     path, fallback = model_path(model), None
     if path == PUBLISHED and model is None:
         path, fallback = MODELS / f"{CHAMPION}.json", PUBLISHED
     settings = Settings(
-        path, fallback, adoptable=model is None, host=host, port=port, token=token, hosts=allow_host,
+        path, fallback, replaceable=model is None, host=host, port=port, token=token, hosts=allow_host,
         root_path=root_path, https=https, journal=journal,
     )  # fmt: skip
     run(settings, lambda served, address: say(f"Serving {served.name} at {address}; Ctrl-C ends it"))

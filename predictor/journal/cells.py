@@ -9,23 +9,23 @@ from datetime import timedelta
 from typing import Any
 
 from predictor.errors import JournalError
-from predictor.journal.days import day_written, now
+from predictor.journal.days import now, parse_day
 from predictor.journal.entry import ROLE, STILL_OPEN, TEXTS, WITHDREW, Entry
 from predictor.journal.estimate import Estimate
 from predictor.ratings.cells import says_not_observed, word_key
 from predictor.ratings.outcomes import NO, YES, is_offer
 
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - a spreadsheet takes the wide ones, too
-CONTROL = dict.fromkeys((*range(9), *range(14, 28), 127))  # characters that no text needs
+CONTROL = dict.fromkeys((*range(9), *range(14, 28), 127))  # that no text needs; `str.split` removes 28 to 31
 TYPED = (*TEXTS, ROLE, "estimate_model", "estimate_fingerprint")
 ESTIMATE = {f"estimate_{name}": name for name in Estimate.__dataclass_fields__}
 
-_DAY = "is not a day; write it as in 2026-05-31"
-_SWITCH = "is neither yes nor no"
-_SHARE = "is not a number from 0 to 1"
-_PART = "is neither a number from 0 to 1 nor yes or no"
-_GUESS = "is not a whole number from 0 to 100"
-_JSON = "is not the JSON that an export writes into this column; export the journal again"
+_NOT_DAY = "is not a day; write it as in 2026-05-31"
+_NOT_YES_NO = "is neither yes nor no"
+_NOT_SHARE = "is not a number from 0 to 1"
+_NOT_SHARE_OR_YES_NO = "is neither a number from 0 to 1 nor yes or no"
+_NOT_GUESS = "is not a whole number from 0 to 100"
+_NOT_JSON = "is not the JSON that an export writes into this column; export the journal again"
 TO_COME = "is in the future; write the day on which it happened"
 
 
@@ -67,11 +67,11 @@ def read_cells(cells: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]
     Returns
     -------
     data, wrong
-        Attributes of `Entry` with the columns of `ESTIMATE` still apart, and what is wrong, by column.
+        Attributes of `Entry`, but an estimate in the columns of `ESTIMATE`; and what is wrong, by column.
     """
     data: dict[str, Any] = {}
     wrong = {}
-    latest = now().date() + timedelta(days=1)  # by which a file's time zone may be ahead
+    latest = now().date() + timedelta(days=1)  # a file's time zone may be a day ahead
     for name, cell in cells.items():
         if name in TYPED:
             data[name] = typed(cell)
@@ -95,7 +95,7 @@ def take_estimate(data: dict[str, Any], wrong: dict[str, str]) -> None:
     """Combine the columns of an estimate into `estimate`; problems with them are added."""
     values = {name: data.pop(column, None) for column, name in ESTIMATE.items()}
     data["estimate"] = None
-    if wrong:  # by which an estimate may be meant, so its answer cannot be compared with it
+    if wrong:  # perhaps a column of the estimate, so the stored answer cannot be compared with it
         data["answer"] = None
     if wrong or all(value in (None, "") for value in values.values()):
         return
@@ -106,7 +106,7 @@ def take_estimate(data: dict[str, Any], wrong: dict[str, str]) -> None:
 
 
 def outcome_of(cell: str) -> str | None:
-    """Return the outcome that a cell means, among those of the journal; None where nobody knows what it means.
+    """Return the journal's outcome that a cell means; None if it is unknown.
 
     Examples
     --------
@@ -132,14 +132,14 @@ _OUTCOMES = {
 }
 
 
-def _switch(cell: str) -> bool:
+def _yes_no(cell: str) -> bool:
     if (word := cell.lower()) not in YES | NO:
         raise ValueError(cell)
     return word in YES
 
 
-def _part(cell: str) -> float:
-    return float(_switch(cell)) if cell.lower() in YES | NO else _share(cell)
+def _share_or_yes_no(cell: str) -> float:
+    return float(_yes_no(cell)) if cell.lower() in YES | NO else _share(cell)
 
 
 def _share(cell: str) -> float:
@@ -148,26 +148,26 @@ def _share(cell: str) -> float:
     return number
 
 
-def _percent(cell: str) -> int:
+def _whole_percent(cell: str) -> int:
     number = float(cell.removesuffix("%"))
     if not 0 <= number <= 100 or number != int(number):
         raise ValueError(cell)
     return int(number)
 
 
-def _answer(cell: str) -> dict[str, Any]:
+def _stored_answer(cell: str) -> dict[str, Any]:
     if not isinstance(answer := json.loads(cell), dict):
         raise TypeError(cell)
     return answer
 
 
 _PARSED: dict[str, tuple[Callable[[str], Any], str]] = {
-    **dict.fromkeys(("held_on", "rated_on", "due_on", "outcome_on"), (day_written, _DAY)),
-    **dict.fromkeys(("frozen", "simulated"), (_switch, _SWITCH)),
-    **{f"estimate_{name}": (_share, _SHARE) for name in ("probability", "low", "high", "base_rate")},
-    "estimate_simulated": (_part, _PART),
-    "answer": (_answer, _JSON),
-    "guess": (_percent, _GUESS),
+    **dict.fromkeys(("held_on", "rated_on", "due_on", "outcome_on"), (parse_day, _NOT_DAY)),
+    **dict.fromkeys(("frozen", "simulated"), (_yes_no, _NOT_YES_NO)),
+    **{f"estimate_{name}": (_share, _NOT_SHARE) for name in ("probability", "low", "high", "base_rate")},
+    "estimate_simulated": (_share_or_yes_no, _NOT_SHARE_OR_YES_NO),
+    "answer": (_stored_answer, _NOT_JSON),
+    "guess": (_whole_percent, _NOT_GUESS),
 }
 
 

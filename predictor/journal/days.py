@@ -16,7 +16,7 @@ def today(browser: date | None = None) -> date:
     Parameters
     ----------
     browser
-        The day that a browser gave. A clock that is off by more than any time zone (a day from UTC) is not believed.
+        The day that a browser gave; ignored if it is more than a day from UTC, which no time zone is.
 
     Examples
     --------
@@ -28,14 +28,14 @@ def today(browser: date | None = None) -> date:
     return now().astimezone().date()
 
 
-def day_of(at: datetime) -> date:
+def day_of_old_time(at: datetime) -> date:
     """Return the day of a time of an older journal: in the time zone of this machine.
 
     A time of midnight in UTC stood for a day that somebody wrote, which is the same day in every zone.
 
     Examples
     --------
-    >>> day_of(datetime(2026, 5, 31, tzinfo=UTC))
+    >>> day_of_old_time(datetime(2026, 5, 31, tzinfo=UTC))
     datetime.date(2026, 5, 31)
     """
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
@@ -47,7 +47,7 @@ def day_of(at: datetime) -> date:
         return at.date()
 
 
-def day_written(text: str) -> date:
+def parse_day(text: str) -> date:
     """Read a day as a file has it: a day, or a time of which the day is meant.
 
     Raises
@@ -57,8 +57,8 @@ def day_written(text: str) -> date:
 
     Examples
     --------
-    >>> day_written("2026-05-31"), day_written("2026-05-31 00:00:00")
+    >>> parse_day("2026-05-31"), parse_day("2026-05-31 00:00:00")
     (datetime.date(2026, 5, 31), datetime.date(2026, 5, 31))
     """
     at = datetime.fromisoformat(text)
-    return day_of(at) if at.tzinfo else at.date()
+    return day_of_old_time(at) if at.tzinfo else at.date()

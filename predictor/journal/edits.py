@@ -33,8 +33,10 @@ class Changes(TypedDict, total=False):
     interview: str
 
 
-def rated(ratings: Mapping[str, Any], rater_role: str, catalogue: Catalogue) -> tuple[dict[str, float | str], str]:
-    """Check ratings and role against a catalogue; those that were observed, and the role in the catalogue's words.
+def checked_ratings(
+    ratings: Mapping[str, Any], rater_role: str, catalogue: Catalogue
+) -> tuple[dict[str, float | str], str]:
+    """Check ratings and role against a catalogue; return the observed ratings, and the role in the catalogue's words.
 
     Raises
     ------
@@ -43,10 +45,10 @@ def rated(ratings: Mapping[str, Any], rater_role: str, catalogue: Catalogue) -> 
     """
     record = {"ratings": ratings, **({ROLE: rater_role} if rater_role else {})}
     checked = Ratings.from_records([record], catalogue, source="the rating")
-    answers = checked.ratings_of_row(0)
-    if not answers:
+    observed = checked.ratings_of_row(0)
+    if not observed:
         raise RatingsError("the rating", [Problem(NO_RATING)])
-    return answers, str(checked.columns[ROLE][0]) if rater_role else ""
+    return observed, str(checked.columns[ROLE][0]) if rater_role else ""
 
 
 def edited(
@@ -72,14 +74,14 @@ def edited(
     """
     new_ratings, role = old.ratings, old.rater_role
     if ratings is not None or rater_role is not None:
-        new_ratings, role = rated(
+        new_ratings, role = checked_ratings(
             old.ratings if ratings is None else ratings,
             old.rater_role if rater_role is None else rater_role,
             catalogue,
         )
-    beside = old.not_come_up if not_come_up is None else tuple(not_come_up)
+    new_not_come_up = old.not_come_up if not_come_up is None else tuple(not_come_up)
     new = replace(old, **changes)
-    rerated = (new_ratings, role, beside) != (old.ratings, old.rater_role, old.not_come_up)
+    rerated = (new_ratings, role, new_not_come_up) != (old.ratings, old.rater_role, old.not_come_up)
     if old.frozen and (rerated or estimate not in (None, old.estimate)):
         raise FrozenError(
             f"'{old.title}': the outcome is known since {old.outcome_on}, so its ratings stay "
@@ -87,10 +89,10 @@ def edited(
         )
     if rerated:
         return replace(
-            new, ratings=new_ratings, rater_role=role, not_come_up=beside, rated_on=today(day), estimate=estimate,
-            answer=answer,
+            new, ratings=new_ratings, rater_role=role, not_come_up=new_not_come_up, rated_on=today(day),
+            estimate=estimate, answer=answer,
         )  # fmt: skip
-    # of the same ratings, by another model
+    # The same ratings were predicted again, by another model.
     return replace(new, estimate=estimate, answer=answer) if estimate and not old.frozen else new
 
 

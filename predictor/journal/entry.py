@@ -12,10 +12,10 @@ from typing import Any
 from predictor.errors import JournalError, nearest
 from predictor.journal.estimate import Estimate
 
-# Statuses, since "still open" is none; `outcome` is the name in the journal's file, exports and HTTP.
+# "still open" is a status rather than an outcome; the journal's file, exports and HTTP call the field `outcome`.
 OUTCOMES = ("still open", "offer", "no offer", "next round", "no answer", "withdrew")
 STILL_OPEN, OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER, WITHDREW = OUTCOMES
-TARGET_OF_OUTCOME = {OFFER: 1.0, NO_OFFER: 0.0}  # what a model learns from; a next round is feedback of its own
+TARGET_OF_OUTCOME = {OFFER: 1.0, NO_OFFER: 0.0}  # what a model learns from; a next round is neither
 FREEZING_OUTCOMES = (OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER)  # outcomes after which a later rating would be hindsight
 ROLE = "rater_role"
 LONGEST = {
@@ -26,8 +26,8 @@ TEXTS = tuple(LONGEST)
 ONE_LINE_TEXTS = ("title", "who", "round")  # texts of one line
 DAYS = ("held_on", "rated_on", "due_on", "outcome_on")
 PRIVATE = "private_note"  # never exported or printed; who can open the journal can read it
-AGREES = 1e-6  # by which an answer's likelihood may differ from its estimate's, after a trip through text
-DUE_AFTER = timedelta(days=30)  # where nobody wrote when they expect to hear
+AGREES = 1e-6  # largest difference between the likelihoods of a stored answer and its estimate, from rounding in text
+DUE_AFTER = timedelta(days=30)  # after the interview, if nobody wrote when they expect to hear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +52,15 @@ class Entry:
     ratings
         By signal name, or "not applicable"; what was not observed is left out.
     not_come_up
-        Signals that the rater marked as not come up; others without a rating were not answered.
+        Signals that the rater marked as not come up; others without a rating were left open.
     rated_on
         Day on which ratings or role were last changed; None where an imported file does not say.
     guess
         The rater's own guess before the estimate was shown, 0 to 100; None where it was skipped.
     estimate
-        What the model answered for these ratings then; None where it was not asked.
+        What the model estimated from these ratings then; None if it was not asked.
     answer
-        The whole answer as it was seen, with its reasons, as plain data; None where it was kept before answers were.
+        The model's whole answer as it was shown, with its reasons, as plain data; None if it was not stored.
     due_on
         Day by which the person expects to hear; None where not given.
     outcome
@@ -72,7 +72,7 @@ class Entry:
     interview
         Twelve hexadecimal digits that the ratings of both sides of one interview share; empty: one side rated it.
     went_well, differently, try_next
-        Three boxes for looking back; at most 2,000 characters each.
+        The reflection, in three boxes; at most 2,000 characters each.
     private_note
         The coach's own; neither exported nor printed.
     simulated
@@ -120,7 +120,7 @@ class Entry:
     @property
     def in_hindsight(self) -> bool:
         """Whether it was rated on a later day than the outcome was known."""
-        return bool(self.rated_on and self.outcome_on and self.rated_on > self.outcome_on)
+        return is_hindsight(self.rated_on, self.outcome_on)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON, without the private note."""
@@ -134,6 +134,11 @@ class Entry:
         }
 
 
+def is_hindsight(rated_on: Any, outcome_on: Any) -> bool:
+    """Return whether a rating is of a later day than its outcome; both days as dates or both as text, or None."""
+    return bool(rated_on and outcome_on and rated_on > outcome_on)
+
+
 def faults(data: Mapping[str, Any]) -> dict[str, str]:
     """Return what is wrong with the attributes of an entry, by attribute."""
     problems = {}
@@ -142,7 +147,7 @@ def faults(data: Mapping[str, Any]) -> dict[str, str]:
         if len(text) > longest:
             problems[name] = f"has {len(text):,} characters; write at most {longest:,}"
         elif not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-            problems[name] = "has a character that UTF-8 cannot hold; take it out"  # half of one
+            problems[name] = "has a character that UTF-8 cannot hold; take it out"  # a lone surrogate
     if not _ID.fullmatch(data["id"]):
         problems["id"] = "is not twelve hexadecimal digits; leave it empty for a new interview"
     if (interview := data.get("interview", "")) and not _ID.fullmatch(interview):

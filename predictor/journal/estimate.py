@@ -1,4 +1,4 @@
-"""What a model answered when an interview was rated, in short: the likelihood, its interval, and which model."""
+"""The model's estimate when an interview was rated: the likelihood, its interval, and which model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from predictor.model.prediction import Prediction
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a model answered for an interview when it was rated.
+    """A model's estimate for an interview when it was rated.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Estimate:
     Raises
     ------
     JournalError
-        If a share is not from 0 to 1, the numbers are not low <= probability <= high.
+        If a share is not from 0 to 1, or not low <= probability <= high.
 
     Examples
     --------
@@ -58,11 +58,7 @@ class Estimate:
     @classmethod
     def of(cls, prediction: Prediction, base_rate: float | None = None) -> Estimate:
         """Return the estimate of a prediction, with the base rate that was asked for, if any."""
-        interval, model = prediction.interval, prediction.model
-        trained_on = model["trained_on"]
-        simulated = 1.0 if trained_on["simulated"] else trained_on.get("prior", {}).get("share", 0.0)
-        p = prediction.offer_probability
-        return cls(p, interval.low, interval.high, model["name"], model["fingerprint"], simulated, base_rate)
+        return cls.of_answer({"prediction": prediction.to_dict()}, base_rate)
 
     @classmethod
     def of_answer(cls, answer: Mapping[str, Any], base_rate: float | None = None) -> Estimate:

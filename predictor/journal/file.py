@@ -13,12 +13,12 @@ from pathlib import Path
 
 from predictor.atomic import resolved
 from predictor.errors import JournalError, shorten
-from predictor.journal.schema import APPLICATION, COLUMNS, MAKE, VERSION, few
-from predictor.journal.upgrade import local_day, upgrade
+from predictor.journal.schema import APPLICATION, MAKE, TABLE_COLUMNS, VERSION, few
+from predictor.journal.upgrade import day_of_time, upgrade
 
 _MARKS = ("application_id", "user_version")
 WAIT = 10.0  # seconds that one process waits for another
-_first_look, _known = threading.RLock(), set[tuple[int, int]]()
+_open_lock, _checked_files = threading.RLock(), set[tuple[int, int]]()
 
 
 class JournalFile:
@@ -37,70 +37,69 @@ class JournalFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._explained(), _first_look:
+        with self._translated_errors(), _open_lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            self._take_back()
+            self._roll_back_unfinished()
             if self.path.is_file() and not self.path.stat().st_size:
-                self._make()
-        with self.open() as file:
-            self._check_table(file)
-            if (damage := file.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                self._create()
+        with self.open() as connection:
+            self._check_table(connection)
+            if (damage := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise JournalError(f"{self.path}: damaged: {damage}; restore it from a backup")
 
-    def _take_back(self) -> None:
+    def _roll_back_unfinished(self) -> None:
         """Let SQLite roll back the work of a process that was killed; if that was creating it, an empty file stays."""
         there = resolved(self.path)
-        beside = there.with_name(f"{there.name}-journal")
-        if beside.exists() and application_of(self.path):
-            with contextlib.closing(self._connect()) as file:
-                file.execute("PRAGMA user_version").fetchone()
+        if there.with_name(f"{there.name}-journal").exists() and application_of(self.path):
+            with contextlib.closing(self._connect()) as connection:
+                connection.execute("PRAGMA user_version").fetchone()
 
-    def _make(self) -> None:
-        with contextlib.closing(self._connect()) as file:
-            file.execute("BEGIN IMMEDIATE")
-            if not file.execute("PRAGMA user_version").fetchone()[0]:  # another process may have been faster
+    def _create(self) -> None:
+        with contextlib.closing(self._connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if not connection.execute("PRAGMA user_version").fetchone()[0]:  # another process may have been faster
                 for statement in MAKE:
-                    file.execute(statement)
-                file.execute(f"PRAGMA application_id = {APPLICATION}")
-                file.execute(f"PRAGMA user_version = {VERSION}")
-            file.execute("COMMIT")
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("COMMIT")
 
     def _connect(self) -> sqlite3.Connection:
         # mode=rw: a file that has gone is an error, not a new and empty one
-        file = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=WAIT, isolation_level=None)
-        file.row_factory = sqlite3.Row
-        file.create_function("folded", 1, str.casefold, deterministic=True)
-        file.create_function("local_day", 1, local_day)
-        return file
+        connection = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=WAIT, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.create_function("folded", 1, str.casefold, deterministic=True)
+        connection.create_function("day_of_time", 1, day_of_time)
+        return connection
 
     @contextlib.contextmanager
     def open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
         """Open the file for one call; its changes are written atomically."""
-        with self._explained():
+        with self._translated_errors():
             self._check(application_of(self.path))  # before SQLite opens it, which might change it
-            with contextlib.closing(self._connect()) as file:
-                application, version = (file.execute(f"PRAGMA {x}").fetchone()[0] for x in _MARKS)
+            with contextlib.closing(self._connect()) as connection:
+                application, version = (connection.execute(f"PRAGMA {x}").fetchone()[0] for x in _MARKS)
                 self._check(application, version)
                 if version < VERSION:
-                    self._upgrade(file)
-                file.execute("PRAGMA secure_delete = ON")  # what is deleted or changed is overwritten with zeros
-                file.execute("PRAGMA temp_store = MEMORY")
+                    self._upgrade(connection)
+                connection.execute("PRAGMA secure_delete = ON")  # what is deleted or changed is overwritten with zeros
+                connection.execute("PRAGMA temp_store = MEMORY")
                 if write:
-                    _leave_wal(file)
-                    file.execute("BEGIN IMMEDIATE")
-                yield file  # closing without a commit rolls back
+                    _leave_wal(connection)
+                    connection.execute("BEGIN IMMEDIATE")
+                yield connection  # closing without a commit rolls back
                 if write:
-                    file.execute("COMMIT")
+                    connection.execute("COMMIT")
 
-    def _upgrade(self, file: sqlite3.Connection) -> None:
+    def _upgrade(self, connection: sqlite3.Connection) -> None:
         """Upgrade an older layout to the current one, completely or not at all."""
         try:
-            _leave_wal(file)
-            file.execute("BEGIN IMMEDIATE")
-            upgrade(file)
-            file.execute("COMMIT")
+            _leave_wal(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            upgrade(connection)
+            connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
                 raise
@@ -109,14 +108,14 @@ class JournalFile:
                 "cannot be written to; copy it to where you may write"
             ) from None
 
-    def _check_table(self, file: sqlite3.Connection) -> None:
+    def _check_table(self, connection: sqlite3.Connection) -> None:
         """Refuse a table of another shape: SQLite reads the name of a column that is not there as a text."""
-        columns = file.execute("PRAGMA table_info(entries)").fetchall()
+        columns = connection.execute("PRAGMA table_info(entries)").fetchall()
         names = {column["name"] for column in columns}
-        if missing := [name for name in ("number", *COLUMNS) if name not in names]:
+        if missing := [name for name in ("number", *TABLE_COLUMNS) if name not in names]:
             raise JournalError(f"{self.path}: damaged: its table has no {', '.join(missing)}; restore it from a backup")
         needed = [x["name"] for x in columns if x["notnull"] and x["dflt_value"] is None]
-        if more := [shorten(name) for name in needed if name not in ("number", *COLUMNS)]:
+        if more := [shorten(name) for name in needed if name not in ("number", *TABLE_COLUMNS)]:
             raise JournalError(
                 f"{self.path}: another tool has added the column {few(more)}, which must not be empty, so no interview "
                 "can be saved; remove it, or give it a default"
@@ -131,7 +130,7 @@ class JournalFile:
             )
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError:
@@ -159,26 +158,26 @@ class JournalFile:
 
 
 def application_of(path: Path) -> int:
-    """Read which application a file says it belongs to; 0 where it is not ours.
+    """Read the application number of a SQLite file; 0 if it is not this tool's.
 
-    A file is looked at once: to close it while SQLite has it open in this process would release SQLite's locks (POSIX
+    Each file is read only once: closing it while SQLite has it open in this process would release SQLite's locks (POSIX
     locks belong to the process and the file), and two would write at once. See sqlite.org/howtocorrupt.html, 2.2.
     """
-    with _first_look:
+    with _open_lock:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # a pipe would be waited for
             raise OSError(errno.EINVAL, "it is not an ordinary file; name another")
         identity = status.st_dev, status.st_ino
-        if identity not in _known:
+        if identity not in _checked_files:
             with path.open("rb") as file:
                 head = file.read(72)
             if not head.startswith(b"SQLite format 3\0") or head[68:] != APPLICATION.to_bytes(4, "big"):
                 return 0
-            _known.add(identity)
+            _checked_files.add(identity)
         return APPLICATION
 
 
-def _leave_wal(file: sqlite3.Connection) -> None:
+def _leave_wal(connection: sqlite3.Connection) -> None:
     """Go back to a rollback journal where another tool has set a write-ahead log: deleted text would stay in that."""
-    if file.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-        file.execute("PRAGMA journal_mode = DELETE")  # needs the file for itself
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        connection.execute("PRAGMA journal_mode = DELETE")  # needs the file for itself

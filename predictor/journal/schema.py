@@ -13,12 +13,12 @@ from typing import Any
 from predictor.errors import shorten
 from predictor.journal.entry import DAYS, Entry
 from predictor.journal.estimate import Estimate
-from predictor.journal.track_record import COLUMNS as TRACKED
+from predictor.journal.track_record import TRACKED_COLUMNS
 from predictor.ratings.signals import NOT_APPLICABLE
 
 APPLICATION, VERSION = 0x494F504A, 4  # "IOPJ" in the file's header, and the layout of the tables and their JSON
 FIELDS = tuple(name for name in Entry.__dataclass_fields__ if name != "answer")
-COLUMNS = (*FIELDS, "day", "likelihood")  # the last two for indexes, so that lists need not look at the interviews
+TABLE_COLUMNS = (*FIELDS, "day", "likelihood")  # the last two for indexes, so that lists need not read the interviews
 TABLE = """
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, who TEXT NOT NULL, round TEXT NOT NULL,
@@ -38,14 +38,14 @@ INDEXES = {
     "entries_who": "entries (who, day, outcome, due_on)",
     "entries_outcome": "entries (outcome, due_on)",
     "entries_round": "entries (round, outcome, day)",
-    "entries_track": f"entries ({TRACKED})",
+    "entries_track": f"entries ({TRACKED_COLUMNS})",
     "entries_interview": "entries (interview) WHERE interview <> ''",
 }
 MAKE = (TABLE, ANSWERS, DELETIONS, *(f"CREATE INDEX {name} ON {place}" for name, place in INDEXES.items()))
 NAMES = ", ".join(FIELDS)
 SELECT = f"SELECT {NAMES}, answer FROM entries LEFT JOIN answers USING (number)"
-_WRITTEN = ", ".join(COLUMNS)
-_PLACES = ", ".join(f":{name}" for name in COLUMNS)
+_WRITTEN = ", ".join(TABLE_COLUMNS)
+_PLACES = ", ".join(f":{name}" for name in TABLE_COLUMNS)
 
 
 def entry_of(row: sqlite3.Row) -> Entry:
@@ -78,35 +78,35 @@ def row_of(entry: Entry) -> dict[str, Any]:
     }
 
 
-def insert(file: sqlite3.Connection, entry: Entry) -> None:
+def insert(connection: sqlite3.Connection, entry: Entry) -> None:
     """Add an interview."""
-    file.execute(f"INSERT INTO entries ({_WRITTEN}) VALUES ({_PLACES})", row_of(entry))
-    _insert_answer(file, entry)
+    connection.execute(f"INSERT INTO entries ({_WRITTEN}) VALUES ({_PLACES})", row_of(entry))
+    _insert_answer(connection, entry)
 
 
-def update(file: sqlite3.Connection, entry: Entry) -> None:
+def update(connection: sqlite3.Connection, entry: Entry) -> None:
     """Write an interview over the one of the same id."""
-    file.execute(f"UPDATE entries SET ({_WRITTEN}) = ({_PLACES}) WHERE id = :id", row_of(entry))
-    file.execute("DELETE FROM answers WHERE number = (SELECT number FROM entries WHERE id = ?)", (entry.id,))
-    _insert_answer(file, entry)
+    connection.execute(f"UPDATE entries SET ({_WRITTEN}) = ({_PLACES}) WHERE id = :id", row_of(entry))
+    connection.execute("DELETE FROM answers WHERE number = (SELECT number FROM entries WHERE id = ?)", (entry.id,))
+    _insert_answer(connection, entry)
 
 
-def delete(file: sqlite3.Connection, column: str, value: str) -> None:
+def delete(connection: sqlite3.Connection, column: str, value: str) -> None:
     """Delete the interviews that have a value in a column."""
-    file.execute(f"DELETE FROM answers WHERE number IN (SELECT number FROM entries WHERE {column} = ?)", (value,))
-    file.execute(f"DELETE FROM entries WHERE {column} = ?", (value,))
+    connection.execute(f"DELETE FROM answers WHERE number IN (SELECT number FROM entries WHERE {column} = ?)", (value,))
+    connection.execute(f"DELETE FROM entries WHERE {column} = ?", (value,))
 
 
-def _insert_answer(file: sqlite3.Connection, entry: Entry) -> None:
+def _insert_answer(connection: sqlite3.Connection, entry: Entry) -> None:
     if entry.answer:
         packed = zlib.compress(json.dumps(entry.answer).encode())  # to a fifth
-        file.execute("INSERT INTO answers SELECT number, ? FROM entries WHERE id = ?", (packed, entry.id))
+        connection.execute("INSERT INTO answers SELECT number, ? FROM entries WHERE id = ?", (packed, entry.id))
 
 
-def foreign_objects(file: sqlite3.Connection) -> list[str]:
+def foreign_objects(connection: sqlite3.Connection) -> list[str]:
     """Return what is in the file and not of this tool."""
     ours = {"entries", "answers", "deletions", *INDEXES}
-    rows = file.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")
+    rows = connection.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")
     return [f"{kind} {shorten(name)}" for kind, name in rows if name not in ours]
 
 

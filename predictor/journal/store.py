@@ -1,23 +1,38 @@
-"""The journal: rated interviews in one SQLite file, each frozen with its day when the outcome arrives."""
+"""The journal: rated interviews in one SQLite file, each frozen when its outcome is entered."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any, Unpack
 
-from predictor.errors import JournalError
+from predictor.atomic import write_text
+from predictor.errors import JournalError, Problem, RatingsError
 from predictor.journal.days import today
-from predictor.journal.edits import Changes, edited, rated, with_outcome_of
+from predictor.journal.duplicates import Merge, merge
+from predictor.journal.edits import Changes, checked_ratings, edited, with_outcome_of
 from predictor.journal.entry import FREEZING_OUTCOMES, STILL_OPEN, Entry, new_id
 from predictor.journal.estimate import Estimate
-from predictor.journal.moving import Moving
+from predictor.journal.import_export import (
+    Parsed,
+    entries_csv,
+    is_json,
+    join_parsed,
+    parse_entries,
+    parse_file,
+    parse_json_entries,
+)
+from predictor.journal.page_file import superseded
+from predictor.journal.reader import JournalReader
 from predictor.journal.schema import delete, few, foreign_objects, insert, update
+from predictor.sources.files import read_bytes
 
 
-class Journal(Moving):
+class Journal(JournalReader):
     """Rated interviews in one SQLite file.
 
     Several threads and processes may use one file at once: each call opens the file, works in one transaction, and
@@ -25,14 +40,12 @@ class Journal(Moving):
     a program uses a journal, it must not open the file by other means, not even to read: that would release the locks.
     A file of an older layout is brought up to date when it is first opened.
 
-    What is read is in `predictor.journal.reading`, what moves in and out in `predictor.journal.moving`.
-
     Parameters
     ----------
     path
         The file; created with owner-only permissions if missing.
     catalogue
-        What ratings are checked against; the shipped one where None.
+        What ratings are checked against; default: the shipped one.
 
     Raises
     ------
@@ -80,9 +93,9 @@ class Journal(Moving):
         ratings
             By signal name; None where not observed. One at least must be there.
         estimate
-            What a model says of these ratings: `Estimate.of(model.predict(...))`.
+            A model's estimate from these ratings: `Estimate.of(model.predict(...))`.
         day
-            The day that it is, as a browser gives it; that of this machine where None.
+            Today where the user is, as a browser gives it; default: that of this machine.
         title, note, held_on, rater_role, who, round, due_on, guess, not_come_up, interview, answer
             As in `Entry`.
 
@@ -93,16 +106,16 @@ class Journal(Moving):
         JournalError
             If a text is too long, or the file cannot be written.
         """
-        observed, role = rated(ratings, rater_role, self.catalogue)
+        observed, role = checked_ratings(ratings, rater_role, self.catalogue)
         entry = Entry(
             id=new_id(), title=title, who=who, round=round, held_on=held_on, rater_role=role, note=note,
             ratings=observed, not_come_up=tuple(not_come_up), rated_on=today(day), guess=guess, estimate=estimate,
             answer=answer, due_on=due_on, interview=interview,
         )  # fmt: skip
-        with self._file.open(write=True) as file:
-            for side in self._sides(file, interview):
+        with self._file.open(write=True) as connection:
+            for side in self._sides(connection, interview):
                 entry = entry if side.outcome == STILL_OPEN else with_outcome_of(entry, side)
-            insert(file, entry)
+            insert(connection, entry)
         return entry
 
     def edit(
@@ -119,7 +132,7 @@ class Journal(Moving):
     ) -> Entry:
         """Change what is given, and leave the rest; `held_on=None` takes the day away.
 
-        Other ratings, or another role, are rated now, and the estimate of the old ones goes unless a new one is given.
+        If ratings or role change, `rated_on` becomes today, and the estimate is removed unless a new one is given.
 
         Raises
         ------
@@ -130,12 +143,12 @@ class Journal(Moving):
         RatingsError, JournalError
             As `add` does.
         """
-        with self._file.open(write=True) as file:
+        with self._file.open(write=True) as connection:
             new = edited(
-                self._get(file, id), self.catalogue, changes, ratings=ratings, rater_role=rater_role,
+                self._get(connection, id), self.catalogue, changes, ratings=ratings, rater_role=rater_role,
                 not_come_up=not_come_up, estimate=estimate, answer=answer, day=day,
             )  # fmt: skip
-            update(file, new)
+            update(connection, new)
         return new
 
     def set_outcome(
@@ -146,17 +159,17 @@ class Journal(Moving):
         at: date | None = None,
         day: date | None = None,
     ) -> Entry:
-        """Set or correct the outcome of an interview, for each side that rated it; what says how it went freezes it.
+        """Set or correct the outcome of an interview, for each side; one of `FREEZING_OUTCOMES` freezes the rating.
 
         Parameters
         ----------
         outcome
-            One of `predictor.journal.entry.OUTCOMES`. A next round is feedback of its own, of which no model learns.
+            One of `predictor.journal.entry.OUTCOMES`. No model learns from a next round.
         at
-            Day on which it was known. Where None: today, or for a corrected outcome as it was before. An interview
+            Day on which it was known; default: today, or for a corrected outcome the day it had before. An interview
             rated on a later day is named in the warnings of a training, and is not part of `calibration`.
         day
-            The day that it is, as a browser gives it; that of this machine where None.
+            Today where the user is, as a browser gives it; default: that of this machine.
 
         Raises
         ------
@@ -169,13 +182,13 @@ class Journal(Moving):
             raise JournalError(
                 f"{at}: the day is in the future, when no outcome can be known; write today or an earlier day"
             )
-        with self._file.open(write=True) as file:
-            old = self._get(file, id)
+        with self._file.open(write=True) as connection:
+            old = self._get(connection, id)
             frozen = old.frozen or outcome in FREEZING_OUTCOMES
             known = (at or old.outcome_on or today(day)) if frozen or outcome != STILL_OPEN else None
             new = replace(old, outcome=outcome, outcome_on=known, frozen=frozen)
-            for side in self._sides(file, old.interview) or [old]:
-                update(file, with_outcome_of(side, new))
+            for side in self._sides(connection, old.interview) or [old]:
+                update(connection, with_outcome_of(side, new))
         return new
 
     def pair(self, id: str, other: str) -> None:  # noqa: A002
@@ -188,14 +201,14 @@ class Journal(Moving):
         JournalError
             If both were rated by the same side, or are of different people.
         """
-        with self._file.open(write=True) as file:
-            one, two = self._get(file, id), self._get(file, other)
+        with self._file.open(write=True) as connection:
+            one, two = self._get(connection, id), self._get(connection, other)
             if one.who != two.who or not one.rater_role or not two.rater_role or one.rater_role == two.rater_role:
                 raise JournalError("both sides of one interview are of one person, and rated by different sides")
             interview = one.interview or two.interview or new_id()
             for entry, side in ((one, two), (two, one)):
                 known = with_outcome_of(entry, side) if entry.outcome == STILL_OPEN else entry
-                update(file, replace(known, interview=interview))
+                update(connection, replace(known, interview=interview))
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Delete an interview for good: its bytes are overwritten, and the file is rebuilt without them.
@@ -207,11 +220,11 @@ class Journal(Moving):
         NoEntryError
             If there is no such interview.
         JournalError
-            If the file cannot be written; or, as it then says, the interview is deleted, but the file not rebuilt.
+            If the file cannot be written; or if the interview is deleted, but the file is not rebuilt.
         """
-        with self._file.open(write=True) as file:
-            self._get(file, id)
-            self._delete(file, "id", id)
+        with self._file.open(write=True) as connection:
+            self._get(connection, id)
+            self._delete(connection, "id", id)
         self._rebuild("the interview is")
 
     def forget(self, who: str) -> int:
@@ -230,31 +243,170 @@ class Journal(Moving):
         JournalError
             As for `delete`.
         """
-        with self._file.open(write=True) as file:
-            count = self._delete(file, "who", who) if who else 0
+        with self._file.open(write=True) as connection:
+            count = self._delete(connection, "who", who) if who else 0
         if count:
             self._rebuild("the interviews are")
         return count
 
-    def _delete(self, file: sqlite3.Connection, column: str, value: str) -> int:
-        counted = f"SELECT count(*), coalesce(sum(outcome IN ('offer', 'no offer')), 0) FROM entries WHERE {column} = ?"
-        n, labelled = file.execute(counted, (value,)).fetchone()
+    # -- export and import -----------------------------------------------------------------------------------------
+
+    def export_csv(self, path: str | Path | None = None, *, who: str | None = None) -> str:
+        """Write interviews as CSV, which `import_csv` reads back; a spreadsheet runs no formula of it.
+
+        Private notes are left out.
+
+        Parameters
+        ----------
+        path
+            A file to write as well, atomically.
+        who
+            Of this person only; default: of everybody.
+
+        Returns
+        -------
+        str
+            The CSV, one row per interview, the newest first.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        text = entries_csv(self._to_export(who), self.catalogue)
+        if path is not None:
+            write_text(path, text)
+        return text
+
+    def export_json(self, path: str | Path | None = None, *, who: str | None = None) -> str:
+        """Write interviews as a JSON list, the newest first, which `import_json` reads back; see `export_csv`."""
+        text = json.dumps([entry.to_dict() for entry in self._to_export(who)], indent=2, ensure_ascii=False) + "\n"
+        if path is not None:
+            write_text(path, text)
+        return text
+
+    def import_files(self, paths: Sequence[str | Path], *, sheet: str | None = None) -> Merge:
+        """Add the interviews of files, all of them or none: exports, files of the exported page, or tables of ratings.
+
+        Parameters
+        ----------
+        paths
+            Files of any format that `read_ratings` reads.
+        sheet
+            Worksheet of a workbook; default: the first that is visible.
+
+        Returns
+        -------
+        Merge
+            What was added; what is there already is left as it is. If the page saved an interview several times, the
+            last file counts, also if an earlier one was imported before.
+
+        Raises
+        ------
+        RatingsError
+            With every problem, by row and column.
+        ConfigError
+            If a sheet is named, and a file is not a workbook.
+        """
+        older = superseded([read_bytes(Path(path)) if is_json(path) else b"" for path in paths])
+        latest = [path for place, path in enumerate(paths) if place not in older]
+        parsed = [(str(path), parse_file(Path(path), self.catalogue, sheet)) for path in latest]
+        return self.add_entries(*join_parsed(parsed))
+
+    def import_csv(self, source: str | Path | bytes, name: str = "the uploaded file", *, limited: bool = False) -> int:
+        """Add the interviews of a CSV file or an Excel workbook, all of them or none.
+
+        Parameters
+        ----------
+        source
+            A path, or the content of a file: an export of a journal, or a table of ratings.
+        name
+            What messages call content.
+        limited
+            Whether to refuse more rows and columns than a page imports.
+
+        Returns
+        -------
+        int
+            How many were added.
+
+        Raises
+        ------
+        RatingsError
+            With every problem, by row and column.
+        """
+        if not isinstance(source, bytes):
+            name = str(source)
+            source = read_bytes(Path(source))
+        return len(self.add_entries(*parse_entries(source, name, self.catalogue, limited=limited), name).fresh)
+
+    def import_json(self, source: str | Path | bytes, name: str = "the uploaded file") -> int:
+        """Add the interviews of a JSON file, all or none: an export of a journal, or ratings; see `import_csv`."""
+        if not isinstance(source, bytes):
+            name = str(source)
+            source = read_bytes(Path(source))
+        return len(self.add_entries(*parse_json_entries(source, name, self.catalogue), name).fresh)
+
+    def parse_upload(self, content: bytes, name: str) -> Parsed:
+        """Parse a file sent by a browser, in the format that its content shows, within the limits of a page.
+
+        Raises
+        ------
+        RatingsError
+            If it is neither a table nor JSON.
+        """
+        if content.lstrip()[:1] in (b"[", b"{"):
+            return parse_json_entries(content, name, self.catalogue)
+        return parse_entries(content, name, self.catalogue, limited=True)
+
+    def plan(self, entries: Sequence[Entry]) -> Merge:
+        """Compare interviews of a file with those of the journal, and change nothing."""
+        with self._file.open() as connection:
+            return merge(connection, entries)
+
+    def add_entries(self, entries: Sequence[Entry], problems: Sequence[Problem], name: str) -> Merge:
+        """Add interviews that were parsed, all of them or none; see `Merge` for those that are there already.
+
+        Raises
+        ------
+        RatingsError
+            With the problems that are given, and every id that another interview has.
+        """
+        if problems:
+            raise RatingsError(name, problems)
+        with self._file.open(write=True) as connection:
+            merged = merge(connection, entries)
+            if merged.problems:
+                raise RatingsError(name, merged.problems)
+            for entry in reversed(merged.fresh):  # an export has the newest first
+                insert(connection, entry)
+            for entry in merged.updated:
+                update(connection, entry)
+        return merged
+
+    def _to_export(self, who: str | None) -> list[Entry]:
+        return self.entries() if who is None else self.of_person(who)[::-1]
+
+    # -- deleting --------------------------------------------------------------------------------------------------
+
+    def _delete(self, connection: sqlite3.Connection, column: str, value: str) -> int:
+        where = f"FROM entries WHERE {column} = ?"
+        count_sql = f"SELECT count(*), coalesce(sum(outcome IN ('offer', 'no offer')), 0) {where}"
+        n, labelled = connection.execute(count_sql, (value,)).fetchone()
         if n:
-            shared = f"SELECT interview FROM entries WHERE {column} = ? AND interview <> ''"
-            lonely = (
-                f"UPDATE entries SET interview = '' WHERE interview IN ({shared})"  # otherwise it would wait forever
-            )
-            file.execute(lonely, (value,))
-            file.execute("INSERT INTO deletions VALUES (?, ?, ?)", (today().isoformat(), n, labelled))
-            delete(file, column, value)
+            # The other side of a deleted rating would wait for it forever.
+            both_sides = f"interview IN (SELECT interview {where} AND interview <> '')"
+            connection.execute(f"UPDATE entries SET interview = '' WHERE {both_sides}", (value,))
+            connection.execute("INSERT INTO deletions VALUES (?, ?, ?)", (today().isoformat(), n, labelled))
+            delete(connection, column, value)
         return int(n)
 
     def _rebuild(self, what: str) -> None:
         """Write the file again without what was deleted."""
         try:
-            with self._file.open() as file:
-                foreign = foreign_objects(file)
-                file.execute("VACUUM")  # needs as much room again as the file takes
+            with self._file.open() as connection:
+                foreign = foreign_objects(connection)
+                connection.execute("VACUUM")  # needs as much free space as the file has
         except JournalError as error:
             raise JournalError(
                 f"{what} deleted, but traces may be left in the file until the next deletion: {error}"

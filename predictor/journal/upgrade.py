@@ -1,7 +1,7 @@
 """Upgrade older layouts of the journal's file to the current one, in a single transaction.
 
 Layouts 1 to 3 had one table: a group in place of who, times in UTC in place of days, and only the estimate, not the
-whole answer.
+whole answer. They differ from each other in the JSON of the estimate alone, and `Estimate` reads each form.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from predictor.journal.days import day_of
+from predictor.journal.days import day_of_old_time
 from predictor.journal.schema import ANSWERS, DELETIONS, INDEXES, VERSION
 
 _RENAMED = {"group": "who", "rated_at": "rated_on", "outcome_at": "outcome_on"}
@@ -21,27 +21,29 @@ _ADDED = {
 }  # fmt: skip
 
 
-def upgrade(file: sqlite3.Connection) -> None:
+def upgrade(connection: sqlite3.Connection) -> None:
     """Upgrade an older layout to the current one, inside the caller's transaction; a current one is not changed."""
-    if file.execute("PRAGMA user_version").fetchone()[0] >= VERSION:
+    if connection.execute("PRAGMA user_version").fetchone()[0] >= VERSION:
         return
     for old, new in _RENAMED.items():
-        file.execute(f'ALTER TABLE entries RENAME COLUMN "{old}" TO {new}')
+        connection.execute(f'ALTER TABLE entries RENAME COLUMN "{old}" TO {new}')
     for name, kind in _ADDED.items():
-        file.execute(f"ALTER TABLE entries ADD COLUMN {name} {kind}")
-    file.execute("UPDATE entries SET rated_on = local_day(rated_on), outcome_on = local_day(outcome_on)")
-    file.execute("UPDATE entries SET outcome = 'still open' WHERE outcome = 'unknown'")
-    file.execute("UPDATE entries SET day = coalesce(held_on, rated_on, ''), likelihood = estimate ->> 'probability'")
-    file.execute(ANSWERS)
-    file.execute(DELETIONS)
+        connection.execute(f"ALTER TABLE entries ADD COLUMN {name} {kind}")
+    connection.execute("UPDATE entries SET rated_on = day_of_time(rated_on), outcome_on = day_of_time(outcome_on)")
+    connection.execute("UPDATE entries SET outcome = 'still open' WHERE outcome = 'unknown'")
+    connection.execute(
+        "UPDATE entries SET day = coalesce(held_on, rated_on, ''), likelihood = estimate ->> 'probability'"
+    )
+    connection.execute(ANSWERS)
+    connection.execute(DELETIONS)
     for name, place in INDEXES.items():
-        file.execute(f"CREATE INDEX {name} ON {place}")
-    file.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute(f"CREATE INDEX {name} ON {place}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def local_day(at: str | None) -> str | None:
-    """Return the day of a time as an older layout has it; what is not a time stays, and is refused when it is read."""
+def day_of_time(at: str | None) -> str | None:
+    """Return the day of an older layout's time; other text is returned as it is, and refused when it is read."""
     try:
-        return at and day_of(datetime.fromisoformat(at)).isoformat()
+        return at and day_of_old_time(datetime.fromisoformat(at)).isoformat()
     except (TypeError, ValueError):
         return at

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from predictor.model.wording import CAVEAT
+
 if TYPE_CHECKING:
     from predictor.model.offer_model import OfferModel
     from predictor.model.prediction import Prediction
 
 FOR, AGAINST, MARK = "#2e86c8", "#cf6a1f", "#b3471f"  # each at least 3:1 against white and against #111
 MOST_REASONS, MOST_SHAPES = 8, 12
-CAVEAT = "Associations, not causes: for reflection and practice, not for selecting people."
 _TABLE = "border-collapse:collapse;font-size:.95em;margin:.6em 0;font-variant-numeric:tabular-nums"
 _CELL = "padding:.15em .9em .15em 0;text-align:{};border:0;background:none;color:inherit;white-space:{}"
 

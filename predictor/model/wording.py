@@ -8,6 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WIDE = 0.3  # least width, in likelihood, at which the headline states the interval instead of the estimate
+PURPOSE = "For reflection, practice and interviewer training, not for selecting people."
+CAVEAT = f"{PURPOSE} These are associations, not causes."
+DID_NOT_COME_UP = "did not come up"  # what a rater may choose for a signal; to the model the same as no rating
+MOST_REASONS = 7  # in view; the others are one tap away
+MOST_SUGGESTED = 3  # unrated signals that would move the estimate most
 SAME_RATINGS = 5  # ratings from which on nearly all being equal is worth a sentence
 
 TEXTS: Mapping[str, str] = {
@@ -24,6 +29,8 @@ TEXTS: Mapping[str, str] = {
     "dots_more": "{count} more than the base rate of {base} of 100",
     "dots_fewer": "{count} fewer than the base rate of {base} of 100",
     "dots_same": "as many as the base rate",
+    "counted": "{rated} of {total} rated",
+    "counted_not_come_up": "{rated} of {total} rated, {not_come_up} did not come up",
     "guess": "Your guess before: {guess} of 100.",
     "no_guess": "You made no guess before.",
     "same": "{count} of your {total} ratings are {rating}.",
@@ -32,12 +39,20 @@ TEXTS: Mapping[str, str] = {
         "is usually no narrower. These would move the figure most:"
     ),
     "start": "Start: an interview with average ratings",
+    "implied": (
+        "Implied: the part of a contribution that comes from what the rating suggests about signals that were not "
+        "rated."
+    ),
+    "points": (
+        "Points: each contribution times the mean slope of the logistic curve from the base rate to the estimate, "
+        "times 100, rounded so that they add up."
+    ),
     "quality": (
         "{subject}: of two interviews that it had not seen, one with an offer and one without, it put the right one "
         "first in {value} of 100 cases ({low} to {high}, n = {n}). A coin flip would in 50."
     ),
     "quality_brief": "{subject}: in {value} of 100 ({low} to {high}, n = {n}).",
-    "quality_unknown": "How good such answers are is not known: this model was not tested on other interviews.",
+    "quality_unknown": "How good such estimates are is not known: this model was not tested on other interviews.",
 }
 
 
@@ -51,6 +66,18 @@ def of_100(share: float) -> str:
     """
     whole = round(100 * share)
     return "fewer than 1" if whole < 1 else "more than 99" if whole > 99 else str(whole)
+
+
+def rated_count(rated: int, total: int, not_come_up: int) -> str:
+    """Write how many signals were rated, and how many did not come up.
+
+    Examples
+    --------
+    >>> rated_count(8, 24, 0), rated_count(8, 24, 2)
+    ('8 of 24 rated', '8 of 24 rated, 2 did not come up')
+    """
+    name = "counted_not_come_up" if not_come_up else "counted"
+    return TEXTS[name].format(rated=rated, total=total, not_come_up=not_come_up)
 
 
 def kind_of(simulated: float) -> str:

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 from predictor.evaluation.audit import AxisAudit, Category
 from predictor.evaluation.audited import WORDS, AuditResult
-from predictor.reports.audit_report import SHOWN_FROM, TITLES, answered, lowest_ratio, ratio_text, verdict, whose
+from predictor.reports.audit_report import (
+    SHOWN_FROM,
+    TITLES,
+    lowest_ratio,
+    people_words,
+    predicted_by,
+    ratio_text,
+    verdict,
+)
 from predictor.reports.format import impact_ratio, percent, span
 from predictor.reports.text import WIDTH, wrap
 
@@ -18,7 +26,7 @@ def audit_lines(audited: AuditResult) -> Iterator[str]:
     """Write an audit for the terminal."""
     result = audited.audit
     kind = "SIMULATED rows" if audited.simulated else "rows"
-    rows = f"{audited.model.name}: {result.n:,} {kind}{whose(audited)}; {answered(audited)}"
+    rows = f"{audited.model.name}: {result.n:,} {kind}{people_words(audited)}; {predicted_by(audited)}"
     yield from textwrap.wrap(rows, WIDTH)
     if result.tied * result.n > 1.5:  # more than the row in the middle
         tied = f"{100 * result.tied:.1f} % of the rows are equal to the median likelihood, and so not above it."

@@ -19,6 +19,7 @@ from predictor.reports.format import (
     signed,
     signed_span,
     span,
+    verdict_words,
 )
 from predictor.reports.page import Drawing, Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.svg import inline_svg
@@ -61,7 +62,7 @@ def audit_page(audited: AuditResult) -> Page:
         lede=f"{_headline(audited)} {WORDS}",
         tiles=[
             *(tile for axis in result.axes for tile in _tiles(axis)),
-            Tile("Audited", f"{result.n:,}", f"{kind}{whose(audited)}", answered(audited)),
+            Tile("Audited", f"{result.n:,}", f"{kind}{people_words(audited)}", predicted_by(audited)),
         ],
         warnings=audited.warnings,
         quiet="No warnings for these rows.",
@@ -74,7 +75,7 @@ def render_audit_page(audited: AuditResult) -> str:
     return render_html(audit_page(audited))
 
 
-def answered(audited: AuditResult) -> str:
+def predicted_by(audited: AuditResult) -> str:
     """Describe which models predicted the rows."""
     parts = []
     if audited.n_out_of_fold:
@@ -84,8 +85,8 @@ def answered(audited: AuditResult) -> str:
     return "; ".join(parts) + "."
 
 
-def whose(audited: AuditResult) -> str:
-    """Describe how many people the rows are of, where that is known."""
+def people_words(audited: AuditResult) -> str:
+    """Describe how many people the rows are of, if that is known."""
     return of_people(audited.audit.people, audited.model.catalogue.group is not None)
 
 
@@ -175,13 +176,8 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
 
 def verdict(figure: GroupRate) -> str:
     """Describe how a category compares with four fifths of the highest rate."""
-    if figure.comparator:
-        return "highest, too few" if figure.few else "the highest"
-    if figure.few:
-        return "too few to judge"
-    if figure.ratio is None:
-        return "no ratio"
-    return "below" if figure.ratio.below_four_fifths else "not below"
+    below = figure.ratio.below_four_fifths if figure.ratio else None
+    return verdict_words(figure.comparator, figure.few, below)
 
 
 def _quality(audited: AuditResult) -> Section:
@@ -285,14 +281,14 @@ def _left_out(audited: AuditResult) -> Section:
     ratios = audited.left_out[0].ratios
     named = "; ".join(f"by {item.axis} {item.category} against {item.comparator}" for item in ratios)
     parts: list[str | Note | Table | Folded] = [
-        f"Predictions without a family or a signal, {audited.left_out_by}, n = {audited.left_out_n:,}. Cost: increase "
-        "of log-loss against all signals on the same rows; above 0 predictions are worse without it. "
-        + (
-            f"Ratios are impact ratios of scoring rates, {named}, on these rows by these models, so the row 'nothing' "
+        f"Predictions without a family or a signal, {audited.left_out_by}, n = {audited.left_out_n:,}. Cost: how much "
+        "higher the log-loss is without it than with all signals, on the same rows; above 0 predictions are worse.",
+        Note(
+            f"Ratios: impact ratios of scoring rates, {named}. They are of these rows and models, so the row 'nothing' "
             "may differ from the ratios above."
             if named
             else "No impact ratio can be judged."
-        )
+        ),
     ]
     families = [item for item in audited.left_out if item.kind == "family"]
     signals = sorted((item for item in audited.left_out if item.kind == "signal"), key=lambda item: -item.cost.value)
@@ -334,8 +330,8 @@ def _made(audited: AuditResult) -> Section:
     if result.tied:
         ties = f"{100 * result.tied:.1f} % of the rows are equal to it, and so not above it"
     facts = [
-        ("Rows", f"{result.n:,}{whose(audited)} from {audited.source}; outcomes: {result.outcomes:,}"),
-        ("Predicted", answered(audited)),
+        ("Rows", f"{result.n:,}{people_words(audited)} from {audited.source}; outcomes: {result.outcomes:,}"),
+        ("Predicted", predicted_by(audited)),
         ("Model", f"{model.name}, fingerprint {model.fingerprint}, trained {model.created_at[:10]}"),
         ("Median", f"likelihood {result.median:.6f}, unrounded; {ties}"),
         ("Selected", f"at a likelihood of {percent(result.threshold)} or more"),

@@ -193,9 +193,8 @@ def _missing(check: DriftCheck, labels: dict[str, str]) -> Section:
     head = ("Signal", "In training", "Now", "90 % interval", "p, corrected", "n (current)")
     table = Table(head, rows, caption="Share of rows in which a signal was not rated")
     rated = [sentence(test, labels) for test in check.tests if test.kind == "rated"]
-    return Section(
-        "What is missing", [*rated, Folded("Each signal", table) if rows else Note("No signal is ever missing.")]
-    )
+    nothing = Note("Nothing to test: each signal was rated in every row, or in none.")
+    return Section("What is missing", [*rated, Folded("Each signal", table) if rows else nothing])
 
 
 def _others(check: DriftCheck, labels: dict[str, str]) -> Section:

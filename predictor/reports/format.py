@@ -27,12 +27,13 @@ def impact_ratio(value: float, below: bool) -> str:
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """Write a difference.
+    """Write a difference; what rounds to zero has no sign.
 
-    >>> signed(0.031), signed(12.3, 0)
-    ('+0.03', '+12')
+    >>> signed(0.031), signed(12.3, 0), signed(-0.004)
+    ('+0.03', '+12', '0.00')
     """
-    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\u2212")
+    rounded = round(value, digits)
+    return f"{rounded:+.{digits}f}".replace("-", "\u2212") if rounded else f"{0:.{digits}f}"
 
 
 def span(low: float, high: float, digits: int = 2) -> str:
@@ -87,3 +88,12 @@ def percents(low: float, high: float) -> str:
     '35 to 47 %'
     """
     return f"{100 * low:.0f} to {percent(high)}"
+
+
+def verdict_words(comparator: bool, few: bool, below: bool | None) -> str:
+    """Describe a comparison with four fifths of the highest rate, that of the comparator; `below` is None without."""
+    if comparator:
+        return "highest, too few" if few else "the highest"
+    if few:
+        return "too few to judge"
+    return "no ratio" if below is None else "below" if below else "not below"

@@ -10,7 +10,8 @@ import click
 
 from predictor.errors import plural
 from predictor.model.subsets import subsets
-from predictor.reports.text import WIDTH, cut, signed, title, wrap
+from predictor.model.wording import CAVEAT
+from predictor.reports.text import WIDTH, cut, signed_ascii, title, wrap
 
 if TYPE_CHECKING:
     from predictor.model.changes import WhatWouldChange
@@ -80,7 +81,7 @@ def render_model(model: OfferModel) -> str:
     lines += _pairs(model, labels)
     if model.simulated:
         lines += ["SIMULATED: this model learned from simulated interviews, not from real ones."]
-    lines += wrap("These are associations, not causes: for reflection and practice, not for selecting people.")
+    lines += wrap(CAVEAT)
     return "\n".join(lines)
 
 
@@ -130,7 +131,7 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
         head = "".join(f"{knots[i]:>6g}" for i in shown) + other + (f"{'-':>6}" if unseen else "")
         yield f"  {'rated':<{width}}{head}"
         for name in names:
-            cells = "".join(f"{signed(model.tables[name][i]):>6}" for i in (*shown, *beside))
+            cells = "".join(f"{signed_ascii(model.tables[name][i]):>6}" for i in (*shown, *beside))
             yield f"  {cut(labels[name], width - 1):<{width}}{cells}"
         if len(shown) <= last:
             yield f"  ({len(shown)} of {last + 1} ratings; all of them: --json)"
@@ -139,7 +140,7 @@ def _shapes(model: OfferModel, labels: Mapping[str, str]) -> Iterator[str]:
         yield from wrap(f"{', '.join(labels[name] for name in rated)}: {places}", indent="  ")
     for item in model.catalogue.inputs:
         levels = (*item.levels, "-") if unseen else item.levels
-        words = [f"{word} {signed(value)}" for word, value in zip(levels, model.tables[item.name], strict=False)]
+        words = [f"{word} {signed_ascii(value)}" for word, value in zip(levels, model.tables[item.name], strict=False)]
         yield from wrap(f"{item.label}: {', '.join(words)}", indent="  ")
     if legend := ["- not observed"] * unseen + ["n/a not applicable"] * any(s.not_applicable for s in signals.values()):
         yield f"  {'; '.join(legend)}"

@@ -15,6 +15,14 @@ from predictor.journal.entry import ROLE
 from predictor.model.offer_model import OfferModel
 from predictor.training_folder import IMPORTANCES, MODEL, RECORD
 
+MEANINGS = {
+    "log_loss": "Mean surprise at what happened; 0 is best.",
+    "brier": "Mean squared distance of probability and outcome; 0 is best.",
+    "roc_auc": "How often an offer is ranked above a non-offer; 0.5 is chance, 1 is best.",
+    "average_precision": "Mean precision over recall; the share of offers is chance, 1 is best.",
+    "calibration_error": "Mean distance of predicted and observed shares in ten bins; 0 is best.",
+    "calibration_slope": "1 is best; below 1 the predictions are too extreme, above 1 too timid.",
+}
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, csv.Error)
 
 

@@ -9,18 +9,11 @@ from typing import Any
 from predictor.evaluation.audited import WORDS
 from predictor.model.offer_model import OfferModel
 from predictor.model.subsets import subsets
-from predictor.reports.format import impact_ratio, number, percent, percents, span
+from predictor.reports.format import impact_ratio, number, percent, percents, span, verdict_words
+from predictor.reports.measured_scores import MEANINGS
 from predictor.reports.page import Facts, Folded, Note, Page, Part, Section, Table, Tile
 
 NONE = float("nan")
-MEANINGS = {
-    "log_loss": "0 is best",
-    "brier": "0 is best",
-    "roc_auc": "0.5 is chance, 1 is best",
-    "average_precision": "the share of offers is chance, 1 is best",
-    "calibration_error": "0 is best",
-    "calibration_slope": "1 is best; below it over-confident, above it under-confident",
-}
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class AttachedReports:
     drift: Mapping[str, Any] = field(default_factory=dict)
 
 
-def card_page(model: OfferModel, beside: AttachedReports) -> Page:
+def card_page(model: OfferModel, attached: AttachedReports) -> Page:
     """Build the model card.
 
     Examples
@@ -77,10 +70,10 @@ def card_page(model: OfferModel, beside: AttachedReports) -> Page:
         sections=[
             _use(model),
             _data(model),
-            _scores(model, beside),
-            _goes_by(model, beside),
-            audit_section(model, beside.audit),
-            drift_section(model, beside.drift),
+            _scores(model, attached),
+            _importances(model, attached),
+            audit_section(model, attached.audit),
+            drift_section(model, attached.drift),
             _retention(model),
             _made(model),
         ],
@@ -91,7 +84,7 @@ def _tiles(model: OfferModel) -> Iterator[Tile]:
     n = model.trained_on["n"]
     for name, title in (("roc_auc", "Ranking: ROC AUC"), ("calibration_slope", "Calibration slope")):
         if score := model.trained_on.get("scores", {}).get(name):
-            words = f"{MEANINGS[name].capitalize()}; n = {n:,}."
+            words = f"{MEANINGS[name]} n = {n:,}."
             yield Tile(title, *_score(*score), words)
     base = model.trained_on.get("base_rate")
     offers = f"{percent(base)} ended in an offer." if base is not None else ""
@@ -145,7 +138,7 @@ def _data(model: OfferModel) -> Section:
     return Section("What it learned from", parts)
 
 
-def _scores(model: OfferModel, beside: AttachedReports) -> Section:
+def _scores(model: OfferModel, attached: AttachedReports) -> Section:
     trained_on = model.trained_on
     if not trained_on.get("scores"):
         return Section("Performance", ["Not measured: the training had too few rows to predict unseen ones."])
@@ -156,11 +149,11 @@ def _scores(model: OfferModel, beside: AttachedReports) -> Section:
     ]
     parts: list[Part] = [
         "On rows not seen in training, no person on both sides of a split; 90\u00a0% intervals.",
-        Table(("Score", "Meaning", "Value", "90 % interval", "n"), rows, words=2, caption="Scores"),
+        Table(("Score", "Meaning", "Value", "90 % interval", "n"), rows, text_columns=2, caption="Scores"),
     ]
     roles = [
         (name.partition("/")[0].removeprefix("rated_by_"), score)
-        for name, score in beside.scores.items()
+        for name, score in attached.scores.items()
         if name.startswith("rated_by_") and name.endswith("/roc_auc")
     ]
     if roles:
@@ -182,7 +175,7 @@ def _scores(model: OfferModel, beside: AttachedReports) -> Section:
     return Section("Performance", parts)
 
 
-def _goes_by(model: OfferModel, beside: AttachedReports) -> Section:
+def _importances(model: OfferModel, attached: AttachedReports) -> Section:
     catalogue = model.catalogue
     parts: list[Part] = [
         "Mean absolute contribution in log-odds over the rows learned from. Associations, not causes: a signal that is "
@@ -194,7 +187,7 @@ def _goes_by(model: OfferModel, beside: AttachedReports) -> Section:
     ):
         rows = []
         for name, size in sizes.items():
-            value, low, high, _ = beside.importances.get((kind, name), (size, NONE, NONE, 0))
+            value, low, high, _ = attached.importances.get((kind, name), (size, NONE, NONE, 0))
             rows.append((labels.get(name, name), number(value), span(low, high) if low == low else ""))
         if rows:
             caption = f"By {kind}, n = {model.trained_on['n']:,}"
@@ -241,14 +234,7 @@ def _audit_rows(axis: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for item in axis["categories"]:
         figure = item["figures"]["above_median"]
         rate, ratio = figure["rate"], figure["ratio"]
-        if item["small_share"]:
-            words = "under 2 %"
-        elif figure["comparator"]:
-            words = "highest, too few" if figure["few"] else "the highest"
-        elif figure["few"]:
-            words = "too few to judge"
-        else:
-            words = "" if not ratio else "below" if ratio["below_four_fifths"] else "not below"
+        words = verdict_words(figure["comparator"], figure["few"], ratio and ratio["below_four_fifths"])
         high = ratio["high"] if ratio and ratio["high"] is not None else float("inf")
         yield (
             f"{axis['name']}: {item['name']}",
@@ -258,7 +244,7 @@ def _audit_rows(axis: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             if ratio
             else ("1" if figure["comparator"] else ""),
             span(ratio["low"], high) if ratio else "",
-            words,
+            "under 2 %" if item["small_share"] else words,
             f"{item['n']:,}",
         )
     yield f"{axis['name']}: not known", "", "", "", "", "", f"{axis['unknown']:,}"
@@ -272,13 +258,13 @@ def drift_section(model: OfferModel, drift: Mapping[str, Any]) -> Section:
             title, ["Drift has not been checked for this model, or not in this folder: predictor drift CURRENT."]
         )
     labels = model.catalogue.labels
-    names = dict.fromkeys(labels.get(look["name"], look["kind"]) for look in drift["moved"])
-    moved = f"Significant changes: {', '.join(names)}." if names else "No significant change."
+    names = dict.fromkeys(labels.get(test["name"], test["kind"]) for test in drift["moved"])
+    changes = f"Significant changes: {', '.join(names)}." if names else "No significant change."
     simulated = " SIMULATED rows." if drift["simulated"] else ""
     result = drift["outcomes"]
     parts: list[Part] = [
         f"Checked {drift['made'][:10]} on {drift['n']:,} rows from {drift['source']}, {len(drift['looks'])} tests."
-        f"{simulated} {moved}",
+        f"{simulated} {changes}",
         f"{result['n']:,} outcomes had come, {result['open']:,} were open.",
     ]
     if result["slope"]:

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from predictor.model.wording import CAVEAT
 from predictor.reports.format import percent
 
 # MLflow shows a page in a sandbox, in which browsers refuse links within it; without the script they are plain links.
@@ -20,19 +21,16 @@ SCRIPT = """
 for (const link of document.querySelectorAll("nav a"))
   link.onclick = event => { event.preventDefault(); document.querySelector(link.hash).scrollIntoView(); };
 """
-LIMITS = (
-    "For reflection, practice and interviewer training, not for selecting people. These are associations, "
-    "not causes: an interviewer's warmth is a sign of the verdict, not a lever."
-)
+LIMITS = f"{CAVEAT[:-1]}: an interviewer's warmth is a sign of the verdict, not a lever."
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text; the first `words` columns are words, the others figures."""
+    """A table; the first `text_columns` columns are text, the others figures."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
-    words: int = 1
+    text_columns: int = 1
     caption: str = ""
 
 
@@ -90,7 +88,7 @@ class Tile:
     name: str
     value: str
     span: str
-    words: str
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,7 @@ def _markdown(page: Page) -> Iterator[str]:
     yield _plain(page.lede)
     if page.tiles:
         yield "\n".join(
-            f"- **{_plain(tile.name)}**: {_plain(tile.value)} ({_plain(tile.span)}). {_plain(tile.words)}"
+            f"- **{_plain(tile.name)}**: {_plain(tile.value)} ({_plain(tile.span)}). {_plain(tile.meaning)}"
             for tile in page.tiles
         )
     if page.warnings:
@@ -213,7 +211,7 @@ def _markdown_of(part: Part) -> Iterator[str]:
 def _markdown_table(table: Table) -> Iterator[str]:
     if table.caption:
         yield f"**{_plain(table.caption)}**"
-    sides = ["---" if place < table.words else "--:" for place in range(len(table.head))]
+    sides = ["---" if place < table.text_columns else "--:" for place in range(len(table.head))]
     lines = [table.head, sides, *table.rows]
     yield "\n".join(f"| {' | '.join(_plain(str(cell)) for cell in row)} |" for row in lines)
 

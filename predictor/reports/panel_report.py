@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from predictor.atomic import write_text
 from predictor.errors import plural
+from predictor.model.wording import CAVEAT
 from predictor.panels.agreement import LEAST_RATED_TWICE, SignalAgreement
 from predictor.panels.summary import FAR, NOTICEABLE
 from predictor.reports.figures.curves import interval_plot
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
     from predictor.panels.summary import PanelSummary
 
 UNIT = "Mean, in steps"
-FOOTER = (
-    "For reflection, practice and interviewer training, not for selecting people, and not for judging raters: nobody "
-    "is named or ranked here. These are associations, not causes."
-)
+FOOTER = f"{CAVEAT} Not for judging raters either: nobody is named or ranked here."
 BETWEEN = (
     "Between raters: the standard deviation between raters of the same person at the same stage, in points of the "
     f"scale. {FAR} steps apart: the share of these on whom two raters differ by {FAR} steps or more."

@@ -23,7 +23,8 @@ WIDTH, HEIGHT = 180.0, 126.0
 LEFT, RIGHT, TOP = 28.8, 178.2, 3.8  # of the axes
 ROOM, ROOM_OF_WORDS = 16.4, 25.2  # below them; words take two lines
 TICKS = 6  # steps of the axis of log-odds, at most
-_ASCENT, _LINE, _PAD = 0.76, 1.17, 3.5  # of a letter and of a line, by size of the font; between axis and label
+_ASCENT, _LINE = 0.76, 1.17  # height of a letter and of a line of DejaVu Sans, by size of the font
+_PAD = 3.5  # between axis and label
 _CAP, _RADIUS = 2.5, 2.25
 
 
@@ -116,7 +117,7 @@ def _parts(shape: pd.DataFrame, reach: float) -> Iterator[str]:
     decimals = max(len(f"{tick:.4f}".rstrip("0").partition(".")[2]) for tick in ticks)
     for tick in ticks:
         label = f"{tick + 0.0:.{decimals}f}".replace("-", "\u2212")
-        yield f'<text x="{LEFT - _PAD:.2f}" y="{up(tick) + 3.04:.2f}">{label}</text>'
+        yield f'<text x="{LEFT - _PAD:.2f}" y="{up(tick) + 8 * _ASCENT / 2:.2f}">{label}</text>'
     yield "</g>"
 
 

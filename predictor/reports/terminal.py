@@ -11,9 +11,10 @@ import click
 from predictor.errors import plural, printable
 from predictor.model.prediction import Contribution, Prediction
 from predictor.model.subsets import subsets
+from predictor.model.wording import CAVEAT, TEXTS
 from predictor.ratings.catalogue import INPUT_FAMILY, Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE, Signal
-from predictor.reports.text import WIDTH, cut, signed, title, wrap, yellow
+from predictor.reports.text import WIDTH, cut, signed_ascii, title, wrap, yellow
 
 if TYPE_CHECKING:
     from predictor.evaluation.importance import Importance
@@ -44,7 +45,7 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
     signals = {signal.name: signal for signal in catalogue.signals}
     rated = [item for item in prediction.contributions if item.rating is not None]
     left_out = sum(item.log_odds for item in prediction.contributions if item.signal in prediction.not_rated)
-    if abs(left_out) >= 0.005:  # where leaving signals unrated says something by itself
+    if abs(left_out) >= 0.005:  # missing ratings by themselves change the log-odds
         labels[""] = f"{len(prediction.not_rated)} signals left unrated"
         rated.append(Contribution("", INPUT_FAMILY, None, "together", left_out))
     largest = max((abs(item.log_odds) for item in rated), default=0.0)
@@ -58,26 +59,26 @@ def render_prediction(prediction: Prediction, catalogue: Catalogue) -> str:
                 rating = _rating(item, signals.get(item.signal))
                 lines.append(_reason(item, labels[item.signal], rating, largest, colour, implied))
             if rest := chosen[MOST:]:
-                lines.append(f"  {f'and {len(rest)} smaller':<56}{signed(sum(c.log_odds for c in rest))}")
+                lines.append(f"  {f'and {len(rest)} smaller':<56}{signed_ascii(sum(c.log_odds for c in rest))}")
             lines.append("")
     if implied:
-        lines += wrap("Implied: the part that is what a rating suggests about signals that were not rated.")
+        lines += wrap(TEXTS["implied"])
         lines.append("")
     if rated:
         lines.append(title(f"{'By family':<58}log-odds"))
         for key, value in prediction.families.items():
             if value:
-                lines.append(f"  {cut(catalogue.family_labels[key], 54):<56}{signed(value)}")
-        lines.append(f"  {'Baseline: average ratings of the signals rated':<56}{signed(prediction.baseline)}")
+                lines.append(f"  {cut(catalogue.family_labels[key], 54):<56}{signed_ascii(value)}")
+        lines.append(f"  {'Baseline (start of the sum)':<56}{signed_ascii(prediction.baseline)}")
         total = f"Total ({_percent(prediction.offer_probability)})"
-        lines.append(f"  {total:<56}{signed(prediction.log_odds)}")
+        lines.append(f"  {total:<56}{signed_ascii(prediction.log_odds)}")
         lines.append("")
     if prediction.not_rated:
         lines += wrap(f"Not rated: {', '.join(labels[name] for name in prediction.not_rated)}.")
     for note in prediction.notes:
         lines += yellow(note)
     lines += wrap(_about(prediction))
-    lines += wrap("These are associations, not causes: for reflection and practice, not for selecting people.")
+    lines += wrap(CAVEAT)
     return "\n".join(lines)
 
 
@@ -146,7 +147,7 @@ def render_leaderboard(board: Leaderboard) -> str:
             + click.style(f"{entry.verdict:<10}{difference:<28}", fg=colours.get(entry.verdict))
             + f"{entry.roc_auc.value:>7.3f}"
         )
-    lines += wrap(f"{board.why} Below 0 is better; level: not significant.")
+    lines += wrap(f'{board.why} Below 0 is better; "level" is no significant difference.')
     return "\n".join(lines)
 
 
@@ -264,10 +265,10 @@ def _rating(item: Contribution, signal: Signal | None) -> str:
 
 def _reason(item: Contribution, label: str, rating: str, largest: float, colour: str, implied: bool) -> str:
     rating = rating if len(rating) <= 11 else f"{rating[:8]}..."
-    beside = f"{signed(item.implied):>8} " if implied else " "
+    beside = f"{signed_ascii(item.implied):>8} " if implied else " "
     longest = BAR_BESIDE if implied else BAR
     bar = "█" * max(1, round(longest * abs(item.log_odds) / largest)) if largest else ""
-    return f"  {label:<44}{rating:<12}{signed(item.log_odds)}{beside}" + click.style(bar, fg=colour)
+    return f"  {label:<44}{rating:<12}{signed_ascii(item.log_odds)}{beside}" + click.style(bar, fg=colour)
 
 
 def _gauge(prediction: Prediction) -> str:

@@ -1,4 +1,4 @@
-"""Text for a terminal of 80 columns: titles, wrapped sentences, cut labels, signed log-odds."""
+"""Text for a terminal of 80 columns: titles, wrapped sentences, cut labels, signed_ascii log-odds."""
 
 from __future__ import annotations
 
@@ -27,5 +27,6 @@ def cut(label: str, width: int) -> str:
     return textwrap.shorten(label, width, placeholder="...")
 
 
-def signed(log_odds: float) -> str:
+def signed_ascii(log_odds: float) -> str:
+    """Write log-odds with a sign that every terminal has; `format.signed` has a true minus."""
     return f"{round(float(log_odds), 2) + 0.0:+.2f}"  # adding 0 turns -0 into 0

@@ -15,9 +15,17 @@ from predictor.evaluation.data_quality import SUSPICIOUS_AUC, shared_top
 from predictor.evaluation.importance import TOP as TOP_IMPORTANCES
 from predictor.model.subsets import subsets
 from predictor.reports.figures.curves import interval_plot, learning_plot, precision_recall_plot, roc_plot
-from predictor.reports.figures.tables import BESIDE, HEATMAPS, PANELS, UNSEEN, cell_words, shape_reach
+from predictor.reports.figures.tables import (
+    HEATMAPS,
+    NOT_APPLICABLE_MARK,
+    NOT_OBSERVED_MARK,
+    PANELS,
+    cell_words,
+    shape_reach,
+)
 from predictor.reports.figures.training import TOP, calibration_plot, importance_plot
 from predictor.reports.format import number, percent, signed, span
+from predictor.reports.measured_scores import MEANINGS
 from predictor.reports.page import Drawing, Page, Table, render_template
 from predictor.reports.shape_svg import shape_svg
 from predictor.reports.svg import inline_svg
@@ -32,14 +40,6 @@ if TYPE_CHECKING:
     from predictor.training.result import TrainingResult
 
 LEVELS = 12  # of a scale, shown in a heatmap
-MEANINGS = {
-    "log_loss": "Mean surprise at what happened; 0 is best.",
-    "brier": "Mean squared distance of probability and outcome; 0 is best.",
-    "roc_auc": "How often an offer is ranked above a non-offer; 0.5 is chance, 1 is best.",
-    "average_precision": "Mean precision over recall; the share of offers is chance, 1 is best.",
-    "calibration_error": "Mean distance of predicted and observed shares in ten bins; 0 is best.",
-    "calibration_slope": "1 is best; below 1 the predictions are too extreme, above 1 too timid.",
-}
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def render_report(result: TrainingResult) -> str:
         shape_table=Table(
             ("Signal", "Rating", "Log-odds", "90 % interval", "n"),
             [row for name in shown for row in _shape_rows(labels[name], by_name[name])],
-            words=2,
+            text_columns=2,
         ),
         heatmaps=[_heatmap(result, pair, size, labels) for pair, size in result.model.strongest_pairs(HEATMAPS)],
         learning=_learning(result),
@@ -176,7 +176,7 @@ def _calibration(result: TrainingResult) -> Drawing:
                 (percent(b.predicted), percent(b.observed), f"{percent(b.low)} to {percent(b.high)}", f"{b.n:,}")
                 for b in bins
             ],
-            words=0,
+            text_columns=0,
         ),
     )
 
@@ -200,7 +200,7 @@ def _importances(result: TrainingResult, labels: dict[str, str], families: dict[
         f"The {min(TOP, len(importances))} strongest of {len(importances)}, by mean absolute contribution"
         + (", with 90 % intervals" if result.importances else "")
         + f"; n = {result.model.trained_on['n']:,}.",
-        Table(head, rows, words=2),
+        Table(head, rows, text_columns=2),
     )
 
 
@@ -227,7 +227,7 @@ def _shape(place: int, label: str, shape: pd.DataFrame, reach: float) -> Markup:
 
 def _shape_rows(label: str, shape: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     for rating, value, low, high, n in shape[["rating", "log_odds", "low", "high", "n"]].itertuples(index=False):
-        known = f"{signed(low)} to {signed(high)}" if low == low else UNSEEN  # NaN where not observed
+        known = f"{signed(low)} to {signed(high)}" if low == low else NOT_OBSERVED_MARK  # NaN where not observed
         rating_text = "not observed" if rating is None else rating if isinstance(rating, str) else f"{rating:g}"
         yield label, rating_text, signed(value), known, f"{n:,.0f}"
 
@@ -251,12 +251,10 @@ def _heatmap(result: TrainingResult, pair: Pair, size: float, labels: dict[str, 
 
 
 def _shown(words: list[str]) -> list[int]:
-    """Choose cells: of a long scale every few, and those beside it."""
-    beside = 2 if BESIDE in words else 1
-    return [
-        *range(0, len(words) - beside, -(-(len(words) - beside) // LEVELS)),
-        *range(len(words) - beside, len(words)),
-    ]
+    """Choose cells: of a long scale every few, and those for "not applicable" and "not observed"."""
+    n_marks = 2 if NOT_APPLICABLE_MARK in words else 1
+    knots = len(words) - n_marks
+    return [*range(0, knots, -(-knots // LEVELS)), *range(knots, len(words))]
 
 
 def _learning(result: TrainingResult) -> Drawing | None:

@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from predictor.errors import ConfigError, FrozenError, JournalError, NoEntryError, PredictorError
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
+from predictor.model.wording import DID_NOT_COME_UP
 from predictor.serving.api import routes as api
 from predictor.serving.api.answers import Refusal
 from predictor.serving.api.openapi import document
@@ -37,7 +38,7 @@ from predictor.serving.reverse_proxy import without_proxy
 from predictor.serving.security import Guard
 from predictor.serving.settings import Settings
 from predictor.serving.tokens import Logins, LoginThrottle
-from predictor.serving.training_job import Training
+from predictor.serving.training_job import TrainingJob
 from predictor.serving.web.calibration_pages import calibration_pages
 from predictor.serving.web.docs_pages import docs_pages
 from predictor.serving.web.entry_pages import entry_pages
@@ -64,7 +65,7 @@ class Application(FastAPI):
     def _predict_app(self) -> ASGIApp:
         app: ASGIApp = _predicted
         for kind, args, kwargs in reversed(self.user_middleware):
-            if kind is not HeadRequests:  # POST is no HEAD
+            if kind is not HeadRequests:  # a POST is never a HEAD request
                 app = kind(app, *args, **kwargs)
         return app
 
@@ -158,6 +159,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     state.metrics = Metrics(state.current_model)
     loader = FileSystemLoader(WEB / "templates")
     state.templates = Jinja2Templates(env=Environment(loader=loader, autoescape=True, undefined=StrictUndefined))
+    state.templates.env.globals["did_not_come_up"] = DID_NOT_COME_UP
     state.secret = secrets.token_bytes(32)
     state.throttle, state.logins = LoginThrottle(), Logins()
     app.include_router(api.v1)
@@ -170,7 +172,7 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
     if settings.journal:
         state.journal = Journal(settings.journal, state.current_model().catalogue)  # checked once: it reads it whole
         state.importing, state.previews = Lock(), Previews()
-        # An entry's address is whatever is left of /journal, so those with names come first.
+        # /journal/{id} matches any word, so the routers with fixed paths come before entry_pages.
         routers = (
             journal_pages,
             import_pages,
@@ -182,14 +184,14 @@ def make_app(settings: Settings, out: TextIO | None = None) -> FastAPI:
         )
         for router in routers:
             app.include_router(router)
-        state.training = Training()
+        state.training = TrainingJob()
     app.mount("/static", StaticFiles(directory=WEB / "static"))
     app.openapi = lambda: document(app, state.current_model().catalogue, settings)  # type: ignore[method-assign]  # FastAPI's own way
-    for kind, answer in _ANSWERS.items():
+    for kind, answer in _HANDLERS.items():
         app.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # it asks for any Exception
     app.add_middleware(HeadRequests)
-    app.add_middleware(Guard, settings=settings, answer=_guarded, throttle=state.throttle, logins=state.logins)
-    app.add_middleware(Observed, metrics=state.metrics, out=out)  # the last added is the first asked
+    app.add_middleware(Guard, settings=settings, answer=_respond_bare, throttle=state.throttle, logins=state.logins)
+    app.add_middleware(Observed, metrics=state.metrics, out=out)  # Starlette runs the last added first
     return app
 
 
@@ -250,56 +252,56 @@ def _listen(settings: Settings) -> socket.socket:
         ) from None
 
 
-def _answer(request: Request, refusal: Refusal) -> Response:
+def _respond(request: Request, refusal: Refusal) -> Response:
     return refusal_page(request, refusal) if wants_page(request) else refusal.response()
 
 
-def _guarded(request: Request, refusal: Refusal) -> Response:
+def _respond_bare(request: Request, refusal: Refusal) -> Response:
     return refusal_page(request, refusal, bare=True) if wants_page(request) else refusal.response()
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return _answer(request, error)
+    return _respond(request, error)
 
 
-async def _unusable(request: Request, error: Exception) -> Response:
+async def _on_predictor_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PredictorError)
-    return _answer(request, Refusal.of(error))
+    return _respond(request, Refusal.of(error))
 
 
-async def _journal(request: Request, error: Exception) -> Response:
+async def _on_journal_error(request: Request, error: Exception) -> Response:
     path = request.app.state.settings.journal.absolute()
     if isinstance(error, NoEntryError):
-        return _answer(request, Refusal(404, str(error).removeprefix(f"{path}: ")))
+        return _respond(request, Refusal(404, str(error).removeprefix(f"{path}: ")))
     status = 409 if isinstance(error, FrozenError) else 422
-    return _answer(request, Refusal(status, str(error).replace(str(path), path.name)))  # where it lies is private
+    return _respond(request, Refusal(status, str(error).replace(str(path), path.name)))  # where it lies is private
 
 
-async def _http(request: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words, headers = _WORDS.get(error.status_code, str(error.detail)), dict(error.headers or {})
     if "GET" in (methods := headers.get("allow", headers.get("Allow", "")).split(", ")):
         headers = {"allow": ", ".join(sorted({*methods, "HEAD"}))}
-    return _answer(request, Refusal(error.status_code, words, field="path", headers=headers))
+    return _respond(request, Refusal(error.status_code, words, field="path", headers=headers))
 
 
-async def _form(request: Request, error: Exception) -> Response:
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = [
         {"row": None, "field": str(item["loc"][-1]), "found": "", "problem": item["msg"]} for item in error.errors()
     ]
-    return _answer(request, Refusal(422, "the request cannot be used", problems=problems))
+    return _respond(request, Refusal(422, "the request cannot be used", problems=problems))
 
 
 _WORDS = {
     404: "there is nothing at this address; /docs lists what programs can ask for",
     405: "this address does not take that method; the header Allow lists those that it takes",
 }
-_ANSWERS: dict[type[Exception], Callable[[Request, Exception], object]] = {
-    Refusal: _refused,
-    JournalError: _journal,
-    PredictorError: _unusable,
-    HTTPException: _http,
-    RequestValidationError: _form,
+_HANDLERS: dict[type[Exception], Callable[[Request, Exception], object]] = {
+    Refusal: _on_refusal,
+    JournalError: _on_journal_error,
+    PredictorError: _on_predictor_error,
+    HTTPException: _on_http_error,
+    RequestValidationError: _on_invalid_request,
 }

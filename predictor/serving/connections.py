@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 MOST_HEADERS = 65_536  # bytes of a request's first line and headers, as uvicorn's other protocol (h11) has it
-LONG_HEADERS = "long_headers"  # what a request's state says of more
+LONG_HEADERS = "long_headers"  # key of the request's state that tells `Guard` to answer 431
 LINGER = 1.0  # seconds in which a client that sends too much can read why it is refused
 TOO_LONG = (
     f"the headers are longer than {MOST_HEADERS:,} bytes; "
@@ -25,10 +25,10 @@ _HEAD = (
 )
 
 
-class Ending(ServerState):
-    """What connections share with their server: whether it is about to end."""
+class ServerStateWithShutdown(ServerState):
+    """What connections share with their server: also whether it is shutting down."""
 
-    ending = False
+    shutting_down = False
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -43,16 +43,16 @@ class TimedProtocol(HttpToolsProtocol):
     chunks count as headers do.
     """
 
-    server_state: Ending
+    server_state: ServerStateWithShutdown
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Start the clock."""
         super().connection_made(transport)
         self._unread = 0  # bytes since the last part of a request was complete
         self._refused = False
-        self._last: RequestResponseCycle | None = None  # after whose answer it ends
+        self._last_cycle: RequestResponseCycle | None = None  # the connection closes after its answer
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        if self.server_state.ending:  # accepted while shutting down
+        if self.server_state.shutting_down:  # accepted while shutting down
             self.shutdown()
 
     def data_received(self, data: bytes) -> None:
@@ -71,16 +71,16 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request."""
-        if self._unread > MOST_HEADERS:  # with what came behind the headers, so they are counted by themselves
+        if self._unread > MOST_HEADERS:  # may include the start of a body, so count the headers alone
             length = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if length > MOST_HEADERS:
-                self.scope["state"][LONG_HEADERS] = True  # for `Guard`, which answers as whoever asked understands
+                self.scope["state"][LONG_HEADERS] = True  # `Guard` answers as HTML or JSON
         self._unread = 0
         before = self.cycle
         super().on_headers_complete()
-        if self.server_state.ending:
-            if before and before is self._last and not before.response_started:
-                before.keep_alive = True  # another one was sent behind it
+        if self.server_state.shutting_down:
+            if before and before is self._last_cycle and not before.response_started:
+                before.keep_alive = True  # its answer must not close the connection: this request follows it
             self._end_with(self.cycle)
 
     def on_body(self, body: bytes) -> None:
@@ -102,7 +102,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _end_with(self, cycle: RequestResponseCycle) -> None:
         if cycle.keep_alive:
-            cycle.keep_alive, self._last = False, cycle
+            cycle.keep_alive, self._last_cycle = False, cycle
 
     def _close_if_idle(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
@@ -122,7 +122,7 @@ class TimedProtocol(HttpToolsProtocol):
 
 
 def _refusal(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Write the answer 431: to a browser, which has sent what it accepts by then, in plain words, else as JSON."""
+    """Write the answer 431: as text to a browser, by the header Accept if it has come, else as JSON."""
     person = any(name == b"accept" and b"text/html" in value for name, value in headers)
     words = f"{TOO_LONG[:1].upper()}{TOO_LONG[1:]}." if person else json.dumps({"error": TOO_LONG, "problems": []})
     kind = "text/plain; charset=utf-8" if person else "application/json"
@@ -134,12 +134,12 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.server_state: Ending = Ending()
+        self.server_state: ServerStateWithShutdown = ServerStateWithShutdown()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, take the connections that the kernel has made already, and let all come to their end."""
         loop = asyncio.get_running_loop()
-        self.server_state.ending = True
+        self.server_state.shutting_down = True
         waiting: list[socket.socket] = []
         # Copies keep the kernel's queue when uvicorn closes its own.
         listening = [listener.dup() for listener in sockets or []]

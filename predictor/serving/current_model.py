@@ -32,7 +32,7 @@ class CurrentModel:
     error
         Why the file, as it is now, is not what is served; None where it is.
     reloads
-        How often another file was picked up.
+        How often another file was loaded.
 
     Raises
     ------
@@ -53,22 +53,23 @@ class CurrentModel:
         self._lock = Lock()
         if self.path.exists() and not self.path.is_file():  # a pipe would be waited for, each time again
             raise ModelError(f"{self.path}: is not an ordinary file; name a model file")
-        self._stamp = self._look()
+        self._stamp = self._file_stamp()
         self._model = OfferModel.load(self._stamp[0] if self._stamp else self.path)
-        model_parts(self._model)
+        model_parts(self._model)  # fills a cache, so that the first request is not slower
 
     def __call__(self) -> OfferModel:
         """Return the model, after a look at its file, which takes microseconds."""
-        stamp = self._look()
-        if stamp != self._stamp and self._lock.acquire(blocking=False):  # who comes meanwhile gets the old one
+        stamp = self._file_stamp()
+        # A request that comes during the reload gets the previous model.
+        if stamp != self._stamp and self._lock.acquire(blocking=False):
             try:
-                self._take(stamp)
+                self._reload(stamp)
             finally:
                 self._lock.release()
         return self._model
 
-    def _look(self) -> Stamp | None:
-        """Return what changes when a file is replaced or written to; None where there is none."""
+    def _file_stamp(self) -> Stamp | None:
+        """Return path, inode, time and size, which change when the file is replaced or written; None without a file."""
         for path in (self.path, self.fallback):
             try:
                 status = path.stat() if path else None
@@ -78,16 +79,16 @@ class CurrentModel:
                 return path, status.st_ino, status.st_mtime_ns, status.st_size
         return None
 
-    def _take(self, stamp: Stamp | None) -> None:
+    def _reload(self, stamp: Stamp | None) -> None:
         try:
             if stamp is None:
                 raise ModelError(f"{self.path}: no such model; still serving the previous model")
             model = OfferModel.load(stamp[0])
-            model_parts(model)  # its first answer makes what later ones need
+            model_parts(model)
         except ModelError as error:
             self.error = str(error).replace(str(self.path), self.path.name)  # the path is private
-            log.error("model not picked up", extra={"fields": {"trouble": self.error, "served": self._model.name}})
+            log.error("model not reloaded", extra={"fields": {"trouble": self.error, "served": self._model.name}})
         else:
             self._model, self.error, self.reloads = model, None, self.reloads + 1
-            log.info("model picked up", extra={"fields": {"model": model.name, "fingerprint": model.fingerprint}})
+            log.info("model reloaded", extra={"fields": {"model": model.name, "fingerprint": model.fingerprint}})
         self._stamp = stamp

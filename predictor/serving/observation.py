@@ -27,7 +27,7 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
 class JsonLines(logging.Formatter):
-    """A log record as one line of JSON; of an exception its kind and place, for its words may hold what was sent."""
+    """A log record as one line of JSON; of an exception kind and place only: its message may contain request data."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record as JSON."""
@@ -70,10 +70,10 @@ class Metrics:
             "predictor_request_seconds", "Seconds until the answer", ("route",), buckets=BUCKETS, registry=self.registry
         )
         self.interviews = Counter("predictor_interviews", "Interviews predicted", registry=self.registry)
-        self._of = lru_cache(maxsize=256)(self._labelled)  # since to find them takes longer than to count
-        reloads = Gauge("predictor_model_reloads", "Models picked up while it runs", registry=self.registry)
+        self._cached_metrics = lru_cache(maxsize=256)(self._labelled)  # finding them takes longer than counting
+        reloads = Gauge("predictor_model_reloads", "Models reloaded while it runs", registry=self.registry)
         reloads.set_function(lambda: current_model.reloads)
-        stale = Gauge("predictor_model_stale", "1 where the model file cannot be read", registry=self.registry)
+        stale = Gauge("predictor_model_stale", "1 if the model file could not be reloaded", registry=self.registry)
         stale.set_function(lambda: float(current_model.error is not None))
         self._info = Gauge(
             "predictor_model_info", "The model that is served", ("name", "fingerprint", "simulated"),
@@ -82,7 +82,7 @@ class Metrics:
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
-        requests, times = self._of(method, route, status)
+        requests, times = self._cached_metrics(method, route, status)
         requests.inc()
         times.observe(seconds)
 

@@ -28,5 +28,5 @@ def without_proxy(scope: Scope, settings: Settings) -> Scope:
 
 
 def cookie_options(settings: Settings) -> dict[str, Any]:
-    """Return how cookies are set: out of reach of scripts, for this server's own pages, and where stated over HTTPS."""
+    """Return how cookies are set: HttpOnly, SameSite=Strict, and Secure with --https."""
     return {"path": settings.root_path or "/", "httponly": True, "samesite": "strict", "secure": settings.https}

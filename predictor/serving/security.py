@@ -21,12 +21,12 @@ from predictor.serving.connections import LONG_HEADERS, TOO_LONG
 from predictor.serving.settings import Settings
 from predictor.serving.tokens import Logins, LoginThrottle, address_of
 
-SAFE = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOGIN_PAGE = ("/login", "/static/pages.css", "/static/pages.js", "/static/icon.svg")  # where a person gives the token
-OPEN = ("/health", "/ready", *LOGIN_PAGE)  # the first two are for health checks
-UPLOAD = "/journal/import"  # whose body may be longer
-PIECE = 20_000  # bytes; the slowest input of that size takes about 20 ms to parse
-SESSION, FIELD, LOGIN = "predictor_session", "csrf_token", "predictor_login"
+PATHS_WITHOUT_TOKEN = ("/health", "/ready", *LOGIN_PAGE)  # the first two are for health checks
+IMPORT_PATH = "/journal/import"  # its body may be longer
+REPLAY_BYTES = 20_000  # at once; the slowest input of that size takes about 20 ms to parse
+SESSION_COOKIE, CSRF_FIELD, LOGIN_COOKIE = "predictor_session", "csrf_token", "predictor_login"
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -83,7 +83,7 @@ class Guard:
             return
         started = False
 
-        async def send_safely(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -102,21 +102,22 @@ class Guard:
                 try:
                     headers = dict(scope["headers"])
                     self._check(scope, headers)
-                    if scope["method"] not in SAFE:
-                        file = scope["path"] == UPLOAD and headers.get(b"content-type", b"").startswith(b"multipart/")
+                    if scope["method"] not in SAFE_METHODS:  # read it all before any route starts, so that limits hold
+                        kind = headers.get(b"content-type", b"")
+                        file = scope["path"] == IMPORT_PATH and kind.startswith(b"multipart/")
                         receive = _replayed(await self._body(headers, receive, file=file), receive)
                 except Refusal as refusal:
                     person = scope["method"] in ("GET", "HEAD") and b"text/html" in headers.get(b"accept", b"")
                     log_in = refusal.status == 401 and person
                     answer = RedirectResponse("/login", 303) if log_in else self.answer(Request(scope), refusal)
-                    await answer(scope, receive, send_safely)
+                    await answer(scope, receive, send_with_headers)
                 else:
-                    await self.app(scope, receive, send_safely)
+                    await self.app(scope, receive, send_with_headers)
         except TimeoutError:
             if started or not timer.expired():
                 raise
             late = Refusal(503, f"no answer within {self.settings.timeout:g} seconds; send less, or try again later")
-            await self.answer(Request(scope), late)(scope, receive, send_safely)
+            await self.answer(Request(scope), late)(scope, receive, send_with_headers)
 
     def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         if LONG_HEADERS in scope.get("state", ()):
@@ -131,9 +132,9 @@ class Guard:
                 field="Host",
                 found=host,
             )
-        if scope["method"] not in SAFE:
+        if scope["method"] not in SAFE_METHODS:
             self._same_origin(headers, host)
-        if self.settings.token and scope["path"] not in OPEN and not self._logged_in(headers):
+        if self.settings.token and scope["path"] not in PATHS_WITHOUT_TOKEN and not self._logged_in(headers):
             scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
             presented = token.strip() if scheme.lower() == "bearer" else ""
             if not presented or not self.throttle.check(presented, self.settings.token, address_of(scope)):
@@ -167,7 +168,7 @@ class Guard:
 
     def _logged_in(self, headers: Mapping[bytes, bytes]) -> bool:
         cookies = headers.get(b"cookie", b"").decode("latin-1")
-        return cookie_parser(cookies).get(LOGIN, "") in self.logins
+        return cookie_parser(cookies).get(LOGIN_COOKIE, "") in self.logins
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, *, file: bool) -> bytes:
         """Read the whole body, up to the limit, whatever length it announces."""
@@ -196,8 +197,8 @@ def _too_long(most: int, *, file: bool) -> Refusal:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a body again, a long one in pieces between which others are answered."""
-    if len(body) <= PIECE:
+    """Return a `receive` that yields a body; a long one in pieces, so that other requests are served in between."""
+    if len(body) <= REPLAY_BYTES:
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay_whole() -> Message:
@@ -212,8 +213,9 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
             return await receive()
         if place:
             await asyncio.sleep(0)
-        part, place = body[place : place + PIECE], place + PIECE if place + PIECE < len(body) else None
-        return {"type": "http.request", "body": part, "more_body": place is not None}
+        start, end = place, place + REPLAY_BYTES
+        place = end if end < len(body) else None
+        return {"type": "http.request", "body": body[start:end], "more_body": place is not None}
 
     return replay
 
@@ -239,7 +241,7 @@ def csrf_token(request: Request) -> str:
         session = request.state.session = secrets.token_urlsafe(32)
         settings: Settings = request.app.state.settings
         where = f"Path={settings.root_path or '/'}{'; Secure' * settings.https}"
-        request.state.set_session = f"{SESSION}={session}; {where}; HttpOnly; SameSite=Strict".encode()
+        request.state.set_session = f"{SESSION_COOKIE}={session}; {where}; HttpOnly; SameSite=Strict".encode()
     return _hash(request, session)
 
 
@@ -251,7 +253,7 @@ async def check_csrf(request: Request) -> None:
     Refusal
         403, if the form's field `csrf_token` is not the one that the session was given.
     """
-    sent = (await request.form()).get(FIELD)
+    sent = (await request.form()).get(CSRF_FIELD)
     session = _session(request)
     if (
         not session
@@ -259,7 +261,9 @@ async def check_csrf(request: Request) -> None:
         or not hmac.compare_digest(sent.encode(), _hash(request, session).encode())
     ):
         raise Refusal(
-            403, "the form is too old, or your browser refuses cookies; load the page again, and send it", field=FIELD
+            403,
+            "the form is too old, or your browser refuses cookies; load the page again, and send it",
+            field=CSRF_FIELD,
         )
 
 
@@ -274,7 +278,7 @@ def is_signed(request: Request, text: str, signature: str) -> bool:
 
 
 def _session(request: Request) -> str | None:
-    return request.cookies.get(SESSION)
+    return request.cookies.get(SESSION_COOKIE)
 
 
 def _hash(request: Request, session: str) -> str:

@@ -23,11 +23,11 @@ class Settings:
     Attributes
     ----------
     model
-        The model file that is served, and picked up again when it changes.
+        The model file that is served, and reloaded when it changes.
     fallback
         A model file that is served while there is none at `model`; None: there must be one.
-    adoptable
-        Whether a new model may replace the file at `model`: the champion, which is a copy; not a model that was named.
+    replaceable
+        Whether the Train page may overwrite the file at `model`: the champion, a copy; not a file given by --model.
     host, port
         Where it listens; port 0 takes a free one.
     token
@@ -39,7 +39,7 @@ class Settings:
     https
         Whether browsers reach it by HTTPS, through a proxy; cookies are then sent over HTTPS only.
     journal
-        SQLite file of the journal; None: no journal is kept.
+        SQLite file of the journal; None: there is no journal.
     max_body
         Longest body, in bytes.
     max_upload
@@ -66,7 +66,7 @@ class Settings:
 
     model: Path
     fallback: Path | None = None
-    adoptable: bool = False
+    replaceable: bool = False
     host: str = "127.0.0.1"
     port: int = 8000
     token: str | None = None

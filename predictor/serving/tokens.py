@@ -16,14 +16,14 @@ from starlette.types import Scope
 from predictor.serving.api.answers import Refusal
 
 TRIES, PAUSE = 20, 3.0  # wrong tokens at once, and seconds until one more
-MOST_ADDRESSES, MOST_LOGINS = 10_000, 1_000  # kept; the oldest go first
+MOST_ADDRESSES, MOST_LOGINS = 10_000, 1_000  # remembered; the oldest are forgotten first
 
 
 class LoginThrottle:
     """How many wrong tokens an address has sent, as a bucket that empties with time.
 
-    While it is full, no token of that address is looked at, right or wrong: an answer would tell which it was, and a
-    guess would cost nothing. Browsers that are logged in, and other addresses, are answered as ever.
+    While it is full, every token of that address is refused, even the right one: otherwise guessing on would reveal
+    which is right. Browsers that are logged in, and other addresses, are not affected.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class LoginThrottle:
         Refusal
             429, if too many wrong ones came from the address.
         """
-        with self._lock:  # so that tries side by side count as well
+        with self._lock:  # so that concurrent attempts are counted
             now = self._clock()
             filled = max(self._empty_at.get(address, now) - now, 0.0)
             if filled > (TRIES - 1) * PAUSE:
@@ -97,7 +97,7 @@ class Logins:
 
 
 def address_of(scope: Scope) -> str:
-    """Return the address that a request came from; of IPv6 the network, since one client has all of it."""
+    """Return the address of a request's client; for IPv6 its /64 network, since one client may use all of it."""
     address = (scope.get("client") or ("",))[0]
     try:
         parsed = ip_address(address.partition("%")[0])

@@ -21,8 +21,8 @@ from predictor.training_folder import MODEL
 
 
 @dataclass(frozen=True)
-class State:
-    """The state of a training.
+class TrainingState:
+    """The state of a training job.
 
     Attributes
     ----------
@@ -31,17 +31,17 @@ class State:
     running
         Whether it is under way.
     done, total
-        Fits of the cross-validation; both 0 before the first, and where rows are too few for one.
+        Fits of the cross-validation; both 0 before the first, and if there are too few rows for one.
     comparison
-        How the new model compares with the current one, in words; None where it has not ended well.
+        How the new model compares with the current one, in words; None while it runs, and after an error.
     n, offers
-        Interviews learned from, and how many of them ended in an offer.
+        Interviews that it was trained on, and how many of them ended in an offer.
     score
-        ROC AUC with its interval, in words; None where rows are too few for one.
+        ROC AUC with its interval, as text; None if there are too few rows for it.
     error
-        Why it ended without a model; None where it did not.
-    adopted
-        Whether the new model has become the one that is served.
+        Why it ended without a model; None otherwise.
+    used
+        Whether the new model was put into use: copied over the file that is served.
     """
 
     folder: Path
@@ -53,15 +53,15 @@ class State:
     offers: int = 0
     score: str | None = None
     error: str | None = None
-    adopted: bool = False
+    used: bool = False
 
 
-class Training:
-    """The training that runs, or ran last; nothing is kept of those before."""
+class TrainingJob:
+    """The training that runs, or ran last; earlier ones are not remembered."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._state: State | None = None
+        self._state: TrainingState | None = None
         self._process: BaseProcess | None = None
         self._channel: Connection | None = None
 
@@ -86,16 +86,16 @@ class Training:
             self._process = context.Process(target=_train, args=(theirs, journal, model, folder), daemon=True)
             self._process.start()
             theirs.close()  # so that the end of the process is seen
-            self._state = State(folder)
+            self._state = TrainingState(folder)
 
     @property
-    def state(self) -> State | None:
+    def state(self) -> TrainingState | None:
         """Its state now; None where none was started."""
         with self._lock:
             return self._look()
 
-    def adopt(self, served: Path) -> None:
-        """Serve the new model from now on.
+    def use_new_model(self, served: Path) -> None:
+        """Copy the new model over the file that is served: no test decides, and MLflow is not involved.
 
         Raises
         ------
@@ -109,9 +109,9 @@ class Training:
             if state is None or state.comparison is None:
                 raise ConfigError("there is no new model; train one first")
             write_bytes(served, (state.folder / MODEL).read_bytes())
-            self._state = replace(state, adopted=True)
+            self._state = replace(state, used=True)
 
-    def _look(self) -> State | None:
+    def _look(self) -> TrainingState | None:
         """Read what the process has sent."""
         while self._state and self._state.running and self._channel and self._process:
             try:

@@ -13,9 +13,9 @@ from predictor.evaluation.scores import Score
 from predictor.model.points import points_of
 from predictor.model.subsets import Subset, subsets
 from predictor.model.wording import TEXTS
+from predictor.reports.format import signed
 from predictor.serving.web.answer import answer_to_store, answer_view
-from predictor.serving.web.forms import Rated
-from predictor.serving.web.views import signed
+from predictor.serving.web.forms import RatingForm
 from predictor.training.result import DirectionCost
 from predictor.training.train import DIGITS
 
@@ -98,7 +98,7 @@ def test_gaps_are_told_where_they_say_something(model: OfferModel) -> None:
     assert "fewer offers" in next(telling.gaps_note())
     full = telling.predict(dict.fromkeys(SHIPPED.names, 4))
     assert not [note for note in full.notes if note.startswith("Missing ratings")]
-    seen = answer_view(answer_to_store(telling, Rated(ratings)))
+    seen = answer_view(answer_to_store(telling, RatingForm(ratings)))
     points = points_of(answer.to_dict())
     parts = zip(answer.contributions, points.whole_parts, strict=True)
     left = sum(whole for part, whole in parts if part.rating is None)
@@ -108,13 +108,13 @@ def test_gaps_are_told_where_they_say_something(model: OfferModel) -> None:
 
 
 def test_a_page_shows_what_ratings_imply_and_nothing_for_an_empty_form(model: OfferModel) -> None:
-    empty = answer_view(answer_to_store(model, Rated({})))
+    empty = answer_view(answer_to_store(model, RatingForm({})))
     assert (empty["reasons"], empty["small"], empty["points"].answer) == ([], [], round(100 * model.base_rate))
-    seen = answer_view(answer_to_store(model, Rated(dict.fromkeys(own(SHIPPED), 5))))
+    seen = answer_view(answer_to_store(model, RatingForm(dict.fromkeys(own(SHIPPED), 5))))
     start = {row["label"] for row in seen["reasons"] + seen["small"]} & {TEXTS["start"]}
     assert len(seen["reasons"] + seen["small"]) == len(own(SHIPPED)) + len(start)
     assert any(float(row["implied"].replace("\N{MINUS SIGN}", "-")) for row in seen["technical"]["rows"])
-    whole = answer_view(answer_to_store(model, Rated(dict.fromkeys(SHIPPED.names, 5))))
+    whole = answer_view(answer_to_store(model, RatingForm(dict.fromkeys(SHIPPED.names, 5))))
     assert {row["implied"] for row in whole["technical"]["rows"]} == {"0.000"}
 
 

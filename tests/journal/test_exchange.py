@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from predictor import Catalogue, OfferModel
 from predictor.errors import RatingsError
-from predictor.journal import exchange, schema
+from predictor.journal import import_export, schema
 from predictor.journal.entry import FREEZING_OUTCOMES, OUTCOMES, Entry, new_id
 from predictor.journal.estimate import Estimate
-from predictor.journal.ordinary import template_csv
+from predictor.journal.ratings_tables import template_csv
 from predictor.journal.store import Journal
 
 GOALS, RAPPORT = "goals_discussed", "mutual_rapport"
@@ -139,7 +139,7 @@ def test_the_template_and_what_people_call_things_are_known(journal: Journal) ->
     header = template_csv(journal.catalogue).strip().split(",")
     values = {
         "Title": "Acme", "Who": "AB", "Date": "2026-05-01", "Round": "second", "When will you hear": "2026-05-20",
-        "Who rated": "Candidate", "Goals discussed": "4", "Outcome": "no answer", "Known since": "2026-05-21", "Note": "n",
+        "Who rated": "Candidate", "Goals discussed": "4", "Outcome": "no answer", "Day of the outcome": "2026-05-21", "Note": "n",
     }  # fmt: skip
     assert values.keys() <= set(header)
     table = "\n".join(",".join(row) for row in (header, [values.get(name, "") for name in header]))
@@ -196,7 +196,7 @@ def test_what_has_changed_since_an_export_stays_as_it_is(journal: Journal) -> No
 def test_import_and_export_by_command(
     run: Callable[..., Result], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "MOST_ROWS", 300)
+    monkeypatch.setattr(import_export, "MOST_ROWS", 300)
     rows = "".join(f"I-{number},4\n" for number in range(301))  # more than a page takes
     (workplace / "long.csv").write_text(f"interview_id,{GOALS}\n{rows}")
     done = run("journal", "import", "long.csv", "--journal", "my.journal")

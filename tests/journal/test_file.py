@@ -19,7 +19,7 @@ import pytest
 
 from predictor.errors import JournalError, NoEntryError
 from predictor.journal import file as file_module
-from predictor.journal.schema import COLUMNS as NAMES
+from predictor.journal.schema import TABLE_COLUMNS as NAMES
 from predictor.journal.schema import VERSION
 from predictor.journal.store import Journal
 

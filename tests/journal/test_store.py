@@ -286,7 +286,7 @@ def test_calibration_counts_what_is_past_its_day(journal: Journal, clock: Callab
     record = journal.track_record(soon)
     assert (record.y.tolist(), record.p.tolist()) == ([1, 0], [0.3, 0.31])
     assert record.guess.tolist() == pytest.approx([float("nan"), 0.1], nan_ok=True)
-    assert record.silent.tolist() == pytest.approx([0.33])
+    assert record.no_answer.tolist() == pytest.approx([0.33])
     assert (record.still_open, record.early, record.left_out) == (1, 2, 2)
     assert record.with_no_answer()[0].tolist() == [1, 0, 0]
     record = journal.track_record(FIRST + timedelta(30))  # where nobody wrote a day, thirty days are assumed

@@ -16,7 +16,7 @@ from conftest import AXE, SIGNALS
 from firefox import FIREFOX, Firefox
 
 from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interviews
-from predictor.journal.exported_page import is_answers, parse_answers
+from predictor.journal.page_file import is_page_file, parse_page_file
 from predictor.journal.store import Journal
 from predictor.model.data import Masked, Pair, Triple
 from predictor.model.factors import Missingness
@@ -182,7 +182,7 @@ def rate(page: Page, ratings: list[int]) -> list[str]:
 
 def save(page: Page, to: Path) -> Path:
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save my answers").click()
+        page.get_by_role("button", name="Save this interview").click()
     file = to / download.value.suggested_filename
     download.value.save_as(file)
     return file
@@ -201,7 +201,7 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     page.locator("[data-signal]").nth(7).locator("label", has_text="did not come up").click()
     assert page.locator(".dock").inner_text().split("\n") == [f"7 of {SIGNALS} rated", "Not saved"]
     page.locator('#guess label:has([value="55"])').click()
-    page.get_by_role("button", name="See the answer").click()  # 11 taps
+    page.get_by_role("button", name="See the estimate").click()  # 11 taps
 
     record = {"rater_role": "candidate", **dict(zip(names, [4, 5, 3, 4, 2, 4, 3], strict=True))}
     answered = PUBLISHED.predict(record)
@@ -236,11 +236,11 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     rate(page, [1])
     files.append(save(page, tmp_path))
     page.evaluate("for (const e of document.querySelectorAll('[data-signal]')) e.querySelectorAll('input')[1].click()")
-    page.get_by_role("button", name="See the answer").click()
+    page.get_by_role("button", name="See the estimate").click()
     assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 1  # with all that is rated
 
     content = files[0].read_bytes()
-    assert is_answers(content)
+    assert is_page_file(content)
     assert json.loads(content)["text"][0].startswith("SIMULATED")
     journal = Journal(tmp_path / "my.journal")
     (tmp_path / "bad.json").write_bytes(files[1].read_bytes().replace(b'"ratings": {', b'"ratings": {"no_signal": 1, '))
@@ -362,7 +362,7 @@ def test_firefox_opens_it_from_disk_and_gives_the_same_numbers(tmp_path: Path) -
             if files := [*profile.glob("interview-answers-*.json")]:
                 break
             firefox.run("return new Promise(done => setTimeout(done, 100))")
-        (entry,), problems = parse_answers(files[0].read_bytes(), "saved", SHIPPED)
+        (entry,), problems = parse_page_file(files[0].read_bytes(), "saved", SHIPPED)
         messages = firefox.messages()
     finally:
         firefox.close()
@@ -414,7 +414,7 @@ def test_answers_that_are_damaged_are_refused(tmp_path: Path) -> None:
     }
 
     def parsed(**changes: Any) -> tuple[list[Any], list[Any]]:
-        return parse_answers(json.dumps({**file, **changes}).encode(), "a.json", SHIPPED)
+        return parse_page_file(json.dumps({**file, **changes}).encode(), "a.json", SHIPPED)
 
     (entry,), problems = parsed()
     change: dict[str, Any]

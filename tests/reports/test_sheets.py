@@ -84,7 +84,7 @@ def test_the_contents_of_a_sheet() -> None:
     assert {rater for rater, _ in first.ratings} == {"candidate", "interviewer", "observer"}  # each by itself
     few = sheet_of(MODEL, "AB", some[:4], DAY)
     assert not few.practice.signals
-    assert not few.looked_at
+    assert not few.to_discuss
     assert "from 5 ratings on" in person_html(MODEL, "AB", some[:4], day=DAY)
 
 

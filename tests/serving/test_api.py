@@ -372,7 +372,7 @@ def test_a_promotion_is_picked_up_without_a_failed_request(server: Server, model
     assert server.process.wait(timeout=20) == 0
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [line["event"] for line in lines if line["event"] != "request"] == [
-        "model picked up", "model picked up", "model not picked up", "model picked up",
+        "model reloaded", "model reloaded", "model not reloaded", "model reloaded",
     ]  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from predictor.journal.entry import Entry, new_id
-from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
 from predictor.journal.file import JournalFile
+from predictor.journal.import_export import MOST_COLUMNS, MOST_ROWS
 from predictor.journal.schema import SELECT, insert
 from predictor.journal.store import Journal
 from predictor.model.offer_model import PUBLISHED
@@ -88,7 +88,7 @@ def test_what_is_within_the_limits_is_taken(client: TestClient, app: FastAPI) ->
     row = ',one,"{}",,,,,,,,,,,,,,\n'.format("line\n" * 3_000)  # more lines than rows are allowed
     looked = upload(client, (notes + row * 10).encode())
     assert not app.state.journal.entries()  # nothing is kept before somebody agrees
-    assert agree(client, looked).headers["location"] == "/journal?added=10&updated=0&here=0"
+    assert agree(client, looked).headers["location"] == "/journal?added=10&updated=0&already_there=0"
     assert len(app.state.journal.entries()) == 10
     form = {"csrf_token": csrf(client), "title": "x", "note": "x" * 1_000_000}
     assert client.post("/journal", data=form, headers=PERSON).status_code == 413  # only a file may be that long

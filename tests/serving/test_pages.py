@@ -386,7 +386,7 @@ def test_a_cookie_does_not_survive_logging_out() -> None:
 
 def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, journal: Journal) -> None:
     page = open_page("/calibration")
-    assert page.locator("section:has(#model) li", has_text="How good such answers are is not known").count() == 1
+    assert page.locator("section:has(#model) li", has_text="How good such estimates are is not known").count() == 1
     assert "too few to tell" in page.locator("main").inner_text()
     for number in range(12):
         ratings = {"goals_discussed": 1 + number % 5, "candidate_enthusiasm": 5}
@@ -509,6 +509,6 @@ def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Pat
     page.reload()
     later = PUBLISHED.predict({"goals_discussed": 5}, base_rate=0.1)
     shown = page.locator("#then").inner_text()
-    assert f"answers {of_100(later.offer_probability)} of 100" in shown
+    assert f"estimates {of_100(later.offer_probability)} of 100" in shown
     assert "at the same base rate of 10 of 100" in shown
     assert "10 of 100, your own base rate" in shown  # what was seen then stands as it was

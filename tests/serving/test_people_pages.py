@@ -26,9 +26,9 @@ from predictor.model.offer_model import PUBLISHED
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.serving.web.answer import answer_to_store
-from predictor.serving.web.forms import Rated
+from predictor.serving.web.forms import RatingForm
 from predictor.serving.web.import_pages import MOST_WAITING
-from predictor.serving.web.person_view import HEIGHT, SHOWN, TOP, charts, estimate_charts
+from predictor.serving.web.person_view import HEIGHT, MOST_DRAWN, TOP, charts, estimate_charts
 
 PERSON = {"accept": "text/html"}
 MODEL = OfferModel.published()
@@ -66,7 +66,7 @@ def test_what_is_kept_is_what_was_seen(client: TestClient, journal: Journal) -> 
     kept = {"title": "Acme", "who": "AB", "date": "2026-05-31", "round": "phone", "due": "2026-06-14", "note": "n"}
     answer = post(client, "/journal", **rated, **kept, guess="60", base_rate="20")
     entry = journal.entries()[0]
-    assert answer.headers["location"] == f"/journal/{entry.id}?notice=kept"
+    assert answer.headers["location"] == f"/journal/{entry.id}?notice=saved"
     assert (entry.title, entry.who, entry.round, entry.note, entry.guess) == ("Acme", "AB", "phone", "n", 60)
     assert (entry.held_on, entry.due_on) == (date(2026, 5, 31), date(2026, 6, 14))
     assert (entry.ratings, entry.not_come_up, entry.rater_role) == ({GOALS: 4}, ("mutual_rapport",), "candidate")
@@ -179,7 +179,7 @@ def test_waiting_comes_first_and_as_a_calendar(client: TestClient, journal: Jour
 
 
 def test_when_the_outcome_comes_all_stands_side_by_side(client: TestClient, journal: Journal) -> None:
-    answer = answer_to_store(MODEL, Rated({GOALS: 4.0}, guess=60))
+    answer = answer_to_store(MODEL, RatingForm({GOALS: 4.0}, guess=60))
     entry = journal.add("Acme", {GOALS: 4}, who="AB", guess=60, estimate=Estimate.of_answer(answer), answer=answer)
     assert "Estimate and outcome" not in text(client.get(f"/journal/{entry.id}"))
     assert (
@@ -291,7 +291,7 @@ def test_a_person_over_time_is_dots_and_few_words() -> None:
     (chart,) = charts(mixed, catalogue)
     assert [mark.shape for mark in chart.medians] == ["square", "circle"]  # raters and rounds are never joined
     assert [words.partition(":")[0] for words in chart.words] == ["observer", "candidate"]
-    assert len(chart.dots) == SHOWN < len(mixed) == chart.n
+    assert len(chart.dots) == MOST_DRAWN < len(mixed) == chart.n
     assert len({dot.shape for dot in chart.dots}) == 2
     said = Estimate(0.4, 0.2, 0.7, "mine", "0" * 16, simulated=1)
     others = [*entries(2, estimate=said), *entries(3, estimate=Estimate(0.4, 0.2, 0.7, "other", "1" * 16, simulated=0))]
@@ -382,7 +382,7 @@ def test_files_that_were_looked_at_wait_for_a_while_and_once(client: TestClient,
 
 
 def test_a_long_journal_stays_quick_and_its_pages_short(client: TestClient, journal: Journal) -> None:
-    answer = answer_to_store(MODEL, Rated({GOALS: 4.0}))
+    answer = answer_to_store(MODEL, RatingForm({GOALS: 4.0}))
     said = Estimate.of_answer(answer)
     with journal._file.open(write=True) as file:
         for number in range(2_000):

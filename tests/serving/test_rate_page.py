@@ -18,9 +18,9 @@ from predictor.journal.store import Journal
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import PUBLISHED as PUBLISHED_FILE
 from predictor.model.points import points_of
+from predictor.reports.format import signed
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
-from predictor.serving.web.views import signed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -131,7 +131,7 @@ def test_a_second_tap_takes_a_rating_back_and_nothing_leads_on(open_page: Open) 
     page = open_page(viewport={"width": 390, "height": 844})
     page.locator("#dock").click()  # to the answer, though nothing is rated
     assert page.locator("#submit").is_visible()
-    assert page.locator("#where").inner_text() == "7 of 7; not all answered"
+    assert page.locator("#where").inner_text() == "7 of 7; not all rated"
     page.locator("#back").click()
     (name,) = [name for name in first_questions(PUBLISHED) if page.locator(f"#signal-{name}").is_visible()]
     rate(page, name, 4)

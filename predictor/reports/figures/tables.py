@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PANELS = 30  # shape functions drawn at most
 HEATMAPS = 6  # pairs drawn at most
-UNSEEN, BESIDE = "\u2013", "n/a"  # stand for "not observed" and "not applicable" on an axis
+NOT_OBSERVED_MARK, NOT_APPLICABLE_MARK = "\u2013", "n/a"  # stand for "not observed" and "not applicable" on an axis
 
 
 def shape_plot(model: OfferModel) -> Figure:
@@ -61,7 +61,7 @@ def shape_plot(model: OfferModel) -> Figure:
         "What each rating adds: signs, not causes",
         f"{model.name}: shape functions in log-odds with 90 % intervals"
         + (f", the {len(names)} strongest of {len(importances)}" if len(names) < len(importances) else "")
-        + f"; {UNSEEN} not observed; grey: rows learned from, n = {model.trained_on['n']:,}",
+        + f"; {NOT_OBSERVED_MARK} not observed; grey: rows learned from, n = {model.trained_on['n']:,}",
         simulated=model.simulated,
     )
     shapes = model.shape_functions()
@@ -126,7 +126,7 @@ def shape_axis(shape: pd.DataFrame) -> ShapeAxis:
         n / (3.6 * max(n.sum() / 2, n.max(), 1)),  # below the grid
         (-0.6, beside[-1] + 0.6 + 0.03 * len(levels)),
         np.array([*shown, *beside]),
-        [*labels, *([BESIDE] if other else []), UNSEEN],
+        [*labels, *([NOT_APPLICABLE_MARK] if other else []), NOT_OBSERVED_MARK],
     )
 
 
@@ -167,10 +167,10 @@ def draw_shape(axes: Axes, shape: pd.DataFrame, reach: float) -> None:
 
 def cell_words(catalogue: Catalogue) -> dict[str, list[str]]:
     """Name the cells of each term: its ratings or words, "n/a" where not applicable is an answer, not observed."""
-    words = {item.name: [*item.levels, UNSEEN] for item in catalogue.inputs}
+    words = {item.name: [*item.levels, NOT_OBSERVED_MARK] for item in catalogue.inputs}
     for signal in catalogue.signals:
-        other = [BESIDE] if signal.not_applicable else []
-        words[signal.name] = [*(f"{knot:g}" for knot in signal.scale.knots), *other, UNSEEN]
+        other = [NOT_APPLICABLE_MARK] if signal.not_applicable else []
+        words[signal.name] = [*(f"{knot:g}" for knot in signal.scale.knots), *other, NOT_OBSERVED_MARK]
     return words
 
 
@@ -205,7 +205,7 @@ def pair_plot(model: OfferModel) -> Figure | None:
         figure,
         "What two ratings together add: signs, not causes",
         f"{model.name}: the {len(pairs)} strongest of {len(model.pairs)} pairs, beyond what each rating adds alone; "
-        f"{UNSEEN} not observed",
+        f"{NOT_OBSERVED_MARK} not observed",
         simulated=model.simulated,
     )
     reach = max(float(np.abs(pair.log_odds).max()) for pair, _ in pairs) or 1.0

@@ -82,7 +82,7 @@ def calibration_plot(result: TrainingResult, *, titled: bool = True) -> Figure:
 def _counts(axes: Axes, places: list[float], counts: list[int], width: float) -> None:
     """Draw how many ratings each point holds, in figures where there is room for them."""
     gap = min((b - a for a, b in pairwise(sorted(places))), default=1.0)
-    letter = 0.077 / width  # of the axis, which is as wide as the figure, nearly
+    letter = 0.077 / width  # a digit's width in inches, as a share of the axis, which is nearly as wide as the figure
     upright = gap >= letter * max((len(f"{count:,}") for count in counts), default=0) + 0.01  # room for the figures
     axes.bar(places, counts, width=min(0.022, 0.8 * gap), color=BLUE, alpha=0.85)
     axes.set(ylim=(0, max(counts, default=1) * (1.5 if upright else 2.3)), yticks=[])

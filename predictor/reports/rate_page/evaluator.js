@@ -1,8 +1,10 @@
-// Answers of a model from its tables: what predictor/model/evaluator.py and partial.py compute, for one interview.
+// Estimates of a model from its tables: what predictor/model/evaluator.py and partial.py compute, for one interview.
 //
 // `evaluator(model)` returns a function from values to an answer. Values are ratings in the model's order, then the
-// coded inputs; null is "not rated". Everything goes by cells: each value has weights on the cells of its term, and what
-// was not rated has the probabilities of its cells, given what was. README.md in predictor/ says why; names are the same.
+// coded inputs; null is "not rated". Each value has weights on the cells of its term, and what was not rated has the
+// probabilities of its cells, given what was; README.md in predictor/ gives the reasons. In Python, `allRated` is a part
+// of Evaluator.one, `partial` PartialTables.reasons, `logOddsPerUnit` _log_odds_per_unit, `slopesGiven` PartialTables.given,
+// `shrinkageOf` shrinkage, `weightsOf` Completion.weights, `probabilitiesOf` a part of Completion.fill; other names agree.
 "use strict";
 
 const REACH = 4, PER_UNIT = 8, POINTS = 2 * REACH * PER_UNIT + 1, LOGISTIC = 1.702, RARE = 1e-6, NEGLIGIBLE_EXPECTATION = 1e-12;
@@ -21,7 +23,10 @@ function inverse(matrix) {
     const pivot = range(n - i).map((k) => i + k).reduce((best, k) => (Math.abs(rows[k][i]) > Math.abs(rows[best][i]) ? k : best));
     [rows[i], rows[pivot]] = [rows[pivot], rows[i]];
     rows[i] = rows[i].map((x) => x / rows[i][i]);
-    for (let k = 0; k < n; k++) if (k !== i && rows[k][i]) { const by = rows[k][i]; rows[k] = rows[k].map((x, j) => x - by * rows[i][j]); }
+    for (let k = 0; k < n; k++) {
+      const by = rows[k][i];
+      if (k !== i && by) rows[k] = rows[k].map((x, j) => x - by * rows[i][j]);
+    }
   }
   return rows.map((row) => row.slice(n));
 }
@@ -67,7 +72,7 @@ function product(table, parts) {
 const joint = (tables, cells, span) => tables.map(([members, table]) => [members, product(table, members.map((t) => span(cells, t)))]);
 
 function evaluator(model) {
-  const { terms, p, factors: f, gaps, masked } = model, at = grid(terms), signals = range(p), known = Boolean(f);
+  const { terms, p, factors: f, gaps, masked } = model, at = grid(terms), signals = range(p), hasFactors = Boolean(f);
   const ofSignals = at.offsets[p], total = at.offsets[terms.length];
 
   function contributions(cells) {
@@ -76,9 +81,9 @@ function evaluator(model) {
     return added;
   }
 
-  // -- what rated signals say of the others: a factor model -------------------------------------------------------
-  const weighted = known && f.loadings.map((row, j) => row.map((x) => x / f.unique[j]));
-  const communality = known && f.loadings.map((row) => dot(row, row));
+  // -- the factor model: what rated signals suggest about the others ----------------------------------------------
+  const weighted = hasFactors && f.loadings.map((row, j) => row.map((x) => x / f.unique[j]));
+  const communality = hasFactors && f.loadings.map((row) => dot(row, row));
   const gapsOf = (unrated) => sum(unrated.map(Number)) / p;
   const fade = (share, mean, most) => {
     const width = Math.max(most - mean, 1e-9);
@@ -127,8 +132,8 @@ function evaluator(model) {
     return { unrated, z, covariance, weights, byGaps, expected, relativeVariance };
   }
 
-  // Chances of each level by what is expected of its signal: for known common factors, and for unknown ones.
-  const cellProbabilities = known && signals.map((j) => {
+  // Probabilities of each level by what is expected of its signal: for known common factors, and for unknown ones.
+  const cellProbabilities = hasFactors && signals.map((j) => {
     const shares = f.shares[j], all = communality[j] + f.unique[j], bounds = [];
     const middle = sum(shares.map((share, level) => share * (level - f.mean[j]))) / f.sd[j];
     for (let level = 0, below = 0; level < shares.length - 1; level++) {
@@ -160,10 +165,17 @@ function evaluator(model) {
   }
 
   // What unrated signals add for each standard unit expected of them; those of one table share it by the mean on the way.
-  function ratios(cells, { unrated, expected, relativeVariance }) {
+  function logOddsPerUnit(cells, { unrated, expected, relativeVariance }) {
     const slopes = zeros(total), moved = zeros(total);
-    for (const j of signals) if (unrated[j]) probabilitySlopes(j, expected[j], relativeVariance[j]).forEach((x, level) => { slopes[at.offsets[j] + level] = x; moved[at.offsets[j] + level] = x * expected[j]; });
-    const mean = cells.map((x, cell) => x - moved[cell] / 2), added = signals.map((j) => dot(at.span(model.main, j), at.span(slopes, j)));
+    for (const j of signals) {
+      if (!unrated[j]) continue;
+      probabilitySlopes(j, expected[j], relativeVariance[j]).forEach((slope, level) => {
+        slopes[at.offsets[j] + level] = slope;
+        moved[at.offsets[j] + level] = slope * expected[j];
+      });
+    }
+    const mean = cells.map((x, cell) => x - moved[cell] / 2);
+    const added = signals.map((j) => dot(at.span(model.main, j), at.span(slopes, j)));
     for (const [members, table] of model.joint) {
       const moving = members.filter((t) => t < p && unrated[t]).length;
       for (const t of members) {
@@ -187,12 +199,12 @@ function evaluator(model) {
   const rank = model.start.length;
   const vectors = range(total).map((cell) => model.vectors.slice(cell * rank, (cell + 1) * rank));
   // A line through a table of numbers by level, in standard units: mean, slope, and what the slope leaves.
-  const units = known && signals.map((j) => {
+  const units = hasFactors && signals.map((j) => {
     const shares = f.shares[j], raw = shares.map((_, level) => (level - f.mean[j]) / f.sd[j]), mean = dot(shares, raw);
     const z = raw.map((x) => x - mean);
     return { shares, z, square: dot(shares, z.map((x) => x * x)) || 1 };
   });
-  const lines = known && signals.map((j) => {
+  const lines = hasFactors && signals.map((j) => {
     const { shares, z, square } = units[j], inside = shares.map((_, level) => at.offsets[j] + level);
     const along = (by) => range(rank).map((r) => sum(inside.map((cell, level) => by[level] * vectors[cell][r])));
     return {
@@ -202,14 +214,19 @@ function evaluator(model) {
     };
   });
 
-  function slopesAt(values) { // of each signal's table, with its pairs with inputs at what these are
-    const cells = fill(at.weights([...zeros(p).fill(null), ...values.slice(p)]), [...zeros(p).fill(null), ...values.slice(p)], estimate(zeros(p).fill(null)), zeros(p));
+  function slopesGiven(values) { // of each signal's table, with its pairs with inputs at what these are
+    const nothing = zeros(p).fill(null), atInputs = [...nothing, ...values.slice(p)];
+    const cells = fill(at.weights(atInputs), atInputs, estimate(nothing), zeros(p));
     const tables = model.main.slice(0, ofSignals);
     for (const [members, table] of model.joint) {
       if (members.length !== 2) continue;
       const [a, b] = members, width = at.offsets[b + 1] - at.offsets[b], height = at.offsets[a + 1] - at.offsets[a];
-      if (a < p && b >= p) for (let i = 0; i < height; i++) tables[at.offsets[a] + i] += dot(table.slice(i * width, (i + 1) * width), at.span(cells, b));
-      if (b < p && a >= p) for (let i = 0; i < width; i++) tables[at.offsets[b] + i] += sum(at.span(cells, a).map((x, k) => x * table[k * width + i]));
+      if (a < p && b >= p) {
+        for (let i = 0; i < height; i++) tables[at.offsets[a] + i] += dot(table.slice(i * width, (i + 1) * width), at.span(cells, b));
+      }
+      if (b < p && a >= p) {
+        for (let i = 0; i < width; i++) tables[at.offsets[b] + i] += sum(at.span(cells, a).map((x, k) => x * table[k * width + i]));
+      }
     }
     return signals.map((j) => {
       const { shares, z, square } = units[j], table = tables.slice(at.offsets[j], at.offsets[j] + shares.length), mean = dot(shares, table);
@@ -258,7 +275,7 @@ function evaluator(model) {
 
   function partial(values) {
     const evidence = estimate(values), { unrated, expected, byGaps, weights, z } = evidence, raw = at.weights(values);
-    const cells = fill(raw, values, evidence, expected), added = contributions(cells), ratio = ratios(cells, evidence);
+    const cells = fill(raw, values, evidence, expected), added = contributions(cells), ratio = logOddsPerUnit(cells, evidence);
     const own = added.map((x, t) => (values[t] === null ? 0 : x)), implied = zeros(terms.length);
     let baseline = model.intercept + sum(added.filter((_, t) => values[t] === null));
     for (const j of signals) {
@@ -268,7 +285,7 @@ function evaluator(model) {
       baseline -= ratio[j] * byGaps[j];
     }
     baseline -= sum(implied);
-    const each = slopesAt(values), shrinkage = shrinkageOf(each, evidence), share = gapsOf(unrated), left = gapsAdded(share) / Math.max(share * p, 1);
+    const each = slopesGiven(values), shrinkage = shrinkageOf(each, evidence), share = gapsOf(unrated), left = gapsAdded(share) / Math.max(share * p, 1);
     let reasons = {
       baseline: shrinkage * baseline + gapsOffset(share),
       own: own.map((x, t) => shrinkage * x + (t < p && unrated[t] ? left : 0)),
@@ -285,22 +302,22 @@ function evaluator(model) {
     const moved = f.loadings.map((row, j) => dot(row, common) + f.unique[j] * slopes[j]);
     const own = f.loadings.map((row, j) => dot(row, times(covariance, row)) + f.unique[j]);
     const variance = dot(slopes, moved) + sum(rest), half = model.quantile * Math.sqrt(variance), middle = logOdds / shrinkage;
-    if (variance < NEGLIGIBLE_EXPECTATION) return null; // nothing that is not rated counts, as with some of who rated
+    if (variance < NEGLIGIBLE_EXPECTATION) return null; // no signal that is not rated counts, as for some raters
     const gain = moved.map((x, j) => (x * x / (own[j] > 0 ? own[j] : 1) + rest[j]) / (variance || 1));
     const order = signals.filter((j) => unrated[j]).sort((a, b) => gain[b] - gain[a]);
     return { low: probability(middle - half), high: probability(middle + half), explained: order.map((j) => [j, Math.min(1, gain[j])]) };
   }
 
-  function whole(values, rated) {
+  function allRated(values, rated) {
     const cells = at.weights(values), start = model.coverage ? model.coverage[rated] : gapsOffset(0);
     return { baseline: model.intercept + start, own: contributions(cells), implied: zeros(terms.length), deviation: deviation(cells, null) };
   }
 
   return function answer(given, baseRate = model.base_rate) {
     const rated = given.slice(0, p).filter((value) => value !== null).length;
-    const values = rated ? given : zeros(terms.length).fill(null); // who rated nothing says nothing
-    let parts = known && rated < p ? partial(values) : whole(values, rated);
-    if (known && !rated) parts = { ...parts, baseline: logit(model.base_rate), own: zeros(terms.length), implied: zeros(terms.length) };
+    const values = rated ? given : zeros(terms.length).fill(null); // without a rating, inputs do not count either
+    let parts = hasFactors && rated < p ? partial(values) : allRated(values, rated);
+    if (hasFactors && !rated) parts = { ...parts, baseline: logit(model.base_rate), own: zeros(terms.length), implied: zeros(terms.length) };
     const baseline = parts.baseline + logit(baseRate) - logit(model.base_rate), added = parts.own.map((x, t) => x + parts.implied[t]);
     const logOdds = added.reduce((soFar, x) => soFar + x, baseline), half = model.quantile * parts.deviation;
     return {

@@ -14,18 +14,27 @@ from typing import Any
 
 from predictor.atomic import write_text
 from predictor.journal.entry import ROLE
-from predictor.journal.exported_page import FORMAT, KIND
+from predictor.journal.page_file import FORMAT, KIND
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import OfferModel
-from predictor.model.wording import SAME_RATINGS, TEXTS, WIDE, kind_of, simulated_label
+from predictor.model.wording import (
+    CAVEAT,
+    DID_NOT_COME_UP,
+    MOST_REASONS,
+    MOST_SUGGESTED,
+    SAME_RATINGS,
+    TEXTS,
+    WIDE,
+    kind_of,
+    simulated_label,
+)  # fmt: skip
 from predictor.ratings.signals import CANDIDATE, ContextInput, Signal
 from predictor.reports.measured_scores import MeasuredValue
+from predictor.reports.quality import quality
 from predictor.reports.rate_page.compact import compact
 from predictor.reports.rate_page.form import by_family, context_input, option
-from predictor.reports.rate_page.quality import quality
 
 GUESSES = range(0, 101, 5)
-SHOWN, NARROWING = 7, 3  # reasons in view, and signals that would say most: as on the server's page
 
 
 def rate_page(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None = None) -> str:
@@ -34,9 +43,9 @@ def rate_page(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None = N
     Parameters
     ----------
     model
-        Whose answers it gives, within 1e-9 of those of `OfferModel.predict`.
+        Its estimates are within 1e-9 of those of `OfferModel.predict`.
     by_role
-        How good its answers are by who rated, see `accuracy_by_role`.
+        How good its estimates are by who rated, see `accuracy_by_role`.
 
     Examples
     --------
@@ -68,6 +77,7 @@ def rate_page(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None = N
         more_title=f"{len(rest)} more questions",
         more=by_family(catalogue, rest),
         base_rate=f"{100 * model.base_rate:.1f}",
+        caveat=CAVEAT,
         about=escape(f"Model {model.name}, n = {model.trained_on['n']:,} interviews, fingerprint {model.fingerprint}."),
     )
 
@@ -110,7 +120,7 @@ def _mark_words(model: OfferModel) -> str:
 
 
 def _data(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None) -> str:
-    """What the script needs, as JSON that no browser takes for an end of the script."""
+    """Return what the script needs as JSON; a "<" is escaped, since "</script>" in a text would end the script."""
     roles = [place for place, name in enumerate(model.terms) if name == ROLE]
     share, catalogue = _simulated(model), model.catalogue
     page = {
@@ -125,11 +135,14 @@ def _data(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None) -> str
         "highs": catalogue.ends[1],
         "role": roles[0] if roles else None,
         "candidate": CANDIDATE,
+        "not_come_up": DID_NOT_COME_UP,
+        "caveat": CAVEAT,
         "wide": WIDE,
         "same": SAME_RATINGS,
-        "shown": SHOWN,
-        "narrowing": NARROWING,
+        "shown": MOST_REASONS,
+        "narrowing": MOST_SUGGESTED,
         "typical": {"mean": model.typical_range.mean, "spread": model.typical_range.spread},
+        # Ends the sentence "... than in 99 % of the interviews".
         "those": "that it compares with, SIMULATED ones among them" if model.prior_share else "learned from",
         "notes": [note for note in model.predict({}).notes if not note.startswith("Nothing")],
         "quality": quality(model, by_role),

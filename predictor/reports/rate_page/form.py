@@ -6,10 +6,10 @@ from collections.abc import Collection
 from html import escape
 
 from predictor.journal.entry import ROLE
+from predictor.model.wording import DID_NOT_COME_UP
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Signal
 
-NOT_COME_UP = "did not come up"
 MOST_BUTTONS = 9  # knots of a scale beside each other; beyond them a list
 ASKED = {ROLE: "In this interview you were the"}  # as on the server's page
 
@@ -17,8 +17,9 @@ ASKED = {ROLE: "In this interview you were the"}  # as on the server's page
 def question(signal: Signal, number: int) -> str:
     """Return the form's part for one signal, numbered for short ids: what is asked, its scale, the anchors under it."""
     knots, meanings = [f"{knot:g}" for knot in signal.scale.knots], signal.anchor_texts
-    apart = [(NOT_APPLICABLE, "did not apply"), (NOT_COME_UP, "not observed")] if signal.not_applicable else []
-    apart = apart or [(NOT_COME_UP, NOT_COME_UP)]
+    apart = [(DID_NOT_COME_UP, DID_NOT_COME_UP)]
+    if signal.not_applicable:
+        apart = [(NOT_APPLICABLE, "did not apply"), (DID_NOT_COME_UP, "not observed")]
     name, key = escape(f"rating.{signal.name}"), escape(signal.name)
     if len(knots) <= MOST_BUTTONS:
         options = [option(name, knot, knot, means=f"m{number}-{knot}" if knot in meanings else "") for knot in knots]
@@ -27,7 +28,7 @@ def question(signal: Signal, number: int) -> str:
     else:
         words = [(knot, f"{knot} {meanings.get(knot, '')}".strip()) for knot in knots]
         options = [f'<option value="{value}">{escape(text)}</option>' for value, text in [*words, *apart]]
-        scale = f'<select name="{name}" aria-label="{escape(signal.label)}"><option value="">not answered</option>'
+        scale = f'<select name="{name}" aria-label="{escape(signal.label)}"><option value="">not rated</option>'
         scale += f"{''.join(options)}</select>"
     anchors = "".join(
         f'<div><dt>{escape(rating)}</dt><dd id="m{number}-{escape(rating)}" data-rating="{escape(rating)}">'
@@ -62,7 +63,7 @@ def by_family(catalogue: Catalogue, names: Collection[str]) -> str:
 
 
 def option(name: str, value: str | int, shown: str | int, *, kind: str = "", means: str = "") -> str:
-    """Return one answer to tap; name and value are HTML already."""
+    """Return one choice to tap; name and value are HTML already."""
     described, of_kind = f' aria-describedby="{means}"' if means else "", f' class="{kind}"' if kind else ""
     radio = f'<input type="radio" name="{name}" value="{value}"{described}>'
     return f"<label{of_kind}>{radio}<span>{escape(str(shown))}</span></label>"

@@ -1,16 +1,17 @@
-// The page: what is rated stays in the form, the answer is computed again from it, and the file that is saved is the truth.
+// The page: ratings stay in the form, the estimate is computed again from them, and only the saved file counts: drafts may be lost.
 const { model, words, page } = JSON.parse(document.getElementById("data").textContent);
 const answerTo = evaluator(model), form = document.getElementById("rate"), byId = (id) => document.getElementById(id);
-const NOT_APPLICABLE = "not applicable", NOT_COME_UP = "did not come up", DRAFT = `predictor-rate-${page.fingerprint}`;
+const NOT_APPLICABLE = "not applicable", NOT_COME_UP = page.not_come_up, DRAFT = `predictor-rate-${page.fingerprint}`;
 
 // -- words: as predictor/model/wording.py and points.py have them ---------------------------------------------------
 const say = (name, fields = {}) => words[name].replace(/\{(\w+)\}/g, (_, key) => fields[key]);
+const countedOf = (rated, notComeUp) => say(notComeUp ? "counted_not_come_up" : "counted", { rated, total: model.p, not_come_up: notComeUp });
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-function whole(x) { // halves to the even number, as Python rounds
+function roundHalfEven(x) { // halves to the even number, as Python rounds
   const floor = Math.floor(x), rest = x - floor;
   return rest > 0.5 || (rest === 0.5 && floor % 2) ? floor + 1 : floor;
 }
-const of100 = (share) => (whole(100 * share) < 1 ? "fewer than 1" : whole(100 * share) > 99 ? "more than 99" : String(whole(100 * share)));
+const of100 = (share) => (roundHalfEven(100 * share) < 1 ? "fewer than 1" : roundHalfEven(100 * share) > 99 ? "more than 99" : String(roundHalfEven(100 * share)));
 const signed = (count) => (count > 0 ? `+${count}` : count < 0 ? `\u2212${-count}` : "0");
 
 function meanSlope(start, end) {
@@ -27,7 +28,7 @@ function wholePoints(points, total) {
 
 function pointsOf(answer) {
   const base = logit(answer.baseRate), slope = 100 * meanSlope(base, answer.logOdds);
-  const shown = whole(100 * answer.probability), from = whole(100 * answer.baseRate);
+  const shown = roundHalfEven(100 * answer.probability), from = roundHalfEven(100 * answer.baseRate);
   const [start, ...parts] = wholePoints([answer.baseline - base, ...answer.added].map((x) => slope * x), shown - from);
   return { base: from, answer: shown, start, parts };
 }
@@ -45,8 +46,8 @@ const field = (name) => form.elements[name]?.value ?? "";
 const role = () => (page.role === null ? "" : field(`input.${page.terms[page.role].name}`));
 const wordingOf = (term) => (role() === page.candidate && term.own) || term;
 const NAMES = ["title", "who", "round", "held_on", "due_on", "note"];
-const newSession = () => ({ id: newId(), day: "", seen: false, guess: "", saved: "", handed: "", file: "" });
-let session = newSession(); // of one interview: the texts are those that were handed to the browser, and confirmed
+const newSession = () => ({ id: newId(), day: "", seen: false, guess: "", confirmedText: "", offeredText: "", file: "" });
+let session = newSession(); // of one interview; the texts are the JSON that the browser was asked to save, and that the user has confirmed
 
 function newId() {
   return [...crypto.getRandomValues(new Uint8Array(6))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -82,11 +83,11 @@ function content() {
     ratings,
     not_come_up: notComeUp,
     guess: session.seen ? (session.guess === "" ? null : Number(session.guess)) : null,
-    answer: session.seen ? answered(values, ratings) : null,
+    answer: session.seen ? storedAnswer(values, ratings) : null,
   };
 }
 
-function answered(values, ratings) {
+function storedAnswer(values, ratings) {
   const answer = answerTo(values, baseRate());
   return {
     probability: answer.probability, low: answer.low, high: answer.high, base_rate: answer.baseRate, own_base_rate: answer.baseRate !== model.base_rate,
@@ -100,7 +101,7 @@ function answered(values, ratings) {
 
 const isEmpty = ({ ratings, note, title, who }) => !Object.keys(ratings).length && !note && !title && !who;
 
-// -- the answer ------------------------------------------------------------------------------------------------------
+// -- the estimate ----------------------------------------------------------------------------------------------------
 function make(name, text = "", className = "") {
   const element = document.createElement(name);
   if (text) element.textContent = text;
@@ -115,7 +116,7 @@ function drawing(name, values, svg = document.createElementNS("http://www.w3.org
 
 // A hundred dots: how many of them are offers, at the base rate and with these ratings; where it is wide, by the interval.
 function dots(answer, wide) {
-  const [p, low, high, base] = [answer.probability, answer.low, answer.high, answer.baseRate].map((share) => whole(100 * share));
+  const [p, low, high, base] = [answer.probability, answer.low, answer.high, answer.baseRate].map((share) => roundHalfEven(100 * share));
   const fields = { base: of100(answer.baseRate) }, many = (count, kind) => Array(Math.max(0, count)).fill(kind);
   let kinds, key, alt;
   if (wide) {
@@ -185,12 +186,12 @@ function statistics(answer, ratings) {
   details.append(make("summary", "For statisticians"), list);
   const number = (x, digits = 3) => x.toFixed(digits).replace("-", "\u2212");
   list.append(make("li", `Likelihood ${number(answer.probability, 4)}, 90 % interval ${number(answer.low, 4)} to ${number(answer.high, 4)}; base rate ${number(answer.baseRate, 4)}.`));
-  list.append(make("li", `Log-odds ${number(answer.logOdds)} = baseline ${number(answer.baseline)} and what follows, of which "implied" is what a rating says of signals that were not rated.`));
+  list.append(make("li", `Log-odds ${number(answer.logOdds)} = baseline ${number(answer.baseline)} and what follows. ${words.implied}`));
   page.terms.forEach((term, t) => {
     const rating = ratingOf(t, ratings);
     if (rating || answer.added[t]) list.append(make("li", `${term.label} \u00b7 ${rating || "not rated"}: ${number(answer.added[t])}${Math.abs(answer.implied[t]) >= 0.0005 ? `, ${number(answer.implied[t])} of it implied` : ""}`));
   });
-  list.append(make("li", "A point is a hundredth of likelihood: log-odds times the mean slope of the logistic curve between base rate and answer, rounded so that they add up."));
+  list.append(make("li", words.points));
   return details;
 }
 
@@ -211,14 +212,14 @@ function unusual(values) { // as predictor/model/notes.py finds it
 
 function show() {
   const parts = byId("answer-parts"), { values, ratings, notComeUp } = rated(), answer = answerTo(values, baseRate());
-  const open = [...parts.querySelectorAll("details[open]")].map(({ className }) => className), wide = whole(100 * (answer.high - answer.low)) >= whole(100 * page.wide);
+  const open = [...parts.querySelectorAll("details[open]")].map(({ className }) => className), wide = roundHalfEven(100 * (answer.high - answer.low)) >= roundHalfEven(100 * page.wide);
   const fields = { count: of100(answer.probability), low: of100(answer.low), high: of100(answer.high), base: of100(answer.baseRate), kind: page.kind };
   const headline = say(!answer.rated ? "headline_nothing" : wide ? "headline_wide" : "headline", fields);
   const base = answer.rated ? say(answer.baseRate === model.base_rate ? "base" : "own_base", fields) : "";
   parts.replaceChildren(make("p", headline[0].toUpperCase() + headline.slice(1), `plain ${wide ? "big quiet" : "big"}`), ...dots(answer, wide));
   parts.append(make("p", `${say(wide ? "interval_wide" : "interval", fields)} ${base}`.trim(), "plain"));
   const guess = parts.appendChild(make("p", session.guess === "" ? words.no_guess : say("guess", { guess: session.guess }), "plain"));
-  guess.append(" ", make("span", `${answer.rated} of ${model.p} rated${notComeUp.length ? `, ${notComeUp.length} did not come up` : ""}.`, "note"));
+  guess.append(" ", make("span", `${countedOf(answer.rated, notComeUp.length)}.`, "note"));
   for (const note of [sameRatings(ratings), ...unusual(values)]) if (note) parts.append(make("p", note, "note"));
   if (answer.rated) {
     const points = pointsOf(answer);
@@ -244,7 +245,7 @@ function keepDraft() {
   try {
     if (isEmpty(content())) localStorage.removeItem(DRAFT);
     else localStorage.setItem(DRAFT, JSON.stringify({ session, fields: [...new FormData(form)] }));
-  } catch { /* no storage for files in this browser: the saved file is the truth anyway */ }
+  } catch { /* no storage for files in this browser: only the saved file counts anyway */ }
 }
 
 function restoreDraft() {
@@ -268,7 +269,7 @@ function aboutOf(entry) {
     `Interview: ${entry.title || "without title"}${entry.round ? `, round ${entry.round}` : ""}`,
     entry.who && `Who: ${entry.who}`,
     entry.held_on && `Held on ${entry.held_on}`,
-    entry.due_on && `Answer expected on ${entry.due_on}`,
+    entry.due_on && `Reply expected on ${entry.due_on}`,
     `Rated on ${entry.rated_on}${entry.rater_role ? ` by: ${entry.rater_role}` : ""}`,
     entry.note && `Note: ${entry.note}`,
   ].filter(Boolean);
@@ -288,26 +289,26 @@ function textOf(entry) {
     lines.push("");
   }
   add(`Model ${page.name}, fingerprint ${page.fingerprint}`);
-  add("For reflection, practice and interviewer training, not for selecting people. Associations, not causes.");
+  add(page.caveat);
   return lines.join("\n");
 }
 
 function update() {
   if (!session.day && !isEmpty(content())) session.day = today();
   const entry = content(), text = JSON.stringify(entry), count = Object.keys(entry.ratings).length;
-  byId("count").textContent = `${count} of ${model.p} rated`;
+  byId("count").textContent = countedOf(count, 0);
   byId("text").textContent = textOf(entry);
   byId("paper").textContent = aboutOf(entry).join(". ");
   const [mark, state] = isEmpty(entry) ? ["", "Nothing is rated yet."]
     : !count ? ["Not saved", "Rate one question at least: without a rating there is nothing to save."]
-    : session.saved === text ? ["In your file", `You confirmed that ${session.file} is there. Nothing has changed since.`]
-    : session.handed === text ? ["Is the file there?", `The browser was asked to save ${session.file}. Look for it among your downloads, then confirm: this page cannot see whether it is there.`]
-    : session.saved ? ["Changed since the file", `Something has changed since ${session.file}. Save it again.`]
+    : session.confirmedText === text ? ["In your file", `You confirmed that ${session.file} is there. Nothing has changed since.`]
+    : session.offeredText === text ? ["Is the file there?", `The browser was asked to save ${session.file}. Look for it among your downloads, then confirm: this page cannot see whether it is there.`]
+    : session.confirmedText ? ["Changed since the file", `Something has changed since ${session.file}. Save it again.`]
     : ["Not saved", "Not saved yet. If you leave this page now, it may be lost."];
   byId("mark").textContent = mark;
   byId("state").textContent = state;
   byId("save").disabled = !count; // a journal takes no interview without ratings
-  byId("confirm").hidden = session.handed !== text || session.saved === text;
+  byId("confirm").hidden = session.offeredText !== text || session.confirmedText === text;
   keepDraft();
 }
 
@@ -327,7 +328,7 @@ function save() {
   link.download = file;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-  session = { ...session, handed: JSON.stringify(entry), file };
+  session = { ...session, offeredText: JSON.stringify(entry), file };
   update();
   byId("confirm").focus();
 }
@@ -339,7 +340,7 @@ form.addEventListener("input", (event) => {
   if (session.seen) show();
   update();
 });
-let pressed = null; // a second tap on a chosen answer takes it back
+let pressed = null; // a second tap on a chosen rating takes it back
 form.addEventListener("pointerdown", (event) => { const radio = event.target.closest("label")?.querySelector("input[type=radio]"); pressed = radio?.checked ? radio : null; });
 form.addEventListener("click", (event) => {
   const radio = pressed;
@@ -370,7 +371,7 @@ byId("see").addEventListener("click", () => {
   byId("answer").scrollIntoView();
 });
 byId("save").addEventListener("click", save);
-byId("confirm").addEventListener("click", () => { session.saved = session.handed; update(); byId("save").focus(); });
+byId("confirm").addEventListener("click", () => { session.confirmedText = session.offeredText; update(); byId("save").focus(); });
 byId("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(byId("text").textContent);
@@ -384,7 +385,7 @@ byId("copy").addEventListener("click", async () => {
 byId("print").addEventListener("click", () => print());
 byId("anew").addEventListener("click", () => {
   const entry = content();
-  if (!isEmpty(entry) && session.saved !== JSON.stringify(entry) && !confirm("This interview is not saved. Clear it all the same?")) return;
+  if (!isEmpty(entry) && session.confirmedText !== JSON.stringify(entry) && !confirm("This interview is not saved. Clear it all the same?")) return;
   form.reset();
   byId("held_on").value = today();
   session = newSession();
@@ -397,7 +398,7 @@ byId("anew").addEventListener("click", () => {
 });
 addEventListener("beforeunload", (event) => {
   const entry = content();
-  if (!isEmpty(entry) && session.saved !== JSON.stringify(entry)) {
+  if (!isEmpty(entry) && session.confirmedText !== JSON.stringify(entry)) {
     event.preventDefault();
     event.returnValue = ""; // what older browsers look at
   }

@@ -17,10 +17,10 @@ from predictor.ratings.signals import CANDIDATE
 MOST_ROWS = 6  # interviews in view, the newest
 MOST_SIGNALS = 10
 MOST_RATINGS = 9  # of a signal, the newest
-MOST_LOOKED_AT = 3
+MOST_TO_DISCUSS = 3
 MOST_DUE, MOST_PEOPLE = 6, 30
 MOST_OPEN = 2
-HALF = 0.5  # points: less is shown as none
+LEAST_DIFFERENCE = 0.5  # points: less is shown as none
 LONGEST, LONGEST_NAME, LONGEST_WORDS = 40, 16, 120  # letters of a title, and of a text
 
 
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Line:
-    """One own signal: its ratings by who rated, in the order of time, and what the model says of them."""
+    """One signal of the candidate: its ratings by who rated, the oldest first, and the difference to the best."""
 
     label: str
     ratings: tuple[tuple[str, str], ...]
@@ -47,7 +47,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paper:
+class SheetBase:
     """What every sheet has.
 
     Attributes
@@ -75,13 +75,13 @@ class Paper:
     practice: Practice
 
     @property
-    def looked_at(self) -> tuple[OwnSignal, ...]:
+    def to_discuss(self) -> tuple[OwnSignal, ...]:
         """The signals with the largest difference to the best rating."""
-        return tuple(own for own in self.practice.signals if own.gain >= HALF)[:MOST_LOOKED_AT]
+        return tuple(own for own in self.practice.signals if own.gain >= LEAST_DIFFERENCE)[:MOST_TO_DISCUSS]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sheet(Paper):
+class Sheet(SheetBase):
     """A person's sheet.
 
     Attributes
@@ -94,19 +94,19 @@ class Sheet(Paper):
         Whether an estimate was made for the sheet, since the file has none.
     lines
         Own signals.
-    looking_back
-        What was written last when looking back: heading and text.
+    reflection
+        The reflection that was written last: headings and texts.
     """
 
     who: str
     rows: tuple[Row, ...]
     estimated_now: bool
     lines: tuple[Line, ...]
-    looking_back: tuple[tuple[str, str], ...]
+    reflection: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cohort(Paper):
+class Cohort(SheetBase):
     """The sheet of all people together, with the newest `n` interviews.
 
     Attributes
@@ -144,7 +144,7 @@ def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -
     shown = ordered[::-1][:MOST_ROWS]
     written = next((entry for entry in ordered[::-1] if entry.went_well or entry.differently or entry.try_next), None)
     texts = (("Went well", "went_well"), ("Would do differently", "differently"), ("One thing to try next", "try_next"))
-    paper = _paper(model, entries, day, tuple(map(_due, _open(entries))), MOST_OPEN)
+    paper = _paper(model, entries, day, tuple(map(_due, _awaiting_outcome(entries))), MOST_OPEN)
     back = ((heading, getattr(written, name) if written else "") for heading, name in texts)
     return Sheet(
         **vars(paper),
@@ -152,7 +152,7 @@ def sheet_of(model: OfferModel, who: str, entries: Sequence[Entry], day: date) -
         rows=tuple(_row(model, entry) for entry in shown),
         estimated_now=any(entry.estimate is None for entry in shown),
         lines=_lines(model, ordered, paper.practice),
-        looking_back=tuple((heading, _short(text, LONGEST_WORDS)) for heading, text in back),
+        reflection=tuple((heading, _short(text, LONGEST_WORDS)) for heading, text in back),
     )
 
 
@@ -169,8 +169,10 @@ def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date, total: int
         How many there are, where `entries` are only the newest of them; None: these are all.
     """
     people = by_person(entries)
-    due = tuple(f"{_short(entry.who, LONGEST_NAME) or 'nobody named'}: {_due(entry)}" for entry in _open(entries))
-    next_due = {who: next((entry.due_on for entry in _open(some)), None) for who, some in people.items()}
+    due = tuple(
+        f"{_short(entry.who, LONGEST_NAME) or 'nobody named'}: {_due(entry)}" for entry in _awaiting_outcome(entries)
+    )
+    next_due = {who: next((entry.due_on for entry in _awaiting_outcome(some)), None) for who, some in people.items()}
     order = sorted(people, key=lambda who: (next_due[who] or date.max, who.casefold()))
     named = ((_short(who, LONGEST_NAME), len(people[who]), str(next_due[who] or "")) for who in order[:MOST_PEOPLE])
     return Cohort(
@@ -192,9 +194,9 @@ def by_person(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     return people
 
 
-def _paper(model: OfferModel, entries: Sequence[Entry], day: date, due: tuple[str, ...], most: int) -> Paper:
+def _paper(model: OfferModel, entries: Sequence[Entry], day: date, due: tuple[str, ...], most: int) -> SheetBase:
     simulated = any(entry.simulated for entry in entries)
-    return Paper(
+    return SheetBase(
         day=day,
         mark="SIMULATED" if simulated else simulated_label(1.0 if model.simulated else model.prior_share),
         model=f"{model.name}, n = {model.trained_on['n']:,} interviews, fingerprint {model.fingerprint}",
@@ -209,7 +211,7 @@ def _when(entry: Entry) -> tuple[date, str]:
     return entry.day or date.min, entry.id
 
 
-def _open(entries: Sequence[Entry]) -> list[Entry]:
+def _awaiting_outcome(entries: Sequence[Entry]) -> list[Entry]:
     waiting = [entry for entry in entries if entry.outcome == STILL_OPEN]
     return one_of_each(sorted(waiting, key=lambda entry: (entry.due_on or date.max, entry.id)))
 

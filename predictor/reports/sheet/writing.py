@@ -16,6 +16,7 @@ from predictor.journal.days import today
 from predictor.journal.entry import Entry
 from predictor.journal.people import person_id
 from predictor.model.offer_model import OfferModel
+from predictor.model.wording import CAVEAT
 from predictor.reports.sheet.content import by_person, cohort_of, sheet_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def person_html(
     model, who, entries
         As for `sheet_of`.
     day
-        Of the sheet; today where None.
+        Of the sheet; default: today.
     root
         Prefix of the server that has style sheet and icon; None: for a file, with the style inside.
 
@@ -101,5 +102,5 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("predictor.reports", "sheet"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.globals["style"] = style
+    environment.globals |= {"style": style, "caveat": CAVEAT}
     return environment

@@ -14,7 +14,7 @@ from predictor.errors import PredictorError, Problem, RatingsError, plural, shor
 from predictor.model.offer_model import OfferModel
 from predictor.model.prediction import Prediction
 
-SHOWN = 80  # characters of what was found
+LONGEST_VALUE = 80  # characters of a value that a problem repeats
 
 
 def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -30,27 +30,27 @@ def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def answers_response(answers: Sequence[Prediction], model: OfferModel, *, one: bool) -> Response:
-    """Write a model's answers as the JSON of their `to_dict`; parts common to all are serialised once.
+    """Serialise a model's answers as the JSON of their `to_dict`; parts common to all are serialised once.
 
-    A model's tables are finite, and so is what they add up to.
+    NaN is not looked for: a model's tables are checked when they are loaded, so their sums are finite.
     """
-    same = model_parts(model)
-    parts = [_written(answer, same) for answer in answers]
+    shared = model_parts(model)
+    parts = [_to_json(answer, shared) for answer in answers]
     return Response(parts[0] if one else b"[" + b",".join(parts) + b"]", media_type="application/json")
 
 
 @lru_cache(maxsize=2)
 def model_parts(model: OfferModel) -> dict[str, bytes]:
-    """Write what is the same in every answer of a model."""
+    """Serialise what is the same in every answer of a model."""
     about = model.predict({})
     return {name: to_json(getattr(about, name)) for name in ("feature_importances", "model")}
 
 
-def _written(answer: Prediction, same: Mapping[str, bytes]) -> bytes:
+def _to_json(answer: Prediction, shared: Mapping[str, bytes]) -> bytes:
     own = {**vars(answer), "interval": vars(answer.interval), "contributions": [*map(vars, answer.contributions)]}
-    for name in same:
+    for name in shared:
         del own[name]
-    return to_json(own)[:-1] + b"".join(b',"%b":%b' % (name.encode(), part) for name, part in same.items()) + b"}"
+    return to_json(own)[:-1] + b"".join(b',"%b":%b' % (name.encode(), part) for name, part in shared.items()) + b"}"
 
 
 class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
@@ -84,7 +84,7 @@ class Refusal(Exception):  # noqa: N818 - not a fault, but an answer
     ) -> None:
         super().__init__(error)
         self.status, self.error, self.headers = status, error, headers
-        only = [{"row": None, "field": field, "found": shorten(found, SHOWN), "problem": error}]
+        only = [{"row": None, "field": field, "found": shorten(found, LONGEST_VALUE), "problem": error}]
         self.problems = only if problems is None else problems
 
     @classmethod
@@ -108,7 +108,7 @@ def _problem_dict(problem: Problem) -> dict[str, Any]:
     unknown = problem.unknown_column and problem.column is None  # then what was found is the name
     return {
         "row": problem.row,
-        "field": shorten(problem.found if unknown else problem.column or "body", SHOWN),
-        "found": shorten(problem.found, SHOWN),
+        "field": shorten(problem.found if unknown else problem.column or "body", LONGEST_VALUE),
+        "found": shorten(problem.found, LONGEST_VALUE),
         "problem": problem.message,
     }

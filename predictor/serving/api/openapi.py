@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from predictor.model.raters import LENIENCY
+from predictor.model.wording import CAVEAT
 from predictor.ratings.catalogue import PANEL, RATINGS, Catalogue
 from predictor.ratings.cells import NOT_APPLICABLE_ABROAD, NOT_OBSERVED
 from predictor.ratings.signals import SIDES, Signal
@@ -18,13 +19,13 @@ Schema = dict[str, Any]
 
 NUMBER: Schema = {"type": "number"}
 TEXT: Schema = {"type": "string"}
-TRUTH: Schema = {"type": "boolean"}
+BOOLEAN: Schema = {"type": "boolean"}
 COUNT: Schema = {"type": "integer"}
-SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
-SIZES: Schema = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
+PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+IMPORTANCES: Schema = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
 BLANK: Schema = {"type": "string", "pattern": r"^\s*$"}
 _CONTEXT: Schema = {"type": ["string", "number", "boolean", "null"]}
-_SILENT = [word for word in (*NOT_OBSERVED, *NOT_APPLICABLE_ABROAD) if word]
+_NOT_OBSERVED_WORDS = [word for word in (*NOT_OBSERVED, *NOT_APPLICABLE_ABROAD) if word]
 BASE_RATE: Schema = {
     "name": "base_rate",
     "in": "query",
@@ -82,8 +83,7 @@ def document(app: FastAPI, catalogue: Catalogue, settings: Settings) -> dict[str
     document: dict[str, Any] = get_openapi(
         title="Interview outcome predictor",
         version="1",
-        description="The likelihood of an offer from ratings of an interview, and what drove it. Association, not "
-        "cause: a tool for reflection, practice and interviewer training, not for selecting people.",
+        description=f"The likelihood of an offer from ratings of an interview, and what drove it. {CAVEAT}",
         routes=app.routes,
     )
     for path in document["paths"].values():
@@ -115,30 +115,30 @@ def _request_schema(catalogue: Catalogue, settings: Settings) -> Schema:
         }
         for signal in catalogue.signals
     }
-    beside: Schema = {
+    other_fields: Schema = {
         item.name: {"description": item.label, "anyOf": [{"enum": [*item.levels, None]}, _ref("NotObserved")]}
         for item in catalogue.inputs
     }
-    beside[catalogue.outcome] = {**_CONTEXT, "description": "The outcome; ignored."}
+    other_fields[catalogue.outcome] = {**_CONTEXT, "description": "The outcome; ignored."}
     for name in catalogue.columns:
-        if name not in signals and name not in beside:
-            beside[name] = {**_CONTEXT, "description": "Context; ignored."}
-    if LENIENCY in beside:
-        beside[PANEL] = {
+        if name not in signals and name not in other_fields:
+            other_fields[name] = {**_CONTEXT, "description": "Context; ignored."}
+    if LENIENCY in other_fields:
+        other_fields[PANEL] = {
             "description": f"Who rated, by pseudonym; in place of '{LENIENCY}', and unknown raters count as average.",
             "anyOf": [{"type": "array", "items": {"type": ["string", "integer"]}}, {"type": ["string", "null"]}],
         }
-    apart = {**beside, RATINGS: _ref("Ratings")}
+    nested_form = {**other_fields, RATINGS: _ref("Ratings")}
     many = {"type": "array", "items": _ref("Interview"), "minItems": 1, "maxItems": settings.max_interviews}
     return {
         "Ratings": _object(signals, description="Ratings by signal; null or left out: not observed."),
         "NotObserved": {
             "description": "In any case of letters: not observed, or not applicable.",
-            "anyOf": [{"enum": _SILENT}, BLANK],
+            "anyOf": [{"enum": _NOT_OBSERVED_WORDS}, BLANK],
         },
         "Interview": {
             "description": f"Ratings by signal with context beside them, or the ratings apart, under '{RATINGS}'.",
-            "anyOf": [_object({**signals, **beside}), _object(apart, required=[RATINGS])],
+            "anyOf": [_object({**signals, **other_fields}), _object(nested_form, required=[RATINGS])],
         },
         "Interviews": {"anyOf": [_ref("Interview"), many]},
     }
@@ -168,20 +168,20 @@ def _response_schema(catalogue: Catalogue) -> Schema:
         "log_odds": {**NUMBER, "description": "What it adds; with all others and the baseline, the log-odds."},
         "implied": {
             **NUMBER,
-            "description": "The part of log_odds that is what its rating says of signals that were not rated; 0 where "
-            "all were. The rest is its own.",
+            "description": "The part of log_odds that comes from what the rating suggests about signals that were not "
+            "rated; 0 if all were. The rest is its own.",
         },
     }
-    interval = {"level": SHARE, "low": SHARE, "high": SHARE}
+    interval = {"level": PROBABILITY, "low": PROBABILITY, "high": PROBABILITY}
     answer = {
-        "offer_probability": SHARE,
+        "offer_probability": PROBABILITY,
         "interval": _object(interval, required=[*interval]),
-        "base_rate": SHARE,
+        "base_rate": PROBABILITY,
         "log_odds": NUMBER,
         "baseline": NUMBER,
         "contributions": {"type": "array", "items": _object(contribution, required=[*contribution])},
         "families": {"type": "object", "additionalProperties": NUMBER},
-        "feature_importances": SIZES,
+        "feature_importances": IMPORTANCES,
         "not_rated": {"type": "array", "items": {"enum": [*catalogue.names]}},
         "notes": {"type": "array", "items": TEXT},
         "model": {"type": "object", "properties": identity, "required": [*identity]},
@@ -189,24 +189,26 @@ def _response_schema(catalogue: Catalogue) -> Schema:
     row, place = {"type": ["integer", "null"]}, {"type": ["string", "null"]}
     problem = {"row": row, "field": place, "found": TEXT, "problem": TEXT}
     refusal = {"error": TEXT, "problems": {"type": "array", "items": _object(problem, required=[*problem])}}
-    catalogue_fields = {"name": TEXT, "title": TEXT, "columns": {"type": "object"}, "families": {"type": "object"}}
-    catalogue_fields |= {"inputs": {"type": "object"}, "signals": {"type": "array", "items": {"type": "object"}}}
-    importances: Schema = dict.fromkeys(("feature_importances", "family_importances", "side_importances"), SIZES)
     rows: Schema = {"type": "array", "items": {"type": "object"}}
-    described: Schema = {**identity, **importances, "simulated": TRUTH, "notes": answer["notes"]}
-    gaps: Schema = {"slope": NUMBER, "mean": SHARE, "most": SHARE}
-    described |= {"base_rate": SHARE, "intercept": NUMBER, "versions": {"type": "object"}}
+    mapping: Schema = {"type": "object"}
+    catalogue_fields = {"name": TEXT, "title": TEXT, "columns": mapping, "families": mapping}
+    catalogue_fields |= {"inputs": mapping, "signals": rows}
+    importances: Schema = dict.fromkeys(("feature_importances", "family_importances", "side_importances"), IMPORTANCES)
+    gaps: Schema = {"slope": NUMBER, "mean": PROBABILITY, "most": PROBABILITY}
     deletion: Schema = {"rows": COUNT, "on": TEXT}
-    deletions: Schema = {"type": "array", "items": _object(deletion, required=[*deletion])}
-    described |= {"gaps": _object(gaps, required=[*gaps]), "deletions": deletions}
-    described |= {"shape_functions": rows, "strongest_pairs": rows, "catalogue": _ref("Catalogue")}
-    shown: Schema = {"name": TEXT, "fingerprint": TEXT, "simulated": TRUTH}
+    described: Schema = {
+        **identity, **importances, "simulated": BOOLEAN, "notes": answer["notes"], "base_rate": PROBABILITY,
+        "intercept": NUMBER, "versions": mapping, "gaps": _object(gaps, required=[*gaps]),
+        "deletions": {"type": "array", "items": _object(deletion, required=[*deletion])},
+        "shape_functions": rows, "strongest_pairs": rows, "catalogue": _ref("Catalogue"),
+    }  # fmt: skip
+    shown: Schema = {"name": TEXT, "fingerprint": TEXT, "simulated": BOOLEAN}
     figure: Schema = {"value": NUMBER, "low": NUMBER, "high": NUMBER, "n": COUNT}
     figures: Schema = {"type": "object", "additionalProperties": _object(figure, required=[*figure])}
     measured: Schema = {"anyOf": [{"type": "object", "additionalProperties": figures}, {"type": "null"}]}
     listed: Schema = {**shown, **importances, "n": COUNT, "measured": measured}
     ready: Schema = {
-        "ready": TRUTH,
+        "ready": BOOLEAN,
         "model": _object(shown, required=[*shown]),
         "trouble": {"type": ["string", "null"]},
     }

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from predictor.errors import Problem, nearest
 from predictor.model.offer_model import OfferModel
+from predictor.model.wording import CAVEAT
 from predictor.ratings.ratings import Ratings
 from predictor.reports import measured_scores
 from predictor.reports.inspection import model_data
@@ -25,9 +26,8 @@ root = APIRouter(tags=["the server"])
 PREDICT, JSON = "/v1/predict", "application/json"
 
 SIMULATED = "SIMULATED: this model learned from simulated interviews, not from real ones."
-ASSOCIATION = "These are associations, not causes: for reflection and practice, not for selecting people."
 _SHARE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-LARGE = 30_000  # bytes of a body that takes milliseconds to answer, which others should not wait for
+LARGE_BYTES = 30_000  # a longer body is answered in a thread, so that other requests need not wait
 TOO_DEEP = "the JSON is nested too deeply; send ratings by name"
 
 
@@ -39,7 +39,7 @@ async def predict(request: Request) -> Response:
     signal added.
     """
     body, base_rate = await request.body(), _base_rate(request)
-    if len(body) > LARGE:  # others are answered meanwhile
+    if len(body) > LARGE_BYTES:
         return await run_in_threadpool(_predict, request, body, base_rate)
     return _predict(request, body, base_rate)
 
@@ -67,10 +67,10 @@ def about_model(request: Request) -> Response:
     `trained_on` has the scores, and under `partial_scores` those with only part of the signals rated. `gaps`: what
     missing ratings add to the log-odds by themselves, `slope` times the share of them; 0 if not significant.
     """
-    _known_query(request)
+    _refuse_unknown_query(request)
     model: OfferModel = request.app.state.current_model()
     notes = [*model.prior_note(), *model.old_note(), *model.gaps_note()]
-    notes += [SIMULATED, ASSOCIATION] if model.simulated else [ASSOCIATION]
+    notes += [SIMULATED, CAVEAT] if model.simulated else [CAVEAT]
     more = {"simulated": model.simulated, "notes": notes, "catalogue": model.catalogue.to_dict()}
     return json_response({**model_data(model), **more})
 
@@ -83,7 +83,7 @@ def importances(request: Request) -> Response:
     and n, where that of a family or a side is the mean absolute value of its signals' summed contributions. It is null
     if the results of this model's training are not in the folder of models.
     """
-    _known_query(request)
+    _refuse_unknown_query(request)
     model: OfferModel = request.app.state.current_model()
     figures = measured_scores.importances(request.app.state.settings.trainings_folder / model.name, model.fingerprint)
     measured = {kind: {name: vars(figure) for name, figure in named.items()} for kind, named in figures.items()} or None
@@ -96,7 +96,7 @@ def importances(request: Request) -> Response:
 @v1.get("/signals", **documented("Catalogue", 422))
 async def signals(request: Request) -> Response:
     """List the signals by family, with their questions, their scales, and what ratings mean."""
-    _known_query(request)
+    _refuse_unknown_query(request)
     return json_response(request.app.state.current_model().catalogue.to_dict())
 
 
@@ -108,7 +108,7 @@ async def health() -> Response:
 
 @root.get("/ready", **documented("Ready"))
 async def ready(request: Request) -> Response:
-    """Report which model answers, and why its file cannot be used, if so."""
+    """Report which model is served, and under `trouble` why its file could not be reloaded, or null."""
     current = request.app.state.current_model
     model: OfferModel = current()
     served = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
@@ -151,7 +151,7 @@ def _is_json(kind: str) -> bool:
 def _base_rate(request: Request) -> float | None:
     if not request.scope["query_string"]:
         return None
-    _known_query(request, BASE_RATE["name"])
+    _refuse_unknown_query(request, BASE_RATE["name"])
     text = request.query_params[BASE_RATE["name"]]
     share = float(text) if _SHARE.fullmatch(text) else 0.0
     if not 0 < share < 1:
@@ -159,11 +159,11 @@ def _base_rate(request: Request) -> float | None:
     return share
 
 
-def _known_query(request: Request, *known: str) -> None:
+def _refuse_unknown_query(request: Request, *known: str) -> None:
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
         if name not in known:
             hint = nearest(name[:100], known) or "; take it out"
             raise Refusal(422, f"there is no such query parameter here{hint}", field=name, found=name)
         if names.count(name) > 1:
-            raise Refusal(422, "is given twice; give it once", field=name)
+            raise Refusal(422, f"the query parameter '{name}' is given twice; give it once", field=name)

@@ -1,6 +1,6 @@
-"""A prediction for the pages: stored as it was shown, and converted into what the template shows.
+"""The model's answer for the pages: stored as it was shown, and converted into what the template shows.
 
-A stored answer is plain data. It holds the model's answer and all the words that depend on the model and on who rated,
+A stored answer is plain data. It holds the prediction and all the words that depend on the model and on who rated,
 so that it can be shown later, by a server with another model.
 """
 
@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Request
 from starlette.datastructures import FormData
@@ -20,26 +20,27 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.points import points_of
 from predictor.model.stored_answer import stored_answer
 from predictor.model.wording import (
+    MOST_REASONS,
+    MOST_SUGGESTED,
     SAME_RATINGS,
     TEXTS,
     headline,
     interval_sentence,
     is_wide,
     of_100,
+    rated_count,
 )
+from predictor.reports.format import signed
 from predictor.reports.measured_scores import accuracy_by_role
-from predictor.reports.rate_page.quality import quality, sentences_for
+from predictor.reports.quality import quality, sentences_for
 from predictor.serving.security import is_signed
-from predictor.serving.web.forms import Rated, text
-from predictor.serving.web.views import signed
+from predictor.serving.web.forms import RatingForm, text
 
-SHOWN = 7  # reasons; the others are one tap away
-NARROWING = 3  # signals that would say most
 COLUMNS, ROWS, STEP, GAP = 20, 5, 10, 6  # of the hundred dots, in the drawing's units; a gap after each ten
-NOTHING = 1e-9  # log-odds that are shown as none
+NEGLIGIBLE = 1e-9  # log-odds that are not shown
 
 
-def answer_to_store(model: OfferModel, rated: Rated, trainings_folder: Path | None = None) -> dict[str, Any]:
+def answer_to_store(model: OfferModel, rated: RatingForm, trainings_folder: Path | None = None) -> dict[str, Any]:
     """Predict, and return everything that is shown of the prediction.
 
     Parameters
@@ -49,7 +50,7 @@ def answer_to_store(model: OfferModel, rated: Rated, trainings_folder: Path | No
     rated
         What was filled in.
     trainings_folder
-        Folder of trainings; that of the model knows how good answers are by who rated.
+        Folder of trainings; the model's own folder has the accuracy by who rated.
 
     Returns
     -------
@@ -63,7 +64,7 @@ def answer_to_store(model: OfferModel, rated: Rated, trainings_folder: Path | No
 
     Examples
     --------
-    >>> stored = answer_to_store(OfferModel.published(), Rated({"goals_discussed": 4}, guess=40))
+    >>> stored = answer_to_store(OfferModel.published(), RatingForm({"goals_discussed": 4}, guess=40))
     >>> stored["guess"], stored["mark"]
     (40, 'SIMULATED')
     >>> answer_view(stored)["guess"]
@@ -80,26 +81,26 @@ def answer_to_store(model: OfferModel, rated: Rated, trainings_folder: Path | No
         guess=rated.guess,
         not_come_up=rated.not_come_up,
         own_base_rate=rated.base_rate is not None,
-        remaining={"low": left.low, "high": left.high, "signals": [*left.explained][:NARROWING]} if left else None,
+        remaining={"low": left.low, "high": left.high, "signals": [*left.explained][:MOST_SUGGESTED]} if left else None,
         quality=sentences_for(quality(model, by_role), indices, rated.role),
         scores=model.trained_on.get("scores", {}),
     )
 
 
-def seen_answer(request: Request, form: FormData, model: OfferModel) -> tuple[Rated, dict[str, Any]]:
-    """Return what a form rates, and the answer that was seen with it.
+def seen_answer(request: Request, form: FormData, model: OfferModel) -> tuple[RatingForm, dict[str, Any]]:
+    """Return the ratings of a form, and the stored answer that was shown with them.
 
-    The page holds the answer signed, in the field `answer`. It is used if it is unchanged and belongs to these ratings;
-    otherwise, or where nothing was shown yet, the model predicts now.
+    The page has it, signed, in the field `answer`. It is used if it is unchanged and belongs to these ratings;
+    otherwise, or if nothing was shown yet, the model predicts now.
 
     Raises
     ------
     Refusal, RatingsError
         If the form cannot be read.
     """
-    rated, signed = Rated.read(form, model), text(form, "answer")
-    if signed and is_signed(request, signed, text(form, "answer_signature")):
-        seen: dict[str, Any] = json.loads(signed)
+    rated, stored_json = RatingForm.read(form, model), text(form, "answer")
+    if stored_json and is_signed(request, stored_json, text(form, "answer_signature")):
+        seen: dict[str, Any] = json.loads(stored_json)
         prediction = seen["prediction"]
         parts = {part["signal"]: part["rating"] for part in prediction["contributions"] if part["rating"] is not None}
         base_rate = prediction["base_rate"] if seen["own_base_rate"] else None
@@ -149,10 +150,11 @@ def answer_view(stored: Mapping[str, Any], *, live: bool = False, id: str = "ans
         },
         "quality": stored["quality"] or [TEXTS["quality_unknown"]],
         "unusual": [note for note in prediction["notes"] if note.startswith("Unusual")],
-        "counted": _counted(stored, rated),
+        "counted": rated_count(rated, stored["total"], len(stored["not_come_up"])),
         "mark": "" if live else stored["mark"],
         "technical": {
             "prediction": prediction,
+            "legend": f"{TEXTS['implied']} {TEXTS['points']}",
             "total": signed(prediction["log_odds"], 3),
             "baseline": signed(prediction["baseline"], 3),
             "rows": _log_odds(prediction, labels),
@@ -161,36 +163,39 @@ def answer_view(stored: Mapping[str, Any], *, live: bool = False, id: str = "ans
     }
 
 
+class _Reason(NamedTuple):
+    label: str
+    points: int
+    rating: str = ""
+    size: float = 0.0  # absolute log-odds, for the order
+
+    def bar(self, longest: int) -> dict[str, Any]:
+        """Return what the template shows; the longest bar takes half of the width."""
+        width = round(50 * abs(self.points) / longest, 2)
+        points = signed(self.points, 0)
+        return {"label": self.label, "detail": self.rating, "points": points, "up": self.points >= 0, "width": width}
+
+
 def _reasons(
     prediction: Mapping[str, Any], labels: Mapping[str, str], start: int, whole: tuple[int, ...]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the reasons in points, the strongest first, and those that are smaller or round to nothing."""
-    rows, unrated = [], 0
+    reasons, unrated = list[_Reason](), 0
     for part, points in zip(prediction["contributions"], whole, strict=True):
         if part["rating"] is None:
             unrated += points
         else:
             rating = part["rating"] if isinstance(part["rating"], str) else f"{part['rating']:g}"
-            rows.append((labels[part["signal"]], rating, points, abs(part["log_odds"])))
+            reasons.append(_Reason(labels[part["signal"]], points, rating, abs(part["log_odds"])))
     if unrated:
-        left_out = len(prediction["not_rated"])
-        rows.append((f"{left_out} signals left unrated" if left_out else "Who rated, not given", "", unrated, 0.0))
-    rows.sort(key=lambda row: (-abs(row[2]), -row[3]))
-    rows.insert(0, (TEXTS["start"], "", start, 0.0))
-    longest = max((abs(row[2]) for row in rows), default=0) or 1
-    made = [
-        {
-            "label": label,
-            "detail": detail,
-            "points": signed(points, 0),
-            "up": points >= 0,
-            "width": round(50 * abs(points) / longest, 2),
-            "zero": not points,
-        }
-        for label, detail, points, _ in rows
-    ]
-    shown = [row for row in made[:1] if not row["zero"]] + [row for row in made[1 : SHOWN + 1] if not row["zero"]]
-    return shown, [row for row in made[1:] if row not in shown]
+        count = len(prediction["not_rated"])
+        reasons.append(_Reason(f"{count} signals left unrated" if count else "Who rated, not given", unrated))
+    reasons.sort(key=lambda reason: (-abs(reason.points), -reason.size))
+    beginning = _Reason(TEXTS["start"], start)
+    longest = max(abs(reason.points) for reason in (beginning, *reasons)) or 1
+    shown = [reason for reason in (beginning, *reasons[:MOST_REASONS]) if reason.points]
+    small = [reason for place, reason in enumerate(reasons) if place >= MOST_REASONS or not reason.points]
+    return [reason.bar(longest) for reason in shown], [reason.bar(longest) for reason in small]
 
 
 def _log_odds(prediction: Mapping[str, Any], labels: Mapping[str, str]) -> list[dict[str, str]]:
@@ -202,7 +207,7 @@ def _log_odds(prediction: Mapping[str, Any], labels: Mapping[str, str]) -> list[
             "implied": signed(part["implied"], 3),
         }
         for part in sorted(prediction["contributions"], key=lambda part: -abs(part["log_odds"]))
-        if abs(part["log_odds"]) > NOTHING
+        if abs(part["log_odds"]) > NEGLIGIBLE
     ]
 
 
@@ -244,9 +249,3 @@ def _same(prediction: Mapping[str, Any]) -> str:
         return ""
     ((rating, count),) = numbers.most_common(1)
     return TEXTS["same"].format(count=count, total=total, rating=f"{rating:g}") if count >= total - 1 else ""
-
-
-def _counted(stored: Mapping[str, Any], rated: int) -> str:
-    """Return how many were rated, and how many did not come up."""
-    beside = f", {len(stored['not_come_up'])} did not come up" if stored["not_come_up"] else ""
-    return f"{rated} of {stored['total']} rated{beside}"

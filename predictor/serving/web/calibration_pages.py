@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from predictor.journal.entry import DUE_AFTER
 from predictor.journal.track_record import TrackRecord
 from predictor.ratings.catalogue import Catalogue
-from predictor.serving.web.forms import local_day
+from predictor.serving.web.forms import browser_day
 from predictor.serving.web.journal_pages import OpenJournal
 from predictor.serving.web.pages import page
 from predictor.serving.web.views import limits
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 calibration_pages = APIRouter(include_in_schema=False)
 
-FEWEST = 10  # interviews in a bin; with fewer the interval is too wide to be useful
-BINS = 5  # sentences, which are read one by one
+FEWEST_IN_BIN = 10  # interviews; with fewer the interval is too wide to be useful
+MOST_BINS = 5  # each is a sentence to read
 
 
 @dataclass(frozen=True)
@@ -41,36 +41,36 @@ class Means:
 
 @calibration_pages.get("/calibration")
 def calibration(request: Request, journal: OpenJournal) -> Response:
-    """Show estimates against outcomes, of interviews whose outcome was to come by now."""
-    record = journal.track_record(local_day(request))
-    silence = len(record.silent) > 0 and request.query_params.get("silence") == "no-offer"
-    y, p = record.with_no_answer() if silence else (record.y, record.p)
+    """Show estimates against outcomes, of interviews that are past their due date."""
+    record = journal.track_record(browser_day(request))
+    no_answer_counts = len(record.no_answer) > 0 and request.query_params.get("silence") == "no-offer"
+    y, p = record.with_no_answer() if no_answer_counts else (record.y, record.p)
     brier = float(((p - y) ** 2).mean()) if len(y) else None
     base = float(y.mean() * (1 - y.mean())) if len(y) else None
     return page(
-        request, "calibration.html", n=len(y), offers=int(y.sum()), brier=brier, base=base, fewest=FEWEST,
-        bins=bins(y, p), record=record, n_silent=len(record.silent), silence=silence, guessed=guessed(record),
-        due_after=DUE_AFTER.days, means=means(journal.rated_outcomes(), journal.catalogue),
+        request, "calibration.html", n=len(y), offers=int(y.sum()), brier=brier, base=base, fewest=FEWEST_IN_BIN,
+        bins=bins(y, p), record=record, n_no_answer=len(record.no_answer), no_answer_counts=no_answer_counts,
+        guessed=guessed(record), due_after=DUE_AFTER.days, means=means(journal.rated_outcomes(), journal.catalogue),
         limits=[*limits(request.app.state.current_model())],
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Guessed:
-    """Own guesses and the estimates of the same interviews: their means, the share of offers, and Brier scores."""
+    """Own guesses and the estimates of the same interviews."""
 
     n: int
-    mean: float
+    mean_guess: float
     mean_estimate: float
-    offers: float
-    own: float
-    estimate: float
+    share_of_offers: float
+    brier_guess: float
+    brier_estimate: float
 
 
 def guessed(record: TrackRecord) -> Guessed | None:
-    """Compare own guesses with the estimates of the same interviews; None where there are too few."""
+    """Compare own guesses with the estimates of the same interviews; None if there are too few."""
     made = np.isfinite(record.guess)
-    if (n := int(made.sum())) < FEWEST:
+    if (n := int(made.sum())) < FEWEST_IN_BIN:
         return None
     y, p, guess = record.y[made], record.p[made], record.guess[made]
     means = (guess.mean(), p.mean(), y.mean(), ((guess - y) ** 2).mean(), ((p - y) ** 2).mean())
@@ -78,7 +78,7 @@ def guessed(record: TrackRecord) -> Guessed | None:
 
 
 def bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
-    """Compare estimates with what came, in as many bins of at least ten interviews as there are, up to five.
+    """Compare estimates with outcomes, in up to five bins of at least ten interviews each.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
     Raises
     ------
     MissingExtraError
-        If what training needs is not installed, since it is counted there.
+        If what training needs is not installed.
 
     Examples
     --------
@@ -101,14 +101,14 @@ def bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
     >>> [(round(point.predicted, 2), point.observed, point.n) for point in bins(y, p)]
     [(0.29, 0.5, 12), (0.71, 0.5, 12)]
     """
-    count = min(BINS, len(y) // FEWEST)
+    count = min(MOST_BINS, len(y) // FEWEST_IN_BIN)
     if not count:
         return ()
     from predictor.evaluation.scores import calibration  # here, so that a server without training starts
 
     grouped = np.empty(len(p))
     for rows in np.array_split(np.argsort(p, kind="stable"), count):
-        grouped[rows] = p[rows].mean()  # equal predictions share a bin
+        grouped[rows] = p[rows].mean()  # `calibration` puts equal predictions into one bin
     return calibration(y, grouped)
 
 
@@ -128,16 +128,16 @@ def means(rated: Sequence[tuple[bool, Mapping[str, float | str]]], catalogue: Ca
     if not all(counts.values()):
         return []
     sums = {offer: _sums(counted) for offer, counted in counts.items()}
-    made = []
+    rows = []
     for signal in catalogue.signals:
-        (some, n_some), (none, n_none) = (sums[offer].get(signal.name, (0.0, 0)) for offer in (True, False))
-        if n_none or n_some:
-            made.append(
-                Means(
-                    signal.label, some / n_some if n_some else None, n_some, none / n_none if n_none else None, n_none
-                )
-            )  # fmt: skip
-    return sorted(made, key=_difference, reverse=True)
+        (offer_sum, n_offer), (no_offer_sum, n_no_offer) = (
+            sums[offer].get(signal.name, (0.0, 0)) for offer in (True, False)
+        )
+        if n_offer or n_no_offer:
+            offer_mean = offer_sum / n_offer if n_offer else None
+            no_offer_mean = no_offer_sum / n_no_offer if n_no_offer else None
+            rows.append(Means(signal.label, offer_mean, n_offer, no_offer_mean, n_no_offer))
+    return sorted(rows, key=_difference, reverse=True)
 
 
 def _sums(counted: Counter[tuple[str, float | str]]) -> dict[str, tuple[float, int]]:

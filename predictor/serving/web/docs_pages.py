@@ -20,7 +20,7 @@ RATED = 3  # signals in the example, each of another family
 
 @docs_pages.get("/docs")
 def docs(request: Request) -> Response:
-    """Show it, with an example that the current model has answered."""
+    """Show it, with an example and the current model's response."""
     model: OfferModel = request.app.state.current_model()
     sent = example(model.catalogue)
     headers = ["Content-Type: application/json"]
@@ -50,7 +50,7 @@ def _lines(answer: dict[str, Any]) -> str:
 
 
 def example(catalogue: Catalogue) -> dict[str, Any]:
-    """Invent an interview: a signal of each of the first families, rated next to the best.
+    """Invent an interview: a signal of each of the first families, rated one step below the highest rating.
 
     Examples
     --------

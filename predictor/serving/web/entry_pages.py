@@ -1,31 +1,34 @@
-"""The pages of one interview: the stored answer, outcome, reflection, both sides, comparing, changing, deleting."""
+"""The pages of one interview: its estimate, outcome, reflection, both sides, comparing, changing, deleting."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 
 from predictor.errors import FrozenError
-from predictor.journal.calendar import calendar
 from predictor.journal.edits import NO_RATING
 from predictor.journal.entry import LONGEST, OUTCOMES, ROLE, STILL_OPEN, TARGET_OF_OUTCOME, Entry
 from predictor.journal.estimate import Estimate
+from predictor.journal.ics import calendar
 from predictor.journal.query import Query
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
 from predictor.model.prediction import Prediction
+from predictor.model.wording import DID_NOT_COME_UP
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE
+from predictor.reports.format import signed
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.answer import answer_to_store, answer_view
-from predictor.serving.web.forms import Form, Rated, day, local_day, text
-from predictor.serving.web.journal_form import FIELD_LABELS, LOOKING_BACK, read_details, read_texts, values_of
-from predictor.serving.web.journal_pages import SIZE, OpenJournal, attachment, notice, to
+from predictor.serving.web.forms import Form, RatingForm, browser_day, parse_day, text
+from predictor.serving.web.journal_form import FIELD_LABELS, REFLECTION, read_details, read_texts, values_of
+from predictor.serving.web.journal_pages import SIZE, OpenJournal, attachment, notice, redirect_to
 from predictor.serving.web.pages import page
-from predictor.serving.web.views import signed
 
 entry_pages = APIRouter(prefix="/journal", include_in_schema=False)
 
@@ -34,12 +37,12 @@ NOT_YET = "is in the future, when no outcome can be known; write today or an ear
 
 
 class Unsaved(NamedTuple):
-    """A form of the page that comes back: which, what is wrong by field, and what was typed and rated."""
+    """A form that is shown again ("details", "outcome" or "reflection"): what is wrong by field, what was typed."""
 
     form: str
     problems: Mapping[str, str]
     typed: FormData
-    rated: Rated | None = None
+    rated: RatingForm | None = None
     status: int = 422
 
 
@@ -52,7 +55,7 @@ def compare(request: Request, journal: OpenJournal, a: str, b: str) -> Response:
     return page(
         request, "compare.html", model=model, pair=pair, hidden=journal.hidden_until_both_rated(pair),
         differ=differences(one, two),
-        rows=beside(one, two, model.catalogue),
+        rows=compared(one, two, model.catalogue),
         answers=[entry.answer and answer_view(entry.answer, id=f"a{place}") for place, entry in enumerate(pair)],
     )  # fmt: skip
 
@@ -74,69 +77,73 @@ def change(request: Request, id: str, form: Form, journal: OpenJournal) -> Respo
     """Change an interview's details and, until its outcome is known, its ratings, which are then predicted again."""
     entry = journal.get(id)
     changes, problems = read_details(form)
-    rated: Rated | None = None
+    rated: RatingForm | None = None
     rerated: dict[str, Any] = {}
-    if text(form, "with_ratings"):  # an entry that was frozen meanwhile refuses them
+    if text(form, "with_ratings"):  # if the entry was frozen in the meantime, `journal.edit` raises FrozenError
         model: OfferModel = request.app.state.current_model()
-        rated = Rated.read(form, model)
-        now = dict(rated.ratings), rated.role, rated.not_come_up
-        if not rated.ratings:
+        rated = RatingForm.read(form, model)
+        if rated.ratings:
+            rerated = _predict_again(rated, entry, model, request.app.state.settings.trainings_folder)
+        else:
             problems = {"ratings": NO_RATING, **problems}
-        elif now != (dict(entry.ratings), entry.rater_role, entry.not_come_up):
-            base_rate = entry.estimate.base_rate if entry.estimate else None
-            again = Rated(rated.ratings, rated.inputs, base_rate, not_come_up=rated.not_come_up, guess=entry.guess)
-            answer = answer_to_store(model, again, request.app.state.settings.trainings_folder)
-            estimate = Estimate.of_answer(answer, base_rate)
-            rerated = dict(zip(("ratings", "rater_role", "not_come_up"), now, strict=True))
-            rerated |= {"estimate": estimate, "answer": answer}
     if problems:
-        return _show(request, journal, entry, Unsaved("what", problems, form, rated))
+        return _show(request, journal, entry, Unsaved("details", problems, form, rated))
     try:
-        journal.edit(id, day=local_day(request), **rerated, **changes)
+        journal.edit(id, day=browser_day(request), **rerated, **changes)
     except FrozenError as error:
-        return _show(request, journal, journal.get(id), Unsaved("what", {"ratings": str(error)}, form, status=409))
-    return to(f"/journal/{id}?notice=changed")
+        return _show(request, journal, journal.get(id), Unsaved("details", {"ratings": str(error)}, form, status=409))
+    return redirect_to(f"/journal/{id}?notice=changed")
+
+
+def _predict_again(rated: RatingForm, entry: Entry, model: OfferModel, trainings_folder: Path) -> dict[str, Any]:
+    """Return what `Journal.edit` takes for changed ratings; nothing if they are as before."""
+    new = {"ratings": dict(rated.ratings), "rater_role": rated.role, "not_come_up": rated.not_come_up}
+    if new == {"ratings": dict(entry.ratings), "rater_role": entry.rater_role, "not_come_up": entry.not_come_up}:
+        return {}
+    base_rate = entry.estimate.base_rate if entry.estimate else None
+    answer = answer_to_store(model, replace(rated, base_rate=base_rate, guess=entry.guess), trainings_folder)
+    return {**new, "estimate": Estimate.of_answer(answer, base_rate), "answer": answer}
 
 
 @entry_pages.post("/{id}/outcome")
 def add_outcome(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
-    """Record what came of it."""
+    """Record the outcome."""
     entry, known_on = journal.get(id), None
     try:
-        known_on = day(form, "known_on")
-        problems = {"known_on": NOT_YET} if known_on and known_on > local_day(request) else {}
+        known_on = parse_day(text(form, "known_on"), "known_on")
+        problems = {"known_on": NOT_YET} if known_on and known_on > browser_day(request) else {}
     except Refusal as refusal:
         problems = {"known_on": refusal.error}
     if (outcome := text(form, "outcome")) not in OUTCOMES:
         problems["outcome"] = "is none of those below; choose one"
     if problems:
-        return _show(request, journal, entry, Unsaved("came", problems, form))
-    journal.set_outcome(id, outcome, at=known_on, day=local_day(request))
-    return to(f"/journal/{id}?notice=outcome")
+        return _show(request, journal, entry, Unsaved("outcome", problems, form))
+    journal.set_outcome(id, outcome, at=known_on, day=browser_day(request))
+    return redirect_to(f"/journal/{id}?notice=outcome")
 
 
 @entry_pages.post("/{id}/look-back")
-def look_back(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
+def reflect(request: Request, id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Save what went well, what to do differently, the one thing to try next, and the private note."""
-    changes, problems = read_texts(form, LOOKING_BACK)
+    changes, problems = read_texts(form, REFLECTION)
     if problems:
-        return _show(request, journal, journal.get(id), Unsaved("back", problems, form))
+        return _show(request, journal, journal.get(id), Unsaved("reflection", problems, form))
     journal.edit(id, **changes)
-    return to(f"/journal/{id}?notice=looked-back")
+    return redirect_to(f"/journal/{id}?notice=looked-back")
 
 
 @entry_pages.post("/{id}/pair")
 def pair(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Record that another rating, by the other side, is of the same interview."""
     journal.pair(id, text(form, "other"))
-    return to(f"/journal/{id}?notice=paired")
+    return redirect_to(f"/journal/{id}?notice=paired")
 
 
 @entry_pages.post("/{id}/open")
-def open_now(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
-    """Wait no longer for the other side."""
+def show_without_waiting(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
+    """Show a rating before the other side has rated."""
     journal.edit(id, interview="")
-    return to(f"/journal/{id}?notice=opened")
+    return redirect_to(f"/journal/{id}?notice=opened")
 
 
 @entry_pages.get("/{id}/delete")
@@ -149,34 +156,35 @@ def ask_to_delete(request: Request, id: str, journal: OpenJournal) -> Response: 
 def delete(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Delete it for good."""
     journal.delete(id)
-    return to("/journal?notice=deleted")
+    return redirect_to("/journal?notice=deleted")
 
 
 def _show(request: Request, journal: Journal, entry: Entry, unsaved: Unsaved | None = None) -> Response:
-    """Show an interview; after a form that could not be saved with its problems, and all that was typed."""
+    """Show an interview; if a form could not be saved, with its problems and all that was typed."""
     model: OfferModel = request.app.state.current_model()
     sides = [other for other in journal.sides(entry.interview) if other.id != entry.id]
-    taken = {signal.name: bool(signal.not_applicable) for signal in model.catalogue.signals}
-    foreign = sorted(
-        name
+    possible = model.catalogue.possible_values
+    unknown_to_model = any(
+        name not in model.signals or (rating == NOT_APPLICABLE and rating not in possible[name])
         for name, rating in entry.ratings.items()
-        if not taken.get(name, False) and (name not in taken or rating == NOT_APPLICABLE)
     )
     others, _ = journal.page(1, SIZE, Query(who=entry.who)) if entry.who else journal.page(1, SIZE)
     inputs = {ROLE: entry.rater_role} if entry.rater_role else {}
-    rated = (unsaved and unsaved.rated) or Rated(entry.ratings, inputs, not_come_up=entry.not_come_up)
+    rated = (unsaved and unsaved.rated) or RatingForm(entry.ratings, inputs, not_come_up=entry.not_come_up)
     values = values_of(entry)
     if unsaved:
         values |= {name: text(unsaved.typed, name) for name in values if name in unsaved.typed}
     return page(
         request, "entry.html", unsaved.status if unsaved else 200, model=model, entry=entry, rated=rated, values=values,
         wrong=unsaved.problems if unsaved else {}, form=unsaved.form if unsaved else "", field_labels=FIELD_LABELS,
-        notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN, foreign=foreign,
-        # Ratings that the model in use does not ask for would be lost by a change, so they are shown only.
-        fixed=entry.frozen or bool(foreign), hidden=entry.id in journal.hidden_until_both_rated([entry]), sides=sides,
-        rows=beside(entry, sides[0], model.catalogue) if sides else {}, longest=LONGEST,
+        notice=notice(request), outcomes=OUTCOMES, still_open=STILL_OPEN,
+        unknown_to_model=unknown_to_model,
+        # A change would lose ratings that the current model does not ask for.
+        read_only=entry.frozen or unknown_to_model, sides=sides,
+        hidden=entry.id in journal.hidden_until_both_rated([entry]),
+        rows=compared(entry, sides[0], model.catalogue) if sides else {}, longest=LONGEST,
         answer=entry.answer and answer_view(entry.answer),
-        later=None if foreign else _current_prediction(entry, model),
+        current_prediction=None if unknown_to_model else _current_prediction(entry, model),
         other_sides=[other for other in others if _may_be_other_side(entry, other)],
         others=[other for other in others if other not in (entry, *sides)], people=journal.person_names(1_000),
         rounds=journal.rounds(), labels=labels(model.catalogue),
@@ -184,7 +192,7 @@ def _show(request: Request, journal: Journal, entry: Entry, unsaved: Unsaved | N
 
 
 def _current_prediction(entry: Entry, model: OfferModel) -> Prediction | None:
-    """Return what the present model answers, where another answered then."""
+    """Return the current model's prediction, if another model made the estimate."""
     if entry.estimate is None or entry.estimate.fingerprint == model.fingerprint:
         return None
     record = {"ratings": dict(entry.ratings), **({ROLE: entry.rater_role} if entry.rater_role else {})}
@@ -214,8 +222,8 @@ class Compared(NamedTuple):
     apart: bool
 
 
-def beside(one: Entry, two: Entry, catalogue: Catalogue) -> dict[str, list[Compared]]:
-    """Return the ratings of two interviews beside each other: by family, one row per signal that either has.
+def compared(one: Entry, two: Entry, catalogue: Catalogue) -> dict[str, list[Compared]]:
+    """Compare the ratings of two interviews: by family, one row per signal that either has.
 
     Apart means a difference of at least half the scale: 2 on a scale of 1 to 5.
     """
@@ -237,7 +245,7 @@ def beside(one: Entry, two: Entry, catalogue: Catalogue) -> dict[str, list[Compa
 def _shown(entry: Entry, name: str) -> str:
     rating = entry.ratings.get(name)
     if rating is None:
-        return "did not come up" if name in entry.not_come_up else "\N{EN DASH}"
+        return DID_NOT_COME_UP if name in entry.not_come_up else "\N{EN DASH}"
     return rating if isinstance(rating, str) else f"{rating:g}"
 
 
@@ -251,5 +259,5 @@ def differences(one: Entry, two: Entry) -> list[str]:
     if one.who != two.who:
         differ.append("whom they are about")
     if one.estimate and two.estimate and one.estimate.fingerprint != two.estimate.fingerprint:
-        differ.append(f"the model that answered ({one.estimate.model}, {two.estimate.model})")
+        differ.append(f"the model ({one.estimate.model}, {two.estimate.model})")
     return differ

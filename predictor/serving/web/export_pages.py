@@ -12,7 +12,7 @@ export_pages = APIRouter(include_in_schema=False)
 
 
 @export_pages.get("/rate.html")
-def download(request: Request) -> Response:
+def exported_page(request: Request) -> Response:
     """Return the page with the current model inside, as a file."""
     model: OfferModel = request.app.state.current_model()
     headers = {"content-disposition": 'attachment; filename="rate.html"'}

@@ -15,13 +15,13 @@ from predictor.journal.cells import CONTROL, one_line
 from predictor.journal.days import now, today
 from predictor.journal.entry import ONE_LINE_TEXTS, ROLE
 from predictor.model.offer_model import OfferModel
+from predictor.model.wording import DID_NOT_COME_UP
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
 from predictor.serving.security import check_csrf
 
 RATING, INPUT = "rating.", "input."  # what the fields of signals and inputs begin with
-LINE = 50.0  # per cent
-DID_NOT_COME_UP = "did not come up"  # an answer; to the model the same as none
+THRESHOLD = 0.5
 GUESS_STEP = 5
 ZONE = "predictor_zone"  # the cookie that has the minutes by which the browser's clock is ahead of UTC
 
@@ -37,29 +37,29 @@ Form = Annotated[FormData, Depends(checked_form)]
 
 
 @dataclass(frozen=True)
-class Rated:
-    """A rating form, filled in.
+class RatingForm:
+    """What was filled in on the rating form.
 
     Attributes
     ----------
     ratings
         By signal name, or "not applicable"; what was not observed is left out.
     inputs
-        The words of inputs, such as who rated; what was not answered is left out.
+        The words of inputs, such as who rated; what was left open is left out.
     base_rate
         The user's own share of offers, 0 to 1; None: the model's.
-    line
-        Threshold for "what goes with a higher estimate", a likelihood, 0 to 1.
+    threshold
+        For "what goes with a higher estimate", a likelihood, 0 to 1.
     not_come_up
-        Signals of which the rater says that they did not come up, in the form's order.
+        Signals that did not come up, as the rater stated, in the form's order.
     guess
-        The rater's own guess before the answer, of a hundred, in fives; None: skipped.
+        The rater's own guess before the estimate, of a hundred, in fives; None: skipped.
     """
 
     ratings: Mapping[str, float | str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     base_rate: float | None = None
-    line: float = LINE / 100
+    threshold: float = THRESHOLD
     not_come_up: tuple[str, ...] = ()
     guess: int | None = None
 
@@ -74,7 +74,7 @@ class Rated:
         return {**self.inputs, "ratings": dict(self.ratings)}
 
     @classmethod
-    def read(cls, form: FormData, model: OfferModel) -> Rated:
+    def read(cls, form: FormData, model: OfferModel) -> RatingForm:
         """Read it from a form; names that the model does not know stay, so that it refuses them.
 
         Raises
@@ -97,21 +97,21 @@ class Rated:
             elif name.startswith(INPUT) and value:
                 inputs[name.removeprefix(INPUT)] = value
         base_rate = _share(form, "base_rate")
-        if base_rate is not None and percent(base_rate) == percent(model.base_rate):  # as shown, so not changed
+        if base_rate is not None and percent(base_rate) == percent(model.base_rate):  # the default in the field
             base_rate = None
-        line = _share(form, "line") or LINE / 100
-        return cls(ratings, inputs, base_rate, line, tuple(not_come_up), _guess(form))
+        threshold = _share(form, "line") or THRESHOLD
+        return cls(ratings, inputs, base_rate, threshold, tuple(not_come_up), _guess(form))
 
 
 def _rating(name: str, value: str, model: OfferModel) -> float | str | None:
-    """Read a rating as every file's is read; None where it says that nothing was observed."""
+    """Read a rating as one of a file is read; None if nothing was observed."""
     if value == NOT_APPLICABLE:
         return value
-    place = model.catalogue.lookup[0].get(name.removeprefix(RATING))
-    number = place[3].parse_text(value) if place else _number(value)
+    signal = next((item for item in model.catalogue.signals if item.name == name.removeprefix(RATING)), None)
+    number = signal.parse_text(value) if signal else _number(value)
     if number is None:
         raise Refusal(422, "is not a number, nor a word for one", field=name, found=value)
-    if place and number == place[3].not_applicable_value:
+    if signal and number == signal.not_applicable_value:
         return NOT_APPLICABLE
     return None if math.isnan(number) else number
 
@@ -131,23 +131,22 @@ def text(form: FormData, name: str) -> str:
     return one_line(value) if name in ONE_LINE_TEXTS else value.translate(CONTROL).strip()
 
 
-def day(form: FormData, name: str) -> date | None:
-    """Return a field as a day; None where it is empty.
+def parse_day(value: str, field: str) -> date | None:
+    """Read a field as a day; None if it is empty.
 
     Raises
     ------
     Refusal
         422, if it is not a day.
     """
-    value = text(form, name)
     try:
         return date.fromisoformat(value) if value else None
     except ValueError:
-        raise Refusal(422, "is not a day; write it as in 2026-05-31", field=name, found=value) from None
+        raise Refusal(422, "is not a day; write it as in 2026-05-31", field=field, found=value) from None
 
 
-def local_day(request: Request) -> date:
-    """Return the day that it is where the browser is, by the cookie that `pages.js` sets; else that of this machine."""
+def browser_day(request: Request) -> date:
+    """Return today where the browser is, by the cookie that `pages.js` sets; without it, that of this machine."""
     try:
         zone = timedelta(minutes=int(request.cookies[ZONE][:5]))
     except (KeyError, ValueError):

@@ -14,15 +14,14 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import UploadFile
 
 from predictor.errors import Problem, RatingsError
+from predictor.journal.duplicates import Merge
 from predictor.journal.entry import Entry
-from predictor.journal.exchange import MOST_COLUMNS, MOST_ROWS
-from predictor.journal.exported_page import superseded
-from predictor.journal.merging import Merge
-from predictor.journal.moving import together
-from predictor.journal.ordinary import template_csv
+from predictor.journal.import_export import MOST_COLUMNS, MOST_ROWS, join_parsed
+from predictor.journal.page_file import superseded
+from predictor.journal.ratings_tables import template_csv
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.forms import Form, text
-from predictor.serving.web.journal_pages import OpenJournal, attachment, to
+from predictor.serving.web.journal_pages import OpenJournal, attachment, redirect_to
 from predictor.serving.web.pages import page
 
 import_pages = APIRouter(prefix="/journal", include_in_schema=False)
@@ -34,7 +33,7 @@ MOST_WAITING, WAIT = 4, 1800.0  # previews waiting for confirmation: how many, a
 
 @dataclass
 class Previews:
-    """Interviews of files that somebody looked at and has not added yet, in memory only, for half an hour."""
+    """Interviews of files that were previewed and not added yet, in memory only, for half an hour."""
 
     _waiting: dict[str, tuple[float, Sequence[Entry], str]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
@@ -50,7 +49,7 @@ class Previews:
         return key
 
     def take(self, key: str) -> tuple[Sequence[Entry], str]:
-        """Return what was kept, once.
+        """Return what was stored, and forget it.
 
         Raises
         ------
@@ -82,8 +81,8 @@ def template(journal: OpenJournal) -> Response:
 
 
 @import_pages.post("/import")
-def look(request: Request, form: Form, journal: OpenJournal) -> Response:  # not async: others are answered meanwhile
-    """Show what files would add, or every problem by its row; nothing is kept yet."""
+def preview(request: Request, form: Form, journal: OpenJournal) -> Response:  # not async, so it runs in a thread
+    """Show what files would add, or every problem by its row; nothing is saved yet."""
     uploads = [item for item in form.getlist("file") if isinstance(item, UploadFile) and item.filename]
     if not uploads:
         return _page(
@@ -93,9 +92,9 @@ def look(request: Request, form: Form, journal: OpenJournal) -> Response:  # not
         try:
             files = [((upload.filename or "")[:100], upload.file.read()) for upload in uploads[:MOST_FILES]]
             older = superseded([content for _, content in files])
-            kept = [file for place, file in enumerate(files) if place not in older]
-            parsed = [(name, journal.parse_upload(content, name)) for name, content in kept]
-            entries, problems, name = together(parsed)
+            latest = [file for place, file in enumerate(files) if place not in older]
+            parsed = [(name, journal.parse_upload(content, name)) for name, content in latest]
+            entries, problems, name = join_parsed(parsed)
             if older:
                 name = f"{len(files)} files, {len(older)} of them saved again later"
             plan = journal.plan(entries)
@@ -113,13 +112,17 @@ def look(request: Request, form: Form, journal: OpenJournal) -> Response:  # not
 
 @import_pages.post("/import/add")
 def add(request: Request, form: Form, journal: OpenJournal) -> Response:
-    """Add what was looked at, all of it or nothing."""
+    """Add what was previewed, all of it or nothing."""
     entries, name = request.app.state.previews.take(text(form, "key"))
     with request.app.state.importing:
         done = journal.add_entries(entries, [], name)
-    here = text(form, "here")
-    query = {"added": len(done.fresh), "updated": len(done.updated), "here": here if here.isdecimal() else 0}
-    return to(f"/journal?{urlencode(query)}")
+    there = text(form, "already_there")
+    counts = {
+        "added": len(done.fresh),
+        "updated": len(done.updated),
+        "already_there": there if there.isdecimal() else 0,
+    }
+    return redirect_to(f"/journal?{urlencode(counts)}")
 
 
 def _page(

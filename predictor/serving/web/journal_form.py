@@ -15,12 +15,12 @@ from predictor.journal.entry import LONGEST, ROLE, Entry, new_id
 from predictor.journal.people import person_id
 from predictor.journal.store import Journal
 from predictor.serving.api.answers import Refusal
-from predictor.serving.web.forms import Rated, day, local_day, text
+from predictor.serving.web.forms import RatingForm, browser_day, parse_day, text
 
-MOST_NAMES = 1_000  # that are offered; beyond them a person is typed
+MOST_NAMES = 1_000  # of people that are offered to choose from; any other can be typed
 _TEXTS = ("title", "who", "round", "note")
 _DAYS = {"date": "held_on", "due": "due_on"}  # as the form and the entry call them
-LOOKING_BACK = ("went_well", "differently", "try_next", "private_note")
+REFLECTION = ("went_well", "differently", "try_next", "private_note")
 FIELD_LABELS = {
     "title": "Title",
     "who": "Who",
@@ -31,7 +31,7 @@ FIELD_LABELS = {
     "ratings": "Ratings",
     ROLE: "Who rated",
     "outcome": "Outcome",
-    "known_on": "Known since",
+    "known_on": "Day of the outcome",
     "went_well": "Went well",
     "differently": "Would do differently",
     "try_next": "One thing to try next",
@@ -41,7 +41,7 @@ FIELD_LABELS = {
 
 @dataclass(frozen=True)
 class TryNext:
-    """The one thing to try next that was written last, and after which interview."""
+    """The "one thing to try next" that was written last, and its interview."""
 
     text: str
     day: date | None
@@ -49,18 +49,18 @@ class TryNext:
     who: str
 
 
-def the_journal(request: Request) -> Journal:
-    """Return the journal of the server, with the catalogue of the model that is served."""
+def journal_of(request: Request) -> Journal:
+    """Return the server's journal, with the catalogue of the current model."""
     journal: Journal = request.app.state.journal
     return journal.under(request.app.state.current_model().catalogue)
 
 
-def rated_by(request: Request) -> set[str]:
-    """Return who has rated the interview already that the address names; nobody where it names none."""
+def roles_that_rated(request: Request) -> set[str]:
+    """Return the roles that have rated the interview named by the address's parameter `interview`."""
     asked = request.query_params.get("interview", "")
     if request.app.state.settings.journal is None or not asked:
         return set()
-    return {entry.rater_role for entry in the_journal(request).sides(asked)}
+    return {entry.rater_role for entry in journal_of(request).sides(asked)}
 
 
 def save_fields(
@@ -78,7 +78,7 @@ def save_fields(
     """
     if request.app.state.settings.journal is None:
         return None
-    journal, asked = the_journal(request), request.query_params
+    journal, asked = journal_of(request), request.query_params
     people = journal.person_names(MOST_NAMES)
     values = dict.fromkeys((*_TEXTS, *_DAYS, "interview", "both"), "")
     sides = journal.sides((typed or asked).get("interview", ""))
@@ -103,7 +103,7 @@ def save_fields(
         "wrong": problems or {},
         "people": people,
         "rounds": journal.rounds(),
-        "today": local_day(request).isoformat(),
+        "today": browser_day(request).isoformat(),
         "try_next": _try_next(journal, values["who"], people),
         "rated_by_other": [entry.rater_role for entry in sides if entry.rater_role],
         "longest": LONGEST,
@@ -112,16 +112,16 @@ def save_fields(
     }
 
 
-def read_save_fields(request: Request, form: FormData, rated: Rated) -> tuple[dict[str, Any], dict[str, str]]:
+def read_save_fields(request: Request, form: FormData, rated: RatingForm) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the fields beside the rating as what `Journal.add` takes, and what is wrong, by field."""
     details, problems = read_details(form)
-    entered: dict[str, Any] = {**details, "day": local_day(request)}
+    entered: dict[str, Any] = {**details, "day": browser_day(request)}
     if not rated.ratings:
         problems = {"ratings": NO_RATING, **problems}
     entered["interview"] = text(form, "interview") or (new_id() if text(form, "both") else "")
     if entered["interview"] and not rated.role:
         problems[ROLE] = "choose one, since two sides rate this interview"
-    elif rated.role in {entry.rater_role for entry in the_journal(request).sides(entered["interview"])}:
+    elif rated.role in {entry.rater_role for entry in journal_of(request).sides(entered["interview"])}:
         problems[ROLE] = f"the {rated.role} has rated this interview already; choose the other side"
     return entered, problems
 
@@ -133,7 +133,7 @@ def read_details(form: FormData) -> tuple[Changes, dict[str, str]]:
         problems = {"title": "is empty; write what you will know it by, as in Acme, second round", **problems}
     for name, attribute in _DAYS.items():
         try:
-            changes[attribute] = day(form, name)  # type: ignore[literal-required]
+            changes[attribute] = parse_day(text(form, name), name)  # type: ignore[literal-required]
         except Refusal as refusal:
             problems[name] = refusal.error
     return changes, problems
@@ -149,7 +149,7 @@ def read_texts(form: FormData, names: Sequence[str]) -> tuple[Changes, dict[str,
 def values_of(entry: Entry) -> dict[str, str]:
     """Return what the form of an interview shows, by field."""
     days = {name: getattr(entry, attribute) for name, attribute in _DAYS.items()}
-    texts = {name: str(getattr(entry, name)) for name in (*_TEXTS, *LOOKING_BACK, "outcome")}
+    texts = {name: str(getattr(entry, name)) for name in (*_TEXTS, *REFLECTION, "outcome")}
     return texts | {name: at.isoformat() if at else "" for name, at in (days | {"known_on": entry.outcome_on}).items()}
 
 
@@ -159,6 +159,6 @@ def typed_fields(form: FormData) -> dict[str, str]:
 
 
 def _try_next(journal: Journal, who: str, people: list[str]) -> TryNext | None:
-    """Return the person's last "one thing to try next"; where none is named, only that of a journal of one person."""
+    """Return the person's last "one thing to try next"; if no person is named, only in a journal of one person."""
     last: Entry | None = journal.last_try(who) if who or len(people) < 2 else None
     return TryNext(last.try_next, last.day, last.title, last.who) if last else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -10,25 +9,25 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import RedirectResponse
 
 from predictor.errors import plural
-from predictor.journal.calendar import calendar
 from predictor.journal.entry import OUTCOMES
 from predictor.journal.estimate import Estimate
+from predictor.journal.ics import calendar
 from predictor.journal.query import ORDERS, Query
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.answer import seen_answer
-from predictor.serving.web.forms import Form
-from predictor.serving.web.journal_form import read_save_fields, the_journal
+from predictor.serving.web.forms import Form, parse_day
+from predictor.serving.web.journal_form import journal_of, read_save_fields
 from predictor.serving.web.pages import page, rate_page
 
 journal_pages = APIRouter(prefix="/journal", include_in_schema=False)
-OpenJournal = Annotated[Journal, Depends(the_journal)]
+OpenJournal = Annotated[Journal, Depends(journal_of)]
 
 SIZE = 50  # interviews on a page
-WAITING = 10  # of those that are waited for; the others are a filter away
-NOTICES = {
-    "kept": "Saved. When you hear, come back here and enter the outcome.",
+MOST_WAITING = 10  # interviews listed as waiting; the filter shows all
+NOTICES = {  # by the parameter `notice` of an address; at "saved", pages.js also deletes the draft
+    "saved": "Saved. When you hear, come back here and enter the outcome.",
     "changed": "Changed.",
     "outcome": "The outcome is saved.",
     "looked-back": "Saved.",
@@ -37,55 +36,49 @@ NOTICES = {
     "deleted": "Deleted for good. Exports and copies that you made are still where you put them.",
     "forgotten": "All about this person is deleted for good. Exports and copies are still where you put them.",
 }
-SORTS = {
-    "newest": "Newest first",
-    "oldest": "Oldest first",
-    "due": "By due date",
-    "who": "By person",
-    "title": "By title",
-}
+SORTS = dict(zip(ORDERS, ("Newest first", "Oldest first", "By due date", "By person", "By title"), strict=True))
 
 
 @journal_pages.get("")
 def list_entries(request: Request, journal: OpenJournal) -> Response:
-    """List what is waited for, and the interviews, some on a page."""
+    """Show the interviews that wait for an outcome, and one page of all interviews."""
     asked = dict(request.query_params)
     query, number = _query(asked), page_number(request)
     entries, total = journal.page(number, SIZE, query)
     pages = count_pages(total, SIZE, number)
-    waiting, n_waiting = journal.waiting(WAITING)
-    kept = {
+    waiting, n_waiting = journal.waiting(MOST_WAITING)
+    other_parameters = {
         name: value
         for name, value in asked.items()
-        if value and name not in ("page", "notice", "added", "updated", "here")
+        if value and name not in ("page", "notice", "added", "updated", "already_there")
     }
     return page(
         request, "journal.html", entries=entries, hidden=journal.hidden_until_both_rated(entries), total=total,
         number=number, pages=pages, first=SIZE * (number - 1), query=query, outcomes=OUTCOMES, sorts=SORTS,
         rounds=journal.rounds(),
         people=journal.person_names(1_000), waiting=waiting, n_waiting=n_waiting, notice=notice(request),
-        address=lambda page: f"/journal?{urlencode({**kept, 'page': page})}",
+        address=lambda page: f"/journal?{urlencode({**other_parameters, 'page': page})}",
     )  # fmt: skip
 
 
 @journal_pages.post("")
 def save(request: Request, form: Form, journal: OpenJournal) -> Response:
-    """Save the rating form, with the answer that was shown; or show the form again, with the problems."""
+    """Save the rating form, with the estimate that was shown; or show the form again, with the problems."""
     model: OfferModel = request.app.state.current_model()
     rated, answer = seen_answer(request, form, model)
-    kept, problems = read_save_fields(request, form, rated)
+    fields, problems = read_save_fields(request, form, rated)
     if problems:
         return rate_page(request, rated, form, problems=problems, status=422)
     entry = journal.add(
         ratings=rated.ratings, rater_role=rated.role, guess=rated.guess, not_come_up=rated.not_come_up,
-        estimate=Estimate.of_answer(answer, rated.base_rate), answer=answer, **kept,
+        estimate=Estimate.of_answer(answer, rated.base_rate), answer=answer, **fields,
     )  # fmt: skip
-    return to(f"/journal/{entry.id}?notice=kept")
+    return redirect_to(f"/journal/{entry.id}?notice=saved")
 
 
 @journal_pages.get("/waiting.ics")
 def waiting_calendar(journal: OpenJournal) -> Response:
-    """Return a calendar with the day of each interview that is waited for."""
+    """Return a calendar with the due date of each interview that waits for an outcome."""
     return attachment(calendar(journal.waiting()[0]), "text/calendar", "waiting.ics")
 
 
@@ -118,14 +111,14 @@ def count_pages(total: int, size: int, number: int) -> int:
 
 
 def notice(request: Request) -> str | None:
-    """Return what a page is to say of what was just done."""
+    """Return the message about what was just done."""
     asked = request.query_params
     if asked.get("added", "").isdecimal():
-        added, updated, here = (_count(asked.get(name, "")) for name in ("added", "updated", "here"))
+        added, updated, there = (_count(asked.get(name, "")) for name in ("added", "updated", "already_there"))
         words = [f"{plural(added, 'interview')} added."] if added or not updated else []
         words += [f"{plural(updated, 'interview')} replaced by the version that was saved later."] if updated else []
-        were = "was" if here == 1 else "were"
-        words += [f"{plural(here, 'interview')} {were} in the journal already."] if here else []
+        were = "was" if there == 1 else "were"
+        words += [f"{plural(there, 'interview')} {were} in the journal already."] if there else []
         return " ".join(words)
     return NOTICES.get(asked.get("notice", ""))
 
@@ -140,8 +133,8 @@ def attachment(content: str, kind: str, name: str) -> Response:
     return Response(content, media_type=f"{kind}; charset=utf-8", headers=headers)
 
 
-def to(address: str) -> Response:
-    """Lead to a page, so that loading it again sends nothing again."""
+def redirect_to(address: str) -> Response:
+    """Redirect after a POST (303), so that reloading the page sends nothing again."""
     return RedirectResponse(address, 303)
 
 
@@ -150,14 +143,7 @@ def _query(asked: dict[str, str]) -> Query:
     if values["outcome"] not in ("", *OUTCOMES):
         raise Refusal(422, f"is none of {', '.join(OUTCOMES)}", field="outcome", found=values["outcome"])
     for name in ("since", "until"):
-        values[name] = _day(asked.get(name, ""), name)
+        values[name] = parse_day(asked.get(name, ""), name)
     if (sort := asked.get("sort", "newest")) not in ORDERS:
         raise Refusal(422, f"is none of {', '.join(ORDERS)}", field="sort", found=sort)
     return Query(**values, sort=sort)
-
-
-def _day(value: str, name: str) -> date | None:
-    try:
-        return date.fromisoformat(value) if value else None
-    except ValueError:
-        raise Refusal(422, "is not a day; write it as in 2026-05-31", field=name, found=value) from None

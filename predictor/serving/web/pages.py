@@ -16,15 +16,16 @@ from predictor.journal.people import person_id
 from predictor.model.changes import what_would_change
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import OfferModel
-from predictor.model.wording import of_100
+from predictor.model.wording import CAVEAT, TEXTS, of_100, rated_count
 from predictor.ratings.signals import CANDIDATE
+from predictor.reports.format import signed
 from predictor.serving.api.answers import Refusal, json_response
 from predictor.serving.security import csrf_token, sign
 from predictor.serving.settings import Settings
 from predictor.serving.web import views
 from predictor.serving.web.answer import answer_view, seen_answer
-from predictor.serving.web.forms import Form, Rated, local_day, percent
-from predictor.serving.web.journal_form import FIELD_LABELS, rated_by, save_fields, typed_fields
+from predictor.serving.web.forms import Form, RatingForm, browser_day, percent
+from predictor.serving.web.journal_form import FIELD_LABELS, roles_that_rated, save_fields, typed_fields
 
 pages = APIRouter(include_in_schema=False)
 
@@ -44,12 +45,14 @@ def page(
         "journal": state.settings.journal is not None,
         "token": state.settings.token is not None,
         "root": state.settings.root_path,
-        "here": request.scope["path"],  # of `request.url`, the header Host is part, whatever it says
+        "here": request.scope["path"],  # not `request.url`: it contains the header Host, which the client controls
         "bare": False,
-        "today": local_day(request),
+        "today": browser_day(request),
         "percent": percent,
         "words": views.percent_words,
-        "signed": views.signed,
+        "signed": signed,
+        "caveat": CAVEAT,
+        "texts": TEXTS,
         "share": of_100,
         "person_id": person_id,
     }
@@ -88,14 +91,15 @@ def wants_page(request: Request) -> bool:
 def rate(request: Request) -> Response:
     """Show the empty rating form; who rated last time is filled in, except when the other side rates."""
     role = unquote(request.cookies.get(REMEMBERED, ""))
-    inputs = {ROLE: role} if role in _roles(request.app.state.current_model()) and role not in rated_by(request) else {}
-    return rate_page(request, Rated(inputs=inputs))
+    known = role in _roles(request.app.state.current_model()) and role not in roles_that_rated(request)
+    inputs = {ROLE: role} if known else {}
+    return rate_page(request, RatingForm(inputs=inputs))
 
 
 @pages.post("/")
 def rate_again(request: Request, form: Form) -> Response:
-    """Answer without JavaScript: the whole page, with the ratings kept."""
-    return rate_page(request, Rated.read(form, request.app.state.current_model()), form)
+    """Answer without JavaScript: the whole page, with the ratings filled in."""
+    return rate_page(request, RatingForm.read(form, request.app.state.current_model()), form)
 
 
 @pages.post("/estimate")
@@ -107,10 +111,10 @@ def estimate(request: Request, form: Form) -> Response:
 
 
 @pages.post("/estimate.json")
-def download(request: Request, form: Form) -> Response:
-    """Return the answer as `POST /v1/predict` does, as a file."""
+def estimate_json(request: Request, form: Form) -> Response:
+    """Return the model's answer as `POST /v1/predict` does, as a file."""
     model: OfferModel = request.app.state.current_model()
-    rated = Rated.read(form, model)
+    rated = RatingForm.read(form, model)
     answer = model.predict(rated.record, base_rate=rated.base_rate)
     return json_response(
         answer.to_dict(), headers={"content-disposition": 'attachment; filename="interview-estimate.json"'}
@@ -119,7 +123,7 @@ def download(request: Request, form: Form) -> Response:
 
 def rate_page(
     request: Request,
-    rated: Rated,
+    rated: RatingForm,
     form: FormData | None = None,
     *,
     problems: Mapping[str, str] | None = None,
@@ -140,29 +144,29 @@ def rate_page(
     """
     model: OfferModel = request.app.state.current_model()
     first = _first(model)
-    beside = f", {len(rated.not_come_up)} did not come up" if rated.not_come_up else ""
     return page(
         request, "rate.html", status, _remember(request, rated) if form else None, model=model, first=first, here="/",
         more_rated=not set(first) >= {*rated.ratings, *rated.not_come_up}, seen=form is not None,
         save=save_fields(request, typed_fields(form) if form else None, problems),
         base_rate=model.base_rate if rated.base_rate is None else rated.base_rate,
-        counted=f"{len(rated.ratings)} of {len(model.signals)} rated{beside}",
+        counted=rated_count(len(rated.ratings), len(model.signals), len(rated.not_come_up)),
         **({"rated": rated} if form is None else _seen(request, model, form)),
     )  # fmt: skip
 
 
 def _seen(request: Request, model: OfferModel, form: FormData) -> dict[str, Any]:
-    """Return what the page shows once there is a prediction, which is signed for whoever saves it."""
+    """Return what the page shows once there is an estimate; the stored answer is signed, so that it can be saved."""
     rated, stored = seen_answer(request, form, model)
-    signed = json.dumps(stored, separators=(",", ":"))
-    own = any(signal.side == CANDIDATE and signal.name in rated.ratings for signal in model.catalogue.signals)
-    answer = model.predict(rated.record, base_rate=rated.base_rate)
+    stored_json = json.dumps(stored, separators=(",", ":"))
+    own_rated = any(signal.side == CANDIDATE and signal.name in rated.ratings for signal in model.catalogue.signals)
+    # `what_would_change` needs a Prediction, and the stored answer is plain data.
+    prediction = model.predict(rated.record, base_rate=rated.base_rate)
     return {
         "rated": rated,
         "answer": answer_view(stored, live=True),
-        "signed_answer": signed,
-        "answer_signature": sign(request, signed),
-        "change": what_would_change(model, answer, line=rated.line) if own else None,
+        "stored_json": stored_json,
+        "signature": sign(request, stored_json),
+        "change": what_would_change(model, prediction, line=rated.threshold) if own_rated else None,
         "limits": [*views.limits(model)],
     }
 
@@ -171,7 +175,7 @@ def _roles(model: OfferModel) -> tuple[str, ...]:
     return {item.name: item.levels for item in model.catalogue.inputs}.get(ROLE, ())
 
 
-def _remember(request: Request, rated: Rated) -> dict[str, str] | None:
+def _remember(request: Request, rated: RatingForm) -> dict[str, str] | None:
     """Return the header that lets a browser remember who rated, for a year."""
     if not rated.role:
         return None

@@ -14,9 +14,9 @@ from predictor.journal.entry import STILL_OPEN, TARGET_OF_OUTCOME, Entry, one_of
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
 from predictor.serving.web.forms import Form
-from predictor.serving.web.journal_pages import OpenJournal, attachment, count_pages, notice, page_number, to
+from predictor.serving.web.journal_pages import OpenJournal, attachment, count_pages, notice, page_number, redirect_to
 from predictor.serving.web.pages import page
-from predictor.serving.web.person_view import HEIGHT, LEFT, SHOWN, TOP, charts, estimate_charts, shape_of, window
+from predictor.serving.web.person_view import HEIGHT, LEFT, MOST_DRAWN, TOP, charts, estimate_charts, shape_of, window
 
 people_pages = APIRouter(prefix="/people", include_in_schema=False)
 
@@ -42,31 +42,31 @@ def list_people(request: Request, journal: OpenJournal) -> Response:
 
 @people_pages.get("/{id}")
 def show(request: Request, id: str, journal: OpenJournal) -> Response:  # noqa: A002 - what it is
-    """Show one person's interviews over time, and what to prepare the next with."""
+    """Show one person's interviews over time, and what to prepare for the next one."""
     who = journal.person(id)
     entries = journal.of_person(who)
     model: OfferModel = request.app.state.current_model()
     hidden = journal.hidden_until_both_rated([entry for entry in entries if entry.interview])
-    open_ = [entry for entry in entries if entry.id not in hidden]
+    visible = [entry for entry in entries if entry.id not in hidden]
     number = page_number(request)
-    pages = count_pages(len(open_), SHOWN, number)
-    drawn = window(open_, number)
+    pages = count_pages(len(visible), MOST_DRAWN, number)
+    drawn = window(visible, number)
     waiting = sorted((e for e in entries if e.outcome == STILL_OPEN), key=lambda e: (e.due_on or date.max, e.id))
-    both = {entry.interview: entry for entry in entries if entry.interview and entry.id not in hidden}
+    rated_by_both = {entry.interview: entry for entry in entries if entry.interview and entry.id not in hidden}
     return page(
         request, "person.html", model=model, who=who, id=id, n=len(entries), hidden=hidden,
-        charts=charts(open_, model.catalogue, number), estimates=estimate_charts(open_, number)[:3],
-        drawn=drawn, shapes=shape_of(open_), number=number, pages=pages, both=list(both.values()),
+        charts=charts(visible, model.catalogue, number), estimates=estimate_charts(visible, number)[:3],
+        drawn=drawn, shapes=shape_of(visible), number=number, pages=pages, both=list(rated_by_both.values()),
         waiting=one_of_each(waiting),
         last=entries[-1], last_try=next((e for e in reversed(entries) if e.try_next), None),
         private=[entry for entry in reversed(entries) if entry.private_note][:NOTES],
         listed=entries[::-1][:LISTED], notice=notice(request), box=(LEFT, TOP, HEIGHT),
-        practice=_practice(open_[-PRACTISED:], model),
+        practice=_practice(visible[-PRACTISED:], model),
     )  # fmt: skip
 
 
 def _practice(entries: Sequence[Entry], model: OfferModel) -> Practice | None:
-    """Return a person's differences to the best rating; None where the ratings are not those of the model."""
+    """Return a person's differences to the best rating; None if the model does not know the ratings."""
     if not entries:
         return None
     try:
@@ -100,4 +100,4 @@ def ask_to_forget(request: Request, id: str, journal: OpenJournal) -> Response: 
 def forget(id: str, form: Form, journal: OpenJournal) -> Response:  # noqa: A002
     """Delete all of a person's interviews for good."""
     journal.forget(journal.person(id))
-    return to("/people?notice=forgotten")
+    return redirect_to("/people?notice=forgotten")

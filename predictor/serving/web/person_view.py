@@ -1,13 +1,14 @@
 """One person's interviews as dots in time order: one chart per family, one per model, not joined by lines.
 
-Single-case research asks for five points on either side before medians are compared, and school practice for twelve
-before a trend is worth a word. Both are the least, not enough. A point is one interview; medians are of one rater in
-one round, and stand to the right of the dots.
+Single-case research asks for at least five points on either side before medians are compared, and school practice for
+at least twelve before a trend is mentioned. A point is one interview; medians are of one rater in one round, and stand
+to the right of the dots.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -15,11 +16,11 @@ from predictor.errors import plural
 from predictor.journal.entry import Entry
 from predictor.ratings.catalogue import Catalogue
 
-SHOWN = 18  # interviews in a chart, the latest; the others are a page away
-MEDIANS, TREND = 5, 12  # points before a median is shown, on either side where two are; points before a word of trend
-COMPARED = 3  # of one rater in one round, those with most interviews
+MOST_DRAWN = 18  # interviews in a chart, the latest; the others are a page away
+LEAST_FOR_MEDIAN, LEAST_FOR_TREND = 5, 12  # points; where two medians are compared, on either side
+MOST_SERIES = 3  # of medians: the raters and rounds with most interviews
 STEP, HEIGHT, LEFT, TOP = 19.0, 110.0, 22.0, 8.0  # of a chart
-LANE, BESIDE = 14.0, 10.0  # a median's, and from the dots to the first
+MEDIAN_SPACING, GAP_TO_MEDIANS = 14.0, 10.0  # between medians, and between the dots and the first median
 GAP = 4.6  # between dots of one interview and one rating
 SHAPES = ("circle", "square", "triangle", "diamond")  # one a rater, so that colour is not needed
 
@@ -77,41 +78,43 @@ def charts(entries: Sequence[Entry], catalogue: Catalogue, number: int = 1) -> l
     catalogue
         Whose families are drawn, those with a rating.
     number
-        Which `SHOWN` interviews are drawn: 1 for the latest.
+        Which `MOST_DRAWN` interviews are drawn: 1 for the latest.
     """
-    shown, shapes, made = window(entries, number), shape_of(entries), []
+    shown, shapes, drawn = window(entries, number), shape_of(entries), []
     by_family = {
         key: [(entry, values) for entry in entries if (values := _numbers(entry, catalogue, key))]
         for key in catalogue.families
     }
     series = {key: _series(counted) for key, counted in by_family.items()}
-    lanes = max((sum(len(some.halves) for some in family) for family in series.values()), default=0)
+    n_medians = max((sum(len(item.halves) for item in family) for family in series.values()), default=0)
     for key, label in catalogue.families.items():
         if not (counted := by_family[key]):
             continue
         scales = [signal.scale for signal in catalogue.signals if signal.family == key]
         low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
-        dots = []
-        for place, entry in enumerate(shown):
-            seen: dict[float, int] = {}
-            values = sorted(_numbers(entry, catalogue, key))
-            for value in values:
-                aside = seen[value] = seen.get(value, -1) + 1
-                count = values.count(value)
-                gap = min(GAP, (STEP - 3) / max(1, count - 1))  # so that an interview stays in its column
-                x = _across(place) + gap * (aside - (count - 1) / 2)
-                dots.append(Dot(round(x, 1), _up(value, low, high), shapes[entry.rater_role]))
-        halves = [(some.role, half) for some in series[key] for half in some.halves]
-        first = _width(len(shown)) + BESIDE
+        dots = [
+            Dot(round(x, 1), _up(value, low, high), shapes[entry.rater_role])
+            for place, entry in enumerate(shown)
+            for x, value in _spread(place, _numbers(entry, catalogue, key))
+        ]
+        halves = [(item.role, half) for item in series[key] for half in item.halves]
+        first = _width(len(shown)) + GAP_TO_MEDIANS
         medians = [
-            Dot(round(first + LANE * place, 1), _up(median(half), low, high), shapes[role])
+            Dot(round(first + MEDIAN_SPACING * place, 1), _up(median(half), low, high), shapes[role])
             for place, (role, half) in enumerate(halves)
         ]
         ticks = tuple((_up(value, low, high), f"{value:g}") for value in (low, (low + high) / 2, high))
-        words, total = tuple(some.words for some in series[key]), sum(len(values) for _, values in counted)
-        width = _width(len(shown)) + (BESIDE + LANE * lanes if lanes else 0)
-        made.append(Chart(label, len(counted), total, tuple(dots), tuple(medians), ticks, words, width))
-    return made
+        words, total = tuple(item.words for item in series[key]), sum(len(values) for _, values in counted)
+        width = _width(len(shown)) + (GAP_TO_MEDIANS + MEDIAN_SPACING * n_medians if n_medians else 0)
+        drawn.append(Chart(label, len(counted), total, tuple(dots), tuple(medians), ticks, words, width))
+    return drawn
+
+
+def _spread(place: int, values: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Yield x and rating of an interview's dots: equal ratings beside each other, within its column."""
+    for value, count in Counter(sorted(values)).items():
+        gap = min(GAP, (STEP - 3) / max(1, count - 1))
+        yield from ((_across(place) + gap * (number - (count - 1) / 2), value) for number in range(count))
 
 
 def estimate_charts(entries: Sequence[Entry], number: int = 1) -> list[Chart]:
@@ -141,8 +144,8 @@ def estimate_charts(entries: Sequence[Entry], number: int = 1) -> list[Chart]:
 
 def window(entries: Sequence[Entry], number: int) -> Sequence[Entry]:
     """Return the interviews that are drawn on a page, the oldest of them first."""
-    end = len(entries) - SHOWN * (number - 1)
-    return entries[max(0, end - SHOWN) : max(0, end)]
+    end = len(entries) - MOST_DRAWN * (number - 1)
+    return entries[max(0, end - MOST_DRAWN) : max(0, end)]
 
 
 def shape_of(entries: Sequence[Entry]) -> dict[str, str]:
@@ -174,7 +177,7 @@ class Series:
     def halves(self) -> list[list[float]]:
         """The ratings of the earlier and the later half; all together where a half has too few interviews."""
         n = len(self.interviews)
-        cut = n // 2 if n >= 2 * MEDIANS else 0
+        cut = n // 2 if n >= 2 * LEAST_FOR_MEDIAN else 0
         parts = (self.interviews[:cut], self.interviews[cut:])
         return [[value for values in part for value in values] for part in parts if part]
 
@@ -190,7 +193,7 @@ class Series:
         one, two = medians
         later = f"{two:g} in the later {count - count // 2}"
         sentence = f"{name}: median {one:g} in the earlier {count // 2} interviews, {later} (n = {n})"
-        if count < TREND:
+        if count < LEAST_FOR_TREND:
             return f"{sentence}."
         return f"{sentence}: {'a higher' if two > one else 'a lower' if two < one else 'the same'} median later."
 
@@ -200,8 +203,8 @@ def _series(counted: Sequence[tuple[Entry, list[float]]]) -> list[Series]:
     made: dict[tuple[str, str], list[list[float]]] = {}
     for entry, values in counted:
         made.setdefault((entry.rater_role, entry.round), []).append(values)
-    enough = [Series(*of, some) for of, some in made.items() if len(some) >= MEDIANS]
-    return sorted(enough, key=lambda some: -len(some.interviews))[:COMPARED]
+    enough = [Series(*of, some) for of, some in made.items() if len(some) >= LEAST_FOR_MEDIAN]
+    return sorted(enough, key=lambda some: -len(some.interviews))[:MOST_SERIES]
 
 
 def _numbers(entry: Entry, catalogue: Catalogue, family: str) -> list[float]:

@@ -12,10 +12,10 @@ from predictor.journal.entry import Entry
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
 from predictor.reports.sheet.writing import cohort_html, person_html, style
-from predictor.serving.web.forms import local_day
+from predictor.serving.web.forms import browser_day
 
 sheet_pages = APIRouter(include_in_schema=False)
-NEWEST = 2000  # interviews that a cohort's sheet is made of, so that it comes at once
+NEWEST = 2000  # interviews of a cohort's sheet, so that it comes at once
 
 
 @sheet_pages.get("/people/{id}/sheet")
@@ -23,7 +23,7 @@ def of_person(request: Request, id: str) -> Response:  # noqa: A002 - as the pat
     """Show one person's sheet."""
     model, journal = _served(request)
     who = journal.person(id)
-    return HTMLResponse(person_html(model, who, _open(journal, journal.of_person(who)), **_shown(request)))
+    return HTMLResponse(person_html(model, who, _visible(journal, journal.of_person(who)), **_shown(request)))
 
 
 @sheet_pages.get("/cohort/sheet")
@@ -31,7 +31,7 @@ def of_cohort(request: Request) -> Response:
     """Show the sheet of everybody."""
     model, journal = _served(request)
     newest, total = journal.page(1, NEWEST)
-    return HTMLResponse(cohort_html(model, _open(journal, newest), total=total, **_shown(request)))
+    return HTMLResponse(cohort_html(model, _visible(journal, newest), total=total, **_shown(request)))
 
 
 @sheet_pages.get("/sheet.css")
@@ -46,11 +46,11 @@ def _served(request: Request) -> tuple[OfferModel, Journal]:
     return model, journal.under(model.catalogue)
 
 
-def _open(journal: Journal, entries: Sequence[Entry]) -> list[Entry]:
-    """Leave out what one side rated before the other has: neither sees the other's first."""
+def _visible(journal: Journal, entries: Sequence[Entry]) -> list[Entry]:
+    """Leave out interviews that one side has rated and the other has not: neither sees the other's rating first."""
     hidden = journal.hidden_until_both_rated(entries)
     return [entry for entry in entries if entry.id not in hidden]
 
 
 def _shown(request: Request) -> dict[str, Any]:
-    return {"day": local_day(request), "root": str(request.app.state.settings.root_path)}
+    return {"day": browser_day(request), "root": str(request.app.state.settings.root_path)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from predictor.journal.days import day_written
+from predictor.journal.days import parse_day
 from predictor.journal.entry import OFFER, TARGET_OF_OUTCOME
 from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
@@ -22,7 +22,7 @@ training_pages = APIRouter(prefix="/train", include_in_schema=False)
 
 @training_pages.get("")
 def show(request: Request, journal: OpenJournal) -> Response:
-    """Show what there is to learn from, and the state of the training."""
+    """Show how many interviews have an outcome, and the state of the training."""
     return _page(request, "train.html", journal)
 
 
@@ -37,18 +37,18 @@ def start(request: Request, form: Form) -> Response:
     """Begin a training, unless one is running."""
     settings: Settings = request.app.state.settings
     assert settings.journal
-    present = settings.model if settings.model.is_file() else settings.fallback or settings.model
-    request.app.state.training.start(settings.journal, present, settings.trainings_folder)
+    current = settings.model if settings.model.is_file() else settings.fallback or settings.model
+    request.app.state.training.start(settings.journal, current, settings.trainings_folder)
     return RedirectResponse("/train", 303)
 
 
 @training_pages.post("/adopt")
-def adopt(request: Request, form: Form) -> Response:
-    """Serve the new model from now on; the server reloads it like any other."""
+def use_new_model(request: Request, form: Form) -> Response:
+    """Copy the new model over the file that is served; the server reloads it like any other."""
     settings: Settings = request.app.state.settings
-    if not settings.adoptable:
+    if not settings.replaceable:
         raise Refusal(409, "this server was started with --model, so its model is fixed; start it without --model")
-    request.app.state.training.adopt(settings.model)
+    request.app.state.training.use_new_model(settings.model)
     return RedirectResponse("/train", 303)
 
 
@@ -57,14 +57,16 @@ def _page(request: Request, template: str, journal: Journal) -> Response:
     outcomes = journal.outcomes()
     n, offers = sum(outcomes[outcome] for outcome in TARGET_OF_OUTCOME), outcomes[OFFER]
     deleted = _deleted_since(request.app.state.current_model(), journal)
-    return page(request, template, training=state, adoptable=settings.adoptable, n=n, offers=offers, deleted=deleted)
+    return page(
+        request, template, training=state, replaceable=settings.replaceable, n=n, offers=offers, deleted=deleted
+    )
 
 
 def _deleted_since(model: OfferModel, journal: Journal) -> int:
-    """Count the interviews that were deleted since the model learned from this journal; 0 where it did not."""
+    """Count the interviews deleted since the model was trained on this journal; 0 if it was not."""
     if Path(str(model.trained_on.get("source", ""))).name != journal.path.name:
         return 0
     try:
-        return journal.deleted_since(day_written(model.created_at))
+        return journal.deleted_since(parse_day(model.created_at))
     except ValueError:
         return 0

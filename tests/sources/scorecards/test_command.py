@@ -15,7 +15,7 @@ from exports import CANARY, ashby, lever, rejected, v1, v1_card, written
 from openpyxl import Workbook
 
 from predictor import Catalogue, read_ratings
-from predictor.reports.scorecards import render_import
+from predictor.reports.import_report import render_import
 from predictor.sources.scorecards import read_scorecards
 from predictor.sources.simulation_greenhouse import simulate_greenhouse, write_greenhouse
 

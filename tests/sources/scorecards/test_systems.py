@@ -15,7 +15,7 @@ from exports import ashby, lever, rejected, v1, v1_application, v1_card, written
 from openpyxl import Workbook
 
 from predictor.errors import ConfigError
-from predictor.reports.scorecards import render_import
+from predictor.reports.import_report import render_import
 from predictor.sources.scorecards import Imported, read_scorecards
 from predictor.sources.scorecards.pseudonyms import key_file_of, key_for
 

@@ -1,10 +1,10 @@
-// Everything works without this file; it saves the reloading of a training's progress. The rate page has rate.js besides.
+// Everything works without this file; it refreshes the progress of a training without a reload. The rate page also has rate.js.
 "use strict";
 
 const root = document.documentElement.dataset.root; // the prefix that a proxy serves us under
 const byId = (id) => document.getElementById(id);
 
-// The server reckons with the day as it is here; a form that was filled in for it has the day at once.
+// The cookie tells the server the browser's time zone; fields that show the server's today get the browser's at once.
 document.cookie = `predictor_zone=${-new Date().getTimezoneOffset()}; path=${root || "/"}; max-age=31536000; samesite=strict${location.protocol === "https:" ? "; secure" : ""}`;
 for (const field of document.querySelectorAll("input[data-today]")) {
   const now = new Date();
@@ -31,7 +31,7 @@ async function fragment(address, options) {
   throw new Error(first.field && first.field !== "csrf_token" ? `${first.field}: ${first.problem}` : refusal.error);
 }
 
-if (new URLSearchParams(location.search).get("notice") === "kept") {
+if (new URLSearchParams(location.search).get("notice") === "saved") { // see NOTICES in journal_pages.py
   // the rate page's draft is in the journal now
   try {
     for (const key of Object.keys(localStorage)) {

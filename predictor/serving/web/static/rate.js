@@ -1,4 +1,4 @@
-// The rate page works without this file. It shows the answer without loading the page again, leads through the families
+// The rate page works without this file. It shows the estimate without loading the page again, leads through the families
 // one at a time on a phone, and keeps a draft in this browser.
 "use strict";
 
@@ -8,7 +8,7 @@ const tab = crypto.randomUUID();
 const aside = byId("answer");
 const isSeen = () => rateForm.classList.contains("seen");
 
-// ---- the answer ------------------------------------------------------------------------------------------------------
+// ---- the estimate ----------------------------------------------------------------------------------------------------
 
 const ASKED = /^(rating\.|input\.|base_rate$|line$|guess$|seen$|csrf_token$)/; // no more is sent than is needed
 let latest = 0;
@@ -24,7 +24,7 @@ async function estimate(reveal) {
     aside.hidden = false;
     rateForm.classList.add("seen");
     const guess = byId("guess");
-    if (guess) guess.disabled = true; // made before the answer, and kept with it
+    if (guess) guess.disabled = true; // made before the estimate, and saved with it
     byId("submit").hidden = true;
     const short = byId("seen-answer").dataset.short;
     byId("dock").firstElementChild.textContent = short;
@@ -34,7 +34,7 @@ async function estimate(reveal) {
     trouble.hidden = true;
     if (reveal) {
       byId("answer-title").focus({ preventScroll: true });
-      aside.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
+      aside.scrollIntoView({ block: "start", behavior: prefersReducedMotion() ? "auto" : "smooth" });
     }
     save();
   } catch (error) {
@@ -44,9 +44,9 @@ async function estimate(reveal) {
   }
 }
 
-const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 let waiting;
-function soon() {
+function estimateSoon() {
   clearTimeout(waiting);
   waiting = setTimeout(estimate, 120);
 }
@@ -56,13 +56,13 @@ rateForm.addEventListener("submit", (event) => {
   if (where.endsWith("/journal")) save({ sent: true });
   if (where) return;
   event.preventDefault();
-  pace();
+  showPace();
   estimate(true);
 });
 
 // ---- the draft: in this browser only ---------------------------------------------------------------------------------
 
-let known = read()?.at ?? 0; // when the draft that this tab goes by was saved
+let lastSaved = read()?.at ?? 0; // when the draft that this tab shows was saved
 let blocked = false; // until somebody chooses between two tabs
 
 function read() {
@@ -93,20 +93,20 @@ function fill(draft) {
     if (e.type === "radio" || e.type === "checkbox") e.checked = value === undefined ? e.value === "" || (e.name.startsWith("input.") && e.defaultChecked) : e.value === value;
     else e.value = value ?? startOf(e);
   }
-  known = draft.at;
+  lastSaved = draft.at;
   count();
-  follow();
+  goToFirstOpenStep();
   if (draft.seen) estimate();
 }
 
 function save(more) {
   const stored = read();
-  if (stored && stored.tab !== tab && stored.at > known) return conflict(stored);
+  if (stored && stored.tab !== tab && stored.at > lastSaved) return conflict(stored);
   if (blocked) return;
   const draft = { tab, at: Date.now(), seen: isSeen(), values: values(), ...more };
   try {
     localStorage.setItem(DRAFT, JSON.stringify(draft));
-    known = draft.at;
+    lastSaved = draft.at;
     byId("draft").hidden = false;
   } catch {
     byId("draft").textContent = "This browser keeps no drafts: what you rate is lost when you leave the page.";
@@ -115,20 +115,20 @@ function save(more) {
 }
 
 function conflict(stored) {
-  if (JSON.stringify(stored.values) === JSON.stringify(values())) known = stored.at;
+  if (JSON.stringify(stored.values) === JSON.stringify(values())) lastSaved = stored.at;
   else {
     blocked = true;
     byId("conflict").hidden = false;
   }
 }
 
-function choose(theirs) {
+function choose(useOther) {
   const stored = read();
   blocked = false;
   byId("conflict").hidden = true;
-  if (theirs && stored) fill(stored);
+  if (useOther && stored) fill(stored);
   else {
-    known = Date.now();
+    lastSaved = Date.now();
     save();
   }
 }
@@ -164,21 +164,22 @@ function restore() {
 let began = 0;
 const total = new Set([...rateForm.querySelectorAll("[name^='rating.']")].map((e) => e.name)).size;
 
-function answered() {
-  const all = Object.entries(values()).filter(([name]) => name.startsWith("rating."));
-  return { all: all.length, beside: all.filter(([, value]) => value === "did not come up").length };
+function choices() {
+  const chosen = Object.entries(values()).filter(([name]) => name.startsWith("rating."));
+  return { chosen: chosen.length, notComeUp: chosen.filter(([, value]) => value === rateForm.dataset.notComeUp).length };
 }
 
 function count() {
-  const { all, beside } = answered();
-  const words = `${all - beside} of ${total} rated${beside ? `, ${beside} did not come up` : ""}`;
+  const { chosen, notComeUp } = choices(), { counted, countedNotComeUp } = rateForm.dataset;
+  const fields = { rated: chosen - notComeUp, total, not_come_up: notComeUp };
+  const words = (notComeUp ? countedNotComeUp : counted).replace(/\{(\w+)\}/g, (_, name) => fields[name]);
   for (const place of rateForm.querySelectorAll(".count")) place.textContent = words;
 }
 
-function pace() {
-  const { all } = answered();
-  const minutes = (((performance.now() - began) / all) * (total - all)) / 60_000;
-  if (byId("pace") && began && all > 4 && total > all) byId("pace").textContent = `(at your pace ${minutes < 1 ? "under a minute" : `${Math.round(minutes)} min`})`;
+function showPace() {
+  const { chosen } = choices();
+  const minutes = (((performance.now() - began) / chosen) * (total - chosen)) / 60_000;
+  if (byId("pace") && began && chosen > 4 && total > chosen) byId("pace").textContent = `(at your pace ${minutes < 1 ? "under a minute" : `${Math.round(minutes)} min`})`;
 }
 
 // ---- a rating taken back ---------------------------------------------------------------------------------------------
@@ -209,27 +210,27 @@ rateForm.addEventListener("keydown", (event) => {
 
 const first = byId("first");
 const steps = [...first.querySelectorAll(".step")];
-let at = 0;
+let stepNumber = 0;
 
-function go(number) {
-  at = number;
+function showStep(number) {
+  stepNumber = number;
   steps.forEach((step, place) => step.classList.toggle("current", place === number));
   const role = rateForm.querySelector("[name='input.rater_role']:checked")?.value;
-  const passed = number === steps.length - 1 ? steps.filter(open).length : 0; // a tap too many leaves a step out unseen
-  byId("where").textContent = `${role && number ? `${role}, ` : ""}${number + 1} of ${steps.length}${passed ? "; not all answered" : ""}`;
+  const passed = number === steps.length - 1 ? steps.filter(openQuestion).length : 0; // who taps "Next" once too often skips a step unseen
+  byId("where").textContent = `${role && number ? `${role}, ` : ""}${number + 1} of ${steps.length}${passed ? "; not all rated" : ""}`;
   byId("back").disabled = number === 0;
   byId("next").disabled = number === steps.length - 1;
 }
 
-const open = (step) => [...step.querySelectorAll("fieldset:not(.guess)")].find((set) => !set.querySelector(":checked") && !set.querySelector("select"));
+const openQuestion = (step) => [...step.querySelectorAll("fieldset:not(.guess)")].find((set) => !set.querySelector(":checked") && !set.querySelector("select"));
 
-function follow() {
-  const place = steps.findIndex(open);
-  go(place < 0 ? steps.length - 1 : place);
+function goToFirstOpenStep() {
+  const place = steps.findIndex(openQuestion);
+  showStep(place < 0 ? steps.length - 1 : place);
 }
 
-byId("back").addEventListener("click", () => turnTo(at - 1));
-byId("next").addEventListener("click", () => turnTo(at + 1));
+byId("back").addEventListener("click", () => turnTo(stepNumber - 1));
+byId("next").addEventListener("click", () => turnTo(stepNumber + 1));
 byId("dock").addEventListener("click", (event) => {
   if (isSeen() || getComputedStyle(byId("steps")).display === "none") return;
   event.preventDefault(); // the step that it leads to is not shown yet
@@ -237,7 +238,7 @@ byId("dock").addEventListener("click", (event) => {
 });
 
 function turnTo(place) {
-  go(place);
+  showStep(place);
   const target = steps[place].querySelector("h2") ?? steps[place].querySelector("legend");
   target.tabIndex = -1;
   target.focus({ preventScroll: true });
@@ -250,8 +251,8 @@ first.addEventListener("click", (event) => {
   const step = event.target.closest(".step");
   const place = steps.indexOf(step);
   if (!step.classList.contains("current") || getComputedStyle(byId("steps")).display === "none") return;
-  const next = open(step);
-  if (next) next.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+  const next = openQuestion(step);
+  if (next) next.scrollIntoView({ block: "center", behavior: prefersReducedMotion() ? "auto" : "smooth" });
   else if (place + 1 < steps.length && !isSeen()) setTimeout(() => turnTo(place + 1), 180);
 });
 
@@ -266,7 +267,7 @@ for (const slider of rateForm.querySelectorAll("input[type=range][data-for]")) {
 rateForm.addEventListener("input", (event) => {
   began ||= performance.now();
   count();
-  if (ASKED.test(event.target.name) && event.target.name !== "guess" && isSeen()) soon();
+  if (ASKED.test(event.target.name) && event.target.name !== "guess" && isSeen()) estimateSoon();
   save();
 });
 first.classList.add("stepped");
@@ -278,9 +279,9 @@ document.addEventListener("click", (event) => {
   const target = byId(link.hash.slice(1));
   for (let e = target; e; e = e.parentElement) if (e.tagName === "DETAILS") e.open = true;
   const step = target.closest(".step");
-  if (step) go(steps.indexOf(step));
+  if (step) showStep(steps.indexOf(step));
 });
-if (rateForm.dataset.posted === undefined) restore();
+if (rateForm.dataset.posted === undefined) restore(); // after a POST the server has filled the form in already
 else if (isSeen()) byId("submit").hidden = true;
-follow();
+goToFirstOpenStep();
 count();

@@ -1,4 +1,4 @@
-"""Accuracy in sentences for an answer: by which subset of the signals was rated, and by who rated."""
+"""Accuracy in sentences for an estimate: by which subset of the signals was rated, and by who rated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from predictor.reports.measured_scores import MeasuredValue
 
 
 def quality(model: ModelData, by_role: Mapping[str, MeasuredValue] | None = None) -> dict[str, Any]:
-    """Return the sentences, as far as training measured how good answers are.
+    """Return the sentences, as far as training measured how good estimates are.
 
     Parameters
     ----------
@@ -25,9 +25,10 @@ def quality(model: ModelData, by_role: Mapping[str, MeasuredValue] | None = None
     Returns
     -------
     dict
-        `all`: where `mostly` signals or more were rated; `parts`: of sides and families, with the places of their
-        signals and how many of them must be rated at least; `by_count`: for 1, 2, ... signals rated; `by_role`; and
-        `unknown`: where nothing was measured.
+        With 24 signals `mostly` is 16: if 16 or more are rated, the sentence is `all`. Otherwise it is that of the
+        first of `parts`, sides and families, which has all rated `signals` among its own, and `least` of them rated;
+        or else `by_count`, for 1, 2, ... signals rated. `by_role` has one by who rated, and `unknown` one for a model
+        that was not measured.
 
     Examples
     --------
@@ -69,7 +70,7 @@ def quality(model: ModelData, by_role: Mapping[str, MeasuredValue] | None = None
 
 
 def sentences_for(known: Mapping[str, Any], rated: Sequence[int], role: str) -> list[str]:
-    """Choose from `quality` what fits an answer, as `page.js` does.
+    """Choose from `quality` the sentences for an estimate, as `page.js` does.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def sentences_for(known: Mapping[str, Any], rated: Sequence[int], role: str) -> 
     rated
         Places of the signals that were rated.
     role
-        Who rated; empty where not known.
+        Who rated; empty if not known.
     """
     if not rated or len(rated) >= known["mostly"]:
         nearest = known["all"]

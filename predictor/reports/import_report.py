@@ -14,6 +14,7 @@ import numpy as np
 
 from predictor.errors import plural, printable
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
+from predictor.model.wording import PURPOSE
 from predictor.reports.format import number, span
 from predictor.reports.page import Facts, Folded, Note, Page, Section, Table, Tile, render_html
 from predictor.reports.text import WIDTH, cut, title
@@ -31,8 +32,7 @@ LISTED = 20  # rows of a reason shown in the report; the file of rows has them a
 RESAMPLES = 200
 FEWEST = 30  # offers and non-offers from which a model is more than its prior
 FOOTER = (
-    "For reflection, practice and interviewer training, not for selecting people. No names, addresses, notes or free "
-    "text are in the tables or in this report; raters have pseudonyms."
+    f"{PURPOSE} No names, addresses, notes or free text are in the tables or in this report; raters have pseudonyms."
 )
 
 

@@ -1,14 +1,18 @@
-"""Read the file that the exported page saves, with its ratings and answers, as entries of a journal.
+"""Read the file that the exported page saves, with ratings and the estimate that was shown, as entries of a journal.
 
-It is JSON of this form, an interview in `answers` for each that was rated:
+Its list `answers` has the interview, and `answer` is null if no estimate was shown:
 
-    {"format": 1, "kind": KIND, "simulated": false, "saved_at": UTC time, "model": name, fingerprint, created_at,
-     "trained_on", as a prediction has them, "text": the same for readers, as lines, "answers": [{
-        "id": 12 hexadecimal digits, "rated_on": day, "title", "who", "round", "note", "held_on", "due_on": day or null,
-        "rater_role", "ratings": {signal: number or "not applicable"}, "not_come_up": [signal], "guess": 0-100 or null,
-        "answer": null where none was seen, else {"probability", "low", "high", "base_rate", "own_base_rate",
-           "log_odds", "baseline", "parts": [[signal or input, rating or null, log-odds, implied part of it]],
-           "remaining": {"low", "high", "signals"} or null, "quality": [sentence], "notes": [sentence]}}]}
+    {"format": 1, "kind": "interview outcome predictor: answers", "simulated": false,
+     "saved_at": "2026-05-31T10:00:00.000Z", "text": ["Interview: Acme", "Listens actively: 4"],
+     "model": {"name": "m", "fingerprint": "0123456789abcdef", "created_at": "2026-05-01", "trained_on": {"n": 100}},
+     "answers": [{"id": "0123456789ab", "rated_on": "2026-05-31", "title": "Acme", "who": "AB", "round": "second",
+       "note": "", "held_on": null, "due_on": "2026-06-30", "rater_role": "candidate",
+       "ratings": {"goals_discussed": 4}, "not_come_up": ["mutual_rapport"], "guess": 40,
+       "answer": {"probability": 0.4, "low": 0.2, "high": 0.6, "base_rate": 0.3, "own_base_rate": false,
+         "log_odds": -0.405465, "baseline": -0.905465, "parts": [["goals_discussed", 4, 0.5, 0.1]],
+         "remaining": {"low": 0.1, "high": 0.8, "signals": ["mutual_rapport"]}, "quality": [], "notes": []}}]}
+
+A part is a signal or input, its rating or null, its log-odds, and the implied part of them.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from typing import Any
 
 from predictor.errors import JournalError, Problem, RatingsError
 from predictor.journal.cells import read_cells, safe
-from predictor.journal.edits import rated
+from predictor.journal.edits import checked_ratings
 from predictor.journal.entry import AGREES, Entry, faults, new_id
 from predictor.journal.estimate import Estimate
 from predictor.model.log_odds import one_probability
@@ -31,16 +35,16 @@ from predictor.ratings.catalogue import INPUT_FAMILY, Catalogue
 FORMAT, KIND = 1, "interview outcome predictor: answers"
 _TEXTS = ("title", "who", "round", "note")
 _CELLS = (*_TEXTS, "held_on", "due_on", "rated_on", "guess")
-_DAMAGED = "is not a valid answers file; save the answers again, from the page"
+_DAMAGED = "is damaged; save the interview again, from the page"
 
 
-def is_answers(content: bytes) -> bool:
+def is_page_file(content: bytes) -> bool:
     """Return whether a file is one that the exported page saved, of whatever format.
 
     Examples
     --------
     >>> answers = b'{"format": 1, "kind": "interview outcome predictor: answers"}'
-    >>> is_answers(answers), is_answers(b'{"goals_discussed": 4}')
+    >>> is_page_file(answers), is_page_file(b'{"goals_discussed": 4}')
     (True, False)
     """
     if content.lstrip()[:1] != b"{" or KIND.encode() not in content:
@@ -68,7 +72,7 @@ def superseded(contents: Sequence[bytes]) -> set[int]:
     newest: dict[str, tuple[str, int]] = {}
     older = set[int]()
     for place, content in enumerate(contents):
-        if not is_answers(content):
+        if not is_page_file(content):
             continue
         data = json.loads(content)
         try:
@@ -85,32 +89,32 @@ def superseded(contents: Sequence[bytes]) -> set[int]:
     return older
 
 
-def parse_answers(content: bytes, source: str, catalogue: Catalogue) -> tuple[list[Entry], list[Problem]]:
-    """Parse a file of answers into entries, or the problems that it has.
+def parse_page_file(content: bytes, source: str, catalogue: Catalogue) -> tuple[list[Entry], list[Problem]]:
+    """Parse a file that the exported page saved into entries, or problems.
 
     Parameters
     ----------
     content
-        Of a file for which `is_answers` is true.
+        Of a file for which `is_page_file` is true.
     source
-        How messages call it.
+        What messages call it.
     catalogue
         What the ratings are checked against.
 
     Returns
     -------
     entries, problems
-        One of them is empty. An entry has the id that the page drew, so that the same file twice adds nothing; where
-        somebody has emptied it, a new one.
+        One of them is empty. An entry has the id that the page gave it, so that the same file twice adds nothing; an
+        entry without an id gets a new one.
     """
     data = json.loads(content)
     if type(number := data.get("format")) is not int or not 1 <= number <= FORMAT:
-        kind = f"is {number!r}; this version reads {FORMAT}: update the predictor, or save the answers again"
+        kind = f"is {number!r}; this version reads {FORMAT}: update the predictor, or save the interview again"
         return [], [Problem(kind, column="format")]
     entries, problems = list[Entry](), list[Problem]()
     answers = data.get("answers")
     if not isinstance(answers, list) or not answers:
-        return [], [Problem("has no answers; save them again, from the page", column="answers")]
+        return [], [Problem("has no interview; save it again, from the page", column="answers")]
     for row, item in enumerate(answers, 1):
         entry, wrong = _entry(item, data, row, catalogue)
         problems += wrong
@@ -131,7 +135,7 @@ def _entry(item: Any, file: Mapping[str, Any], row: int, catalogue: Catalogue) -
         wrong["not_come_up"] = _DAMAGED
     problems = [Problem(kind, row, name, cells.get(name, "")) for name, kind in (faults(data) | wrong).items()]
     try:
-        ratings, role = rated(item["ratings"], str(item.get("rater_role") or ""), catalogue)
+        ratings, role = checked_ratings(item["ratings"], str(item.get("rater_role") or ""), catalogue)
     except RatingsError as error:
         return None, problems + [Problem(p.message, row, p.column, p.found) for p in error.problems]
     except JournalError as error:
@@ -148,7 +152,7 @@ def _entry(item: Any, file: Mapping[str, Any], row: int, catalogue: Catalogue) -
 def _answered(
     item: Mapping[str, Any], file: Mapping[str, Any], data: Mapping[str, Any], catalogue: Catalogue
 ) -> dict[str, Any]:
-    """Return the answer that was seen, as the server's pages keep theirs; nothing where none was seen."""
+    """Return estimate and answer as they were shown, in the form of the server's pages; nothing if none was shown."""
     if (answer := item.get("answer")) is None:
         return {}
     remaining, sentences = answer["remaining"], [*answer["quality"], *answer["notes"]]
@@ -158,7 +162,7 @@ def _answered(
         low, high = _numbers(remaining["low"], remaining["high"])
         signals = [_known(name, catalogue.names) for name in remaining["signals"]]
         remaining = {"low": low, "high": high, "signals": signals}
-    kept = stored_answer(
+    stored = stored_answer(
         _prediction(answer, file["model"], data["ratings"], catalogue),
         catalogue,
         rated_by=data["rater_role"],
@@ -168,10 +172,10 @@ def _answered(
         remaining=remaining,
         quality=answer["quality"],
     )
-    base_rate = answer["base_rate"] if kept["own_base_rate"] else None
+    base_rate = answer["base_rate"] if stored["own_base_rate"] else None
     return {
-        "estimate": Estimate.of_answer(kept, base_rate),
-        "answer": kept | {"saved_at": str(file.get("saved_at", ""))},
+        "estimate": Estimate.of_answer(stored, base_rate),
+        "answer": stored | {"saved_at": str(file.get("saved_at", ""))},
     }
 
 

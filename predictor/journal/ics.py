@@ -1,4 +1,4 @@
-"""The days on which somebody expects to hear, as a calendar that any program reads: RFC 5545, all-day events."""
+"""The days on which somebody expects to hear, as a calendar file (.ics, RFC 5545) with all-day events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def calendar(entries: Iterable[Entry], made: datetime | None = None) -> str:
     entries
         Those without such a day are left out.
     made
-        When it is made, UTC; now where None.
+        When it is made, UTC; default: now.
 
     Examples
     --------

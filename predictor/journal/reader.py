@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from predictor.errors import JournalError, NoEntryError
 from predictor.journal.days import today
-from predictor.journal.entry import OUTCOMES, Entry
-from predictor.journal.exchange import COLUMNS
+from predictor.journal.entry import OUTCOMES, Entry, is_hindsight
 from predictor.journal.file import JournalFile, application_of
+from predictor.journal.import_export import EXPORT_COLUMNS
 from predictor.journal.learning import ratings_of
 from predictor.journal.people import Person, person_id
 from predictor.journal.query import NEWEST_FIRST, Query
 from predictor.journal.schema import APPLICATION, SELECT, entry_of
-from predictor.journal.track_record import COLUMNS as TRACKED
-from predictor.journal.track_record import TrackRecord, track_record
+from predictor.journal.track_record import TRACKED_COLUMNS, TrackRecord, track_record
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
 
@@ -31,11 +30,14 @@ if TYPE_CHECKING:
 _DAMAGED = (ValueError, TypeError, AttributeError, KeyError, RecursionError, zlib.error, JournalError)
 
 
-class Reading:
-    """A journal that is read; see `predictor.journal.store.Journal`."""
+class JournalReader:
+    """The queries of `predictor.journal.store.Journal`."""
 
     def __init__(self, path: str | Path, catalogue: Catalogue | None = None) -> None:
-        self.path, self._given = Path(path).absolute(), str(path)  # a model names its source as the user did
+        self.path, self._path_as_given = (
+            Path(path).absolute(),
+            str(path),
+        )  # a model names its source as the user wrote it
         self.catalogue = _without_clash(catalogue or Catalogue.shipped())
         self._file = JournalFile(self.path)
 
@@ -76,13 +78,13 @@ class Reading:
         NoEntryError
             If there is no such interview.
         """
-        with self._file.open() as file:
-            return self._get(file, id)
+        with self._file.open() as connection:
+            return self._get(connection, id)
 
     def entries(self) -> list[Entry]:
         """Return all interviews, the newest first: by the day held, or where that is unknown rated."""
-        with self._file.open() as file:
-            return self._all(file, NEWEST_FIRST)
+        with self._file.open() as connection:
+            return self._all(connection, NEWEST_FIRST)
 
     def page(self, number: int, size: int, query: Query | None = None) -> tuple[list[Entry], int]:
         """Return some of the interviews, and how many there are in all.
@@ -94,28 +96,30 @@ class Reading:
         size
             Interviews on a page.
         query
-            Which, and in which order; all, the newest first, where None.
+            Which interviews, and in which order; default: all, the newest first.
         """
         query = query or Query()
         where, values = query.where
         start = size * (number - 1)
-        with self._file.open() as file:
-            file.execute("BEGIN")  # so that all is of the same moment
-            numbers = [row[0] for row in file.execute(f"SELECT number FROM entries {where} {query.order}", values)]
+        with self._file.open() as connection:
+            connection.execute("BEGIN")  # so that both queries see the same state
+            numbers = [
+                row[0] for row in connection.execute(f"SELECT number FROM entries {where} {query.order}", values)
+            ]
             some = ", ".join(map(str, numbers[start : start + size]))
-            return self._all(file, f"WHERE number IN ({some}) {query.order}"), len(numbers)
+            return self._all(connection, f"WHERE number IN ({some}) {query.order}"), len(numbers)
 
     def sides(self, interview: str) -> list[Entry]:
-        """Return the ratings of one interview by its sides, the first kept first; none where it is empty."""
-        with self._file.open() as file:
-            return self._sides(file, interview)
+        """Return the ratings of one interview by its sides, the first saved first; none if the id is empty."""
+        with self._file.open() as connection:
+            return self._sides(connection, interview)
 
-    def _sides(self, file: sqlite3.Connection, interview: str) -> list[Entry]:
+    def _sides(self, connection: sqlite3.Connection, interview: str) -> list[Entry]:
         where = "WHERE interview = ? AND interview <> '' ORDER BY number"
-        return self._all(file, where, interview) if interview else []
+        return self._all(connection, where, interview) if interview else []
 
     def hidden_until_both_rated(self, entries: Sequence[Entry]) -> set[str]:
-        """Return the ids of those whose other side has not rated yet, and which are not shown until it has."""
+        """Return the ids of those that are hidden because their other side has not rated yet."""
         shared = {entry.interview for entry in entries if entry.interview}
         sides = {interview: {entry.rater_role for entry in self.sides(interview)} for interview in shared}
         return {entry.id for entry in entries if entry.interview and len(sides[entry.interview]) < 2}
@@ -126,7 +130,7 @@ class Reading:
         Parameters
         ----------
         most
-            How many are returned at most; all where None.
+            How many are returned at most; default: all.
 
         Returns
         -------
@@ -137,33 +141,33 @@ class Reading:
             "WHERE outcome = 'still open' AND due_on IS NOT NULL",
             f"LIMIT {int(-1 if most is None else most)}",
         )
-        with self._file.open() as file:
-            file.execute("BEGIN")
-            total = file.execute(f"SELECT count(*) FROM entries {where}").fetchone()[0]
-            return self._all(file, f"{where} ORDER BY due_on, number {limit}"), total
+        with self._file.open() as connection:
+            connection.execute("BEGIN")
+            total = connection.execute(f"SELECT count(*) FROM entries {where}").fetchone()[0]
+            return self._all(connection, f"{where} ORDER BY due_on, number {limit}"), total
 
     def outcomes(self) -> dict[str, int]:
         """Count the interviews by outcome."""
-        with self._file.open() as file:
-            counted = file.execute("SELECT outcome, count(*) FROM entries GROUP BY outcome").fetchall()
+        with self._file.open() as connection:
+            counted = connection.execute("SELECT outcome, count(*) FROM entries GROUP BY outcome").fetchall()
         return {**dict.fromkeys(OUTCOMES, 0), **dict(map(tuple, counted))}
 
     def rounds(self, most: int = 50) -> list[str]:
         """Return the rounds that were written, the commonest first."""
         counted = "SELECT round FROM entries WHERE round <> '' GROUP BY round ORDER BY count(*) DESC, round LIMIT ?"
-        with self._file.open() as file:
-            return [row[0] for row in file.execute(counted, (most,))]
+        with self._file.open() as connection:
+            return [row[0] for row in connection.execute(counted, (most,))]
 
     # -- people ----------------------------------------------------------------------------------------------------
 
     def person_names(self, most: int | None = None) -> list[str]:
-        """Return whom interviews are about, in alphabetical order."""
+        """Return the people whom interviews are about, in alphabetical order."""
         named = "SELECT DISTINCT who FROM entries WHERE who <> '' ORDER BY who COLLATE NOCASE, who LIMIT ?"
-        with self._file.open() as file:
-            return [row[0] for row in file.execute(named, (-1 if most is None else most,))]
+        with self._file.open() as connection:
+            return [row[0] for row in connection.execute(named, (-1 if most is None else most,))]
 
     def person_summaries(self, search: str = "", start: int = 0, most: int | None = None) -> tuple[list[Person], int]:
-        """Return what a list shows of people, those of whom something is due first, then by name.
+        """Return the summaries of people for a list: sorted by due date, then by name.
 
         Parameters
         ----------
@@ -185,11 +189,11 @@ class Reading:
             ORDER BY due IS NULL, due, n_open = 0, who COLLATE NOCASE, who
         """
         latest = "SELECT try_next FROM entries WHERE who = ? AND try_next <> '' ORDER BY day DESC, number DESC LIMIT 1"
-        with self._file.open() as file:
-            rows = [row for row in file.execute(counted) if search.casefold() in row["who"].casefold()]
+        with self._file.open() as connection:
+            rows = [row for row in connection.execute(counted) if search.casefold() in row["who"].casefold()]
             people = []
             for row in rows[start:][:most]:
-                try_next = (file.execute(latest, (row["who"],)).fetchone() or [""])[0]
+                try_next = (connection.execute(latest, (row["who"],)).fetchone() or [""])[0]
                 days = (_day(row["last"]), _day(row["due"]))
                 people.append(Person(row["who"], row["n"], row["n_open"], *days, try_next))
         return people, len(rows)
@@ -209,20 +213,20 @@ class Reading:
 
     def of_person(self, who: str) -> list[Entry]:
         """Return the interviews of a person, the oldest first."""
-        with self._file.open() as file:
-            return self._all(file, "WHERE who = ? ORDER BY day, number", who)
+        with self._file.open() as connection:
+            return self._all(connection, "WHERE who = ? ORDER BY day, number", who)
 
     def last_try(self, who: str = "") -> Entry | None:
         """Return the interview after which "one thing to try next" was written last: of a person, or of anybody."""
         whom, values = ("AND who = ?", (who,)) if who else ("", ())
-        with self._file.open() as file:
-            rows = self._all(file, f"WHERE try_next <> '' {whom} {NEWEST_FIRST} LIMIT 1", *values)
+        with self._file.open() as connection:
+            rows = self._all(connection, f"WHERE try_next <> '' {whom} {NEWEST_FIRST} LIMIT 1", *values)
         return rows[0] if rows else None
 
     # -- to learn from ---------------------------------------------------------------------------------------------
 
     def ratings(self, catalogue: Catalogue | None = None, *, training: bool = False) -> Ratings:
-        """Return all interviews as ratings, in the order in which they came.
+        """Return all interviews as ratings, in the order in which they were saved.
 
         Offer and no offer are outcomes; the others are not. The context columns interview_id, rated_on, outcome_on and
         origin go with them, and the group is whom an interview is about.
@@ -230,7 +234,7 @@ class Reading:
         Parameters
         ----------
         catalogue
-            What they are for; the journal's own where None.
+            What they are for; default: the journal's own.
         training
             Whether there must be an outcome.
 
@@ -239,34 +243,32 @@ class Reading:
         RatingsError
             With every rating that does not fit the catalogue; or if there are no interviews, or no outcome to train on.
         """
-        with self._file.open() as file:
-            entries = self._all(file, "ORDER BY number")
-        return ratings_of(entries, catalogue or self.catalogue, source=self._given, training=training)
+        with self._file.open() as connection:
+            entries = self._all(connection, "ORDER BY number")
+        return ratings_of(entries, catalogue or self.catalogue, source=self._path_as_given, training=training)
 
     def track_record(self, day: date | None = None) -> TrackRecord:
-        """Compare estimates with outcomes, of interviews whose outcome was to come by a day; today where None."""
-        with self._file.open() as file:
-            # The plus keeps SQLite from walking the interviews in their order, so that it reads the index alone.
-            rows = file.execute(f"SELECT {TRACKED} FROM entries ORDER BY +number").fetchall()
+        """Compare estimates with outcomes, of interviews that are past their due date on a day (default: today)."""
+        with self._file.open() as connection:
+            # `+number` prevents SQLite from scanning the table in key order, so it reads the index alone.
+            rows = connection.execute(f"SELECT {TRACKED_COLUMNS} FROM entries ORDER BY +number").fetchall()
         return track_record(rows, day or today())
 
     def rated_outcomes(self) -> list[tuple[bool, dict[str, float | str]]]:
-        """Return whether an interview ended in an offer, and its ratings, of those that count in one's own history.
+        """Return whether each interview ended in an offer, and its ratings.
 
-        They have an offer or no offer, and were neither rated in hindsight nor simulated.
+        Only those with an offer or no offer count, neither rated in hindsight nor simulated.
         """
-        counted = """
-            SELECT outcome = 'offer', ratings FROM entries WHERE outcome IN ('offer', 'no offer') AND NOT simulated
-                AND (rated_on IS NULL OR outcome_on IS NULL OR rated_on <= outcome_on) ORDER BY number
+        labelled = """
+            SELECT outcome = 'offer', ratings, rated_on, outcome_on FROM entries
+            WHERE outcome IN ('offer', 'no offer') AND NOT simulated ORDER BY number
         """
-        with self._file.open() as file:
-            return [(bool(offer), json.loads(ratings)) for offer, ratings in file.execute(counted)]
+        with self._file.open() as connection:
+            rows = connection.execute(labelled).fetchall()
+        return [(bool(offer), json.loads(ratings)) for offer, ratings, *days in rows if not is_hindsight(*days)]
 
     def calibration(self, day: date | None = None) -> tuple[Floats, Floats]:
-        """Return outcomes, and what was estimated before they were known.
-
-        Interviews count that have an offer or no offer and an estimate, are past the day by which the outcome was to
-        come, were not rated in hindsight and not simulated; see `track_record`.
+        """Return outcomes, and what was estimated before they were known: `y` and `p` of `track_record`.
 
         Returns
         -------
@@ -281,17 +283,19 @@ class Reading:
 
         A model that was trained before may have learned from them.
         """
-        with self._file.open() as file:
-            rows = file.execute("SELECT coalesce(sum(labelled), 0) FROM deletions WHERE day >= ?", (day.isoformat(),))
+        with self._file.open() as connection:
+            rows = connection.execute(
+                "SELECT coalesce(sum(labelled), 0) FROM deletions WHERE day >= ?", (day.isoformat(),)
+            )
             return int(rows.fetchone()[0])
 
-    def _get(self, file: sqlite3.Connection, id: str) -> Entry:  # noqa: A002
-        if entries := self._all(file, "WHERE id = ?", id):
+    def _get(self, connection: sqlite3.Connection, id: str) -> Entry:  # noqa: A002
+        if entries := self._all(connection, "WHERE id = ?", id):
             return entries[0]
         raise NoEntryError(f"{self.path}: no interview {id!r:.40}; it may have been deleted")
 
-    def _all(self, file: sqlite3.Connection, where: str = "", *values: Any) -> list[Entry]:
-        rows = file.execute(f"{SELECT} {where}", values).fetchall()
+    def _all(self, connection: sqlite3.Connection, where: str = "", *values: Any) -> list[Entry]:
+        rows = connection.execute(f"{SELECT} {where}", values).fetchall()
         try:
             return [entry_of(row) for row in rows]
         except _DAMAGED as error:
@@ -299,7 +303,7 @@ class Reading:
 
 
 def _without_clash(catalogue: Catalogue) -> Catalogue:
-    if clash := sorted(set(catalogue.names) & set(COLUMNS)):
+    if clash := sorted(set(catalogue.names) & set(EXPORT_COLUMNS)):
         raise JournalError(f"the catalogue has signals named as columns of the journal: {', '.join(clash)}")
     return catalogue
 

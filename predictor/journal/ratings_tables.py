@@ -1,10 +1,11 @@
-"""Import files of ratings as entries of a journal, with the page's columns: title, who, date, round."""
+"""Parse tables of ratings into entries of a journal; further columns: title, who, date, round, outcome and more."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,15 @@ from predictor.ratings.cells import word_key
 from predictor.ratings.ratings import Ratings
 from predictor.sources.compression import unpacked
 
-# What the page calls an attribute of an entry, and what people call it: compared without case, dashes and blanks alike.
+# The pages' label of an attribute of an entry, and other names for it; case, dashes and blanks do not matter.
 COLUMN_NAMES = {
     "title": "Title", "who": "Who", "held_on": "Date", "round": "Round", "note": "Note", "due_on": "When will you hear",
-    "guess": "Own guess", "outcome": "Outcome", "outcome_on": "Known since", "went_well": "Went well",
+    "guess": "Own guess", "outcome": "Outcome", "outcome_on": "Day of the outcome", "went_well": "Went well",
     "differently": "Would do differently", "try_next": "One thing to try next",
 }  # fmt: skip
 _ALSO = {
     "title": ("interview",), "who": ("client", "person", "candidate"), "held_on": ("day", "interview date"),
-    "note": ("notes",), "due_on": ("due", "hear by"), "outcome_on": ("outcome known on", "outcome date"),
+    "note": ("notes",), "due_on": ("due", "hear by"), "outcome_on": ("known since", "outcome known on", "outcome date"),
     "rated_on": ("rated on",), "guess": ("guess",), "not_come_up": ("did not come up",),
 }  # fmt: skip
 _TEMPLATE = ("title", "who", "held_on", "round", "due_on"), ("outcome", "outcome_on", "note")
@@ -70,7 +71,7 @@ def from_table(
     header, rows, problems
         As `parse_table` returns them.
     source
-        How messages call the file; what it is called gives titles to interviews without one.
+        What messages call the file; interviews without a title get this name.
 
     Raises
     ------
@@ -89,20 +90,18 @@ def from_table(
     numbered = [(number, row) for number, row in enumerate(rows, 1) if any(map(str.strip, row))]
     cells = [{places[place][1]: row[place] for place in taken} for _, row in numbered]
     names = [places[place][1] for place in rest]
-    shown = {name: header[place] for place, (_, name) in enumerate(places)}
+    headings = {name: header[place] for place, (_, name) in enumerate(places)}
     table = [[row[place] for place in rest] for _, row in numbered]
 
-    def parsed() -> Ratings:
-        return Ratings.from_text(names, table, catalogue, source=source, problems=problems)
-
-    return _joined(parsed, cells, shown, [number for number, _ in numbered], source, catalogue)
+    parse = partial(Ratings.from_text, names, table, catalogue, source=source, problems=problems)
+    return _joined(parse, cells, headings, [number for number, _ in numbered], source, catalogue)
 
 
 def from_records(
     records: Sequence[Any], problems: list[Problem], source: str, catalogue: Catalogue
 ) -> tuple[list[Entry], list[Problem]]:
     """Parse mappings, as in JSON, into entries and problems; see `from_table`."""
-    cells, rest, shown = list[dict[str, str]](), [], dict[str, str]()
+    cells, rest, headings = list[dict[str, str]](), [], dict[str, str]()
     for record in records:
         taken, left = dict[str, str](), record
         if isinstance(record, Mapping):
@@ -111,7 +110,7 @@ def from_records(
                 kind, name = _meaning(str(key), catalogue)
                 if kind and not isinstance(value, Mapping | list):
                     taken[name] = "" if value is None else str(value)
-                    shown.setdefault(name, str(key))
+                    headings.setdefault(name, str(key))
                 else:
                     left[key if key == RATINGS else name] = value
             if isinstance(left.get(RATINGS), Mapping):
@@ -119,10 +118,8 @@ def from_records(
         cells.append(taken)
         rest.append(left)
 
-    def parsed() -> Ratings:
-        return Ratings.from_records(rest, catalogue, source=source, problems=problems)
-
-    return _joined(parsed, cells, shown, list(range(1, len(records) + 1)), source, catalogue)
+    parse = partial(Ratings.from_records, rest, catalogue, source=source, problems=problems)
+    return _joined(parse, cells, headings, list(range(1, len(records) + 1)), source, catalogue)
 
 
 def from_ratings(ratings: Ratings, source: str) -> tuple[list[Entry], list[Problem]]:
@@ -151,10 +148,20 @@ def _meaning(name: str, catalogue: Catalogue) -> tuple[bool, str]:
 
 
 def _joined(
-    parsed: Any, cells: list[dict[str, str]], shown: dict[str, str], numbers: list[int], source: str,
-    catalogue: Catalogue,
+    parse: Callable[[], Ratings], cells: list[dict[str, str]], headings: dict[str, str], numbers: list[int],
+    source: str, catalogue: Catalogue,
 ) -> tuple[list[Entry], list[Problem]]:  # fmt: skip
-    """Combine ratings with the other cells of each row; every problem has the number of its row in the file."""
+    """Combine ratings with the other cells of each row, so that the problems of both are listed.
+
+    Parameters
+    ----------
+    parse
+        Returns the ratings, or raises RatingsError.
+    cells
+        The other cells of each row, by attribute of an entry.
+    headings, numbers
+        The file's own heading of each attribute and the number of each row, for messages.
+    """
     read, problems = [], list[Problem]()
     for number, row in zip(numbers, cells, strict=True):
         data, wrong = read_cells(row)
@@ -162,26 +169,26 @@ def _joined(
             data["outcome"] = word
         elif "outcome" in data:
             wrong["outcome"] = _OUTCOME
-        problems += [Problem(why, number, shown[name], row[name]) for name, why in wrong.items()]
+        problems += [Problem(why, number, headings[name], row[name]) for name, why in wrong.items()]
         read.append(data)
     try:
-        ratings = parsed()
+        ratings = parse()
     except RatingsError as error:
-        return [], [_as_in_file(problem, numbers, shown) for problem in error.problems] + problems
+        return [], [_as_in_file(problem, numbers, headings) for problem in error.problems] + problems
     entries = []
     for place, data in enumerate(read):
         entry, wrong = _entry(data, ratings, place, f"{unpacked(Path(source)).stem}, row {numbers[place]}", catalogue)
-        columns = {"outcome": catalogue.outcome, **shown}  # as the file calls them
+        columns = {"outcome": catalogue.outcome, **headings}  # as the file calls them
         problems += [Problem(why, numbers[place], columns.get(name, name)) for name, why in wrong.items()]
         if entry and not problems:
             entries.append(entry)
     return ([], problems) if problems else (entries, [])
 
 
-def _as_in_file(problem: Problem, numbers: Sequence[int], shown: Mapping[str, str]) -> Problem:
+def _as_in_file(problem: Problem, numbers: Sequence[int], headings: Mapping[str, str]) -> Problem:
     """Return a problem with the row and the column that it has in the file."""
     row = numbers[problem.row - 1] if problem.row and problem.row <= len(numbers) else problem.row
-    column = shown.get(problem.column, problem.column) if problem.column else None
+    column = headings.get(problem.column, problem.column) if problem.column else None
     return Problem(problem.message, row, column, problem.found)
 
 
