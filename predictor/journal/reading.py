@@ -178,20 +178,25 @@ class Reading:
             The people, and how many there are in all.
         """
         counted = """
-            SELECT who, count(*) AS n, max(day) AS last,
-                count(DISTINCT CASE WHEN outcome = 'still open' THEN coalesce(nullif(interview, ''), id) END) AS n_open,
+            SELECT who, count(*) AS n, sum(outcome = 'still open') AS n_open, max(day) AS last,
                 min(CASE WHEN outcome = 'still open' THEN due_on END) AS due
             FROM entries WHERE who <> '' GROUP BY who
             ORDER BY due IS NULL, due, n_open = 0, who COLLATE NOCASE, who
         """
+        twice = """
+            SELECT who, count(*) - count(DISTINCT interview) FROM entries
+            WHERE interview <> '' AND outcome = 'still open' GROUP BY who
+        """  # rated by both sides; apart, so that what counts reads an index alone
         latest = "SELECT try_next FROM entries WHERE who = ? AND try_next <> '' ORDER BY day DESC, number DESC LIMIT 1"
         with self._file.open() as file:
             rows = [row for row in file.execute(counted) if search.casefold() in row["who"].casefold()]
-            people = []
+            other_sides, people = dict(map(tuple, file.execute(twice))), []
             for row in rows[start:][:most]:
                 try_next = (file.execute(latest, (row["who"],)).fetchone() or [""])[0]
                 days = (_day(row["last"]), _day(row["due"]))
-                people.append(Person(row["who"], row["n"], row["n_open"], *days, try_next))
+                people.append(
+                    Person(row["who"], row["n"], row["n_open"] - other_sides.get(row["who"], 0), *days, try_next)
+                )
         return people, len(rows)
 
     def person(self, id: str) -> str:  # noqa: A002
