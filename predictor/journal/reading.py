@@ -116,9 +116,14 @@ class Reading:
 
     def hidden_until_both_rated(self, entries: Sequence[Entry]) -> set[str]:
         """Return the ids of those whose other side has not rated yet, and which are not shown until it has."""
-        shared = {entry.interview for entry in entries if entry.interview}
-        sides = {interview: {entry.rater_role for entry in self.sides(interview)} for interview in shared}
-        return {entry.id for entry in entries if entry.interview and len(sides[entry.interview]) < 2}
+        shared = [*{entry.interview for entry in entries if entry.interview}]
+        rated_by = """
+            SELECT interview, count(DISTINCT rater_role) FROM entries
+            WHERE interview <> '' AND interview IN (SELECT value FROM json_each(?)) GROUP BY interview
+        """
+        with self._file.open() as file:
+            sides = dict(map(tuple, file.execute(rated_by, (json.dumps(shared),))))
+        return {entry.id for entry in entries if entry.interview and sides.get(entry.interview, 0) < 2}
 
     def waiting(self, most: int | None = None) -> tuple[list[Entry], int]:
         """Return the interviews that are still open and have a day by which to hear, the first day first.
