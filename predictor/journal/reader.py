@@ -119,10 +119,27 @@ class JournalReader:
         return self._all(connection, where, interview) if interview else []
 
     def hidden_until_both_rated(self, entries: Sequence[Entry]) -> set[str]:
+<<<<<<< HEAD:predictor/journal/reader.py
         """Return the ids of those that are hidden because their other side has not rated yet."""
         shared = {entry.interview for entry in entries if entry.interview}
         sides = {interview: {entry.rater_role for entry in self.sides(interview)} for interview in shared}
         return {entry.id for entry in entries if entry.interview and len(sides[entry.interview]) < 2}
+||||||| d76c323:predictor/journal/reading.py
+        """Return the ids of those whose other side has not rated yet, and which are not shown until it has."""
+        shared = {entry.interview for entry in entries if entry.interview}
+        sides = {interview: {entry.rater_role for entry in self.sides(interview)} for interview in shared}
+        return {entry.id for entry in entries if entry.interview and len(sides[entry.interview]) < 2}
+=======
+        """Return the ids of those whose other side has not rated yet, and which are not shown until it has."""
+        shared = [*{entry.interview for entry in entries if entry.interview}]
+        rated_by = """
+            SELECT interview, count(DISTINCT rater_role) FROM entries
+            WHERE interview <> '' AND interview IN (SELECT value FROM json_each(?)) GROUP BY interview
+        """
+        with self._file.open() as file:
+            sides = dict(map(tuple, file.execute(rated_by, (json.dumps(shared),))))
+        return {entry.id for entry in entries if entry.interview and sides.get(entry.interview, 0) < 2}
+>>>>>>> ea31b38a1e023722c8710f144f57395d89c8ff15:predictor/journal/reading.py
 
     def waiting(self, most: int | None = None) -> tuple[list[Entry], int]:
         """Return the interviews that are still open and have a day by which to hear, the first day first.
@@ -182,20 +199,35 @@ class JournalReader:
             The people, and how many there are in all.
         """
         counted = """
-            SELECT who, count(*) AS n, max(day) AS last,
-                count(DISTINCT CASE WHEN outcome = 'still open' THEN coalesce(nullif(interview, ''), id) END) AS n_open,
+            SELECT who, count(*) AS n, sum(outcome = 'still open') AS n_open, max(day) AS last,
                 min(CASE WHEN outcome = 'still open' THEN due_on END) AS due
             FROM entries WHERE who <> '' GROUP BY who
             ORDER BY due IS NULL, due, n_open = 0, who COLLATE NOCASE, who
         """
+        twice = """
+            SELECT who, count(*) - count(DISTINCT interview) FROM entries
+            WHERE interview <> '' AND outcome = 'still open' GROUP BY who
+        """  # rated by both sides; apart, so that what counts reads an index alone
         latest = "SELECT try_next FROM entries WHERE who = ? AND try_next <> '' ORDER BY day DESC, number DESC LIMIT 1"
+<<<<<<< HEAD:predictor/journal/reader.py
         with self._file.open() as connection:
             rows = [row for row in connection.execute(counted) if search.casefold() in row["who"].casefold()]
             people = []
+||||||| d76c323:predictor/journal/reading.py
+        with self._file.open() as file:
+            rows = [row for row in file.execute(counted) if search.casefold() in row["who"].casefold()]
+            people = []
+=======
+        with self._file.open() as file:
+            rows = [row for row in file.execute(counted) if search.casefold() in row["who"].casefold()]
+            other_sides, people = dict(map(tuple, file.execute(twice))), []
+>>>>>>> ea31b38a1e023722c8710f144f57395d89c8ff15:predictor/journal/reading.py
             for row in rows[start:][:most]:
                 try_next = (connection.execute(latest, (row["who"],)).fetchone() or [""])[0]
                 days = (_day(row["last"]), _day(row["due"]))
-                people.append(Person(row["who"], row["n"], row["n_open"], *days, try_next))
+                people.append(
+                    Person(row["who"], row["n"], row["n_open"] - other_sides.get(row["who"], 0), *days, try_next)
+                )
         return people, len(rows)
 
     def person(self, id: str) -> str:  # noqa: A002

@@ -242,7 +242,7 @@ def test_without_javascript(open_page: Open, journal: Journal) -> None:
     assert page.locator("#title").input_value() == "Kept while the answer changes"
     page.get_by_role("button", name="Save in journal").click()
     page.get_by_text("Saved.").wait_for()
-    assert page.get_by_text("Save what you wrote in one before you write in another.").is_visible()
+    assert "Save what you wrote in one before you write in another." in page.locator("noscript p:visible").inner_text()
     page.get_by_role("link", name="Delete").click()
     page.get_by_role("button", name="Delete for good").click()
     page.get_by_text("Deleted for good.").wait_for()
