@@ -6,7 +6,8 @@ Each threshold of a warning has a comment with its reason; none of them changes 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -43,6 +44,7 @@ PASTED_SHARE, PASTED_KINDS = 0.05, 10
 LEAST_SHARED_TOP = 3.0
 FLAT_RATINGS = 3  # two equal ratings are no evidence about their rater
 MOST_NAMED = 3  # signals named in one warning
+_WHOLE_FLOAT = re.compile(r"^(\d+)\.0+$")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
 _DOTTED = re.compile(r"(\d{1,2})\. ?(\d{1,2})\. ?(\d{4})( .*)?")
 
@@ -332,10 +334,27 @@ def _about_rows(ratings: Ratings, quality: DataQuality) -> Iterator[str]:
         yield f"Only {few} {have} the rarer outcome: expect the scores to move with more data."
     if ratings.groups is None and n:
         yield "No group column: if one person has several rows, the scores are too good; name it in the catalogue."
+    if ratings.groups is not None:
+        yield from _about_spelling({*map(str, ratings.groups)}, str(group))
     if quality.rows_per_group >= MOST_ROWS_PER_GROUP:
         yield (
             f"The same {group} in many rows: {n:,} rows are of {quality.groups:,}, the largest has "
             f"{quality.largest_group:,}. Intervals are computed by {group}, not by rows."
+        )
+
+
+def _about_spelling(names: Collection[str], group: str) -> Iterator[str]:
+    """Name groups whose names differ only in case, blanks or invisible letters: of one person, they leak."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(names):
+        letters = unicodedata.normalize("NFKC", name).casefold()
+        shown = "".join(letter for letter in letters if unicodedata.category(letter) != "Cf")
+        alike.setdefault(" ".join(_WHOLE_FLOAT.sub(r"\1", shown).split()), []).append(name)
+    if several := [spelled for spelled in alike.values() if len(spelled) > 1]:
+        first, second = (shorten(name, 30) for name in several[0][:2])
+        yield (
+            f"{sum(map(len, several)):,} of {group} are written almost alike, such as '{first}' and '{second}': if "
+            "they are the same, write them in one way, so that their rows are not on both sides of a split."
         )
 
 

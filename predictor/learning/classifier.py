@@ -30,6 +30,7 @@ from predictor.ratings.parsing import clip_to_training_range, out_of_scale
 from predictor.ratings.signals import Scale, Signal
 from predictor.threads import one_thread
 
+MOST_WEIGHT = 1e12  # of all rows together, beyond which sums lose the prior
 ORDINALS = ("zero", "one", "two", "three")  # words for numbers, which count as those
 KNOTS = 11  # of a column that no catalogue describes
 
@@ -155,6 +156,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             there = weights > 0
             if not there.any():
                 raise ValueError("every sample weight is zero, so there is no row to learn from")
+            if (total := weights.sum()) > MOST_WEIGHT:
+                raise ValueError(f"the sample weights sum to {total:.3g}; a weight counts rows: divide by their mean")
             weights = None if (weights[there] == 1).all() else weights[there]
             y, together = np.asarray(y)[there], None if together is None else together[there]
         self.classes_, labels = np.unique(y, return_inverse=True)

@@ -221,7 +221,7 @@ def parse_context(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDAr
         real = isinstance(cell, float | np.floating)
         if cell is None or (real and math.isnan(cell)):
             continue
-        if isinstance(cell, Mapping | list | tuple | set):
+        if isinstance(cell, Mapping | list | tuple | set | np.ndarray):
             problems.append(Problem("must be text or a number", row + 1, name, repr(cell)))
             continue
         if exact and real and abs(cell) >= 2 ** (np.finfo(type(cell)).nmant + 1):  # where n and n + 1 are one

@@ -7,6 +7,7 @@ itself. What reads files checks first, so that messages can name cells. No code 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -16,6 +17,7 @@ import numpy as np
 
 from predictor.errors import Problem, RatingsError, shorten
 from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
+from predictor.ratings.cells import says_not_observed
 from predictor.ratings.frames import cells_of, parse_once, with_index, words_of
 from predictor.ratings.outcomes import Outcomes
 from predictor.ratings.parsing import (
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Cells = Sequence[Any] | NDArray[Any]
+
+_INITIALS = re.compile(r"[A-Z]\.? ?[A-Z]\.?")  # which may be a person's: N. A.
 
 
 @dataclass(frozen=True, eq=False)
@@ -372,8 +376,15 @@ def _untrainable(
         kind = "is missing; it keeps rows of one person on one side of a split (or take 'group' out of the catalogue)"
         problems.append(Problem(kind, column=catalogue.group))
     elif catalogue.group:
+        words = context[catalogue.group]
+        nobody = {word for word in {*words} if says_not_observed(word) and not _INITIALS.fullmatch(word)}
         problems += [
-            Problem("is empty; write whose row it is", int(row) + 1, catalogue.group)
-            for row in np.flatnonzero((context[catalogue.group] == "") & ~np.isnan(y))
+            Problem(
+                f"{'names nobody' if words[row] else 'is empty'}; write whose row it is",
+                int(row) + 1,
+                catalogue.group,
+                words[row],
+            )
+            for row in np.flatnonzero(np.isin(words, [*nobody]) & ~np.isnan(y))
         ]
     return problems

@@ -45,7 +45,12 @@ _WESTERN = "cp1252"
 _HINT = re.compile(r'"?sep=(.|\\t)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)  # a line that spreadsheets write for themselves
 _ORDINARY = re.compile(r"[\w .:/+-]*|[+-]?\d+[.,]\d+ ?%?|\d+ ?%")
 _LATE_QUOTE = re.compile(r"[ \t]+\"")
+_JSON = re.compile(r'\s*[\[{]\s*(["{]|$)')
 _NAME = re.compile(r"[^\W\d_]")
+_RULE = re.compile(r"[ \t]*[|+]?([ \t:]*-{3,}[ \t:]*[|+,;\t]?)+[ \t]*(\r\n|\r|\n)")  # below the header, as in Markdown
+# Where a program wrote line ends twice, and where files were joined, of which each had a mark.
+_BETWEEN = ((b"\r\r\n", b"\r\n"), (codecs.BOM_UTF8, b""))
+_BEGUN = (b"\xef\xbb", b"\xef", b"\r\r", b"\r")
 _NOT_TEXT = "is not UTF-8 text; save it as 'CSV UTF-8' or as UTF-8"
 _TOO_LONG = (
     f"its header is longer than {LONGEST_HEADER >> 20} MB; look for a quote that nothing closes, or whether it is a "
@@ -104,6 +109,8 @@ def decode(content: bytes, source: str) -> str:
         raise RatingsError(source, [Problem(f"{_NOT_TEXT} (byte {error.start + 1:,})")]) from None
     if encoding == _WESTERN:
         _warn_of_western(source)
+    for wrong, right in _BETWEEN:
+        text = text.replace(wrong.decode(), right.decode())
     return text
 
 
@@ -161,16 +168,19 @@ class Utf8:
         self._stream, self._source, self._begun = stream, source, False
         self._decoder: codecs.IncrementalDecoder | None = None
         self._encoding: str | None = None
-        self._half = b""
+        self._half = self._end = b""
 
     def read(self, size: int) -> bytes:
         """Read on: `size` bytes of the stream or fewer, which may be more as UTF-8; none at the end only."""
         while more := bytes(self._stream.read(size)):
             if not self._begun:
                 refuse_foreign(more, self._source)
-            if text := self._as_utf8(more):
+            text = self._end + self._as_utf8(more)
+            self._end = next((end for end in _BEGUN if text.endswith(end)), b"")
+            if text := _joined(text.removesuffix(self._end)):
                 return text
-        return self._as_utf8(b"", final=True)
+        text, self._end = self._end + self._as_utf8(b"", final=True), b""
+        return _joined(text)
 
     def _as_utf8(self, block: bytes, *, final: bool = False) -> bytes:
         if self._encoding is None:
@@ -193,6 +203,13 @@ class Utf8:
             return self._decoder.decode(block, final).encode()
         except UnicodeError:
             raise RatingsError(self._source, [Problem(_NOT_TEXT)]) from None
+
+
+def _joined(text: bytes) -> bytes:
+    """Take out what does not belong between lines."""
+    for wrong, right in _BETWEEN:
+        text = text.replace(wrong, right)
+    return text
 
 
 def _unfinished(block: bytes) -> int:
@@ -264,6 +281,8 @@ class Header:
             if not whole and read == len(body) and "field limit" not in str(error):
                 return None
             raise RatingsError(source, [Problem(f"has a header that is not a row of CSV: {in_words(error)}")]) from None
+        if len(names) > 1 and (rule := _RULE.match(body, read)):
+            read = rule.end()
         if not whole and read == len(body):
             return None
         if len(names) > most:
@@ -351,6 +370,8 @@ def heading(name: str) -> str:
 
 def _no_heading(names: Sequence[str], below: str, ended: bool) -> Problem | None:
     """Return why the first row is no header: it is a title, or has quotes that stand after a blank."""
+    if _JSON.match(names[0]):
+        return Problem("is JSON, by its first bytes; name it .json, or .jsonl for one interview a line")
     if any(_LATE_QUOTE.match(name) for name in names):
         return Problem("its header has a quote after a blank; take out the blanks between cells")
     if len(names) == 1:

@@ -363,6 +363,11 @@ def read_parquet(path: Path) -> pd.DataFrame:
             table = file.read().select([place for place, name in enumerate(file.schema_arrow.names) if name in names])
         refuse_long_words(table, str(path))
         frame: pd.DataFrame = as_text(table).to_pandas(ignore_metadata=True, types_mapper=whole.get)
+    for index in (table.schema.pandas_metadata or {}).get(
+        "index_columns", ()
+    ):  # an index may be there as its rule only
+        if isinstance(index, dict) and (name := index.get("name")) and name not in frame.columns:
+            frame.insert(0, name, range(index["start"], index["stop"], index["step"]))
     while len(frame.columns) and is_nameless(str(frame.columns[0])) and counts_rows([*map(str, frame.iloc[:, 0])]):
         warn_of_labels(str(path))
         frame = frame.iloc[:, 1:]

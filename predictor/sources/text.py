@@ -20,6 +20,11 @@ from predictor.sources.workbook import WORKBOOKS, is_workbook, read_rows
 Table = tuple[list[str], list[list[str]], list[Problem]]
 _DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+\s*)$")
 _THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*")
+_TOTAL = re.compile(  # as spreadsheets sum a table up
+    r"(grand |sub-?)?total(s|e|en)?|totaux|totaal|sum|summe|suma|soma|somme|gesamt|insgesamt|averages?|avg|mean|median"
+    r"|durchschnitt|mittel(wert)?|moyenne|m[eé]dia|promedio|gemiddelde|średnia|medel|(genom)?snitt",
+    re.IGNORECASE,
+)
 _PANDAS = re.compile(r"Unnamed: \d+(\.\d+)?(_level_\d+)?")  # what pandas calls a column without a name
 
 
@@ -57,11 +62,16 @@ def parse_table(
     """
     if is_workbook(content) or Path(source).suffix.lower() in WORKBOOKS:
         table = [*read_rows(content, source, sheet=sheet, most_rows=most_rows, most_columns=most_columns)]
-        header, rows = [*map(heading, table[0])], table[1:]
-        return _tidied(header, rows, source, [])
-    if sheet is not None:
+        tidied = _tidied([*map(heading, table[0])], table[1:], source, [])
+    elif sheet is not None:
         raise RatingsError(source, [Problem("is no Excel workbook, so it has no sheets; leave the sheet out")])
-    return parse_csv(content, source, most_rows=most_rows, most_columns=most_columns)
+    else:
+        tidied = parse_csv(content, source, most_rows=most_rows, most_columns=most_columns)
+    first = next((cell for row in tidied[1][-1:] for cell in row if cell.strip()), "")
+    if _TOTAL.fullmatch(first.strip(" :.")):
+        kind = f"its last row begins with '{first.strip()}'; if it is not an interview, take it out"
+        warnings.warn(f"{source}: {kind}", RatingsWarning, stacklevel=3)
+    return tidied
 
 
 def parse_csv(content: bytes, source: str, *, most_rows: int | None = None, most_columns: int = MOST_COLUMNS) -> Table:
@@ -100,6 +110,10 @@ def _read(
             blank = 0
             if most is not None and len(rows) >= most:
                 raise RatingsError(source, [too_many_rows(most)])
+            if row == header:
+                kind = "repeats the header, as where files were joined; take it out"
+                problems.append(Problem(kind, len(rows) + 1))
+                row = [""] * len(header)
             if len(row) != len(header):
                 if len(row) < named or any(map(str.strip, row[len(header) :])):
                     kind = (

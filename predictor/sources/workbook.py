@@ -25,6 +25,8 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _FORMULA = re.compile(rb"<c( [^<>]*)><f[^<>]*(?:/>|>[^<]*</f>)(?:<v */>|<v></v>)?</c>")
 _MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
 _PLACE = re.compile(rb' r="([A-Z]+[0-9]+)"')
+_LEADING_ZEROS = re.compile("00+")  # the format of numbers such as 0042
+_STRICT = b"purl.oclc.org/ooxml"  # in place of the namespace that is read
 _EXACT = 2**53  # from which on a float is several whole numbers
 
 
@@ -121,6 +123,7 @@ def _check(content: bytes, source: str) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as parts:
             names, size = parts.namelist(), sum(part.file_size for part in parts.infolist())
+            strict = "xl/workbook.xml" in names and size <= MOST_BYTES and _STRICT in parts.read("xl/workbook.xml")
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
         damaged = "is a damaged Excel workbook; save it again"
         kind = damaged if content.startswith(_ZIP) else "is not an Excel workbook (.xlsx); if it is CSV, name it .csv"
@@ -128,6 +131,8 @@ def _check(content: bytes, source: str) -> None:
     if "xl/workbook.xml" not in names:
         kind = "is not an Excel workbook (.xlsx); save it as one from your spreadsheet program"
         raise RatingsError(source, [Problem(kind)])
+    if strict:
+        raise RatingsError(source, [Problem("is saved as Strict Open XML; save it as 'Excel Workbook (.xlsx)'")])
     if size > MOST_BYTES:
         kind = (
             f"has {size >> 20:,} MB decompressed, of which at most {MOST_BYTES >> 20:,} are read; save the sheet as CSV"
@@ -211,8 +216,10 @@ def _text(cell: Any, row: int, problems: list[Problem]) -> str:
 
 
 def _number(value: float, cell: Any, row: int, problems: list[Problem]) -> str:
-    if "%" in str(cell.number_format):
+    if "%" in (shown := str(cell.number_format)):
         return f"{100 * value:.13g}%"
+    if _LEADING_ZEROS.fullmatch(shown) and float(value).is_integer() and 0 <= value < _EXACT:
+        return str(int(value)).zfill(len(shown))
     if isinstance(value, int) or not value.is_integer():
         return str(value) if isinstance(value, int) else repr(value)
     if abs(value) >= _EXACT:

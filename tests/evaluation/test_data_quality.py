@@ -145,6 +145,13 @@ def test_days_that_nobody_can_order_are_reported(known: Ratings) -> None:
     assert len(lines) == 1 and "cannot be checked: days such as '12/1/2026' are not in the form 2026-05-31" in lines[0]
 
 
+def test_people_written_almost_alike_are_named(known: Ratings) -> None:
+    names = [f"c{row}" for row in range(len(known) - 5)]
+    spelled = [*names, "Zoë  Lee", "zoe\u0308 lee", "7", "7.0", "c\u200b1"]
+    (printed,) = warn(with_column(known, "candidate_id", spelled))
+    assert printed.startswith("6 of candidate_id are written almost alike, such as '7' and '7.0': if they are the same")
+
+
 def test_an_outcome_known_in_the_future_is_reported(known: Ratings) -> None:
     here = datetime.now(UTC).date()
     days = [f"{here + timedelta(days=3)}T09:00", "1.1.2999", *[str(here)] * (len(known) - 2)]

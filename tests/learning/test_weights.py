@@ -112,3 +112,9 @@ def test_weighted_quantiles_and_knots_are_those_of_repeated_values() -> None:
     np.testing.assert_allclose(quantile(values, shares, weights.astype(float)), np.quantile(repeated, shares))
     ends = values.min(), values.max()
     assert uneven_knots(values, *ends, weights=weights.astype(float)) == pytest.approx(uneven_knots(repeated, *ends))
+
+
+def test_weights_that_outweigh_every_prior_are_refused() -> None:
+    X, y = np.tile([[1.0], [5.0]], (5, 1)), np.tile([0, 1], 5)
+    with pytest.raises(ValueError, match=r"sample weights sum to 1e[+]301; a weight counts rows"):
+        OfferClassifier().fit(X, y, sample_weight=np.full(10, 1e300))

@@ -454,3 +454,17 @@ def test_over_http_on_the_page_and_into_the_journal(model: OfferModel, tmp_path:
     assert Journal(journal, CATALOGUE).import_csv(b"verdict,stars,hired\nYES,3 stars,1.00\n") == 1
     kept = [entry.ratings for entry in Journal(journal, CATALOGUE).entries() if entry.outcome == "offer"]
     assert kept == [{"verdict": 3.0, "stars": 3.0}]
+
+
+@pytest.mark.parametrize(
+    ("word", "nobody"), [("N/A", True), ("-", True), ("unknown", True), ("", True), ("NA", False), ("N. A.", False)]
+)
+def test_people_need_a_name(word: str, nobody: bool) -> None:
+    """Rows of many people under one such word would be one person; initials are a name."""
+    rows = [{"candidate_id": word, "goals_discussed": 4, "offer": "yes"}] * 2
+    rows.append({"candidate_id": "b", "goals_discussed": 4, "offer": "no"})
+    if not nobody:
+        assert Ratings.from_records(rows, Catalogue.shipped(), training=True).groups is not None
+        return
+    with pytest.raises(RatingsError, match=r"candidate_id.* write whose row it is"):
+        Ratings.from_records(rows, Catalogue.shipped(), training=True)

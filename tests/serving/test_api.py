@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import os
@@ -200,6 +201,12 @@ def test_a_body_that_is_not_said_to_be_json_is_refused(client: TestClient, kind:
     answer = client.post("/v1/predict", content=b"{}", headers={"content-type": kind} if kind else {})
     assert answer.status_code == 415
     assert answer.json()["problems"][0]["field"] == "Content-Type"
+
+
+def test_a_compressed_body_is_refused(client: TestClient) -> None:
+    answer = client.post("/v1/predict", content=gzip.compress(b"{}"), headers={**JSON, "content-encoding": "gzip"})
+    assert answer.status_code == 415 and answer.json()["problems"][0]["field"] == "Content-Encoding"
+    assert client.post("/v1/predict", content=b"{}", headers={**JSON, "content-encoding": "identity"}).is_success
 
 
 @pytest.mark.parametrize("more", [";", " ; ;", "; charset=UTF-8", ';charset="utf-8";', ";charset=utf8", "; indent=2"])

@@ -224,6 +224,9 @@ DIALECTS = {
     "empty headings beyond the cells": text([[*OWN[0], "", ""], *OWN[1:]]).encode(),
     "headings broken as on Windows": text([[name.replace("\n", "\r\n") for name in OWN[0]], *OWN[1:]]).encode(),
     "two byte order marks": b"\xef\xbb\xbf" * 2 + text(OWN).encode(),
+    "marks of joined files": b"\xef\xbb\xbf" + text(OWN).encode().replace(b"c2", b"\xef\xbb\xbfc2"),
+    "line ends written twice": text(OWN).encode().replace(b"\r\n", b"\n").replace(b"\n", b"\r\r\n"),
+    "a rule of dashes": text([OWN[0], [":---", "---:", "---", "------"], *OWN[1:]], "|").encode(),
     "row names of R": text([OWN[0], *([str(n), *row] for n, row in enumerate(OWN[1:], 1))]).encode(),
     "blank lines": b"\r\n\r\n" + text(OWN).encode() + b"\r\n\r\n",
 }
@@ -301,6 +304,8 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "blank lines": ("a.csv", lambda: b"\n \n\n", "the file is empty"),
     "blank lines of JSON": ("a.jsonl", lambda: b"\n \n\n", "the file is empty"),
     "commas only": ("a.csv", lambda: b",,\n,,\n", "no rows"),
+    "a header that comes again": ("a.csv", lambda: b"goals_discussed\n4\n\ngoals_discussed\n5\n", "row 3: repeats the header"),
+    "JSON named CSV": ("a.csv", lambda: b'[{"goals_discussed": 4}]', "is JSON, by its first bytes"),
     "a long first line": ("a.csv", lambda: b"x" * 20_000_000, "more than 131,072 characters"),
     "many columns": ("a.csv", lambda: b"c," * 1_000_000, "of which at most 16,384 are read|longer than 1 MB"),
     "a long cell": ("a.csv", lambda: b"goals_discussed\n" + b"4" * 200_000, "more than 131,072 characters"),
@@ -308,6 +313,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "an old workbook": ("a.xlsx", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "before Excel 2007"),
     "a password": ("a.xlsx", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"), "password"),
     "a cut workbook": ("a.xlsx", lambda: book(("x", [["a"]]))[:-200], "damaged Excel workbook"),
+    "a strict workbook": ("a.xlsx", lambda: zipped({"xl/workbook.xml": b'<workbook xmlns="http://purl.oclc.org/ooxml/x">'}), "Strict Open XML"),
     "another archive": ("a.xlsx", lambda: zipped({"a.txt": b"x"}), "is not an Excel workbook"),
     "an empty sheet": ("a.xlsx", lambda: book(("x", [])), "sheet 'x' is empty"),
     "a formula without result": ("a.xlsx", lambda: book(("x", [["goals_discussed"], ["=1+3"]])), "cell A2 holds a formula"),
@@ -366,16 +372,21 @@ def test_a_sheet_is_read_as_it_is_shown(tmp_path: Path) -> None:
     sheet.append(["interview_id", "rated_on", "goals_discussed", "offer"])
     sheet.append([10**14 + 1, date(2026, 5, 31), 3.5, True])
     sheet.append(["0042", None, 2, "no"])
+    sheet.append([43, None, 2, "no"])
+    sheet["A4"].number_format = "0000"
+    sheet.append(["Average:", None, 2.5])
     made.save(path)
-    read = read_ratings(path, sheet="Ratings")
-    assert read.columns["interview_id"].tolist() == [str(10**14 + 1), "0042"]
-    assert read.columns["rated_on"].tolist() == ["2026-05-31", ""]
-    assert read.X["goals_discussed"].tolist() == [3.5, 2] and read.y.tolist() == [1, 0]
+    with pytest.warns(RatingsWarning, match="its last row begins with 'Average:'; if it is not an interview"):
+        read = read_ratings(path, sheet="Ratings")
+    assert read.columns["interview_id"].tolist()[:3] == [str(10**14 + 1), "0042", "0043"]
+    assert read.columns["rated_on"].tolist()[:2] == ["2026-05-31", ""]
+    assert read.X["goals_discussed"].tolist()[:2] == [3.5, 2] and read.y.tolist()[:2] == [1, 0]
     with pytest.raises(RatingsError, match="has no sheet 'Rating'; it has 'Notes', 'Ratings'"):
         read_ratings(path, sheet="Rating")
     with pytest.warns(RatingsWarning, match="sheet 'Notes' was read, the first of 2"), pytest.raises(RatingsError):
         read_ratings(path)
-    assert len(Journal(tmp_path / "my.journal").import_files([path], sheet="Ratings").fresh) == 2
+    with pytest.warns(RatingsWarning, match="Average"):
+        assert len(Journal(tmp_path / "my.journal").import_files([path], sheet="Ratings").fresh) == 4
     with pytest.raises(ConfigError, match="only Excel workbooks have sheets"):
         read_ratings(tmp_path / "my.csv", sheet="Ratings")
 

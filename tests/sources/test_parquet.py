@@ -53,6 +53,19 @@ def test_an_index_of_numbers_without_a_name_is_no_column(tmp_path: Path) -> None
     assert len(read_ratings(path)) == 20
 
 
+def test_an_index_that_is_kept_as_its_rule_is_a_column_where_it_has_a_name(tmp_path: Path) -> None:
+    frame = _frame().drop(columns="interview_id", errors="ignore")
+    frame.index = pd.RangeIndex(7, 7 + 3 * len(frame), 3, name="interview_id")
+    frame.to_parquet(path := tmp_path / "my.parquet")
+    assert read_ratings(path).columns["interview_id"].tolist() == [str(7 + 3 * row) for row in range(len(frame))]
+
+
+def test_lists_are_no_ids(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"interview_id": [["a"]], "goals_discussed": [4]}), tmp_path / "my.parquet")
+    with pytest.raises(RatingsError, match=r"interview_id: .* must be text or a number"):
+        read_ratings(tmp_path / "my.parquet")
+
+
 def test_a_draft_sees_an_index(tmp_path: Path) -> None:
     _frame().set_index("candidate_id").to_parquet(path := tmp_path / "my.parquet")
     assert 'group = "candidate_id"' in draft_catalogue(path, outcome="offer", group="candidate_id")

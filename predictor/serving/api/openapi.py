@@ -38,7 +38,7 @@ WHY = {
     401: "The token is missing or wrong",
     403: "Cross-site request refused: it was not sent from this server's own pages",
     413: "The body or the list is too long",
-    415: "Content-Type must be application/json",
+    415: "Content-Type must be application/json, without Content-Encoding",
     422: "The ratings or the query cannot be used; every problem is listed",
     429: "Too many wrong tokens came from this address",
     431: "The headers are too long",

@@ -125,12 +125,16 @@ async def metrics(request: Request) -> Response:
 
 def _records(request: Request, body: bytes) -> tuple[list[Any], list[Problem], bool]:
     """Parse the body into interviews and problems of its form; also whether it was one interview, not a list."""
-    kind = dict(request.scope["headers"]).get(b"content-type", b"").decode("latin-1")
+    headers = dict(request.scope["headers"])
+    kind = headers.get(b"content-type", b"").decode("latin-1")
     most = request.app.state.settings.max_interviews
     if kind != JSON and not _is_json(kind):
         raise Refusal(
             415, "send JSON in UTF-8, with the header Content-Type: application/json", field="Content-Type", found=kind
         )
+    if (coding := headers.get(b"content-encoding", b"identity").strip().lower()) != b"identity":
+        found = coding.decode("latin-1")
+        raise Refusal(415, "send the body uncompressed", field="Content-Encoding", found=found)
     if not body.strip():
         raise Refusal(422, 'the body is empty; send ratings, as in {"goals_discussed": 4}', field="body")
     try:
