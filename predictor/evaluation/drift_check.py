@@ -147,7 +147,7 @@ def _not_tested(
             "need not be like those that come late."
         )
     elif outcomes.p is None:
-        yield "Calibration was not tested: at least five offers and five non-offers are needed."
+        yield "Calibration was not tested: there are no outcomes."
     if model.reference is None:
         yield (
             "Likelihoods, and how much was rated, were not compared: this model's file is older and has no counts of "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
 from predictor.evaluation.rates import QUANTILE
 from predictor.evaluation.scores import LEAST_OF_EACH, Score
@@ -45,7 +45,7 @@ class LateOutcomes:
         Mean likelihood of the rows with an outcome; NaN without any.
     in_the_large
         Calibration in the large: mean shift in log-odds; above 0 the likelihoods are too low, 0 is right. This and all
-        that follows: None with fewer than five offers or five non-offers.
+        that follows but `p`: None with fewer than five offers or five non-offers.
     slope
         Calibration slope; 1 is right, below 1 likelihoods are too extreme.
     corp
@@ -55,7 +55,8 @@ class LateOutcomes:
     log_loss
         Mean log-loss.
     p
-        P-value of the likelihood-ratio test that intercept is 0 and slope 1.
+        P-value of the likelihood-ratio test that intercept is 0 and slope 1; with fewer than five offers or five
+        non-offers, of the exact test of the number of offers. None without outcomes.
     """
 
     n: int
@@ -97,7 +98,7 @@ def late_outcomes(y: Floats, p: Floats, effect: float = 1.0) -> LateOutcomes:
     n, offers, y, p = int(known.sum()), int((y == 1).sum()), y[known], np.clip(p[known], 1e-9, 1 - 1e-9)
     counts = n, offers, int((~known).sum()), float(p.mean()) if n else math.nan
     if min(offers, n - offers) < LEAST_OF_EACH:
-        return LateOutcomes(*counts, None, None, None, None, None, None)
+        return LateOutcomes(*counts, None, None, None, None, None, _of_count(y, p, effect) if n else None)
     log_odds = np.log(p) - np.log1p(-p)
     one = np.ones((n, 1))
     (shift,), (shift_error,), _ = logistic(one, y, log_odds)
@@ -114,6 +115,20 @@ def late_outcomes(y: Floats, p: Floats, effect: float = 1.0) -> LateOutcomes:
         log_loss=-likelihood / n,
         p=float(chi2.sf(max(0.0, 2 * (best - likelihood)) / effect, 2)),
     )
+
+
+def _of_count(y: Floats, p: Floats, effect: float) -> float:
+    """Return p of the number of offers, two-sided, where offers or others are fewer than five: in both tails exact."""
+    if 2 * y.sum() > len(y):  # count the rarer of both
+        y, p = 1 - y, 1 - p
+    count = int(y.sum())
+    chances = np.zeros(count + 1)  # of 0, 1, ... of them
+    chances[0] = 1.0
+    for one in p:
+        chances[1:] = chances[1:] * (1 - one) + chances[:-1] * one
+        chances[0] *= 1 - one
+    tail = min(float(chances.sum()), 1 - float(chances[:-1].sum()))
+    return float(2 * norm.sf(norm.isf(min(max(tail, 1e-300), 0.5)) / math.sqrt(effect)))
 
 
 def logistic(X: Floats, y: Floats, offset: Floats) -> tuple[list[float], list[float], float]:

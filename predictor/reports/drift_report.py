@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from predictor.errors import plural
 from predictor.evaluation.drift import ALPHA, OF_RATINGS, DriftTest
 from predictor.evaluation.drift_check import DriftCheck
 from predictor.evaluation.late_outcomes import LateOutcomes
@@ -100,7 +101,7 @@ def drift_lines(check: DriftCheck) -> Iterator[str]:
 
 def outcome_lines(result: LateOutcomes) -> Iterator[str]:
     """Describe how likelihoods and outcomes agree."""
-    yield f"Outcomes: {result.n:,} known ({result.offers:,} offers), {result.open:,} open."
+    yield f"Outcomes: {result.n:,} known ({plural(result.offers, 'offer')}{_expected(result)}), {result.open:,} open."
     if result.in_the_large and result.slope and result.corp:
         large, slope = result.in_the_large, result.slope
         interval = signed_span(large.low, large.high)
@@ -108,6 +109,11 @@ def outcome_lines(result: LateOutcomes) -> Iterator[str]:
             f"Calibration in the large {signed(large.value)} ({interval}) in log-odds; 0 is right. "
             f"Slope {number(slope.value)} ({span(slope.low, slope.high)}); 1 is right."
         )
+
+
+def _expected(result: LateOutcomes) -> str:
+    """Describe how many offers the likelihoods had led to expect."""
+    return f", {number(result.n * result.predicted, 1)} expected" if result.n else ""
 
 
 def sentence(test: DriftTest, labels: dict[str, str]) -> str:
@@ -228,11 +234,12 @@ def _outcome_tile(result: LateOutcomes) -> Tile:
 
 
 def _outcomes(result: LateOutcomes) -> Section:
-    known = f"{result.n:,} outcomes have come, {result.offers:,} of them offers; {result.open:,} are still open."
+    offers = f"{result.offers:,} of them offers{_expected(result)}"
+    known = f"{result.n:,} outcomes have come, {offers}; {result.open:,} are still open."
     if not (result.in_the_large and result.slope and result.corp):
         return Section(
             "Are the likelihoods calibrated?",
-            [known, "Too few to measure: at least five offers and five non-offers are needed."],
+            [known, "Too few for the slope: at least five offers and five non-offers are needed."],
         )
     large, slope, corp = result.in_the_large, result.slope, result.corp
     rows = [

@@ -264,7 +264,7 @@ def ids_of(cells: Any) -> NDArray[Any]:
         return series.to_numpy(np.int64, na_value=NO_ID)
     if series.dtype.kind == "f":
         numbers = series.to_numpy(np.float64, na_value=np.nan)
-        if np.all(np.isnan(numbers) | (numbers == np.floor(numbers))):
+        if np.all(np.isnan(numbers) | ((numbers == np.floor(numbers)) & (np.abs(numbers) < 2**63))):
             return np.where(np.isnan(numbers), NO_ID, np.nan_to_num(numbers)).astype(np.int64)
     texts = [_id_text(cell) for cell in series.astype(object)]
     if texts and all(re.fullmatch(r"[1-9]\d{0,17}|0|", text) for text in texts) and any(texts):
@@ -310,13 +310,12 @@ def flags_of(cells: Any, name: str, source: str, findings: Findings, first: int 
         return series.to_numpy()
     words = words_of(series)
     meant = []
-    for word in words.categories:
+    for place, word in enumerate(words.categories):
         key = word.lower()
-        if key not in _TRUE | _FALSE:
-            row = first + int(np.flatnonzero(np.asarray(words) == word)[0]) + 1
-            findings.refuse(
-                source, Problem("is neither true nor false; write one of them", row, name, shown_word(word))
-            )
+        there = np.flatnonzero(words.codes == place)  # none where it is of a dictionary that a file shares
+        if key not in _TRUE | _FALSE and len(there):
+            kind = "is neither true nor false; write one of them"
+            findings.refuse(source, Problem(kind, first + int(there[0]) + 1, name, shown_word(word)))
         meant.append(key in _TRUE)
     return np.asarray(np.array([*meant, False])[words.codes], dtype=bool)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,22 @@ def test_refused_with_file_row_and_mend(tmp_path: Path, name: str) -> None:
     message = str(refusal.value)
     assert all(word in message for word in words), message
     assert len(message) < 1000 and "Traceback" not in message
+
+
+HARMS: dict[str, tuple[str, Callable[[], dict[str, list[Any]]]]] = {  # by a program that altered keys at random
+    "a type that is a list": ("greenhouse", lambda: changed(attributes=[{"name": "A", "rating": "yes", "type": ["x"]}])),
+    "an endless number": ("lever", lambda: lever(a={"interview": float("inf")})),
+    "a flag of NUL": ("greenhouse", lambda: {**good(), "applications": [v1_application(1, prospect="\x00")]}),
+    "scores that are a number": ("lever", lambda: lever(a={"fields": [{"type": "scorecard", "scores": 1.5, "value": [{"score": 1}, {"score": 2}]}]})),
+    "a section that is null": ("ashby", lambda: ashby(formDefinition={"sections": [None, {"fields": {"a": 1}}]})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HARMS)
+def test_no_harm_ends_in_a_traceback(name: str) -> None:
+    system, records = HARMS[name]
+    with suppress(PredictorError):
+        assert read_scorecards(system, records=records()).findings.items
 
 
 def test_every_problem_at_once(tmp_path: Path) -> None:
