@@ -188,9 +188,9 @@ def settle_version(version: str) -> None:
 
 def make_champion(model: OfferModel, *, announce: bool = True) -> None:
     """Make a model the champion here; print which one it replaced, and for which catalogue if not the shipped one."""
-    from predictor.model.champions import set_champion, suffix_of
+    from predictor.model.champions import suffix_of, write_champion
 
-    before = set_champion(model, MODELS)
+    before = write_champion(model, MODELS)
     replaced = f", instead of {before.name}" if before else ""
     ratings = f" for ratings by the catalogue '{model.catalogue.name}'" if suffix_of(model.catalogue.name) else ""
     if announce:
