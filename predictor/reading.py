@@ -17,7 +17,7 @@ def read_whole(path: str | Path) -> bytes:
     Raises
     ------
     OSError
-        If it cannot be read, is a device, or a pipe that gives nothing.
+        If it cannot be read, is a device, or an empty pipe.
     """
     with open(path, "rb", opener=_open_nonblocking) as file:
         kind = os.fstat(file.fileno()).st_mode

@@ -25,11 +25,11 @@ _track_option = click.option("--no-track", is_flag=True, help="Do not record it 
 @click.argument("data", type=FILE)
 @model_option
 @click.option(
-    "--attribute", "--group", "groups", metavar="NAME=COLUMN", multiple=True, required=True,
+    "--attribute", "--group", "attributes", metavar="NAME=COLUMN", multiple=True, required=True,
     help="A way to group people, and its column: sex=Gender; may be given more than once. Pairs are crossed, too. "
     "--group is the former name.",
 )  # fmt: skip
-@click.option("--groups", "groups_file", type=FILE, help="A file with the groups, if they are not in DATA.")
+@click.option("--groups", type=FILE, help="A file with the groups, if they are not in DATA.")
 @click.option("--on", metavar="COLUMN", help="Column that joins both tables.  [default: the first that both have]")
 @click.option(
     "--cards", type=FILE,
@@ -41,8 +41,8 @@ _track_option = click.option("--no-track", is_flag=True, help="Do not record it 
 def audit(
     data: Path,
     model: str | None,
-    groups: tuple[str, ...],
-    groups_file: Path | None,
+    attributes: tuple[str, ...],
+    groups: Path | None,
     on: str | None,
     cards: Path | None,
     threshold: float,
@@ -66,9 +66,9 @@ def audit(
     from predictor.pipeline.trained_model import TrainedModel
     from predictor.reports.audit_lines import audit_lines
 
-    columns = parse_groups(groups)
+    columns = parse_groups(attributes)
     trained = TrainedModel.load(model_path(model), MODELS)
-    audited = audit_model(trained, data, columns, groups=groups_file, on=on, cards=cards, threshold=threshold)
+    audited = audit_model(trained, data, columns, groups=groups, on=on, cards=cards, threshold=threshold)
     if audited.simulated:
         click.secho("SIMULATED: nothing here is about real people.\n", fg="yellow")
     for warning in audited.warnings:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXPERIMENTS = Path("experiments")
 MODELS = EXPERIMENTS / "models"
-CHAMPION = "champion"
+CHAMPION = "champion"  # as in model/champions.py, which would load numpy here
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -52,6 +52,7 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def read_standard_input() -> bytes:
+    """Read all of standard input."""
     try:
         return sys.stdin.buffer.read()
     except OSError as error:
@@ -59,6 +60,7 @@ def read_standard_input() -> bytes:
 
 
 def load_catalogue(path: Path | None) -> Catalogue:
+    """Load a catalogue's file, or the shipped catalogue."""
     from predictor.ratings.catalogue import Catalogue
 
     return Catalogue.load(path) if path else Catalogue.shipped()
@@ -83,19 +85,21 @@ def load_experiment(experiment: str) -> tuple[str, TrainingConfig]:
         return path.stem, TrainingConfig.load(path)
     if experiment == "pool":
         return experiment, TrainingConfig()
-    there = sorted(known.stem for known in path.parent.glob("*.toml"))
-    if there:
-        hint = nearest(path.stem, there) or f"; there are: {', '.join(there)}"
+    existing = sorted(known.stem for known in path.parent.glob("*.toml"))
+    if existing:
+        hint = nearest(path.stem, existing) or f"; there are: {', '.join(existing)}"
     else:
         hint = ", which has none; work in the project's folder, or name the file: --experiment my/folder/NAME.toml"
     raise ConfigError(f"no experiment '{experiment}': looked for {path.name} in {path.absolute().parent}{hint}")
 
 
 def plain_name(name: str) -> str:
+    """Make a model's name of a file's: "my file" becomes "my-file"."""
     return re.sub(r"[^\w.-]+", "-", name).lstrip(".-")
 
 
 def checked_name(name: str) -> str:
+    """Return a model's name, or refuse it: "champion", "7" and "a/b" are none."""
     taken = name == CHAMPION or name.startswith(f"{CHAMPION}-") or name.isdigit()
     if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.endswith(".json") or taken:
         raise ConfigError(f"invalid name {name!r}: use letters, digits, - and _, not a number, and not '{CHAMPION}...'")
@@ -103,7 +107,8 @@ def checked_name(name: str) -> str:
 
 
 def make_models_folder() -> None:
-    if not EXPERIMENTS.exists():  # so that nobody looks for it where they stood another time
+    """Make experiments/models in the current folder."""
+    if not EXPERIMENTS.exists():  # print where it is, since it depends on the current folder
         say(f"Folder made for models and runs: {EXPERIMENTS.absolute()}", err=True)
     MODELS.mkdir(parents=True, exist_ok=True)
     if not os.access(MODELS, os.W_OK):  # known now rather than after the work
@@ -111,7 +116,7 @@ def make_models_folder() -> None:
 
 
 def model_path(model: str | None) -> Path:
-    """Find a model by name or by path; where none is named the champion, or the published prior if there is none."""
+    """Return a model's file by name or by path; by default the champion's, or else the published prior's."""
     from predictor.model.champions import default_model
     from predictor.model.offer_model import PUBLISHED, OfferModel
 
@@ -124,6 +129,8 @@ def model_path(model: str | None) -> Path:
         return Path(model)
     if model in (PUBLISHED.stem, OfferModel.published().name):
         return PUBLISHED
-    there = sorted({*(p.stem for p in MODELS.glob("*.json")), *(p.parent.name for p in MODELS.glob(f"*/{MODEL}"))})
-    hint = nearest(model, there) or (f"; there are: {', '.join(there)}" if there else "; none has been trained yet")
+    files = {path.stem for path in MODELS.glob("*.json")}
+    existing = sorted(files | {path.parent.name for path in MODELS.glob(f"*/{MODEL}")})
+    there_are = f"; there are: {', '.join(existing)}" if existing else "; none has been trained yet"
+    hint = nearest(model, existing) or there_are
     raise ModelError(f"no model '{model}' in {MODELS}{hint}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from predictor.cli.common import FILE, load_catalogue, reading_options, signals_option
 from predictor.cli.group import Commands, say
@@ -17,7 +18,7 @@ from predictor.errors import ConfigError
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("-n", "n", type=int, help="Number of rated interviews, or of applications.  [default: 1200, or 200]")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same file.")
-@click.option("--base-rate", type=float, default=0.35, show_default=True, help="Share of offers.")
+@click.option("--base-rate", type=float, default=0.35, show_default=True, help="Share of offers to simulate.")
 @click.option(
     "--mode",
     type=click.Choice(["default", "null", "hindsight"]),
@@ -73,7 +74,9 @@ def simulate(
       predictor simulate my-export --greenhouse --seed 7
     """
     if greenhouse:
-        if (base_rate, mode, groups, disparity, drifted, cards) != (0.35, "default", None, 0.0, (), None):
+        ctx = click.get_current_context()
+        given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+        if given - {"out", "n", "seed", "greenhouse"}:
             raise ConfigError("--greenhouse takes -n and --seed only; leave the other options out")
         _write_greenhouse(out, n or 200, seed)
         return

@@ -22,7 +22,7 @@ from predictor.errors import ConfigError, TrackingError, plural
 )
 @click.option("--cards", type=FILE, multiple=True, help="A table of imported scorecards.")
 @click.option(
-    "--column", help="Column that identifies the person.  [default: person, or the group of the models' catalogues]"
+    "--column", help="Column that identifies the person.  [default: person, or that of the catalogues of your models]"
 )
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.option("--no-track", is_flag=True, help="Leave MLflow's copies of out-of-fold predictions as they are.")

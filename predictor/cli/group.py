@@ -1,4 +1,4 @@
-"""The group that runs a command: its errors, its warnings, and the streams that it writes to."""
+"""The click group of the commands: their errors, warnings and output streams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SERVERS = ("serve", "ui")  # which answer elsewhere than on standard output
 
 
 class Commands(click.Group):
-    """Commands in the order of the work, whose user errors are one clear message and exit code 2."""
+    """Commands in the order of the work; a user's error is one clear message and exit code 2."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         if _closed_streams() and [*(sys.argv[1:] if args is None else args), ""][0] not in SERVERS:
@@ -58,7 +58,7 @@ class Commands(click.Group):
 
 @contextmanager
 def _printed_warnings() -> Iterator[None]:
-    """Print what was decided about a file, each once, as a person reads it."""
+    """Print each `RatingsWarning` once."""
     printed, show = set[str](), warnings.showwarning
 
     def show_once(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
@@ -78,7 +78,7 @@ def _printed_warnings() -> Iterator[None]:
 def _ended_in_order() -> Iterator[None]:
     """Handle SIGTERM, and SIGHUP of a terminal that closes, like an exception, which removes unfinished files.
 
-    A training's run is marked failed, too. Only the first signal counts, so that nothing disturbs the clearing up.
+    A training's run is marked failed, too. Only the first signal counts, so that nothing disturbs the clean-up.
     """
 
     def end(number: int, _: object) -> None:
@@ -88,7 +88,7 @@ def _ended_in_order() -> Iterator[None]:
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in ENDS:
-            if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None):  # nohup has SIGHUP ignored
+            if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None):  # nohup ignores SIGHUP: keep that
                 before[number] = handler
                 signal.signal(number, end)
     try:
@@ -99,7 +99,7 @@ def _ended_in_order() -> Iterator[None]:
 
 
 def say(message: str, *, err: bool = False) -> None:
-    """Print a line in which names of files, people or models are; what they would do to a terminal is escaped."""
+    """Print a line; control characters in it, as from the name of a file, are escaped."""
     click.echo(printable(message), err=err)
 
 

@@ -16,6 +16,7 @@ from predictor.cli.progress import Bar
 from predictor.errors import ConfigError, MissingExtraError, plural
 
 if TYPE_CHECKING:
+    from predictor.model.offer_model import OfferModel
     from predictor.ratings.catalogue import Catalogue
     from predictor.ratings.ratings import Ratings
 
@@ -85,37 +86,49 @@ def predict(
             f"--threshold takes a single interview, found {plural(len(rows), 'row')}; for many of them use --json"
         )
     if out:
-        from predictor.atomic import write_text
+        _write_csv(chosen, rows, base_rate, out)
+    elif as_json:
+        _print_json(chosen, rows, base_rate, threshold)
+    else:
+        _print_text(chosen, rows, base_rate, threshold)
 
-        table = chosen.predict_many(rows, base_rate=base_rate, contributions=True)
-        table["model"], table["fingerprint"] = chosen.name, chosen.fingerprint
-        table["simulated_model"], table["prior_share"] = chosen.simulated, chosen.prior_share
-        table.index += 1
-        write_text(out, table.to_csv(index_label="row", lineterminator="\n"))
-        kind = "by a model of SIMULATED interviews " if chosen.simulated else ""
-        say(f"{plural(len(rows), 'answer')} {kind}written to {out}")
-        return
-    answers = chosen.predict_each(rows, base_rate=base_rate)
-    if threshold is not None:
-        from predictor.model.changes import what_would_change
-        from predictor.reports.inspection import render_changes
-    if as_json:
-        data = []
-        for answer in answers:
-            data.append(answer.to_dict())
-            if threshold is not None:
-                data[-1]["what_would_change"] = what_would_change(chosen, answer, line=threshold).to_dict()
-        click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False))
-        return
+
+def _write_csv(model: OfferModel, rows: Ratings, base_rate: float | None, out: Path) -> None:
+    from predictor.atomic import write_text
+
+    table = model.predict_many(rows, base_rate=base_rate, contributions=True)
+    table["model"], table["fingerprint"] = model.name, model.fingerprint
+    table["simulated_model"], table["prior_share"] = model.simulated, model.prior_share
+    table.index += 1
+    write_text(out, table.to_csv(index_label="row", lineterminator="\n"))
+    kind = "by a model of SIMULATED interviews " if model.simulated else ""
+    say(f"{plural(len(rows), 'answer')} {kind}written to {out}")
+
+
+def _print_json(model: OfferModel, rows: Ratings, base_rate: float | None, threshold: float | None) -> None:
+    from predictor.model.changes import what_would_change
+
+    data = []
+    for answer in model.predict_each(rows, base_rate=base_rate):
+        data.append(answer.to_dict())
+        if threshold is not None:
+            data[-1]["what_would_change"] = what_would_change(model, answer, line=threshold).to_dict()
+    click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False))
+
+
+def _print_text(model: OfferModel, rows: Ratings, base_rate: float | None, threshold: float | None) -> None:
     from predictor.reports.terminal import MOST_ROWS, render_prediction, render_table
 
-    shown = list(islice(answers, MOST_ROWS))
+    shown = list(islice(model.predict_each(rows, base_rate=base_rate), MOST_ROWS))
     if len(rows) == 1:
-        click.echo(render_prediction(shown[0], chosen.catalogue))
+        click.echo(render_prediction(shown[0], model.catalogue))
     else:
         click.echo(render_table(shown, len(rows)))
     if threshold is not None:
-        click.echo(render_changes(what_would_change(chosen, shown[0], line=threshold)))
+        from predictor.model.changes import what_would_change
+        from predictor.reports.inspection import render_changes
+
+        click.echo(render_changes(what_would_change(model, shown[0], line=threshold)))
 
 
 @click.command()

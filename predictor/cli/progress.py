@@ -17,7 +17,7 @@ class Lines:
     """Lines of progress for a log, no more often than every `PAUSE` seconds."""
 
     def __init__(self) -> None:
-        self._last = time.monotonic()
+        self._last = time.monotonic()  # so the first line comes after PAUSE: short commands print none
 
     def show(self, label: str, done: float, total: float, more: str = "") -> None:
         """Print how much is done, unless the last line is too recent or everything is done."""

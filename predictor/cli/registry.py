@@ -38,22 +38,23 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
       predictor promote my-pool
       predictor promote 3 --force "the old one used signals that we no longer rate"
     """
-    from predictor.tracking import is_unrecorded, track
-    from predictor.tracking import promote as ask
+    from predictor import tracking
 
     version: str | None = model
     if not model.rpartition("/")[2].isdigit():
         path = model_path(model)
         if not (path.parent / RECORD).is_file():
             raise ModelError(f"{path} is not in the folder of a training; only a training can be recorded and promoted")
-        if is_unrecorded(path.parent):
+        if tracking.is_unrecorded(path.parent):
             raise ModelError(
                 f"{model} was trained with --no-track, so it is in no registry; to record and register it: "
                 f"predictor track {path.parent} --register"
             )
-        version = track(path.parent, registered=True).version
+        version = tracking.track(path.parent, registered=True).version
         say(f"Registered as version {version}")
-    done = ask(str(version), answers=lambda champion, chosen, y: _answers(champion, chosen, y, data), force=force)
+    done = tracking.promote(
+        str(version), answers=lambda champion, chosen, y: _answers(champion, chosen, y, data), force=force
+    )
     if done.before == done.version:
         say(f"Version {done.version} is the champion already")
     elif not done.promoted:
@@ -113,13 +114,12 @@ def pull(version: str | None) -> None:
       predictor pull 3
       predictor pull my/3
     """
+    from predictor import tracking
     from predictor.model.champions import champion_file
-    from predictor.tracking import history
-    from predictor.tracking import pull as fetch
 
-    champions = [known.number for known in history() if CHAMPION in known.aliases]
+    champions = [known.number for known in tracking.history() if CHAMPION in known.aliases]
     for wanted in [version] if version or not champions else champions:
-        number, model = fetch(wanted)
+        number, model = tracking.pull(wanted)
         make_champion(model, announce=False)
         say(
             f"Version {number} ({model.name}) is in {champion_file(MODELS, model.catalogue.name)}, which `predict` uses"
@@ -134,10 +134,10 @@ def history() -> None:
     Example:
       predictor history
     """
+    from predictor import tracking
     from predictor.reports.terminal import render_history
-    from predictor.tracking import history as listed
 
-    versions = listed()
+    versions = tracking.history()
     click.echo(
         render_history(versions) if versions else "No version is registered yet: predictor train DATA --register"
     )
@@ -153,23 +153,23 @@ def rollback(catalogue: str | None) -> None:
       predictor rollback
       predictor rollback my
     """
-    from predictor.tracking import roll_back
+    from predictor import tracking
 
-    done = roll_back(catalogue)
+    done = tracking.roll_back(catalogue)
     say(f"Champion: version {done.version} again, instead of {done.before}")
     make_champion(done.model)
 
 
-def announce_version(version: str) -> None:
-    """Print which version a model became; where there is no champion yet, it becomes the champion."""
-    from predictor.tracking import history, promote, pull
+def settle_version(version: str) -> None:
+    """Make a version that was just registered the champion if there is none yet, and print what it is."""
+    from predictor import tracking
 
-    versions = history()
+    versions = tracking.history()
     catalogue = version.rpartition("/")[0]
     champions = [known.number for known in versions if CHAMPION in known.aliases]
     rivals = [number for number in champions if number.rpartition("/")[0] == catalogue]
-    if not rivals and (done := promote(version)).promoted:
-        if succeeds(done.model):
+    if not rivals and (done := tracking.promote(version)).promoted:
+        if may_replace_champion(done.model):
             make_champion(done.model, announce=False)
             say(f"Registered as version {version}, the champion, which `predict` uses")
         else:  # it comes from elsewhere: another store, or a training that is not recorded
@@ -179,8 +179,8 @@ def announce_version(version: str) -> None:
             )
     elif version in rivals:
         say(f"Registered as version {version}, which is the champion")
-        _, model = pull(version)
-        if succeeds(model):
+        _, model = tracking.pull(version)
+        if may_replace_champion(model):
             make_champion(model)
     else:
         say(f"Registered as version {version}; to make it the champion: predictor promote {version}")
@@ -188,9 +188,9 @@ def announce_version(version: str) -> None:
 
 def make_champion(model: OfferModel, *, announce: bool = True) -> None:
     """Make a model the champion here; print which one it replaced, and for which catalogue if not the shipped one."""
-    from predictor.model.champions import set_champion, suffix_of
+    from predictor.model.champions import suffix_of, write_champion
 
-    before = set_champion(model, MODELS)
+    before = write_champion(model, MODELS)
     replaced = f", instead of {before.name}" if before else ""
     ratings = f" for ratings by the catalogue '{model.catalogue.name}'" if suffix_of(model.catalogue.name) else ""
     if announce:
@@ -205,8 +205,11 @@ def present_champion(model: OfferModel) -> OfferModel:
     return type(model).load(champion_file(MODELS, model.catalogue.name))
 
 
-def succeeds(model: OfferModel) -> bool:
-    """Return whether a new model takes the champion's place: there is none, or it is an earlier version of this one."""
+def may_replace_champion(model: OfferModel) -> bool:
+    """Return whether a new model takes the champion's place without a comparison.
+
+    It does if there is none, or one that was trained on no interview, or an earlier training of the same name.
+    """
     from predictor.model.champions import champion_file
 
     if not champion_file(MODELS, model.catalogue.name).exists():

@@ -53,7 +53,7 @@ _OPTIONS = (
         "reasons",
         multiple=True,
         metavar="TEXT=OUTCOME",
-        help="Outcome of a rejection reason: yes, no, withdrew or 'no outcome yet'; '*': every reason asked about.",
+        help="Outcome of a rejection reason: yes, no, withdrew or 'no outcome yet'; '*=no' answers all that are asked.",
     ),
     click.option("--groups", type=FILE, help="Also write sex and race by person, for an audit."),
     click.option("--forget", is_flag=True, help="Remove people of the earlier table who are not in the files."),
@@ -182,5 +182,7 @@ def _fields(path: Path) -> dict[str, dict[str, str]]:
     wrong += [key for fields in tables for key, name in fields.items() if not isinstance(name, str)]
     if wrong:
         example = '["TEMPLATE"] with lines such as 2 = "Teamwork"'
-        raise ConfigError(f"{path}: '{wrong[0]}' names no field; write one table per template, {example}")
+        raise ConfigError(
+            f"{path}: '{wrong[0]}' is not the name of a field in quotes; write one table per template, {example}"
+        )
     return data

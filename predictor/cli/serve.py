@@ -69,7 +69,7 @@ def serve(
         from predictor.serving.settings import Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "serving", "serve") from None
-    # The champion need not be there yet: the first that is trained while the server runs is loaded.
+    # The champion of the shipped signals may come later, and is then used; one of another catalogue needs a restart.
     path, fallback = model_path(model), None
     if path == PUBLISHED and model is None:
         path, fallback = MODELS / f"{CHAMPION}.json", PUBLISHED

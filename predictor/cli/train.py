@@ -27,7 +27,7 @@ from predictor.cli.common import (
 )
 from predictor.cli.group import say, warn
 from predictor.cli.progress import fit_progress
-from predictor.cli.registry import announce_version, make_champion, succeeds
+from predictor.cli.registry import make_champion, may_replace_champion, settle_version
 from predictor.errors import CatalogueError, ConfigError, TrackingError
 from predictor.sources.compression import unpacked
 from predictor.training_folder import MODEL, REPORT
@@ -113,6 +113,8 @@ def train(
         raise ConfigError("name what to train on: either DATA, a file of ratings, or --journal FILE")
     if registered and no_track:
         raise ConfigError("--register needs the run in MLflow, --no-track leaves it out; choose one of them")
+    if journal:
+        _refuse_for_journal(cards, **how)
     short, config = load_experiment(experiment)
     if registered and config.model != "pool":
         raise ConfigError(
@@ -120,13 +122,6 @@ def train(
         )
     config = replace(config, prior=prior or config.prior)
     name = checked_name(name or plain_name(f"{unpacked(data).stem if data else 'journal'}-{short}"))
-    if (how["offer_word"] or how["unknown_words"]) and journal:
-        option = "--offer-word" if how["offer_word"] else "--unknown-word"
-        raise ConfigError(f"{option} applies to files only; the outcomes of a journal are known")
-    if cards and journal:
-        raise ConfigError("--cards applies to files only; a journal has no scorecards")
-    if how["sheet"] and journal:
-        raise ConfigError("--worksheet is for Excel workbooks; a journal has none")
     catalogue = load_catalogue(signals)
     ratings = read_rows(source, catalogue, journal=journal is not None, **how)
     # Only now, since they take a second: what is refused is refused at once.
@@ -153,11 +148,10 @@ def train(
         say(f"\n{incumbent.summary(incumbent.judge(result, ratings))}")
     if result.tables:
         say(f"\nModel saved: {saved.folder / MODEL}\nReport: {saved.folder / REPORT}")
-        if saved.run and saved.run.version:
-            pass  # the registry says who is the champion
-        elif succeeds(result.model):
+        registered_version = saved.run and saved.run.version  # `settle_version` then decides on the champion
+        if not registered_version and may_replace_champion(result.model):
             make_champion(result.model)
-        else:
+        elif not registered_version:
             first = f"predictor track {saved.folder} --register, then " if no_track else ""
             say(
                 f"To use it: predictor predict FILE --model {name}; to make it the champion: {first}"
@@ -178,7 +172,20 @@ def train(
             f"  When the store is back: predictor track {saved.folder}{' --register' if registered else ''}"
         )
     if saved.run and saved.run.version:
-        announce_version(saved.run.version)
+        settle_version(saved.run.version)
+
+
+def _refuse_for_journal(
+    cards: Path | None, offer_word: str | None, unknown_words: tuple[str, ...], sheet: str | None
+) -> None:
+    """Refuse options that apply to files only."""
+    if offer_word or unknown_words:
+        option = "--offer-word" if offer_word else "--unknown-word"
+        raise ConfigError(f"{option} applies to files only; the outcomes of a journal are known")
+    if cards:
+        raise ConfigError("--cards applies to files only; a journal has no scorecards")
+    if sheet:
+        raise ConfigError("--worksheet is for Excel workbooks; a journal has none")
 
 
 @click.command()
@@ -263,9 +270,9 @@ def track(folder: Path, registered: bool) -> None:
     Example:
       predictor track experiments/models/interviews-pool
     """
-    from predictor.tracking import track as record
+    from predictor import tracking
 
-    run = record(folder, registered=registered)
+    run = tracking.track(folder, registered=registered)
     say(f"Recorded in MLflow as run '{run.name}' in {run.seconds:.1f} s; {run.hint}")
     if run.version:
-        announce_version(run.version)
+        settle_version(run.version)

@@ -119,27 +119,15 @@ class JournalReader:
         return self._all(connection, where, interview) if interview else []
 
     def hidden_until_both_rated(self, entries: Sequence[Entry]) -> set[str]:
-<<<<<<< HEAD:predictor/journal/reader.py
         """Return the ids of those that are hidden because their other side has not rated yet."""
-        shared = {entry.interview for entry in entries if entry.interview}
-        sides = {interview: {entry.rater_role for entry in self.sides(interview)} for interview in shared}
-        return {entry.id for entry in entries if entry.interview and len(sides[entry.interview]) < 2}
-||||||| d76c323:predictor/journal/reading.py
-        """Return the ids of those whose other side has not rated yet, and which are not shown until it has."""
-        shared = {entry.interview for entry in entries if entry.interview}
-        sides = {interview: {entry.rater_role for entry in self.sides(interview)} for interview in shared}
-        return {entry.id for entry in entries if entry.interview and len(sides[entry.interview]) < 2}
-=======
-        """Return the ids of those whose other side has not rated yet, and which are not shown until it has."""
         shared = [*{entry.interview for entry in entries if entry.interview}]
         rated_by = """
             SELECT interview, count(DISTINCT rater_role) FROM entries
             WHERE interview <> '' AND interview IN (SELECT value FROM json_each(?)) GROUP BY interview
         """
-        with self._file.open() as file:
-            sides = dict(map(tuple, file.execute(rated_by, (json.dumps(shared),))))
+        with self._file.open() as connection:
+            sides = dict(map(tuple, connection.execute(rated_by, (json.dumps(shared),))))
         return {entry.id for entry in entries if entry.interview and sides.get(entry.interview, 0) < 2}
->>>>>>> ea31b38a1e023722c8710f144f57395d89c8ff15:predictor/journal/reading.py
 
     def waiting(self, most: int | None = None) -> tuple[list[Entry], int]:
         """Return the interviews that are still open and have a day by which to hear, the first day first.
@@ -209,19 +197,9 @@ class JournalReader:
             WHERE interview <> '' AND outcome = 'still open' GROUP BY who
         """  # rated by both sides; apart, so that what counts reads an index alone
         latest = "SELECT try_next FROM entries WHERE who = ? AND try_next <> '' ORDER BY day DESC, number DESC LIMIT 1"
-<<<<<<< HEAD:predictor/journal/reader.py
         with self._file.open() as connection:
             rows = [row for row in connection.execute(counted) if search.casefold() in row["who"].casefold()]
-            people = []
-||||||| d76c323:predictor/journal/reading.py
-        with self._file.open() as file:
-            rows = [row for row in file.execute(counted) if search.casefold() in row["who"].casefold()]
-            people = []
-=======
-        with self._file.open() as file:
-            rows = [row for row in file.execute(counted) if search.casefold() in row["who"].casefold()]
-            other_sides, people = dict(map(tuple, file.execute(twice))), []
->>>>>>> ea31b38a1e023722c8710f144f57395d89c8ff15:predictor/journal/reading.py
+            other_sides, people = dict(map(tuple, connection.execute(twice))), []
             for row in rows[start:][:most]:
                 try_next = (connection.execute(latest, (row["who"],)).fetchone() or [""])[0]
                 days = (_day(row["last"]), _day(row["due"]))

@@ -119,7 +119,7 @@ def _with_local_deletions(model: OfferModel, models: Path) -> OfferModel:
     return model
 
 
-def set_champion(model: OfferModel, models: Path) -> OfferModel | None:
+def write_champion(model: OfferModel, models: Path) -> OfferModel | None:
     """Make a model its catalogue's champion on this machine.
 
     A link is replaced, not followed: what it points at is somebody's training.

@@ -71,9 +71,9 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
     """Find the fewest steps in the candidate's own ratings that would have moved an estimate above a threshold.
 
     Only signals on the candidate's side that were rated move, and "not applicable" never does; a step leads to the
-    next better rating of the scale, or either way where the catalogue does not say which is better. Every combination
-    of one step is tried, then of two, and so on: the answer is exact. Of equally small changes, the one with the
-    highest estimate is returned.
+    next better rating of the scale, or either way where the catalogue does not define which is better. Every
+    combination of one step is tried, then of two, and so on: the answer is exact. Of equally small changes, the
+    one with the highest estimate is returned.
 
     Parameters
     ----------
@@ -128,10 +128,10 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
     shift = answer.log_odds - float(model.log_odds(row[None])[0])  # another base rate
     directed = all(signals[j].direction for j in own)
     most_steps, combinations = sum(option[-1][0] for option in options), []
-    best_row = row.copy()
-    best_row[own] = [option[-1][1] for option in options]
+    all_best = row.copy()
+    all_best[own] = [option[-1][1] for option in options]
     # Without a search if even the best ratings stay below: a better rating never lowers the estimate.
-    if not directed or probability(model.log_odds(best_row[None]) + shift)[0] > line:
+    if not directed or probability(model.log_odds(all_best[None]) + shift)[0] > line:
         combinations = _combinations(options)
     for steps, ratings in enumerate(combinations[1:], 1):
         values = np.repeat(row[None], len(ratings), axis=0)
@@ -139,11 +139,9 @@ def what_would_change(model: OfferModel, answer: Prediction, *, line: float = 0.
         estimates = probability(model.log_odds(values) + shift)
         best = int(estimates.argmax())
         if estimates[best] > line:
-            after = float(estimates[best])
+            after, best_row = float(estimates[best]), values[best]
             changes = tuple(
-                RatingChange(signals[j].name, float(row[j]), float(values[best, j]))
-                for j in own
-                if values[best, j] != row[j]
+                RatingChange(signals[j].name, float(row[j]), float(best_row[j])) for j in own if best_row[j] != row[j]
             )
             labels = model.catalogue.labels
             listed = ", ".join(f"{labels[c.signal]} {c.instead:g} rather than {c.rated:g}" for c in changes)

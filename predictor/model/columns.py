@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from predictor.model.factors import PER_UNIT, POINTS, REACH
 from predictor.model.fused import Codes, TermBlocks
-from predictor.model.partial import PartialTables
+from predictor.model.partial import PartialTables, TablesGivenInputs
 from predictor.model.tables import Floats, Ints
 from predictor.model.tiles import TILE
 from predictor.model.tree import Impressions, Tree
@@ -76,47 +76,28 @@ class TreeColumns:
 
     def __init__(self, tables: PartialTables, tree: Tree, blocks: TermBlocks) -> None:
         self._tables, self._tree, self._counts, self._p = tables, tree, blocks.counts, tables.p
-        assert tables.uncertainty is not None
-        (lines, means, variances), p = tables.lines, tables.p
-        ends, half_knot_weights = np.cumsum([0, *blocks.counts]), blocks.half_knot_weights
-        cells = range(int(ends[p]))
-        term = np.repeat(np.arange(p), blocks.counts[:p])
-        unrated = ends[1 : p + 1] - 1
-        loadings, unique = np.array(tree.loadings), np.array(tree.unique)
-        z = np.concatenate([self._units(j) for j in range(p)])
-        rated = ~np.isnan(z)
-        evidence = np.where(rated, np.nan_to_num(z) + 1j * loadings[term], 0) * (loadings / unique)[term]
-        vectors = half_knot_weights @ np.column_stack([tables.uncertainty.vectors, tables.uncertainty.variances])
-        vectors[unrated] = np.column_stack([means, variances])
-        levels = list(product(*(range(count) for count in blocks.counts[p:])))
-        start = np.append(tables.uncertainty.intercept_vector, 0.0)
-        of_levels = np.array([start + vectors[ends[p:-1] + np.array(codes, dtype=int)].sum(axis=0) for codes in levels])
-        inputs = [
-            [np.nan if code == count - 1 else code / 2 for code, count in zip(codes, blocks.counts[p:], strict=True)]
-            for codes in levels
+        self._ends, self._half_knot_weights = np.cumsum([0, *blocks.counts]), blocks.half_knot_weights
+        self._unrated_cells = self._ends[1 : self._p + 1] - 1
+        loadings, inputs = np.array(tree.loadings), blocks.counts[self._p :]
+        levels = list(product(*(range(count) for count in inputs)))
+        values = [
+            [np.nan if code == n - 1 else code / 2 for code, n in zip(codes, inputs, strict=True)] for codes in levels
         ]
-        given = [tables.given(np.array([each])) for each in inputs]
-        added = np.array(
-            [half_knot_weights[cells, : len(each.added) - 1] @ each.added[:-1].sum(axis=1) + 0j for each in given]
-        )
-        added[:, unrated] = [1j * (each.slopes**2 * unique + each.rest) for each in given]
-        slopes = np.zeros(added.shape)
-        slopes[:, unrated] = [each.slopes * loadings for each in given]
+        given = [tables.given(np.array([each])) for each in values]
         self._of_inputs = np.array([tables.intercept + each.inputs.sum() for each in given])
-        expected = np.array([each.expected.sum(axis=3) for each in given]).transpose(1, 0, 3, 2)
-        near, gap = expected[0], expected[1] - expected[0]  # shape (levels, p, points)
-        parts = (near, np.diff(near, append=near[..., -1:]), gap, np.diff(gap, append=gap[..., -1:]))
-        self._pieces = [part.swapaxes(0, 1).reshape(p, -1).copy() for part in parts]  # by signal, then by level
+        self._pieces = _pieces(given)
         of_signals = np.array(tree.family)
         families = [np.flatnonzero(of_signals == number) for number in range(len(tree.overall))]
         self._order, self._scale = np.concatenate(families), loadings * PER_UNIT  # signals by family
-        ends_of = np.cumsum([0, *map(len, families)]).tolist()
-        self._families = [slice(*both) for both in pairwise(ends_of)]
-        self._lines = np.pad(lines * loadings[:, None], ((0, 0), (0, 1)))[self._order]
+        self._families = [slice(*both) for both in pairwise(np.cumsum([0, *map(len, families)]).tolist())]
+        self._lines = np.pad(tables.lines[0] * loadings[:, None], ((0, 0), (0, 1)))[self._order]
+        evidence, (added, slopes), (start, vectors) = self._evidence(), self._added(given), self._cell_vectors()
+        first = self._ends[self._p : -1]
+        of_levels = np.array([start + vectors[first + np.array(codes, dtype=int)].sum(axis=0) for codes in levels])
         self._blocks, of_blocks = list[_FamilyBlock](), [of_levels]
         for family, members in self._members():
             counts = [blocks.counts[j] for j in members]
-            inside = np.stack(np.unravel_index(np.arange(math.prod(counts)), counts), axis=1) + ends[members]
+            inside = np.stack(np.unravel_index(np.arange(math.prod(counts)), counts), axis=1) + self._ends[members]
             self._blocks.append(
                 _FamilyBlock(
                     family,
@@ -128,6 +109,32 @@ class TreeColumns:
             )
             of_blocks.append(vectors[inside].sum(axis=1))
         self._vectors = _joined(of_blocks)
+
+    def _evidence(self) -> NDArray[np.complex128]:
+        """Compute evidence (real part) and precision (imaginary part) of each cell of the signals, shape (cells,)."""
+        loadings, unique = np.array(self._tree.loadings), np.array(self._tree.unique)
+        term = np.repeat(np.arange(self._p), self._counts[: self._p])
+        z = np.concatenate([self._units(j) for j in range(self._p)])
+        evidence = np.where(np.isnan(z), 0, np.nan_to_num(z) + 1j * loadings[term])
+        return np.asarray(evidence * (loadings / unique)[term])
+
+    def _added(self, given: Sequence[TablesGivenInputs]) -> tuple[NDArray[np.complex128], Floats]:
+        """Compute log-odds with variances, and slopes, of each cell of the signals, each of shape (levels, cells)."""
+        loadings, unique = np.array(self._tree.loadings), np.array(self._tree.unique)
+        weights = self._half_knot_weights[: int(self._ends[self._p]), : len(given[0].added) - 1]
+        added = np.array([weights @ each.added[:-1].sum(axis=1) + 0j for each in given])
+        added[:, self._unrated_cells] = [1j * (each.slopes**2 * unique + each.rest) for each in given]
+        slopes = np.zeros(added.shape)
+        slopes[:, self._unrated_cells] = [each.slopes * loadings for each in given]
+        return added, slopes
+
+    def _cell_vectors(self) -> tuple[Floats, Floats]:
+        """Return the interval's vector of the intercept, and of each cell; the last column is the variance."""
+        uncertainty, (_, means, variances) = self._tables.uncertainty, self._tables.lines
+        assert uncertainty is not None
+        vectors = self._half_knot_weights @ np.column_stack([uncertainty.vectors, uncertainty.variances])
+        vectors[self._unrated_cells] = np.column_stack([means, variances])
+        return np.append(uncertainty.intercept_vector, 0.0), vectors
 
     @staticmethod
     def possible(tables: PartialTables, blocks: TermBlocks) -> bool:
@@ -242,6 +249,17 @@ class TreeColumns:
             variance[rows] = np.einsum("nr,nr->n", total[:, :-1], total[:, :-1])
             variance[rows] += total[:, -1]
         return np.sqrt(variance)
+
+
+def _pieces(given: Sequence[TablesGivenInputs]) -> list[Floats]:
+    """Cut each signal's table in expectation into pieces between points, by signal, then by level of the inputs.
+
+    Value and rise for known common factors, then what unknown ones add to both; each of shape (p, levels * points).
+    """
+    near, far = np.array([each.expected.sum(axis=3) for each in given]).transpose(1, 3, 0, 2)
+    gap = far - near
+    parts = (near, np.diff(near, append=near[..., -1:]), gap, np.diff(gap, append=gap[..., -1:]))
+    return [part.reshape(len(part), -1).copy() for part in parts]
 
 
 def _joined(tables: list[Floats]) -> list[tuple[Floats, list[int], list[int]]]:

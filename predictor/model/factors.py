@@ -136,7 +136,7 @@ class FactorScores:
 class Completion:
     """Replace an unrated signal by the probabilities of its ratings.
 
-    Where a catalogue says that higher (or lower) is better, a better rating never makes another signal look worse:
+    Where a catalogue defines which ratings are better, a better rating never makes another signal look worse:
     estimates have no negative weights between such signals, and one without a direction does not depend on them.
 
     Parameters

@@ -95,7 +95,7 @@ def save(data: Mapping[str, Any], path: str | Path) -> Path:
     """
     content = {**data, "fingerprint": fingerprint(data)}
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    # A list of numbers reads better, and makes smaller diffs, on one line. The newline tells it from text.
+    # A list of numbers reads better, and makes smaller diffs, on one line. The newline distinguishes it from text.
     text = re.sub(r"\[\n[\s\d.,e+-]+\]", lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text)
     try:
         return write_text(path, text + "\n")

@@ -1,7 +1,7 @@
 """The order of questions, most informative first, and how much signals that are not rated could still change.
 
 What was not rated leaves the log-odds with a variance: of the tables that are used there in expectation, as lines on
-the unrated ratings in standard units, which the factor model says vary together. With slopes b and covariance C of the
+the unrated ratings in standard units, which vary together by the factor model. With slopes b and covariance C of the
 unrated ratings, given what was rated, it is b' C b, plus what the lines leave. One more rating, j, takes (C b)_j^2 /
 C_jj of that away, plus what its own line leaves, whatever the rating turns out to be. The first questions are those
 that take most, one after the other.
@@ -38,7 +38,7 @@ class Remaining:
     low, high
         Between these likelihoods, 0 to 1, the answer would come out in 90 of 100 cases if the rest were rated, too.
     explained
-        By signal that is not rated, the one that says most first: the share of the variance in log-odds, 0 to 1, that
+        By signal that is not rated, the most informative first: the share of the variance in log-odds, 0 to 1, that
         its rating would take away.
     """
 

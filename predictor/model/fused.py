@@ -203,7 +203,7 @@ class FusedTables:
     blocks
         How terms are taken together.
     terms
-        What each cell adds, shape (cells,); `TermBlocks.half_knot_weights` gives it from a grid's. Complex numbers are
+        What each cell adds, shape (cells,); from a grid's by `TermBlocks.half_knot_weights`. Complex numbers are
         two sums at once, see `FusedSumAndVariance`.
     pairs
         What each two cells of different terms add together, shape (cells, cells): the sum of both triangles.

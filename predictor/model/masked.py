@@ -1,7 +1,7 @@
 """Tables with "not rated" as a category of its own: a part of the prediction when ratings are missing.
 
-Models have them where signals act together and what is expected of each unrated signal says too little. The log-odds
-are then `weight_of_other_tables` times those of the other tables, in expectation, plus these.
+Models have them where signals act together, so that the expected value of each unrated signal is not enough. The
+log-odds are then `weight_of_other_tables` times those of the other tables, in expectation, plus these.
 """
 
 from __future__ import annotations

@@ -340,7 +340,7 @@ class PartialTables:
         parts = float(reasons.baseline[0]), reasons.own[0].tolist(), reasons.implied[0].tolist()
         return RowReasons(*parts, float(deviation[0]))
 
-    # -- what is known beforehand, given the inputs ------------------------------------------------------------------
+    # -- what is precomputed, given the inputs -----------------------------------------------------------------------
 
     @cached_property
     def additive(self) -> bool:

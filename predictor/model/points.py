@@ -74,7 +74,7 @@ def points_of(prediction: Mapping[str, Any]) -> Points:
     Parameters
     ----------
     prediction
-        As `Prediction.to_dict` gives it, or as it was kept.
+        As `Prediction.to_dict` returns it, or as it was stored.
 
     Examples
     --------

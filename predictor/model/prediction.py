@@ -96,7 +96,7 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data, ready for JSON."""
-        # Written out, since `dataclasses.asdict`, which gives the same, takes longer than predicting.
+        # Written out, since `dataclasses.asdict`, which returns the same, takes longer than predicting.
         return {
             **vars(self),
             "interval": {**vars(self.interval)},

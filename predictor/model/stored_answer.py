@@ -32,7 +32,7 @@ def stored_answer(
     Parameters
     ----------
     prediction
-        As `Prediction.to_dict` gives it.
+        As `Prediction.to_dict` returns it.
     catalogue
         Of the model, for labels and families.
     rated_by
@@ -40,11 +40,11 @@ def stored_answer(
     guess
         The rater's own guess before the answer, 0 to 100 in fives; None where it was skipped.
     not_come_up
-        Signals of which the rater says that they did not come up.
+        Signals that did not come up, according to the rater.
     own_base_rate
         Whether the base rate is the rater's own, not the model's.
     remaining
-        What the rest could still change: `low` and `high`, 0 to 1, and `signals`, those that say most first.
+        What the rest could still change: `low` and `high`, 0 to 1, and `signals`, the most informative first.
     quality
         Sentences on how good such answers are.
     scores

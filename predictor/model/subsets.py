@@ -42,7 +42,7 @@ class Subset:
     others
         Indices of the signals that are left out.
     count
-        How many of the ratings of a row are kept, drawn at random for each row; None where `signals` says which.
+        How many of the ratings of a row are kept, drawn at random for each row; None where all of `signals` are.
     """
 
     name: str

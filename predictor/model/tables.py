@@ -1,7 +1,7 @@
 """The grid of ratings, and look-ups in tables of log-odds on it.
 
 Every term of a model (a signal, or a context input such as the rater's role) has a few knots, then a cell for "not
-applicable" where that is an answer, and a last one for "not rated". A table gives a log-odds for each cell; between two
+applicable" where that is an answer, and a last one for "not rated". A table has a log-odds for each cell; between two
 knots it is linear. So a table is an exact function of any rating, on the knots or between them.
 """
 

@@ -65,6 +65,12 @@ def test_predict_as_json_is_what_python_gives(run: Callable[..., Result], workpl
     assert json.loads(done.output) == json.loads(json.dumps(model.predict(ratings, base_rate=0.2).to_dict()))
 
 
+def test_a_greenhouse_export_takes_no_other_option(run: Callable[..., Result], workplace: Path) -> None:
+    done = run("simulate", "export", "--greenhouse", "--severity", "0.2")
+    assert done.exit_code == 2 and "takes -n and --seed only" in done.output
+    assert not Path("export").exists()
+
+
 def test_predict_many(run: Callable[..., Result], workplace: Path) -> None:
     write_csv(simulate_interviews(30, seed=1), "many.csv")
     table = run("predict", "many.csv")

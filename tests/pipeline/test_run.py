@@ -14,7 +14,7 @@ from predictor import OfferModel, TrainingConfig, simulate_interviews
 from predictor.atomic import exclusive_lock
 from predictor.cli import main
 from predictor.errors import ConfigError, ModelError, TrackingError
-from predictor.model.champions import champion_file, default_model, set_champion
+from predictor.model.champions import champion_file, default_model, write_champion
 from predictor.model.offer_model import PUBLISHED
 from predictor.pipeline.comparison_run import compare_and_save
 from predictor.pipeline.run import train_and_save
@@ -104,7 +104,7 @@ def test_a_linked_champion_is_replaced_and_what_it_points_at_is_kept(tmp_path: P
     champion, mine = tmp_path / "champion.json", replace_folder(tmp_path / "mine", _fill("mine"))
     champion.symlink_to("mine/model.json")
     before = (mine / MODEL).read_bytes()
-    replaced = set_champion(replace(PRIOR, name="other", intercept=-1.0), tmp_path)
+    replaced = write_champion(replace(PRIOR, name="other", intercept=-1.0), tmp_path)
     assert replaced and replaced.name == "mine"
     assert (mine / MODEL).read_bytes() == before
     assert not champion.is_symlink()
@@ -125,12 +125,12 @@ def test_each_catalogue_has_its_champion(tmp_path: Path) -> None:
     model = PRIOR
     mine = replace(model, name="mine", catalogue=replace(model.catalogue, name="My signals / 2"))
     assert default_model(tmp_path) == PUBLISHED
-    assert set_champion(mine, tmp_path) is None
+    assert write_champion(mine, tmp_path) is None
     assert default_model(tmp_path) == tmp_path / "champion-My-signals-2.json"
-    assert set_champion(model, tmp_path) is None
+    assert write_champion(model, tmp_path) is None
     assert default_model(tmp_path) == tmp_path / "champion.json" == champion_file(tmp_path, model.catalogue.name)
     (tmp_path / "champion.json").unlink()
-    set_champion(replace(mine, catalogue=replace(mine.catalogue, name="third")), tmp_path)
+    write_champion(replace(mine, catalogue=replace(mine.catalogue, name="third")), tmp_path)
     with pytest.raises(ModelError, match="--model champion-My-signals-2 or --model champion-third"):
         default_model(tmp_path)
 
