@@ -17,7 +17,7 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.raters import LENIENCY, PanelLevel, names_of
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import PANEL
-from predictor.ratings.parsing import HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_clipping
+from predictor.ratings.parsing import MOST_HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_clipping
 from predictor.ratings.signals import ContextInput, Scale, Signal
 from predictor.sources.parquet import is_text
 from predictor.sources.text import with_point
@@ -235,7 +235,7 @@ class Coder:
         """Explain bad rows by the parsers that every file goes through; only the first get hints, which take long."""
         for start in range(0, len(bad), EXPLAINED):
             at = bad[start : start + EXPLAINED]
-            problems = self._explain(rows_at(batch, at), HINTS if start == 0 else 0)
+            problems = self._explain(rows_at(batch, at), MOST_HINTS if start == 0 else 0)
             unexplained = {*range(1, len(at) + 1)} - {item.row for item in problems}
             problems += [Problem("cannot be read as ratings of the model's signals", row) for row in unexplained]
             rows = numbers[at].tolist()

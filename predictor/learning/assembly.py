@@ -19,9 +19,9 @@ from predictor.model.subsets import signal_groups
 from predictor.model.tables import Floats, Grid, quantile
 from predictor.ratings.catalogue import Catalogue
 
-DECIMALS = 15  # of the tables in the file: rounding never makes a better rating hurt by more than 1e-12
-MASKED_DECIMALS = 5  # of masked tables, which are many, where no rating is better than another
-FACTOR_DECIMALS = 5  # of the interval's factors, which are estimates of estimates
+DECIMALS = 15  # of the tables in the file: rounding lowers the log-odds of a better rating by at most 1e-12
+MASKED_DECIMALS = 5  # of masked tables, which are many, if no signal has a direction
+FACTOR_DECIMALS = 5  # of the interval's factors, which need less precision
 
 
 def assemble(
@@ -125,7 +125,7 @@ def _masked(pool: MaskedPool, shares: Sequence[Floats], grid: Grid, catalogue: C
     """Purify masked tables; there, "not rated" keeps its cell."""
     names = (*catalogue.names, *(item.name for item in catalogue.inputs))
     terms = purify(pool.terms, shares)
-    # Rounding may lower a likelihood by its size, which only matters where ratings have a direction.
+    # Rounding may break monotonicity, which matters only if signals have a direction.
     decimals = DECIMALS if any(catalogue.directions) else MASKED_DECIMALS
     main = {
         name: np.round(terms.get((j,), np.zeros(size)), decimals)
@@ -136,7 +136,7 @@ def _masked(pool: MaskedPool, shares: Sequence[Floats], grid: Grid, catalogue: C
 
 
 def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
-    """Share of each cell of each term among the rows where it is rated: what tables are centred on."""
+    """Return the share of each cell of each term among the rows in which it is rated, to centre tables on."""
     shares = []
     for term, size in enumerate(grid.sizes.tolist()):
         rows = cells[:, grid.offsets[term] : grid.offsets[term] + size].sum(axis=0)

@@ -1,7 +1,7 @@
 """Functions of ratings as sums of tables: a number, one table per term, tables of two terms and of three.
 
-Whatever the pool is made of is brought to this form, added up in it, and purified in it: the functional analysis of
-variance, in which a larger table says only what the smaller ones cannot.
+The members of the pool are converted to this form, added up and purified in it (functional analysis of variance: a
+larger table contains only what smaller ones cannot express).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from predictor.model.tables import Floats, Grid
 TablesByTerms = dict[tuple[int, ...], Floats]
 """Tables by the terms that they depend on, in ascending order: () for a number, (3,), (1, 3), (1, 3, 4)."""
 
-SLICE = 8192  # rows evaluated at once: what lies between stays small
+ROWS_AT_ONCE = 8192  # rows evaluated at once, so that intermediate arrays stay small
 
 
 def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> TablesByTerms:
@@ -36,7 +36,7 @@ def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> Tabl
 
 
 def purify(terms: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) -> TablesByTerms:
-    """Move to smaller tables all that they can say; the sum stays the same.
+    """Move to smaller tables all that they can express; the sum stays the same.
 
     Afterwards every table averages to zero along each of its axes, weighted by how often each cell occurs
     (Lengerich et al. 2020, "Purifying interaction effects with the functional ANOVA").
@@ -98,9 +98,9 @@ def evaluate(terms: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid)
         else:
             larger.setdefault(place[:-1], {})[place[-1]] = table
     total = number + cells @ main
-    for start in range(0, len(cells), SLICE):
-        part = cells[start : start + SLICE]
-        added = total[start : start + SLICE]
+    for start in range(0, len(cells), ROWS_AT_ONCE):
+        part = cells[start : start + ROWS_AT_ONCE]
+        added = total[start : start + ROWS_AT_ONCE]
         if pairs is not None:
             added += np.einsum("nc,nc->n", part @ pairs, part)
         for place, tables in larger.items():

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from predictor.model.raters import LENIENCY
 from predictor.ratings.catalogue import PANEL, RATINGS, Catalogue
-from predictor.ratings.cells import NOT_APPLICABLE_ABROAD, NOT_OBSERVED
+from predictor.ratings.cells import NOT_APPLICABLE_FOREIGN, NOT_OBSERVED
 from predictor.ratings.signals import SIDES, Signal
 from predictor.serving.settings import Settings
 
@@ -24,7 +24,7 @@ SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 SIZES: Schema = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
 BLANK: Schema = {"type": "string", "pattern": r"^\s*$"}
 _CONTEXT: Schema = {"type": ["string", "number", "boolean", "null"]}
-_SILENT = [word for word in (*NOT_OBSERVED, *NOT_APPLICABLE_ABROAD) if word]
+_SILENT = [word for word in (*NOT_OBSERVED, *NOT_APPLICABLE_FOREIGN) if word]
 BASE_RATE: Schema = {
     "name": "base_rate",
     "in": "query",
