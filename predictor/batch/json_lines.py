@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.json
 
 from predictor.batch.parts import JSONL, STANDARD, Part, name_of
-from predictor.batch.rows import BYTES, MalformedRow, RowBlock, opened
+from predictor.batch.rows import BYTES, BadRow, RowBlock, opened
 from predictor.errors import Problem, RatingsError, nearest
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.catalogue import PANEL, RATINGS
@@ -173,7 +173,7 @@ def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferMo
     broken = []
     for row in sorted({*range(len(lines))} - {*valid}):
         explain = partial(_problems_of, lines[row], plain[row], schema, model, source)
-        broken.append(MalformedRow(first + row, explain, lines[row].decode(errors="replace")))
+        broken.append(BadRow(first + row, explain, lines[row].decode(errors="replace")))
     return RowBlock(batch, np.array(valid, dtype=np.int64) + first, tuple(broken), 1.0)
 
 

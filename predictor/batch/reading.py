@@ -16,7 +16,7 @@ import pyarrow.json
 from predictor.batch.json_lines import read_json_lines
 from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, Part, name_of, open_parquet
 from predictor.batch.quoting import QuotedText
-from predictor.batch.rows import BYTES, MalformedRow, RowBlock, no_rows, opened
+from predictor.batch.rows import BYTES, BadRow, RowBlock, no_rows, opened
 from predictor.errors import Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 from predictor.sources.dialect import Header, Utf8
@@ -123,13 +123,13 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBloc
         header, rest = Header.read(decoded, name_of(part))
         text = QuotedText(decoded, rest, header.delimiter)
         needed = [name for name in dict.fromkeys((*model.columns, *keep)) if name in header.names]
-        broken: list[MalformedRow] = []
+        broken: list[BadRow] = []
 
         def set_aside(row: Any) -> str:
             fix = "look for a comma or quote too many or too few"
             kind = f"does not have the header's {row.expected_columns} cells; {fix}"
             problem = Problem(kind, row.number, found=f"{row.actual_columns} cells")
-            broken.append(MalformedRow(row.number, lambda: (problem,), row.text))
+            broken.append(BadRow(row.number, lambda: (problem,), row.text))
             return "skip"
 
         row, reader = 0, None

@@ -20,7 +20,7 @@ BYTES = 8 << 20  # of a batch of text
 
 
 @dataclass(frozen=True)
-class MalformedRow:
+class BadRow:
     """A bad row, such as one with a cell too many: its problems, and its text in the file.
 
     `explain` is slow, so it is called for the first bad rows only, or for all if they are written to a file.
@@ -55,7 +55,7 @@ class RowBlock:
 
     batch: pa.RecordBatch
     numbers: NDArray[np.int64]
-    broken: tuple[MalformedRow, ...] = ()
+    broken: tuple[BadRow, ...] = ()
     done: float = 0.0
     delimiter: str | None = None
 

@@ -22,7 +22,7 @@ from predictor.batch.reading import read_blocks
 from predictor.batch.rows import RowBlock
 from predictor.batch.scoring import (
     BAD_ROWS_SCHEMA,
-    RejectedRows,
+    BadRows,
     Scorer,
     ScoringOptions,
     ScoringTotals,
@@ -245,7 +245,7 @@ def _to_one(
         for part in files.parts:
             yield from ((part, batch) for batch in read_blocks(part, scorer.model, keep, as_json))
 
-    total, refused, behind = ScoringTotals(), RejectedRows(files.parts[0]), dict.fromkeys(files.parts, 0.0)
+    total, refused, behind = ScoringTotals(), BadRows(files.parts[0]), dict.fromkeys(files.parts, 0.0)
     with contextlib.ExitStack() as stack:
         scorer.warm()
         pool = stack.enter_context(ThreadPoolExecutor(threads))
@@ -258,7 +258,7 @@ def _to_one(
         for (part, batch), (table, scored, broken) in answers:
             if part is not refused.part:
                 refused.check()
-                refused = RejectedRows(part)
+                refused = BadRows(part)
             total += scored
             writer = writer or stack.enter_context(Writer(out, form, table.schema))
             check_schema(table.schema, writer.schema, part)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from predictor.batch.coding import EXPLAINED, Coder, rows_at
 from predictor.batch.parts import FileFormat, Part, name_of
 from predictor.batch.reading import read_blocks
-from predictor.batch.rows import MalformedRow, RowBlock
+from predictor.batch.rows import BadRow, RowBlock
 from predictor.batch.writing import Writer
 from predictor.errors import Problem, RatingsError
 from predictor.model.offer_model import OfferModel
@@ -110,7 +110,7 @@ class Scorer:
         reasons = [f"reason_{place}{end}" for place in range(1, self.options.top + 1) for end in ("", "_log_odds")]
         return [*answers, *reasons, MODEL_COLUMN, SIMULATED_COLUMN]
 
-    def score(self, block: RowBlock) -> tuple[pa.Table, ScoringTotals, Iterator[MalformedRow]]:
+    def score(self, block: RowBlock) -> tuple[pa.Table, ScoringTotals, Iterator[BadRow]]:
         """Predict some rows.
 
         Parameters
@@ -208,7 +208,7 @@ def write_part(
     InterruptedError
         If `halt` returned true.
     """
-    refused = RejectedRows(part)
+    refused = BadRows(part)
     if bad_rows_file:
         bad_rows_file.unlink(missing_ok=True)  # of an earlier run, in which the source may have been different
     with contextlib.ExitStack() as stack:
@@ -230,14 +230,14 @@ def write_part(
     return refused.total
 
 
-class RejectedRows:
+class BadRows:
     """The bad rows of a part, reported in one error when all are counted."""
 
     def __init__(self, part: Part) -> None:
         self.part, self.problems, self.total = part, list[Problem](), ScoringTotals()
         self.explained = 0
 
-    def add(self, scored: ScoringTotals, broken: Iterable[MalformedRow]) -> None:
+    def add(self, scored: ScoringTotals, broken: Iterable[BadRow]) -> None:
         """Count rows, and keep the problems of the first bad ones."""
         self.total += scored
         for item in islice(broken, MOST_EXPLAINED - self.explained):
@@ -257,7 +257,7 @@ class RejectedRows:
             raise RatingsError(f"{name_of(self.part)}: {most}", self.problems)
 
 
-def write_bad_rows(writer: Writer, part: Part, broken: Iterator[MalformedRow]) -> None:
+def write_bad_rows(writer: Writer, part: Part, broken: Iterator[BadRow]) -> None:
     """Write bad rows, some at a time: file, row, problems, and the row unchanged."""
     while some := list(islice(broken, EXPLAINED)):
         rows = [
@@ -276,15 +276,13 @@ def _text_of(problem: Problem) -> str:
     return " ".join(filter(None, [problem.column, f"'{problem.found}'" if problem.found else "", problem.message]))
 
 
-def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Problem]) -> Iterator[MalformedRow]:
+def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Problem]) -> Iterator[BadRow]:
     """Yield each bad row, at the positions `bad`, with its problems and its text."""
     pieces = (rows_at(batch, bad[at : at + EXPLAINED]).to_pylist() for at in range(0, len(bad), EXPLAINED))
     rows = (row for piece in pieces for row in piece)
     for (number, of_row), row in zip(groupby(problems, key=lambda problem: problem.row), rows, strict=True):
         problems_of_row = tuple(of_row)
-        yield MalformedRow(
-            number or 0, partial(tuple, problems_of_row), json.dumps(row, default=str, ensure_ascii=False)
-        )
+        yield BadRow(number or 0, partial(tuple, problems_of_row), json.dumps(row, default=str, ensure_ascii=False))
 
 
 def arrow(numbers: Floats) -> pa.Array:

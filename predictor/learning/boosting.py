@@ -41,7 +41,7 @@ class Boosters:
 
     Attributes
     ----------
-    terms
+    tables
         Tables of the mean.
     out_of_fold
         Log-odds of each row by the booster that was fitted without it, shape (n,); NaN if all were fitted with it.
@@ -51,7 +51,7 @@ class Boosters:
         By the number of a fold: tables of the booster that was fitted without it.
     """
 
-    terms: TablesByTerms
+    tables: TablesByTerms
     out_of_fold: Floats
     variance: float
     by_fold: dict[int, TablesByTerms]
@@ -160,8 +160,8 @@ def enlarge(rows: FoldedRows, small: Sequence[FoldBooster], order: int) -> list[
 
 
 def _enlarge(rows: FoldedRows, small: FoldBooster, order: int) -> FoldBooster:
-    terms = tables_of(small, rows.grid, steps=1 + int(np.argmin(small.losses)))
-    return fit_fold(rows, small.fold, order, strongest_interactions(rows, terms, order))
+    tables = tables_of(small, rows.grid, steps=1 + int(np.argmin(small.losses)))
+    return fit_fold(rows, small.fold, order, strongest_interactions(rows, tables, order))
 
 
 def average(rows: FoldedRows, fits: Sequence[FoldBooster]) -> Boosters:
@@ -179,11 +179,11 @@ def average(rows: FoldedRows, fits: Sequence[FoldBooster]) -> Boosters:
     return Boosters(add((1 / len(fits), part) for part in tables), out_of_fold, float(variance), by_fold)
 
 
-def strongest_interactions(rows: FoldedRows, terms: TablesByTerms, order: int) -> list[tuple[int, ...]]:
+def strongest_interactions(rows: FoldedRows, tables: TablesByTerms, order: int) -> list[tuple[int, ...]]:
     """Return the terms that interact most: those of the purified tables with the largest variance over the rows."""
     shares = np.split(mean(rows.cells, rows.weights), rows.grid.offsets[1:-1])
     size = {}
-    for place, table in purify(terms, shares).items():
+    for place, table in purify(tables, shares).items():
         if len(place) == order:
             square = table**2
             for term in place:
@@ -327,7 +327,7 @@ def tables_of(fit: FoldBooster, grid: Grid, steps: int) -> TablesByTerms:
     the table (0, 2), of the cells with codes up to 1 of term 0, and up to 0 or above 0 of term 2; one in the table
     (0,), of the cells with codes above 1.
     """
-    terms: TablesByTerms = {}
+    tables: TablesByTerms = {}
     # All trees at once, level by level; of each node `leads`, the cells that lead to it, and `asked`, the terms so far.
     nodes = _nodes(fit.booster.model_to_string(num_iteration=steps))
     cell_codes, sizes = fit.cell_codes.codes, np.diff(grid.offsets)
@@ -362,8 +362,8 @@ def tables_of(fit: FoldBooster, grid: Grid, steps: int) -> TablesByTerms:
         operands: list[Any] = [value[rows], [0]]
         for axis, of in enumerate(key, start=1):
             operands += [leads[rows, grid.offsets[of] : grid.offsets[of + 1]], [0, axis]]
-        terms[key] = np.asarray(np.einsum(*operands, list(range(1, len(key) + 1))))
-    return terms
+        tables[key] = np.asarray(np.einsum(*operands, list(range(1, len(key) + 1))))
+    return tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -407,7 +407,7 @@ def _nodes(text: str) -> _Nodes:
     )
 
 
-def check_tables(fit: FoldBooster, terms: TablesByTerms, grid: Grid, steps: int) -> None:
+def check_tables(fit: FoldBooster, tables: TablesByTerms, grid: Grid, steps: int) -> None:
     """Compare the tables with LightGBM's own predictions, since its text format may change."""
     rows = fit.codes
     trees = fit.booster.predict(rows, raw_score=True, num_iteration=steps, num_threads=1)
@@ -415,5 +415,5 @@ def check_tables(fit: FoldBooster, terms: TablesByTerms, grid: Grid, steps: int)
     for term, (start, end) in enumerate(zip(grid.offsets, grid.offsets[1:], strict=False)):
         own, code = fit.cell_codes.codes[start:end], rows[:, term]
         cells[:, start:end] = (own == code[:, None]) | (np.isnan(own) & np.isnan(code)[:, None])
-    if np.abs(trees - evaluate(terms, cells, grid)).max() > TOLERANCE:
+    if np.abs(trees - evaluate(tables, cells, grid)).max() > TOLERANCE:
         raise ArithmeticError("the tables do not equal the trees: this version of LightGBM writes them in another form")

@@ -29,13 +29,13 @@ def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> Tabl
     (6.5, array([0., 1.]))
     """
     total: TablesByTerms = {}
-    for weight, terms in parts:
-        for place, table in terms.items():
+    for weight, tables in parts:
+        for place, table in tables.items():
             total[place] = total[place] + weight * table if place in total else np.asarray(weight * table)
     return total
 
 
-def purify(terms: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) -> TablesByTerms:
+def purify(tables: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) -> TablesByTerms:
     """Move to smaller tables all that they can express; the sum stays the same.
 
     Afterwards every table averages to zero along each of its axes, weighted by how often each cell occurs
@@ -43,7 +43,7 @@ def purify(terms: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) ->
 
     Parameters
     ----------
-    terms
+    tables
         Tables to purify.
     shares
         For each term, the share of rows in each of its cells.
@@ -55,7 +55,7 @@ def purify(terms: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) ->
     (array([[ 1., -1.],
            [-1.,  1.]]), array([-1.,  1.]), array(1.))
     """
-    pure = {place: table.copy() for place, table in terms.items()}
+    pure = {place: table.copy() for place, table in tables.items()}
     for order in range(max(map(len, pure), default=0), 0, -1):
         for place in [place for place in pure if len(place) == order]:
             for axis, term in enumerate(place):
@@ -66,12 +66,12 @@ def purify(terms: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) ->
     return dict(sorted(pure.items(), key=lambda item: (len(item[0]), item[0])))
 
 
-def evaluate(terms: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid) -> Floats:
+def evaluate(tables: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid) -> Floats:
     """Sum the tables at each row, linear between knots along every axis.
 
     Parameters
     ----------
-    terms
+    tables
         Tables.
     cells
         Rows as cell weights, shape (n, cells); see `Grid.weights`.
@@ -87,7 +87,7 @@ def evaluate(terms: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid)
     number, main = 0.0, np.zeros(cells.shape[1])
     pairs: Floats | None = None  # what each two cells add together
     larger: dict[tuple[int, ...], dict[int, Floats]] = {}  # by all terms but the last, then by the last
-    for place, table in terms.items():
+    for place, table in tables.items():
         if not place:
             number += float(table)
         elif len(place) == 1:

@@ -74,7 +74,7 @@ def fit_slope(
     Parameters
     ----------
     log_odds, column, y, groups, weights
-        Of the rows, shape (n,); see `fit_gaps`.
+        As in `fit_gaps`, shape (n,); `column` instead of the share.
     penalty
         Precisions of normal priors around 0, of intercept, coefficient of the log-odds, and slope.
     """

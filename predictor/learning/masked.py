@@ -31,7 +31,7 @@ class MaskedBoosters:
 
     Attributes
     ----------
-    terms
+    tables
         Tables of the mean.
     rows
         Numbers of the held-out rows of all boosters, `HELD_OUT` times each, shape (m,).
@@ -41,7 +41,7 @@ class MaskedBoosters:
         Their log-odds by the booster that was fitted without them, shape (m,).
     """
 
-    terms: TablesByTerms
+    tables: TablesByTerms
     rows: Ints
     masked: Floats
     log_odds: Floats
@@ -72,9 +72,9 @@ def fit_masked(rows: FoldedRows, values: Floats, signals: int, probability: Floa
     steps = 1 + int(np.argmin(np.sum([fit.losses for fit, _ in fits], axis=0)))
     parts = [tables_of(fit, grid, steps) for fit, _ in fits]
     check_tables(fits[0][0], parts[0], grid, steps)
-    log_odds = [evaluate(terms, grid.weights(masked), grid) for terms, (_, masked) in zip(parts, fits, strict=True)]
+    log_odds = [evaluate(tables, grid.weights(masked), grid) for tables, (_, masked) in zip(parts, fits, strict=True)]
     return MaskedBoosters(
-        terms=add((1 / len(parts), terms) for terms in parts),
+        tables=add((1 / len(parts), tables) for tables in parts),
         rows=np.concatenate([np.tile(np.flatnonzero(fold == fit.fold), HELD_OUT) for fit, _ in fits]),
         masked=np.concatenate([masked for _, masked in fits]),
         log_odds=np.concatenate(log_odds),

@@ -37,9 +37,9 @@ WEIGHT_PENALTY_L1, WEIGHT_PENALTY_L2, CALIBRATION_PENALTY = 2.5, 3.0, 30.0
 
 @dataclass(frozen=True, eq=False)
 class MaskedPool:
-    """For rows with unrated signals: the log-odds are the expected tables of the pool, weighted, plus `terms`."""
+    """For rows with unrated signals: the log-odds are the expected tables of the pool, weighted, plus `tables`."""
 
-    terms: TablesByTerms
+    tables: TablesByTerms
     weight_of_other_tables: float
 
 
@@ -57,7 +57,7 @@ class Pool:
         The mean of the folds' boosters; None if they have no weight.
     weights
         Weights of regression and boosters in the log-odds.
-    terms
+    tables
         Tables of the pool: the weighted sum of those of both members.
     gaps
         Effect of the share of unrated signals on the outcome.
@@ -71,7 +71,7 @@ class Pool:
     regressions: Regressions
     boosters: Boosters | None
     weights: tuple[float, float]
-    terms: TablesByTerms
+    tables: TablesByTerms
     gaps: Gaps
     masked: MaskedPool | None
     factors: list[Floats]
@@ -126,9 +126,9 @@ def fit_pool(
     rows = Rows(cells, y, all_cells, grid, catalogue, prior, weights, rated)
     regressions = fit_regressions(rows)
     if missing.any():  # the fit depends on the shrinkage, and the shrinkage on the fitted tables: one more iteration
-        rows = replace(rows, shrinkage=_shrinkage(values, regressions.terms, completion))
+        rows = replace(rows, shrinkage=_shrinkage(values, regressions.tables, completion))
         regressions = fit_regressions(rows, regressions)
-    shrinkage = _shrinkage(values, regressions.terms, completion)
+    shrinkage = _shrinkage(values, regressions.tables, completion)
     dominant = regressions.dominant
     boosters: Boosters | None = None
     masked: MaskedPool | None = None
@@ -137,30 +137,33 @@ def fit_pool(
     share_missing = missing.mean(axis=1)
     if fold is not None and (boosted or share_missing.any()):
         first = _OutOfFold(rows, fold, regressions, shrinkage, n_jobs)
-        of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
-        folded = FoldedRows(cells, y, grid, fold, of_terms, seed, n_jobs, weights)
+        term_directions = np.array([*directions, *(0 for _ in catalogue.inputs)])
+        folded = FoldedRows(cells, y, grid, fold, term_directions, seed, n_jobs, weights)
         if boosted:
             boosters = _boost(folded, first, shrinkage)
         if boosters:
             second = shrinkage * boosters.out_of_fold
-            intercept, *both = weigh(first.log_odds(), second, y, weights)
-            shares = both[0], both[1]
+            intercept, regression_weight, booster_weight = weigh(first.log_odds(), second, y, weights)
+            shares = regression_weight, booster_weight
+
+        def out_of_fold() -> Floats:  # a function, since the first call fits the regression's folds
+            log_odds = intercept + shares[0] * first.log_odds()
+            return log_odds + shares[1] * second if boosters else log_odds
+
         # A cheap test on the training rows first: only if it is positive, the regression is fitted out of fold.
-        if fit_gaps(shrinkage * evaluate(regressions.terms, cells, grid), y, share_missing, groups, weights).slope:
-            mixed = shares[0] * first.log_odds() + (intercept + shares[1] * second if boosters else 0.0)
-            gaps = fit_gaps(mixed, y, share_missing, groups, weights)
+        if fit_gaps(shrinkage * evaluate(regressions.tables, cells, grid), y, share_missing, groups, weights).slope:
+            gaps = fit_gaps(out_of_fold(), y, share_missing, groups, weights)
         if boosters:
-            mixed = intercept + shares[0] * first.log_odds() + shares[1] * second
-            both_terms = {
-                k: _mixture(intercept, (shares[0], regressions.terms), (shares[1], terms))
-                for k, terms in boosters.by_fold.items()
+            both_tables = {
+                k: _mixture(intercept, (shares[0], regressions.tables), (shares[1], tables))
+                for k, tables in boosters.by_fold.items()
             }
-            masked = _mask(folded, values, expit(mixed), completion, both_terms, gaps)
-    terms = regressions.terms
+            masked = _mask(folded, values, expit(out_of_fold()), completion, both_tables, gaps)
+    tables = regressions.tables
     intercept_factors, factors, variances = dominant.uncertainty(all_cells, all_weights)
     scale = shares[0]
     if boosters:
-        terms = _mixture(intercept, (shares[0], terms), (shares[1], boosters.terms))
+        tables = _mixture(intercept, (shares[0], tables), (shares[1], boosters.tables))
         # With few rows the members' errors are strongly correlated, so standard deviations are added, not variances.
         # That of the boosters is known only as a mean over rows.
         scale += shares[1] * np.sqrt(boosters.variance / dominant.variance(all_cells, all_weights))
@@ -170,7 +173,7 @@ def fit_pool(
         regressions=regressions,
         boosters=boosters,
         weights=shares,
-        terms=terms,
+        tables=tables,
         gaps=gaps,
         masked=masked,
         factors=[scale * intercept_factors, *np.split(scale * factors, cuts)],
@@ -178,18 +181,18 @@ def fit_pool(
     )
 
 
-def _shrinkage(values: Floats, terms: TablesByTerms, completion: Completion) -> Floats:
+def _shrinkage(values: Floats, tables: TablesByTerms, completion: Completion) -> Floats:
     """Compute the factor by which each row's log-odds are shrunk towards zero for signals that were not rated."""
     if not np.isnan(values[:, : completion.signals]).any():
         return np.ones(len(values))
-    return _tables(terms, completion).shrinkage(values, completion.estimate(values))
+    return _tables(tables, completion).shrinkage(values, completion.estimate(values))
 
 
-def _tables(terms: TablesByTerms, completion: Completion, gaps: Gaps | None = None) -> PartialTables:
+def _tables(tables: TablesByTerms, completion: Completion, gaps: Gaps | None = None) -> PartialTables:
     """Return the tables for rows with unrated signals."""
-    main = np.concatenate([terms[(term,)] for term in range(len(completion.grid.n_knots))])
-    joint = [(place, table) for place, table in terms.items() if len(place) > 1]
-    return PartialTables(completion.grid, completion, float(terms[()]), main, joint, gaps or Gaps())
+    main = np.concatenate([tables[(term,)] for term in range(len(completion.grid.n_knots))])
+    joint = [(place, table) for place, table in tables.items() if len(place) > 1]
+    return PartialTables(completion.grid, completion, float(tables[()]), main, joint, gaps or Gaps())
 
 
 def _mixture(intercept: float, *parts: tuple[float, TablesByTerms]) -> TablesByTerms:
@@ -209,18 +212,18 @@ def _mask(
 
     `by_fold` has for each fold the tables of the members that were fitted without it.
     """
-    order = max(len(place) for terms in by_fold.values() for place in terms)
+    order = max(len(place) for tables in by_fold.values() for place in tables)
     fitted = fit_masked(folded, values, completion.signals, probability, order)
     expected = np.empty(len(fitted.rows))
-    for k, terms in by_fold.items():
+    for k, tables in by_fold.items():
         rows = folded.fold[fitted.rows] == k
         if rows.any():
-            expected[rows], _ = _tables(terms, completion, gaps).many(fitted.masked[rows])
+            expected[rows], _ = _tables(tables, completion, gaps).many(fitted.masked[rows])
     y, weights = folded.y[fitted.rows], take(folded.weights, fitted.rows)
     intercept, share, weight = weigh(expected, fitted.log_odds, y, weights)
     if weight < MIN_BOOSTER_WEIGHT:
         return None
-    return MaskedPool(_mixture(intercept, (weight, fitted.terms)), share)
+    return MaskedPool(_mixture(intercept, (weight, fitted.tables)), share)
 
 
 def _boost(rows: FoldedRows, first: _OutOfFold, shrinkage: Floats) -> Boosters | None:
@@ -278,7 +281,7 @@ class _OutOfFold:
 def _fit_without(rows: Rows, start: Regressions, held_out: NDArray[np.bool_]) -> Floats:
     """Fit on all rows but those held out, and return the log-odds of these."""
     with one_thread("blas"):  # here, since this may be another process than that of the caller
-        return evaluate(fit_regressions(rows.without(held_out), start).terms, rows.cells[held_out], rows.grid)
+        return evaluate(fit_regressions(rows.without(held_out), start).tables, rows.cells[held_out], rows.grid)
 
 
 def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Weights = None) -> Ints | None:

@@ -39,11 +39,11 @@ class Prior:
         ]
 
     @cached_property
-    def terms(self) -> TablesByTerms:
+    def tables(self) -> TablesByTerms:
         """Tables of the model, without its intercept."""
         place = {name: j for j, name in enumerate(self.model.terms)}
-        terms: TablesByTerms = {(place[name],): table for name, table in self.model.tables.items()}
+        tables: TablesByTerms = {(place[name],): table for name, table in self.model.tables.items()}
         for pair in self.model.pairs:
             at = (place[pair.first], place[pair.second])
-            terms[min(at), max(at)] = pair.log_odds if at[0] < at[1] else np.asarray(pair.log_odds.T)
-        return terms
+            tables[min(at), max(at)] = pair.log_odds if at[0] < at[1] else np.asarray(pair.log_odds.T)
+        return tables

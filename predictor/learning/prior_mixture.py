@@ -28,7 +28,7 @@ class Regressions:
 
     Attributes
     ----------
-    terms
+    tables
         Tables.
     dominant
         The one with the larger weight, whose intervals are used.
@@ -39,7 +39,7 @@ class Regressions:
         The fit without a prior model, and the one that starts from it; None if there is no such fit.
     """
 
-    terms: TablesByTerms
+    tables: TablesByTerms
     dominant: Regression
     prior_share: float
     without_prior: Regression | None = None
@@ -110,24 +110,24 @@ def fit_regressions(rows: Rows, start: Regressions | None = None) -> Regressions
     if prior is None:
         previous = start.without_prior if start else None
         without_prior = _fit(rows, previous.basis if previous else _basis(rows), start=previous)
-        return Regressions(without_prior.terms(), without_prior, 0.0, without_prior)
+        return Regressions(without_prior.tables(), without_prior, 0.0, without_prior)
     model, previous = prior.model, start.with_prior if start else None
     basis = previous.basis if previous else _basis(rows)
     precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in that many rows
     with_prior = _fit(rows, basis, (model.intercept, precision), previous)
     if not len(rows.y):
-        return Regressions(with_prior.terms(), with_prior, 1.0, None, with_prior)
+        return Regressions(with_prior.tables(), with_prior, 1.0, None, with_prior)
     without_prior = fit_regressions(replace(rows, all_cells=rows.cells, prior=None), start).dominant
     trust = float(expit(PRIOR_LOG_ODDS_OF_TRUST + with_prior.evidence - without_prior.evidence))
-    terms = add([(trust, with_prior.terms()), (1 - trust, without_prior.terms())])
+    tables = add([(trust, with_prior.tables()), (1 - trust, without_prior.tables())])
     share = trust * with_prior.prior_variance_left(all_cells[: len(prior.rows)])
-    return Regressions(terms, with_prior if trust > 0.5 else without_prior, share, without_prior, with_prior)
+    return Regressions(tables, with_prior if trust > 0.5 else without_prior, share, without_prior, with_prior)
 
 
 def _basis(rows: Rows) -> Basis:
-    terms = rows.prior.terms if rows.prior else None
+    tables = rows.prior.tables if rows.prior else None
     return choose_basis(
-        rows.all_cells, rows.grid, rows.catalogue, DEVIATION_PRIORS, terms, rows.all_weights, rows.rated
+        rows.all_cells, rows.grid, rows.catalogue, DEVIATION_PRIORS, tables, rows.all_weights, rows.rated
     )
 
 

@@ -109,7 +109,7 @@ class Regression:
     warm_start: tuple[Floats, Floats]
     constraints: Floats | None = None
 
-    def terms(self) -> TablesByTerms:
+    def tables(self) -> TablesByTerms:
         """Return the regression as tables."""
         return {(): np.array(self.intercept), **self.basis.tables(self.coefficients)}
 
