@@ -207,8 +207,8 @@ def _run(
         absolute_work = replace(work, out=work.out.absolute())
         with cluster(scheduler, workers) as client:
             absolute = [replace(part, path=part.path.absolute()) for part in parts]
-            for part, *finished in run_tasks(client, absolute_work, absolute):
-                yield part_by_name[part.name], *finished
+            for part, scored, written, bad_rows in run_tasks(client, absolute_work, absolute):
+                yield part_by_name[part.name], scored, written, bad_rows
         return
     work.scorer.warm()
     halted = threading.Event()

@@ -149,14 +149,14 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         check_consistent_length(values, y, groups)
         together = None if groups is None else np.asarray(groups)
         weights: Weights = None
-        there: Any = slice(None)
+        counted: Any = slice(None)  # or a mask: the rows whose weight is not 0
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, values, dtype=np.float64, ensure_non_negative=True)
-            there = weights > 0
-            if not there.any():
+            counted = weights > 0
+            if not counted.any():
                 raise ValueError("every sample weight is zero, so there is no row to learn from")
-            weights = None if (weights[there] == 1).all() else weights[there]
-            y, together = np.asarray(y)[there], None if together is None else together[there]
+            weights = None if (weights[counted] == 1).all() else weights[counted]
+            y, together = np.asarray(y)[counted], None if together is None else together[counted]
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) > 2:
             raise ValueError(
@@ -169,20 +169,12 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise ValueError(f"OfferClassifier needs two classes, but y has one class: {self.classes_[0]}")
         self.positive_ = _positive(self.classes_, self.positive)
         described = self.catalogue or (self.prior.model.catalogue if self.prior else None)
-        catalogue = described or _catalogue_of(values[there], getattr(self, "feature_names_in_", None), weights)
+        catalogue = described or _catalogue_of(values[counted], getattr(self, "feature_names_in_", None), weights)
         values = _with_inputs(values, catalogue)
-        names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
-        given = list(getattr(self, "feature_names_in_", []))
-        if given not in ([], names, list(catalogue.names)):
-            ours, theirs = next(pair for pair in zip(names, given, strict=False) if pair[0] != pair[1])
-            raise ConfigError(
-                f"X has other columns, or in another order, than the catalogue '{catalogue.name}': '{theirs}' "
-                f"instead of '{ours}'; select them with X[list(catalogue.names)], and let a ColumnTransformer keep "
-                "their names (verbose_feature_names_out=False)"
-            )
+        _refuse_other_columns(list(getattr(self, "feature_names_in_", [])), catalogue)
         if described:
             _refuse_out_of_scale(values, catalogue)
-        values = values[there]
+        values = values[counted]
         if self.prior and not self.prior.is_compatible_with(catalogue):
             raise ConfigError(
                 f"the prior '{self.prior.model.name}' has other signals, scales or inputs than the catalogue "
@@ -314,6 +306,18 @@ def _with_inputs(X: Floats, catalogue: Catalogue) -> Floats:
     if X.shape[1] not in (signals, terms):
         raise ConfigError(f"X has {X.shape[1]} columns; the catalogue '{catalogue.name}' has {signals} signals")
     return np.column_stack([X, np.full((len(X), terms - X.shape[1]), np.nan)])
+
+
+def _refuse_other_columns(given: list[str], catalogue: Catalogue) -> None:
+    """Reject names of columns that are not those of the catalogue, in its order; X may have none, or no inputs."""
+    names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
+    if given not in ([], names, list(catalogue.names)):
+        ours, theirs = next(pair for pair in zip(names, given, strict=False) if pair[0] != pair[1])
+        raise ConfigError(
+            f"X has other columns, or in another order, than the catalogue '{catalogue.name}': '{theirs}' "
+            f"instead of '{ours}'; select them with X[list(catalogue.names)], and let a ColumnTransformer keep "
+            "their names (verbose_feature_names_out=False)"
+        )
 
 
 def _refuse_out_of_scale(values: Floats, catalogue: Catalogue) -> None:

@@ -103,11 +103,11 @@ def evaluate(tables: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid
         added = total[start : start + ROWS_AT_ONCE]
         if pairs is not None:
             added += np.einsum("nc,nc->n", part @ pairs, part)
-        for place, tables in larger.items():
+        for place, by_last in larger.items():
             weights = part[:, spans[place[0]]]
             for term in place[1:]:
                 weights = (weights[:, :, None] * part[:, None, spans[term]]).reshape(len(part), -1)
-            last = np.concatenate([part[:, spans[term]] for term in tables], axis=1)
-            table = np.concatenate([table.reshape(weights.shape[1], -1) for table in tables.values()], axis=1)
+            last = np.concatenate([part[:, spans[term]] for term in by_last], axis=1)
+            table = np.concatenate([table.reshape(weights.shape[1], -1) for table in by_last.values()], axis=1)
             added += np.einsum("nc,nc->n", weights @ table, last)
     return np.asarray(total)

@@ -198,8 +198,8 @@ def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None
             missed = centred - rated * impression[:, family] * loading
             shift = shift + weighted(missed, weights).sum(axis=0) / (rows + PSEUDO_ROWS)
         square_overall = float(weighted(overall**2 + overall_variance, weights).sum())
-        gaps_loading = gaps_z @ weighted(overall[:, 0], weights) / (square_overall + PSEUDO_ROWS)
-        gaps_loading = float(np.clip(gaps_loading, -MOST_OF_GAPS, MOST_OF_GAPS))
+        free_loading = gaps_z @ weighted(overall[:, 0], weights) / (square_overall + PSEUDO_ROWS)
+        gaps_loading = float(np.clip(free_loading, -MOST_OF_GAPS, MOST_OF_GAPS))
         if q > 1:
             moments = impression.T @ weighted(impression, weights) + shared.T @ weighted(shared, weights)
             moments = moments / n + np.diag(mean(own_variance, weights))
