@@ -101,7 +101,7 @@ def floor(folder: Path, model: Any, out: Path) -> int:
     import numpy as np
     import pyarrow as pa
 
-    from predictor.batch.parts import find
+    from predictor.batch.parts import find_parts
     from predictor.batch.reading import ROWS, read_blocks
     from predictor.batch.scoring import arrow, constant
     from predictor.batch.writing import Writer
@@ -124,7 +124,7 @@ def floor(folder: Path, model: Any, out: Path) -> int:
         return int(part.rows)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return sum(pool.map(copy, find(folder).parts))
+        return sum(pool.map(copy, find_parts(folder).parts))
 
 
 def measure(kind: str, folder: Path, model: Path, out: Path) -> dict[str, float]:

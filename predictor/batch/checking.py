@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from predictor.atomic import resolved
-from predictor.batch.parts import ENDINGS, EXCEL, JSONL, STANDARD, TABS, FileFormat, Part, Source, name_of
-from predictor.batch.reading import header_of
+from predictor.batch.parts import ENDINGS, EXCEL, JSONL, READ_AS_CSV, STANDARD, FileFormat, Part, Source, name_of
+from predictor.batch.reading import read_header
 from predictor.batch.scoring import Scorer
 from predictor.errors import ConfigError, Problem, RatingsError, nearest
 from predictor.sources.compression import unpacked
@@ -26,7 +26,7 @@ def check_options(scorer: Scorer) -> None:
         If one does not fit the model.
     """
     options, model = scorer.options, scorer.model
-    model.predict({}, base_rate=options.base_rate)  # says what is wrong with a base rate
+    model.predict({}, base_rate=options.base_rate)  # raises an error if the base rate is not valid
     for name in options.unobserved:
         if name not in model.signals:
             raise ConfigError(f"'{name}' is not a signal of the model{nearest(name, model.signals)}")
@@ -42,7 +42,7 @@ def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str |
     Raises
     ------
     ConfigError
-        If one place would be written over another, or is of another kind than it says.
+        If one file would be written over another, or a path is not of the kind that its name means.
     """
     form, standard = FileFormat.of(out), str(out) == STANDARD
     if form and out.is_dir():
@@ -53,7 +53,7 @@ def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str |
         raise ConfigError(
             f"{out}: has none of the endings {', '.join(ENDINGS)}; if it is to be a folder, make it first"
         )
-    if form and (form.format == EXCEL or unpacked(out).suffix.lower() in TABS):
+    if form and (form.format == EXCEL or unpacked(out).suffix.lower() in READ_AS_CSV):
         raise ConfigError(f"{out}: answers are written as Parquet, CSV or JSON Lines; name a file of one of these")
     if form and write_as and write_as != form.format:
         raise ConfigError(f"{out}: its ending says {form.format}, --to says {write_as}; leave --to out")
@@ -61,10 +61,10 @@ def check_places(source: Path, out: Path, bad_rows: Path | None, write_as: str |
         raise ConfigError(f"{out}: standard input becomes one file; name it by its ending, as in answers.csv")
     if bad_rows and bad_rows.exists() and not bad_rows.is_file():
         raise ConfigError(f"{bad_rows}: is not a file; name another for the rows that cannot be used")
-    places = [(path, resolved(path)) for path in (source, out, bad_rows) if path and str(path) != STANDARD]
-    for (one, inside), (other, around) in permutations(places, 2):
-        if one is not source and (inside == around or around in inside.parents):
-            raise ConfigError(f"{one}: must not be {other} or inside it; name another place")
+    paths = [(path, resolved(path)) for path in (source, out, bad_rows) if path and str(path) != STANDARD]
+    for (path, resolved_path), (other, resolved_other) in permutations(paths, 2):
+        if path is not source and resolved_other in (resolved_path, *resolved_path.parents):
+            raise ConfigError(f"{path}: must not be {other} or inside it; name another place")
 
 
 def check_schema(schema: pa.Schema, first: pa.Schema, part: Part) -> None:
@@ -90,7 +90,7 @@ def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
     Parameters
     ----------
     one_file
-        Whether all becomes one file, for which what is kept must be of one type.
+        Whether one file is written, for which each kept column must have one type.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
     having: dict[str, list[str]] = {item.name: [] for item in model.catalogue.inputs}
     for path, part in files.items():
         schema = source.schemas.get(path)
-        own = list(schema.names if schema is not None else header_of(part))
+        own = list(schema.names if schema is not None else read_header(part))
         names = [*own, *(key for key, _ in part.constants if key not in own)]
         problems += _names(own, names, scorer, path)
         for name, paths in having.items():

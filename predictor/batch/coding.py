@@ -1,4 +1,4 @@
-"""Arrow columns as codes for the model, a column at a time; rows that cannot be used, with every problem."""
+"""Code Arrow columns for the model, one column at a time; list bad rows with all their problems."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.raters import LENIENCY, PanelLevel, names_of
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import PANEL
-from predictor.ratings.parsing import HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_clipping
+from predictor.ratings.parsing import MOST_HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_clipping
 from predictor.ratings.signals import ContextInput, Scale, Signal
 from predictor.sources.parquet import is_text
 from predictor.sources.text import with_point
 
 Mask = NDArray[np.bool_]
-EXPLAINED = 1024  # bad rows at once, which are Python objects meanwhile
+EXPLAINED = 1024  # bad rows at once, since they are Python objects
 
 
 @dataclass(frozen=True)
 class Column:
-    """One term's cells.
+    """The cells of one term.
 
     Attributes
     ----------
     codes
-        As in `Coded`, shape (n,); what cannot be used counts as not observed.
+        As in `Coded`, shape (n,); invalid cells count as not observed.
     bad
-        What cannot be used, shape (n,); None where everything can.
+        Which cells are invalid, shape (n,); None if none is.
     off_grid, values
-        Which values are off the grid, and all values, shape (n,); None where none does.
+        Which values are off the grid, and all values, shape (n,); None if no value is off the grid.
     """
 
     codes: Codes
@@ -46,7 +46,7 @@ class Column:
     values: Floats | None = None
 
     def take(self, at: NDArray[np.int64]) -> Column:
-        """Return for each row the cell of one of these; the last of them is "not observed"."""
+        """Select cells by index."""
 
         def taken(part: NDArray[Any] | None) -> NDArray[Any] | None:
             return None if part is None else part[at]
@@ -60,11 +60,11 @@ class Coder:
     Parameters
     ----------
     model
-        Whose terms are coded.
+        The model whose terms are coded.
     text
         Whether cells are text, as in CSV, where "4" is a number and an empty cell is not observed.
     delimiter
-        What parts cells of text, for decimal commas; see `with_point`.
+        Separator of cells of text, for decimal commas; see `with_point`.
 
     Examples
     --------
@@ -86,18 +86,18 @@ class Coder:
         Parameters
         ----------
         batch
-            With a column for each term that the files have.
+            It has a column for each term that the files have.
         numbers
             Row numbers in the file, counted from 1, shape (n,).
 
         Returns
         -------
         coded
-            Every row; what cannot be used counts as not observed.
+            All rows; invalid cells count as not observed.
         bad
-            Which rows cannot be used, shape (n,).
+            Which rows are bad, shape (n,).
         problems
-            Every problem of those rows, row by row; looked for as they are taken, since a row takes a tenth of a
+            Every problem of those rows, row by row; looked for only when it is taken, since a row takes a tenth of a
             millisecond.
         """
         n, blocks = len(batch), self.model.blocks
@@ -147,7 +147,7 @@ class Coder:
         return widening
 
     def _panels(self, batch: pa.RecordBatch) -> tuple[pa.DictionaryArray, list[PanelLevel | None]] | None:
-        """Find the level of each different panel; None where the files or the model have none."""
+        """Return the panels and the level of each different one; None if the files or the model have none."""
         if self.model.raters is None or PANEL not in batch.schema.names:
             return None
         cells = batch.column(PANEL)
@@ -170,7 +170,7 @@ class Coder:
         return whole or self._floats(_numpy(cells.cast(pa.float64(), safe=False).fill_null(math.nan)), term, signal)
 
     def _integers(self, cells: pa.Array, term: int, scale: Scale) -> Column | None:
-        """Code whole numbers, all of them in cells, without a float; None where they are not, or not in the scale."""
+        """Code whole numbers without converting them to floats; None if some are not on knots of the scale."""
         if scale.uneven:
             return None
         low, high, per_one, last = int(scale.low), int(scale.high), 2 / scale.step, self._last[term]
@@ -178,7 +178,8 @@ class Coder:
         kind = np.iinfo(values.dtype)
         if low != scale.low or not per_one.is_integer() or not kind.min <= low <= kind.max:
             return None
-        if (kind.max - kind.min + abs(low)) * per_one >= 65_536 - int(last):  # what is out of scale might wrap into it
+        # in uint16 an out-of-scale value could wrap round to a valid code
+        if (kind.max - kind.min + abs(low)) * per_one >= 65_536 - int(last):
             known = values if empty is None else values[~empty]
             if len(known) and not low <= known.min() <= known.max() <= high:
                 return None
@@ -186,7 +187,7 @@ class Coder:
         codes -= np.uint16(low % 65_536)
         codes *= np.uint16(per_one)
         if empty is not None:
-            codes *= ~empty  # by arithmetic, which takes a tenth of the time that picking them out does
+            codes *= ~empty  # arithmetic takes a tenth of the time of an assignment by mask
             codes += empty * last
         return Column(codes) if np.count_nonzero(codes >= last) == cells.null_count else None
 
@@ -216,26 +217,26 @@ class Coder:
         return self._each(Column(codes, bad), words, term)
 
     def _each(self, column: Column, words: pa.DictionaryArray, term: int) -> Column:
-        """Return for each row the cell of its word."""
+        """Return for each row the cell of its word; `column` has those of the different words."""
 
-        def and_nothing(part: NDArray[Any] | None, nothing: Any) -> NDArray[Any] | None:
-            return None if part is None else np.append(part, nothing)
+        def append(part: NDArray[Any] | None, not_observed: Any) -> NDArray[Any] | None:
+            return None if part is None else np.append(part, not_observed)
 
         codes = np.append(column.codes, self._last[term])
-        bad, off_grid = and_nothing(column.bad, False), and_nothing(column.off_grid, False)
-        known = Column(codes, bad, off_grid, and_nothing(column.values, np.nan))
+        bad, off_grid = append(column.bad, False), append(column.off_grid, False)
+        by_word = Column(codes, bad, off_grid, append(column.values, np.nan))
         at, empty = _buffers(words.indices)
-        return known.take(at if empty is None else np.where(empty, len(column.codes), at))
+        return by_word.take(at if empty is None else np.where(empty, len(column.codes), at))
 
     def _text(self, cells: pa.Array) -> list[str]:
         words = ["" if word is None else str(word) for word in cells.to_pylist()]
         return [with_point(word, self.delimiter) for word in words]
 
     def _problems(self, batch: pa.RecordBatch, bad: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[Problem]:
-        """Explain bad rows by the parsers that every file goes through; only the first get hints, which take long."""
+        """Yield the problems of bad rows, by the parsers of ordinary files; only the first get slow hints."""
         for start in range(0, len(bad), EXPLAINED):
             at = bad[start : start + EXPLAINED]
-            problems = self._explain(rows_at(batch, at), HINTS if start == 0 else 0)
+            problems = self._explain(rows_at(batch, at), MOST_HINTS if start == 0 else 0)
             unexplained = {*range(1, len(at) + 1)} - {item.row for item in problems}
             problems += [Problem("cannot be read as ratings of the model's signals", row) for row in unexplained]
             rows = numbers[at].tolist()
@@ -244,7 +245,7 @@ class Coder:
 
     def _explain(self, batch: pa.RecordBatch, hints: int) -> list[Problem]:
         """Return every problem of some rows, counted from 1."""
-        catalogue, empty = self.model.catalogue, "empty" if self.text else "null"
+        catalogue, empty_word = self.model.catalogue, "empty" if self.text else "null"
         columns = {
             name: self._text(batch.column(name)) if self.text else batch.column(name).to_pylist()
             for name in self.model.terms
@@ -254,10 +255,10 @@ class Coder:
         values = np.full((len(batch), len(catalogue.signals)), np.nan)
         for place, signal in enumerate(catalogue.signals):
             if signal.name in columns:
-                values[:, place], wrong = parse_ratings(columns[signal.name], signal, empty, hints=hints)
+                values[:, place], wrong = parse_ratings(columns[signal.name], signal, empty_word, hints=hints)
                 problems += wrong
-        if not catalogue.learned_ends:  # beyond which a rating counts as the end
-            problems += out_of_scale(values, catalogue, empty)
+        if not catalogue.learned_ends:  # beyond these, ratings are clipped
+            problems += out_of_scale(values, catalogue, empty_word)
         for item in catalogue.inputs:
             if item.name in columns:
                 problems += parse_levels(columns[item.name], item, hints=hints)[1]
@@ -265,14 +266,14 @@ class Coder:
 
 
 def rows_at(batch: pa.RecordBatch, at: NDArray[np.int64]) -> pa.RecordBatch:
-    """Return some rows, their words unchanged: of a dictionary each would be looked up by itself, which is slow."""
-    some = batch.take(pa.array(at))
-    columns = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in some.columns]
-    return pa.RecordBatch.from_arrays(columns, some.schema.names)
+    """Select rows; dictionaries are decoded, since `to_pylist` is slow on them."""
+    rows = batch.take(pa.array(at))
+    columns = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in rows.columns]
+    return pa.RecordBatch.from_arrays(columns, rows.schema.names)
 
 
 def _buffers(cells: pa.Array) -> tuple[NDArray[Any], Mask | None]:
-    """Return whole numbers as they lie, and where nothing is; Arrow's own ways there import pandas first."""
+    """Return the memory of whole numbers, and which are null; Arrow's own functions would import pandas first."""
     present, data = cells.buffers()
     part = slice(cells.offset, cells.offset + len(cells))
     values = np.frombuffer(data, dtype=str(cells.type))[part]

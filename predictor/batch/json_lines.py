@@ -1,4 +1,4 @@
-"""JSON Lines as record batches: at once where all lines are plain, line by line where they are not."""
+"""Read JSON Lines as record batches: many plain lines at once, others line by line."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ import pyarrow.csv
 import pyarrow.json
 
 from predictor.batch.parts import JSONL, STANDARD, Part, name_of
-from predictor.batch.rows import BYTES, MalformedRow, RowBlock, opened
+from predictor.batch.rows import BYTES, BadRow, RowBlock, opened
 from predictor.errors import Problem, RatingsError, nearest
 from predictor.model.offer_model import OfferModel
 from predictor.ratings.catalogue import PANEL, RATINGS
 from predictor.ratings.ratings import Ratings
 from predictor.sources.files import parse_line
 
-LONGEST = 64 << 20  # bytes of a line of JSON
+LONGEST_LINE = 64 << 20  # bytes
 _NO_RATINGS = re.compile(rb'"ratings"\s*:\s*null')
-HEAD = 1000  # lines of JSON that decide the types of what is kept
+HEAD = 1000  # first lines, which decide the types of kept columns
 BOM, UTF_16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -65,18 +65,18 @@ def _blocks(part: Part) -> Iterator[tuple[list[bytes], float]]:
             lines = [line for line in (rest if ended else block).split(b"\n") if line.strip()]
             if lines:
                 yield lines, 1.0 if ended else done()
-            elif len(rest) > LONGEST:
+            elif len(rest) > LONGEST_LINE:
                 kind = "is longer than 64 MB; write one interview per line"
                 raise RatingsError(name_of(part), [Problem(kind, count + 1)])
             count += len(lines)
 
 
 def mixed_columns(parts: Iterable[Part], keep: Sequence[str]) -> frozenset[str]:
-    """Return columns of JSON Lines that no one type holds: now a number, now a word, or a number beyond 64 bits.
+    """Return columns of JSON Lines that do not fit one type: numbers and words, or numbers beyond 64 bits.
 
-    Files are looked through whole, since an id may become a word in the last line. What looks like such a column inside
-    of a text is harmless: a column of JSON holds everything. Standard input is read only once; there the first lines
-    decide.
+    Files are searched whole, since an id may become a word in the last line. A false match inside a text is harmless:
+    the column is then kept as JSON, which holds any value. Standard input can be read only once, so there the first
+    lines decide.
     """
     patterns, kinds = _patterns(keep), dict[str, set[str]]()
     for part in parts:
@@ -91,7 +91,7 @@ def mixed_columns(parts: Iterable[Part], keep: Sequence[str]) -> frozenset[str]:
 def _schema(
     lines: Sequence[bytes], part: Part, model: OfferModel, keep: Sequence[str], as_json: Collection[str]
 ) -> pa.Schema:
-    """Choose types: of ratings floats, of inputs text, and of what is kept what the first lines have."""
+    """Choose types: floats for ratings, text for inputs, and for kept columns the types in the first lines."""
     head: list[dict[str, Any]] = []
     for line in lines[:HEAD]:
         with contextlib.suppress(ValueError, RecursionError):
@@ -121,13 +121,13 @@ def _schema(
 
 def _patterns(keep: Sequence[str]) -> dict[str, re.Pattern[bytes]]:
     keys = {name: re.escape(json.dumps(name, ensure_ascii=False).encode()) for name in keep}
-    # Ordinary whole numbers have no further mark, so that few different matches are left.
+    # Ordinary whole numbers match an empty group, so that there are few different matches.
     cell = rb"(?:\d{1,18}(?=[\s,}\]])|([\"tfn{\[]|[^\s,}\]]+))"
     return {name: re.compile(rb"%s\s*:\s*" % key + cell) for name, key in keys.items()}
 
 
 def _find_kinds(lines: bytes, patterns: Mapping[str, re.Pattern[bytes]]) -> dict[str, set[str]]:
-    """Return what kinds of values columns have."""
+    """Return the kinds of values of each column."""
     return {name: {*map(_kind_of_token, {*pattern.findall(lines)})} - {"null"} for name, pattern in patterns.items()}
 
 
@@ -139,7 +139,7 @@ def _select_mixed(kinds: Mapping[str, set[str]]) -> frozenset[str]:
 def _kind_of_token(token: bytes) -> str:
     if not token:
         return "whole"
-    if token in b'"tfn[{':
+    if token in (b'"', b"t", b"f", b"n", b"[", b"{"):
         return {b'"': "text", b"t": "truth", b"f": "truth", b"n": "null"}.get(token, "nested")
     if not re.fullmatch(rb"-?\d+", token):
         return "decimal"
@@ -147,7 +147,7 @@ def _kind_of_token(token: bytes) -> str:
 
 
 def _infer_type(cells: Sequence[Any]) -> pa.DataType:
-    """Return what type cells have; where they have several, the first cell decides."""
+    """Return the type of cells; if there are several, that of the first cell."""
     for some in (cells, next(([cell] for cell in cells if cell is not None), [])):
         with contextlib.suppress(pa.ArrowException, ValueError, OverflowError):
             kind = pa.array(some).type
@@ -156,27 +156,25 @@ def _infer_type(cells: Sequence[Any]) -> pa.DataType:
 
 
 def _lines(lines: Sequence[bytes], first: int, schema: pa.Schema, model: OfferModel, source: str) -> RowBlock:
-    """Read lines at once; where that fails, look at each by itself, and set aside those that cannot be used."""
-    rows, broken = list(range(len(lines))), list[MalformedRow]()
+    """Read lines at once; if that is not possible, simplify each and list those that are bad rows."""
+    # Arrow reads neither a column of JSON nor, without an error, null instead of a mapping.
+    if not any(isinstance(kind, pa.JsonType) for kind in schema.types) and not any(map(_NO_RATINGS.search, lines)):
+        with contextlib.suppress(pa.ArrowInvalid):
+            batch = _parse(lines, schema, model)
+            return RowBlock(batch, np.arange(first, first + len(lines)), (), 1.0)
+    known: dict[tuple[str, str | bool], float | None] = {}
+    plain = [_simplified(line, schema, model, known) for line in lines]
+    valid = [row for row, line in enumerate(plain) if line is not None]  # the others are certainly bad rows
     try:
-        if any(isinstance(kind, pa.JsonType) for kind in schema.types) or any(map(_NO_RATINGS.search, lines)):
-            raise pa.ArrowInvalid("a column of JSON, or null where a mapping belongs, which Arrow takes")
-        batch = _parse(lines, schema, model)
+        batch = _parse([plain[row] or b"" for row in valid], schema, model)
     except pa.ArrowInvalid:
-        known: dict[tuple[str, str | bool], float | None] = {}
-        plain = [_simplified(line, schema, model, known) for line in lines]
-        fit = [row for row, line in enumerate(plain) if line is not None]  # of the others it is clear
-        try:
-            batch = _parse([plain[row] or b"" for row in fit], schema, model)
-        except pa.ArrowInvalid:
-            fit = [row for row in fit if not _problems_of(lines[row], plain[row], schema, model, source)]
-            batch = _parse([plain[row] or b"" for row in fit], schema, model)
-        bad = sorted({*rows} - {*fit})
-        for row in bad:
-            explain = partial(_problems_of, lines[row], plain[row], schema, model, source)
-            broken.append(MalformedRow(first + row, explain, lines[row].decode(errors="replace")))
-        rows = fit
-    return RowBlock(batch, np.array(rows, dtype=np.int64) + first, tuple(broken), 1.0)
+        valid = [row for row in valid if not _problems_of(lines[row], plain[row], schema, model, source)]
+        batch = _parse([plain[row] or b"" for row in valid], schema, model)
+    broken = []
+    for row in sorted({*range(len(lines))} - {*valid}):
+        explain = partial(_problems_of, lines[row], plain[row], schema, model, source)
+        broken.append(BadRow(first + row, explain, lines[row].decode(errors="replace")))
+    return RowBlock(batch, np.array(valid, dtype=np.int64) + first, tuple(broken), 1.0)
 
 
 def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.RecordBatch:
@@ -217,9 +215,9 @@ def _parse(lines: Sequence[bytes], schema: pa.Schema, model: OfferModel) -> pa.R
 def _simplified(
     line: bytes, schema: pa.Schema, model: OfferModel, known: dict[tuple[str, str | bool], float | None]
 ) -> bytes | None:
-    """Write ratings as numbers, inputs as their levels and columns of JSON as its text; None where a rating is invalid.
+    """Write ratings as numbers, inputs as their levels and columns of JSON as text; None if a rating is invalid.
 
-    Arrow reads a column of JSON Lines as one type. `known` collects what cells of signals mean, by name and cell.
+    Arrow reads a column of JSON Lines as one type. `known` collects the ratings that cells mean, by signal and cell.
     """
     try:
         record, problems = parse_line(line.decode())
@@ -255,7 +253,7 @@ def _simplified(
 def _problems_of(
     line: bytes, plain: bytes | None, schema: pa.Schema, model: OfferModel, source: str
 ) -> tuple[Problem, ...]:
-    """Return what is wrong with one line, if anything is; `plain` is what `_simplified` makes of it."""
+    """Return the problems of one line; `plain` is the result of `_simplified` for it."""
     try:
         text = line.decode()
     except UnicodeDecodeError as error:

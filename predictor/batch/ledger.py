@@ -13,15 +13,15 @@ from predictor.batch.parts import Part
 from predictor.batch.scoring import ScoringTotals
 from predictor.errors import ConfigError
 
-PLAN, PARTS = "_predictor.json", "_parts.log"  # no endings of parts: a reader of "*.jsonl" takes answers alone
-
-
-Checksum = list[Any]  # size and SHA-256 of a file, as JSON has them
+PLAN, PARTS = "_predictor.json", "_parts.log"  # must not match *.parquet, *.csv or *.jsonl: these are the answers
+Checksum = list[Any]  # size and SHA-256 of a file
 
 
 def checksum(path: Path | None) -> Checksum | None:
-    """Compute size and SHA-256 of a file, which identify it as the one that was written; None where there is none.
+    """Compute size and SHA-256 of a file, to recognise it later; None if there is no file.
 
+    Examples
+    --------
     >>> checksum(Path("no such file")) is None
     True
     """
@@ -32,15 +32,15 @@ def checksum(path: Path | None) -> Checksum | None:
 
 
 def refuse_links(folder: Path, files: Iterable[Path]) -> None:
-    """Refuse to write files of a folder through links, for what those point at would be lost.
+    """Refuse to write files of a folder through links, since the files that these point at would be lost.
 
     Raises
     ------
     ConfigError
         If a file, or a folder on the way to it, is a link.
     """
-    ways = {one for path in files for one in (path, *path.parents) if folder in one.parents}
-    if links := sorted(str(one.relative_to(folder)) for one in ways if one.is_symlink()):
+    inside = {path for file in files for path in (file, *file.parents) if folder in path.parents}
+    if links := sorted(str(path.relative_to(folder)) for path in inside if path.is_symlink()):
         raise ConfigError(
             f"{folder}: {', '.join(links[:10])}{' ...' if len(links) > 10 else ''}: a link, and what it points at "
             "would be overwritten; remove the link, or name another folder"
@@ -53,11 +53,11 @@ class Ledger:
     Parameters
     ----------
     folder
-        Where parts are written.
+        The folder of the parts.
     plan
-        What decides on their content: model, options, format.
+        What determines their content: model, options, format.
     resume
-        Whether to go on with what is there.
+        Whether to continue with the parts in the folder.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class Ledger:
         self._write(complete=False)
 
     def _plan(self) -> dict[str, Any]:
-        """Read what the folder was begun by."""
+        """Read the plan of an earlier run in the folder."""
         path = self.folder / PLAN
         try:
             plan = json.loads(path.read_bytes())["plan"] if path.is_file() else None
@@ -92,7 +92,7 @@ class Ledger:
         return plan
 
     def _notes(self) -> dict[str, dict[str, Any]]:
-        """Read which parts are finished; a line that is not as it was written is none: its part is done again."""
+        """Read which parts are finished; lines that fail their digest are ignored, so their parts are scored again."""
         path, notes = self.folder / PARTS, {}
         if not path.is_file():
             if path.exists():
@@ -110,14 +110,14 @@ class Ledger:
         return notes
 
     def _digest(self, note: Mapping[str, Any]) -> str:
-        """Compute a digest of a note and of the plan that it belongs to; it shows that neither was changed."""
+        """Compute a digest of a note and of its plan, to detect changes of either."""
         return hashlib.sha256(json.dumps([self.plan, note], sort_keys=True).encode()).hexdigest()
 
     def finished(self, part: Part, path: Path, bad_rows_file: Path | None) -> ScoringTotals | None:
-        """Return what was done with a part; None where it is to be done.
+        """Return the totals of a finished part; None if it must be scored.
 
-        That is so, too, where its source has changed since, or where its answers, or the rows set aside, are no longer
-        the files that were written.
+        It must also be scored if its source has changed, or if the file of its answers or of its bad rows is not the
+        one that was written.
         """
         note = self._finished.get(part.name)
         if note is None or any(note.get(key) != value for key, value in part.identity().items()):
@@ -131,7 +131,7 @@ class Ledger:
         return ScoringTotals(int(note["rows"]), int(note["bad"]), frozenset(note["observed"]))
 
     def check(self, parts: tuple[Part, ...]) -> None:
-        """Refuse to go on where parts were made from files that are gone.
+        """Refuse to continue if the files of some finished parts no longer exist.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class Ledger:
             )
 
     def add(self, part: Part, scored: ScoringTotals, written: Checksum | None, set_aside: Checksum | None) -> None:
-        """Note that a part is finished, with the checksums of its answers and of the rows set aside."""
+        """Note that a part is finished, with the checksums of its answers and of its bad rows."""
         line = {"part": part.name, **part.identity(), "rows": scored.rows, "bad": scored.bad}
         line |= {"written": written, "set_aside": set_aside, "observed": sorted(scored.observed)}
         with (self.folder / PARTS).open("a") as file:

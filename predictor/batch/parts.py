@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 PARQUET, CSV, JSONL = FORMATS = ("parquet", "csv", "jsonl")
-EXCEL = "xlsx"  # which is read only
-TABS = (".tsv", ".txt")  # which are read only, as CSV
+EXCEL = "xlsx"  # can be read, not written
+READ_AS_CSV = (".tsv", ".txt")  # can be read, not written
 ENDINGS = {
     ".parquet": PARQUET,
     ".csv": CSV,
-    **dict.fromkeys(TABS, CSV),
+    **dict.fromkeys(READ_AS_CSV, CSV),
     ".jsonl": JSONL,
     ".ndjson": JSONL,
     ".xlsx": EXCEL,
     ".xlsm": EXCEL,
 }
-EMPTY = "__HIVE_DEFAULT_PARTITION__"  # a folder's name where the value is missing
+EMPTY = "__HIVE_DEFAULT_PARTITION__"  # stands for a missing value in a folder's name
 STANDARD = "-"  # standard input or output
-ROWS = 524_288  # of a part, where a Parquet file has more: a quarter of a second of work
+ROWS_PER_PART = 524_288  # of a larger Parquet file: a quarter of a second of work
 
 
 @dataclass(frozen=True)
 class FileFormat:
-    """How a file is written: a format, and for text perhaps a compression."""
+    """The format of a file, and for text perhaps its compression."""
 
     format: str
     compression: str | None = None
 
     @classmethod
     def of(cls, path: Path) -> FileFormat | None:
-        """Read it from a file's name, as in ratings.csv.gz; None where it has no known ending."""
+        """Return the format by a file's name, as in ratings.csv.gz; None if it has no known ending."""
         name, compression = path.name.lower(), None
         for ending, known in COMPRESSIONS.items():
             if name.endswith(ending):
@@ -54,35 +54,35 @@ class FileFormat:
 
     @property
     def ending(self) -> str:
-        """What a file's name ends with."""
+        """The ending of such a file's name."""
         compressed = {known: ending for ending, known in COMPRESSIONS.items()}
         return f".{self.format}" + (compressed[self.compression] if self.compression else "")
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of one file, which become one file.
+    """Some rows of one file, whose predictions become one file.
 
     Attributes
     ----------
     path
         The file; "-" is standard input.
     form
-        How it is written.
+        Its format.
     name
-        Of what it becomes, relative to the folder of all, without an ending.
+        Path of its output file, relative to the output folder, without an ending.
     groups
         First row group, and the one after the last; None: the whole file.
     first
-        Rows of the file before this part.
+        Number of rows of the file before this part.
     rows
-        How many there are; None where only reading shows it.
+        Number of rows; None if it is not known before reading.
     weight
-        How much work it is: rows, or bytes where those are not known.
+        Amount of work for the progress: rows, or bytes if their number is not known.
     constants
         Columns from the names of folders, as in year=2026.
     sheet
-        Of a workbook, by name; the first that is visible where None.
+        Name of the worksheet of a workbook; None: the first visible one.
     """
 
     path: Path
@@ -96,7 +96,7 @@ class Part:
     sheet: str | None = None
 
     def identity(self) -> dict[str, object]:
-        """Return what must be the same when a batch is resumed: file, size, time of change, row groups."""
+        """Return what must be unchanged when a batch is resumed: file, size, time of change, row groups."""
         status = self.path.stat()
         groups = list(self.groups) if self.groups else None
         return {"source": str(self.path), "size": status.st_size, "changed": status.st_mtime_ns, "groups": groups}
@@ -104,16 +104,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Source:
-    """Files to score: one, or all of a folder.
+    """The file, or the files of a folder, to score.
 
     Attributes
     ----------
     path
         The file or folder.
     parts
-        In the order of their names.
+        The parts, in the order of their names.
     schemas
-        Of Parquet files.
+        The schemas of Parquet files.
     """
 
     path: Path
@@ -121,24 +121,24 @@ class Source:
     schemas: Mapping[Path, pa.Schema] = field(default_factory=dict)
 
 
-def find(path: Path, format: str | None = None, sheet: str | None = None) -> Source:  # noqa: A002 - what it is
-    """Return what there is to score.
+def find_parts(path: Path, format: str | None = None, sheet: str | None = None) -> Source:  # noqa: A002
+    """Return the parts of a file, of the files of a folder, or of standard input.
 
     Parameters
     ----------
     path
-        A Parquet, CSV, JSON Lines or Excel file, CSV and JSON Lines perhaps compressed (.gz, .zst, .bz2, .lz4); a
-        folder of such files of one format, at any depth, folders named key=value being columns and names that begin
-        with . or _ passed over; or "-" for standard input.
+        A Parquet, CSV, JSON Lines or Excel file; CSV and JSON Lines may be compressed (.gz, .zst, .bz2, .lz4). Or a
+        folder of such files of one format, at any depth: folders named key=value become columns, and names that begin
+        with . or _ are ignored. Or "-" for standard input.
     format
         "csv" or "jsonl", for standard input.
     sheet
-        Of workbooks, by name; the first that is visible where None.
+        Name of the worksheet of workbooks; None: the first visible one.
 
     Raises
     ------
     RatingsError
-        If there is nothing, or a file cannot be read: every such file is named.
+        If there are no files, or some cannot be read: every such file is named.
     ConfigError
         If standard input has no format, or a file is given one; or a sheet is named, and a file is not a workbook.
     """
@@ -245,7 +245,7 @@ def _row_groups(
         counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
     cuts, rows = [0], 0
     for group, count in enumerate(counts):
-        if rows and rows + count > ROWS:
+        if rows and rows + count > ROWS_PER_PART:
             cuts.append(group)
             rows = 0
         rows += count

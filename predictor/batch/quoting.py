@@ -1,4 +1,4 @@
-"""Check raw CSV for wrong quotes, which merge many rows into one and lose rows without an error."""
+"""Check raw CSV for wrong quotes, with which readers merge many rows into one without an error."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ _AFTER = "has text after a closing quote; perhaps one is missing, or a quote ins
 
 
 class QuotedText:
-    """A stream of CSV that ends before what is wrong, and without the blank rows at the end of a spreadsheet.
+    """A byte stream that stops before the first quoting error, and drops blank rows at the end of a spreadsheet.
 
-    What is not UTF-8 is wrong, and so is a quote in a wrong place.
-
-    A quote opens a cell at its beginning, and closes it at its end; twice inside, it is one; in a cell that does not
-    begin with one it stands for itself. Readers of CSV accept others, and then read many rows as one cell.
+    A quote at the start of a cell opens it; the next single quote closes it, and must be followed by a delimiter or the
+    end of the line. A doubled quote inside is one quote. A quote in an unquoted cell is an ordinary character. Readers
+    of CSV accept violations, and then read many rows as one cell. Bytes that are not UTF-8 are an error as well.
 
     Parameters
     ----------
     stream
-        Gives bytes by `read`.
+        The bytes, by its method `read`.
     start
-        What was read from it before.
+        Bytes that were read from it before.
     delimiter
-        What parts cells.
+        Separator of cells.
 
     Attributes
     ----------
     wrong
-        What is wrong with the last row that was given, in words; empty where nothing is.
+        The error in the row at which it stopped; empty if there is none.
 
     Examples
     --------
@@ -48,7 +47,7 @@ class QuotedText:
         self.wrong = ""
         self._stream, self._start = stream, start
         self._blank = b"\r\n \t" + delimiter.encode()
-        self._beside = np.isin(np.arange(256), [*b'\r\n"', ord(delimiter)])  # of quotes that begin or end a cell
+        self._beside = np.isin(np.arange(256), [*b'\r\n"', ord(delimiter)])  # bytes allowed beside an outer quote
         self._held, self._last, self._inside, self._begun = b"", ord("\n"), False, False
 
     def readable(self) -> bool:
@@ -56,7 +55,7 @@ class QuotedText:
         return True
 
     def read(self, size: int) -> bytes:
-        """Read on: not more than `size` bytes; none at the end."""
+        """Read at most `size` more bytes; none at the end."""
         while not self.wrong:
             room = size - len(self._held)
             more = self._take(room)
@@ -65,9 +64,11 @@ class QuotedText:
             block = self._held + more
             text = block.rstrip(self._blank) if room else block
             self._held = block[len(text) :]
-            self._begun |= bool(text)
-            if text and ((text := self._checked(text)) or self.wrong):
-                return text
+            if text:
+                self._begun = True
+                checked = self._checked(text)
+                if checked or self.wrong:
+                    return checked
         return b""
 
     def _take(self, size: int) -> bytes:
@@ -78,7 +79,7 @@ class QuotedText:
 
     def _end(self) -> bytes:
         held, self._held = self._held, b""
-        last = (held.splitlines() or [b""])[0]  # what belongs to the last row, not to blank ones after it
+        last = (held.splitlines() or [b""])[0]  # of the last row that is not blank
         if self._begun and last:
             return self._checked(last, final=True)
         if self._inside:
@@ -86,12 +87,12 @@ class QuotedText:
         return b""
 
     def _checked(self, text: bytes, *, final: bool = False) -> bytes:
-        """Return the text up to the first that is wrong."""
+        """Return the text up to the first error."""
         try:
             whole = utf_8_decode(text, "strict", final)[1]
         except UnicodeDecodeError as error:
             self.wrong = "is not UTF-8 text; save the file as 'CSV UTF-8' or as UTF-8"
-            text = text[: error.start] + b"?"  # so that it is in a row
+            text = text[: error.start] + b"?"  # so that the error belongs to a row
         else:
             self._held = text[whole:] + self._held  # half a character
             text = text[:whole]
@@ -99,7 +100,7 @@ class QuotedText:
         if QUOTE not in text and not closed:
             self._last = text[-1] if text else self._last
             return text
-        around = np.frombuffer(bytes([self._last]) + text + b"\n", dtype=np.uint8).copy()
+        around = np.frombuffer(bytes([self._last]) + text + b"\n", dtype=np.uint8).copy()  # around[i + 1] is text[i]
         if closed and not self._beside[around[1]]:
             self.wrong = _AFTER
             return b""
@@ -107,13 +108,13 @@ class QuotedText:
         while len(quotes):
             now = quotes[:_AT_ONCE]
             opens = (np.arange(len(now)) % 2 == 1) == self._inside
-            right = self._beside[around[np.where(opens, now - 1, now + 1)]]
-            first = int(np.argmin(right))
-            if right[first]:
+            valid = self._beside[around[np.where(opens, now - 1, now + 1)]]
+            first = int(np.argmin(valid))  # the first that is not, if there is one
+            if valid[first]:
                 self._inside ^= len(now) % 2 == 1
                 quotes = quotes[len(now) :]
             elif opens[first]:
-                around[now[first]] = 0  # in a cell that does not begin with one: it stands for itself
+                around[now[first]] = 0  # an ordinary character, in an unquoted cell
                 self._inside = False
                 quotes = quotes[first + 1 :]
             else:

@@ -1,4 +1,4 @@
-"""Parts as record batches of the columns that are needed, one after the other, in bounded memory."""
+"""Read parts as record batches of the columns that are needed, in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pyarrow.json
 from predictor.batch.json_lines import read_json_lines
 from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, Part, name_of, open_parquet
 from predictor.batch.quoting import QuotedText
-from predictor.batch.rows import BYTES, MalformedRow, RowBlock, no_rows, opened
+from predictor.batch.rows import BYTES, BadRow, RowBlock, no_rows, opened
 from predictor.errors import Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 from predictor.sources.dialect import Header, Utf8
@@ -24,9 +24,9 @@ from predictor.sources.files import read_text
 from predictor.sources.parquet import as_text, explained, is_text, longest_word, refuse_long_words, worded
 from predictor.sources.read_ahead import read_ahead
 
-ROWS = 131_072  # of a batch of Parquet
-BUFFER = 1 << 20  # bytes of a column of Parquet that are read at once: a row group may be larger than memory
-WORDS = 16 << 20  # bytes of a column of text that are read at once
+MOST_ROWS = 131_072  # of a batch of Parquet
+BUFFER_BYTES = 1 << 20  # of a column of Parquet that are read at once: a row group may be larger than memory
+TEXT_BYTES = 16 << 20  # of a column of text that are read at once
 
 
 def read_blocks(
@@ -37,14 +37,14 @@ def read_blocks(
     Parameters
     ----------
     part
-        What to read.
+        The part.
     model
-        Whose terms are needed.
+        The model whose terms are needed.
     keep
         Further columns to copy to the output.
     as_json
-        Those of them that are taken as JSON, which holds numbers and words alike, where the part is JSON Lines; see
-        `mixed_columns`. None: as the part itself needs it.
+        Of JSON Lines: those of them that are read as JSON, which holds numbers and words alike; see `mixed_columns`.
+        None: as the part itself needs it.
 
     Yields
     ------
@@ -54,7 +54,7 @@ def read_blocks(
     Raises
     ------
     RatingsError
-        If the file is damaged, by its name and, as far as is known, its row.
+        If the file is damaged, with its name and, if it is known, the row.
     """
     with _explained(part):
         if part.form.format == JSONL:
@@ -71,7 +71,7 @@ def read_blocks(
             yield replace(block, batch=batch)
 
 
-def header_of(part: Part) -> tuple[str, ...]:
+def read_header(part: Part) -> tuple[str, ...]:
     """Read the names of the columns of a CSV file or a workbook.
 
     Raises
@@ -92,7 +92,7 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Row
     names = [name for name in dict.fromkeys((*model.columns, *keep)) if name in there]
     words = [name for name in model.columns if name in there and is_text(schema.field(name).type)]
     at_once = _rows_at_once(part, metadata, [name for name in names if name in worded(schema)])
-    with open_parquet(part.path, metadata=metadata, read_dictionary=words, buffer_size=BUFFER) as file:
+    with open_parquet(part.path, metadata=metadata, read_dictionary=words, buffer_size=BUFFER_BYTES) as file:
         groups = range(*part.groups) if part.groups else range(file.num_row_groups)
         rows = 0
         for batch in file.iter_batches(at_once, row_groups=list(groups), columns=names, use_threads=False):
@@ -105,15 +105,15 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Row
 
 
 def _rows_at_once(part: Part, metadata: Any, texts: Sequence[str]) -> int:
-    """Choose how many rows are read at once: fewer where words are long, since a small file may repeat one of them."""
+    """Choose how many rows are read at once: fewer if words are long, since even a small file may repeat them often."""
     longest = 1
     if texts:
-        with open_parquet(part.path, metadata=metadata, read_dictionary=texts, buffer_size=BUFFER) as file:
+        with open_parquet(part.path, metadata=metadata, read_dictionary=texts, buffer_size=BUFFER_BYTES) as file:
             for group in range(*part.groups) if part.groups else range(file.num_row_groups):
                 for first in islice(file.iter_batches(1, row_groups=[group], columns=texts, use_threads=False), 1):
                     refuse_long_words(first, name_of(part))
                     longest = max(longest, *map(longest_word, first.columns))
-    return max(1, min(ROWS, WORDS // longest))
+    return max(1, min(MOST_ROWS, TEXT_BYTES // longest))
 
 
 def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBlock]:
@@ -123,13 +123,13 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBloc
         header, rest = Header.read(decoded, name_of(part))
         text = QuotedText(decoded, rest, header.delimiter)
         needed = [name for name in dict.fromkeys((*model.columns, *keep)) if name in header.names]
-        broken: list[MalformedRow] = []
+        broken: list[BadRow] = []
 
         def set_aside(row: Any) -> str:
             fix = "look for a comma or quote too many or too few"
             kind = f"does not have the header's {row.expected_columns} cells; {fix}"
             problem = Problem(kind, row.number, found=f"{row.actual_columns} cells")
-            broken.append(MalformedRow(row.number, lambda: (problem,), row.text))
+            broken.append(BadRow(row.number, lambda: (problem,), row.text))
             return "skip"
 
         row, reader = 0, None
@@ -140,13 +140,13 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBloc
                 pa.csv.ParseOptions(
                     delimiter=header.delimiter,
                     newlines_in_values=True,
-                    ignore_empty_lines=False,  # rows of which nothing was observed, as everywhere
+                    ignore_empty_lines=False,  # they are rows in which nothing was observed
                     invalid_row_handler=set_aside,
                 ),
                 pa.csv.ConvertOptions(include_columns=needed, column_types=dict.fromkeys(needed, pa.string())),
             )
             for batch in reader:
-                ahead = [item.row for item in broken]  # the parser is ahead of what it gives
+                ahead = [item.row for item in broken]  # the parser reads ahead: some may come after this batch
                 numbers = np.arange(row + 1, row + 1 + len(batch) + len(ahead))
                 numbers = numbers[np.isin(numbers, ahead, invert=True)][: len(batch)]
                 row = int(numbers[-1]) if len(numbers) else row
@@ -163,7 +163,7 @@ def _csv(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBloc
 
 
 def _excel(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[RowBlock]:
-    """Read a sheet whole, which is small enough; cells are text, as in CSV."""
+    """Read a whole worksheet, which is small enough; cells are text, as in CSV."""
     header, rows, problems = _sheet(part)
     if problems:
         raise RatingsError(name_of(part), problems)
@@ -183,7 +183,7 @@ def _sheet(part: Part) -> tuple[list[str], list[list[str]], list[Problem]]:
 def _unreadable(why: str, row: int) -> Problem:
     """Return why rows of CSV after `row` cannot be read."""
     kind = f"cannot be read further: {why}"
-    if "straddl" in why:
+    if "straddl" in why:  # Arrow's message: "straddling object straddles two block boundaries"
         kind = f"or one soon after it is longer than {BYTES >> 20} MB; look for a quote that nothing closes"
     return Problem(kind, row + 1)
 

@@ -20,10 +20,10 @@ BYTES = 8 << 20  # of a batch of text
 
 
 @dataclass(frozen=True)
-class MalformedRow:
-    """A malformed row, such as one with a cell too many: what is wrong, and its text in the file.
+class BadRow:
+    """A bad row, such as one with a cell too many: its problems, and its text in the file.
 
-    `explain` returns what is wrong, which takes a while and is asked of the first rows only, unless all are set aside.
+    `explain` is slow, so it is called for the first bad rows only, or for all if they are written to a file.
     """
 
     row: int
@@ -46,16 +46,16 @@ class RowBlock:
     numbers
         Row numbers in the file, counted from 1, shape (n,).
     broken
-        Rows that cannot be read as rows.
+        Bad rows, which are not in `batch`.
     done
-        Share of the part that is read now, 0 to 1.
+        Share of the part that has been read, 0 to 1.
     delimiter
-        What parts cells where all of them are text, as in CSV; None where they have types.
+        Separator of the cells if all of them are text, as in CSV; None if they have types.
     """
 
     batch: pa.RecordBatch
     numbers: NDArray[np.int64]
-    broken: tuple[MalformedRow, ...] = ()
+    broken: tuple[BadRow, ...] = ()
     done: float = 0.0
     delimiter: str | None = None
 

@@ -1,4 +1,4 @@
-"""Score files of ratings, larger than memory or not, with the same numbers as for one interview."""
+"""Score files of ratings, also larger than memory, with the same numbers as for one interview."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from predictor.atomic import exclusive_lock, resolved
 from predictor.batch.checking import check_columns, check_options, check_places, check_schema
 from predictor.batch.json_lines import mixed_columns
 from predictor.batch.ledger import Checksum, Ledger, checksum, refuse_links
-from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, FileFormat, Part, Source, find
+from predictor.batch.parts import CSV, EXCEL, JSONL, PARQUET, STANDARD, FileFormat, Part, Source, find_parts
 from predictor.batch.reading import read_blocks
 from predictor.batch.rows import RowBlock
 from predictor.batch.scoring import (
     BAD_ROWS_SCHEMA,
-    RejectedRows,
+    BadRows,
     Scorer,
     ScoringOptions,
     ScoringTotals,
-    set_aside,
+    never,
+    write_bad_rows,
     write_part,
 )
 from predictor.batch.writing import Writer, clear
@@ -34,7 +35,7 @@ from predictor.errors import ConfigError, Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 from predictor.threads import one_thread
 
-BAD, LOCK = "_bad", ".lock"
+BAD_ROWS, LOCK = "_bad", ".lock"  # folder of bad rows in the output folder; ending of lock files
 Advance = Callable[[float], None]
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -62,49 +63,49 @@ def score_files(
     Parameters
     ----------
     source
-        A Parquet, CSV, JSON Lines or Excel file, a folder of such files, or "-"; see `predictor.batch.parts.find`.
-        Every signal of the model must be a column of every file, except those of `options.unobserved`; other columns
-        are ignored.
+        A Parquet, CSV, JSON Lines or Excel file, a folder of such files, or "-"; see `predictor.batch.parts`. Every
+        signal of the model must be a column of every file, except those of `options.unobserved`; other columns are
+        ignored.
     out
-        A file, named by its ending as in answers.parquet or answers.csv.gz. Or a folder of parts, one or more for each
-        file of the source. Each file is written atomically. Or "-" for standard output.
+        A file, whose ending is its format, as in answers.parquet or answers.csv.gz. Or a folder of parts, one or more
+        for each file of the source. Each file is written atomically. Or "-" for standard output.
     model
         The model that predicts.
     options
         What to compute and to copy.
     read_as, write_as
-        "parquet", "csv" or "jsonl": what standard input is, and what a folder's parts or standard output shall be;
-        the latter as the source where None, and CSV where that is a workbook.
+        "parquet", "csv" or "jsonl": the format of standard input; the format of a folder's parts or of standard output,
+        by default that of the source, and CSV for a workbook.
     sheet
-        Of workbooks, by name; the first that is visible where None.
+        Name of the worksheet of workbooks; None: the first visible one.
     bad_rows
-        A JSON Lines file for rows that cannot be used: file, row, what is wrong, and the row unchanged. A folder of
-        parts keeps them under `_bad`, too, by part. None: they are refused.
+        A JSON Lines file for bad rows, which cannot be used: file, row, problems, and the row unchanged. A folder of
+        parts also has them under `_bad`, by part. None: bad rows are an error.
     resume
-        Whether to go on with a folder that was begun before: finished parts stay as they are, if size and SHA-256 are
-        those that were written; else they are scored again.
+        Whether to continue in a folder: parts whose files still have the recorded size and SHA-256 are skipped, others
+        are scored again.
     threads
-        How many work side by side; as many as there are processors where None.
+        Number of threads; None: as many as there are processors.
     scheduler, workers
         A Dask cluster that scores the parts of a folder instead; see `predictor.cluster.cluster`. It reads and writes
-        the same paths, so they lie on a disk that all of it shares.
+        the same paths, so they must be on a disk that all its machines share.
     progress
-        Called with how much there is to do, and of what: "rows" of Parquet, "bytes" of other files, none of standard
-        input; what it gives is called with how much more is done.
+        Called with the amount of work and its unit: "rows" of Parquet, "bytes" of other files, 0 for standard input.
+        The function that it returns is called with the amount done since its last call.
 
     Returns
     -------
     ScoringTotals
-        How many rows were answered, how many set aside, and which signals were rated at all.
+        The number of scored rows and of bad rows, and the signals that were rated in any of them.
 
     Raises
     ------
     RatingsError
-        If a file cannot be read, lacks a column, or has rows that cannot be used; or if there are no rows at all.
+        If a file cannot be read, lacks a column, or has bad rows; or if there are no rows at all.
     ConfigError
         If an argument does not fit, another batch is writing to the same place, or a part to be scored is a link.
     OSError
-        If something cannot be written; finished parts are kept.
+        If a file cannot be written; finished parts are kept.
 
     Examples
     --------
@@ -123,22 +124,22 @@ def score_files(
     """
     source, out, bad_rows_file = Path(source), Path(out), Path(bad_rows) if bad_rows else None
     threads = threads or _processors()
-    files, scorer = find(source, read_as, sheet), Scorer(model, options or ScoringOptions())
+    files, scorer = find_parts(source, read_as, sheet), Scorer(model, options or ScoringOptions())
     check_places(source, out, bad_rows_file, write_as)
-    own = files.parts[0].form.format
-    write_as = write_as or (CSV if own == EXCEL else own)
-    one = FileFormat.of(out) if str(out) != STANDARD else FileFormat(write_as)
-    if one and (scheduler or workers or resume):
+    source_format = files.parts[0].form.format
+    write_as = write_as or (CSV if source_format == EXCEL else source_format)
+    file_format = FileFormat.of(out) if str(out) != STANDARD else FileFormat(write_as)
+    if file_format and (scheduler or workers or resume):
         raise ConfigError(f"{out}: a cluster and --resume need a folder of parts; name a folder")
     check_options(scorer)
-    check_columns(files, scorer, one_file=one is not None)
-    unit = "rows" if files.parts[0].form.format == PARQUET else "bytes"
+    check_columns(files, scorer, one_file=file_format is not None)
+    unit = "rows" if source_format == PARQUET else "bytes"
     advance = progress(sum(part.weight for part in files.parts), unit) if progress else lambda _: None
-    if one:
+    if file_format:
         with _lock(out), one_thread("blas"):
-            return _to_one(files, out, one, scorer, bad_rows_file, threads, advance)
+            return _to_one(files, out, file_format, scorer, bad_rows_file, threads, advance)
     form = FileFormat(write_as)
-    plan = {
+    plan = {  # recorded in the folder, so these keys must stay
         "model": model.fingerprint,
         "options": asdict(scorer.options),
         "form": form.format,
@@ -149,29 +150,26 @@ def score_files(
         ledger = Ledger(out, {"source": str(source.absolute()), **plan}, resume=resume)
         ledger.check(files.parts)
         clear(out)
-        total, left = ScoringTotals(), []
+        total, unfinished = ScoringTotals(), []
         for part in files.parts:
-            if done := ledger.finished(
-                part, _place(out, part, form), _bad_rows_file(out, part) if bad_rows_file else None
-            ):
-                total += done
+            part_bad_rows = _bad_rows_file(out, part) if bad_rows_file else None
+            if finished := ledger.finished(part, _output_file(out, part, form), part_bad_rows):
+                total += finished
                 advance(part.weight)
             else:
-                left.append(part)
-        places = [_bad_rows_file(out, part) for part in left if bad_rows_file] + [
-            _place(out, part, form) for part in left
-        ]
-        refuse_links(out, places)
-        work = Work(scorer, out, form, set_aside=bad_rows_file is not None)
-        with contextlib.closing(_run(work, left, threads, scheduler, workers)) as done_parts:
-            for part, scored, *checksums in done_parts:
+                unfinished.append(part)
+        paths = [_output_file(out, part, form) for part in unfinished]
+        refuse_links(out, paths + [_bad_rows_file(out, part) for part in unfinished if bad_rows_file])
+        work = Work(scorer, out, form, keep_bad_rows=bad_rows_file is not None)
+        with contextlib.closing(_run(work, unfinished, threads, scheduler, workers)) as finished_parts:
+            for part, scored, *checksums in finished_parts:
                 ledger.add(part, scored, *checksums)
                 total += scored
                 advance(part.weight)
         clear(out)
         if not total.rows + total.bad:
             for part in files.parts:
-                _place(out, part, form).unlink(missing_ok=True)
+                _output_file(out, part, form).unlink(missing_ok=True)
         _refuse_no_rows(files, total)
         if bad_rows_file:
             clear(bad_rows_file)
@@ -182,23 +180,19 @@ def score_files(
     return total
 
 
-def _never() -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class Work:
-    """Score a part into its file in a folder; return it with what was done, and the checksums of what was written."""
+    """Score a part into its file in a folder; return the part, its totals, and the checksums of its two files."""
 
     scorer: Scorer
     out: Path
     form: FileFormat
-    set_aside: bool
-    halt: Callable[[], bool] = _never
+    keep_bad_rows: bool
+    halt: Callable[[], bool] = never
 
     def __call__(self, part: Part) -> FinishedPart:
-        bad_rows_file = _bad_rows_file(self.out, part) if self.set_aside else None
-        path = _place(self.out, part, self.form)
+        bad_rows_file = _bad_rows_file(self.out, part) if self.keep_bad_rows else None
+        path = _output_file(self.out, part, self.form)
         scored = write_part(self.scorer, part, path, self.form, bad_rows_file, self.halt)
         return part, scored, checksum(path), checksum(bad_rows_file)
 
@@ -209,12 +203,12 @@ def _run(
     if scheduler or workers:
         from predictor.cluster import cluster, run_tasks
 
-        known = {part.name: part for part in parts}
-        there = replace(work, out=work.out.absolute())
+        part_by_name = {part.name: part for part in parts}
+        absolute_work = replace(work, out=work.out.absolute())
         with cluster(scheduler, workers) as client:
             absolute = [replace(part, path=part.path.absolute()) for part in parts]
-            for part, scored, written, set_aside in run_tasks(client, there, absolute):
-                yield known[part.name], scored, written, set_aside
+            for part, scored, written, bad_rows in run_tasks(client, absolute_work, absolute):
+                yield part_by_name[part.name], scored, written, bad_rows
         return
     work.scorer.warm()
     halted = threading.Event()
@@ -230,7 +224,7 @@ def _run(
 def _in_order(
     pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given], ahead: int
 ) -> Iterator[Made]:
-    """Yield results in the order of the items, of which no more than `ahead` are taken before theirs is asked for."""
+    """Yield results in the order of the items; at most `ahead` items are in work."""
     waiting: deque[Future[Made]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
@@ -251,7 +245,7 @@ def _to_one(
         for part in files.parts:
             yield from ((part, batch) for batch in read_blocks(part, scorer.model, keep, as_json))
 
-    total, refused, behind = ScoringTotals(), RejectedRows(files.parts[0]), dict.fromkeys(files.parts, 0.0)
+    total, refused, behind = ScoringTotals(), BadRows(files.parts[0]), dict.fromkeys(files.parts, 0.0)
     with contextlib.ExitStack() as stack:
         scorer.warm()
         pool = stack.enter_context(ThreadPoolExecutor(threads))
@@ -264,14 +258,14 @@ def _to_one(
         for (part, batch), (table, scored, broken) in answers:
             if part is not refused.part:
                 refused.check()
-                refused = RejectedRows(part)
+                refused = BadRows(part)
             total += scored
             writer = writer or stack.enter_context(Writer(out, form, table.schema))
             check_schema(table.schema, writer.schema, part)
             writer.write(table)
-            if bad_rows:  # what is opened last is whole first
+            if bad_rows:  # opened last and so closed first: the file of bad rows is complete before that of the answers
                 bad = bad or stack.enter_context(Writer(bad_rows, FileFormat(JSONL), BAD_ROWS_SCHEMA))
-                set_aside(bad, part, broken)
+                write_bad_rows(bad, part, broken)
             else:
                 refused.add(scored, broken)
             advance(part.weight * (batch.done - behind[part]))
@@ -282,21 +276,21 @@ def _to_one(
 
 
 def _refuse_no_rows(source: Source, total: ScoringTotals) -> None:
-    """Refuse a source without any row; one file of several may have none, as parts of a table do."""
+    """Refuse a source without any row; one file of several may have none."""
     if not total.rows + total.bad:
         raise RatingsError(str(source.path), [Problem("has no rows; it needs at least one rated interview")])
 
 
 def _bad_rows_file(out: Path, part: Part) -> Path:
-    return out / BAD / f"{part.name}.aside"
+    return out / BAD_ROWS / f"{part.name}.aside"
 
 
-def _place(out: Path, part: Part, form: FileFormat) -> Path:
+def _output_file(out: Path, part: Part, form: FileFormat) -> Path:
     return out / f"{part.name}{form.ending}"
 
 
 def _lock(out: Path) -> AbstractContextManager[None]:
-    """Lock a folder or file against other writers meanwhile."""
+    """Lock a folder or file against other batches."""
     if str(out) == STANDARD:
         return nullcontext()
     place = out / LOCK if out.is_dir() else resolved(out).with_name(f".{out.name}{LOCK}")

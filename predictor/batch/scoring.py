@@ -1,4 +1,4 @@
-"""Score the rows of parts: predictions, copied columns, and rows that cannot be used."""
+"""Score the rows of parts: predictions, copied columns, and bad rows, which cannot be used."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 from predictor.batch.coding import EXPLAINED, Coder, rows_at
 from predictor.batch.parts import FileFormat, Part, name_of
 from predictor.batch.reading import read_blocks
-from predictor.batch.rows import MalformedRow, RowBlock
+from predictor.batch.rows import BadRow, RowBlock
 from predictor.batch.writing import Writer
 from predictor.errors import Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.model.wording import CAVEAT
 
-MODEL, SIMULATED = "model", "simulated_model"  # columns that every output has
+MODEL_COLUMN, SIMULATED_COLUMN = "model", "simulated_model"  # of every output
 BAD_ROWS_SCHEMA = pa.schema(
     [("file", pa.string()), ("row", pa.int64()), ("problems", pa.list_(pa.string())), ("data", pa.string())]
 )
-CHUNK = 65_536  # rows answered at once: many, as some look-ups cost as much for few rows
-MOST_EXPLAINED = 1000  # rows of a part that are explained where they are refused; the others are counted
+ROWS_AT_ONCE = 65_536  # rows predicted at once; many, since some look-ups have a fixed cost
+MOST_EXPLAINED = 1000  # bad rows of a part that an error explains; the others are counted
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class ScoringOptions:
     base_rate
         The user's own share of offers, above 0 and below 1; None: the model's.
     interval
-        Whether to give the ends of the 90 % interval.
+        Whether to write the ends of the 90 % interval.
     contributions
-        Whether to give what each signal added, in log-odds.
+        Whether to write the contribution of each signal, in log-odds.
     top
-        How many of the strongest contributions to give, by name and log-odds; 0: none.
+        Number of the strongest contributions to write, by name and log-odds; 0: none.
     keep
         Columns to copy unchanged.
     unobserved
-        Signals that the files do not have: taken as not observed.
+        Signals that are no columns of the files: they count as not observed.
     """
 
     base_rate: float | None = None
@@ -62,16 +62,16 @@ class ScoringOptions:
 
 @dataclass(frozen=True)
 class ScoringTotals:
-    """What was done with some rows.
+    """Counts of rows.
 
     Attributes
     ----------
     rows
-        How many were answered.
+        Number of scored rows.
     bad
-        How many were set aside.
+        Number of bad rows.
     observed
-        Signals that were rated in at least one of them.
+        Signals that were rated in at least one row.
     """
 
     rows: int = 0
@@ -83,7 +83,7 @@ class ScoringTotals:
 
 
 class Scorer:
-    """Answers by a model as the options ask.
+    """Computes predictions by a model as the options ask.
 
     Parameters
     ----------
@@ -100,21 +100,19 @@ class Scorer:
         )
 
     def warm(self) -> None:
-        """Have the model make its tables now, once, rather than in each thread."""
-        nothing = [np.full(1, np.nan) for _ in self.model.terms]
-        self.model.answer(self.model.blocks.code(nothing), interval=self.options.interval)
+        """Predict one row, so that the model makes its tables once, and not in each thread."""
+        unrated = [np.full(1, np.nan) for _ in self.model.terms]
+        self.model.answer(self.model.blocks.code(unrated), interval=self.options.interval)
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns that are added to those that are kept."""
-        answers = [
-            name for name in self._names if self.options.contributions or not name.startswith(("baseline", "contr"))
-        ]
+        answers = self.model.answer_names(interval=self.options.interval, contributions=self.options.contributions)
         reasons = [f"reason_{place}{end}" for place in range(1, self.options.top + 1) for end in ("", "_log_odds")]
-        return [*answers, *reasons, MODEL, SIMULATED]
+        return [*answers, *reasons, MODEL_COLUMN, SIMULATED_COLUMN]
 
-    def score(self, block: RowBlock) -> tuple[pa.Table, ScoringTotals, Iterator[MalformedRow]]:
-        """Answer for some rows.
+    def score(self, block: RowBlock) -> tuple[pa.Table, ScoringTotals, Iterator[BadRow]]:
+        """Predict some rows.
 
         Parameters
         ----------
@@ -124,27 +122,29 @@ class Scorer:
         Returns
         -------
         table
-            What is kept and `columns`: a row for each that can be used.
+            The kept columns and `columns`, without bad rows.
         scored
-            How many they are.
+            Counts of these rows.
         broken
-            The others, with what is wrong with each: explained as they are taken, so that many can only be counted.
+            The bad rows, with the problems of each, which are looked for only when a row is taken.
         """
         coder = Coder(self.model, text=block.delimiter is not None, delimiter=block.delimiter or ",")
         coded, bad, problems = coder.code(block.batch, block.numbers)
         widening = coder.widening(block.batch) if self.options.interval else None
         answers = np.empty((len(self._names), len(coded)))
-        for start in range(0, len(coded), CHUNK):
-            answers[:, start : start + CHUNK] = self.model.answer(
-                coded.rows(start, start + CHUNK),
+        for start in range(0, len(coded), ROWS_AT_ONCE):
+            end = start + ROWS_AT_ONCE
+            answers[:, start:end] = self.model.answer(
+                coded.rows(start, end),
                 base_rate=self.options.base_rate,
                 interval=self.options.interval,
                 contributions=bool(self.options.contributions or self.options.top),
-                widening=None if widening is None else widening[start : start + CHUNK],
+                widening=None if widening is None else widening[start:end],
             )
         columns = dict(zip(self._names, map(arrow, answers), strict=True)) | self._strongest(answers)
         simulated = "yes" if self.model.simulated else "in part" if self.model.prior_share else "no"
-        columns |= {MODEL: constant(self.model.fingerprint, len(coded)), SIMULATED: constant(simulated, len(coded))}
+        columns[MODEL_COLUMN] = constant(self.model.fingerprint, len(coded))
+        columns[SIMULATED_COLUMN] = constant(simulated, len(coded))
         kept = {name: block.batch.column(name) for name in self.options.keep}
         table, broken = pa.table(kept | {name: columns[name] for name in self.columns}), iter(block.broken)
         if bad.any():
@@ -168,7 +168,7 @@ class Scorer:
         return strongest
 
     def _about(self) -> dict[str, str]:
-        """Return the model and notes as a Parquet file's metadata."""
+        """Return the metadata of a Parquet file: the model, and notes."""
         model = self.model
         about = {"name": model.name, "fingerprint": model.fingerprint, "simulated": model.simulated}
         about |= {"prior_share": model.prior_share, "trained_on": {"n": model.trained_on["n"]}}
@@ -178,35 +178,40 @@ class Scorer:
         return {"predictor": json.dumps({"model": about, "notes": notes})}
 
 
+def never() -> bool:
+    """Return False: the `halt` of work that is not interrupted."""
+    return False
+
+
 def write_part(
     scorer: Scorer,
     part: Part,
     path: Path,
     form: FileFormat,
     bad_rows_file: Path | None,
-    halt: Callable[[], bool] = lambda: False,
+    halt: Callable[[], bool] = never,
 ) -> ScoringTotals:
     """Score one part into one file, written atomically.
 
     Parameters
     ----------
     path, form
-        The file, and how it is written.
+        The file, and its format.
     bad_rows_file
-        Where rows that cannot be used are set aside, written whole before `path`; None: they are refused.
+        The file for bad rows, complete before `path`; None: they are an error.
     halt
-        Called between batches; where it returns true, the part is given up.
+        Called between batches; if it returns true, scoring the part ends.
 
     Raises
     ------
     RatingsError
-        With the rows that cannot be used, where they are refused.
+        With the bad rows, if there is no file for them.
     InterruptedError
         If `halt` returned true.
     """
-    refused = RejectedRows(part)
+    refused = BadRows(part)
     if bad_rows_file:
-        bad_rows_file.unlink(missing_ok=True)  # of an earlier run, when the part was another
+        bad_rows_file.unlink(missing_ok=True)  # of an earlier run, in which the source may have been different
     with contextlib.ExitStack() as stack:
         writer: Writer | None = None
         bad: Writer | None = None
@@ -218,44 +223,43 @@ def write_part(
             writer.write(table)
             refused.add(scored, () if bad_rows_file else broken)
             if scored.bad and bad_rows_file:
-                bad = bad or stack.enter_context(
-                    Writer(bad_rows_file, FileFormat("jsonl"), BAD_ROWS_SCHEMA)
-                )  # opened last, whole first
-                set_aside(bad, part, broken)
+                # opened last and so closed first: this file is complete before that of the answers
+                bad = bad or stack.enter_context(Writer(bad_rows_file, FileFormat("jsonl"), BAD_ROWS_SCHEMA))
+                write_bad_rows(bad, part, broken)
         if not bad_rows_file:
             refused.check()
     return refused.total
 
 
-class RejectedRows:
-    """Rows of a part that cannot be used, reported when all are counted."""
+class BadRows:
+    """The bad rows of a part, reported in one error when all are counted."""
 
     def __init__(self, part: Part) -> None:
         self.part, self.problems, self.total = part, list[Problem](), ScoringTotals()
         self.explained = 0
 
-    def add(self, scored: ScoringTotals, broken: Iterable[MalformedRow]) -> None:
-        """Count rows, and keep the first of what is wrong with them."""
+    def add(self, scored: ScoringTotals, broken: Iterable[BadRow]) -> None:
+        """Count rows, and keep the problems of the first bad ones."""
         self.total += scored
         for item in islice(broken, MOST_EXPLAINED - self.explained):
             self.explained += 1
             self.problems += item.problems
 
     def check(self) -> None:
-        """Refuse them, if there are any.
+        """Check that there are none.
 
         Raises
         ------
         RatingsError
-            With the first of the problems.
+            With the number of bad rows, and the first problems.
         """
         if bad := self.total.bad:
             most = f"{bad:,} of {self.total.rows + bad:,} rows cannot be used (--bad-rows FILE sets them aside)"
             raise RatingsError(f"{name_of(self.part)}: {most}", self.problems)
 
 
-def set_aside(writer: Writer, part: Part, broken: Iterator[MalformedRow]) -> None:
-    """Write rows that cannot be used, some at a time: file, row, what is wrong, and the row unchanged."""
+def write_bad_rows(writer: Writer, part: Part, broken: Iterator[BadRow]) -> None:
+    """Write bad rows, some at a time: file, row, problems, and the row unchanged."""
     while some := list(islice(broken, EXPLAINED)):
         rows = [
             {
@@ -273,15 +277,13 @@ def _text_of(problem: Problem) -> str:
     return " ".join(filter(None, [problem.column, f"'{problem.found}'" if problem.found else "", problem.message]))
 
 
-def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Problem]) -> Iterator[MalformedRow]:
-    """Pair each row that cannot be used, at the positions `bad`, with its problems and its original text."""
+def _broken(batch: pa.RecordBatch, bad: NDArray[np.int64], problems: Iterator[Problem]) -> Iterator[BadRow]:
+    """Yield each bad row, at the positions `bad`, with its problems and its text."""
     pieces = (rows_at(batch, bad[at : at + EXPLAINED]).to_pylist() for at in range(0, len(bad), EXPLAINED))
     rows = (row for piece in pieces for row in piece)
     for (number, of_row), row in zip(groupby(problems, key=lambda problem: problem.row), rows, strict=True):
         problems_of_row = tuple(of_row)
-        yield MalformedRow(
-            number or 0, partial(tuple, problems_of_row), json.dumps(row, default=str, ensure_ascii=False)
-        )
+        yield BadRow(number or 0, partial(tuple, problems_of_row), json.dumps(row, default=str, ensure_ascii=False))
 
 
 def arrow(numbers: Floats) -> pa.Array:

@@ -21,22 +21,22 @@ from predictor.atomic import resolve_target, resolved, temporary_file
 from predictor.batch.parts import CSV, PARQUET, STANDARD, FileFormat
 from predictor.errors import ConfigError
 
-TEMPORARY = ".predictor-batch"  # what names of unfinished files end with
-GROUP = 64 << 20  # bytes of a row group
-DICTIONARY = 64 << 10  # bytes of different words up to which a column has a dictionary; names of rows soon exceed it
+TEMPORARY = ".predictor-batch"  # ending of the names of unfinished files
+GROUP_BYTES = 64 << 20  # of a row group
+DICTIONARY_BYTES = 64 << 10  # of different words up to which a column has a dictionary; columns of ids soon exceed it
 
 
 class Writer:
-    """Write tables of one schema to a file that appears when all are written; or to standard output, as they come.
+    """Write tables of one schema to a file that appears when all are written; or to standard output, at once.
 
     Parameters
     ----------
     path
         The file; folders on the way are made. "-" is standard output.
     form
-        How it is written.
+        Its format.
     schema
-        Of every table; its metadata goes into a Parquet file.
+        Schema of every table; its metadata is written to a Parquet file.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class Writer:
             self._put(table)
             return
         self._held.append(table)
-        if sum(held.nbytes for held in self._held) >= GROUP:
+        if sum(held.nbytes for held in self._held) >= GROUP_BYTES:
             self._flush()
 
     def append(self, path: Path) -> None:
@@ -86,10 +86,10 @@ class Writer:
         try:
             with self._named():
                 if self.form.format == PARQUET:
+                    # no dictionary of floats, since likelihoods seldom repeat
                     words = [field.name for field in self.schema if not pa.types.is_floating(field.type)]
-                    # likelihoods seldom repeat
                     self._writer = pq.ParquetWriter(
-                        self._stream, self._written, use_dictionary=words, dictionary_pagesize_limit=DICTIONARY
+                        self._stream, self._written, use_dictionary=words, dictionary_pagesize_limit=DICTIONARY_BYTES
                     )
                 elif self.form.format == CSV:
                     self._writer = pa.csv.CSVWriter(self._stream, self._written)
@@ -172,7 +172,7 @@ def _text(cell: Any) -> str:
 
 
 def clear(path: Path) -> None:
-    """Remove what a killed process left unfinished: of a file, or of all files in a folder."""
+    """Remove the unfinished files of a killed process: of a file, or of all files in a folder."""
     if path.is_dir():
         left = [*path.rglob(f".*{TEMPORARY}"), *path.glob("._*")]  # the latter are of `predictor.atomic`
     else:

@@ -43,11 +43,11 @@ class DriftTest:
         "level" (a signal's mean), "level given others", "shape" (its spread), "missing", "rated", "input",
         "likelihood", "calibration".
     name
-        Of the signal or input, or "".
+        Name of the signal or input, or "".
     figure
         What was measured: "shift" in standard deviations, "psi", "share" (a difference), "auc" or "z".
     value, low, high
-        The figure, and its 90 % interval; NaN where it has none. Of a share the interval is that of `current`.
+        The figure, and its 90 % interval, NaN if it has none; for a share the interval of `current`.
     reference, current
         Mean or share among the training rows, and now; NaN for other figures.
     n, m
@@ -146,7 +146,7 @@ def reference_of(ratings: Ratings, p: Floats | None, people: NDArray[Any]) -> Re
     p
         Their out-of-fold likelihoods, shape (n,); None if there are none.
     people
-        Whose row each is, shape (n,).
+        The person of each row, shape (n,).
     """
     missing = np.isnan(ratings.values)
     rated = (~missing).sum(axis=1)
@@ -315,7 +315,7 @@ def psi_test(kind: str, name: str, a: Floats, b: Floats, before: float, now: flo
     Parameters
     ----------
     kind, name
-        Of the test.
+        Kind of the test, and name of the signal or input.
     a, b
         Counts of the training rows, and of current ones.
     before, now

@@ -19,9 +19,9 @@ from predictor.model.subsets import signal_groups
 from predictor.model.tables import Floats, Grid, quantile
 from predictor.ratings.catalogue import Catalogue
 
-DECIMALS = 15  # of the tables in the file: rounding never makes a better rating hurt by more than 1e-12
-MASKED_DECIMALS = 5  # of masked tables, which are many, where no rating is better than another
-FACTOR_DECIMALS = 5  # of the interval's factors, which are estimates of estimates
+DECIMALS = 15  # of the tables in the file: rounding lowers the log-odds of a better rating by at most 1e-12
+MASKED_DECIMALS = 5  # of masked tables, which are many, if no signal has a direction
+FACTOR_DECIMALS = 5  # of the interval's factors, which need less precision
 
 
 def assemble(
@@ -64,8 +64,8 @@ def assemble(
     if prior is not None:
         all_values, all_weights = np.concatenate([prior.rows, values]), prepend_ones(len(prior.rows), weights)
     shares = _shares(weighted(grid.weights(all_values), all_weights), grid, completion)
-    terms = purify(pool.terms, shares)
-    _clear_not_rated(terms)
+    tables = purify(pool.tables, shares)
+    _clear_not_rated(tables)
     middle = [share @ part for share, part in zip(shares, pool.factors[1:], strict=True)]
     factors = [np.sum([pool.factors[0], *middle], axis=0)]
     factors += [part - centre for part, centre in zip(pool.factors[1:], middle, strict=True)]
@@ -81,10 +81,10 @@ def assemble(
         name="offer-model",
         catalogue=catalogue,
         base_rate=float((weighted(y, weights).sum() + weight * base_rate) / (count(y, weights) + weight)),
-        intercept=round(float(terms[()]), DECIMALS),
-        tables={name: np.round(terms[(j,)], DECIMALS) for j, name in enumerate(names)},
-        pairs=_pairs(terms, names, DECIMALS),
-        triples=_triples(terms, names, DECIMALS),
+        intercept=round(float(tables[()]), DECIMALS),
+        tables={name: np.round(tables[(j,)], DECIMALS) for j, name in enumerate(names)},
+        pairs=_pairs(tables, names, DECIMALS),
+        triples=_triples(tables, names, DECIMALS),
         factor_model=completion.factor_model,
         gaps=pool.gaps,
         masked=_masked(pool.masked, shares, grid, catalogue) if pool.masked else None,
@@ -111,32 +111,34 @@ def assemble(
     return replace(draft, feature_importances=sizes.pop("signal"), group_importances=sizes)
 
 
-def _pairs(terms: TablesByTerms, names: Sequence[str], decimals: int) -> tuple[Pair, ...]:
-    pairs = ((at, table) for at, table in terms.items() if len(at) == 2)
+def _pairs(tables: TablesByTerms, names: Sequence[str], decimals: int) -> tuple[Pair, ...]:
+    pairs = ((at, table) for at, table in tables.items() if len(at) == 2)
     return tuple(Pair(names[at[0]], names[at[1]], np.round(table, decimals)) for at, table in pairs)
 
 
-def _triples(terms: TablesByTerms, names: Sequence[str], decimals: int) -> tuple[Triple, ...]:
-    triples = ((at, table) for at, table in terms.items() if len(at) == 3)
+def _triples(tables: TablesByTerms, names: Sequence[str], decimals: int) -> tuple[Triple, ...]:
+    triples = ((at, table) for at, table in tables.items() if len(at) == 3)
     return tuple(Triple((names[at[0]], names[at[1]], names[at[2]]), np.round(table, decimals)) for at, table in triples)
 
 
 def _masked(pool: MaskedPool, shares: Sequence[Floats], grid: Grid, catalogue: Catalogue) -> Masked:
     """Purify masked tables; there, "not rated" keeps its cell."""
     names = (*catalogue.names, *(item.name for item in catalogue.inputs))
-    terms = purify(pool.terms, shares)
-    # Rounding may lower a likelihood by its size, which only matters where ratings have a direction.
+    tables = purify(pool.tables, shares)
+    # Rounding may break monotonicity, which matters only if signals have a direction.
     decimals = DECIMALS if any(catalogue.directions) else MASKED_DECIMALS
     main = {
-        name: np.round(terms.get((j,), np.zeros(size)), decimals)
+        name: np.round(tables.get((j,), np.zeros(size)), decimals)
         for j, (name, size) in enumerate(zip(names, grid.sizes.tolist(), strict=True))
     }
-    pairs, triples = _pairs(terms, names, decimals), _triples(terms, names, decimals)
-    return Masked(round(pool.weight_of_other_tables, decimals), round(float(terms[()]), decimals), main, pairs, triples)
+    pairs, triples = _pairs(tables, names, decimals), _triples(tables, names, decimals)
+    return Masked(
+        round(pool.weight_of_other_tables, decimals), round(float(tables[()]), decimals), main, pairs, triples
+    )
 
 
 def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
-    """Share of each cell of each term among the rows where it is rated: what tables are centred on."""
+    """Return the share of each cell of each term among the rows in which it is rated, to centre tables on."""
     shares = []
     for term, size in enumerate(grid.sizes.tolist()):
         rows = cells[:, grid.offsets[term] : grid.offsets[term] + size].sum(axis=0)
@@ -147,9 +149,9 @@ def _shares(cells: Floats, grid: Grid, completion: Completion) -> list[Floats]:
     return shares
 
 
-def _clear_not_rated(terms: TablesByTerms) -> None:
+def _clear_not_rated(tables: TablesByTerms) -> None:
     """Set the cells of "not rated" and "not given" to zero, which is the mean of the others."""
-    for table in terms.values():
+    for table in tables.values():
         for axis in range(table.ndim):
             np.moveaxis(table, axis, 0)[-1] = 0.0
 

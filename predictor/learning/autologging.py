@@ -1,6 +1,6 @@
 """MLflow autologging: one run for each fit of `OfferClassifier`, none for the fits inside it.
 
-MLflow is not imported here: it is looked for among what the user has imported, so whoever does not use it pays nothing.
+MLflow is not imported here, but looked up among the modules that the user has imported, so it costs nothing if unused.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any, ParamSpec, TypeVar
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 FLAVOR = "sklearn"  # ours is a scikit-learn estimator, so it is logged where these are
-LONGEST = 500  # characters of a parameter that MLflow takes everywhere
+LONGEST_PARAMETER = 500  # characters that every store of MLflow accepts
 
 
 @contextmanager
 def shielded() -> Iterator[None]:
     """Prevent MLflow from logging the inner fits as separate runs, in all threads; also a decorator."""
     theirs = sys.modules.get("mlflow.utils.autologging_utils")
-    if theirs is None or theirs._AUTOLOGGING_GLOBALLY_DISABLED:  # by us, further out
+    if theirs is None or theirs._AUTOLOGGING_GLOBALLY_DISABLED:  # already disabled by an outer call
         yield
         return
     with theirs.disable_autologging():
@@ -73,7 +73,9 @@ def _log(mlflow: Any, fitted: Any, *given: Any, **named: Any) -> None:
         kind = type(fitted)
         name = f"{kind.__module__}.{kind.__name__}"
         mlflow.set_tags({"estimator_name": kind.__name__, "estimator_class": name, "mlflow.autologging": FLAVOR})
-        mlflow.log_params({name: str(value)[:LONGEST] for name, value in fitted.get_params(deep=False).items()})
+        mlflow.log_params(
+            {name: str(value)[:LONGEST_PARAMETER] for name, value in fitted.get_params(deep=False).items()}
+        )
         _, X, y = (*given, *(named[name] for name in ("X", "y") if name in named))[:3]
         probability = fitted.predict_proba(X)
         metrics = {

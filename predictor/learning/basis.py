@@ -1,7 +1,7 @@
-"""Design columns that are tables: what a regression may learn from ratings.
+"""Design columns of the regression, which are tables.
 
 A rating becomes weights over the cells of its grid (`Grid.weights`). Every design column is linear in these weights,
-so whatever is fitted on the columns *is* a set of tables, exact on the knots and between them.
+so every function fitted on the columns *is* a set of tables, exact on the knots and between them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from predictor.learning.weights import Weights, count, mean
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import Catalogue
 
-SD_ROWS = 5.0  # a signal's own variance is pooled with the average signal's as if this many rows had been seen
-CONSTANT = 1e-10  # mean square under which a column says nothing
+SD_ROWS = 5.0  # a signal's variance is pooled with the mean variance of all signals, which counts as so many rows
+NEGLIGIBLE_MEAN_SQUARE = 1e-10  # a column below it is constant
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +33,13 @@ class Basis:
     main
         Design columns as tables over all cells, shape (cells, m), centred on the rows they were chosen from.
     pairs
-        One more column each: the weight of an input's cell times a table over all cells.
+        Further columns: an input's cell, by whose weight a table over all cells is multiplied, and this table.
     block
         Index of each column's block in `names`, shape (m + pairs,); -1 for the prior's column.
     names
         Names of the blocks.
     prior
-        Tables of pairs that belong to the last column of `main`, where that is a prior model's log-odds.
+        If the last column of `main` is the log-odds of a prior model: its tables of pairs, which belong to this column.
     """
 
     grid: Grid
@@ -62,10 +62,10 @@ class Basis:
         return np.column_stack([np.ones(len(cells)), self.design(cells)])
 
     def constraints(self, directions: Sequence[int]) -> Floats:
-        """What each step of a rating towards the better adds, times coefficients: shape (constraints, columns).
+        """Return what each step of a rating towards the better adds, times coefficients: shape (constraints, columns).
 
-        At every level of the inputs: where no coefficient vector makes one of these negative, a better rating never
-        lowers the log-odds, whoever rated.
+        There is one for each level of the inputs that have pairs, which are few. If coefficients make none of these
+        combinations negative, a better rating never lowers the log-odds, at any level of the inputs.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class Basis:
         centred = table - mean(cells @ table, weights)
         columns = [cells[:, cell] * (cells @ centred) for cell, _ in self.pairs]
         size = np.sqrt(sum(float(mean(column**2, weights)) for column in columns))
-        if size**2 <= CONSTANT:
+        if size**2 <= NEGLIGIBLE_MEAN_SQUARE:
             return self
         return replace(self, pairs=tuple((cell, centred / size) for cell, _ in self.pairs))
 
@@ -113,7 +113,7 @@ class Basis:
         return int(np.searchsorted(self.grid.offsets, cell, side="right")) - 1
 
     def tables(self, coefficients: Floats) -> TablesByTerms:
-        """Convert coefficients, shape (columns,), into tables, exactly."""
+        """Convert coefficients, shape (columns,), into equal tables."""
         m, offsets = self.main.shape[1], self.grid.offsets
         mains = np.split(self.main @ coefficients[:m], offsets[1:-1])
         terms: TablesByTerms = {(term,): table for term, table in enumerate(mains)}
@@ -140,7 +140,7 @@ def choose_basis(
 ) -> Basis:
     """Choose design columns from the ratings of the training rows; outcomes are not used.
 
-    A block is scaled so that its columns together have mean square one: a variance of its coefficients is then a
+    A block is scaled so that its columns together have mean square one; then a variance of its coefficients is a
     variance of the log-odds. Columns that are constant over the rows are left out.
 
     Parameters
@@ -150,9 +150,9 @@ def choose_basis(
     grid
         The grid of the cells.
     catalogue
-        Says which terms are signals, and their families.
+        Catalogue of the signals, with their families, and of the inputs.
     blocks
-        Which blocks to use, of
+        The blocks to use, of
 
         - mean, family: overall mean and family means of the z-scores
         - linear: z-scores
@@ -166,9 +166,9 @@ def choose_basis(
     weights
         How often each row counts, shape (n,).
     rated
-        Share of the rows, 0 to 1, in which each signal was rated, shape (p,); None for all of them. Columns of a
-        signal are smaller by its square root: a signal that was rarely rated is mostly what the others suggest, which
-        would count twice.
+        Share of the rows, 0 to 1, in which each signal was rated, shape (p,); None if all were. Columns are multiplied
+        by the square root of this share: the values of a rarely rated signal are mostly imputed from the other
+        signals, whose effect would otherwise count twice.
     """
     p, offsets = len(catalogue.signals), grid.offsets
     parts = [slice(start, end) for start, end in pairwise(offsets)]
@@ -208,7 +208,7 @@ def choose_basis(
     names: list[str] = []
     for name in [name for name in blocks if name in columns]:
         square = mean((cells @ columns[name]) ** 2, weights)
-        kept = square > CONSTANT
+        kept = square > NEGLIGIBLE_MEAN_SQUARE
         if kept.any():
             main.append(columns[name][:, kept] / np.sqrt(square[kept].sum()))
             block += [len(names)] * int(kept.sum())
@@ -216,7 +216,9 @@ def choose_basis(
     if "input_mean" in blocks and len(levels):
         overall = columns["mean"][:, 0]
         square = mean((cells[:, levels] * (cells @ overall)[:, None]) ** 2, weights)
-        pairs = [(int(levels[i]), overall / np.sqrt(square.sum())) for i in np.flatnonzero(square > CONSTANT)]
+        pairs = [
+            (int(levels[i]), overall / np.sqrt(square.sum())) for i in np.flatnonzero(square > NEGLIGIBLE_MEAN_SQUARE)
+        ]
         block += [len(names)] * len(pairs)
         names += ["input_mean"] * bool(pairs)
     if prior:
@@ -227,7 +229,7 @@ def choose_basis(
 
 
 def _average(tables: Floats | list[Floats], rated: Floats) -> Floats:
-    """Average tables of signals, by how often these were rated; smaller where that is rarely, as their own are."""
+    """Average tables of signals, weighted by how often these were rated; scaled like the signals' own columns."""
     total = rated.sum()
     if not total:
         return np.zeros(np.shape(tables)[1:])
@@ -235,7 +237,7 @@ def _average(tables: Floats | list[Floats], rated: Floats) -> Floats:
 
 
 def _z_scores(share: Floats, n: Floats, grid: Grid, p: int) -> Floats:
-    """Tables over all cells, shape (cells, p), that give each signal's z-score; 0 where there is no rating."""
+    """Return tables over all cells, shape (cells, p), of each signal's z-score; 0 in cells that are no rating."""
     offsets = grid.offsets
     seen, centre, variance = np.zeros(p), np.full(p, 0.5), np.zeros(p)
     for j in range(p):
@@ -254,7 +256,7 @@ def _z_scores(share: Floats, n: Floats, grid: Grid, p: int) -> Floats:
 
 
 def _trend(share: Floats, part: slice) -> Floats:
-    """A table over all cells, shape (cells, 1), that rises by one a level, and is the mean where none is given."""
+    """Return a table over all cells, shape (cells, 1), of the level's number; of its mean for "not given"."""
     table = np.zeros((len(share), 1))
     weight, number = share[part][:-1], np.arange(part.stop - part.start - 1)
     table[part, 0] = np.append(number, weight @ number / weight.sum() if weight.sum() > 0 else number.mean())
@@ -262,11 +264,11 @@ def _trend(share: Floats, part: slice) -> Floats:
 
 
 def _ramps(share: Floats, grid: Grid, j: int) -> Floats:
-    """Tables over all cells, shape (cells, levels - 1), that rise from one knot to the next."""
+    """Return tables over all cells, shape (cells, levels - 1), that rise from one knot to the next."""
     start, end, levels = grid.offsets[j], grid.offsets[j + 1], int(grid.n_knots[j])
     ramps = np.zeros((len(share), levels - 1))
     ramps[start : start + levels] = np.tri(levels, levels - 1, -1) / np.sqrt(levels - 1)
     weight = share[start : start + levels]
-    if weight.sum() > 0:  # where there is no rating it is at the mean of those that there are
+    if weight.sum() > 0:  # in cells that are no rating: the mean over the ratings
         ramps[start + levels : end] = weight @ ramps[start : start + levels] / weight.sum()
     return ramps

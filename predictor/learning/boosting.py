@@ -1,12 +1,12 @@
 """Boosted trees as tables: each path of a tree splits on few terms, so the sum of all leaves can be written as tables.
 
-A booster sees the codes of cells instead of ratings, so between knots its tables are interpolated like any other.
-Small trees come first: as deep as a table may have terms, they are fast, and show whether boosters are worth
-their time and which terms act together. Larger trees then split on those only; every fold finds its own, since terms
-that were chosen with the help of its held-out rows would make the booster look better than it is.
+A booster is trained on the codes of cells instead of ratings, so between knots its tables are interpolated like any
+other. First, small trees are fitted; their depth is the largest number of terms that a table may have. They are fast,
+and show whether boosters gain enough and which terms interact. Larger trees then split only on these terms. They are
+chosen in each fold anew: if the held-out rows had a part in the choice, out-of-fold scores would be too good.
 
-The boosters of the folds are averaged rather than fitted again on everything: each is judged by the fold that it has
-not seen, and their mean is steadier than any of them.
+The boosters of the folds are averaged rather than fitted again on all rows: each is stopped by the fold that it has not
+seen, and their mean varies less than any of them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from predictor.learning.decomposition import TablesByTerms, add, evaluate, purif
 from predictor.learning.weights import Weights, count, mean, take
 from predictor.model.tables import Floats, Grid, Ints
 
-RATE, PATIENCE, STEPS = 0.2, 30, 1000  # learning rate, steps without gain before it stops, and most steps
-FEATURE_FRACTION = 0.5  # share of the terms that a split may choose from: makes the boosters of a mean differ
+# Chosen by hand on public sets (experiments/benchmark/README.md); a rate of .05 and 32 leaves: within .001 of log-loss.
+RATE, PATIENCE, MOST_STEPS = 0.2, 30, 1000  # learning rate, steps without gain before it stops, and most steps
+FEATURE_FRACTION = 0.5  # share of the terms that a split may choose from, so that the averaged boosters differ
 LEAVES, LEAF_ROWS = 16, 5  # of larger trees, and fewest rows of a leaf
 PENALTY, SMALL_PENALTY = 3.0, 1.0  # on the squares of leaves of larger and of small trees
-PLACES = 20  # most tables of `order` terms that a fold's larger trees may make
-# Cells of tables, for each row and in all; with more, trees fill them thinly and the model's file is large.
+MOST_INTERACTIONS = 20  # pairs, or triples, on which a fold's larger trees may split
+# Most cells of tables, for each row and in all; with more, most cells have few rows and the model's file is large.
 CELLS_PER_ROW, MOST_CELLS = 200, 500_000
-TOLERANCE = 1e-9  # by which tables may differ from the trees that they were read from
+TOLERANCE = 1e-9  # most difference of tables and the trees that they were read from
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,25 +41,25 @@ class Boosters:
 
     Attributes
     ----------
-    terms
+    tables
         Tables of the mean.
     out_of_fold
-        Log-odds of each row by the one booster that had not seen it, shape (n,); NaN where every one had.
+        Log-odds of each row by the booster that was fitted without it, shape (n,); NaN if all were fitted with it.
     variance
-        Mean over the rows of the jackknife variance of the mean's log-odds.
+        Jackknife variance of the log-odds of the mean, averaged over the rows.
     by_fold
-        Tables of the booster that had not seen a fold, by its number.
+        By the number of a fold: tables of the booster that was fitted without it.
     """
 
-    terms: TablesByTerms
+    tables: TablesByTerms
     out_of_fold: Floats
     variance: float
     by_fold: dict[int, TablesByTerms]
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
-    """A fold's booster, the codes of cells and of its rows, and its held-out loss after each step."""
+class FoldBooster:
+    """A booster that was fitted without a fold; the codes of cells and of rows; its held-out loss after each step."""
 
     fold: int
     booster: Any
@@ -69,19 +70,26 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class CellCodes:
-    """Codes of cells in a booster: knots 0, 1, ... in their order.
+    """Codes of cells in a booster.
 
-    The other cells, "not applicable" and "not rated", are outside of the order. One can be NaN, for which each split
-    has a side of its own. A cell without any training row has no code: its value is the mean over the term's
-    other cells. Terms with a direction have no code for "not rated" either; where ratings are masked, none for "not
-    applicable".
+    ================  ===================  =================  ============================
+    cell              without a direction  with a direction   with one, ratings masked
+    ================  ===================  =================  ============================
+    knots             0, 1, ...            0, 1, ...          0, 1, ...
+    not applicable    the next number      NaN                no code
+    not rated         NaN                  no code            NaN
+    ================  ===================  =================  ============================
+
+    For NaN each split has a side of its own, outside of the order; a term with a direction, which orders all numbers,
+    so has room for only one such cell. A cell of the other two kinds without any training row has no code either. The
+    value of a cell without a code is the mean over the term's other cells.
 
     Attributes
     ----------
     codes
-        Of each cell, shape (cells,); infinite where it has none.
+        Code of each cell, shape (cells,); infinite if it has none.
     shares
-        For each cell the share of the term's training rows, shape (cells,); those without a code have none.
+        For each cell the share of the term's training rows, shape (cells,); 0 without a code.
     """
 
     codes: Floats
@@ -95,21 +103,21 @@ class FoldedRows:
     Attributes
     ----------
     cells
-        Rows as cell weights, shape (n, cells); see `Grid.weights`. Where a term's weight is on several cells, one
+        Rows as cell weights, shape (n, cells); see `Grid.weights`. If a term's weight is on several cells, one of them
         is drawn for training.
     y
         Outcomes 0 or 1, shape (n,).
     grid
-        Of the terms.
+        Grid of the terms.
     fold
         Number of each row's fold, shape (n,).
     directions
-        For each term, shape (terms,): 1 where a higher rating may only raise the log-odds, -1 where it may only lower
-        them, 0 where anything goes.
+        For each term, shape (terms,): 1 if a higher rating may only raise the log-odds, -1 if it may only lower them, 0
+        without a constraint.
     seed
-        Of the terms that a split may choose from, and of what is drawn.
+        Seed of the boosters, and of the cells that are drawn.
     n_jobs
-        How many boosters are fitted side by side; None leaves it to joblib's configuration.
+        Number of boosters fitted in parallel; None leaves it to joblib's configuration.
     weights
         How often each row counts, shape (n,).
     """
@@ -123,66 +131,65 @@ class FoldedRows:
     n_jobs: int | None = None
     weights: Weights = None
 
-    def __sizeof__(self) -> int:  # by it joblib sends these rows to a cluster once, and not with every fit
+    def __sizeof__(self) -> int:  # joblib sends large objects to a cluster once, and not with every fit
         return int(self.cells.nbytes + self.y.nbytes)
 
     def in_parallel(self, jobs: Iterable[Any]) -> list[Any]:
-        """Do joblib's jobs side by side."""
+        """Run joblib's jobs in parallel threads."""
         return list(Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs))
 
 
-def fit_folds(rows: FoldedRows, held_out_folds: Iterable[int], order: int) -> list[Fit]:
-    """Fit a booster of small trees on all rows but a fold's, for some of the folds.
+def fit_folds(rows: FoldedRows, held_out_folds: Iterable[int], order: int) -> list[FoldBooster]:
+    """Fit boosters of small trees, each on all rows but those of one fold.
 
     Parameters
     ----------
     rows
         The rows.
     held_out_folds
-        Numbers of the folds to leave out, one after the other.
+        Numbers of the folds to leave out, one for each booster.
     order
         Most terms of one table: 2 or 3.
     """
     return rows.in_parallel(delayed(fit_fold)(rows, k, order) for k in held_out_folds)
 
 
-def enlarge(rows: FoldedRows, small: Sequence[Fit], order: int) -> list[Fit]:
-    """Fit larger trees for the same folds; each splits on the terms that act together in the fold's small trees."""
+def enlarge(rows: FoldedRows, small: Sequence[FoldBooster], order: int) -> list[FoldBooster]:
+    """Fit larger trees for the same folds, which split on the terms that interact in the fold's small trees."""
     return rows.in_parallel(delayed(_enlarge)(rows, fit, order) for fit in small)
 
 
-def _enlarge(rows: FoldedRows, small: Fit, order: int) -> Fit:
-    terms = tables_of(small, rows.grid, steps=1 + int(np.argmin(small.losses)))
-    return fit_fold(rows, small.fold, order, strongest_interactions(rows, terms, order))
+def _enlarge(rows: FoldedRows, small: FoldBooster, order: int) -> FoldBooster:
+    tables = tables_of(small, rows.grid, steps=1 + int(np.argmin(small.losses)))
+    return fit_fold(rows, small.fold, order, strongest_interactions(rows, tables, order))
 
 
-def average(rows: FoldedRows, fits: Sequence[Fit]) -> Boosters:
-    """Read the tables of folds' boosters, all cut at the step that is best for the rows they have not seen."""
+def average(rows: FoldedRows, fits: Sequence[FoldBooster]) -> Boosters:
+    """Average the tables of folds' boosters, all cut at the step with the least held-out loss."""
     steps = 1 + int(np.argmin(np.sum([fit.losses for fit in fits], axis=0)))
-    out, parts, answers = np.full(len(rows.cells), np.nan), [], []
+    out_of_fold, tables, log_odds = np.full(len(rows.cells), np.nan), [], []
     for fit in fits:
-        terms = tables_of(fit, rows.grid, steps)
-        answer = evaluate(terms, rows.cells, rows.grid)
-        out[rows.fold == fit.fold] = answer[rows.fold == fit.fold]
-        parts.append(terms)
-        answers.append(answer)
-    check_tables(fits[0], parts[0], rows.grid, steps)
-    spread = mean(np.var(answers, axis=0), rows.weights) * (len(parts) - 1)
-    by_fold = dict(zip((fit.fold for fit in fits), parts, strict=True))
-    return Boosters(add((1 / len(parts), terms) for terms in parts), out, float(spread), by_fold)
+        tables.append(tables_of(fit, rows.grid, steps))
+        log_odds.append(evaluate(tables[-1], rows.cells, rows.grid))
+        held_out = rows.fold == fit.fold
+        out_of_fold[held_out] = log_odds[-1][held_out]
+    check_tables(fits[0], tables[0], rows.grid, steps)
+    variance = mean(np.var(log_odds, axis=0), rows.weights) * (len(fits) - 1)
+    by_fold = dict(zip((fit.fold for fit in fits), tables, strict=True))
+    return Boosters(add((1 / len(fits), part) for part in tables), out_of_fold, float(variance), by_fold)
 
 
-def strongest_interactions(rows: FoldedRows, terms: TablesByTerms, order: int) -> list[tuple[int, ...]]:
-    """Find the terms that act together most: those of the purified tables whose values vary most over the rows."""
+def strongest_interactions(rows: FoldedRows, tables: TablesByTerms, order: int) -> list[tuple[int, ...]]:
+    """Return the terms that interact most: those of the purified tables with the largest variance over the rows."""
     shares = np.split(mean(rows.cells, rows.weights), rows.grid.offsets[1:-1])
     size = {}
-    for place, table in purify(terms, shares).items():
+    for place, table in purify(tables, shares).items():
         if len(place) == order:
             square = table**2
             for term in place:
                 square = np.tensordot(shares[term], square, axes=1)
             size[place] = float(square)
-    return sorted(size, key=lambda place: -size[place])[:PLACES]
+    return sorted(size, key=lambda place: -size[place])[:MOST_INTERACTIONS]
 
 
 def too_large(grid: Grid, order: int, rows: float) -> bool:
@@ -191,18 +198,19 @@ def too_large(grid: Grid, order: int, rows: float) -> bool:
     return cells > min(CELLS_PER_ROW * rows, MOST_CELLS)
 
 
-def fit_fold(rows: FoldedRows, k: int, order: int, within: Sequence[tuple[int, ...]] | None = None) -> Fit:
+def fit_fold(rows: FoldedRows, k: int, order: int, within: Sequence[tuple[int, ...]] | None = None) -> FoldBooster:
     """Fit a booster on all rows but those of fold `k`: small trees, or larger ones that split `within` some terms."""
     inside, y, directions = rows.fold != k, rows.y, rows.directions
     rng = np.random.default_rng([rows.seed, k])
     cell_codes, codes = encode_cells(rows.cells, inside, rows.grid, directions, rng, rows.weights)
-    weight, outside = take(rows.weights, inside), take(rows.weights, ~inside)
-    learned = int(np.sum(inside))
+    weight, held_out_weight = take(rows.weights, inside), take(rows.weights, ~inside)
+    # LightGBM counts rows, not weights: scaled so that a leaf has this weight on average
+    leaf_rows = max(LEAF_ROWS, round(LEAF_ROWS * int(np.sum(inside)) / count(y[inside], weight)))
     settings: dict[str, Any] = {
         "objective": "binary",
         "metric": "binary_logloss",
         "learning_rate": RATE,
-        "min_data_in_leaf": max(LEAF_ROWS, round(LEAF_ROWS * learned / count(y[inside], weight))),  # it counts rows
+        "min_data_in_leaf": leaf_rows,
         "monotone_constraints": directions.tolist(),
         "seed": (rows.seed + k) % 2**31,
     }
@@ -215,19 +223,27 @@ def fit_fold(rows: FoldedRows, k: int, order: int, within: Sequence[tuple[int, .
             "num_leaves": LEAVES,
             "interaction_constraints": [list(place) for place in [*within, *alone]],
         }
-    booster, losses = grow(settings, (codes[inside], y[inside], weight), (codes[~inside], y[~inside], outside))
-    return Fit(k, booster, cell_codes, codes, losses)
+    held_out = codes[~inside], y[~inside], held_out_weight
+    booster, losses = grow(settings, (codes[inside], y[inside], weight), held_out)
+    return FoldBooster(k, booster, cell_codes, codes, losses)
 
 
 def grow(
-    settings: dict[str, Any], learned: tuple[Floats, Floats, Weights], held_out: tuple[Floats, Floats, Weights]
+    settings: dict[str, Any], training: tuple[Floats, Floats, Weights], held_out: tuple[Floats, Floats, Weights]
 ) -> tuple[Any, Floats]:
-    """Grow trees until rows held out gain no more; codes, outcomes and weights of the training rows, and of these.
+    """Grow trees until the held-out loss falls no more.
+
+    Parameters
+    ----------
+    settings
+        Parameters of LightGBM, beside those that are the same for all.
+    training, held_out
+        Codes, outcomes and weights of the training rows, and of the held-out rows.
 
     Returns
     -------
     tuple
-        The booster, and the summed loss of the rows held out after each step, shape (STEPS,).
+        The booster, and the summed loss of the held-out rows after each step, shape (MOST_STEPS,).
     """
     settings = settings | {
         "min_sum_hessian_in_leaf": 0.0,
@@ -240,22 +256,22 @@ def grow(
         "num_threads": 1,
         "verbosity": -1,
     }
-    (codes, y, weights), (other_codes, other_y, other_weights) = learned, held_out
-    known = lgb.Dataset(codes, y, weight=weights, params=settings)
-    others = lgb.Dataset(other_codes, other_y, reference=known, weight=other_weights, params=settings)
-    booster = lgb.Booster(settings, known)
-    booster.add_valid(others, "held out")
+    (codes, y, weights), (held_out_codes, held_out_y, held_out_weights) = training, held_out
+    train_set = lgb.Dataset(codes, y, weight=weights, params=settings)
+    valid_set = lgb.Dataset(held_out_codes, held_out_y, reference=train_set, weight=held_out_weights, params=settings)
+    booster = lgb.Booster(settings, train_set)
+    booster.add_valid(valid_set, "held out")
     losses: list[float] = []
     best = 0
-    while len(losses) < STEPS and len(losses) - best <= PATIENCE:
+    while len(losses) < MOST_STEPS and len(losses) - best <= PATIENCE:
         finished = booster.update()  # no split is left
         losses.append(booster.eval_valid()[0][2])
         if finished:
             break
         best = len(losses) - 1 if losses[-1] < losses[best] else best
     booster.free_dataset()
-    losses += [losses[-1]] * (STEPS - len(losses))
-    return booster, np.array(losses) * count(other_y, other_weights)
+    losses += [losses[-1]] * (MOST_STEPS - len(losses))
+    return booster, np.array(losses) * count(held_out_y, held_out_weights)
 
 
 def encode_cells(
@@ -268,7 +284,7 @@ def encode_cells(
     *,
     masked: bool = False,
 ) -> tuple[CellCodes, Floats]:
-    """Draw a cell for every row and term, and encode it; where ratings are `masked`, "not rated" is NaN."""
+    """Draw a cell for every row and term, and encode it as in the table of `CellCodes`."""
     drawn, weight = draw_cells(cells, grid, rng), take(weights, inside)
     code_of_cell, shares = np.empty(cells.shape[1]), np.empty(cells.shape[1])
     codes = np.empty(drawn.shape)
@@ -277,23 +293,20 @@ def encode_cells(
     ):
         seen = np.bincount(column[inside], weight, minlength=end - start).astype(float)
         own = np.arange(end - start, dtype=float)
+        not_applicable, not_rated = slice(levels, -1), slice(-1, None)  # of one cell at most, and of one
+        as_nan, without_code = not_rated, slice(0)
+        if directions[term]:
+            as_nan, without_code = (not_rated, not_applicable) if masked else (not_applicable, not_rated)
+        own[as_nan], own[without_code] = np.nan, np.inf
         own[levels:][seen[levels:] == 0] = np.inf
-        if directions[term] and masked:
-            own[levels:-1] = np.inf
-            own[-1:][own[-1:] < np.inf] = np.nan
-        elif directions[term]:
-            own[-1] = np.inf
-            own[levels:-1][own[levels:-1] < np.inf] = np.nan
-        elif own[-1] < np.inf:
-            own[-1] = np.nan
         seen[own == np.inf] = 0
         if not seen.any():
             seen[:levels] = 1
         code_of_cell[start:end], shares[start:end] = own, seen / seen.sum()
         code = own[column]
-        silent = code == np.inf
-        if silent.any():
-            code[silent] = own[rng.choice(len(own), silent.sum(), p=shares[start:end])]
+        without = code == np.inf
+        if without.any():
+            code[without] = own[rng.choice(len(own), without.sum(), p=shares[start:end])]
         codes[:, term] = code
     return CellCodes(code_of_cell, shares), codes
 
@@ -307,10 +320,15 @@ def draw_cells(cells: Floats, grid: Grid, rng: np.random.Generator) -> Ints:
     return np.asarray(np.minimum(passed, np.diff(grid.offsets) - 1), dtype=np.int64)
 
 
-def tables_of(fit: Fit, grid: Grid, steps: int) -> TablesByTerms:
-    """Read the trees: a leaf adds its value to the cells that lead to it, in the table of the terms on its path."""
-    terms: TablesByTerms = {}
-    # All trees at once, level by level: the cells that lead to each node, and the terms asked on the way.
+def tables_of(fit: FoldBooster, grid: Grid, steps: int) -> TablesByTerms:
+    """Convert the trees into tables: a leaf adds its value to the cells that lead to it, in the table of its terms.
+
+    For example a tree that splits on term 0 at code 1, and on the left on term 2 at code 0, has three leaves: two in
+    the table (0, 2), of the cells with codes up to 1 of term 0, and up to 0 or above 0 of term 2; one in the table
+    (0,), of the cells with codes above 1.
+    """
+    tables: TablesByTerms = {}
+    # All trees at once, level by level; of each node `leads`, the cells that lead to it, and `asked`, the terms so far.
     nodes = _nodes(fit.booster.model_to_string(num_iteration=steps))
     cell_codes, sizes = fit.cell_codes.codes, np.diff(grid.offsets)
     at = nodes.roots
@@ -325,8 +343,8 @@ def tables_of(fit: Fit, grid: Grid, steps: int) -> TablesByTerms:
         asked[np.arange(len(at)), term] = True
         left = cell_codes <= nodes.threshold[at][:, None]
         left = np.where(np.isnan(cell_codes), nodes.unknown_left[at][:, None], left)
-        here = np.repeat(np.arange(len(sizes)), sizes) == term[:, None]
-        leads = np.concatenate([leads & (left | ~here), leads & (~left | ~here)])
+        of_term = np.repeat(np.arange(len(sizes)), sizes) == term[:, None]
+        leads = np.concatenate([leads & (left | ~of_term), leads & (~left | ~of_term)])
         asked = np.concatenate([asked, asked])
         at = np.concatenate([nodes.left[at], nodes.right[at]])
     leads, asked, value = (np.concatenate(part) for part in zip(*leaves, strict=True))
@@ -344,13 +362,13 @@ def tables_of(fit: Fit, grid: Grid, steps: int) -> TablesByTerms:
         operands: list[Any] = [value[rows], [0]]
         for axis, of in enumerate(key, start=1):
             operands += [leads[rows, grid.offsets[of] : grid.offsets[of + 1]], [0, axis]]
-        terms[key] = np.asarray(np.einsum(*operands, list(range(1, len(key) + 1))))
-    return terms
+        tables[key] = np.asarray(np.einsum(*operands, list(range(1, len(key) + 1))))
+    return tables
 
 
 @dataclass(frozen=True, eq=False)
 class _Nodes:
-    """Nodes of all trees in a row. A child below zero is a leaf: leaf ~child of all the trees' leaves."""
+    """Nodes of all trees, one after the other. A negative child is a leaf: number ~child of all leaves."""
 
     roots: Ints
     term: Ints
@@ -367,16 +385,16 @@ def _nodes(text: str) -> _Nodes:
     roots, nodes, leaves = [], 0, 0
     for block in text.split("end of trees")[0].split("\nTree=")[1:]:
         lines = dict(line.split("=", 1) for line in block.splitlines()[1:] if "=" in line)
-        count = int(lines["num_leaves"])
-        roots.append(nodes if count > 1 else ~leaves)
-        if count > 1:
+        n_leaves = int(lines["num_leaves"])
+        roots.append(nodes if n_leaves > 1 else ~leaves)
+        if n_leaves > 1:
             for name in ("split_feature", "threshold", "decision_type"):
                 parts.setdefault(name, []).extend(lines[name].split())
             for name in ("left_child", "right_child"):
                 child = np.array(lines[name].split(), dtype=np.int64)
                 parts.setdefault(name, []).extend(np.where(child < 0, child - leaves, child + nodes))
         parts.setdefault("leaf_value", []).extend(lines["leaf_value"].split())
-        nodes, leaves = nodes + count - 1, leaves + count
+        nodes, leaves = nodes + n_leaves - 1, leaves + n_leaves
     kind = np.array(parts.get("decision_type", []), dtype=np.int64)
     return _Nodes(
         np.array(roots, dtype=np.int64),
@@ -389,13 +407,13 @@ def _nodes(text: str) -> _Nodes:
     )
 
 
-def check_tables(fit: Fit, terms: TablesByTerms, grid: Grid, steps: int) -> None:
-    """Compare the tables with LightGBM's own answer: its trees are read from a text whose form it may change."""
+def check_tables(fit: FoldBooster, tables: TablesByTerms, grid: Grid, steps: int) -> None:
+    """Compare the tables with LightGBM's own predictions, since its text format may change."""
     rows = fit.codes
     trees = fit.booster.predict(rows, raw_score=True, num_iteration=steps, num_threads=1)
     cells = np.zeros((len(rows), int(grid.offsets[-1])))
     for term, (start, end) in enumerate(zip(grid.offsets, grid.offsets[1:], strict=False)):
         own, code = fit.cell_codes.codes[start:end], rows[:, term]
         cells[:, start:end] = (own == code[:, None]) | (np.isnan(own) & np.isnan(code)[:, None])
-    if np.abs(trees - evaluate(terms, cells, grid)).max() > TOLERANCE:
+    if np.abs(trees - evaluate(tables, cells, grid)).max() > TOLERANCE:
         raise ArithmeticError("the tables do not equal the trees: this version of LightGBM writes them in another form")

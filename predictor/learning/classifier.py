@@ -31,8 +31,8 @@ from predictor.ratings.signals import Scale, Signal
 from predictor.threads import one_thread
 
 MOST_WEIGHT = 1e12  # of all rows together, beyond which sums lose the prior
-ORDINALS = ("zero", "one", "two", "three")  # words for numbers, which count as those
-KNOTS = 11  # of a column that no catalogue describes
+ORDINALS = ("zero", "one", "two", "three")  # classes in words, as scikit-learn's own estimator checks use them
+KNOTS = 11  # of a column without a catalogue
 
 
 class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -41,39 +41,39 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     Parameters
     ----------
     catalogue
-        Signals and inputs, in the order of the columns of X. None takes every column of X as a signal on a scale
-        from its smallest to its largest value; what is beyond them later counts as the nearest of them, with a warning.
+        Signals and inputs, in the order of the columns of X. None takes every column of X as a signal on a scale from
+        its smallest to its largest value; later values beyond these are clipped, with a warning.
     positive
-        The class that means an offer. None decides by what the classes mean: by known words ("offer", "hired",
-        "accepted", "yes", "true" against "no offer", "not hired", "rejected", "declined", "no", "false"; the whole list
-        is in `predictor.ratings.outcomes`); of two numbers, or of their words such as "one" and "two", the larger, with
-        a warning where they are others than 0 and 1 or -1 and 1. Other words are never ordered by the alphabet: `fit`
-        then asks for `positive`.
+        The class that means an offer. None decides by known words ("offer", "hired", "accepted", "yes", "true" against
+        "no offer", "not hired", "rejected", "declined", "no", "false"; the whole list is in
+        `predictor.ratings.outcomes`); of two numbers, or words such as "one" and "two", it takes the larger, with a
+        warning unless they are 0 and 1 or -1 and 1. Other words are never ordered by the alphabet: `fit` then asks for
+        `positive`.
     prior
-        A model to start from, for few rows, such as `published_prior()`; its catalogue must be the same. None learns
-        from the rows alone.
+        A model to start from, for few rows, such as `published_prior()`; its catalogue must be the same. None uses the
+        rows alone.
     random_state
-        Of what is drawn: folds and boosters. The same whole number gives the same model; a `RandomState` gives the
-        next one it draws, None whatever numpy draws.
+        Seed of folds and boosters. The same whole number gives the same model; a `RandomState` is asked for the next
+        seed; None takes one from numpy's global state.
     n_jobs
-        How many fits run side by side, in threads; None leaves it to joblib's configuration, by which processes (loky)
-        gain more on thousands of rows. The model is the same.
+        Number of fits in parallel threads; None leaves it to joblib's configuration; processes (loky) gain more on
+        thousands of rows. The model is the same.
 
     Attributes
     ----------
     model_ : OfferModel
         The fitted model: exact tables.
     pool_ : Pool
-        What was fitted; the model's tables equal it. Left out where the estimator is pickled or copied.
+        The fitted members, from which the model's tables were made; not in a pickled or copied estimator.
     classes_ : ndarray of shape (2,)
-        The two outcomes, sorted, as everywhere in scikit-learn: the order of the columns of `predict_proba`.
+        The two outcomes, sorted: the order of the columns of `predict_proba`.
     positive_
-        The one of them that means an offer: what `model_` gives the probability of.
+        The one of them that means an offer, of which `model_` gives the probability.
     feature_importances_ : ndarray of shape (n_features_in_,)
         Mean absolute contribution of each column, in log-odds: `model_.feature_importances` in the order of X. Signs
         of the verdict, not causes of it.
     n_features_in_, feature_names_in_
-        As everywhere in scikit-learn.
+        As in every estimator of scikit-learn.
 
     Examples
     --------
@@ -107,22 +107,22 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         groups: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Learn from ratings.
+        """Fit the model to ratings.
 
         Parameters
         ----------
         X
-            Shape (n, terms): signals, then inputs coded 0, 1, ... (may be left out); NaN where not observed, one step
-            below the scale where "not applicable" (`Signal.not_applicable_value`).
+            Shape (n, terms): signals, then inputs coded 0, 1, ... (may be left out). NaN means "not observed", one step
+            below the scale "not applicable" (`Signal.not_applicable_value`).
         y
             Two classes, shape (n,).
         groups
-            Rows that belong together, shape (n,): one person, or one interview. They are never split over the folds
-            that weigh the members; intervals take rows as independent all the same.
+            Rows that belong together, shape (n,): of one person, or of one interview. They are in the same fold when
+            the members are weighed; the model's own intervals take rows as independent all the same.
         sample_weight
-            How many rows each row counts as, 0 or more, shape (n,): one of weight 2 is two rows, one of 0 is none.
-            With few rows the model keeps to the base rate, so weights that add up to 1 are one row in all: let them
-            add up to the number of rows where they only say what counts for more.
+            How many rows each row counts as, 0 or more, shape (n,). With few rows the model keeps to the base rate, and
+            weights that add up to 1 are one row in all: let them add up to the number of rows if they only state which
+            rows count for more.
 
         Returns
         -------
@@ -132,13 +132,13 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Raises
         ------
         ValueError
-            If X, y or a weight is not of that form, as everywhere in scikit-learn, or the classes are words of which
-            nobody knows which means an offer.
+            If X, y or a weight does not have this form, or the classes are words of which it is not known which means
+            an offer.
         ConfigError
             If X does not have the catalogue's columns, in its order.
         RatingsError
-            If a rating is out of its catalogue's scale, or true or false where no level is named so, or an input is
-            not a code of its levels; see `Ratings.from_frame` for codes such as 99.
+            If a rating is out of scale, or true or false without a level of that name, or an input is not a code of its
+            levels; see `Ratings.from_frame` for codes such as 99.
         """
         _refuse_unknown(y)
         X = read_truth_values(X, self.catalogue or (self.prior.model.catalogue if self.prior else None))
@@ -150,42 +150,34 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         check_consistent_length(values, y, groups)
         together = None if groups is None else np.asarray(groups)
         weights: Weights = None
-        there: Any = slice(None)
+        counted: Any = slice(None)  # or a mask: the rows whose weight is not 0
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, values, dtype=np.float64, ensure_non_negative=True)
-            there = weights > 0
-            if not there.any():
+            counted = weights > 0
+            if not counted.any():
                 raise ValueError("every sample weight is zero, so there is no row to learn from")
             if (total := weights.sum()) > MOST_WEIGHT:
                 raise ValueError(f"the sample weights sum to {total:.3g}; a weight counts rows: divide by their mean")
-            weights = None if (weights[there] == 1).all() else weights[there]
-            y, together = np.asarray(y)[there], None if together is None else together[there]
+            weights = None if (weights[counted] == 1).all() else weights[counted]
+            y, together = np.asarray(y)[counted], None if together is None else together[counted]
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) > 2:
             raise ValueError(
                 f"Only binary classification is supported. The type of the target is multiclass: {len(self.classes_)}"
             )
         if len(self.classes_) == 1 and self.prior is not None and self.classes_[0] in (0, 1):
-            # with a prior, interviews of one outcome tell something too
+            # with a prior, rows of one outcome are enough
             self.classes_, labels = np.array([0, 1]), np.asarray(y, dtype=np.int64)
         if len(self.classes_) < 2:
             raise ValueError(f"OfferClassifier needs two classes, but y has one class: {self.classes_[0]}")
         self.positive_ = _positive(self.classes_, self.positive)
         described = self.catalogue or (self.prior.model.catalogue if self.prior else None)
-        catalogue = described or _catalogue_of(values[there], getattr(self, "feature_names_in_", None), weights)
+        catalogue = described or _catalogue_of(values[counted], getattr(self, "feature_names_in_", None), weights)
         values = _with_inputs(values, catalogue)
-        names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
-        given = list(getattr(self, "feature_names_in_", []))
-        if given not in ([], names, list(catalogue.names)):
-            ours, theirs = next(pair for pair in zip(names, given, strict=False) if pair[0] != pair[1])
-            raise ConfigError(
-                f"X has other columns, or in another order, than the catalogue '{catalogue.name}': '{theirs}' "
-                f"instead of '{ours}'; select them with X[list(catalogue.names)], and let a ColumnTransformer keep "
-                "their names (verbose_feature_names_out=False)"
-            )
+        _refuse_other_columns(list(getattr(self, "feature_names_in_", [])), catalogue)
         if described:
             _refuse_out_of_scale(values, catalogue)
-        values = values[there]
+        values = values[counted]
         if self.prior and not self.prior.is_compatible_with(catalogue):
             raise ConfigError(
                 f"the prior '{self.prior.model.name}' has other signals, scales or inputs than the catalogue "
@@ -238,7 +230,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         likelier = (self.decision_function(X) > 0).astype(int)
         return np.asarray(self.classes_[likelier])
 
-    # pickle, joblib and skops keep what its files keep, as JSON: no type of ours but this one is in what they write
+    # pickle, joblib and skops write the model as JSON, so that their files contain none of our classes except this one
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = {**super().__getstate__()}
@@ -269,7 +261,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
 
 def _refuse_unknown(y: Any) -> None:
-    """Reject words of which some are None, NaN or NA; among numbers scikit-learn does."""
+    """Reject words with None, NaN or NA among them; numbers are checked by scikit-learn."""
     if getattr(getattr(y, "dtype", None), "kind", "O") != "O" or (labels := np.asarray(y, dtype=object)).ndim != 1:
         return
     unknown = sum(label is None or type(label).__name__ == "NAType" or label != label for label in labels)
@@ -312,15 +304,27 @@ def _both(classes: NDArray[Any]) -> str:
 
 
 def _with_inputs(X: Floats, catalogue: Catalogue) -> Floats:
-    """Add inputs that X does not have, as not given."""
+    """Add the columns of inputs if X has only those of signals, as not given."""
     signals, terms = len(catalogue.signals), len(catalogue.signals) + len(catalogue.inputs)
     if X.shape[1] not in (signals, terms):
         raise ConfigError(f"X has {X.shape[1]} columns; the catalogue '{catalogue.name}' has {signals} signals")
     return np.column_stack([X, np.full((len(X), terms - X.shape[1]), np.nan)])
 
 
+def _refuse_other_columns(given: list[str], catalogue: Catalogue) -> None:
+    """Reject names of columns that are not those of the catalogue, in its order; X may have none, or no inputs."""
+    names = [*catalogue.names, *(item.name for item in catalogue.inputs)]
+    if given not in ([], names, list(catalogue.names)):
+        ours, theirs = next(pair for pair in zip(names, given, strict=False) if pair[0] != pair[1])
+        raise ConfigError(
+            f"X has other columns, or in another order, than the catalogue '{catalogue.name}': '{theirs}' "
+            f"instead of '{ours}'; select them with X[list(catalogue.names)], and let a ColumnTransformer keep "
+            "their names (verbose_feature_names_out=False)"
+        )
+
+
 def _refuse_out_of_scale(values: Floats, catalogue: Catalogue) -> None:
-    """Reject numbers that every reader of files rejects; the model itself would take them as the end of the scale."""
+    """Reject ratings out of scale, as readers of files do; the model itself would clip them without a warning."""
     p = len(catalogue.signals)
     problems = out_of_scale(values[:, :p], catalogue, "NaN")
     for column, item in zip(values[:, p:].T, catalogue.inputs, strict=True):

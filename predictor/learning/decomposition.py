@@ -1,7 +1,7 @@
 """Functions of ratings as sums of tables: a number, one table per term, tables of two terms and of three.
 
-Whatever the pool is made of is brought to this form, added up in it, and purified in it: the functional analysis of
-variance, in which a larger table says only what the smaller ones cannot.
+The members of the pool are converted to this form, added up and purified in it (functional analysis of variance: a
+larger table contains only what smaller ones cannot express).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from predictor.model.tables import Floats, Grid
 TablesByTerms = dict[tuple[int, ...], Floats]
 """Tables by the terms that they depend on, in ascending order: () for a number, (3,), (1, 3), (1, 3, 4)."""
 
-SLICE = 8192  # rows evaluated at once: what lies between stays small
+ROWS_AT_ONCE = 8192  # rows evaluated at once, so that intermediate arrays stay small
 
 
 def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> TablesByTerms:
@@ -29,21 +29,21 @@ def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> Tabl
     (6.5, array([0., 1.]))
     """
     total: TablesByTerms = {}
-    for weight, terms in parts:
-        for place, table in terms.items():
+    for weight, tables in parts:
+        for place, table in tables.items():
             total[place] = total[place] + weight * table if place in total else np.asarray(weight * table)
     return total
 
 
-def purify(terms: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) -> TablesByTerms:
-    """Move to smaller tables all that they can say; the sum stays the same.
+def purify(tables: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) -> TablesByTerms:
+    """Move to smaller tables all that they can express; the sum stays the same.
 
     Afterwards every table averages to zero along each of its axes, weighted by how often each cell occurs
     (Lengerich et al. 2020, "Purifying interaction effects with the functional ANOVA").
 
     Parameters
     ----------
-    terms
+    tables
         Tables to purify.
     shares
         For each term, the share of rows in each of its cells.
@@ -55,7 +55,7 @@ def purify(terms: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) ->
     (array([[ 1., -1.],
            [-1.,  1.]]), array([-1.,  1.]), array(1.))
     """
-    pure = {place: table.copy() for place, table in terms.items()}
+    pure = {place: table.copy() for place, table in tables.items()}
     for order in range(max(map(len, pure), default=0), 0, -1):
         for place in [place for place in pure if len(place) == order]:
             for axis, term in enumerate(place):
@@ -66,12 +66,12 @@ def purify(terms: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) ->
     return dict(sorted(pure.items(), key=lambda item: (len(item[0]), item[0])))
 
 
-def evaluate(terms: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid) -> Floats:
+def evaluate(tables: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid) -> Floats:
     """Sum the tables at each row, linear between knots along every axis.
 
     Parameters
     ----------
-    terms
+    tables
         Tables.
     cells
         Rows as cell weights, shape (n, cells); see `Grid.weights`.
@@ -87,7 +87,7 @@ def evaluate(terms: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid)
     number, main = 0.0, np.zeros(cells.shape[1])
     pairs: Floats | None = None  # what each two cells add together
     larger: dict[tuple[int, ...], dict[int, Floats]] = {}  # by all terms but the last, then by the last
-    for place, table in terms.items():
+    for place, table in tables.items():
         if not place:
             number += float(table)
         elif len(place) == 1:
@@ -98,16 +98,16 @@ def evaluate(terms: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid)
         else:
             larger.setdefault(place[:-1], {})[place[-1]] = table
     total = number + cells @ main
-    for start in range(0, len(cells), SLICE):
-        part = cells[start : start + SLICE]
-        added = total[start : start + SLICE]
+    for start in range(0, len(cells), ROWS_AT_ONCE):
+        part = cells[start : start + ROWS_AT_ONCE]
+        added = total[start : start + ROWS_AT_ONCE]
         if pairs is not None:
             added += np.einsum("nc,nc->n", part @ pairs, part)
-        for place, tables in larger.items():
+        for place, by_last in larger.items():
             weights = part[:, spans[place[0]]]
             for term in place[1:]:
                 weights = (weights[:, :, None] * part[:, None, spans[term]]).reshape(len(part), -1)
-            last = np.concatenate([part[:, spans[term]] for term in tables], axis=1)
-            table = np.concatenate([table.reshape(weights.shape[1], -1) for table in tables.values()], axis=1)
+            last = np.concatenate([part[:, spans[term]] for term in by_last], axis=1)
+            table = np.concatenate([table.reshape(weights.shape[1], -1) for table in by_last.values()], axis=1)
             added += np.einsum("nc,nc->n", weights @ table, last)
     return np.asarray(total)

@@ -1,10 +1,10 @@
-"""Fit the factor model of the ratings, from rows with gaps; outcomes are not used.
+"""Fit the factor model of the ratings, from rows with unrated signals; outcomes are not used.
 
-First a tree: an overall impression, one impression of each family, and the ratings. Where every signal has a direction
-the tree stays, since with it a better rating never makes another signal look worse. Elsewhere all loadings are freed,
-and shrunk to those of the tree.
+First a tree: an overall impression, one impression of each family, and the ratings. If every signal has a direction,
+the tree is kept, since with it a better rating never lowers what is expected of another signal. Otherwise all loadings
+are estimated freely, and shrunk to those of the tree.
 
-Where rows leave out more signals the worse (or better) the rest was rated, the share left out is one more indicator.
+If the share of unrated signals is associated with the ratings, it is used as one more indicator.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from predictor.model.factors import FactorModel, Missingness
 from predictor.model.tables import Floats, Grid, Ints, quantile
 from predictor.ratings.catalogue import Catalogue
 
-PSEUDO_ROWS = 5.0  # by which loadings, variances and correlations are shrunk
-LEAST_UNIQUE, LEAST_LOADING = 0.02, 0.02
-VARIED = 0.02  # standard deviation of the shares left out, under which there is nothing to learn from
-LEVEL = 0.99  # two-sided, of the test that gaps are associated with the ratings
-MOST_OF_GAPS = 0.95  # largest loading of the share left out
-TREE_STEPS, FREE_STEPS = 60, 40  # of EM, at most
+PSEUDO_ROWS = 5.0  # number of rows for which the values count to which loadings, variances and correlations are shrunk
+PRIOR_CORRELATION = 0.6  # of the impressions of two families
+LEAST_UNIQUE, LEAST_UNIQUE_IN_TREE, LEAST_LOADING = 0.02, 0.05, 0.02  # so that EM cannot end at a variance of 0
+LEAST_ON_OVERALL, MOST_ON_OVERALL = 0.05, 0.98  # limits of the loading of a family on the overall impression
+LEAST_DEVIATION = 0.02  # of the shares of unrated signals; below it they hardly differ and have no effect to estimate
+TEST_LEVEL = 0.99  # two-sided, of the tests whether unrated signals are informative
+MOST_OF_GAPS = 0.95  # largest loading of the share of unrated signals
+TREE_STEPS, FREE_STEPS = 60, 40  # most steps of EM
 SETTLED = 1e-3  # change of a loading under which EM ends
-MOST_CLUSTERS = 6  # of correlated signals, where the catalogue has one family only
+MOST_CLUSTERS = 6  # of correlated signals, if the catalogue has only one family
 ROWS = 4000  # rows that the model is fitted on, at most: correlations need no more
 
 
@@ -41,7 +43,7 @@ def fit_factors(
     groups: NDArray[np.generic] | None = None,
     weights: Weights = None,
 ) -> FactorModel:
-    """Fit a factor model by EM (Rubin & Thayer 1982, Psychometrika 47:69-76), with gaps in the ratings.
+    """Fit a factor model by EM (Rubin & Thayer 1982, Psychometrika 47:69-76), with missing ratings.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def fit_factors(
     directions
         1, -1 or 0 for each signal: higher is better, lower is better, either.
     groups
-        Rows that belong together, shape (n,), for the test of whether gaps are associated with the ratings.
+        Rows that belong together, shape (n,), for the test whether unrated signals are associated with the ratings.
     weights
         How often each row counts, shape (n,).
     """
@@ -98,27 +100,27 @@ def fit_factors(
 
 
 def _missingness(unrated: NDArray[np.bool_], weights: Weights) -> Missingness | None:
-    """Describe the share of signals that rows leave unrated; None where it hardly differs between them."""
+    """Describe the share of unrated signals by row; None if it hardly differs between rows."""
     share = unrated.mean(axis=1) if len(unrated) else np.zeros(1)
-    if (varied := std(share, weights)) < VARIED:
+    if (deviation := std(share, weights)) < LEAST_DEVIATION:
         return None
     most = round(float(quantile(share, 0.99, weights)), 6)
-    return Missingness(round(float(mean(share, weights)), 6), round(varied, 6), most, np.zeros(1), 1.0)
+    return Missingness(round(float(mean(share, weights)), 6), round(deviation, 6), most, np.zeros(1), 1.0)
 
 
 def _are_associated(gaps: Floats, overall: Floats, groups: NDArray[np.generic] | None, weights: Weights) -> bool:
-    """Test whether gaps are associated with the overall impression, rows of a group taken together."""
+    """Test whether unrated signals are associated with the overall impression, rows of a group taken together."""
     product = gaps * overall
     if groups is not None:
         member = np.unique(groups, return_inverse=True)[1].ravel()
         product = np.asarray(np.bincount(member, weights=weighted(product, weights)), dtype=np.float64)
         weights = None  # the sums hold them
     error = np.sqrt(weighted(product**2, weights).sum())
-    return bool(abs(weighted(product, weights).sum()) > norm.ppf((1 + LEVEL) / 2) * error)
+    return bool(abs(weighted(product, weights).sum()) > norm.ppf((1 + TEST_LEVEL) / 2) * error)
 
 
 def _shares(values: Floats, grid: Grid, weights: Weights) -> list[Floats]:
-    """Share of each level of each term among the rows that have one."""
+    """Return the share of each level of each term among the rows that have one."""
     cells, shares = weighted(grid.weights(values), weights), []
     for term, levels in enumerate(grid.n_knots):
         start = int(grid.offsets[term])
@@ -129,7 +131,7 @@ def _shares(values: Floats, grid: Grid, weights: Weights) -> list[Floats]:
 
 
 def _families(catalogue: Catalogue, z: Floats, rated: Floats, weights: Weights) -> Ints:
-    """Number of each signal's family; where there is one only, clusters of signals that are rated alike."""
+    """Return the number of each signal's family; with only one family, of its cluster of correlated signals."""
     names = np.array([signal.family for signal in catalogue.signals])
     p = len(names)
     if len(set(names)) == 1 and p > 2:
@@ -144,7 +146,8 @@ def _families(catalogue: Catalogue, z: Floats, rated: Floats, weights: Weights) 
 class _Tree:
     """Loadings on independent factors, shape (p, 1 + families), unique variances and shifts of the means, shape (p,).
 
-    Where gaps count they have a last row of their own. `overall` is each row's overall impression, shape (n,).
+    If the share of unrated signals is an indicator, it has the last row. `overall` is each row's overall impression,
+    shape (n,).
     """
 
     loadings: Floats
@@ -154,7 +157,7 @@ class _Tree:
 
 
 def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None, weights: Weights = None) -> _Tree:
-    """Fit the tree; `gaps`, shape (n,), depend on the overall impression.
+    """Fit the tree; `gaps`, the standardised shares of unrated signals, shape (n,), depend on the overall impression.
 
     A rating is z = loading * g + e, its family's impression g = on_overall * u + sqrt(own_share) * v, with the overall
     impression u and v ~ N(0, 1), own_share = 1 - on_overall^2 and e ~ N(0, unique). Given the rated signals, g and u
@@ -162,46 +165,49 @@ def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None
     """
     p, q, n = z.shape[1], int(family.max()) + 1, count(z, weights)
     member = np.eye(q)[family]
-    loading, unique, on_overall = np.full(p, 0.7), np.full(p, 0.5), np.full(q, 0.8)
+    loading, unique, on_overall = np.full(p, 0.7), np.full(p, 0.5), np.full(q, 0.8)  # where EM starts
     if q == 1:
         on_overall[:] = 1.0
     counted, gaps_z = weighted(rated, weights), np.zeros(len(z)) if gaps is None else gaps
-    rows, shift, of_gaps = counted.sum(axis=0), np.zeros(p), 0.0
+    rows, shift, gaps_loading = counted.sum(axis=0), np.zeros(p), 0.0
     for _ in range(TREE_STEPS):
+        # E step: means and variances of the impressions
         centred = z - rated * shift
         own_share = 1 - on_overall**2
         precision = rated @ (member * (loading**2 / unique)[:, None])
         evidence = (centred * loading / unique) @ member
         shrunk = 1 / (1 + own_share * precision)
         from_overall = on_overall * shrunk
-        weight = of_gaps / (1 - of_gaps**2)
+        weight = gaps_loading / (1 - gaps_loading**2)
         explained = (on_overall * from_overall * precision).sum(axis=1, keepdims=True)
-        overall_variance = 1 / (1 + of_gaps * weight + explained)
+        overall_variance = 1 / (1 + gaps_loading * weight + explained)
         overall = overall_variance * (weight * gaps_z[:, None] + (from_overall * evidence).sum(axis=1, keepdims=True))
         impression = from_overall * overall + own_share * shrunk * evidence
         shared = from_overall * np.sqrt(overall_variance)
         own_variance = own_share * shrunk
         square = impression**2 + own_variance + shared**2
+        # M step: loadings, unique variances and shifts that are likeliest, given these
         moment = np.einsum("ij,ij->j", counted, square[:, family])
         cross = np.einsum("ij,ij->j", weighted(centred, weights), impression[:, family])
         typical = (cross / np.maximum(moment, 1e-9)).mean()
         previous = loading
         loading = np.maximum((cross + PSEUDO_ROWS * typical) / (moment + PSEUDO_ROWS), LEAST_LOADING)
         left = weighted(centred**2, weights).sum(axis=0) - 2 * loading * cross + loading**2 * moment
-        unique = np.maximum((left + PSEUDO_ROWS / 2) / (rows + PSEUDO_ROWS), 0.05)
-        if not rated.all():  # what was not rated moves the means
+        unique = np.maximum((left + PSEUDO_ROWS / 2) / (rows + PSEUDO_ROWS), LEAST_UNIQUE_IN_TREE)
+        if not rated.all():  # the mean of the rated rows may differ from that of all rows
             missed = centred - rated * impression[:, family] * loading
             shift = shift + weighted(missed, weights).sum(axis=0) / (rows + PSEUDO_ROWS)
         square_overall = float(weighted(overall**2 + overall_variance, weights).sum())
-        with_gaps = gaps_z @ weighted(overall[:, 0], weights) / (square_overall + PSEUDO_ROWS)
-        of_gaps = float(np.clip(with_gaps, -MOST_OF_GAPS, MOST_OF_GAPS))
+        free_loading = gaps_z @ weighted(overall[:, 0], weights) / (square_overall + PSEUDO_ROWS)
+        gaps_loading = float(np.clip(free_loading, -MOST_OF_GAPS, MOST_OF_GAPS))
         if q > 1:
             moments = impression.T @ weighted(impression, weights) + shared.T @ weighted(shared, weights)
             moments = moments / n + np.diag(mean(own_variance, weights))
             scale = np.sqrt(np.diag(moments))
             loading = loading * scale[family]
             moments = n * moments / np.outer(scale, scale)
-            on_overall = _one_factor((moments + PSEUDO_ROWS * (0.6 + 0.4 * np.eye(q))) / (n + PSEUDO_ROWS), on_overall)
+            prior = PRIOR_CORRELATION + (1 - PRIOR_CORRELATION) * np.eye(q)
+            on_overall = _one_factor((moments + PSEUDO_ROWS * prior) / (n + PSEUDO_ROWS), on_overall)
         if np.abs(loading - previous).max() < SETTLED:
             break
     loadings = loading[:, None]
@@ -209,8 +215,8 @@ def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None
         of_family = member * (loading * np.sqrt(1 - on_overall**2)[family])[:, None]
         loadings = np.column_stack([loading * on_overall[family], of_family])
     if gaps is not None:
-        loadings = np.vstack([loadings, of_gaps * (np.arange(loadings.shape[1]) == 0)])
-        unique, shift = np.append(unique, 1 - of_gaps**2), np.append(shift, 0.0)
+        loadings = np.vstack([loadings, gaps_loading * (np.arange(loadings.shape[1]) == 0)])
+        unique, shift = np.append(unique, 1 - gaps_loading**2), np.append(shift, 0.0)
     return _Tree(loadings, unique, shift, overall[:, 0])
 
 
@@ -223,7 +229,7 @@ def _one_factor(correlation: Floats, on_overall: Floats) -> Floats:
         for f, other in enumerate(others):
             others_loadings = on_overall[other]
             slope = correlation[f, other] @ others_loadings / (others_loadings @ others_loadings)
-            on_overall[f] = np.clip(slope, 0.05, 0.98)
+            on_overall[f] = np.clip(slope, LEAST_ON_OVERALL, MOST_ON_OVERALL)
         if np.abs(on_overall - previous).max() < SETTLED / 100:
             break
     return on_overall
@@ -232,7 +238,7 @@ def _one_factor(correlation: Floats, on_overall: Floats) -> Floats:
 def _free(
     z: Floats, rated: Floats, tree: Floats, tree_unique: Floats, weights: Weights
 ) -> tuple[Floats, Floats, Floats]:
-    """Free all loadings, shrunk to those of the tree."""
+    """Estimate all loadings, shrunk to those of the tree."""
     (n, _), k = z.shape, tree.shape[1]
     patterns, which = np.unique(rated, axis=0, return_inverse=True)
     which = which.ravel()

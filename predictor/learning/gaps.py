@@ -1,7 +1,7 @@
 """Informative missingness: whether missing ratings (`gaps`) predict the outcome beyond the ratings.
 
-People may leave out more where an interview went badly, or rate more of what they liked. What the rated signals say of
-the others does not cover that. One coefficient on the share of signals left out does, kept only if significant.
+People may rate fewer signals if an interview went badly, or more of those that they liked. The factor model does not
+cover this; one coefficient on the share of unrated signals does. It is kept only if it is significant.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
+from predictor.learning.factors import LEAST_DEVIATION, TEST_LEVEL
 from predictor.learning.weights import Weights, mean, std, weighted
 from predictor.model.partial import Gaps
 from predictor.model.tables import Floats, quantile
 
 PRIOR_DEVIATION = 0.5  # prior standard deviation of the coefficient, in log-odds
 TINY = 1e-9  # a precision that only keeps the fit defined
-LEVEL = 0.99  # two-sided, of the test that keeps it
-VARIED = 0.02  # standard deviation of the shares under which there is nothing to learn from
 
 
 def fit_gaps(
@@ -28,9 +27,9 @@ def fit_gaps(
     groups: NDArray[np.generic] | None = None,
     weights: Weights = None,
 ) -> Gaps:
-    """Fit the coefficient on out-of-fold log-odds, beside an intercept and a slope.
+    """Fit the coefficient, with an intercept and a slope of the out-of-fold log-odds.
 
-    Its standard error takes rows of a group together, since gaps cluster by who rated.
+    Its standard error takes rows of a group together, since missing ratings cluster by who rated.
 
     Parameters
     ----------
@@ -39,7 +38,7 @@ def fit_gaps(
     y
         Outcomes 0 or 1, shape (n,).
     share
-        Share of signals left out, 0 to 1, shape (n,).
+        Share of unrated signals, 0 to 1, shape (n,).
     groups
         Rows that belong together, shape (n,).
     weights
@@ -50,11 +49,11 @@ def fit_gaps(
     >>> fit_gaps(np.zeros(100), np.tile([0.0, 1.0], 50), np.zeros(100))
     Gaps(slope=0.0, mean=0.0, most=1.0)
     """
-    if std(share, weights) < VARIED:
+    if std(share, weights) < LEAST_DEVIATION:
         return Gaps()
     typical = float(mean(share, weights))
     slope, error = fit_slope(log_odds, share - typical, y, groups, weights, penalty=(TINY, TINY, PRIOR_DEVIATION**-2))
-    if abs(slope) < norm.ppf((1 + LEVEL) / 2) * error:
+    if abs(slope) < norm.ppf((1 + TEST_LEVEL) / 2) * error:
         return Gaps()
     return Gaps(round(slope, 6), round(typical, 6), round(float(quantile(share, 0.99, weights)), 6))
 
@@ -68,14 +67,14 @@ def fit_slope(
     *,
     penalty: tuple[float, float, float],
 ) -> tuple[float, float]:
-    """Fit what a column adds to out-of-fold log-odds, by a logistic regression on both; return slope and its error.
+    """Fit a logistic regression on out-of-fold log-odds and a column; return the column's slope and its error.
 
     The standard error takes rows of a group together (Liang & Zeger 1986, Biometrika 73:13-22).
 
     Parameters
     ----------
     log_odds, column, y, groups, weights
-        Of the rows, shape (n,); see `fit_gaps`.
+        As in `fit_gaps`, shape (n,); `column` instead of the share.
     penalty
         Precisions of normal priors around 0, of intercept, coefficient of the log-odds, and slope.
     """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from predictor.learning.boosting import Boosters, Fit, FoldedRows, average, enlarge, fit_folds, too_large
+from predictor.learning.boosting import Boosters, FoldBooster, FoldedRows, average, enlarge, fit_folds, too_large
 from predictor.learning.decomposition import TablesByTerms, add, evaluate
 from predictor.learning.factors import fit_factors
 from predictor.learning.gaps import fit_gaps
@@ -25,52 +25,53 @@ from predictor.model.tables import Floats, Grid, Ints
 from predictor.ratings.catalogue import Catalogue
 from predictor.threads import one_thread
 
-FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from many rows on
+# These constants were chosen by hand on public sets: experiments/benchmark/README.md, "What was tried".
+FOLDS, FOLDS_MANY, MANY_ROWS = 10, 5, 20_000  # folds, and folds from MANY_ROWS rows on
 MIN_MINORITY_ROWS = 30  # of the rarer outcome; with fewer there is no boosting
-TRIAL_FOLDS = 3  # on which boosters must show a gain before the others are fitted
-MIN_BOOSTER_WEIGHT = 0.15  # with less, boosters are left out: they would make the model larger for nothing
-# What weights cost, in units of log-likelihood: a share w of the boosters L1 w + L2 w^2, so that it is none at all
-# without a clear gain; a slope s and an intercept i of calibration CALIBRATION_PENALTY ((s - 1)^2 + i^2).
+TRIAL_FOLDS = 3  # folds on which boosters must show a gain before the others are fitted
+MIN_BOOSTER_WEIGHT = 0.15  # with less, boosters are left out: they would make the model larger for hardly any gain
+# Penalties, in log-likelihood: L1 w + L2 w^2 for the boosters' weight w, so that it is 0 without a clear gain;
+# CALIBRATION_PENALTY ((s - 1)^2 + i^2) for slope s and intercept i of the mixture.
 WEIGHT_PENALTY_L1, WEIGHT_PENALTY_L2, CALIBRATION_PENALTY = 2.5, 3.0, 30.0
 
 
 @dataclass(frozen=True, eq=False)
 class MaskedPool:
-    """For rows with gaps: the log-odds are the weighted tables of the pool in expectation, plus `terms`."""
+    """For rows with unrated signals: the log-odds are the expected tables of the pool, weighted, plus `tables`."""
 
-    terms: TablesByTerms
+    tables: TablesByTerms
     weight_of_other_tables: float
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """What was fitted, as tables.
+    """The fitted members and their mixture, as tables.
 
     Attributes
     ----------
     completion
-        What rated signals say of those that were not rated.
+        What is expected of unrated signals, given the rated ones.
     regressions
         Fitted on all rows.
     boosters
-        The mean of the folds' boosters; None where they have no weight.
+        The mean of the folds' boosters; None if they have no weight.
     weights
-        Of the two in the log-odds.
-    terms
-        The pool: weighted tables of both.
+        Weights of regression and boosters in the log-odds.
+    tables
+        Tables of the pool: the weighted sum of those of both members.
     gaps
-        What leaving signals unrated says by itself.
+        Effect of the share of unrated signals on the outcome.
     masked
-        What counts beside both where not everything was rated; None where that gains little.
+        Additional boosters for rows with unrated signals; None if they gain little.
     factors, variances
-        For the interval, one table per term; `factors` starts with the intercept's. See `Regression.uncertainty`.
+        For the interval, one table per term; `factors` starts with that of the intercept. See `Regression.uncertainty`.
     """
 
     completion: Completion
     regressions: Regressions
     boosters: Boosters | None
     weights: tuple[float, float]
-    terms: TablesByTerms
+    tables: TablesByTerms
     gaps: Gaps
     masked: MaskedPool | None
     factors: list[Floats]
@@ -98,17 +99,17 @@ def fit_pool(
     y
         Outcomes 0 or 1, shape (n,).
     catalogue
-        Of the ratings.
+        Catalogue of the ratings.
     groups
-        Rows that belong together, shape (n,); a group is never split over folds.
+        Rows that belong together, shape (n,); all rows of a group are in one fold.
     prior
-        A model to intercept_factors from.
+        A model to start from; None to start from none.
     boosted
         Whether boosters may take part.
     seed
-        Of folds and boosters.
+        Seed of folds and boosters.
     n_jobs
-        How many fits run side by side; None leaves it to joblib's configuration.
+        Number of parallel fits; None leaves it to joblib's configuration.
     weights
         How often each row counts, above 0, shape (n,). Rows of a prior model count once.
     """
@@ -124,10 +125,10 @@ def fit_pool(
     rated = 1 - mean(missing, weights) if len(values) else None
     rows = Rows(cells, y, all_cells, grid, catalogue, prior, weights, rated)
     regressions = fit_regressions(rows)
-    if missing.any():  # predictions are drawn towards zero, by tables that only a fit shows
-        rows = replace(rows, shrinkage=_shrinkage(values, regressions.terms, completion))
+    if missing.any():  # the fit depends on the shrinkage, and the shrinkage on the fitted tables: one more iteration
+        rows = replace(rows, shrinkage=_shrinkage(values, regressions.tables, completion))
         regressions = fit_regressions(rows, regressions)
-    shrinkage = _shrinkage(values, regressions.terms, completion)
+    shrinkage = _shrinkage(values, regressions.tables, completion)
     dominant = regressions.dominant
     boosters: Boosters | None = None
     masked: MaskedPool | None = None
@@ -136,31 +137,35 @@ def fit_pool(
     share_missing = missing.mean(axis=1)
     if fold is not None and (boosted or share_missing.any()):
         first = _OutOfFold(rows, fold, regressions, shrinkage, n_jobs)
-        of_terms = np.array([*directions, *(0 for _ in catalogue.inputs)])
-        folded = FoldedRows(cells, y, grid, fold, of_terms, seed, n_jobs, weights)
+        term_directions = np.array([*directions, *(0 for _ in catalogue.inputs)])
+        folded = FoldedRows(cells, y, grid, fold, term_directions, seed, n_jobs, weights)
         if boosted:
             boosters = _boost(folded, first, shrinkage)
         if boosters:
             second = shrinkage * boosters.out_of_fold
-            intercept, *both = weigh(first.log_odds(), second, y, weights)
-            shares = both[0], both[1]
-        # On its own training rows the regression shows whether gaps may be informative, before folds do.
-        if fit_gaps(shrinkage * evaluate(regressions.terms, cells, grid), y, share_missing, groups, weights).slope:
-            mixed = shares[0] * first.log_odds() + (intercept + shares[1] * second if boosters else 0.0)
-            gaps = fit_gaps(mixed, y, share_missing, groups, weights)
+            intercept, regression_weight, booster_weight = weigh(first.log_odds(), second, y, weights)
+            shares = regression_weight, booster_weight
+
+        def out_of_fold() -> Floats:  # a function, since the first call fits the regression's folds
+            log_odds = intercept + shares[0] * first.log_odds()
+            return log_odds + shares[1] * second if boosters else log_odds
+
+        # A cheap test on the training rows first: only if it is positive, the regression is fitted out of fold.
+        if fit_gaps(shrinkage * evaluate(regressions.tables, cells, grid), y, share_missing, groups, weights).slope:
+            gaps = fit_gaps(out_of_fold(), y, share_missing, groups, weights)
         if boosters:
-            mixed = intercept + shares[0] * first.log_odds() + shares[1] * second
-            both_terms = {
-                k: _mixture(intercept, (shares[0], regressions.terms), (shares[1], terms))
-                for k, terms in boosters.by_fold.items()
+            both_tables = {
+                k: _mixture(intercept, (shares[0], regressions.tables), (shares[1], tables))
+                for k, tables in boosters.by_fold.items()
             }
-            masked = _mask(folded, values, expit(mixed), completion, both_terms, gaps)
-    terms = regressions.terms
+            masked = _mask(folded, values, expit(out_of_fold()), completion, both_tables, gaps)
+    tables = regressions.tables
     intercept_factors, factors, variances = dominant.uncertainty(all_cells, all_weights)
     scale = shares[0]
     if boosters:
-        terms = _mixture(intercept, (shares[0], terms), (shares[1], boosters.terms))
-        # Both members err alike where rows are few: standard deviations add up. The boosters' is known on average.
+        tables = _mixture(intercept, (shares[0], tables), (shares[1], boosters.tables))
+        # With few rows the members' errors are strongly correlated, so standard deviations are added, not variances.
+        # That of the boosters is known only as a mean over rows.
         scale += shares[1] * np.sqrt(boosters.variance / dominant.variance(all_cells, all_weights))
     cuts = grid.offsets[1:-1]
     return Pool(
@@ -168,7 +173,7 @@ def fit_pool(
         regressions=regressions,
         boosters=boosters,
         weights=shares,
-        terms=terms,
+        tables=tables,
         gaps=gaps,
         masked=masked,
         factors=[scale * intercept_factors, *np.split(scale * factors, cuts)],
@@ -176,18 +181,18 @@ def fit_pool(
     )
 
 
-def _shrinkage(values: Floats, terms: TablesByTerms, completion: Completion) -> Floats:
-    """Compute by how much each row's log-odds are drawn towards zero for what was not rated."""
+def _shrinkage(values: Floats, tables: TablesByTerms, completion: Completion) -> Floats:
+    """Compute the factor by which each row's log-odds are shrunk towards zero for signals that were not rated."""
     if not np.isnan(values[:, : completion.signals]).any():
         return np.ones(len(values))
-    return _tables(terms, completion).shrinkage(values, completion.estimate(values))
+    return _tables(tables, completion).shrinkage(values, completion.estimate(values))
 
 
-def _tables(terms: TablesByTerms, completion: Completion, gaps: Gaps | None = None) -> PartialTables:
-    """Tables for rows in which not everything was rated."""
-    main = np.concatenate([terms[(term,)] for term in range(len(completion.grid.n_knots))])
-    joint = [(place, table) for place, table in terms.items() if len(place) > 1]
-    return PartialTables(completion.grid, completion, float(terms[()]), main, joint, gaps or Gaps())
+def _tables(tables: TablesByTerms, completion: Completion, gaps: Gaps | None = None) -> PartialTables:
+    """Return the tables for rows with unrated signals."""
+    main = np.concatenate([tables[(term,)] for term in range(len(completion.grid.n_knots))])
+    joint = [(place, table) for place, table in tables.items() if len(place) > 1]
+    return PartialTables(completion.grid, completion, float(tables[()]), main, joint, gaps or Gaps())
 
 
 def _mixture(intercept: float, *parts: tuple[float, TablesByTerms]) -> TablesByTerms:
@@ -203,33 +208,33 @@ def _mask(
     by_fold: Mapping[int, TablesByTerms],
     gaps: Gaps,
 ) -> MaskedPool | None:
-    """Fit boosters on masked rows, and weigh them against the members in expectation; None where they add little.
+    """Fit boosters on masked rows, and weigh them against the members' expected tables; None if they add little.
 
-    The members are in `by_fold`, for each fold the tables of those that had not seen it.
+    `by_fold` has for each fold the tables of the members that were fitted without it.
     """
-    order = max(len(place) for terms in by_fold.values() for place in terms)
+    order = max(len(place) for tables in by_fold.values() for place in tables)
     fitted = fit_masked(folded, values, completion.signals, probability, order)
     expected = np.empty(len(fitted.rows))
-    for k, terms in by_fold.items():
+    for k, tables in by_fold.items():
         rows = folded.fold[fitted.rows] == k
         if rows.any():
-            expected[rows], _ = _tables(terms, completion, gaps).many(fitted.masked[rows])
+            expected[rows], _ = _tables(tables, completion, gaps).many(fitted.masked[rows])
     y, weights = folded.y[fitted.rows], take(folded.weights, fitted.rows)
     intercept, share, weight = weigh(expected, fitted.log_odds, y, weights)
     if weight < MIN_BOOSTER_WEIGHT:
         return None
-    return MaskedPool(_mixture(intercept, (weight, fitted.terms)), share)
+    return MaskedPool(_mixture(intercept, (weight, fitted.tables)), share)
 
 
 def _boost(rows: FoldedRows, first: _OutOfFold, shrinkage: Floats) -> Boosters | None:
-    """Fit boosters of pairs, or of triples where these are better; None where they add little to the regression.
+    """Fit boosters of pairs, or of triples if these are better; None if they add little to the regression.
 
-    A few folds are tried first; the others, the regression's as well, are fitted where boosters pass. What was not
-    rated draws log-odds towards zero by `shrinkage`.
+    They are tried on a few folds first; the other folds, of the regression as well, are fitted only if boosters gain
+    enough there. `shrinkage` is the factor for signals that were not rated.
     """
     y, weights = rows.y, rows.weights
     folds, tried = int(rows.fold.max()) + 1, rows.fold < TRIAL_FOLDS
-    best: tuple[float, int, list[Fit]] | None = None
+    best: tuple[float, int, list[FoldBooster]] | None = None
     for order in (2, 3):
         if too_large(rows.grid, order, count(y, weights)):
             break
@@ -250,38 +255,37 @@ def _boost(rows: FoldedRows, first: _OutOfFold, shrinkage: Floats) -> Boosters |
     _, order, small = best
     small = small + fit_folds(rows, range(TRIAL_FOLDS, folds), order)
     whole = average(rows, enlarge(rows, small, order))
-    return (
-        whole if weigh(first.log_odds(), shrinkage * whole.out_of_fold, y, weights)[2] >= MIN_BOOSTER_WEIGHT else None
-    )
+    _, _, boosters = weigh(first.log_odds(), shrinkage * whole.out_of_fold, y, weights)
+    return whole if boosters >= MIN_BOOSTER_WEIGHT else None
 
 
 class _OutOfFold:
-    """Out-of-fold log-odds of the regression, fitted fold by fold when they are asked for."""
+    """Out-of-fold log-odds of the regression; a fold is fitted when it is first needed."""
 
     def __init__(self, rows: Rows, fold: Ints, start: Regressions, shrinkage: Floats, n_jobs: int | None) -> None:
         self._rows, self._fold, self._start, self._shrinkage, self._n_jobs = rows, fold, start, shrinkage, n_jobs
         self._log_odds = np.full(len(fold), np.nan)
 
     def log_odds(self, folds: int | None = None) -> Floats:
-        """Fit the first folds, or all, as far as they are not yet; NaN in the rows of the others, shape (n,)."""
-        count = int(self._fold.max()) + 1
-        missing = [k for k in range(min(folds or count, count)) if np.isnan(self._log_odds[self._fold == k]).any()]
+        """Return log-odds, shape (n,), of the first `folds` folds, or of all; NaN in rows of folds not fitted yet."""
+        n_folds = int(self._fold.max()) + 1
+        missing = [k for k in range(min(folds or n_folds, n_folds)) if np.isnan(self._log_odds[self._fold == k]).any()]
         jobs = (delayed(_fit_without)(self._rows, self._start, self._fold == k) for k in missing)
         parts = Parallel(n_jobs=self._n_jobs, prefer="threads")(jobs)
         for k, part in zip(missing, parts, strict=True):
-            outside = self._fold == k
-            self._log_odds[outside] = self._shrinkage[outside] * part
+            held_out = self._fold == k
+            self._log_odds[held_out] = self._shrinkage[held_out] * part
         return self._log_odds
 
 
-def _fit_without(rows: Rows, start: Regressions, outside: NDArray[np.bool_]) -> Floats:
-    """Fit on all rows but those `outside`, and return the log-odds of these."""
-    with one_thread("blas"):  # in this process, too, which may be another
-        return evaluate(fit_regressions(rows.without(outside), start).terms, rows.cells[outside], rows.grid)
+def _fit_without(rows: Rows, start: Regressions, held_out: NDArray[np.bool_]) -> Floats:
+    """Fit on all rows but those held out, and return the log-odds of these."""
+    with one_thread("blas"):  # here, since this may be another process than that of the caller
+        return evaluate(fit_regressions(rows.without(held_out), start).tables, rows.cells[held_out], rows.grid)
 
 
 def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Weights = None) -> Ints | None:
-    """Deal whole groups to folds in order of their share of offers, ties at random; None where outcomes are too few."""
+    """Deal whole groups to folds in order of their share of offers, ties at random; None if outcomes are too few."""
     rows, offers = count(y, weights), weighted(y, weights)
     if min(offers.sum(), rows - offers.sum()) < MIN_MINORITY_ROWS:
         return None
@@ -297,7 +301,7 @@ def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Wei
 
 
 def weigh(first: Floats, second: Floats, y: Floats, weights: Weights = None) -> tuple[float, float, float]:
-    """Choose the members' weights: the least out-of-fold log-loss plus the cost of leaving the first.
+    """Choose the members' weights, which minimise the out-of-fold log-loss plus penalties (see the constants).
 
     Log-odds = intercept + slope ((1 - w) first + w second), 0 <= w <= 1.
 

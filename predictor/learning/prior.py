@@ -15,14 +15,14 @@ from predictor.ratings.catalogue import Catalogue
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """A model to start from, with rows that stand for the ratings it is about.
+    """A model to start from, with typical rows.
 
     Attributes
     ----------
     model
         The model.
     rows
-        Ratings, then coded inputs, shape (n, terms), by which columns are scaled and tables centred.
+        Typical ratings, then coded inputs, shape (n, terms), by which columns are scaled and tables centred.
     """
 
     model: OfferModel
@@ -32,18 +32,18 @@ class Prior:
         return f"<Prior by {self.model!r}>"
 
     def is_compatible_with(self, catalogue: Catalogue) -> bool:
-        """Whether a catalogue has the same signals and inputs, with the same answers."""
+        """Return whether a catalogue has the same signals and inputs, on the same scales."""
         own = self.model.catalogue
         return own.inputs == catalogue.inputs and [(s.name, s.scale, s.not_applicable_value) for s in own.signals] == [
             (s.name, s.scale, s.not_applicable_value) for s in catalogue.signals
         ]
 
     @cached_property
-    def terms(self) -> TablesByTerms:
+    def tables(self) -> TablesByTerms:
         """Tables of the model, without its intercept."""
         place = {name: j for j, name in enumerate(self.model.terms)}
-        terms: TablesByTerms = {(place[name],): table for name, table in self.model.tables.items()}
+        tables: TablesByTerms = {(place[name],): table for name, table in self.model.tables.items()}
         for pair in self.model.pairs:
             at = (place[pair.first], place[pair.second])
-            terms[min(at), max(at)] = pair.log_odds if at[0] < at[1] else np.asarray(pair.log_odds.T)
-        return terms
+            tables[min(at), max(at)] = pair.log_odds if at[0] < at[1] else np.asarray(pair.log_odds.T)
+        return tables

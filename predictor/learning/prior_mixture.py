@@ -17,7 +17,9 @@ from predictor.learning.weights import Weights, prepend_ones, take
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import Catalogue
 
-PRIOR_LOG_ODDS_OF_TRUST = 3.0  # a prior model is trusted before any row is seen; odds of e^3
+PRIOR_LOG_ODDS_OF_TRUST = (
+    3.0  # before any row is seen, the odds are e^3 that a fit with the prior model is the right one
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +28,18 @@ class Regressions:
 
     Attributes
     ----------
-    terms
+    tables
         Tables.
     dominant
         The one with the larger weight, whose intervals are used.
     prior_share
-        Share of what is known that comes from the prior model, 0 to 1; 0 without one.
+        Share of the model that comes from the prior model, 0 to 1: its weight, times the share of the prior variance
+        that the training rows leave; 0 without a prior model.
     without_prior, with_prior
-        The fit without a prior model, and the one that starts from it; None where there is no such fit.
+        The fit without a prior model, and the one that starts from it; None if there is no such fit.
     """
 
-    terms: TablesByTerms
+    tables: TablesByTerms
     dominant: Regression
     prior_share: float
     without_prior: Regression | None = None
@@ -45,18 +48,18 @@ class Regressions:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The training rows, and all that a fit of the regression takes beside them.
+    """The training rows, and everything else that a fit of the regression needs.
 
     Attributes
     ----------
     cells, y
         Cell weights, shape (n, cells), and outcomes 0 or 1, shape (n,).
     all_cells
-        Cell weights that columns are scaled by: rows of a prior model, then `cells`.
+        Cell weights by which columns are scaled: those of the rows of a prior model, then `cells`.
     grid
         The grid on which the tables are defined.
     catalogue
-        Of the ratings.
+        Catalogue of the ratings.
     prior
         A model to start from.
     weights
@@ -64,7 +67,7 @@ class Rows:
     rated
         Share of the training rows in which each signal was rated, shape (p,); see `choose_basis`.
     shrinkage
-        By how much each row's log-odds are drawn towards zero, shape (n,); see `fit_regression`.
+        Factor by which each row's log-odds are shrunk towards zero, shape (n,); see `fit_regression`.
     """
 
     cells: Floats
@@ -77,7 +80,7 @@ class Rows:
     rated: Floats | None = None
     shrinkage: Floats | None = None
 
-    def __sizeof__(self) -> int:  # by it joblib sends these rows to a cluster once, and not with every fit
+    def __sizeof__(self) -> int:  # joblib sends large objects to a cluster once, and not with every fit
         return int(self.cells.nbytes + self.y.nbytes + self.all_cells.nbytes)
 
     @property
@@ -85,16 +88,16 @@ class Rows:
         """How often each row of `all_cells` counts."""
         return prepend_ones(len(self.all_cells) - len(self.cells), self.weights)
 
-    def without(self, outside: NDArray[np.bool_]) -> Rows:
+    def without(self, held_out: NDArray[np.bool_]) -> Rows:
         """Leave out some of the rows, but none of a prior model."""
-        inside = np.concatenate([np.ones(len(self.all_cells) - len(self.cells), dtype=bool), ~outside])
-        shrinkage = None if self.shrinkage is None else self.shrinkage[~outside]
-        rows = {"cells": self.cells[~outside], "y": self.y[~outside], "all_cells": self.all_cells[inside]}
-        return replace(self, **rows, weights=take(self.weights, ~outside), shrinkage=shrinkage)
+        inside = np.concatenate([np.ones(len(self.all_cells) - len(self.cells), dtype=bool), ~held_out])
+        shrinkage = None if self.shrinkage is None else self.shrinkage[~held_out]
+        rows = {"cells": self.cells[~held_out], "y": self.y[~held_out], "all_cells": self.all_cells[inside]}
+        return replace(self, **rows, weights=take(self.weights, ~held_out), shrinkage=shrinkage)
 
 
 def fit_regressions(rows: Rows, start: Regressions | None = None) -> Regressions:
-    """Fit the regression; with a prior model, from it and without it, mixed in log-odds by their evidence.
+    """Fit the regression; with a prior model, once with and once without it, mixed in log-odds by their evidence.
 
     Parameters
     ----------
@@ -107,34 +110,34 @@ def fit_regressions(rows: Rows, start: Regressions | None = None) -> Regressions
     if prior is None:
         previous = start.without_prior if start else None
         without_prior = _fit(rows, previous.basis if previous else _basis(rows), start=previous)
-        return Regressions(without_prior.terms(), without_prior, 0.0, without_prior)
+        return Regressions(without_prior.tables(), without_prior, 0.0, without_prior)
     model, previous = prior.model, start.with_prior if start else None
     basis = previous.basis if previous else _basis(rows)
     precision = PRIOR_ROWS * model.base_rate * (1 - model.base_rate)  # of a base rate seen in that many rows
     with_prior = _fit(rows, basis, (model.intercept, precision), previous)
     if not len(rows.y):
-        return Regressions(with_prior.terms(), with_prior, 1.0, None, with_prior)
+        return Regressions(with_prior.tables(), with_prior, 1.0, None, with_prior)
     without_prior = fit_regressions(replace(rows, all_cells=rows.cells, prior=None), start).dominant
     trust = float(expit(PRIOR_LOG_ODDS_OF_TRUST + with_prior.evidence - without_prior.evidence))
-    terms = add([(trust, with_prior.terms()), (1 - trust, without_prior.terms())])
+    tables = add([(trust, with_prior.tables()), (1 - trust, without_prior.tables())])
     share = trust * with_prior.prior_variance_left(all_cells[: len(prior.rows)])
-    return Regressions(terms, with_prior if trust > 0.5 else without_prior, share, without_prior, with_prior)
+    return Regressions(tables, with_prior if trust > 0.5 else without_prior, share, without_prior, with_prior)
 
 
 def _basis(rows: Rows) -> Basis:
-    terms = rows.prior.terms if rows.prior else None
+    tables = rows.prior.tables if rows.prior else None
     return choose_basis(
-        rows.all_cells, rows.grid, rows.catalogue, DEVIATION_PRIORS, terms, rows.all_weights, rows.rated
+        rows.all_cells, rows.grid, rows.catalogue, DEVIATION_PRIORS, tables, rows.all_weights, rows.rated
     )
 
 
 def _fit(
     rows: Rows, basis: Basis, prior: tuple[float, float] | None = None, start: Regression | None = None
 ) -> Regression:
-    """Fit a regression; where signals have directions, with tables that never fall against them, whoever rated.
+    """Fit a regression; if signals have directions, with tables that are monotone in them, at each level of the inputs.
 
-    There an input's levels scale all tables together: a level that makes every signal weigh less then makes none
-    weigh less than nothing.
+    Then each level of an input multiplies the sum of all tables, so that no signal can get a negative weight at a level
+    that reduces them all.
     """
     directions = rows.catalogue.directions
     fit = partial(fit_regression, rows.cells, rows.y, prior=prior, weights=rows.weights, shrinkage=rows.shrinkage)

@@ -1,8 +1,8 @@
 """The prior model from published effects: trained on simulated interviews, used when there are few real ones.
 
 The simulator's strengths are tuned to published figures (see `predictor.sources.simulation`). A regression on many
-simulated interviews says what they amount to for each signal; how far a real organisation may differ is put on top, so
-its intervals are wide. The result is a file of the package, so that `predict` answers before anything was trained.
+simulated interviews gives the effect of each signal; the variance by which a real organisation may differ is added, so
+intervals are wide. The result is a file of the package, so that `predict` works before any training.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from predictor.sources.simulation import simulate_interviews
 
 NAME = "published-evidence"
 ROWS, SEED = 50_000, 1997
-REFERENCE = 500  # simulated ratings that a model's columns are scaled by, beside its own few
+SCALING_ROWS = 500  # simulated rows by which columns are scaled, together with the few training rows
 
 
 @cache
 def published_prior() -> Prior:
-    """Return the shipped model with ratings that represent the interviews it is about.
+    """Return the shipped model with typical, simulated rows.
 
     Examples
     --------
     >>> published_prior().model.trained_on["n"]
     0
     """
-    return Prior(OfferModel.published(), _reference())
+    return Prior(OfferModel.published(), _scaling_rows())
 
 
 def build_published() -> OfferModel:
@@ -43,7 +43,8 @@ def build_published() -> OfferModel:
     values, none = ratings.features.to_numpy(), np.empty(0)
     pool = fit_pool(values, ratings.y, ratings.catalogue, boosted=False)
     effects = assemble(pool, values, ratings.y, ratings.catalogue)
-    prior = Prior(effects, _reference())
+    # The second fit, on no rows, adds the variance of an organisation around the effects (`PRIOR_SLOPE`, `PRIOR_ROWS`).
+    prior = Prior(effects, _scaling_rows())
     pool = fit_pool(values[:0], none, ratings.catalogue, prior=prior)
     model = assemble(pool, values[:0], none, ratings.catalogue, prior=prior)
     trained_on = {
@@ -57,5 +58,5 @@ def build_published() -> OfferModel:
     return replace(model, name=NAME, trained_on=trained_on, versions=versions, created_at="2026-11-24T00:00:00+00:00")
 
 
-def _reference() -> Floats:
-    return simulate_interviews(REFERENCE, seed=SEED + 1).features.to_numpy()
+def _scaling_rows() -> Floats:
+    return simulate_interviews(SCALING_ROWS, seed=SEED + 1).features.to_numpy()

@@ -31,8 +31,8 @@ class DeviationPrior:
     median
         Prior median.
     own, shared
-        Standard deviation of the logarithm: of the block's own departure, and of the one that all blocks share, by
-        which strong data raise all blocks together.
+        Standard deviations of the logarithm: of a part that is independent for each block, and of a part that is common
+        to all blocks, so that strong data raise all of them.
     """
 
     median: float
@@ -40,6 +40,8 @@ class DeviationPrior:
     shared: float = 1.5
 
 
+# These medians and deviations, and that half of the evidence counts, were chosen by hand on public sets:
+# experiments/benchmark/README.md, "What was tried".
 DEVIATION_PRIORS: Mapping[str, DeviationPrior] = {
     "mean": DeviationPrior(0.8),
     "family": DeviationPrior(0.8),
@@ -55,14 +57,16 @@ DEVIATION_PRIORS: Mapping[str, DeviationPrior] = {
 INTERCEPT_PRECISION = 3 / np.pi**2
 PRIOR_ROWS = 10.0  # interviews that the base rate of a prior model counts for
 PRIOR_SLOPE = 0.4  # standard deviation of a prior model's coefficient around one
-DEVIATION_FACTOR_WITH_PRIOR = 0.25  # of the medians, where a prior model already gives what is to be expected
+DEVIATION_FACTOR_WITH_PRIOR = 0.25  # of the medians, if a prior model already gives the expected effects
 # With few rows the evidence that ratings have any effect is weak, and overstated by its approximations: half of it
 # counts, on top of log-odds of 0.5 that they have one.
 PRIOR_LOG_ODDS_OF_EFFECT, EVIDENCE_SHARE = 0.5, 0.5
 NEGLIGIBLE_SHARE = 1e-9  # share of a variance under which it is rounding only
-# of log-odds, for an incorrect form of the model: measured between joint and per-role fits
+# Variance of the log-odds for misspecification of the model: measured as the difference of a joint fit and fits by role
 MISSPECIFICATION_VARIANCE = 0.1**2
-INTERVAL_FACTORS = 24  # directions of the covariance that the interval keeps; what they leave out stays with each cell
+INTERVAL_FACTORS = 24  # directions of the covariance that the interval keeps; the rest is a variance of each cell
+LEAST_CURVATURE = 0.05  # of the evidence in log precisions, so that a flat direction allows no huge step
+MOST_STEP, SETTLED_STEP = 2.0, 0.02  # in log precisions: longest step, and the step under which the fit ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,22 +80,21 @@ class Regression:
     intercept, coefficients
         Log-odds at the posterior mode; coefficients of shape (columns,).
     covariance
-        Shape (columns + 1, columns + 1), the intercept first: Laplace's, and what uncertain deviations and a `belief`
-        below one add.
+        Shape (columns + 1, columns + 1), the intercept first: Laplace's approximation, plus the variance due to
+        uncertain deviations and to a `belief` below one.
     deviations
-        Standard deviation of the log-odds that each block may add, chosen by the data.
+        Prior standard deviation of each block's part of the log-odds, chosen by the data.
     evidence
-        Logarithm of the probability of the outcomes, coefficients and deviations averaged out; with a plain base rate
-        as an equally likely alternative where there is no prior model.
+        Logarithm of the marginal likelihood; without a prior model that of an equal mixture with the plain base rate.
     prior_variances, posterior_covariance
         Of intercept and coefficients at these deviations: shape (columns + 1,) and (columns + 1, columns + 1).
     belief
-        Share, 0 to 1, by which the fit is believed rather than the plain base rate; near one but for few rows.
+        Weight of the fit against the plain base rate, 0 to 1; near one except for few rows.
     warm_start
         Logarithms of the blocks' precisions, and coefficients with the intercept first, at which the fit converged:
         the next fit on nearly the same rows starts from them.
     constraints
-        Combinations of coefficients that must not be negative, shape (constraints, columns); None where there are none.
+        Combinations of coefficients that must not be negative, shape (constraints, columns); None if there are none.
     """
 
     basis: Basis
@@ -106,27 +109,27 @@ class Regression:
     warm_start: tuple[Floats, Floats]
     constraints: Floats | None = None
 
-    def terms(self) -> TablesByTerms:
-        """The regression as tables."""
+    def tables(self) -> TablesByTerms:
+        """Return the regression as tables."""
         return {(): np.array(self.intercept), **self.basis.tables(self.coefficients)}
 
     def variance(self, cells: Floats, weights: Weights = None) -> float:
-        """Mean variance of the log-odds over rows given as cell weights."""
+        """Compute the mean variance of the log-odds over rows given as cell weights."""
         phi = self.basis.with_intercept(cells)
         return float(MISSPECIFICATION_VARIANCE + mean(np.einsum("ij,ij->i", phi @ self.covariance, phi), weights))
 
     def prior_variance_left(self, cells: Floats) -> float:
-        """Share, 0 to 1, of the prior variance of rows' log-odds that training rows leave."""
+        """Compute the share, 0 to 1, of the prior variance of rows' log-odds that the training rows leave."""
         phi = self.basis.with_intercept(cells)
         after = np.einsum("ij,jk,ik->", phi, self.posterior_covariance, phi, optimize=True)
         return float(after / (phi**2 @ self.prior_variances).sum())
 
     def uncertainty(self, cells: Floats, weights: Weights = None) -> tuple[Floats, Floats, Floats]:
-        """Write the covariance as in factor analysis: a few directions, and what each cell has of its own.
+        """Write the covariance as in factor analysis: a few directions, and a variance of each cell.
 
-        The directions are those that carry most of the variance of the log-odds over the given rows. What they leave
-        out (pairs among it) is shared out over the cells so that the mean variance of these rows is kept, with a
-        little more for an incorrect form of the model (`MISSPECIFICATION_VARIANCE`).
+        The directions are those with most of the variance of the log-odds over the given rows. The rest (pairs
+        included) is divided among the cells so that the mean variance of these rows is kept, including
+        `MISSPECIFICATION_VARIANCE`.
 
         Returns
         -------
@@ -137,7 +140,7 @@ class Regression:
         array of shape (cells,)
             Variance of each cell.
         """
-        # pairs count at the mean of their input, so that main and pairs, which make up for each other, are one
+        # pairs are added to main tables at the mean of their input, since the errors of both are negatively correlated
         tables = np.column_stack(
             [self.basis.main, *(mean(cells[:, cell], weights) * table for cell, table in self.basis.pairs)]
         )
@@ -152,7 +155,7 @@ class Regression:
         own = np.maximum(own - (factors**2).sum(axis=1), 0.0)
         shown = mean(((kept[0] + cells @ factors) ** 2).sum(axis=1), weights)
         left = float(mean(cells @ own, weights))
-        # of few columns the directions leave out nothing but rounding, which must not be blown up
+        # with few columns the rest is rounding only, which must not be scaled up
         return kept[0], factors, own * max(0.0, exact - shown) / left if left > NEGLIGIBLE_SHARE * exact else own
 
 
@@ -171,9 +174,8 @@ def fit_regression(
 
     The logarithms of the deviations have a joint normal prior (`DeviationPrior`). The evidence is that of the working
     normal model at the current weights (Breslow & Clayton 1993, JASA 88:9-25; MacKay 1992, Neural Computation
-    4:415-447): on few rows it errs towards small deviations, the safe side. Without a prior model, the fit is then
-    mixed in log-odds with the plain base rate: the more its evidence exceeds that of the base rate, the more it counts
-    (`belief`).
+    4:415-447): with few rows it favours small deviations, the safe side. Without a prior model, the fit is then mixed
+    in log-odds with the plain base rate; its weight (`belief`) grows with its evidence over that of the base rate.
 
     Parameters
     ----------
@@ -184,16 +186,16 @@ def fit_regression(
     basis
         The design columns.
     prior
-        Intercept of the prior model in `basis`, and its precision; None where there is no prior model.
+        Intercept of the prior model in `basis`, and its precision; None if there is no prior model.
     constraints
         Combinations of coefficients that must not be negative, shape (constraints, columns); see `Basis.constraints`.
     start
-        A fit on nearly the same rows and the same basis, to start from: it ends at the same fit, sooner.
+        A fit on nearly the same rows and the same basis, to start from: the result is the same, in fewer steps.
     weights
         How often each row counts, shape (n,).
     shrinkage
-        By how much each row's log-odds are drawn towards zero for what was not rated, 0 to 1, shape (n,); None for
-        not at all. Predictions are drawn so: without it here, coefficients would be drawn twice.
+        Factor, 0 to 1, by which predictions of each row are shrunk towards zero for signals that were not rated, shape
+        (n,); None for 1. Without it the fit would learn shrunk coefficients, which prediction would shrink once more.
     """
     phi = basis.with_intercept(cells)
     if shrinkage is not None:
@@ -202,7 +204,8 @@ def fit_regression(
     own = 1 + np.flatnonzero(basis.block >= 0)
     inside = np.zeros((size, blocks))
     inside[own, basis.block[basis.block >= 0]] = 1.0
-    centre, fixed = np.zeros(size), np.zeros(size)  # what has no deviation to choose: the intercept and a prior model
+    # prior means, and the precisions that are not chosen: of the intercept and of a prior model
+    centre, fixed = np.zeros(size), np.zeros(size)
     fixed[0] = INTERCEPT_PRECISION
     if prior:
         column = 1 + np.flatnonzero(basis.block < 0)[0]
@@ -233,15 +236,15 @@ def fit_regression(
             + hyper
         )
         values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
-        values = np.maximum(np.abs(values), 0.05)
+        values = np.maximum(np.abs(values), LEAST_CURVATURE)
         step = vectors @ ((vectors.T @ gradient) / values)
-        biggest = np.abs(step).max(initial=0.0)
-        if biggest < 0.02:
+        longest = np.abs(step).max(initial=0.0)
+        if longest < SETTLED_STEP:
             break
-        step *= min(1.0, 2.0 / biggest)
+        step *= min(1.0, MOST_STEP / longest)
         rho = rho + step
-        w = w + slope @ step * (biggest < 1)
-    doubt = slope @ vectors / np.sqrt(values)
+        w = w + slope @ step * (longest < 1)
+    from_deviations = slope @ vectors / np.sqrt(values)  # its square is the covariance due to uncertain deviations
     precision = fixed + inside @ np.exp(rho)
     evidence = _log_likelihood(y, phi @ w, weights) + 0.5 * (np.log(precision).sum() - logdet)
     evidence -= 0.5 * (precision @ (w - centre) ** 2 + (rho - middle) @ hyper @ (rho - middle))
@@ -252,16 +255,16 @@ def fit_regression(
         belief = float(expit(PRIOR_LOG_ODDS_OF_EFFECT + EVIDENCE_SHARE * (evidence - base_evidence)))
         evidence = np.logaddexp(evidence, base_evidence) - np.log(2)
     warm_start = rho, w
-    covariance = inverse + doubt @ doubt.T
+    covariance = inverse + from_deviations @ from_deviations.T
     if constraints is not None:
         w = project(w, covariance, np.column_stack([np.zeros(len(constraints)), constraints]))
-    # what is believed of the fit, and how far it lies from the base rate, is uncertain too: between-model variance
-    away = np.sqrt(belief * (1 - belief)) * (w - base * (np.arange(size) == 0))
+    # between-model variance of the mixture of fit and base rate
+    between = np.sqrt(belief * (1 - belief)) * (w - base * (np.arange(size) == 0))
     return Regression(
         basis=basis,
         intercept=float(base + belief * (w[0] - base)),
         coefficients=belief * w[1:],
-        covariance=covariance + np.outer(away, away),
+        covariance=covariance + np.outer(between, between),
         deviations=dict(zip(basis.names, np.exp(-rho / 2).tolist(), strict=True)),
         evidence=float(evidence),
         prior_variances=1 / precision,
@@ -273,18 +276,18 @@ def fit_regression(
 
 
 def project(w: Floats, covariance: Floats, constraints: Floats) -> Floats:
-    """Find the nearest coefficients, in the posterior's metric, with `constraints @ w` not negative.
+    """Return the nearest coefficients, measured by the inverse covariance, with `constraints @ w` not negative.
 
-    A least distance problem, solved by non-negative least squares (Lawson & Hanson 1974, chapter 23).
+    A least-distance problem, solved by non-negative least squares (Lawson & Hanson 1974, chapter 23).
 
     Parameters
     ----------
     w
         Coefficients, shape (columns,).
     covariance
-        Of the coefficients, shape (columns, columns).
+        Covariance of the coefficients, shape (columns, columns).
     constraints
-        What must not be negative, shape (constraints, columns).
+        Combinations of coefficients that must not be negative, shape (constraints, columns).
 
     Examples
     --------
@@ -307,7 +310,7 @@ def project(w: Floats, covariance: Floats, constraints: Floats) -> Floats:
 
 
 def _base_rate(y: Floats, weights: Weights) -> tuple[float, float]:
-    """Return log-odds of the base rate at the posterior mode, and the evidence for it alone."""
+    """Return the log-odds of the base rate at the posterior mode, and the evidence of a model of it alone."""
     w, n, offers = 0.0, count(y, weights), weighted(y, weights).sum()
     for _ in range(30):
         p = float(expit(w))
@@ -322,7 +325,7 @@ def _mode(
 ) -> tuple[Floats, Floats, float]:
     """Maximise the penalised logistic likelihood by Newton's method.
 
-    Gives the mode, the inverse Hessian and the logarithm of the Hessian's determinant.
+    Returns the mode, the inverse Hessian and the logarithm of the Hessian's determinant.
     """
     eta = phi @ w
     now = _log_likelihood(y, eta, weights)

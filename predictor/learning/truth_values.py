@@ -1,4 +1,4 @@
-"""True and false in the X of the estimator: refused as everywhere, unless levels name them."""
+"""Booleans in the X of the estimator are an error, unless the catalogue has levels called true and false."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _is_truth_value = np.frompyfunc(lambda cell: isinstance(cell, bool | np.bool_), 
 
 
 def read_truth_values(X: Any, catalogue: Catalogue | None) -> Any:
-    """Return X with the ratings, or codes, that true and false mean; scikit-learn would take them for 1 and 0.
+    """Replace booleans in X by the ratings, or codes, that they mean; scikit-learn would convert them to 1 and 0.
 
     Raises
     ------
     RatingsError
-        If no level of the catalogue is called so.
+        If the catalogue has no such level.
     """
     types = getattr(X, "dtypes", None)
     types = [getattr(X, "dtype", object)] if types is None else list(types)

@@ -29,7 +29,7 @@ from predictor.model.raters import PanelLevel, coded_input, levels_of, widenings
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import INPUT_FAMILY, PANEL
 from predictor.ratings.ratings import Ratings
-from predictor.ratings.records import columns_of, parse_record_fast
+from predictor.ratings.records import parse_record_fast, validated_columns
 from predictor.ratings.signals import NOT_APPLICABLE
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class OfferModel(ModelData):
         if isinstance(ratings, pd.DataFrame) and self.raters and PANEL in ratings:
             ratings = Ratings.from_frame(ratings, self.catalogue)
         if isinstance(ratings, pd.DataFrame):
-            columns = columns_of(ratings, self.catalogue)
+            columns = validated_columns(ratings, self.catalogue)
         elif isinstance(ratings, Ratings):
             columns = list(np.ascontiguousarray(self.values_of(ratings).T))
             widening = widenings(self.raters, levels_of(self.raters, ratings))

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from predictor.errors import CatalogueError, control_character, nearest, printable
 from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Scale, Signal, Wording
@@ -22,9 +22,37 @@ SHIPPED = Path(__file__).with_name("signals.toml")
 ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated rows
 SIMULATED = "SIMULATED"
 RATINGS = "ratings"  # the JSON key that may hold the signals, apart from context
-PANEL = "panel"  # the context column that says who rated, by pseudonyms; see `predictor.model.raters`
+PANEL = "panel"  # the context column with the pseudonyms of the raters; see `predictor.model.raters`
 INPUT_FAMILY = "context"  # the family of inputs such as the rater's role
-_MEANING: Mapping[str, Any] = {"better": str, "levels": list, "not_observed": list, "not_applicable": list}
+# Keys of a signal whose defaults, for all signals, may be at the top of the file.
+_DEFAULTABLE: Mapping[str, Any] = {"better": str, "levels": list, "not_observed": list, "not_applicable": list}
+
+
+class SignalColumn(NamedTuple):
+    """A signal with its column and the ends of its scale."""
+
+    column: int
+    low: float
+    high: float
+    signal: Signal
+
+
+class Lookup(NamedTuple):
+    """What a record may have, by name.
+
+    Attributes
+    ----------
+    signals
+        By name of the signal.
+    levels
+        By name of the input and its level: column and code.
+    context
+        Further columns, without the outcome.
+    """
+
+    signals: dict[str, SignalColumn]
+    levels: dict[str, dict[str, tuple[int, float]]]
+    context: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -34,7 +62,7 @@ class Catalogue:
     Attributes
     ----------
     name, title
-        Short name (kept with every run) and title.
+        Short name (recorded with every run) and title.
     signals
         The signals in the order of the model's columns.
     families
@@ -44,12 +72,12 @@ class Catalogue:
     outcome
         Column with the outcome, yes or no.
     group
-        Column whose rows belong together (a candidate), never on both sides of a split; None if there is none.
+        Column of the person (a candidate) whose rows are in the same fold; None if there is none.
     context
-        Further columns that files may have; carried along, never used by a model.
+        Further columns that files may have; kept in `Ratings.columns`, never used by a model.
     learned_ends
-        Whether the ends of the scales are only the smallest and largest rating of some rows, as where `OfferClassifier`
-        has no catalogue: a rating beyond them is then no mistake, and counts as the end.
+        True if the ends of the scales were taken from data (`OfferClassifier` without a catalogue): ratings beyond them
+        are clipped with a warning, not refused.
 
     Raises
     ------
@@ -119,7 +147,7 @@ class Catalogue:
             raise CatalogueError("\n  ".join([f"catalogue '{printable(str(self.name))}':", *problems]))
 
     def _texts(self) -> Iterator[tuple[str, Any]]:
-        """Return every text that a terminal or page shows, and where it is."""
+        """Yield every text that a terminal or page shows, after the place where it is."""
         yield from (("name", self.name), ("title", self.title), *(("column", name) for name in self.columns))
         yield from (("[families]", text) for family in self.families.items() for text in family)
         for signal in self.signals:
@@ -144,12 +172,12 @@ class Catalogue:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """How pages call signals and inputs, by name."""
+        """Labels of signals and inputs, by name."""
         return {s.name: s.label for s in self.signals} | {item.name: item.label for item in self.inputs}
 
     @cached_property
     def family_labels(self) -> dict[str, str]:
-        """How pages call families, by key; the inputs together are the family `INPUT_FAMILY`."""
+        """Labels of families, by key; the inputs together are the family `INPUT_FAMILY`."""
         return {**self.families, INPUT_FAMILY: ", ".join(item.label for item in self.inputs)}
 
     @cached_property
@@ -160,12 +188,12 @@ class Catalogue:
 
     @cached_property
     def not_applicable_values(self) -> tuple[float, ...]:
-        """The number that means "not applicable" for each signal, in order; NaN where it has none."""
+        """The number that means "not applicable" for each signal, in order; NaN if it has no such answer."""
         return tuple(math.nan if s.not_applicable_value is None else s.not_applicable_value for s in self.signals)
 
     @cached_property
     def possible_values(self) -> dict[str, tuple[float | str, ...]]:
-        """The possible values of each signal and input, in the order of a model's cells, but for "not observed"."""
+        """The possible values of each signal and input, in the order of a model's cells, without "not observed"."""
         values: dict[str, tuple[float | str, ...]] = {item.name: item.levels for item in self.inputs}
         for signal in self.signals:
             other = (NOT_APPLICABLE,) if signal.not_applicable else ()
@@ -174,24 +202,19 @@ class Catalogue:
 
     @cached_property
     def directions(self) -> tuple[int, ...]:
-        """For each signal 1 where higher ratings are better, -1 where lower ones are, 0 where unknown."""
+        """For each signal 1 if higher ratings are better, -1 if lower ones are, 0 if unknown."""
         return tuple(signal.direction for signal in self.signals)
 
     @cached_property
-    def lookup(
-        self,
-    ) -> tuple[
-        dict[str, tuple[int, float, float, Signal]],
-        dict[str, dict[str, tuple[int, float]]],
-        frozenset[str],
-    ]:
-        """Column, ends and signal by name; column and code by input and level; further columns without the outcome."""
-        places = {s.name: (j, s.scale.low, s.scale.high, s) for j, s in enumerate(self.signals)}
-        codes = {
+    def lookup(self) -> Lookup:
+        """What a record may have, by name."""
+        signals = {s.name: SignalColumn(j, s.scale.low, s.scale.high, s) for j, s in enumerate(self.signals)}
+        levels = {
             item.name: {level: (j, float(code)) for code, level in enumerate(item.levels)}
-            for j, item in enumerate(self.inputs, len(places))
+            for j, item in enumerate(self.inputs, len(signals))
         }
-        return places, codes, frozenset(self.columns) - places.keys() - codes.keys() - {self.outcome}
+        context = frozenset(self.columns) - signals.keys() - levels.keys() - {self.outcome}
+        return Lookup(signals, levels, context)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -251,63 +274,19 @@ class Catalogue:
             "catalogue",
             data,
             required={"name": str, "signals": list, "columns": dict, "families": dict},
-            optional={"title": str, "scale": dict, "inputs": dict, "learned_ends": bool, **_MEANING},
+            optional={"title": str, "scale": dict, "inputs": dict, "learned_ends": bool, **_DEFAULTABLE},
         )
         columns = data["columns"]
         _check_keys("[columns]", columns, required={"outcome": str}, optional={"group": str, "context": list})
-        common = _scale("[scale]", data.get("scale", {}))
-        signals = []
-        for number, item in enumerate(data["signals"], 1):
-            where = f"signal {number}"
-            _check_keys(
-                where,
-                item,
-                required={"name": str, "family": str},
-                optional={
-                    "label": str,
-                    "side": str,
-                    "question": str,
-                    "anchors": dict,
-                    "scale": dict,
-                    "own": dict,
-                    **_MEANING,
-                },
-            )
-            own = item.get("own", {})
-            _check_keys(f"{where}, own", own, required={}, optional={"label": str, "question": str, "anchors": dict})
-            codes_of = {key: item.get(key, data.get(key, ())) for key in ("not_observed", "not_applicable")}
-            levels = item.get("levels", () if "scale" in item else data.get("levels", ()))
-            scale = _scale(f"{where}, scale", item["scale"]) if "scale" in item else common
-            if "scale" not in item and len(levels) > 1:  # a whole step each
-                scale = _scale(f"{where}, levels", {"low": 1, "high": len(levels), "step": 1})
-            signals.append(
-                Signal(
-                    name=item["name"],
-                    label=item.get("label") or item["name"].replace("_", " "),
-                    family=item["family"],
-                    side=item.get("side"),
-                    question=item.get("question", ""),
-                    anchors=dict(item.get("anchors", {})),
-                    scale=scale,
-                    better=item.get("better", data.get("better", "either")),
-                    levels=tuple(levels),
-                    **{key: tuple(codes) for key, codes in codes_of.items()},
-                    own=Wording(**own),
-                )
-            )
-        inputs = []
-        for name, item in data.get("inputs", {}).items():
-            _check_keys(f"[inputs.{name}]", item, required={"levels": list}, optional={"label": str, "ordered": bool})
-            if not all(isinstance(level, str) for level in item["levels"]):
-                raise CatalogueError(f"[inputs.{name}]: levels must be words in quotes")
-            ordered = item.get("ordered", False)
-            inputs.append(ContextInput(name, item.get("label", name), tuple(item["levels"]), ordered))
+        scale = _scale("[scale]", data.get("scale", {}))
         return cls(
             name=data["name"],
             title=data.get("title", data["name"]),
-            signals=tuple(signals),
+            signals=tuple(
+                _signal(f"signal {number}", item, data, scale) for number, item in enumerate(data["signals"], 1)
+            ),
             families=dict(data["families"]),
-            inputs=tuple(inputs),
+            inputs=tuple(_input(name, item) for name, item in data.get("inputs", {}).items()),
             outcome=columns["outcome"],
             group=columns.get("group"),
             context=tuple(columns.get("context", ())),
@@ -346,6 +325,40 @@ class Catalogue:
             "signals": signals,
             **({"learned_ends": True} if self.learned_ends else {}),
         }
+
+
+def _signal(where: str, item: Any, defaults: Mapping[str, Any], scale: Scale) -> Signal:
+    texts = {"label": str, "question": str, "anchors": dict}
+    optional = {**texts, "side": str, "scale": dict, "own": dict, **_DEFAULTABLE}
+    _check_keys(where, item, required={"name": str, "family": str}, optional=optional)
+    own = item.get("own", {})
+    _check_keys(f"{where}, own", own, required={}, optional=texts)
+    codes_of = {key: item.get(key, defaults.get(key, ())) for key in ("not_observed", "not_applicable")}
+    levels = item.get("levels", () if "scale" in item else defaults.get("levels", ()))
+    if "scale" in item:
+        scale = _scale(f"{where}, scale", item["scale"])
+    elif len(levels) > 1:  # a whole step each
+        scale = _scale(f"{where}, levels", {"low": 1, "high": len(levels), "step": 1})
+    return Signal(
+        name=item["name"],
+        label=item.get("label") or item["name"].replace("_", " "),
+        family=item["family"],
+        side=item.get("side"),
+        question=item.get("question", ""),
+        anchors=dict(item.get("anchors", {})),
+        scale=scale,
+        better=item.get("better", defaults.get("better", "either")),
+        levels=tuple(levels),
+        **{key: tuple(codes) for key, codes in codes_of.items()},
+        own=Wording(**own),
+    )
+
+
+def _input(name: str, item: Any) -> ContextInput:
+    _check_keys(f"[inputs.{name}]", item, required={"levels": list}, optional={"label": str, "ordered": bool})
+    if not all(isinstance(level, str) for level in item["levels"]):
+        raise CatalogueError(f"[inputs.{name}]: levels must be words in quotes")
+    return ContextInput(name, item.get("label", name), tuple(item["levels"]), item.get("ordered", False))
 
 
 def _scale(where: str, item: Any) -> Scale:

@@ -1,6 +1,6 @@
 """Parse one cell of a file: words for "not observed", numbers in any notation, words of ordered levels.
 
-All input is read by this: CSV, JSON, Parquet, HTTP, forms, batches, drafts.
+Every cell of text is read by this module: of CSV, JSON, Parquet, HTTP, forms, batches and drafts.
 """
 
 from __future__ import annotations
@@ -12,64 +12,49 @@ from typing import NamedTuple
 # What people and programs write where nothing was observed, in any case of letters, with or without dots and blanks.
 # A catalogue may give any of them another meaning: its codes and levels come first.
 NOT_OBSERVED = (
+    # signs and abbreviations
     *("", ".", "…", "-", "–", "—", "?", "N/A", "NA", "n.a.", "N/D", "n.d.", "N/R", "NR", "n.b.", "n/b", "b/d", "NS/NR"),  # noqa: RUF001 - dashes as spreadsheets set them
-    *(
-        "#N/A",
-        "#NA",
-        "#NV",
-        "#N/D",
-        "#DIV/0!",
-        "<NA>",
-        "<null>",
-        "\\N",
-        "NaN",
-        "null",
-        "none",
-        "nil",
-        "(blank)",
-        "[blank]",
-    ),
+    *("NS/NC", "S/D", "н/д"),
+    # programs
+    *("#N/A", "#NA", "#NV", "#N/D", "#DIV/0!", "<NA>", "<null>", "\\N", "NaN", "null", "none", "nil", "(blank)"),
+    *("[blank]",),
+    # English
     *("missing", "blank", "empty", "skip", "skipped", "TBD", "unknown", "unrated", "unobserved", "not seen"),
     *("not observed", "not rated", "not assessed", "not evaluated", "not scored", "not answered", "not available"),
     *("not discussed", "not covered", "did not observe", "unable to rate", "unable to assess", "cannot assess"),
     *("cannot rate", "don't know", "no rating", "no answer", "no response", "no data", "no decision", "no opinion"),
-    *("prefer not to say", "k.A.", "keine Angabe", "keine Angaben", "keine Antwort", "keine Bewertung", "keine Ahnung"),
-    *("nicht beobachtet", "nicht bewertet", "nicht beurteilt", "nicht beurteilbar", "nicht erhoben", "nicht gesehen"),
-    *("weiß nicht", "fehlt", "unbekannt", "non observé", "non observée", "non évalué", "non évaluée"),
-    *("non renseigné", "sans réponse", "ne sait pas", "inconnu", "no observado", "no evaluado", "sin evaluar"),
-    *("sin calificar", "sin respuesta", "sin datos", "no sabe", "não observado", "não avaliado", "sem resposta"),
-    *("non osservato", "non valutato", "non disponibile", "non so", "niet waargenomen", "niet beoordeeld"),
-    *("geen antwoord", "geen mening", "geen oordeel", "onbekend", "nie oceniono", "nie wiem", "brak", "brak danych"),
-    *("ej bedömd", "ej bedömt", "inte bedömd", "vet ej", "vet inte", "ikke vurdert", "ikke vurderet", "vet ikke"),
-    *("ved ikke", "ei arvioitu", "en osaa sanoa", "не оценено", "nicht verfügbar", "nicht beantwortet", "ohne Angabe"),
-    *(
-        "non communiqué",
-        "non noté",
-        "non notée",
-        "non disponible",
-        "pas observé",
-        "NS/NC",
-        "S/D",
-        "no disponible",
-        "no visto",
-    ),
-    *("no contesta", "não sei", "não disponível", "não respondeu", "non rilevato", "non risponde", "niet ingevuld"),
-    *(
-        "niet gezien",
-        "geen gegevens",
-        "nie zaobserwowano",
-        "nie obserwowano",
-        "ej observerad",
-        "ej observerat",
-        "saknas",
-    ),
-    *("uppgift saknas", "ikke observert", "ikke observeret", "ingen data", "mangler", "ei havaittu", "ei tietoa"),
-    *("neuvedeno", "nehodnoceno", "nincs adat", "нет данных", "не знаю", "не наблюдалось", "н/д"),
+    *("prefer not to say",),
+    # German
+    *("k.A.", "keine Angabe", "keine Angaben", "keine Antwort", "keine Bewertung", "keine Ahnung", "nicht beobachtet"),
+    *("nicht bewertet", "nicht beurteilt", "nicht beurteilbar", "nicht erhoben", "nicht gesehen", "nicht verfügbar"),
+    *("nicht beantwortet", "ohne Angabe", "weiß nicht", "fehlt", "unbekannt"),
+    # French
+    *("non observé", "non observée", "non évalué", "non évaluée", "non renseigné", "sans réponse", "ne sait pas"),
+    *("inconnu", "non communiqué", "non noté", "non notée", "non disponible", "pas observé"),
+    # Spanish
+    *("no observado", "no evaluado", "sin evaluar", "sin calificar", "sin respuesta", "sin datos", "no sabe"),
+    *("no disponible", "no visto", "no contesta"),
+    # Portuguese
+    *("não observado", "não avaliado", "sem resposta", "não sei", "não disponível", "não respondeu"),
+    # Italian
+    *("non osservato", "non valutato", "non so", "non disponibile", "non rilevato", "non risponde"),
+    # Dutch
+    *("niet waargenomen", "niet beoordeeld", "niet ingevuld", "niet gezien", "geen antwoord", "geen mening"),
+    *("geen oordeel", "geen gegevens", "onbekend"),
+    # Polish
+    *("nie oceniono", "nie wiem", "nie zaobserwowano", "nie obserwowano", "brak", "brak danych"),
+    # Swedish, Norwegian, Danish
+    *("ej bedömd", "ej bedömt", "ej observerad", "ej observerat", "inte bedömd", "vet ej", "vet inte", "saknas"),
+    *("uppgift saknas", "ikke vurdert", "ikke vurderet", "ikke observert", "ikke observeret", "vet ikke", "ved ikke"),
+    *("ingen data", "mangler"),
+    # Finnish, Czech, Hungarian, Russian
+    *("ei arvioitu", "ei havaittu", "ei tietoa", "en osaa sanoa", "neuvedeno", "nehodnoceno", "nincs adat"),
+    *("нет данных", "не знаю", "не наблюдалось", "не оценено"),
 )
-# "Not applicable" in other languages: it means that at a signal which has it as an answer, and else not observed. The
-# English words are refused there, since this project writes them itself, and only for signals which have that answer.
-# "Trifft nicht zu" and the like are ratings.
-NOT_APPLICABLE_ABROAD = (
+# "Not applicable" in other languages. For a signal with this answer they mean it, for any other signal "not observed".
+# The English words are an error for a signal without this answer: this project itself writes them, and only for signals
+# that have it. "Trifft nicht zu" and the like are ratings, and so are not in this list.
+NOT_APPLICABLE_FOREIGN = (
     *("no aplica", "no aplicable", "no corresponde", "no procede", "sans objet", "s.o.", "non applicable"),
     *("non concerné", "non concernée", "nicht anwendbar", "entfällt", "n.v.t.", "niet van toepassing"),
     *("ej tillämpligt", "ej tillämplig", "inte tillämpligt", "inte tillämplig", "ej aktuellt", "inte aktuellt"),
@@ -87,10 +72,10 @@ NOT_APPLICABLE_ABROAD = (
         "해당 없음",
     ),
 )
-LONGEST, LONGEST_NUMBER = 200, 64  # characters of a cell that may be a word or a number
+LONGEST, LONGEST_NUMBER = 200, 64  # characters, at most, of a cell that may be a word, or a number
 
 _REPEATED = re.compile(r"([-?])\1+")
-_SEAM = re.compile(r"(?<=[^\W_])(?:[\s_]*[-:][\s_]*|\.?[\s_]+)(?=[^\W_])")
+_WORD_SEPARATOR = re.compile(r"(?<=[^\W_])(?:[\s_]*[-:][\s_]*|\.?[\s_]+)(?=[^\W_])")
 _DASHES = str.maketrans("‐‑‒–—−’", "------'", "\u200b\ufeff")  # noqa: RUF001
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA = re.compile(r"([+-]?\d*),(\d+)", re.ASCII)
@@ -104,43 +89,43 @@ _UNIT = (
 _PART = re.compile(rf"(\S+)\s*(?:/|out of|of|von|sur|de|su|van)\s*(\d+)(?:\s*(?:{_UNIT}))?", re.ASCII | re.IGNORECASE)
 _SHARE = re.compile(r"(\S+?)\s*(?:%|％|percent|per cent|prozent|pct\.?)", re.IGNORECASE)  # noqa: RUF001
 _COUNT = re.compile(rf"(\S+?)\s*(?:{_UNIT})", re.IGNORECASE)
-_MAY_BE_NUMBER = re.compile(r"[0-9½★⭐🌟✭☆✩]")  # most words are none, and five patterns take a while
+_MAY_BE_NUMBER = re.compile(r"[0-9½★⭐🌟✭☆✩]")  # a quick first test, since most cells of text are no number
 _STARS = re.compile(r"([★⭐🌟✭]*)(½?)([☆✩]*)")
 
 
 class ParsedNumber(NamedTuple):
-    """A number as a cell has it, and what it is out of, if it says so: 4 of 5 in "4/5", 80 of 100 in "80%"."""
+    """A number in a cell, and what it is out of, if that is given: 4 out of 5 in "4/5", 80 out of 100 in "80%"."""
 
     number: float
     out_of: float | None = None
 
-    def on(self, high: float) -> float | None:
-        """Return the rating on a scale that ends at `high`; None where it is out of something else."""
+    def rating_on(self, high: float) -> float | None:
+        """Return the rating on a scale that ends at `high`; None if the number is out of something else."""
         if self.out_of is None or self.out_of == high:
             return self.number
-        return self.number / 100 if (self.out_of, high) == (100, 1) else None
+        return self.number / 100 if (self.out_of, high) == (100, 1) else None  # a share, as 80 % on a scale to 1
 
 
 def says_not_observed(text: str) -> bool:
-    """Whether a cell says that nothing was observed.
+    """Return whether a cell means that nothing was observed.
 
     Examples
     --------
     >>> [says_not_observed(cell) for cell in ("N/A", " k. A.", "--", "Not_Observed", "4", "not applicable")]
     [True, True, True, True, False, False]
     """
-    return not text.strip() or (len(text) <= LONGEST and _squeezed(text) in _SQUEEZED)
+    return not text.strip() or (len(text) <= LONGEST and _normalised(text) in _NORMALISED_NOT_OBSERVED)
 
 
 def says_not_applicable(text: str) -> bool:
-    """Whether a cell says in another language than English that there was nothing to rate.
+    """Return whether a cell means "not applicable" in another language than English.
 
     Examples
     --------
     >>> says_not_applicable("No aplica"), says_not_applicable("N.V.T."), says_not_applicable("not applicable")
     (True, True, False)
     """
-    return len(text) <= LONGEST and _squeezed(text) in _ABROAD
+    return len(text) <= LONGEST and _normalised(text) in _NORMALISED_NOT_APPLICABLE
 
 
 def word_key(text: str) -> str:
@@ -151,11 +136,11 @@ def word_key(text: str) -> str:
     >>> word_key(" Strong_Yes"), word_key("4 - Strong  Hire"), word_key("A-")
     ('strong yes', '4 strong hire', 'a-')
     """
-    return _SEAM.sub(" ", unicodedata.normalize("NFKC", text).translate(_DASHES).strip()).casefold()
+    return _WORD_SEPARATOR.sub(" ", unicodedata.normalize("NFKC", text).translate(_DASHES).strip()).casefold()
 
 
 def parse_number(text: str) -> ParsedNumber | None:
-    """Read a number however it is written; None where it is none, or may be another.
+    """Read a number in any notation; None if the text is not a number, or is ambiguous, as 1,000.
 
     Examples
     --------
@@ -213,10 +198,11 @@ def _number(text: str) -> float | None:
     return float(match[1]) + 0.5 if match else None
 
 
-def _squeezed(text: str) -> str:
+def _normalised(text: str) -> str:
+    """Remove case, blanks, dots, underscores and repeated dashes or question marks."""
     text = "".join(text.translate(_DASHES).split()).replace(".", "").replace("_", "").casefold()
     return _REPEATED.sub(r"\1", text)
 
 
-_ABROAD = frozenset(map(_squeezed, NOT_APPLICABLE_ABROAD))
-_SQUEEZED = frozenset(map(_squeezed, NOT_OBSERVED)) | _ABROAD
+_NORMALISED_NOT_APPLICABLE = frozenset(map(_normalised, NOT_APPLICABLE_FOREIGN))
+_NORMALISED_NOT_OBSERVED = frozenset(map(_normalised, NOT_OBSERVED)) | _NORMALISED_NOT_APPLICABLE

@@ -24,7 +24,7 @@ def with_index(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
 
 
 class FactorizedColumn(list[Any]):
-    """A column of words as `factorize` has it: row i has the word `self[codes[i]]`; the last is None, for code -1."""
+    """A column of words, factorized: row i has the word `self[codes[i]]`; the last is None, for code -1."""
 
     def __init__(self, words: Iterable[Any], codes: NDArray[Any]) -> None:
         super().__init__([*words, None])
@@ -32,16 +32,19 @@ class FactorizedColumn(list[Any]):
 
 
 def cells_of(series: pd.Series[Any]) -> list[Any]:
-    narrow = series.dtype in (np.float16, np.float32)  # a series gives them as wider floats, which distinguish more
+    """Return the cells of a column, None if empty."""
+    # iterating over a series would widen narrow floats, and `parse_context` checks how large ids may be in their type
+    narrow = series.dtype in (np.float16, np.float32)
     cells: Iterable[Any] = series.to_numpy() if narrow else series
     return [None if empty else cell for cell, empty in zip(cells, series.isna(), strict=True)]
 
 
 def words_of(series: pd.Series[Any]) -> list[Any]:
+    """Return the cells of a column; of a categorical or string column its different words and their codes."""
     import pandas as pd
 
     if isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype):
-        codes, words = series.factorize()  # -1, the last, where there is none
+        codes, words = series.factorize()  # code -1, which is the last, for an empty cell
         return FactorizedColumn(words, codes)
     return cells_of(series)
 
@@ -49,7 +52,10 @@ def words_of(series: pd.Series[Any]) -> list[Any]:
 def parse_once(
     parse: Callable[[Cells], tuple[NDArray[Any], list[Problem]]], cells: Cells
 ) -> tuple[NDArray[Any], list[Problem]]:
-    """Parse each word once; every row only where there is a problem, to name the row."""
+    """Parse each word of a `FactorizedColumn` once, or row by row if there is a problem, to name the row.
+
+    Other columns are parsed row by row.
+    """
     if not isinstance(cells, FactorizedColumn):
         return parse(cells)
     parsed, problems = parse(cells)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Cells = Sequence[Any] | NDArray[Any]
 
-# With what spreadsheets write for true and false in other languages. "ja" and "nein" are not known: the first is named
-# with --offer-word.
+# Among them the words for true and false that spreadsheets write in other languages. "ja" is not one of them: it is
+# named with --offer-word, and then "nein" may mean no offer.
 YES = {
     *("1", "yes", "y", "true", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "sant", "sann"),
     *("sand", "tosi", "pravda", "igaz"),
@@ -29,34 +29,38 @@ NO = {
     *("0", "no", "n", "false", "falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "usann", "falsk", "epätosi"),
     *("nepravda", "hamis"),
 }
-# Words of an outcome in files, and classes of `OfferClassifier`.
-# What may mean either, such as "passed", is not among them. "accepted" and "declined" are, as a pair: in a table with
-# one outcome per interview they are the employer's decision. In exports of hiring systems, "declined" is the person's
-# answer to an offer; `predictor.sources.scorecards.outcomes` has the rules for those.
+# Words of an outcome in files, and classes of `OfferClassifier`. Ambiguous words, such as "passed", are not among them.
+# "accepted" and "declined" are, as a pair: in a table with one outcome per interview they are the employer's decision.
+# In exports of hiring systems, "declined" is the person's answer to an offer; `predictor.sources.scorecards.outcomes`
+# has the rules for those.
 OFFER = YES | {"offer", "offered", "hire", "hired", "accept", "accepted"}
 NO_OFFER = NO | {
     *("no offer", "not offered", "no hire", "not hired", "not accepted"),
     *("reject", "rejected", "rejection", "decline", "declined"),
 }
 _NUMBER = re.compile(r"([+-]?)0*(\d{1,15})(?:[.,]0*)?", re.ASCII)  # a whole number, as a column of decimals writes it
-_SEAM = re.compile(r"\s+|(?<=[^\W\d_])[_-](?=[^\W\d_])")  # the minus of -1 separates no words
+_WORD_SEPARATOR = re.compile(r"\s+|(?<=[^\W\d_])[_-](?=[^\W\d_])")  # not the minus of -1
 
 
 def normalise_outcome(cell: Any) -> str:
-    """Normalise an outcome for comparison: words without case, single blanks for all that parts them.
+    """Normalise an outcome for comparison: without case, words separated by single blanks.
 
+    Examples
+    --------
     >>> normalise_outcome(" Not-Hired"), normalise_outcome(True), normalise_outcome(-1), normalise_outcome("1.00")
     ('not hired', 'true', '-1', '1')
     """
-    word = _SEAM.sub(" ", str(cell)).strip().casefold()
+    word = _WORD_SEPARATOR.sub(" ", str(cell)).strip().casefold()
     if number := _NUMBER.fullmatch(word):
         return "-" * (number[1] == "-" and number[2] != "0") + number[2]
     return word
 
 
 def is_offer(cell: Any) -> bool | None:
-    """Whether an outcome means an offer; None where its word is not known.
+    """Return whether an outcome means an offer; None if its word is not known.
 
+    Examples
+    --------
     >>> is_offer("Hired"), is_offer("not hired"), is_offer("pending")
     (True, False, None)
     """
@@ -67,8 +71,10 @@ def is_offer(cell: Any) -> bool | None:
 def other_words(cells: Iterable[Any], offer_word: str) -> list[str]:
     """Return the distinct words that are neither `offer_word` nor known to mean no offer.
 
-    One word that is not known may stand for no offer where it is the only other one.
+    A word that is not known counts as no offer if it is the only other one.
 
+    Examples
+    --------
     >>> other_words(["Ja", "Nein", ""], "ja"), other_words(["hired", "rejected", "pending"], "hired")
     ([], ['pending'])
     """
@@ -79,21 +85,21 @@ def other_words(cells: Iterable[Any], offer_word: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class OutcomeRules:
     """How outcomes are read.
 
     Attributes
     ----------
     name
         The column.
-    empty
-        How its format says that nothing is there, for messages.
+    empty_word
+        How messages call an empty cell in this format.
     offer_word
-        The outcome that means an offer, where it is an unusual word.
+        The outcome that means an offer, if it is an unusual word.
     unknown_words
         Outcomes that count as unknown.
     ignored
-        Whether all are unknown, whatever the outcomes are: a prediction needs none.
+        Whether to ignore the column, as for a prediction: every outcome is then unknown.
 
     Raises
     ------
@@ -102,7 +108,7 @@ class Outcomes:
     """
 
     name: str
-    empty: str
+    empty_word: str
     offer_word: str | None = None
     unknown_words: tuple[str, ...] = ()
     ignored: bool = False
@@ -117,29 +123,29 @@ class Outcomes:
 
     @property
     def reading_options(self) -> dict[str, Any]:
-        """The words that were named, as arguments for reading the same file again."""
+        """The words given by options, as arguments for reading the same file again."""
         words = {"offer_word": self.offer_word, "unknown_words": list(self.unknown_words)}
         return {name: word for name, word in words.items() if word}
 
     def parse(self, cells: Cells) -> tuple[Floats, list[Problem]]:
         """Parse outcomes into 1 (offer), 0 (no offer) and NaN (unknown)."""
-        y, problems, words = np.full(len(cells), np.nan), list[Problem](), list[str]()
+        y, problems, unclear = np.full(len(cells), np.nan), list[Problem](), list[str]()
         if self.ignored:
-            kind, nested = "must be text or a number", (Mapping, list, tuple, set)
+            message, nested = "must be text or a number", (Mapping, list, tuple, set)
             rows = [row for row, cell in enumerate(cells, 1) if isinstance(cell, nested)]
-            return y, [Problem(kind, row, self.name, repr(cells[row - 1])) for row in rows]
+            return y, [Problem(message, row, self.name, repr(cells[row - 1])) for row in rows]
         texts = ["" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell) for cell in cells]
         unknown = {normalise_outcome(word) for word in self.unknown_words}
-        kind = (
-            f"is not an outcome; write yes or no (or 1 or 0), or leave it {self.empty} where unknown; where another "
-            "word means an offer, name it: --offer-word WORD; where it means unknown: --unknown-word WORD"
+        message = (
+            f"is not an outcome; write yes or no (or 1 or 0), or leave it {self.empty_word} where unknown; where "
+            "another word means an offer, name it: --offer-word WORD; where it means unknown: --unknown-word WORD"
         )
         if self.offer_word is not None:
             known = [cell for cell in texts if normalise_outcome(cell) not in unknown and not says_not_observed(cell)]
-            words = other_words(known, self.offer_word)
-            kind = (
+            unclear = other_words(known, self.offer_word)
+            message = (
                 f"is one of several outcomes other than '{self.offer_word}', so it may not mean no offer; write no, "
-                f"leave it {self.empty} where unknown, or name it: --unknown-word WORD"
+                f"leave it {self.empty_word} where unknown, or name it: --unknown-word WORD"
             )
         plain = {cell: normalise_outcome(cell) for cell in dict.fromkeys(texts)}
         for word, meant in ((self.offer_word, "an offer"), *((word, "unknown") for word in self.unknown_words)):
@@ -149,21 +155,21 @@ class Outcomes:
                 )
         if self.offer_word is not None and normalise_outcome(self.offer_word) in unknown:
             problems.append(Problem("cannot mean an offer and unknown", None, self.name, self.offer_word))
-        offers = {cell: math.nan if word in unknown else self._offer(word, words) for cell, word in plain.items()}
+        offers = {cell: math.nan if word in unknown else self._offer(word, unclear) for cell, word in plain.items()}
         for row, cell in enumerate(texts):
             if (offer := offers[cell]) is None:
-                problems.append(Problem(kind, row + 1, self.name, cell))
+                problems.append(Problem(message, row + 1, self.name, cell))
             else:
                 y[row] = offer
         return y, problems
 
     def _offer(self, word: str, unclear: Sequence[str]) -> float | None:
-        """Return 1 or 0; NaN where the word means unknown, None where nobody knows what it means."""
+        """Return 1 for an offer, 0 for none, NaN if the word means unknown, None if it is not clear what it means."""
         if self.offer_word is None:
             offer = is_offer(word)
             return math.nan if offer is None and says_not_observed(word) else offer
         if word == normalise_outcome(self.offer_word):
-            return True
+            return 1.0
         if word in unclear:
             return None
-        return math.nan if says_not_observed(word) else False
+        return math.nan if says_not_observed(word) else 0.0

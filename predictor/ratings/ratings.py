@@ -19,9 +19,9 @@ from predictor.errors import Problem, RatingsError, shorten
 from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
 from predictor.ratings.cells import says_not_observed
 from predictor.ratings.frames import cells_of, parse_once, with_index, words_of
-from predictor.ratings.outcomes import Outcomes
+from predictor.ratings.outcomes import OutcomeRules
 from predictor.ratings.parsing import (
-    HINTS,
+    MOST_HINTS,
     clip_to_training_range,
     header_problems,
     level_codes,
@@ -52,14 +52,14 @@ class Ratings:
     catalogue
         The catalogue that the ratings follow.
     values
-        Ratings, shape (n, p), with signals in the catalogue's order; NaN where not observed, and one step below the
-        scale where "not applicable" (`Signal.not_applicable_value`).
+        Ratings, shape (n, p), with signals in the catalogue's order; NaN means "not observed", one step below the
+        scale "not applicable" (`Signal.not_applicable_value`).
     y
         Outcomes, shape (n,): 1 (offer), 0 (no offer), NaN (unknown).
     columns
         Context columns by name, each of shape (n,); rater role, ids, group, dates.
     source
-        Where the ratings came from, for messages and the model file.
+        File or other origin of the ratings, for messages and the model file.
     read_with
         Options with which that source was read, so that it can be read again: offer_word, unknown_words, sheet.
 
@@ -95,8 +95,8 @@ class Ratings:
         ]
         for item in self.catalogue.inputs:
             if unknown := set(self.columns.get(item.name, ())) - {"", *item.levels}:
-                kind = f"has values other than {', '.join(item.levels)}"
-                problems.append(Problem(kind, column=item.name, found=", ".join(map(str, unknown))))
+                message = f"has values other than {', '.join(item.levels)}"
+                problems.append(Problem(message, column=item.name, found=", ".join(map(str, unknown))))
         if problems:
             raise RatingsError(self.source, problems)
 
@@ -124,16 +124,16 @@ class Ratings:
         ----------
         records
             One mapping per interview: ratings by signal name (numbers, words for them, or codes of the catalogue; see
-            `Signal.parse_text`; None or NaN where not observed) and context.
+            `Signal.parse_text`; None or NaN if not observed) and context.
         training
-            Whether outcomes of both kinds must be there.
+            Whether the rows are for training: then the column of a signal, the outcome and the group column must exist.
         offer_word
-            The outcome that means an offer, where it is another word than those of `predictor.ratings.outcomes.OFFER`;
-            then one other word may appear, meaning no offer.
+            The outcome that means an offer, if it is not one of `predictor.ratings.outcomes.OFFER`; one other word may
+            then occur, and means no offer.
         unknown_words
-            Outcomes that mean neither an offer nor none, such as "Maybe": unknown, as an empty cell is.
+            Outcomes that mean neither an offer nor none, such as "Maybe": they count as unknown, like an empty cell.
         ignore_outcomes
-            Whether outcomes are unknown whatever their words, as for a prediction.
+            Whether to ignore the outcomes, as for a prediction.
 
         Raises
         ------
@@ -141,20 +141,20 @@ class Ratings:
             With every problem of every record, and those passed in.
         """
         problems = list(problems)
-        rows = [_flat(record, number, problems) for number, record in enumerate(records, 1)]
+        rows = [_flattened(record, number, problems) for number, record in enumerate(records, 1)]
         known = dict.fromkeys(catalogue.columns)
         unknown: dict[str, str] = {}
         for number, row in enumerate(rows, 1):
             for name in map(str, row):
                 if name not in known:
-                    kind = unknown.get(name) or unknown.setdefault(
-                        name, unknown_column(name, catalogue, hinted=len(unknown) < HINTS)
+                    message = unknown.get(name) or unknown.setdefault(
+                        name, unknown_column(name, catalogue, hinted=len(unknown) < MOST_HINTS)
                     )
-                    problems.append(Problem(kind, number, found=name, unknown_column=True))
+                    problems.append(Problem(message, number, found=name, unknown_column=True))
         present = dict.fromkeys(name for row in rows for name in row if name in known)
         columns = {name: [row.get(name) for row in rows] for name in present}
-        how = Outcomes(catalogue.outcome, "null", offer_word, tuple(unknown_words), ignore_outcomes)
-        return cls._parse(columns, len(rows), catalogue, source, training, how, problems)
+        rules = OutcomeRules(catalogue.outcome, "null", offer_word, tuple(unknown_words), ignore_outcomes)
+        return cls._parse(columns, len(rows), catalogue, source, training, rules, problems)
 
     @classmethod
     def from_text(
@@ -170,7 +170,7 @@ class Ratings:
         ignore_outcomes: bool = False,
         problems: Iterable[Problem] = (),
     ) -> Ratings:
-        """Parse a table of text, as a CSV file holds it; see `from_records`.
+        """Parse a table of text, such as a CSV file; see `from_records`.
 
         Raises
         ------
@@ -179,8 +179,8 @@ class Ratings:
         """
         all_problems, known = [*problems, *header_problems(header, catalogue)], frozenset(catalogue.columns)
         columns = {name: [row[place] for row in rows] for place, name in enumerate(header) if name in known}
-        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words), ignore_outcomes)
-        return cls._parse(columns, len(rows), catalogue, source, training, how, all_problems)
+        rules = OutcomeRules(catalogue.outcome, "empty", offer_word, tuple(unknown_words), ignore_outcomes)
+        return cls._parse(columns, len(rows), catalogue, source, training, rules, all_problems)
 
     @classmethod
     def from_frame(
@@ -194,7 +194,7 @@ class Ratings:
         unknown_words: Collection[str] = (),
         ignore_outcomes: bool = False,
     ) -> Ratings:
-        """Parse a DataFrame; NaN, None and NA mean not observed, and text what it means in a file.
+        """Parse a DataFrame; NaN, None and NA mean not observed, and text means the same as in a file.
 
         Named levels of its index that are columns of the catalogue are read as such.
 
@@ -214,8 +214,8 @@ class Ratings:
                     columns[name] = series.to_numpy(np.float64, na_value=np.nan)
                 else:
                     columns[name] = cells_of(series) if name in catalogue.names else words_of(series)
-        how = Outcomes(catalogue.outcome, "empty", offer_word, tuple(unknown_words), ignore_outcomes)
-        return cls._parse(columns, len(frame), catalogue, source, training, how, problems)
+        rules = OutcomeRules(catalogue.outcome, "empty", offer_word, tuple(unknown_words), ignore_outcomes)
+        return cls._parse(columns, len(frame), catalogue, source, training, rules, problems)
 
     @classmethod
     def _parse(
@@ -225,17 +225,17 @@ class Ratings:
         catalogue: Catalogue,
         source: str,
         training: bool,
-        outcomes: Outcomes,
+        outcomes: OutcomeRules,
         problems: list[Problem],
     ) -> Ratings:
-        empty = outcomes.empty
+        empty_word = outcomes.empty_word
         values = np.full((n, len(catalogue.signals)), np.nan)
         for j, signal in enumerate(catalogue.signals):
             if signal.name in columns:
-                values[:, j], bad = parse_ratings(columns[signal.name], signal, empty)
+                values[:, j], bad = parse_ratings(columns[signal.name], signal, empty_word)
                 problems += bad
         values = clip_to_training_range(values, catalogue)
-        problems += out_of_scale(values, catalogue, empty)
+        problems += out_of_scale(values, catalogue, empty_word)
         y = np.full(n, np.nan)
         if catalogue.outcome in columns:
             y, bad = parse_once(outcomes.parse, columns[catalogue.outcome])
@@ -251,13 +251,13 @@ class Ratings:
                 context[name], bad = parse_once(partial(parse_context, name=name, exact=exact), columns[name])
                 problems += bad
         unknown = {problem.column or problem.found for problem in problems if problem.unknown_column}
-        if len(unknown) > max(3, 3 * len(columns)):  # not a slip in a name or two: another file altogether
-            kind = (
+        if len(unknown) > max(3, 3 * len(columns)):  # not a mistake in a name or two, but a file of something else
+            message = (
                 f"{len(unknown)} columns, such as '{shorten(min(unknown))}', are not in the catalogue "
                 f"'{catalogue.name}': name the right catalogue or model, or draft a catalogue of your own: "
                 "predictor signals infer my.csv --outcome COLUMN > my.toml"
             )
-            problems = [Problem(kind)]
+            problems = [Problem(message)]
         elif training:
             problems += _untrainable(columns, y, context, catalogue)
         elif n == 0:
@@ -270,18 +270,18 @@ class Ratings:
 
     @cached_property
     def X(self) -> pd.DataFrame:  # noqa: N802 - the field's own name
-        """Ratings as a DataFrame of shape (n, p), with the numbers of `values`."""
+        """`values` as a DataFrame of shape (n, p), with the names of the signals."""
         import pandas as pd  # here, since predicting one interview needs no pandas
 
         return pd.DataFrame(self.values, columns=list(self.catalogue.names))
 
     @property
     def rated_values(self) -> Floats:
-        """Ratings on their scales, shape (n, p): NaN where not observed, and where not applicable."""
+        """Ratings on their scales, shape (n, p): NaN if not observed or not applicable."""
         return np.where(self.values < self.catalogue.ends[0], np.nan, self.values)
 
     def ratings_of_row(self, row: int) -> dict[str, float | str]:
-        """Return the ratings of a row by signal, and "not applicable" in words; what was not observed is left out."""
+        """Return the ratings of a row by signal, with the words "not applicable", without those not observed."""
         rated = zip(self.catalogue.signals, self.values[row].tolist(), strict=True)
         return {
             signal.name: NOT_APPLICABLE if value == signal.not_applicable_value else value
@@ -302,14 +302,14 @@ class Ratings:
         return pd.DataFrame(dict(self.columns), index=range(len(self)))
 
     def codes(self, item: ContextInput) -> Floats:
-        """Code a context input by the place of its word among the levels, NaN where it is not given."""
+        """Code a context input by the index of its level, NaN if it is not given."""
         if item.name not in self.columns:
             return np.full(len(self), np.nan)
         return level_codes(self.columns[item.name], item)
 
     @property
     def groups(self) -> NDArray[Any] | None:
-        """The group of each row, shape (n,), or None where the file has no group column."""
+        """The group of each row, shape (n,), or None without a group column."""
         return self.columns.get(self.catalogue.group) if self.catalogue.group else None
 
     @property
@@ -345,7 +345,8 @@ class Ratings:
         return replace(self, values=self.values[chosen], y=self.y[chosen], columns=columns)
 
 
-def _flat(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any]:
+def _flattened(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any]:
+    """Return a record with the ratings under "ratings" beside its other keys."""
     if not isinstance(record, Mapping):
         problems.append(Problem("is not a mapping of signals to ratings", number, found=repr(record)))
         return {}
@@ -366,15 +367,15 @@ def _flat(record: Any, number: int, problems: list[Problem]) -> Mapping[str, Any
 def _untrainable(
     columns: Mapping[str, Cells], y: Floats, context: Mapping[str, NDArray[Any]], catalogue: Catalogue
 ) -> list[Problem]:
-    """Return what keeps ratings, otherwise valid, from being learned from."""
+    """Return what is missing to train on ratings that are otherwise valid."""
     problems = []
     if not any(name in columns for name in catalogue.names):
         problems.append(Problem(f"has no column of a signal of the catalogue '{catalogue.name}'"))
     if catalogue.outcome not in columns:
         problems.append(Problem("is missing; training needs the outcome, yes or no", column=catalogue.outcome))
     if catalogue.group and catalogue.group not in context:
-        kind = "is missing; it keeps rows of one person on one side of a split (or take 'group' out of the catalogue)"
-        problems.append(Problem(kind, column=catalogue.group))
+        message = "is missing; it keeps all rows of one person in one fold (or take 'group' out of the catalogue)"
+        problems.append(Problem(message, column=catalogue.group))
     elif catalogue.group:
         words = context[catalogue.group]
         nobody = {word for word in {*words} if says_not_observed(word) and not _INITIALS.fullmatch(word)}

@@ -1,4 +1,4 @@
-"""Validate the records to predict: a fast check, then a full parse where the check meets anything unusual."""
+"""Validate the records to predict: a fast check, then a full parse of those in which anything is unusual."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from predictor.errors import Problem
 from predictor.ratings.catalogue import RATINGS, Catalogue
 from predictor.ratings.frames import parse_once, with_index, words_of
-from predictor.ratings.outcomes import Outcomes
+from predictor.ratings.outcomes import OutcomeRules
 from predictor.ratings.parsing import header_problems, parse_context, parse_level_codes
 from predictor.ratings.ratings import Ratings
 
@@ -32,8 +32,8 @@ def parse_record_fast(record: Any, catalogue: Catalogue) -> list[float] | None:
     Returns
     -------
     list of float or None
-        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN where not observed. None
-        where anything is wrong or unusual: `Ratings.from_records` then says what, or finds a way to read it.
+        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN if not observed. None if
+        anything is wrong or unusual: `Ratings.from_records` then reads the record or raises an error.
 
     Examples
     --------
@@ -75,38 +75,36 @@ def parse_record_fast(record: Any, catalogue: Catalogue) -> list[float] | None:
     return row
 
 
-def columns_of(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:
-    """Check a frame as `Ratings.from_frame` does, but take its columns unchanged, without a copy.
+def validated_columns(frame: pd.DataFrame, catalogue: Catalogue) -> list[Floats]:
+    """Validate a frame as `Ratings.from_frame` does, and return its columns, without a copy if they are plain numbers.
 
     Returns
     -------
     list of arrays of shape (n,)
-        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN where not observed.
+        Signals in the catalogue's order, then its inputs, coded as by `Ratings.codes`; NaN if not observed.
 
     Raises
     ------
     RatingsError
         With every problem of the frame.
     """
-    columns = _quick_look(frame, catalogue)
+    columns = _plain_columns(frame, catalogue)
     if columns is None:
-        ratings = Ratings.from_frame(
-            frame, catalogue, ignore_outcomes=True
-        )  # says what is wrong and where, or finds a way to read it
+        ratings = Ratings.from_frame(frame, catalogue, ignore_outcomes=True)
         return [*ratings.values.T, *(ratings.codes(item) for item in catalogue.inputs)]
     unobserved = np.broadcast_to(np.nan, len(frame))
     return [columns.get(name, unobserved) for name in (*catalogue.names, *(item.name for item in catalogue.inputs))]
 
 
-def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] | None:
-    """Read whole columns; None if anything is wrong, or is not plain numbers and words."""
+def _plain_columns(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] | None:
+    """Return whole columns by name; None if anything is wrong, or is not plain numbers and words."""
     frame = with_index(frame, catalogue)
     names = [str(name) for name in frame.columns]
     if not len(frame) or header_problems(names, catalogue):
         return None
     scales = {signal.name: signal.scale for signal in catalogue.signals}
     parse: dict[str, Callable[[Cells], tuple[NDArray[Any], list[Problem]]]] = {
-        catalogue.outcome: Outcomes(catalogue.outcome, "empty", ignored=True).parse,
+        catalogue.outcome: OutcomeRules(catalogue.outcome, "empty", ignored=True).parse,
         **{item.name: partial(parse_level_codes, item=item) for item in catalogue.inputs},
     }
     columns = {}
@@ -115,7 +113,7 @@ def _quick_look(frame: pd.DataFrame, catalogue: Catalogue) -> dict[str, Floats] 
             if not isinstance(series.dtype, np.dtype) or series.dtype.kind not in "iuf":
                 return None
             values = series.to_numpy(np.float64)
-            # both are NaN, and neither below nor above anything, where the whole column is
+            # for a column of NaN both ends are NaN, so neither comparison is true
             if np.fmin.reduce(values) < scale.low or np.fmax.reduce(values) > scale.high:
                 return None
         else:

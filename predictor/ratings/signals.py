@@ -15,16 +15,16 @@ from typing import Any
 from predictor.errors import CatalogueError, nearest
 from predictor.ratings.cells import LONGEST, parse_mark, parse_number, says_not_applicable, says_not_observed, word_key
 
-CANDIDATE = "candidate"  # a side, and who rates where the candidate does
+CANDIDATE = "candidate"  # a side; also the role of a candidate who rates
 SIDES = ("interviewer", CANDIDATE, "both")
-NOT_APPLICABLE = "not applicable"  # the word for it, in answers and in files that we write
-DIRECTIONS = {"higher": 1, "lower": -1, "either": 0}  # which way is better
+NOT_APPLICABLE = "not applicable"  # how it is written in predictions and in our files
+DIRECTIONS = {"higher": 1, "lower": -1, "either": 0}  # which ratings are better
 MAX_KNOTS = 64
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)")
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a number that a float can be: not NaN, infinite, or a longer whole number."""
+    """Return whether a value is a number that a float can represent: not NaN, infinite, or a longer whole number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
@@ -39,8 +39,9 @@ class Scale:
     step
         Distance between the knots at which a model's tables are given; between them they are linear.
     uneven
-        The knots, where they are not evenly spaced: for numbers most of which lie close together. They then say what
-        `low`, `high` and `step` (the distance of the first two) are.
+        The knots, if they are not evenly spaced: for numbers most of which lie close together. `low`, `high` and `step`
+        are then derived from them. `step` is the distance of the first two, so that `low - step`, which means "not
+        applicable", lies as far outside.
 
     Raises
     ------
@@ -104,14 +105,14 @@ class Scale:
 
 @dataclass(frozen=True)
 class Wording:
-    """How a signal is asked.
+    """The texts with which a signal is shown and asked; empty ones are taken from the signal.
 
     Attributes
     ----------
     label, question
-        How pages and forms call it, and what they ask; empty where there is no own text.
+        Its name on pages and forms, and the question.
     anchors
-        What ratings look like, by rating.
+        Descriptions of ratings, by rating.
     """
 
     label: str = ""
@@ -126,31 +127,32 @@ class Signal:
     Attributes
     ----------
     name
-        The column or JSON key, in snake_case where we name it.
+        The column or JSON key; in snake_case in the shipped catalogue.
     label, question
-        How pages and forms call it, and what they ask.
+        Its name on pages and forms, and the question.
     family
         Key of one of the catalogue's families.
     side
-        Whose behaviour it is: "interviewer", "candidate", "both", or None where unknown.
+        Whose behaviour it is: "interviewer", "candidate", "both", or None if unknown.
     anchors
-        What ratings mean, by rating ("1", "3", "5"), so that two raters mean the same.
+        Descriptions of ratings, by rating ("1", "3", "5"), so that two raters mean the same.
     scale
         The scale it is rated on.
     better
-        Which ratings are better: "higher", "lower", or "either" if that is unknown. Where it is higher or lower, a
-        better rating never lowers the likelihood.
+        Which ratings are better: "higher", "lower", or "either" if that is unknown. If it is higher or lower, a better
+        rating never lowers the likelihood.
     levels
         Words of the ratings, worst to best, one for each knot of the scale, such as "Strong No" to "Strong Yes"; empty
-        where ratings are numbers only. A number on the scale is taken beside them.
+        if ratings are numbers only. Numbers on the scale are accepted as well.
     not_observed
-        Codes, numbers or words, by which files say "not observed", such as 99; beside the words that always do,
+        Codes (numbers or words) that mean "not observed" in your files, such as 99; in addition to
         `predictor.ratings.cells.NOT_OBSERVED`.
     not_applicable
-        Codes that mean "not applicable": a category of its own, outside of the order of the ratings. Where there is
-        one, the words "not applicable" are taken, too, and `not_applicable_value`, the number as which arrays hold it.
+        Codes that mean "not applicable": a category of its own, outside of the order of the ratings. If there is one,
+        the words "not applicable" are accepted as well, and so is `not_applicable_value`, its number in arrays.
     own
-        The same in the candidate's own words, as in "Did you thank them?"; what it leaves empty is asked as for others.
+        Label, question and anchors for a candidate who rates, as in "Did you thank them?"; empty parts are taken from
+        the general ones.
 
     Examples
     --------
@@ -177,17 +179,17 @@ class Signal:
 
     @property
     def direction(self) -> int:
-        """1 where higher ratings are better, -1 where lower ones are, 0 where unknown."""
+        """1 if higher ratings are better, -1 if lower ones are, 0 if unknown."""
         return DIRECTIONS[self.better]
 
     @cached_property
     def not_applicable_value(self) -> float | None:
-        """How arrays of ratings hold "not applicable": one step below the scale; None where there is no such answer."""
+        """The number for "not applicable" in arrays: one step below the scale; None if there is no such answer."""
         return self.scale.low - self.scale.step if self.not_applicable else None
 
     @cached_property
     def codes(self) -> dict[float | str, float]:
-        """What each code means, words folded: NaN (not observed) or `not_applicable_value`."""
+        """The meaning of each code, words folded: NaN (not observed) or `not_applicable_value`."""
         codes: dict[float | str, float] = {}
         if (value := self.not_applicable_value) is not None:
             codes = dict.fromkeys(map(folded, (value, *self.not_applicable, NOT_APPLICABLE)), value)
@@ -200,17 +202,17 @@ class Signal:
 
     @property
     def anchor_texts(self) -> dict[str, str]:
-        """What ratings mean, by rating: the anchors, and the levels where there is no anchor."""
+        """The description of each rating: its anchor, or else its level."""
         levels = {f"{knot:g}": level for knot, level in zip(self.scale.knots, self.levels, strict=False)}
         return {**levels, **self.anchors}
 
     def worded(self, role: str = "") -> Wording:
-        """Return how it is asked of whoever rates: a candidate in the first person, where there are words for that.
+        """Return the texts for a rater: those of `own`, as far as there are some, for a candidate who rates.
 
         Parameters
         ----------
         role
-            Who rates, as in "candidate"; empty where not given.
+            Who rates, as in "candidate"; empty if not given.
 
         Examples
         --------
@@ -225,16 +227,16 @@ class Signal:
         return Wording(self.own.label or self.label, self.own.question or self.question, anchors)
 
     def parse_text(self, text: str) -> float | None:
-        """Return the rating that a cell of text means: NaN where not observed, None where it means nothing.
+        """Return the rating in a cell of text: NaN if not observed; None if it cannot be read as a rating.
 
-        Codes and levels of the signal come first, then words for "not observed" and numbers however they are written
-        (`predictor.ratings.cells`). A number may be out of scale.
+        Tried in this order: codes of the signal, levels, numbers in any notation (`predictor.ratings.cells`), words for
+        "not applicable", words for "not observed". A number may be out of scale.
         """
         if self.codes and (code := folded(text)) in self.codes:
             return self.codes[code]
         if self.levels and len(text) <= LONGEST and (level := self.ratings_by_word.get(word_key(text))) is not None:
             return level
-        if (parsed := parse_number(text)) and (number := parsed.on(self.scale.high)) is not None:
+        if (parsed := parse_number(text)) and (number := parsed.rating_on(self.scale.high)) is not None:
             return self.codes.get(number, number)
         if self.not_applicable and says_not_applicable(text):
             return self.not_applicable_value
@@ -253,7 +255,7 @@ class Signal:
         return min(max(number + self.direction * better, low), high) if low <= number <= high else number
 
     def parse_cell(self, cell: Any) -> float | None:
-        """Return the rating that a number, word or truth value means; NaN where not observed, None where nothing."""
+        """Return the rating that a number, word or truth value means: NaN if not observed, None if it means none."""
         if isinstance(cell, str):
             return self.parse_text(cell)
         if isinstance(cell, bool):
@@ -261,24 +263,24 @@ class Signal:
         return self.codes.get(cell, cell) if isinstance(cell, int | float) else None
 
     def faults(self) -> Iterator[str]:
-        """Return what is wrong with side, direction, levels and codes."""
+        """Yield what is wrong with side, direction, levels and codes."""
         if self.side is not None and self.side not in SIDES:
             yield f"side '{self.side}' is none of {', '.join(SIDES)}"
         if self.better not in DIRECTIONS:
             hint = nearest(str(self.better), DIRECTIONS)
             yield f"better is {self.better!r}, which is none of {', '.join(DIRECTIONS)}{hint}"
         yield from self._faults_of_levels()
-        lists = {"not_observed": self.not_observed, "not_applicable": self.not_applicable}
-        usable = True
-        for name, codes in lists.items():
-            for code in codes:
-                if wrong := _wrong_code(code, self.scale):
-                    usable = False
-                    yield f"{name} has {code!r}, {wrong}"
-        if usable and (value := self.not_applicable_value) is not None:
-            meant = {*map(folded, (*self.not_applicable, NOT_APPLICABLE))}
+        yield from self._faults_of_codes()
+
+    def _faults_of_codes(self) -> Iterator[str]:
+        codes = [("not_observed", code) for code in self.not_observed]
+        codes += [("not_applicable", code) for code in self.not_applicable]
+        faults = [f"{name} has {code!r}, {wrong}" for name, code in codes if (wrong := _wrong_code(code, self.scale))]
+        yield from faults
+        if not faults and (value := self.not_applicable_value) is not None:
+            not_applicable = {*map(folded, (*self.not_applicable, NOT_APPLICABLE))}
             for code in self.not_observed:
-                if folded(code) in meant:
+                if folded(code) in not_applicable:
                     yield f"{code!r} is in not_observed and means 'not applicable' as well; it can mean only one"
                 elif folded(code) == value:
                     yield (
@@ -308,9 +310,9 @@ class Signal:
 
 @dataclass(frozen=True)
 class ContextInput:
-    """A context column that the model may use, such as who rated; one of a few words.
+    """A context column that the model may use, such as who rated, whose cells are one of a few words, the levels.
 
-    Where the levels are `ordered`, low to high, the regression gives them a slope in place of an effect each.
+    If the levels are `ordered`, low to high, the regression gives them one slope instead of an effect each.
     """
 
     name: str
@@ -319,7 +321,7 @@ class ContextInput:
     ordered: bool = False
 
     def level(self, word: str) -> str | None:
-        """Return the level that a word means: "" where it says that none is given, None where it is not a level.
+        """Return the level that a word means: "" if the word means "not observed", None if it is not a level.
 
         Examples
         --------
@@ -332,27 +334,28 @@ class ContextInput:
             return level
         if len(word) > LONGEST:
             return None
-        parsed = parse_number(word)
-        keys: list[str | float] = [word.casefold(), word_key(word)]
-        keys += [parsed.number] if parsed and parsed.out_of is None else []
-        for key in keys:
-            if (level := self._by_word.get(key)) is not None:
+        for key in (word.casefold(), word_key(word), _plain_number(word)):
+            if key is not None and (level := self._by_word.get(key)) is not None:
                 return level
         return "" if says_not_observed(word) else None
 
     @cached_property
     def _by_word(self) -> dict[str | float, str]:
-        """Levels by themselves, then by the forms in which they are compared, as far as those are theirs alone."""
+        """Each accepted spelling with its level: exact, case-folded, as `word_key`, as a number.
+
+        A form that several levels share means none of them.
+        """
         known: dict[str | float, str] = {level: level for level in self.levels}
-        keys = [(level, (level.casefold(), word_key(level))) for level in self.levels]
-        for place in (0, 1):
-            count = Counter(forms[place] for _, forms in keys)
-            known |= {f[place]: level for level, f in keys if count[f[place]] == 1 and f[place] not in known}
-        numbered = [
-            (parsed.number, level) for level in self.levels if (parsed := parse_number(level)) and parsed.out_of is None
-        ]
-        count_of_numbers = Counter(number for number, _ in numbered)
-        return known | {number: level for number, level in numbered if count_of_numbers[number] == 1}
+        for form in (str.casefold, word_key, _plain_number):
+            forms = [(key, level) for level in self.levels if (key := form(level)) is not None]
+            count = Counter(key for key, _ in forms)
+            known |= {key: level for key, level in forms if count[key] == 1 and key not in known}
+        return known
+
+
+def _plain_number(text: str) -> float | None:
+    parsed = parse_number(text)
+    return parsed.number if parsed and parsed.out_of is None else None
 
 
 def folded(code: float | str) -> float | str:
@@ -361,7 +364,7 @@ def folded(code: float | str) -> float | str:
 
 
 def _wrong_code(code: Any, scale: Scale) -> str:
-    """Return why a code cannot be one; empty where it can."""
+    """Return why a code is not allowed; empty if it is."""
     if isinstance(code, str):
         if not code.strip():
             return "which is blank; an empty cell means 'not observed' anyway"

@@ -206,7 +206,7 @@ class Verdict:
 def judge(
     challenger: OutOfFold, champion: OutOfFold, predict_by_champion: Callable[[], Floats] | None = None
 ) -> Verdict:
-    """Compare a challenger with the champion on the rows that the challenger learned from.
+    """Compare a challenger with the champion on the training rows of the challenger.
 
     Groups are resampled as a whole. Where both learned from the same rows with the same folds, the chance in the folds
     is the same for both.

@@ -17,7 +17,7 @@ PRIORS = ("auto", "published", "none")
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """What may differ from one experiment to the next.
+    """The settings of an experiment.
 
     Attributes
     ----------

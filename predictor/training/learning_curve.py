@@ -20,21 +20,20 @@ from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.threads import one_thread
 
-SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the groups learned from; each step doubles them, and so does the one to all
+SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the groups; each step doubles them, and so does the last one to all
 LITTLE = 0.01  # log-loss: doubling the rows is hardly worth the work for a gain that is certainly below this
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Log-loss by how much was learned from.
+    """Log-loss by the number of training rows.
 
     Attributes
     ----------
     rows
-        Rows learned from, from few to many, the mean over folds.
+        Training rows, from few to many, the mean over folds.
     log_loss
-        On the rows that the folds had not seen, the same at every point. Intervals resample the rows tested, not those
-        learned from.
+        Log-loss on the test rows of the folds, the same at every point. Intervals resample these, not training rows.
     last_gain
         Log-loss improvement by the last doubling, on the same rows.
 
@@ -83,7 +82,7 @@ def learning_curve(
     folds
         Training rows and rows tested, of one cross-validation, and features of all rows, shape (n, terms).
     full
-        Probabilities by models that learned from all of a fold's rows, shape (n,): the last point.
+        Out-of-fold probabilities by models of all of a fold's training rows, shape (n,): the last point.
     resampling
         Draws for the intervals.
     prior, boosted, seed

@@ -62,11 +62,11 @@ def try_panels(
     panels
         The rows, all with known outcomes.
     folds, groups
-        Of the training.
+        The folds of the training, and the group of each row.
     plain, with_term
         Estimators for the features without and with `panel_leniency`.
     resamples, seed
-        Of the interval.
+        Number and seed of the draws for the interval.
     """
     raters, cards = panels.raters, len(panels.cards)
     if panels.reason_not_tried:

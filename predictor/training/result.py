@@ -96,7 +96,7 @@ class TrainingResult:
         By metric; see `predictor.evaluation.scores.METRICS`. Empty, like all that is measured, where a prior lets a
         model be trained on rows too few to measure it.
     scores_by_role
-        The same by who rated, where the catalogue says so.
+        The same by who rated, if the catalogue has such an input.
     baselines
         Scores of each baseline in the same folds: "base_rate" (always the share of offers), "mean_rating" (a
         logistic regression on the plain mean of the ratings), "logistic", "boosting" and "forest".
@@ -131,7 +131,7 @@ class TrainingResult:
     learning_curve
         Whether more interviews would help; None where they are too few to say, or it was not asked for.
     data
-        Source, digest, counts and base rate of what it learned from.
+        Source, digest, counts and base rate of the training rows.
     quality
         Missing, repeated and flat rows, and ratings at the ends of the scale.
     warnings

@@ -68,7 +68,7 @@ def train(
     ratings
         Ratings with outcomes; rows whose outcome is unknown are left out.
     config
-        How; defaults where None.
+        Settings; None: the defaults.
     name
         Name of the model.
     progress

@@ -64,9 +64,9 @@ def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
     model, pool, grid = classifier.model_, classifier.pool_, Grid.of(ratings.catalogue)
     values = _anything(ratings.catalogue, 1000, seed=2)
     weights = pool.completion.cells(values)
-    whole = pool.weights[0] * evaluate(pool.regressions.terms, weights, grid)
+    whole = pool.weights[0] * evaluate(pool.regressions.tables, weights, grid)
     if pool.boosters:
-        whole += pool.weights[1] * evaluate(pool.boosters.terms, weights, grid)
+        whole += pool.weights[1] * evaluate(pool.boosters.tables, weights, grid)
     assert model._evaluator.partial_tables
     gaps = model.gaps.total(np.isnan(values[:, :-1]).mean(axis=1))
     shrinkage = model._evaluator.partial_tables.shrinkage(values, pool.completion.estimate(values))
@@ -103,7 +103,7 @@ def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) 
         same.fit(shrinkage[:, None] * design * scale, ratings.y)
         assert member.belief == pytest.approx(1)
         np.testing.assert_allclose(same.coef_[0] * scale, [member.intercept, *member.coefficients], atol=1e-4)
-        log_odds = evaluate(member.terms(), cells, basis.grid)
+        log_odds = evaluate(member.tables(), cells, basis.grid)
         np.testing.assert_allclose(same.decision_function(design * scale), log_odds, atol=1e-4)
 
 

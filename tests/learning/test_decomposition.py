@@ -36,7 +36,7 @@ def test_evaluate_is_the_expectation_over_independent_cells(seed: int, order: in
 
 def test_slices_of_many_rows_are_put_together_again() -> None:
     grid = Grid(np.ones(2), np.ones(2), np.array([3, 4]))
-    values = np.random.default_rng(0).uniform(1, 4, (decomposition.SLICE + 5, 2))
+    values = np.random.default_rng(0).uniform(1, 4, (decomposition.ROWS_AT_ONCE + 5, 2))
     table = np.arange(20.0).reshape(4, 5)
     whole = evaluate({(0, 1): table}, grid.weights(values), grid)
     last = evaluate({(0, 1): table}, grid.weights(values[-9:]), grid)

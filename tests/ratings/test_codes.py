@@ -30,7 +30,7 @@ from predictor.journal.store import Journal
 from predictor.model.changes import what_would_change
 from predictor.model.data import mean_and_spread
 from predictor.ratings.parsing import parse_ratings
-from predictor.ratings.records import columns_of, parse_record_fast
+from predictor.ratings.records import parse_record_fast, validated_columns
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
@@ -105,9 +105,9 @@ def test_every_door_gives_the_same_values(cells: list[tuple[Any, ...]]) -> None:
     equal(Ratings.from_text(names, text, CATALOGUE).values, expected)
     frame = pd.DataFrame(dict(zip(names, zip(*cells, strict=True), strict=True)), dtype=object)
     equal(Ratings.from_frame(frame, CATALOGUE).values, expected)
-    equal(np.column_stack(columns_of(frame, CATALOGUE))[:, :5], expected)
+    equal(np.column_stack(validated_columns(frame, CATALOGUE))[:, :5], expected)
     numbers = pd.DataFrame([[np.nan if c is None else c if not isinstance(c, str) else v for c, v in zip(r, e, strict=True)] for r, e in zip(cells, expected, strict=True)], columns=list(names), dtype=float)  # fmt: skip
-    equal(np.column_stack(columns_of(numbers, CATALOGUE))[:, :5], expected)
+    equal(np.column_stack(validated_columns(numbers, CATALOGUE))[:, :5], expected)
 
 
 @given(cells=rows)

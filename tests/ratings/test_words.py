@@ -23,8 +23,8 @@ from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, ScoringOp
 from predictor.batch.coding import Coder
 from predictor.errors import CatalogueError, RatingsError
 from predictor.journal.store import Journal
-from predictor.ratings.cells import NOT_APPLICABLE_ABROAD, NOT_OBSERVED
-from predictor.ratings.records import columns_of, parse_record_fast
+from predictor.ratings.cells import NOT_APPLICABLE_FOREIGN, NOT_OBSERVED
+from predictor.ratings.records import parse_record_fast, validated_columns
 from predictor.serving.app import make_app
 from predictor.serving.settings import Settings
 from predictor.sources.drafting.write import draft_catalogue
@@ -100,7 +100,7 @@ def test_every_door_reads_the_same() -> None:
         [parse_record_fast(row, CATALOGUE)[: len(names)] for row in rows()],  # type: ignore[index]
         Ratings.from_text(names, text, CATALOGUE).values,
         Ratings.from_frame(frame, CATALOGUE).values,
-        np.column_stack(columns_of(frame, CATALOGUE))[:, : len(names)],
+        np.column_stack(validated_columns(frame, CATALOGUE))[:, : len(names)],
     ):
         np.testing.assert_array_equal(np.asarray(found, dtype=float), meant())
 
@@ -109,7 +109,7 @@ def test_every_door_reads_the_same() -> None:
     "word",
     [
         *NOT_OBSERVED,
-        *NOT_APPLICABLE_ABROAD,
+        *NOT_APPLICABLE_FOREIGN,
         "n/a ",
         " NO  APLICA ",
         "N. V. T.",

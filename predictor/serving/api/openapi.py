@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from predictor.model.raters import LENIENCY
 from predictor.model.wording import CAVEAT
 from predictor.ratings.catalogue import PANEL, RATINGS, Catalogue
-from predictor.ratings.cells import NOT_APPLICABLE_ABROAD, NOT_OBSERVED
+from predictor.ratings.cells import NOT_APPLICABLE_FOREIGN, NOT_OBSERVED
 from predictor.ratings.signals import SIDES, Signal
 from predictor.serving.settings import Settings
 
@@ -25,7 +25,7 @@ PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 IMPORTANCES: Schema = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
 BLANK: Schema = {"type": "string", "pattern": r"^\s*$"}
 _CONTEXT: Schema = {"type": ["string", "number", "boolean", "null"]}
-_NOT_OBSERVED_WORDS = [word for word in (*NOT_OBSERVED, *NOT_APPLICABLE_ABROAD) if word]
+_NOT_OBSERVED_WORDS = [word for word in (*NOT_OBSERVED, *NOT_APPLICABLE_FOREIGN) if word]
 BASE_RATE: Schema = {
     "name": "base_rate",
     "in": "query",

@@ -16,7 +16,7 @@ from predictor.errors import Problem, RatingsError, shorten
 from predictor.model.tables import uneven_knots
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.cells import parse_mark, parse_number, says_not_observed, word_key
-from predictor.ratings.outcomes import Outcomes
+from predictor.ratings.outcomes import OutcomeRules
 from predictor.ratings.signals import Scale, Signal
 from predictor.sources.drafting.hints import obvious_codes
 from predictor.sources.drafting.rating_words import AnswerWords, levels_of, unordered
@@ -208,7 +208,7 @@ def outcome_of(column: Column, path: Path, offer_word: str | None, unknown_words
     if len({word.casefold() for word in words}) == 1:
         kind = f"is '{shorten(max(words), 20)}' in every row; a draft needs both yes and no"
         raise RatingsError(str(path), [Problem(kind, column=column.name)])
-    y, problems = Outcomes(column.name, "empty", offer_word, tuple(unknown_words)).parse(column.texts)
+    y, problems = OutcomeRules(column.name, "empty", offer_word, tuple(unknown_words)).parse(column.texts)
     if not problems:
         return y
     if missing := [problem for problem in problems if problem.row is None]:

@@ -110,7 +110,7 @@ class ScoreLevels:
     def _numbered(self, word: str) -> float | None:
         """Return the level at the place of a number, such as 4, "4.0", "3 - Hire"."""
         parsed = parse_number(word) or parse_number(word.strip().partition(" ")[0].rstrip(".:-)"))
-        number = parsed.on(self.first + len(self.values) - 1) if parsed else None
+        number = parsed.rating_on(self.first + len(self.values) - 1) if parsed else None
         if number is None or (number != int(number) and not self.fractions):
             return None
         place = number - self.first
