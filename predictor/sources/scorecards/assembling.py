@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 A_DAY = np.timedelta64(1, "D")  # clocks without a zone may be ahead
-BLOCK = 1 << 20  # ratings that are counted at once
+BLOCK = 1 << 20  # of ratings that are counted at once
 
 
 @dataclass
-class Cards:
+class UsableCards:
     """The cards that count, by position.
 
     Attributes
@@ -80,7 +80,7 @@ def read_card_ratings(
     owner = table.column("card")
     if not export.by_position:
         card = positions(owner, cards.column("id")).astype(np.int32)
-    else:  # of a card that came twice only the newest has its ratings
+    else:  # of a card that is in the export twice, only the newest copy keeps its ratings
         card = owner if len(cards) == len(before) else _positions_kept(before, cards)[owner]
     ids = text_ids(cards.column("id")) if export.by_position else owner
     shown = np.append(ids, "")[card] if export.by_position else ids
@@ -212,7 +212,7 @@ def usable_cards(
     outcomes: ApplicationOutcomes,
     today: datetime,
     findings: Findings,
-) -> Cards:
+) -> UsableCards:
     """Return the cards that count, and list the others by the first reason to leave each out."""
     open_ = np.ones(len(table), bool)
 
@@ -224,14 +224,14 @@ def usable_cards(
     status = np.asarray(table.frame["status"], dtype=object)
     drop("deleted card", table.column("deleted"))
     drop("draft", status == "draft")
-    open_ &= status != "unknown"  # listed by the system's module, with the word
+    open_ &= status != "unknown"  # already reported by the system's module, with the word
     application = positions(table.column("application"), outcomes.applications.column("id"))
     known = positions(table.column("application"), export.applications.column("id"))
     if export.no_applications:
         findings.add("no application", table, open_)
     else:
         drop("orphan card", known < 0)
-        open_ &= application >= 0  # of people who were deleted: listed by their applications
+        open_ &= application >= 0  # of deleted people: already reported as applications
     rated = np.zeros(len(table), bool)
     rated[ratings.card] = True
     drop("unrated", ~rated)
@@ -265,10 +265,10 @@ def usable_cards(
     order = order[np.searchsorted(ratings.card[order], 0) :]
     ratings.card, ratings.signal, ratings.level = ratings.card[order], ratings.signal[order], ratings.level[order]
     few = replace(table, frame=table.frame[["id", "application"]], records=[])
-    return Cards(few.chosen(keep), application[keep], stage[keep], submitted[keep], rater[keep], use)
+    return UsableCards(few.chosen(keep), application[keep], stage[keep], submitted[keep], rater[keep], use)
 
 
-def place_rows(choice: str, cards: Cards, outcomes: ApplicationOutcomes, findings: Findings) -> Landmarks:
+def place_rows(choice: str, cards: UsableCards, outcomes: ApplicationOutcomes, findings: Findings) -> Landmarks:
     """Return the rows: applications with a usable card, at the landmark; withdrawn ones have none."""
     eligible = (cards.use == "row") | (cards.use == "unlabelled")
     rows = landmarks(choice, cards.application[eligible], cards.stage[eligible], cards.submitted[eligible])
@@ -282,7 +282,7 @@ def place_rows(choice: str, cards: Cards, outcomes: ApplicationOutcomes, finding
     last = np.full(len(outcomes.applications), np.datetime64("NaT", "ms"))
     order = np.argsort(rows.until, kind="stable")
     last[rows.application[order]] = rows.until[order]
-    later = eligible & ~(cards.submitted <= np.append(last, last[:0])[cards.application]) if len(last) else eligible
+    later = eligible & ~(cards.submitted <= last[cards.application]) if len(last) else eligible
     findings.add("after stage", cards.table, later)
     cards.use[later] = "later"
     return rows

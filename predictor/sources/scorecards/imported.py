@@ -13,7 +13,7 @@ import pandas as pd
 from predictor.errors import ConfigError
 from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
-from predictor.sources.scorecards.assembling import CardRatings, Cards
+from predictor.sources.scorecards.assembling import CardRatings, UsableCards
 from predictor.sources.scorecards.findings import REASONS, Findings
 from predictor.sources.scorecards.outcomes import ApplicationOutcomes
 from predictor.sources.scorecards.pseudonyms import pseudonym
@@ -72,7 +72,7 @@ class Imported:
     findings: Findings
     outcomes: ApplicationOutcomes
     card_ratings: CardRatings
-    usable: Cards
+    usable: UsableCards
     rows: Landmarks
     pseudonym_key: bytes
     application_ids: NDArray[Any]
