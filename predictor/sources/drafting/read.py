@@ -40,9 +40,9 @@ class Column:
     """A column of the file; `cells` are None where empty, `values` None unless every cell could be a rating.
 
     Obvious codes for "not observed" are in `codes`, and count as empty, as do words for it. Words that are known to be
-    ratings are `levels`, their levels on the scale `values`. What numbers are out of, as in "4/5" and "80%", is `out_of`.
-    The first of marks such as "2+" and "2-3" is `mark`; its value is 2, or 2.5; the first of the second form is
-    `between`. `points`, `low`, `high`, `whole` and `binary` exist where there are values.
+    ratings are `levels`, and their numbers `values`. What numbers are out of, as in "4/5" and "80%", is `out_of`. The
+    first of marks such as "2+" and "2-3" is `mark`; its value is 2, or 2.5; the first of the second form is `between`.
+    `points`, `low`, `high`, `whole` and `binary` exist where there are values.
     """
 
     def __init__(self, name: str, cells: Sequence[Any], *, reused: Signal | None) -> None:
