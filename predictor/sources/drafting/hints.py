@@ -96,7 +96,7 @@ def tendency(x: Floats, y: Floats, groups: NDArray[Any], columns: int) -> Tenden
     groups
         Number of each row's group, shape (n,).
     columns
-        How many columns are looked at.
+        How many columns are tested.
     """
     if len({*x.tolist()}) < 2 or len({*y.tolist()}) < 2:
         return None
@@ -119,7 +119,7 @@ def odd_ends(x: Floats, y: Floats, columns: int) -> Iterator[OddEnd]:
     x, y
         Ratings and outcomes, shape (n,), all known.
     columns
-        How many columns are looked at.
+        How many columns are tested.
 
     Examples
     --------

@@ -235,7 +235,7 @@ def _entry(
 
 
 def _comments(column: Column, outcome: str, odd: Sequence[OddEnd]) -> list[str]:
-    """Write what was seen in a column, and what a person should look at."""
+    """Describe the cells of a column, and what a person should check."""
     n, kind = column.filled.sum(), "whole numbers" if column.whole else "with decimals"
     span = f"{column.low:.4g} to {column.high:.4g}, {kind}"
     if column.levels:
